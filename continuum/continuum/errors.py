@@ -1,0 +1,185 @@
+"""Every exception a user of Continuum can meet, drawn once.
+
+Three families: the caller's mistake (fix the call), the world (try again or
+ask an operator), and the run's own fate (what happened inside a workflow).
+Engine control signals are not here: they are `BaseException`s that live in
+`continuum.engine.control`, so that user code cannot catch them by accident.
+"""
+
+from __future__ import annotations
+
+
+class ContinuumError(Exception):
+    """Base of every exception that Continuum raises on purpose."""
+
+
+# The caller's mistake: nothing was written.
+
+
+class NotInWorkflow(ContinuumError):
+    """An effect was used outside a running workflow."""
+
+
+class DeterminismError(ContinuumError):
+    """Workflow code reached for something that replay could not repeat."""
+
+
+class DurableTermError(ContinuumError):
+    """A value cannot be written to, or read back from, the journal.
+
+    `path` says where, e.g. ``input.customer.owners[1]``.
+    """
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[DurableTermError], tuple[str, str]]:
+        return type(self), (self.path, self.reason)
+
+
+class InvalidDefinition(ContinuumError):
+    """A workflow, activity, signal or retry policy is declared in a way that cannot work."""
+
+
+class InvalidOption(ContinuumError):
+    """An option of an instance, a node or a call is unknown or has the wrong type."""
+
+
+class InvalidQuery(ContinuumError):
+    """A query names an unknown field, operator or cursor."""
+
+
+class InstanceNotRegistered(ContinuumError):
+    """No instance of that name exists in this process."""
+
+
+class UnknownWorkflow(ContinuumError):
+    """No workflow of that name is known here."""
+
+
+class UnknownVersion(ContinuumError):
+    """This process has not loaded the code a run was started with."""
+
+
+class AlreadyStarted(ContinuumError):
+    """The idempotency key, or the run id, is taken; `run_id` is the run that has it."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"run {run_id} was already started under this id or idempotency key; "
+            "use its handle, or start with another key"
+        )
+        self.run_id = run_id
+
+    def __reduce__(self) -> tuple[type[AlreadyStarted], tuple[str]]:
+        return type(self), (self.run_id,)
+
+
+class RunNotFound(ContinuumError):
+    """No run has that id."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"no run has the id {run_id}; `continuum runs list` shows those there are")
+        self.run_id = run_id
+
+    def __reduce__(self) -> tuple[type[RunNotFound], tuple[str]]:
+        return type(self), (self.run_id,)
+
+
+class RunTerminal(ContinuumError):
+    """The run has ended, so it takes no more signals or cancel requests."""
+
+    def __init__(self, run_id: str, state: str) -> None:
+        super().__init__(f"run {run_id} is already {state} and takes nothing more")
+        self.run_id = run_id
+        self.state = state
+
+    def __reduce__(self) -> tuple[type[RunTerminal], tuple[str, str]]:
+        return type(self), (self.run_id, self.state)
+
+
+# The world: the same call may succeed later, or after an operator acts.
+
+
+class NotReady(ContinuumError):
+    """The node or instance is draining or has not finished starting."""
+
+
+class JournalUnavailable(ContinuumError):
+    """The database cannot be reached, or refuses to work with us, right now."""
+
+
+class SchemaOutOfDate(ContinuumError):
+    """The database schema is missing or older than this code; `continuum migrate` mends it."""
+
+
+class EmbeddedPostgresError(ContinuumError):
+    """The embedded Postgres cannot be started; the message says what to do."""
+
+
+class ClusterError(ContinuumError):
+    """A node cannot bind, join or authenticate; the message says what to do."""
+
+
+# The run's own fate.
+
+
+class ActivityError(ContinuumError):
+    """An activity failed for good, after its last attempt.
+
+    `type` is the qualified name of the original exception, `message` its text,
+    `traceback` its formatted stack (may be empty), `attempt` the number of the
+    attempt that failed last, counted from 1.
+    """
+
+    def __init__(self, activity: str, type: str, message: str, traceback: str, attempt: int) -> None:
+        super().__init__(f"{activity} failed on attempt {attempt}: {type}: {message}")
+        self.activity = activity
+        self.type = type
+        self.message = message
+        self.traceback = traceback
+        self.attempt = attempt
+
+    def __reduce__(self) -> tuple[type[ActivityError], tuple[str, str, str, str, int]]:
+        return type(self), (self.activity, self.type, self.message, self.traceback, self.attempt)
+
+
+class ChildFailed(ContinuumError):
+    """A child run ended without a result; `state` says how, `type` and `message` why."""
+
+    def __init__(self, run_id: str, state: str, type: str, message: str) -> None:
+        super().__init__(f"child run {run_id} {state}: {type}: {message}")
+        self.run_id = run_id
+        self.state = state
+        self.type = type
+        self.message = message
+
+    def __reduce__(self) -> tuple[type[ChildFailed], tuple[str, str, str, str]]:
+        return type(self), (self.run_id, self.state, self.type, self.message)
+
+
+class RunFailed(ContinuumError):
+    """The run ended with an exception: `type`, `message` and `traceback` are the original's."""
+
+    def __init__(self, run_id: str, type: str, message: str, traceback: str = "") -> None:
+        super().__init__(f"run {run_id} failed: {type}: {message}")
+        self.run_id = run_id
+        self.type = type
+        self.message = message
+        self.traceback = traceback
+
+    def __reduce__(self) -> tuple[type[RunFailed], tuple[str, str, str, str]]:
+        return type(self), (self.run_id, self.type, self.message, self.traceback)
+
+
+class RunCancelled(ContinuumError):
+    """The run was cancelled."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id} was cancelled")
+        self.run_id = run_id
+
+    def __reduce__(self) -> tuple[type[RunCancelled], tuple[str]]:
+        return type(self), (self.run_id,)
