@@ -1,0 +1,75 @@
+"""When to try an activity again. Pure: a policy and a draw go in, a delay comes out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+from continuum.errors import InvalidDefinition
+
+# A retry later than this is a new business decision, not a retry.
+BACKOFF_CEILING_SECONDS = 24 * 3600.0
+
+
+def seconds(value: float | timedelta) -> float:
+    """Return a duration given as seconds or `timedelta` in seconds."""
+    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often and how soon an activity that raised is tried again.
+
+    `max_attempts` counts exceptions only; a crashed process is counted apart.
+    `base` is the first delay in seconds, `max_backoff` the longest, and `jitter`
+    the fraction of the delay that is drawn at random, taken from below so that
+    the sum never passes `max_backoff`. An exception that is an instance of a
+    class in `non_retryable` (or has the name given there) ends it at once.
+    """
+
+    max_attempts: int = 1
+    backoff: Literal["exponential", "constant"] = "exponential"
+    base: float = 1.0
+    max_backoff: float = 60.0
+    jitter: float = 0.0
+    non_retryable: tuple[type[BaseException] | str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if type(self.max_attempts) is not int or self.max_attempts < 1:
+            raise InvalidDefinition(f"Retry.max_attempts must be a whole number from 1, not {self.max_attempts!r}")
+        if self.backoff not in ("exponential", "constant"):
+            raise InvalidDefinition(f"Retry.backoff must be 'exponential' or 'constant', not {self.backoff!r}")
+        if not 0 <= self.base <= self.max_backoff <= BACKOFF_CEILING_SECONDS:
+            raise InvalidDefinition(
+                f"Retry needs 0 <= base <= max_backoff <= {BACKOFF_CEILING_SECONDS:.0f} seconds, "
+                f"not base={self.base!r} and max_backoff={self.max_backoff!r}"
+            )
+        if not 0 <= self.jitter <= 1:
+            raise InvalidDefinition(f"Retry.jitter is a fraction from 0 to 1, not {self.jitter!r}")
+
+    @property
+    def non_retryable_names(self) -> frozenset[str]:
+        """Names by which an exception is recognised across processes."""
+        return frozenset(
+            entry if isinstance(entry, str) else f"{entry.__module__}.{entry.__qualname__}"
+            for entry in self.non_retryable
+        )
+
+
+NO_RETRY = Retry()
+
+
+def backoff_delay(policy: Retry, failed_attempt: int, draw: float) -> float:
+    """Return the seconds to wait after attempt `failed_attempt` failed; `draw` is uniform in [0, 1)."""
+    if policy.backoff == "constant":
+        delay = policy.base
+    else:
+        # 2**1024 overflows a float; by then the cap has long decided.
+        delay = min(policy.base * 2.0 ** min(failed_attempt - 1, 64), policy.max_backoff)
+    return delay * (1.0 - policy.jitter * draw)
+
+
+def wants_retry(policy: Retry, *, failed_attempt: int, error_names: frozenset[str]) -> bool:
+    """Whether another attempt follows; `error_names` are the names of the exception's classes."""
+    return failed_attempt < policy.max_attempts and not (error_names & policy.non_retryable_names)

@@ -1,0 +1,1 @@
+"""Where histories live. Read `port.py` first: the interface and its promises."""

@@ -1,0 +1,107 @@
+"""The value codec: Python values to journal bytes and back. Read this one first.
+
+Values are written by `writing` without looking at any annotation, and read by
+`reading` into plain structures, which `typed` turns into what the receiving
+annotation says. Nothing is pickled, and no name found in data is imported.
+`arguments` stores whole calls. Every failure is a DurableTermError with a path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from continuum.errors import DurableTermError
+from continuum.journal.arguments import ArgumentsCodec, encode_arguments
+from continuum.journal.blame import blame
+from continuum.journal.reading import unpack
+from continuum.journal.shapes import Fit, Misfit
+from continuum.journal.typed import Undecodable, fit_of
+from continuum.journal.writing import pack
+
+__all__ = [
+    "ArgumentsCodec",
+    "Decoder",
+    "IdentityPayloadCodec",
+    "PayloadCodec",
+    "decode",
+    "decoder_for",
+    "encode",
+    "encode_arguments",
+]
+
+Decoder = Callable[[bytes], Any]
+
+
+class PayloadCodec(Protocol):
+    """What the journal applies to every payload, e.g. to encrypt it at rest."""
+
+    def seal(self, data: bytes) -> bytes:
+        """Turn a payload into what is stored."""
+        ...
+
+    def open(self, data: bytes) -> bytes:
+        """Turn what is stored back into the payload."""
+        ...
+
+
+class IdentityPayloadCodec:
+    """Store payloads as they are."""
+
+    def seal(self, data: bytes) -> bytes:
+        """Give the payload back."""
+        return data
+
+    def open(self, data: bytes) -> bytes:
+        """Give the payload back."""
+        return data
+
+
+def encode(value: object, *, path: str = "value") -> bytes:
+    """Write a value as a payload."""
+    try:
+        return pack(value)
+    except Exception as error:
+        raise blame(value, path, error) from error
+
+
+def decode(data: bytes, annotation: object = Any, *, path: str = "value") -> Any:
+    """Read a payload as the annotated type."""
+    if annotation is Any:
+        return _decode_plain(data, path)
+    return _decode_typed(_fit(annotation, path), path, data)
+
+
+def decoder_for(annotation: object = Any, *, path: str = "value") -> Decoder:
+    """Make the reader of payloads of one annotation; raises DurableTermError if it cannot be read."""
+    return partial(_decode_typed, _fit(annotation, path), path)
+
+
+def _fit(annotation: object, path: str) -> Fit | None:
+    try:
+        return fit_of(annotation)
+    except Undecodable as error:
+        raise DurableTermError(path, str(error)) from error
+
+
+def _decode_plain(data: bytes, path: str) -> Any:
+    try:
+        return unpack(data)
+    except Exception as error:
+        raise DurableTermError(path, f"the payload cannot be read: {error}") from error
+
+
+def _decode_typed(fit: Fit | None, path: str, data: bytes) -> Any:
+    try:
+        value = unpack(data)
+    except Exception as error:
+        raise DurableTermError(path, f"the payload cannot be read: {error}") from error
+    if fit is None:
+        return value
+    try:
+        return fit(value)
+    except Misfit as misfit:
+        raise DurableTermError(path + misfit.where, misfit.reason) from misfit
+    except RecursionError as error:
+        raise DurableTermError(path, "nested too deeply to be read back") from error

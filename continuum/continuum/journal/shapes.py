@@ -1,0 +1,205 @@
+"""Shapes: what a plain value must look like to be an int, a list of dates, a tuple …
+
+A `Fit` takes a plain value (what `reading` gives) and returns it as the
+annotated type, or raises `Misfit`. Nothing is coerced: "5" is never an int.
+What a type checker lets through fits, and stays what it was: an int where a
+float is expected, a bool where an int is expected, a datetime for a date. A
+list fits where a tuple or a set is expected, for those who can only write JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, Self
+from uuid import UUID
+
+from continuum.journal.extensions import MapOfRecords, SetOfRecords
+
+Fit = Callable[[Any], Any]
+
+
+class Misfit(Exception):
+    """A value does not fit its annotation; `where` grows on the way out."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.where = ""
+
+    def under(self, step: str) -> Self:
+        """Say that the misfit lies below this step."""
+        self.where = step + self.where
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A compiled annotation; `takes` names the plain types it may fit, empty for all of them."""
+
+    fit: Fit
+    takes: frozenset[type] = frozenset()
+    also: frozenset[type] = frozenset()  # fits these too, when nothing fits them better
+    passes: bool = False  # every value fits as it is
+    record: type | None = None
+    narrow: bool = False  # picks single values: tried before the wider shapes of a union
+
+
+def kind_of(value: object) -> str:
+    """Name the type of a plain value for an error message."""
+    if value is None:
+        return "None"
+    if isinstance(value, SetOfRecords):
+        return "set"
+    return "dict" if isinstance(value, MapOfRecords) else type(value).__name__
+
+
+def key_step(key: object) -> str:
+    """Write the step of a path that leads below a key of a dict."""
+    return f".{key}" if type(key) is str and key.isidentifier() else f"[{key!r}]"
+
+
+def _keep(value: Any) -> Any:
+    return value
+
+
+ANYTHING = Shape(_keep, passes=True)
+
+
+def exact(name: str, *accepted: type) -> Shape:
+    """Make the shape of values that are kept as they are when their type is one of these."""
+    first = accepted[0]
+    others = frozenset(accepted[1:])
+
+    def fit(value: Any) -> Any:
+        cls = type(value)
+        if cls is first or cls in others:
+            return value
+        raise Misfit(f"expected {name}, got {kind_of(value)}")
+
+    return Shape(fit, frozenset((first,)), others)
+
+
+SCALARS: dict[Any, Shape] = {
+    int: exact("int", int, bool),
+    str: exact("str", str),
+    float: exact("float", float, int, bool),
+    bool: exact("bool", bool),
+    bytes: exact("bytes", bytes),
+    type(None): exact("None", type(None)),
+    None: exact("None", type(None)),
+    datetime: exact("datetime", datetime),
+    date: exact("date", date, datetime),
+    time: exact("time", time),
+    timedelta: exact("timedelta", timedelta),
+    UUID: exact("UUID", UUID),
+    Decimal: exact("Decimal", Decimal),
+}
+
+
+def fit_items(shape: Shape, items: Sequence[Any] | Iterable[Any], step: str = "[{}]") -> list[Any]:
+    """Fit every item; a misfit names the index."""
+    index = -1
+    fitted = []
+    fit = shape.fit
+    try:
+        for index, item in enumerate(items):
+            fitted.append(fit(item))
+    except Misfit as misfit:
+        raise misfit.under(step.format(index)) from misfit.__cause__
+    return fitted
+
+
+def collection(name: str, build: Callable[[Iterable[Any]], Any] | None, takes: type, shape: Shape) -> Shape:
+    """Make the shape of a list, tuple, set or frozenset of one kind of item."""
+    also = {list: (), tuple: (list,)}.get(takes, (set, frozenset, list, SetOfRecords))
+    kinds = frozenset((takes, *also))
+    step = "[{}]" if takes in (list, tuple) else "{{}}"
+
+    def fit(value: Any) -> Any:
+        if type(value) not in kinds:
+            raise Misfit(f"expected {name}, got {kind_of(value)}")
+        items = value if shape.passes else fit_items(shape, value, step)
+        if build is None:
+            return items
+        try:
+            return build(items)
+        except TypeError as error:
+            raise Misfit(str(error)) from error
+
+    return Shape(fit, frozenset((takes,)), frozenset(also))
+
+
+def either_sequence(name: str, kinds: frozenset[type], shape: Shape) -> Shape:
+    """Make the shape of an abstract Sequence, Set or Collection: the container stays what it is."""
+
+    def fit(value: Any) -> Any:
+        if type(value) is SetOfRecords and set in kinds:
+            return set(fit_items(shape, value, "{{}}"))
+        if type(value) not in kinds:
+            raise Misfit(f"expected {name}, got {kind_of(value)}")
+        return value if shape.passes else type(value)(fit_items(shape, value))
+
+    return Shape(fit, kinds, frozenset((SetOfRecords,)) if set in kinds else frozenset())
+
+
+def fixed_tuple(shapes: tuple[Shape, ...]) -> Shape:
+    """Make the shape of a tuple whose items each have their own shape."""
+
+    def fit(value: Any) -> Any:
+        if type(value) is not tuple and type(value) is not list:
+            raise Misfit(f"expected tuple, got {kind_of(value)}")
+        if len(value) != len(shapes):
+            raise Misfit(f"expected a tuple of {len(shapes)}, got one of {len(value)}")
+        return tuple(fit_each(shapes, value))
+
+    return Shape(fit, frozenset((tuple,)), frozenset((list,)))
+
+
+def fit_each(shapes: Sequence[Shape], values: Sequence[Any]) -> list[Any]:
+    """Fit each value to its own shape; a misfit names the index."""
+    index = 0
+    fitted = []
+    try:
+        for index, value in enumerate(values):
+            fitted.append(shapes[index].fit(value))
+    except Misfit as misfit:
+        raise misfit.under(f"[{index}]") from misfit.__cause__
+    return fitted
+
+
+def mapping(key: Shape, item: Shape) -> Shape:
+    """Make the shape of a dict."""
+    untouched = key.passes and item.passes
+
+    def fit(value: Any) -> Any:
+        if type(value) is dict:
+            if untouched:
+                return value
+            pairs: Iterable[tuple[Any, Any]] = value.items()
+        elif type(value) is MapOfRecords:
+            pairs = value
+        else:
+            raise Misfit(f"expected dict, got {kind_of(value)}")
+        fitted = {}
+        for name, element in pairs:
+            try:
+                fitted[_fit_key(key, name)] = item.fit(element)
+            except Misfit as misfit:
+                raise misfit.under(key_step(name)) from misfit.__cause__
+        return fitted
+
+    return Shape(fit, frozenset((dict,)), frozenset((MapOfRecords,)))
+
+
+def _fit_key(key: Shape, name: Any) -> Any:
+    try:
+        fitted = key.fit(name)
+        hash(fitted)
+    except Misfit as misfit:
+        raise Misfit(f"as a key: {misfit.reason}") from misfit
+    except TypeError as error:
+        raise Misfit(f"as a key: {error}") from error
+    return fitted

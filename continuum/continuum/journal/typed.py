@@ -1,0 +1,251 @@
+"""Annotations to shapes: the one place that knows how Python spells types.
+
+`shape_of` compiles an annotation once and remembers it; a recursive annotation
+meets itself half compiled and is bound late. What an annotation means for a
+value is in `shapes`, `unions` and `records`.
+"""
+
+from __future__ import annotations
+
+import collections
+import types
+import typing
+from collections import abc
+from collections.abc import Callable
+from enum import Enum
+from threading import RLock
+from typing import Any
+
+from continuum.journal.records import RecordError, build_record, is_record
+from continuum.journal.shapes import (
+    ANYTHING,
+    SCALARS,
+    Fit,
+    Misfit,
+    Shape,
+    collection,
+    either_sequence,
+    exact,
+    fit_each,
+    fixed_tuple,
+    kind_of,
+    mapping,
+)
+from continuum.journal.unions import AmbiguousUnion, union
+
+_SEQUENCES = frozenset((list, tuple))
+_SETS = frozenset((set, frozenset))
+_ABSTRACT: dict[Any, tuple[str, frozenset[type]]] = {
+    abc.Sequence: ("Sequence", _SEQUENCES),
+    abc.MutableSequence: ("MutableSequence", frozenset((list,))),
+    abc.Collection: ("Collection", _SEQUENCES | _SETS),
+    abc.Iterable: ("Iterable", _SEQUENCES | _SETS),
+    abc.Set: ("Set", _SETS),
+    abc.MutableSet: ("MutableSet", frozenset((set,))),
+}
+_COLLECTIONS: dict[Any, tuple[str, Callable[[Any], Any] | None]] = {
+    list: ("list", None),
+    set: ("set", set),
+    frozenset: ("frozenset", frozenset),
+}
+_MAPPINGS = frozenset((dict, abc.Mapping, abc.MutableMapping))
+_WRAPPERS = frozenset((typing.Annotated, typing.Required, typing.NotRequired, typing.ClassVar, typing.Final))
+_SUBCLASSED: tuple[type, ...] = (str, int, float, bytes, list, dict, set, frozenset)
+
+_shapes: dict[Any, Shape] = {}
+_compiling: dict[Any, None] = {}
+_lock = RLock()
+
+
+class Undecodable(Exception):
+    """This annotation does not say how to read a value."""
+
+
+def shape_of(annotation: Any) -> Shape:
+    """Compile an annotation; raises Undecodable when it cannot be read back."""
+    try:
+        shape = _shapes.get(annotation)
+    except TypeError:  # unhashable metadata or literals: compiled each time
+        return _compile(annotation)
+    if shape is not None:
+        return shape
+    with _lock:
+        if annotation in _compiling:
+            return Shape(lambda value: _shapes[annotation].fit(value), **_outline(annotation))
+        _compiling[annotation] = None
+        try:
+            shape = _compile(annotation)
+        except (AmbiguousUnion, RecordError) as error:
+            raise Undecodable(str(error)) from error
+        finally:
+            del _compiling[annotation]
+        _shapes[annotation] = shape
+        return shape
+
+
+def _outline(annotation: Any) -> dict[str, Any]:
+    # What a union must know of a record that is still being compiled.
+    cls = typing.get_origin(annotation) or annotation
+    return {"takes": frozenset((dict,)), "record": cls} if is_record(cls) else {}
+
+
+def _compile(annotation: Any) -> Shape:
+    if annotation is Any or annotation is object or isinstance(annotation, typing.TypeVar):
+        return ANYTHING
+    scalar = SCALARS.get(annotation) if isinstance(annotation, abc.Hashable) else None
+    if scalar is not None:
+        return scalar
+    if isinstance(annotation, (str, typing.ForwardRef)):
+        return _unresolved(annotation)
+    if isinstance(annotation, typing.NewType):
+        return shape_of(annotation.__supertype__)
+    if hasattr(annotation, "__value__"):  # type X = ...
+        return shape_of(annotation.__value__)
+    origin = typing.get_origin(annotation)
+    if hasattr(origin, "__value__"):
+        return shape_of(origin.__value__[typing.get_args(annotation)])
+    return _compile_generic(annotation, origin or annotation, typing.get_args(annotation))
+
+
+def _compile_generic(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> Shape:
+    if origin in _WRAPPERS:
+        return shape_of(arguments[0])
+    if origin is typing.Union or origin is types.UnionType:
+        return union([shape_of(argument) for argument in arguments], _literal_fields)
+    if origin is typing.Literal:
+        return _literal(arguments)
+    if origin is tuple:
+        return _tuple(arguments)
+    if origin in _COLLECTIONS:
+        name, build = _COLLECTIONS[origin]
+        return collection(name, build, origin, _argument(arguments, 0))
+    if origin in _MAPPINGS:
+        return mapping(_argument(arguments, 0), _argument(arguments, 1))
+    if origin in _ABSTRACT:
+        return either_sequence(*_ABSTRACT[origin], _argument(arguments, 0))
+    if isinstance(origin, type):
+        return _compile_class(annotation, origin, arguments)
+    raise Undecodable(f"the annotation {annotation!r} does not say how to read a value; use a dataclass")
+
+
+def _compile_class(annotation: Any, cls: type, arguments: tuple[Any, ...]) -> Shape:
+    if issubclass(cls, Enum):
+        return _enum(cls)
+    if is_record(cls):
+        fit = build_record(annotation, cls, lambda field: shape_of(field).fit)
+        return Shape(fit, frozenset((dict,)), record=cls)
+    if issubclass(cls, tuple) and hasattr(cls, "_fields"):
+        return _named_tuple(cls)
+    if cls is bytearray or cls is memoryview:
+        return Shape(lambda value: cls(SCALARS[bytes].fit(value)), frozenset((bytes,)))
+    for base in _SUBCLASSED:
+        if issubclass(cls, base):
+            return _subclass(cls, base, arguments)
+    raise Undecodable(f"values of class {cls.__qualname__} cannot be stored; make it a dataclass")
+
+
+def _argument(arguments: tuple[Any, ...], position: int) -> Shape:
+    return shape_of(arguments[position]) if len(arguments) > position else ANYTHING
+
+
+def _tuple(arguments: tuple[Any, ...]) -> Shape:
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        return collection("tuple", tuple, tuple, shape_of(arguments[0]))
+    if not arguments:
+        return collection("tuple", tuple, tuple, ANYTHING)
+    return fixed_tuple(tuple(shape_of(argument) for argument in arguments if argument != ()))
+
+
+def _literal(values: tuple[Any, ...]) -> Shape:
+    by_plain = {_key(value.value if isinstance(value, Enum) else value): value for value in values}
+    kinds = frozenset(kind for kind, _ in by_plain)
+
+    def fit(value: Any) -> Any:
+        if type(value) in kinds and (key := _key(value)) in by_plain:
+            return by_plain[key]
+        raise Misfit(f"expected one of {', '.join(map(repr, values))}")
+
+    return Shape(fit, kinds, narrow=True)
+
+
+def _key(value: object) -> tuple[type, object]:
+    return type(value), value
+
+
+def _enum(cls: type[Enum]) -> Shape:
+    kinds = frozenset(_plain_type(member.value) for member in cls)
+
+    def fit(value: Any) -> Any:
+        try:
+            return cls(value)
+        except (ValueError, TypeError, KeyError) as error:
+            raise Misfit(f"no member of {cls.__qualname__} has this value") from error
+
+    return Shape(fit, kinds, narrow=True)
+
+
+def _plain_type(value: object) -> type:
+    return next((base for base in (bool, *_SUBCLASSED, tuple) if isinstance(value, base)), type(value))
+
+
+def _named_tuple(cls: Any) -> Shape:
+    hints = typing.get_type_hints(cls)
+    shapes = tuple(shape_of(hints.get(name, Any)) for name in cls._fields)
+    fewest = len(shapes) - len(cls._field_defaults)
+
+    def fit(value: Any) -> Any:
+        if type(value) is not tuple and type(value) is not list:
+            raise Misfit(f"expected {cls.__qualname__}, got {kind_of(value)}")
+        if not fewest <= len(value) <= len(shapes):
+            raise Misfit(f"expected {cls.__qualname__} of {len(shapes)} items, got {len(value)}")
+        return cls(*fit_each(shapes, value))
+
+    return Shape(fit, frozenset((tuple,)), frozenset((list,)))
+
+
+def _subclass(cls: Any, base: type, arguments: tuple[Any, ...]) -> Shape:
+    if issubclass(cls, collections.Counter):
+        inner = mapping(_argument(arguments, 0), SCALARS[int])
+    elif arguments:
+        inner = _compile_generic(base, base, arguments)
+    else:
+        inner = SCALARS.get(base) or exact(base.__name__, base)
+    is_defaultdict = issubclass(cls, collections.defaultdict)
+
+    def fit(value: Any) -> Any:
+        plain = inner.fit(value)
+        try:
+            return cls(None, plain) if is_defaultdict else cls(plain)
+        except Exception as error:
+            raise Misfit(f"{type(error).__name__}: {error}") from error
+
+    return Shape(fit, inner.takes)
+
+
+def _unresolved(annotation: str | typing.ForwardRef) -> Shape:
+    if getattr(annotation, "__forward_evaluated__", False):
+        return shape_of(annotation.__forward_value__)  # type: ignore[union-attr]
+    name = annotation if isinstance(annotation, str) else annotation.__forward_arg__
+
+    def fit(value: Any) -> Any:
+        # Only a record needs its class; anything else is already what it was.
+        if type(value) is dict:
+            raise Misfit(f"its annotation {name!r} cannot be resolved; define the class at module level")
+        return value
+
+    return Shape(fit)
+
+
+def _literal_fields(cls: type) -> dict[str, frozenset[Any]]:
+    hints = typing.get_type_hints(cls)
+    return {
+        name: frozenset(typing.get_args(hint))
+        for name, hint in hints.items()
+        if typing.get_origin(hint) is typing.Literal
+    }
+
+
+def fit_of(annotation: Any) -> Fit | None:
+    """Give the function that fits a plain value to the annotation; None when every value fits."""
+    shape = shape_of(annotation)
+    return None if shape.passes else shape.fit
