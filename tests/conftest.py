@@ -1,0 +1,30 @@
+"""Fixtures for the whole suite; what they do stands in `tests/postgres_server.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.postgres_server import migrated_schema, session_server, unused_schema
+
+
+@pytest.fixture(scope="session")
+def dsn() -> Iterator[str]:
+    """The session's Postgres server."""
+    with session_server() as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def schema(dsn: str) -> Iterator[str]:
+    """A fresh schema with every migration applied."""
+    with migrated_schema(dsn) as name:
+        yield name
+
+
+@pytest.fixture
+def empty_name(dsn: str) -> Iterator[str]:
+    """A name for a schema that does not exist yet."""
+    with unused_schema(dsn) as name:
+        yield name

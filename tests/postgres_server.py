@@ -1,0 +1,51 @@
+"""One Postgres for a test session, and a fresh schema in it for each test that asks.
+
+The server is a temporary one of our own binaries, without fsync; `CONTINUUM_TEST_DSN`
+names another. Its keeper ends it and removes its directory even when pytest is killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from continuum.embedded import EmbeddedPostgres
+from continuum_migrations import migrate
+
+
+@contextmanager
+def session_server() -> Iterator[str]:
+    """Yield the DSN of the session's server."""
+    given = os.environ.get("CONTINUUM_TEST_DSN")
+    if given:
+        yield given
+        return
+    with EmbeddedPostgres.temporary() as server:
+        yield server.dsn
+
+
+@contextmanager
+def unused_schema(dsn: str) -> Iterator[str]:
+    """Yield a name that no schema has; drop the schema of that name afterwards."""
+    name = f"test_{uuid4().hex[:12]}"
+    try:
+        yield name
+    finally:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            # A test that failed may have left a session that holds locks; it must not hang the next ones.
+            connection.execute("set lock_timeout = '10s'")
+            connection.execute(SQL("drop schema if exists {} cascade").format(Identifier(name)))
+
+
+@contextmanager
+def migrated_schema(dsn: str) -> Iterator[str]:
+    """Yield the name of a new schema with every migration applied; drop it afterwards."""
+    with unused_schema(dsn) as name:
+        asyncio.run(migrate(dsn, name))
+        yield name
