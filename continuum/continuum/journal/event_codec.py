@@ -1,0 +1,43 @@
+"""How bodies of events and inbox rows are written down.
+
+A body is a tuple of primitives (user values are already bytes), so it needs no
+hooks: one version byte, then msgpack. User values have their own codec.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgpack
+
+# Stored in every row: a new layout takes the next number and keeps reading this one.
+FORMAT = 1
+
+_PREFIX = bytes([FORMAT])
+_pack = msgpack.Packer(use_bin_type=True).pack
+_unpack = msgpack.unpackb
+
+
+class CorruptBody(Exception):
+    """The bytes are not a body that this version can read."""
+
+
+def pack_body(body: tuple[Any, ...]) -> bytes:
+    """Return the stored form of a body."""
+    packed: bytes = _PREFIX + _pack(body)
+    return packed
+
+
+def unpack_body(data: bytes) -> tuple[Any, ...]:
+    """Return the body; nested lists come back as tuples. Raises `CorruptBody`."""
+    if not data:
+        return ()
+    if data[0] != FORMAT:
+        raise CorruptBody(f"format {data[0]} is not known to this version")
+    try:
+        body = _unpack(memoryview(data)[1:], use_list=False, strict_map_key=False)
+    except (ValueError, msgpack.exceptions.UnpackException) as error:
+        raise CorruptBody(str(error) or type(error).__name__) from error
+    if type(body) is not tuple:
+        raise CorruptBody("not a body")
+    return body

@@ -1,0 +1,172 @@
+"""Arrays in Postgres' binary format, packed by hand.
+
+A batch is a dozen arrays of hundreds of elements. psycopg adapts them element by
+element, about 1 microsecond each; joining ready-made bytes costs a fifth of that.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable, Sequence
+
+from psycopg.abc import AdaptContext, Buffer
+from psycopg.adapt import Dumper
+from psycopg.pq import Format
+
+_HEADER = struct.Struct(">iiiii")
+_EMPTY = struct.Struct(">iii")
+_LENGTH = struct.Struct(">i")
+_NULL = b"\xff\xff\xff\xff"
+# Postgres counts timestamps from 2000-01-01.
+_EPOCH_SHIFT = 946_684_800_000_000
+
+
+class PackedArray:
+    """An array ready to send."""
+
+    __slots__ = ("data",)
+    element_oid = 0
+    array_oid = 0
+
+    def __init__(self, count: int, parts: Iterable[bytes], *, nulls: bool = False) -> None:
+        if count == 0:
+            self.data = _EMPTY.pack(0, 0, self.element_oid)
+        else:
+            self.data = _HEADER.pack(1, int(nulls), self.element_oid, count, 1) + b"".join(parts)
+
+
+class Uuids(PackedArray):
+    """``uuid[]``"""
+
+    element_oid, array_oid = 2950, 2951
+
+
+class Bigints(PackedArray):
+    """``bigint[]``"""
+
+    element_oid, array_oid = 20, 1016
+
+
+class Integers(PackedArray):
+    """``integer[]``"""
+
+    element_oid, array_oid = 23, 1007
+
+
+class Smallints(PackedArray):
+    """``smallint[]``"""
+
+    element_oid, array_oid = 21, 1005
+
+
+class Booleans(PackedArray):
+    """``boolean[]``"""
+
+    element_oid, array_oid = 16, 1000
+
+
+class Byteas(PackedArray):
+    """``bytea[]``"""
+
+    element_oid, array_oid = 17, 1001
+
+
+class Texts(PackedArray):
+    """``text[]``"""
+
+    element_oid, array_oid = 25, 1009
+
+
+class Timestamps(PackedArray):
+    """``timestamptz[]``"""
+
+    element_oid, array_oid = 1184, 1185
+
+
+class Doubles(PackedArray):
+    """``double precision[]``"""
+
+    element_oid, array_oid = 701, 1022
+
+
+def uuid_bytes(run_id: str) -> bytes:
+    """Return a run id as an array element."""
+    return b"\x00\x00\x00\x10" + bytes.fromhex(run_id.replace("-", ""))
+
+
+def uuids(run_ids: Sequence[str]) -> Uuids:
+    """Pack run ids."""
+    return Uuids(len(run_ids), [uuid_bytes(run_id) for run_id in run_ids])
+
+
+def packed_uuids(elements: Sequence[bytes]) -> Uuids:
+    """Pack elements made by `uuid_bytes`."""
+    return Uuids(len(elements), elements)
+
+
+def bigints(values: Sequence[int]) -> Bigints:
+    """Pack 64-bit integers."""
+    return Bigints(len(values), [b"\x00\x00\x00\x08" + value.to_bytes(8, "big", signed=True) for value in values])
+
+
+def integers(values: Sequence[int]) -> Integers:
+    """Pack 32-bit integers."""
+    return Integers(len(values), [b"\x00\x00\x00\x04" + value.to_bytes(4, "big", signed=True) for value in values])
+
+
+def smallints(values: Sequence[int]) -> Smallints:
+    """Pack 16-bit integers."""
+    return Smallints(len(values), [b"\x00\x00\x00\x02" + value.to_bytes(2, "big", signed=True) for value in values])
+
+
+def booleans(values: Sequence[bool]) -> Booleans:
+    """Pack truth values."""
+    return Booleans(len(values), [b"\x00\x00\x00\x01\x01" if value else b"\x00\x00\x00\x01\x00" for value in values])
+
+
+def doubles(values: Sequence[float]) -> Doubles:
+    """Pack floats."""
+    return Doubles(len(values), [b"\x00\x00\x00\x08" + struct.pack(">d", value) for value in values])
+
+
+def timestamps(values: Sequence[int | None]) -> Timestamps:
+    """Pack microseconds since the epoch."""
+    return Timestamps(
+        len(values),
+        [
+            _NULL if value is None else b"\x00\x00\x00\x08" + (value - _EPOCH_SHIFT).to_bytes(8, "big", signed=True)
+            for value in values
+        ],
+        nulls=True,
+    )
+
+
+def byteas(values: Sequence[bytes | None]) -> Byteas:
+    """Pack byte strings."""
+    return Byteas(
+        len(values), [_NULL if value is None else _LENGTH.pack(len(value)) + value for value in values], nulls=True
+    )
+
+
+def texts(values: Sequence[str | None]) -> Texts:
+    """Pack strings."""
+    return Texts(len(values), [_NULL if value is None else _text(value) for value in values], nulls=True)
+
+
+def _text(value: str) -> bytes:
+    data = value.encode()
+    return _LENGTH.pack(len(data)) + data
+
+
+class _PackedArrayDumper(Dumper):
+    format = Format.BINARY
+
+    def dump(self, obj: PackedArray) -> Buffer | None:
+        return obj.data
+
+
+def register(context: AdaptContext) -> None:
+    """Teach a connection to send packed arrays."""
+    for array in (Uuids, Bigints, Integers, Smallints, Booleans, Byteas, Texts, Timestamps, Doubles):
+        dumper = type(f"{array.__name__}Dumper", (_PackedArrayDumper,), {"oid": array.array_oid})
+        context.adapters.register_dumper(array, dumper)

@@ -1,0 +1,161 @@
+"""The hot path: many runs' writes as one statement, one round trip, one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from continuum.engine.ids import RunId
+from continuum.journal.event_codec import pack_body
+from continuum.journal.port import Committed, LeaseLost, NewTask, RunWrite, Transition, Worker
+from continuum.journal.postgres import arrays
+from continuum.journal.postgres.database import Database
+
+_NO_UUIDS = arrays.packed_uuids([])
+_NO_INTEGERS = arrays.integers([])
+_NO_SMALLINTS = arrays.smallints([])
+_NO_BOOLEANS = arrays.booleans([])
+_NO_TIMESTAMPS = arrays.timestamps([])
+_NO_BYTEAS = arrays.byteas([])
+_NO_TEXTS = arrays.texts([])
+_NO_DOUBLES = arrays.doubles([])
+_NO_TASKS = (
+    _NO_UUIDS,
+    _NO_INTEGERS,
+    _NO_INTEGERS,
+    _NO_INTEGERS,
+    _NO_TEXTS,
+    _NO_INTEGERS,
+    _NO_BOOLEANS,
+    _NO_TEXTS,
+    _NO_BYTEAS,
+    _NO_DOUBLES,
+    _NO_TEXTS,
+    _NO_TEXTS,
+)
+_NO_TRANSITIONS = (
+    _NO_UUIDS,
+    _NO_SMALLINTS,
+    _NO_TIMESTAMPS,
+    _NO_BOOLEANS,
+    _NO_BYTEAS,
+    _NO_BYTEAS,
+    _NO_TEXTS,
+)
+
+Transitions = dict[bytes, Transition]
+
+
+async def commit(database: Database, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
+    """Write a batch; see `Journal.commit`."""
+    runs: dict[bytes, int] = {}
+    event_runs: list[bytes] = []
+    seqs: list[int] = []
+    types: list[int] = []
+    times: list[int] = []
+    payloads: list[bytes] = []
+    consumed: list[int] = []
+    transitions: Transitions = {}
+    tasks: list[tuple[bytes, NewTask]] = []
+    dropped: list[tuple[bytes, int]] = []
+    for write in writes:
+        key = arrays.uuid_bytes(write.run_id)
+        runs[key] = write.token
+        for seq, type, at, body in write.events:
+            event_runs.append(key)
+            seqs.append(seq)
+            types.append(type)
+            times.append(at)
+            payloads.append(pack_body(body))
+        if write.consumed:
+            consumed.extend(write.consumed)
+        if write.transition is not None:
+            # Of several writes of one run in a batch the last word counts.
+            transitions[key] = write.transition
+        for task in write.tasks:
+            tasks.append((key, task))
+        for seq in write.dropped_tasks:
+            # In one batch a task may be handed out and taken back.
+            tasks = [entry for entry in tasks if entry[0] != key or entry[1].seq != seq]
+            dropped.append((key, seq))
+    ordered = sorted(runs)  # the lock order of invariant I3
+    topics = database.statements
+    rows = await database.fetch_on_lane(
+        "commit",
+        (
+            worker.id,
+            batch,
+            arrays.packed_uuids(ordered),
+            arrays.bigints([runs[key] for key in ordered]),
+            arrays.packed_uuids(event_runs),
+            arrays.integers(seqs),
+            arrays.smallints(types),
+            arrays.timestamps(times),
+            arrays.byteas(payloads),
+            arrays.bigints(consumed),
+            *_pack_transitions(transitions),
+            *_pack_tasks(tasks),
+            arrays.packed_uuids([key for key, _ in dropped]),
+            arrays.integers([seq for _, seq in dropped]),
+            topics.topic("done"),
+            topics.topic("tasks"),
+        ),
+    )
+    if not rows:
+        raise LeaseLost(f"worker {worker.id} lost its lease")
+    at, rejected = rows[0]
+    database.heard_time(at)
+    return Committed(at, frozenset(RunId(run_id) for run_id in rejected))
+
+
+async def look_up(database: Database, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed | None:
+    """Return how a commit ended whose answer was lost; None when it never happened (P12)."""
+    rows = await database.fetch_on_lane("last_batch", (worker.id,))
+    if not rows:
+        raise LeaseLost(f"worker {worker.id} lost its lease")
+    last, at = rows[0]
+    if last != batch:
+        return None
+    database.heard_time(at)
+    tokens = {write.run_id: write.token for write in writes}
+    gone = await database.fetch_on_lane(
+        "held_after_commit", (arrays.uuids(list(tokens)), arrays.bigints(list(tokens.values())))
+    )
+    return Committed(at, frozenset(RunId(row[0]) for row in gone))
+
+
+def _pack_transitions(transitions: Transitions) -> tuple[arrays.PackedArray, ...]:
+    if not transitions:
+        return _NO_TRANSITIONS
+    values = list(transitions.values())
+    return (
+        arrays.packed_uuids(list(transitions)),
+        arrays.smallints([value.state for value in values]),
+        arrays.timestamps([value.due_at for value in values]),
+        arrays.booleans([value.release for value in values]),
+        arrays.byteas([value.result for value in values]),
+        arrays.byteas([value.error for value in values]),
+        arrays.texts([value.reason for value in values]),
+    )
+
+
+def _pack_tasks(tasks: Sequence[tuple[bytes, NewTask]]) -> tuple[arrays.PackedArray, ...]:
+    if not tasks:
+        return _NO_TASKS
+    # Handing one command out twice in a batch is one row: the later dispatch counts.
+    latest = {(key, task.seq): (key, task) for key, task in tasks}
+    keys = [key for key, _ in latest.values()]
+    entries = [task for _, task in latest.values()]
+    return (
+        arrays.packed_uuids(keys),
+        arrays.integers([task.seq for task in entries]),
+        arrays.integers([task.dispatch for task in entries]),
+        arrays.integers([task.attempt for task in entries]),
+        arrays.texts([task.queue for task in entries]),
+        arrays.integers([task.priority for task in entries]),
+        arrays.booleans([task.isolated for task in entries]),
+        arrays.texts([task.activity for task in entries]),
+        arrays.byteas([task.arguments for task in entries]),
+        arrays.doubles([task.timeout for task in entries]),
+        arrays.texts([task.key for task in entries]),
+        arrays.texts([task.node for task in entries]),
+    )

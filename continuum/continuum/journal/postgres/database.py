@@ -1,0 +1,140 @@
+"""Connections: one lane for commits, a small pool for the rest, and how their errors are told.
+
+The lane reconnects on its next use after a failure; psycopg's pool does so by
+itself. Nothing is retried here: whoever asked knows whether asking again is safe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from continuum.errors import JournalUnavailable, SchemaOutOfDate
+from continuum.journal.postgres import arrays
+from continuum.journal.postgres.statements import Statements
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+# Long enough for a server that restarts to answer, short enough for a person to wait.
+CONNECT_TIMEOUT_SECONDS = 5
+# A host's actors ask for claims, mail and tasks side by side; more would only queue in the server.
+POOL_SIZE = 4
+# How fast an estimate of the server's time that proved too early is corrected.
+CLOCK_SLEW = 0.05
+
+
+@asynccontextmanager
+async def told() -> AsyncIterator[None]:
+    """Turn the driver's errors into ours."""
+    try:
+        yield
+    except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction) as error:
+        raise SchemaOutOfDate(
+            f"the database schema is missing or of another version ({_first_line(error)}); run `continuum migrate`"
+        ) from error
+    except PoolTimeout as error:
+        raise JournalUnavailable(f"Postgres does not answer ({_first_line(error)}); is the server up?") from error
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        raise JournalUnavailable(
+            f"Postgres cannot be reached ({_first_line(error)}); check the DSN and the server"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+class Database:
+    """The connections of one journal."""
+
+    def __init__(self, dsn: str, statements: Statements, *, pool_size: int = POOL_SIZE) -> None:
+        self.dsn = dsn
+        self.statements = statements
+        self._pool = AsyncConnectionPool(
+            dsn,
+            min_size=1,
+            max_size=pool_size,
+            open=False,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            reconnect_timeout=CONNECT_TIMEOUT_SECONDS,
+            kwargs={"autocommit": True, "connect_timeout": CONNECT_TIMEOUT_SECONDS},
+            configure=_configure,
+        )
+        self._lane: psycopg.AsyncConnection[Any] | None = None
+        self._lane_lock = asyncio.Lock()
+        self._offset: float | None = None
+
+    async def open(self) -> None:
+        """Connect once, so that a wrong address is told at once."""
+        async with told():
+            probe = await self._connect()
+            await probe.close()
+            await self._pool.open()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+        if self._lane is not None:
+            await self._lane.close()
+            self._lane = None
+
+    async def fetch(self, statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        """Run a named statement on the pool and return its rows."""
+        return await self.fetch_text(self.statements[statement], parameters)
+
+    async def fetch_text(self, text: bytes, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        """Run a statement on the pool and return its rows."""
+        async with told(), self._pool.connection() as connection:
+            cursor = await connection.execute(text, parameters)
+            return await cursor.fetchall() if cursor.description else []
+
+    async def fetch_on_lane(self, statement: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+        """Run a named statement on the commit lane, prepared."""
+        async with self._lane_lock, told():
+            lane = self._lane
+            if lane is None or lane.closed:
+                lane = self._lane = await self._connect()
+            try:
+                cursor = await lane.execute(self.statements[statement], parameters, prepare=True)
+                return await cursor.fetchall()
+            except (psycopg.OperationalError, psycopg.InterfaceError):
+                await lane.close()
+                raise
+
+    async def listen(self, topics: Sequence[str]) -> psycopg.AsyncConnection[Any]:
+        """Return a new connection that listens to `topics`."""
+        async with told():
+            connection = await self._connect()
+            for topic in topics:
+                await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(topic)))
+            return connection
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        connection = await psycopg.AsyncConnection.connect(
+            self.dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS
+        )
+        await _configure(connection)
+        return connection
+
+    def now(self) -> int:
+        """Return the server's time in microseconds, as last heard plus what has passed here."""
+        assert self._offset is not None, "the journal is not open"
+        return int(time.monotonic() * 1e6 + self._offset)
+
+    def heard_time(self, server: int) -> None:
+        """Learn from an answer that carried the server's time; the answer was under way, so the latest is truest."""
+        offset = server - time.monotonic() * 1e6
+        if self._offset is None or offset > self._offset:
+            self._offset = offset
+        else:
+            self._offset += (offset - self._offset) * CLOCK_SLEW
+
+
+async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
+    arrays.register(connection)

@@ -1,0 +1,349 @@
+"""`PostgresJournal`: the journal's interface on Postgres 14 or later.
+
+Everything but LISTEN works behind a transaction-mode pooler: no session state is
+kept between statements. Each method is one statement unless it says otherwise.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from continuum.engine.events import Event
+from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.errors import JournalUnavailable
+from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
+from continuum.journal.port import (
+    ClaimedRun,
+    ClaimedTask,
+    Committed,
+    Freed,
+    InboxKind,
+    InboxRow,
+    LeaseLost,
+    NewRun,
+    NodeFacts,
+    NodeRow,
+    Notification,
+    Post,
+    Posted,
+    Query,
+    RunRow,
+    RunWrite,
+    Started,
+    TaskAnswer,
+    Topic,
+    Worker,
+)
+from continuum.journal.postgres import arrays
+from continuum.journal.postgres.commit import commit, look_up
+from continuum.journal.postgres.database import Database
+from continuum.journal.postgres.listening import listen
+from continuum.journal.postgres.reading import query_rows, run_row
+from continuum.journal.postgres.statements import statements_for
+
+
+class PostgresJournal:
+    """A journal in one schema of one database. `listen=False` does without LISTEN (poolers)."""
+
+    def __init__(self, dsn: str, *, schema: str = "continuum", listen: bool = True) -> None:
+        self.schema = schema
+        self.listens = listen
+        self._statements = statements_for(schema)
+        self._database = Database(dsn, self._statements)
+        self._uncertain: int | None = None
+
+    def now(self) -> int:
+        return self._database.now()
+
+    async def open(self) -> None:
+        await self._database.open()
+        rows = await self._database.fetch("time")
+        self._database.heard_time(rows[0][0])
+
+    async def close(self) -> None:
+        await self._database.close()
+
+    # Workers and nodes.
+
+    async def register_worker(self, node: NodeId, role: str, pid: int, ttl: float) -> Worker:
+        rows = await self._database.fetch("register_worker", (node, role, pid, ttl))
+        return Worker(WorkerId(rows[0][0]), node)
+
+    async def renew(
+        self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None
+    ) -> tuple[frozenset[WorkerId], float | None]:
+        rows = await self._database.fetch(
+            "renew",
+            {
+                "workers": arrays.bigints(workers),
+                "ttl": ttl,
+                "node": facts.node if facts else None,
+                "pid": facts.pid if facts else None,
+                "address": facts.address if facts else None,
+                "state": facts.state if facts else None,
+                "processes": json.dumps(list(facts.processes)) if facts else None,
+            },
+        )
+        held, others, at = rows[0]
+        self._database.heard_time(at)
+        return frozenset(held), others
+
+    async def expired_workers(self) -> list[WorkerId]:
+        return [row[0] for row in await self._database.fetch("expired_workers")]
+
+    async def node_workers(self, node: NodeId) -> list[tuple[WorkerId, int]]:
+        return [(row[0], row[1]) for row in await self._database.fetch("node_workers", (node,))]
+
+    async def retire_worker(
+        self, worker: WorkerId, *, executing: RunId | None, poison_after: int, only_expired: bool = False
+    ) -> Freed:
+        rows = await self._database.fetch(
+            "retire_worker",
+            (
+                worker,
+                executing,
+                poison_after,
+                only_expired,
+                InboxKind.ACTIVITY_CRASHED,
+                InboxKind.ACTIVITY_TIMED_OUT,
+                self._statements.topic("work"),
+                self._statements.topic("wake"),
+            ),
+        )
+        return Freed(*rows[0])
+
+    async def retire_node(self, node: NodeId) -> None:
+        await self._database.fetch("retire_node", {"node": node})
+
+    async def nodes(self) -> list[NodeRow]:
+        return [
+            NodeRow(*row[:6], processes=[(role, pid) for role, pid in row[6]])
+            for row in await self._database.fetch("nodes")
+        ]
+
+    # Runs, as their owner sees them.
+
+    async def start(self, runs: Sequence[NewRun]) -> list[Started]:
+        """One statement, and one more for each run whose id or key is taken."""
+        rows = await self._database.fetch(
+            "start",
+            {
+                "id": arrays.uuids([run.id for run in runs]),
+                "workflow": arrays.texts([run.workflow for run in runs]),
+                "namespace": arrays.texts([run.namespace for run in runs]),
+                "input": arrays.byteas([run.input for run in runs]),
+                "key": arrays.texts([run.idempotency_key for run in runs]),
+                "attributes": arrays.texts(
+                    [json.dumps(dict(run.attributes)) if run.attributes else "{}" for run in runs]
+                ),
+                "trace": arrays.texts([run.trace_context for run in runs]),
+                "topic": self._statements.topic("work"),
+            },
+        )
+        created = {row[0] for row in rows}
+        answers: list[Started] = []
+        for run in runs:
+            if run.id in created:
+                # An id given twice in one call is created once.
+                created.discard(run.id)
+                answers.append(Started(run.id, False))
+            else:
+                answers.append(Started(await self._holder(run), True))
+        return answers
+
+    async def _holder(self, run: NewRun) -> RunId:
+        rows = await self._database.fetch("holder", (run.id, run.namespace, run.workflow, run.idempotency_key))
+        if not rows:
+            raise JournalUnavailable(f"run {run.id} was refused, but what holds its key is gone; start it again")
+        return RunId(rows[0][0])
+
+    async def claim(self, worker: Worker, code: Sequence[tuple[str, str]], limit: int) -> list[ClaimedRun]:
+        rows = await self._database.fetch(
+            "claim",
+            (
+                worker.id,
+                arrays.texts([workflow for workflow, _ in code]),
+                arrays.texts([version for _, version in code]),
+                limit,
+            ),
+        )
+        return [ClaimedRun(*row[:10]) for row in _held(rows, worker)]
+
+    async def load(self, run_ids: Sequence[RunId]) -> dict[RunId, list[Event]]:
+        histories: dict[RunId, list[Event]] = {run_id: [] for run_id in run_ids}
+        broken: set[str] = set()
+        for run_id, seq, type, at, payload in await self._database.fetch("load", (arrays.uuids(run_ids),)):
+            if run_id in broken:
+                continue
+            try:
+                body = unpack_body(payload)
+            except CorruptBody:
+                broken.add(run_id)
+                seq, body = -1, ()
+            histories[run_id].append(Event(seq, type, at, body))
+        return histories
+
+    async def commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
+        """One statement; after a commit whose answer was lost, a look-up first."""
+        if self._uncertain == batch:
+            known = await look_up(self._database, worker, batch, writes)
+            self._uncertain = None
+            if known is not None:
+                return known
+        try:
+            return await commit(self._database, worker, batch, writes)
+        except JournalUnavailable:
+            self._uncertain = batch
+            raise
+
+    async def inbox(self, worker: Worker, run_ids: Sequence[RunId] | None) -> list[InboxRow]:
+        rows = await self._database.fetch(
+            "inbox", {"worker": worker.id, "runs": None if run_ids is None else arrays.uuids(run_ids)}
+        )
+        return [
+            InboxRow(row_id, run_id, InboxKind(kind), name, unpack_body(payload), key)
+            for row_id, run_id, kind, name, payload, key in rows
+        ]
+
+    async def release(self, worker: Worker, run_ids: Sequence[RunId], *, crashed: bool, poison_after: int) -> None:
+        await self._database.fetch(
+            "release",
+            {
+                "runs": arrays.uuids(run_ids),
+                "worker": worker.id,
+                "crashed": int(crashed),
+                "poison": poison_after,
+                "topic": self._statements.topic("work"),
+            },
+        )
+
+    async def sweep(self) -> int:
+        rows = await self._database.fetch("sweep")
+        return int(rows[0][0])
+
+    async def unblock(self, workflows: Sequence[str], run_ids: Sequence[RunId] | None = None) -> int:
+        rows = await self._database.fetch(
+            "unblock",
+            {
+                "workflows": arrays.texts(workflows),
+                "runs": None if run_ids is None else arrays.uuids(run_ids),
+                "topic": self._statements.topic("work"),
+            },
+        )
+        return int(rows[0][0])
+
+    # The inbox, as everyone sees it.
+
+    async def post(self, posts: Sequence[Post]) -> list[Posted]:
+        rows = await self._database.fetch(
+            "post",
+            (
+                arrays.uuids([post.run_id for post in posts]),
+                arrays.smallints([post.kind for post in posts]),
+                arrays.texts([post.name for post in posts]),
+                arrays.texts([post.key for post in posts]),
+                arrays.byteas([pack_body(post.body) for post in posts]),
+                InboxKind.SIGNAL,
+                self._statements.topic("wake"),
+                self._statements.topic("work"),
+            ),
+        )
+        return [Posted(answer) for answer in rows[0][0]]
+
+    async def force_cancel(self, run_id: RunId) -> Posted:
+        rows = await self._database.fetch(
+            "force_cancel",
+            {"run": run_id, "done": self._statements.topic("done"), "wake": self._statements.topic("wake")},
+        )
+        ended, known = rows[0]
+        if ended:
+            return Posted.ACCEPTED
+        return Posted.TERMINAL if known else Posted.NOT_FOUND
+
+    # Tasks and activities.
+
+    async def claim_tasks(
+        self,
+        worker: Worker,
+        activities: Sequence[str],
+        *,
+        isolated: bool,
+        limits: Mapping[str, int],
+        unlisted_limit: int,
+        limit: int,
+    ) -> list[ClaimedTask]:
+        rows = await self._database.fetch(
+            "claim_tasks",
+            (
+                worker.id,
+                arrays.texts(activities),
+                isolated,
+                arrays.texts(list(limits)),
+                arrays.integers(list(limits.values())),
+                unlisted_limit,
+                limit,
+            ),
+        )
+        return [ClaimedTask(*row[:9]) for row in _held(rows, worker)]
+
+    async def answer_tasks(self, worker: Worker, answers: Sequence[TaskAnswer]) -> None:
+        await self._database.fetch(
+            "answer_tasks",
+            (
+                worker.id,
+                arrays.uuids([answer.task.run_id for answer in answers]),
+                arrays.integers([answer.task.seq for answer in answers]),
+                arrays.integers([answer.task.dispatch for answer in answers]),
+                arrays.smallints([answer.kind for answer in answers]),
+                arrays.byteas([pack_body(answer.body) for answer in answers]),
+                InboxKind.ACTIVITY_COMPLETED,
+                self._statements.topic("wake"),
+                self._statements.topic("work"),
+            ),
+        )
+
+    async def heartbeat(self, run_id: RunId, seq: int, details: bytes) -> None:
+        await self._database.fetch("heartbeat", (run_id, seq, details))
+
+    async def last_heartbeats(self, run_id: RunId) -> dict[int, bytes]:
+        return dict(await self._database.fetch("last_heartbeats", (run_id,)))
+
+    async def recall(self, activity: str, key: str) -> bytes | None:
+        rows = await self._database.fetch("recall", (activity, key))
+        return rows[0][0] if rows else None
+
+    async def remember(self, activity: str, key: str, run_id: RunId, result: bytes) -> bytes:
+        """Two statements: the second sees whoever was first."""
+        await self._database.fetch("remember", (activity, key, run_id, result))
+        first = await self.recall(activity, key)
+        assert first is not None, "a recorded result is never removed"
+        return first
+
+    # Looking.
+
+    async def get_run(self, run_id: RunId) -> RunRow | None:
+        rows = await self._database.fetch_text(self._statements["run_columns"] + b" WHERE r.id = %s", (run_id,))
+        return run_row(rows[0]) if rows else None
+
+    async def query(self, query: Query) -> list[RunRow]:
+        return await query_rows(self._database, query)
+
+    async def set_attributes(self, run_id: RunId, attributes: Mapping[str, Any]) -> bool:
+        rows = await self._database.fetch_text(
+            self._statements["set_attributes"] + b" RETURNING 1", (json.dumps(dict(attributes)), run_id)
+        )
+        return bool(rows)
+
+    # Hints.
+
+    def notifications(self, topics: Sequence[Topic]) -> AsyncIterator[Notification]:
+        return listen(self._database, self._statements, topics, enabled=self.listens)
+
+
+def _held(rows: list[tuple[Any, ...]], worker: Worker) -> list[tuple[Any, ...]]:
+    """A claim answers with one row that says so when the lease is gone."""
+    if rows and not rows[0][-1]:
+        raise LeaseLost(f"worker {worker.id} lost its lease")
+    return rows

@@ -1,0 +1,53 @@
+"""Hints over LISTEN: one direct connection, reconnected for ever.
+
+What was missed while the connection was down is unknown, so an empty hint for
+every topic follows each (re)connection. With listening switched off there are no
+hints at all and the callers' polls keep every promise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Sequence
+
+import psycopg
+
+from continuum.errors import JournalUnavailable
+from continuum.journal.port import Notification, Topic
+from continuum.journal.postgres.database import Database
+from continuum.journal.postgres.statements import Statements
+
+# A restarting Postgres is back within seconds; many nodes must not call it in step.
+FIRST_RETRY_SECONDS = 0.1
+LAST_RETRY_SECONDS = 5.0
+
+log = logging.getLogger("continuum.journal")
+
+
+async def listen(
+    database: Database, statements: Statements, topics: Sequence[Topic], *, enabled: bool
+) -> AsyncIterator[Notification]:
+    """Yield hints about `topics`."""
+    if not enabled:
+        await asyncio.get_running_loop().create_future()
+    channels = {statements.topic(topic.name.lower()): topic for topic in topics}
+    delay = FIRST_RETRY_SECONDS
+    while True:
+        connection: psycopg.AsyncConnection[object] | None = None
+        try:
+            connection = await database.listen(list(channels))
+            delay = FIRST_RETRY_SECONDS
+            for topic in topics:
+                yield Notification(topic, ())
+            async for notify in connection.notifies():
+                ids = tuple(notify.payload.split(",")) if notify.payload else ()
+                yield Notification(channels[notify.channel], ids)
+        except (JournalUnavailable, psycopg.OperationalError, psycopg.InterfaceError) as error:
+            log.warning("listening for notifications failed (%s); trying again in %.1f s", error, delay)
+        finally:
+            if connection is not None:
+                await connection.close()
+        await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads reconnections, guards nothing
+        delay = min(delay * 2, LAST_RETRY_SECONDS)

@@ -1,0 +1,45 @@
+"""The SQL of this adapter: named statements in `statements.sql`, loaded once per schema."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+
+from psycopg import sql
+
+from continuum.errors import InvalidOption
+
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_SCHEMA = re.compile(r"^[a-z_][a-z0-9_]{0,40}$")
+
+
+class Statements:
+    """Statements by name, with the schema's quoted identifier filled in."""
+
+    def __init__(self, schema: str) -> None:
+        if not _SCHEMA.match(schema):
+            raise InvalidOption(
+                f"schema {schema!r} must be lower-case letters, digits and underscores, at most 41 of them"
+            )
+        quoted = sql.Identifier(schema).as_string(None)
+        text = files(__package__).joinpath("statements.sql").read_text()
+        parts = _NAME.split(text)[1:]
+        self._statements = {
+            name: body.strip().rstrip(";").replace("{schema}", quoted).encode()
+            for name, body in zip(parts[::2], parts[1::2], strict=True)
+        }
+        self.schema = schema
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._statements[name]
+
+    def topic(self, name: str) -> str:
+        """Return the notification channel of a topic."""
+        return f"{self.schema}.{name}"
+
+
+@cache
+def statements_for(schema: str) -> Statements:
+    """Return the statements of a schema."""
+    return Statements(schema)

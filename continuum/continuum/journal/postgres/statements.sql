@@ -1,0 +1,162 @@
+-- name: time
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+
+-- name: register_worker
+INSERT INTO {schema}.workers (node, role, pid, expires_at)
+VALUES (%s, %s, %s, clock_timestamp() + %s * interval '1 second') RETURNING id
+
+-- name: renew
+WITH facts AS (
+    INSERT INTO {schema}.nodes (node, pid, address, state, processes, renewed_at)
+    SELECT %(node)s::text, %(pid)s::integer, %(address)s::text, %(state)s::text, %(processes)s::jsonb, clock_timestamp()
+    WHERE %(node)s::text IS NOT NULL
+    ON CONFLICT (node) DO UPDATE SET pid = excluded.pid, address = excluded.address, state = excluded.state,
+        processes = excluded.processes, renewed_at = excluded.renewed_at
+), renewed AS (
+    UPDATE {schema}.workers SET expires_at = clock_timestamp() + %(ttl)s * interval '1 second'
+    WHERE id = ANY (%(workers)s) RETURNING id
+)
+SELECT ARRAY(SELECT id FROM renewed),
+       (SELECT extract(epoch FROM min(w.expires_at) - clock_timestamp())::float8 FROM {schema}.workers w
+        WHERE w.id <> ALL (%(workers)s)),
+       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+
+-- name: expired_workers
+SELECT id FROM {schema}.workers WHERE expires_at <= clock_timestamp() ORDER BY id
+
+-- name: node_workers
+SELECT id, pid FROM {schema}.workers WHERE node = %s ORDER BY id
+
+-- name: retire_worker
+SELECT runs, tasks FROM {schema}.retire_worker(%s, %s, %s, %s, %s::smallint, %s::smallint, %s, %s)
+
+-- name: retire_node
+WITH gone AS (DELETE FROM {schema}.nodes WHERE node = %(node)s)
+UPDATE {schema}.tasks SET node = NULL WHERE node = %(node)s AND owner IS NULL
+
+-- name: nodes
+SELECT n.node, n.pid, n.address, n.state,
+       (SELECT count(*) FROM {schema}.workers w JOIN {schema}.runs r ON r.owner = w.id AND r.state <= 2
+        WHERE w.node = n.node),
+       extract(epoch FROM clock_timestamp() - n.renewed_at)::float8, n.processes
+FROM {schema}.nodes n ORDER BY n.node
+
+-- name: start
+WITH created AS (
+    INSERT INTO {schema}.runs (id, workflow, namespace, input, idempotency_key, attributes, trace_context, due_at)
+    SELECT s.*, clock_timestamp() FROM unnest(%(id)s, %(workflow)s, %(namespace)s, %(input)s, %(key)s,
+        %(attributes)s::text[]::jsonb[], %(trace)s) AS s (id, workflow, namespace, input, key, attributes, trace)
+    ON CONFLICT DO NOTHING RETURNING id
+), hinted AS (
+    SELECT {schema}.hint(%(topic)s, '{}') WHERE EXISTS (SELECT FROM created)
+)
+SELECT id::text FROM created WHERE (SELECT count(*) FROM hinted) >= 0
+
+-- name: holder
+SELECT r.id::text FROM {schema}.runs r
+WHERE r.id = %s OR (r.namespace = %s AND r.workflow = %s AND r.idempotency_key = %s) LIMIT 1
+
+-- name: claim
+SELECT id::text, token, workflow, version, namespace, input, (extract(epoch FROM started_at) * 1000000)::bigint,
+       attempt, trace_context, fresh, held
+FROM {schema}.claim_runs(%s, %s, %s, %s)
+
+-- name: load
+SELECT run_id::text, seq, type, (extract(epoch FROM at) * 1000000)::bigint, payload
+FROM {schema}.events WHERE run_id = ANY (%s) ORDER BY run_id, seq
+
+-- name: commit
+SELECT (extract(epoch FROM at) * 1000000)::bigint, rejected::text[]
+FROM {schema}.commit_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+                           %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+
+-- name: last_batch
+SELECT batch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM {schema}.workers WHERE id = %s
+
+-- name: held_after_commit
+SELECT u.id::text FROM unnest(%s, %s) AS u (id, token)
+WHERE NOT EXISTS (SELECT FROM {schema}.runs r WHERE r.id = u.id AND r.token = u.token AND r.state <> 6)
+
+-- name: inbox
+SELECT i.id, i.run_id::text, i.kind, i.name, i.payload, i.key
+FROM {schema}.inbox i JOIN {schema}.runs r ON r.id = i.run_id
+WHERE r.owner = %(worker)s AND (%(runs)s::uuid[] IS NULL OR i.run_id = ANY (%(runs)s)) ORDER BY i.id
+
+-- name: release
+WITH freed AS (
+    UPDATE {schema}.runs r
+    SET owner = NULL,
+        deaths = r.deaths + %(crashed)s::integer,
+        state = CASE WHEN %(crashed)s::integer = 1 AND r.deaths + 1 >= %(poison)s THEN 3 ELSE r.state END,
+        due_at = CASE WHEN %(crashed)s::integer = 1 AND r.deaths + 1 >= %(poison)s THEN NULL ELSE clock_timestamp() END,
+        reason = CASE WHEN %(crashed)s::integer = 1 AND r.deaths + 1 >= %(poison)s
+                      THEN 'poison: executing it failed ' || (r.deaths + 1) || ' times inside the engine' ELSE r.reason END,
+        updated_at = clock_timestamp()
+    WHERE r.id = ANY (%(runs)s) AND r.owner = %(worker)s AND r.state <= 2 RETURNING 1
+)
+SELECT {schema}.hint(%(topic)s, '{}') WHERE EXISTS (SELECT FROM freed)
+
+-- name: sweep
+WITH i AS (
+    DELETE FROM {schema}.inbox x USING {schema}.runs r WHERE r.id = x.run_id AND r.state >= 4 RETURNING 1
+), t AS (
+    DELETE FROM {schema}.tasks x USING {schema}.runs r WHERE r.id = x.run_id AND r.state >= 4 RETURNING 1
+), h AS (
+    DELETE FROM {schema}.heartbeats x USING {schema}.runs r WHERE r.id = x.run_id AND r.state >= 4 RETURNING 1
+)
+SELECT (SELECT count(*) FROM i) + (SELECT count(*) FROM t) + (SELECT count(*) FROM h)
+
+-- name: unblock
+WITH freed AS (
+    UPDATE {schema}.runs SET state = 1, due_at = clock_timestamp(), deaths = 0, reason = NULL,
+        updated_at = clock_timestamp()
+    WHERE state = 3 AND workflow = ANY (%(workflows)s) AND (%(runs)s::uuid[] IS NULL OR id = ANY (%(runs)s))
+    RETURNING 1
+), hinted AS (
+    SELECT {schema}.hint(%(topic)s, '{}') WHERE EXISTS (SELECT FROM freed)
+)
+SELECT (SELECT count(*) FROM freed) + 0 * (SELECT count(*) FROM hinted)
+
+-- name: post
+SELECT {schema}.post(%s, %s, %s, %s, %s, %s::smallint, %s, %s)
+
+-- name: force_cancel
+WITH ended AS (
+    UPDATE {schema}.runs SET state = 6, owner = NULL, due_at = NULL, token = nextval('{schema}.fencing_token'),
+        updated_at = clock_timestamp(), completed_at = clock_timestamp()
+    WHERE id = %(run)s AND state <= 3 RETURNING id::text AS id
+), hinted AS (
+    SELECT {schema}.hint(%(done)s, ARRAY[id]), {schema}.hint(%(wake)s, ARRAY['!' || id]) FROM ended
+)
+SELECT (SELECT count(*) FROM ended) + 0 * (SELECT count(*) FROM hinted),
+       (SELECT count(*) FROM {schema}.runs WHERE id = %(run)s)
+
+-- name: claim_tasks
+SELECT run_id::text, seq, dispatch, attempt, queue, activity, arguments, timeout, key, held
+FROM {schema}.claim_tasks(%s, %s, %s, %s, %s, %s, %s)
+
+-- name: answer_tasks
+SELECT {schema}.answer_tasks(%s, %s, %s, %s, %s, %s, %s::smallint, %s, %s)
+
+-- name: heartbeat
+INSERT INTO {schema}.heartbeats (run_id, seq, details) VALUES (%s, %s, %s)
+ON CONFLICT (run_id, seq) DO UPDATE SET details = excluded.details
+
+-- name: last_heartbeats
+SELECT seq, details FROM {schema}.heartbeats WHERE run_id = %s
+
+-- name: recall
+SELECT result FROM {schema}.activity_results WHERE activity = %s AND key = %s
+
+-- name: remember
+INSERT INTO {schema}.activity_results (activity, key, run_id, result) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING
+
+-- name: run_columns
+SELECT r.id::text, r.workflow, r.version, r.namespace, r.state, r.input, r.result, r.error, r.reason, r.attributes,
+       r.idempotency_key, r.trace_context, r.owner, (extract(epoch FROM r.started_at) * 1000000)::bigint,
+       (extract(epoch FROM r.updated_at) * 1000000)::bigint, (extract(epoch FROM r.completed_at) * 1000000)::bigint,
+       (extract(epoch FROM r.due_at) * 1000000)::bigint
+FROM {schema}.runs r
+
+-- name: set_attributes
+UPDATE {schema}.runs SET attributes = attributes || %s::jsonb, updated_at = clock_timestamp() WHERE id = %s
