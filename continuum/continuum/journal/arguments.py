@@ -17,7 +17,7 @@ from typing import Any
 from continuum.errors import DurableTermError
 from continuum.journal.blame import blame
 from continuum.journal.reading import unpack
-from continuum.journal.shapes import Fit, Misfit, key_step
+from continuum.journal.shapes import Fit, Misfit, fit_deep, key_step
 from continuum.journal.typed import Undecodable, fit_of
 from continuum.journal.writing import pack
 
@@ -28,7 +28,7 @@ _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 def encode_arguments(args: Sequence[object], kwargs: Mapping[str, object], *, path: str = "input") -> bytes:
     """Store a call whose signature is not known here."""
     try:
-        return pack([[*args], {**kwargs}])
+        return pack([list(args), dict(kwargs)])
     except Exception as error:
         named = {f"{path}[{index}]": value for index, value in enumerate(args)}
         named |= {f"{path}{key_step(name)}": value for name, value in kwargs.items()}
@@ -39,7 +39,7 @@ def _blame_argument(named: Mapping[str, object], path: str, error: Exception) ->
     for where, value in named.items():
         try:
             pack(value)
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - it becomes the error
             return blame(value, where, fault)
     return blame(list(named.values()), path, error)
 
@@ -79,19 +79,24 @@ class ArgumentsCodec:
         """Read a stored call back, each argument by the annotation of its parameter."""
         try:
             args, kwargs = unpack(data)
+            if type(args) is not list or type(kwargs) is not dict:
+                raise TypeError("no arguments in it")
         except Exception as error:
             raise DurableTermError(self._path, f"not a stored call: {error}") from error
         if kwargs or not self._fewest <= len(args) <= self._most:
             self._check_stored(args, kwargs)
-        index, fits = 0, self._fits
+        index, fits, rest = 0, self._fits, self._rest_fit
         try:
             for index, value in enumerate(args):
-                fit = fits[index] if index < len(fits) else self._rest_fit
+                fit = fits[index] if index < len(fits) else rest
                 if fit is not None:
-                    args[index] = fit(value)
+                    args[index] = fit_deep(fit, value)
         except Misfit as misfit:
             where = f"{self._path}.{self._name_of(index)}{misfit.where}"
             raise DurableTermError(where, misfit.reason) from misfit
+        except Exception as error:
+            where = f"{self._path}.{self._name_of(index)}"
+            raise DurableTermError(where, f"{type(error).__name__}: {error}") from error
         return tuple(args), self._fit_keywords(kwargs) if kwargs else kwargs
 
     def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -100,9 +105,7 @@ class ArgumentsCodec:
         except TypeError as error:
             raise TypeError(f"{self._function.__qualname__}() {error}") from None
 
-    def _check_stored(self, args: Any, kwargs: Any) -> None:
-        if type(args) is not list or type(kwargs) is not dict:
-            raise DurableTermError(self._path, "not a stored call")
+    def _check_stored(self, args: list[Any], kwargs: dict[str, Any]) -> None:
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -118,7 +121,7 @@ class ArgumentsCodec:
             fit = by_name.get(name, self._more_fit)
             if fit is not None:
                 try:
-                    kwargs[name] = fit(value)
+                    kwargs[name] = fit_deep(fit, value)
                 except Misfit as misfit:
                     where = f"{self._path}{key_step(name)}{misfit.where}"
                     raise DurableTermError(where, misfit.reason) from misfit
@@ -176,7 +179,7 @@ def resolve_hints(function: Callable[..., Any]) -> dict[str, Any]:
             continue
     try:
         return typing.get_type_hints(function, localns=known or None, include_extras=True)
-    except Exception:
+    except Exception:  # noqa: BLE001 - one bad annotation must not cost the others theirs
         hints = {}
         for name, hint in getattr(function, "__annotations__", {}).items():
             hints[name] = _resolve_one(function, name, hint, known)
@@ -189,5 +192,5 @@ def _resolve_one(function: Callable[..., Any], name: str, hint: Any, known: dict
         return typing.get_type_hints(
             alone, globalns=getattr(function, "__globals__", {}), localns=known, include_extras=True
         )[name]
-    except Exception:
+    except Exception:  # noqa: BLE001 - kept as text: `typed` complains when the class is needed
         return hint

@@ -10,8 +10,8 @@ from continuum.errors import DurableTermError
 from continuum.journal.shapes import key_step
 from continuum.journal.writing import pack, reduce_once
 
-# Deeper than msgpack's own 511 levels, so that it is the packer that decides.
-MAX_DEPTH = 512
+# Deeper than msgpack itself goes, so that it is the packer that decides.
+MAX_DEPTH = 2000
 
 # A path into a value nested without end would be as long as the value is deep.
 LONGEST_PATH = 200
@@ -42,7 +42,7 @@ def blame(value: object, path: str, error: Exception) -> DurableTermError:
             if parts is None:
                 pack(element)
                 continue
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it names the place
             return DurableTermError(_shorten(where), _reason(fault))
         open_ids.add(id(element))
         stack.append((parts, id(element)))
@@ -67,7 +67,7 @@ def _parts(value: Any, path: str) -> Iterator[tuple[str, Any]] | None:
 
 def _dict_parts(value: dict[Any, Any], path: str) -> Iterator[tuple[str, Any]]:
     for key, element in value.items():
-        yield f"{path}{key_step(key)} (the key)", key
+        yield f"{path}{key_step(key)}", key
         yield f"{path}{key_step(key)}", element
 
 
@@ -76,7 +76,7 @@ def _reason(error: BaseException) -> str:
         return "the text has a lone surrogate, which no encoding can write; clean it first"
     if isinstance(error, RecursionError) or "recursion limit" in str(error):
         return "nested too deeply; store a flatter value"
-    return str(error) or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _shorten(path: str) -> str:

@@ -16,7 +16,7 @@ from continuum.errors import DurableTermError
 from continuum.journal.arguments import ArgumentsCodec, encode_arguments
 from continuum.journal.blame import blame
 from continuum.journal.reading import unpack
-from continuum.journal.shapes import Fit, Misfit
+from continuum.journal.shapes import Fit, Misfit, fit_deep
 from continuum.journal.typed import Undecodable, fit_of
 from continuum.journal.writing import pack
 
@@ -100,8 +100,8 @@ def _decode_typed(fit: Fit | None, path: str, data: bytes) -> Any:
     if fit is None:
         return value
     try:
-        return fit(value)
+        return fit_deep(fit, value)
     except Misfit as misfit:
         raise DurableTermError(path + misfit.where, misfit.reason) from misfit
-    except RecursionError as error:
-        raise DurableTermError(path, "nested too deeply to be read back") from error
+    except Exception as error:
+        raise DurableTermError(path, f"{type(error).__name__}: {error}") from error

@@ -12,14 +12,22 @@ from __future__ import annotations
 import dataclasses
 import sys
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from operator import attrgetter
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
 
-from continuum.journal.shapes import Fit, Misfit, kind_of
+from continuum.journal.shapes import Fit, Misfit, key_step, kind_of
 
 Plain = Callable[[Any], Any]
+
+_KEY_QUALIFIERS: dict[Any, bool | None] = {
+    typing.Required: True,
+    typing.NotRequired: False,
+    typing.Annotated: None,
+    getattr(typing, "ReadOnly", typing.Annotated): None,
+}
+_NOT_AN_INSTANCE = frozenset(("is_instance_of", "dataclass_exact_type", "dataclass_type", "model_type"))
 
 
 class RecordError(Exception):
@@ -81,7 +89,8 @@ def field_names(cls: Any) -> tuple[frozenset[str], frozenset[str]]:
         fields = cls.model_fields
         return frozenset(name for name in fields if fields[name].is_required()), frozenset(fields)
     if typing.is_typeddict(cls):
-        return cls.__required_keys__, cls.__required_keys__ | cls.__optional_keys__
+        keys = _typed_dict_keys(cls)
+        return frozenset(name for name, (required, _) in keys.items() if required), frozenset(keys)
     if dataclasses.is_dataclass(cls):
         stored = [field for field in dataclasses.fields(cls) if field.init]
         missing = dataclasses.MISSING
@@ -98,64 +107,73 @@ def build_record(annotation: Any, cls: type, fit_of: Callable[[Any], Fit]) -> Fi
     """Make the function that turns a stored map into the record; `fit_of` serves its fields."""
     if is_pydantic(cls):
         return _model_fit(annotation)
-    structure = _structure_function(_with_parameters(annotation), cls, fit_of)
+    if typing.is_typeddict(cls):
+        return _typed_dict_fit(annotation, cls, fit_of)
+    from continuum.journal.structuring import first_misfit, structure_function
+
+    structure = structure_function(annotation, fit_of)
 
     def fit(value: Any) -> Any:
         if type(value) is not dict:
             raise Misfit(f"expected {cls.__name__}, got {kind_of(value)}")
         try:
             return structure(value, annotation)
-        except Misfit:
-            raise
         except Exception as error:
-            raise _first_misfit(error, value) from error
+            raise first_misfit(error, value) from error
 
     return fit
 
 
-def _with_parameters(annotation: Any) -> Any:
-    parameters = getattr(annotation, "__parameters__", ()) if isinstance(annotation, type) else ()
-    return annotation[(Any,) * len(parameters)] if parameters else annotation
+def _typed_dict_keys(cls: Any) -> dict[str, tuple[bool, Any]]:
+    # `__required_keys__` alone is wrong where annotations are text: NotRequired is not seen in it.
+    keys = {}
+    for name, hint in typing.get_type_hints(cls, include_extras=True).items():
+        required = name in cls.__required_keys__
+        while (origin := typing.get_origin(hint)) in _KEY_QUALIFIERS:
+            said = _KEY_QUALIFIERS[origin]
+            required = required if said is None else said
+            hint = typing.get_args(hint)[0]
+        keys[name] = (required, hint)
+    return keys
 
 
-def _structure_function(
-    annotation: Any, cls: type, fit_of: Callable[[Any], Fit]
-) -> Callable[[Any, Any], Any]:
-    # Imported late: a program that stores no records starts 60 ms sooner.
-    from cattrs import BaseConverter, gen
-    from cattrs.gen import typeddicts
+def _typed_dict_fit(annotation: Any, cls: Any, fit_of: Callable[[Any], Fit]) -> Fit:
+    given = dict(zip(getattr(cls, "__parameters__", ()), typing.get_args(annotation), strict=False))
+    fits: dict[str, Fit] = {}
+    for name, (_, hint) in _typed_dict_keys(cls).items():
+        inner = getattr(hint, "__parameters__", ())
+        bound = hint[tuple(given.get(parameter, Any) for parameter in inner)] if inner else hint
+        fits[name] = fit_of(given.get(bound, bound) if isinstance(bound, TypeVar) else bound)
+    required, _ = field_names(cls)
 
-    def hook(field_type: Any) -> Callable[[Any, Any], Any]:
-        fit = fit_of(field_type)
-        return lambda value, _: fit(value)
+    def fit(value: Any) -> Any:
+        if type(value) is not dict:
+            raise Misfit(f"expected {cls.__name__}, got {kind_of(value)}")
+        for name in required - value.keys():
+            raise Misfit(f"the field {name} is missing")
+        fitted = {}
+        for name, item in value.items():
+            try:
+                fitted[name] = fits[name](item) if name in fits else item
+            except Misfit as misfit:
+                raise misfit.under(key_step(name)) from misfit.__cause__
+        return fitted
 
-    converter = BaseConverter(detailed_validation=True)
-    converter.register_structure_hook_factory(lambda _: True, hook)
-    make = typeddicts.make_dict_structure_fn if typing.is_typeddict(cls) else gen.make_dict_structure_fn
-    return typing.cast("Callable[[Any, Any], Any]", make(annotation, converter, _cattrs_use_linecache=False))
-
-
-def _first_misfit(error: BaseException, value: dict[str, Any]) -> Misfit:
-    from cattrs.errors import AttributeValidationNote
-
-    if isinstance(error, ExceptionGroup):
-        first = error.exceptions[0]
-        names: Iterator[str] = (
-            note.name for note in getattr(first, "__notes__", ()) if isinstance(note, AttributeValidationNote)
-        )
-        name = next(names, None)
-        if name is not None and name not in value:
-            return Misfit(f"the field {name} is missing")
-        inner = first if isinstance(first, Misfit) else Misfit(f"{type(first).__name__}: {first}")
-        return inner if name is None else inner.under(f".{name}")
-    return Misfit(f"{type(error).__name__}: {error}")
+    return fit
 
 
 def _model_fit(model: Any) -> Fit:
     def fit(value: Any) -> Any:
         validation_error = sys.modules["pydantic"].ValidationError
+        options = _by_name()
         try:
-            return model.model_validate(value, **_by_name())
+            try:
+                return model.model_validate(value, **options)
+            except validation_error as error:
+                if not all(detail["type"] in _NOT_AN_INSTANCE for detail in error.errors(include_url=False)):
+                    raise
+            # A strict model wants the Enum members and records that are stored as plain values.
+            return model.model_validate(value, strict=False, **options)
         except validation_error as error:
             first = error.errors(include_url=False, include_input=False, include_context=False)[0]
             misfit = Misfit(first["msg"])

@@ -9,10 +9,12 @@ list fits where a tuple or a set is expected, for those who can only write JSON.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from threading import RLock
 from typing import Any, Self
 from uuid import UUID
 
@@ -20,13 +22,18 @@ from continuum.journal.extensions import MapOfRecords, SetOfRecords
 
 Fit = Callable[[Any], Any]
 
+# 1,024 levels that msgpack can hold, times the frames that a list of records takes a level.
+DEEPEST_FRAMES = 16_000
+
+_deep = RLock()  # the recursion limit belongs to the whole process
+
 
 class Misfit(Exception):
     """A value does not fit its annotation; `where` grows on the way out."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+        self.reason = " ".join(reason.split())  # an error is one line
+        super().__init__(self.reason)
         self.where = ""
 
     def under(self, step: str) -> Self:
@@ -43,6 +50,7 @@ class Shape:
     takes: frozenset[type] = frozenset()
     also: frozenset[type] = frozenset()  # fits these too, when nothing fits them better
     passes: bool = False  # every value fits as it is
+    keeps: frozenset[type] = frozenset()  # exactly these types fit, and stay as they are
     record: type | None = None
     narrow: bool = False  # picks single values: tried before the wider shapes of a union
 
@@ -58,7 +66,27 @@ def kind_of(value: object) -> str:
 
 def key_step(key: object) -> str:
     """Write the step of a path that leads below a key of a dict."""
-    return f".{key}" if type(key) is str and key.isidentifier() else f"[{key!r}]"
+    if type(key) is str and key.isidentifier():
+        return f".{key}"
+    return f"[{key!r}]" if type(key) in SCALARS else f"[{type(key).__name__}]"
+
+
+def fit_deep(fit: Fit, value: Any) -> Any:
+    """Fit a value, with more room on the stack when it is nested very deeply.
+
+    A writer goes as deep as msgpack in C, a record takes a few Python frames a
+    level to read: what could be written must not be unreadable.
+    """
+    try:
+        return fit(value)
+    except RecursionError:
+        with _deep:
+            limit = sys.getrecursionlimit()
+            sys.setrecursionlimit(limit + DEEPEST_FRAMES)
+            try:
+                return fit(value)
+            finally:
+                sys.setrecursionlimit(limit)
 
 
 def _keep(value: Any) -> Any:
@@ -72,6 +100,7 @@ def exact(name: str, *accepted: type) -> Shape:
     """Make the shape of values that are kept as they are when their type is one of these."""
     first = accepted[0]
     others = frozenset(accepted[1:])
+    keeps = frozenset(accepted)
 
     def fit(value: Any) -> Any:
         cls = type(value)
@@ -79,7 +108,7 @@ def exact(name: str, *accepted: type) -> Shape:
             return value
         raise Misfit(f"expected {name}, got {kind_of(value)}")
 
-    return Shape(fit, frozenset((first,)), others)
+    return Shape(fit, frozenset((first,)), others, keeps=keeps)
 
 
 SCALARS: dict[Any, Shape] = {
@@ -99,29 +128,34 @@ SCALARS: dict[Any, Shape] = {
 }
 
 
+def keeps_all(shape: Shape, items: Iterable[Any]) -> bool:
+    """Tell whether every item fits as it is, at the speed of C."""
+    return shape.passes or (bool(shape.keeps) and shape.keeps.issuperset(map(type, items)))
+
+
 def fit_items(shape: Shape, items: Sequence[Any] | Iterable[Any], step: str = "[{}]") -> list[Any]:
     """Fit every item; a misfit names the index."""
-    index = -1
-    fitted = []
+    fitted: list[Any] = []
     fit = shape.fit
     try:
-        for index, item in enumerate(items):
-            fitted.append(fit(item))
+        for item in items:
+            fitted.append(fit(item))  # noqa: PERF401 - its length is the index of a misfit
     except Misfit as misfit:
-        raise misfit.under(step.format(index)) from misfit.__cause__
+        raise misfit.under(step.format(len(fitted))) from misfit.__cause__
     return fitted
 
 
 def collection(name: str, build: Callable[[Iterable[Any]], Any] | None, takes: type, shape: Shape) -> Shape:
     """Make the shape of a list, tuple, set or frozenset of one kind of item."""
-    also = {list: (), tuple: (list,)}.get(takes, (set, frozenset, list, SetOfRecords))
+    others: dict[type, tuple[type, ...]] = {list: (), tuple: (list,)}
+    also = others.get(takes, (set, frozenset, list, SetOfRecords))
     kinds = frozenset((takes, *also))
     step = "[{}]" if takes in (list, tuple) else "{{}}"
 
     def fit(value: Any) -> Any:
         if type(value) not in kinds:
             raise Misfit(f"expected {name}, got {kind_of(value)}")
-        items = value if shape.passes else fit_items(shape, value, step)
+        items = value if keeps_all(shape, value) else fit_items(shape, value, step)
         if build is None:
             return items
         try:
@@ -140,7 +174,7 @@ def either_sequence(name: str, kinds: frozenset[type], shape: Shape) -> Shape:
             return set(fit_items(shape, value, "{{}}"))
         if type(value) not in kinds:
             raise Misfit(f"expected {name}, got {kind_of(value)}")
-        return value if shape.passes else type(value)(fit_items(shape, value))
+        return value if keeps_all(shape, value) else type(value)(fit_items(shape, value))
 
     return Shape(fit, kinds, frozenset((SetOfRecords,)) if set in kinds else frozenset())
 
@@ -160,23 +194,21 @@ def fixed_tuple(shapes: tuple[Shape, ...]) -> Shape:
 
 def fit_each(shapes: Sequence[Shape], values: Sequence[Any]) -> list[Any]:
     """Fit each value to its own shape; a misfit names the index."""
-    index = 0
-    fitted = []
+    fitted: list[Any] = []
     try:
-        for index, value in enumerate(values):
-            fitted.append(shapes[index].fit(value))
+        for shape, value in zip(shapes, values, strict=False):
+            fitted.append(shape.fit(value))
     except Misfit as misfit:
-        raise misfit.under(f"[{index}]") from misfit.__cause__
+        raise misfit.under(f"[{len(fitted)}]") from misfit.__cause__
     return fitted
 
 
 def mapping(key: Shape, item: Shape) -> Shape:
     """Make the shape of a dict."""
-    untouched = key.passes and item.passes
 
     def fit(value: Any) -> Any:
         if type(value) is dict:
-            if untouched:
+            if keeps_all(key, value) and keeps_all(item, value.values()):
                 return value
             pairs: Iterable[tuple[Any, Any]] = value.items()
         elif type(value) is MapOfRecords:

@@ -16,7 +16,8 @@ from enum import Enum
 from threading import RLock
 from typing import Any
 
-from continuum.journal.records import RecordError, build_record, is_record
+from continuum.journal.choices import literal, members_of
+from continuum.journal.records import build_record, is_record
 from continuum.journal.shapes import (
     ANYTHING,
     SCALARS,
@@ -31,7 +32,7 @@ from continuum.journal.shapes import (
     kind_of,
     mapping,
 )
-from continuum.journal.unions import AmbiguousUnion, union
+from continuum.journal.unions import union
 
 _SEQUENCES = frozenset((list, tuple))
 _SETS = frozenset((set, frozenset))
@@ -71,11 +72,15 @@ def shape_of(annotation: Any) -> Shape:
         return shape
     with _lock:
         if annotation in _compiling:
-            return Shape(lambda value: _shapes[annotation].fit(value), **_outline(annotation))
+            return Shape(lambda value: shape_of(annotation).fit(value), **_outline(annotation))
         _compiling[annotation] = None
         try:
             shape = _compile(annotation)
-        except (AmbiguousUnion, RecordError) as error:
+        except Undecodable:
+            raise
+        except NameError as error:
+            raise Undecodable(f"{error}, which {annotation!r} mentions; define it at module level") from error
+        except Exception as error:
             raise Undecodable(str(error)) from error
         finally:
             del _compiling[annotation]
@@ -92,9 +97,10 @@ def _outline(annotation: Any) -> dict[str, Any]:
 def _compile(annotation: Any) -> Shape:
     if annotation is Any or annotation is object or isinstance(annotation, typing.TypeVar):
         return ANYTHING
-    scalar = SCALARS.get(annotation) if isinstance(annotation, abc.Hashable) else None
-    if scalar is not None:
-        return scalar
+    if annotation is None or isinstance(annotation, type):
+        scalar = SCALARS.get(annotation)
+        if scalar is not None:
+            return scalar
     if isinstance(annotation, (str, typing.ForwardRef)):
         return _unresolved(annotation)
     if isinstance(annotation, typing.NewType):
@@ -111,9 +117,9 @@ def _compile_generic(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -
     if origin in _WRAPPERS:
         return shape_of(arguments[0])
     if origin is typing.Union or origin is types.UnionType:
-        return union([shape_of(argument) for argument in arguments], _literal_fields)
+        return union([shape_of(member) for member in _members(arguments)], _literal_fields)
     if origin is typing.Literal:
-        return _literal(arguments)
+        return literal(arguments)
     if origin is tuple:
         return _tuple(arguments)
     if origin in _COLLECTIONS:
@@ -128,10 +134,24 @@ def _compile_generic(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -
     raise Undecodable(f"the annotation {annotation!r} does not say how to read a value; use a dataclass")
 
 
+def _members(arguments: tuple[Any, ...]) -> list[Any]:
+    # A union behind an alias or an Annotated is not flattened by typing.
+    members: list[Any] = []
+    for argument in arguments:
+        while typing.get_origin(argument) is typing.Annotated or hasattr(argument, "__value__"):
+            argument = getattr(argument, "__value__", None) or typing.get_args(argument)[0]
+        is_union = typing.get_origin(argument) in (typing.Union, types.UnionType)
+        members += _members(typing.get_args(argument)) if is_union else [argument]
+    return members
+
+
 def _compile_class(annotation: Any, cls: type, arguments: tuple[Any, ...]) -> Shape:
     if issubclass(cls, Enum):
-        return _enum(cls)
+        return members_of(cls)
     if is_record(cls):
+        parameters = getattr(annotation, "__parameters__", ())
+        if annotation is cls and parameters:
+            return shape_of(typing.cast("Any", cls)[(Any,) * len(parameters)])
         fit = build_record(annotation, cls, lambda field: shape_of(field).fit)
         return Shape(fit, frozenset((dict,)), record=cls)
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
@@ -154,38 +174,6 @@ def _tuple(arguments: tuple[Any, ...]) -> Shape:
     if not arguments:
         return collection("tuple", tuple, tuple, ANYTHING)
     return fixed_tuple(tuple(shape_of(argument) for argument in arguments if argument != ()))
-
-
-def _literal(values: tuple[Any, ...]) -> Shape:
-    by_plain = {_key(value.value if isinstance(value, Enum) else value): value for value in values}
-    kinds = frozenset(kind for kind, _ in by_plain)
-
-    def fit(value: Any) -> Any:
-        if type(value) in kinds and (key := _key(value)) in by_plain:
-            return by_plain[key]
-        raise Misfit(f"expected one of {', '.join(map(repr, values))}")
-
-    return Shape(fit, kinds, narrow=True)
-
-
-def _key(value: object) -> tuple[type, object]:
-    return type(value), value
-
-
-def _enum(cls: type[Enum]) -> Shape:
-    kinds = frozenset(_plain_type(member.value) for member in cls)
-
-    def fit(value: Any) -> Any:
-        try:
-            return cls(value)
-        except (ValueError, TypeError, KeyError) as error:
-            raise Misfit(f"no member of {cls.__qualname__} has this value") from error
-
-    return Shape(fit, kinds, narrow=True)
-
-
-def _plain_type(value: object) -> type:
-    return next((base for base in (bool, *_SUBCLASSED, tuple) if isinstance(value, base)), type(value))
 
 
 def _named_tuple(cls: Any) -> Shape:

@@ -91,10 +91,11 @@ Reducer = Callable[[Any, Writer], object]
 
 def pack(value: object) -> bytes:
     """Write a payload; raises whatever the first bad element makes msgpack raise."""
-    packed = _THREAD.writer.pack(value)
+    # msgpack packs one level more than it unpacks; the list around the value is that level.
+    packed = _THREAD.writer.pack([value])
     if len(packed) > KEPT_BUFFER_BYTES:
         _THREAD.writer = Writer()
-    return HEADER + packed
+    return HEADER + packed[1:]
 
 
 def reduce_once(value: object) -> object:
