@@ -81,13 +81,16 @@ class EmbeddedPostgres:
         return self._layout.root
 
     def start(self) -> None:
-        """Return once the server takes connections: start it, or join those who use it."""
-        if self._hold is not None:
-            return
+        """Return once the server takes connections: start it, or join those who use it.
+
+        Called again, it brings back a server that went down with its keeper.
+        """
         try:
             claim(self._layout, self._account)
             with _at_the_gate(self._layout):
-                self._hold = self._join_or_start()
+                before, self._hold = self._hold, self._join_or_start()
+                if before is not None:
+                    before.close()
         except OSError as error:
             raise EmbeddedPostgresError(
                 f"cannot use {self._layout.root}: {error}; choose another directory with CONTINUUM_DATA_DIR"
@@ -104,6 +107,7 @@ class EmbeddedPostgres:
                 hold.close()
                 if not _others_hold(self._layout):
                     keeping.lock()
+                    _await_orphan(self._layout)
             finally:
                 keeping.close()
 
@@ -230,15 +234,23 @@ def _others_hold(layout: Layout) -> bool:
 
 
 def _is_ready(layout: Layout) -> bool:
+    lines = _running(layout)
+    return len(lines) > 7 and lines[7].strip() == "ready"
+
+
+def _await_orphan(layout: Layout) -> None:
+    """Wait for a server whose keeper was killed; it has been interrupted and is on its way out."""
+    deadline = time.monotonic() + limits.STOP_TIMEOUT_S
+    while _running(layout) and time.monotonic() < deadline:
+        time.sleep(limits.LOOK_AGAIN_S)
+
+
+def _running(layout: Layout) -> list[str]:
+    """What the running server says of itself, line by line; nothing where none runs."""
     try:
         lines = (layout.data / "postmaster.pid").read_text().splitlines()
-    except FileNotFoundError:
-        return False
-    if len(lines) < 8 or lines[7].strip() != "ready":
-        return False
-    try:
         os.kill(int(lines[0]), 0)
-    except ProcessLookupError:
-        # A killed server left its file; the keeper is about to start it again.
-        return False
-    return True
+    except (FileNotFoundError, ProcessLookupError, IndexError, ValueError):
+        # A killed server leaves its file behind, and one that starts has not written it all yet.
+        return []
+    return lines

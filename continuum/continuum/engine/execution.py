@@ -15,10 +15,12 @@ from __future__ import annotations
 import asyncio
 import heapq
 import logging
+import os
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from types import FrameType
+from functools import cache
+from types import CodeType
 from typing import Any, TypeAlias
 
 from continuum.engine.control import Closed, Halted
@@ -29,6 +31,8 @@ from continuum.engine.outcome import Blocked, Cancelled, Completed, Failed, Outc
 from continuum.errors import ActivityError, DeterminismError
 
 Options: TypeAlias = dict[str, Any] | None
+Site: TypeAlias = tuple[CodeType, int]
+"""Where in user code a command was issued: the function's code and the line."""
 log = logging.getLogger("continuum.engine")
 
 
@@ -41,6 +45,7 @@ class PendingActivity:
     name: str
     arguments: bytes
     options: Options
+    definition: Any
     future: asyncio.Future[bytes] = field(repr=False)
     attempt: int = 1
     crashes: int = 0
@@ -66,8 +71,9 @@ class Execution:
         "_signals",
         "_waiting",
         "abandoned",
-        "context",
+        "draw",
         "fault",
+        "info",
         "loop",
         "outcome",
         "pending",
@@ -76,8 +82,9 @@ class Execution:
         "timers",
     )
 
-    def __init__(self, context: Any = None) -> None:
-        self.context = context
+    def __init__(self, info: Any = None, draw: Callable[[int], bytes] = os.urandom) -> None:
+        self.info = info
+        self.draw = draw
         self.time = 0
         self.fault: Blocked | None = None
         self.outcome: Outcome | None = None
@@ -203,6 +210,11 @@ class Execution:
         self.timers.clear()
 
     @property
+    def at(self) -> int:
+        """When the current step began on the journal's clock; not the same in a replay."""
+        return self._at
+
+    @property
     def replaying(self) -> bool:
         """Whether the code is still going over what it did before."""
         return self._cursor < len(self._history)
@@ -215,12 +227,12 @@ class Execution:
     # Called by workflow code, through the public API.
 
     def schedule(
-        self, type: EventType, name: str, frame: FrameType, arguments: Callable[[], tuple[bytes, Options]]
+        self, type: EventType, name: str, site: Site, arguments: bytes, options: Options, definition: Any = None
     ) -> PendingActivity:
         """Ask for an activity or compensation; its result arrives in the returned entry's future."""
-        event = self._command(type, name, frame, arguments)
+        event = self._command(type, name, site, (arguments, options))
         activity = PendingActivity(
-            event.seq, event.type, name, event.body[3], event.body[4], asyncio.Future(loop=self.loop)
+            event.seq, event.type, name, event.body[3], event.body[4], definition, asyncio.Future(loop=self.loop)
         )
         self.pending[event.seq] = activity
         self._opened.append(activity)
@@ -231,18 +243,20 @@ class Execution:
         if self.pending.pop(activity.seq, None) is not None:
             self.abandoned.append(activity.seq)
 
-    def start_timer(self, timer: WorkflowTimer, delay: int, frame: FrameType | None) -> int:
-        """Start a durable timer `delay` microseconds from now and return its seq."""
-        event = self._command(EventType.TIMER_STARTED, None, frame, lambda: self._at + delay)
+    def start_timer(self, timer: WorkflowTimer, due: int, site: Site) -> int:
+        """Start a durable timer that fires at `due` and return its seq."""
+        event = self._command(EventType.TIMER_STARTED, due, site, ())
         self.timers[event.seq] = timer
         heapq.heappush(self._due, (event.body[0], event.seq))
         return event.seq
 
-    def side_effect(self, kind: str, frame: FrameType, produce: Callable[[], Any]) -> Any:
+    def side_effect(self, kind: str, site: Site, produce: Callable[[], Any]) -> Any:
         """Return the journaled value of `produce`, calling it only the first time."""
-        return self._command(EventType.SIDE_EFFECT, kind, frame, lambda: self._produce(produce)).body[3]
+        self._check()
+        value = None if self.replaying else self._produce(produce)
+        return self._command(EventType.SIDE_EFFECT, kind, site, (value,)).body[3]
 
-    def patched(self, name: str, frame: FrameType) -> bool:
+    def patched(self, name: str, site: Site) -> bool:
         """Return whether the run reached patch `name` first with code that has it."""
         self._check()
         if self._patches is None:
@@ -254,7 +268,7 @@ class Execution:
                 event = self._history[self._cursor]
                 known = event.type == EventType.PATCHED and event.body[0] == name
             if known:
-                self._command(EventType.PATCHED, name, frame, None)
+                self._command(EventType.PATCHED, name, site, ())
             self._patches[name] = known
         return known
 
@@ -289,30 +303,29 @@ class Execution:
 
     # Inside.
 
-    def _command(self, type: EventType, name: str | None, frame: FrameType | None, make: Any) -> Event:
-        """Match a command against history, or journal it when history has ended."""
+    def _command(self, type: EventType, target: Any, site: Site, rest: tuple[Any, ...]) -> Event:
+        """Match a command against history, or journal it when history has ended.
+
+        Two commands are the same when type, target and calling function agree and
+        they stand at the same place; a timer's target, its due time, is the journal's.
+        """
         self._check()
+        caller = site[0].co_qualname
         cursor = self._cursor
         if cursor < len(self._history):
             event = self._history[cursor]
-            if type is EventType.TIMER_STARTED:
-                matches = event.type == type
-            else:
-                matches = event.type == type and event.body[0] == name and event.body[1] == _caller(frame)
-            if not matches:
-                self.fault = drift(event, type, name, _caller(frame), _where(frame))
+            body = event.body
+            if (
+                event.type != type
+                or body[1] != caller
+                or (body[0] != target and type is not EventType.TIMER_STARTED)
+            ):
+                name = target if isinstance(target, str) else None
+                self.fault = drift(event, type, name, caller, _where(site))
                 raise Halted
             self._cursor = cursor + 1
             return event
-        if type is EventType.TIMER_STARTED:
-            body: tuple[Any, ...] = (make(), _caller(frame), _where(frame))
-        elif type in SCHEDULED:
-            body = (name, _caller(frame), _where(frame), *make())
-        elif make is None:
-            body = (name, _caller(frame), _where(frame))
-        else:
-            body = (name, _caller(frame), _where(frame), make())
-        event = Event(self._next_seq, type, self._at, body)
+        event = Event(self._next_seq, type, self._at, (target, caller, _where(site), *rest))
         self._next_seq += 1
         self._log.append(event)
         return event
@@ -419,9 +432,11 @@ class Execution:
         return self.outcome
 
 
-def _caller(frame: FrameType | None) -> str:
-    return frame.f_code.co_qualname if frame is not None else ""
+def _where(site: Site) -> str:
+    return f"{_short(site[0].co_filename)}:{site[1]}"
 
 
-def _where(frame: FrameType | None) -> str:
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
+@cache
+def _short(filename: str) -> str:
+    """The last two parts of a path say enough in a message, and nothing about the machine."""
+    return "/".join(filename.replace("\\", "/").split("/")[-2:])

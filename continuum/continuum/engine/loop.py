@@ -41,6 +41,8 @@ class WorkflowTask(asyncio.Task[Result]):
         self._number = loop.tasks_created
         # A fixed name keeps asyncio's process-wide counter out of the run.
         super().__init__(coroutine, loop=loop, name=name or "workflow", context=context)
+        # A parked run that is dropped is no programming error.
+        self._log_destroy_pending = False
 
     def __hash__(self) -> int:
         return self._number
@@ -103,7 +105,6 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         try:
             for task in tasks:
                 if not task.done():
-                    task._log_destroy_pending = False  # type: ignore[attr-defined]
                     coroutine = task.get_coro()
                     if coroutine is not None:
                         _close(coroutine)
@@ -163,7 +164,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             self._ready.append(timer)
         else:
             frame = sys._getframe(1)
-            timer.seq = self.execution.start_timer(timer, round(delay * 1e6), frame)
+            due = self.execution.at + round(delay * 1e6)
+            timer.seq = self.execution.start_timer(timer, due, (frame.f_code, frame.f_lineno))
         return timer
 
     def _timer_handle_cancelled(self, handle: WorkflowTimer) -> None:

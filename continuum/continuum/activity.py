@@ -1,0 +1,230 @@
+"""Activities: the only place where a workflow touches the world.
+
+Inside a workflow a call goes through the journal; outside it just runs the
+function, so unit tests of activities and workflows' callers need nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Coroutine
+from datetime import timedelta
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
+
+from continuum.engine.events import EventType
+from continuum.engine.execution import Execution, Options, Site
+from continuum.engine.loop import current
+from continuum.engine.retry import Retry
+from continuum.errors import InvalidDefinition
+from continuum.journal.arguments import ArgumentsCodec, resolve_hints
+from continuum.journal.codec import Decoder, decoder_for, encode
+from continuum.policy import (
+    ActivityOptions,
+    IdempotencyKey,
+    check_key_template,
+    make_options,
+    resolve_key,
+    restore_options,
+    store_changes,
+)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_DEFINED: dict[str, Activity[..., Any]] = {}
+
+
+def defined_activities() -> dict[str, Activity[..., Any]]:
+    """Return every activity defined in this process, by name."""
+    return dict(_DEFINED)
+
+
+class Activity(Generic[P, R]):
+    """A function whose calls from a workflow are journaled, retried and resumed."""
+
+    def __init__(self, fn: Callable[P, Any], name: str | None, options: ActivityOptions) -> None:
+        functools.update_wrapper(self, fn)
+        self.fn = fn
+        self.name = name or fn.__qualname__
+        self.defaults = options
+        self.arguments = ArgumentsCodec(fn, path=self.name)
+        self.is_async = inspect.iscoroutinefunction(fn)
+        self.result_path = f"result of {self.name}"
+        check_key_template(options.idempotency_key, self.arguments.signature, self.name)
+        if self.is_async and options.executor == "process":
+            raise InvalidDefinition(f"activity {self.name} is async; executor='process' is for plain functions")
+        previous = _DEFINED.get(self.name)
+        if previous is not None and previous.origin != self.origin:
+            raise InvalidDefinition(
+                f"two activities are named {self.name!r} ({previous.origin[0]} and {self.origin[0]}); give one a name="
+            )
+        _DEFINED[self.name] = self
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """The module and qualified name of the function."""
+        return self.fn.__module__, self.fn.__qualname__
+
+    def __repr__(self) -> str:
+        return f"<activity {self.name}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        execution = current()
+        if execution is None:
+            return self._directly(args, kwargs)
+        frame = sys._getframe(1)
+        return self.perform(execution, (frame.f_code, frame.f_lineno), args, kwargs)
+
+    def options(
+        self,
+        *,
+        retry: Retry | None = None,
+        timeout: float | timedelta | None = None,
+        idempotency_key: IdempotencyKey | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        executor: Literal["thread", "process"] | None = None,
+        at_most_once: bool | None = None,
+    ) -> ConfiguredActivity[P, R]:
+        """Return this activity with some options changed for the calls made through it."""
+        given = locals().copy()
+        del given["self"]
+        options = make_options(self.defaults, given)
+        check_key_template(options.idempotency_key, self.arguments.signature, self.name)
+        return ConfiguredActivity(self, options)
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> Deferred[R]:
+        """Return a call to be made later, checked now."""
+        return Deferred(self, self.defaults, args, kwargs)
+
+    async def perform(
+        self,
+        execution: Execution,
+        site: Site,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: ActivityOptions | None = None,
+        type: EventType = EventType.ACTIVITY_SCHEDULED,
+    ) -> R:
+        """Call through the journal of `execution`."""
+        arguments = self.arguments.encode_call(args, kwargs)
+        changes: Options = None
+        if options is not None or self.defaults.idempotency_key is not None:
+            effective = options or self.defaults
+            key = effective.idempotency_key
+            resolved = resolve_key(key, self.arguments.signature, args, kwargs) if key is not None else None
+            changes = store_changes(self.defaults, effective, resolved)
+        pending = execution.schedule(type, self.name, site, arguments, changes, self)
+        try:
+            data = await pending.future
+        except asyncio.CancelledError:
+            execution.abandon(pending)
+            raise
+        return cast(R, self.decode_result(data))
+
+    def effective_options(self, stored: Options) -> ActivityOptions:
+        """Return the options of a journaled call."""
+        return restore_options(self.defaults, stored)
+
+    def encode_result(self, value: object) -> bytes:
+        """Return the stored form of a result; `DurableTermError` when it has none."""
+        return encode(value, path=self.result_path)
+
+    @functools.cached_property
+    def decode_result(self) -> Decoder:
+        """Read a stored result back, by the annotation of the return type."""
+        return decoder_for(resolve_hints(self.fn).get("return", Any), path=self.result_path)
+
+    async def _directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
+        if self.is_async:
+            return cast(R, await self.fn(*args, **kwargs))
+        return cast(R, await asyncio.to_thread(self.fn, *args, **kwargs))
+
+
+class ConfiguredActivity(Generic[P, R]):
+    """An activity with options of its own; made by `Activity.options`."""
+
+    __slots__ = ("_activity", "_options")
+
+    def __init__(self, activity: Activity[P, R], options: ActivityOptions) -> None:
+        self._activity = activity
+        self._options = options
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        execution = current()
+        if execution is None:
+            return self._activity(*args, **kwargs)
+        frame = sys._getframe(1)
+        return self._activity.perform(execution, (frame.f_code, frame.f_lineno), args, kwargs, self._options)
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> Deferred[R]:
+        """Return a call to be made later, checked now."""
+        return Deferred(self._activity, self._options, args, kwargs)
+
+
+class Deferred(Generic[R]):
+    """A call that has not been made yet; made by `bind`."""
+
+    __slots__ = ("activity", "args", "kwargs", "options")
+
+    def __init__(
+        self, activity: Activity[..., R], options: ActivityOptions, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        activity.arguments.signature.bind(*args, **kwargs)
+        self.activity = activity
+        self.options = options
+        self.args = args
+        self.kwargs = kwargs
+
+
+@overload
+def activity(fn: Callable[P, Coroutine[Any, Any, R]], /) -> Activity[P, R]: ...
+@overload
+def activity(fn: Callable[P, R], /) -> Activity[P, R]: ...
+@overload
+def activity(
+    *,
+    name: str | None = None,
+    retry: Retry | None = None,
+    timeout: float | timedelta | None = None,
+    idempotency_key: IdempotencyKey | None = None,
+    queue: str | None = None,
+    priority: int = 0,
+    executor: Literal["thread", "process"] = "thread",
+    at_most_once: bool = False,
+) -> ActivityDecorator: ...
+def activity(fn: Callable[..., Any] | None = None, /, *, name: str | None = None, **options: Any) -> Any:
+    """Declare an activity.
+
+    `retry` says when an exception leads to another attempt (default: never). `timeout`
+    bounds one attempt, in seconds. `idempotency_key`, a template over the parameters or
+    a callable, makes calls with the same key share the first result, across runs.
+    `queue` hands the call to any node that serves the queue, highest `priority` first;
+    without one it runs on the node that owns the run. `executor="process"` runs a plain
+    function in a process that is killed on timeout. A crash of the process runs the
+    activity again, up to 5 times, unless `at_most_once`.
+    """
+    decorator = ActivityDecorator(name, make_options(ActivityOptions(), options))
+    return decorator if fn is None else decorator(fn)
+
+
+class ActivityDecorator:
+    """What `@activity(...)` applies to a function."""
+
+    __slots__ = ("_name", "_options")
+
+    def __init__(self, name: str | None, options: ActivityOptions) -> None:
+        self._name = name
+        self._options = options
+
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]]) -> Activity[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R]) -> Activity[P, R]: ...
+    def __call__(self, fn: Callable[..., Any]) -> Any:
+        if not inspect.isfunction(fn):
+            raise InvalidDefinition(f"@activity goes on a function, not on {fn!r}")
+        return Activity(fn, self._name, self._options)

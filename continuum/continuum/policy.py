@@ -1,0 +1,130 @@
+"""How an activity is to be run: its options, merged field by field, and their stored form."""
+
+from __future__ import annotations
+
+import inspect
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from typing import Any, Literal
+
+from continuum.engine.retry import NO_RETRY, Retry, seconds
+from continuum.errors import InvalidDefinition
+
+# Queue names are index keys.
+QUEUE_NAME_BYTES = 128
+# Longer than this an activity should be several, with a durable timer between.
+TIMEOUT_CEILING_SECONDS = 24 * 3600.0
+# How often a crashed process may take an activity with it before the activity is given up.
+CRASH_LIMIT = 5
+
+IdempotencyKey = str | Callable[..., str]
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityOptions:
+    """Options of an activity. `timeout` is in seconds or None; see `activity` for the meaning of each."""
+
+    retry: Retry = NO_RETRY
+    timeout: float | None = None
+    idempotency_key: IdempotencyKey | None = None
+    queue: str | None = None
+    priority: int = 0
+    executor: Literal["thread", "process"] = "thread"
+    at_most_once: bool = False
+
+    @property
+    def max_crashes(self) -> int:
+        """How many crashes the activity survives."""
+        return 0 if self.at_most_once else CRASH_LIMIT
+
+    @property
+    def dispatched(self) -> bool:
+        """Whether the activity goes through the task table instead of running beside its run."""
+        return self.queue is not None or self.executor == "process"
+
+
+def make_options(base: ActivityOptions, given: Mapping[str, Any]) -> ActivityOptions:
+    """Return `base` with the given fields changed and checked; None leaves a field as it is."""
+    known = {field.name for field in fields(ActivityOptions)}
+    changes = {name: value for name, value in given.items() if value is not None}
+    if unknown := changes.keys() - known:
+        raise InvalidDefinition(f"unknown activity option {min(unknown)!r}; there are {', '.join(sorted(known))}")
+    if isinstance(changes.get("timeout"), (int, float, timedelta)):
+        changes["timeout"] = seconds(changes["timeout"])
+    _check(changes)
+    return replace(base, **changes)
+
+
+def _check(changes: Mapping[str, Any]) -> None:
+    retry, timeout, queue = changes.get("retry"), changes.get("timeout"), changes.get("queue")
+    if retry is not None and not isinstance(retry, Retry):
+        raise InvalidDefinition(f"retry must be a continuum.Retry, not {retry!r}")
+    if timeout is not None and not (isinstance(timeout, float) and 0 < timeout <= TIMEOUT_CEILING_SECONDS):
+        raise InvalidDefinition(f"timeout must be from 0 to {TIMEOUT_CEILING_SECONDS:.0f} seconds, not {timeout!r}")
+    if queue is not None and not (isinstance(queue, str) and 0 < len(queue.encode()) <= QUEUE_NAME_BYTES):
+        raise InvalidDefinition(f"a queue's name has 1 to {QUEUE_NAME_BYTES} bytes, not {queue!r}")
+    if not isinstance(changes.get("priority", 0), int):
+        raise InvalidDefinition(f"priority must be a whole number, not {changes['priority']!r}")
+    if changes.get("executor", "thread") not in ("thread", "process"):
+        raise InvalidDefinition(f"executor must be 'thread' or 'process', not {changes['executor']!r}")
+    if not isinstance(changes.get("at_most_once", False), bool):
+        raise InvalidDefinition(f"at_most_once must be True or False, not {changes['at_most_once']!r}")
+
+
+def check_key_template(key: IdempotencyKey | None, signature: inspect.Signature, name: str) -> None:
+    """Refuse a key template that names something which is not a parameter."""
+    if not isinstance(key, str):
+        return
+    for _, field_name, _, _ in string.Formatter().parse(key):
+        if field_name is None:
+            continue
+        root = field_name.split(".")[0].split("[")[0]
+        if root not in signature.parameters:
+            raise InvalidDefinition(
+                f"idempotency_key of {name} names {{{field_name}}}, which is not one of its parameters "
+                f"({', '.join(signature.parameters) or 'it has none'})"
+            )
+
+
+def resolve_key(key: IdempotencyKey, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """Return the idempotency key of one call."""
+    if callable(key):
+        return key(*args, **kwargs)
+    bound = signature.bind(*args, **kwargs)
+    bound.apply_defaults()
+    return key.format(**bound.arguments)
+
+
+def store_changes(base: ActivityOptions, options: ActivityOptions, key: str | None) -> dict[str, Any] | None:
+    """Return what a call's options change, as primitives; None when that is nothing."""
+    stored: dict[str, Any] = {}
+    for name in ("timeout", "queue", "priority", "executor", "at_most_once"):
+        value = getattr(options, name)
+        if value != getattr(base, name):
+            stored[name] = value
+    if options.retry != base.retry:
+        retry = options.retry
+        stored["retry"] = [
+            retry.max_attempts,
+            retry.backoff,
+            retry.base,
+            retry.max_backoff,
+            retry.jitter,
+            sorted(retry.non_retryable_names),
+        ]
+    if key is not None:
+        stored["key"] = key
+    return stored or None
+
+
+def restore_options(base: ActivityOptions, stored: Mapping[str, Any] | None) -> ActivityOptions:
+    """Return the options of a journaled call."""
+    if stored is None:
+        return base
+    changes = {name: value for name, value in stored.items() if name not in ("retry", "key")}
+    if "retry" in stored:
+        *numbers, names = stored["retry"]
+        changes["retry"] = Retry(*numbers, non_retryable=tuple(names))
+    return replace(base, **changes)

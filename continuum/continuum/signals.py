@@ -1,0 +1,73 @@
+"""Typed signals: what the outside may tell a running workflow."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any, Final, Generic, TypeVar, cast
+
+from continuum.effects import require
+from continuum.engine.retry import seconds
+from continuum.errors import InvalidDefinition
+from continuum.journal.codec import decoder_for, encode
+
+T = TypeVar("T")
+
+
+class _Missing:
+    """No default was given."""
+
+
+MISSING: Final = _Missing()
+
+# A name is an index key and a CLI argument.
+SIGNAL_NAME_BYTES = 128
+
+
+class Signal(Generic[T]):
+    """A named signal whose value has type `T`. Values are buffered, first in first out, from the run's start."""
+
+    __slots__ = ("_decode", "name", "type")
+
+    def __init__(self, name: str, type: type[T]) -> None:
+        if not name or len(name.encode()) > SIGNAL_NAME_BYTES:
+            raise InvalidDefinition(f"a signal's name has 1 to {SIGNAL_NAME_BYTES} bytes, not {name!r}")
+        self.name = name
+        self.type = type
+        self._decode = decoder_for(type, path=f"signal {name}")
+
+    def __repr__(self) -> str:
+        return f"Signal({self.name!r}, {getattr(self.type, '__name__', self.type)})"
+
+    def encode(self, value: T) -> bytes:
+        """Return the stored form of a value of this signal; `DurableTermError` when it does not fit its type."""
+        data = encode(value, path=f"signal {self.name}")
+        self._decode(data)
+        return data
+
+    async def wait(self, timeout: float | timedelta | None = None, default: T | _Missing = MISSING) -> T:
+        """Return the next value, waiting at most `timeout`.
+
+        Out of time it returns `default`, or raises `TimeoutError` when there is none; a
+        value that comes later is kept for the next wait.
+        """
+        return cast(T, self._decode(await _next(self.name, timeout)) if default is MISSING else await self._or(timeout, default))
+
+    async def _or(self, timeout: float | timedelta | None, default: T | _Missing) -> Any:
+        try:
+            return self._decode(await _next(self.name, timeout))
+        except TimeoutError:
+            return default
+
+
+async def wait_signal(name: str, timeout: float | timedelta | None = None, default: Any = MISSING) -> Any:
+    """Return the next value of the signal `name`, as `Signal.wait` does, without a type."""
+    return await Signal(name, cast(type[Any], Any)).wait(timeout, default)
+
+
+async def _next(name: str, timeout: float | timedelta | None) -> bytes:
+    execution = require(f"waiting for signal {name}")
+    if timeout is None:
+        return await execution.next_signal(name)
+    async with asyncio.timeout(seconds(timeout)):
+        return await execution.next_signal(name)
