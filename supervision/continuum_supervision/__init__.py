@@ -1,0 +1,91 @@
+"""OTP on asyncio: light actors, links and monitors, a registry, supervision trees.
+
+Nothing here knows what a workflow is, and nothing here imports Thespian: process
+actors live in `process.py`, for those who need them.
+"""
+
+from .actor import Actor, spawn, spawn_nowait
+from .child_spec import ChildExists, ChildSpec, NoSuchChild, Shutdown
+from .clock import Cancellable, Clock, ManualClock, SystemClock, settle
+from .dynamic import DynamicSupervisor, TooManyChildren
+from .family import SupervisorGaveUp
+from .links import (
+    KILLED,
+    NORMAL,
+    SHUTDOWN,
+    ActorDied,
+    Crash,
+    Down,
+    Ending,
+    Exit,
+    ExitReason,
+    MonitorId,
+    is_abnormal,
+)
+from .mailbox import NO_REPLY
+from .ref import ActorRef, ReplyTo
+from .registry import Names, NameTaken, Registry, RegistryActor, WhereIs
+from .requests import (
+    ChildCount,
+    ChildInfo,
+    CountChildren,
+    DeleteChild,
+    RestartChild,
+    StartChild,
+    TerminateChild,
+    WhichChildren,
+)
+from .restart import Intensity, Restart, wants_restart
+from .strategy import Strategy, affected
+from .supervisor import Supervisor
+
+__all__ = [
+    "KILLED",
+    "NORMAL",
+    "NO_REPLY",
+    "SHUTDOWN",
+    "Actor",
+    "ActorDied",
+    "ActorRef",
+    "Cancellable",
+    "ChildCount",
+    "ChildExists",
+    "ChildInfo",
+    "ChildSpec",
+    "Clock",
+    "CountChildren",
+    "Crash",
+    "DeleteChild",
+    "Down",
+    "DynamicSupervisor",
+    "Ending",
+    "Exit",
+    "ExitReason",
+    "Intensity",
+    "ManualClock",
+    "MonitorId",
+    "NameTaken",
+    "Names",
+    "NoSuchChild",
+    "Registry",
+    "RegistryActor",
+    "ReplyTo",
+    "Restart",
+    "RestartChild",
+    "Shutdown",
+    "StartChild",
+    "Strategy",
+    "Supervisor",
+    "SupervisorGaveUp",
+    "SystemClock",
+    "TerminateChild",
+    "TooManyChildren",
+    "WhereIs",
+    "WhichChildren",
+    "affected",
+    "is_abnormal",
+    "settle",
+    "spawn",
+    "spawn_nowait",
+    "wants_restart",
+]

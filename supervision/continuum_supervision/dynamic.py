@@ -1,0 +1,205 @@
+"""A supervisor of children that come and go by the thousand.
+
+A child costs one dict entry here; starting and ending one is O(1). Most children are
+temporary: started with `start_child_nowait`, never restarted. All of them are stopped
+at once, within one budget.
+
+Unlike `Supervisor`, starting does not pass through the mailbox, so that a child with a
+synchronous init runs when `start_child_nowait` returns.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .actor import Actor, initialise, initialise_nowait, prepare
+from .child_spec import ChildSpec
+from .family import SupervisorGaveUp, log_exit, log_failed_start, make
+from .limits import MAX_RESTART_SECONDS, MAX_RESTARTS, STOP_TIMEOUT_S
+from .links import ActorDied, Crash, ExitReason, is_abnormal
+from .mailbox import logger
+from .registry import Registry
+from .restart import Intensity, Restart, wants_restart
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
+    from .clock import Clock
+    from .ref import ActorRef
+
+
+class TooManyChildren(Exception):
+    """The supervisor has as many children as it may have."""
+
+    def __init__(self, max_children: int):
+        super().__init__(
+            f"all {max_children} places are taken: wait for a child to end, or raise max_children"
+        )
+        self.max_children = max_children
+
+
+@dataclass(frozen=True, slots=True)
+class _Restart:
+    spec: ChildSpec
+    reason: ExitReason
+
+
+class DynamicSupervisor(Actor):
+    """Holds any number of children, up to `max_children`.
+
+    `on_down` hears (ref, reason) of each child once its end is over.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_children: int | None = None,
+        max_restarts: int = MAX_RESTARTS,
+        max_seconds: float = MAX_RESTART_SECONDS,
+        shutdown: float | None = STOP_TIMEOUT_S,
+        on_down: Callable[[ActorRef, ExitReason], object] | None = None,
+        clock: Clock | None = None,
+        registry: Registry | None = None,
+    ):
+        if max_children is not None and max_children < 0:
+            raise ValueError(f"max_children is {max_children}: give zero or more, or None for no limit")
+        self.registry = Registry() if registry is None else registry
+        self._own_clock = clock
+        self._max_children = max_children
+        self._fresh_intensity = self._intensity = Intensity(max_restarts, max_seconds)
+        self._shutdown = shutdown
+        self._on_down = on_down
+        self._children: dict[ActorRef, ChildSpec | None] = {}
+        self._empty: asyncio.Future[None] | None = None
+        # Bound once: every child holds this one object, not a copy each.
+        self._forget = self._child_ended
+
+    def init(self) -> None:
+        if self._own_clock is not None:
+            self.clock = self._own_clock
+        self._intensity = self._fresh_intensity
+        self._children = {}
+        self._empty = None
+        self.ref.on_exit(self._kill_what_is_left)
+
+    @property
+    def max_children(self) -> int | None:
+        return self._max_children
+
+    def which_children(self) -> tuple[ActorRef, ...]:
+        """The refs of all children, oldest first."""
+        return tuple(self._children)
+
+    def count_children(self) -> int:
+        return len(self._children)
+
+    async def start_child(self, child: ChildSpec | Callable[[], Actor | Awaitable[Actor]]) -> ActorRef:
+        """Start a child and wait for its init; a factory alone makes a temporary one."""
+        self._admit()
+        if not isinstance(child, ChildSpec):
+            child = ChildSpec("child", child, restart=Restart.TEMPORARY)
+        return await self._start(child)
+
+    def start_child_nowait(self, actor: Actor, name: Hashable | None = None) -> ActorRef:
+        """Start a temporary child whose init is synchronous; it runs on return."""
+        self._admit()
+        ref = prepare(actor, clock=self.clock, registry=self.registry, name=name)
+        initialise_nowait(ref)
+        self._adopt(ref, None)
+        return ref
+
+    async def terminate_child(self, ref: ActorRef, timeout: float | None = STOP_TIMEOUT_S) -> None:  # noqa: ASYNC109  # on our clock
+        """Stop one child for good; one that is gone is no error."""
+        if ref in self._children:
+            self._children[ref] = None
+            await ref.stop(timeout=timeout)
+
+    def handle_call(self, request: object) -> object:
+        raise TypeError(f"a DynamicSupervisor is not called with {request!r}: use its methods")
+
+    async def handle_info(self, message: object) -> None:
+        if not isinstance(message, _Restart):
+            super().handle_info(message)
+            return
+        self._intensity = self._intensity.record(self.clock.monotonic())
+        if self._intensity.exceeded:
+            self.stop(Crash(SupervisorGaveUp(message.spec.id, self._intensity, message.reason)))
+            return
+        try:
+            await self._start(message.spec)
+        except Exception as error:  # noqa: BLE001  # logged, counted and tried again
+            log_failed_start(message.spec.id, error)
+            self.ref.send(_Restart(message.spec, Crash(error)))
+
+    async def terminate(self, reason: ExitReason) -> None:
+        if not self._children:
+            return
+        self._empty = asyncio.get_running_loop().create_future()
+        for ref in tuple(self._children):
+            ref.stop_nowait()
+        if self._shutdown is None:
+            await self._empty
+            return
+        alarm = self.clock.call_later(self._shutdown, self._spend_budget)
+        try:
+            await self._empty
+        finally:
+            alarm.cancel()
+
+    def _admit(self) -> None:
+        ended = self.ref.exit_reason
+        if ended is not None:
+            raise ActorDied(ended)
+        if self._max_children is not None and len(self._children) >= self._max_children:
+            raise TooManyChildren(self._max_children)
+
+    async def _start(self, spec: ChildSpec) -> ActorRef:
+        actor = await make(spec)
+        # The factory may have waited, and a stop or another start overtaken it.
+        self._admit()
+        ref = prepare(actor, clock=self.clock, registry=self.registry, name=spec.name)
+        # Adopted before its init, so that a stop of the supervisor finds it.
+        self._children[ref] = spec
+        try:
+            await initialise(ref)
+        except BaseException:
+            self._remove(ref)
+            raise
+        ref.on_exit(self._forget)
+        return ref
+
+    def _adopt(self, ref: ActorRef, spec: ChildSpec | None) -> None:
+        self._children[ref] = spec
+        ref.on_exit(self._forget)
+
+    def _remove(self, ref: ActorRef) -> ChildSpec | None:
+        spec = self._children.pop(ref, None)
+        if not self._children and self._empty is not None and not self._empty.done():
+            self._empty.set_result(None)
+        return spec
+
+    def _child_ended(self, ref: ActorRef, reason: ExitReason) -> None:
+        spec = self._remove(ref)
+        stopping = not self.ref.alive
+        if isinstance(reason, Crash) or (is_abnormal(reason) and not stopping):
+            log_exit(str(ref.name) if spec is None else spec.id, ref, reason)
+        if spec is not None and not stopping and wants_restart(spec.restart, abnormal=is_abnormal(reason)):
+            self.ref.send(_Restart(spec, reason))
+        if self._on_down is not None:
+            self._on_down(ref, reason)
+
+    def _spend_budget(self) -> None:
+        if self._children:
+            left = len(self._children)
+            logger.warning("%d children did not stop within %s s and were killed", left, self._shutdown)
+        self._kill_children()
+
+    def _kill_children(self) -> None:
+        for ref in tuple(self._children):
+            ref.kill()
+
+    def _kill_what_is_left(self, ref: ActorRef, reason: ExitReason) -> None:
+        del ref, reason
+        self._kill_children()
