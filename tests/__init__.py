@@ -1,1 +1,1 @@
-"""The suite; each folder says what its tests need: `unit` nothing, `postgres` a server, `process` children."""
+"""The suite. Each folder says what its tests need: `unit` nothing, `postgres` a server, and so on."""

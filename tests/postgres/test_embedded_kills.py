@@ -62,9 +62,29 @@ def test_a_killed_keeper_takes_the_server_with_it(directory: Path) -> None:
 
 def test_a_server_can_be_started_again_at_once_after_its_keeper_was_killed(directory: Path) -> None:
     with holder(directory):
-        server_of(directory).keeper.kill()
+        keeper = server_of(directory).keeper
+        keeper.kill()
+        # Until the kernel is done with it, a starter joins the keeper that is about to be gone.
+        eventually(lambda: is_over(keeper), "the keeper was not killed")
         with EmbeddedPostgres(directory, durable=False) as server:
             assert answers(server.dsn)
+
+
+def test_a_user_brings_back_the_server_that_went_down_with_its_keeper(directory: Path) -> None:
+    with EmbeddedPostgres(directory, durable=False) as server:
+        keeper = server_of(directory).keeper
+        keeper.kill()
+        eventually(lambda: is_over(keeper), "the keeper was not killed")
+        server.start()
+        assert answers(server.dsn)
+
+
+def test_a_user_who_leaves_after_the_keeper_was_killed_leaves_no_server(directory: Path) -> None:
+    with EmbeddedPostgres(directory, durable=False):
+        running = server_of(directory)
+        running.keeper.kill()
+        eventually(lambda: is_over(running.keeper), "the keeper was not killed")
+    assert is_over(running.postmaster)
 
 
 def test_a_killed_server_is_started_again_for_its_users(directory: Path) -> None:

@@ -58,9 +58,7 @@ def test_a_new_file_is_applied_alone(dsn: str, empty_name: str, source: Path) ->
 
 def test_what_was_applied_is_recorded_with_its_checksum(dsn: str, empty_name: str, source: Path) -> None:
     asyncio.run(migrate(dsn, empty_name, source=source))
-    ledger = rows(
-        dsn, "select version, name, length(checksum) from {schema}.migrations", empty_name
-    )
+    ledger = rows(dsn, "select version, name, length(checksum) from {schema}.migrations", empty_name)
     assert ledger == [(1, "first", 64), (2, "second", 64)]
 
 

