@@ -10,7 +10,7 @@ import pytest
 
 from tests.style.source import Module, product, suite
 
-# Past this a file is two ideas; a test file is a list of sentences, and may be longer. Figures go down, never up.
+# Past this a file is two ideas; a file of tests is a list, and may be longer. Figures go down, never up.
 MOST_LINES = 400
 MOST_LINES_OF_TESTS = 600
 
@@ -137,15 +137,13 @@ def test_the_tests_do_not_sleep() -> None:
 
 def sleeps(node: ast.AST) -> bool:
     """Tell whether this is `time.sleep(…)`, for less than ever; `asyncio.sleep` may be a workflow's timer."""
-    match node:
-        case ast.Call(
-            func=ast.Attribute(value=ast.Name(id="time"), attr="sleep"), args=[ast.Constant(value=for_s)]
-        ):
-            return not isinstance(for_s, int) or for_s < FOR_EVER_S
-        case ast.Call(func=ast.Attribute(value=ast.Name(id="time"), attr="sleep")):
-            return True
+    if not isinstance(node, ast.Call) or ast.unparse(node.func) != "time.sleep":
+        return False
+    match node.args:
+        case [ast.Constant(value=int(seconds))]:
+            return seconds < FOR_EVER_S
         case _:
-            return False
+            return True
 
 
 def test_the_rooms_that_are_there_are_inspected() -> None:
