@@ -1,0 +1,125 @@
+"""Carries out what `process_peers.py` decides: one frame under way per address, one batch under way per peer."""
+
+import logging
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import Any, assert_never
+
+from continuum_supervision.process import JoinUnanswered, PeerDown, PeerUp
+from continuum_supervision.process_limits import MESSAGES_KEPT_FOR_PEER
+from continuum_supervision.process_peers import Greet, Membership, PeerStep
+from continuum_supervision.process_wire import Address, Goodbye, Hello, NodeCard, NodePlan, PeerDeliveries
+
+logger = logging.getLogger("continuum.process")
+
+# Sends to the supervisor that listens there, and calls back with (status, intent) however that ends.
+SendToNode = Callable[[Address, object, Callable[[Any, Any], None]], None]
+PeerNews = PeerUp | PeerDown | JoinUnanswered
+
+
+class PeerLink:
+    def __init__(self, plan: NodePlan, address: Address, send: SendToNode, now: float) -> None:
+        card = NodeCard(plan.node, *address, incarnation=os.urandom(16).hex())
+        self._membership = Membership(card, plan.join, now)
+        self._card = card
+        self._send_to_node = send
+        self._greeting: set[Address] = set()
+        self._next_greeting: dict[Address, Hello] = {}
+        self._waiting: dict[NodeCard, deque[tuple[str, bytes]]] = {}
+        self._sending: set[NodeCard] = set()
+        self._goodbyes = 0
+
+    def tick(self, now: float) -> list[PeerNews]:
+        return self._carry_out(self._membership.tick(now))
+
+    def hear(self, now: float, message: Hello | Goodbye) -> list[PeerNews]:
+        if isinstance(message, Hello):
+            return self._carry_out(self._membership.hear(now, message))
+        return self._carry_out(self._membership.leave(now, message))
+
+    def present(self) -> list[PeerUp]:
+        """Tell which peers are up, as they are told to a watcher that has just started."""
+        return [PeerUp(c.node, c.host, c.port, c.incarnation) for c in self._membership.peers()]
+
+    def send(self, node: str, target: str, payload: bytes) -> None:
+        """Send to a process of a peer with whatever else waits for that peer."""
+        card = self._membership.find(node)
+        if card is None:
+            logger.info("a message for %s on node %s was dropped: no such node is up", target, node)
+            return
+        waiting = self._waiting.setdefault(card, deque(maxlen=MESSAGES_KEPT_FOR_PEER))
+        waiting.append((target, payload))
+        self._send_batch(card)
+
+    def taken(self, message: PeerDeliveries) -> tuple[tuple[str, bytes], ...]:
+        """Give out what a peer sent to this life of ours; a batch shown to a later one is void."""
+        if message.echo != self._card.incarnation or not self._membership.knows(message.card):
+            return ()
+        return message.deliveries
+
+    def say_goodbye(self, then: Callable[[], None]) -> None:
+        """Tell every peer that this node leaves in order, then go on."""
+        peers = self._membership.peers()
+        self._goodbyes = len(peers)
+
+        def said(_status: Any, _intent: Any) -> None:
+            self._goodbyes -= 1
+            if self._goodbyes <= 0:
+                then()
+
+        if not peers:
+            then()
+        for card in peers:
+            self._send_to_node(card.address, Goodbye(self._card, card.incarnation), said)
+
+    def _carry_out(self, steps: list[PeerStep]) -> list[PeerNews]:
+        news: list[PeerNews] = []
+        for step in steps:
+            match step:
+                case Greet(address, hello):
+                    self._greet(address, hello)
+                case PeerDown():
+                    self._forget(NodeCard(step.node, step.host, step.port, step.incarnation))
+                    news.append(step)
+                case PeerUp() | JoinUnanswered():
+                    news.append(step)
+                case never:
+                    assert_never(never)
+        return news
+
+    def _greet(self, address: Address, hello: Hello) -> None:
+        # A peer that swallows frames would otherwise hold one more intent with every hello; only the newest waits.
+        if address in self._greeting:
+            self._next_greeting[address] = hello
+            return
+        self._greeting.add(address)
+
+        def greeted(_status: Any, _intent: Any) -> None:
+            self._greeting.discard(address)
+            newer = self._next_greeting.pop(address, None)
+            if newer is not None:
+                self._greet(address, newer)
+
+        self._send_to_node(address, hello, greeted)
+
+    def _send_batch(self, card: NodeCard) -> None:
+        waiting = self._waiting.get(card)
+        if not waiting or card in self._sending:
+            return
+        batch = PeerDeliveries(self._card, card.incarnation, tuple(waiting))
+        waiting.clear()
+        self._sending.add(card)
+
+        def sent(status: Any, _intent: Any) -> None:
+            self._sending.discard(card)
+            if not status:
+                logger.warning(
+                    "%d messages for node %s were lost on the way", len(batch.deliveries), card.node
+                )
+            self._send_batch(card)
+
+        self._send_to_node(card.address, batch, sent)
+
+    def _forget(self, card: NodeCard) -> None:
+        self._waiting.pop(card, None)

@@ -1,0 +1,32 @@
+"""Nodes for the tests, and the certainty that nothing of them is left behind."""
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.process.supervision.observing import StartNode, pids_of, remaining
+
+from continuum_supervision.process_system import ProcessSystem
+
+
+@pytest.fixture
+def start_node() -> Iterator[StartNode]:
+    """Start nodes that are ended with the test, whatever it does to them."""
+    started: list[tuple[ProcessSystem, set[int]]] = []
+
+    def start(*specs: Any, node: str = "one", **options: Any) -> ProcessSystem:
+        running = ProcessSystem.start(specs, node=node, **options)
+        started.append((running, pids_of(running)))
+        return running
+
+    yield start
+    seen = set[int]()
+    for running, pids in started:
+        seen |= pids | pids_of(running)
+        running.kill()
+    for pid in remaining(seen, deadline=5.0):
+        os.kill(pid, signal.SIGKILL)
+        pytest.fail(f"process {pid} was left behind")

@@ -1,0 +1,24 @@
+"""A launcher in a process of its own, to be killed. Prints the pids of its node, then waits for ever."""
+
+import json
+import signal
+import sys
+
+from continuum_supervision.process import ProcessSpec
+from continuum_supervision.process_system import ProcessSystem
+from tests.process.supervision import process_mains
+from tests.process.supervision.observing import pids_of
+
+
+def main() -> None:
+    running = ProcessSystem.start(
+        [ProcessSpec("one", process_mains.echo), ProcessSpec("two", process_mains.hung)], node="launched"
+    )
+    running.wait_ready(20)
+    sys.stdout.write(json.dumps([str(running.directory), *pids_of(running)]) + "\n")
+    sys.stdout.flush()
+    signal.pause()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Main functions for the processes that the tests start; importable, as a node's own are."""
+
+import asyncio
+import os
+import time
+
+from continuum_supervision.process import Incoming, PeerDown, PeerUp, ProcessDied, ProcessStarted
+from continuum_supervision.process_context import ProcessContext
+
+
+async def echo(context: ProcessContext) -> None:
+    """Report what is heard, obey a few orders, end when asked to."""
+    context.ready()
+
+    def on_message(incoming: Incoming) -> None:
+        match incoming.message:
+            case ("send", str(target), message):
+                context.send(target, message)
+            case ("send_to_peer", str(node), str(target), message):
+                context.send_to_peer(node, target, message)
+            case ("kill", str(target), int(incarnation)):
+                context.kill(target, incarnation)
+            case ("ping", number):
+                context.report(("pong", number, os.getpid()))
+            case ("execute", bytes(run_id)):
+                context.own_liveness.set_worker_id(7)
+                context.own_liveness.executing(run_id)
+                context.report("executing")
+            case ProcessDied() | ProcessStarted() | PeerUp() | PeerDown() as notice:
+                context.report(("notice", notice))
+            case message:
+                context.report(("heard", message, incoming.process_id, incoming.node))
+
+    context.on_message(on_message)
+    await context.shutdown_requested.wait()
+    context.report("stopping")
+
+
+async def deaf(context: ProcessContext) -> None:
+    """Never end when asked to."""
+    context.ready()
+    await asyncio.get_running_loop().create_future()
+
+
+async def hung(context: ProcessContext) -> None:
+    """Block the loop for ever."""
+    context.ready()
+    while True:
+        time.sleep(3600)
+
+
+async def crashing(context: ProcessContext) -> None:
+    """Die at once."""
+    os._exit(3)
+
+
+async def raising(context: ProcessContext) -> None:
+    raise ValueError("this main always fails")
+
+
+async def deaf_once_then_echo(context: ProcessContext) -> None:
+    """Take no message in the first life."""
+    if context.incarnation == 1:
+        await deaf(context)
+    await echo(context)
