@@ -185,7 +185,8 @@ class DynamicSupervisor(Actor):
         stopping = not self.ref.alive
         if isinstance(reason, Crash) or (is_abnormal(reason) and not stopping):
             log_exit(str(ref.name) if spec is None else spec.id, ref, reason)
-        if spec is not None and not stopping and wants_restart(spec.restart, abnormal=is_abnormal(reason)):
+        if spec is not None and wants_restart(spec.restart, abnormal=is_abnormal(reason)):
+            # Dropped if this supervisor is stopping itself.
             self.ref.send(_Restart(spec, reason))
         if self._on_down is not None:
             self._on_down(ref, reason)

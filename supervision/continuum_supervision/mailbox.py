@@ -171,7 +171,9 @@ class Mailbox:
 
     def _run(self, awaitable: Awaitable[Any], done: Callable[[asyncio.Task[Any]], object]) -> None:
         coroutine = awaitable if inspect.iscoroutine(awaitable) else _await(awaitable)
-        self._task = self._loop.create_task(coroutine, context=self._context)
+        # Not loop.create_task: a host's eager task factory would run the first step here and
+        # now, inside the context that this callback is already in.
+        self._task = asyncio.Task(coroutine, loop=self._loop, context=self._context)
         self._task.add_done_callback(done, context=self._context)
         # The function that made the awaitable may have killed its own actor.
         if self._killed:

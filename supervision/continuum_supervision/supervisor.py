@@ -25,7 +25,7 @@ from .clock import SYSTEM_CLOCK, Clock
 from .family import SupervisorGaveUp, log_exit, log_failed_start, log_killed, make
 from .limits import MAX_RESTART_SECONDS, MAX_RESTARTS
 from .links import KILLED, SHUTDOWN, Crash, ExitReason, is_abnormal
-from .mailbox import NO_REPLY
+from .mailbox import NO_REPLY, logger
 from .registry import Registry
 from .requests import (
     ChildCount,
@@ -98,8 +98,7 @@ class Supervisor(Actor):
 
     async def __aenter__(self) -> Self:
         await spawn(self, clock=self._own_clock or SYSTEM_CLOCK)
-        # Whoever leaves the block is told how it ended.
-        self.ref.on_exit(_heard_on_leaving)
+        self.ref.on_exit(_say_if_it_gave_up)
         return self
 
     async def __aexit__(
@@ -290,7 +289,7 @@ class Supervisor(Actor):
             del self._children[child.spec.id]
 
     async def _resume(self, child: _Child) -> ActorRef:
-        if _alive(child) is not None:
+        if _alive(child) is not None or child.retrying:
             raise ChildExists(child.spec.id, "is running: terminate it first")
         return await self._start(child)
 
@@ -304,5 +303,7 @@ def _alive(child: _Child) -> ActorRef | None:
     return child.ref if child.ref is not None and child.ref.alive else None
 
 
-def _heard_on_leaving(ref: ActorRef, reason: ExitReason) -> None:
-    del ref, reason
+def _say_if_it_gave_up(ref: ActorRef, reason: ExitReason) -> None:
+    """The block raises it too, but only when it is left, and a server's block may never be."""
+    if isinstance(reason, Crash):
+        logger.critical("%r has stopped all its children: leave its block to see the traceback", ref)

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import gc
 import logging
+import sys
 import weakref
 from typing import Any
 
@@ -114,7 +115,43 @@ def test_an_actor_does_not_see_the_context_of_who_woke_it() -> None:
         workflow.set("of the spawner")
         ref = await spawn(Probe())
         workflow.set("of the caller")
+
+        async def slowly(_actor: Any) -> str:
+            return workflow.get()
+
         assert await ref.call(lambda _: workflow.get()) == "of the spawner"
+        assert await ref.call(slowly) == "of the spawner"
+
+    run(main())
+
+
+def test_what_a_handler_leaves_in_its_context_is_there_for_the_next() -> None:
+    async def main() -> None:
+        left = contextvars.ContextVar("left", default="nothing")
+
+        async def leave(_actor: Any) -> None:
+            left.set("something")
+
+        ref = await spawn(Probe())
+        await ref.call(leave)
+        assert await ref.call(lambda _: left.get()) == "something"
+        assert left.get() == "nothing"
+
+    run(main())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks came with Python 3.12")
+def test_a_host_s_eager_task_factory_changes_nothing() -> None:
+    async def main() -> None:
+        asyncio.get_running_loop().set_task_factory(getattr(asyncio, "eager_task_factory", None))
+        gate = asyncio.Event()
+        probe = Probe()
+        ref = await spawn(probe)
+        ref.cast(waiting_for(gate))
+        ref.cast("behind")
+        gate.set()
+        assert await ref.call("last") == "last"
+        assert probe.diary.lines == ["start probe", "behind", "last"]
 
     run(main())
 
@@ -512,6 +549,26 @@ def test_send_after_arrives_at_its_time_and_is_dropped_when_dead() -> None:
         await ref.stop()
         await clock.advance(10)
         assert diary.lines == ["start a", "in time", "stop a"]
+
+    run(main())
+
+
+def test_an_idle_actor_keeps_no_queue() -> None:
+    async def main() -> None:
+        ref = await spawn(Probe())
+        await ref.call("something")
+        await settle()
+        assert ref._queue is None
+
+    run(main())
+
+
+def test_a_call_that_was_answered_leaves_no_alarm() -> None:
+    async def main() -> None:
+        clock = ManualClock()
+        ref = await spawn(Probe(), clock=clock)
+        await ref.call("something")
+        assert clock.next_due() is None
 
     run(main())
 

@@ -171,6 +171,27 @@ def test_a_supervisor_that_ended_starts_nobody() -> None:
     run(main())
 
 
+def test_a_supervisor_that_ended_during_a_factory_s_wait_starts_nobody() -> None:
+    async def main() -> None:
+        gate, probe = asyncio.Event(), Probe()
+
+        async def make() -> Actor:
+            await gate.wait()
+            return probe
+
+        supervisor = DynamicSupervisor()
+        ref = await spawn(supervisor)
+        starting = asyncio.create_task(supervisor.start_child(make))
+        await settle()
+        await ref.stop()
+        gate.set()
+        with pytest.raises(ActorDied):
+            await starting
+        assert probe.diary.lines == []
+
+    run(main())
+
+
 def test_a_killed_supervisor_kills_its_children() -> None:
     async def main() -> None:
         supervisor = DynamicSupervisor()

@@ -54,7 +54,9 @@ def test_a_link_interrupts_a_handler_and_terminate_still_runs() -> None:
         one.cast(endless)
         await settle()
         other.cast(crash)
-        assert isinstance(await one.wait(), Crash)
+        reason = await one.wait()
+        assert isinstance(reason, Crash)
+        assert isinstance(reason.exception, Boom)
         assert probe.diary.lines[-1] == "stop probe"
 
     run(main())
@@ -138,6 +140,20 @@ def test_watchers_that_die_leave_no_trace_on_the_watched() -> None:
             watcher.link(watched)
             await watcher.stop()
         assert not watched._bonds
+
+    run(main())
+
+
+def test_the_watched_that_die_leave_no_trace_on_their_watcher() -> None:
+    async def main() -> None:
+        watcher = await spawn(Trapping())
+        for _ in range(10):
+            watched = await spawn(Probe(), link_to=watcher)
+            watched.monitor(watcher)
+            await watched.stop()
+        assert watcher._bonds is not None
+        assert not watcher._bonds.watching
+        assert not watcher._bonds.links
 
     run(main())
 

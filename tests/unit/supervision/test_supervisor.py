@@ -445,6 +445,54 @@ def test_leaving_the_block_by_cancellation_leaves_nobody_behind() -> None:
     run(main())
 
 
+def test_an_entry_that_is_cancelled_stops_what_had_started() -> None:
+    class Endless(Probe):
+        async def init(self) -> None:
+            await asyncio.Event().wait()
+
+    async def main() -> None:
+        diary, registry = Diary(), Registry()
+        supervisor = Supervisor([child("a", diary), child("b", diary, kind=Endless)], registry=registry)
+        entering = asyncio.create_task(supervisor.__aenter__())
+        await settle()
+        entering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await entering
+        assert (diary.lines, len(registry)) == (["start a", "stop a"], 0)
+
+    run(main())
+
+
+def test_a_supervisor_that_gives_up_says_so_while_its_block_still_runs(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        supervisor = Supervisor([child("a", Diary())], max_restarts=0)
+        await supervisor.__aenter__()
+        ref_of(supervisor, "a").kill()
+        await supervisor.ref.wait()
+        assert caplog.records[-1].levelno == logging.CRITICAL
+
+    run(main())
+
+
+def test_later_siblings_wait_for_a_child_that_is_being_tried_again() -> None:
+    async def main() -> None:
+        diary = Diary()
+        specs = [ChildSpec("a", failing_start(diary, "a", 1)), child("b", diary)]
+        async with Supervisor(specs, strategy=Strategy.REST_FOR_ONE) as supervisor:
+            ref_of(supervisor, "a").cast(crash)
+            requests = [supervisor.restart_child("a"), supervisor.delete_child("a")]
+            asking = [asyncio.create_task(request) for request in requests]
+            for asked in asking:
+                with pytest.raises(ChildExists):
+                    await asked
+            await settle()
+            assert supervisor.count_children() == ChildCount(specs=2, active=2)
+
+    run(main())
+
+
 def test_a_supervisor_object_may_be_entered_again_but_not_twice_at_once() -> None:
     async def main() -> None:
         diary = Diary()
@@ -454,6 +502,18 @@ def test_a_supervisor_object_may_be_entered_again_but_not_twice_at_once() -> Non
                 with pytest.raises(RuntimeError, match="runs already"):
                     await supervisor.__aenter__()
         assert diary.lines == ["start a", "stop a"] * 2
+
+    run(main())
+
+
+def test_entering_again_starts_from_the_specs_it_was_made_with() -> None:
+    async def main() -> None:
+        supervisor = Supervisor([child("a", Diary(), restart=Restart.TEMPORARY)])
+        async with supervisor:
+            await supervisor.start_child(child("b", Diary()))
+            await supervisor.terminate_child("a")
+        async with supervisor:
+            assert [info.id for info in supervisor.which_children()] == ["a"]
 
     run(main())
 
