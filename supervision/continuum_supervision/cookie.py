@@ -41,8 +41,8 @@ def read_cookie_file(cookie_file: Path) -> bytes:
             f"cookie file {cookie_file} cannot be read ({error.strerror}): "
             f"create it with `openssl rand -hex 32 > {cookie_file} && chmod 600 {cookie_file}`"
         ) from error
-    with os.fdopen(descriptor, "rb") as file:
-        facts = os.fstat(file.fileno())
+    try:
+        facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode):
             raise CookieUnusable(f"cookie file {cookie_file} is not a regular file: name one that is")
         if facts.st_uid != os.geteuid():
@@ -51,9 +51,12 @@ def read_cookie_file(cookie_file: Path) -> bytes:
             )
         if stat.S_IMODE(facts.st_mode) & 0o177:
             raise CookieUnusable(
-                f"cookie file {cookie_file} has mode {stat.S_IMODE(facts.st_mode):04o}: run `chmod 600 {cookie_file}`"
+                f"cookie file {cookie_file} has mode {stat.S_IMODE(facts.st_mode):04o}: "
+                f"run `chmod 600 {cookie_file}`"
             )
-        content = file.read(COOKIE_MAX_BYTES + 1)
+        content = os.read(descriptor, COOKIE_MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
     return checked_cookie(content, origin=f"cookie file {cookie_file}")
 
 

@@ -1,11 +1,9 @@
 """Receives one sealed frame from a stream; stands where Thespian's ReceiveBuffer stood.
 
-It asks the socket for exactly what is still missing, so a frame never runs into the next one, and it
-unpickles only after seal, target and replay window have been checked.
+It asks the socket for exactly what is still missing, so a frame never runs into the next one.
 """
 
-import pickle
-from collections.abc import Callable, Container
+from collections.abc import Container
 
 from continuum_supervision.seal import HEADER_BYTES, FrameHeader, FrameKind, FrameRefused, Seal
 
@@ -48,8 +46,3 @@ class FrameBuffer:
     def accept_once(self) -> bool:
         assert self.header is not None
         return self._seal.accept_once(self.header)
-
-
-def unpickled(body: bytes, loads: Callable[[bytes], object] = pickle.loads) -> object:
-    """Unpickle what a holder of the cookie has sent. The one place where received bytes become objects."""
-    return loads(body)

@@ -1,9 +1,9 @@
 """The liveness board: one small mapped file per node where every process leaves traces that outlive it.
 
 One fixed slot per process id: how often and when its loop has last turned, which worker it is, and which
-run its user code is in right now. Its one writer is that process; every sibling reads it: the watchdog to find a hung
-process, recovery to find which run was executing when a process died. Nothing is locked: a reader may see a
-count and a time of two neighbouring beats, which decides nothing.
+run its user code is in right now. Its one writer is that process; every sibling reads it: the watchdog
+to find a hung process, recovery to find which run was executing when a process died. Nothing is locked:
+a reader may see a count and a time of two neighbouring beats, which decides nothing.
 """
 
 import mmap

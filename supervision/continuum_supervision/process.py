@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """One OS process under the root supervisor. `main` is an importable async function, run in the process's own loop.
+    """One OS process under the root supervisor, which runs `main`, an importable async function, in its loop.
 
-    A process is permanent: whenever it ends without having been asked to, it is started again, until it has died more
-    than `max_restarts` times within `max_restarts_within` seconds; then the node ends. `watches_siblings` has it
-    told of every start and death among the others, and of peers.
+    A process is permanent: whenever it ends without having been asked to, it is started again, until it
+    has died more than `max_restarts` times within `max_restarts_within` seconds; then the node ends.
+    `watches_siblings` has it told of every start and death among the others, and of peers.
     """
 
     id: str
@@ -44,7 +44,8 @@ class ProcessSpec:
         module = sys.modules.get(getattr(self.main, "__module__", ""))
         if module is None or module.__name__ == "__main__" or getattr(module, name, None) is not self.main:
             raise ProcessSystemError(
-                f"process {self.id}: main must be a module-level function that can be imported: move {name or self.main!r} into a module"
+                f"process {self.id}: main must be a module-level function that can be imported: "
+                f"move {name or self.main!r} into a module"
             )
 
 
@@ -60,7 +61,7 @@ class ProcessStarted:
 
 @dataclass(frozen=True, slots=True)
 class ProcessDied:
-    """A sibling is gone. `last` is what it had left on the liveness board, which its successor writes over."""
+    """A sibling is gone. `last` is what it left on the liveness board; its successor writes over it."""
 
     process_id: str
     role: str
@@ -118,7 +119,7 @@ class ProcessReady:
 
 @dataclass(frozen=True, slots=True)
 class JoinUnanswered:
-    """Nobody with our cookie answered at the address to join in time; the node runs alone and goes on trying."""
+    """Nobody with our cookie answered at the address to join; the node runs alone and goes on trying."""
 
     reason: str
 

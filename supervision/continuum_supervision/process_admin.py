@@ -1,14 +1,14 @@
 """Thespian's admin process, started our way: no daemon, no logger process, and it ends with what it serves.
 
-The stock one calls setsid, forks away from its starter and lives until somebody shuts it down; whoever is killed
-leaves it and every actor behind.
+The stock one calls setsid, forks away from its starter and lives until somebody shuts it down; whoever
+is killed leaves it and every actor behind.
 """
 
 import os
 import signal
 from typing import Any
 
-import thespian.system.multiprocCommon as stock
+import thespian.system.multiprocCommon as stock  # noqa: N813
 from thespian.system.messages.multiproc import EndpointConnected
 from thespian.system.transport import TransmitIntent
 

@@ -38,7 +38,8 @@ class Child:
 
     @property
     def pid(self) -> int:
-        assert self.process is not None and self.process.pid is not None
+        assert self.process is not None
+        assert self.process.pid is not None
         return self.process.pid
 
     def begin_life(self, process: BaseProcess, address: Any) -> ProcessStarted:

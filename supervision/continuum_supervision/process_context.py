@@ -1,8 +1,8 @@
 """What the main function of a process is given, and the thread whose loop runs it. Knows no Thespian.
 
-Inbound: the actor's thread hands deliveries over with `call_soon_threadsafe`. Outbound: everything is appended
-to an outbox and the actor's thread is woken, which sends all that has gathered as one message. Messages
-are pickled where they are sent, so that an unpicklable one is the sender's error.
+Inbound: the actor's thread hands deliveries over with `call_soon_threadsafe`. Outbound: everything is
+appended to an outbox and the actor's thread is woken, which sends all that has gathered as one message.
+Messages are pickled where they are sent, so that an unpicklable one is the sender's error.
 """
 
 import asyncio
@@ -29,12 +29,13 @@ from continuum_supervision.process_wire import (
     ToPeer,
     ToSibling,
 )
+from continuum_supervision.trusted_pickle import unpickled
 
 logger = logging.getLogger("continuum.process")
 
 
 class ProcessContext:
-    """A process's way to its siblings, to other nodes and to the launcher. Its methods may be called from any thread."""
+    """A process's way to siblings, other nodes and the launcher. What sends may be called from any thread."""
 
     def __init__(self, start: StartProcess, board: LivenessBoard, send: Callable[[Outgoing], None]) -> None:
         self.process_id = start.spec.id
@@ -62,7 +63,7 @@ class ProcessContext:
         return incoming
 
     def on_message(self, callback: Callable[[Incoming], None]) -> None:
-        """Have messages given to a callback in the loop instead of `receive`, those that wait already first."""
+        """Have messages given to a callback in the loop instead of `receive`, waiting ones first."""
         self._callback = callback
         self._hand_to_callback()
 
@@ -91,7 +92,8 @@ class ProcessContext:
         """Take what has arrived; called in the loop."""
         for delivery in deliveries:
             try:
-                incoming = pickle.loads(delivery.payload)
+                incoming = unpickled(delivery.payload)
+                assert isinstance(incoming, Incoming)
             except Exception:
                 logger.exception(
                     "process %s cannot read a message: do all processes run the same code?", self.process_id

@@ -1,11 +1,14 @@
 """The socket between launcher and root supervisor: length-prefixed pickles over an inherited socket pair.
 
-Nobody else can reach it, so nothing is sealed here. Its end of file is how either learns that the other is gone.
+Nobody else can reach it, so nothing is sealed here. Its end of file is how either learns that the other
+is gone.
 """
 
 import pickle
 import socket
 import struct
+
+from continuum_supervision.trusted_pickle import unpickled
 
 _LENGTH = struct.Struct("!I")
 
@@ -64,26 +67,10 @@ class ControlReader:
             (length,) = _LENGTH.unpack_from(self._received)
             if len(self._received) < _LENGTH.size + length:
                 break
-            messages.append(pickle.loads(bytes(self._received[_LENGTH.size : _LENGTH.size + length])))
+            messages.append(unpickled(bytes(self._received[_LENGTH.size : _LENGTH.size + length])))
             del self._received[: _LENGTH.size + length]
         return messages
 
 
-def read_exactly(connection: socket.socket, count: int) -> bytes:
-    """Read from a blocking socket; raises EOFError if the other side ends before."""
-    received = bytearray()
-    while len(received) < count:
-        data = connection.recv(count - len(received))
-        if not data:
-            raise EOFError("the launcher went away before it had said what to start")
-        received += data
-    return bytes(received)
-
-
 def send_block(connection: socket.socket, body: bytes) -> None:
     connection.sendall(_LENGTH.pack(len(body)) + body)
-
-
-def read_block(connection: socket.socket) -> bytes:
-    (length,) = _LENGTH.unpack(read_exactly(connection, _LENGTH.size))
-    return read_exactly(connection, length)

@@ -1,4 +1,4 @@
-"""The system process of a node: a clean, single-threaded Python that the launcher starts and Thespian grows from.
+"""The system process of a node: a clean, single-threaded Python from which everything else is forked.
 
 Run as a script with two inherited descriptors: the control socket, over which the plan comes (the cookie is
 never in argv), and the read end of a pipe whose end of file says that the launcher is gone. It starts the
@@ -7,7 +7,6 @@ everything below it along.
 """
 
 import json
-import pickle
 import socket
 import struct
 import sys
@@ -37,7 +36,7 @@ def main() -> None:
 
     from continuum_supervision.process_system_process import run_system_process
 
-    run_system_process(lambda: pickle.loads(plan), control, life)
+    run_system_process(plan, control, life)
 
 
 if __name__ == "__main__":

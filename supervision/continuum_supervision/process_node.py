@@ -49,7 +49,7 @@ def close_life_pipe() -> None:
 
 
 def close_launcher_connections() -> None:
-    """Let go of all that leads to the launcher, so that it sees the end of the supervisor, and user code sees none of it."""
+    """Let go of all that leads to the launcher: it is to see the supervisor's end, user code none of it."""
     close_life_pipe()
     inherited().control.close()
 
@@ -64,5 +64,6 @@ def own_logging() -> None:
 def forking_parent() -> int:
     """Tell which process has forked this one, as it was at the fork."""
     parent = multiprocessing.parent_process()
-    assert parent is not None and parent.pid is not None
+    assert parent is not None
+    assert parent.pid is not None
     return parent.pid

@@ -1,10 +1,11 @@
-"""Carries out what `process_peers.py` decides: one frame under way per address, one batch under way per peer."""
+"""Carries out what `process_peers.py` decides: one hello and one batch under way per peer."""
 
 import logging
 import os
 from collections import deque
 from collections.abc import Callable
-from typing import Any, assert_never
+from enum import Enum
+from typing import assert_never
 
 from continuum_supervision.process import JoinUnanswered, PeerDown, PeerUp
 from continuum_supervision.process_limits import MESSAGES_KEPT_FOR_PEER
@@ -13,30 +14,49 @@ from continuum_supervision.process_wire import Address, Goodbye, Hello, NodeCard
 
 logger = logging.getLogger("continuum.process")
 
-# Sends to the supervisor that listens there, and calls back with (status, intent) however that ends.
-SendToNode = Callable[[Address, object, Callable[[Any, Any], None]], None]
+
+class Fate(Enum):
+    """How a send to another node has ended."""
+
+    ARRIVED = "arrived"
+    REFUSED = "refused"
+    LOST = "lost"
+
+
+# Sends to the supervisor that listens there, and calls back when its fate is known.
+SendToNode = Callable[[Address, object, Callable[[Fate], None]], None]
 PeerNews = PeerUp | PeerDown | JoinUnanswered
 
 
 class PeerLink:
-    def __init__(self, plan: NodePlan, address: Address, send: SendToNode, now: float) -> None:
+    def __init__(
+        self,
+        plan: NodePlan,
+        address: Address,
+        send: SendToNode,
+        tell: Callable[[list[PeerNews]], None],
+        monotonic: Callable[[], float],
+    ) -> None:
         card = NodeCard(plan.node, *address, incarnation=os.urandom(16).hex())
-        self._membership = Membership(card, plan.join, now)
+        self._membership = Membership(card, plan.join, monotonic())
         self._card = card
         self._send_to_node = send
+        self._tell = tell
+        self._monotonic = monotonic
         self._greeting: set[Address] = set()
         self._next_greeting: dict[Address, Hello] = {}
         self._waiting: dict[NodeCard, deque[tuple[str, bytes]]] = {}
         self._sending: set[NodeCard] = set()
         self._goodbyes = 0
 
-    def tick(self, now: float) -> list[PeerNews]:
-        return self._carry_out(self._membership.tick(now))
+    def tick(self) -> None:
+        self._carry_out(self._membership.tick(self._monotonic()))
 
-    def hear(self, now: float, message: Hello | Goodbye) -> list[PeerNews]:
+    def hear(self, message: Hello | Goodbye) -> None:
         if isinstance(message, Hello):
-            return self._carry_out(self._membership.hear(now, message))
-        return self._carry_out(self._membership.leave(now, message))
+            self._carry_out(self._membership.hear(self._monotonic(), message))
+        else:
+            self._carry_out(self._membership.leave(self._monotonic(), message))
 
     def present(self) -> list[PeerUp]:
         """Tell which peers are up, as they are told to a watcher that has just started."""
@@ -63,7 +83,7 @@ class PeerLink:
         peers = self._membership.peers()
         self._goodbyes = len(peers)
 
-        def said(_status: Any, _intent: Any) -> None:
+        def said(_fate: Fate) -> None:
             self._goodbyes -= 1
             if self._goodbyes <= 0:
                 then()
@@ -73,7 +93,7 @@ class PeerLink:
         for card in peers:
             self._send_to_node(card.address, Goodbye(self._card, card.incarnation), said)
 
-    def _carry_out(self, steps: list[PeerStep]) -> list[PeerNews]:
+    def _carry_out(self, steps: list[PeerStep]) -> None:
         news: list[PeerNews] = []
         for step in steps:
             match step:
@@ -86,17 +106,20 @@ class PeerLink:
                     news.append(step)
                 case never:
                     assert_never(never)
-        return news
+        if news:
+            self._tell(news)
 
     def _greet(self, address: Address, hello: Hello) -> None:
-        # A peer that swallows frames would otherwise hold one more intent with every hello; only the newest waits.
+        # A peer that swallows frames would hold one more intent with every hello; only the newest waits.
         if address in self._greeting:
             self._next_greeting[address] = hello
             return
         self._greeting.add(address)
 
-        def greeted(_status: Any, _intent: Any) -> None:
+        def greeted(fate: Fate) -> None:
             self._greeting.discard(address)
+            if fate is Fate.REFUSED:
+                self._carry_out(self._membership.unreachable(self._monotonic(), address))
             newer = self._next_greeting.pop(address, None)
             if newer is not None:
                 self._greet(address, newer)
@@ -111,9 +134,9 @@ class PeerLink:
         waiting.clear()
         self._sending.add(card)
 
-        def sent(status: Any, _intent: Any) -> None:
+        def sent(fate: Fate) -> None:
             self._sending.discard(card)
-            if not status:
+            if fate is not Fate.ARRIVED:
                 logger.warning(
                     "%d messages for node %s were lost on the way", len(batch.deliveries), card.node
                 )

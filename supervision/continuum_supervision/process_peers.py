@@ -1,10 +1,12 @@
 """Which other nodes are there: a pure state machine fed with hellos and the clock.
 
-Thespian's convention is not used: only its leader learns of everybody, a miss takes it minutes, and it cuts every
-connection to an address of the machine a lost member ran on. Supervisors instead greet each other directly, name
-each other's incarnation and tell each other whom they know, so that who joins through one is known to all.
+Thespian's convention is not used: only its leader learns of everybody, a miss takes it minutes, and it
+cuts every connection to an address of the machine a lost member ran on. Supervisors instead greet each
+other directly, name each other's incarnation and tell each other whom they know, so that who joins
+through one is known to all.
 
-A hello is believed only if it echoes our incarnation: a captured one shown to a later life of this node is void.
+A hello is believed only if it echoes our incarnation: a captured one shown to a later life of this node
+is void.
 """
 
 from collections.abc import Iterable
@@ -151,6 +153,6 @@ class Membership:
 def _unanswered(join: Address | None) -> str:
     assert join is not None
     return (
-        f"no node with this cookie answered at {join[0]}:{join[1]} within {JOIN_DEADLINE_S:.0f} s: check the address and "
-        f"that both nodes use the same cookie; this node runs alone and goes on trying"
+        f"no node with this cookie answered at {join[0]}:{join[1]} within {JOIN_DEADLINE_S:.0f} s: "
+        f"check the address and that both nodes use the same cookie; this node runs alone and goes on trying"
     )

@@ -1,6 +1,6 @@
 """Signals in the processes of a node.
 
-Thespian gives every signal a handler that only logs. With it a real segmentation fault never ends: the handler
+Thespian gives every signal a handler that only logs. With it a real segmentation fault never ends: it
 returns and the instruction faults again, for ever. And SIGTERM, which service managers send to every
 process of a group, would end a process behind the launcher's back, which drains first.
 """
@@ -8,7 +8,7 @@ process of a group, would end a process behind the launcher's back, which drains
 import signal
 from types import FrameType
 
-# The launcher decides about these; a handler rather than SIG_IGN, which programs started from here would inherit.
+# The launcher decides about these. Not SIG_IGN, which programs started from here would inherit.
 _LEFT_TO_THE_LAUNCHER = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _KEPT_BY_PYTHON = (signal.SIGPIPE, signal.SIGKILL, signal.SIGSTOP, signal.SIGALRM)
 

@@ -10,16 +10,19 @@ import os
 import pickle
 import sys
 import time
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any, assert_never
 
 from thespian.actors import Actor, ActorAddress, ChildActorExited, ThespianWatch, WakeupMessage, WatchMessage
+from thespian.system.transport import SendStatus
 from thespian.system.transport.IPBase import TCPv4ActorAddress
 
 from continuum_supervision.parent_death import die_with_parent, end_if_orphaned
 from continuum_supervision.process import (
     Incoming,
     NodeEnded,
+    NodeEvent,
     ProcessDied,
     ProcessReady,
     ProcessStarted,
@@ -43,9 +46,10 @@ from continuum_supervision.process_limits import (
     SUPERVISOR_TICK_S,
 )
 from continuum_supervision.process_node import close_life_pipe, forking_parent, inherited, own_logging
-from continuum_supervision.process_peer_link import PeerLink
+from continuum_supervision.process_peer_link import Fate, PeerLink, PeerNews
 from continuum_supervision.process_signals import restore_signals
 from continuum_supervision.process_wire import (
+    Address,
     Finished,
     FromProcess,
     Goodbye,
@@ -63,10 +67,12 @@ from continuum_supervision.process_wire import (
     ToPeer,
     ToSibling,
 )
+from continuum_supervision.trusted_pickle import unpickled
 
 logger = logging.getLogger("continuum.process")
 
 BEGIN = "begin"
+_FATES = {SendStatus.SENDSTS_SENT: Fate.ARRIVED, SendStatus.SENDSTS_DEADTARGET: Fate.REFUSED}
 _TICK, _CHECK, _END = "tick", "check", "end"
 
 
@@ -114,15 +120,15 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
             case WakeupMessage(payload=payload) if payload == _END:
                 self._end_now(self._reason)
             case Hello() | Goodbye():
-                self._tell_watchers(self._peer_link.hear(time.monotonic(), message))
+                self._peer_link.hear(message)
             case PeerDeliveries():
                 for target, payload in self._peer_link.taken(message):
                     self._deliver(target, payload)
             case ChildActorExited():
-                # Said a moment before the process is really gone, or lost altogether: only the process itself counts.
+                # Said before the process is gone, or lost altogether: only the process itself counts.
                 self.wakeupAfter(timedelta(seconds=EXIT_RECHECK_S), _CHECK)
             case _:
-                # A wake-up of this actor's, or a message of Thespian's: looking after the children is all it means.
+                # A wake-up, or a message of Thespian's: looking after the children is all it means.
                 pass
 
     @property
@@ -132,7 +138,9 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
 
     def _begin(self) -> None:
         host, port = self._address_of(self.myAddress)
-        self._peers = PeerLink(self._plan, (host, port), self._send_to_node, time.monotonic())
+        self._peers = PeerLink(
+            self._plan, (host, port), self._send_to_node, self._tell_about_peers, time.monotonic
+        )
         held = inherited()
         self._writer.send(
             NodeStarted((host, port), os.getpid(), self._parent_pid, held.system_pid, str(held.directory))
@@ -144,7 +152,7 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
     def _tick(self) -> None:
         end_if_orphaned(self._parent_pid)
         if not self._stopping:
-            self._tell_watchers(self._peer_link.tick(time.monotonic()))
+            self._peer_link.tick()
         self.wakeupAfter(timedelta(seconds=SUPERVISOR_TICK_S), _TICK)
 
     # processes
@@ -217,7 +225,7 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
             case ToPeer(node, target, payload):
                 self._peer_link.send(node, target, payload)
             case ToLauncher(payload):
-                self._writer.send(Report(child.spec.id, incarnation, pickle.loads(payload)))
+                self._writer.send(Report(child.spec.id, incarnation, unpickled(payload)))
             case KillSibling(process_id, victim):
                 self._kill(process_id, victim)
             case SaidReady():
@@ -243,7 +251,7 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
         if child is not None and child.incarnation == incarnation:
             child.kill()
 
-    def _tell_watchers(self, notices: list[Any]) -> None:
+    def _tell_watchers(self, notices: Sequence[NodeEvent]) -> None:
         for notice in notices:
             self._writer.send(notice)
             if not isinstance(notice, SiblingNotice):
@@ -328,7 +336,7 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
         self.wakeupAfter(timedelta(seconds=max(0.0, deadline - now)), _CHECK)
 
     def _end_now(self, reason: str | None) -> None:
-        """End the node: the children go with this process, the admin and the system process notice its end."""
+        """End the node: the children go with this process; admin and system process notice its end."""
         for child in self._children.values():
             child.kill()
         self._writer.send(NodeEnded(reason))
@@ -336,9 +344,17 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
         sys.stderr.flush()
         os._exit(0 if reason is None else 1)
 
-    def _send_to_node(self, address: tuple[str, int], message: object, on_done: Any) -> None:
+    def _tell_about_peers(self, news: list[PeerNews]) -> None:
+        # May come out of the transport, between two messages.
+        self._tell_watchers(news)
+        self._flush()
+
+    def _send_to_node(self, address: Address, message: object, on_done: Callable[[Fate], None]) -> None:
+        def done(status: Any, _intent: Any) -> None:
+            on_done(_FATES.get(type(status), Fate.LOST))
+
         self._myRef._send_intent(
-            intent(ActorAddress(TCPv4ActorAddress(*address, external=True)), message, on_done=on_done)
+            intent(ActorAddress(TCPv4ActorAddress(*address, external=True)), message, on_done=done)
         )
 
     @staticmethod
@@ -348,4 +364,4 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
 
 
 def _ignore(_status: Any, _intent: Any) -> None:
-    """The fate of this send shows elsewhere: a process that is not told who it is, is never ready, and its death is seen."""
+    """Do nothing: a process that could not be told who it is has died, and its death is seen."""

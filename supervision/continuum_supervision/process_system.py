@@ -1,8 +1,8 @@
 """The launcher's side of a node's processes: start them, hear from them, speak to them, stop them.
 
-The processes grow from a fresh Python process, so the launcher may have threads, loops and connections. If the
-launcher ends, however it ends, the whole node ends with it. All methods may be called from any thread; they
-block, so a launcher with a loop calls them through `asyncio.to_thread`.
+The processes grow from a fresh Python process, so the launcher may have threads, loops and connections.
+If the launcher ends, however it ends, the whole node ends with it. All methods may be called from any
+thread; they block, so a launcher with a loop calls them through `asyncio.to_thread`.
 """
 
 import json
@@ -81,7 +81,7 @@ class ProcessSystem:
         join: Address | None = None,
         cookie: bytes | None = None,
     ) -> "ProcessSystem":
-        """Start a node and return when its root supervisor runs. Raises ProcessSystemError with one line if it cannot."""
+        """Start a node and return when its root supervisor runs; ProcessSystemError says why it cannot."""
         if not specs:
             raise ProcessSystemError("a node without processes has nothing to do: name at least one")
         if cookie is None and (bind is not None or join is not None):
@@ -196,7 +196,7 @@ class ProcessSystem:
     def shutdown(self, budget: float | None = None) -> NodeEnded:
         """Stop everything in reverse order; returns when it is over. May be called any number of times."""
         self._tell(ShutdownNode(budget))
-        # Past its budget a process is killed by the supervisor; the rest is for a supervisor that does not do so.
+        # The supervisor kills what is past its budget; the rest is for one that does not.
         patience = None if budget is None else budget + GOODBYE_GRACE_S + START_DEADLINE_S
         return self._wait_for_end(patience)
 

@@ -1,4 +1,4 @@
-"""What the system process does once it can import: check, start the actor system, wait for an end, clean up."""
+"""What the system process does once it can import: check, start, wait for an end, clean up."""
 
 import contextlib
 import os
@@ -8,7 +8,6 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from thespian.actors import ActorSystem, ActorSystemException
@@ -25,9 +24,10 @@ from continuum_supervision.process_supervisor import BEGIN, ProcessSupervisor
 from continuum_supervision.process_thespian_log import route_thespian_log
 from continuum_supervision.process_wire import NodeNotStarted, NodePlan
 from continuum_supervision.transport import LOOPBACK, close_starter_transport, install
+from continuum_supervision.trusted_pickle import unpickled
 
 
-def run_system_process(read_plan: Callable[[], NodePlan], control: socket.socket, life: int) -> None:
+def run_system_process(plan: bytes, control: socket.socket, life: int) -> None:
     """Run a node until it ends or its launcher does; does not return."""
     restore_signals(keep_child_signal=False)
     launcher_pid = os.getppid()
@@ -35,7 +35,7 @@ def run_system_process(read_plan: Callable[[], NodePlan], control: socket.socket
     exit_code = 1
     try:
         try:
-            _start(read_plan(), control, life, directory)
+            _start(_read(plan), control, life, directory)
         except (ProcessSystemError, ActorSystemException, ImportError) as error:
             ControlWriter(control).send(NodeNotStarted(str(error)))
         else:
@@ -47,6 +47,12 @@ def run_system_process(read_plan: Callable[[], NodePlan], control: socket.socket
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(exit_code)
+
+
+def _read(plan: bytes) -> NodePlan:
+    read = unpickled(plan)
+    assert isinstance(read, NodePlan)
+    return read
 
 
 def _start(plan: NodePlan, control: socket.socket, life: int, directory: Path) -> None:
@@ -77,8 +83,8 @@ def _wait_for_an_end(life: int, launcher_pid: int) -> int:
         # The pipe can be held open by a fork of the launcher; who our parent is cannot.
         if os.getppid() != launcher_pid:
             return 1
-        readable, _, _ = select.select([life, woken], [], [], PARENT_POLL_S)
+        readable, _, _ = select.select([life, woken.fileno()], [], [], PARENT_POLL_S)
         if life in readable and not os.read(life, 1):
             return 1
-        if woken in readable:
+        if woken.fileno() in readable:
             woken.recv(4096)

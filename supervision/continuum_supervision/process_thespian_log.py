@@ -11,7 +11,7 @@ from typing import Any
 import thespian.system.utilis as utilis
 
 logger = logging.getLogger("continuum.thespian")
-# Expected in the life of a node, and said better by the supervisor: refused and reset connections of dead processes.
+# Connections to the dead, expected in the life of a node and said better by the supervisor.
 _EXPECTED = ("Socket connect failure", "Socket error sending", "Socket Error waiting", "Entering tx-only")
 
 

@@ -1,4 +1,4 @@
-"""What travels between launcher, root supervisor, process actors and peers. Nobody outside the process half needs it.
+"""What travels between launcher, root supervisor, process actors and peers; private to them.
 
 User messages travel as pickled bytes: the supervisor routes them without importing what they are made of.
 """
@@ -105,7 +105,7 @@ class NodeCard:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Between supervisors. `echo` is the receiver's incarnation as the sender knows it; without it nothing is believed."""
+    """Between supervisors. `echo` is the receiver's incarnation as the sender knows it."""
 
     card: NodeCard
     echo: str | None

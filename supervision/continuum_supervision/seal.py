@@ -8,7 +8,8 @@ nonce and two processes never share one.
 What it protects against: reading, forging and altering frames without the cookie; executing a captured
 frame twice; executing it at another port than it was sent to. What it does not: a frame captured before
 its receiver restarted could be shown to the new process at the same port, since windows are memory. The
-supervisors therefore name each other's incarnation in what they say to peers. Whoever has the cookie is trusted.
+supervisors therefore name each other's incarnation in what they say to peers. Whoever has the cookie is
+trusted.
 """
 
 import os
@@ -107,7 +108,8 @@ class Seal:
         """Seal one frame for whoever listens on the port."""
         if len(body) > FRAME_BODY_MAX_BYTES:
             raise ValueError(
-                f"a control message of {len(body)} bytes is over the limit of {FRAME_BODY_MAX_BYTES}: send a reference to the data"
+                f"a control message of {len(body)} bytes is over the limit of {FRAME_BODY_MAX_BYTES}: "
+                f"send a reference to the data"
             )
         self._belong_to_this_process()
         self._counter += 1

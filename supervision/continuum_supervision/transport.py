@@ -11,19 +11,20 @@ import os
 import pickle
 from typing import Any, ClassVar
 
-import thespian.system.multiprocTCPBase as tcp_base
-import thespian.system.transport.TCPTransport as stock
+import thespian.system.multiprocTCPBase as tcp_base  # noqa: N813
+import thespian.system.transport.TCPTransport as stock  # noqa: N813
 from thespian.actors import ActorAddress
 from thespian.system.addressManager import ActorLocalAddress
 from thespian.system.transport import ReceiveEnvelope, SendStatus
 from thespian.system.transport.IPBase import IPActorAddress, TCPv4ActorAddress
 
-from continuum_supervision.frame_buffer import FrameBuffer, unpickled
+from continuum_supervision.frame_buffer import FrameBuffer
 from continuum_supervision.process_errors import TransportUnexpected
 from continuum_supervision.process_limits import UNFINISHED_FRAME_S, UNFINISHED_FRAMES_MAX
 from continuum_supervision.seal import FrameKind, FrameRefused, Seal, frame_id_of
 from continuum_supervision.strangers import StrangerLog
 from continuum_supervision.thespian_shape import EXPECTED_VERSION, differing_internals
+from continuum_supervision.trusted_pickle import unpickled
 
 LOOPBACK = "127.0.0.1"
 
@@ -41,7 +42,7 @@ class _Installed:
 
 
 def install(cookie: bytes, *, exposed: tuple[str, int] | None = None) -> None:
-    """Replace Thespian's transport by the sealed one in this process; a second call with the same facts changes nothing."""
+    """Replace Thespian's transport in this process; a second call with the same facts changes nothing."""
     if _Installed.seal is not None:
         if (_Installed.cookie, _Installed.exposed) != (cookie, exposed):
             raise TransportUnexpected(
@@ -75,7 +76,7 @@ def _refuse_other_thespian() -> None:
 
 
 def close_starter_transport() -> None:
-    """Close the socket an ActorSystem was started through, here; forked processes have it too, and nobody answers at it."""
+    """Close the socket an ActorSystem was started through; forked processes have it, nobody answers there."""
     if _Installed.starter is not None:
         _Installed.starter.close()
         _Installed.starter = None
@@ -136,7 +137,7 @@ class SealedTCPTransport(stock.TCPTransport):  # type: ignore[misc]
     def prepEndpoint(self, assignedLocalAddr: Any, capabilities: Any) -> Any:  # noqa: N802, N803
         """Give the admin's first actor, the root supervisor, the exposed address; everybody else loopback."""
         endpoint = super().prepEndpoint(assignedLocalAddr, capabilities)
-        instance, assigned, *rest = endpoint.args
+        instance, _assigned, *rest = endpoint.args
         is_root = self.myAddress == self._adminAddr and isinstance(
             assignedLocalAddr.addressDetails, ActorLocalAddress
         )
@@ -156,7 +157,7 @@ class SealedTCPTransport(stock.TCPTransport):  # type: ignore[misc]
         return _installed_seal().seal(FrameKind.DATA, _port_of(intent.targetAddr), body)
 
     def _check_XMIT_4_done(self, intent: Any, rcv: bytes) -> bool:  # noqa: N802
-        """Read what comes back on a socket that a frame was sent on: its acknowledgement, or a frame that crossed it."""
+        """Read what comes back where a frame was sent: its acknowledgement, or a frame that crossed it."""
         buffer: FrameBuffer = intent.ackbuf
         try:
             buffer.addMore(rcv)
@@ -198,10 +199,10 @@ class SealedTCPTransport(stock.TCPTransport):  # type: ignore[misc]
 
     def _handlePossibleIncoming(  # noqa: N802
         self,
-        incomingSocket: Any,
+        incomingSocket: Any,  # noqa: N803
         fileno: int,
         closed: bool = False,
-        has_exclusive_flag: bool = False,  # noqa: N803
+        has_exclusive_flag: bool = False,
     ) -> Any:
         # The stock code reads an overdue socket once more instead of closing it, and then forgets its timer.
         if not closed and incomingSocket.socket and incomingSocket._expires.view().expired():
@@ -231,9 +232,12 @@ class SealedTCPTransport(stock.TCPTransport):  # type: ignore[misc]
             return self._refuse(inc, str(refusal))
         return self._addedDataToIncoming(inc, has_exclusive_flag=has_exclusive_flag)
 
-    def _addedDataToIncoming(
-        self, inc: Any, skipFinish: bool = False, has_exclusive_flag: bool = False
-    ) -> Any:  # noqa: N802, N803
+    def _addedDataToIncoming(  # noqa: N802
+        self,
+        inc: Any,
+        skipFinish: bool = False,  # noqa: N803
+        has_exclusive_flag: bool = False,
+    ) -> Any:
         """Open a complete frame, acknowledge it and deliver it, once."""
         if not inc.receivedAllData():
             return inc
@@ -252,7 +256,7 @@ class SealedTCPTransport(stock.TCPTransport):  # type: ignore[misc]
             return None
         try:
             sender, message = addressed(unpickled(body))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - unpickling runs any code
             # Sealed with our cookie, so an honest peer that runs other code than we do.
             stock.thesplog(
                 "a message cannot be read here (%s): do all nodes run the same code?",

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.process.supervision.observing import StartNode, pids_of, remaining
-
 from continuum_supervision.process_system import ProcessSystem
+from tests.process.supervision.observing import StartNode, pids_of, remaining
 
 
 @pytest.fixture

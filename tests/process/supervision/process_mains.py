@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-import time
+import select
 
 from continuum_supervision.process import Incoming, PeerDown, PeerUp, ProcessDied, ProcessStarted
 from continuum_supervision.process_context import ProcessContext
@@ -46,7 +46,7 @@ async def hung(context: ProcessContext) -> None:
     """Block the loop for ever."""
     context.ready()
     while True:
-        time.sleep(3600)
+        select.select([], [], [])
 
 
 async def crashing(context: ProcessContext) -> None:

@@ -1,19 +1,9 @@
-"""Processes under the root supervisor: restarts, notices, intensity, orderly ends. Real processes, real kills."""
+"""Processes under the root supervisor: restarts, notices, intensity, orderly ends. Real kills."""
 
 import os
 import signal
 
-from tests.process.supervision import process_mains
 import pytest
-from tests.process.supervision.observing import (
-    StartNode,
-    await_event,
-    await_notice,
-    await_report,
-    pid_of,
-    pids_of,
-    remaining,
-)
 
 from continuum_supervision.process import (
     NodeEnded,
@@ -24,6 +14,16 @@ from continuum_supervision.process import (
     Report,
 )
 from continuum_supervision.process_errors import ProcessSystemError
+from tests.process.supervision import process_mains
+from tests.process.supervision.observing import (
+    StartNode,
+    await_event,
+    await_notice,
+    await_report,
+    pid_of,
+    pids_of,
+    remaining,
+)
 
 
 def echo(process_id: str, **options: object) -> ProcessSpec:
@@ -64,7 +64,8 @@ def test_a_killed_process_is_started_again_and_a_watcher_is_told(
     died = await_notice(node, "control", ProcessDied)
     assert (died.process_id, died.incarnation, died.pid, died.exit_code) == ("one", 1, killed, -number)
     started = await_notice(node, "control", ProcessStarted, incarnation=2)
-    assert started.process_id == "one" and started.pid == pid_of(node, "one") != killed
+    assert started.process_id == "one"
+    assert started.pid == pid_of(node, "one") != killed
     assert (pid_of(node, "two"), pid_of(node, "control")) == untouched
 
 

@@ -5,7 +5,7 @@ import pickle
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -170,15 +170,10 @@ def test_only_the_bound_port_listens_at_the_bound_address(start_node: StartNode)
 
 @contextmanager
 def silent_connections(address: tuple[str, int], count: int) -> Iterator[None]:
-    opened: list[socket.socket] = []
-    try:
+    with ExitStack() as opened:
         for _ in range(count):
-            opened.append(socket.create_connection(address, timeout=10))
+            opened.enter_context(socket.create_connection(address, timeout=10))
         yield
-    finally:
-        for connection in opened:
-            with closing(connection):
-                pass
 
 
 def resident_bytes(pid: int) -> int:

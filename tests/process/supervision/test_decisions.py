@@ -1,0 +1,135 @@
+"""The supervisor's decisions and the membership, as tables and arithmetic."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from continuum_supervision.process import JoinUnanswered, PeerDown, PeerUp
+from continuum_supervision.process_decisions import (
+    AllStopped,
+    AskToStop,
+    KillOverdue,
+    Stopping,
+    WaitUntil,
+    next_shutdown_step,
+    recent_deaths,
+    too_many_deaths,
+)
+from continuum_supervision.process_limits import (
+    JOIN_DEADLINE_S,
+    LOST_PEER_HELLO_EVERY_S,
+    PEER_FORGOTTEN_AFTER_S,
+    PEER_SILENT_AFTER_S,
+)
+from continuum_supervision.process_peers import Greet, Membership
+from continuum_supervision.process_wire import Goodbye, Hello, NodeCard
+
+ONE = NodeCard("one", "10.0.0.1", 7000, "life 1 of one")
+TWO = NodeCard("two", "10.0.0.2", 7000, "life 1 of two")
+THREE = NodeCard("three", "10.0.0.3", 7000, "life 1 of three")
+
+
+@given(st.lists(st.floats(0, 100), max_size=20), st.integers(0, 5))
+def test_deaths_are_too_many_exactly_when_more_than_allowed_are_recent(
+    deaths: list[float], allowed: int
+) -> None:
+    recent = [died_at for died_at in deaths if 100 - died_at < 30]
+    assert recent_deaths(deaths, now=100, within=30) == tuple(recent)
+    assert too_many_deaths(deaths, now=100, max_restarts=allowed, within=30) == (len(recent) > allowed)
+
+
+def test_shutdown_asks_the_last_started_first() -> None:
+    assert next_shutdown_step([Stopping("a", True), Stopping("b", True)], now=0) == AskToStop("b")
+
+
+def test_shutdown_waits_for_the_one_asked_within_its_budget() -> None:
+    assert next_shutdown_step([Stopping("a", True), Stopping("b", True, 5.0)], now=4.9) == WaitUntil(5.0)
+
+
+def test_shutdown_kills_what_is_past_its_budget() -> None:
+    assert next_shutdown_step([Stopping("a", True), Stopping("b", True, 5.0)], now=5.0) == KillOverdue("b")
+
+
+def test_shutdown_goes_on_to_the_one_before() -> None:
+    assert next_shutdown_step([Stopping("a", True), Stopping("b", False, 5.0)], now=1) == AskToStop("a")
+
+
+def test_shutdown_is_over_when_nobody_is_left() -> None:
+    assert next_shutdown_step([Stopping("a", False)], now=1) == AllStopped()
+
+
+def up(card: NodeCard) -> PeerUp:
+    return PeerUp(card.node, card.host, card.port, card.incarnation)
+
+
+def down(card: NodeCard) -> PeerDown:
+    return PeerDown(card.node, card.host, card.port, card.incarnation)
+
+
+def membership() -> Membership:
+    return Membership(ONE, None, 0.0)
+
+
+def met_two() -> Membership:
+    peers = membership()
+    assert up(TWO) in peers.hear(0.0, Hello(TWO, ONE.incarnation))
+    return peers
+
+
+def test_a_hello_to_nobody_in_particular_is_answered_but_not_believed() -> None:
+    assert membership().hear(0.0, Hello(TWO, None)) == [Greet(TWO.address, Hello(ONE, TWO.incarnation))]
+
+
+def test_a_hello_captured_from_an_earlier_life_of_ours_is_not_believed() -> None:
+    peers = membership()
+    peers.hear(0.0, Hello(TWO, "an earlier life of one"))
+    assert peers.peers() == []
+
+
+def test_a_hello_that_names_us_is_believed_and_answered() -> None:
+    steps = membership().hear(0.0, Hello(TWO, ONE.incarnation))
+    assert steps == [up(TWO), Greet(TWO.address, Hello(ONE, TWO.incarnation, (TWO.address,)))]
+
+
+def test_whom_a_peer_knows_is_greeted_at_once() -> None:
+    steps = met_two().hear(1.0, Hello(TWO, ONE.incarnation, (THREE.address, ONE.address)))
+    assert [step.address for step in steps if isinstance(step, Greet)] == [THREE.address]
+
+
+def test_a_silent_peer_is_down_and_is_greeted_on() -> None:
+    peers = met_two()
+    assert peers.tick(PEER_SILENT_AFTER_S) == [down(TWO)]
+    steps = peers.tick(LOST_PEER_HELLO_EVERY_S)
+    assert TWO.address in [step.address for step in steps if isinstance(step, Greet)]
+
+
+def test_a_peer_that_says_goodbye_is_down_at_once() -> None:
+    assert met_two().leave(1.0, Goodbye(TWO, ONE.incarnation)) == [down(TWO)]
+
+
+def test_a_goodbye_to_an_earlier_life_of_ours_means_nothing() -> None:
+    assert met_two().leave(1.0, Goodbye(TWO, "an earlier life of one")) == []
+
+
+def test_a_peer_that_was_started_again_goes_down_before_it_comes_up() -> None:
+    again = NodeCard(TWO.node, TWO.host, TWO.port, "life 2 of two")
+    steps = met_two().hear(1.0, Hello(again, ONE.incarnation))
+    assert [step for step in steps if not isinstance(step, Greet)] == [down(TWO), up(again)]
+
+
+def test_a_peer_lost_for_long_is_forgotten() -> None:
+    peers = met_two()
+    peers.tick(PEER_SILENT_AFTER_S)
+    assert peers.tick(PEER_SILENT_AFTER_S + PEER_FORGOTTEN_AFTER_S) == []
+
+
+def test_a_join_that_nobody_answers_is_complained_of_once_and_tried_on() -> None:
+    peers = Membership(ONE, TWO.address, 0.0)
+    assert [type(step) for step in peers.tick(0.0)] == [Greet]
+    assert [type(step) for step in peers.tick(JOIN_DEADLINE_S)] == [Greet, JoinUnanswered]
+    assert [type(step) for step in peers.tick(JOIN_DEADLINE_S * 2)] == [Greet]
+
+
+def test_a_node_that_joins_itself_stays_alone() -> None:
+    peers = Membership(ONE, ("localhost alias", 7000), 0.0)
+    assert peers.hear(0.0, Hello(ONE, ONE.incarnation)) == []
+    assert peers.peers() == []

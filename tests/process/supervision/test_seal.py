@@ -1,0 +1,94 @@
+"""The seal without sockets: what opens, what is refused, what is seen a second time."""
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from continuum_supervision.frame_buffer import FrameBuffer
+from continuum_supervision.process_limits import FRAME_BODY_MAX_BYTES, REPLAY_WINDOW_FRAMES
+from continuum_supervision.seal import HEADER_BYTES, FrameKind, FrameRefused, ReplayWindow, Seal
+
+COOKIE = b"a cookie of at least 32 bytes, really"
+PORT = 4711
+
+
+def received(sealed: bytes, *, seal: Seal | None = None) -> bytes:
+    buffer = FrameBuffer(seal or Seal(COOKIE), {PORT})
+    at = 0
+    while not buffer.isDone():
+        step = sealed[at : at + buffer.remainingAmount()]
+        if not step:
+            raise AssertionError("the frame ended too soon")
+        buffer.addMore(step)
+        at += len(step)
+    assert at == len(sealed)
+    return buffer.open()[1]
+
+
+@given(st.binary(max_size=2000))
+def test_what_is_sealed_is_opened_by_who_has_the_cookie(body: bytes) -> None:
+    assert received(Seal(COOKIE).seal(FrameKind.DATA, PORT, body)) == body
+
+
+@given(st.data())
+def test_a_single_altered_bit_anywhere_is_refused(data: st.DataObject) -> None:
+    sealed = bytearray(Seal(COOKIE).seal(FrameKind.DATA, PORT, b"a body"))
+    bit = data.draw(st.integers(0, len(sealed) * 8 - 1))
+    sealed[bit // 8] ^= 1 << bit % 8
+    with pytest.raises(FrameRefused):
+        received(bytes(sealed))
+
+
+def test_another_cookie_is_refused_at_the_header() -> None:
+    sealed = Seal(b"another cookie of at least 32 bytes!!").seal(FrameKind.DATA, PORT, b"a body")
+    with pytest.raises(FrameRefused, match="not sealed with this node's cookie"):
+        received(sealed[:HEADER_BYTES])
+
+
+def test_a_frame_for_another_port_is_refused() -> None:
+    with pytest.raises(FrameRefused, match="another port"):
+        received(Seal(COOKIE).seal(FrameKind.DATA, PORT + 1, b"a body"))
+
+
+def test_a_frame_is_accepted_once() -> None:
+    receiver = Seal(COOKIE)
+    header = receiver.open_header(Seal(COOKIE).seal(FrameKind.DATA, PORT, b"")[:HEADER_BYTES])
+    assert receiver.accept_once(header)
+    assert not receiver.accept_once(header)
+
+
+@given(st.lists(st.integers(1, 3 * REPLAY_WINDOW_FRAMES)))
+def test_the_window_never_accepts_twice_and_always_accepts_what_is_new_and_recent(
+    counters: list[int],
+) -> None:
+    window = ReplayWindow()
+    seen: set[int] = set()
+    for counter in counters:
+        recent = counter > max(seen, default=0) - REPLAY_WINDOW_FRAMES
+        assert window.accept(counter) == (counter not in seen and recent)
+        seen.add(counter)
+
+
+def test_a_forked_process_seals_under_a_session_of_its_own() -> None:
+    seal = Seal(COOKIE)
+    before = seal.seal(FrameKind.DATA, PORT, b"")
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.write(write, seal.seal(FrameKind.DATA, PORT, b""))
+        os._exit(0)
+    os.close(write)
+    child = os.read(read, 1000)
+    os.close(read)
+    os.waitpid(pid, 0)
+    opener = Seal(COOKIE)
+    assert (
+        opener.open_header(before[:HEADER_BYTES]).session != opener.open_header(child[:HEADER_BYTES]).session
+    )
+
+
+def test_too_large_a_message_is_the_senders_mistake() -> None:
+    with pytest.raises(ValueError, match="send a reference"):
+        Seal(COOKIE).seal(FrameKind.DATA, PORT, bytes(FRAME_BODY_MAX_BYTES + 1))
