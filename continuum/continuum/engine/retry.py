@@ -17,6 +17,11 @@ def seconds(value: float | timedelta) -> float:
     return value.total_seconds() if isinstance(value, timedelta) else float(value)
 
 
+def exception_name(kind: type[BaseException]) -> str:
+    """Return the name by which an exception class is known across processes, e.g. ``billing.CardDeclined``."""
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
 @dataclass(frozen=True, slots=True)
 class Retry:
     """How often and how soon an activity that raised is tried again.
@@ -52,8 +57,7 @@ class Retry:
     def non_retryable_names(self) -> frozenset[str]:
         """Names by which an exception is recognised across processes."""
         return frozenset(
-            entry if isinstance(entry, str) else f"{entry.__module__}.{entry.__qualname__}"
-            for entry in self.non_retryable
+            entry if isinstance(entry, str) else exception_name(entry) for entry in self.non_retryable
         )
 
 

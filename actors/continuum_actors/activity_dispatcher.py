@@ -1,0 +1,265 @@
+"""The activity dispatcher: runs activities in this process, its own runs' and claimed ones.
+
+An activity without a queue runs here, beside its run, as soon as the commit that
+announces it is durable; its result goes straight to the run actor. Tasks from
+queues (and, in an activity host, isolated ones) are claimed from the database as
+far as there is capacity, and answered into the inbox of their run.
+
+It stands before the worker lease in the tree: what runs here outlives the loss of
+the lease, and its result reaches the run through the inbox then (invariant I7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+from continuum.activity import Activity
+from continuum.engine.execution import PendingActivity
+from continuum.engine.ids import RunId
+from continuum.journal.port import ClaimedTask, InboxKind, LeaseLost, Post, TaskAnswer
+from continuum.policy import ActivityOptions
+from continuum_actors import limits
+from continuum_actors import messages as say
+from continuum_actors.attempt import Attempt, HardKill
+from continuum_actors.backoff import until_available
+from continuum_actors.failures import describe_error
+from continuum_actors.host import Host
+from continuum_supervision import Actor, ActorRef, ExitReason
+
+log = logging.getLogger("continuum.activities")
+
+
+class ActivityDispatcher(Actor):
+    """Runs activities here. `isolated` makes it an activity host's: one task at a time, killed when out of time."""
+
+    def __init__(self, host: Host, *, isolated: bool = False) -> None:
+        self._host = host
+        self._isolated = isolated
+        self._capacity = 1 if isolated else limits.CLAIMED_TASKS
+        self._threads = ThreadPoolExecutor(limits.ACTIVITY_THREADS, thread_name_prefix="activity")
+        self._kill = HardKill() if isolated else None
+        self._own: dict[tuple[RunId, int], tuple[Attempt, ActorRef]] = {}
+        self._claimed: dict[tuple[RunId, int, int], Attempt] = {}
+        self._answers: list[TaskAnswer] = []
+        self._beats: dict[tuple[RunId, int], bytes] = {}
+        self._background: set[asyncio.Task[Any]] = set()
+        self._claiming = False
+        self._look_again = False
+        self._answering = False
+        self._beating = False
+
+    def init(self) -> None:
+        self._host.activities = self
+
+    # The runs that are live here.
+
+    def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
+        """Run an attempt of a run's own activity; the run hears how it ended."""
+        definition: Activity[..., object] = pending.definition
+        key = pending.options.get("key") if pending.options else None
+        attempt = self._attempt(
+            definition, run_id, pending.seq, pending.arguments, pending.attempt, options.timeout, key
+        )
+        self._own[run_id, pending.seq] = (attempt, run)
+        self._begin(self._run_own(attempt, pending.attempt + pending.crashes))
+
+    def adopt(self, run_id: RunId, seq: int, run: ActorRef) -> bool:
+        """Let the run's new actor hear of an attempt that still goes on here; False when none does."""
+        entry = self._own.get((run_id, seq))
+        if entry is None:
+            return False
+        self._own[run_id, seq] = (entry[0], run)
+        return True
+
+    def abandon(self, run_id: RunId, seq: int) -> None:
+        """Tell an attempt that nobody waits for it any more."""
+        entry = self._own.get((run_id, seq))
+        if entry is not None:
+            entry[0].context.cancelled = True
+
+    def salvage(self, run_id: RunId, answers: Sequence[tuple[Any, ...]]) -> None:
+        """Post results whose run was lost before they were durable."""
+        self._begin(
+            self._post([Post(run_id, InboxKind.ACTIVITY_COMPLETED, str(seq), (data,)) for seq, data in answers])
+        )
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything still runs or waits to be told."""
+        return bool(self._own or self._claimed or self._answers or self._background)
+
+    async def _run_own(self, attempt: Attempt, dispatch: int) -> None:
+        try:
+            result = await self._result_of(attempt, dispatch)
+        except BaseException as error:
+            _, run = self._own.pop((attempt.run_id, attempt.seq))
+            if isinstance(error, asyncio.CancelledError) and self.ref.exit_reason is not None:
+                raise
+            run.cast(say.ActivityRaised(attempt.seq, *describe_error(error)))
+            return
+        _, run = self._own.pop((attempt.run_id, attempt.seq))
+        if run.alive:
+            run.cast(say.ActivityCompleted(attempt.seq, result))
+        else:
+            await self._post([Post(attempt.run_id, InboxKind.ACTIVITY_COMPLETED, str(attempt.seq), (result,))])
+
+    async def _post(self, posts: Sequence[Post]) -> None:
+        await until_available(partial(self._host.journal.post, posts), "posting a result", self._host.fraction)
+
+    # One attempt.
+
+    def _attempt(
+        self,
+        definition: Activity[..., object],
+        run_id: RunId,
+        seq: int,
+        arguments: bytes,
+        number: int,
+        timeout: float | None,
+        key: str | None,
+    ) -> Attempt:
+        return Attempt(
+            definition, run_id, seq, arguments, number, timeout, key, asyncio.get_running_loop(), self._note_beat
+        )
+
+    async def _result_of(self, attempt: Attempt, dispatch: int) -> bytes:
+        journal = self._host.journal
+        if dispatch > 1:
+            beats = await until_available(
+                partial(journal.last_heartbeats, attempt.run_id), "reading heartbeats", self._host.fraction
+            )
+            attempt.context.resume_from(beats.get(attempt.seq))
+        if attempt.key is None:
+            return await attempt.run(self._threads, self._kill)
+        name = attempt.definition.name
+        known = await until_available(
+            partial(journal.recall, name, attempt.key), "looking up an idempotency key", self._host.fraction
+        )
+        if known is not None:
+            return known
+        result = await attempt.run(self._threads, self._kill)
+        return await until_available(
+            partial(journal.remember, name, attempt.key, attempt.run_id, result),
+            "recording a result",
+            self._host.fraction,
+        )
+
+    # Claimed tasks.
+
+    def handle_cast(self, message: say.LookForWork) -> None:
+        """There may be tasks to claim."""
+        if self._claiming:
+            self._look_again = True
+        elif not self._host.draining:
+            self._claiming = True
+            self._begin(self._claim())
+
+    async def _claim(self) -> None:
+        host = self._host
+        try:
+            while (room := self._capacity - len(self._claimed)) > 0 and not host.draining:
+                self._look_again = False
+                tasks = await until_available(
+                    partial(
+                        host.journal.claim_tasks,
+                        host.worker,
+                        list(host.code.activities),
+                        isolated=self._isolated,
+                        limits=host.settings.queues,
+                        unlisted_limit=limits.UNLISTED_QUEUE_LIMIT,
+                        limit=room,
+                    ),
+                    "claiming tasks",
+                    host.fraction,
+                )
+                for task in tasks:
+                    self._begin(self._run_claimed(task))
+                if len(tasks) < room and not self._look_again:
+                    break
+        except LeaseLost as error:
+            host.lease.lost(error)
+        finally:
+            self._claiming = False
+
+    async def _run_claimed(self, task: ClaimedTask) -> None:
+        definition = self._host.code.activities[task.activity]
+        attempt = self._attempt(
+            definition, task.run_id, task.seq, task.arguments, task.attempt, task.timeout or None, task.key
+        )
+        self._claimed[task.run_id, task.seq, task.dispatch] = attempt
+        try:
+            result = await self._result_of(attempt, task.dispatch)
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and self.ref.exit_reason is not None:
+                raise
+            kind, text, traceback, names = describe_error(error)
+            answer = TaskAnswer(task, InboxKind.ACTIVITY_RAISED, (kind, text, traceback, sorted(names)))
+        else:
+            answer = TaskAnswer(task, InboxKind.ACTIVITY_COMPLETED, (result,))
+        finally:
+            del self._claimed[task.run_id, task.seq, task.dispatch]
+        self._answers.append(answer)
+        if not self._answering:
+            self._answering = True
+            self._begin(self._answer())
+
+    async def _answer(self) -> None:
+        host = self._host
+        try:
+            while self._answers:
+                answers = self._answers[: limits.ANSWERS_PER_STATEMENT]
+                await until_available(
+                    partial(host.journal.answer_tasks, host.worker, answers), "answering tasks", host.fraction
+                )
+                del self._answers[: len(answers)]
+        finally:
+            self._answering = False
+        self.handle_cast(say.LookForWork())
+
+    # Heartbeats.
+
+    def _note_beat(self, run_id: RunId, seq: int, details: bytes) -> None:
+        self._beats[run_id, seq] = details
+        if not self._beating:
+            self._beating = True
+            self._begin(self._beat())
+
+    async def _beat(self) -> None:
+        try:
+            while self._beats:
+                beats, self._beats = self._beats, {}
+                for (run_id, seq), details in beats.items():
+                    await until_available(
+                        partial(self._host.journal.heartbeat, run_id, seq, details),
+                        "recording a heartbeat",
+                        self._host.fraction,
+                    )
+                await asyncio.sleep(limits.HEARTBEAT_FLUSH_SECONDS)
+        finally:
+            self._beating = False
+
+    # Lifecycle.
+
+    def handle_info(self, message: BaseException) -> None:
+        """Something in the background failed that must not."""
+        raise message
+
+    def terminate(self, reason: ExitReason) -> None:
+        for task in self._background:
+            task.cancel()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.ref.send(error)

@@ -1,0 +1,136 @@
+"""The dispatcher: claims runs that have something to do and brings them to life.
+
+It claims as long as there is room for runs in motion, a batch at a time, pushed by
+hints and held up by a poll. It claims only code that is loaded here, so a run
+nobody can execute stays where it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+
+from continuum.engine.ids import RunId
+from continuum.journal.port import ClaimedRun, InboxRow, LeaseLost
+from continuum_actors import limits
+from continuum_actors import messages as say
+from continuum_actors.backoff import until_available
+from continuum_actors.host import Host
+from continuum_supervision import Actor, ExitReason
+
+log = logging.getLogger("continuum.dispatcher")
+
+# Bringing a run to life executes user code; other runs get a turn in between.
+STARTS_PER_TURN = 32
+
+
+class Dispatcher(Actor):
+    """Takes runs up."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._wanted = asyncio.Event()
+        self._full = False
+        self._working: asyncio.Task[None] | None = None
+
+    def init(self) -> None:
+        self._host.dispatcher = self
+        self._working = asyncio.get_running_loop().create_task(self._work())
+        self._working.add_done_callback(self._failed)
+        self._wanted.set()
+
+    async def handle_cast(self, message: say.RunCrashed) -> None:
+        """A run actor died of a bug: its run is taken up anew, here or elsewhere."""
+        host = self._host
+        await until_available(
+            partial(
+                host.journal.release,
+                host.worker,
+                [message.run_id],
+                crashed=True,
+                poison_after=limits.POISON_AFTER_DEATHS,
+            ),
+            "releasing a run",
+            host.fraction,
+        )
+        self.look()
+
+    def handle_info(self, message: BaseException) -> None:
+        """The claiming failed: so does the dispatcher."""
+        raise message
+
+    async def terminate(self, reason: ExitReason) -> None:
+        if self._working is not None:
+            self._working.cancel()
+            await asyncio.wait([self._working])
+
+    def look(self) -> None:
+        """There may be something to claim."""
+        self._wanted.set()
+
+    def has_room(self) -> None:
+        """A run came to rest; look again if the last claim left some behind."""
+        if self._full and self._host.runs.room() >= self._host.settings.active_runs // 2:
+            self._wanted.set()
+
+    def _failed(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, LeaseLost):
+            self._host.lease.lost(error)
+        else:
+            self.ref.send(error)
+
+    async def _work(self) -> None:
+        host = self._host
+        while True:
+            try:
+                await asyncio.wait_for(self._wanted.wait(), host.settings.poll * (0.75 + host.fraction() / 2))
+            except TimeoutError:
+                pass
+            self._wanted.clear()
+            self._full = False
+            while not host.draining:
+                room = min(host.runs.room(), limits.CLAIM_BATCH)
+                if room <= 0:
+                    self._full = True
+                    break
+                claims = await until_available(
+                    partial(host.journal.claim, host.worker, host.code.versions, room), "claiming runs", host.fraction
+                )
+                if claims:
+                    await self._take_up(claims)
+                if len(claims) < room:
+                    break
+
+    async def _take_up(self, claims: Sequence[ClaimedRun]) -> None:
+        host = self._host
+        resumed = [claim.id for claim in claims if not claim.fresh]
+        histories = (
+            await until_available(partial(host.journal.load, resumed), "loading histories", host.fraction)
+            if resumed
+            else {}
+        )
+        mail: defaultdict[RunId, list[InboxRow]] = defaultdict(list)
+        if resumed:
+            for row in await until_available(
+                partial(host.journal.inbox, host.worker, resumed), "reading the inbox", host.fraction
+            ):
+                mail[row.run_id].append(row)
+        for number, claim in enumerate(claims):
+            if number % STARTS_PER_TURN == STARTS_PER_TURN - 1:
+                await asyncio.sleep(0)
+            predecessor = host.runs.whereis(claim.id)
+            if predecessor is not None:
+                # It has given the run up already; its last words are on their way to nobody.
+                await predecessor.stop()
+            try:
+                host.runs.start_run(claim, histories.get(claim.id, ()), mail.get(claim.id, ()))
+            except Exception:
+                log.exception("run %s could not be brought to life", claim.id)
+                await self.handle_cast(say.RunCrashed(claim.id))
+        host.router.look([claim.id for claim in claims])

@@ -1,0 +1,44 @@
+"""Every limit of this room, with its unit and its reason."""
+
+from __future__ import annotations
+
+# Enough runs in motion to fill a group commit, few enough that each one is answered soon.
+ACTIVE_RUNS = 1_000
+# One claim is one UPDATE; larger ones hold the rows' locks for longer than they save.
+CLAIM_BATCH = 250
+# A parked run costs at most 12 KB: about 200 MB a host, then the longest parked are put away.
+LIVE_PARKED_RUNS = 16_000
+# What one commit carries at most; beyond it the answer to the first writer comes too late.
+COMMIT_EVENTS = 4_000
+# Notifications are hints; this bounds what a lost one can delay.
+POLL_SECONDS = 5.0
+# Without LISTEN the poll alone carries every wake.
+DEAF_POLL_SECONDS = 0.25
+# A database that is down is asked again this soon, and this late.
+FIRST_RETRY_SECONDS = 0.05
+LAST_RETRY_SECONDS = 2.0
+# Threads for `def` activities; they mostly wait for the network.
+ACTIVITY_THREADS = 32
+# Queued tasks one process runs at once.
+CLAIMED_TASKS = 64
+# A queue without a limit of its own, per node.
+UNLISTED_QUEUE_LIMIT = 256
+# How often progress of a running activity reaches the database at most.
+HEARTBEAT_FLUSH_SECONDS = 0.5
+# A run that its process died from executing this often is parked as blocked.
+POISON_AFTER_DEATHS = 3
+# Answers of tasks wait at most this long for company.
+ANSWERS_PER_STATEMENT = 500
+# How often a process shows that its loop turns.
+BEAT_SECONDS = 0.25
+# A loop that has not turned for this long is stuck in user code.
+WATCHDOG_SECONDS = 15.0
+# Rows that ended runs left behind cost only space.
+SWEEP_SECONDS = 60.0
+# A drain lets running activities end for this long, then hands their runs over.
+DRAIN_SECONDS = 10.0
+# Renewing three times within a lease survives two failures.
+RENEWALS_PER_LEASE = 3
+# Longer than this, an error text helps nobody and burdens every reader.
+ERROR_TEXT_CHARACTERS = 4_000
+TRACEBACK_CHARACTERS = 8_000

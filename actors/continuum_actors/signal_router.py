@@ -1,0 +1,130 @@
+"""The signal router: hints come in, mail goes out to the run actors.
+
+One LISTEN connection serves the process: hints about mail are handled here, hints
+about claimable runs and tasks go to those who claim. A hint may be lost; a poll
+bounds what that costs. The rows themselves are read from the inbox, and leave it
+only with the owner's write that turns them into history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Coroutine, Sequence
+from functools import partial
+from typing import Any
+
+from continuum.engine.ids import RunId
+from continuum.journal.port import InboxRow, LeaseLost, Topic
+from continuum_actors import messages as say
+from continuum_actors.backoff import until_available
+from continuum_actors.host import Host
+from continuum_supervision import Actor, ExitReason
+
+_FENCED = say.Fenced()
+# An inbox query names at most this many runs; beyond it asking for all of them is cheaper.
+NAMED_RUNS = 500
+
+
+class SignalRouter(Actor):
+    """Carries inbox rows to the runs that are live here."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        # The number of the latest fetch that has begun; runs use it to know which rows are news.
+        self.fetch_number = 0
+        self._dirty: set[RunId] = set()
+        self._all_dirty = False
+        self._wanted = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def init(self) -> None:
+        self._host.router = self
+        self._begin(self._listen())
+        self._begin(self._fetch_for_ever())
+
+    def handle_info(self, message: BaseException) -> None:
+        """One of the tasks failed: so does the router."""
+        raise message
+
+    def terminate(self, reason: ExitReason) -> None:
+        for task in self._tasks:
+            task.cancel()
+
+    def look(self, run_ids: Sequence[RunId] | None) -> None:
+        """Fetch the mail of these runs, or of all."""
+        if run_ids is None or len(self._dirty) + len(run_ids) > NAMED_RUNS:
+            self._all_dirty = True
+        else:
+            self._dirty.update(run_ids)
+        self._wanted.set()
+
+    def hint(self, topic: Topic, ids: Sequence[str]) -> None:
+        """Act on a hint, from the database or from another node."""
+        host = self._host
+        if topic is Topic.WORK:
+            host.dispatcher.look()
+        elif topic is Topic.TASKS:
+            host.activities.ref.cast(say.LookForWork())
+        elif not ids:
+            self.look(None)
+        else:
+            here: list[RunId] = []
+            for run_id in ids:
+                if run_id.startswith("!"):
+                    self._ended_elsewhere(run_id[1:])
+                elif host.registry.whereis(run_id) is not None:
+                    here.append(RunId(run_id))
+            if here:
+                self.look(here)
+
+    def _ended_elsewhere(self, run_id: str) -> None:
+        run = self._host.registry.whereis(run_id)
+        if run is not None:
+            run.cast(_FENCED)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(self._failed)
+        self._tasks.append(task)
+
+    def _failed(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, LeaseLost):
+            self._host.lease.lost(error)
+        else:
+            self.ref.send(error)
+
+    async def _listen(self) -> None:
+        async for hint in self._host.journal.notifications((Topic.WAKE, Topic.WORK, Topic.TASKS)):
+            self.hint(hint.topic, hint.ids)
+
+    async def _fetch_for_ever(self) -> None:
+        host = self._host
+        while True:
+            try:
+                await asyncio.wait_for(self._wanted.wait(), host.settings.poll * (0.75 + host.fraction() / 2))
+            except TimeoutError:
+                self._all_dirty = True
+            self._wanted.clear()
+            named = None if self._all_dirty else list(self._dirty)
+            self._all_dirty = False
+            self._dirty.clear()
+            self.fetch_number += 1
+            rows = await until_available(
+                partial(host.journal.inbox, host.worker, named), "reading the inbox", host.fraction
+            )
+            if rows:
+                self._hand_out(rows)
+
+    def _hand_out(self, rows: Sequence[InboxRow]) -> None:
+        by_run: defaultdict[RunId, list[InboxRow]] = defaultdict(list)
+        for row in rows:
+            by_run[row.run_id].append(row)
+        for run_id, mail in by_run.items():
+            # A run that is just being taken up asks for its mail when it is live.
+            run = self._host.registry.whereis(run_id)
+            if run is not None:
+                run.cast(say.Mail(self.fetch_number, tuple(mail)))

@@ -1,0 +1,49 @@
+"""The supervision trees as data: the first file to read.
+
+A run host's children in start order. The strategy is rest-for-one: what stands below
+lives on what stands above. The activity dispatcher stands above the worker lease
+because what runs there outlives the loss of the lease.
+"""
+
+from __future__ import annotations
+
+from continuum_actors.activity_dispatcher import ActivityDispatcher
+from continuum_actors.dispatcher import Dispatcher
+from continuum_actors.host import Host
+from continuum_actors.journal_writer import JournalWriter
+from continuum_actors.run_supervisor import RunSupervisor
+from continuum_actors.signal_router import SignalRouter
+from continuum_actors.timer_wheel import TimerWheel
+from continuum_actors.worker_lease import WorkerLease
+from continuum_supervision import ChildSpec, RegistryActor, Shutdown, Strategy, Supervisor
+
+# A process whose actors crash this often in this many seconds is better replaced whole.
+MAX_RESTARTS = 10
+MAX_SECONDS = 30.0
+
+
+def run_host_children(host: Host) -> list[ChildSpec]:
+    """Return what a process that executes runs consists of."""
+    return [
+        ChildSpec("registry", lambda: RegistryActor(host.registry)),
+        ChildSpec("activity_dispatcher", lambda: ActivityDispatcher(host)),
+        ChildSpec("worker_lease", lambda: WorkerLease(host), shutdown=Shutdown.INFINITY),
+        ChildSpec("journal_writer", lambda: JournalWriter(host)),
+        ChildSpec("run_supervisor", lambda: RunSupervisor(host), shutdown=Shutdown.INFINITY),
+        ChildSpec("timer_wheel", lambda: TimerWheel(host)),
+        ChildSpec("signal_router", lambda: SignalRouter(host)),
+        ChildSpec("dispatcher", lambda: Dispatcher(host)),
+    ]
+
+
+def activity_host_children(host: Host) -> list[ChildSpec]:
+    """Return what a process that runs isolated activities consists of."""
+    return [
+        ChildSpec("activity_dispatcher", lambda: ActivityDispatcher(host, isolated=True)),
+        ChildSpec("worker_lease", lambda: WorkerLease(host), shutdown=Shutdown.INFINITY),
+    ]
+
+
+def host_supervisor(children: list[ChildSpec]) -> Supervisor:
+    """Return the supervisor of one process's children."""
+    return Supervisor(children, strategy=Strategy.REST_FOR_ONE, max_restarts=MAX_RESTARTS, max_seconds=MAX_SECONDS)

@@ -1,0 +1,42 @@
+"""The worker lease: this process's registration, which every write it makes is fenced by.
+
+Renewing is the Heartbeater's business. Whoever is told that the lease is gone
+tells this actor, which crashes, and with it everything that lives on the lease:
+the runs belong to somebody else. The restart registers a new worker.
+"""
+
+from __future__ import annotations
+
+import os
+
+from continuum.journal.port import LeaseLost
+from continuum_actors import messages as say
+from continuum_actors.backoff import until_available
+from continuum_actors.host import Host
+from continuum_supervision import Actor
+
+
+class WorkerLease(Actor):
+    """Registers this process as a worker."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def init(self) -> None:
+        host = self._host
+        host.worker = await until_available(
+            lambda: host.journal.register_worker(host.node, host.role, os.getpid(), host.settings.lease_ttl),
+            "registering this worker",
+            host.fraction,
+        )
+        host.pulse.set_worker_id(host.worker.id)
+        host.lease = self
+        host.activities.ref.cast(say.LookForWork())
+
+    def handle_info(self, message: LeaseLost) -> None:
+        """Somebody found the lease gone."""
+        raise message
+
+    def lost(self, error: LeaseLost) -> None:
+        """Give everything up and begin anew."""
+        self.ref.send(error)
