@@ -2,11 +2,14 @@
 
 A condition is (field, operator, value) with one of `OPERATORS`. A field is one of
 id, workflow, version, namespace, state (a `RunState`), idempotency_key, started_at,
-updated_at and completed_at (microseconds), or ("attributes", name). A field without a value satisfies only `eq None`. Attributes are compared
-as JSON is: 1, "1" and true differ, 1 and 1.0 do not; `eq` is containment, `ne` its
-opposite, so a missing attribute is different from everything; the order
-operators hold only between two numbers, strings or booleans. Rows are ordered by a
-field that every run has, and then by id, both in one direction.
+updated_at and completed_at (microseconds), or ("attributes", name). A field that
+has no value satisfies only `eq None`.
+
+Attributes are compared as JSON is: 1, "1" and true differ, 1 and 1.0 do not. `eq`
+is containment and `ne` its opposite, so a missing attribute differs from
+everything; the order operators hold only between two numbers, strings or booleans.
+
+Rows are ordered by a field that every run has, and then by id, both in one direction.
 """
 
 from __future__ import annotations

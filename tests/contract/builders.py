@@ -1,0 +1,194 @@
+"""What the contract tests arrange: runs, workers, events, tasks and writes with good defaults."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import Any
+from uuid import uuid4
+
+from continuum.engine.events import Event, EventType
+from continuum.engine.ids import NodeId, RunId
+from continuum.journal.port import (
+    ClaimedRun,
+    ClaimedTask,
+    Committed,
+    InboxKind,
+    Journal,
+    NewRun,
+    NewTask,
+    Post,
+    Query,
+    RunRow,
+    RunState,
+    RunWrite,
+    Transition,
+    Worker,
+)
+
+CODE = (("orders", "v1"),)
+SOON = 1_000_000_000_000  # microseconds; far enough that no test lives to see it
+POISON_AFTER = 3
+
+_batches = count(1)
+
+
+def new_run(workflow: str = "orders", **facts: Any) -> NewRun:
+    """Return a run to start, with an id of its own."""
+    return replace(NewRun(RunId(str(uuid4())), workflow, b"input"), **facts)
+
+
+def event(seq: int, body: tuple[Any, ...] = ("what",), at: int = 1_700_000_000_123_456) -> Event:
+    """Return an event."""
+    return Event(seq, EventType.SIDE_EFFECT, at, body)
+
+
+def new_task(seq: int = 1, **facts: Any) -> NewTask:
+    """Return a task to hand out."""
+    task = NewTask(
+        seq=seq,
+        dispatch=1,
+        attempt=1,
+        queue="mail",
+        priority=0,
+        isolated=False,
+        activity="send",
+        arguments=b"arguments",
+        timeout=0.0,
+        key=None,
+        node=None,
+    )
+    return task._replace(**facts)
+
+
+def write(run: ClaimedRun, *events: Event, **facts: Any) -> RunWrite:
+    """Return what the owner of `run` writes."""
+    return RunWrite(run.id, run.token, list(events), **facts)
+
+
+def end(state: RunState = RunState.COMPLETED, **facts: Any) -> Transition:
+    """Return a transition to a terminal state."""
+    return Transition(state, **facts)
+
+
+def sleep_until(due_at: int | None, *, release: bool = True) -> Transition:
+    """Return a transition to suspended, given up unless told otherwise."""
+    return Transition(RunState.SUSPENDED, due_at, release)
+
+
+def signal(run_id: RunId, value: bytes = b"yes", key: str | None = None, name: str = "review") -> Post:
+    """Return a signal to post."""
+    return Post(run_id, InboxKind.SIGNAL, name, (value,), key)
+
+
+async def worker_of(journal: Journal, node: str = "north", ttl: float = 600.0) -> Worker:
+    """Register a worker."""
+    return await journal.register_worker(NodeId(node), "run_host", 4711, ttl)
+
+
+async def begin(journal: Journal, **facts: Any) -> RunId:
+    """Start one run."""
+    started = await journal.start([new_run(**facts)])
+    return started[0].run_id
+
+
+async def claim(
+    journal: Journal, worker: Worker, limit: int = 100, code: Sequence[tuple[str, str]] = CODE
+) -> list[ClaimedRun]:
+    """Claim what there is to do."""
+    return await journal.claim(worker, code, limit)
+
+
+async def owned_run(journal: Journal, worker: Worker, **facts: Any) -> ClaimedRun:
+    """Start a run and claim it, where nothing else is claimable."""
+    run_id = await begin(journal, **facts)
+    (claimed,) = await claim(journal, worker)
+    assert claimed.id == run_id
+    return claimed
+
+
+async def owned_runs(journal: Journal, worker: Worker, number: int) -> list[ClaimedRun]:
+    """Start runs and claim them, in the order of their starts."""
+    return [await owned_run(journal, worker) for _ in range(number)]
+
+
+async def commit(journal: Journal, worker: Worker, *writes: RunWrite) -> Committed:
+    """Commit writes as a batch of their own."""
+    return await journal.commit(worker, next(_batches), writes)
+
+
+async def hand_out(journal: Journal, worker: Worker, run: ClaimedRun, *tasks: NewTask) -> None:
+    """Commit tasks, one batch each so that each is younger than the one before."""
+    for task in tasks:
+        await commit(journal, worker, write(run, tasks=[task]))
+
+
+async def take_tasks(
+    journal: Journal,
+    worker: Worker,
+    limit: int = 100,
+    *,
+    activities: Sequence[str] = ("send",),
+    isolated: bool = False,
+    limits: dict[str, int] | None = None,
+    unlisted_limit: int = 100,
+) -> list[ClaimedTask]:
+    """Claim tasks."""
+    return await journal.claim_tasks(
+        worker,
+        activities,
+        isolated=isolated,
+        limits=limits or {},
+        unlisted_limit=unlisted_limit,
+        limit=limit,
+    )
+
+
+async def retire(
+    journal: Journal, worker: Worker, executing: RunId | None = None, poison_after: int = POISON_AFTER
+) -> None:
+    """Take a worker's lease away."""
+    await journal.retire_worker(worker.id, executing=executing, poison_after=poison_after)
+
+
+async def row(journal: Journal, run_id: RunId) -> RunRow:
+    """Return the row of a run that there is."""
+    found = await journal.get_run(run_id)
+    assert found is not None
+    return found
+
+
+async def history(journal: Journal, run_id: RunId) -> list[Event]:
+    """Return a history."""
+    return (await journal.load([run_id]))[run_id]
+
+
+async def seqs(journal: Journal, run_id: RunId) -> list[int]:
+    """Return the places taken in a history."""
+    return [entry.seq for entry in await history(journal, run_id)]
+
+
+async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
+    """Look again until it holds."""
+    deadline = time.monotonic() + seconds
+    while not await holds():
+        assert time.monotonic() < deadline, "it never held"
+        await asyncio.sleep(0.005)
+
+
+async def let_expire(journal: Journal, worker: Worker) -> None:
+    """Have a lease run out on the journal's clock."""
+    await journal.renew([worker.id], 0.001, None)
+
+    async def expired() -> bool:
+        return worker.id in await journal.expired_workers()
+
+    await until(expired)
+
+
+def query(*where: tuple[str | tuple[str, str], str, Any], **facts: Any) -> Query:
+    """Return a query, oldest start first."""
+    return replace(Query(None, where, ("started_at", False), 100, None), **facts)

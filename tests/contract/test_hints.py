@@ -1,0 +1,135 @@
+"""Notifications: hints that something has changed.
+
+A listener may take a moment to be connected, so each test first makes hints until
+one arrives (`listening`), and then looks at what its own action causes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from continuum.engine.ids import RunId
+from continuum.journal.port import ClaimedTask, InboxKind, Journal, Notification, TaskAnswer, Topic
+from tests.contract.builders import (
+    begin,
+    claim,
+    commit,
+    end,
+    event,
+    hand_out,
+    new_run,
+    new_task,
+    owned_run,
+    retire,
+    signal,
+    take_tasks,
+    until,
+    worker_of,
+    write,
+)
+
+Cause = Callable[[], Awaitable[object]]
+
+
+@asynccontextmanager
+async def listening(journal: Journal) -> AsyncIterator[list[Notification]]:
+    """Yield what is heard, from a moment on at which every topic is listened to."""
+    heard: list[Notification] = []
+
+    async def listen() -> None:
+        async for notification in journal.notifications(list(Topic)):
+            heard.append(notification)  # noqa: PERF401 - it is read while it grows
+
+    listener = asyncio.create_task(listen())
+
+    probes: list[str] = []
+
+    async def connected() -> bool:
+        probes.append(await begin(journal, workflow="probe"))
+        await journal.force_cancel(RunId(probes[-1]))
+        return any(hint.topic is Topic.DONE and hint.ids for hint in heard)
+
+    async def last_probe_heard() -> bool:
+        return any(hint.topic is Topic.DONE and probes[-1] in hint.ids for hint in heard)
+
+    try:
+        await until(connected)
+        await until(last_probe_heard)
+        heard.clear()
+        yield heard
+    finally:
+        listener.cancel()
+        await asyncio.gather(listener, return_exceptions=True)
+
+
+def completed(task: ClaimedTask) -> TaskAnswer:
+    """Return the result of a claimed task."""
+    return TaskAnswer(task, InboxKind.ACTIVITY_COMPLETED, (b"r",))
+
+
+async def test_every_cause_is_followed_by_its_hint(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    async with listening(journal) as heard:
+
+        async def expect(topic: Topic, ids: tuple[str, ...], cause: Cause) -> None:
+            heard.clear()
+            await cause()
+
+            async def arrived() -> bool:
+                return any(hint.topic is topic and set(ids) <= set(hint.ids) for hint in heard)
+
+            await until(arrived)
+
+        await expect(Topic.WAKE, (run.id,), lambda: journal.post([signal(run.id)]))
+        await expect(Topic.WORK, (), lambda: begin(journal, workflow="refunds"))
+        await expect(Topic.TASKS, (), lambda: hand_out(journal, worker, run, new_task(1), new_task(2)))
+        first, second = await take_tasks(journal, worker)
+        await expect(Topic.WAKE, (run.id,), lambda: journal.answer_tasks(worker, [completed(first)]))
+        await expect(Topic.WORK, (), lambda: journal.release(worker, [run.id], crashed=False, poison_after=3))
+        await expect(Topic.WORK, (), lambda: journal.post([signal(run.id)]))
+        await expect(Topic.WORK, (), lambda: journal.answer_tasks(worker, [completed(second)]))
+        (again,) = await claim(journal, worker)
+        await expect(Topic.WORK, (), lambda: retire(journal, worker))
+        heir = await worker_of(journal)
+        (again,) = await claim(journal, heir)
+        ending = write(again, event(1), transition=end())
+        await expect(Topic.DONE, (run.id,), lambda: commit(journal, heir, ending))
+
+
+async def test_a_batch_that_ends_many_runs_hints_at_all_of_them(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    for _ in range(150):
+        await begin(journal)
+    runs = await claim(journal, worker, limit=150)
+    async with listening(journal) as heard:
+        await commit(journal, worker, *(write(run, transition=end()) for run in runs))
+
+        async def all_named() -> bool:
+            return {run.id for run in runs} <= {id for hint in heard for id in hint.ids}
+
+        await until(all_named)
+
+
+async def test_a_batch_too_large_to_name_its_runs_says_to_look(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    await journal.start([new_run() for _ in range(250)])
+    runs = await claim(journal, worker, limit=250)
+    async with listening(journal) as heard:
+        await commit(journal, worker, *(write(run, transition=end()) for run in runs))
+
+        async def told() -> bool:
+            return Notification(Topic.DONE, ()) in heard
+
+        await until(told)
+
+
+async def test_p11_work_is_found_without_any_hint(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+
+    await journal.post([signal(run.id)])
+
+    assert len(await journal.inbox(worker, None)) == 1

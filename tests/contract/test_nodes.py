@@ -1,0 +1,144 @@
+"""Workers, their leases, and what nodes say of themselves."""
+
+from __future__ import annotations
+
+from continuum.engine.ids import NodeId, WorkerId
+from continuum.journal.port import Journal, NodeFacts
+from tests.contract.builders import (
+    commit,
+    end,
+    event,
+    let_expire,
+    owned_run,
+    owned_runs,
+    retire,
+    until,
+    worker_of,
+    write,
+)
+
+
+def facts(node: str, **changed: str) -> NodeFacts:
+    """Return what a node says of itself."""
+    said = {"address": "loopback:1", "state": "up"} | changed
+    processes = (("run_host", 11), ("activity_host", 12))
+    return NodeFacts(NodeId(node), 10, said["address"], said["state"], processes)
+
+
+async def test_no_worker_id_is_used_twice(journal: Journal) -> None:
+    ids = []
+    for _ in range(3):
+        worker = await worker_of(journal)
+        ids.append(worker.id)
+        await retire(journal, worker)
+
+    assert len(set(ids)) == 3
+
+
+async def test_a_node_knows_its_workers(journal: Journal) -> None:
+    first = await journal.register_worker(NodeId("north"), "run_host", 1, 60.0)
+    second = await journal.register_worker(NodeId("north"), "run_host", 2, 60.0)
+    await journal.register_worker(NodeId("south"), "run_host", 3, 60.0)
+    assert (first.node, second.node) == ("north", "north")
+
+    assert await journal.node_workers(NodeId("north")) == [(first.id, 1), (second.id, 2)]
+    await retire(journal, first)
+    assert await journal.node_workers(NodeId("north")) == [(second.id, 2)]
+    assert await journal.node_workers(NodeId("nowhere")) == []
+
+
+async def test_a_lease_that_runs_out_makes_its_worker_expired(journal: Journal) -> None:
+    worker, kept = await worker_of(journal), await worker_of(journal)
+    assert await journal.expired_workers() == []
+
+    await let_expire(journal, worker)
+
+    assert await journal.expired_workers() == [worker.id]
+    assert (await journal.renew([kept.id], 60.0, None))[0] == {kept.id}
+
+
+async def test_a_lease_that_ran_out_can_be_renewed_until_it_is_taken(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await let_expire(journal, worker)
+
+    assert (await journal.renew([worker.id], 60.0, None))[0] == {worker.id}
+
+    assert (await commit(journal, worker, write(run, event(1)))).rejected == frozenset()
+
+
+async def test_renewing_tells_which_leases_are_still_held(journal: Journal) -> None:
+    gone, kept = await worker_of(journal), await worker_of(journal)
+    await retire(journal, gone)
+
+    held, _ = await journal.renew([gone.id, kept.id, WorkerId(10**9)], 60.0, None)
+
+    assert held == {kept.id}
+
+
+async def test_renewing_tells_when_the_next_lease_of_others_runs_out(journal: Journal) -> None:
+    mine = await worker_of(journal, ttl=5.0)
+    assert (await journal.renew([mine.id], 5.0, None))[1] is None
+
+    await worker_of(journal, ttl=1000.0)
+    sooner = await worker_of(journal, ttl=500.0)
+    _, seconds = await journal.renew([mine.id], 5.0, None)
+    assert seconds is not None
+    assert 400.0 < seconds <= 500.0
+
+    await let_expire(journal, sooner)
+    _, seconds = await journal.renew([mine.id], 5.0, None)
+    assert seconds is not None
+    assert seconds <= 0.0
+
+
+async def test_nodes_are_listed_with_their_facts_and_live_runs(journal: Journal) -> None:
+    worker = await worker_of(journal, node="north")
+    first, _ = await owned_runs(journal, worker, 2)
+    await commit(journal, worker, write(first, transition=end()))
+    await journal.renew([worker.id], 60.0, facts("north"))
+    await journal.renew([], 60.0, facts("east", state="draining"))
+
+    east, north = await journal.nodes()
+
+    assert (east.node, east.state, east.live_runs) == ("east", "draining", 0)
+    assert (north.node, north.pid, north.address, north.state) == ("north", 10, "loopback:1", "up")
+    assert north.live_runs == 1
+    assert north.processes == [("run_host", 11), ("activity_host", 12)]
+    assert 0.0 <= north.lease_age < 60.0
+
+
+async def test_a_node_that_renews_again_is_listed_once_with_its_latest_facts(journal: Journal) -> None:
+    await journal.renew([], 60.0, facts("north"))
+    await journal.renew([], 60.0, facts("north", address="loopback:2"))
+
+    assert [node.address for node in await journal.nodes()] == ["loopback:2"]
+
+
+async def test_a_retired_node_is_listed_no_more(journal: Journal) -> None:
+    await journal.renew([], 60.0, facts("north"))
+    await journal.renew([], 60.0, facts("south"))
+
+    await journal.retire_node(NodeId("north"))
+    await journal.retire_node(NodeId("unknown"))
+
+    assert [node.node for node in await journal.nodes()] == ["south"]
+
+
+async def test_p10_the_journals_time_goes_on(journal: Journal) -> None:
+    first = journal.now()
+
+    async def later() -> bool:
+        return journal.now() > first
+
+    await until(later)
+
+
+async def test_p10_the_journals_time_is_the_one_that_stamps_runs(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    before = journal.now()
+    run = await owned_run(journal, worker)
+    await commit(journal, worker, write(run, event(1)))
+
+    # Learnt over a connection, so as exact as a round trip; a wrong epoch or time zone is hours off.
+    assert abs(run.started_at - before) < 60_000_000

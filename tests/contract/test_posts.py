@@ -1,0 +1,186 @@
+"""Posting into inboxes, and reading them as the owner."""
+
+from __future__ import annotations
+
+import asyncio
+
+from continuum.journal.port import InboxKind, Journal, Post, Posted, RunState, Transition
+from tests.contract.builders import (
+    begin,
+    claim,
+    commit,
+    end,
+    event,
+    new_run,
+    owned_run,
+    owned_runs,
+    retire,
+    signal,
+    worker_of,
+    write,
+)
+
+
+async def test_p4_what_was_posted_is_in_the_inbox_of_the_owner(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+
+    assert await journal.post([signal(run.id, b"yes", "d1")]) == [Posted.ACCEPTED]
+
+    (mail,) = await journal.inbox(worker, None)
+    assert (mail.run_id, mail.kind, mail.name) == (run.id, InboxKind.SIGNAL, "review")
+    assert (mail.body, mail.key) == ((b"yes",), "d1")
+
+
+async def test_mail_is_read_in_the_order_it_was_posted(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    for number in range(3):
+        await journal.post([signal(run.id, bytes([number, first])) for first in range(3)])
+
+    mail = await journal.inbox(worker, [run.id])
+
+    assert [row.body[0] for row in mail] == [bytes([n, m]) for n in range(3) for m in range(3)]
+    assert [row.id for row in mail] == sorted({row.id for row in mail})
+
+
+async def test_an_inbox_shows_the_runs_asked_for_and_only_what_the_worker_owns(journal: Journal) -> None:
+    worker, other = await worker_of(journal), await worker_of(journal)
+    first, second = await owned_runs(journal, worker, 2)
+    foreign = await owned_run(journal, other)
+    free = await begin(journal)
+    await journal.post([signal(run_id) for run_id in (first.id, second.id, foreign.id, free)])
+
+    everything = [first.id, second.id, foreign.id, free]
+    assert [mail.run_id for mail in await journal.inbox(worker, None)] == [first.id, second.id]
+    assert [mail.run_id for mail in await journal.inbox(worker, [second.id])] == [second.id]
+    assert [mail.run_id for mail in await journal.inbox(worker, everything)] == [first.id, second.id]
+    assert await journal.inbox(worker, []) == []
+
+
+async def test_a_retired_worker_reads_no_mail(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await journal.post([signal(run.id)])
+    await retire(journal, worker)
+
+    assert await journal.inbox(worker, None) == []
+
+
+async def test_p5_mail_survives_a_change_of_owner(journal: Journal) -> None:
+    worker, heir = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await journal.post([signal(run.id)])
+    mail = await journal.inbox(worker, None)
+    await retire(journal, worker)
+    await claim(journal, heir)
+
+    assert await journal.inbox(heir, None) == mail
+
+
+async def test_p6_a_second_post_with_a_key_is_a_duplicate(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+
+    posts = [signal(run.id, b"1", "d"), signal(run.id, b"2", "d")]
+    assert await journal.post(posts) == [Posted.ACCEPTED, Posted.DUPLICATE]
+    assert await journal.post([signal(run.id, b"3", "d")]) == [Posted.DUPLICATE]
+
+    assert [mail.body for mail in await journal.inbox(worker, None)] == [(b"1",)]
+
+
+async def test_p6_a_delivery_id_is_remembered_after_it_was_consumed(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await journal.post([signal(run.id, key="d")])
+    (mail,) = await journal.inbox(worker, None)
+    await commit(journal, worker, write(run, event(1), consumed=[mail.id]))
+
+    assert await journal.post([signal(run.id, key="d")]) == [Posted.DUPLICATE]
+    assert await journal.inbox(worker, None) == []
+
+
+async def test_p6_a_delivery_id_is_remembered_after_the_run_has_ended(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await journal.post([signal(run.id, key="d")])
+    await commit(journal, worker, write(run, transition=end()))
+    await journal.sweep()
+
+    assert await journal.post([signal(run.id, key="d")]) == [Posted.DUPLICATE]
+
+
+async def test_p6_keys_are_apart_for_each_run_kind_and_name(journal: Journal) -> None:
+    first, second = await begin(journal), await begin(journal)
+
+    posts = [
+        signal(first, key="d"),
+        signal(second, key="d"),
+        signal(first, key="d", name="approval"),
+        Post(first, InboxKind.CANCEL, "review", (), "d"),
+    ]
+
+    assert await journal.post(posts) == [Posted.ACCEPTED] * 4
+
+
+async def test_posts_without_a_key_are_never_duplicates(journal: Journal) -> None:
+    run_id = await begin(journal)
+
+    assert await journal.post([signal(run_id), signal(run_id)]) == [Posted.ACCEPTED] * 2
+
+
+async def test_p6_a_cancel_request_that_waits_takes_no_second_one(journal: Journal) -> None:
+    run_id = await begin(journal)
+    cancel = Post(run_id, InboxKind.CANCEL, "", (), "cancel")
+
+    assert await journal.post([cancel]) == [Posted.ACCEPTED]
+    assert await journal.post([cancel]) == [Posted.DUPLICATE]
+
+
+async def test_p6_of_concurrent_posts_with_one_key_one_is_accepted(journal: Journal) -> None:
+    run_id = await begin(journal)
+
+    answers = await asyncio.gather(*(journal.post([signal(run_id, key="d")]) for _ in range(8)))
+
+    assert sorted(answer for (answer,) in answers) == [Posted.ACCEPTED] + [Posted.DUPLICATE] * 7
+
+
+async def test_a_post_to_an_unknown_run_is_not_found(journal: Journal) -> None:
+    run_id = await begin(journal)
+
+    assert await journal.post([signal(new_run().id), signal(run_id)]) == [Posted.NOT_FOUND, Posted.ACCEPTED]
+
+
+async def test_p3_nothing_is_posted_to_an_ended_run(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await commit(journal, worker, write(run, transition=end()))
+
+    posts = [signal(run.id), signal(run.id, key="d"), signal(run.id, key="d")]
+    assert await journal.post(posts) == [Posted.TERMINAL] * 3
+    assert await journal.sweep() == 0
+
+
+async def test_a_blocked_run_takes_mail_for_later(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await commit(journal, worker, write(run, transition=Transition(RunState.BLOCKED, reason="drift")))
+
+    assert await journal.post([signal(run.id)]) == [Posted.ACCEPTED]
+    assert await claim(journal, worker) == []
+
+    await journal.unblock(["orders"])
+    await claim(journal, worker)
+    assert len(await journal.inbox(worker, None)) == 1
+
+
+async def test_bodies_of_mail_come_back_as_they_were_posted(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    body = ("TypeError", "message", "", ("TypeError", "Exception"), None, 3, b"\x00")
+    await journal.post([Post(run.id, InboxKind.ACTIVITY_RAISED, "1", body, "1")])
+
+    (mail,) = await journal.inbox(worker, None)
+
+    assert mail.body == body
+    assert mail.kind is InboxKind.ACTIVITY_RAISED

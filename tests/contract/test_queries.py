@@ -1,0 +1,240 @@
+"""Looking at runs: conditions, attributes, order and pages."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from continuum.engine.ids import RunId
+from continuum.journal.port import Journal, Query, RunState
+from tests.contract.builders import (
+    begin,
+    commit,
+    end,
+    new_run,
+    owned_run,
+    owned_runs,
+    query,
+    row,
+    worker_of,
+    write,
+)
+
+Field = str | tuple[str, str]
+
+
+async def ids(journal: Journal, asked: Query) -> list[RunId]:
+    """Return the ids a query finds."""
+    return [found.id for found in await journal.query(asked)]
+
+
+async def names(journal: Journal, field: Field, operator: str, value: Any) -> set[str | None]:
+    """Return the idempotency keys of the runs a condition holds for."""
+    return {found.idempotency_key for found in await journal.query(query((field, operator, value)))}
+
+
+async def test_a_query_without_conditions_finds_every_run_of_its_namespace(journal: Journal) -> None:
+    first, second = await begin(journal), await begin(journal, namespace="shop")
+
+    assert await ids(journal, query()) == [first, second]
+    assert await ids(journal, query(namespace="shop")) == [second]
+    assert await ids(journal, query(namespace="nowhere")) == []
+
+
+async def test_a_query_shows_what_the_run_itself_shows(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker, attributes={"a": 1}, idempotency_key="k", trace_context="t")
+    await commit(journal, worker, write(run, transition=end(result=b"r")))
+
+    assert await journal.query(query()) == [await row(journal, run.id)]
+
+
+@pytest.mark.parametrize(
+    ("field", "operator", "value", "found"),
+    [
+        ("workflow", "eq", "orders", {"done", "going"}),
+        ("workflow", "ne", "orders", {"refund"}),
+        ("workflow", "in", ["orders", "refunds"], {"done", "going", "refund"}),
+        ("workflow", "in", [], set()),
+        ("state", "eq", RunState.COMPLETED, {"done"}),
+        ("state", "lt", RunState.COMPLETED, {"going", "refund"}),
+        ("state", "in", [RunState.COMPLETED, RunState.FAILED], {"done"}),
+        ("version", "eq", "v1", {"done", "going"}),
+        ("version", "eq", None, {"refund"}),
+        ("version", "ne", None, {"done", "going"}),
+        ("version", "ne", "v1", set()),
+        ("completed_at", "eq", None, {"going", "refund"}),
+        ("completed_at", "gt", 0, {"done"}),
+        ("idempotency_key", "ge", "going", {"going", "refund"}),
+        ("idempotency_key", "gt", "going", {"refund"}),
+        ("namespace", "eq", "default", {"done", "going", "refund"}),
+    ],
+)
+async def test_a_condition_holds_for_the_runs_it_says(
+    journal: Journal, field: str, operator: str, value: Any, found: set[str]
+) -> None:
+    worker = await worker_of(journal)
+    done = await owned_run(journal, worker, idempotency_key="done")
+    await owned_run(journal, worker, idempotency_key="going")
+    await begin(journal, workflow="refunds", idempotency_key="refund")
+    await commit(journal, worker, write(done, transition=end()))
+
+    assert await names(journal, field, operator, value) == found
+
+
+async def test_every_condition_must_hold(journal: Journal) -> None:
+    run_id = await begin(journal, attributes={"region": "eu"})
+    await begin(journal, attributes={"region": "us"})
+    await begin(journal, workflow="refunds", attributes={"region": "eu"})
+
+    conditions = (("workflow", "eq", "orders"), (("attributes", "region"), "eq", "eu"))
+    assert await ids(journal, query(*conditions)) == [run_id]
+
+
+async def test_a_run_is_found_by_its_id_and_by_its_times(journal: Journal) -> None:
+    first, second = await begin(journal), await begin(journal)
+    started = (await row(journal, second)).started_at
+
+    assert await ids(journal, query(("id", "eq", first))) == [first]
+    assert await ids(journal, query(("id", "in", [second]))) == [second]
+    assert await ids(journal, query(("started_at", "ge", started))) == [second]
+    assert await ids(journal, query(("started_at", "lt", started))) == [first]
+    assert await ids(journal, query(("started_at", "eq", started))) == [second]
+
+
+@pytest.mark.parametrize(
+    ("operator", "value", "found"),
+    [
+        ("eq", 1, {"one"}),
+        ("eq", 1.0, {"one"}),
+        ("eq", "1", {"text"}),
+        ("eq", True, {"true"}),
+        ("eq", None, {"null"}),
+        ("in", [1, "1"], {"one", "text"}),
+        ("in", [True, 2.5], {"true", "more"}),
+        ("in", [], set()),
+        ("ne", 1, {"text", "true", "null", "more", "without"}),
+        ("lt", 2, {"one"}),
+        ("le", 1, {"one"}),
+        ("gt", 1, {"more"}),
+        ("ge", 1, {"one", "more"}),
+        ("ge", "0", {"text"}),
+        ("ge", False, {"true"}),
+    ],
+)
+async def test_attributes_are_compared_with_their_types(
+    journal: Journal, operator: str, value: Any, found: set[str]
+) -> None:
+    values: dict[str, Any] = {"one": 1, "text": "1", "true": True, "null": None, "more": 2.5}
+    for name, attribute in values.items():
+        await begin(journal, idempotency_key=name, attributes={"a": attribute, "b": 99})
+    await begin(journal, idempotency_key="without", attributes={"b": 1})
+
+    assert await names(journal, ("attributes", "a"), operator, value) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "holds"),
+    [
+        (["a"], True),
+        (["b", "a"], True),
+        ([], True),
+        (["c"], False),
+        ("a", False),
+        ({}, False),
+    ],
+)
+async def test_a_list_attribute_equals_what_it_contains(journal: Journal, value: Any, holds: bool) -> None:
+    await begin(journal, idempotency_key="k", attributes={"tags": ["a", "b"]})
+
+    assert await names(journal, ("attributes", "tags"), "eq", value) == ({"k"} if holds else set())
+
+
+async def test_an_attribute_of_maps_equals_what_it_contains(journal: Journal) -> None:
+    await begin(journal, idempotency_key="k", attributes={"customer": {"name": "Ada", "vip": True}})
+    field = ("attributes", "customer")
+
+    assert await names(journal, field, "eq", {"vip": True}) == {"k"}
+    assert await names(journal, field, "eq", {"vip": 1}) == set()
+    assert await names(journal, field, "eq", {"age": None}) == set()
+
+
+async def test_odd_attribute_names_and_values_are_only_data(journal: Journal) -> None:
+    name = 'it\'s "a" %s; drop table runs --'
+    run_id = await begin(journal, attributes={name: name})
+
+    assert await ids(journal, query((("attributes", name), "eq", name))) == [run_id]
+    assert await ids(journal, query((("attributes", name), "ge", name))) == [run_id]
+    assert await ids(journal, query(("workflow", "eq", name))) == []
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("field", ["started_at", "updated_at", "id", "workflow", "state"])
+async def test_pages_show_every_run_once_and_in_order(journal: Journal, field: str, descending: bool) -> None:
+    await journal.start([new_run(("orders", "refunds")[n % 2]) for n in range(7)])
+    everything = await ids(journal, query(order_by=(field, descending)))
+    assert len(everything) == 7
+
+    after, seen, ordered = None, [], []
+    while page := await journal.query(query(order_by=(field, descending), limit=3, after=after)):
+        seen += [found.id for found in page]
+        ordered += [(getattr(found, field), found.id) for found in page]
+        after = ordered[-1]
+
+    assert seen == everything
+    assert ordered == sorted(ordered, reverse=descending)
+
+
+async def test_a_run_that_starts_between_pages_disturbs_neither(journal: Journal) -> None:
+    first, second = await begin(journal), await begin(journal)
+    page = await journal.query(query(order_by=("started_at", True), limit=1))
+    await begin(journal)
+
+    rest = query(order_by=("started_at", True), after=(page[0].started_at, page[0].id))
+
+    assert [found.id for found in page] == [second]
+    assert await ids(journal, rest) == [first]
+
+
+async def test_set_attributes_keeps_the_others(journal: Journal) -> None:
+    run_id = await begin(journal, attributes={"a": 1, "b": {"x": 1}})
+
+    assert await journal.set_attributes(run_id, {"b": {"y": 2}, "c": None})
+
+    assert (await row(journal, run_id)).attributes == {"a": 1, "b": {"y": 2}, "c": None}
+
+
+async def test_concurrent_set_attributes_lose_nothing(journal: Journal) -> None:
+    run_id = await begin(journal)
+
+    await asyncio.gather(*(journal.set_attributes(run_id, {f"k{number}": number}) for number in range(8)))
+
+    assert (await row(journal, run_id)).attributes == {f"k{number}": number for number in range(8)}
+
+
+async def test_attributes_can_be_set_on_ended_runs_but_not_on_unknown_ones(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    (run,) = await owned_runs(journal, worker, 1)
+    await commit(journal, worker, write(run, transition=end()))
+
+    assert await journal.set_attributes(run.id, {"a": 1})
+    assert (await row(journal, run.id)).attributes == {"a": 1}
+    assert not await journal.set_attributes(new_run().id, {"a": 1})
+
+
+async def test_attributes_come_back_as_json_has_them(journal: Journal) -> None:
+    given = {"text": "ü", "number": 2**40, "real": 0.5, "yes": True, "none": None, "list": [1, "2", [3]]}
+
+    run_id = await begin(journal, attributes=given)
+
+    assert (await row(journal, run_id)).attributes == given
+
+
+async def test_attributes_given_to_the_journal_are_its_own(journal: Journal) -> None:
+    given = {"list": [1]}
+    run_id = await begin(journal, attributes=given)
+    given["list"].append(2)
+
+    assert (await row(journal, run_id)).attributes == {"list": [1]}

@@ -1,0 +1,188 @@
+"""Taking a worker's lease away, and what becomes of what it held."""
+
+from __future__ import annotations
+
+import pytest
+
+from continuum.journal.port import Freed, InboxKind, Journal, LeaseLost, RunState
+from tests.contract.builders import (
+    POISON_AFTER,
+    SOON,
+    begin,
+    claim,
+    commit,
+    event,
+    hand_out,
+    let_expire,
+    new_task,
+    owned_run,
+    owned_runs,
+    retire,
+    row,
+    sleep_until,
+    take_tasks,
+    worker_of,
+    write,
+)
+
+
+async def test_p8_running_runs_of_a_retired_worker_are_claimable_at_once(journal: Journal) -> None:
+    worker, heir = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await commit(journal, worker, write(run, event(1)))
+
+    freed = await journal.retire_worker(worker.id, executing=None, poison_after=POISON_AFTER)
+
+    assert freed == Freed(1, 0)
+    (again,) = await claim(journal, heir)
+    assert again.id == run.id
+    assert again.token > run.token
+
+
+async def test_p8_suspended_runs_of_a_retired_worker_keep_their_due_time(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    sleeping, waiting = await owned_runs(journal, worker, 2)
+    due = journal.now() + SOON
+    await commit(
+        journal,
+        worker,
+        write(sleeping, transition=sleep_until(due, release=False)),
+        write(waiting, transition=sleep_until(None, release=False)),
+    )
+
+    await retire(journal, worker)
+
+    assert [(await row(journal, run.id)).due_at for run in (sleeping, waiting)] == [due, None]
+    assert [(await row(journal, run.id)).owner for run in (sleeping, waiting)] == [None, None]
+    assert await claim(journal, await worker_of(journal)) == []
+
+
+async def test_p8_every_later_write_of_a_retired_worker_is_rejected(journal: Journal) -> None:
+    worker, heir = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await retire(journal, worker)
+    await claim(journal, heir)
+
+    for _ in range(2):
+        with pytest.raises(LeaseLost):
+            await commit(journal, worker, write(run, event(1)))
+
+
+async def test_retiring_a_worker_twice_frees_nothing_more(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    await owned_run(journal, worker)
+    await retire(journal, worker)
+
+    assert await journal.retire_worker(worker.id, executing=None, poison_after=1) == Freed(0, 0)
+
+
+async def test_only_what_the_worker_held_is_freed(journal: Journal) -> None:
+    worker, other = await worker_of(journal), await worker_of(journal)
+    await owned_run(journal, worker)
+    kept = await owned_run(journal, other)
+
+    await retire(journal, worker)
+
+    assert (await row(journal, kept.id)).owner == other.id
+    assert (await commit(journal, other, write(kept, event(1)))).rejected == frozenset()
+
+
+async def test_only_expired_spares_a_lease_that_holds(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+
+    freed = await journal.retire_worker(worker.id, executing=run.id, poison_after=1, only_expired=True)
+
+    assert freed == Freed(0, 0)
+    assert (await commit(journal, worker, write(run, event(1)))).rejected == frozenset()
+
+
+async def test_only_expired_takes_a_lease_that_ran_out(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    await owned_run(journal, worker)
+    await let_expire(journal, worker)
+
+    freed = await journal.retire_worker(worker.id, executing=None, poison_after=3, only_expired=True)
+
+    assert freed == Freed(1, 0)
+    assert await journal.expired_workers() == []
+
+
+async def test_a_death_while_executing_is_counted_until_the_run_is_parked(journal: Journal) -> None:
+    run_id, bystander = await begin(journal), await begin(journal)
+    states = []
+    for _ in range(POISON_AFTER):
+        worker = await worker_of(journal)
+        await claim(journal, worker)
+        await retire(journal, worker, executing=run_id)
+        states.append((await row(journal, run_id)).state)
+
+    assert states == [RunState.RUNNING] * (POISON_AFTER - 1) + [RunState.BLOCKED]
+    parked = await row(journal, run_id)
+    assert (parked.owner, parked.due_at) == (None, None)
+    assert parked.reason is not None
+    assert parked.reason.startswith("poison")
+    assert [run.id for run in await claim(journal, await worker_of(journal))] == [bystander]
+
+
+async def test_a_death_is_not_counted_against_a_run_the_worker_does_not_own(journal: Journal) -> None:
+    worker, other = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, other)
+
+    await retire(journal, worker, executing=run.id, poison_after=1)
+
+    assert (await row(journal, run.id)).state is RunState.RUNNING
+    assert (await row(journal, run.id)).owner == other.id
+
+
+async def test_p9_tasks_of_a_retired_worker_become_crash_mail(journal: Journal) -> None:
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await hand_out(journal, owner, run, new_task(1, dispatch=2), new_task(5), new_task(6, timeout=3600.0))
+    await take_tasks(journal, hand)
+
+    freed = await journal.retire_worker(hand.id, executing=None, poison_after=3)
+
+    assert freed == Freed(0, 3)
+    mail = await journal.inbox(owner, None)
+    assert [(m.kind, m.name, m.key, m.body) for m in mail] == [
+        (InboxKind.ACTIVITY_CRASHED, "1", "2", ()),
+        (InboxKind.ACTIVITY_CRASHED, "5", "1", ()),
+        (InboxKind.ACTIVITY_CRASHED, "6", "1", ()),
+    ]
+    assert await take_tasks(journal, await worker_of(journal)) == []
+
+
+async def test_p9_a_task_whose_time_was_up_becomes_time_out_mail(journal: Journal) -> None:
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await hand_out(journal, owner, run, new_task(1, timeout=0.000_001))
+    await take_tasks(journal, hand)
+    await let_expire(journal, hand)
+
+    await retire(journal, hand)
+
+    assert [mail.kind for mail in await journal.inbox(owner, None)] == [InboxKind.ACTIVITY_TIMED_OUT]
+
+
+async def test_tasks_nobody_had_taken_stay(journal: Journal) -> None:
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await hand_out(journal, owner, run, new_task(1))
+
+    await retire(journal, hand)
+
+    assert await journal.inbox(owner, None) == []
+    assert len(await take_tasks(journal, owner)) == 1
+
+
+async def test_p5_crash_mail_makes_a_sleeping_run_claimable(journal: Journal) -> None:
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await hand_out(journal, owner, run, new_task(1))
+    await take_tasks(journal, hand)
+    await commit(journal, owner, write(run, transition=sleep_until(None)))
+
+    await retire(journal, hand)
+
+    assert [again.id for again in await claim(journal, owner)] == [run.id]

@@ -1,0 +1,351 @@
+"""Tasks: who gets which, in what order and how many, and what becomes of the answers."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from continuum.engine.ids import NodeId
+from continuum.journal.port import (
+    ClaimedTask,
+    InboxKind,
+    Journal,
+    LeaseLost,
+    RunState,
+    TaskAnswer,
+    Transition,
+)
+from tests.contract.builders import (
+    begin,
+    claim,
+    commit,
+    end,
+    hand_out,
+    new_task,
+    owned_run,
+    retire,
+    sleep_until,
+    take_tasks,
+    worker_of,
+    write,
+)
+
+
+def answer(task: ClaimedTask, kind: InboxKind = InboxKind.ACTIVITY_COMPLETED) -> TaskAnswer:
+    """Return an answer to a task."""
+    completed = kind is InboxKind.ACTIVITY_COMPLETED
+    return TaskAnswer(task, kind, (b"result",) if completed else ("E", "m", "t", ()))
+
+
+async def test_a_task_is_claimed_with_everything_it_was_handed_out_with(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    task = new_task(3, dispatch=2, attempt=4, arguments=b"\x00\xff", timeout=1.5, key="charge:7")
+    await hand_out(journal, worker, run, task)
+
+    (claimed,) = await take_tasks(journal, worker)
+
+    assert claimed == ClaimedTask(run.id, 3, 2, 4, "mail", "send", b"\x00\xff", 1.5, "charge:7")
+
+
+async def test_a_task_is_claimed_once(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await commit(journal, worker, write(run, tasks=[new_task(seq) for seq in range(1, 21)]))
+    hands = [await worker_of(journal, node=f"node-{number}") for number in range(5)]
+
+    hauls = await asyncio.gather(*(take_tasks(journal, hand, limit=4) for hand in hands))
+
+    claimed = [task.seq for haul in hauls for task in haul]
+    # A claim passes over what another is looking at; nothing is lost by that.
+    claimed += [task.seq for task in await take_tasks(journal, hands[0])]
+    assert sorted(claimed) == list(range(1, 21))
+
+
+async def test_the_highest_priority_comes_first_and_then_the_oldest(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    priorities = {1: 0, 2: 5, 3: 0, 4: 5, 5: -1}
+    await hand_out(journal, worker, run, *(new_task(seq, priority=p) for seq, p in priorities.items()))
+
+    claimed = [(await take_tasks(journal, worker, limit=1))[0].seq for _ in priorities]
+
+    assert claimed == [2, 4, 1, 3, 5]
+
+
+async def test_priorities_count_across_queues(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await hand_out(journal, worker, run, new_task(1, queue="a"), new_task(2, queue="b", priority=1))
+
+    assert [task.seq for task in await take_tasks(journal, worker, limit=1)] == [2]
+
+
+async def test_a_node_runs_no_more_of_a_queue_than_its_limit_over_all_its_workers(journal: Journal) -> None:
+    first, second = await worker_of(journal), await worker_of(journal)
+    elsewhere = await worker_of(journal, node="south")
+    run = await owned_run(journal, first)
+    await hand_out(journal, first, run, *(new_task(seq) for seq in range(1, 7)))
+    limits = {"mail": 3}
+
+    assert len(await take_tasks(journal, first, 2, limits=limits)) == 2
+    assert len(await take_tasks(journal, second, limits=limits)) == 1
+    assert await take_tasks(journal, first, limits=limits) == []
+    assert len(await take_tasks(journal, elsewhere, limits=limits)) == 3
+
+
+async def test_an_answered_task_makes_room_in_its_queue(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await hand_out(journal, worker, run, new_task(1), new_task(2))
+    (first,) = await take_tasks(journal, worker, limits={"mail": 1})
+
+    await journal.answer_tasks(worker, [answer(first)])
+
+    assert [task.seq for task in await take_tasks(journal, worker, limits={"mail": 1})] == [2]
+
+
+async def test_each_unlisted_queue_has_the_unlisted_limit(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    tasks = [new_task(seq, queue=queue) for seq, queue in enumerate("aaabbbccc", 1)]
+    await hand_out(journal, worker, run, *tasks)
+
+    claimed = await take_tasks(journal, worker, limits={"a": 3, "c": 0}, unlisted_limit=2)
+
+    assert sorted(task.queue for task in claimed) == list("aaabb")
+
+
+async def test_isolated_tasks_go_to_who_asks_for_them(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await hand_out(journal, worker, run, new_task(1, isolated=True), new_task(2))
+
+    assert [task.seq for task in await take_tasks(journal, worker)] == [2]
+    assert [task.seq for task in await take_tasks(journal, worker, isolated=True)] == [1]
+
+
+async def test_tasks_of_activities_the_worker_does_not_know_stay(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await hand_out(journal, worker, run, new_task(1, activity="print"))
+
+    assert await take_tasks(journal, worker) == []
+    assert await take_tasks(journal, worker, activities=()) == []
+    assert len(await take_tasks(journal, worker, activities=("send", "print"))) == 1
+
+
+async def test_a_task_for_one_node_is_not_claimed_by_another(journal: Journal) -> None:
+    here, there = await worker_of(journal, node="north"), await worker_of(journal, node="south")
+    run = await owned_run(journal, here)
+    await hand_out(journal, here, run, new_task(1, node=NodeId("south")))
+
+    assert await take_tasks(journal, here) == []
+    assert len(await take_tasks(journal, there)) == 1
+
+
+async def test_a_task_for_a_node_that_was_retired_may_be_claimed_by_any(journal: Journal) -> None:
+    here = await worker_of(journal, node="north")
+    run = await owned_run(journal, here)
+    await hand_out(journal, here, run, new_task(1, node=NodeId("south")))
+
+    await journal.retire_node(NodeId("south"))
+
+    assert len(await take_tasks(journal, here)) == 1
+
+
+async def test_p8_a_retired_worker_claims_no_task(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    await retire(journal, worker)
+
+    with pytest.raises(LeaseLost):
+        await take_tasks(journal, worker)
+
+
+async def test_handing_a_command_out_again_replaces_the_older_dispatch(journal: Journal) -> None:
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await hand_out(journal, owner, run, new_task(1))
+    await take_tasks(journal, hand)
+
+    await hand_out(journal, owner, run, new_task(1, dispatch=2, attempt=2))
+
+    (task,) = await take_tasks(journal, hand)
+    assert (task.dispatch, task.attempt) == (2, 2)
+
+
+async def test_handing_out_the_same_dispatch_again_changes_nothing(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await hand_out(journal, worker, run, new_task(1, dispatch=2))
+    await take_tasks(journal, worker)
+
+    await hand_out(journal, worker, run, new_task(1, dispatch=2), new_task(1, dispatch=1))
+
+    assert await take_tasks(journal, worker) == []
+
+
+async def test_a_dropped_task_is_not_handed_out(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await hand_out(journal, worker, run, new_task(1), new_task(2))
+
+    await commit(journal, worker, write(run, dropped_tasks=[1]))
+
+    assert [task.seq for task in await take_tasks(journal, worker)] == [2]
+
+
+async def test_p9_an_answer_becomes_mail_for_the_run(journal: Journal) -> None:
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await hand_out(journal, owner, run, new_task(1), new_task(2, dispatch=3))
+    first, second = await take_tasks(journal, hand)
+
+    await journal.answer_tasks(hand, [answer(first), answer(second, InboxKind.ACTIVITY_RAISED)])
+
+    mail = sorted(await journal.inbox(owner, None), key=lambda m: m.name)
+    assert [(m.run_id, m.kind, m.name, m.key, m.body) for m in mail] == [
+        (run.id, InboxKind.ACTIVITY_COMPLETED, "1", "1", (b"result",)),
+        (run.id, InboxKind.ACTIVITY_RAISED, "2", "3", ("E", "m", "t", ())),
+    ]
+
+
+async def test_p5_an_answer_makes_a_sleeping_run_claimable(journal: Journal) -> None:
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await hand_out(journal, owner, run, new_task(1))
+    (task,) = await take_tasks(journal, hand)
+    await commit(journal, owner, write(run, transition=sleep_until(None)))
+    assert await claim(journal, owner) == []
+
+    await journal.answer_tasks(hand, [answer(task)])
+
+    assert [again.id for again in await claim(journal, owner)] == [run.id]
+
+
+async def test_p9_a_result_counts_although_its_worker_was_retired(journal: Journal) -> None:
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await hand_out(journal, owner, run, new_task(1))
+    (task,) = await take_tasks(journal, hand)
+    await retire(journal, hand)
+
+    await journal.answer_tasks(hand, [answer(task)])
+
+    kinds = [mail.kind for mail in await journal.inbox(owner, None)]
+    assert kinds == [InboxKind.ACTIVITY_CRASHED, InboxKind.ACTIVITY_COMPLETED]
+
+
+async def test_p9_a_result_counts_although_its_task_was_handed_out_again(journal: Journal) -> None:
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await hand_out(journal, owner, run, new_task(1))
+    (task,) = await take_tasks(journal, hand)
+    await hand_out(journal, owner, run, new_task(1, dispatch=2))
+
+    await journal.answer_tasks(hand, [answer(task)])
+
+    assert [(mail.kind, mail.key) for mail in await journal.inbox(owner, None)] == [
+        (InboxKind.ACTIVITY_COMPLETED, "1")
+    ]
+    assert [again.dispatch for again in await take_tasks(journal, hand)] == [2]
+
+
+async def test_p9_a_result_reaches_whoever_owns_the_run_by_then(journal: Journal) -> None:
+    owner, heir, hand = [await worker_of(journal) for _ in range(3)]
+    run = await owned_run(journal, owner)
+    await hand_out(journal, owner, run, new_task(1))
+    (task,) = await take_tasks(journal, hand)
+    await retire(journal, owner)
+    await claim(journal, heir)
+
+    await journal.answer_tasks(hand, [answer(task)])
+
+    assert [mail.kind for mail in await journal.inbox(heir, None)] == [InboxKind.ACTIVITY_COMPLETED]
+
+
+@pytest.mark.parametrize(
+    "kind", [InboxKind.ACTIVITY_RAISED, InboxKind.ACTIVITY_CRASHED, InboxKind.ACTIVITY_TIMED_OUT]
+)
+async def test_p9_a_failure_from_a_worker_that_lost_the_task_is_dropped(
+    journal: Journal, kind: InboxKind
+) -> None:
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await hand_out(journal, owner, run, new_task(1))
+    (task,) = await take_tasks(journal, hand)
+    await hand_out(journal, owner, run, new_task(1, dispatch=2))
+
+    await journal.answer_tasks(hand, [TaskAnswer(task, kind, ())])
+
+    assert await journal.inbox(owner, None) == []
+    assert len(await take_tasks(journal, hand)) == 1
+
+
+async def test_an_answer_given_twice_is_one_piece_of_mail(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await hand_out(journal, worker, run, new_task(1))
+    (task,) = await take_tasks(journal, worker)
+
+    for _ in range(2):
+        await journal.answer_tasks(worker, [answer(task)])
+
+    assert len(await journal.inbox(worker, None)) == 1
+
+
+async def test_p3_an_answer_to_an_ended_run_is_dropped(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await hand_out(journal, worker, run, new_task(1))
+    (task,) = await take_tasks(journal, worker)
+    await commit(journal, worker, write(run, transition=end()))
+
+    await journal.answer_tasks(worker, [answer(task)])
+
+    assert await journal.sweep() == 0
+
+
+async def test_a_blocked_run_keeps_the_answer_for_later(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await hand_out(journal, worker, run, new_task(1))
+    (task,) = await take_tasks(journal, worker)
+    await commit(journal, worker, write(run, transition=Transition(RunState.BLOCKED)))
+
+    await journal.answer_tasks(worker, [answer(task)])
+
+    await journal.unblock(["orders"])
+    await claim(journal, worker)
+    assert len(await journal.inbox(worker, None)) == 1
+
+
+async def test_the_latest_heartbeat_of_each_activity_is_kept(journal: Journal) -> None:
+    run_id, other = await begin(journal), await begin(journal)
+    await journal.heartbeat(run_id, 1, b"10 %")
+    await journal.heartbeat(run_id, 1, b"20 %")
+    await journal.heartbeat(run_id, 4, b"half")
+
+    assert await journal.last_heartbeats(run_id) == {1: b"20 %", 4: b"half"}
+    assert await journal.last_heartbeats(other) == {}
+
+
+async def test_the_first_result_under_a_key_wins(journal: Journal) -> None:
+    first, second = await begin(journal), await begin(journal)
+
+    assert await journal.recall("charge", "k") is None
+    assert await journal.remember("charge", "k", first, b"one") == b"one"
+    assert await journal.remember("charge", "k", second, b"two") == b"one"
+    assert await journal.recall("charge", "k") == b"one"
+    assert await journal.recall("refund", "k") is None
+
+
+async def test_of_concurrent_results_under_a_key_all_see_the_same_one(journal: Journal) -> None:
+    run_id = await begin(journal)
+
+    seen = await asyncio.gather(
+        *(journal.remember("charge", "k", run_id, str(number).encode()) for number in range(8))
+    )
+
+    assert len(set(seen)) == 1

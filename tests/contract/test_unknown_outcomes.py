@@ -1,0 +1,175 @@
+"""P12: commits whose answer never came, asked for again with the same batch number."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from continuum.errors import JournalUnavailable
+from continuum.journal.memory import MemoryJournal
+from continuum.journal.port import Journal, LeaseLost, RunState, RunWrite, Worker
+from continuum.journal.postgres import PostgresJournal
+from tests.contract.builders import (
+    commit,
+    end,
+    event,
+    new_task,
+    owned_run,
+    owned_runs,
+    retire,
+    row,
+    seqs,
+    sleep_until,
+    take_tasks,
+    until,
+    worker_of,
+    write,
+)
+from tests.contract.cutting_proxy import CuttingProxy, Loss, cutting_proxy
+
+BATCH = 10**9
+
+
+@asynccontextmanager
+async def behind_a_proxy(dsn: str, schema: str) -> AsyncIterator[tuple[PostgresJournal, CuttingProxy]]:
+    """Yield a Postgres journal whose connections can be cut."""
+    async with cutting_proxy(dsn) as (proxy, through):
+        journal = PostgresJournal(through, schema=schema)
+        await journal.open()
+        try:
+            yield journal, proxy
+        finally:
+            await journal.close()
+
+
+async def lose(journal: Journal, proxy: CuttingProxy, loss: Loss, worker: Worker, *writes: RunWrite) -> None:
+    """Commit, and lose the request or the answer on the way."""
+    # One like it first, so that what is lost is the statement and not a preparation of it.
+    await journal.commit(worker, BATCH - 1, writes[:0])
+    proxy.next_loss = loss
+    with pytest.raises(JournalUnavailable):
+        await journal.commit(worker, BATCH, writes)
+
+
+async def test_p12_memory_applies_a_batch_once_however_often_it_is_asked_for(runner: asyncio.Runner) -> None:
+    journal = MemoryJournal()
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    batch = [write(run, event(1), tasks=[new_task()], transition=end(result=b"r"))]
+
+    answers = [await journal.commit(worker, BATCH, batch) for _ in range(2)]
+
+    assert answers[0] == answers[1]
+    assert answers[0].rejected == frozenset()
+    assert await seqs(journal, run.id) == [1]
+
+
+@pytest.mark.parametrize("loss", [Loss.REQUEST, Loss.ANSWER])
+async def test_p12_a_commit_without_answer_takes_effect_once(
+    runner: asyncio.Runner, dsn: str, schema: str, loss: Loss
+) -> None:
+    async with behind_a_proxy(dsn, schema) as (journal, proxy):
+        worker = await worker_of(journal)
+        going, sleeping = await owned_runs(journal, worker, 2)
+        writes = [
+            write(going, event(1), tasks=[new_task()]),
+            write(sleeping, event(1), transition=sleep_until(None, release=False)),
+        ]
+        await lose(journal, proxy, loss, worker, *writes)
+        assert await seqs(journal, going.id) == ([1] if loss is Loss.ANSWER else [])
+
+        committed = await journal.commit(worker, BATCH, writes)
+
+        assert committed.rejected == frozenset()
+        assert await seqs(journal, going.id) == await seqs(journal, sleeping.id) == [1]
+        assert (await row(journal, sleeping.id)).state is RunState.SUSPENDED
+        assert len(await take_tasks(journal, worker)) == 1
+        assert (await commit(journal, worker, write(going, event(2)))).rejected == frozenset()
+
+
+@pytest.mark.parametrize("state", [RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED, RunState.BLOCKED])
+async def test_p12_a_run_that_ended_in_the_commit_is_not_called_rejected(
+    runner: asyncio.Runner, dsn: str, schema: str, state: RunState
+) -> None:
+    async with behind_a_proxy(dsn, schema) as (journal, proxy):
+        worker = await worker_of(journal)
+        run = await owned_run(journal, worker)
+        writes = [write(run, event(1), transition=end(state))]
+        await lose(journal, proxy, Loss.ANSWER, worker, *writes)
+        assert (await row(journal, run.id)).state is state
+
+        assert (await journal.commit(worker, BATCH, writes)).rejected == frozenset()
+
+
+async def test_p12_a_run_that_the_lost_commit_rejected_is_told(
+    runner: asyncio.Runner, dsn: str, schema: str
+) -> None:
+    async with behind_a_proxy(dsn, schema) as (journal, proxy):
+        worker, other = await worker_of(journal), await worker_of(journal)
+        stale, kept = await owned_runs(journal, worker, 2)
+        await journal.release(worker, [stale.id], crashed=False, poison_after=3)
+        await journal.claim(other, [("orders", "v1")], 1)
+        writes = [write(stale, event(1)), write(kept, event(1))]
+        await lose(journal, proxy, Loss.ANSWER, worker, *writes)
+
+        assert (await journal.commit(worker, BATCH, writes)).rejected == {stale.id}
+        assert await seqs(journal, kept.id) == [1]
+
+
+async def test_p12_asking_again_without_the_lease_is_refused(
+    runner: asyncio.Runner, dsn: str, schema: str
+) -> None:
+    async with behind_a_proxy(dsn, schema) as (journal, proxy):
+        worker = await worker_of(journal)
+        run = await owned_run(journal, worker)
+        writes = [write(run, event(1))]
+        await lose(journal, proxy, Loss.REQUEST, worker, *writes)
+        await retire(journal, worker)
+
+        with pytest.raises(LeaseLost):
+            await journal.commit(worker, BATCH, writes)
+        assert await seqs(journal, run.id) == []
+
+
+async def test_p12_a_commit_that_is_still_under_way_on_the_server_takes_effect_once(
+    runner: asyncio.Runner, dsn: str, schema: str
+) -> None:
+    async with (
+        behind_a_proxy(dsn, schema) as (journal, proxy),
+        await psycopg.AsyncConnection.connect(dsn) as holder,
+    ):
+        worker = await worker_of(journal)
+        run = await owned_run(journal, worker)
+        writes = [write(run, event(1), tasks=[new_task()])]
+        await journal.commit(worker, BATCH - 1, [])
+        await holder.execute(
+            SQL("select from {}.runs where id = %s for update").format(Identifier(schema)), (run.id,)
+        )
+
+        first = asyncio.create_task(journal.commit(worker, BATCH, writes))
+        await until(lambda: waiting_for_locks(dsn, schema, 1))
+        await proxy.cut()
+        with pytest.raises(JournalUnavailable):
+            await first
+        second = asyncio.create_task(journal.commit(worker, BATCH, writes))
+        await until(lambda: waiting_for_locks(dsn, schema, 2))
+        await holder.rollback()
+
+        assert (await second).rejected == frozenset()
+        assert await seqs(journal, run.id) == [1]
+
+
+async def waiting_for_locks(dsn: str, schema: str, number: int) -> bool:
+    """Tell whether so many statements on a schema wait for a lock."""
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        cursor = await connection.execute(
+            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like %s",
+            (f"%{schema}%",),
+        )
+        (counted,) = await cursor.fetchone() or (0,)
+        return bool(counted >= number)
