@@ -58,6 +58,17 @@ async def test_an_inbox_shows_the_runs_asked_for_and_only_what_the_worker_owns(j
     assert await journal.inbox(worker, []) == []
 
 
+async def test_mail_of_several_runs_is_read_in_the_order_it_was_posted(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    first, second = await owned_runs(journal, worker, 2)
+    order = [second.id, first.id, second.id, first.id]
+    for run_id in order:
+        await journal.post([signal(run_id)])
+
+    assert [mail.run_id for mail in await journal.inbox(worker, None)] == order
+    assert [mail.run_id for mail in await journal.inbox(worker, [first.id, second.id])] == order
+
+
 async def test_a_retired_worker_reads_no_mail(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)

@@ -283,6 +283,35 @@ async def test_p9_a_failure_from_a_worker_that_lost_the_task_is_dropped(
     assert len(await take_tasks(journal, hand)) == 1
 
 
+async def test_p9_a_failure_from_a_worker_that_never_had_the_task_is_dropped(journal: Journal) -> None:
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await hand_out(journal, owner, run, new_task(1))
+    (task,) = await take_tasks(journal, hand)
+
+    await journal.answer_tasks(owner, [answer(task, InboxKind.ACTIVITY_RAISED)])
+    assert await journal.inbox(owner, None) == []
+
+    await journal.answer_tasks(hand, [answer(task, InboxKind.ACTIVITY_RAISED)])
+    assert len(await journal.inbox(owner, None)) == 1
+
+
+async def test_p9_a_failure_of_an_earlier_dispatch_leaves_the_later_one_alone(journal: Journal) -> None:
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await hand_out(journal, owner, run, new_task(1))
+    (earlier,) = await take_tasks(journal, hand)
+    await hand_out(journal, owner, run, new_task(1, dispatch=2))
+    (later,) = await take_tasks(journal, hand)
+
+    failed = [answer(task, InboxKind.ACTIVITY_RAISED) for task in (earlier, later)]
+    await journal.answer_tasks(hand, failed[:1])
+    assert await journal.inbox(owner, None) == []
+
+    await journal.answer_tasks(hand, failed[1:])
+    assert [mail.key for mail in await journal.inbox(owner, None)] == ["2"]
+
+
 async def test_an_answer_given_twice_is_one_piece_of_mail(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)

@@ -31,6 +31,7 @@ from tests.contract.builders import (
     write,
 )
 from tests.contract.cutting_proxy import CuttingProxy, Loss, cutting_proxy
+from tests.contract.lock_watch import waiting_for_locks
 
 BATCH = 10**9
 
@@ -162,14 +163,3 @@ async def test_p12_a_commit_that_is_still_under_way_on_the_server_takes_effect_o
 
         assert (await second).rejected == frozenset()
         assert await seqs(journal, run.id) == [1]
-
-
-async def waiting_for_locks(dsn: str, schema: str, number: int) -> bool:
-    """Tell whether so many statements on a schema wait for a lock."""
-    async with await psycopg.AsyncConnection.connect(dsn) as connection:
-        cursor = await connection.execute(
-            "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like %s",
-            (f"%{schema}%",),
-        )
-        (counted,) = await cursor.fetchone() or (0,)
-        return bool(counted >= number)

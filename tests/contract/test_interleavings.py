@@ -1,0 +1,219 @@
+"""Both orders of two writers that meet in Postgres, held open in explicit transactions.
+
+A memory journal has no such moments: each of its methods is one step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from continuum.journal.port import Freed, LeaseLost, Posted, RunState
+from continuum.journal.postgres import PostgresJournal
+from tests.contract.builders import (
+    begin,
+    claim,
+    commit,
+    end,
+    event,
+    owned_run,
+    row,
+    seqs,
+    signal,
+    sleep_until,
+    until,
+    worker_of,
+    write,
+)
+from tests.contract.lock_watch import waiting_for_locks
+
+
+@dataclass
+class Meeting:
+    """A journal, and a transaction beside it that the test holds open."""
+
+    journal: PostgresJournal
+    dsn: str
+    schema: str
+    other: psycopg.AsyncConnection[Any]
+
+    async def hold(self, statement: LiteralString, *parameters: object) -> None:
+        """Do something in the other transaction, and leave it open."""
+        await self.other.execute(SQL(statement).format(schema=Identifier(self.schema)), parameters)
+
+    async def waiting(self, number: int) -> None:
+        """Return once so many of the journal's statements wait for a lock."""
+        await until(lambda: waiting_for_locks(self.dsn, self.schema, number))
+
+
+@asynccontextmanager
+async def meeting(dsn: str, schema: str) -> AsyncIterator[Meeting]:
+    """Yield a journal with a second transaction beside it."""
+    journal = PostgresJournal(dsn, schema=schema)
+    await journal.open()
+    try:
+        async with await psycopg.AsyncConnection.connect(dsn) as other:
+            yield Meeting(journal, dsn, schema, other)
+    finally:
+        await journal.close()
+
+
+LOCK_RUN: LiteralString = "select from {schema}.runs where id = %s for update"
+
+
+async def test_p8_a_retirement_waits_for_the_write_in_flight(
+    runner: asyncio.Runner, dsn: str, schema: str
+) -> None:
+    async with meeting(dsn, schema) as met:
+        journal, worker = met.journal, await worker_of(met.journal)
+        run = await owned_run(journal, worker)
+        await met.hold(LOCK_RUN, run.id)
+
+        writing = asyncio.create_task(commit(journal, worker, write(run, event(1))))
+        await met.waiting(1)
+        retiring = asyncio.create_task(journal.retire_worker(worker.id, executing=None, poison_after=3))
+        await met.waiting(2)
+        await met.other.rollback()
+
+        assert (await writing).rejected == frozenset()
+        assert await retiring == Freed(1, 0)
+        assert await seqs(journal, run.id) == [1]
+        with pytest.raises(LeaseLost):
+            await commit(journal, worker, write(run, event(2)))
+
+
+async def test_p8_a_write_waits_for_the_retirement_in_flight_and_is_rejected(
+    runner: asyncio.Runner, dsn: str, schema: str
+) -> None:
+    async with meeting(dsn, schema) as met:
+        journal, worker = met.journal, await worker_of(met.journal)
+        run = await owned_run(journal, worker)
+        await met.hold("delete from {schema}.workers where id = %s", worker.id)
+
+        writing = asyncio.create_task(commit(journal, worker, write(run, event(1))))
+        await met.waiting(1)
+        await met.other.commit()
+
+        with pytest.raises(LeaseLost):
+            await writing
+        assert await seqs(journal, run.id) == []
+
+
+async def test_p1_a_write_waits_for_a_change_of_token_in_flight_and_is_rejected(
+    runner: asyncio.Runner, dsn: str, schema: str
+) -> None:
+    async with meeting(dsn, schema) as met:
+        journal, worker = met.journal, await worker_of(met.journal)
+        run = await owned_run(journal, worker)
+        await met.hold("update {schema}.runs set token = token + 1 where id = %s", run.id)
+
+        writing = asyncio.create_task(commit(journal, worker, write(run, event(1))))
+        await met.waiting(1)
+        await met.other.commit()
+
+        assert (await writing).rejected == {run.id}
+        assert await seqs(journal, run.id) == []
+
+
+async def test_p8_a_claim_waits_for_the_retirement_in_flight_and_owns_nothing(
+    runner: asyncio.Runner, dsn: str, schema: str
+) -> None:
+    async with meeting(dsn, schema) as met:
+        journal, worker = met.journal, await worker_of(met.journal)
+        run_id = await begin(journal)
+        await met.hold("delete from {schema}.workers where id = %s", worker.id)
+
+        claiming = asyncio.create_task(claim(journal, worker))
+        await met.waiting(1)
+        await met.other.commit()
+
+        with pytest.raises(LeaseLost):
+            await claiming
+        assert (await row(journal, run_id)).owner is None
+
+
+async def test_p3_a_post_waits_for_the_end_in_flight_and_is_refused(
+    runner: asyncio.Runner, dsn: str, schema: str
+) -> None:
+    async with meeting(dsn, schema) as met:
+        journal, worker = met.journal, await worker_of(met.journal)
+        run = await owned_run(journal, worker)
+        await met.hold("update {schema}.runs set state = 4, owner = null where id = %s", run.id)
+
+        posting = asyncio.create_task(journal.post([signal(run.id, key="d")]))
+        await met.waiting(1)
+        await met.other.commit()
+
+        assert await posting == [Posted.TERMINAL]
+        assert await journal.sweep() == 0
+
+
+async def test_p5_mail_posted_while_its_run_is_being_given_up_makes_it_claimable(
+    runner: asyncio.Runner, dsn: str, schema: str
+) -> None:
+    async with meeting(dsn, schema) as met:
+        journal, worker = met.journal, await worker_of(met.journal)
+        run = await owned_run(journal, worker)
+        await met.hold(LOCK_RUN, run.id)
+
+        giving_up = asyncio.create_task(
+            commit(journal, worker, write(run, event(1), transition=sleep_until(None)))
+        )
+        await met.waiting(1)
+        posting = asyncio.create_task(journal.post([signal(run.id)]))
+        await met.waiting(2)
+        await met.other.rollback()
+
+        await giving_up
+        assert await posting == [Posted.ACCEPTED]
+        assert [again.id for again in await claim(journal, worker)] == [run.id]
+
+
+async def test_a_forced_cancel_that_waits_for_the_end_of_a_run_does_not_undo_it(
+    runner: asyncio.Runner, dsn: str, schema: str
+) -> None:
+    async with meeting(dsn, schema) as met:
+        journal, worker = met.journal, await worker_of(met.journal)
+        run = await owned_run(journal, worker)
+        await met.hold(LOCK_RUN, run.id)
+
+        ending = asyncio.create_task(
+            commit(journal, worker, write(run, event(1), transition=end(result=b"r")))
+        )
+        await met.waiting(1)
+        cancelling = asyncio.create_task(journal.force_cancel(run.id))
+        await met.waiting(2)
+        await met.other.rollback()
+
+        await ending
+        assert await cancelling is Posted.TERMINAL
+        assert (await row(journal, run.id)).state is RunState.COMPLETED
+
+
+async def test_a_sparing_retirement_that_waits_for_a_renewal_spares_the_worker(
+    runner: asyncio.Runner, dsn: str, schema: str
+) -> None:
+    async with meeting(dsn, schema) as met:
+        journal, worker = met.journal, await worker_of(met.journal)
+        run = await owned_run(journal, worker)
+        await journal.renew([worker.id], -1.0, None)
+        await met.hold(
+            "update {schema}.workers set expires_at = clock_timestamp() + interval '1 hour' where id = %s",
+            worker.id,
+        )
+
+        retiring = asyncio.create_task(
+            journal.retire_worker(worker.id, executing=None, poison_after=3, only_expired=True)
+        )
+        await met.waiting(1)
+        await met.other.commit()
+
+        assert await retiring == Freed(0, 0)
+        assert (await commit(journal, worker, write(run, event(1)))).rejected == frozenset()

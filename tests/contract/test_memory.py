@@ -1,0 +1,169 @@
+"""What only the memory journal has: an injected clock, and hints without a server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from continuum.journal.memory import MemoryJournal
+from continuum.journal.port import InboxKind, LeaseLost, Notification, Topic
+from tests.contract.builders import (
+    begin,
+    claim,
+    commit,
+    event,
+    hand_out,
+    new_run,
+    new_task,
+    owned_run,
+    retire,
+    row,
+    signal,
+    sleep_until,
+    take_tasks,
+    worker_of,
+    write,
+)
+
+SECOND = 1_000_000
+
+
+class HandClock:
+    """A clock that a test moves by hand."""
+
+    def __init__(self) -> None:
+        self.time = 1_700_000_000 * SECOND
+
+    def __call__(self) -> int:
+        return self.time
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    """A clock that stands still."""
+    return HandClock()
+
+
+async def test_p10_all_times_are_the_injected_clocks(runner: asyncio.Runner, clock: HandClock) -> None:
+    journal = MemoryJournal(clock)
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    clock.time += 5 * SECOND
+
+    committed = await commit(journal, worker, write(run, event(1)))
+
+    assert run.started_at == clock.time - 5 * SECOND
+    assert committed.at == journal.now() == clock.time
+
+
+async def test_a_sleeping_run_is_due_exactly_when_its_time_comes(
+    runner: asyncio.Runner, clock: HandClock
+) -> None:
+    journal = MemoryJournal(clock)
+    worker = await worker_of(journal, ttl=10**6)
+    run = await owned_run(journal, worker)
+    await commit(journal, worker, write(run, transition=sleep_until(clock.time + 86_400 * SECOND)))
+
+    clock.time += 86_400 * SECOND - 1
+    assert await claim(journal, worker) == []
+    clock.time += 1
+    assert [again.id for again in await claim(journal, worker)] == [run.id]
+
+
+async def test_a_lease_runs_out_on_the_injected_clock(runner: asyncio.Runner, clock: HandClock) -> None:
+    journal = MemoryJournal(clock)
+    worker = await worker_of(journal, ttl=10.0)
+    run = await owned_run(journal, worker)
+
+    clock.time += 10 * SECOND - 1
+    await commit(journal, worker, write(run, event(1)))
+    assert await journal.expired_workers() == []
+    clock.time += 1
+    assert await journal.expired_workers() == [worker.id]
+    with pytest.raises(LeaseLost):
+        await commit(journal, worker, write(run, event(2)))
+
+
+async def test_a_task_is_timed_out_by_the_injected_clock(runner: asyncio.Runner, clock: HandClock) -> None:
+    journal = MemoryJournal(clock)
+    owner, early, late = [await worker_of(journal, ttl=10**6) for _ in range(3)]
+    run = await owned_run(journal, owner)
+    await hand_out(journal, owner, run, new_task(1, timeout=2.0), new_task(2, timeout=2.0))
+    await take_tasks(journal, early, limit=1)
+    await take_tasks(journal, late, limit=1)
+
+    clock.time += 2 * SECOND - 1
+    await retire(journal, early)
+    clock.time += 1
+    await retire(journal, late)
+
+    kinds = [mail.kind for mail in await journal.inbox(owner, None)]
+    assert kinds == [InboxKind.ACTIVITY_CRASHED, InboxKind.ACTIVITY_TIMED_OUT]
+
+
+async def test_runs_of_one_instant_are_claimed_in_the_order_of_their_starts(
+    runner: asyncio.Runner, clock: HandClock
+) -> None:
+    journal = MemoryJournal(clock)
+    worker = await worker_of(journal)
+    runs = [new_run() for _ in range(20)]
+    await journal.start(runs)
+
+    assert [claimed.id for claimed in await claim(journal, worker)] == [run.id for run in runs]
+
+
+async def test_p11_hints_of_one_topic_wait_as_one(runner: asyncio.Runner) -> None:
+    journal = MemoryJournal()
+    hints = journal.notifications([Topic.DONE, Topic.WORK])
+    run_ids = [await begin(journal) for _ in range(3)]
+    for run_id in run_ids:
+        await journal.force_cancel(run_id)
+
+    assert await anext(hints) == Notification(Topic.WORK, ())
+    assert await anext(hints) == Notification(Topic.DONE, tuple(sorted(run_ids)))
+
+
+async def test_closing_ends_every_iteration_over_hints(runner: asyncio.Runner) -> None:
+    journal = MemoryJournal()
+    await begin(journal)
+    hints = journal.notifications([Topic.WORK])
+    waiting = asyncio.create_task(collect(hints))
+    await begin(journal)
+
+    await journal.close()
+
+    assert await waiting == [Notification(Topic.WORK, ())]
+
+
+async def collect(hints: AsyncIterator[Notification]) -> list[Notification]:
+    """Return every hint there is until the end."""
+    return [hint async for hint in hints]
+
+
+async def test_a_row_that_was_handed_out_does_not_change(runner: asyncio.Runner) -> None:
+    journal = MemoryJournal()
+    run_id = await begin(journal, attributes={"a": 1})
+    before = await row(journal, run_id)
+
+    await journal.set_attributes(run_id, {"b": 2})
+
+    assert before.attributes == {"a": 1}
+
+
+async def test_a_due_time_that_was_replaced_wakes_nobody(runner: asyncio.Runner, clock: HandClock) -> None:
+    journal = MemoryJournal(clock)
+    worker = await worker_of(journal, ttl=10**6)
+    run = await owned_run(journal, worker)
+    await commit(journal, worker, write(run, transition=sleep_until(clock.time + 10 * SECOND)))
+    await journal.post([signal(run.id)])
+    (run,) = await claim(journal, worker)
+    (mail,) = await journal.inbox(worker, None)
+    later = sleep_until(clock.time + 100 * SECOND)
+    await commit(journal, worker, write(run, event(1), consumed=[mail.id], transition=later))
+
+    clock.time += 10 * SECOND
+    assert await claim(journal, worker) == []
+    clock.time += 90 * SECOND
+    assert [again.id for again in await claim(journal, worker)] == [run.id]
