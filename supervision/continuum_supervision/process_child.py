@@ -1,5 +1,6 @@
 """One process as the root supervisor keeps it: its lives, its deaths, and what waits for it. No Thespian."""
 
+import logging
 import os
 import signal
 from collections import deque
@@ -13,6 +14,8 @@ from continuum_supervision.process_decisions import Stopping, recent_deaths, too
 from continuum_supervision.process_limits import MESSAGES_KEPT_WHILE_DOWN
 from continuum_supervision.process_wire import Deliveries, Delivery
 
+logger = logging.getLogger("continuum.process")
+
 
 @dataclass(slots=True)
 class Child:
@@ -21,7 +24,6 @@ class Child:
     process: BaseProcess | None = None
     address: Any = None
     ready: bool = False
-    finished: bool = False
     asked_until: float | None = None
     sending: bool = False
     shutdown_unsent: bool = False
@@ -46,7 +48,7 @@ class Child:
         """Note a fresh process; notices its predecessor had not taken are for it."""
         self.incarnation += 1
         self.process, self.address = process, address
-        self.ready = self.finished = self.sending = self.restart_due = False
+        self.ready = self.sending = self.restart_due = False
         self._waiting.extendleft(reversed(self._notices))
         return self.started()
 
@@ -116,5 +118,11 @@ class Child:
         for position, delivery in enumerate(self._waiting):
             if delivery.notice is None:
                 del self._waiting[position]
+                if self.dropped == 0:
+                    logger.warning(
+                        "messages for process %s are dropped: %d wait already",
+                        self.spec.id,
+                        len(self._waiting),
+                    )
                 self.dropped += 1
                 return

@@ -32,13 +32,6 @@ from continuum_supervision.process import (
 from continuum_supervision.process_actor import ProcessActor, intent
 from continuum_supervision.process_child import Child
 from continuum_supervision.process_control import ControlReader, ControlWriter
-from continuum_supervision.process_decisions import (
-    AllStopped,
-    AskToStop,
-    KillOverdue,
-    WaitUntil,
-    next_shutdown_step,
-)
 from continuum_supervision.process_limits import (
     EXIT_RECHECK_S,
     GOODBYE_GRACE_S,
@@ -47,6 +40,7 @@ from continuum_supervision.process_limits import (
 )
 from continuum_supervision.process_node import close_life_pipe, forking_parent, inherited, own_logging
 from continuum_supervision.process_peer_link import Fate, PeerLink, PeerNews
+from continuum_supervision.process_shutdown import NodeShutdown
 from continuum_supervision.process_signals import restore_signals
 from continuum_supervision.process_wire import (
     Address,
@@ -91,10 +85,7 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
         self._reader, self._writer = ControlReader(held.control), ControlWriter(held.control)
         self._children = {spec.id: Child(spec) for spec in self._plan.specs}
         self._peers: PeerLink | None = None
-        self._stopping_until: float | None = None
-        self._stopping = False
-        self._ending = False
-        self._reason: str | None = None
+        self._shutdown = NodeShutdown(self._children, self._wake_after)
 
     def receiveMessage(self, message: Any, sender: Any) -> ThespianWatch:  # noqa: N802 - Thespian's name
         try:
@@ -118,7 +109,7 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
             case WakeupMessage(payload=payload) if payload == _TICK:
                 self._tick()
             case WakeupMessage(payload=payload) if payload == _END:
-                self._end_now(self._reason)
+                self._end_now(self._shutdown.reason)
             case Hello() | Goodbye():
                 self._peer_link.hear(message)
             case PeerDeliveries():
@@ -151,7 +142,7 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
 
     def _tick(self) -> None:
         end_if_orphaned(self._parent_pid)
-        if not self._stopping:
+        if not self._shutdown.begun:
             self._peer_link.tick()
         self.wakeupAfter(timedelta(seconds=SUPERVISOR_TICK_S), _TICK)
 
@@ -179,7 +170,7 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
         for child in self._children.values():
             if child.has_exited():
                 self._bury(child, now)
-        if self._stopping:
+        if self._shutdown.begun:
             self._go_on_stopping(now)
             return
         due = [child for child in self._children.values() if child.restart_due]
@@ -192,7 +183,7 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
     def _bury(self, child: Child, now: float) -> None:
         died = child.end_life(now, inherited().board.read(child.spec.id))
         self._tell_watchers([died])
-        if self._stopping:
+        if self._shutdown.begun:
             return
         if child.has_died_too_often(now):
             spec = child.spec
@@ -235,7 +226,8 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
             case NoticesTaken(up_to):
                 child.take_notices(up_to)
             case Finished():
-                child.finished = child.finished or current
+                # Its exit follows; the exit counts.
+                pass
             case never:
                 assert_never(never)
 
@@ -297,43 +289,17 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
 
     def _stop(self, budget: float | None, reason: str | None) -> None:
         now = time.monotonic()
-        if budget is not None:
-            self._stopping_until = now + budget
-        if not self._stopping:
-            self._stopping, self._reason = True, reason
+        self._shutdown.begin(now, budget=budget, reason=reason)
         self._go_on_stopping(now)
 
     def _go_on_stopping(self, now: float) -> None:
-        if self._ending:
-            return
-        match next_shutdown_step([child.stopping() for child in self._children.values()], now=now):
-            case AskToStop(process_id):
-                child = self._children[process_id]
-                deadline = now + child.spec.shutdown_budget
-                child.ask_to_stop(min(deadline, self._stopping_until or deadline))
-                self._wake_at(now, child.asked_until or now)
-            case KillOverdue(process_id):
-                logger.warning("process %s outlived its shutdown budget and is killed", process_id)
-                self._children[process_id].kill()
-                self.wakeupAfter(timedelta(seconds=EXIT_RECHECK_S), _CHECK)
-            case WaitUntil(deadline):
-                if self._stopping_until is not None and self._stopping_until < deadline:
-                    self._hasten(self._stopping_until)
-                    self._wake_at(now, self._stopping_until)
-            case AllStopped():
-                self._ending = True
-                self._peer_link.say_goodbye(then=lambda: self._end_now(self._reason))
-                self.wakeupAfter(timedelta(seconds=GOODBYE_GRACE_S), _END)
-            case never:
-                assert_never(never)
+        if self._shutdown.go_on(now):
+            reason = self._shutdown.reason
+            self._peer_link.say_goodbye(then=lambda: self._end_now(reason))
+            self.wakeupAfter(timedelta(seconds=GOODBYE_GRACE_S), _END)
 
-    def _hasten(self, deadline: float) -> None:
-        for child in self._children.values():
-            if child.asked_until is not None:
-                child.asked_until = min(child.asked_until, deadline)
-
-    def _wake_at(self, now: float, deadline: float) -> None:
-        self.wakeupAfter(timedelta(seconds=max(0.0, deadline - now)), _CHECK)
+    def _wake_after(self, seconds: float) -> None:
+        self.wakeupAfter(timedelta(seconds=seconds), _CHECK)
 
     def _end_now(self, reason: str | None) -> None:
         """End the node: the children go with this process; admin and system process notice its end."""
