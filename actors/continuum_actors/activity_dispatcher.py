@@ -32,6 +32,7 @@ from continuum_actors.host import Host
 from continuum_supervision import Actor, ActorRef, ExitReason
 
 log = logging.getLogger("continuum.activities")
+_POLL = say.LookForWork()
 
 
 class ActivityDispatcher(Actor):
@@ -48,6 +49,7 @@ class ActivityDispatcher(Actor):
         self._answers: list[TaskAnswer] = []
         self._beats: dict[tuple[RunId, int], bytes] = {}
         self._background: set[asyncio.Task[Any]] = set()
+        self._enrolled = False
         self._claiming = False
         self._look_again = False
         self._answering = False
@@ -55,6 +57,11 @@ class ActivityDispatcher(Actor):
 
     def init(self) -> None:
         self._host.activities = self
+        self._poll()
+
+    def _poll(self) -> None:
+        """Look now and then without a hint; hints may be lost."""
+        self.send_after(self._host.settings.poll * (0.75 + self._host.fraction() / 2), _POLL)
 
     # The runs that are live here.
 
@@ -152,10 +159,15 @@ class ActivityDispatcher(Actor):
     # Claimed tasks.
 
     def handle_cast(self, message: say.LookForWork) -> None:
-        """There may be tasks to claim."""
+        """The worker lease is there, or there may be tasks to claim."""
+        self._enrolled = True
+        self.look_for_work()
+
+    def look_for_work(self) -> None:
+        """Claim tasks as far as there is capacity."""
         if self._claiming:
             self._look_again = True
-        elif not self._host.draining:
+        elif self._enrolled and not self._host.draining:
             self._claiming = True
             self._begin(self._claim())
 
@@ -219,7 +231,7 @@ class ActivityDispatcher(Actor):
                 del self._answers[: len(answers)]
         finally:
             self._answering = False
-        self.handle_cast(say.LookForWork())
+        self.look_for_work()
 
     # Heartbeats.
 
@@ -245,9 +257,12 @@ class ActivityDispatcher(Actor):
 
     # Lifecycle.
 
-    def handle_info(self, message: BaseException) -> None:
-        """Something in the background failed that must not."""
-        raise message
+    def handle_info(self, message: BaseException | say.LookForWork) -> None:
+        """Time for a look; or something in the background failed that must not."""
+        if isinstance(message, BaseException):
+            raise message
+        self.look_for_work()
+        self._poll()
 
     def terminate(self, reason: ExitReason) -> None:
         for task in self._background:

@@ -15,7 +15,7 @@ from continuum_actors.run_supervisor import RunSupervisor
 from continuum_actors.signal_router import SignalRouter
 from continuum_actors.timer_wheel import TimerWheel
 from continuum_actors.worker_lease import WorkerLease
-from continuum_supervision import ChildSpec, RegistryActor, Shutdown, Strategy, Supervisor
+from continuum_supervision import ChildSpec, Registry, RegistryActor, Shutdown, Strategy, Supervisor
 
 # A process whose actors crash this often in this many seconds is better replaced whole.
 MAX_RESTARTS = 10
@@ -44,6 +44,12 @@ def activity_host_children(host: Host) -> list[ChildSpec]:
     ]
 
 
-def host_supervisor(children: list[ChildSpec]) -> Supervisor:
+def host_supervisor(children: list[ChildSpec], registry: Registry | None = None) -> Supervisor:
     """Return the supervisor of one process's children."""
-    return Supervisor(children, strategy=Strategy.REST_FOR_ONE, max_restarts=MAX_RESTARTS, max_seconds=MAX_SECONDS)
+    return Supervisor(
+        children,
+        strategy=Strategy.REST_FOR_ONE,
+        max_restarts=MAX_RESTARTS,
+        max_seconds=MAX_SECONDS,
+        registry=registry,
+    )

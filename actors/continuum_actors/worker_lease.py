@@ -38,5 +38,6 @@ class WorkerLease(Actor):
         raise message
 
     def lost(self, error: LeaseLost) -> None:
-        """Give everything up and begin anew."""
-        self.ref.send(error)
+        """Give everything up and begin anew; late news of an earlier lease is none."""
+        if error.worker == self._host.worker.id:
+            self.ref.send(error)

@@ -22,6 +22,7 @@ class NodeConfig:
     """One node: where its database is, what code it runs, and how many processes it has.
 
     `modules` are import names whose workflows and activities the node serves.
+    `live_parked_runs` is how many parked runs a run host keeps in memory, None for the default.
     `queues` bounds how many tasks of a queue run at once on this node. `dsn` None
     starts this user's embedded Postgres. `bind` and `join` are (host, port).
     """
@@ -39,6 +40,7 @@ class NodeConfig:
     cookie_file: Path | None = None
     listen: bool = True
     lease_ttl: float = LEASE_TTL_SECONDS
+    live_parked_runs: int | None = None
 
     def __post_init__(self) -> None:
         if self.run_hosts < 1:

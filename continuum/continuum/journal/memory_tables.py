@@ -147,7 +147,7 @@ class MemoryTables:
     def _leased(self, worker: Worker) -> StoredWorker:
         stored = self._workers.get(worker.id)
         if stored is None or stored.expires_at <= self.now():
-            raise LeaseLost(f"the lease of worker {worker.id} was taken away; register anew")
+            raise LeaseLost(worker.id)
         return stored
 
     def _offer(self, run: StoredRun) -> None:

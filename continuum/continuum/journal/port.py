@@ -83,6 +83,10 @@ class Topic(IntEnum):
 class LeaseLost(ContinuumError):
     """The worker's lease was taken away; it owns nothing any more."""
 
+    def __init__(self, worker: WorkerId) -> None:
+        super().__init__(f"the lease of worker {worker} was taken away; register anew")
+        self.worker = worker
+
 
 @dataclass(frozen=True, slots=True)
 class Worker:

@@ -101,7 +101,7 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
         ),
     )
     if not rows:
-        raise LeaseLost(f"worker {worker.id} lost its lease")
+        raise LeaseLost(worker.id)
     at, rejected = rows[0]
     database.heard_time(at)
     return Committed(at, frozenset(RunId(run_id) for run_id in rejected))
@@ -111,7 +111,7 @@ async def look_up(database: Database, worker: Worker, batch: int, writes: Sequen
     """Return how a commit ended whose answer was lost; None when it never happened (P12)."""
     rows = await database.fetch_on_lane("last_batch", (worker.id,))
     if not rows:
-        raise LeaseLost(f"worker {worker.id} lost its lease")
+        raise LeaseLost(worker.id)
     last, at = rows[0]
     if last != batch:
         return None

@@ -345,5 +345,5 @@ class PostgresJournal:
 def _held(rows: list[tuple[Any, ...]], worker: Worker) -> list[tuple[Any, ...]]:
     """A claim answers with one row that says so when the lease is gone."""
     if rows and not rows[0][-1]:
-        raise LeaseLost(f"worker {worker.id} lost its lease")
+        raise LeaseLost(worker.id)
     return rows

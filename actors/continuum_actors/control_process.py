@@ -1,0 +1,153 @@
+"""The control process: leases, recovery and membership of one node.
+
+It holds no run, so that it can die and come back without any run noticing: leases
+outlive several missed renewals, and notices of deaths are kept for it meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Sequence
+
+from continuum.code import load_code
+from continuum.engine.ids import RunId, WorkerId
+from continuum.journal.port import NodeFacts
+from continuum.journal.postgres import PostgresJournal
+from continuum_actors.backoff import until_available
+from continuum_actors.cluster import Cluster
+from continuum_actors.heartbeater import Alive, Heartbeater
+from continuum_actors.host_process import set_up_logging
+from continuum_actors.messages import Forwarded, NodeHello
+from continuum_actors.process_config import ProcessConfig
+from continuum_actors.recovery import Recovery, WorkerDied
+from continuum_actors.tree import host_supervisor
+from continuum_supervision import Actor, ActorRef, ChildSpec, Registry, RegistryActor
+from continuum_supervision.process import Incoming, PeerDown, PeerUp, ProcessDied, ProcessStarted
+from continuum_supervision.process_context import ProcessContext
+
+CONTROL = "control"
+
+
+class ControlledNode:
+    """This node as the heartbeater and the cluster actor see it, kept up to date by notices."""
+
+    def __init__(self, context: ProcessContext, config: ProcessConfig) -> None:
+        self._context = context
+        self._config = config
+        self._started: dict[str, ProcessStarted] = {}
+        self.state = "up"
+
+    def started(self, notice: ProcessStarted) -> None:
+        """A process of the node runs."""
+        self._started[notice.process_id] = notice
+
+    def died(self, notice: ProcessDied) -> None:
+        """A process of the node is gone."""
+        if (known := self._started.get(notice.process_id)) and known.incarnation == notice.incarnation:
+            del self._started[notice.process_id]
+
+    def processes(self) -> Sequence[Alive]:
+        now = time.monotonic()
+        alive: list[Alive] = []
+        for process_id in self._started:
+            if process_id == CONTROL:
+                continue
+            last = self._context.liveness.read(process_id)
+            if last.worker_id:
+                alive.append(Alive(process_id, WorkerId(last.worker_id), now - last.beat_at))
+        return alive
+
+    def facts(self) -> NodeFacts | None:
+        config = self._config
+        listed = [("launcher", config.launcher_pid)]
+        # The root supervisor is the parent that forked this process.
+        listed.append(("node_supervisor", os.getppid()))
+        listed += sorted((notice.role, notice.pid) for notice in self._started.values())
+        return NodeFacts(config.node, config.launcher_pid, config.address, self.state, listed)
+
+    def kill(self, process_id: str) -> None:
+        notice = self._started.get(process_id)
+        if notice is not None:
+            self._context.kill(process_id, notice.incarnation)
+
+    def to_node(self, node: str, message: object) -> None:
+        self._context.send_to_peer(node, CONTROL, message)
+
+    def to_hosts(self, message: object) -> None:
+        for process_id in self._started:
+            if process_id != CONTROL:
+                self._context.send(process_id, message)
+
+
+async def control_main(context: ProcessContext) -> None:
+    """Be the control process until the node stops."""
+    config: ProcessConfig = context.args
+    set_up_logging(config)
+    journal = PostgresJournal(config.dsn, schema=config.schema, listen=config.listen)
+
+    def draw() -> float:
+        return int.from_bytes(os.urandom(4), "big") / (1 << 32)
+
+    await until_available(journal.open, "connecting", draw)
+    node = ControlledNode(context, config)
+    registry = Registry()
+    code = load_code(config.modules)
+
+    def expiring(seconds: float) -> None:
+        recovery = registry.whereis("recovery")
+        if recovery is not None:
+            recovery.send(seconds)
+
+    def heartbeater() -> Actor:
+        return Heartbeater(journal, node, ttl=config.lease_ttl, draw=draw, expiring=expiring)
+
+    children = [
+        ChildSpec("registry", lambda: RegistryActor(registry)),
+        ChildSpec(
+            "recovery",
+            lambda: Recovery(journal, config.node, code, boot=context.incarnation == 1, draw=draw),
+            name="recovery",
+        ),
+        ChildSpec("cluster", lambda: Cluster(journal, config.node, node, listens=config.listen), name="cluster"),
+        ChildSpec("heartbeater", heartbeater, name="heartbeater"),
+    ]
+    supervisor = host_supervisor(children, registry)
+    try:
+        async with supervisor:
+            context.on_message(lambda incoming: _hear(node, registry, incoming))
+            context.ready()
+            await context.shutdown_requested.wait()
+            node.state = "draining"
+            _tell(registry.whereis("heartbeater"), None)
+        await journal.retire_node(config.node)
+    finally:
+        await journal.close()
+
+
+def _hear(node: ControlledNode, registry: Registry, incoming: Incoming) -> None:
+    message = incoming.message
+    match message:
+        case ProcessStarted():
+            node.started(message)
+        case ProcessDied():
+            node.died(message)
+            if message.last.worker_id:
+                executing = message.last.executing
+                _tell(
+                    registry.whereis("recovery"),
+                    WorkerDied(
+                        WorkerId(message.last.worker_id),
+                        RunId(str(uuid.UUID(bytes=executing))) if executing else None,
+                    ),
+                )
+        case PeerUp() | PeerDown() | NodeHello() | Forwarded():
+            _tell(registry.whereis("cluster"), message)
+        case _:
+            raise AssertionError(f"the control process does not understand {message!r}")
+
+
+def _tell(actor: ActorRef | None, message: object) -> None:
+    if actor is not None:
+        actor.cast(message)

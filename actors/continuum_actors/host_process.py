@@ -1,0 +1,110 @@
+"""Run hosts and activity hosts: the processes that execute user code."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from continuum.code import load_code
+from continuum.journal.port import Topic
+from continuum.journal.postgres import PostgresJournal
+from continuum_actors import limits
+from continuum_actors.backoff import until_available
+from continuum_actors.host import Host, Settings
+from continuum_actors.messages import Forwarded
+from continuum_actors.process_config import ProcessConfig
+from continuum_actors.tree import activity_host_children, host_supervisor, run_host_children
+from continuum_supervision import ChildSpec
+from continuum_supervision.process import Incoming
+from continuum_supervision.process_context import ProcessContext
+
+log = logging.getLogger("continuum.node")
+
+
+async def run_host_main(context: ProcessContext) -> None:
+    """Be a run host until the node stops."""
+    host = await _open_host(context, "run_host")
+    await _serve(context, host, run_host_children(host))
+
+
+async def activity_host_main(context: ProcessContext) -> None:
+    """Be an activity host until the node stops."""
+    host = await _open_host(context, "activity_host")
+    await _serve(context, host, activity_host_children(host))
+
+
+def set_up_logging(config: ProcessConfig) -> None:
+    """Log to standard error, as the launcher does."""
+    logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+async def _open_host(context: ProcessContext, role: str) -> Host:
+    config: ProcessConfig = context.args
+    set_up_logging(config)
+    journal = PostgresJournal(config.dsn, schema=config.schema, listen=config.listen)
+    host = Host(
+        journal,
+        config.node,
+        load_code(config.modules),
+        role,
+        Settings(
+            lease_ttl=config.lease_ttl,
+            active_runs=config.active_runs,
+            live_parked_runs=config.live_parked_runs,
+            poll=limits.POLL_SECONDS if config.listen else limits.DEAF_POLL_SECONDS,
+            queues=config.queues,
+            activity_hosts=config.activity_hosts > 0,
+        ),
+        pulse=context.own_liveness,
+    )
+    await until_available(journal.open, "connecting", host.fraction)
+    return host
+
+
+async def _serve(context: ProcessContext, host: Host, children: list[ChildSpec]) -> None:
+    beating = asyncio.create_task(_beat(context))
+    try:
+        async with host_supervisor(children):
+            context.on_message(lambda incoming: _hear(host, incoming))
+            context.ready()
+            await context.shutdown_requested.wait()
+            await _drain(host)
+        # Whatever is still ours goes to others now, not when the lease runs out.
+        await host.journal.retire_worker(
+            host.worker.id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
+        )
+        host.pulse.set_worker_id(0)
+    finally:
+        beating.cancel()
+        await host.journal.close()
+
+
+async def _drain(host: Host) -> None:
+    """Claim nothing more, hand over what rests, and let what runs end for a while."""
+    host.draining = True
+    deadline = asyncio.get_running_loop().time() + host.settings.drain
+    if host.role == "run_host":
+        host.runs.hand_over()
+    while asyncio.get_running_loop().time() < deadline:
+        live = host.runs.count_children() if host.role == "run_host" else 0
+        if not live and not host.activities.busy:
+            return
+        await asyncio.sleep(0.02)
+    log.warning("drain: out of time; what still runs here is handed over and runs again elsewhere")
+
+
+async def _beat(context: ProcessContext) -> None:
+    while True:
+        context.own_liveness.beat()
+        await asyncio.sleep(limits.BEAT_SECONDS)
+
+
+def _hear(host: Host, incoming: Incoming) -> None:
+    message: Any = incoming.message
+    if not isinstance(message, Forwarded):
+        return
+    if host.role == "run_host":
+        host.router.hint(Topic(message.topic), message.ids)
+    elif message.topic == Topic.TASKS:
+        host.activities.look_for_work()

@@ -1,0 +1,125 @@
+"""The composition root: a node from its configuration.
+
+Everything is checked before the first process starts, so that what is wrong is
+one line on the terminal and not a restart loop in a log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from types import FrameType
+
+from continuum.code import load_code
+from continuum.config import NodeConfig, default_dsn
+from continuum.embedded import EmbeddedPostgres
+from continuum.engine.ids import NodeId
+from continuum.errors import ClusterError
+from continuum.schema import check_schema, migrate_schema
+from continuum_actors import limits
+from continuum_actors.node import SHUTDOWN_MARGIN_SECONDS, node_processes
+from continuum_actors.process_config import ProcessConfig
+from continuum_supervision.cookie import find_cookie
+from continuum_supervision.process import NodeEnded
+from continuum_supervision.process_errors import ProcessSystemError
+from continuum_supervision.process_system import ProcessSystem
+
+# Importing user code in every process may take a while on a busy machine.
+READY_TIMEOUT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RunningNode:
+    """A node that accepts work."""
+
+    name: str
+    dsn: str
+    schema: str
+    hosts: int
+    system: ProcessSystem
+
+    def stop(self) -> None:
+        """Drain and stop; returns when every process is gone."""
+        self.system.shutdown(limits.DRAIN_SECONDS + 2 * SHUTDOWN_MARGIN_SECONDS)
+
+
+def run_node(config: NodeConfig) -> int:
+    """Run a node until SIGTERM or SIGINT; return the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    stop = threading.Event()
+
+    def asked_to_stop(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, asked_to_stop)
+    signal.signal(signal.SIGINT, asked_to_stop)
+    with started_node(config) as node:
+        print(f"ready node={node.name} hosts={node.hosts}", flush=True)
+        while not stop.is_set():
+            event = node.system.receive(timeout=0.2)
+            if isinstance(event, NodeEnded):
+                raise ClusterError(event.reason or "the node ended without having been asked to")
+    return 0
+
+
+@contextmanager
+def started_node(config: NodeConfig) -> Iterator[RunningNode]:
+    """Start a node and wait until it accepts work; stop it in order at the end of the block."""
+    load_code(config.modules)
+    with ExitStack() as stack:
+        dsn = config.dsn or default_dsn()
+        if dsn is None:
+            dsn = stack.enter_context(EmbeddedPostgres()).dsn
+            asyncio.run(migrate_schema(dsn, config.schema))
+        else:
+            asyncio.run(check_schema(dsn, config.schema))
+        name = config.name or f"{socket.gethostname()}-{os.getpid()}"
+        cookie = None
+        try:
+            if config.bind is not None:
+                cookie = find_cookie(config.cookie_file, os.environ)
+            system = ProcessSystem.start(
+                node_processes(_process_config(config, dsn, name)),
+                node=name,
+                bind=config.bind,
+                join=config.join,
+                cookie=cookie,
+            )
+        except ProcessSystemError as error:
+            raise ClusterError(str(error)) from error
+        try:
+            system.wait_ready(READY_TIMEOUT_SECONDS)
+        except ProcessSystemError as error:
+            system.kill()
+            raise ClusterError(str(error)) from error
+        node = RunningNode(name, dsn, config.schema, config.run_hosts + config.activity_hosts, system)
+        try:
+            yield node
+        finally:
+            node.stop()
+
+
+def _process_config(config: NodeConfig, dsn: str, name: str) -> ProcessConfig:
+    return ProcessConfig(
+        dsn=dsn,
+        schema=config.schema,
+        listen=config.listen,
+        node=NodeId(name),
+        modules=tuple(config.modules),
+        queues=dict(config.queues),
+        lease_ttl=config.lease_ttl,
+        run_hosts=config.run_hosts,
+        activity_hosts=config.activity_hosts,
+        address="{}:{}".format(*config.bind) if config.bind else "local",
+        launcher_pid=os.getpid(),
+        active_runs=limits.ACTIVE_RUNS,
+        live_parked_runs=config.live_parked_runs or limits.LIVE_PARKED_RUNS,
+        log_level=logging.getLogger().getEffectiveLevel(),
+    )
