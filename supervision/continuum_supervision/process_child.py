@@ -23,7 +23,6 @@ class Child:
     incarnation: int = 0
     process: BaseProcess | None = None
     address: Any = None
-    ready: bool = False
     asked_until: float | None = None
     sending: bool = False
     shutdown_unsent: bool = False
@@ -48,7 +47,7 @@ class Child:
         """Note a fresh process; notices its predecessor had not taken are for it."""
         self.incarnation += 1
         self.process, self.address = process, address
-        self.ready = self.sending = self.restart_due = False
+        self.sending = self.restart_due = False
         self._waiting.extendleft(reversed(self._notices))
         return self.started()
 

@@ -221,7 +221,6 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
                 self._kill(process_id, victim)
             case SaidReady():
                 if current:
-                    child.ready = True
                     self._writer.send(ProcessReady(child.spec.id, incarnation))
             case NoticesTaken(up_to):
                 child.take_notices(up_to)
