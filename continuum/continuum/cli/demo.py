@@ -1,0 +1,15 @@
+"""`continuum demo`."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.pass_context
+def demo(context: click.Context) -> None:
+    """Run 200 orders, kill processes in the middle, and count what was lost."""
+    # Not before it is needed: the demo brings the whole node with it.
+    from continuum.demo import main
+
+    context.exit(main())

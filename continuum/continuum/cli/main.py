@@ -1,0 +1,70 @@
+"""The door of the command line: which commands there are, and how they end.
+
+Exit codes: 0 done, 1 refused or failed, 2 used wrongly. An error is one line on
+stderr; CONTINUUM_TRACEBACK=1 shows where it came from.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from continuum.cli.demo import demo
+from continuum.cli.node import run_node
+from continuum.cli.nodes import nodes
+from continuum.cli.running import attributes, cancel, result, signal, start
+from continuum.cli.runs import runs
+from continuum.cli.schema import migrate
+from continuum.errors import ContinuumError
+
+DONE, FAILED = 0, 1
+# What shells give for a program ended by SIGINT.
+INTERRUPTED = 130
+
+
+@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="continuum-durable", prog_name="continuum")
+def continuum() -> None:
+    """Durable execution for Python: runs that survive kill -9."""
+
+
+for command in (run_node, start, signal, cancel, result, attributes, runs, nodes, migrate, demo):
+    continuum.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit code."""
+    try:
+        code = continuum.main(args=arguments, prog_name="continuum", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        return _end(error, error.format_message() + _hint(error), error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has gone. What is still buffered must not fail again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (ContinuumError, TimeoutError) as error:
+        return _end(error, str(error), FAILED)
+    except Exception as error:  # noqa: BLE001 - the last door: whatever it is, it is told in one line
+        text = f"{type(error).__name__}: {error}; set CONTINUUM_TRACEBACK=1 to see where"
+        return _end(error, text, FAILED)
+    return code if isinstance(code, int) else DONE
+
+
+def _hint(error: click.ClickException) -> str:
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f" (see {error.ctx.command_path} --help)"
+    return ""
+
+
+def _end(error: Exception, text: str, code: int) -> int:
+    if os.environ.get("CONTINUUM_TRACEBACK"):
+        traceback.print_exception(error)
+    click.echo(f"continuum: {' '.join(text.split())}", err=True)
+    return code

@@ -1,0 +1,53 @@
+"""`continuum nodes list`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from continuum.cli.database import Target, ask, database_options, json_option
+from continuum.cli.printing import print_table
+from continuum.cli.values import to_json
+from continuum.journal.port import NodeRow
+
+
+@click.group(no_args_is_help=False)
+def nodes() -> None:
+    """Look at the nodes."""
+
+
+@nodes.command(name="list")
+@json_option
+@database_options
+def list_nodes(as_json: bool, dsn: str | None, schema: str) -> None:
+    """List every node that has not been stopped for good."""
+    found = ask(Target(dsn, schema), lambda client: client.nodes())
+    if as_json:
+        click.echo(to_json([_facts(node) for node in found]))
+        return
+    rows = [
+        (
+            node.node,
+            str(node.pid),
+            node.address,
+            node.state,
+            str(node.live_runs),
+            f"{node.lease_age:.1f}",
+            str(len(node.processes)),
+        )
+        for node in found
+    ]
+    print_table(("node", "pid", "address", "state", "live_runs", "lease_age", "processes"), rows)
+
+
+def _facts(node: NodeRow) -> dict[str, Any]:
+    return {
+        "node": node.node,
+        "pid": node.pid,
+        "address": node.address,
+        "state": node.state,
+        "live_runs": node.live_runs,
+        "lease_age": node.lease_age,
+        "processes": [{"role": role, "pid": pid} for role, pid in node.processes],
+    }

@@ -1,0 +1,93 @@
+"""`continuum start`, `signal`, `cancel`, `result` and `attributes`."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import click
+
+from continuum.cli.database import Target, ask, database_options, json_option
+from continuum.cli.values import json_value, named_json, to_json
+from continuum.client import connect
+
+
+@click.command()
+@click.argument("workflow")
+@click.argument("arguments", nargs=-1, type=json_value, metavar="[JSON ...]")
+@click.option("--id", "run_id", metavar="UUID", help="Id of the new run.")
+@click.option("--key", metavar="TEXT", help="Idempotency key: a second start gives the run of the first.")
+@click.option("--namespace", default="default", show_default=True, metavar="TEXT")
+@click.option(
+    "--attribute", "attributes", type=named_json, multiple=True, metavar="NAME=JSON", help="Repeatable."
+)
+@database_options
+def start(
+    workflow: str,
+    arguments: tuple[Any, ...],
+    run_id: str | None,
+    key: str | None,
+    namespace: str,
+    attributes: tuple[tuple[str, Any], ...],
+    dsn: str | None,
+    schema: str,
+) -> None:
+    """Start a run of WORKFLOW with JSON arguments and print its id."""
+    handle = ask(
+        Target(dsn, schema),
+        lambda client: client.start(
+            workflow,
+            *arguments,
+            id=run_id,
+            idempotency_key=key,
+            namespace=namespace,
+            attributes=dict(attributes),
+        ),
+    )
+    click.echo(handle.id)
+
+
+@click.command()
+@click.argument("run")
+@click.argument("name")
+@click.argument("value", type=json_value, metavar="JSON")
+@click.option("--delivery-id", metavar="TEXT", help="A second signal with the same id does nothing.")
+@database_options
+def signal(run: str, name: str, value: Any, delivery_id: str | None, dsn: str | None, schema: str) -> None:
+    """Send the signal NAME with a JSON value to RUN."""
+    ask(Target(dsn, schema), lambda client: client.signal(run, name, value, delivery_id=delivery_id))
+
+
+@click.command()
+@click.argument("run")
+@click.option("--force", is_flag=True, help="End it at once, without compensation.")
+@database_options
+def cancel(run: str, force: bool, dsn: str | None, schema: str) -> None:
+    """Ask RUN to stop; it may compensate first."""
+    ask(Target(dsn, schema), lambda client: client.cancel(run, force=force))
+
+
+@click.command()
+@click.argument("run")
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer.")
+@json_option
+@database_options
+def result(run: str, timeout: float | None, as_json: bool, dsn: str | None, schema: str) -> None:
+    """Wait for RUN to end and print its result as JSON."""
+
+    async def awaiting() -> Any:
+        async with connect(dsn, schema=schema) as client:
+            return await client.await_run(run, timeout)
+
+    click.echo(to_json(asyncio.run(awaiting()), indent=None if as_json else 2))
+
+
+@click.command()
+@click.argument("run")
+@click.argument("values", type=json_value, metavar="JSON")
+@database_options
+def attributes(run: str, values: Any, dsn: str | None, schema: str) -> None:
+    """Merge a JSON map into the attributes of RUN."""
+    if not isinstance(values, dict):
+        raise click.BadParameter('attributes are a JSON map, like {"vip": true}', param_hint="JSON")
+    ask(Target(dsn, schema), lambda client: client.set_attributes(run, values))

@@ -1,0 +1,107 @@
+"""`continuum runs list`, `show` and `history`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from continuum.cli.database import Target, ask, database_options, json_option
+from continuum.cli.printing import print_table
+from continuum.cli.values import named_json, to_json
+from continuum.client import Run
+from continuum.client.limits import PAGE_ENTRIES
+
+STATES = ("running", "suspended", "blocked", "completed", "failed", "cancelled")
+
+
+@click.group(no_args_is_help=False)
+def runs() -> None:
+    """Look at runs."""
+
+
+@runs.command(name="list")
+@click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Repeatable.")
+@click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
+@click.option("--namespace", metavar="TEXT", help="Only this namespace; otherwise all.")
+@click.option(
+    "--attribute", "attributes", type=named_json, multiple=True, metavar="NAME=JSON", help="Repeatable."
+)
+@click.option("--limit", type=click.IntRange(1, PAGE_ENTRIES), default=25, show_default=True)
+@click.option("--cursor", metavar="TEXT", help="Go on where a page ended.")
+@json_option
+@database_options
+def list_runs(
+    states: tuple[str, ...],
+    workflow: str | None,
+    namespace: str | None,
+    attributes: tuple[tuple[str, Any], ...],
+    limit: int,
+    cursor: str | None,
+    as_json: bool,
+    dsn: str | None,
+    schema: str,
+) -> None:
+    """List runs, the latest first."""
+    where: list[tuple[Any, str, Any]] = [(("attributes", name), "eq", value) for name, value in attributes]
+    if states:
+        where.append(("state", "in", states))
+    if workflow is not None:
+        where.append(("workflow", "eq", workflow))
+    page = ask(
+        Target(dsn, schema),
+        lambda client: client.query(where, limit=limit, cursor=cursor, namespace=namespace),
+    )
+    if as_json:
+        click.echo(to_json(page))
+        return
+    print_table(("id", "workflow", "state", "started", "note"), [_summary(run) for run in page.entries])
+    if page.next_cursor is not None:
+        click.echo(f"more: --cursor {page.next_cursor}", err=True)
+
+
+@runs.command()
+@click.argument("run")
+@json_option
+@database_options
+def show(run: str, as_json: bool, dsn: str | None, schema: str) -> None:
+    """Show all there is to know of RUN."""
+    found = ask(Target(dsn, schema), lambda client: client.get_run(run))
+    if as_json:
+        click.echo(to_json(found))
+        return
+    facts = [(name, getattr(found, name)) for name in Run.__dataclass_fields__]
+    print_table(("field", "value"), [(name, _shown(value)) for name, value in facts if value is not None])
+
+
+@runs.command()
+@click.argument("run")
+@json_option
+@database_options
+def history(run: str, as_json: bool, dsn: str | None, schema: str) -> None:
+    """Show what RUN has journaled, oldest first."""
+    events = ask(Target(dsn, schema), lambda client: client.history(run))
+    if as_json:
+        click.echo(to_json(events))
+        return
+    rows = [
+        (
+            str(event.seq),
+            event.at.isoformat(timespec="milliseconds"),
+            event.type,
+            event.name or "",
+            to_json(event.payload),
+        )
+        for event in events
+    ]
+    print_table(("seq", "at", "type", "name", "payload"), rows)
+
+
+def _summary(run: Run) -> Sequence[str]:
+    note = f"{run.error.type}: {run.error.message}" if run.error is not None else run.reason or ""
+    return run.id, run.workflow, run.state, run.started_at.isoformat(timespec="seconds"), note
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else to_json(value)

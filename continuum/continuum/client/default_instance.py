@@ -1,0 +1,163 @@
+"""The default instance: `continuum.configure(dsn=...)`, then `continuum.start(...)` from anywhere.
+
+A client belongs to a loop, so each loop that uses these functions gets one of its
+own on first use. `continuum.disconnect()` closes the one of the running loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
+from weakref import WeakKeyDictionary
+
+from continuum.client.client import Client
+from continuum.client.connecting import connect
+from continuum.client.handles import RunHandle
+from continuum.client.querying import Condition
+from continuum.client.runs import Page, Run
+from continuum.client.start_options import Startable, StartableWithNone, StartableWithOne, StartOptions
+from continuum.errors import InstanceNotRegistered
+from continuum.signals import Signal
+from continuum.workflow import Workflow
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+A = TypeVar("A")
+Ts = TypeVarTuple("Ts")
+
+Connect = Callable[[], AbstractAsyncContextManager[Client]]
+
+
+@dataclass(slots=True)
+class _Connection:
+    """The client of one loop."""
+
+    manager: AbstractAsyncContextManager[Client]
+    opening: asyncio.Task[Client]
+
+
+@dataclass(slots=True)
+class _Instance:
+    """How to connect, and who is connected."""
+
+    connect: Connect | None = None
+    connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = field(
+        default_factory=WeakKeyDictionary
+    )
+
+
+_default = _Instance()
+
+
+def configure(
+    dsn: str | None = None, *, name: str = "default", schema: str = "continuum", listen: bool = True
+) -> None:
+    """Say where the default instance is. Nothing is connected before the first call that needs it."""
+    _default.connect = lambda: connect(dsn, name=name, schema=schema, listen=listen)
+    _default.connections = WeakKeyDictionary()
+
+
+async def disconnect() -> None:
+    """Close the default instance's client of this loop, if one is open; the next call opens another."""
+    connection = _default.connections.pop(asyncio.get_running_loop(), None)
+    if connection is not None:
+        await asyncio.wait([connection.opening])
+        if connection.opening.exception() is None:
+            await connection.manager.__aexit__(None, None, None)
+
+
+async def _client() -> Client:
+    if _default.connect is None:
+        raise InstanceNotRegistered("there is no default instance; call continuum.configure(dsn=...) first")
+    loop = asyncio.get_running_loop()
+    connection = _default.connections.get(loop)
+    if connection is None:
+        manager = _default.connect()
+        connection = _Connection(manager, asyncio.create_task(_opened(manager)))
+        _default.connections[loop] = connection
+    try:
+        return await asyncio.shield(connection.opening)
+    except Exception:
+        # The next call tries anew.
+        if _default.connections.get(loop) is connection:
+            del _default.connections[loop]
+        raise
+
+
+async def _opened(manager: AbstractAsyncContextManager[Client]) -> Client:
+    return await manager.__aenter__()
+
+
+@overload
+def start(
+    workflow: Workflow[P, R], /, *args: P.args, **kwargs: P.kwargs
+) -> Coroutine[Any, Any, RunHandle[R]]: ...
+@overload
+def start(
+    workflow: Startable[*Ts, R], /, *args: *Ts, **options: Unpack[StartOptions]
+) -> Coroutine[Any, Any, RunHandle[R]]: ...
+@overload
+def start(
+    workflow: StartableWithOne[A, R], argument: A, /, **options: Unpack[StartOptions]
+) -> Coroutine[Any, Any, RunHandle[R]]: ...
+@overload
+def start(
+    workflow: StartableWithNone[R], /, **options: Unpack[StartOptions]
+) -> Coroutine[Any, Any, RunHandle[R]]: ...
+@overload
+def start(workflow: str, /, *args: object, **given: Any) -> Coroutine[Any, Any, RunHandle[Any]]: ...
+async def start(workflow: Any, /, *args: Any, **given: Any) -> RunHandle[Any]:  # type: ignore[misc]  # mypy cannot match TypeVarTuple with Any
+    """Start a run of the default instance; see `Client.start`."""
+    handle: RunHandle[Any] = await (await _client()).start(workflow, *args, **given)
+    return handle
+
+
+@overload
+async def signal(run_id: str, signal: Signal[T], value: T, *, delivery_id: str | None = None) -> None: ...
+@overload
+async def signal(
+    run_id: str, signal: str, value: object = None, *, delivery_id: str | None = None
+) -> None: ...
+async def signal(
+    run_id: str, signal: Signal[Any] | str, value: Any = None, *, delivery_id: str | None = None
+) -> None:
+    """Send a signal to a run of the default instance; see `Client.signal`."""
+    await (await _client()).signal(run_id, signal, value, delivery_id=delivery_id)
+
+
+async def cancel(run_id: str, *, force: bool = False) -> None:
+    """Ask a run of the default instance to stop; see `Client.cancel`."""
+    await (await _client()).cancel(run_id, force=force)
+
+
+async def await_run(run_id: str, timeout: float | timedelta | None = None) -> Any:  # noqa: ASYNC109 - the public spelling
+    """Return the result of a run of the default instance; see `Client.await_run`."""
+    return await (await _client()).await_run(run_id, timeout)
+
+
+async def get_run(run_id: str) -> Run:
+    """Return a run of the default instance as it is now."""
+    return await (await _client()).get_run(run_id)
+
+
+async def query(
+    where: Iterable[Condition] = (),
+    *,
+    order_by: tuple[str, str] | str = ("started_at", "desc"),
+    limit: int = 25,
+    cursor: str | None = None,
+    namespace: str | None = "default",
+) -> Page:
+    """Return a page of runs of the default instance; see `Client.query`."""
+    client = await _client()
+    return await client.query(where, order_by=order_by, limit=limit, cursor=cursor, namespace=namespace)
+
+
+async def set_attributes(run_id: str, attributes: Mapping[str, Any]) -> None:
+    """Merge attributes into those of a run of the default instance."""
+    await (await _client()).set_attributes(run_id, attributes)

@@ -1,0 +1,73 @@
+"""A run as the client that started or named it holds it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+from continuum.client.histories import Event
+from continuum.client.runs import Run
+from continuum.engine.ids import RunId
+from continuum.signals import Signal
+from continuum.workflow import Workflow
+
+if TYPE_CHECKING:
+    from continuum.client.client import Client
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class RunHandle(Generic[R]):
+    """One run. `existing` is True when it was there before the start that returned this handle."""
+
+    __slots__ = ("_client", "_workflow", "existing", "id")
+
+    def __init__(
+        self, client: Client, run_id: RunId, workflow: Workflow[..., R] | None, *, existing: bool
+    ) -> None:
+        self._client = client
+        self._workflow = workflow
+        self.id: RunId = run_id
+        self.existing = existing
+
+    def __repr__(self) -> str:
+        return f"<run {self.id}{'' if self._workflow is None else f' of {self._workflow.name}'}>"
+
+    async def result(self, timeout: float | timedelta | None = None) -> R:  # noqa: ASYNC109 - the public spelling
+        """Return what the run returned, waiting at most `timeout` for it to end.
+
+        Raises `RunFailed`, `RunCancelled` or `TimeoutError`.
+        """
+        result: R = await self._client.await_run(self.id, timeout, workflow=self._workflow)
+        return result
+
+    @overload
+    async def signal(self, signal: Signal[T], value: T, *, delivery_id: str | None = None) -> None: ...
+    @overload
+    async def signal(self, signal: str, value: object = None, *, delivery_id: str | None = None) -> None: ...
+    async def signal(
+        self, signal: Signal[Any] | str, value: Any = None, *, delivery_id: str | None = None
+    ) -> None:
+        """Send a signal; a `delivery_id` that this run has seen for this signal is a no-op."""
+        await self._client.signal(self.id, signal, value, delivery_id=delivery_id)
+
+    async def cancel(self, *, force: bool = False) -> None:
+        """Ask the run to stop, or with `force` end it at once."""
+        await self._client.cancel(self.id, force=force)
+
+    async def get(self) -> Run:
+        """Return the run as it is now."""
+        return await self._client.get_run(self.id)
+
+    async def state(self) -> str:
+        """Return the run's state."""
+        return (await self.get()).state
+
+    async def set_attributes(self, attributes: dict[str, Any]) -> None:
+        """Merge attributes into the run's."""
+        await self._client.set_attributes(self.id, attributes)
+
+    async def history(self) -> list[Event]:
+        """Return what the run has journaled so far."""
+        return await self._client.history(self.id)

@@ -1,0 +1,48 @@
+"""An asyncio loop in a thread of its own, for callers that have none."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import CancelledError
+from typing import Any, TypeVar
+
+from continuum.errors import NotReady
+
+T = TypeVar("T")
+
+
+class LoopThread:
+    """Runs coroutines for any thread but its own; `stop` returns when the thread has ended."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        # A daemon: a program that forgets to close its client can still end.
+        self._thread = threading.Thread(target=self._run, name="continuum-client", daemon=True)
+        self._thread.start()
+
+    def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Return what a coroutine returns; giving up the wait cancels it."""
+        if self._loop.is_closed() or threading.current_thread() is self._thread:
+            coroutine.close()
+            raise NotReady(
+                "the client is closed or called from its own thread; open another with connect_sync()"
+            )
+        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        try:
+            return future.result()
+        except CancelledError:
+            raise NotReady("the client was closed during the call") from None
+        finally:
+            future.cancel()
+
+    def stop(self) -> None:
+        """Cancel what is running and end the thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.get_loop().run_forever()

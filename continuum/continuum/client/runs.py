@@ -1,0 +1,122 @@
+"""A run as anyone may see it, and pages of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from continuum.client.readable import at, readable, readable_call
+from continuum.errors import RunCancelled, RunFailed
+from continuum.journal.event_codec import CorruptBody, unpack_body
+from continuum.journal.port import RunRow, RunState
+
+
+@dataclass(frozen=True, slots=True)
+class RunError:
+    """The exception that a run ended with."""
+
+    type: str
+    message: str
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run at one moment.
+
+    `input` holds the positional arguments it was started with and `keywords` the
+    others; they and `result` are plain values (a dataclass reads as a dict), for a
+    client needs no workflow code. `state` is ``running``, ``suspended``, ``blocked``,
+    ``completed``, ``failed`` or ``cancelled``; `reason` says why it is blocked, or what
+    a run that is not running waits for. Times are aware and in UTC.
+    """
+
+    id: str
+    workflow: str
+    version: str | None
+    namespace: str
+    state: str
+    input: Any
+    keywords: Any
+    result: Any
+    error: RunError | None
+    reason: str | None
+    attributes: dict[str, Any]
+    idempotency_key: str | None
+    trace_context: str | None
+    parent_run_id: str | None
+    started_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some runs, and where the next ones begin; `next_cursor` is None on the last page."""
+
+    entries: list[Run]
+    next_cursor: str | None
+
+
+def run_of(row: RunRow) -> Run:
+    """Return a stored row for people."""
+    args, keywords = readable_call(row.input)
+    return Run(
+        id=row.id,
+        workflow=row.workflow,
+        version=row.version,
+        namespace=row.namespace,
+        state=row.state.name.lower(),
+        input=args,
+        keywords=keywords,
+        result=readable(row.result),
+        error=error_of(row.error) if row.state is RunState.FAILED else None,
+        reason=_reason(row),
+        attributes=row.attributes,
+        idempotency_key=row.idempotency_key,
+        trace_context=row.trace_context,
+        parent_run_id=None,
+        started_at=at(row.started_at),
+        updated_at=at(row.updated_at),
+        completed_at=None if row.completed_at is None else at(row.completed_at),
+    )
+
+
+def error_of(data: bytes | None) -> RunError:
+    """Return the stored error of a failed run."""
+    try:
+        type, message, traceback = unpack_body(data or b"")
+        return RunError(str(type), str(message), str(traceback))
+    except (CorruptBody, ValueError) as error:
+        return RunError("unknown", f"the stored error cannot be read: {error}", "")
+
+
+def outcome_of(row: RunRow, decode_result: Callable[[bytes], Any]) -> Any:
+    """Return the result of a run that has ended, or raise how it ended."""
+    match row.state:
+        case RunState.COMPLETED:
+            return None if row.result is None else decode_result(row.result)
+        case RunState.FAILED:
+            error = error_of(row.error)
+            raise RunFailed(row.id, error.type, error.message, error.traceback)
+        case RunState.CANCELLED:
+            raise RunCancelled(row.id)
+        case state:
+            raise AssertionError(f"run {row.id} is {state.name.lower()} and has no outcome")
+
+
+def _reason(row: RunRow) -> str | None:
+    if row.reason is not None or row.state.terminal or row.owner is not None:
+        return row.reason
+    match row.state:
+        case RunState.RUNNING:
+            version = "" if row.version is None else f" version {row.version}"
+            return f"waits for a node that has loaded {row.workflow}{version}"
+        case RunState.SUSPENDED if row.due_at is not None:
+            return f"waits until {at(row.due_at).isoformat(timespec='seconds')}, or for a signal"
+        case RunState.SUSPENDED:
+            return "waits for a signal or an activity"
+        case _:
+            return None

@@ -1,0 +1,105 @@
+"""What `start` takes beside a workflow's own arguments, and how type checkers match the two.
+
+A `ParamSpec` leaves no room for further keywords. So a start without options is
+matched exactly, and one with options by the positional parameters of the function:
+`Startable` by all of them, `StartableWithNone` and `StartableWithOne` where the
+others have defaults. Options win over keyword parameters of the same name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Literal, Protocol, TypedDict, TypeVar, TypeVarTuple, Unpack
+
+from continuum.client.checking import checked_attributes, new_id, short_text
+from continuum.engine.ids import RunId
+from continuum.errors import InvalidOption
+from continuum.journal.arguments import encode_arguments
+from continuum.journal.port import NewRun
+from continuum.workflow import Workflow
+
+Ts = TypeVarTuple("Ts")
+A_contra = TypeVar("A_contra", contravariant=True)
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Startable(Protocol[*Ts, R_co]):
+    """A workflow, seen by its positional parameters."""
+
+    @property
+    def fn(self) -> Callable[[Unpack[Ts]], Coroutine[Any, Any, R_co]]:
+        """The function behind it."""
+        ...
+
+
+class StartableWithOne(Protocol[A_contra, R_co]):
+    """A workflow that one argument is enough for."""
+
+    @property
+    def fn(self) -> Callable[[A_contra], Coroutine[Any, Any, R_co]]:
+        """The function behind it."""
+        ...
+
+
+class StartableWithNone(Protocol[R_co]):
+    """A workflow that needs no argument."""
+
+    @property
+    def fn(self) -> Callable[[], Coroutine[Any, Any, R_co]]:
+        """The function behind it."""
+        ...
+
+
+class StartOptions(TypedDict, total=False):
+    """The options of a start.
+
+    `id` is a UUID chosen by the caller. `idempotency_key`, per namespace and workflow, makes a
+    second start give the run of the first, or raise `AlreadyStarted` with ``on_conflict="raise"``.
+    """
+
+    id: str | None
+    idempotency_key: str | None
+    namespace: str
+    attributes: Mapping[str, Any] | None
+    trace_context: str | None
+    on_conflict: Literal["existing", "raise"]
+
+
+def split(given: dict[str, Any]) -> tuple[StartOptions, dict[str, Any]]:
+    """Return the options and the workflow's own keywords."""
+    options = {name: value for name, value in given.items() if name in StartOptions.__annotations__}
+    keywords = {name: value for name, value in given.items() if name not in options}
+    return options, keywords  # type: ignore[return-value]  # the keys are those of StartOptions
+
+
+def new_run(
+    workflow: Workflow[..., Any] | str,
+    args: tuple[Any, ...],
+    keywords: dict[str, Any],
+    options: StartOptions,
+    fresh_id: Callable[[], RunId],
+) -> NewRun:
+    """Return the run that a start asks for, all of it checked."""
+    if isinstance(workflow, Workflow):
+        name = workflow.name
+        data = workflow.arguments.encode_call(args, keywords)
+    elif isinstance(workflow, str):
+        name = short_text(workflow, "a workflow's name")
+        data = encode_arguments(args, keywords)
+    else:
+        raise InvalidOption(
+            f"start takes a workflow or its name, not {workflow!r}; decorate it with @workflow"
+        )
+    conflict = options.get("on_conflict", "existing")
+    if conflict not in ("existing", "raise"):
+        raise InvalidOption(f"on_conflict is 'existing' or 'raise', not {conflict!r}")
+    given, key, trace = options.get("id"), options.get("idempotency_key"), options.get("trace_context")
+    return NewRun(
+        id=fresh_id() if given is None else new_id(given),
+        workflow=name,
+        input=data,
+        namespace=short_text(options.get("namespace", "default"), "namespace"),
+        idempotency_key=None if key is None else short_text(key, "idempotency_key"),
+        attributes=checked_attributes(options.get("attributes") or {}),
+        trace_context=None if trace is None else short_text(trace, "trace_context"),
+    )

@@ -1,0 +1,188 @@
+"""`SyncClient`: the client for code without a loop, usable from any thread.
+
+It says what `Client` says, blocking; see there for what each call means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
+from datetime import timedelta
+from typing import Any, Generic, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
+
+from continuum.client.client import Client
+from continuum.client.connecting import connect
+from continuum.client.handles import RunHandle
+from continuum.client.histories import Event
+from continuum.client.loop_thread import LoopThread
+from continuum.client.querying import Condition
+from continuum.client.runs import Page, Run
+from continuum.client.start_options import Startable, StartableWithNone, StartableWithOne, StartOptions
+from continuum.journal.port import NodeRow
+from continuum.signals import Signal
+from continuum.workflow import Workflow
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+A = TypeVar("A")
+Ts = TypeVarTuple("Ts")
+
+
+class SyncRunHandle(Generic[R]):
+    """One run; see `RunHandle`."""
+
+    __slots__ = ("_handle", "_thread", "existing", "id")
+
+    def __init__(self, thread: LoopThread, handle: RunHandle[R]) -> None:
+        self._thread = thread
+        self._handle = handle
+        self.id = handle.id
+        self.existing = handle.existing
+
+    def __repr__(self) -> str:
+        return repr(self._handle)
+
+    def result(self, timeout: float | timedelta | None = None) -> R:
+        """Return what the run returned; see `RunHandle.result`."""
+        return self._thread.call(self._handle.result(timeout))
+
+    @overload
+    def signal(self, signal: Signal[T], value: T, *, delivery_id: str | None = None) -> None: ...
+    @overload
+    def signal(self, signal: str, value: object = None, *, delivery_id: str | None = None) -> None: ...
+    def signal(self, signal: Signal[Any] | str, value: Any = None, *, delivery_id: str | None = None) -> None:
+        """Send a signal; see `RunHandle.signal`."""
+        self._thread.call(self._handle.signal(signal, value, delivery_id=delivery_id))
+
+    def cancel(self, *, force: bool = False) -> None:
+        """Ask the run to stop; see `RunHandle.cancel`."""
+        self._thread.call(self._handle.cancel(force=force))
+
+    def get(self) -> Run:
+        """Return the run as it is now."""
+        return self._thread.call(self._handle.get())
+
+    def state(self) -> str:
+        """Return the run's state."""
+        return self._thread.call(self._handle.state())
+
+    def set_attributes(self, attributes: dict[str, Any]) -> None:
+        """Merge attributes into the run's."""
+        self._thread.call(self._handle.set_attributes(attributes))
+
+    def history(self) -> list[Event]:
+        """Return what the run has journaled so far."""
+        return self._thread.call(self._handle.history())
+
+
+class SyncClient:
+    """A client whose calls block. Made by `connect_sync`."""
+
+    def __init__(self, thread: LoopThread, client: Client) -> None:
+        self._thread = thread
+        self._client = client
+        self.name = client.name
+
+    @overload
+    def start(self, workflow: Workflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> SyncRunHandle[R]: ...
+    @overload
+    def start(
+        self, workflow: Startable[*Ts, R], /, *args: *Ts, **options: Unpack[StartOptions]
+    ) -> SyncRunHandle[R]: ...
+    @overload
+    def start(
+        self, workflow: StartableWithOne[A, R], argument: A, /, **options: Unpack[StartOptions]
+    ) -> SyncRunHandle[R]: ...
+    @overload
+    def start(
+        self, workflow: StartableWithNone[R], /, **options: Unpack[StartOptions]
+    ) -> SyncRunHandle[R]: ...
+    @overload
+    def start(self, workflow: str, /, *args: object, **given: Any) -> SyncRunHandle[Any]: ...
+    def start(self, workflow: Any, /, *args: Any, **given: Any) -> SyncRunHandle[Any]:  # type: ignore[misc]  # mypy cannot match TypeVarTuple with Any
+        """Start a run; see `Client.start`."""
+        return SyncRunHandle(self._thread, self._thread.call(self._client.start(workflow, *args, **given)))
+
+    @overload
+    def handle(self, run_id: str) -> SyncRunHandle[Any]: ...
+    @overload
+    def handle(self, run_id: str, workflow: Workflow[..., R]) -> SyncRunHandle[R]: ...
+    def handle(self, run_id: str, workflow: Any = None) -> SyncRunHandle[Any]:
+        """Return the handle of a run by its id."""
+        return SyncRunHandle(self._thread, self._client.handle(run_id, workflow))
+
+    @overload
+    def signal(self, run_id: str, signal: Signal[T], value: T, *, delivery_id: str | None = None) -> None: ...
+    @overload
+    def signal(
+        self, run_id: str, signal: str, value: object = None, *, delivery_id: str | None = None
+    ) -> None: ...
+    def signal(
+        self, run_id: str, signal: Signal[Any] | str, value: Any = None, *, delivery_id: str | None = None
+    ) -> None:
+        """Send a signal to a run; see `Client.signal`."""
+        self.handle(run_id).signal(signal, value, delivery_id=delivery_id)
+
+    def cancel(self, run_id: str, *, force: bool = False) -> None:
+        """Ask a run to stop; see `Client.cancel`."""
+        self._thread.call(self._client.cancel(run_id, force=force))
+
+    def await_run(self, run_id: str, timeout: float | timedelta | None = None) -> Any:
+        """Return a run's result once it has ended; see `Client.await_run`."""
+        return self._thread.call(self._client.await_run(run_id, timeout))
+
+    def get_run(self, run_id: str) -> Run:
+        """Return a run as it is now."""
+        return self._thread.call(self._client.get_run(run_id))
+
+    def query(
+        self,
+        where: Iterable[Condition] = (),
+        *,
+        order_by: tuple[str, str] | str = ("started_at", "desc"),
+        limit: int = 25,
+        cursor: str | None = None,
+        namespace: str | None = "default",
+    ) -> Page:
+        """Return a page of runs; see `Client.query`."""
+        return self._thread.call(
+            self._client.query(where, order_by=order_by, limit=limit, cursor=cursor, namespace=namespace)
+        )
+
+    def set_attributes(self, run_id: str, attributes: Mapping[str, Any]) -> None:
+        """Merge attributes into a run's."""
+        self._thread.call(self._client.set_attributes(run_id, attributes))
+
+    def history(self, run_id: str) -> list[Event]:
+        """Return what a run has journaled, oldest first."""
+        return self._thread.call(self._client.history(run_id))
+
+    def nodes(self) -> list[NodeRow]:
+        """Return every node that has not been stopped for good."""
+        return self._thread.call(self._client.nodes())
+
+
+async def _entered(connection: AbstractAsyncContextManager[Client]) -> Client:
+    return await connection.__aenter__()
+
+
+async def _left(connection: AbstractAsyncContextManager[Client]) -> None:
+    await connection.__aexit__(None, None, None)
+
+
+@contextmanager
+def connect_sync(
+    dsn: str | None = None, *, name: str = "default", schema: str = "continuum", listen: bool = True
+) -> Iterator[SyncClient]:
+    """Open a blocking client on a database; see `connect`."""
+    thread = LoopThread()
+    try:
+        connection = connect(dsn, name=name, schema=schema, listen=listen)
+        client = thread.call(_entered(connection))
+        try:
+            yield SyncClient(thread, client)
+        finally:
+            thread.call(_left(connection))
+    finally:
+        thread.stop()

@@ -1,0 +1,143 @@
+"""Waiting for runs to end: one listener and one poll for everyone who waits in a client.
+
+A hint that a run has ended makes the poll ask for it at once; without hints each
+run is asked for after a second, then less and less often. All that are due are
+asked for in one query, which returns only those that have ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from continuum.client.limits import FIRST_POLL_SECONDS, LAST_POLL_SECONDS, POLL_GROWTH, POLL_IDS
+from continuum.engine.ids import RunId
+from continuum.errors import JournalUnavailable, NotReady
+from continuum.journal.port import Journal, Notification, Query, RunRow, RunState, Topic
+
+ENDED = [state for state in RunState if state.terminal]
+
+log = logging.getLogger("continuum.client")
+
+
+@dataclass(slots=True)
+class Awaited:
+    """A run that someone waits for, and when to ask for it next, in the loop's time."""
+
+    look_at: float
+    interval: float = FIRST_POLL_SECONDS
+    futures: set[asyncio.Future[RunRow]] = field(default_factory=set)
+
+
+class Completions:
+    """Who waits for which run."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._awaited: dict[RunId, Awaited] = {}
+        self._news = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closed = False
+
+    async def wait(self, run_id: RunId) -> RunRow:
+        """Return the row of a run that there is, once it has ended."""
+        if self._closed:
+            raise NotReady("the client is closed; open another with continuum.connect()")
+        if not self._tasks:
+            # Listening begins with the call, before the first look.
+            hints = self._journal.notifications([Topic.DONE])
+            self._tasks = [asyncio.create_task(self._listen(hints)), asyncio.create_task(self._poll())]
+        with self._waiting_for(run_id) as future:
+            return await future
+
+    async def close(self) -> None:
+        """Stop; whoever still waits is told."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._fail(NotReady("the client was closed while waiting; the run goes on without it"))
+
+    @contextmanager
+    def _waiting_for(self, run_id: RunId) -> Iterator[asyncio.Future[RunRow]]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[RunRow] = loop.create_future()
+        # It may have ended since its caller looked, so it is looked at once more at once.
+        awaited = self._awaited.setdefault(run_id, Awaited(loop.time()))
+        awaited.look_at = loop.time()
+        awaited.futures.add(future)
+        self._news.set()
+        try:
+            yield future
+        finally:
+            awaited.futures.discard(future)
+            if not awaited.futures and self._awaited.get(run_id) is awaited:
+                del self._awaited[run_id]
+
+    async def _listen(self, hints: AsyncIterator[Notification]) -> None:
+        try:
+            async for hint in hints:
+                self._hear(hint)
+        except Exception:
+            # Hints only make it quicker: the polls go on.
+            log.exception("listening for ended runs stopped; results come by polling alone")
+
+    def _hear(self, hint: Notification) -> None:
+        concerned = hint.ids or tuple(self._awaited)
+        for run_id in concerned:
+            awaited = self._awaited.get(RunId(run_id))
+            if awaited is not None:
+                awaited.look_at = 0.0
+                self._news.set()
+
+    async def _poll(self) -> None:
+        while True:
+            self._news.clear()
+            now = asyncio.get_running_loop().time()
+            due = [run_id for run_id, awaited in self._awaited.items() if awaited.look_at <= now][:POLL_IDS]
+            if due:
+                self._put_off(due, now)
+                await self._look(due)
+            else:
+                await self._news_or_time()
+
+    def _put_off(self, run_ids: list[RunId], now: float) -> None:
+        for run_id in run_ids:
+            awaited = self._awaited[run_id]
+            awaited.look_at = now + awaited.interval
+            awaited.interval = min(awaited.interval * POLL_GROWTH, LAST_POLL_SECONDS)
+
+    async def _news_or_time(self) -> None:
+        earliest = min((awaited.look_at for awaited in self._awaited.values()), default=None)
+        try:
+            async with asyncio.timeout_at(earliest):
+                await self._news.wait()
+        except TimeoutError:
+            # Time to look without news.
+            return
+
+    async def _look(self, run_ids: list[RunId]) -> None:
+        where = [("id", "in", run_ids), ("state", "in", ENDED)]
+        try:
+            rows = await self._journal.query(Query(None, where, ("id", False), len(run_ids), None))
+        except JournalUnavailable as error:
+            log.warning("cannot look for ended runs now, will look again: %s", error)
+            return
+        except Exception as error:  # noqa: BLE001 - it is handed to everyone who waits
+            self._fail(error)
+            return
+        for row in rows:
+            awaited = self._awaited.pop(row.id, None)
+            for future in awaited.futures if awaited is not None else ():
+                if not future.done():
+                    future.set_result(row)
+
+    def _fail(self, error: Exception) -> None:
+        for awaited in self._awaited.values():
+            for future in awaited.futures:
+                if not future.done():
+                    future.set_exception(error)
+        self._awaited.clear()

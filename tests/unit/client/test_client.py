@@ -1,0 +1,375 @@
+"""What a client promises, on the memory journal."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+import continuum
+from continuum import Client, Signal
+from continuum.engine.events import Event, EventType
+from continuum.engine.ids import RunId
+from continuum.errors import JournalUnavailable
+from continuum.journal.codec import encode
+from continuum.journal.memory import MemoryJournal
+from continuum.journal.port import InboxKind, NewRun, Post, Posted, RunRow, RunState, Started, Transition
+from tests.unit.client.working import Ending, greeting, memory_client
+
+review = Signal("review", str)
+
+
+class LosesAnswers(MemoryJournal):
+    """Does what it is asked, and then seems to be unavailable."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+        self.batches: list[int] = []
+
+    def _lose(self) -> None:
+        if self.times:
+            self.times -= 1
+            raise JournalUnavailable("the answer was lost")
+
+    async def start(self, runs: Sequence[NewRun]) -> list[Started]:
+        self.batches.append(len(runs))
+        answer = await super().start(runs)
+        self._lose()
+        return answer
+
+    async def post(self, posts: Sequence[Post]) -> list[Posted]:
+        answer = await super().post(posts)
+        self._lose()
+        return answer
+
+    async def get_run(self, run_id: RunId) -> RunRow | None:
+        self._lose()
+        return await super().get_run(run_id)
+
+
+async def mail(client_end: Ending) -> list[tuple[InboxKind, str, Any]]:
+    """What waits in the inboxes of the runs that the worker owns."""
+    await client_end.claim()
+    assert client_end.worker is not None
+    return [(row.kind, row.name, row.body) for row in await client_end.journal.inbox(client_end.worker, None)]
+
+
+def test_a_started_run_keeps_its_arguments() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, _):
+            handle = await client.start(greeting, "ann", loud=True, namespace="eu", attributes={"vip": True})  # type: ignore[call-overload]
+            run = await client.get_run(handle.id)
+            assert (run.workflow, run.namespace, run.state) == ("greeting", "eu", "running")
+            assert (run.input, run.keywords, run.attributes) == (["ann"], {"loud": True}, {"vip": True})
+            assert run.reason == "waits for a node that has loaded greeting"
+
+    asyncio.run(main())
+
+
+def test_a_run_starts_by_name_without_its_code() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, ending):
+            handle = await client.start("greeting", "ann")
+            await ending.complete(handle.id, ("a", 1))
+            assert await handle.result() == ("a", 1)
+
+    asyncio.run(main())
+
+
+def test_arguments_that_do_not_fit_are_refused_before_anything_is_written() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, _):
+            with pytest.raises(TypeError, match="missing a required argument: 'name'"):
+                await client.start(greeting)  # type: ignore[call-overload]
+            assert (await client.query()).entries == []
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"idempotency_key": ""}, "idempotency_key must have 1 to 255 bytes, not 0"),
+        ({"idempotency_key": "k" * 256}, "idempotency_key must have 1 to 255 bytes, not 256"),
+        ({"idempotency_key": "a\0"}, "must not have control characters"),
+        ({"namespace": ""}, "namespace must have 1 to 255 bytes"),
+        ({"id": "mine"}, "id must be a UUID, not 'mine'"),
+        ({"attributes": {"when": object()}}, "attribute 'when' has no form in JSON"),
+        ({"attributes": {"x": float("nan")}}, "attribute 'x' has no form in JSON"),
+        ({"attributes": {"x": "\ud800"}}, "attribute 'x' has no form in JSON"),
+        ({"attributes": {"x": ["\0"]}}, "attribute 'x' has a NUL character"),
+        ({"attributes": ["x"]}, "attributes must be a map, not list"),
+        ({"on_conflict": "replace"}, "on_conflict is 'existing' or 'raise'"),
+    ],
+)
+def test_bad_options_are_refused_in_one_line(options: dict[str, Any], message: str) -> None:
+    async def main() -> None:
+        async with memory_client() as (client, _):
+            with pytest.raises(continuum.InvalidOption, match=message):
+                await client.start("greeting", "ann", **options)
+            assert (await client.query(namespace=None)).entries == []
+
+    asyncio.run(main())
+
+
+def test_a_taken_key_gives_the_run_that_has_it() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, _):
+            first = await client.start(greeting, "ann", idempotency_key="k")
+            second = await client.start(greeting, "bob", idempotency_key="k")
+            assert (first.existing, second.existing, second.id) == (False, True, first.id)
+            with pytest.raises(continuum.AlreadyStarted) as caught:
+                await client.start(greeting, "bob", idempotency_key="k", on_conflict="raise")
+            assert caught.value.run_id == first.id
+
+    asyncio.run(main())
+
+
+def test_a_start_whose_answer_was_lost_takes_effect_once_and_is_no_conflict() -> None:
+    async def main() -> None:
+        async with Client(LosesAnswers(1)) as client:
+            handle = await client.start(greeting, "ann", idempotency_key="k", on_conflict="raise")
+            assert not handle.existing
+            assert [run.id for run in (await client.query()).entries] == [handle.id]
+
+    asyncio.run(main())
+
+
+def test_starts_that_wait_together_are_written_together() -> None:
+    async def main() -> None:
+        journal = LosesAnswers(0)
+        async with Client(journal) as client:
+            handles = await asyncio.gather(*(client.start("greeting", n) for n in range(50)))
+            runs = [await client.get_run(handle.id) for handle in handles]
+            assert [run.input for run in runs] == [[n] for n in range(50)]
+        assert journal.batches == [50]
+
+    asyncio.run(main())
+
+
+def test_run_ids_are_ordered_by_time() -> None:
+    async def main() -> None:
+        ticks = iter(range(1_700_000_000_000_000, 1_700_000_001_000_000, 1000))
+        async with Client(MemoryJournal(lambda: next(ticks))) as client:
+            ids = [(await client.start("greeting", n)).id for n in range(20)]
+        assert ids == sorted(ids)
+        assert {uuid.UUID(run_id).version for run_id in ids} == {7}
+
+    asyncio.run(main())
+
+
+def test_a_signal_whose_answer_was_lost_arrives_once() -> None:
+    async def main() -> None:
+        journal = LosesAnswers(0)
+        async with Client(journal) as client:
+            handle = await client.start(greeting, "ann")
+            journal.times = 2
+            await handle.signal(review, "yes")
+            assert await mail(Ending(journal)) == [(InboxKind.SIGNAL, "review", (encode("yes"),))]
+
+    asyncio.run(main())
+
+
+def test_a_delivery_id_seen_before_is_a_no_op() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, ending):
+            handle = await client.start(greeting, "ann")
+            await handle.signal(review, "yes", delivery_id="d")
+            await handle.signal(review, "no", delivery_id="d")
+            assert await mail(ending) == [(InboxKind.SIGNAL, "review", (encode("yes"),))]
+
+    asyncio.run(main())
+
+
+def test_signals_without_a_delivery_id_all_arrive_in_order() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, ending):
+            handle = await client.start(greeting, "ann")
+            await asyncio.gather(*(handle.signal("count", n) for n in range(20)))
+            assert [body for _, _, body in await mail(ending)] == [(encode(n),) for n in range(20)]
+
+    asyncio.run(main())
+
+
+def test_nobody_can_send_under_an_internal_delivery_id() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, _):
+            handle = await client.start(greeting, "ann")
+            with pytest.raises(continuum.InvalidOption, match="control characters"):
+                await handle.signal(review, "yes", delivery_id="\x1fabc")
+
+    asyncio.run(main())
+
+
+def test_a_value_of_the_wrong_type_is_refused() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, _):
+            handle = await client.start(greeting, "ann")
+            with pytest.raises(continuum.DurableTermError, match="signal review"):
+                await handle.signal(review, 5)  # type: ignore[call-overload]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("unknown", ["no such run", str(uuid.uuid4())])
+def test_an_unknown_run_is_not_found(unknown: str) -> None:
+    async def main() -> None:
+        async with memory_client() as (client, _):
+            for asked in (
+                client.get_run(unknown),
+                client.signal(unknown, review, "yes"),
+                client.cancel(unknown),
+                client.cancel(unknown, force=True),
+                client.await_run(unknown),
+                client.history(unknown),
+                client.set_attributes(unknown, {}),
+            ):
+                with pytest.raises(continuum.RunNotFound):
+                    await asked
+
+    asyncio.run(main())
+
+
+def test_a_run_that_has_ended_takes_nothing_more() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, ending):
+            handle = await client.start(greeting, "ann")
+            await ending.complete(handle.id, "hello")
+            for refused in (handle.signal(review, "yes"), handle.cancel(), handle.cancel(force=True)):
+                with pytest.raises(continuum.RunTerminal, match="already completed"):
+                    await refused
+
+    asyncio.run(main())
+
+
+def test_a_failed_run_tells_its_error() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, ending):
+            handle = await client.start(greeting, "ann")
+            await ending.fail(handle.id, "ValueError", "no such name")
+            with pytest.raises(continuum.RunFailed, match="ValueError: no such name") as caught:
+                await handle.result()
+            assert (caught.value.type, caught.value.traceback) == ("ValueError", "a stack")
+            assert (await handle.get()).error == continuum.RunError("ValueError", "no such name", "a stack")
+
+    asyncio.run(main())
+
+
+def test_a_forced_cancel_ends_the_run_and_those_who_wait_for_it() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, _):
+            handle = await client.start(greeting, "ann")
+            waiting = asyncio.create_task(handle.result())
+            await handle.cancel(force=True)
+            with pytest.raises(continuum.RunCancelled):
+                await waiting
+
+    asyncio.run(main())
+
+
+def test_a_result_out_of_time_says_so() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, _):
+            handle = await client.start(greeting, "ann")
+            with pytest.raises(TimeoutError, match="has not ended within 0 s"):
+                await handle.result(timeout=0)
+
+    asyncio.run(main())
+
+
+def test_a_result_is_decoded_by_the_workflow() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, ending):
+            handle = await client.start(greeting, "ann")
+            await ending.complete(handle.id, 5)
+            with pytest.raises(continuum.DurableTermError, match="result"):
+                await handle.result()
+            assert await client.handle(handle.id).result() == 5
+
+    asyncio.run(main())
+
+
+def test_a_client_that_closes_tells_those_who_wait() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, _):
+            handle = await client.start(greeting, "ann")
+            waiting = asyncio.create_task(handle.result())
+            async with asyncio.timeout(10):
+                while not client._completions._awaited:
+                    await asyncio.sleep(0)
+            await client.close()
+            with pytest.raises(continuum.NotReady):
+                await waiting
+            with pytest.raises(continuum.NotReady):
+                await client.start(greeting, "bob")
+
+    asyncio.run(main())
+
+
+def test_a_read_survives_one_loss() -> None:
+    async def main() -> None:
+        journal = LosesAnswers(0)
+        async with Client(journal) as client:
+            handle = await client.start(greeting, "ann")
+            journal.times = 1
+            assert (await handle.get()).id == handle.id
+
+    asyncio.run(main())
+
+
+def test_a_history_is_readable() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, ending):
+            handle = await client.start(greeting, "ann")
+            stored = [
+                Event(
+                    1,
+                    EventType.ACTIVITY_SCHEDULED,
+                    0,
+                    ("charge", "flow", "a.py:1", encode([[7], {"x": 1}]), None),
+                ),
+                Event(2, EventType.ACTIVITY_COMPLETED, 1_000_000, (1, encode({"paid": True}))),
+                Event(3, EventType.SIDE_EFFECT, 1_000_000, ("now", "flow", "a.py:2", 2_000_000)),
+                Event(4, EventType.SIDE_EFFECT, 1_000_000, ("random", "flow", "a.py:3", b"\x80" + bytes(6))),
+                Event(5, EventType.SIGNAL_RECEIVED, 1_000_000, ("review", encode("yes"), "\x1fab")),
+                Event(6, EventType.TIMER_STARTED, 1_000_000, (3_000_000, "flow", "a.py:4")),
+                Event(7, 99, 1_000_000, ("from a newer release",)),
+            ]
+            await ending.write(handle.id, None, stored)
+            events = await handle.history()
+            assert [(event.seq, event.type, event.name) for event in events] == [
+                (1, "activity_scheduled", "charge"),
+                (2, "activity_completed", "charge"),
+                (3, "side_effect", "now"),
+                (4, "side_effect", "random"),
+                (5, "signal_received", "review"),
+                (6, "timer_started", None),
+                (7, "type_99", None),
+            ]
+            assert events[0].payload["arguments"] == [7]
+            assert events[1].payload == {"scheduled": 1, "result": {"paid": True}}
+            assert events[2].payload["value"].isoformat() == "1970-01-01T00:00:02+00:00"
+            assert events[3].payload["value"] == 0.5
+            assert events[4].payload == {"value": "yes", "delivery_id": None}
+            assert events[5].payload["due"].isoformat() == "1970-01-01T00:00:03+00:00"
+            assert events[0].at.tzinfo is not None
+
+    asyncio.run(main())
+
+
+def test_what_a_suspended_run_waits_for_is_told() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, ending):
+            handle = await client.start(greeting, "ann")
+            await ending.write(handle.id, Transition(RunState.SUSPENDED, 4_000_000_000_000_000, release=True))
+            run = await handle.get()
+            assert (run.state, run.reason) == (
+                "suspended",
+                "waits until 2096-10-02T07:06:40+00:00, or for a signal",
+            )
+
+    asyncio.run(main())

@@ -1,0 +1,76 @@
+"""Calls that type checkers must accept, and calls they must refuse; see `test_typing.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import assert_type
+
+import continuum
+from continuum import Client, RunHandle, Signal, SyncClient, SyncRunHandle, workflow
+
+
+@dataclass
+class Order:
+    """What an order is."""
+
+    id: str
+
+
+verdict = Signal("verdict", str)
+
+
+@workflow(version=1)
+async def order_flow(order: Order) -> str:
+    """Takes one argument."""
+    return order.id
+
+
+@workflow
+async def many(first: int, second: str = "x", *, third: bool = False) -> int:
+    """Takes optional arguments."""
+    return first
+
+
+@workflow
+async def alone() -> None:
+    """Takes none."""
+
+
+async def accepted(client: Client) -> None:
+    """What users write."""
+    run = await client.start(order_flow, Order("1"))
+    assert_type(run, RunHandle[str])
+    text: str = await run.result()
+    assert_type(await client.start(order_flow, Order(text), id="i", idempotency_key="k"), RunHandle[str])
+    assert_type(await client.start(many, 1, "b", third=True), RunHandle[int])
+    assert_type(await client.start(many, 1, namespace="eu"), RunHandle[int])
+    assert_type(await client.start(many, 1, "b", attributes={"a": 1}), RunHandle[int])
+    assert_type(await client.start(alone, trace_context="t"), RunHandle[None])
+    assert_type(client.handle(run.id, order_flow), RunHandle[str])
+    assert_type(await continuum.start(order_flow, Order("1"), on_conflict="raise"), RunHandle[str])
+    await client.start("by_name", 1, "b", id="i", anything=3)
+    await run.signal(verdict, "yes")
+    await run.signal("verdict", {"any": "value"}, delivery_id="d")
+
+
+def accepted_sync(client: SyncClient) -> None:
+    """The same, blocking."""
+    run = client.start(order_flow, Order("1"), id="i")
+    assert_type(run, SyncRunHandle[str])
+    assert_type(run.result(timeout=1), str)
+
+
+async def refused(client: Client, run: RunHandle[str]) -> None:
+    """Every line is a mistake."""
+    await client.start(order_flow, 5)
+    await client.start(order_flow, 5, id="i")
+    await client.start(order_flow)
+    await client.start(order_flow, id="i")
+    await client.start(order_flow, Order("1"), id=5)
+    await client.start(order_flow, Order("1"), unknown=1)
+    await client.start(many, "x", id="i")
+    await client.start(many, 1, 2, id="i")
+    await client.start(many, 1, fourth=2)
+    await continuum.start(order_flow, 5)
+    number: int = await run.result()
+    await run.signal(verdict, number)

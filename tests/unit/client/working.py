@@ -1,0 +1,72 @@
+"""A worker for tests: it ends runs through the journal, as a node would."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from itertools import count
+
+from continuum import Client, workflow
+from continuum.engine.events import Event
+from continuum.engine.ids import NodeId
+from continuum.journal.codec import encode
+from continuum.journal.event_codec import pack_body
+from continuum.journal.memory import MemoryJournal
+from continuum.journal.port import ClaimedRun, Journal, RunState, RunWrite, Transition, Worker
+
+_batches = count(1)
+
+
+@workflow
+async def greeting(name: str, loud: bool = False) -> str:
+    """A workflow that no node of these tests executes."""
+    return name
+
+
+@dataclass(slots=True)
+class Ending:
+    """Claims runs of `greeting` and writes how they end."""
+
+    journal: Journal
+    worker: Worker | None = None
+    claimed: dict[str, ClaimedRun] = field(default_factory=dict)
+
+    async def claim(self) -> list[ClaimedRun]:
+        """Own whatever is runnable."""
+        if self.worker is None:
+            self.worker = await self.journal.register_worker(NodeId("north"), "run_host", 1, 600.0)
+        runs = await self.journal.claim(self.worker, [(greeting.name, "1")], 1000)
+        self.claimed |= {run.id: run for run in runs}
+        return runs
+
+    async def write(
+        self, run_id: str, transition: Transition | None, events: list[Event] | None = None
+    ) -> None:
+        """Write for a run that is claimed now or was before."""
+        await self.claim()
+        assert self.worker is not None
+        run = self.claimed[run_id]
+        write = RunWrite(run.id, run.token, events or [], transition=transition)
+        committed = await self.journal.commit(self.worker, next(_batches), [write])
+        assert not committed.rejected
+
+    async def complete(self, run_id: str, value: object) -> None:
+        """End a run with a result."""
+        await self.write(run_id, Transition(RunState.COMPLETED, result=encode(value)))
+
+    async def fail(self, run_id: str, type: str, message: str) -> None:
+        """End a run with an exception."""
+        await self.write(run_id, Transition(RunState.FAILED, error=pack_body((type, message, "a stack"))))
+
+
+@asynccontextmanager
+async def memory_client() -> AsyncIterator[tuple[Client, Ending]]:
+    """Yield a client on a new memory journal, and what ends its runs."""
+    journal = MemoryJournal()
+    await journal.open()
+    try:
+        async with Client(journal) as client:
+            yield client, Ending(journal)
+    finally:
+        await journal.close()
