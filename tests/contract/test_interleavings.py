@@ -23,11 +23,13 @@ from tests.contract.builders import (
     commit,
     end,
     event,
+    new_task,
     owned_run,
     row,
     seqs,
     signal,
     sleep_until,
+    take_tasks,
     until,
     worker_of,
     write,
@@ -217,3 +219,21 @@ async def test_a_sparing_retirement_that_waits_for_a_renewal_spares_the_worker(
 
         assert await retiring == Freed(0, 0)
         assert (await commit(journal, worker, write(run, event(1)))).rejected == frozenset()
+
+
+async def test_a_claim_of_tasks_waits_for_another_of_its_node_and_counts_what_that_took(
+    runner: asyncio.Runner, dsn: str, schema: str
+) -> None:
+    async with meeting(dsn, schema) as met:
+        journal, first, second = met.journal, await worker_of(met.journal), await worker_of(met.journal)
+        run = await owned_run(journal, first)
+        await commit(journal, first, write(run, tasks=[new_task(seq) for seq in range(1, 7)]))
+        await met.hold(
+            "select * from {schema}.claim_tasks(%s, '{{send}}', false, '{{mail}}', '{{3}}', 100, 2)", first.id
+        )
+
+        claiming = asyncio.create_task(take_tasks(journal, second, limits={"mail": 3}))
+        await met.waiting(1)
+        await met.other.commit()
+
+        assert len(await claiming) == 1

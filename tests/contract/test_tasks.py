@@ -95,6 +95,18 @@ async def test_a_node_runs_no_more_of_a_queue_than_its_limit_over_all_its_worker
     assert len(await take_tasks(journal, elsewhere, limits=limits)) == 3
 
 
+async def test_workers_of_one_node_that_claim_at_once_keep_to_its_limit(journal: Journal) -> None:
+    hands = [await worker_of(journal) for _ in range(4)]
+    run = await owned_run(journal, hands[0])
+    await commit(journal, hands[0], write(run, tasks=[new_task(seq) for seq in range(1, 41)]))
+
+    taken = 0
+    for limit in (3, 8, 13, 18):
+        hauls = await asyncio.gather(*(take_tasks(journal, hand, limits={"mail": limit}) for hand in hands))
+        taken += sum(len(haul) for haul in hauls)
+        assert taken == limit
+
+
 async def test_an_answered_task_makes_room_in_its_queue(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
