@@ -27,6 +27,7 @@ from continuum.client.start_options import (
     Startable,
     StartableWithNone,
     StartableWithOne,
+    StartableWithTwo,
     StartOptions,
     new_run,
     split,
@@ -53,6 +54,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 A = TypeVar("A")
+B = TypeVar("B")
 Ts = TypeVarTuple("Ts")
 
 
@@ -96,6 +98,10 @@ class Client:
     @overload
     async def start(
         self, workflow: StartableWithOne[A, R], argument: A, /, **options: Unpack[StartOptions]
+    ) -> RunHandle[R]: ...
+    @overload
+    async def start(
+        self, workflow: StartableWithTwo[A, B, R], first: A, second: B, /, **options: Unpack[StartOptions]
     ) -> RunHandle[R]: ...
     @overload
     async def start(

@@ -19,7 +19,13 @@ from continuum.client.connecting import connect
 from continuum.client.handles import RunHandle
 from continuum.client.querying import Condition
 from continuum.client.runs import Page, Run
-from continuum.client.start_options import Startable, StartableWithNone, StartableWithOne, StartOptions
+from continuum.client.start_options import (
+    Startable,
+    StartableWithNone,
+    StartableWithOne,
+    StartableWithTwo,
+    StartOptions,
+)
 from continuum.errors import InstanceNotRegistered
 from continuum.signals import Signal
 from continuum.workflow import Workflow
@@ -28,6 +34,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 A = TypeVar("A")
+B = TypeVar("B")
 Ts = TypeVarTuple("Ts")
 
 Connect = Callable[[], AbstractAsyncContextManager[Client]]
@@ -104,6 +111,10 @@ def start(
 @overload
 def start(
     workflow: StartableWithOne[A, R], argument: A, /, **options: Unpack[StartOptions]
+) -> Coroutine[Any, Any, RunHandle[R]]: ...
+@overload
+def start(
+    workflow: StartableWithTwo[A, B, R], first: A, second: B, /, **options: Unpack[StartOptions]
 ) -> Coroutine[Any, Any, RunHandle[R]]: ...
 @overload
 def start(

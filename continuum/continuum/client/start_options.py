@@ -2,8 +2,8 @@
 
 A `ParamSpec` leaves no room for further keywords. So a start without options is
 matched exactly, and one with options by the positional parameters of the function:
-`Startable` by all of them, `StartableWithNone` and `StartableWithOne` where the
-others have defaults. Options win over keyword parameters of the same name.
+`Startable` by all of them, `StartableWithNone`, `…One` and `…Two` where mypy cannot
+because the others have defaults. Options win over keyword parameters of the same name.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from continuum.workflow import Workflow
 
 Ts = TypeVarTuple("Ts")
 A_contra = TypeVar("A_contra", contravariant=True)
+B_contra = TypeVar("B_contra", contravariant=True)
 R_co = TypeVar("R_co", covariant=True)
 
 
@@ -37,6 +38,15 @@ class StartableWithOne(Protocol[A_contra, R_co]):
 
     @property
     def fn(self) -> Callable[[A_contra], Coroutine[Any, Any, R_co]]:
+        """The function behind it."""
+        ...
+
+
+class StartableWithTwo(Protocol[A_contra, B_contra, R_co]):
+    """A workflow that two arguments are enough for."""
+
+    @property
+    def fn(self) -> Callable[[A_contra, B_contra], Coroutine[Any, Any, R_co]]:
         """The function behind it."""
         ...
 

@@ -17,7 +17,13 @@ from continuum.client.histories import Event
 from continuum.client.loop_thread import LoopThread
 from continuum.client.querying import Condition
 from continuum.client.runs import Page, Run
-from continuum.client.start_options import Startable, StartableWithNone, StartableWithOne, StartOptions
+from continuum.client.start_options import (
+    Startable,
+    StartableWithNone,
+    StartableWithOne,
+    StartableWithTwo,
+    StartOptions,
+)
 from continuum.journal.port import NodeRow
 from continuum.signals import Signal
 from continuum.workflow import Workflow
@@ -26,6 +32,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
 A = TypeVar("A")
+B = TypeVar("B")
 Ts = TypeVarTuple("Ts")
 
 
@@ -93,6 +100,10 @@ class SyncClient:
     @overload
     def start(
         self, workflow: StartableWithOne[A, R], argument: A, /, **options: Unpack[StartOptions]
+    ) -> SyncRunHandle[R]: ...
+    @overload
+    def start(
+        self, workflow: StartableWithTwo[A, B, R], first: A, second: B, /, **options: Unpack[StartOptions]
     ) -> SyncRunHandle[R]: ...
     @overload
     def start(

@@ -122,7 +122,7 @@ def test_conditions_select() -> None:
                 ([("completed_at", "eq", None)], [eu, us]),
                 ([("started_at", "lt", "2000-01-01T00:00:00Z")], []),
             ):
-                page = await client.query(where, order_by="started_at")  # type: ignore[arg-type]
+                page = await client.query(where, order_by="started_at")
                 assert [run.id for run in page.entries] == expected, where
 
     asyncio.run(main())
