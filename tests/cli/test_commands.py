@@ -1,0 +1,279 @@
+"""What each command does, prints and exits with."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import uuid
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from continuum import connect
+from continuum.cli.values import address, to_json
+from continuum.engine.ids import NodeId
+from continuum.journal.port import NodeFacts
+from continuum.journal.postgres import PostgresJournal
+from tests.cli.commands import CommandLine
+from tests.unit.client.working import Ending, greeting
+
+
+def on_journal(cli: CommandLine, do: Any) -> None:
+    """Do something as a node would."""
+
+    async def doing() -> None:
+        journal = PostgresJournal(cli.options[1], schema=cli.options[3])
+        await journal.open()
+        try:
+            await do(journal)
+        finally:
+            await journal.close()
+
+    asyncio.run(doing())
+
+
+def started(cli: CommandLine, *arguments: str) -> str:
+    """Start a run and return its id."""
+    outcome = cli("start", "greeting", *arguments)
+    assert (outcome.code, outcome.err) == (0, "")
+    return str(uuid.UUID(outcome.out.strip()))
+
+
+def test_start_prints_the_run_id_alone(cli: CommandLine) -> None:
+    run_id = started(cli, '"ann"', '{"a": [1]}', "--attribute", "vip=true", "--namespace", "eu")
+    shown = cli("runs", "show", run_id, "--json").json
+    assert (shown["input"], shown["attributes"], shown["namespace"]) == (
+        ["ann", {"a": [1]}],
+        {"vip": True},
+        "eu",
+    )
+    assert shown["state"] == "running"
+
+
+def test_start_with_a_key_gives_the_same_run_again(cli: CommandLine) -> None:
+    assert started(cli, "--key", "k") == started(cli, "--key", "k")
+
+
+def test_start_takes_an_id(cli: CommandLine) -> None:
+    run_id = str(uuid.uuid4())
+    assert started(cli, "--id", run_id) == run_id
+
+
+def test_result_prints_json(cli: CommandLine) -> None:
+    run_id = started(cli)
+    value = {"at": datetime(2025, 1, 2, tzinfo=UTC), "price": Decimal("1.50"), "raw": b"\x00"}
+    on_journal(cli, lambda journal: Ending(journal).complete(run_id, value))
+    outcome = cli("result", run_id, "--timeout", "30")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.json == {"at": "2025-01-02T00:00:00+00:00", "price": "1.50", "raw": "AA=="}
+
+
+def test_result_of_a_failed_run_is_one_line_and_one(cli: CommandLine) -> None:
+    run_id = started(cli)
+    on_journal(cli, lambda journal: Ending(journal).fail(run_id, "ValueError", "no\nsuch name"))
+    outcome = cli("result", run_id)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err == f"continuum: run {run_id} failed: ValueError: no such name\n"
+
+
+def test_result_out_of_time_is_one(cli: CommandLine) -> None:
+    outcome = cli("result", started(cli), "--timeout", "0")
+    assert outcome.code == 1
+    assert "has not ended within 0 s" in outcome.err
+
+
+def test_a_forced_cancel_shows_in_the_result(cli: CommandLine) -> None:
+    run_id = started(cli)
+    assert cli("cancel", run_id, "--force").code == 0
+    outcome = cli("result", run_id)
+    assert (outcome.code, outcome.err) == (1, f"continuum: run {run_id} was cancelled\n")
+    again = cli("cancel", run_id)
+    assert (again.code, again.err) == (
+        1,
+        f"continuum: run {run_id} is already cancelled and takes nothing more\n",
+    )
+
+
+def test_a_signal_with_a_delivery_id_arrives_once(cli: CommandLine) -> None:
+    run_id = started(cli)
+    for _ in range(2):
+        assert cli("signal", run_id, "review", '"yes"', "--delivery-id", "d").code == 0
+
+    async def look(journal: PostgresJournal) -> None:
+        node = Ending(journal)
+        await node.claim()
+        assert node.worker is not None
+        assert [row.name for row in await journal.inbox(node.worker, None)] == ["review"]
+
+    on_journal(cli, look)
+
+
+def test_attributes_are_merged_and_found(cli: CommandLine) -> None:
+    run_id = started(cli)
+    started(cli)
+    assert cli("attributes", run_id, '{"vip": true}').code == 0
+    listed = cli("runs", "list", "--attribute", "vip=true", "--json").json
+    assert [run["id"] for run in listed["entries"]] == [run_id]
+
+
+def test_runs_are_listed_page_by_page(cli: CommandLine) -> None:
+    ids = {started(cli) for _ in range(3)}
+    first = cli("runs", "list", "--state", "running", "--workflow", "greeting", "--limit", "2", "--json").json
+    second = cli(
+        "runs", "list", "--state", "running", "--workflow", "greeting", "--limit", "2", "--json", "--cursor",
+        first["next_cursor"],
+    ).json  # fmt: skip
+    assert {run["id"] for run in first["entries"] + second["entries"]} == ids
+    assert second["next_cursor"] is None
+
+
+def test_a_list_for_pipes_is_tab_separated(cli: CommandLine) -> None:
+    run_id = started(cli)
+    header, row = cli("runs", "list").out.splitlines()
+    assert header.split("\t") == ["id", "workflow", "state", "started", "note"]
+    assert row.split("\t")[:3] == [run_id, "greeting", "running"]
+
+
+def test_a_history_is_shown(cli: CommandLine) -> None:
+    run_id = started(cli)
+    assert cli("runs", "history", run_id, "--json").json == []
+    assert cli("runs", "history", run_id).out == "seq\tat\ttype\tname\tpayload\n"
+
+
+def test_nodes_say_who_they_are(cli: CommandLine) -> None:
+    facts = NodeFacts(NodeId("north"), 7, "127.0.0.1:1900", "running", [("run_host", 8)])
+    on_journal(cli, lambda journal: journal.renew([], 10.0, facts))
+    (node,) = cli("nodes", "list", "--json").json
+    assert node.pop("lease_age") >= 0
+    assert node == {
+        "node": "north",
+        "pid": 7,
+        "address": "127.0.0.1:1900",
+        "state": "running",
+        "live_runs": 0,
+        "processes": [{"role": "run_host", "pid": 8}],
+    }
+    assert cli("nodes", "list").out.splitlines()[1].startswith("north\t7\t")
+
+
+def test_migrate_is_done_once(dsn: str, empty_name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    cli = CommandLine(("--dsn", dsn, "--schema", empty_name), capsys)
+    refused = cli("runs", "list")
+    assert refused.code == 1
+    assert "run continuum migrate" in refused.err
+    assert "applied 0001" in cli("migrate").out
+    assert cli("migrate").out == f"schema {empty_name}: up to date\n"
+    assert cli("runs", "list").code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("runs", "show"),
+        ("runs", "history"),
+        ("result",),
+        ("cancel",),
+        ("cancel", "--force"),
+    ],
+)
+@pytest.mark.parametrize("run", ["no-such-run", str(uuid.UUID(int=7))])
+def test_an_unknown_run_is_one(cli: CommandLine, arguments: tuple[str, ...], run: str) -> None:
+    outcome = cli(*arguments, run)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err == f"continuum: no run has the id {run}; `continuum runs list` shows those there are\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "Missing command"),
+        (("runs",), "Missing command"),
+        (("fly",), "No such command 'fly'"),
+        (("start",), "Missing argument 'WORKFLOW'"),
+        (("start", "w", "ann"), "'ann' is not JSON; text is quoted twice"),
+        (("start", "w", "--attribute", "x"), "'x' is not of the form NAME=VALUE"),
+        (("signal", "r", "n"), "Missing argument"),
+        (("attributes", "r", "[1]"), "attributes are a JSON map"),
+        (("runs", "list", "--limit", "0"), "0 is not in the range"),
+        (("run-node", "--queue", "mail=many"), "the limit of mail is a whole number"),
+        (("run-node", "--queue", "mail=0"), "the limit of queue 'mail' must be at least 1"),
+        (("run-node", "--run-hosts", "0"), "at least one run host"),
+        (("run-node", "--bind", "here"), "'here' is not of the form HOST:PORT"),
+        (("run-node", "--join", "127.0.0.1:1900"), "--join needs --bind"),
+    ],
+)
+def test_wrong_use_is_one_line_and_two(
+    arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = CommandLine((), capsys).bare(*arguments)
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
+    assert message in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("dsn", "message"),
+    [
+        ("postgresql://127.0.0.1:1/none", "Postgres cannot be reached"),
+        ("nothing like a DSN", "the DSN cannot be read"),
+    ],
+)
+@pytest.mark.parametrize("command", [("runs", "list"), ("migrate",), ("start", "greeting")])
+def test_a_bad_database_is_one_line_and_one(
+    command: tuple[str, ...], dsn: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = CommandLine((), capsys).bare(*command, "--dsn", dsn)
+    assert (outcome.code, outcome.out, outcome.err.count("\n")) == (1, "", 1)
+    assert message in outcome.err
+
+
+def test_the_program_runs_as_a_module_and_takes_the_dsn_from_the_environment(dsn: str, schema: str) -> None:
+    root = Path(__file__).parents[2]
+    path = os.pathsep.join(str(root / room) for room in ("continuum", "actors", "supervision", "migrations"))
+    environment = os.environ | {"CONTINUUM_DSN": dsn, "PYTHONPATH": path}
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "continuum.cli", *arguments, "--schema", schema]
+        return subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    done = run("start", "greeting", '"ann"')
+    assert (done.returncode, done.stderr) == (0, "")
+    assert run("result", done.stdout.strip(), "--timeout", "0").returncode == 1
+    assert run("start").returncode == 2
+
+
+def test_without_a_database_the_embedded_one_is_meant(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    path = os.pathsep.join(str(root / room) for room in ("continuum", "actors", "supervision", "migrations"))
+    blocked = tmp_path / "a file"
+    blocked.touch()
+    environment = {name: value for name, value in os.environ.items() if name != "CONTINUUM_DSN"}
+    environment |= {"CONTINUUM_DATA_DIR": str(blocked), "PYTHONPATH": path}
+    command = [sys.executable, "-m", "continuum.cli", "runs", "list"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "CONTINUUM_DATA_DIR" in done.stderr
+
+
+def test_json_has_a_form_for_every_value() -> None:
+    value = {1: {3, 1, 2}, "t": (None, uuid.UUID(int=1))}
+    assert to_json(value) == '{"1": [1, 2, 3], "t": [null, "00000000-0000-0000-0000-000000000001"]}'
+
+
+def test_an_address_may_be_of_version_six() -> None:
+    assert address("[::1]:1900") == ("::1", 1900)
+
+
+def test_a_client_and_the_command_line_see_the_same(cli: CommandLine) -> None:
+    async def main() -> str:
+        async with connect(cli.options[1], schema=cli.options[3]) as client:
+            return (await client.start(greeting, "ann")).id
+
+    run_id = asyncio.run(main())
+    assert cli("runs", "show", run_id).out.startswith(f"field\tvalue\nid\t{run_id}\nworkflow\tgreeting\n")
