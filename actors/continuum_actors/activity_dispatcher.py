@@ -36,7 +36,10 @@ _POLL = say.LookForWork()
 
 
 class ActivityDispatcher(Actor):
-    """Runs activities here. `isolated` makes it an activity host's: one task at a time, killed when out of time."""
+    """Runs activities here.
+
+    `isolated` makes it an activity host's: one task at a time, killed when out of time.
+    """
 
     def __init__(self, host: Host, *, isolated: bool = False) -> None:
         self._host = host
@@ -92,7 +95,9 @@ class ActivityDispatcher(Actor):
     def salvage(self, run_id: RunId, answers: Sequence[tuple[Any, ...]]) -> None:
         """Post results whose run was lost before they were durable."""
         self._begin(
-            self._post([Post(run_id, InboxKind.ACTIVITY_COMPLETED, str(seq), (data,)) for seq, data in answers])
+            self._post(
+                [Post(run_id, InboxKind.ACTIVITY_COMPLETED, str(seq), (data,)) for seq, data in answers]
+            )
         )
 
     @property
@@ -113,10 +118,14 @@ class ActivityDispatcher(Actor):
         if run.alive:
             run.cast(say.ActivityCompleted(attempt.seq, result))
         else:
-            await self._post([Post(attempt.run_id, InboxKind.ACTIVITY_COMPLETED, str(attempt.seq), (result,))])
+            await self._post(
+                [Post(attempt.run_id, InboxKind.ACTIVITY_COMPLETED, str(attempt.seq), (result,))]
+            )
 
     async def _post(self, posts: Sequence[Post]) -> None:
-        await until_available(partial(self._host.journal.post, posts), "posting a result", self._host.fraction)
+        await until_available(
+            partial(self._host.journal.post, posts), "posting a result", self._host.fraction
+        )
 
     # One attempt.
 
@@ -131,7 +140,15 @@ class ActivityDispatcher(Actor):
         key: str | None,
     ) -> Attempt:
         return Attempt(
-            definition, run_id, seq, arguments, number, timeout, key, asyncio.get_running_loop(), self._note_beat
+            definition,
+            run_id,
+            seq,
+            arguments,
+            number,
+            timeout,
+            key,
+            asyncio.get_running_loop(),
+            self._note_beat,
         )
 
     async def _result_of(self, attempt: Attempt, dispatch: int) -> bytes:

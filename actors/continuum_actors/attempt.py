@@ -68,7 +68,7 @@ class Attempt:
         )
 
     async def run(self, threads: Executor, kill: HardKill | None) -> bytes:
-        """Run it and return the encoded result; raises whatever it raises, `TimeoutError` when out of time."""
+        """Run it and return the encoded result; raises what it raises, `TimeoutError` when out of time."""
         if self._timeout is None:
             return await self._run(threads)
         if kill is not None:

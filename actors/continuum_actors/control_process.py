@@ -110,7 +110,9 @@ async def control_main(context: ProcessContext) -> None:
             lambda: Recovery(journal, config.node, code, boot=context.incarnation == 1, draw=draw),
             name="recovery",
         ),
-        ChildSpec("cluster", lambda: Cluster(journal, config.node, node, listens=config.listen), name="cluster"),
+        ChildSpec(
+            "cluster", lambda: Cluster(journal, config.node, node, listens=config.listen), name="cluster"
+        ),
         ChildSpec("heartbeater", heartbeater, name="heartbeater"),
     ]
     supervisor = host_supervisor(children, registry)

@@ -100,7 +100,9 @@ class Dispatcher(Actor):
                     self._full = True
                     break
                 claims = await until_available(
-                    partial(host.journal.claim, host.worker, host.code.versions, room), "claiming runs", host.fraction
+                    partial(host.journal.claim, host.worker, host.code.versions, room),
+                    "claiming runs",
+                    host.fraction,
                 )
                 if claims:
                     await self._take_up(claims)

@@ -20,9 +20,12 @@ def describe_error(error: BaseException) -> tuple[str, str, str, frozenset[str]]
         message = "\n".join([message, *map(str, notes)])
     text = "".join(traceback.format_exception(kind, error, error.__traceback__))
     names = frozenset(exception_name(base) for base in kind.__mro__ if issubclass(base, BaseException))
-    return exception_name(kind), _printable(message[: limits.ERROR_TEXT_CHARACTERS]), _printable(
-        text[-limits.TRACEBACK_CHARACTERS :]
-    ), names
+    return (
+        exception_name(kind),
+        _printable(message[: limits.ERROR_TEXT_CHARACTERS]),
+        _printable(text[-limits.TRACEBACK_CHARACTERS :]),
+        names,
+    )
 
 
 def _printable(text: str) -> str:

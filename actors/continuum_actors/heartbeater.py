@@ -106,7 +106,9 @@ class Heartbeater(Actor):
                 else:
                     workers.append(process.worker)
             _, others = await until_available(
-                partial(self._journal.renew, workers, self._ttl, self._node.facts()), "renewing leases", self._draw
+                partial(self._journal.renew, workers, self._ttl, self._node.facts()),
+                "renewing leases",
+                self._draw,
             )
             if others is not None:
                 self._expiring(others)

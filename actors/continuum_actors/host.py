@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from continuum_actors.journal_writer import JournalWriter
     from continuum_actors.run_supervisor import RunSupervisor
     from continuum_actors.signal_router import SignalRouter
+    from continuum_actors.snapshotter import Snapshotter
     from continuum_actors.timer_wheel import TimerWheel
     from continuum_actors.worker_lease import WorkerLease
 
@@ -63,6 +64,7 @@ class Settings:
     queues: Mapping[str, int] = field(default_factory=dict)
     drain: float = limits.DRAIN_SECONDS
     activity_hosts: bool = False
+    snapshot_events: int = limits.SNAPSHOT_EVENTS
 
 
 @dataclass(slots=True)
@@ -87,6 +89,7 @@ class Host:
     activities: ActivityDispatcher = field(init=False)
     router: SignalRouter = field(init=False)
     dispatcher: Dispatcher = field(init=False)
+    snapshotter: Snapshotter = field(init=False)
 
     def fraction(self) -> float:
         """Draw a number in [0, 1)."""

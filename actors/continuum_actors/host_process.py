@@ -21,6 +21,8 @@ from continuum_supervision.process_context import ProcessContext
 
 log = logging.getLogger("continuum.node")
 
+LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
 
 async def run_host_main(context: ProcessContext) -> None:
     """Be a run host until the node stops."""
@@ -36,7 +38,7 @@ async def activity_host_main(context: ProcessContext) -> None:
 
 def set_up_logging(config: ProcessConfig) -> None:
     """Log to standard error, as the launcher does."""
-    logging.basicConfig(level=config.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=config.log_level, format=LOG_FORMAT, force=True)
 
 
 async def _open_host(context: ProcessContext, role: str) -> Host:

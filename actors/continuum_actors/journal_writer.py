@@ -32,7 +32,6 @@ class JournalWriter(Actor):
         self._host = host
         self._waiting: list[tuple[RunWrite, ActorRef]] = []
         self._flushing: asyncio.Task[None] | None = None
-        self._batch = 0
 
     def init(self) -> None:
         self._host.writer = self
@@ -67,10 +66,13 @@ class JournalWriter(Actor):
         journal = self._host.journal
         while self._waiting:
             taken = self._take()
-            self._batch += 1
+            lease = self._host.lease
+            lease.batch += 1
             writes = [write for write, _ in taken]
             committed = await until_available(
-                partial(journal.commit, self._host.worker, self._batch, writes), "committing", self._host.fraction
+                partial(journal.commit, self._host.worker, lease.batch, writes),
+                "committing",
+                self._host.fraction,
             )
             for write, run in taken:
                 run.cast(_FENCED if write.run_id in committed.rejected else _COMMITTED)

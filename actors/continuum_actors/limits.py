@@ -35,6 +35,8 @@ BEAT_SECONDS = 0.25
 WATCHDOG_SECONDS = 15.0
 # Rows that ended runs left behind cost only space.
 SWEEP_SECONDS = 60.0
+# A history this much longer than its snapshot gets a new one.
+SNAPSHOT_EVENTS = 1_000
 # A drain lets running activities end for this long, then hands their runs over.
 DRAIN_SECONDS = 10.0
 # Renewing three times within a lease survives two failures.

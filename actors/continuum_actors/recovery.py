@@ -40,7 +40,9 @@ class WorkerDied:
 class Recovery(Actor):
     """Takes leases away from the dead. `boot` is True the first time this node's control process starts."""
 
-    def __init__(self, journal: Journal, node: NodeId, code: Code, *, boot: bool, draw: Callable[[], float]) -> None:
+    def __init__(
+        self, journal: Journal, node: NodeId, code: Code, *, boot: bool, draw: Callable[[], float]
+    ) -> None:
         self._journal = journal
         self._node = node
         self._code = code
@@ -61,7 +63,7 @@ class Recovery(Actor):
         await self._retire(message.worker, message.executing, only_expired=False)
 
     def handle_info(self, message: BaseException | float) -> None:
-        """Some worker's lease runs out in so many seconds; or one of the tasks failed, and so does recovery."""
+        """Some worker's lease runs out in so many seconds; or a task failed, and so does recovery."""
         if isinstance(message, BaseException):
             raise message
         at = asyncio.get_running_loop().time() + max(message, 0.0) + GRACE_SECONDS
@@ -76,12 +78,16 @@ class Recovery(Actor):
     async def _after_boot(self) -> None:
         """Free what an earlier life of this node held, and let fixed code try what was blocked."""
         for worker, pid in await until_available(
-            partial(self._journal.node_workers, self._node), "looking for an earlier life of this node", self._draw
+            partial(self._journal.node_workers, self._node),
+            "looking for an earlier life of this node",
+            self._draw,
         ):
             if not _is_alive(pid):
                 await self._retire(worker, None, only_expired=False)
         freed = await until_available(
-            partial(self._journal.unblock, list(self._code.workflows)), "trying blocked runs again", self._draw
+            partial(self._journal.unblock, list(self._code.workflows)),
+            "trying blocked runs again",
+            self._draw,
         )
         if freed:
             log.info("%d blocked runs are tried again with the code of this node", freed)
@@ -99,7 +105,9 @@ class Recovery(Actor):
             self._draw,
         )
         if freed.runs or freed.tasks:
-            log.warning("worker %d is dead: %d runs and %d tasks of it are free", worker, freed.runs, freed.tasks)
+            log.warning(
+                "worker %d is dead: %d runs and %d tasks of it are free", worker, freed.runs, freed.tasks
+            )
 
     async def _check_for_ever(self) -> None:
         loop = asyncio.get_running_loop()
@@ -113,7 +121,9 @@ class Recovery(Actor):
                     pass
                 continue
             self._check_at = None
-            for worker in await until_available(self._journal.expired_workers, "looking for the dead", self._draw):
+            for worker in await until_available(
+                self._journal.expired_workers, "looking for the dead", self._draw
+            ):
                 await self._retire(worker, None, only_expired=True)
 
     async def _sweep_for_ever(self) -> None:

@@ -14,22 +14,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import assert_never
 
-from continuum.activity import Activity
 from continuum.effects import RunInfo
 from continuum.engine.events import COMMANDS, Event, EventType
 from continuum.engine.execution import Execution, PendingActivity
-from continuum.engine.outcome import Blocked, Cancelled, Completed, Failed, Outcome
+from continuum.engine.outcome import Blocked
 from continuum.engine.retry import backoff_delay, wants_retry
 from continuum.errors import DurableTermError
-from continuum.journal.event_codec import pack_body
 from continuum.journal.port import ClaimedRun, InboxKind, InboxRow, NewTask, RunState, RunWrite, Transition
-from continuum.policy import ActivityOptions
 from continuum.workflow import Workflow
 from continuum_actors import messages as say
-from continuum_actors.failures import describe_error
 from continuum_actors.host import Host
+from continuum_actors.run_writes import dispatch_number, final_transition, options_of, task_for
 from continuum_supervision import NORMAL, Actor, ExitReason
 
 _COMPLETED = {
@@ -49,7 +45,6 @@ class Run(Actor):
         "_armed",
         "_claim",
         "_consumed",
-        
         "_execution",
         "_history",
         "_host",
@@ -58,6 +53,7 @@ class Run(Actor):
         "_leaving",
         "_local",
         "_mail",
+        "_snapshotted",
         "_starting",
         "_tasks",
         "_workflow",
@@ -92,6 +88,8 @@ class Run(Actor):
         # Inbox rows taken, by id; the value is the router's fetch number once their removal is durable.
         self._consumed: dict[int, int | None] = {}
         self._leaving = False
+        # How long the history was when its snapshot was last asked for.
+        self._snapshotted = len(history)
         self.ended = False
 
     def init(self) -> None:
@@ -143,9 +141,7 @@ class Run(Actor):
                 self._write()
             case say.Mail(fetch, rows):
                 self._forget_consumed(fetch)
-                consumed = self._take_mail(rows)
-                if consumed:
-                    self._write(consumed)
+                self._write(self._take_mail(rows))
             case say.HandOver():
                 self._leaving = True
                 self._try_release()
@@ -187,7 +183,7 @@ class Run(Actor):
         activity = self._execution.pending.get(seq)
         if activity is None:
             return
-        policy = _options(activity).retry
+        policy = options_of(activity).retry
         if wants_retry(policy, failed_attempt=activity.attempt, error_names=names):
             delay = backoff_delay(policy, activity.attempt, self._host.fraction())
             due = self._host.journal.now() + round(delay * 1e6)
@@ -202,10 +198,12 @@ class Run(Actor):
         if activity is None or activity.retry_due is not None:
             return
         crashes = activity.crashes + 1
-        options = _options(activity)
+        options = options_of(activity)
         if crashes > options.max_crashes:
             limit = "at_most_once is set" if options.at_most_once else f"the limit is {options.max_crashes}"
-            self._fail(activity, "ProcessCrashed", f"its process died {crashes} times while it ran; {limit}", "")
+            self._fail(
+                activity, "ProcessCrashed", f"its process died {crashes} times while it ran; {limit}", ""
+            )
             return
         self._apply(EventType.ACTIVITY_CRASHED, (seq, crashes))
         self._start(activity)
@@ -233,6 +231,9 @@ class Run(Actor):
                 continue
             if self._execution.outcome is not None:
                 break
+            if row.kind is InboxKind.CORRUPT:
+                self._execution.outcome = Blocked("corrupt", f"row {row.id} of its inbox cannot be read")
+                break
             self._read(row)
             consumed.append(row.id)
             self._consumed[row.id] = None
@@ -248,7 +249,7 @@ class Run(Actor):
                 self._completed(int(row.name), row.body[0])
             case _:
                 activity = self._execution.pending.get(int(row.name))
-                if activity is None or row.key != str(_dispatch(activity)):
+                if activity is None or row.key != str(dispatch_number(activity)):
                     return  # an answer to a dispatch that has been given up
                 if row.kind is InboxKind.ACTIVITY_RAISED:
                     type, text, traceback, names = row.body
@@ -265,7 +266,7 @@ class Run(Actor):
             activity = execution.pending.get(seq)
             if activity is None or seq >= replayed or execution.outcome is not None:
                 continue
-            if activity.retry_due is not None or _options(activity).dispatched:
+            if activity.retry_due is not None or options_of(activity).dispatched:
                 continue
             if self._host.activities.adopt(self._claim.id, seq, self.ref):
                 self._local.add(seq)
@@ -276,28 +277,13 @@ class Run(Actor):
 
     def _start(self, activity: PendingActivity) -> None:
         """Have the activity run once the next write is durable."""
-        options = _options(activity)
+        options = options_of(activity)
         if not options.dispatched:
             self._local.add(activity.seq)
             self._starting.append(activity)
             return
-        isolated = options.executor == "process"
-        self._tasks.append(
-            NewTask(
-                activity.seq,
-                _dispatch(activity),
-                activity.attempt,
-                options.queue or "",
-                options.priority,
-                isolated,
-                activity.name,
-                activity.arguments,
-                options.timeout or 0.0,
-                _key(activity),
-                # Without a queue it belongs beside its run, if that node can run it at all.
-                self._host.node if options.queue is None and self._host.settings.activity_hosts else None,
-            )
-        )
+        host = self._host
+        self._tasks.append(task_for(activity, options, host.node if host.settings.activity_hosts else None))
 
     def _write(self, consumed: Sequence[int] = ()) -> None:
         """Hand everything new to the writer, as one write."""
@@ -307,13 +293,14 @@ class Run(Actor):
         dropped = self._drop_abandoned()
         events = execution.take_log()
         if execution.outcome is not None:
-            transition: Transition | None = self._final(execution.outcome)
-            self._written = (transition.state, None)
+            final = final_transition(execution.outcome, self._workflow)
+            transition: Transition | None = final
+            self._written = (final.state, None)
             self.ended = True
             for seq in self._local:
                 host.activities.abandon(self._claim.id, seq)
             self._starting, self._tasks = [], []
-            if transition.state is RunState.BLOCKED:
+            if final.state is RunState.BLOCKED:
                 # The step that went wrong must not bind the code that mends it; what came from outside stays.
                 events = [event for event in events if event.type not in COMMANDS]
             host.wheel.arm(self.ref, None)
@@ -324,7 +311,8 @@ class Run(Actor):
         if not (events or consumed or dropped or tasks or transition or starting):
             return
         self._submit(
-            RunWrite(self._claim.id, self._claim.token, events, consumed, tasks, dropped, transition), starting
+            RunWrite(self._claim.id, self._claim.token, events, consumed, tasks, dropped, transition),
+            starting,
         )
 
     def _submit(self, write: RunWrite, starting: list[PendingActivity]) -> None:
@@ -332,7 +320,7 @@ class Run(Actor):
         self._host.writer.submit(write, self.ref)
 
     def _parked_or_not(self) -> Transition | None:
-        """Note whether something of the run goes on here, and when it is due next; None when nothing changed."""
+        """Note whether something goes on here and when it is due next; None when nothing changed."""
         host = self._host
         due = self._execution.next_due()
         if due != self._armed:
@@ -360,28 +348,16 @@ class Run(Actor):
                 dropped.append(seq)
         return dropped
 
-    def _final(self, outcome: Outcome) -> Transition:
-        match outcome:
-            case Completed(value):
-                try:
-                    return Transition(RunState.COMPLETED, result=self._workflow.encode_result(value))
-                except DurableTermError as error:
-                    return self._final(Failed(error))
-            case Failed(error):
-                type, text, traceback, _ = describe_error(error)
-                return Transition(RunState.FAILED, error=pack_body((type, text, traceback)))
-            case Cancelled():
-                return Transition(RunState.CANCELLED)
-            case Blocked(kind, reason):
-                return Transition(RunState.BLOCKED, reason=f"{kind}: {reason}")
-            case never:
-                assert_never(never)
-
     def _committed(self) -> None:
         """The oldest write in flight is durable: start what waited for it."""
         write, starting = self._in_flight.pop(0)
         for row in write.consumed:
             self._consumed[row] = self._host.router.fetch_number
+        if write.events:
+            durable = write.events[-1].seq + 1
+            if durable - self._snapshotted >= self._host.settings.snapshot_events:
+                self._snapshotted = durable
+                self._host.snapshotter.ref.cast(self._claim.id)
         if self.ended:
             if not self._in_flight:
                 self.stop(NORMAL)
@@ -389,7 +365,7 @@ class Run(Actor):
         pending = self._execution.pending
         for activity in starting:
             if activity.seq in pending:
-                self._host.activities.run(self.ref, self._claim.id, activity, _options(activity))
+                self._host.activities.run(self.ref, self._claim.id, activity, options_of(activity))
         if self._leaving:
             self._try_release()
 
@@ -406,17 +382,3 @@ class Run(Actor):
         self.ended = True
         transition = Transition(RunState.SUSPENDED, self._execution.next_due(), release=True)
         self._submit(RunWrite(self._claim.id, self._claim.token, transition=transition), [])
-
-
-def _options(activity: PendingActivity) -> ActivityOptions:
-    definition: Activity[..., object] = activity.definition
-    return definition.effective_options(activity.options)
-
-
-def _dispatch(activity: PendingActivity) -> int:
-    """Number of the times the command was handed out; grows with every retry and crash."""
-    return activity.attempt + activity.crashes
-
-
-def _key(activity: PendingActivity) -> str | None:
-    return activity.options.get("key") if activity.options else None

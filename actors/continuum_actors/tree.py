@@ -1,8 +1,12 @@
 """The supervision trees as data: the first file to read.
 
 A run host's children in start order. The strategy is rest-for-one: what stands below
-lives on what stands above. The activity dispatcher stands above the worker lease
+lives on what stands above. The activity dispatcher stands above the leaseholders
 because what runs there outlives the loss of the lease.
+
+The leaseholders live and die together: each of them knows something of the runs that
+are live here which a successor would not (claimed and not yet live, armed in the wheel,
+handed to the writer). Giving the lease back frees every run, and the journal knows it all.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ from continuum_actors.host import Host
 from continuum_actors.journal_writer import JournalWriter
 from continuum_actors.run_supervisor import RunSupervisor
 from continuum_actors.signal_router import SignalRouter
+from continuum_actors.snapshotter import Snapshotter
 from continuum_actors.timer_wheel import TimerWheel
 from continuum_actors.worker_lease import WorkerLease
 from continuum_supervision import ChildSpec, Registry, RegistryActor, Shutdown, Strategy, Supervisor
@@ -27,13 +32,23 @@ def run_host_children(host: Host) -> list[ChildSpec]:
     return [
         ChildSpec("registry", lambda: RegistryActor(host.registry)),
         ChildSpec("activity_dispatcher", lambda: ActivityDispatcher(host)),
+        ChildSpec("leaseholders", lambda: _leaseholders(host), shutdown=Shutdown.INFINITY),
+    ]
+
+
+def _leaseholders(host: Host) -> Supervisor:
+    children = [
         ChildSpec("worker_lease", lambda: WorkerLease(host), shutdown=Shutdown.INFINITY),
+        ChildSpec("snapshotter", lambda: Snapshotter(host)),
         ChildSpec("journal_writer", lambda: JournalWriter(host)),
         ChildSpec("run_supervisor", lambda: RunSupervisor(host), shutdown=Shutdown.INFINITY),
         ChildSpec("timer_wheel", lambda: TimerWheel(host)),
         ChildSpec("signal_router", lambda: SignalRouter(host)),
         ChildSpec("dispatcher", lambda: Dispatcher(host)),
     ]
+    return Supervisor(
+        children, strategy=Strategy.ONE_FOR_ALL, max_restarts=MAX_RESTARTS, max_seconds=MAX_SECONDS
+    )
 
 
 def activity_host_children(host: Host) -> list[ChildSpec]:

@@ -55,11 +55,14 @@ class Activity(Generic[P, R]):
         self.result_path = f"result of {self.name}"
         check_key_template(options.idempotency_key, self.arguments.signature, self.name)
         if self.is_async and options.executor == "process":
-            raise InvalidDefinition(f"activity {self.name} is async; executor='process' is for plain functions")
+            raise InvalidDefinition(
+                f"activity {self.name} is async; executor='process' is for plain functions"
+            )
         previous = _DEFINED.get(self.name)
         if previous is not None and previous.origin != self.origin:
             raise InvalidDefinition(
-                f"two activities are named {self.name!r} ({previous.origin[0]} and {self.origin[0]}); give one a name="
+                f"two activities are named {self.name!r} ({previous.origin[0]} and {self.origin[0]}); "
+                "give one a name="
             )
         _DEFINED[self.name] = self
 
@@ -171,7 +174,11 @@ class Deferred(Generic[R]):
     __slots__ = ("activity", "args", "kwargs", "options")
 
     def __init__(
-        self, activity: Activity[..., R], options: ActivityOptions, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        activity: Activity[..., R],
+        options: ActivityOptions,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
     ) -> None:
         activity.arguments.signature.bind(*args, **kwargs)
         self.activity = activity

@@ -21,9 +21,7 @@ class ActivityContext:
 
     __slots__ = ("_beat", "_last", "attempt", "cancelled", "run_id")
 
-    def __init__(
-        self, run_id: RunId, attempt: int, beat: Callable[[bytes], None] | None = None
-    ) -> None:
+    def __init__(self, run_id: RunId, attempt: int, beat: Callable[[bytes], None] | None = None) -> None:
         self.run_id = run_id
         self.attempt = attempt
         self.cancelled = False

@@ -11,6 +11,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -61,7 +62,8 @@ def run_node(config: NodeConfig) -> int:
     signal.signal(signal.SIGTERM, asked_to_stop)
     signal.signal(signal.SIGINT, asked_to_stop)
     with started_node(config) as node:
-        print(f"ready node={node.name} hosts={node.hosts}", flush=True)
+        sys.stdout.write(f"ready node={node.name} hosts={node.hosts}\n")
+        sys.stdout.flush()
         while not stop.is_set():
             event = node.system.receive(timeout=0.2)
             if isinstance(event, NodeEnded):

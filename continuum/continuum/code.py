@@ -16,17 +16,21 @@ from continuum.workflow import Workflow
 class Code:
     """Workflows and activities by name."""
 
-    def __init__(self, workflows: Iterable[Workflow[..., Any]], activities: Iterable[Activity[..., Any]] | None = None):
+    def __init__(
+        self, workflows: Iterable[Workflow[..., Any]], activities: Iterable[Activity[..., Any]] | None = None
+    ):
         self.workflows: dict[str, Workflow[..., Any]] = {}
         for workflow in workflows:
             known = self.workflows.setdefault(workflow.name, workflow)
             if known is not workflow:
                 raise InvalidDefinition(
-                    f"two workflows are named {workflow.name!r} ({known.fn.__module__} and {workflow.fn.__module__}); "
-                    "give one a name="
+                    f"two workflows are named {workflow.name!r} "
+                    f"({known.fn.__module__} and {workflow.fn.__module__}); give one a name="
                 )
         self.activities: Mapping[str, Activity[..., Any]] = (
-            defined_activities() if activities is None else {activity.name: activity for activity in activities}
+            defined_activities()
+            if activities is None
+            else {activity.name: activity for activity in activities}
         )
 
     @property

@@ -53,7 +53,9 @@ class NodeConfig:
             if limit < 1:
                 raise InvalidOption(f"the limit of queue {queue!r} must be at least 1, not {limit}")
         if self.join is not None and self.bind is None:
-            raise InvalidOption("--join needs --bind: other nodes must be able to answer; give --bind HOST:PORT")
+            raise InvalidOption(
+                "--join needs --bind: other nodes must be able to answer; give --bind HOST:PORT"
+            )
 
 
 def default_dsn() -> str | None:

@@ -83,7 +83,9 @@ def _now(site: Site) -> datetime:
 def uuid4() -> uuid.UUID:
     """Return a random UUID, journaled."""
     execution = require("continuum.uuid4()")
-    return uuid.UUID(bytes=execution.side_effect("uuid4", call_site(1), lambda: execution.draw(16)), version=4)
+    return uuid.UUID(
+        bytes=execution.side_effect("uuid4", call_site(1), lambda: execution.draw(16)), version=4
+    )
 
 
 def random() -> float:
@@ -147,7 +149,7 @@ def _wake(future: asyncio.Future[None]) -> None:
 class _ReplayAwareLogger(logging.LoggerAdapter[logging.Logger]):
     """Says nothing while a run goes over what it said before; adds the run's id to records."""
 
-    def isEnabledFor(self, level: int) -> bool:
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's name
         execution = current()
         return (execution is None or not execution.replaying) and super().isEnabledFor(level)
 

@@ -50,7 +50,9 @@ def make_options(base: ActivityOptions, given: Mapping[str, Any]) -> ActivityOpt
     known = {field.name for field in fields(ActivityOptions)}
     changes = {name: value for name, value in given.items() if value is not None}
     if unknown := changes.keys() - known:
-        raise InvalidDefinition(f"unknown activity option {min(unknown)!r}; there are {', '.join(sorted(known))}")
+        raise InvalidDefinition(
+            f"unknown activity option {min(unknown)!r}; there are {', '.join(sorted(known))}"
+        )
     if isinstance(changes.get("timeout"), (int, float, timedelta)):
         changes["timeout"] = seconds(changes["timeout"])
     _check(changes)
@@ -62,7 +64,9 @@ def _check(changes: Mapping[str, Any]) -> None:
     if retry is not None and not isinstance(retry, Retry):
         raise InvalidDefinition(f"retry must be a continuum.Retry, not {retry!r}")
     if timeout is not None and not (isinstance(timeout, float) and 0 < timeout <= TIMEOUT_CEILING_SECONDS):
-        raise InvalidDefinition(f"timeout must be from 0 to {TIMEOUT_CEILING_SECONDS:.0f} seconds, not {timeout!r}")
+        raise InvalidDefinition(
+            f"timeout must be from 0 to {TIMEOUT_CEILING_SECONDS:.0f} seconds, not {timeout!r}"
+        )
     if queue is not None and not (isinstance(queue, str) and 0 < len(queue.encode()) <= QUEUE_NAME_BYTES):
         raise InvalidDefinition(f"a queue's name has 1 to {QUEUE_NAME_BYTES} bytes, not {queue!r}")
     if not isinstance(changes.get("priority", 0), int):
@@ -88,7 +92,9 @@ def check_key_template(key: IdempotencyKey | None, signature: inspect.Signature,
             )
 
 
-def resolve_key(key: IdempotencyKey, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+def resolve_key(
+    key: IdempotencyKey, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> str:
     """Return the idempotency key of one call."""
     if callable(key):
         return key(*args, **kwargs)
@@ -125,6 +131,6 @@ def restore_options(base: ActivityOptions, stored: Mapping[str, Any] | None) -> 
         return base
     changes = {name: value for name, value in stored.items() if name not in ("retry", "key")}
     if "retry" in stored:
-        *numbers, names = stored["retry"]
-        changes["retry"] = Retry(*numbers, non_retryable=tuple(names))
+        max_attempts, backoff, base_delay, max_backoff, jitter, names = stored["retry"]
+        changes["retry"] = Retry(max_attempts, backoff, base_delay, max_backoff, jitter, tuple(names))
     return replace(base, **changes)

@@ -71,7 +71,12 @@ class Saga:
 
 def _undo(entry: Deferred[Any], site: Site) -> Coroutine[Any, Any, Any]:
     return entry.activity.perform(
-        require("a compensation"), site, entry.args, entry.kwargs, entry.options, EventType.COMPENSATION_SCHEDULED
+        require("a compensation"),
+        site,
+        entry.args,
+        entry.kwargs,
+        entry.options,
+        EventType.COMPENSATION_SCHEDULED,
     )
 
 

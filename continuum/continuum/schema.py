@@ -20,7 +20,9 @@ async def _told(dsn: str) -> AsyncIterator[None]:
     except ContinuumError:
         raise
     except OSError as error:
-        raise JournalUnavailable(f"Postgres cannot be reached ({error}); check the DSN and the server") from error
+        raise JournalUnavailable(
+            f"Postgres cannot be reached ({error}); check the DSN and the server"
+        ) from error
 
 
 async def check_schema(dsn: str, schema: str) -> None:

@@ -51,7 +51,12 @@ class Signal(Generic[T]):
         Out of time it returns `default`, or raises `TimeoutError` when there is none; a
         value that comes later is kept for the next wait.
         """
-        return cast(T, self._decode(await _next(self.name, timeout)) if default is MISSING else await self._or(timeout, default))
+        return cast(
+            T,
+            self._decode(await _next(self.name, timeout))
+            if default is MISSING
+            else await self._or(timeout, default),
+        )
 
     async def _or(self, timeout: float | timedelta | None, default: T | _Missing) -> Any:
         try:

@@ -40,7 +40,9 @@ class Workflow(Generic[P, R]):
         return f"<workflow {self.name} version {self.version}>"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> NoReturn:
-        raise NotInWorkflow(f"{self.name} is a workflow; start it with `await client.start({self.name}, ...)`")
+        raise NotInWorkflow(
+            f"{self.name} is a workflow; start it with `await client.start({self.name}, ...)`"
+        )
 
     def encode_result(self, value: object) -> bytes:
         """Return the stored form of a result; `DurableTermError` when it has none."""

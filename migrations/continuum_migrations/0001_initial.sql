@@ -158,8 +158,15 @@ DECLARE
     v_held uuid[];
     v_all boolean;
 BEGIN
-    UPDATE {schema}.workers SET batch = p_batch WHERE id = p_worker AND expires_at > clock_timestamp();
+    UPDATE {schema}.workers SET batch = p_batch
+    WHERE id = p_worker AND batch < p_batch AND expires_at > clock_timestamp();
     IF NOT FOUND THEN
+        -- A batch whose answer was lost is asked for again; it was applied, so only its outcome is told.
+        RETURN QUERY
+        SELECT clock_timestamp(), ARRAY(
+            SELECT u.id FROM unnest(p_runs, p_tokens) AS u (id, token)
+            WHERE NOT EXISTS (SELECT FROM {schema}.runs r WHERE r.id = u.id AND r.token = u.token))
+        FROM {schema}.workers w WHERE w.id = p_worker AND w.batch = p_batch;
         RETURN;
     END IF;
 

@@ -12,8 +12,8 @@ P3  `(run_id, seq)` is unique. Terminal states absorb: nothing appends to a
 P4  What `start` and `post` acknowledged survives the death of any process.
 P5  Evidence that a run has something to do (an inbox row, a due time) is left in
     the transaction that causes it, and goes only with the owner's fenced write.
-P6  A post with a key that was posted before is a duplicate, also after the
-    first was consumed.
+P6  A post with a key that still waits is a duplicate; a signal with a delivery
+    id that was seen before is one also after the first was consumed.
 P7  A claimed run has one owner; its token is larger than any it had before.
 P8  Taking a worker's lease away waits for its write in flight, and every later
     write of that worker is rejected.
@@ -23,298 +23,68 @@ P10 All times are the journal's own clock, in microseconds since the epoch.
 P11 Notifications are hints: losing every one of them delays, never loses.
 P12 A commit whose outcome is unknown (the connection died) can be asked for
     again with the same batch number and takes effect once.
+P13 A snapshot changes nothing that `load` returns, whatever happens to it.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
-from continuum.errors import ContinuumError
-
-
-class RunState(IntEnum):
-    """The stored numbers of a run's states; the public names are the lower-case ones."""
-
-    RUNNING = 1
-    SUSPENDED = 2
-    BLOCKED = 3
-    COMPLETED = 4
-    FAILED = 5
-    CANCELLED = 6
-
-    @property
-    def terminal(self) -> bool:
-        """Whether the run has ended."""
-        return self >= RunState.COMPLETED
-
-
-class InboxKind(IntEnum):
-    """What an inbox row carries to the owner of a run, and the shape of its body.
-
-    SIGNAL: (value bytes,), named by the signal, keyed by delivery id. CANCEL: ().
-    Activity answers are named by the command's seq and keyed by the dispatch
-    number: COMPLETED (result bytes,), RAISED (type, message, traceback, names of
-    the exception's classes), CRASHED and TIMED_OUT () — the process that had the
-    task died, before or after the task's time was up.
-    """
-
-    SIGNAL = 1
-    ACTIVITY_COMPLETED = 2
-    ACTIVITY_RAISED = 3
-    ACTIVITY_CRASHED = 4
-    ACTIVITY_TIMED_OUT = 5
-    CANCEL = 6
-
-
-class Topic(IntEnum):
-    """What a notification is about."""
-
-    WAKE = 1  # inbox rows arrived for these run ids
-    WORK = 2  # runs became claimable
-    TASKS = 3  # tasks became claimable
-    DONE = 4  # these run ids reached a terminal state
-
-
-class LeaseLost(ContinuumError):
-    """The worker's lease was taken away; it owns nothing any more."""
-
-    def __init__(self, worker: WorkerId) -> None:
-        super().__init__(f"the lease of worker {worker} was taken away; register anew")
-        self.worker = worker
-
-
-@dataclass(frozen=True, slots=True)
-class Worker:
-    """A registered worker: the fence every write of a process names.
-
-    The id is the epoch: a process that lost its lease registers anew, and no id is used twice.
-    """
-
-    id: WorkerId
-    node: NodeId
-
-
-@dataclass(frozen=True, slots=True)
-class NewRun:
-    """A run to start, at once."""
-
-    id: RunId
-    workflow: str
-    input: bytes
-    namespace: str = "default"
-    idempotency_key: str | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    trace_context: str | None = None
-
-
-class Started(NamedTuple):
-    """`run_id` is the run that has the id or key; `existing` when it was there before."""
-
-    run_id: RunId
-    existing: bool
-
-
-class ClaimedRun(NamedTuple):
-    """A run this worker now owns. `fresh` means that it has no history yet."""
-
-    id: RunId
-    token: int
-    workflow: str
-    version: str
-    namespace: str
-    input: bytes
-    started_at: int
-    attempt: int
-    trace_context: str | None
-    fresh: bool
-
-
-@dataclass(slots=True)
-class Transition:
-    """How a run's row changes with a write.
-
-    `due_at` is when it next has something to do by itself (a timer or a retry),
-    None when only the outside can wake it. `release` gives up ownership. Terminal
-    states and BLOCKED release by themselves.
-    """
-
-    state: RunState
-    due_at: int | None = None
-    release: bool = False
-    result: bytes | None = None
-    error: bytes | None = None
-    reason: str | None = None
-
-
-class NewTask(NamedTuple):
-    """An activity to be run by whoever claims it.
-
-    `dispatch` grows each time the run hands the same command out again; `attempt`
-    is what the activity sees. `timeout` is in seconds, 0 for none; `key` is the
-    idempotency key; `node` restricts who may claim it. `isolated` asks for a
-    process that may be killed.
-    """
-
-    seq: int
-    dispatch: int
-    attempt: int
-    queue: str
-    priority: int
-    isolated: bool
-    activity: str
-    arguments: bytes
-    timeout: float
-    key: str | None
-    node: NodeId | None
-
-
-@dataclass(slots=True)
-class RunWrite:
-    """What one run wants made durable together. Applied whole or not at all."""
-
-    run_id: RunId
-    token: int
-    events: list[Event] = field(default_factory=list)
-    consumed: Sequence[int] = ()
-    tasks: Sequence[NewTask] = ()
-    dropped_tasks: Sequence[int] = ()
-    transition: Transition | None = None
-
-
-class Committed(NamedTuple):
-    """The outcome of a batch: the journal's time, and the runs whose token had changed."""
-
-    at: int
-    rejected: frozenset[RunId]
-
-
-class Post(NamedTuple):
-    """Something for a run's inbox. `key` deduplicates within (run, kind, name)."""
-
-    run_id: RunId
-    kind: InboxKind
-    name: str
-    body: tuple[Any, ...]
-    key: str | None = None
-
-
-class Posted(IntEnum):
-    """What became of a post."""
-
-    ACCEPTED = 1
-    DUPLICATE = 2
-    NOT_FOUND = 3
-    TERMINAL = 4
-
-
-class InboxRow(NamedTuple):
-    """A row of a run's inbox, oldest first."""
-
-    id: int
-    run_id: RunId
-    kind: InboxKind
-    name: str
-    body: tuple[Any, ...]
-    key: str | None
-
-
-class ClaimedTask(NamedTuple):
-    """A task this worker is to run now; see `NewTask`."""
-
-    run_id: RunId
-    seq: int
-    dispatch: int
-    attempt: int
-    queue: str
-    activity: str
-    arguments: bytes
-    timeout: float
-    key: str | None
-
-
-class TaskAnswer(NamedTuple):
-    """How a claimed task ended; `kind` and `body` as in `InboxKind`."""
-
-    task: ClaimedTask
-    kind: InboxKind
-    body: tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NodeFacts:
-    """What a node says of itself when it renews its leases."""
-
-    node: NodeId
-    pid: int
-    address: str
-    state: str
-    processes: Sequence[tuple[str, int]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NodeRow:
-    """A node as any other sees it. `lease_age` is in seconds since its last renewal."""
-
-    node: str
-    pid: int
-    address: str
-    state: str
-    live_runs: int
-    lease_age: float
-    processes: list[tuple[str, int]]
-
-
-class Freed(NamedTuple):
-    """What taking a worker's lease away released."""
-
-    runs: int
-    tasks: int
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """A run as stored, with encoded payloads."""
-
-    id: RunId
-    workflow: str
-    version: str | None
-    namespace: str
-    state: RunState
-    input: bytes
-    result: bytes | None
-    error: bytes | None
-    reason: str | None
-    attributes: dict[str, Any]
-    idempotency_key: str | None
-    trace_context: str | None
-    owner: WorkerId | None
-    started_at: int
-    updated_at: int
-    completed_at: int | None
-    due_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """A validated query: conditions are (field or ("attributes", name), operator, value)."""
-
-    namespace: str | None
-    where: Sequence[tuple[str | tuple[str, str], str, Any]]
-    order_by: tuple[str, bool]  # field, descending
-    limit: int
-    after: tuple[Any, str] | None
-
-
-class Notification(NamedTuple):
-    """A hint. Empty `ids` means: look for yourself."""
-
-    topic: Topic
-    ids: tuple[str, ...]
+from continuum.journal.facts import (
+    ClaimedRun,
+    ClaimedTask,
+    Committed,
+    Freed,
+    InboxKind,
+    InboxRow,
+    LeaseLost,
+    NewRun,
+    NewTask,
+    NodeFacts,
+    NodeRow,
+    Notification,
+    Post,
+    Posted,
+    Query,
+    RunRow,
+    RunState,
+    RunWrite,
+    Started,
+    TaskAnswer,
+    Topic,
+    Transition,
+    Worker,
+)
+
+__all__ = [
+    "ClaimedRun",
+    "ClaimedTask",
+    "Committed",
+    "Freed",
+    "InboxKind",
+    "InboxRow",
+    "Journal",
+    "LeaseLost",
+    "NewRun",
+    "NewTask",
+    "NodeFacts",
+    "NodeRow",
+    "Notification",
+    "Post",
+    "Posted",
+    "Query",
+    "RunRow",
+    "RunState",
+    "RunWrite",
+    "Started",
+    "TaskAnswer",
+    "Topic",
+    "Transition",
+    "Worker",
+]
 
 
 class Journal(Protocol):
@@ -341,7 +111,11 @@ class Journal(Protocol):
     async def renew(
         self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None
     ) -> tuple[frozenset[WorkerId], float | None]:
-        """Extend leases; return those still held, and seconds until some other worker's lease runs out (may be negative)."""
+        """Extend leases.
+
+        Returns those still held, and in how many seconds some other worker's lease
+        runs out (negative when it has), None when there is no other.
+        """
         ...
 
     async def expired_workers(self) -> list[WorkerId]:
@@ -388,12 +162,22 @@ class Journal(Protocol):
         ...
 
     async def load(self, run_ids: Sequence[RunId]) -> dict[RunId, list[Event]]:
-        """Return histories in order. A history that cannot be decoded raises nothing: its run maps to
-        events up to the bad one followed by one whose seq is -1 (see `continuum.engine.messages.corrupt_history`)."""
+        """Return histories in order.
+
+        One that cannot be decoded raises nothing: its run maps to the events before the
+        bad one, followed by one whose seq is -1, which no replay accepts.
+        """
+        ...
+
+    async def save_snapshot(self, run_id: RunId, events: Sequence[Event]) -> None:
+        """Keep a copy of the beginning of a history, from event 0, so that it loads faster (P13)."""
         ...
 
     async def commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
-        """Make writes durable (P1, P2, P3, P12). Several writes of one run are applied in order."""
+        """Make writes durable (P1, P2, P3, P12). Several writes of one run are applied in order.
+
+        `batch` grows from commit to commit of a worker, from 1.
+        """
         ...
 
     async def inbox(self, worker: Worker, run_ids: Sequence[RunId] | None) -> list[InboxRow]:

@@ -106,22 +106,30 @@ def packed_uuids(elements: Sequence[bytes]) -> Uuids:
 
 def bigints(values: Sequence[int]) -> Bigints:
     """Pack 64-bit integers."""
-    return Bigints(len(values), [b"\x00\x00\x00\x08" + value.to_bytes(8, "big", signed=True) for value in values])
+    return Bigints(
+        len(values), [b"\x00\x00\x00\x08" + value.to_bytes(8, "big", signed=True) for value in values]
+    )
 
 
 def integers(values: Sequence[int]) -> Integers:
     """Pack 32-bit integers."""
-    return Integers(len(values), [b"\x00\x00\x00\x04" + value.to_bytes(4, "big", signed=True) for value in values])
+    return Integers(
+        len(values), [b"\x00\x00\x00\x04" + value.to_bytes(4, "big", signed=True) for value in values]
+    )
 
 
 def smallints(values: Sequence[int]) -> Smallints:
     """Pack 16-bit integers."""
-    return Smallints(len(values), [b"\x00\x00\x00\x02" + value.to_bytes(2, "big", signed=True) for value in values])
+    return Smallints(
+        len(values), [b"\x00\x00\x00\x02" + value.to_bytes(2, "big", signed=True) for value in values]
+    )
 
 
 def booleans(values: Sequence[bool]) -> Booleans:
     """Pack truth values."""
-    return Booleans(len(values), [b"\x00\x00\x00\x01\x01" if value else b"\x00\x00\x00\x01\x00" for value in values])
+    return Booleans(
+        len(values), [b"\x00\x00\x00\x01\x01" if value else b"\x00\x00\x00\x01\x00" for value in values]
+    )
 
 
 def doubles(values: Sequence[float]) -> Doubles:
@@ -134,7 +142,9 @@ def timestamps(values: Sequence[int | None]) -> Timestamps:
     return Timestamps(
         len(values),
         [
-            _NULL if value is None else b"\x00\x00\x00\x08" + (value - _EPOCH_SHIFT).to_bytes(8, "big", signed=True)
+            _NULL
+            if value is None
+            else b"\x00\x00\x00\x08" + (value - _EPOCH_SHIFT).to_bytes(8, "big", signed=True)
             for value in values
         ],
         nulls=True,
@@ -144,7 +154,9 @@ def timestamps(values: Sequence[int | None]) -> Timestamps:
 def byteas(values: Sequence[bytes | None]) -> Byteas:
     """Pack byte strings."""
     return Byteas(
-        len(values), [_NULL if value is None else _LENGTH.pack(len(value)) + value for value in values], nulls=True
+        len(values),
+        [_NULL if value is None else _LENGTH.pack(len(value)) + value for value in values],
+        nulls=True,
     )
 
 

@@ -71,8 +71,7 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
         if write.transition is not None:
             # Of several writes of one run in a batch the last word counts.
             transitions[key] = write.transition
-        for task in write.tasks:
-            tasks.append((key, task))
+        tasks.extend((key, task) for task in write.tasks)
         for seq in write.dropped_tasks:
             # In one batch a task may be handed out and taken back.
             tasks = [entry for entry in tasks if entry[0] != key or entry[1].seq != seq]
@@ -105,22 +104,6 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
     at, rejected = rows[0]
     database.heard_time(at)
     return Committed(at, frozenset(RunId(run_id) for run_id in rejected))
-
-
-async def look_up(database: Database, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed | None:
-    """Return how a commit ended whose answer was lost; None when it never happened (P12)."""
-    rows = await database.fetch_on_lane("last_batch", (worker.id,))
-    if not rows:
-        raise LeaseLost(worker.id)
-    last, at = rows[0]
-    if last != batch:
-        return None
-    database.heard_time(at)
-    tokens = {write.run_id: write.token for write in writes}
-    gone = await database.fetch_on_lane(
-        "held_after_commit", (arrays.uuids(list(tokens)), arrays.bigints(list(tokens.values())))
-    )
-    return Committed(at, frozenset(RunId(row[0]) for row in gone))
 
 
 def _pack_transitions(transitions: Transitions) -> tuple[arrays.PackedArray, ...]:

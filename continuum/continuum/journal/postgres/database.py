@@ -34,12 +34,19 @@ async def told() -> AsyncIterator[None]:
     """Turn the driver's errors into ours."""
     try:
         yield
-    except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedTable, psycopg.errors.UndefinedFunction) as error:
+    except (
+        psycopg.errors.InvalidSchemaName,
+        psycopg.errors.UndefinedTable,
+        psycopg.errors.UndefinedFunction,
+    ) as error:
         raise SchemaOutOfDate(
-            f"the database schema is missing or of another version ({_first_line(error)}); run `continuum migrate`"
+            f"the database schema is missing or of another version ({_first_line(error)}); "
+            "run `continuum migrate`"
         ) from error
     except PoolTimeout as error:
-        raise JournalUnavailable(f"Postgres does not answer ({_first_line(error)}); is the server up?") from error
+        raise JournalUnavailable(
+            f"Postgres does not answer ({_first_line(error)}); is the server up?"
+        ) from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         raise JournalUnavailable(
             f"Postgres cannot be reached ({_first_line(error)}); check the DSN and the server"
@@ -128,7 +135,7 @@ class Database:
         return int(time.monotonic() * 1e6 + self._offset)
 
     def heard_time(self, server: int) -> None:
-        """Learn from an answer that carried the server's time; the answer was under way, so the latest is truest."""
+        """Learn from an answer that carried the server's time; it was under way, so the latest is truest."""
         offset = server - time.monotonic() * 1e6
         if self._offset is None or offset > self._offset:
             self._offset = offset

@@ -37,11 +37,12 @@ from continuum.journal.port import (
     Worker,
 )
 from continuum.journal.postgres import arrays
-from continuum.journal.postgres.commit import commit, look_up
+from continuum.journal.postgres.commit import commit
 from continuum.journal.postgres.database import Database
 from continuum.journal.postgres.listening import listen
 from continuum.journal.postgres.reading import query_rows, run_row
 from continuum.journal.postgres.statements import statements_for
+from continuum.journal.snapshot_codec import SNAPSHOT_FORMAT, pack_snapshot, unpack_snapshot
 
 
 class PostgresJournal:
@@ -52,7 +53,6 @@ class PostgresJournal:
         self.listens = listen
         self._statements = statements_for(schema)
         self._database = Database(dsn, self._statements)
-        self._uncertain: int | None = None
 
     def now(self) -> int:
         return self._database.now()
@@ -119,8 +119,8 @@ class PostgresJournal:
 
     async def nodes(self) -> list[NodeRow]:
         return [
-            NodeRow(*row[:6], processes=[(role, pid) for role, pid in row[6]])
-            for row in await self._database.fetch("nodes")
+            NodeRow(node, pid, address, state, live, age, [(role, number) for role, number in processes])
+            for node, pid, address, state, live, age, processes in await self._database.fetch("nodes")
         ]
 
     # Runs, as their owner sees them.
@@ -154,9 +154,13 @@ class PostgresJournal:
         return answers
 
     async def _holder(self, run: NewRun) -> RunId:
-        rows = await self._database.fetch("holder", (run.id, run.namespace, run.workflow, run.idempotency_key))
+        rows = await self._database.fetch(
+            "holder", (run.id, run.namespace, run.workflow, run.idempotency_key)
+        )
         if not rows:
-            raise JournalUnavailable(f"run {run.id} was refused, but what holds its key is gone; start it again")
+            raise JournalUnavailable(
+                f"run {run.id} was refused, but what holds its key is gone; start it again"
+            )
         return RunId(rows[0][0])
 
     async def claim(self, worker: Worker, code: Sequence[tuple[str, str]], limit: int) -> list[ClaimedRun]:
@@ -172,9 +176,17 @@ class PostgresJournal:
         return [ClaimedRun(*row[:10]) for row in _held(rows, worker)]
 
     async def load(self, run_ids: Sequence[RunId]) -> dict[RunId, list[Event]]:
+        """Two statements: snapshots, then the events after them."""
         histories: dict[RunId, list[Event]] = {run_id: [] for run_id in run_ids}
+        for run_id, count, payload in await self._database.fetch(
+            "snapshots", (arrays.uuids(run_ids), SNAPSHOT_FORMAT)
+        ):
+            histories[run_id] = unpack_snapshot(payload, count) or []
         broken: set[str] = set()
-        for run_id, seq, type, at, payload in await self._database.fetch("load", (arrays.uuids(run_ids),)):
+        known = arrays.integers([len(events) for events in histories.values()])
+        for run_id, seq, type, at, payload in await self._database.fetch(
+            "load", (arrays.uuids(list(histories)), known)
+        ):
             if run_id in broken:
                 continue
             try:
@@ -185,29 +197,23 @@ class PostgresJournal:
             histories[run_id].append(Event(seq, type, at, body))
         return histories
 
+    async def save_snapshot(self, run_id: RunId, events: Sequence[Event]) -> None:
+        payload = pack_snapshot(events)
+        if payload is not None:
+            await self._database.fetch("save_snapshot", (run_id, SNAPSHOT_FORMAT, len(events), payload))
+
     async def commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
-        """One statement; after a commit whose answer was lost, a look-up first."""
-        if self._uncertain == batch:
-            known = await look_up(self._database, worker, batch, writes)
-            self._uncertain = None
-            if known is not None:
-                return known
-        try:
-            return await commit(self._database, worker, batch, writes)
-        except JournalUnavailable:
-            self._uncertain = batch
-            raise
+        return await commit(self._database, worker, batch, writes)
 
     async def inbox(self, worker: Worker, run_ids: Sequence[RunId] | None) -> list[InboxRow]:
         rows = await self._database.fetch(
             "inbox", {"worker": worker.id, "runs": None if run_ids is None else arrays.uuids(run_ids)}
         )
-        return [
-            InboxRow(row_id, run_id, InboxKind(kind), name, unpack_body(payload), key)
-            for row_id, run_id, kind, name, payload, key in rows
-        ]
+        return [_inbox_row(*row) for row in rows]
 
-    async def release(self, worker: Worker, run_ids: Sequence[RunId], *, crashed: bool, poison_after: int) -> None:
+    async def release(
+        self, worker: Worker, run_ids: Sequence[RunId], *, crashed: bool, poison_after: int
+    ) -> None:
         await self._database.fetch(
             "release",
             {
@@ -324,7 +330,9 @@ class PostgresJournal:
     # Looking.
 
     async def get_run(self, run_id: RunId) -> RunRow | None:
-        rows = await self._database.fetch_text(self._statements["run_columns"] + b" WHERE r.id = %s", (run_id,))
+        rows = await self._database.fetch_text(
+            self._statements["run_columns"] + b" WHERE r.id = %s", (run_id,)
+        )
         return run_row(rows[0]) if rows else None
 
     async def query(self, query: Query) -> list[RunRow]:
@@ -347,3 +355,10 @@ def _held(rows: list[tuple[Any, ...]], worker: Worker) -> list[tuple[Any, ...]]:
     if rows and not rows[0][-1]:
         raise LeaseLost(worker.id)
     return rows
+
+
+def _inbox_row(row_id: int, run_id: RunId, kind: int, name: str, payload: bytes, key: str | None) -> InboxRow:
+    try:
+        return InboxRow(row_id, run_id, InboxKind(kind), name, unpack_body(payload), key)
+    except (CorruptBody, ValueError):
+        return InboxRow(row_id, run_id, InboxKind.CORRUPT, name, (), key)

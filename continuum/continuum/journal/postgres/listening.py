@@ -49,5 +49,5 @@ async def listen(
         finally:
             if connection is not None:
                 await connection.close()
-        await asyncio.sleep(delay * random.uniform(0.5, 1.0))  # noqa: S311 - spreads reconnections, guards nothing
+        await asyncio.sleep(delay * random.uniform(0.5, 1.0))
         delay = min(delay * 2, LAST_RETRY_SECONDS)

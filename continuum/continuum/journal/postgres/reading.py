@@ -83,8 +83,8 @@ def _attribute_condition(name: str, operator: str, value: Any) -> tuple[str, lis
         wanted = [json.dumps({name: entry}) for entry in value]
         return f"({' OR '.join(['r.attributes @> %s::jsonb'] * len(wanted))})" if wanted else "false", wanted
     # Values of another type than the one asked for never compare.
-    return (
+    text = (
         f"(jsonb_typeof(r.attributes -> %s) = jsonb_typeof(%s::jsonb) "
-        f"AND r.attributes -> %s {_OPERATORS[operator]} %s::jsonb)",
-        [name, json.dumps(value), name, json.dumps(value)],
+        f"AND r.attributes -> %s {_OPERATORS[operator]} %s::jsonb)"
     )
+    return text, [name, json.dumps(value), name, json.dumps(value)]

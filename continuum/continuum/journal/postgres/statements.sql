@@ -62,20 +62,24 @@ SELECT id::text, token, workflow, version, namespace, input, (extract(epoch FROM
 FROM {schema}.claim_runs(%s, %s, %s, %s)
 
 -- name: load
-SELECT run_id::text, seq, type, (extract(epoch FROM at) * 1000000)::bigint, payload
-FROM {schema}.events WHERE run_id = ANY (%s) ORDER BY run_id, seq
+SELECT e.run_id::text, e.seq, e.type, (extract(epoch FROM e.at) * 1000000)::bigint, e.payload
+FROM unnest(%s, %s) AS wanted (run_id, known)
+JOIN {schema}.events e ON e.run_id = wanted.run_id AND e.seq >= wanted.known
+ORDER BY e.run_id, e.seq
+
+-- name: snapshots
+SELECT run_id::text, events, payload FROM {schema}.snapshots WHERE run_id = ANY (%s) AND format = %s
+
+-- name: save_snapshot
+INSERT INTO {schema}.snapshots (run_id, format, events, payload) VALUES (%s, %s, %s, %s)
+ON CONFLICT (run_id) DO UPDATE SET format = excluded.format, events = excluded.events, payload = excluded.payload,
+    taken_at = now()
+WHERE snapshots.events < excluded.events
 
 -- name: commit
 SELECT (extract(epoch FROM at) * 1000000)::bigint, rejected::text[]
 FROM {schema}.commit_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
                            %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-
--- name: last_batch
-SELECT batch, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM {schema}.workers WHERE id = %s
-
--- name: held_after_commit
-SELECT u.id::text FROM unnest(%s, %s) AS u (id, token)
-WHERE NOT EXISTS (SELECT FROM {schema}.runs r WHERE r.id = u.id AND r.token = u.token AND r.state <> 6)
 
 -- name: inbox
 SELECT i.id, i.run_id::text, i.kind, i.name, i.payload, i.key
@@ -103,8 +107,10 @@ WITH i AS (
     DELETE FROM {schema}.tasks x USING {schema}.runs r WHERE r.id = x.run_id AND r.state >= 4 RETURNING 1
 ), h AS (
     DELETE FROM {schema}.heartbeats x USING {schema}.runs r WHERE r.id = x.run_id AND r.state >= 4 RETURNING 1
+), s AS (
+    DELETE FROM {schema}.snapshots x USING {schema}.runs r WHERE r.id = x.run_id AND r.state >= 4 RETURNING 1
 )
-SELECT (SELECT count(*) FROM i) + (SELECT count(*) FROM t) + (SELECT count(*) FROM h)
+SELECT (SELECT count(*) FROM i) + (SELECT count(*) FROM t) + (SELECT count(*) FROM h) + (SELECT count(*) FROM s)
 
 -- name: unblock
 WITH freed AS (

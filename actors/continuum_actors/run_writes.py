@@ -1,0 +1,66 @@
+"""What a run's writes say: pure functions from the replay core's words to the journal's."""
+
+from __future__ import annotations
+
+from typing import Any, assert_never
+
+from continuum.activity import Activity
+from continuum.engine.execution import PendingActivity
+from continuum.engine.ids import NodeId
+from continuum.engine.outcome import Blocked, Cancelled, Completed, Failed, Outcome
+from continuum.errors import DurableTermError
+from continuum.journal.event_codec import pack_body
+from continuum.journal.port import NewTask, RunState, Transition
+from continuum.policy import ActivityOptions
+from continuum.workflow import Workflow
+from continuum_actors.failures import describe_error
+
+
+def final_transition(outcome: Outcome, workflow: Workflow[..., Any]) -> Transition:
+    """Return the transition that ends a run, or parks it as blocked."""
+    match outcome:
+        case Completed(value):
+            try:
+                return Transition(RunState.COMPLETED, result=workflow.encode_result(value))
+            except DurableTermError as error:
+                return final_transition(Failed(error), workflow)
+        case Failed(error):
+            kind, text, traceback, _ = describe_error(error)
+            return Transition(RunState.FAILED, error=pack_body((kind, text, traceback)))
+        case Cancelled():
+            return Transition(RunState.CANCELLED)
+        case Blocked(kind, reason):
+            return Transition(RunState.BLOCKED, reason=f"{kind}: {reason}")
+        case never:
+            assert_never(never)
+
+
+def options_of(activity: PendingActivity) -> ActivityOptions:
+    """Return how a journaled call is to be run."""
+    definition: Activity[..., object] = activity.definition
+    return definition.effective_options(activity.options)
+
+
+def dispatch_number(activity: PendingActivity) -> int:
+    """Return how often the command has been handed out; it grows with every retry and crash."""
+    return activity.attempt + activity.crashes
+
+
+def task_for(activity: PendingActivity, options: ActivityOptions, isolated_on: NodeId | None) -> NewTask:
+    """Return the task of a call that goes through the task table.
+
+    Without a queue it belongs beside its run: on `isolated_on`, or anywhere when that is None.
+    """
+    return NewTask(
+        activity.seq,
+        dispatch_number(activity),
+        activity.attempt,
+        options.queue or "",
+        options.priority,
+        options.executor == "process",
+        activity.name,
+        activity.arguments,
+        options.timeout or 0.0,
+        activity.options.get("key") if activity.options else None,
+        isolated_on if options.queue is None else None,
+    )
