@@ -93,6 +93,10 @@ class Client:
     async def start(self, workflow: Workflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]: ...
     @overload
     async def start(
+        self, workflow: StartableWithNone[R], /, **options: Unpack[StartOptions]
+    ) -> RunHandle[R]: ...
+    @overload
+    async def start(
         self, workflow: Startable[*Ts, R], /, *args: *Ts, **options: Unpack[StartOptions]
     ) -> RunHandle[R]: ...
     @overload
@@ -102,10 +106,6 @@ class Client:
     @overload
     async def start(
         self, workflow: StartableWithTwo[A, B, R], first: A, second: B, /, **options: Unpack[StartOptions]
-    ) -> RunHandle[R]: ...
-    @overload
-    async def start(
-        self, workflow: StartableWithNone[R], /, **options: Unpack[StartOptions]
     ) -> RunHandle[R]: ...
     @overload
     async def start(self, workflow: str, /, *args: object, **given: Any) -> RunHandle[Any]: ...
@@ -168,7 +168,7 @@ class Client:
     async def await_run(
         self,
         run_id: str,
-        timeout: float | timedelta | None = None,  # noqa: ASYNC109 - the public spelling
+        timeout: float | timedelta | None = None,
         *,
         workflow: Workflow[..., Any] | None = None,
     ) -> Any:

@@ -106,6 +106,10 @@ def start(
 ) -> Coroutine[Any, Any, RunHandle[R]]: ...
 @overload
 def start(
+    workflow: StartableWithNone[R], /, **options: Unpack[StartOptions]
+) -> Coroutine[Any, Any, RunHandle[R]]: ...
+@overload
+def start(
     workflow: Startable[*Ts, R], /, *args: *Ts, **options: Unpack[StartOptions]
 ) -> Coroutine[Any, Any, RunHandle[R]]: ...
 @overload
@@ -115,10 +119,6 @@ def start(
 @overload
 def start(
     workflow: StartableWithTwo[A, B, R], first: A, second: B, /, **options: Unpack[StartOptions]
-) -> Coroutine[Any, Any, RunHandle[R]]: ...
-@overload
-def start(
-    workflow: StartableWithNone[R], /, **options: Unpack[StartOptions]
 ) -> Coroutine[Any, Any, RunHandle[R]]: ...
 @overload
 def start(workflow: str, /, *args: object, **given: Any) -> Coroutine[Any, Any, RunHandle[Any]]: ...
@@ -146,7 +146,7 @@ async def cancel(run_id: str, *, force: bool = False) -> None:
     await (await _client()).cancel(run_id, force=force)
 
 
-async def await_run(run_id: str, timeout: float | timedelta | None = None) -> Any:  # noqa: ASYNC109 - the public spelling
+async def await_run(run_id: str, timeout: float | timedelta | None = None) -> Any:
     """Return the result of a run of the default instance; see `Client.await_run`."""
     return await (await _client()).await_run(run_id, timeout)
 

@@ -34,7 +34,7 @@ class RunHandle(Generic[R]):
     def __repr__(self) -> str:
         return f"<run {self.id}{'' if self._workflow is None else f' of {self._workflow.name}'}>"
 
-    async def result(self, timeout: float | timedelta | None = None) -> R:  # noqa: ASYNC109 - the public spelling
+    async def result(self, timeout: float | timedelta | None = None) -> R:
         """Return what the run returned, waiting at most `timeout` for it to end.
 
         Raises `RunFailed`, `RunCancelled` or `TimeoutError`.

@@ -95,6 +95,10 @@ class SyncClient:
     def start(self, workflow: Workflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> SyncRunHandle[R]: ...
     @overload
     def start(
+        self, workflow: StartableWithNone[R], /, **options: Unpack[StartOptions]
+    ) -> SyncRunHandle[R]: ...
+    @overload
+    def start(
         self, workflow: Startable[*Ts, R], /, *args: *Ts, **options: Unpack[StartOptions]
     ) -> SyncRunHandle[R]: ...
     @overload
@@ -104,10 +108,6 @@ class SyncClient:
     @overload
     def start(
         self, workflow: StartableWithTwo[A, B, R], first: A, second: B, /, **options: Unpack[StartOptions]
-    ) -> SyncRunHandle[R]: ...
-    @overload
-    def start(
-        self, workflow: StartableWithNone[R], /, **options: Unpack[StartOptions]
     ) -> SyncRunHandle[R]: ...
     @overload
     def start(self, workflow: str, /, *args: object, **given: Any) -> SyncRunHandle[Any]: ...

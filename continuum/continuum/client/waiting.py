@@ -28,15 +28,16 @@ class Awaited:
     """A run that someone waits for, and when to ask for it next, in the loop's time."""
 
     look_at: float
-    interval: float = FIRST_POLL_SECONDS
+    interval: float
     futures: set[asyncio.Future[RunRow]] = field(default_factory=set)
 
 
 class Completions:
-    """Who waits for which run."""
+    """Who waits for which run. Without a hint each is asked for after `first_poll` seconds."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, *, first_poll: float = FIRST_POLL_SECONDS) -> None:
         self._journal = journal
+        self._first_poll = first_poll
         self._awaited: dict[RunId, Awaited] = {}
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
@@ -66,7 +67,7 @@ class Completions:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[RunRow] = loop.create_future()
         # It may have ended since its caller looked, so it is looked at once more at once.
-        awaited = self._awaited.setdefault(run_id, Awaited(loop.time()))
+        awaited = self._awaited.setdefault(run_id, Awaited(loop.time(), self._first_poll))
         awaited.look_at = loop.time()
         awaited.futures.add(future)
         self._news.set()
@@ -108,7 +109,7 @@ class Completions:
         for run_id in run_ids:
             awaited = self._awaited[run_id]
             awaited.look_at = now + awaited.interval
-            awaited.interval = min(awaited.interval * POLL_GROWTH, LAST_POLL_SECONDS)
+            awaited.interval = max(self._first_poll, min(awaited.interval * POLL_GROWTH, LAST_POLL_SECONDS))
 
     async def _news_or_time(self) -> None:
         earliest = min((awaited.look_at for awaited in self._awaited.values()), default=None)

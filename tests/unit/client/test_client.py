@@ -11,6 +11,7 @@ import pytest
 
 import continuum
 from continuum import Client, Signal
+from continuum.client.waiting import Completions
 from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
@@ -29,6 +30,7 @@ class LosesAnswers(MemoryJournal):
         super().__init__()
         self.times = times
         self.batches: list[int] = []
+        self.posted: list[RunId] = []
 
     def _lose(self) -> None:
         if self.times:
@@ -42,6 +44,7 @@ class LosesAnswers(MemoryJournal):
         return answer
 
     async def post(self, posts: Sequence[Post]) -> list[Posted]:
+        self.posted += [post.run_id for post in posts]
         answer = await super().post(posts)
         self._lose()
         return answer
@@ -93,7 +96,7 @@ def test_arguments_that_do_not_fit_are_refused_before_anything_is_written() -> N
     async def main() -> None:
         async with memory_client() as (client, _):
             with pytest.raises(TypeError, match="missing a required argument: 'name'"):
-                await client.start(greeting)  # type: ignore[call-arg, misc]
+                await client.start(greeting)  # type: ignore[arg-type, call-arg]
             assert (await client.query()).entries == []
 
     asyncio.run(main())
@@ -379,5 +382,47 @@ def test_what_a_suspended_run_waits_for_is_told() -> None:
                 "suspended",
                 "waits until 2096-10-02T07:06:40+00:00, or for a signal",
             )
+
+    asyncio.run(main())
+
+
+def test_posts_that_go_together_lock_runs_in_the_order_of_their_ids() -> None:
+    async def main() -> None:
+        journal = LosesAnswers(0)
+        async with Client(journal) as client:
+            handles = [await client.start(greeting, str(n)) for n in range(10)]
+            await asyncio.gather(*(handle.signal("count", 1) for handle in reversed(handles)))
+        assert len(journal.posted) == 10
+        assert journal.posted == sorted(journal.posted)
+
+    asyncio.run(main())
+
+
+def test_a_hint_brings_a_result_long_before_the_poll() -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        async with Client(journal) as client:
+            handle = await client.start(greeting, "ann")
+            completions = Completions(journal, first_poll=3600.0)
+            waiting = asyncio.create_task(completions.wait(handle.id))
+            await handle.state()
+            await handle.cancel(force=True)
+            async with asyncio.timeout(30):
+                assert (await waiting).state is RunState.CANCELLED
+            await completions.close()
+
+    asyncio.run(main())
+
+
+def test_a_run_that_ended_before_the_wait_began_is_found_at_once() -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        async with Client(journal) as client:
+            handle = await client.start(greeting, "ann")
+            await handle.cancel(force=True)
+            completions = Completions(journal, first_poll=3600.0)
+            async with asyncio.timeout(30):
+                assert (await completions.wait(handle.id)).state is RunState.CANCELLED
+            await completions.close()
 
     asyncio.run(main())

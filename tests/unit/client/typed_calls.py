@@ -40,6 +40,12 @@ async def alone() -> None:
     """Takes none."""
 
 
+@workflow
+async def optional(first: int = 0) -> bytes:
+    """Takes one, or none."""
+    return bytes(first)
+
+
 async def accepted(client: Client) -> None:
     """What users write."""
     run = await client.start(order_flow, Order("1"))
@@ -50,6 +56,8 @@ async def accepted(client: Client) -> None:
     assert_type(await client.start(many, 1, namespace="eu"), RunHandle[int])
     assert_type(await client.start(many, 1, "b", attributes={"a": 1}), RunHandle[int])
     assert_type(await client.start(alone, trace_context="t"), RunHandle[None])
+    assert_type(await client.start(optional, id="i"), RunHandle[bytes])
+    assert_type(await client.start(optional, 1, id="i"), RunHandle[bytes])
     assert_type(client.handle(run.id, order_flow), RunHandle[str])
     assert_type(await continuum.start(order_flow, Order("1"), on_conflict="raise"), RunHandle[str])
     await client.start("by_name", 1, "b", id="i", anything=3)
@@ -68,8 +76,8 @@ async def refused(client: Client, run: RunHandle[str]) -> None:
     """Every line is a mistake."""
     await client.start(order_flow, 5)  # type: ignore[misc]
     await client.start(order_flow, 5, id="i")  # type: ignore[arg-type, call-arg]
-    await client.start(order_flow)  # type: ignore[call-arg, misc]
-    await client.start(order_flow, id="i")  # type: ignore[call-arg, misc]
+    await client.start(order_flow)  # type: ignore[arg-type, call-arg]
+    await client.start(order_flow, id="i")  # type: ignore[arg-type, call-arg]
     await client.start(order_flow, Order("1"), id=5)  # type: ignore[call-arg]
     await client.start(order_flow, Order("1"), unknown=1)  # type: ignore[call-arg]
     await client.start(many, "x", id="i")  # type: ignore[arg-type, call-arg]
