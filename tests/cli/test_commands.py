@@ -17,7 +17,7 @@ import pytest
 from continuum import connect
 from continuum.cli.values import address, to_json
 from continuum.engine.ids import NodeId
-from continuum.journal.port import NodeFacts
+from continuum.journal.facts import NodeFacts
 from continuum.journal.postgres import PostgresJournal
 from tests.cli.commands import CommandLine
 from tests.unit.client.working import Ending, greeting

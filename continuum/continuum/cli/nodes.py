@@ -9,7 +9,7 @@ import click
 from continuum.cli.database import Target, ask, database_options, json_option
 from continuum.cli.printing import print_table
 from continuum.cli.values import to_json
-from continuum.journal.port import NodeRow
+from continuum.journal.facts import NodeRow
 
 
 @click.group(no_args_is_help=False)

@@ -37,16 +37,8 @@ from continuum.engine.ids import RunId
 from continuum.engine.retry import seconds
 from continuum.errors import AlreadyStarted, RunNotFound, RunTerminal
 from continuum.journal.codec import decode, encode
-from continuum.journal.port import (
-    InboxKind,
-    Journal,
-    NewRun,
-    NodeRow,
-    Post,
-    Posted,
-    RunRow,
-    Started,
-)
+from continuum.journal.facts import InboxKind, NewRun, NodeRow, Post, Posted, RunRow, Started
+from continuum.journal.port import Journal
 from continuum.signals import Signal
 from continuum.workflow import Workflow
 

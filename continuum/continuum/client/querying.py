@@ -19,7 +19,7 @@ from continuum.client.checking import json_text, short_text
 from continuum.client.limits import CHOICES, PAGE_ENTRIES
 from continuum.client.readable import microseconds_of
 from continuum.errors import InvalidOption, InvalidQuery
-from continuum.journal.port import Query, RunRow, RunState
+from continuum.journal.facts import Query, RunRow, RunState
 
 Field: TypeAlias = str | tuple[str, str]
 Condition: TypeAlias = tuple[Field, str, Any]

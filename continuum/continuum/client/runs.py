@@ -10,7 +10,7 @@ from typing import Any
 from continuum.client.readable import at, readable, readable_call
 from continuum.errors import RunCancelled, RunFailed
 from continuum.journal.event_codec import CorruptBody, unpack_body
-from continuum.journal.port import RunRow, RunState
+from continuum.journal.facts import RunRow, RunState
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from continuum.client.checking import checked_attributes, new_id, short_text
 from continuum.engine.ids import RunId
 from continuum.errors import InvalidOption
 from continuum.journal.arguments import encode_arguments
-from continuum.journal.port import NewRun
+from continuum.journal.facts import NewRun
 from continuum.workflow import Workflow
 
 Ts = TypeVarTuple("Ts")

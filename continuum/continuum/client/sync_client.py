@@ -24,7 +24,7 @@ from continuum.client.start_options import (
     StartableWithTwo,
     StartOptions,
 )
-from continuum.journal.port import NodeRow
+from continuum.journal.facts import NodeRow
 from continuum.signals import Signal
 from continuum.workflow import Workflow
 

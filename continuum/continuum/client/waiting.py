@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from continuum.client.limits import FIRST_POLL_SECONDS, LAST_POLL_SECONDS, POLL_GROWTH, POLL_IDS
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable, NotReady
-from continuum.journal.port import Journal, Notification, Query, RunRow, RunState, Topic
+from continuum.journal.facts import Notification, Query, RunRow, RunState, Topic
+from continuum.journal.port import Journal
 
 ENDED = [state for state in RunState if state.terminal]
 

@@ -16,8 +16,8 @@ from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
 from continuum.journal.codec import encode
+from continuum.journal.facts import InboxKind, NewRun, Post, Posted, RunRow, RunState, Started, Transition
 from continuum.journal.memory import MemoryJournal
-from continuum.journal.port import InboxKind, NewRun, Post, Posted, RunRow, RunState, Started, Transition
 from tests.unit.client.working import Ending, greeting, memory_client
 
 review = Signal("review", str)

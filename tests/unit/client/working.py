@@ -12,8 +12,9 @@ from continuum.engine.events import Event
 from continuum.engine.ids import NodeId
 from continuum.journal.codec import encode
 from continuum.journal.event_codec import pack_body
+from continuum.journal.facts import ClaimedRun, RunState, RunWrite, Transition, Worker
 from continuum.journal.memory import MemoryJournal
-from continuum.journal.port import ClaimedRun, Journal, RunState, RunWrite, Transition, Worker
+from continuum.journal.port import Journal
 
 _batches = count(1)
 
