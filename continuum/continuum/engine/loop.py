@@ -36,11 +36,13 @@ class WorkflowTask(asyncio.Task[Result]):
     def __init__(
         self, coroutine: Coroutine[Any, Any, Result], *, loop: WorkflowLoop, name: str | None, context: Context | None
     ) -> None:
-        # Before super(): asyncio puts the task into a weak set, which hashes it.
-        loop.tasks_created += 1
-        self._number = loop.tasks_created
+        # asyncio puts every task into one weak set of the process, which hashes it there and then:
+        # hashed by number, the first tasks of all live runs would collide.
+        self._number = id(self)
         # A fixed name keeps asyncio's process-wide counter out of the run.
         super().__init__(coroutine, loop=loop, name=name or "workflow", context=context)
+        loop.tasks_created += 1
+        self._number = loop.tasks_created
         # A parked run that is dropped is no programming error.
         self._log_destroy_pending = False
 
