@@ -213,6 +213,26 @@ def test_a_blocking_client_serves_many_threads(dsn: str, schema: str) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "continuum-client"]
 
 
+def test_a_blocking_client_that_closes_tells_the_threads_that_wait(dsn: str, schema: str) -> None:
+    told: list[Exception] = []
+    waits = threading.Event()
+    with connect_sync(dsn, schema=schema) as client:
+        handle = client.start(greeting, "ann")
+
+        def wait() -> None:
+            waits.set()
+            try:
+                handle.result()
+            except continuum.NotReady as error:
+                told.append(error)
+
+        thread = threading.Thread(target=wait)
+        thread.start()
+        assert waits.wait(10)
+    thread.join(30)
+    assert len(told) == 1
+
+
 def test_the_default_instance_serves_each_loop_that_asks(dsn: str, schema: str) -> None:
     continuum.configure(dsn, schema=schema)
 

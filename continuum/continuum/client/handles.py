@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
@@ -64,7 +65,7 @@ class RunHandle(Generic[R]):
         """Return the run's state."""
         return (await self.get()).state
 
-    async def set_attributes(self, attributes: dict[str, Any]) -> None:
+    async def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Merge attributes into the run's."""
         await self._client.set_attributes(self.id, attributes)
 

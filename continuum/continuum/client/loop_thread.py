@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
 from continuum.errors import NotReady
@@ -14,34 +14,50 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Runs coroutines for any thread but its own; `stop` returns when the thread has ended."""
+    """Runs coroutines for any thread but its own; `stop` returns when every call has its answer."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._lock = threading.Lock()
+        self._calls: set[Future[Any]] = set()
+        self._stopped = False
         # A daemon: a program that forgets to close its client can still end.
         self._thread = threading.Thread(target=self._run, name="continuum-client", daemon=True)
         self._thread.start()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Return what a coroutine returns; giving up the wait cancels it."""
-        if self._loop.is_closed() or threading.current_thread() is self._thread:
-            coroutine.close()
-            raise NotReady(
-                "the client is closed or called from its own thread; open another with connect_sync()"
-            )
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+        with self._lock:
+            if self._stopped or threading.current_thread() is self._thread:
+                coroutine.close()
+                raise NotReady(
+                    "the client is closed, or called from its own thread; open another with connect_sync()"
+                )
+            future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+            self._calls.add(future)
         try:
             return future.result()
         except CancelledError:
-            raise NotReady("the client was closed during the call") from None
+            raise NotReady(
+                "the client was closed during the call; open another with connect_sync()"
+            ) from None
         finally:
             future.cancel()
+            with self._lock:
+                self._calls.discard(future)
 
     def stop(self) -> None:
         """Cancel what is running and end the thread."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
+        with self._lock:
+            if self._stopped:
+                return
+            self._stopped = True
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        with self._lock:
+            # What the loop had no turn left for would otherwise wait for ever.
+            for future in self._calls:
+                future.cancel()
 
     def _run(self) -> None:
         with asyncio.Runner(loop_factory=lambda: self._loop) as runner:

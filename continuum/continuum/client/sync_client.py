@@ -74,7 +74,7 @@ class SyncRunHandle(Generic[R]):
         """Return the run's state."""
         return self._thread.call(self._handle.state())
 
-    def set_attributes(self, attributes: dict[str, Any]) -> None:
+    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Merge attributes into the run's."""
         self._thread.call(self._handle.set_attributes(attributes))
 
