@@ -12,7 +12,7 @@ from typing import Protocol
 
 from continuum.journal.port import Journal, Topic
 from continuum_actors.messages import Forwarded, NodeHello
-from continuum_supervision import Actor, ExitReason
+from continuum_supervision import Actor, ActorRef, ExitReason
 from continuum_supervision.process import PeerDown, PeerUp
 
 _TOPICS = (Topic.WAKE, Topic.WORK, Topic.TASKS)
@@ -61,7 +61,11 @@ class Cluster(Actor):
         """Listening failed: so does this actor."""
         raise message
 
-    def terminate(self, reason: ExitReason) -> None:
+    def init(self) -> None:
+        self.ref.on_exit(self._end_listening)
+
+    def _end_listening(self, ref: ActorRef, reason: ExitReason) -> None:
+        """Also when killed, of which `terminate` does not hear."""
         if self._listening is not None:
             self._listening.cancel()
 

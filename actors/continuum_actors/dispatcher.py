@@ -19,7 +19,7 @@ from continuum_actors import limits
 from continuum_actors import messages as say
 from continuum_actors.backoff import until_available
 from continuum_actors.host import Host
-from continuum_supervision import Actor, ExitReason
+from continuum_supervision import Actor, ActorDied, ActorRef, ExitReason
 
 log = logging.getLogger("continuum.dispatcher")
 
@@ -40,6 +40,7 @@ class Dispatcher(Actor):
         self._host.dispatcher = self
         self._working = asyncio.get_running_loop().create_task(self._work())
         self._working.add_done_callback(self._failed)
+        self.ref.on_exit(self._end_work)
         self._wanted.set()
 
     async def handle_cast(self, message: say.RunCrashed) -> None:
@@ -61,6 +62,11 @@ class Dispatcher(Actor):
     def handle_info(self, message: BaseException) -> None:
         """The claiming failed: so does the dispatcher."""
         raise message
+
+    def _end_work(self, ref: ActorRef, reason: ExitReason) -> None:
+        """Also when killed, of which `terminate` does not hear: nobody may claim in our name."""
+        if self._working is not None:
+            self._working.cancel()
 
     async def terminate(self, reason: ExitReason) -> None:
         if self._working is not None:
@@ -89,7 +95,9 @@ class Dispatcher(Actor):
         host = self._host
         while True:
             try:
-                await asyncio.wait_for(self._wanted.wait(), host.settings.poll * (0.75 + host.fraction() / 2))
+                # Not wait_for: before Python 3.12 it may swallow a cancellation.
+                async with asyncio.timeout(host.settings.poll * (0.75 + host.fraction() / 2)):
+                    await self._wanted.wait()
             except TimeoutError:
                 pass
             self._wanted.clear()
@@ -132,6 +140,9 @@ class Dispatcher(Actor):
                 await predecessor.stop()
             try:
                 host.runs.start_run(claim, histories.get(claim.id, ()), mail.get(claim.id, ()))
+            except ActorDied:
+                # The runs' supervisor is gone: the lease is given back, and the claims with it.
+                return
             except Exception:
                 log.exception("run %s could not be brought to life", claim.id)
                 await self.handle_cast(say.RunCrashed(claim.id))

@@ -18,7 +18,7 @@ from continuum.engine.ids import WorkerId
 from continuum.journal.port import Journal, NodeFacts
 from continuum_actors import limits
 from continuum_actors.backoff import until_available
-from continuum_supervision import Actor, ExitReason
+from continuum_supervision import Actor, ActorRef, ExitReason
 
 log = logging.getLogger("continuum.heartbeater")
 
@@ -71,6 +71,7 @@ class Heartbeater(Actor):
         self._now = asyncio.Event()
 
     def init(self) -> None:
+        self.ref.on_exit(self._end_work)
         self._working = asyncio.get_running_loop().create_task(self._renew_for_ever())
         self._working.add_done_callback(self._failed)
 
@@ -82,7 +83,8 @@ class Heartbeater(Actor):
         """The renewing failed: so does the heartbeater."""
         raise message
 
-    def terminate(self, reason: ExitReason) -> None:
+    def _end_work(self, ref: ActorRef, reason: ExitReason) -> None:
+        """Also when killed, of which `terminate` does not hear."""
         if self._working is not None:
             self._working.cancel()
 
@@ -113,6 +115,7 @@ class Heartbeater(Actor):
             if others is not None:
                 self._expiring(others)
             try:
-                await asyncio.wait_for(self._now.wait(), every)
+                async with asyncio.timeout(every):
+                    await self._now.wait()
             except TimeoutError:
                 continue

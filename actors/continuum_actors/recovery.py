@@ -21,7 +21,7 @@ from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.port import Journal
 from continuum_actors import limits
 from continuum_actors.backoff import until_available
-from continuum_supervision import Actor, ExitReason
+from continuum_supervision import Actor, ActorRef, ExitReason
 
 log = logging.getLogger("continuum.recovery")
 
@@ -53,6 +53,7 @@ class Recovery(Actor):
         self._tasks: list[asyncio.Task[None]] = []
 
     async def init(self) -> None:
+        self.ref.on_exit(self._end_tasks)
         if self._boot:
             await self._after_boot()
         self._begin(self._check_for_ever())
@@ -71,7 +72,8 @@ class Recovery(Actor):
             self._check_at = at
             self._changed.set()
 
-    def terminate(self, reason: ExitReason) -> None:
+    def _end_tasks(self, ref: ActorRef, reason: ExitReason) -> None:
+        """Also when killed, of which `terminate` does not hear: nobody may go on in our name."""
         for task in self._tasks:
             task.cancel()
 
@@ -116,7 +118,8 @@ class Recovery(Actor):
             nap = None if self._check_at is None else self._check_at - loop.time()
             if nap is None or nap > 0:
                 try:
-                    await asyncio.wait_for(self._changed.wait(), nap)
+                    async with asyncio.timeout(nap):
+                        await self._changed.wait()
                 except TimeoutError:
                     pass
                 continue

@@ -19,7 +19,7 @@ from continuum.journal.port import InboxRow, LeaseLost, Topic
 from continuum_actors import messages as say
 from continuum_actors.backoff import until_available
 from continuum_actors.host import Host
-from continuum_supervision import Actor, ExitReason
+from continuum_supervision import Actor, ActorRef, ExitReason
 
 _FENCED = say.Fenced()
 # An inbox query names at most this many runs; beyond it asking for all of them is cheaper.
@@ -40,6 +40,7 @@ class SignalRouter(Actor):
 
     def init(self) -> None:
         self._host.router = self
+        self.ref.on_exit(self._end_tasks)
         self._begin(self._listen())
         self._begin(self._fetch_for_ever())
 
@@ -47,7 +48,8 @@ class SignalRouter(Actor):
         """One of the tasks failed: so does the router."""
         raise message
 
-    def terminate(self, reason: ExitReason) -> None:
+    def _end_tasks(self, ref: ActorRef, reason: ExitReason) -> None:
+        """Also when killed, of which `terminate` does not hear: nobody may go on in our name."""
         for task in self._tasks:
             task.cancel()
 
@@ -105,7 +107,9 @@ class SignalRouter(Actor):
         host = self._host
         while True:
             try:
-                await asyncio.wait_for(self._wanted.wait(), host.settings.poll * (0.75 + host.fraction() / 2))
+                # Not wait_for: before Python 3.12 it may swallow a cancellation.
+                async with asyncio.timeout(host.settings.poll * (0.75 + host.fraction() / 2)):
+                    await self._wanted.wait()
             except TimeoutError:
                 self._all_dirty = True
             self._wanted.clear()
