@@ -76,7 +76,10 @@ class ActivityDispatcher(Actor):
             definition, run_id, pending.seq, pending.arguments, pending.attempt, options.timeout, key
         )
         self._own[run_id, pending.seq] = (attempt, run)
-        self._begin(self._run_own(attempt, pending.attempt + pending.crashes))
+        # Kept by the attempt alone: the set of background tasks would cost a callback for every step.
+        attempt.task = asyncio.get_running_loop().create_task(
+            self._run_own(attempt, pending.attempt + pending.crashes)
+        )
 
     def adopt(self, run_id: RunId, seq: int, run: ActorRef) -> bool:
         """Let the run's new actor hear of an attempt that still goes on here; False when none does."""
@@ -107,7 +110,10 @@ class ActivityDispatcher(Actor):
 
     async def _run_own(self, attempt: Attempt, dispatch: int) -> None:
         try:
-            result = await self._result_of(attempt, dispatch)
+            if dispatch == 1 and attempt.key is None:
+                result = await attempt.run(self._threads, self._kill)
+            else:
+                result = await self._result_of(attempt, dispatch)
         except BaseException as error:
             _, run = self._own.pop((attempt.run_id, attempt.seq))
             if isinstance(error, asyncio.CancelledError) and self.ref.exit_reason is not None:
@@ -118,8 +124,8 @@ class ActivityDispatcher(Actor):
         if run.alive:
             run.cast(say.ActivityCompleted(attempt.seq, result))
         else:
-            await self._post(
-                [Post(attempt.run_id, InboxKind.ACTIVITY_COMPLETED, str(attempt.seq), (result,))]
+            self._begin(
+                self._post([Post(attempt.run_id, InboxKind.ACTIVITY_COMPLETED, str(attempt.seq), (result,))])
             )
 
     async def _post(self, posts: Sequence[Post]) -> None:
@@ -282,6 +288,9 @@ class ActivityDispatcher(Actor):
         self._poll()
 
     def terminate(self, reason: ExitReason) -> None:
+        for attempt, _ in self._own.values():
+            if attempt.task is not None:
+                attempt.task.cancel()
         for task in self._background:
             task.cancel()
         self._threads.shutdown(wait=False, cancel_futures=True)

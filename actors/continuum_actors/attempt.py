@@ -40,7 +40,7 @@ class HardKill:
 class Attempt:
     """What is to be run, and its context."""
 
-    __slots__ = ("_arguments", "_timeout", "context", "definition", "key", "run_id", "seq")
+    __slots__ = ("_arguments", "_timeout", "context", "definition", "key", "run_id", "seq", "task")
 
     def __init__(
         self,
@@ -60,6 +60,7 @@ class Attempt:
         self.key = key
         self._arguments = arguments
         self._timeout = timeout
+        self.task: asyncio.Task[None] | None = None
         self.context = ActivityContext(
             # A `def` activity beats from its thread.
             run_id,

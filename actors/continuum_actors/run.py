@@ -124,14 +124,21 @@ class Run(Actor):
     # What comes in.
 
     def handle_cast(self, message: object) -> None:
-        if self.ended and not isinstance(message, (say.Committed, say.Fenced)):
-            return
+        # The two of every step come first, without the cost of matching.
+        kind = type(message)
+        if kind is say.Committed:
+            self._committed()
+        elif self.ended:
+            if kind is say.Fenced:
+                self.stop(NORMAL)
+        elif kind is say.ActivityCompleted:
+            self._completed(*message)  # type: ignore[misc]
+            self._write()
+        else:
+            self._hear(message)
+
+    def _hear(self, message: object) -> None:
         match message:
-            case say.ActivityCompleted(seq, result):
-                self._completed(seq, result)
-                self._write()
-            case say.Committed():
-                self._committed()
             case say.ActivityRaised(seq, type, text, traceback, names):
                 self._raised(seq, type, text, traceback, names)
                 self._write()

@@ -29,7 +29,9 @@ class WorkerLease(Actor):
     async def init(self) -> None:
         host = self._host
         if hasattr(host, "worker"):
-            await until_available(self._give_back, "giving back the lease of an earlier worker", host.fraction)
+            await until_available(
+                self._give_back, "giving back the lease of an earlier worker", host.fraction
+            )
         host.worker = await until_available(
             lambda: host.journal.register_worker(host.node, host.role, os.getpid(), host.settings.lease_ttl),
             "registering this worker",

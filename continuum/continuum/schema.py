@@ -1,37 +1,48 @@
-"""The database schema, with its errors told in this package's words."""
+"""The database schema, with what can be wrong with it told in this package's words."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import psycopg
+
 import continuum_migrations
-from continuum.errors import ContinuumError, InvalidOption, JournalUnavailable, SchemaOutOfDate
-
-
-@asynccontextmanager
-async def _told(dsn: str) -> AsyncIterator[None]:
-    try:
-        yield
-    except continuum_migrations.InvalidSchemaName as error:
-        raise InvalidOption(str(error)) from error
-    except continuum_migrations.MigrationError as error:
-        raise SchemaOutOfDate(str(error)) from error
-    except ContinuumError:
-        raise
-    except OSError as error:
-        raise JournalUnavailable(
-            f"Postgres cannot be reached ({error}); check the DSN and the server"
-        ) from error
+from continuum.errors import InvalidOption, JournalUnavailable, SchemaOutOfDate
 
 
 async def check_schema(dsn: str, schema: str) -> None:
-    """Refuse a schema that is missing, older or newer than this code, and a server that is too old."""
-    async with _told(dsn):
+    """Raise unless the schema is the one that this code was written for."""
+    async with _told():
         await continuum_migrations.check(dsn, schema)
 
 
 async def migrate_schema(dsn: str, schema: str) -> list[int]:
-    """Bring the schema up to date and return the numbers of the migrations applied."""
-    async with _told(dsn):
+    """Bring the schema up to this code and return the versions applied."""
+    async with _told():
         return await continuum_migrations.migrate(dsn, schema)
+
+
+@asynccontextmanager
+async def _told() -> AsyncIterator[None]:
+    """Turn what the migrations and the driver raise into our errors."""
+    try:
+        yield
+    except continuum_migrations.InvalidSchemaName as error:
+        raise InvalidOption(str(error)) from error
+    except continuum_migrations.ServerTooOld as error:
+        raise JournalUnavailable(str(error)) from error
+    except continuum_migrations.MigrationError as error:
+        raise SchemaOutOfDate(str(error)) from error
+    except psycopg.OperationalError as error:
+        raise JournalUnavailable(
+            f"Postgres cannot be reached ({_first_line(error)}); check the DSN and the server"
+        ) from error
+    except psycopg.Error as error:
+        raise JournalUnavailable(
+            f"Postgres refused ({_first_line(error)}); check what the user of the DSN may do"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -7,7 +7,8 @@ import asyncio
 import click
 
 from continuum.cli.database import database_options
-from continuum.client.connecting import database, migrate_schema
+from continuum.client.connecting import database
+from continuum.schema import migrate_schema
 
 
 @click.command()

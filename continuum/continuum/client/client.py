@@ -168,17 +168,34 @@ class Client:
 
         Raises `RunFailed`, `RunCancelled`, or `TimeoutError` after `timeout`; 0 only looks.
         """
-        loop = asyncio.get_running_loop()
-        deadline = None if timeout is None else loop.time() + seconds(timeout)
-        row = await self._row(run_id_of(run_id))
-        if not row.state.terminal:
+        known = run_id_of(run_id)
+        row = await self._row(known)
+        return await self._outcome(known, timeout, workflow, row if row.state.terminal else None)
+
+    async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None) -> Any:
+        """Return the result of a run that this client has started, however long it takes.
+
+        It is there for sure, so nobody asks for it one by one.
+        """
+        return await self._outcome(run_id, None, workflow, None)
+
+    async def _outcome(
+        self,
+        run_id: RunId,
+        timeout: float | timedelta | None,
+        workflow: Workflow[..., Any] | None,
+        row: RunRow | None,
+    ) -> Any:
+        if row is None:
+            loop = asyncio.get_running_loop()
+            deadline = None if timeout is None else loop.time() + seconds(timeout)
             try:
                 async with asyncio.timeout_at(deadline):
-                    row = await self._completions.wait(row.id)
+                    row = await self._completions.wait(run_id)
             except TimeoutError:
                 assert timeout is not None, "without a timeout nothing times out"
                 raise TimeoutError(
-                    f"run {row.id} has not ended within {seconds(timeout):g} s; it goes on, ask again later"
+                    f"run {run_id} has not ended within {seconds(timeout):g} s; it goes on, ask again later"
                 ) from None
         return outcome_of(row, decode if workflow is None else workflow.decode_result)
 

@@ -12,12 +12,12 @@ from contextlib import asynccontextmanager
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
-import continuum_migrations
 from continuum.client.client import Client
 from continuum.config import default_dsn
 from continuum.embedded import EmbeddedPostgres
-from continuum.errors import InvalidOption, JournalUnavailable, SchemaOutOfDate
+from continuum.errors import InvalidOption
 from continuum.journal.postgres import PostgresJournal
+from continuum.schema import check_schema, migrate_schema
 
 
 @asynccontextmanager
@@ -47,18 +47,6 @@ async def database(dsn: str | None = None) -> AsyncIterator[str]:
         yield server.dsn
 
 
-async def check_schema(dsn: str, schema: str) -> None:
-    """Raise unless the schema is the one that this code was written for."""
-    async with _told():
-        await continuum_migrations.check(dsn, schema)
-
-
-async def migrate_schema(dsn: str, schema: str) -> list[int]:
-    """Bring the schema up to this code and return the versions applied."""
-    async with _told():
-        return await continuum_migrations.migrate(dsn, schema)
-
-
 def _checked(dsn: str) -> str:
     try:
         conninfo_to_dict(dsn)
@@ -68,28 +56,3 @@ def _checked(dsn: str) -> str:
             "the DSN cannot be read; give one like postgresql://user@host:5432/database"
         ) from None
     return dsn
-
-
-@asynccontextmanager
-async def _told() -> AsyncIterator[None]:
-    """Turn what the migrations and the driver raise into our errors."""
-    try:
-        yield
-    except continuum_migrations.InvalidSchemaName as error:
-        raise InvalidOption(str(error)) from error
-    except continuum_migrations.ServerTooOld as error:
-        raise JournalUnavailable(str(error)) from error
-    except continuum_migrations.MigrationError as error:
-        raise SchemaOutOfDate(str(error)) from error
-    except psycopg.OperationalError as error:
-        raise JournalUnavailable(
-            f"Postgres cannot be reached ({_first_line(error)}); check the DSN and the server"
-        ) from error
-    except psycopg.Error as error:
-        raise JournalUnavailable(
-            f"Postgres refused ({_first_line(error)}); check what the user of the DSN may do"
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

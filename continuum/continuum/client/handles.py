@@ -40,7 +40,11 @@ class RunHandle(Generic[R]):
 
         Raises `RunFailed`, `RunCancelled` or `TimeoutError`.
         """
-        result: R = await self._client.await_run(self.id, timeout, workflow=self._workflow)
+        result: R
+        if self.existing or timeout is not None:
+            result = await self._client.await_run(self.id, timeout, workflow=self._workflow)
+        else:
+            result = await self._client.await_started(self.id, self._workflow)
         return result
 
     @overload

@@ -22,8 +22,8 @@ READS_AT_ONCE = 4
 FIRST_POLL_SECONDS = 1.0
 LAST_POLL_SECONDS = 5.0
 POLL_GROWTH = 1.5
-# How many runs one poll asks for. Two hundred ids are one small statement.
-POLL_IDS = 200
+# How many runs one poll asks for; their ids go as one array.
+POLL_IDS = 1_000
 
 # A page is held in memory whole, on both sides.
 PAGE_ENTRIES = 1000

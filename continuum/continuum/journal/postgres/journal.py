@@ -243,20 +243,24 @@ class PostgresJournal:
     # The inbox, as everyone sees it.
 
     async def post(self, posts: Sequence[Post]) -> list[Posted]:
+        # The server locks runs in the order given, which must be everybody's order (I3).
+        order = sorted(range(len(posts)), key=lambda position: posts[position].run_id)
+        given = [posts[position] for position in order]
         rows = await self._database.fetch(
             "post",
             (
-                arrays.uuids([post.run_id for post in posts]),
-                arrays.smallints([post.kind for post in posts]),
-                arrays.texts([post.name for post in posts]),
-                arrays.texts([post.key for post in posts]),
-                arrays.byteas([pack_body(post.body) for post in posts]),
+                arrays.uuids([post.run_id for post in given]),
+                arrays.smallints([post.kind for post in given]),
+                arrays.texts([post.name for post in given]),
+                arrays.texts([post.key for post in given]),
+                arrays.byteas([pack_body(post.body) for post in given]),
                 InboxKind.SIGNAL,
                 self._statements.topic("wake"),
                 self._statements.topic("work"),
             ),
         )
-        return [Posted(answer) for answer in rows[0][0]]
+        answers = dict(zip(order, rows[0][0], strict=True))
+        return [Posted(answers[position]) for position in range(len(posts))]
 
     async def force_cancel(self, run_id: RunId) -> Posted:
         rows = await self._database.fetch(

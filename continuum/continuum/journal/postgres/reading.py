@@ -11,6 +11,7 @@ from typing import Any
 
 from continuum.engine.ids import RunId
 from continuum.journal.port import Query, RunRow, RunState
+from continuum.journal.postgres import arrays
 from continuum.journal.postgres.database import Database
 
 _MICROSECONDS = "to_timestamp(0) + %s * interval '1 microsecond'"
@@ -66,6 +67,8 @@ def _condition(field: str | tuple[str, str], operator: str, value: Any) -> tuple
     if isinstance(field, tuple):
         return _attribute_condition(field[1], operator, value)
     column, placeholder = _FIELDS[field]
+    if operator == "in" and field == "id":
+        return "r.id = ANY (%s)", [arrays.uuids(value)]
     if operator == "in":
         return f"{column} IN ({', '.join([placeholder] * len(value))})" if value else "false", list(value)
     if value is None:
