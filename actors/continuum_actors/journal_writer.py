@@ -40,8 +40,7 @@ class JournalWriter(Actor):
         """Make `write` durable; `run` hears of it."""
         self._waiting.append((write, run))
         if self._flushing is None:
-            self._flushing = asyncio.get_running_loop().create_task(self._flush())
-            self._flushing.add_done_callback(self._flushed)
+            self._begin()
 
     def handle_info(self, message: BaseException) -> None:
         """A flush failed: so does the writer."""
@@ -52,9 +51,19 @@ class JournalWriter(Actor):
         if self._flushing is not None:
             await asyncio.wait([self._flushing])
 
+    def _begin(self) -> None:
+        self._flushing = asyncio.get_running_loop().create_task(self._flush())
+        self._flushing.add_done_callback(self._flushed)
+
     def _flushed(self, task: asyncio.Task[None]) -> None:
         self._flushing = None
-        if task.cancelled() or (error := task.exception()) is None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is None:
+            if self._waiting:
+                # Handed over after the flush had looked for the last time and before we heard of its end.
+                self._begin()
             return
         self._waiting.clear()
         if isinstance(error, LeaseLost):
