@@ -34,6 +34,7 @@ class Dispatcher(Actor):
         self._host = host
         self._wanted = asyncio.Event()
         self._full = False
+        self._awake_by = 0
         self._working: asyncio.Task[None] | None = None
 
     def init(self) -> None:
@@ -77,6 +78,11 @@ class Dispatcher(Actor):
         """There may be something to claim."""
         self._wanted.set()
 
+    def expect(self, due: int) -> None:
+        """A run that nobody owns is due then (microseconds on the journal's clock)."""
+        if due < self._awake_by:
+            self._wanted.set()
+
     def has_room(self) -> None:
         """A run came to rest; look again if the last claim left some behind."""
         if self._full and self._host.runs.room() >= self._host.settings.active_runs // 2:
@@ -94,13 +100,7 @@ class Dispatcher(Actor):
     async def _work(self) -> None:
         host = self._host
         while True:
-            try:
-                # Not wait_for: before Python 3.12 it may swallow a cancellation.
-                async with asyncio.timeout(host.settings.poll * (0.75 + host.fraction() / 2)):
-                    await self._wanted.wait()
-            except TimeoutError:
-                pass
-            self._wanted.clear()
+            await self._nap()
             self._full = False
             while not host.draining:
                 room = min(host.runs.room(), limits.CLAIM_BATCH)
@@ -116,6 +116,22 @@ class Dispatcher(Actor):
                     await self._take_up(claims)
                 if len(claims) < room:
                     break
+
+    async def _nap(self) -> None:
+        """Wait for a hint, for the next run that nobody owns to be due, or for the poll."""
+        host = self._host
+        if not self._wanted.is_set():
+            nap = host.settings.poll * (0.75 + host.fraction() / 2)
+            due = await until_available(host.journal.next_due, "looking for what is due", host.fraction)
+            now = host.journal.now()
+            self._awake_by = now + round(nap * 1e6) if due is None else min(due, now + round(nap * 1e6))
+            try:
+                # Not wait_for: before Python 3.12 it may swallow a cancellation.
+                async with asyncio.timeout(max(self._awake_by - now, 0) / 1e6):
+                    await self._wanted.wait()
+            except TimeoutError:
+                pass
+        self._wanted.clear()
 
     async def _take_up(self, claims: Sequence[ClaimedRun]) -> None:
         host = self._host

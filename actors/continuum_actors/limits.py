@@ -10,8 +10,9 @@ CLAIM_BATCH = 250
 LIVE_PARKED_RUNS = 16_000
 # What one commit carries at most; beyond it the answer to the first writer comes too late.
 COMMIT_EVENTS = 4_000
-# Notifications are hints; this bounds what a lost one can delay.
-POLL_SECONDS = 5.0
+# Notifications are hints; this bounds what a lost one can delay. A lost connection is noticed by
+# itself and followed by a look, so only a hint dropped on a healthy one waits this long.
+POLL_SECONDS = 10.0
 # Without LISTEN the poll alone carries every wake.
 DEAF_POLL_SECONDS = 0.25
 # A database that is down is asked again this soon, and this late.

@@ -366,6 +366,8 @@ class Run(Actor):
                 self._snapshotted = durable
                 self._host.snapshotter.ref.cast(self._claim.id)
         if self.ended:
+            if write.transition is not None and write.transition.release and write.transition.due_at:
+                self._host.dispatcher.expect(write.transition.due_at)
             if not self._in_flight:
                 self.stop(NORMAL)
             return

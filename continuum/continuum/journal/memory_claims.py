@@ -49,7 +49,7 @@ class MemoryClaims(MemoryTables):
         claimed: list[ClaimedRun] = []
         for run in self._something_to_do():
             workflow = run.start.workflow
-            version = newest.get(workflow) if run.version is None else run.version
+            version: str | None = newest.get(workflow) if run.version is None else run.version
             if version is None or (workflow, version) not in loaded:
                 passed.append(run)
                 continue
@@ -60,19 +60,32 @@ class MemoryClaims(MemoryTables):
             self._offer(run)
         return claimed
 
+    async def next_due(self) -> int | None:
+        """Return when the next run that nobody owns has something to do."""
+        now = self.now()
+        return min(
+            (due for due, _, run_id in self._due if due > now and self._is_due(self._runs[run_id], due)),
+            default=None,
+        )
+
     def _something_to_do(self) -> Iterator[StoredRun]:
         """Take runs out of the places to look: the due ones, oldest first, then those with mail."""
         now = self.now()
         while self._due and self._due[0][0] <= now:
             due_at, _, run_id = heappop(self._due)
             run = self._runs[run_id]
-            if run.free and run.due_at == due_at:
+            if self._is_due(run, due_at):
                 yield run
         for run_id in list(self._mailed):
             del self._mailed[run_id]
             run = self._runs[run_id]
             if run.free and run.inbox:
                 yield run
+
+    @staticmethod
+    def _is_due(run: StoredRun, due_at: int) -> bool:
+        """Whether an entry of the heap still says the truth."""
+        return run.free and run.due_at == due_at
 
     def _own(self, holder: StoredWorker, run: StoredRun, version: str) -> ClaimedRun:
         run.owner = holder.worker.id

@@ -161,6 +161,10 @@ class Journal(Protocol):
         """
         ...
 
+    async def next_due(self) -> int | None:
+        """Return when the next run that nobody owns has something to do, if that is known and still to come."""
+        ...
+
     async def load(self, run_ids: Sequence[RunId]) -> dict[RunId, list[Event]]:
         """Return histories in order.
 

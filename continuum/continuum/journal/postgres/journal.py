@@ -175,6 +175,10 @@ class PostgresJournal:
         )
         return [ClaimedRun(*row[:10]) for row in _held(rows, worker)]
 
+    async def next_due(self) -> int | None:
+        rows = await self._database.fetch("next_due")
+        return int(rows[0][0]) if rows else None
+
     async def load(self, run_ids: Sequence[RunId]) -> dict[RunId, list[Event]]:
         """Two statements: snapshots, then the events after them."""
         histories: dict[RunId, list[Event]] = {run_id: [] for run_id in run_ids}

@@ -61,6 +61,10 @@ SELECT id::text, token, workflow, version, namespace, input, (extract(epoch FROM
        attempt, trace_context, fresh, held
 FROM {schema}.claim_runs(%s, %s, %s, %s)
 
+-- name: next_due
+SELECT (extract(epoch FROM due_at) * 1000000)::bigint FROM {schema}.runs
+WHERE owner IS NULL AND state <= 2 AND due_at > now() ORDER BY due_at LIMIT 1
+
 -- name: load
 SELECT e.run_id::text, e.seq, e.type, (extract(epoch FROM e.at) * 1000000)::bigint, e.payload
 FROM unnest(%s, %s) AS wanted (run_id, known)
