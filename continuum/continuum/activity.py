@@ -14,9 +14,11 @@ from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
+from continuum.engine.call_site import Site
 from continuum.engine.events import EventType
-from continuum.engine.execution import Execution, Options, Site
+from continuum.engine.execution import Execution
 from continuum.engine.loop import current
+from continuum.engine.pending import Options
 from continuum.engine.retry import Retry
 from continuum.errors import InvalidDefinition
 from continuum.journal.arguments import ArgumentsCodec, resolve_hints

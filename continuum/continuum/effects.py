@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
-from continuum.engine.execution import Execution, Site
+from continuum.engine.call_site import Site, user_site
+from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
 from continuum.engine.loop import WorkflowTimer, current
 from continuum.engine.retry import seconds
@@ -91,7 +92,7 @@ def uuid4() -> uuid.UUID:
 def random() -> float:
     """Return a random float in [0, 1), journaled."""
     execution = require("continuum.random()")
-    value: float = execution.side_effect("random", call_site(1), lambda: _fraction(execution.draw(7)))
+    value: float = _fraction(execution.side_effect("random", call_site(1), lambda: execution.draw(7)))
     return value
 
 
@@ -102,7 +103,8 @@ def _fraction(drawn: bytes) -> float:
 def side_effect(read: Callable[[], T]) -> T:
     """Return the journaled result of an impure, quick, synchronous read.
 
-    Called once; a replay returns the same value. Other effects inside it are refused.
+    Called once; a replay returns the same value. What it raises is journaled too, and reaches
+    the workflow as an `ActivityError` with `.type` and `.message`. Other effects inside it are refused.
     """
     execution = require("continuum.side_effect()")
     data = execution.side_effect("user", call_site(1), lambda: encode(read(), path="side_effect"))
@@ -134,7 +136,7 @@ async def sleep_until(when: datetime) -> None:
     future: asyncio.Future[None] = execution.loop.create_future()
     due = (when - _EPOCH) // timedelta(microseconds=1)
     timer = WorkflowTimer(due / 1e6, _wake, (future,), execution.loop)
-    timer.seq = execution.start_timer(timer, due, call_site(0))
+    timer.seq = execution.start_timer(timer, due, user_site())
     try:
         await future
     finally:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Literal, ParamSpec
+from typing import Any, Literal, ParamSpec, TypeVar
 
 from continuum.activity import Activity, Deferred
-from continuum.effects import call_site, require
+from continuum.effects import require
+from continuum.engine.call_site import Site, user_site
 from continuum.engine.control import Control
 from continuum.engine.events import EventType
-from continuum.engine.execution import Site
-from continuum.errors import ActivityError, InvalidDefinition
+from continuum.errors import InvalidDefinition
 
 P = ParamSpec("P")
+Cause = TypeVar("Cause", bound=BaseException)
 
 
 class Saga:
@@ -37,23 +38,28 @@ class Saga:
         """
         if mode not in ("sequential", "parallel"):
             raise ValueError(f"mode must be 'sequential' or 'parallel', not {mode!r}")
-        failures = await self._run(mode, call_site(0))
+        failures, cancelled = await self._run(mode)
+        if cancelled is not None:
+            raise _noted(cancelled, failures)
         if failures:
             raise ExceptionGroup("compensations failed", failures)
 
-    async def _run(self, mode: str, site: Site) -> list[Exception]:
-        failures: list[Exception] = []
-        if mode == "parallel":
-            stack, self._stack = self._stack[::-1], []
-            answers = await asyncio.gather(*(_undo(entry, site) for entry in stack), return_exceptions=True)
-            return [answer for answer in answers if isinstance(answer, Exception)]
-        while self._stack:
-            entry = self._stack.pop()
+    async def _run(self, mode: str) -> tuple[list[Exception], asyncio.CancelledError | None]:
+        """Run what was noted to its end, and return what failed and the cancellation that came meanwhile.
+
+        In a task of its own: a run that is cancelled while it undoes its work undoes it all the same.
+        """
+        if not self._stack:
+            return [], None
+        stack, self._stack = self._stack[::-1], []
+        undoing = asyncio.get_running_loop().create_task(_undo_all(stack, mode, user_site()))
+        cancelled: asyncio.CancelledError | None = None
+        while not undoing.done():
             try:
-                await _undo(entry, site)
-            except ActivityError as error:
-                failures.append(error)
-        return failures
+                await asyncio.wait([undoing])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        return undoing.result(), cancelled
 
     async def __aenter__(self) -> Saga:
         require("continuum.saga()")
@@ -65,8 +71,23 @@ class Saga:
         # A run that is put away (GeneratorExit) or cannot go on (Control) has not failed.
         if error is None or isinstance(error, (Control, GeneratorExit)):
             return
-        for failure in await self._run("sequential", call_site(0)):
-            error.add_note(f"compensation failed: {failure}")
+        failures, cancelled = await self._run("sequential")
+        _noted(error, failures)
+        if cancelled is not None:
+            raise _noted(cancelled, failures)
+
+
+async def _undo_all(stack: list[Deferred[Any]], mode: str, site: Site) -> list[Exception]:
+    if mode == "parallel":
+        answers = await asyncio.gather(*(_undo(entry, site) for entry in stack), return_exceptions=True)
+        return [answer for answer in answers if isinstance(answer, Exception)]
+    failures: list[Exception] = []
+    for entry in stack:
+        try:
+            await _undo(entry, site)
+        except Exception as error:  # noqa: BLE001 - every one is tried, then all are told
+            failures.append(error)
+    return failures
 
 
 def _undo(entry: Deferred[Any], site: Site) -> Coroutine[Any, Any, Any]:
@@ -78,6 +99,12 @@ def _undo(entry: Deferred[Any], site: Site) -> Coroutine[Any, Any, Any]:
         entry.options,
         EventType.COMPENSATION_SCHEDULED,
     )
+
+
+def _noted(error: Cause, failures: list[Exception]) -> Cause:
+    for failure in failures:
+        error.add_note(f"compensation failed: {failure}")
+    return error
 
 
 def saga() -> Saga:

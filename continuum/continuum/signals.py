@@ -25,7 +25,7 @@ SIGNAL_NAME_BYTES = 128
 
 
 class Signal(Generic[T]):
-    """A named signal whose value has type `T`. Values are buffered, first in first out, from the run's start."""
+    """A named signal whose value has type `T`; buffered, first in first out, from the run's start."""
 
     __slots__ = ("_decode", "name", "type")
 
@@ -40,7 +40,7 @@ class Signal(Generic[T]):
         return f"Signal({self.name!r}, {getattr(self.type, '__name__', self.type)})"
 
     def encode(self, value: T) -> bytes:
-        """Return the stored form of a value of this signal; `DurableTermError` when it does not fit its type."""
+        """Return the stored form of a value; `DurableTermError` when it does not fit the signal's type."""
         data = encode(value, path=f"signal {self.name}")
         self._decode(data)
         return data

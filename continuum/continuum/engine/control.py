@@ -16,5 +16,8 @@ class Halted(Control):
     """The run cannot go on as it is; the execution's fault says why."""
 
 
-class Closed(Control):
-    """The coroutine is being put away; whatever it still tries is refused."""
+class Closed(Control, GeneratorExit):
+    """The coroutine is being put away; whatever it still tries is refused.
+
+    A `GeneratorExit`, so that Python takes it for the answer to closing a generator.
+    """

@@ -49,7 +49,7 @@ class Event(NamedTuple):
     - timer started: due (microseconds), caller, where
     - timer fired: started seq
     - signal received: name, value, delivery id or None
-    - side effect: kind, caller, where, value
+    - side effect: kind, caller, where, value; or kind, caller, where, None, type, message when it raised
     - patched: name, caller, where
     - cancel requested: (empty)
     """
@@ -71,8 +71,28 @@ COMMANDS = frozenset(
 )
 """Types that workflow code causes; every other type comes from outside."""
 
-SCHEDULED = frozenset({EventType.ACTIVITY_SCHEDULED, EventType.COMPENSATION_SCHEDULED})
-"""Types that ask for a function to be run."""
+_LEAST_LENGTH: dict[int, int] = {
+    EventType.ACTIVITY_SCHEDULED: 5,
+    EventType.ACTIVITY_COMPLETED: 2,
+    EventType.ACTIVITY_FAILED: 5,
+    EventType.ACTIVITY_RETRIED: 5,
+    EventType.ACTIVITY_CRASHED: 2,
+    EventType.TIMER_STARTED: 3,
+    EventType.TIMER_FIRED: 1,
+    EventType.SIGNAL_RECEIVED: 3,
+    EventType.SIDE_EFFECT: 4,
+    EventType.PATCHED: 3,
+    EventType.CANCEL_REQUESTED: 0,
+    EventType.COMPENSATION_SCHEDULED: 5,
+    EventType.COMPENSATION_COMPLETED: 2,
+    EventType.COMPENSATION_FAILED: 5,
+}
+
+
+def is_whole(event: Event) -> bool:
+    """Whether this version knows the event's type and its body has everything that replay reads."""
+    least = _LEAST_LENGTH.get(event.type)
+    return least is not None and len(event.body) >= least
 
 
 def event_name(type: int) -> str:

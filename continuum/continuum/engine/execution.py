@@ -13,43 +13,33 @@ bytes. The same history always yields the same commands (invariant I10).
 from __future__ import annotations
 
 import asyncio
-import heapq
 import logging
-import os
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from types import CodeType
-from typing import Any, TypeAlias
+from contextvars import Context
+from typing import Any
 
-from continuum.engine.control import Closed, Halted
-from continuum.engine.events import COMMANDS, SCHEDULED, Event, EventType
-from continuum.engine.loop import CALLBACKS_PER_STEP, WorkflowLoop, WorkflowTask, WorkflowTimer
+from continuum.engine import impure_read
+from continuum.engine.call_site import Site, caller, where
+from continuum.engine.control import Closed, Control, Halted
+from continuum.engine.due_times import DueTimes
+from continuum.engine.events import COMMANDS, Event, EventType, is_whole
+from continuum.engine.loop import WorkflowLoop, WorkflowTask, WorkflowTimer
 from continuum.engine.messages import corrupt_history, drift, extra_event, leftover, livelock, unasked
-from continuum.engine.outcome import Blocked, Cancelled, Completed, Failed, Outcome
-from continuum.errors import ActivityError, DeterminismError
+from continuum.engine.outcome import Blocked, Failed, Outcome, outcome_of
+from continuum.engine.pending import Options, PendingActivity, note_attempt, resolve
+from continuum.engine.signal_buffer import SignalBuffer
+from continuum.errors import DeterminismError
 
-Options: TypeAlias = dict[str, Any] | None
-Site: TypeAlias = tuple[CodeType, int]
-"""Where in user code a command was issued: the function's code and the line."""
+__all__ = ["Execution", "PendingActivity"]
+
 log = logging.getLogger("continuum.engine")
 
+# Code that swallows a refusal and asks again, for ever, never gives the process back;
+# refused this often, an effect waits instead of raising.
+REFUSALS = 1_000
 
-@dataclass(slots=True)
-class PendingActivity:
-    """An activity or compensation the run waits for."""
-
-    seq: int
-    type: int
-    name: str
-    arguments: bytes
-    options: Options
-    definition: Any
-    future: asyncio.Future[bytes] = field(repr=False)
-    attempt: int = 1
-    crashes: int = 0
-    retry_due: int | None = None
+# The end of the year 9999 in microseconds: the last moment a timer can be due, whatever was asked for.
+LAST_DUE = 253_402_300_799_000_000
 
 
 class Execution:
@@ -58,21 +48,21 @@ class Execution:
     __slots__ = (
         "_at",
         "_cancel_requested",
-        "_closing",
         "_cursor",
         "_due",
         "_history",
-        "_in_side_effect",
         "_log",
         "_next_seq",
         "_opened",
         "_patches",
+        "_refusals",
         "_root",
         "_signals",
-        "_waiting",
         "abandoned",
+        "closing",
         "draw",
         "fault",
+        "in_side_effect",
         "info",
         "loop",
         "outcome",
@@ -82,7 +72,7 @@ class Execution:
         "timers",
     )
 
-    def __init__(self, info: Any = None, draw: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(self, info: Any, draw: Callable[[int], bytes]) -> None:
         self.info = info
         self.draw = draw
         self.time = 0
@@ -92,7 +82,7 @@ class Execution:
         self.pending: dict[int, PendingActivity] = {}
         self.timers: dict[int, WorkflowTimer] = {}
         self.abandoned: list[int] = []
-        self.loop = WorkflowLoop(self)
+        self.loop = WorkflowLoop(self)  # type: ignore[abstract]  # what is missing is set in a loop
         self._root: WorkflowTask[Any] | None = None
         self._history: Sequence[Event] = ()
         self._cursor = 0
@@ -100,13 +90,13 @@ class Execution:
         self._at = 0
         self._log: list[Event] = []
         self._opened: list[PendingActivity] = []
-        self._due: list[tuple[int, int]] = []
-        self._signals: dict[str, deque[bytes]] | None = None
-        self._waiting: dict[str, deque[asyncio.Future[bytes]]] | None = None
+        self._due = DueTimes(self.timers, self.pending)
+        self._signals: SignalBuffer | None = None
         self._patches: dict[str, bool] | None = None
         self._cancel_requested = False
-        self._in_side_effect = False
-        self._closing = False
+        self.in_side_effect = False
+        self.closing = False
+        self._refusals = 0
 
     # Driving.
 
@@ -115,19 +105,22 @@ class Execution:
     ) -> Outcome | None:
         """Start `program`, replay `history` through it, and let it go on from there."""
         self.time = started_at
-        self._at = now
+        # The database clock may have stepped back since; a run's own time never does.
+        self._at = max(now, history[-1].at if history else started_at)
         self._history = history
         self._next_seq = len(history)
         for position, event in enumerate(history):
-            if event.seq != position:
+            if event.seq != position or not is_whole(event):
                 self.fault = corrupt_history(position, event)
                 program.close()
                 return self._settle()
-        self._root = WorkflowTask(program, loop=self.loop, name=None, context=None)
+        # An empty context: what the host keeps in its context variables is not the run's.
+        self._root = WorkflowTask(program, loop=self.loop, name=None, context=Context())
         self._run()
         while self._cursor < len(history) and self.fault is None:
             event = history[self._cursor]
-            if self._root.done():
+            if self._root.done() or self.outcome is not None:
+                self.outcome = None
                 self.fault = leftover(event)
             elif event.type in COMMANDS:
                 self.fault = extra_event(event)
@@ -148,9 +141,8 @@ class Execution:
             return False
         event = Event(self._next_seq, type, at, body)
         previous = self.time
-        self.time = self._at = max(at, previous)
+        self.time = self._at = max(at, self._at)
         if event.at != self.time:
-            # The database clock stepped back; a run's own time never does.
             event = event._replace(at=self.time)
         if not self._feed(event):
             self.time = previous
@@ -176,33 +168,15 @@ class Execution:
 
     def next_due(self) -> int | None:
         """Return when the earliest timer or retry is due, in microseconds, or None."""
-        heap = self._due
-        while heap:
-            due, seq = heap[0]
-            if seq in self.timers:
-                return due
-            activity = self.pending.get(seq)
-            if activity is not None and activity.retry_due == due:
-                return due
-            heapq.heappop(heap)
-        return None
+        return self._due.next()
 
     def take_due(self, now: int) -> list[int]:
         """Return the seqs whose timer or retry is due at `now`, earliest first."""
-        seqs: list[int] = []
-        while (due := self.next_due()) is not None and due <= now:
-            seqs.append(heapq.heappop(self._due)[1])
-        return seqs
-
-    def await_retry(self, seq: int) -> None:
-        """Note that a pending activity waits for its back-off."""
-        activity = self.pending[seq]
-        assert activity.retry_due is not None
-        heapq.heappush(self._due, (activity.retry_due, seq))
+        return self._due.take(now)
 
     def close(self) -> None:
         """Put the coroutine away without letting it do anything more."""
-        self._closing = True
+        self.closing = True
         if self._root is not None:
             self.loop.close_quietly([self._root, *sorted(self.tasks, key=hash)])
         self.tasks.clear()
@@ -227,12 +201,30 @@ class Execution:
     # Called by workflow code, through the public API.
 
     def schedule(
-        self, type: EventType, name: str, site: Site, arguments: bytes, options: Options, definition: Any = None
+        self,
+        type: EventType,
+        name: str,
+        site: Site,
+        arguments: bytes,
+        options: Options,
+        definition: Any = None,
     ) -> PendingActivity:
         """Ask for an activity or compensation; its result arrives in the returned entry's future."""
-        event = self._command(type, name, site, (arguments, options))
+        try:
+            event = self._command(type, name, site, (arguments, options))
+        except Control:
+            if self._refusals < REFUSALS:
+                raise
+            unanswered: asyncio.Future[bytes] = asyncio.Future(loop=self.loop)
+            return PendingActivity(-1, type, name, arguments, options, definition, unanswered)
         activity = PendingActivity(
-            event.seq, event.type, name, event.body[3], event.body[4], definition, asyncio.Future(loop=self.loop)
+            event.seq,
+            event.type,
+            name,
+            event.body[3],
+            event.body[4],
+            definition,
+            asyncio.Future(loop=self.loop),
         )
         self.pending[event.seq] = activity
         self._opened.append(activity)
@@ -245,16 +237,25 @@ class Execution:
 
     def start_timer(self, timer: WorkflowTimer, due: int, site: Site) -> int:
         """Start a durable timer that fires at `due` and return its seq."""
-        event = self._command(EventType.TIMER_STARTED, due, site, ())
+        try:
+            event = self._command(EventType.TIMER_STARTED, min(due, LAST_DUE), site, ())
+        except Control:
+            if self._refusals < REFUSALS:
+                raise
+            return -1
         self.timers[event.seq] = timer
-        heapq.heappush(self._due, (event.body[0], event.seq))
+        self._due.add(event.body[0], event.seq)
         return event.seq
 
     def side_effect(self, kind: str, site: Site, produce: Callable[[], Any]) -> Any:
-        """Return the journaled value of `produce`, calling it only the first time."""
+        """Return the journaled value of `produce`, or raise its journaled failure, calling it only once."""
         self._check()
-        value = None if self.replaying else self._produce(produce)
-        return self._command(EventType.SIDE_EFFECT, kind, site, (value,)).body[3]
+        body = self._command(
+            EventType.SIDE_EFFECT, kind, site, (None,) if self.replaying else self._produce(produce)
+        ).body
+        if len(body) > 4:
+            raise impure_read.raised(body[4], body[5])
+        return body[3]
 
     def patched(self, name: str, site: Site) -> bool:
         """Return whether the run reached patch `name` first with code that has it."""
@@ -274,31 +275,21 @@ class Execution:
 
     async def next_signal(self, name: str) -> bytes:
         """Return the next signal of that name, waiting for it when there is none."""
-        self._check()
-        if self._signals is not None and (queue := self._signals.get(name)):
-            return queue.popleft()
-        if self._waiting is None:
-            self._waiting = {}
-        waiting = self._waiting.setdefault(name, deque())
-        future: asyncio.Future[bytes] = asyncio.Future(loop=self.loop)
-        waiting.append(future)
         try:
-            return await future
-        except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
-                # Delivered and cancelled in one step: the signal is for the next one to ask.
-                self._buffer(name).appendleft(future.result())
-            elif future in waiting:
-                waiting.remove(future)
-            raise
+            self._check()
+        except Control:
+            if self._refusals < REFUSALS:
+                raise
+            await self.loop.create_future()
+        return await self._signal_buffer().take(name, self.loop)
 
     def signals_waited_for(self) -> list[str]:
         """Return the names of the signals that code is waiting for."""
-        return sorted(name for name, waiting in (self._waiting or {}).items() if waiting)
+        return self._signals.waited_for() if self._signals is not None else []
 
     def report(self, context: dict[str, Any]) -> None:
         """Log what asyncio found to complain about in workflow code."""
-        if not self._closing and not self.replaying:
+        if not self.closing and not self.replaying:
             log.warning("in a workflow: %s", context.get("message"), exc_info=context.get("exception"))
 
     # Inside.
@@ -310,75 +301,72 @@ class Execution:
         they stand at the same place; a timer's target, its due time, is the journal's.
         """
         self._check()
-        caller = site[0].co_qualname
+        author = caller(site)
         cursor = self._cursor
         if cursor < len(self._history):
             event = self._history[cursor]
             body = event.body
             if (
                 event.type != type
-                or body[1] != caller
+                or body[1] != author
                 or (body[0] != target and type is not EventType.TIMER_STARTED)
             ):
                 name = target if isinstance(target, str) else None
-                self.fault = drift(event, type, name, caller, _where(site))
+                self.fault = drift(event, type, name, author, where(site))
                 raise Halted
             self._cursor = cursor + 1
             return event
-        event = Event(self._next_seq, type, self._at, (target, caller, _where(site), *rest))
+        event = Event(self._next_seq, type, self._at, (target, author, where(site), *rest))
         self._next_seq += 1
         self._log.append(event)
         return event
 
     def _check(self) -> None:
-        if self._closing:
+        if self.closing:
+            self._refusals += 1
             raise Closed
         if self.fault is not None:
+            self._refusals += 1
             raise Halted
-        if self._in_side_effect:
+        if self.in_side_effect:
             raise DeterminismError(
-                "an effect was used inside side_effect(), where replay would skip it; move it out of the function"
+                "an effect was used inside side_effect(), where replay would skip it; move it outside"
             )
 
-    def _produce(self, produce: Callable[[], Any]) -> Any:
-        self._in_side_effect = True
+    def _produce(self, produce: Callable[[], Any]) -> tuple[Any, ...]:
+        self.in_side_effect = True
         try:
-            return produce()
+            return impure_read.attempt(produce)
         finally:
-            self._in_side_effect = False
+            self.in_side_effect = False
+
+    def _signal_buffer(self) -> SignalBuffer:
+        if self._signals is None:
+            self._signals = SignalBuffer()
+        return self._signals
 
     def _feed(self, event: Event) -> bool:
         """Hand one answer to whoever waits for it; False when nobody does."""
         match event.type:
-            case EventType.ACTIVITY_COMPLETED | EventType.COMPENSATION_COMPLETED:
-                activity = self.pending.pop(event.body[0], None)
-                if activity is None or activity.future.done():
+            case (
+                EventType.ACTIVITY_COMPLETED
+                | EventType.COMPENSATION_COMPLETED
+                | EventType.ACTIVITY_FAILED
+                | EventType.COMPENSATION_FAILED
+            ):
+                return resolve(self.pending, event)
+            case EventType.ACTIVITY_RETRIED | EventType.ACTIVITY_CRASHED:
+                if not note_attempt(self.pending, event):
                     return False
-                activity.future.set_result(event.body[1])
-            case EventType.ACTIVITY_FAILED | EventType.COMPENSATION_FAILED:
-                activity = self.pending.pop(event.body[0], None)
-                if activity is None or activity.future.done():
-                    return False
-                activity.future.set_exception(ActivityError(activity.name, *event.body[1:5]))
-            case EventType.ACTIVITY_RETRIED:
-                activity = self.pending.get(event.body[0])
-                if activity is None:
-                    return False
-                activity.attempt = event.body[3] + 1
-                activity.retry_due = event.body[4]
-                self.await_retry(activity.seq)
-            case EventType.ACTIVITY_CRASHED:
-                activity = self.pending.get(event.body[0])
-                if activity is None:
-                    return False
-                activity.crashes = event.body[1]
+                if event.type == EventType.ACTIVITY_RETRIED:
+                    self._due.add(event.body[4], event.body[0])
             case EventType.TIMER_FIRED:
                 timer = self.timers.pop(event.body[0], None)
                 if timer is None:
                     return False
                 self.loop.wake(timer)
             case EventType.SIGNAL_RECEIVED:
-                self._deliver(event.body[0], event.body[1])
+                self._signal_buffer().deliver(event.body[0], event.body[1])
             case EventType.CANCEL_REQUESTED:
                 if self._cancel_requested or self._root is None:
                     return False
@@ -388,20 +376,6 @@ class Execution:
                 return False
         return True
 
-    def _deliver(self, name: str, value: bytes) -> None:
-        waiting = self._waiting.get(name) if self._waiting else None
-        while waiting:
-            future = waiting.popleft()
-            if not future.done():
-                future.set_result(value)
-                return
-        self._buffer(name).append(value)
-
-    def _buffer(self, name: str) -> deque[bytes]:
-        if self._signals is None:
-            self._signals = {}
-        return self._signals.setdefault(name, deque())
-
     def _run(self) -> None:
         try:
             finished = self.loop.step()
@@ -410,7 +384,7 @@ class Execution:
             self.outcome = Failed(error)
             return
         if not finished and self.fault is None:
-            self.fault = livelock(CALLBACKS_PER_STEP)
+            self.fault = livelock(self.loop.callbacks_per_step)
 
     def _settle(self) -> Outcome | None:
         root = self._root
@@ -419,24 +393,7 @@ class Execution:
         elif self.fault is not None:
             self.outcome = self.fault
         elif root is not None and root.done():
-            if self._cancel_requested and (root.cancelled() or root.exception() is None):
-                self.outcome = Cancelled()
-            elif root.cancelled():
-                self.outcome = Failed(asyncio.CancelledError("the workflow cancelled itself"))
-            elif (error := root.exception()) is not None:
-                self.outcome = Failed(error)
-            else:
-                self.outcome = Completed(root.result())
+            self.outcome = outcome_of(root, cancel_requested=self._cancel_requested)
         if self.outcome is not None:
             self.close()
         return self.outcome
-
-
-def _where(site: Site) -> str:
-    return f"{_short(site[0].co_filename)}:{site[1]}"
-
-
-@cache
-def _short(filename: str) -> str:
-    """The last two parts of a path say enough in a message, and nothing about the machine."""
-    return "/".join(filename.replace("\\", "/").split("/")[-2:])

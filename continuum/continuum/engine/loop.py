@@ -12,10 +12,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import events
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from continuum.engine import asyncio_repairs
+from continuum.engine.call_site import user_site
+from continuum.engine.outside import LOOP_METHODS, refuse
 from continuum.errors import DeterminismError
 
 if TYPE_CHECKING:
@@ -27,6 +30,16 @@ Result = TypeVar("Result")
 # anything is in an endless loop; 10,000-way fan-outs stay far below it.
 CALLBACKS_PER_STEP = 2_000_000
 
+# `sleep(inf)` means for ever, and a due time is a whole number: ten thousand years will do.
+FOREVER_SECONDS = 3.2e11
+
+# How often a coroutine that awaits in a `finally` is told again that it is over.
+CLOSE_ATTEMPTS = 10
+
+# Coroutines that refuse to end. Collected, they would run on outside any workflow, where
+# a call of an activity is a plain call: they are kept instead.
+_UNDEAD: list[Any] = []
+
 
 class WorkflowTask(asyncio.Task[Result]):
     """A task that hashes by creation number, so that sets of tasks iterate in a repeatable order."""
@@ -34,7 +47,12 @@ class WorkflowTask(asyncio.Task[Result]):
     __slots__ = ("_number",)
 
     def __init__(
-        self, coroutine: Coroutine[Any, Any, Result], *, loop: WorkflowLoop, name: str | None, context: Context | None
+        self,
+        coroutine: Coroutine[Any, Any, Result],
+        *,
+        loop: WorkflowLoop,
+        name: str | None,
+        context: Context | None,
     ) -> None:
         # asyncio puts every task into one weak set of the process, which hashes it there and then:
         # hashed by number, the first tasks of all live runs would collide.
@@ -45,6 +63,23 @@ class WorkflowTask(asyncio.Task[Result]):
         self._number = loop.tasks_created
         # A parked run that is dropped is no programming error.
         self._log_destroy_pending = False
+
+    def __hash__(self) -> int:
+        return self._number
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+
+class WorkflowFuture(asyncio.Future[Result]):
+    """A future that hashes by creation number, as tasks do: `asyncio.wait` takes and returns sets."""
+
+    __slots__ = ("_number",)
+
+    def __init__(self, *, loop: WorkflowLoop) -> None:
+        super().__init__(loop=loop)
+        loop.tasks_created += 1
+        self._number = loop.tasks_created
 
     def __hash__(self) -> int:
         return self._number
@@ -66,8 +101,11 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
     # No __slots__: AbstractEventLoop has none, so there is a dict in any case.
 
+    callbacks_per_step = CALLBACKS_PER_STEP
+
     def __init__(self, execution: Execution) -> None:
         self.execution = execution
+        # Futures made through the loop included: tasks and futures share one numbering.
         self.tasks_created = 0
         self._ready: list[events.Handle] = []
 
@@ -77,19 +115,19 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         previous = events._get_running_loop()
         events._set_running_loop(self)
         hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(None, None)
+        sys.set_asyncgen_hooks(None, self._drop_generator)
         try:
             ran = 0
             while batch := self._ready:
                 # A list swapped whole keeps FIFO order; an empty deque costs a parked run 0.7 KB.
                 self._ready = []
                 for handle in batch:
-                    if not handle._cancelled:  # type: ignore[attr-defined]
+                    if not handle._cancelled:
                         handle._run()
                         if execution.fault is not None:
                             return False
                 ran += len(batch)
-                if ran > CALLBACKS_PER_STEP:
+                if ran > self.callbacks_per_step:
                     return False
             return True
         finally:
@@ -129,7 +167,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         return False
 
     def create_future(self) -> asyncio.Future[Any]:
-        return asyncio.Future(loop=self)
+        return WorkflowFuture(loop=self)
 
     def create_task(  # type: ignore[override]
         self,
@@ -139,6 +177,11 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         context: Context | None = None,
         **_: object,
     ) -> WorkflowTask[Result]:
+        if self.execution.in_side_effect:
+            coro.close()
+            raise DeterminismError(
+                "a task was made inside side_effect(), where replay would skip it; make it outside"
+            )
         task = WorkflowTask(coro, loop=self, name=name, context=context)
         self.execution.tasks.add(task)
         task.add_done_callback(self.execution.tasks.discard)
@@ -165,10 +208,18 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             timer.seq = -1
             self._ready.append(timer)
         else:
-            frame = sys._getframe(1)
-            due = self.execution.at + round(delay * 1e6)
-            timer.seq = self.execution.start_timer(timer, due, (frame.f_code, frame.f_lineno))
+            due = self.execution.at + round(min(delay, FOREVER_SECONDS) * 1e6)
+            timer.seq = self.execution.start_timer(timer, due, user_site())
         return timer
+
+    def _drop_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
+        """Let code that left an async generator half-way finish it in a task, as asyncio does.
+
+        Only while the run's own code runs: collected at any other time it is dropped as it is,
+        because its `finally` would act for whichever run is then running.
+        """
+        if events._get_running_loop() is self and not self.execution.closing:
+            self.create_task(generator.aclose())
 
     def _timer_handle_cancelled(self, handle: WorkflowTimer) -> None:
         self.execution.timers.pop(handle.seq, None)
@@ -178,33 +229,21 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
 
 def _close(coroutine: Any) -> None:
-    try:
-        coroutine.close()
-    except RuntimeError:
-        # The coroutine awaited something while being closed; it is gone all the same.
+    for _ in range(CLOSE_ATTEMPTS):
+        try:
+            coroutine.close()
+        except RuntimeError:
+            # It awaited something while being closed, or raised this itself: the next attempt tells.
+            continue
+        except BaseException:  # noqa: BLE001
+            # A finally block raised: the run is being put away, nobody is there to hear it.
+            return
         return
-    except BaseException:
-        # A finally block raised: the run is being put away, nobody is there to hear it.
-        return
+    _UNDEAD.append(coroutine)
 
 
-def _refuse(name: str, instead: str) -> Callable[..., NoReturn]:
-    def refused(self: object, *args: object, **kwargs: object) -> NoReturn:
-        raise DeterminismError(f"{name} reaches outside the workflow, which replay cannot repeat; {instead}")
-
-    refused.__name__ = name
-    return refused
-
-
-_ACTIVITY = "do it in an activity"
-for _name in (
-    "run_in_executor call_soon_threadsafe getaddrinfo getnameinfo create_connection create_server "
-    "create_unix_connection create_unix_server create_datagram_endpoint connect_read_pipe connect_write_pipe "
-    "subprocess_exec subprocess_shell add_reader remove_reader add_writer remove_writer sock_recv sock_recv_into "
-    "sock_recvfrom sock_recvfrom_into sock_sendall sock_sendto sock_connect sock_accept sock_sendfile sendfile "
-    "start_tls add_signal_handler remove_signal_handler run_forever run_until_complete connect_accepted_socket"
-).split():
-    setattr(WorkflowLoop, _name, _refuse(_name, _ACTIVITY))
+for _name in LOOP_METHODS:
+    setattr(WorkflowLoop, _name, refuse(_name))
 WorkflowLoop.__abstractmethods__ = frozenset()  # type: ignore[attr-defined]
 
 
@@ -212,3 +251,6 @@ def current() -> Execution | None:
     """Return the execution whose workflow code is running right now, if any."""
     loop = events._get_running_loop()
     return loop.execution if type(loop) is WorkflowLoop else None
+
+
+asyncio_repairs.install(WorkflowLoop)

@@ -31,42 +31,49 @@ def drift(expected: Event, type: EventType, name: str | None, caller: str, where
     actual = f"{event_name(type)}{f' {name}' if name else ''} from {caller}"
     return Blocked(
         "drift",
-        f"at event {expected.seq} the journal has {describe(expected)}, the code at {where} asks for {actual}; {_DEPLOY}",
+        f"at event {expected.seq} the journal has {describe(expected)}, "
+        f"the code at {where} asks for {actual}; {_DEPLOY}",
     )
 
 
 def extra_event(event: Event) -> Blocked:
     """The journal has a command that the code did not ask for."""
     return Blocked(
-        "drift", f"at event {event.seq} the journal has {describe(event)}, the code asks for nothing; {_DEPLOY}"
+        "drift",
+        f"at event {event.seq} the journal has {describe(event)}, the code asks for nothing; {_DEPLOY}",
     )
 
 
 def leftover(event: Event) -> Blocked:
     """The code returned although the journal goes on."""
     return Blocked(
-        "drift", f"the code has ended, but the journal goes on at event {event.seq} with {describe(event)}; {_DEPLOY}"
+        "drift",
+        f"the code has ended, but the journal goes on at event {event.seq} with {describe(event)}; {_DEPLOY}",
     )
 
 
 def unasked(event: Event) -> Blocked:
     """The journal answers something that the code never asked."""
     return Blocked(
-        "drift", f"at event {event.seq} the journal has {describe(event)}, which the code does not wait for; {_DEPLOY}"
+        "drift",
+        f"at event {event.seq} the journal has {describe(event)}, "
+        f"which the code does not wait for; {_DEPLOY}",
     )
 
 
 def corrupt_history(position: int, event: Event) -> Blocked:
-    """An event is missing or out of place."""
-    return Blocked(
-        "corrupt",
-        f"the history is broken: event {position} is missing (found {event.seq}); restore it from a backup or cancel the run",
-    )
+    """An event is missing, out of place, of an unknown type or cut short."""
+    if event.seq != position:
+        what = f"event {position} is missing (found {event.seq})"
+    else:
+        what = f"event {position}, of type {event.type}, is unknown to this version or incomplete"
+    return Blocked("corrupt", f"the history is broken: {what}; restore it from a backup or cancel the run")
 
 
 def livelock(callbacks: int) -> Blocked:
     """The code keeps itself busy without waiting for anything."""
     return Blocked(
         "poison",
-        f"the workflow ran {callbacks} callbacks without waiting for anything; look for a loop that never awaits an effect",
+        f"the workflow ran {callbacks} callbacks without waiting for anything; "
+        "look for a loop that never awaits an effect",
     )

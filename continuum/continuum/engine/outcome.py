@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +38,16 @@ class Blocked:
 
 
 Outcome: TypeAlias = Completed | Failed | Cancelled | Blocked
+
+
+def outcome_of(root: asyncio.Task[Any], *, cancel_requested: bool) -> Outcome:
+    """Return how a run ended whose workflow function is done."""
+    if root.cancelled():
+        if cancel_requested:
+            return Cancelled()
+        return Failed(asyncio.CancelledError("the workflow cancelled itself"))
+    error = root.exception()
+    if error is not None:
+        return Failed(error)
+    # Asked to stop, it may have tidied up and returned.
+    return Cancelled() if cancel_requested else Completed(root.result())

@@ -18,7 +18,7 @@ def seconds(value: float | timedelta) -> float:
 
 
 def exception_name(kind: type[BaseException]) -> str:
-    """Return the name by which an exception class is known across processes, e.g. ``billing.CardDeclined``."""
+    """Return a class's name as other processes know it, e.g. ``billing.CardDeclined``."""
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
@@ -42,9 +42,13 @@ class Retry:
 
     def __post_init__(self) -> None:
         if type(self.max_attempts) is not int or self.max_attempts < 1:
-            raise InvalidDefinition(f"Retry.max_attempts must be a whole number from 1, not {self.max_attempts!r}")
+            raise InvalidDefinition(
+                f"Retry.max_attempts must be a whole number from 1, not {self.max_attempts!r}"
+            )
         if self.backoff not in ("exponential", "constant"):
-            raise InvalidDefinition(f"Retry.backoff must be 'exponential' or 'constant', not {self.backoff!r}")
+            raise InvalidDefinition(
+                f"Retry.backoff must be 'exponential' or 'constant', not {self.backoff!r}"
+            )
         if not 0 <= self.base <= self.max_backoff <= BACKOFF_CEILING_SECONDS:
             raise InvalidDefinition(
                 f"Retry needs 0 <= base <= max_backoff <= {BACKOFF_CEILING_SECONDS:.0f} seconds, "

@@ -1,0 +1,55 @@
+"""Activities a run waits for, and what their answers do to them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from continuum.engine.events import Event, EventType
+from continuum.errors import ActivityError
+
+Options: TypeAlias = dict[str, Any] | None
+
+
+@dataclass(slots=True)
+class PendingActivity:
+    """An activity or compensation the run waits for."""
+
+    seq: int
+    type: int
+    name: str
+    arguments: bytes
+    options: Options
+    definition: Any
+    future: asyncio.Future[bytes] = field(repr=False)
+    attempt: int = 1
+    crashes: int = 0
+    retry_due: int | None = None
+
+
+def resolve(pending: dict[int, PendingActivity], event: Event) -> bool:
+    """Give an activity its result or its failure; False when nobody waits for it."""
+    activity = pending.pop(event.body[0], None)
+    if activity is None or activity.future.done():
+        return False
+    if event.type == EventType.ACTIVITY_COMPLETED or event.type == EventType.COMPENSATION_COMPLETED:
+        activity.future.set_result(event.body[1])
+    else:
+        activity.future.set_exception(ActivityError(activity.name, *event.body[1:5]))
+    return True
+
+
+def note_attempt(pending: dict[int, PendingActivity], event: Event) -> bool:
+    """Note a retry or a crash of an activity; False when nobody waits for it."""
+    activity = pending.get(event.body[0])
+    if activity is None:
+        return False
+    if event.type == EventType.ACTIVITY_RETRIED:
+        activity.attempt = event.body[3] + 1
+        activity.retry_due = event.body[4]
+    else:
+        activity.crashes = event.body[1]
+        # It crashed, so its back-off was over and it had been started.
+        activity.retry_due = None
+    return True

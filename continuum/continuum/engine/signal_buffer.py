@@ -1,0 +1,65 @@
+"""Signals of one run: kept until asked for, first in first out by name, handed to whoever asked first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+
+class SignalBuffer:
+    """What has been delivered and not taken, and who waits. Never both for one name."""
+
+    __slots__ = ("_kept", "_waiting")
+
+    def __init__(self) -> None:
+        self._kept: dict[str, deque[bytes]] = {}
+        self._waiting: dict[str, deque[asyncio.Future[bytes]]] = {}
+
+    def deliver(self, name: str, value: bytes) -> None:
+        """Hand a signal to the first that waits for it, or keep it behind those that came before."""
+        if not self._hand_over(name, value):
+            self._kept.setdefault(name, deque()).append(value)
+
+    async def take(self, name: str, loop: asyncio.AbstractEventLoop) -> bytes:
+        """Return the next signal of that name, waiting for it when there is none."""
+        if kept := self._kept.get(name):
+            value = kept.popleft()
+            if not kept:
+                del self._kept[name]
+            return value
+        future: asyncio.Future[bytes] = asyncio.Future(loop=loop)
+        self._waiting.setdefault(name, deque()).append(future)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():
+                self._put_back(name, future.result())
+            else:
+                self._forget(name, future)
+            raise
+
+    def waited_for(self) -> list[str]:
+        """Return the names that somebody waits for."""
+        return sorted(name for name, waiting in self._waiting.items() if waiting)
+
+    def _put_back(self, name: str, value: bytes) -> None:
+        """Delivered and cancelled in one step: the signal is for the next to ask, before any later one."""
+        if not self._hand_over(name, value):
+            self._kept.setdefault(name, deque()).appendleft(value)
+
+    def _hand_over(self, name: str, value: bytes) -> bool:
+        waiting = self._waiting.get(name)
+        while waiting:
+            future = waiting.popleft()
+            if not future.done():
+                future.set_result(value)
+                return True
+        self._waiting.pop(name, None)
+        return False
+
+    def _forget(self, name: str, future: asyncio.Future[bytes]) -> None:
+        waiting = self._waiting.get(name)
+        if waiting is not None and future in waiting:
+            waiting.remove(future)
+            if not waiting:
+                del self._waiting[name]
