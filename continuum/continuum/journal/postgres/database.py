@@ -118,8 +118,15 @@ class Database:
         """Return a new connection that listens to `topics`."""
         async with told():
             connection = await self._connect()
-            for topic in topics:
-                await connection.execute(psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(topic)))
+            try:
+                for topic in topics:
+                    await connection.execute(
+                        psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(topic))
+                    )
+            except BaseException:
+                # Whoever is told no longer has it, also when cancelled, and nobody else would close it.
+                await connection.close()
+                raise
             return connection
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
