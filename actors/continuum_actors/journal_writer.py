@@ -48,7 +48,7 @@ class JournalWriter(Actor):
 
     async def terminate(self, reason: ExitReason) -> None:
         """Write what was handed over in time; runs stop before their writer does."""
-        if self._flushing is not None:
+        while self._flushing is not None:
             await asyncio.wait([self._flushing])
 
     def _begin(self) -> None:

@@ -1,0 +1,153 @@
+"""A run host's tree of actors in the loop of a test, on a real Postgres, beside a client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from continuum import Client, RunHandle, Workflow
+from continuum.code import Code
+from continuum.engine.ids import NodeId
+from continuum.journal.postgres import PostgresJournal
+from continuum_actors.host import Host, Settings
+from continuum_actors.tree import activity_host_children, host_supervisor, run_host_children
+from continuum_supervision import ActorRef, Supervisor
+
+# Far above what any of it takes, so that a slow machine fails no test.
+DEADLINE_S = 12.0
+# No lease runs out by itself in a test that does not want it to.
+LONG_LEASE_S = 600.0
+
+
+@dataclass
+class Tree:
+    """One process's actors, running."""
+
+    host: Host
+    supervisor: Supervisor
+
+    def actor(self, name: str) -> ActorRef | None:
+        """Return the latest actor of this name: a child of the tree's top, or as the host knows it."""
+        for child in self.supervisor.which_children():
+            if child.id == name:
+                return child.ref
+        ref: ActorRef = getattr(self.host, name).ref
+        return ref
+
+    async def kill(self, name: str) -> None:
+        """Kill an actor and wait for its successor."""
+        victim = self.actor(name)
+        assert victim is not None
+        victim.kill()
+        await eventually(lambda: self.actor(name) not in (None, victim), f"there is no other {name}")
+
+
+@dataclass
+class Stage:
+    """A schema with a client, where trees come and go."""
+
+    dsn: str
+    schema: str
+    client: Client
+    journal: PostgresJournal
+    exits: AsyncExitStack
+
+    async def tree(
+        self,
+        *workflows: Workflow[..., Any],
+        node: str = "north",
+        settings: Settings | None = None,
+        isolated: bool = False,
+        listen: bool = True,
+    ) -> Tree:
+        """Start a run host's actors, or an activity host's; they stop at the end of the test."""
+        journal = PostgresJournal(self.dsn, schema=self.schema, listen=listen)
+        await journal.open()
+        self.exits.push_async_callback(journal.close)
+        role = "activity_host" if isolated else "run_host"
+        host = Host(
+            journal, NodeId(node), Code(workflows), role, settings or Settings(lease_ttl=LONG_LEASE_S)
+        )
+        children = activity_host_children(host) if isolated else run_host_children(host)
+        return Tree(host, await self.exits.enter_async_context(host_supervisor(children)))
+
+    async def sql(self, statement: LiteralString, *parameters: object) -> list[tuple[Any, ...]]:
+        """Look at, or spoil, what is stored."""
+        async with await psycopg.AsyncConnection.connect(self.dsn, autocommit=True) as connection:
+            cursor = await connection.execute(
+                SQL(statement).format(schema=Identifier(self.schema)), parameters
+            )
+            return await cursor.fetchall() if cursor.description else []
+
+    @asynccontextmanager
+    async def alone(self, *workflows: Workflow[..., Any]) -> AsyncIterator[Tree]:
+        """Run a tree for a block, and let it hand its runs over at the end, as a node that stops."""
+        exits, self.exits = self.exits, AsyncExitStack()
+        async with self.exits:
+            tree = await self.tree(*workflows)
+            try:
+                yield tree
+            finally:
+                self.exits.push_async_callback(self._give_back, tree)
+                self.exits, own = exits, self.exits
+                await own.aclose()
+
+    async def _give_back(self, tree: Tree) -> None:
+        await self.journal.retire_worker(tree.host.worker.id, executing=None, poison_after=3)
+
+    async def state_of(self, run: RunHandle[Any]) -> str:
+        """Return the run's state."""
+        return (await run.get()).state
+
+    async def until_state(self, run: RunHandle[Any], state: str) -> None:
+        """Return once the run is in this state."""
+        await self.until(lambda: self._is(run, state), f"run {run.id} is not {state}")
+
+    async def _is(self, run: RunHandle[Any], state: str) -> bool:
+        return await self.state_of(run) == state
+
+    async def until(self, claim: Callable[[], Awaitable[bool]], otherwise: str) -> None:
+        """Return once the claim holds."""
+        deadline = asyncio.get_running_loop().time() + DEADLINE_S
+        while not await claim():
+            assert asyncio.get_running_loop().time() < deadline, otherwise
+            await asyncio.sleep(0.005)
+
+    async def holds(self, statement: LiteralString, *parameters: object) -> bool:
+        """Tell whether a query answers with true."""
+        return bool((await self.sql(statement, *parameters))[0][0])
+
+    async def count(self, statement: LiteralString, *parameters: object) -> int:
+        """Return the one number that a query answers with."""
+        return int((await self.sql(statement, *parameters))[0][0])
+
+
+@asynccontextmanager
+async def stage(dsn: str, schema: str) -> AsyncIterator[Stage]:
+    """Yield an empty stage; whatever was started there is stopped, last first."""
+    async with AsyncExitStack() as exits:
+        journal = PostgresJournal(dsn, schema=schema)
+        await journal.open()
+        exits.push_async_callback(journal.close)
+        client = await exits.enter_async_context(Client(journal))
+        yield Stage(dsn, schema, client, journal, exits)
+
+
+async def eventually(claim: Callable[[], bool], otherwise: str) -> None:
+    """Return once the claim holds; fail when it does not within the deadline."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + DEADLINE_S
+    while not claim():
+        assert loop.time() < deadline, otherwise
+        await asyncio.sleep(0.005)
+
+
+async def results(runs: Iterable[RunHandle[Any]]) -> Sequence[Any]:
+    """Wait for all of these runs."""
+    return await asyncio.gather(*(run.result(DEADLINE_S) for run in runs))

@@ -1,0 +1,86 @@
+"""Any actor of a run host may die while runs are in motion: all of them end, and right."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from continuum_actors import limits
+from continuum_actors.host import Settings
+from continuum_supervision import ActorRef
+from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, results, stage
+from tests.process.actors.orders import expected, order, verdict
+
+RUNS = 50
+
+
+async def fifty_orders_survive(on: Stage, victim: str) -> None:
+    """Kill an actor before the signals, amid them and after them."""
+    # The freed find their due time through the poll.
+    tree = await on.tree(order, settings=Settings(lease_ttl=LONG_LEASE_S, poll=0.3))
+    runs = await asyncio.gather(*(on.client.start(order, number) for number in range(RUNS)))
+    await eventually(lambda: tree.host.runs.count_children() > 0, "nothing was claimed")
+    await tree.kill(victim)
+    for run in runs[: RUNS // 2]:
+        await run.signal(verdict, "yes")
+    await tree.kill(victim)
+    for run in runs[RUNS // 2 :]:
+        await run.signal(verdict, "yes")
+    await tree.kill(victim)
+    assert await results(runs) == [expected(number) for number in range(RUNS)]
+
+
+@pytest.mark.parametrize(
+    "victim",
+    [
+        "registry",
+        "activities",
+        "leaseholders",
+        "lease",
+        "snapshotter",
+        "writer",
+        "runs",
+        "wheel",
+        "router",
+        "dispatcher",
+    ],
+)
+async def test_runs_survive_the_death_of(victim: str, dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        await fifty_orders_survive(on, victim)
+
+
+async def live_run(tree: Tree, run_id: str, unlike: ActorRef | None = None) -> ActorRef:
+    """Wait for the actor of a run, other than an earlier one."""
+    await eventually(
+        lambda: tree.host.registry.whereis(run_id) not in (None, unlike), f"run {run_id} is not live"
+    )
+    found = tree.host.registry.whereis(run_id)
+    assert found is not None
+    return found
+
+
+async def test_a_run_whose_actor_dies_is_taken_up_from_the_journal(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(order)
+        run = await on.client.start(order, 1)
+        (await live_run(tree, run.id)).kill()
+        await run.signal(verdict, "yes")
+        assert await run.result(10) == expected(1)
+
+
+async def test_a_run_whose_actor_dies_again_and_again_is_parked_and_the_others_go_on(
+    dsn: str, schema: str
+) -> None:
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(order)
+        poisoned, healthy = await on.client.start(order, 1), await on.client.start(order, 2)
+        last: ActorRef | None = None
+        for _ in range(limits.POISON_AFTER_DEATHS):
+            last = await live_run(tree, poisoned.id, unlike=last)
+            last.kill()
+        await on.until_state(poisoned, "blocked")
+        await healthy.signal(verdict, "yes")
+        assert await healthy.result(10) == expected(2)
+        assert "poison" in str((await poisoned.get()).reason)

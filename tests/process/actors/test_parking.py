@@ -1,0 +1,121 @@
+"""Runs that leave memory, and runs that cannot go on: who wakes them, and whom they disturb."""
+
+from __future__ import annotations
+
+import asyncio
+
+import continuum
+from continuum import Signal, Workflow, workflow
+from continuum_actors.host import Settings
+from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, eventually, results, stage
+from tests.process.actors.orders import charge, expected, order, ship, verdict
+
+FEW = 4
+
+
+@workflow(name="parking.sleeping")
+async def sleeping(seconds: float) -> str:
+    """Sleep."""
+    await continuum.sleep(seconds)
+    return "rested"
+
+
+def few_in_memory() -> Settings:
+    """Keep few parked runs live."""
+    return Settings(lease_ttl=LONG_LEASE_S, live_parked_runs=FEW, poll=0.3)
+
+
+async def test_runs_that_were_put_away_are_woken_by_signals(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(order, settings=few_in_memory())
+        runs = await asyncio.gather(*(on.client.start(order, number) for number in range(30)))
+        for run in runs:
+            await on.until_state(run, "suspended")
+        await eventually(lambda: tree.host.runs.count_children() <= FEW, "too many are live")
+        for run in runs:
+            await run.signal(verdict, "yes")
+        assert await results(runs) == [expected(number) for number in range(30)]
+
+
+async def test_runs_that_were_put_away_are_woken_by_their_timers(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(sleeping, settings=few_in_memory())
+        runs = await asyncio.gather(*(on.client.start(sleeping, 1.0) for _ in range(20)))
+        await eventually(lambda: tree.host.runs.count_children() > 0, "nothing was claimed")
+        await eventually(lambda: tree.host.runs.count_children() <= FEW, "too many are live")
+        assert await results(runs) == ["rested"] * 20
+
+
+def versions_of_a_flow() -> tuple[Workflow[[int], str], Workflow[[int], str]]:
+    """The same flow as it was deployed, and as somebody changed it under its runs."""
+
+    @workflow(name="parking.changing")
+    async def before(number: int) -> str:
+        payment = await charge(number)
+        await verdict.wait()
+        return await ship(payment)
+
+    @workflow(name="parking.changing")
+    async def after(number: int) -> str:
+        payment = await ship(str(number))
+        await verdict.wait()
+        return payment
+
+    return before, after
+
+
+async def test_a_run_that_drifts_from_its_code_is_parked_and_goes_on_with_mended_code(
+    dsn: str, schema: str
+) -> None:
+    before, after = versions_of_a_flow()
+    async with stage(dsn, schema) as on:
+        async with on.alone(before):
+            run = await on.client.start(before, 1)
+            await on.until_state(run, "suspended")
+        async with on.alone(after):
+            await run.signal(verdict, "yes")
+            await on.until_state(run, "blocked")
+            reason = str((await run.get()).reason)
+            assert "orders.charge" in reason
+            assert "orders.ship" in reason
+        async with on.alone(before):
+            await on.journal.unblock([before.name])
+            assert await run.result(DEADLINE_S) == "shipped for payment 1"
+
+
+async def test_i11_a_history_that_cannot_be_read_blocks_its_run_alone(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        async with on.alone(order):
+            spoilt, sound = await on.client.start(order, 1), await on.client.start(order, 2)
+            await on.until_state(spoilt, "suspended")
+            await on.until_state(sound, "suspended")
+        await on.sql("update {schema}.events set payload = '\\xc1' where run_id = %s and seq = 1", spoilt.id)
+        await on.tree(order)
+        for run in (spoilt, sound):
+            await run.signal(verdict, "yes")
+        assert await sound.result(DEADLINE_S) == expected(2)
+        await on.until_state(spoilt, "blocked")
+        assert "corrupt" in str((await spoilt.get()).reason)
+
+
+async def test_i9_a_run_whose_code_nobody_has_stays_as_it_is(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        await on.tree(order)
+        unknown = await on.client.start("parking.unknown", 1)
+        await unknown.signal(Signal("go", str), "now")
+        known = await on.client.start(order, 1)
+        await known.signal(verdict, "yes")
+        await known.result(DEADLINE_S)
+        rows = await on.sql(
+            "select state, owner, attempt, token from {schema}.runs where id = %s", unknown.id
+        )
+        assert rows == [(1, None, 0, 0)]
+
+
+async def test_p11_without_listening_polls_carry_everything(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        await on.tree(order, settings=Settings(lease_ttl=LONG_LEASE_S, poll=0.1), listen=False)
+        runs = await asyncio.gather(*(on.client.start(order, number) for number in range(20)))
+        for run in runs:
+            await run.signal(verdict, "yes")
+        assert await results(runs) == [expected(number) for number in range(20)]
