@@ -10,6 +10,7 @@ import os
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from continuum.code import load_code
 from continuum.engine.ids import RunId, WorkerId
@@ -28,6 +29,11 @@ from continuum_supervision.process import Incoming, PeerDown, PeerUp, ProcessDie
 from continuum_supervision.process_context import ProcessContext
 
 CONTROL = "control"
+
+
+@dataclass(frozen=True, slots=True)
+class DrainRequested:
+    """To the launcher: somebody has asked this node to stop in order."""
 
 
 class ControlledNode:
@@ -71,6 +77,11 @@ class ControlledNode:
         notice = self._started.get(process_id)
         if notice is not None:
             self._context.kill(process_id, notice.incarnation)
+
+    def drain(self) -> None:
+        if self.state != "draining":
+            self.state = "draining"
+            self._context.report(DrainRequested())
 
     def to_node(self, node: str, message: object) -> None:
         self._context.send_to_peer(node, CONTROL, message)

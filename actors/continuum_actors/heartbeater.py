@@ -47,6 +47,10 @@ class Node(Protocol):
         """End a process that is stuck."""
         ...
 
+    def drain(self) -> None:
+        """Somebody has asked the node to stop in order."""
+        ...
+
 
 class Heartbeater(Actor):
     """Renews leases. `expiring` hears in how many seconds some other worker's lease runs out."""
@@ -107,13 +111,15 @@ class Heartbeater(Actor):
                     self._node.kill(process.process_id)
                 else:
                     workers.append(process.worker)
-            _, others = await until_available(
+            renewal = await until_available(
                 partial(self._journal.renew, workers, self._ttl, self._node.facts()),
                 "renewing leases",
                 self._draw,
             )
-            if others is not None:
-                self._expiring(others)
+            if renewal.others is not None:
+                self._expiring(renewal.others)
+            if renewal.drain:
+                self._node.drain()
             try:
                 async with asyncio.timeout(every):
                     await self._now.wait()

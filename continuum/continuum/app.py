@@ -25,10 +25,11 @@ from continuum.engine.ids import NodeId
 from continuum.errors import ClusterError
 from continuum.schema import check_schema, migrate_schema
 from continuum_actors import limits
+from continuum_actors.control_process import DrainRequested
 from continuum_actors.node import SHUTDOWN_MARGIN_SECONDS, node_processes
 from continuum_actors.process_config import ProcessConfig
 from continuum_supervision.cookie import find_cookie
-from continuum_supervision.process import NodeEnded
+from continuum_supervision.process import NodeEnded, Report
 from continuum_supervision.process_errors import ProcessSystemError
 from continuum_supervision.process_system import ProcessSystem
 
@@ -66,6 +67,8 @@ def run_node(config: NodeConfig) -> int:
         sys.stdout.flush()
         while not stop.is_set():
             event = node.system.receive(timeout=0.2)
+            if isinstance(event, Report) and isinstance(event.message, DrainRequested):
+                break
             if isinstance(event, NodeEnded):
                 raise ClusterError(event.reason or "the node ended without having been asked to")
     return 0

@@ -88,6 +88,17 @@ class RunNotFound(ContinuumError):
         return type(self), (self.run_id,)
 
 
+class NodeNotFound(ContinuumError):
+    """No node has that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"no node is named {name}; `continuum nodes list` shows those there are")
+        self.name = name
+
+    def __reduce__(self) -> tuple[type[NodeNotFound], tuple[str]]:
+        return type(self), (self.name,)
+
+
 class RunTerminal(ContinuumError):
     """The run has ended, so it takes no more signals or cancel requests."""
 

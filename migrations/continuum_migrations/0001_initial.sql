@@ -9,6 +9,7 @@ CREATE TABLE {schema}.nodes (
     address text NOT NULL,
     state text NOT NULL,
     processes jsonb NOT NULL DEFAULT '[]',
+    drain boolean NOT NULL DEFAULT false,
     renewed_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);
 
@@ -282,18 +283,27 @@ $$;
 -- its fence finds no row. Its running runs are due at once, the suspended keep their time.
 CREATE FUNCTION {schema}.retire_worker(
     p_worker bigint, p_executing uuid, p_poison_after integer, p_only_expired boolean,
-    p_crashed smallint, p_timed_out smallint, p_work_topic text, p_wake_topic text
+    p_crashed smallint, p_timed_out smallint, p_work_topic text, p_wake_topic text, p_tasks_topic text
 ) RETURNS TABLE (runs integer, tasks integer)
 LANGUAGE plpgsql
 AS $$
 DECLARE
+    v_node text;
     v_runs integer;
     v_tasks integer;
 BEGIN
-    DELETE FROM {schema}.workers w WHERE w.id = p_worker AND (NOT p_only_expired OR w.expires_at <= clock_timestamp());
+    DELETE FROM {schema}.workers w WHERE w.id = p_worker AND (NOT p_only_expired OR w.expires_at <= clock_timestamp())
+    RETURNING w.node INTO v_node;
     IF NOT FOUND THEN
         RETURN QUERY SELECT 0, 0;
         RETURN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM {schema}.workers w WHERE w.node = v_node) THEN
+        -- The node is gone: what only it was to do, anyone may.
+        UPDATE {schema}.tasks t SET node = NULL WHERE t.node = v_node AND t.owner IS NULL;
+        IF FOUND THEN
+            PERFORM {schema}.hint(p_tasks_topic, '{}');
+        END IF;
     END IF;
     UPDATE {schema}.runs r
     SET owner = NULL,

@@ -147,6 +147,7 @@ def test_a_history_is_shown(cli: CommandLine) -> None:
 
 def test_nodes_say_who_they_are(cli: CommandLine) -> None:
     facts = NodeFacts(NodeId("north"), 7, "127.0.0.1:1900", "running", [("run_host", 8)])
+    on_journal(cli, lambda journal: journal.register_worker(NodeId("north"), "run_host", 8, 60.0))
     on_journal(cli, lambda journal: journal.renew([], 10.0, facts))
     (node,) = cli("nodes", "list", "--json").json
     assert node.pop("lease_age") >= 0
@@ -159,6 +160,17 @@ def test_nodes_say_who_they_are(cli: CommandLine) -> None:
         "processes": [{"role": "run_host", "pid": 8}],
     }
     assert cli("nodes", "list").out.splitlines()[1].startswith("north\t7\t")
+
+
+def test_a_node_can_be_asked_to_stop(cli: CommandLine) -> None:
+    facts = NodeFacts(NodeId("north"), 7, "local", "up", [])
+    on_journal(cli, lambda journal: journal.renew([], 10.0, facts))
+    assert cli("nodes", "drain", "north").code == 0
+    assert (
+        cli("nodes", "drain", "south")
+        .err.strip()
+        .endswith("no node is named south; `continuum nodes list` shows those there are")
+    )
 
 
 def test_migrate_is_done_once(dsn: str, empty_name: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,9 +9,11 @@ from tests.contract.builders import (
     end,
     event,
     let_expire,
+    new_task,
     owned_run,
     owned_runs,
     retire,
+    take_tasks,
     until,
     worker_of,
     write,
@@ -71,7 +73,7 @@ async def test_renewing_tells_which_leases_are_still_held(journal: Journal) -> N
     gone, kept = await worker_of(journal), await worker_of(journal)
     await retire(journal, gone)
 
-    held, _ = await journal.renew([gone.id, kept.id, WorkerId(10**9)], 60.0, None)
+    held, _, _ = await journal.renew([gone.id, kept.id, WorkerId(10**9)], 60.0, None)
 
     assert held == {kept.id}
 
@@ -82,12 +84,12 @@ async def test_renewing_tells_when_the_next_lease_of_others_runs_out(journal: Jo
 
     await worker_of(journal, ttl=1000.0)
     sooner = await worker_of(journal, ttl=500.0)
-    _, seconds = await journal.renew([mine.id], 5.0, None)
+    _, seconds, _ = await journal.renew([mine.id], 5.0, None)
     assert seconds is not None
     assert 400.0 < seconds <= 500.0
 
     await let_expire(journal, sooner)
-    _, seconds = await journal.renew([mine.id], 5.0, None)
+    _, seconds, _ = await journal.renew([mine.id], 5.0, None)
     assert seconds is not None
     assert seconds <= 0.0
 
@@ -97,6 +99,7 @@ async def test_nodes_are_listed_with_their_facts_and_live_runs(journal: Journal)
     first, _ = await owned_runs(journal, worker, 2)
     await commit(journal, worker, write(first, transition=end()))
     await journal.renew([worker.id], 60.0, facts("north"))
+    await worker_of(journal, node="east")
     await journal.renew([], 60.0, facts("east", state="draining"))
 
     east, north = await journal.nodes()
@@ -106,6 +109,40 @@ async def test_nodes_are_listed_with_their_facts_and_live_runs(journal: Journal)
     assert north.live_runs == 1
     assert north.processes == [("run_host", 11), ("activity_host", 12)]
     assert 0.0 <= north.lease_age < 60.0
+
+
+async def test_a_node_without_a_live_worker_is_lost(journal: Journal) -> None:
+    worker = await worker_of(journal, node="north")
+    await journal.renew([worker.id], 60.0, facts("north"))
+    assert [node.state for node in await journal.nodes()] == ["up"]
+
+    await retire(journal, worker)
+
+    assert [node.state for node in await journal.nodes()] == ["lost"]
+
+
+async def test_a_node_hears_with_its_next_renewal_that_it_is_to_stop(journal: Journal) -> None:
+    assert not (await journal.renew([], 60.0, facts("north"))).drain
+
+    assert await journal.drain_node(NodeId("north"))
+
+    assert (await journal.renew([], 60.0, facts("north"))).drain
+    assert not (await journal.renew([], 60.0, facts("south"))).drain
+
+
+async def test_nobody_can_ask_a_node_to_stop_that_is_not_there(journal: Journal) -> None:
+    assert not await journal.drain_node(NodeId("north"))
+
+
+async def test_what_only_a_dead_node_was_to_do_anyone_may(journal: Journal) -> None:
+    north, south = await worker_of(journal, node="north"), await worker_of(journal, node="south")
+    run = await owned_run(journal, south)
+    await commit(journal, south, write(run, tasks=[new_task(node=NodeId("north"))]))
+    assert await take_tasks(journal, south) == []
+
+    await retire(journal, north)
+
+    assert len(await take_tasks(journal, south)) == 1
 
 
 async def test_a_node_that_renews_again_is_listed_once_with_its_latest_facts(journal: Journal) -> None:

@@ -1,4 +1,4 @@
-"""`continuum nodes list`."""
+"""`continuum nodes list` and `continuum nodes drain`."""
 
 from __future__ import annotations
 
@@ -39,6 +39,14 @@ def list_nodes(as_json: bool, dsn: str | None, schema: str) -> None:
         for node in found
     ]
     print_table(("node", "pid", "address", "state", "live_runs", "lease_age", "processes"), rows)
+
+
+@nodes.command()
+@click.argument("name")
+@database_options
+def drain(name: str, dsn: str | None, schema: str) -> None:
+    """Ask the node NAME to stop in order: it finishes or hands over what it runs, then exits."""
+    ask(Target(dsn, schema), lambda client: client.drain_node(name))
 
 
 def _facts(node: NodeRow) -> dict[str, Any]:

@@ -33,9 +33,9 @@ from continuum.client.start_options import (
     split,
 )
 from continuum.client.waiting import Completions
-from continuum.engine.ids import RunId
+from continuum.engine.ids import NodeId, RunId
 from continuum.engine.retry import seconds
-from continuum.errors import AlreadyStarted, RunNotFound, RunTerminal
+from continuum.errors import AlreadyStarted, NodeNotFound, RunNotFound, RunTerminal
 from continuum.journal.codec import decode, encode
 from continuum.journal.facts import InboxKind, NewRun, NodeRow, Post, Posted, RunRow, Started
 from continuum.journal.port import Journal
@@ -236,6 +236,11 @@ class Client:
         if not stored:
             await self._row(known)
         return history_of(stored)
+
+    async def drain_node(self, name: str) -> None:
+        """Ask a node to stop in order; it begins within a third of its lease."""
+        if not await once_more(lambda: self._journal.drain_node(NodeId(name))):
+            raise NodeNotFound(name)
 
     async def nodes(self) -> list[NodeRow]:
         """Return every node that has not been stopped for good."""

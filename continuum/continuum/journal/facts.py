@@ -246,6 +246,19 @@ class NodeRow:
     processes: list[tuple[str, int]]
 
 
+class Renewal(NamedTuple):
+    """What renewing leases told.
+
+    `held` are the workers whose lease goes on; `others` says in how many seconds some
+    other worker's runs out (negative when it has), None when there is no other; `drain`
+    whether somebody has asked this node to stop.
+    """
+
+    held: frozenset[WorkerId]
+    others: float | None
+    drain: bool
+
+
 class Freed(NamedTuple):
     """What taking a worker's lease away released."""
 

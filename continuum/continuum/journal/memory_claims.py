@@ -43,8 +43,8 @@ class MemoryClaims(MemoryTables):
             return []
         loaded = frozenset(code)
         newest: dict[str, str] = {}
-        for workflow, version in code:
-            newest.setdefault(workflow, version)
+        for name, loaded_version in code:
+            newest.setdefault(name, loaded_version)
         passed: list[StoredRun] = []
         claimed: list[ClaimedRun] = []
         for run in self._something_to_do():

@@ -117,6 +117,7 @@ class StoredNode:
 
     facts: NodeFacts
     renewed_at: int
+    drain: bool = False
 
 
 class MemoryTables:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.memory_tables import MICROSECONDS, MemoryTables, StoredNode, StoredWorker
-from continuum.journal.port import Freed, InboxKind, NodeFacts, NodeRow, RunState, Topic, Worker
+from continuum.journal.port import Freed, InboxKind, NodeFacts, NodeRow, Renewal, RunState, Topic, Worker
 
 
 class MemoryWorkers(MemoryTables):
@@ -21,20 +21,21 @@ class MemoryWorkers(MemoryTables):
     def _ends_after(self, ttl: float) -> int:
         return self.now() + round(ttl * MICROSECONDS)
 
-    async def renew(
-        self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None
-    ) -> tuple[frozenset[WorkerId], float | None]:
-        """Extend leases; return those still held, and seconds until some other worker's lease runs out."""
+    async def renew(self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None) -> Renewal:
+        """Extend leases, and note what the node says of itself."""
         now = self.now()
+        drain = False
         if facts is not None:
-            self._nodes[facts.node] = StoredNode(facts, now)
+            known = self._nodes.get(facts.node)
+            drain = known is not None and known.drain and known.facts.pid == facts.pid
+            self._nodes[facts.node] = StoredNode(facts, now, drain)
         # Also a lease that ran out, as long as nobody has taken it: a database that was
         # away for longer than a lease must not cost every process its runs.
         held = frozenset(id for id in workers if id in self._workers)
         for id in held:
             self._workers[id].expires_at = self._ends_after(ttl)
         others = [stored.expires_at for id, stored in self._workers.items() if id not in workers]
-        return held, (min(others) - now) / MICROSECONDS if others else None
+        return Renewal(held, (min(others) - now) / MICROSECONDS if others else None, drain)
 
     async def expired_workers(self) -> list[WorkerId]:
         """Return the workers whose lease has run out."""
@@ -57,6 +58,9 @@ class MemoryWorkers(MemoryTables):
             self._free_run(run_id, poison_after if run_id == executing else None)
         del self._workers[worker]
         tasks = self._free_tasks(worker)
+        node = stored.worker.node
+        if all(other.worker.node != node for other in self._workers.values()):
+            self._unpin_tasks(node)
         if run_ids:
             self._hints.tell(Topic.WORK)
         return Freed(len(run_ids), tasks)
@@ -89,9 +93,28 @@ class MemoryWorkers(MemoryTables):
     async def retire_node(self, node: NodeId) -> None:
         """Forget a node that has stopped; what only it was to do, anyone may."""
         self._nodes.pop(node, None)
-        for stored in self._tasks.values():
-            if stored.task.node == node and stored.owner is None:
-                stored.task = stored.task._replace(node=None)
+        self._unpin_tasks(node)
+
+    def _unpin_tasks(self, node: NodeId) -> None:
+        unpinned = [task for task in self._tasks.values() if task.task.node == node and task.owner is None]
+        for stored in unpinned:
+            stored.task = stored.task._replace(node=None)
+        if unpinned:
+            self._hints.tell(Topic.TASKS)
+
+    async def drain_node(self, node: NodeId) -> bool:
+        """Ask a node to stop in order."""
+        stored = self._nodes.get(node)
+        if stored is None:
+            return False
+        stored.drain = True
+        return True
+
+    def _lives(self, node: NodeId) -> bool:
+        now = self.now()
+        return any(
+            stored.worker.node == node and stored.expires_at > now for stored in self._workers.values()
+        )
 
     async def nodes(self) -> list[NodeRow]:
         """Return every node that has not been retired."""
@@ -101,7 +124,7 @@ class MemoryWorkers(MemoryTables):
                 node=node,
                 pid=stored.facts.pid,
                 address=stored.facts.address,
-                state=stored.facts.state,
+                state=stored.facts.state if self._lives(node) else "lost",
                 live_runs=sum(len(w.runs) for w in self._workers.values() if w.worker.node == node),
                 lease_age=(now - stored.renewed_at) / MICROSECONDS,
                 processes=[(role, pid) for role, pid in stored.facts.processes],

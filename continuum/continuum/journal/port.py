@@ -49,6 +49,7 @@ from continuum.journal.facts import (
     Post,
     Posted,
     Query,
+    Renewal,
     RunRow,
     RunState,
     RunWrite,
@@ -76,6 +77,7 @@ __all__ = [
     "Post",
     "Posted",
     "Query",
+    "Renewal",
     "RunRow",
     "RunState",
     "RunWrite",
@@ -108,14 +110,8 @@ class Journal(Protocol):
         """Register a worker with a lease of `ttl` seconds."""
         ...
 
-    async def renew(
-        self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None
-    ) -> tuple[frozenset[WorkerId], float | None]:
-        """Extend leases.
-
-        Returns those still held, and in how many seconds some other worker's lease
-        runs out (negative when it has), None when there is no other.
-        """
+    async def renew(self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None) -> Renewal:
+        """Extend leases, and say what this node is."""
         ...
 
     async def expired_workers(self) -> list[WorkerId]:
@@ -144,6 +140,10 @@ class Journal(Protocol):
         """Forget a node that has stopped."""
         ...
 
+    async def drain_node(self, node: NodeId) -> bool:
+        """Ask a node to stop in order; it hears of it with its next renewal. False when there is none."""
+        ...
+
     async def nodes(self) -> list[NodeRow]:
         """Return every node that has not been retired."""
         ...
@@ -162,7 +162,7 @@ class Journal(Protocol):
         ...
 
     async def next_due(self) -> int | None:
-        """Return when the next run that nobody owns has something to do, if that is known and still to come."""
+        """Return when the next run that nobody owns is due, if there is one and it is still to come."""
         ...
 
     async def load(self, run_ids: Sequence[RunId]) -> dict[RunId, list[Event]]:

@@ -29,6 +29,7 @@ from continuum.journal.port import (
     Post,
     Posted,
     Query,
+    Renewal,
     RunRow,
     RunWrite,
     Started,
@@ -71,9 +72,7 @@ class PostgresJournal:
         rows = await self._database.fetch("register_worker", (node, role, pid, ttl))
         return Worker(WorkerId(rows[0][0]), node)
 
-    async def renew(
-        self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None
-    ) -> tuple[frozenset[WorkerId], float | None]:
+    async def renew(self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None) -> Renewal:
         rows = await self._database.fetch(
             "renew",
             {
@@ -86,9 +85,9 @@ class PostgresJournal:
                 "processes": json.dumps(list(facts.processes)) if facts else None,
             },
         )
-        held, others, at = rows[0]
+        held, others, at, drain = rows[0]
         self._database.heard_time(at)
-        return frozenset(held), others
+        return Renewal(frozenset(held), others, drain)
 
     async def expired_workers(self) -> list[WorkerId]:
         return [row[0] for row in await self._database.fetch("expired_workers")]
@@ -110,12 +109,16 @@ class PostgresJournal:
                 InboxKind.ACTIVITY_TIMED_OUT,
                 self._statements.topic("work"),
                 self._statements.topic("wake"),
+                self._statements.topic("tasks"),
             ),
         )
         return Freed(*rows[0])
 
     async def retire_node(self, node: NodeId) -> None:
-        await self._database.fetch("retire_node", {"node": node})
+        await self._database.fetch("retire_node", {"node": node, "topic": self._statements.topic("tasks")})
+
+    async def drain_node(self, node: NodeId) -> bool:
+        return bool(await self._database.fetch("drain_node", (node,)))
 
     async def nodes(self) -> list[NodeRow]:
         return [

@@ -11,7 +11,10 @@ WITH facts AS (
     SELECT %(node)s::text, %(pid)s::integer, %(address)s::text, %(state)s::text, %(processes)s::jsonb, clock_timestamp()
     WHERE %(node)s::text IS NOT NULL
     ON CONFLICT (node) DO UPDATE SET pid = excluded.pid, address = excluded.address, state = excluded.state,
-        processes = excluded.processes, renewed_at = excluded.renewed_at
+        processes = excluded.processes, renewed_at = excluded.renewed_at,
+        -- A node that has come back under this name was not the one to stop.
+        drain = nodes.drain AND nodes.pid = excluded.pid
+    RETURNING drain
 ), renewed AS (
     UPDATE {schema}.workers SET expires_at = clock_timestamp() + %(ttl)s * interval '1 second'
     WHERE id = ANY (%(workers)s) RETURNING id
@@ -19,7 +22,7 @@ WITH facts AS (
 SELECT ARRAY(SELECT id FROM renewed),
        (SELECT extract(epoch FROM min(w.expires_at) - clock_timestamp())::float8 FROM {schema}.workers w
         WHERE w.id <> ALL (%(workers)s)),
-       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, coalesce((SELECT drain FROM facts), false)
 
 -- name: expired_workers
 SELECT id FROM {schema}.workers WHERE expires_at <= clock_timestamp() ORDER BY id
@@ -28,14 +31,23 @@ SELECT id FROM {schema}.workers WHERE expires_at <= clock_timestamp() ORDER BY i
 SELECT id, pid FROM {schema}.workers WHERE node = %s ORDER BY id
 
 -- name: retire_worker
-SELECT runs, tasks FROM {schema}.retire_worker(%s, %s, %s, %s, %s::smallint, %s::smallint, %s, %s)
+SELECT runs, tasks FROM {schema}.retire_worker(%s, %s, %s, %s, %s::smallint, %s::smallint, %s, %s, %s)
 
 -- name: retire_node
-WITH gone AS (DELETE FROM {schema}.nodes WHERE node = %(node)s)
-UPDATE {schema}.tasks SET node = NULL WHERE node = %(node)s AND owner IS NULL
+WITH gone AS (
+    DELETE FROM {schema}.nodes WHERE node = %(node)s
+), freed AS (
+    UPDATE {schema}.tasks SET node = NULL WHERE node = %(node)s AND owner IS NULL RETURNING 1
+)
+SELECT {schema}.hint(%(topic)s, '{}') WHERE EXISTS (SELECT FROM freed)
+
+-- name: drain_node
+UPDATE {schema}.nodes SET drain = true WHERE node = %s RETURNING 1
 
 -- name: nodes
-SELECT n.node, n.pid, n.address, n.state,
+SELECT n.node, n.pid, n.address,
+       CASE WHEN EXISTS (SELECT FROM {schema}.workers w WHERE w.node = n.node AND w.expires_at > clock_timestamp())
+            THEN n.state ELSE 'lost' END,
        (SELECT count(*) FROM {schema}.workers w JOIN {schema}.runs r ON r.owner = w.id AND r.state <= 2
         WHERE w.node = n.node),
        extract(epoch FROM clock_timestamp() - n.renewed_at)::float8, n.processes
@@ -111,6 +123,9 @@ WITH i AS (
     DELETE FROM {schema}.tasks x USING {schema}.runs r WHERE r.id = x.run_id AND r.state >= 4 RETURNING 1
 ), h AS (
     DELETE FROM {schema}.heartbeats x USING {schema}.runs r WHERE r.id = x.run_id AND r.state >= 4 RETURNING 1
+), n AS (
+    -- Lost nodes are told of for a day.
+    DELETE FROM {schema}.nodes WHERE renewed_at < clock_timestamp() - interval '1 day'
 ), s AS (
     DELETE FROM {schema}.snapshots x USING {schema}.runs r WHERE r.id = x.run_id AND r.state >= 4 RETURNING 1
 )

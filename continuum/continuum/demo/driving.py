@@ -1,0 +1,116 @@
+"""What happens to the node while the orders run: starts, signals, and a kill in the middle.
+
+Every order is one coroutine at a client, as it might be in a web shop; none of them knows of
+the kill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from continuum.app import RunningNode
+from continuum.client import Client, connect
+from continuum.demo.audit import Killing, Seen, verdict_on
+from continuum.demo.display import Display
+from continuum.demo.orders import Order, process_order, review
+from continuum.errors import ClusterError, ContinuumError
+
+ORDERS = 200
+# Orders come in for about seven seconds, so that at any moment some are at every step.
+ARRIVAL_SECONDS = 0.035
+REVIEW_SECONDS = (0.2, 0.4, 0.6, 0.8, 1.0)
+# The kill comes when this many orders have been acknowledged.
+KILL_AT = ORDERS // 2
+# An order takes five seconds at most; what has not ended long after that never will.
+STUCK_AFTER_SECONDS = 45.0
+LOOK_EVERY_SECONDS = 0.1
+PAGE = 1_000
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the orders are. `run_ids` are those of acknowledged orders."""
+
+    run_ids: dict[int, str] = field(default_factory=dict)
+    ended: int = 0
+    killing: Killing | None = None
+
+
+def amounts() -> dict[int, int]:
+    """Return what was ordered: numbers and amounts in cents."""
+    return {number: 500 + 37 * number for number in range(ORDERS)}
+
+
+async def drive(node: RunningNode, ledger: str, display: Display) -> tuple[dict[int, Seen], Killing | None]:
+    """Run every order, kill two processes meanwhile, and return what the journal says of the orders."""
+    progress = Progress()
+    async with connect(node.dsn, schema=node.schema) as client, asyncio.TaskGroup() as watching:
+        watcher = watching.create_task(_watch(node, progress, display))
+        try:
+            async with asyncio.timeout(STUCK_AFTER_SECONDS), asyncio.TaskGroup() as orders:
+                for number, amount in amounts().items():
+                    order = Order(number, amount, ledger)
+                    orders.create_task(_one_order(client, order, number * ARRIVAL_SECONDS, progress))
+        except TimeoutError:
+            # The audit names every order that is not over.
+            display.say(f"not every order has ended within {STUCK_AFTER_SECONDS:.0f} s")
+        watcher.cancel()
+        display.progress(len(progress.run_ids), progress.ended)
+        return await _seen(client, progress.run_ids), progress.killing
+
+
+async def _one_order(client: Client, order: Order, arrival: float, progress: Progress) -> None:
+    await asyncio.sleep(arrival)
+    run = await client.start(process_order, order, idempotency_key=f"order-{order.number}")
+    progress.run_ids[order.number] = run.id
+    verdict = verdict_on(order.number)
+    if verdict is not None:
+        await asyncio.sleep(REVIEW_SECONDS[order.number % len(REVIEW_SECONDS)])
+        await run.signal(review, verdict)
+    try:
+        await run.result()
+    except ContinuumError:
+        # How it ended is the audit's to judge.
+        pass
+    progress.ended += 1
+
+
+async def _watch(node: RunningNode, progress: Progress, display: Display) -> None:
+    while True:
+        if node.system.ended is not None:
+            raise ClusterError(f"the node ended: {node.system.ended.reason or 'nobody asked it to'}")
+        if progress.killing is None and len(progress.run_ids) >= KILL_AT:
+            progress.killing = _kill(node, display)
+        display.progress(len(progress.run_ids), progress.ended)
+        await asyncio.sleep(LOOK_EVERY_SECONDS)
+
+
+def _kill(node: RunningNode, display: Display) -> Killing:
+    processes = node.system.processes()
+    host = next(process for process in processes if process.role == "run_host")
+    activity_host = next(process for process in processes if process.role == "activity_host")
+    # The server is on this machine, so its clock is ours.
+    at = datetime.now(UTC)
+    for process in (host, activity_host):
+        os.kill(process.pid, signal.SIGKILL)
+    display.say(
+        f"kill -9 {host.pid} ({host.id}) and {activity_host.pid} ({activity_host.id}); "
+        "orders keep coming in"
+    )
+    return Killing(at, host.pid)
+
+
+async def _seen(client: Client, run_ids: Mapping[int, str]) -> dict[int, Seen]:
+    page = await client.query([("workflow", "eq", process_order.name)], limit=PAGE)
+    runs = {run.id: run for run in page.entries}
+    known = {number: run_id for number, run_id in run_ids.items() if run_id in runs}
+    histories = await asyncio.gather(*(client.history(run_id) for run_id in known.values()))
+    return {
+        number: Seen(runs[run_id], history)
+        for (number, run_id), history in zip(known.items(), histories, strict=True)
+    }

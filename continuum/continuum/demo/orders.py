@@ -1,0 +1,84 @@
+"""The workflow of the demo: validate, charge, wait for a review, pack, ship; or refund."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+import continuum
+from continuum.activity import activity
+from continuum.demo.ledger import record
+from continuum.signals import Signal
+from continuum.workflow import workflow
+
+# How long a reviewer may take; an order that nobody reviews goes on after it. Rejections
+# are sent within the first second, so that a slow machine does not let one come too late.
+REVIEW_TIMEOUT = timedelta(seconds=4)
+PACKING_SECONDS = 1.5
+# What the other side of an activity takes before it acts, and before it answers. A kill
+# between the two makes an effect that no journal knows of.
+BEFORE_SECONDS = 0.05
+AFTER_SECONDS = 0.05
+
+
+@dataclass(frozen=True)
+class Order:
+    """One order, and the ledger its activities write to. The amount is in cents."""
+
+    number: int
+    amount: int
+    ledger: str
+
+
+review = Signal("review", str)
+
+
+@activity(name="demo.validate")
+async def validate(order: Order) -> int:
+    """Return what is to be paid: runs in the loop of the run host."""
+    await asyncio.sleep(BEFORE_SECONDS)
+    record(order.ledger, order.number, "validate")
+    return order.amount
+
+
+def _work(order: Order, activity: str) -> None:
+    time.sleep(BEFORE_SECONDS)
+    record(order.ledger, order.number, activity)
+    time.sleep(AFTER_SECONDS)
+
+
+@activity(name="demo.charge")
+def charge(order: Order, amount: int) -> str:
+    """Take the money: runs in a thread of the run host."""
+    _work(order, "charge")
+    return f"payment-{order.number}-{amount}"
+
+
+@activity(name="demo.refund")
+def refund(order: Order, payment: str) -> None:
+    """Give the money back."""
+    _work(order, "refund")
+
+
+@activity(name="demo.ship", executor="process")
+def ship(order: Order, payment: str) -> str:
+    """Hand the parcel over: runs in the activity host."""
+    _work(order, "ship")
+    return f"shipped for {payment}"
+
+
+@workflow(name="demo.order", signals=[review])
+async def process_order(order: Order) -> str:
+    """See an order through, whatever dies on the way."""
+    amount = await validate(order)
+    async with continuum.saga() as saga:
+        payment = await charge(order, amount)
+        saga.add(refund, order, payment)
+        verdict = await review.wait(timeout=REVIEW_TIMEOUT, default="approved")
+        if verdict == "rejected":
+            await saga.compensate()
+            return f"refunded {payment}"
+        await continuum.sleep(PACKING_SECONDS)
+        return await ship(order, payment)

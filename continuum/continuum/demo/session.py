@@ -1,0 +1,93 @@
+"""The demo from beginning to end: a Postgres, a node, the orders, the audit, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+
+from continuum.app import started_node
+from continuum.config import NodeConfig
+from continuum.demo.audit import Report, audit
+from continuum.demo.display import Display, display, show_report
+from continuum.demo.driving import ORDERS, amounts, drive
+from continuum.demo.ledger import entries
+from continuum.embedded import EmbeddedPostgres
+from continuum.embedded.account import server_account
+from continuum.embedded.directory import new_temporary_directory
+from continuum.errors import ContinuumError
+from continuum.schema import migrate_schema
+
+SCHEMA = "continuum"
+
+
+class DemoFailed(ContinuumError):
+    """The demo could not be carried out; the message says why and where to look."""
+
+
+def main() -> int:
+    """Run the demo; return 0 when every order ended as it should and 1 otherwise."""
+    console = Console(file=sys.stdout, highlight=False)
+    began = time.monotonic()
+    with _ended_like_an_interrupt(), _directory() as directory:
+        log = directory / "node.log"
+        try:
+            with display(console, ORDERS) as shown:
+                report = _run(directory, log, shown)
+        except ContinuumError as error:
+            raise DemoFailed(f"{error}{_kept(log)}") from error
+        show_report(console, report)
+        if report.problems:
+            console.print(f"the demo failed{_kept(log)}", soft_wrap=True)
+            return 1
+    console.print(
+        f"every order ended as it should: nothing lost, stuck or journaled twice "
+        f"({time.monotonic() - began:.0f} s)"
+    )
+    return 0
+
+
+def _run(directory: Path, log: Path, shown: Display) -> Report:
+    ledger = directory / "ledger"
+    with _postgres(shown) as dsn, _stderr_to(log):
+        shown.say("starting a node: 2 run hosts, 1 activity host")
+        config = NodeConfig(
+            modules=["continuum.demo.orders"], dsn=dsn, schema=SCHEMA, run_hosts=2, activity_hosts=1
+        )
+        with started_node(config) as node:
+            shown.say(f"running {ORDERS} orders: validate, charge, wait for a review, sleep, ship")
+            seen, killing = asyncio.run(drive(node, str(ledger), shown))
+            return audit(amounts(), seen, entries(ledger), killing)
+
+
+@contextmanager
+def _postgres(shown: Display) -> Iterator[str]:
+    shown.say("starting an embedded Postgres")
+    data = new_temporary_directory(server_account(os.environ, uid=os.geteuid()))
+    try:
+        with EmbeddedPostgres(data) as server:
+            applied = asyncio.run(migrate_schema(server.dsn, SCHEMA))
+            shown.say(f"migrated: {', '.join(f'{version:04}' for version in applied)}")
+            yield server.dsn
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+
+
+@contextmanager
+def _directory() -> Iterator[Path]:
+    """Yield a directory for the ledger and the log; it goes, unless it holds a log that was kept."""
+    directory = Path(tempfile.mkdtemp(prefix="continuum-demo-"))
+    try:
+        yield directory
+    except BaseException as error:
+        if not isinstance(error, DemoFailed):
+            shutil.rmtree(directory, ignore_errors=True)
+        raise
