@@ -1,0 +1,84 @@
+"""`python -m bench [SECTION ...]`: measure, print, and write the figures."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from bench.database import server
+from bench.machine import machine
+from bench.report import NoMeasuredPart, show, write_json, write_measured_part
+from bench.sections import SECTIONS
+from bench.sizes import FULL, QUICK, TINY, Sizes
+from continuum.errors import ContinuumError
+
+HERE = Path(__file__).resolve().parent
+SIZES = {"full": FULL, "quick": QUICK, "tiny": TINY}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench", description="Measure the engine beside a floor, in one run."
+    )
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"any of: {', '.join(SECTIONS)} (all)")
+    parser.add_argument("--size", choices=SIZES, default="full", help="how much work (default: full)")
+    parser.add_argument(
+        "--quick", action="store_const", const="quick", dest="size", help="the same as --size quick"
+    )
+    parser.add_argument("--dsn", help="a server to measure on; otherwise a durable one of our own")
+    parser.add_argument(
+        "--json", type=Path, default=HERE / "results.json", metavar="PATH", help="where to write"
+    )
+    parser.add_argument(
+        "--write-results",
+        nargs="?",
+        type=Path,
+        const=HERE / "RESULTS.md",
+        metavar="PATH",
+        help="also rewrite the measured part of RESULTS.md",
+    )
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Measure what was asked for."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    names = given.sections or list(SECTIONS)
+    unknown = [name for name in names if name not in SECTIONS]
+    if unknown:
+        parser.error(f"there is no section {unknown[0]!r}; choose from {', '.join(SECTIONS)}")
+    console = Console()
+    try:
+        results = _measure(names, SIZES[given.size], given.dsn, console)
+        results["command"] = shlex.join(["python", "-m", "bench", *arguments])
+        show(results, console)
+        write_json(results, given.json)
+        if given.write_results is not None:
+            write_measured_part(results, given.write_results)
+    except (ContinuumError, NoMeasuredPart) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    console.print(f"written to {given.json}")
+    return 0
+
+
+def _measure(names: list[str], sizes: Sizes, dsn: str | None, console: Console) -> dict[str, Any]:
+    sections: dict[str, Any] = {}
+    with server(dsn) as measured_on:
+        facts = machine(measured_on.dsn)
+        for name in names:
+            console.print(f"[bold]{SECTIONS[name].title}[/bold]")
+            sections[name] = SECTIONS[name].measure(
+                measured_on, sizes, lambda line: console.print(f"  {line}")
+            )
+    return {"machine": facts, "rounds": sizes.rounds, "sections": sections}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,215 @@
+"""The floor: the least that writes the same rows. No engine: plain coroutines and a group commit.
+
+A run is inserted, claimed by an update, and completed by an update, each with a commit
+that the run waits for; a step is the same two events with payloads of the same sizes,
+and one commit wait, for a result travels with the announcement of the step after it.
+There is no fence, no lease, no replay, no mailbox, no typed decoding, and nobody is told.
+
+It is meant to be hard to beat: one statement a commit whatever it carries, prepared,
+with packed arrays, on one connection, everything that waits in one commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgpack
+import psycopg
+from psycopg import sql
+
+from continuum.journal.postgres import arrays
+
+# Bodies as the engine writes them: name, calling function, place, arguments, options.
+CALLER, PLACE = "steps_in_a_row", "bench/flows.py:37"
+SCHEDULED, COMPLETED, SIGNALLED = 1, 2, 8
+# As many runs in motion as one run host has.
+ACTIVE_RUNS = 1_000
+FORMAT = b"\x01"
+
+_INSERT = """INSERT INTO {schema}.runs (id, workflow, namespace, input, due_at)
+    SELECT s.id, 'steps_in_a_row', 'default', s.input, clock_timestamp()
+    FROM unnest(%s, %s) AS s (id, input)"""
+_CLAIM = """UPDATE {schema}.runs r SET owner = 1, token = nextval('{schema}.fencing_token'), state = 1,
+    due_at = NULL, attempt = r.attempt + 1, fresh = false, version = '1', updated_at = clock_timestamp()
+    FROM unnest(%s) AS c (id) WHERE r.id = c.id"""
+_EVENTS = """INSERT INTO {schema}.events (run_id, seq, type, at, payload)
+    SELECT e.* FROM unnest(%s, %s, %s, %s, %s) AS e (run_id, seq, type, at, payload)"""
+_COMPLETE = """UPDATE {schema}.runs r SET state = 4, owner = NULL, result = d.result,
+    updated_at = clock_timestamp(), completed_at = clock_timestamp()
+    FROM unnest(%s, %s) AS d (id, result) WHERE r.id = d.id"""
+_POST = """INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
+    SELECT p.run_id, 1, 'go', p.key, p.payload FROM unnest(%s, %s, %s) AS p (run_id, key, payload)"""
+_TAKE = "DELETE FROM {schema}.inbox i USING unnest(%s) AS t (run_id) WHERE i.run_id = t.run_id"
+
+Row = tuple[Any, ...]
+_pack = msgpack.Packer(use_bin_type=True).pack
+
+
+class GroupCommit:
+    """One commit in flight; everything that waits goes into the next."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any], schema: str) -> None:
+        self._connection = connection
+        self._schema = schema
+        self._statements: dict[tuple[bool, ...], bytes] = {}
+        self._rows: tuple[list[Row], ...] = ([], [], [], [], [], [])
+        self._waiting: list[asyncio.Future[None]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def commit(
+        self,
+        *,
+        insert: Row | None = None,
+        claim: Row | None = None,
+        events: Sequence[Row] = (),
+        complete: Row | None = None,
+        post: Row | None = None,
+        take: Row | None = None,
+    ) -> None:
+        """Return once these rows are durable."""
+        inserts, claims, all_events, completions, posts, takes = self._rows
+        if insert is not None:
+            inserts.append(insert)
+        if claim is not None:
+            claims.append(claim)
+        all_events.extend(events)
+        if complete is not None:
+            completions.append(complete)
+        if post is not None:
+            posts.append(post)
+        if take is not None:
+            takes.append(take)
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        self._waiting.append(future)
+        if self._writer is None:
+            self._writer = loop.create_task(self._write())
+        await future
+
+    async def _write(self) -> None:
+        while self._waiting:
+            waiting, self._waiting = self._waiting, []
+            rows, self._rows = self._rows, ([], [], [], [], [], [])
+            parameters: list[arrays.PackedArray] = []
+            for kind, some in zip(_KINDS, rows, strict=True):
+                if some:
+                    parameters.extend(
+                        pack(column) for pack, column in zip(kind[1], zip(*some, strict=True), strict=True)
+                    )
+            await self._connection.execute(
+                self._statement(tuple(map(bool, rows))), parameters, prepare=True, binary=True
+            )
+            for future in waiting:
+                future.set_result(None)
+        self._writer = None
+
+    def _statement(self, kinds: tuple[bool, ...]) -> bytes:
+        known = self._statements.get(kinds)
+        if known is None:
+            parts = [text for (text, _), wanted in zip(_KINDS, kinds, strict=True) if wanted]
+            ahead = ", ".join(f"w{number} AS ({part})" for number, part in enumerate(parts[:-1]))
+            text = (f"WITH {ahead} " if ahead else "") + parts[-1]
+            known = self._statements[kinds] = text.replace("{schema}", self._schema).encode()
+        return known
+
+
+_KINDS: tuple[tuple[str, tuple[Any, ...]], ...] = (
+    (_INSERT, (arrays.packed_uuids, arrays.byteas)),
+    (_CLAIM, (arrays.packed_uuids,)),
+    (
+        _EVENTS,
+        (arrays.packed_uuids, arrays.integers, arrays.smallints, arrays.timestamps, arrays.byteas),
+    ),
+    (_COMPLETE, (arrays.packed_uuids, arrays.byteas)),
+    (_POST, (arrays.packed_uuids, arrays.texts, arrays.byteas)),
+    (_TAKE, (arrays.packed_uuids,)),
+)
+
+
+@asynccontextmanager
+async def group_commit(dsn: str, schema: str) -> AsyncIterator[GroupCommit]:
+    """Open one connection and commit through it."""
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        arrays.register(connection)
+        # Made while the tables are small, a plan would scan them for ever.
+        await connection.execute(sql.SQL("SET enable_hashjoin = off"))
+        await connection.execute(sql.SQL("SET enable_mergejoin = off"))
+        yield GroupCommit(connection, schema)
+
+
+def new_id() -> bytes:
+    """Make a run id, ready to be sent; ids made one after the other are neighbours in the index."""
+    return b"\x00\x00\x00\x10" + (time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10)
+
+
+def body(*parts: object) -> bytes:
+    """Pack the body of an event."""
+    packed: bytes = FORMAT + _pack(parts)
+    return packed
+
+
+async def step(value: int) -> int:
+    """Do what the engine's measured activity does."""
+    return value + 1
+
+
+async def run(group: GroupCommit, steps: int, active: asyncio.Semaphore) -> int:
+    """Insert, claim, take every step of, and complete one run."""
+    run_id = new_id()
+    await group.commit(insert=(run_id, body((steps,), None)))
+    async with active:
+        await group.commit(claim=(run_id,))
+        value = seq = 0
+        events: list[Row] = []
+        for _ in range(steps):
+            announced = body("step", CALLER, PLACE, body((value,), None), None)
+            events.append((run_id, seq, SCHEDULED, time.time_ns() // 1000, announced))
+            await group.commit(events=events)
+            value = await step(value)
+            answer = body(seq, FORMAT + _pack(value))
+            events = [(run_id, seq + 1, COMPLETED, time.time_ns() // 1000, answer)]
+            seq += 2
+        await group.commit(events=events, complete=(run_id, FORMAT + _pack(value)))
+    return value
+
+
+async def run_many(group: GroupCommit, runs: int, steps: int) -> None:
+    """Take many runs from insert to completion, side by side."""
+    active = asyncio.Semaphore(ACTIVE_RUNS)
+    results = await asyncio.gather(*(run(group, steps, active) for _ in range(runs)))
+    if results != [steps] * runs:
+        raise AssertionError("the floor lost count of its steps")
+
+
+async def one_by_one(group: GroupCommit, runs: int, steps: int) -> list[float]:
+    """Take runs from insert to completion one after the other; return how long each took."""
+    active = asyncio.Semaphore(ACTIVE_RUNS)
+    seconds: list[float] = []
+    for _ in range(runs):
+        begin = time.perf_counter()
+        await run(group, steps, active)
+        seconds.append(time.perf_counter() - begin)
+    return seconds
+
+
+async def signals(group: GroupCommit, runs: int) -> list[float]:
+    """Post to the inbox, then turn the post into history and complete; return how long each took."""
+    ids = [new_id() for _ in range(runs)]
+    for run_id in ids:
+        await group.commit(insert=(run_id, body((), None)))
+        await group.commit(claim=(run_id,))
+    seconds: list[float] = []
+    for number, run_id in enumerate(ids):
+        begin = time.perf_counter()
+        value = FORMAT + _pack(number)
+        key = os.urandom(16).hex()
+        await group.commit(post=(run_id, key, body(value)))
+        event = (run_id, 0, SIGNALLED, time.time_ns() // 1000, body("go", value, key))
+        await group.commit(events=[event], complete=(run_id, value), take=(run_id,))
+        seconds.append(time.perf_counter() - begin)
+    return seconds

@@ -1,0 +1,65 @@
+"""What the measured runs do. A node loads this module by its name."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from pathlib import Path
+
+from continuum import Signal, activity, workflow
+
+# Long enough that a thousand runs are all in the middle of something when a process is killed.
+SLOW_STEP_SECONDS = 0.05
+PAGE_BYTES = 4096
+
+go = Signal("go", int)
+
+
+@activity
+async def step(i: int) -> int:
+    """Do what any step does at least."""
+    return i + 1
+
+
+@workflow
+async def steps_in_a_row(n: int) -> int:
+    """Take `n` steps, one after the other."""
+    value = 0
+    for _ in range(n):
+        value = await step(value)
+    return value
+
+
+@workflow
+async def parked() -> int:
+    """Wait for a signal, as long as it takes."""
+    return await go.wait()
+
+
+@activity
+async def slow_step(i: int) -> int:
+    """Do what a step does that waits for the network."""
+    await asyncio.sleep(SLOW_STEP_SECONDS)
+    return i + 1
+
+
+@workflow
+async def slow_steps(n: int) -> int:
+    """Take `n` slow steps, one after the other."""
+    value = 0
+    for _ in range(n):
+        value = await slow_step(value)
+    return value
+
+
+@activity
+def resident_bytes() -> int:
+    """Return the memory of the process that runs this, garbage collected."""
+    gc.collect()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES
+
+
+@workflow
+async def memory_of_host() -> int:
+    """Return how much memory the run host of this run has."""
+    return await resident_bytes()

@@ -1,0 +1,76 @@
+"""What a parked run weighs: the growth of a run host from N parked runs to 2 N, divided by N.
+
+The difference of two sizes leaves out what a host weighs anyway, and what the first N
+runs made it reserve. The host measures itself, in an activity, after a full collection.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+import continuum
+from bench.database import Server, fresh_schema
+from bench.flows import memory_of_host, parked
+from bench.processes import node
+from bench.sizes import Sizes
+from continuum.client.client import Client
+
+Results = dict[str, Any]
+Tell = Callable[[str], None]
+DEADLINE_SECONDS = 180.0
+LOOK_SECONDS = 0.1
+
+
+def of_parked_runs(server: Server, sizes: Sizes, tell: Tell) -> Results:
+    """Measure a host that keeps every parked run, and one that puts nearly all of them away."""
+    results: Results = {"runs": sizes.parked}
+    for name, kept in (("live", 4 * sizes.parked), ("evicted", sizes.kept_live_when_evicting)):
+        with (
+            fresh_schema(server.dsn) as schema,
+            node(dsn=server.dsn, schema=schema, run_hosts=1, activity_hosts=0, live_parked_runs=kept),
+        ):
+            before, once, twice = asyncio.run(_grow(server.dsn, schema, sizes.parked, kept))
+        results[f"{name}_bytes_per_run"] = (twice - once) / sizes.parked
+        results[f"{name}_host_mib"] = [size / 2**20 for size in (before, once, twice)]
+        tell(f"{name}: {results[f'{name}_bytes_per_run']:,.0f} bytes a run")
+    return results
+
+
+async def _grow(dsn: str, schema: str, runs: int, kept: int) -> tuple[int, int, int]:
+    async with continuum.connect(dsn, schema=schema) as client:
+        sizes = [await _size(client)]
+        for total in (runs, 2 * runs):
+            await asyncio.gather(*(client.start(parked) for _ in range(runs)))
+            await _until_at_rest(dsn, schema, total, kept)
+            sizes.append(await _size(client))
+        return sizes[0], sizes[1], sizes[2]
+
+
+async def _size(client: Client) -> int:
+    handle = await client.start(memory_of_host)
+    return await handle.result(DEADLINE_SECONDS)
+
+
+async def _until_at_rest(dsn: str, schema: str, total: int, kept: int) -> None:
+    """Return once all runs are parked and no more of them are live than are to be kept."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    text = SQL(
+        "SELECT count(*) FILTER (WHERE state = 2), count(*) FILTER (WHERE state = 2 AND owner IS NOT NULL)"
+        " FROM {}"
+    )
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        while True:
+            cursor = await connection.execute(text.format(Identifier(schema, "runs")))
+            row = await cursor.fetchone()
+            assert row is not None
+            if row[0] == total and row[1] <= kept:
+                return
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{row[0]} of {total} runs are parked, {row[1]} of them live")
+            await asyncio.sleep(LOOK_SECONDS)

@@ -1,0 +1,12 @@
+"""A node for `processes.node`: `python -m bench.node JSON`, what `continuum run-node` runs."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from continuum.app import run_node
+from continuum.config import NodeConfig
+
+if __name__ == "__main__":
+    sys.exit(run_node(NodeConfig(**json.loads(sys.argv[1]))))

@@ -1,0 +1,116 @@
+"""One measured process: `python -m bench.program NAME JSON`, started by `processes.py`.
+
+It prepares, says `ready`, waits for a line, does its work and prints one line of JSON.
+So nothing that was measured before weighs on it, and several begin together.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from typing import Any
+
+from bench import engine, floor
+from continuum_actors.host_process import COLLECTOR_THRESHOLDS
+
+Work = Callable[[], Awaitable[dict[str, Any]]]
+Prepare = Callable[[AsyncExitStack, dict[str, Any]], Awaitable[Work]]
+# Code paths, prepared statements and the database's caches warm up before anything counts.
+WARM_UP_RUNS = 100
+
+
+async def _timed(work: Awaitable[object]) -> dict[str, Any]:
+    cpu, begin = time.process_time(), time.monotonic()
+    await work
+    end = time.monotonic()
+    return {"begin": begin, "end": end, "cpu": time.process_time() - cpu}
+
+
+async def _floor_throughput(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
+    group = await stack.enter_async_context(floor.group_commit(given["dsn"], given["schema"]))
+    await floor.run_many(group, WARM_UP_RUNS, given["steps"])
+    return lambda: _timed(floor.run_many(group, given["runs"], given["steps"]))
+
+
+async def _floor_latency(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
+    group = await stack.enter_async_context(floor.group_commit(given["dsn"], given["schema"]))
+    await floor.one_by_one(group, 20, given["steps"])
+
+    async def work() -> dict[str, Any]:
+        return {"seconds": await floor.one_by_one(group, given["runs"], given["steps"])}
+
+    return work
+
+
+async def _floor_signals(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
+    group = await stack.enter_async_context(floor.group_commit(given["dsn"], given["schema"]))
+    await floor.signals(group, 20)
+
+    async def work() -> dict[str, Any]:
+        return {"seconds": await floor.signals(group, given["runs"])}
+
+    return work
+
+
+async def _engine_throughput(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
+    client = await stack.enter_async_context(engine.subject(**_where(given)))
+    await engine.run_many(client, WARM_UP_RUNS, given["steps"])
+    return lambda: _timed(engine.run_many(client, given["runs"], given["steps"]))
+
+
+async def _engine_latency(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
+    client = await stack.enter_async_context(engine.subject(**_where(given)))
+    await engine.one_by_one(client, 20, min(given["steps"], 20))
+
+    async def work() -> dict[str, Any]:
+        cpu = time.process_time()
+        seconds = await engine.one_by_one(client, given["runs"], given["steps"])
+        return {"seconds": seconds, "cpu": time.process_time() - cpu}
+
+    return work
+
+
+async def _engine_signals(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
+    client = await stack.enter_async_context(engine.subject(**_where(given)))
+    await engine.signals(client, 20)
+
+    async def work() -> dict[str, Any]:
+        return {"seconds": await engine.signals(client, given["runs"])}
+
+    return work
+
+
+def _where(given: dict[str, Any]) -> dict[str, Any]:
+    return {name: given[name] for name in ("dsn", "schema", "embedded")}
+
+
+PROGRAMS: dict[str, Prepare] = {
+    "floor_throughput": _floor_throughput,
+    "floor_latency": _floor_latency,
+    "floor_signals": _floor_signals,
+    "engine_throughput": _engine_throughput,
+    "engine_latency": _engine_latency,
+    "engine_signals": _engine_signals,
+}
+
+
+async def main(name: str, given: dict[str, Any]) -> None:
+    """Prepare, wait to be told, work, and say how it went."""
+    async with AsyncExitStack() as stack:
+        work = await PROGRAMS[name](stack, given)
+        # Both sides spare the collector what lives long, as a run host's process does.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*COLLECTOR_THRESHOLDS)
+        print("ready", flush=True)
+        await asyncio.to_thread(sys.stdin.readline)
+        print(json.dumps(await work()), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], json.loads(sys.argv[2])))

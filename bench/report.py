@@ -1,0 +1,72 @@
+"""Where the results go: the terminal, a JSON file, and the measured part of RESULTS.md."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from bench.tables import Table, figures_to_reach, tables
+
+Results = dict[str, Any]
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+class NoMeasuredPart(Exception):
+    """The file has no place for the results."""
+
+
+def show(results: Results, console: Console) -> None:
+    """Print every table."""
+    for table in (*tables(results), figures_to_reach(results)):
+        if not table.rows:
+            continue
+        shown = RichTable(title=table.title, title_justify="left")
+        for number, heading in enumerate(table.headings):
+            shown.add_column(heading, justify="right" if number else "left")
+        for row in table.rows:
+            shown.add_row(*(cell.replace("**", "").replace("`", "") for cell in row))
+        console.print(shown)
+
+
+def write_json(results: Results, path: Path) -> None:
+    """Write everything that was measured."""
+    path.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def write_measured_part(results: Results, path: Path) -> None:
+    """Replace what stands between the marks; the prose around it stays."""
+    text = path.read_text()
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise NoMeasuredPart(f"{path} has no lines {BEGIN} and {END}; put them where the tables are to be")
+    path.write_text(f"{before}{BEGIN}\n{_markdown(results)}{END}{after}")
+
+
+def _markdown(results: Results) -> str:
+    machine = results["machine"]
+    made = (
+        f"Made by `{results['command']}` on {machine['cores']} cores of {machine['cpu']},"
+        f" {machine['memory_gib']:g} GiB, {machine['system']}; Python {machine['python']},"
+        f" Postgres {machine['postgres']} on the same machine, psycopg {machine['psycopg']}."
+        f" Load of the machine when it began: {machine['load_before']:.2f}. Rounds: {results['rounds']}."
+    )
+    lines = ["", made, ""]
+    for table in (figures_to_reach(results), *tables(results)):
+        if table.rows:
+            lines += [*_markdown_table(table), ""]
+    return "\n".join(lines)
+
+
+def _markdown_table(table: Table) -> list[str]:
+    return [
+        f"### {table.title}",
+        "",
+        "| " + " | ".join(table.headings) + " |",
+        "|" + "|".join("---" if not number else "---:" for number in range(len(table.headings))) + "|",
+        *("| " + " | ".join(row) + " |" for row in table.rows),
+    ]

@@ -1,0 +1,33 @@
+"""What can be measured, by name, in the order in which it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bench import idle, latency, long_runs, memory, recovery, throughput
+from bench.database import Server
+from bench.sizes import Sizes
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One kind of measurement."""
+
+    title: str
+    measure: Callable[[Server, Sizes, Tell], dict[str, Any]]
+
+
+SECTIONS: dict[str, Section] = {
+    "throughput": Section("Throughput, host and client in one process", throughput.one_process),
+    "node": Section("Throughput, node of two run hosts and a client", throughput.two_processes),
+    "latency": Section("Latency of a single run, one process", latency.single_runs),
+    "signals": Section("Signal round trip, one process", latency.signal_round_trips),
+    "steps": Section("Cost of a step by length of the run, one process", long_runs.cost_of_a_step),
+    "recovery": Section("kill -9 of a run host, node of two", recovery.after_a_kill),
+    "memory": Section("Memory of a parked run, node of one run host", memory.of_parked_runs),
+    "idle": Section("An idle node", idle.of_an_idle_node),
+}

@@ -1,0 +1,54 @@
+"""How much is measured: enough for a figure to stand, or just enough to see that everything works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """Numbers of runs and rounds. Both sides of a comparison do the same work."""
+
+    rounds: int = 3
+    # Steps of a run, and how many runs begin at once: about as long for each row.
+    throughput: dict[int, int] = field(default_factory=lambda: {0: 8_000, 1: 6_000, 10: 2_500, 100: 300})
+    # Steps of a run, and how many follow one another.
+    latency: dict[int, int] = field(default_factory=lambda: {0: 150, 1: 150, 10: 60})
+    signals: int = 150
+    long_runs: dict[int, int] = field(default_factory=lambda: {10: 60, 100: 10, 10_000: 1})
+    runs_in_flight: int = 1_000
+    slow_steps: int = 20
+    parked: int = 5_000
+    kept_live_when_evicting: int = 100
+    idle_seconds: float = 30.0
+    # A new node settles first: caches fill, statistics are sent.
+    idle_after_seconds: float = 12.0
+
+
+FULL = Sizes()
+QUICK = Sizes(
+    rounds=1,
+    throughput={0: 800, 1: 600, 10: 250, 100: 30},
+    latency={0: 30, 1: 30, 10: 10},
+    signals=30,
+    long_runs={10: 20, 100: 4, 2_000: 1},
+    runs_in_flight=200,
+    slow_steps=20,
+    parked=500,
+    kept_live_when_evicting=50,
+    idle_seconds=5.0,
+    idle_after_seconds=3.0,
+)
+TINY = Sizes(
+    rounds=1,
+    throughput={0: 20, 2: 10},
+    latency={0: 3, 2: 3},
+    signals=3,
+    long_runs={2: 3, 20: 1},
+    runs_in_flight=20,
+    slow_steps=10,
+    parked=40,
+    kept_live_when_evicting=10,
+    idle_seconds=1.0,
+    idle_after_seconds=0.5,
+)

@@ -1,0 +1,135 @@
+"""The results as tables: a title, headings and rows of text, for the terminal and for the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bench.sections import SECTIONS
+from bench.targets import verdicts
+
+Results = dict[str, Any]
+Row = tuple[str, ...]
+Rows = list[Row]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table of text."""
+
+    title: str
+    headings: Row
+    rows: Rows
+
+
+def figures_to_reach(results: Results) -> Table:
+    """Return what was to be reached beside what was measured."""
+    rows: Rows = [
+        (
+            each.figure,
+            each.target,
+            each.measured,
+            "yes" if each.reached else "**missed**",
+            f"`{each.section}`",
+        )
+        for each in verdicts(results["sections"])
+    ]
+    return Table("Figures to reach", ("figure", "target", "measured", "reached", "section"), rows)
+
+
+def tables(results: Results) -> Iterator[Table]:
+    """Return a table for each section that was measured."""
+    for name, figures in results["sections"].items():
+        headings, rows = _ROWS[name](figures)
+        yield Table(SECTIONS[name].title, headings, rows)
+
+
+def _throughput(figures: Results) -> tuple[Row, Rows]:
+    rows: Rows = [
+        (
+            steps,
+            f"{row['runs']:,}",
+            f"{row['floor_runs_per_second']:,.0f}",
+            f"{row['engine_runs_per_second']:,.0f}",
+            f"{row['engine_steps_per_second']:,.0f}" if int(steps) else "",
+            f"{row['ratio'] * 100:.0f} %",
+        )
+        for steps, row in figures.items()
+    ]
+    return ("steps", "runs", "floor runs/s", "engine runs/s", "engine steps/s", "engine ÷ floor"), rows
+
+
+def _times(name: str, row: Results) -> Row:
+    ends = (f"{row[f'{side}_{end}_ms']:.2f}" for side in ("floor", "engine") for end in ("p50", "p99"))
+    return (name, *ends, f"{row['ratio']:.2f} times")
+
+
+_TIME_HEADINGS = ("floor p50 ms", "floor p99 ms", "engine p50 ms", "engine p99 ms", "engine ÷ floor")
+
+
+def _latency(figures: Results) -> tuple[Row, Rows]:
+    return ("steps", *_TIME_HEADINGS), [_times(steps, row) for steps, row in figures.items()]
+
+
+def _signals(figures: Results) -> tuple[Row, Rows]:
+    return ("", *_TIME_HEADINGS), [_times("signal to result", figures)]
+
+
+def _steps(figures: Results) -> tuple[Row, Rows]:
+    rows: Rows = [
+        (f"{int(steps):,}", f"{row['step_us']:,.0f}", f"{row['step_cpu_us']:,.0f}")
+        for steps, row in figures.items()
+        if isinstance(row, dict)
+    ]
+    ratios = (figures["longest_over_shortest"], figures["longest_over_shortest_cpu"])
+    rows.append(("longest ÷ shortest", *(f"{ratio:.2f}" for ratio in ratios)))
+    return ("steps of the run", "µs a step", "µs CPU a step"), rows
+
+
+def _recovery(figures: Results) -> tuple[Row, Rows]:
+    rows: Rows = [
+        ("runs in flight", f"{figures['runs_in_flight']:,}"),
+        ("of them owned by the killed host", f"{figures['owned_by_the_dead']:,.0f}"),
+        ("kill to first resumed progress", f"{figures['first_progress_ms']:,.0f} ms"),
+        ("the same, worst round", f"{figures['first_progress_ms_worst']:,.0f} ms"),
+        ("kill to all of its runs resumed", f"{figures['all_resumed_ms']:,.0f} ms"),
+        ("kill to every run completed", f"{figures['all_done_ms']:,.0f} ms"),
+    ]
+    return ("", "median"), rows
+
+
+def _memory(figures: Results) -> tuple[Row, Rows]:
+    rows: Rows = [
+        (
+            kind,
+            f"{figures[f'{kind}_bytes_per_run']:,.0f}",
+            *(f"{size:.1f}" for size in figures[f"{kind}_host_mib"]),
+        )
+        for kind in ("live", "evicted")
+    ]
+    runs = figures["runs"]
+    return ("", "bytes a run", "host MiB, empty", f"with {runs:,} runs", f"with {2 * runs:,} runs"), rows
+
+
+def _idle(figures: Results) -> tuple[Row, Rows]:
+    rows: Rows = [
+        ("queries a second", f"{figures['queries_per_second']:.2f}"),
+        ("processor, all processes", f"{figures['cpu_percent']:.2f} %"),
+        ("processes", str(figures["processes"])),
+        ("watched for", f"{figures['seconds']:.0f} s"),
+        ("counted in", figures["counted_in"]),
+    ]
+    return ("", "measured"), rows
+
+
+_ROWS = {
+    "throughput": _throughput,
+    "node": _throughput,
+    "latency": _latency,
+    "signals": _signals,
+    "steps": _steps,
+    "recovery": _recovery,
+    "memory": _memory,
+    "idle": _idle,
+}

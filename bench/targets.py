@@ -1,0 +1,137 @@
+"""The figures to reach, and what of the results each is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+Results = dict[str, Any]
+PERCENT_OF_FLOOR = 35
+# The host weighs itself in pages, and its allocator returns memory when it likes: less than
+# this, over thousands of runs, is nothing.
+NOTHING_BYTES = 64
+LONG_RUN = "10000"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One figure to reach. `read` gives it from a section's results, `reached` judges it."""
+
+    figure: str
+    target: str
+    section: str
+    read: Callable[[Results], float]
+    show: Callable[[float], str]
+    reached: Callable[[float], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A target beside what was measured."""
+
+    figure: str
+    target: str
+    measured: str
+    reached: bool
+    section: str
+
+
+def _percent(value: float) -> str:
+    return f"{value * 100:.0f} % of the floor"
+
+
+def _throughput(figure: str, section: str, steps: str) -> Target:
+    return Target(
+        figure,
+        f"at least {PERCENT_OF_FLOOR} % of the floor",
+        section,
+        lambda results: float(results[steps]["ratio"]),
+        _percent,
+        lambda value: value >= PERCENT_OF_FLOOR / 100,
+    )
+
+
+def _at_most(
+    figure: str, target: str, section: str, name: str, limit: float, show: Callable[[float], str]
+) -> Target:
+    return Target(
+        figure, target, section, lambda results: float(results[name]), show, lambda value: value <= limit
+    )
+
+
+TARGETS = (
+    _throughput("10-step runs, throughput, one process", "throughput", "10"),
+    _throughput("10-step runs, throughput, node of two run hosts", "node", "10"),
+    _throughput("no-op runs, throughput, one process", "throughput", "0"),
+    _throughput("no-op runs, throughput, node of two run hosts", "node", "0"),
+    Target(
+        "single 10-step run, latency",
+        "at most twice the floor",
+        "latency",
+        lambda results: float(results["10"]["ratio"]),
+        lambda value: f"{value:.2f} times the floor",
+        lambda value: value <= 2,
+    ),
+    _at_most(
+        "per-step cost in a 10,000-step run ÷ in a 10-step run, time",
+        "at most 1.2",
+        "steps",
+        "longest_over_shortest",
+        1.2,
+        lambda value: f"{value:.2f}",
+    ),
+    _at_most(
+        "the same, processor time",
+        "at most 1.2",
+        "steps",
+        "longest_over_shortest_cpu",
+        1.2,
+        lambda value: f"{value:.2f}",
+    ),
+    _at_most(
+        "kill -9 of a run host: first resumed progress",
+        "at most 500 ms",
+        "recovery",
+        "first_progress_ms",
+        500,
+        lambda value: f"{value:.0f} ms",
+    ),
+    _at_most(
+        "evicted parked run",
+        "0 bytes",
+        "memory",
+        "evicted_bytes_per_run",
+        NOTHING_BYTES,
+        lambda value: f"{value:,.0f} bytes",
+    ),
+    _at_most(
+        "live parked run",
+        "at most 12 KB",
+        "memory",
+        "live_bytes_per_run",
+        12_000,
+        lambda value: f"{value / 1000:.1f} KB",
+    ),
+    _at_most(
+        "idle node, queries",
+        "at most 2 a second",
+        "idle",
+        "queries_per_second",
+        2,
+        lambda value: f"{value:.2f} a second",
+    ),
+    _at_most("idle node, processor", "at most 1 %", "idle", "cpu_percent", 1, lambda value: f"{value:.2f} %"),
+)
+
+
+def verdicts(sections: Results) -> Iterator[Verdict]:
+    """Judge every target whose section was measured in the size that it names."""
+    for target in TARGETS:
+        if target.section == "steps" and LONG_RUN not in sections.get("steps", {}):
+            continue
+        try:
+            value = target.read(sections[target.section])
+        except KeyError:
+            continue
+        yield Verdict(target.figure, target.target, target.show(value), target.reached(value), target.section)

@@ -1,0 +1,108 @@
+"""The bench itself: it runs, and what it writes can be read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.report import BEGIN, END, NoMeasuredPart, write_measured_part
+from bench.series import median_ratio, quantile
+from bench.targets import verdicts
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the bench in a process of its own and return how it ended."""
+    return subprocess.run(
+        [sys.executable, "-m", "bench", *arguments],
+        cwd=ROOT,
+        env={"PYTHONPATH": ":".join(filter(None, sys.path)), "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_bench_writes_what_it_measured_as_json(dsn: str, tmp_path: Path) -> None:
+    written = tmp_path / "results.json"
+    ended = bench("throughput", "latency", "signals", "--size", "tiny", "--dsn", dsn, "--json", str(written))
+    assert ended.returncode == 0, ended.stderr
+    results = json.loads(written.read_text())
+    assert list(results["sections"]) == ["throughput", "latency", "signals"]
+    assert results["sections"]["throughput"]["0"]["ratio"] > 0
+
+
+def test_a_kill_in_the_bench_ends_with_every_run_completed(dsn: str, tmp_path: Path) -> None:
+    written = tmp_path / "results.json"
+    ended = bench("recovery", "--size", "tiny", "--dsn", dsn, "--json", str(written))
+    assert ended.returncode == 0, ended.stderr
+    figures = json.loads(written.read_text())["sections"]["recovery"]
+    assert 0 < figures["first_progress_ms"] <= figures["all_done_ms"]
+
+
+def test_an_unknown_section_is_named_and_nothing_is_measured(tmp_path: Path) -> None:
+    ended = bench("speed", "--json", str(tmp_path / "results.json"))
+    assert ended.returncode == 2
+    assert "there is no section 'speed'; choose from" in ended.stderr
+
+
+def test_writing_results_keeps_the_prose(tmp_path: Path) -> None:
+    file = tmp_path / "RESULTS.md"
+    file.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    write_measured_part(results_of({"idle": IDLE}), file)
+    text = file.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith(f"{END}\nafter\n")
+    assert "old" not in text
+    assert "| queries a second | 0.50 |" in text
+
+
+def test_a_file_without_a_place_for_the_results_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "RESULTS.md"
+    file.write_text("prose\n")
+    with pytest.raises(NoMeasuredPart, match="has no lines"):
+        write_measured_part(results_of({}), file)
+    assert file.read_text() == "prose\n"
+
+
+def test_a_figure_beyond_its_target_is_missed() -> None:
+    judged = {each.figure: each.reached for each in verdicts({"idle": {**IDLE, "cpu_percent": 1.5}})}
+    assert judged == {"idle node, queries": True, "idle node, processor": False}
+
+
+def test_the_ratio_of_two_series_is_the_median_of_their_pairs() -> None:
+    assert median_ratio([1.0, 9.0, 4.0], [2.0, 3.0, 4.0]) == 1.0
+
+
+def test_a_high_quantile_of_few_values_is_the_largest() -> None:
+    assert quantile([3.0, 1.0, 2.0], 0.99) == 3.0
+
+
+IDLE = {
+    "queries_per_second": 0.5,
+    "cpu_percent": 0.5,
+    "processes": 6,
+    "seconds": 20.0,
+    "counted_in": "the server's log",
+}
+
+
+def results_of(sections: dict[str, object]) -> dict[str, object]:
+    """Return results as the bench makes them."""
+    machine = {
+        "cores": 2,
+        "cpu": "a processor",
+        "memory_gib": 8.0,
+        "system": "Linux",
+        "python": "3.11.0",
+        "postgres": "18.0",
+        "psycopg": "3.3",
+        "load_before": 0.1,
+    }
+    return {"machine": machine, "command": "python -m bench", "rounds": 3, "sections": sections}
