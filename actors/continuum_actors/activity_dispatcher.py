@@ -25,7 +25,7 @@ from continuum.journal.port import ClaimedTask, InboxKind, LeaseLost, Post, Task
 from continuum.policy import ActivityOptions
 from continuum_actors import limits
 from continuum_actors import messages as say
-from continuum_actors.attempt import Attempt, HardKill
+from continuum_actors.attempt import Attempt, HardKill, start_task
 from continuum_actors.backoff import until_available
 from continuum_actors.failures import describe_error
 from continuum_actors.host import Host
@@ -59,6 +59,7 @@ class ActivityDispatcher(Actor):
         self._beating = False
 
     def init(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._host.activities = self
         self._poll()
 
@@ -72,14 +73,25 @@ class ActivityDispatcher(Actor):
         """Run an attempt of a run's own activity; the run hears how it ended."""
         definition: Activity[..., object] = pending.definition
         key = pending.options.get("key") if pending.options else None
-        attempt = self._attempt(
-            definition, run_id, pending.seq, pending.arguments, pending.attempt, options.timeout, key
+        dispatch = pending.attempt + pending.crashes
+        attempt = Attempt(
+            definition,
+            run_id,
+            pending.seq,
+            pending.arguments,
+            pending.attempt,
+            options.timeout,
+            key,
+            self._loop,
+            self._note_beat,
         )
         self._own[run_id, pending.seq] = (attempt, run)
+        if definition.is_async and dispatch == 1 and key is None and options.timeout is None:
+            work = self._run_simply(attempt)
+        else:
+            work = self._run_own(attempt, dispatch)
         # Kept by the attempt alone: the set of background tasks would cost a callback for every step.
-        attempt.task = asyncio.get_running_loop().create_task(
-            self._run_own(attempt, pending.attempt + pending.crashes)
-        )
+        attempt.task = start_task(work, self._loop)
 
     def adopt(self, run_id: RunId, seq: int, run: ActorRef) -> bool:
         """Let the run's new actor hear of an attempt that still goes on here; False when none does."""
@@ -108,25 +120,36 @@ class ActivityDispatcher(Actor):
         """Whether anything still runs or waits to be told."""
         return bool(self._own or self._claimed or self._answers or self._background)
 
+    async def _run_simply(self, attempt: Attempt) -> None:
+        """The path of nearly every step: one coroutine, nothing but the call."""
+        try:
+            args, kwargs = attempt.enter()
+            result = attempt.definition.encode_result(await attempt.definition.fn(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - whatever an activity raises is its failure
+            self._failed(attempt, error)
+        else:
+            self._returned(attempt, result)
+
     async def _run_own(self, attempt: Attempt, dispatch: int) -> None:
         try:
-            if dispatch == 1 and attempt.key is None:
-                result = await attempt.run(self._threads, self._kill)
-            else:
-                result = await self._result_of(attempt, dispatch)
-        except BaseException as error:
-            _, run = self._own.pop((attempt.run_id, attempt.seq))
-            if isinstance(error, asyncio.CancelledError) and self.ref.exit_reason is not None:
-                raise
-            run.cast(say.ActivityRaised(attempt.seq, *describe_error(error)))
-            return
+            result = await self._result_of(attempt, dispatch)
+        except BaseException as error:  # noqa: BLE001 - whatever an activity raises is its failure
+            self._failed(attempt, error)
+        else:
+            self._returned(attempt, result)
+
+    def _returned(self, attempt: Attempt, result: bytes) -> None:
         _, run = self._own.pop((attempt.run_id, attempt.seq))
         if run.alive:
             run.cast(say.ActivityCompleted(attempt.seq, result))
         else:
-            self._begin(
-                self._post([Post(attempt.run_id, InboxKind.ACTIVITY_COMPLETED, str(attempt.seq), (result,))])
-            )
+            self.salvage(attempt.run_id, [(attempt.seq, result)])
+
+    def _failed(self, attempt: Attempt, error: BaseException) -> None:
+        _, run = self._own.pop((attempt.run_id, attempt.seq))
+        if isinstance(error, asyncio.CancelledError) and self.ref.exit_reason is not None:
+            raise error
+        run.cast(say.ActivityRaised(attempt.seq, *describe_error(error)))
 
     async def _post(self, posts: Sequence[Post]) -> None:
         await until_available(
@@ -134,28 +157,6 @@ class ActivityDispatcher(Actor):
         )
 
     # One attempt.
-
-    def _attempt(
-        self,
-        definition: Activity[..., object],
-        run_id: RunId,
-        seq: int,
-        arguments: bytes,
-        number: int,
-        timeout: float | None,
-        key: str | None,
-    ) -> Attempt:
-        return Attempt(
-            definition,
-            run_id,
-            seq,
-            arguments,
-            number,
-            timeout,
-            key,
-            asyncio.get_running_loop(),
-            self._note_beat,
-        )
 
     async def _result_of(self, attempt: Attempt, dispatch: int) -> bytes:
         journal = self._host.journal
@@ -223,8 +224,16 @@ class ActivityDispatcher(Actor):
 
     async def _run_claimed(self, task: ClaimedTask) -> None:
         definition = self._host.code.activities[task.activity]
-        attempt = self._attempt(
-            definition, task.run_id, task.seq, task.arguments, task.attempt, task.timeout or None, task.key
+        attempt = Attempt(
+            definition,
+            task.run_id,
+            task.seq,
+            task.arguments,
+            task.attempt,
+            task.timeout or None,
+            task.key,
+            self._loop,
+            self._note_beat,
         )
         self._claimed[task.run_id, task.seq, task.dispatch] = attempt
         try:

@@ -6,9 +6,10 @@ import asyncio
 import contextvars
 import faulthandler
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from typing import IO
+from typing import IO, Any
 
 from continuum.activity import Activity
 from continuum.activity_context import ActivityContext, enter_activity
@@ -81,10 +82,15 @@ class Attempt:
         async with asyncio.timeout(self._timeout):
             return await self._run(threads)
 
+    def enter(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Make this attempt the current one and return the arguments of the call."""
+        call = self.definition.arguments.decode_call(self._arguments)
+        enter_activity(self.context)
+        return call
+
     async def _run(self, threads: Executor) -> bytes:
         definition = self.definition
-        args, kwargs = definition.arguments.decode_call(self._arguments)
-        enter_activity(self.context)
+        args, kwargs = self.enter()
         if definition.is_async:
             value = await definition.fn(*args, **kwargs)
         else:
@@ -93,6 +99,13 @@ class Attempt:
                 threads, lambda: here.run(definition.fn, *args, **kwargs)
             )
         return definition.encode_result(value)
+
+
+def start_task(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
+    """Start a task, where Python can (3.12) at once: work that never waits then costs no turn of the loop."""
+    if sys.version_info >= (3, 12):
+        return asyncio.Task(work, loop=loop, eager_start=True)
+    return loop.create_task(work)
 
 
 def _in_loop(loop: asyncio.AbstractEventLoop, beat: Beat, run_id: RunId, seq: int, data: bytes) -> None:

@@ -112,7 +112,9 @@ async def control_main(context: ProcessContext) -> None:
             recovery.send(seconds)
 
     def heartbeater() -> Actor:
-        return Heartbeater(journal, node, ttl=config.lease_ttl, draw=draw, expiring=expiring)
+        return Heartbeater(
+            journal, node, ttl=config.lease_ttl, watchdog=config.watchdog, draw=draw, expiring=expiring
+        )
 
     children = [
         ChildSpec("registry", lambda: RegistryActor(registry)),

@@ -63,7 +63,7 @@ class Heartbeater(Actor):
         ttl: float,
         draw: Callable[[], float],
         expiring: Callable[[float], None],
-        watchdog: float = limits.WATCHDOG_SECONDS,
+        watchdog: float,
     ) -> None:
         self._journal = journal
         self._node = node
@@ -97,7 +97,8 @@ class Heartbeater(Actor):
             self.ref.send(task.exception())
 
     async def _renew_for_ever(self) -> None:
-        every = self._ttl / limits.RENEWALS_PER_LEASE
+        # A long lease must not make the watchdog slow.
+        every = min(self._ttl / limits.RENEWALS_PER_LEASE, self._watchdog / 2)
         while True:
             self._now.clear()
             workers: list[WorkerId] = []

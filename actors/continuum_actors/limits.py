@@ -32,8 +32,6 @@ POISON_AFTER_DEATHS = 3
 ANSWERS_PER_STATEMENT = 500
 # How often a process shows that its loop turns.
 BEAT_SECONDS = 0.25
-# A loop that has not turned for this long is stuck in user code.
-WATCHDOG_SECONDS = 15.0
 # Rows that ended runs left behind cost only space.
 SWEEP_SECONDS = 60.0
 # A history this much longer than its snapshot gets a new one.

@@ -19,6 +19,7 @@ class ProcessConfig:
     modules: tuple[str, ...]
     queues: Mapping[str, int]
     lease_ttl: float
+    watchdog: float
     run_hosts: int
     activity_hosts: int
     address: str

@@ -28,11 +28,11 @@ from continuum_actors.host import Host
 from continuum_actors.run_writes import dispatch_number, final_transition, options_of, task_for
 from continuum_supervision import NORMAL, Actor, ExitReason
 
-_COMPLETED = {
+_COMPLETED: dict[int, EventType] = {
     EventType.ACTIVITY_SCHEDULED: EventType.ACTIVITY_COMPLETED,
     EventType.COMPENSATION_SCHEDULED: EventType.COMPENSATION_COMPLETED,
 }
-_FAILED = {
+_FAILED: dict[int, EventType] = {
     EventType.ACTIVITY_SCHEDULED: EventType.ACTIVITY_FAILED,
     EventType.COMPENSATION_SCHEDULED: EventType.COMPENSATION_FAILED,
 }
@@ -182,7 +182,7 @@ class Run(Actor):
         self._local.discard(seq)
         activity = self._execution.pending.get(seq)
         if activity is not None:
-            self._apply(_COMPLETED[EventType(activity.type)], (seq, result))
+            self._apply(_COMPLETED[activity.type], (seq, result))
 
     def _raised(self, seq: int, type: str, text: str, traceback: str, names: frozenset[str]) -> None:
         """An attempt failed: try again after a while, or tell the code."""
@@ -217,7 +217,7 @@ class Run(Actor):
 
     def _fail(self, activity: PendingActivity, type: str, text: str, traceback: str) -> None:
         body = (activity.seq, type, text, traceback, activity.attempt)
-        self._apply(_FAILED[EventType(activity.type)], body)
+        self._apply(_FAILED[activity.type], body)
 
     def _due(self) -> None:
         """Fire the timers that are due, and hand out again the activities whose back-off is over."""

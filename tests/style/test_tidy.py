@@ -32,6 +32,7 @@ DOORS = {
         "continuum/continuum/journal/postgres/*",
         "continuum/continuum/client/*",
         "continuum/continuum/embedded/*",
+        "continuum/continuum/schema.py",
         "migrations/continuum_migrations/*",
     ),
     "psycopg_pool": ("continuum/continuum/journal/postgres/*",),

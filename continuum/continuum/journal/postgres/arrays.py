@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
 
 from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Dumper
@@ -89,6 +90,13 @@ class Doubles(PackedArray):
     element_oid, array_oid = 701, 1022
 
 
+def _interleaved(pair: str, size: int, values: Sequence[int]) -> bytes:
+    """Each element behind its length, packed in one call."""
+    return struct.pack(
+        ">" + pair * len(values), *chain.from_iterable(zip(repeat(size), values, strict=False))
+    )
+
+
 def uuid_bytes(run_id: str) -> bytes:
     """Return a run id as an array element."""
     return b"\x00\x00\x00\x10" + bytes.fromhex(run_id.replace("-", ""))
@@ -106,23 +114,17 @@ def packed_uuids(elements: Sequence[bytes]) -> Uuids:
 
 def bigints(values: Sequence[int]) -> Bigints:
     """Pack 64-bit integers."""
-    return Bigints(
-        len(values), [b"\x00\x00\x00\x08" + value.to_bytes(8, "big", signed=True) for value in values]
-    )
+    return Bigints(len(values), [_interleaved("iq", 8, values)])
 
 
 def integers(values: Sequence[int]) -> Integers:
     """Pack 32-bit integers."""
-    return Integers(
-        len(values), [b"\x00\x00\x00\x04" + value.to_bytes(4, "big", signed=True) for value in values]
-    )
+    return Integers(len(values), [_interleaved("ii", 4, values)])
 
 
 def smallints(values: Sequence[int]) -> Smallints:
     """Pack 16-bit integers."""
-    return Smallints(
-        len(values), [b"\x00\x00\x00\x02" + value.to_bytes(2, "big", signed=True) for value in values]
-    )
+    return Smallints(len(values), [_interleaved("ih", 2, values)])
 
 
 def booleans(values: Sequence[bool]) -> Booleans:
