@@ -108,7 +108,7 @@ def journaled_twice(history: Sequence[Event]) -> int:
 
 def _problems(number: int, amount: int, order: Seen | None, done: Mapping[tuple[int, str], int]) -> list[str]:
     if order is None:
-        return [f"order {number} is lost: it was acknowledged, and no run has it"]
+        return [f"order {number} is lost: no run has it"]
     run = order.run
     if run.state not in ENDED:
         return [f"order {number} is stuck: run {run.id} is {run.state} ({run.reason or 'no reason given'})"]

@@ -64,9 +64,7 @@ def _line(console: Console, text: str) -> None:
 
 
 @contextmanager
-def display(
-    console: Console, total: int, clock: Callable[[], float] = time.monotonic
-) -> Iterator[Display]:
+def display(console: Console, total: int, clock: Callable[[], float] = time.monotonic) -> Iterator[Display]:
     """Show progress until the end of the block."""
     if not console.is_terminal or console.is_dumb_terminal:
         yield _Lines(console, total, clock)

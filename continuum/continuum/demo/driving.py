@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -49,23 +49,46 @@ def amounts() -> dict[int, int]:
 async def drive(node: RunningNode, ledger: str, display: Display) -> tuple[dict[int, Seen], Killing | None]:
     """Run every order, kill two processes meanwhile, and return what the journal says of the orders."""
     progress = Progress()
-    async with connect(node.dsn, schema=node.schema) as client, asyncio.TaskGroup() as watching:
-        watcher = watching.create_task(_watch(node, progress, display))
+    async with connect(node.dsn, schema=node.schema) as client:
+        orders = [
+            asyncio.create_task(_one_order(client, Order(number, amount, ledger), progress))
+            for number, amount in amounts().items()
+        ]
+        watcher = asyncio.create_task(_watch(node, progress, display))
         try:
-            async with asyncio.timeout(STUCK_AFTER_SECONDS), asyncio.TaskGroup() as orders:
-                for number, amount in amounts().items():
-                    order = Order(number, amount, ledger)
-                    orders.create_task(_one_order(client, order, number * ARRIVAL_SECONDS, progress))
-        except TimeoutError:
-            # The audit names every order that is not over.
-            display.say(f"not every order has ended within {STUCK_AFTER_SECONDS:.0f} s")
-        watcher.cancel()
+            await _all_ended(orders, watcher, display)
+        finally:
+            for task in (watcher, *orders):
+                task.cancel()
+            answers = await asyncio.gather(*orders, return_exceptions=True)
+        for number, answer in enumerate(answers):
+            if isinstance(answer, Exception):
+                display.say(f"order {number} was refused: {answer}")
         display.progress(len(progress.run_ids), progress.ended)
         return await _seen(client, progress.run_ids), progress.killing
 
 
-async def _one_order(client: Client, order: Order, arrival: float, progress: Progress) -> None:
-    await asyncio.sleep(arrival)
+async def _all_ended(
+    orders: Sequence[asyncio.Task[None]], watcher: asyncio.Task[None], display: Display
+) -> None:
+    ended = asyncio.create_task(_all(orders))
+    done, _ = await asyncio.wait(
+        (ended, watcher), timeout=STUCK_AFTER_SECONDS, return_when=asyncio.FIRST_COMPLETED
+    )
+    if watcher in done:
+        watcher.result()
+    if ended not in done:
+        # The audit names every order that is not over.
+        display.say(f"not every order has ended within {STUCK_AFTER_SECONDS:.0f} s")
+        ended.cancel()
+
+
+async def _all(orders: Sequence[asyncio.Task[None]]) -> None:
+    await asyncio.wait(orders)
+
+
+async def _one_order(client: Client, order: Order, progress: Progress) -> None:
+    await asyncio.sleep(order.number * ARRIVAL_SECONDS)
     run = await client.start(process_order, order, idempotency_key=f"order-{order.number}")
     progress.run_ids[order.number] = run.id
     verdict = verdict_on(order.number)
@@ -99,8 +122,7 @@ def _kill(node: RunningNode, display: Display) -> Killing:
     for process in (host, activity_host):
         os.kill(process.pid, signal.SIGKILL)
     display.say(
-        f"kill -9 {host.pid} ({host.id}) and {activity_host.pid} ({activity_host.id}); "
-        "orders keep coming in"
+        f"kill -9 {host.pid} ({host.id}) and {activity_host.pid} ({activity_host.id}); orders keep coming in"
     )
     return Killing(at, host.pid)
 

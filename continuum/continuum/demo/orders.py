@@ -17,10 +17,11 @@ from continuum.workflow import workflow
 # are sent within the first second, so that a slow machine does not let one come too late.
 REVIEW_TIMEOUT = timedelta(seconds=4)
 PACKING_SECONDS = 1.5
-# What the other side of an activity takes before it acts, and before it answers. A kill
-# between the two makes an effect that no journal knows of.
-BEFORE_SECONDS = 0.05
-AFTER_SECONDS = 0.05
+# What the other side of an activity takes before it acts, and then before it answers. A kill
+# between the two leaves an effect that no journal knows of, and the activity runs again.
+VALIDATING_SECONDS = 0.05
+BANKING_SECONDS = 0.1, 0.3
+SHIPPING_SECONDS = 0.03, 0.03
 
 
 @dataclass(frozen=True)
@@ -38,34 +39,35 @@ review = Signal("review", str)
 @activity(name="demo.validate")
 async def validate(order: Order) -> int:
     """Return what is to be paid: runs in the loop of the run host."""
-    await asyncio.sleep(BEFORE_SECONDS)
+    await asyncio.sleep(VALIDATING_SECONDS)
     record(order.ledger, order.number, "validate")
     return order.amount
 
 
-def _work(order: Order, activity: str) -> None:
-    time.sleep(BEFORE_SECONDS)
+def _act(order: Order, activity: str, takes: tuple[float, float]) -> None:
+    before, after = takes
+    time.sleep(before)
     record(order.ledger, order.number, activity)
-    time.sleep(AFTER_SECONDS)
+    time.sleep(after)
 
 
 @activity(name="demo.charge")
 def charge(order: Order, amount: int) -> str:
     """Take the money: runs in a thread of the run host."""
-    _work(order, "charge")
+    _act(order, "charge", BANKING_SECONDS)
     return f"payment-{order.number}-{amount}"
 
 
 @activity(name="demo.refund")
 def refund(order: Order, payment: str) -> None:
     """Give the money back."""
-    _work(order, "refund")
+    _act(order, "refund", BANKING_SECONDS)
 
 
 @activity(name="demo.ship", executor="process")
 def ship(order: Order, payment: str) -> str:
     """Hand the parcel over: runs in the activity host."""
-    _work(order, "ship")
+    _act(order, "ship", SHIPPING_SECONDS)
     return f"shipped for {payment}"
 
 

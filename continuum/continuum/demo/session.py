@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from rich.console import Console
 
@@ -27,6 +29,7 @@ from continuum.errors import ContinuumError
 from continuum.schema import migrate_schema
 
 SCHEMA = "continuum"
+STDERR = 2
 
 
 class DemoFailed(ContinuumError):
@@ -37,11 +40,11 @@ def main() -> int:
     """Run the demo; return 0 when every order ended as it should and 1 otherwise."""
     console = Console(file=sys.stdout, highlight=False)
     began = time.monotonic()
-    with _ended_like_an_interrupt(), _directory() as directory:
-        log = directory / "node.log"
+    with _ended_like_an_interrupt(), tempfile.TemporaryDirectory(prefix="continuum-demo-") as directory:
+        log = Path(directory) / "node.log"
         try:
             with display(console, ORDERS) as shown:
-                report = _run(directory, log, shown)
+                report = _run(Path(directory) / "ledger", log, shown)
         except ContinuumError as error:
             raise DemoFailed(f"{error}{_kept(log)}") from error
         show_report(console, report)
@@ -55,8 +58,7 @@ def main() -> int:
     return 0
 
 
-def _run(directory: Path, log: Path, shown: Display) -> Report:
-    ledger = directory / "ledger"
+def _run(ledger: Path, log: Path, shown: Display) -> Report:
     with _postgres(shown) as dsn, _stderr_to(log):
         shown.say("starting a node: 2 run hosts, 1 activity host")
         config = NodeConfig(
@@ -82,12 +84,40 @@ def _postgres(shown: Display) -> Iterator[str]:
 
 
 @contextmanager
-def _directory() -> Iterator[Path]:
-    """Yield a directory for the ledger and the log; it goes, unless it holds a log that was kept."""
-    directory = Path(tempfile.mkdtemp(prefix="continuum-demo-"))
+def _stderr_to(log: Path) -> Iterator[None]:
+    """Send standard error, which the processes of the node inherit, to a file."""
+    sys.stderr.flush()
+    ours = os.dup(STDERR)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        yield directory
-    except BaseException as error:
-        if not isinstance(error, DemoFailed):
-            shutil.rmtree(directory, ignore_errors=True)
-        raise
+        os.dup2(target, STDERR)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(ours, STDERR)
+        os.close(target)
+        os.close(ours)
+
+
+@contextmanager
+def _ended_like_an_interrupt() -> Iterator[None]:
+    """Answer SIGTERM as Ctrl-C is answered, so that both leave nothing behind."""
+
+    def terminated(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, terminated)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _kept(log: Path) -> str:
+    """Put the node's log where it stays, and return where; nothing when the node said nothing."""
+    if not log.exists() or not log.stat().st_size:
+        return ""
+    descriptor, kept = tempfile.mkstemp(prefix="continuum-demo-", suffix=".log")
+    os.close(descriptor)
+    shutil.copyfile(log, kept)
+    return f"; the node's log is {kept}"
