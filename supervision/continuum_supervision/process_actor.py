@@ -4,6 +4,9 @@ It runs in the main thread of its own OS process. While a batch is on its way to
 next one gathers, so a flood of messages becomes few large ones.
 """
 
+# Thespian has no types; what pyright guesses from its source is wrong for what a subclass may do.
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false
+
 import logging
 import os
 import socket

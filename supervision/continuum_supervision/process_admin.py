@@ -4,6 +4,9 @@ The stock one calls setsid, forks away from its starter and lives until somebody
 is killed leaves it and every actor behind.
 """
 
+# Thespian has no types; what pyright guesses from its source is wrong for what a subclass may do.
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false
+
 import os
 import signal
 from typing import Any

@@ -5,6 +5,9 @@ order. It decides nothing by itself: see `process_decisions.py` and `process_pee
 ends the node; a node that is not supervised must not go on.
 """
 
+# Thespian has no types; what pyright guesses from its source is wrong for what a subclass may do.
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false
+
 import logging
 import os
 import pickle

@@ -6,6 +6,9 @@ exposed port is known. Forked processes inherit all of it. The classes replaced 
 Thespian version: another one is refused by name before anything starts.
 """
 
+# Thespian has no types; what pyright guesses from its source is wrong for what a subclass may do.
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false
+
 import importlib.metadata
 import os
 import pickle

@@ -138,7 +138,9 @@ def _typed_dict_keys(cls: Any) -> dict[str, tuple[bool, Any]]:
 
 
 def _typed_dict_fit(annotation: Any, cls: Any, fit_of: Callable[[Any], Fit]) -> Fit:
-    given = dict(zip(getattr(cls, "__parameters__", ()), typing.get_args(annotation), strict=False))
+    given: dict[Any, Any] = dict(
+        zip(getattr(cls, "__parameters__", ()), typing.get_args(annotation), strict=False)
+    )
     fits: dict[str, Fit] = {}
     for name, (_, hint) in _typed_dict_keys(cls).items():
         inner = getattr(hint, "__parameters__", ())

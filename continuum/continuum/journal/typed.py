@@ -105,9 +105,10 @@ def _compile(annotation: Any) -> Shape:
         return _unresolved(annotation)
     if isinstance(annotation, typing.NewType):
         return shape_of(annotation.__supertype__)
-    if hasattr(annotation, "__value__"):  # type X = ...
-        return shape_of(annotation.__value__)
-    origin = typing.get_origin(annotation)
+    alias: Any = annotation
+    if hasattr(alias, "__value__"):  # type X = ...
+        return shape_of(alias.__value__)
+    origin: Any = typing.get_origin(annotation)
     if hasattr(origin, "__value__"):
         return shape_of(origin.__value__[typing.get_args(annotation)])
     return _compile_generic(annotation, origin or annotation, typing.get_args(annotation))
@@ -203,7 +204,8 @@ def _subclass(cls: Any, base: type, arguments: tuple[Any, ...]) -> Shape:
     def fit(value: Any) -> Any:
         plain = inner.fit(value)
         try:
-            return cls(None, plain) if is_defaultdict else cls(plain)
+            # pyright cannot know that the subclass of a plain type takes what its base takes.
+            return cls(None, plain) if is_defaultdict else cls(plain)  # pyright: ignore[reportCallIssue]
         except Exception as error:
             raise Misfit(f"{type(error).__name__}: {error}") from error
 

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from continuum.errors import JournalUnavailable, SchemaOutOfDate
@@ -120,9 +121,7 @@ class Database:
             connection = await self._connect()
             try:
                 for topic in topics:
-                    await connection.execute(
-                        psycopg.sql.SQL("LISTEN {}").format(psycopg.sql.Identifier(topic))
-                    )
+                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(topic)))
             except BaseException:
                 # Whoever is told no longer has it, also when cancelled, and nobody else would close it.
                 await connection.close()

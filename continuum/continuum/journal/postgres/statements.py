@@ -23,7 +23,7 @@ class Statements:
                 f"schema {schema!r} must be lower-case letters, digits and underscores, at most 41 of them"
             )
         quoted = sql.Identifier(schema).as_string(None)
-        text = files(__package__).joinpath("statements.sql").read_text()
+        text = files("continuum.journal.postgres").joinpath("statements.sql").read_text()
         parts = _NAME.split(text)[1:]
         self._statements = {
             name: body.strip().rstrip(";").replace("{schema}", quoted).encode()
