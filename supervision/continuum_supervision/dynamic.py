@@ -110,7 +110,7 @@ class DynamicSupervisor(Actor):
         self._adopt(ref, None)
         return ref
 
-    async def terminate_child(self, ref: ActorRef, timeout: float | None = STOP_TIMEOUT_S) -> None:  # on our clock
+    async def terminate_child(self, ref: ActorRef, timeout: float | None = STOP_TIMEOUT_S) -> None:
         """Stop one child for good; one that is gone is no error."""
         if ref in self._children:
             self._children[ref] = None

@@ -41,7 +41,7 @@ class ActorRef(Mailbox):
         if self._exit_reason is None:
             self._post(INFO, message, None)
 
-    async def call(self, request: object, timeout: float | None = CALL_TIMEOUT_S) -> Any:  # on our clock
+    async def call(self, request: object, timeout: float | None = CALL_TIMEOUT_S) -> Any:
         """Ask handle_call and wait; raises ActorDied or TimeoutError."""
         actor = self._actor
         if self._exit_reason is not None or actor is None:
@@ -62,7 +62,7 @@ class ActorRef(Mailbox):
         if self._exit_reason is None:
             self._post(STOP, reason, None)
 
-    async def stop(self, reason: ExitReason = SHUTDOWN, timeout: float | None = STOP_TIMEOUT_S) -> ExitReason:  # on our clock
+    async def stop(self, reason: ExitReason = SHUTDOWN, timeout: float | None = STOP_TIMEOUT_S) -> ExitReason:
         """End the actor, killing it after the timeout; returns when it is over."""
         actor = self._actor
         if actor is not None:
