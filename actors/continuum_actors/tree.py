@@ -18,6 +18,7 @@ from continuum_actors.journal_writer import JournalWriter
 from continuum_actors.run_supervisor import RunSupervisor
 from continuum_actors.signal_router import SignalRouter
 from continuum_actors.snapshotter import Snapshotter
+from continuum_actors.task_listener import TaskListener
 from continuum_actors.timer_wheel import TimerWheel
 from continuum_actors.worker_lease import WorkerLease
 from continuum_supervision import ChildSpec, Registry, RegistryActor, Shutdown, Strategy, Supervisor
@@ -56,6 +57,7 @@ def activity_host_children(host: Host) -> list[ChildSpec]:
     return [
         ChildSpec("activity_dispatcher", lambda: ActivityDispatcher(host, isolated=True)),
         ChildSpec("worker_lease", lambda: WorkerLease(host), shutdown=Shutdown.INFINITY),
+        ChildSpec("task_listener", lambda: TaskListener(host)),
     ]
 
 
