@@ -39,8 +39,9 @@ class DrainRequested:
 class ControlledNode:
     """This node as the heartbeater and the cluster actor see it, kept up to date by notices."""
 
-    def __init__(self, context: ProcessContext, config: ProcessConfig) -> None:
+    def __init__(self, context: ProcessContext, config: ProcessConfig, workflows: Sequence[str]) -> None:
         self._context = context
+        self._workflows = workflows
         self._config = config
         self._started: dict[str, ProcessStarted] = {}
         self.state = "up"
@@ -71,7 +72,9 @@ class ControlledNode:
         # The root supervisor is the parent that forked this process.
         listed.append(("node_supervisor", os.getppid()))
         listed += sorted((notice.role, notice.pid) for notice in self._started.values())
-        return NodeFacts(config.node, config.launcher_pid, config.address, self.state, listed)
+        return NodeFacts(
+            config.node, config.launcher_pid, config.address, self.state, listed, self._workflows
+        )
 
     def kill(self, process_id: str) -> None:
         notice = self._started.get(process_id)
@@ -102,9 +105,9 @@ async def control_main(context: ProcessContext) -> None:
         return int.from_bytes(os.urandom(4), "big") / (1 << 32)
 
     await until_available(journal.open, "connecting", draw)
-    node = ControlledNode(context, config)
-    registry = Registry()
     code = load_code(config.modules)
+    node = ControlledNode(context, config, sorted(code.workflows))
+    registry = Registry()
 
     def expiring(seconds: float) -> None:
         recovery = registry.whereis("recovery")
@@ -146,8 +149,10 @@ def _hear(node: ControlledNode, registry: Registry, incoming: Incoming) -> None:
     match message:
         case ProcessStarted():
             node.started(message)
+            _tell(registry.whereis("heartbeater"), None)
         case ProcessDied():
             node.died(message)
+            _tell(registry.whereis("heartbeater"), None)
             if message.last.worker_id:
                 executing = message.last.executing
                 _tell(

@@ -9,6 +9,7 @@ CREATE TABLE {schema}.nodes (
     address text NOT NULL,
     state text NOT NULL,
     processes jsonb NOT NULL DEFAULT '[]',
+    workflows text[] NOT NULL DEFAULT '{}',
     drain boolean NOT NULL DEFAULT false,
     renewed_at timestamptz NOT NULL DEFAULT now()
 ) WITH (fillfactor = 50);

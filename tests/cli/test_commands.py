@@ -158,8 +158,19 @@ def test_nodes_say_who_they_are(cli: CommandLine) -> None:
         "state": "running",
         "live_runs": 0,
         "processes": [{"role": "run_host", "pid": 8}],
+        "workflows": [],
     }
     assert cli("nodes", "list").out.splitlines()[1].startswith("north\t7\t")
+
+
+def test_a_name_that_no_running_node_knows_is_refused_before_anything_is_written(cli: CommandLine) -> None:
+    facts = NodeFacts(NodeId("north"), 7, "local", "up", [], ["greeting", "order_flow"])
+    on_journal(cli, lambda journal: journal.renew([], 10.0, facts))
+    on_journal(cli, lambda journal: journal.register_worker(NodeId("north"), "run_host", 8, 60.0))
+    refused = cli("start", "order_flaw")
+    assert refused.code == 1
+    assert refused.err.strip().endswith("'order_flaw'; they have greeting, order_flow")
+    assert cli("runs", "list", "--json").json["entries"] == []
 
 
 def test_a_node_can_be_asked_to_stop(cli: CommandLine) -> None:

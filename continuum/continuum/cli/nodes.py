@@ -58,4 +58,5 @@ def _facts(node: NodeRow) -> dict[str, Any]:
         "live_runs": node.live_runs,
         "lease_age": node.lease_age,
         "processes": [{"role": role, "pid": pid} for role, pid in node.processes],
+        "workflows": node.workflows,
     }

@@ -9,7 +9,8 @@ import click
 
 from continuum.cli.database import Target, ask, database_options, json_option
 from continuum.cli.values import json_value, named_json, to_json
-from continuum.client import connect
+from continuum.client import Client, RunHandle, connect
+from continuum.errors import UnknownWorkflow
 
 
 @click.command()
@@ -33,18 +34,28 @@ def start(
     schema: str,
 ) -> None:
     """Start a run of WORKFLOW with JSON arguments and print its id."""
-    handle = ask(
-        Target(dsn, schema),
-        lambda client: client.start(
+
+    async def starting(client: Client) -> RunHandle[Any]:
+        await _check_name(client, workflow)
+        return await client.start(
             workflow,
             *arguments,
             id=run_id,
             idempotency_key=key,
             namespace=namespace,
             attributes=dict(attributes),
-        ),
-    )
-    click.echo(handle.id)
+        )
+
+    click.echo(ask(Target(dsn, schema), starting).id)
+
+
+async def _check_name(client: Client, workflow: str) -> None:
+    """Refuse a name that no running node knows; with no node running it may be right."""
+    loaded = {name for node in await client.nodes() if node.state != "lost" for name in node.workflows}
+    if loaded and workflow not in loaded:
+        raise UnknownWorkflow(
+            f"no running node has loaded a workflow named {workflow!r}; they have {', '.join(sorted(loaded))}"
+        )
 
 
 @click.command()

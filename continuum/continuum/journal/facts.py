@@ -231,6 +231,7 @@ class NodeFacts:
     address: str
     state: str
     processes: Sequence[tuple[str, int]] = ()
+    workflows: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +245,7 @@ class NodeRow:
     live_runs: int
     lease_age: float
     processes: list[tuple[str, int]]
+    workflows: list[str]
 
 
 class Renewal(NamedTuple):

@@ -128,6 +128,7 @@ class MemoryWorkers(MemoryTables):
                 live_runs=sum(len(w.runs) for w in self._workers.values() if w.worker.node == node),
                 lease_age=(now - stored.renewed_at) / MICROSECONDS,
                 processes=[(role, pid) for role, pid in stored.facts.processes],
+                workflows=list(stored.facts.workflows),
             )
             for node, stored in sorted(self._nodes.items())
         ]

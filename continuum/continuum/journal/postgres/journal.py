@@ -83,6 +83,7 @@ class PostgresJournal:
                 "address": facts.address if facts else None,
                 "state": facts.state if facts else None,
                 "processes": json.dumps(list(facts.processes)) if facts else None,
+                "workflows": list(facts.workflows) if facts else None,
             },
         )
         held, others, at, drain = rows[0]
@@ -122,8 +123,19 @@ class PostgresJournal:
 
     async def nodes(self) -> list[NodeRow]:
         return [
-            NodeRow(node, pid, address, state, live, age, [(role, number) for role, number in processes])
-            for node, pid, address, state, live, age, processes in await self._database.fetch("nodes")
+            NodeRow(
+                node,
+                pid,
+                address,
+                state,
+                live,
+                age,
+                [(role, number) for role, number in processes],
+                workflows,
+            )
+            for node, pid, address, state, live, age, processes, workflows in await self._database.fetch(
+                "nodes"
+            )
         ]
 
     # Runs, as their owner sees them.

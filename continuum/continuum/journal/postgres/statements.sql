@@ -7,11 +7,12 @@ VALUES (%s, %s, %s, clock_timestamp() + %s * interval '1 second') RETURNING id
 
 -- name: renew
 WITH facts AS (
-    INSERT INTO {schema}.nodes (node, pid, address, state, processes, renewed_at)
-    SELECT %(node)s::text, %(pid)s::integer, %(address)s::text, %(state)s::text, %(processes)s::jsonb, clock_timestamp()
+    INSERT INTO {schema}.nodes (node, pid, address, state, processes, workflows, renewed_at)
+    SELECT %(node)s::text, %(pid)s::integer, %(address)s::text, %(state)s::text, %(processes)s::jsonb,
+           %(workflows)s::text[], clock_timestamp()
     WHERE %(node)s::text IS NOT NULL
     ON CONFLICT (node) DO UPDATE SET pid = excluded.pid, address = excluded.address, state = excluded.state,
-        processes = excluded.processes, renewed_at = excluded.renewed_at,
+        processes = excluded.processes, workflows = excluded.workflows, renewed_at = excluded.renewed_at,
         -- A node that has come back under this name was not the one to stop.
         drain = nodes.drain AND nodes.pid = excluded.pid
     RETURNING drain
@@ -50,7 +51,7 @@ SELECT n.node, n.pid, n.address,
             THEN n.state ELSE 'lost' END,
        (SELECT count(*) FROM {schema}.workers w JOIN {schema}.runs r ON r.owner = w.id AND r.state <= 2
         WHERE w.node = n.node),
-       extract(epoch FROM clock_timestamp() - n.renewed_at)::float8, n.processes
+       extract(epoch FROM clock_timestamp() - n.renewed_at)::float8, n.processes, n.workflows
 FROM {schema}.nodes n ORDER BY n.node
 
 -- name: start
