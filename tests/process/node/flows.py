@@ -1,0 +1,100 @@
+"""What the nodes of these tests run. Imported by name in every process of a node."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+import continuum
+from continuum import ActivityError, Signal, activity, activity_context, workflow
+
+go = Signal("go", str)
+
+
+@activity(name="nodes.charge")
+async def charge(number: int) -> str:
+    """Run in the run host's loop."""
+    return f"payment {number}"
+
+
+@activity(name="nodes.ship")
+def ship(payment: str) -> str:
+    """Run in a thread."""
+    return f"shipped for {payment}"
+
+
+@activity(name="nodes.refund")
+async def refund(payment: str) -> None:
+    """Undo a charge."""
+
+
+@workflow(name="nodes.order")
+async def order(number: int) -> str:
+    """Charge, wait for a word, rest, ship."""
+    async with continuum.saga() as saga:
+        payment = await charge(number)
+        saga.add(refund, payment)
+        said = await go.wait()
+        await continuum.sleep(0.02)
+        return f"{said}: {await ship(payment)}"
+
+
+def shipped(number: int, said: str = "yes") -> str:
+    """What an order of this number returns."""
+    return f"{said}: shipped for payment {number}"
+
+
+@activity(name="nodes.press", executor="process")
+def press(directory: str, number: int) -> int:
+    """Leave a trace of this attempt, and wait until a file says that it may end."""
+    trace = Path(directory) / f"press-{number}-{os.getpid()}"
+    trace.write_text(str(os.getpid()))
+    while not (Path(directory) / f"release-{number}").exists():
+        # Activity code, in a process of its own.
+        os.sched_yield()
+    return activity_context().attempt
+
+
+@workflow(name="nodes.printing")
+async def printing(directory: str, number: int) -> int:
+    """Do one isolated thing."""
+    return await press(directory, number)
+
+
+@activity(name="nodes.stuck", executor="process", timeout=0.5)
+def stuck() -> bool:
+    """Hold the interpreter's lock for ever: a pattern that backtracks without end."""
+    return re.match(r"(a+)+$", "a" * 64 + "b") is None
+
+
+@workflow(name="nodes.telling")
+async def telling() -> str:
+    """Tell how an activity failed."""
+    try:
+        await stuck()
+    except ActivityError as error:
+        return error.type
+    return "it ended"
+
+
+@workflow(name="nodes.spinning")
+async def spinning() -> None:
+    """Never let the loop go."""
+    while True:
+        pass
+
+
+@workflow(name="nodes.clocked")
+async def clocked(seconds: float) -> tuple[float, float, float]:
+    """Tell the journaled time before and after a sleep, and what the machine's clock says."""
+    before = continuum.now().timestamp()
+    await continuum.sleep(seconds)
+    return before, continuum.now().timestamp(), await machine_time()
+
+
+@activity(name="nodes.machine_time")
+async def machine_time() -> float:
+    """Read the clock of the process that runs this."""
+    return time.time()

@@ -1,0 +1,106 @@
+"""Processes of a node die by kill -9, one after the other; the runs hardly notice.
+
+Leases last ten minutes here: what goes on at once does so because a death is heard of.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.process.node import flows
+from tests.process.node.nodes import DEADLINE_S, eventually, site
+
+ORDERS = 20
+
+
+async def test_a_run_host_that_is_killed_costs_its_runs_nothing(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", run_hosts=2)
+        runs = await at.orders(ORDERS)
+        victim = await at.pid("north", "run_host")
+        os.kill(victim, signal.SIGKILL)
+        await at.all_ship(runs)
+
+        async def replaced() -> bool:
+            pids = await at.pids("north", "run_host")
+            return len(pids) == 2 and victim not in pids
+
+        await at.until(replaced, "the node tells of no successor")
+
+
+async def test_an_isolated_activity_survives_its_process(dsn: str, schema: str, tmp_path: Path) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", activity_hosts=1)
+        run = await at.client.start(flows.printing, str(tmp_path), 1)
+        eventually(lambda: len(list(tmp_path.glob("press-*"))) == 1, "the activity did not begin")
+        (trace,) = tmp_path.glob("press-*")
+        os.kill(int(trace.name.rpartition("-")[2]), signal.SIGKILL)
+        eventually(lambda: len(list(tmp_path.glob("press-*"))) == 2, "it did not run again")
+        (tmp_path / "release-1").touch()
+        # A crash is no failed attempt.
+        assert await run.result(DEADLINE_S) == 1
+
+
+async def test_an_isolated_activity_out_of_time_is_killed_though_it_holds_the_interpreter(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", activity_hosts=1)
+        assert await (await at.client.start(flows.telling)).result(DEADLINE_S) == "TimeoutError"
+
+
+async def test_the_control_process_dies_and_comes_back_and_no_lease_runs_out(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", lease_ttl=3.0)
+        runs = await at.orders(ORDERS)
+        workers = await at.sql("select id from {schema}.workers order by id")
+        tokens = await at.sql("select id, token from {schema}.runs order by id")
+        for _ in range(2):
+            victim = await at.control_pid("north")
+            renewed = (await at.sql("select max(expires_at) from {schema}.workers"))[0][0]
+            os.kill(victim, signal.SIGKILL)
+
+            async def lease_goes_on(victim: int = victim, renewed: object = renewed) -> bool:
+                (latest,) = (await at.sql("select max(expires_at) from {schema}.workers"))[0]
+                return bool(latest > renewed)
+
+            await at.until(lease_goes_on, "nobody renews the lease")
+        assert await at.sql("select id from {schema}.workers order by id") == workers
+        assert await at.sql("select id, token from {schema}.runs order by id") == tokens
+        await at.all_ship(runs)
+
+
+@pytest.mark.parametrize("victim", ["launcher", "node_supervisor", "admin"])
+async def test_when_what_holds_a_node_together_dies_nothing_of_it_is_left(
+    victim: str, dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        node = at.node("north", activity_hosts=1)
+        runs = await at.orders(2)
+        if victim == "admin":
+            # The parent of the supervisor.
+            supervisor = node.seen[await at.pid("north", "node_supervisor")]
+            supervisor.parent().kill()
+        else:
+            os.kill(await at.pid("north", victim), signal.SIGKILL)
+        eventually(lambda: not node.left(), f"left behind: {node.left()}")
+        node.launcher.wait(DEADLINE_S)
+        # A node of the same name sees at once that its earlier life is over.
+        at.node("north")
+        await at.all_ship(runs)
+
+
+async def test_a_run_that_never_lets_the_loop_go_is_parked_and_the_others_go_on(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", run_hosts=1, watchdog=1.0)
+        runs = await at.orders(5)
+        endless = await at.client.start(flows.spinning)
+        await at.until_state(endless, "blocked")
+        assert "poison" in str((await endless.get()).reason)
+        await at.all_ship(runs)
