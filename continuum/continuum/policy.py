@@ -14,6 +14,8 @@ from continuum.errors import InvalidDefinition
 
 # Queue names are index keys.
 QUEUE_NAME_BYTES = 128
+# So are idempotency keys; longer ones do not fit a page of the index with its other columns.
+KEY_BYTES = 512
 # Longer than this an activity should be several, with a durable timer between.
 TIMEOUT_CEILING_SECONDS = 24 * 3600.0
 # How often a crashed process may take an activity with it before the activity is given up.
@@ -81,7 +83,11 @@ def check_key_template(key: IdempotencyKey | None, signature: inspect.Signature,
     """Refuse a key template that names something which is not a parameter."""
     if not isinstance(key, str):
         return
-    for _, field_name, _, _ in string.Formatter().parse(key):
+    try:
+        fields_named = [field_name for _, field_name, _, _ in string.Formatter().parse(key)]
+    except ValueError as error:
+        raise InvalidDefinition(f"idempotency_key of {name} is not a template: {error}") from error
+    for field_name in fields_named:
         if field_name is None:
             continue
         root = field_name.split(".")[0].split("[")[0]
@@ -95,12 +101,22 @@ def check_key_template(key: IdempotencyKey | None, signature: inspect.Signature,
 def resolve_key(
     key: IdempotencyKey, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> str:
-    """Return the idempotency key of one call."""
+    """Return the idempotency key of one call, checked: it becomes an index key of the database."""
     if callable(key):
-        return key(*args, **kwargs)
-    bound = signature.bind(*args, **kwargs)
-    bound.apply_defaults()
-    return key.format(**bound.arguments)
+        resolved: object = key(*args, **kwargs)
+    else:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        resolved = key.format(**bound.arguments)
+    if not isinstance(resolved, str) or "\0" in resolved or not 0 < _size(resolved) <= KEY_BYTES:
+        raise InvalidDefinition(
+            f"an idempotency key is text of 1 to {KEY_BYTES} bytes, not {resolved!r:.100}"
+        )
+    return resolved
+
+
+def _size(text: str) -> int:
+    return len(text.encode("utf-8", "replace"))
 
 
 def store_changes(base: ActivityOptions, options: ActivityOptions, key: str | None) -> dict[str, Any] | None:

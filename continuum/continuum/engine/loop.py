@@ -14,6 +14,7 @@ import sys
 from asyncio import events
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from continuum.engine import asyncio_repairs
@@ -229,6 +230,15 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
 
 def _close(coroutine: Any) -> None:
+    """Close a coroutine and those it awaits, innermost first: one left half-way would run on if collected."""
+    chain = [coroutine]
+    while type(awaited := getattr(chain[-1], "cr_await", None)) is CoroutineType:
+        chain.append(awaited)
+    if not all(_ends(link) for link in reversed(chain)):
+        _UNDEAD.append(coroutine)
+
+
+def _ends(coroutine: Any) -> bool:
     for _ in range(CLOSE_ATTEMPTS):
         try:
             coroutine.close()
@@ -237,9 +247,9 @@ def _close(coroutine: Any) -> None:
             continue
         except BaseException:  # noqa: BLE001
             # A finally block raised: the run is being put away, nobody is there to hear it.
-            return
-        return
-    _UNDEAD.append(coroutine)
+            return True
+        return True
+    return False
 
 
 for _name in LOOP_METHODS:

@@ -56,6 +56,10 @@ class Retry:
             )
         if not 0 <= self.jitter <= 1:
             raise InvalidDefinition(f"Retry.jitter is a fraction from 0 to 1, not {self.jitter!r}")
+        if not isinstance(self.non_retryable, tuple) or not all(map(_names_exceptions, self.non_retryable)):
+            raise InvalidDefinition(
+                f"Retry.non_retryable is a tuple of exception classes or names, not {self.non_retryable!r}"
+            )
 
     @property
     def non_retryable_names(self) -> frozenset[str]:
@@ -63,6 +67,10 @@ class Retry:
         return frozenset(
             entry if isinstance(entry, str) else exception_name(entry) for entry in self.non_retryable
         )
+
+
+def _names_exceptions(entry: object) -> bool:
+    return isinstance(entry, str) or (isinstance(entry, type) and issubclass(entry, BaseException))
 
 
 NO_RETRY = Retry()

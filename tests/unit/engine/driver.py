@@ -1,0 +1,217 @@
+"""Drives one execution in memory as the run actor does: answers, timers, signals, crashes.
+
+`Driver` plays the outside: it runs the functions of scheduled activities, fires timers
+in due order on a clock of its own and hands out signals; with a seed it draws what
+happens next. `resume_exactly` cuts a history anywhere and gives the rest of the answers
+in their order to a fresh execution.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from typing import Any, TypeAlias
+
+from continuum.engine.events import COMMANDS, Event, EventType
+from continuum.engine.execution import Execution, PendingActivity
+from continuum.engine.outcome import Completed, Failed, Outcome
+from continuum.engine.retry import backoff_delay, exception_name, wants_retry
+from continuum.journal.codec import encode
+
+Program: TypeAlias = Callable[[], Coroutine[Any, Any, Any]]
+STARTED_AT = 1_700_000_000_000_000
+SECOND = 1_000_000
+
+
+def new_execution() -> Execution:
+    """Return an execution whose randomness depends on the position in its history alone."""
+    execution = Execution(None, lambda size: random.Random(execution.events_written).randbytes(size))
+    return execution
+
+
+def told(outcome: Outcome | None) -> object:
+    """Return an outcome in a form that compares."""
+    if isinstance(outcome, Failed):
+        return "failed", type(outcome.error).__name__, str(outcome.error)
+    return outcome
+
+
+class Driver:
+    """One run from its start, or from what a crash left of its history, to its end."""
+
+    def __init__(
+        self,
+        program: Program,
+        *,
+        seed: int | None = None,
+        signals: Iterable[tuple[str, object]] = (),
+        history: Sequence[Event] = (),
+        cancel_at: int | None = None,
+    ) -> None:
+        self.execution = new_execution()
+        self.history = list(history)
+        self.executed: list[str] = []
+        self._draw = random.Random(seed) if seed is not None else None
+        self._signals = list(signals)
+        self._started: list[PendingActivity] = []
+        self._cancel_at = cancel_at
+        self._steps = 0
+        self.now = max(history[-1].at if history else 0, STARTED_AT)
+        self.execution.begin(program(), history, started_at=STARTED_AT, now=self.now)
+        self._resume(len(history))
+
+    @property
+    def outcome(self) -> Outcome | None:
+        return self.execution.outcome
+
+    @property
+    def commands(self) -> list[tuple[int, object]]:
+        """What the code asked for: types and targets."""
+        return [(event.type, event.body[0]) for event in self.history if event.type in COMMANDS]
+
+    @property
+    def scheduled(self) -> list[str]:
+        """Names of the activities and compensations the code asked for."""
+        asked = (EventType.ACTIVITY_SCHEDULED, EventType.COMPENSATION_SCHEDULED)
+        return [event.body[0] for event in self.history if event.type in asked]
+
+    def run(self, *, most: int = 10_000) -> Outcome:
+        """Go on until the run has ended."""
+        for _ in range(most):
+            if self.outcome is not None:
+                return self.outcome
+            assert self.step(), "the run waits for something that never comes"
+        raise AssertionError("the run does not end")
+
+    def result(self) -> Any:
+        """Run to the end and return what the workflow returned."""
+        outcome = self.run()
+        assert isinstance(outcome, Completed), told(outcome)
+        return outcome.value
+
+    def settle(self) -> None:
+        """Answer activities until none is left; timers and signals wait."""
+        while self._started and self.outcome is None:
+            self._perform(self._started.pop(0))
+
+    def step(self) -> bool:
+        """Let one thing happen; False when nothing can."""
+        self._steps += 1
+        if self._cancel_at is not None and self._steps > self._cancel_at:
+            self._cancel_at = None
+            self.cancel()
+            return True
+        choices: list[Callable[[], object]] = []
+        if self._started:
+            index = self._draw.randrange(len(self._started)) if self._draw else 0
+            choices.append(lambda: self._perform(self._started.pop(index)))
+        if self._signals:
+            choices.append(lambda: self.signal(*self._signals.pop(0)))
+        if self.execution.next_due() is not None:
+            choices.append(self._pass_time)
+        if not choices:
+            return False
+        (self._draw.choice(choices) if self._draw else choices[0])()
+        return True
+
+    def signal(self, name: str, value: object) -> None:
+        self.apply(EventType.SIGNAL_RECEIVED, (name, encode(value), None))
+
+    def cancel(self) -> bool:
+        return self.apply(EventType.CANCEL_REQUESTED, ())
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, and everything due meanwhile happen."""
+        until = self.now + round(seconds * SECOND)
+        while self.outcome is None and (due := self.execution.next_due()) is not None and due <= until:
+            self._pass_time()
+        self.now = max(self.now, until)
+
+    def apply(self, type: EventType, body: tuple[Any, ...]) -> bool:
+        applied = self.execution.apply(type, body, at=self.now)
+        self._collect()
+        return applied
+
+    def close(self) -> None:
+        """Put the run away as an eviction does."""
+        self.execution.close()
+
+    def _collect(self) -> None:
+        self.history += self.execution.take_log()
+        self._started += self.execution.take_opened()
+        self._started = [activity for activity in self._started if activity.seq in self.execution.pending]
+
+    def _resume(self, replayed: int) -> None:
+        opened = self.execution.take_opened()
+        self.history += self.execution.take_log()
+        for activity in opened:
+            if activity.seq < replayed and activity.retry_due is not None:
+                continue
+            if activity.seq < replayed:
+                self.apply(EventType.ACTIVITY_CRASHED, (activity.seq, activity.crashes + 1))
+            self._started.append(activity)
+
+    def _pass_time(self) -> None:
+        due = self.execution.next_due()
+        assert due is not None
+        self.now = max(self.now, due)
+        for seq in self.execution.take_due(self.now):
+            activity = self.execution.pending.get(seq)
+            if activity is None:
+                self.apply(EventType.TIMER_FIRED, (seq,))
+            else:
+                activity.retry_due = None
+                self._started.append(activity)
+
+    def _perform(self, activity: PendingActivity) -> None:
+        compensation = activity.type == EventType.COMPENSATION_SCHEDULED
+        definition = activity.definition
+        args, kwargs = definition.arguments.decode_call(activity.arguments)
+        self.executed.append(activity.name)
+        self.now += SECOND // 1000
+        try:
+            value = definition.encode_result(definition.fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is the attempt's answer
+            self._raised(activity, error, compensation=compensation)
+            return
+        completed = EventType.COMPENSATION_COMPLETED if compensation else EventType.ACTIVITY_COMPLETED
+        self.apply(completed, (activity.seq, value))
+
+    def _raised(self, activity: PendingActivity, error: Exception, *, compensation: bool) -> None:
+        policy = activity.definition.effective_options(activity.options).retry
+        names = frozenset(exception_name(kind) for kind in type(error).__mro__)
+        kind, text = exception_name(type(error)), str(error)
+        if wants_retry(policy, failed_attempt=activity.attempt, error_names=names):
+            due = self.now + round(backoff_delay(policy, activity.attempt, 0.5) * SECOND)
+            self.apply(EventType.ACTIVITY_RETRIED, (activity.seq, kind, text, activity.attempt, due))
+        else:
+            failed = EventType.COMPENSATION_FAILED if compensation else EventType.ACTIVITY_FAILED
+            self.apply(failed, (activity.seq, kind, text, "", activity.attempt))
+
+
+def replay(program: Program, history: Sequence[Event]) -> Execution:
+    """Return an execution that has gone over `history`."""
+    execution = new_execution()
+    execution.begin(program(), history, started_at=STARTED_AT, now=history[-1].at if history else STARTED_AT)
+    return execution
+
+
+def resume_exactly(
+    program: Program, history: Sequence[Event], cut: int
+) -> tuple[Outcome | None, list[Event]]:
+    """Lose everything after `cut`, give the same answers again, and return outcome and history."""
+    execution = replay(program, history[:cut])
+    again = [*history[:cut], *execution.take_log()]
+    for event in history[cut:]:
+        if event.type not in COMMANDS:
+            assert execution.apply(EventType(event.type), event.body, at=event.at), event
+            again += execution.take_log()
+    return execution.outcome, again
+
+
+def assert_same_from_every_prefix(program: Program, driver: Driver) -> None:
+    """A crash after any event leads to the same history and the same end."""
+    for cut in range(len(driver.history) + 1):
+        outcome, history = resume_exactly(program, driver.history, cut)
+        assert history == driver.history, f"cut at {cut}"
+        assert told(outcome) == told(driver.outcome), f"cut at {cut}"

@@ -1,0 +1,262 @@
+"""Code that does something else than its journal: parked, said why, and not to be swallowed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+import pytest
+
+import continuum
+from continuum.engine.events import Event, EventType
+from continuum.engine.loop import WorkflowLoop
+from continuum.engine.outcome import Blocked, Failed
+from tests.unit.engine.activities import echo, fail, undo
+from tests.unit.engine.driver import Driver, Program, replay, told
+
+
+def journal(program: Program, signals: Sequence[tuple[str, object]] = ()) -> list[Event]:
+    driver = Driver(program, signals=signals)
+    driver.run()
+    return driver.history
+
+
+def flow(*bodies: Program) -> Program:
+    """Return a workflow that does these one after the other, always under the same name."""
+
+    async def order_flow() -> object:
+        return [await body() for body in bodies]
+
+    return order_flow
+
+
+async def one() -> int:
+    return await echo(1)
+
+
+async def other() -> None:
+    await undo(1)
+
+
+async def sleeps() -> None:
+    await asyncio.sleep(1)
+
+
+async def nothing() -> None:
+    return None
+
+
+def blocked(program: Program, history: list[Event]) -> Blocked:
+    outcome = replay(program, history).outcome
+    assert isinstance(outcome, Blocked), told(outcome)
+    return outcome
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ((one, one), (one, other), ["engine.echo from one", "engine.undo from other", "test_drift.py:"]),
+        ((one, sleeps), (one, one), ["timer_started from sleeps", "activity_scheduled engine.echo from one"]),
+        (
+            (one, one),
+            (sleeps, one, one),
+            ["activity_scheduled engine.echo", "asks for timer_started from sleeps"],
+        ),
+        ((one, one), (one,), ["the code has ended", "activity_scheduled engine.echo from one"]),
+        ((one,), (nothing,), ["the code has ended", "activity_scheduled engine.echo from one"]),
+    ],
+    ids=["another activity", "another kind", "one more", "one less", "none"],
+)
+def test_drift_says_both_sides(before: list[Program], after: list[Program], words: list[str]) -> None:
+    verdict = blocked(flow(*after), journal(flow(*before)))
+    assert verdict.kind == "drift"
+    assert all(word in verdict.reason for word in words), verdict.reason
+    assert "continuum.patched()" in verdict.reason
+
+
+def test_a_command_the_code_no_longer_issues_is_drift() -> None:
+    async def waits() -> None:
+        await continuum.wait_signal("go")
+
+    verdict = blocked(flow(waits), journal(flow(one)))
+    assert "the code asks for nothing" in verdict.reason
+
+
+def test_an_answer_to_what_was_never_asked_is_drift() -> None:
+    history = journal(flow(one))
+    stray = Event(1, EventType.ACTIVITY_COMPLETED, history[0].at, (77, b""))
+    verdict = blocked(flow(one), [history[0], stray])
+    assert "activity_completed of event 77, which the code does not wait for" in verdict.reason
+
+
+def test_the_same_call_from_another_function_is_drift() -> None:
+    async def renamed() -> int:
+        return await echo(1)
+
+    assert "from one" in blocked(flow(renamed), journal(flow(one))).reason
+
+
+def test_a_missing_event_is_a_corrupt_history() -> None:
+    history = journal(flow(one, one))
+    verdict = blocked(flow(one, one), [history[0], *history[2:]])
+    assert verdict.kind == "corrupt"
+    assert "event 1 is missing (found 2)" in verdict.reason
+
+
+@pytest.mark.parametrize("body", [(), (0,)])
+def test_an_event_cut_short_is_a_corrupt_history(body: tuple[object, ...]) -> None:
+    history = journal(flow(one, one))
+    history[1] = history[1]._replace(body=body)
+    assert blocked(flow(one, one), history).kind == "corrupt"
+
+
+def test_an_event_of_an_unknown_type_is_a_corrupt_history() -> None:
+    history = journal(flow(one))
+    history[1] = history[1]._replace(type=99)
+    verdict = blocked(flow(one), history)
+    assert verdict.kind == "corrupt"
+    assert "of type 99" in verdict.reason
+
+
+async def swallows() -> object:
+    try:
+        await undo(1)
+    except BaseException:  # noqa: BLE001 - what the test is about
+        return "swallowed"
+    return None
+
+
+async def suppresses() -> object:
+    with contextlib.suppress(BaseException):
+        await undo(1)
+    return await echo(1)
+
+
+async def insists() -> object:
+    while True:
+        try:
+            await undo(1)
+        except BaseException:  # noqa: BLE001 - what the test is about
+            continue
+
+
+async def insists_on_sleeping() -> object:
+    while True:
+        with contextlib.suppress(BaseException):
+            await undo(1)
+        with contextlib.suppress(BaseException):
+            await asyncio.sleep(1)
+
+
+@pytest.mark.parametrize("body", [swallows, suppresses])
+def test_no_code_can_swallow_drift(body: Program) -> None:
+    assert blocked(flow(body), journal(flow(one))).kind == "drift"
+
+
+@pytest.mark.parametrize("body", [insists, insists_on_sleeping])
+def test_code_that_asks_again_for_ever_gives_the_process_back(body: Program) -> None:
+    assert blocked(flow(body), journal(flow(one))).kind == "drift"
+
+
+def test_drift_in_one_task_stops_them_all() -> None:
+    ran: list[int] = []
+
+    async def program() -> object:
+        async def drifts() -> None:
+            await undo(1)
+
+        async def counts() -> None:
+            ran.append(len(ran))
+
+        return await asyncio.gather(drifts(), counts(), return_exceptions=True)
+
+    async def before() -> object:
+        return await asyncio.gather(echo(1), return_exceptions=True)
+
+    assert blocked(program, journal(before)).kind == "drift"
+    assert ran == []
+
+
+def test_no_compensation_runs_because_of_drift() -> None:
+    async def program() -> object:
+        async with continuum.saga() as saga:
+            saga.add(undo, 1)
+            await other()
+        return None
+
+    execution = replay(program, journal(flow(one)))
+    assert isinstance(execution.outcome, Blocked)
+    assert execution.take_log() == []
+
+
+def test_an_endless_loop_is_parked_as_poison(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def program() -> None:
+        while True:  # noqa: ASYNC110 - what the test is about
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(WorkflowLoop, "callbacks_per_step", 500)
+    outcome = Driver(program).outcome
+    assert isinstance(outcome, Blocked)
+    assert outcome.kind == "poison"
+    assert "500 callbacks" in outcome.reason
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_leaving_the_process_ends_the_run_alone(kind: type[BaseException]) -> None:
+    async def program() -> object:
+        await echo(1)
+        raise kind("enough")
+
+    driver = Driver(program)
+    outcome = driver.run()
+    assert isinstance(outcome, Failed)
+    assert type(outcome.error) is kind
+
+
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
+def test_leaving_the_process_from_a_task_ends_the_run_alone(kind: type[BaseException]) -> None:
+    async def leaves() -> int:
+        await echo(1)
+        raise kind("enough")
+
+    async def program() -> object:
+        task = asyncio.create_task(leaves())
+        await asyncio.sleep(5)
+        return await task
+
+    outcome = Driver(program).run()
+    assert isinstance(outcome, Failed)
+    assert type(outcome.error) is kind
+
+
+def test_new_code_that_leaves_the_process_early_is_drift() -> None:
+    async def leaves() -> None:
+        raise SystemExit(1)
+
+    async def program() -> object:
+        asyncio.create_task(leaves())  # noqa: RUF006
+        return await one()
+
+    assert "the code has ended" in blocked(program, journal(flow(one, one))).reason
+
+
+def test_endless_recursion_fails_the_run() -> None:
+    async def program() -> object:
+        def dig(depth: int) -> object:
+            continuum.now()
+            return dig(depth + 1)
+
+        return dig(0)
+
+    outcome = Driver(program).outcome
+    assert isinstance(outcome, Failed)
+    assert isinstance(outcome.error, RecursionError)
+
+
+def test_a_failed_activity_fails_the_run_with_its_facts() -> None:
+    outcome = Driver(flow(fail)).run()
+    assert isinstance(outcome, Failed)
+    assert isinstance(outcome.error, continuum.ActivityError)
+    assert outcome.error.type == "tests.unit.engine.activities.Declined"
+    assert outcome.error.message == "no"

@@ -1,0 +1,294 @@
+"""Journaled values: time, randomness, impure reads, patches, durable sleep."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+import continuum
+from continuum.engine.events import Event, EventType
+from continuum.engine.execution import LAST_DUE
+from continuum.engine.outcome import Blocked, Completed
+from tests.unit.engine.activities import echo
+from tests.unit.engine.driver import STARTED_AT, Driver, Program, assert_same_from_every_prefix, replay, told
+
+
+async def values() -> object:
+    first = [continuum.now(), continuum.today(), continuum.uuid4(), continuum.random()]
+    await echo(1)
+    return [*first, continuum.now(), continuum.uuid4(), continuum.random()]
+
+
+def test_values_from_outside_are_replayed() -> None:
+    driver = Driver(values)
+    result = driver.result()
+    assert replay(values, driver.history).outcome == Completed(result)
+    assert_same_from_every_prefix(values, driver)
+
+
+def test_now_is_aware_and_the_journals() -> None:
+    driver = Driver(values)
+    assert driver.result()[0] == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=STARTED_AT)
+
+
+def test_random_is_a_fraction_and_uuids_are_random_ones() -> None:
+    _, _, unique, fraction, _, other, other_fraction = Driver(values).result()
+    assert 0 <= fraction < 1
+    assert fraction != other_fraction
+    assert unique.version == 4
+    assert unique != other
+
+
+def test_a_runs_time_never_goes_back() -> None:
+    async def program() -> object:
+        before = continuum.now()
+        await echo(1)
+        return before <= continuum.now()
+
+    driver = Driver(program)
+    driver.now -= 3_600_000_000
+    assert driver.result() is True
+
+
+def test_a_run_resumed_after_the_clock_stepped_back_goes_on_from_its_own_time() -> None:
+    async def program() -> object:
+        await echo(1)
+        return continuum.now()
+
+    driver = Driver(program)
+    driver.run()
+    execution = replay(program, driver.history[:-1])
+    assert execution.at == driver.history[-1].at
+
+
+def test_side_effect_reads_once() -> None:
+    reads: list[int] = []
+
+    async def program() -> object:
+        value = continuum.side_effect(lambda: reads.append(1) or len(reads))  # type: ignore[func-returns-value]
+        return [value, await echo(2)]
+
+    driver = Driver(program)
+    assert driver.result() == [1, 2]
+    assert replay(program, driver.history).outcome == Completed([1, 2])
+    assert reads == [1]
+
+
+def test_what_a_side_effect_raises_is_journaled() -> None:
+    broken = [True]
+
+    def read() -> int:
+        if broken[0]:
+            raise KeyError("no such setting")
+        return 1
+
+    async def program() -> object:
+        try:
+            return continuum.side_effect(read)
+        except continuum.ActivityError as error:
+            return [error.type, error.message, await echo(2)]
+
+    driver = Driver(program)
+    expected = ["KeyError", "'no such setting'", 2]
+    assert driver.result() == expected
+    broken[0] = False
+    assert replay(program, driver.history).outcome == Completed(expected)
+
+
+def test_a_side_effect_may_raise_what_no_utf8_can_say() -> None:
+    async def program() -> object:
+        def read() -> None:
+            raise ValueError("\udc80" * 10_000)
+
+        with pytest.raises(continuum.ActivityError):
+            continuum.side_effect(read)
+        return "caught"
+
+    driver = Driver(program)
+    assert driver.result() == "caught"
+    assert len(driver.history[0].body[5].encode()) < 40_000
+
+
+@pytest.mark.parametrize(
+    "effect",
+    [
+        continuum.now,
+        continuum.uuid4,
+        lambda: continuum.patched("x"),
+        lambda: continuum.side_effect(lambda: 1),
+        lambda: asyncio.get_running_loop().create_task(echo(1)),
+    ],
+    ids=["now", "uuid4", "patched", "side_effect", "create_task"],
+)
+def test_an_effect_inside_a_side_effect_is_refused_also_in_replay(effect: object) -> None:
+    async def program() -> object:
+        assert callable(effect)
+        with pytest.raises(continuum.DeterminismError, match="side_effect"):
+            continuum.side_effect(effect)
+        return await echo(1)
+
+    driver = Driver(program)
+    assert driver.result() == 1
+    assert replay(program, driver.history).outcome == Completed(1)
+
+
+def test_an_unencodable_side_effect_raises_the_same_in_replay() -> None:
+    async def program() -> object:
+        with pytest.raises(continuum.DurableTermError) as caught:
+            continuum.side_effect(object)
+        return [caught.value.path, await echo(1)]
+
+    driver = Driver(program)
+    assert driver.result() == ["side_effect", 1]
+    assert replay(program, driver.history).outcome == Completed(["side_effect", 1])
+
+
+def versions(*, patch: bool) -> Program:
+    """Return the workflow from before, or after, somebody guarded a change with a patch."""
+
+    async def order_flow() -> object:
+        await echo(1)
+        side = patch and continuum.patched("new")
+        await continuum.wait_signal("go")
+        return ["new" if side else "old", patch and continuum.patched("new"), await echo(2)]
+
+    return order_flow
+
+
+before_the_patch = versions(patch=False)
+after_the_patch = versions(patch=True)
+
+
+def test_a_new_run_takes_the_patch_and_keeps_it() -> None:
+    driver = Driver(after_the_patch, signals=[("go", 1)])
+    assert driver.result() == ["new", True, 2]
+    assert_same_from_every_prefix(after_the_patch, driver)
+
+
+def test_a_history_from_before_the_patch_takes_the_old_side_for_good() -> None:
+    driver = Driver(before_the_patch, signals=[("go", 1)])
+    driver.run()
+    assert replay(after_the_patch, driver.history).outcome == Completed(["old", False, 2])
+
+
+def test_a_run_that_reaches_the_patch_first_with_new_code_takes_it() -> None:
+    old = Driver(before_the_patch)
+    old.settle()
+    new = Driver(after_the_patch, history=old.history, signals=[("go", 1)])
+    assert new.result() == ["new", True, 2]
+
+
+def test_a_patch_in_a_loop_is_journaled_once() -> None:
+    async def program() -> object:
+        return [(continuum.patched("p"), await echo(number))[0] for number in range(5)]
+
+    driver = Driver(program)
+    assert driver.result() == [True] * 5
+    assert [event.type for event in driver.history].count(EventType.PATCHED) == 1
+
+
+def test_sleep_until_is_a_durable_timer() -> None:
+    due = datetime.fromtimestamp(STARTED_AT / 1e6 + 90, UTC)
+
+    async def program() -> object:
+        await continuum.sleep_until(due)
+        return continuum.now()
+
+    driver = Driver(program)
+    assert driver.result() == due
+    assert_same_from_every_prefix(program, driver)
+
+
+def test_sleep_until_the_past_is_over_at_once() -> None:
+    async def program() -> object:
+        await continuum.sleep_until(datetime(1999, 1, 1, tzinfo=UTC))
+        return (continuum.now().timestamp() * 1e6) - STARTED_AT
+
+    assert Driver(program).result() == 0
+
+
+def test_sleep_until_needs_an_aware_time() -> None:
+    async def program() -> object:
+        with pytest.raises(ValueError, match="aware"):
+            await continuum.sleep_until(datetime(2030, 1, 1))  # noqa: DTZ001
+        return 1
+
+    assert Driver(program).result() == 1
+
+
+@pytest.mark.parametrize("seconds", [math.inf, 1e300])
+def test_sleeping_for_ever_is_a_due_time_the_journal_can_hold(seconds: float) -> None:
+    async def program() -> None:
+        await asyncio.sleep(seconds)
+
+    driver = Driver(program)
+    assert driver.execution.next_due() == LAST_DUE
+    driver.close()
+
+
+def test_a_loop_of_long_timeouts_leaves_no_heap_of_stale_due_times() -> None:
+    async def program() -> None:
+        for number in range(1_000):
+            async with asyncio.timeout(100_000):
+                await echo(number)
+
+    driver = Driver(program)
+    driver.run()
+    assert len(driver.execution._due._heap) < 200
+
+
+def test_a_timer_is_named_by_the_function_that_sleeps() -> None:
+    async def program() -> None:
+        await asyncio.sleep(1)
+
+    driver = Driver(program)
+    event = driver.history[0]
+    assert event.body[1].endswith("program")
+    assert "test_effects.py" in event.body[2]
+    driver.close()
+
+
+def test_a_comprehension_calls_in_the_name_of_its_function() -> None:
+    async def program() -> object:
+        return await asyncio.gather(
+            *[echo(number) for number in range(2)], *(echo(number) for number in (3,))
+        )
+
+    events: list[Event] = []
+    driver = Driver(program)
+    driver.run()
+    events += [event for event in driver.history if event.type == EventType.ACTIVITY_SCHEDULED]
+    assert {event.body[1].rpartition(".")[2] for event in events} == {"program"}
+
+
+def test_the_workflows_log_is_silent_on_replay(caplog: pytest.LogCaptureFixture) -> None:
+    async def program() -> object:
+        continuum.log.warning("before")
+        await echo(1)
+        continuum.log.warning("after")
+        return 1
+
+    driver = Driver(program)
+    driver.run()
+    caplog.clear()
+    replay(program, driver.history[:-1])
+    assert caplog.messages == []
+
+
+def test_outside_a_workflow_effects_say_so() -> None:
+    with pytest.raises(continuum.NotInWorkflow, match=r"client\.start"):
+        continuum.now()
+    assert continuum.patched("x") is False
+    assert continuum.in_workflow() is False
+
+
+def test_a_history_that_cannot_be_is_not_taken_for_a_value() -> None:
+    driver = Driver(values)
+    driver.run()
+    short = driver.history[0]._replace(body=("now",))
+    outcome = replay(values, [short, *driver.history[1:]]).outcome
+    assert isinstance(outcome, Blocked), told(outcome)
+    assert outcome.kind == "corrupt"

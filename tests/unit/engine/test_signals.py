@@ -1,0 +1,153 @@
+"""Signals inside a run: first in first out by name, buffered, one winner against a timeout."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import continuum
+from continuum.engine.events import EventType
+from continuum.engine.signal_buffer import SignalBuffer
+from tests.unit.engine.activities import echo
+from tests.unit.engine.driver import Driver, assert_same_from_every_prefix
+
+approval = continuum.Signal("approval", str)
+
+
+async def three_approvals() -> object:
+    return [await approval.wait() for _ in range(3)]
+
+
+def test_signals_come_in_the_order_they_were_sent() -> None:
+    driver = Driver(three_approvals, signals=[("approval", word) for word in ("a", "b", "c")])
+    assert driver.result() == ["a", "b", "c"]
+    assert_same_from_every_prefix(three_approvals, driver)
+
+
+def test_signals_are_kept_from_the_start_of_the_run() -> None:
+    async def program() -> object:
+        await echo(1)
+        return await three_approvals()
+
+    driver = Driver(program)
+    for word in ("a", "b", "c"):
+        driver.signal("approval", word)
+    assert driver.result() == ["a", "b", "c"]
+
+
+def test_names_do_not_share_a_queue() -> None:
+    async def program() -> object:
+        return [await continuum.wait_signal("second"), await continuum.wait_signal("first")]
+
+    driver = Driver(program, signals=[("first", 1), ("second", 2)])
+    assert driver.result() == [2, 1]
+
+
+def test_waiters_are_served_in_the_order_they_asked() -> None:
+    async def program() -> object:
+        return await asyncio.gather(*[approval.wait() for _ in range(3)])
+
+    driver = Driver(program, signals=[("approval", word) for word in ("a", "b", "c")])
+    assert driver.result() == ["a", "b", "c"]
+
+
+async def approved_in_time() -> object:
+    answer = await approval.wait(timeout=60, default="late")
+    return [answer, await approval.wait(timeout=5, default="none")]
+
+
+def test_a_signal_that_comes_first_wins_and_the_timer_is_gone() -> None:
+    driver = Driver(approved_in_time)
+    driver.advance(59)
+    driver.signal("approval", "yes")
+    driver.advance(2)
+    assert EventType.TIMER_FIRED not in [event.type for event in driver.history]
+    assert driver.result() == ["yes", "none"]
+    assert_same_from_every_prefix(approved_in_time, driver)
+
+
+def test_a_timer_that_comes_first_wins_and_the_signal_is_kept() -> None:
+    driver = Driver(approved_in_time)
+    driver.advance(61)
+    driver.signal("approval", "yes")
+    assert driver.result() == ["late", "yes"]
+    assert_same_from_every_prefix(approved_in_time, driver)
+
+
+def test_the_loser_of_the_race_is_not_journaled() -> None:
+    driver = Driver(approved_in_time)
+    started = driver.history[0].seq
+    driver.signal("approval", "yes")
+    length = len(driver.history)
+    assert driver.apply(EventType.TIMER_FIRED, (started,)) is False
+    assert len(driver.history) == length
+    driver.close()
+
+
+def test_out_of_time_without_a_default_raises() -> None:
+    async def program() -> object:
+        with pytest.raises(TimeoutError):
+            await approval.wait(timeout=1)
+        return "late"
+
+    assert Driver(program).result() == "late"
+
+
+def test_a_cancelled_waiter_leaves_the_signal_to_the_next() -> None:
+    async def program() -> object:
+        first = asyncio.create_task(approval.wait())
+        second = asyncio.create_task(approval.wait())
+        await echo(1)
+        first.cancel()
+        return await second
+
+    driver = Driver(program)
+    driver.settle()
+    driver.signal("approval", "yes")
+    assert driver.result() == "yes"
+
+
+def test_a_signal_delivered_to_a_waiter_cancelled_in_the_same_step_goes_to_who_waits_next() -> None:
+    async def main() -> object:
+        buffer, loop = SignalBuffer(), asyncio.get_running_loop()
+        first = asyncio.create_task(buffer.take("s", loop))
+        second = asyncio.create_task(buffer.take("s", loop))
+        await asyncio.sleep(0)
+        buffer.deliver("s", b"1")
+        first.cancel()
+        buffer.deliver("s", b"2")
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        return [await second, await buffer.take("s", loop)]
+
+    assert asyncio.run(main()) == [b"2", b"1"]
+
+
+def test_a_signal_put_back_comes_before_later_ones() -> None:
+    async def main() -> object:
+        buffer, loop = SignalBuffer(), asyncio.get_running_loop()
+        first = asyncio.create_task(buffer.take("s", loop))
+        await asyncio.sleep(0)
+        buffer.deliver("s", b"1")
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        buffer.deliver("s", b"2")
+        return [await buffer.take("s", loop), await buffer.take("s", loop)]
+
+    assert asyncio.run(main()) == [b"1", b"2"]
+
+
+def test_a_run_names_the_signals_it_waits_for() -> None:
+    async def program() -> None:
+        await asyncio.gather(continuum.wait_signal("b"), continuum.wait_signal("a"))
+
+    driver = Driver(program)
+    assert driver.execution.signals_waited_for() == ["a", "b"]
+    driver.close()
+
+
+def test_a_value_that_does_not_fit_its_signal_is_refused() -> None:
+    with pytest.raises(continuum.DurableTermError):
+        approval.encode(1)  # type: ignore[arg-type]
