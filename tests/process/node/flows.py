@@ -63,6 +63,11 @@ async def printing(directory: str, number: int) -> int:
     return await press(directory, number)
 
 
+def traces(directory: Path) -> list[int]:
+    """Return the pids of the processes in which `press` began."""
+    return [int(trace.name.rpartition("-")[2]) for trace in directory.glob("press-*")]
+
+
 @activity(name="nodes.stuck", executor="process", timeout=0.5)
 def stuck() -> bool:
     """Hold the interpreter's lock for ever: a pattern that backtracks without end."""
@@ -77,6 +82,30 @@ async def telling() -> str:
     except ActivityError as error:
         return error.type
     return "it ended"
+
+
+@activity(name="nodes.stamp", executor="process", timeout=10.0)
+def stamp(text: str) -> str:
+    """Do something quick in a process of its own."""
+    return f"stamped {text}"
+
+
+@workflow(name="nodes.parcel")
+async def parcel(number: int) -> str:
+    """Charge, wait for a word, rest, ship; every fourth one is stamped."""
+    payment = await charge(number)
+    said = await go.wait()
+    await continuum.sleep(0.05)
+    shipped = await ship(payment)
+    if number % 4 == 0:
+        shipped = await stamp(shipped)
+    return f"{said}: {shipped}"
+
+
+def delivered(number: int) -> str:
+    """What a parcel of this number returns."""
+    shipped = f"shipped for payment {number}"
+    return f"yes: stamped {shipped}" if number % 4 == 0 else f"yes: {shipped}"
 
 
 @workflow(name="nodes.spinning")

@@ -89,7 +89,9 @@ def is_over(process: psutil.Process) -> bool:
         return True
 
 
-def launch(config: dict[str, Any], *, script: str = LAUNCH, environment: dict[str, str] | None = None) -> Node:
+def launch(
+    config: dict[str, Any], *, script: str = LAUNCH, environment: dict[str, str] | None = None
+) -> Node:
     """Start a node's launcher and return at once."""
     launcher = subprocess.Popen(
         [sys.executable, "-c", script, repr(config)],

@@ -36,10 +36,9 @@ async def test_an_isolated_activity_survives_its_process(dsn: str, schema: str, 
     async with site(dsn, schema) as at:
         at.node("north", activity_hosts=1)
         run = await at.client.start(flows.printing, str(tmp_path), 1)
-        eventually(lambda: len(list(tmp_path.glob("press-*"))) == 1, "the activity did not begin")
-        (trace,) = tmp_path.glob("press-*")
-        os.kill(int(trace.name.rpartition("-")[2]), signal.SIGKILL)
-        eventually(lambda: len(list(tmp_path.glob("press-*"))) == 2, "it did not run again")
+        eventually(lambda: len(flows.traces(tmp_path)) == 1, "the activity did not begin")
+        os.kill(flows.traces(tmp_path)[0], signal.SIGKILL)
+        eventually(lambda: len(flows.traces(tmp_path)) == 2, "it did not run again")
         (tmp_path / "release-1").touch()
         # A crash is no failed attempt.
         assert await run.result(DEADLINE_S) == 1

@@ -1,0 +1,59 @@
+"""Postgres dies by kill -9 under load and comes back: no run fails, nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from continuum import RunHandle
+from continuum.embedded import EmbeddedPostgres
+from continuum.schema import migrate_schema
+from tests.postgres.holding import is_over, server_directory, server_of
+from tests.process.node import flows
+from tests.process.node.nodes import DEADLINE_S, Site, eventually, site
+
+SCHEMA = "continuum"
+RESTARTS = 2
+# So many are acknowledged between two deaths of the server.
+BETWEEN = 60
+
+
+async def start_until_told(at: Site, runs: list[RunHandle[str]], stop: asyncio.Event) -> None:
+    """Start parcels, and give each its word, as fast as they are acknowledged."""
+    while not stop.is_set():
+        run = await at.client.start(flows.parcel, len(runs))
+        await run.signal(flows.go, "yes")
+        runs.append(run)
+
+
+async def go_through_restarts(dsn: str, directory: Path) -> None:
+    """Kill the server again and again while work comes in."""
+    async with site(dsn, SCHEMA) as at:
+        at.node("north", activity_hosts=1)
+        runs: list[RunHandle[str]] = []
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(start_until_told(at, runs, stop))
+            for _ in range(RESTARTS):
+                wanted = len(runs) + BETWEEN
+                await at.until(lambda wanted=wanted: reached(runs, wanted), "nothing is acknowledged")  # type: ignore[misc]
+                victim = server_of(directory).postmaster
+                victim.kill()
+                eventually(lambda victim=victim: is_over(victim), "the server lives")  # type: ignore[misc]
+            wanted = len(runs) + BETWEEN
+            await at.until(lambda: reached(runs, wanted), "nothing is acknowledged after the restart")
+            stop.set()
+        answers = await asyncio.gather(*(run.result(DEADLINE_S) for run in runs))
+        assert answers == [flows.delivered(number) for number in range(len(runs))]
+        assert await at.sql("select state, count(*) from {schema}.runs group by state") == [(4, len(runs))]
+
+
+async def reached(runs: list[RunHandle[str]], number: int) -> bool:
+    """Tell whether so many are acknowledged."""
+    return len(runs) >= number
+
+
+def test_a_server_that_is_killed_under_load_costs_time_and_nothing_else() -> None:
+    with server_directory() as directory, EmbeddedPostgres(directory, durable=True) as server:
+        asyncio.run(migrate_schema(server.dsn, SCHEMA))
+        asyncio.run(go_through_restarts(server.dsn, directory))

@@ -1,0 +1,96 @@
+"""Two nodes on one database: one dies or leaves, the other goes on with its runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from continuum import RunCancelled
+from tests.process.node import flows, slow_polls
+from tests.process.node.nodes import DEADLINE_S, Site, eventually, site
+from tests.process.supervision.observing import free_port
+
+ORDERS = 20
+SHORT_LEASE_S = 2.0
+COOKIE = "a cookie of at least 32 bytes, really"
+
+
+async def test_a_node_that_is_killed_whole_is_replaced_when_its_lease_runs_out(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", lease_ttl=SHORT_LEASE_S)
+        runs = await at.orders(ORDERS)
+        at.node("south", lease_ttl=SHORT_LEASE_S)
+        north.kill_whole()
+        await at.all_ship(runs)
+
+
+async def test_a_node_that_is_asked_to_stop_hands_its_runs_over_at_once(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", activity_hosts=1)
+        runs = await at.orders(ORDERS)
+        at.node("south")
+        assert north.terminate() == 0
+        eventually(lambda: not north.left(), f"left behind: {north.left()}")
+        await at.all_ship(runs)
+        assert await at.row("north") is None
+
+
+async def test_a_node_that_stops_lets_its_activities_end(dsn: str, schema: str, tmp_path: Path) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", activity_hosts=1)
+        run = await at.client.start(flows.printing, str(tmp_path), 1)
+        eventually(lambda: len(flows.traces(tmp_path)) == 1, "the activity did not begin")
+        north.launcher.terminate()
+        (tmp_path / "release-1").touch()
+        assert north.launcher.wait(DEADLINE_S) == 0
+        at.node("south")
+        assert await run.result(DEADLINE_S) == 1
+        assert len(flows.traces(tmp_path)) == 1
+
+
+async def deaf_south(at: Site, north: int, cookie: str) -> None:
+    """Start a node that cannot listen, joined to the one at this port."""
+    at.node(
+        "south",
+        modules=[slow_polls.__name__],
+        listen=False,
+        bind=("127.0.0.1", free_port()),
+        join=("127.0.0.1", north),
+        environment={"CONTINUUM_COOKIE": cookie},
+    )
+
+
+async def test_a_deaf_node_hears_through_another_of_work_signals_and_cancels(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        port = free_port()
+        at.node("north", modules=[], bind=("127.0.0.1", port), environment={"CONTINUUM_COOKIE": COOKIE})
+        await deaf_south(at, port, COOKIE)
+
+        async def takes_up_work() -> bool:
+            # What was started before the two had met is found with what comes after.
+            await at.client.start(flows.order, -1)
+            owned = await at.sql("select count(*) from {schema}.runs where owner is not null")
+            return bool(owned[0][0])
+
+        await at.until(takes_up_work, "it does not hear of work")
+        runs = await at.orders(3)
+        await at.all_ship(runs)
+        cancelled = (await at.orders(1))[0]
+        await cancelled.cancel()
+        with pytest.raises(RunCancelled):
+            await cancelled.result(DEADLINE_S)
+        assert {row.node for row in await at.journal.nodes()} == {"north", "south"}
+
+
+async def test_i12_a_node_whose_clock_is_an_hour_ahead_keeps_the_times_of_the_database(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        at.node("ahead", modules=["tests.process.node.ahead"])
+        run = await at.client.start(flows.clocked, 0.2)
+        before, after, machine = await run.result(DEADLINE_S)
+        (started,) = (await at.sql("select extract(epoch from started_at)::float8 from {schema}.runs"))[0]
+        assert machine - started > 3500
+        assert abs(before - started) < 600
+        assert 0.2 <= after - before < 600
