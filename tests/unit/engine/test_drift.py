@@ -251,7 +251,7 @@ def test_endless_recursion_fails_the_run() -> None:
 
     outcome = Driver(program).outcome
     assert isinstance(outcome, Failed)
-    assert isinstance(outcome.error, RecursionError)
+    assert "RecursionError" in repr(outcome.error)
 
 
 def test_a_failed_activity_fails_the_run_with_its_facts() -> None:
