@@ -33,13 +33,22 @@ class Links(Protocol):
 class Cluster(Actor):
     """Knows the peers, and forwards hints to those that are deaf."""
 
-    def __init__(self, journal: Journal, node: str, links: Links, *, listens: bool) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        node: str,
+        links: Links,
+        *,
+        listens: bool,
+        peers: dict[str, bool | None] | None = None,
+    ) -> None:
         self._journal = journal
         self._node = node
         self._links = links
         self._listens = listens
         # Peers that are up, and whether each can listen; None until it has said so.
-        self._peers: dict[str, bool | None] = {}
+        # Given from outside it outlives this actor: a peer greets once.
+        self._peers = {} if peers is None else peers
         self._listening: asyncio.Task[None] | None = None
 
     def handle_cast(self, message: PeerUp | PeerDown | NodeHello | Forwarded) -> None:
@@ -63,6 +72,7 @@ class Cluster(Actor):
 
     def init(self) -> None:
         self.ref.on_exit(self._end_listening)
+        self._listen_for_the_deaf()
 
     def _end_listening(self, ref: ActorRef, reason: ExitReason) -> None:
         """Also when killed, of which `terminate` does not hear."""

@@ -313,6 +313,9 @@ class Run(Actor):
             host.wheel.arm(self.ref, None)
         else:
             transition = self._parked_or_not()
+            if transition is not None:
+                # A crash counted against an activity is no progress: the step after it may be what kills.
+                transition.progress = any(event.type != EventType.ACTIVITY_CRASHED for event in events)
         starting, self._starting = self._starting, []
         tasks, self._tasks = self._tasks, []
         if not (events or consumed or dropped or tasks or transition or starting):

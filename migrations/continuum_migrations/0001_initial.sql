@@ -146,7 +146,7 @@ CREATE FUNCTION {schema}.commit_batch(
     e_run uuid[], e_seq integer[], e_type smallint[], e_at timestamptz[], e_payload bytea[],
     p_consumed bigint[],
     t_run uuid[], t_state smallint[], t_due timestamptz[], t_release boolean[],
-    t_result bytea[], t_error bytea[], t_reason text[],
+    t_result bytea[], t_error bytea[], t_reason text[], t_progress boolean[],
     k_run uuid[], k_seq integer[], k_dispatch integer[], k_attempt integer[], k_queue text[], k_priority integer[],
     k_isolated boolean[], k_activity text[], k_arguments bytea[], k_timeout double precision[], k_key text[],
     k_node text[],
@@ -220,11 +220,12 @@ BEGIN
             result = t.result,
             error = t.error,
             reason = t.reason,
+            deaths = CASE WHEN t.progress THEN 0 ELSE r.deaths END,
             fresh = false,
             updated_at = clock_timestamp(),
             completed_at = CASE WHEN t.state >= 4 THEN clock_timestamp() END
-        FROM unnest(t_run, t_state, t_due, t_release, t_result, t_error, t_reason)
-            AS t (run_id, state, due, release, result, error, reason)
+        FROM unnest(t_run, t_state, t_due, t_release, t_result, t_error, t_reason, t_progress)
+            AS t (run_id, state, due, release, result, error, reason, progress)
         WHERE r.id = t.run_id AND (v_all OR t.run_id = ANY (v_held));
         IF EXISTS (SELECT FROM unnest(t_state) AS s (state) WHERE s.state >= 4) THEN
             PERFORM {schema}.hint(p_done_topic, (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from continuum.journal.port import Freed, InboxKind, Journal, LeaseLost, RunState
+from continuum.journal.port import Freed, InboxKind, Journal, LeaseLost, RunState, Transition
 from tests.contract.builders import (
     POISON_AFTER,
     SOON,
@@ -123,6 +123,22 @@ async def test_a_death_while_executing_is_counted_until_the_run_is_parked(journa
     assert parked.reason is not None
     assert parked.reason.startswith("poison")
     assert [run.id for run in await claim(journal, await worker_of(journal))] == [bystander]
+
+
+async def test_deaths_are_forgotten_when_the_run_gets_on(journal: Journal) -> None:
+    run_id = await begin(journal)
+    states = []
+    for life in range(POISON_AFTER + 1):
+        worker = await worker_of(journal)
+        (run,) = await claim(journal, worker)
+        if life == 1:
+            rests = Transition(RunState.SUSPENDED, journal.now(), progress=True)
+            await commit(journal, worker, write(run, event(1), transition=rests))
+        await retire(journal, worker, executing=run_id)
+        states.append((await row(journal, run_id)).state)
+
+    assert RunState.BLOCKED not in states[:-1]
+    assert states[-1] is RunState.BLOCKED
 
 
 async def test_a_death_is_not_counted_against_a_run_the_worker_does_not_own(journal: Journal) -> None:

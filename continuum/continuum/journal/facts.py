@@ -117,7 +117,8 @@ class Transition:
 
     `due_at` is when it next has something to do by itself (a timer or a retry),
     None when only the outside can wake it. `release` gives up ownership. Terminal
-    states and BLOCKED release by themselves.
+    states and BLOCKED release by themselves. `progress` says that the run got on, so
+    that the deaths counted against it until now are forgotten.
     """
 
     state: RunState
@@ -126,6 +127,7 @@ class Transition:
     result: bytes | None = None
     error: bytes | None = None
     reason: str | None = None
+    progress: bool = False
 
 
 class NewTask(NamedTuple):

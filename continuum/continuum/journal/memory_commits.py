@@ -80,6 +80,8 @@ class MemoryCommits(MemoryTables):
         run.result = change.result
         run.error = change.error
         run.reason = change.reason
+        if change.progress:
+            run.deaths = 0
         run.updated_at = self.now()
         run.completed_at = run.updated_at if change.state.terminal else None
         if change.release or change.state >= RunState.BLOCKED:

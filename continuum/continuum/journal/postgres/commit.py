@@ -40,6 +40,7 @@ _NO_TRANSITIONS = (
     _NO_BYTEAS,
     _NO_BYTEAS,
     _NO_TEXTS,
+    _NO_BOOLEANS,
 )
 
 Transitions = dict[bytes, Transition]
@@ -118,6 +119,7 @@ def _pack_transitions(transitions: Transitions) -> tuple[arrays.PackedArray, ...
         arrays.byteas([value.result for value in values]),
         arrays.byteas([value.error for value in values]),
         arrays.texts([value.reason for value in values]),
+        arrays.booleans([value.progress for value in values]),
     )
 
 

@@ -96,7 +96,7 @@ WHERE snapshots.events < excluded.events
 -- name: commit
 SELECT (extract(epoch FROM at) * 1000000)::bigint, rejected::text[]
 FROM {schema}.commit_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-                           %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                           %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 
 -- name: inbox
 SELECT i.id, i.run_id::text, i.kind, i.name, i.payload, i.key
