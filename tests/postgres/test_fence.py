@@ -1,0 +1,225 @@
+"""The fence, held open: every pair of an owner's write and somebody who takes away, in both orders.
+
+One side runs the journal's own statement inside a transaction that the test leaves
+open; the other side must be seen waiting for its lock before the first one ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+import pytest
+
+from continuum.journal.port import Freed, LeaseLost, Posted, RunState
+from continuum.journal.postgres import PostgresJournal, arrays
+from continuum.journal.postgres.database import Database, Parameters
+from continuum.journal.postgres.statements import statements_for
+from tests.contract.builders import (
+    begin,
+    claim,
+    commit,
+    event,
+    owned_run,
+    owned_runs,
+    retire,
+    row,
+    seqs,
+    signal,
+    until,
+    worker_of,
+    write,
+)
+from tests.contract.lock_watch import waiting_for_locks
+
+
+class OpenTransaction(Database):
+    """A journal's database whose statements all run in one transaction that stays open."""
+
+    def __init__(self, dsn: str, schema: str, connection: psycopg.AsyncConnection[Any]) -> None:
+        super().__init__(dsn, statements_for(schema))
+        self._connection = connection
+
+    async def fetch(self, statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        cursor = await self._connection.execute(self.statements[statement], parameters)
+        return await cursor.fetchall()
+
+    async def fetch_on_lane(self, statement: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+        return await self.fetch(statement, parameters)
+
+
+@dataclass
+class Fence:
+    """A journal, and a second one whose writes are not committed until the test says so."""
+
+    journal: PostgresJournal
+    held: PostgresJournal
+    transaction: psycopg.AsyncConnection[Any]
+    dsn: str
+    schema: str
+
+    async def waits(self) -> None:
+        """Return once a statement is seen waiting for a lock."""
+        await until(lambda: waiting_for_locks(self.dsn, self.schema, 1))
+
+
+@asynccontextmanager
+async def fence(dsn: str, schema: str) -> AsyncIterator[Fence]:
+    """Yield both journals."""
+    journal, held = PostgresJournal(dsn, schema=schema), PostgresJournal(dsn, schema=schema)
+    await journal.open()
+    try:
+        async with await psycopg.AsyncConnection.connect(dsn) as transaction:
+            arrays.register(transaction)
+            held._database = OpenTransaction(dsn, schema, transaction)
+            yield Fence(journal, held, transaction, dsn, schema)
+    finally:
+        await journal.close()
+
+
+Test = Callable[[str, str], Awaitable[None]]
+
+
+def in_a_loop(test: Test) -> Callable[[str, str], None]:
+    """Run a coroutine test."""
+
+    @functools.wraps(test)
+    def run(dsn: str, schema: str) -> None:
+        asyncio.run(test(dsn, schema))  # type: ignore[arg-type]
+
+    return run
+
+
+@in_a_loop
+async def test_i1_who_takes_a_lease_waits_for_the_append_and_what_it_wrote_stays(
+    dsn: str, schema: str
+) -> None:
+    async with fence(dsn, schema) as at:
+        worker = await worker_of(at.journal)
+        run = await owned_run(at.journal, worker)
+        await commit(at.held, worker, write(run, event(1)))
+        taking = asyncio.create_task(at.journal.retire_worker(worker.id, executing=None, poison_after=3))
+        await at.waits()
+        await at.transaction.commit()
+        assert await taking == Freed(1, 0)
+        assert await seqs(at.journal, run.id) == [1]
+        with pytest.raises(LeaseLost):
+            await commit(at.journal, worker, write(run, event(2)))
+        assert await seqs(at.journal, run.id) == [1]
+
+
+@in_a_loop
+async def test_i1_an_append_waits_for_who_takes_the_lease_and_leaves_nothing(dsn: str, schema: str) -> None:
+    async with fence(dsn, schema) as at:
+        worker = await worker_of(at.journal)
+        run = await owned_run(at.journal, worker)
+        await retire(at.held, worker)
+        appending = asyncio.create_task(commit(at.journal, worker, write(run, event(1))))
+        await at.waits()
+        await at.transaction.commit()
+        with pytest.raises(LeaseLost):
+            await appending
+        assert await seqs(at.journal, run.id) == []
+
+
+@in_a_loop
+async def test_i1_an_append_that_waited_for_a_theft_that_is_undone_is_written(dsn: str, schema: str) -> None:
+    async with fence(dsn, schema) as at:
+        worker = await worker_of(at.journal)
+        run = await owned_run(at.journal, worker)
+        await retire(at.held, worker)
+        appending = asyncio.create_task(commit(at.journal, worker, write(run, event(1))))
+        await at.waits()
+        await at.transaction.rollback()
+        assert (await appending).rejected == frozenset()
+        assert await seqs(at.journal, run.id) == [1]
+
+
+@in_a_loop
+async def test_p7_who_takes_a_lease_waits_for_a_claim_and_frees_what_it_claimed(
+    dsn: str, schema: str
+) -> None:
+    async with fence(dsn, schema) as at:
+        worker = await worker_of(at.journal)
+        run_id = await begin(at.journal)
+        assert [claimed.id for claimed in await claim(at.held, worker)] == [run_id]
+        taking = asyncio.create_task(at.journal.retire_worker(worker.id, executing=None, poison_after=3))
+        await at.waits()
+        await at.transaction.commit()
+        assert await taking == Freed(1, 0)
+        assert (await row(at.journal, run_id)).owner is None
+
+
+@in_a_loop
+async def test_p7_a_claim_waits_for_who_takes_the_lease_and_owns_nothing(dsn: str, schema: str) -> None:
+    async with fence(dsn, schema) as at:
+        worker = await worker_of(at.journal)
+        run_id = await begin(at.journal)
+        await retire(at.held, worker)
+        claiming = asyncio.create_task(claim(at.journal, worker))
+        await at.waits()
+        await at.transaction.commit()
+        with pytest.raises(LeaseLost):
+            await claiming
+        assert (await row(at.journal, run_id)).owner is None
+
+
+@in_a_loop
+async def test_p1_an_append_waits_for_a_forced_cancel_and_that_run_alone_is_rejected(
+    dsn: str, schema: str
+) -> None:
+    async with fence(dsn, schema) as at:
+        worker = await worker_of(at.journal)
+        ended, other = await owned_runs(at.journal, worker, 2)
+        await at.held.force_cancel(ended.id)
+        appending = asyncio.create_task(
+            commit(at.journal, worker, write(ended, event(1)), write(other, event(1)))
+        )
+        await at.waits()
+        await at.transaction.commit()
+        assert (await appending).rejected == {ended.id}
+        assert await seqs(at.journal, ended.id) == []
+        assert await seqs(at.journal, other.id) == [1]
+
+
+@in_a_loop
+async def test_i8_a_forced_cancel_waits_for_the_append_and_nothing_comes_after_it(
+    dsn: str, schema: str
+) -> None:
+    async with fence(dsn, schema) as at:
+        worker = await worker_of(at.journal)
+        run = await owned_run(at.journal, worker)
+        await commit(at.held, worker, write(run, event(1)))
+        cancelling = asyncio.create_task(at.journal.force_cancel(run.id))
+        await at.waits()
+        await at.transaction.commit()
+        assert await cancelling is Posted.ACCEPTED
+        assert (await commit(at.journal, worker, write(run, event(2)))).rejected == {run.id}
+        assert await seqs(at.journal, run.id) == [1]
+        assert (await row(at.journal, run.id)).state is RunState.CANCELLED
+
+
+@in_a_loop
+async def test_i6_what_was_acknowledged_survives_the_death_of_every_connection(dsn: str, schema: str) -> None:
+    async with fence(dsn, schema) as at:
+        run_id = await begin(at.journal)
+        assert await at.journal.post([signal(run_id)]) == [Posted.ACCEPTED]
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as operator:
+            await operator.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity "
+                "where backend_type = 'client backend' and query like %s and pid <> pg_backend_pid()",
+                (f"%{schema}%",),
+            )
+        after = PostgresJournal(dsn, schema=schema)
+        await after.open()
+        try:
+            worker = await worker_of(after)
+            assert [claimed.id for claimed in await claim(after, worker)] == [run_id]
+            assert [mail.run_id for mail in await after.inbox(worker, [run_id])] == [run_id]
+        finally:
+            await after.close()
