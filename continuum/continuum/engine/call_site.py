@@ -16,17 +16,11 @@ from typing import TypeAlias
 Site: TypeAlias = tuple[CodeType, int]
 """The function's code and the line in it."""
 
-_PASSED_THROUGH = frozenset(
-    {
-        "contextlib",
-        "continuum.effects",
-        "continuum.saga",
-        "continuum.signals",
-        "continuum.engine.asyncio_repairs",
-        "continuum.engine.loop",
-    }
-)
-"""Modules that stand between user code and a command without being its author."""
+_WRAPPERS = frozenset({"contextlib", "continuum.effects", "continuum.saga", "continuum.signals"})
+"""Modules that stand between user code and a command; its authors only when nobody else is there."""
+
+_PLUMBING = frozenset({"continuum.engine.loop", "continuum.engine.asyncio_repairs"})
+"""Modules that are never the author, as asyncio's own are not: Python versions differ in them."""
 
 _COMPREHENSION = re.compile(r"\.<locals>\.<(?:listcomp|setcomp|dictcomp|genexpr)>")
 
@@ -34,19 +28,23 @@ _COMPREHENSION = re.compile(r"\.<locals>\.<(?:listcomp|setcomp|dictcomp|genexpr)
 def user_site() -> Site:
     """Return where the innermost user code on the stack stands.
 
-    A task made of nothing but asyncio's own coroutine has none; then it is that coroutine.
+    A task made of asyncio's own coroutine has none; whatever that is called, it is one author.
     """
-    frame = outermost = sys._getframe(1)
-    walker: FrameType | None = frame
-    while walker is not None:
-        module = walker.f_globals.get("__name__", "")
+    frame: FrameType | None = sys._getframe(1)
+    site = _ASYNCIO
+    while frame is not None:
+        module = frame.f_globals.get("__name__", "")
         if module == "asyncio.events":
             break  # the callback of a task: what is below drives the run
-        outermost = walker
-        if module not in _PASSED_THROUGH and module.partition(".")[0] != "asyncio":
-            break
-        walker = walker.f_back
-    return outermost.f_code, outermost.f_lineno
+        if module.partition(".")[0] != "asyncio" and module not in _PLUMBING:
+            site = frame.f_code, frame.f_lineno
+            if module not in _WRAPPERS:
+                break
+        frame = frame.f_back
+    return site
+
+
+_ASYNCIO: Site = user_site.__code__.replace(co_qualname="asyncio", co_filename="asyncio"), 0
 
 
 def caller(site: Site) -> str:
