@@ -19,7 +19,7 @@ from continuum.journal.postgres import PostgresJournal
 from continuum_actors.backoff import until_available
 from continuum_actors.cluster import Cluster
 from continuum_actors.heartbeater import Alive, Heartbeater
-from continuum_actors.host_process import set_up_logging
+from continuum_actors.host_process import let_tasks_end, set_up_logging
 from continuum_actors.messages import Forwarded, NodeHello
 from continuum_actors.process_config import ProcessConfig
 from continuum_actors.recovery import Recovery, WorkerDied
@@ -119,6 +119,7 @@ async def control_main(context: ProcessContext) -> None:
             journal, node, ttl=config.lease_ttl, watchdog=config.watchdog, draw=draw, expiring=expiring
         )
 
+    peers: dict[str, bool | None] = {}
     children = [
         ChildSpec("registry", lambda: RegistryActor(registry)),
         ChildSpec(
@@ -127,7 +128,9 @@ async def control_main(context: ProcessContext) -> None:
             name="recovery",
         ),
         ChildSpec(
-            "cluster", lambda: Cluster(journal, config.node, node, listens=config.listen), name="cluster"
+            "cluster",
+            lambda: Cluster(journal, config.node, node, listens=config.listen, peers=peers),
+            name="cluster",
         ),
         ChildSpec("heartbeater", heartbeater, name="heartbeater"),
     ]
@@ -141,6 +144,7 @@ async def control_main(context: ProcessContext) -> None:
             _tell(registry.whereis("heartbeater"), None)
         await journal.retire_node(config.node)
     finally:
+        await let_tasks_end()
         await journal.close()
 
 

@@ -88,7 +88,15 @@ async def _serve(context: ProcessContext, host: Host, children: list[ChildSpec])
         host.pulse.set_worker_id(0)
     finally:
         beating.cancel()
+        await let_tasks_end()
         await host.journal.close()
+
+
+async def let_tasks_end() -> None:
+    """Wait for tasks that were cancelled: a query that is being called off complains when cut short."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    if others:
+        await asyncio.wait(others, timeout=limits.TASKS_END_SECONDS)
 
 
 async def _drain(host: Host) -> None:

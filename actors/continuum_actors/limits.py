@@ -38,6 +38,8 @@ SWEEP_SECONDS = 60.0
 SNAPSHOT_EVENTS = 1_000
 # A drain lets running activities end for this long, then hands their runs over.
 DRAIN_SECONDS = 10.0
+# A query that was cancelled is off by then.
+TASKS_END_SECONDS = 1.0
 # Renewing three times within a lease survives two failures.
 RENEWALS_PER_LEASE = 3
 # Longer than this, an error text helps nobody and burdens every reader.
