@@ -12,6 +12,7 @@ import random
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeAlias
 
+from continuum.activity import defined_activities
 from continuum.engine.events import COMMANDS, Event, EventType
 from continuum.engine.execution import Execution, PendingActivity
 from continuum.engine.outcome import Completed, Failed, Outcome
@@ -21,6 +22,8 @@ from continuum.journal.codec import encode
 Program: TypeAlias = Callable[[], Coroutine[Any, Any, Any]]
 STARTED_AT = 1_700_000_000_000_000
 SECOND = 1_000_000
+# What is due later than this waits until nothing else can happen.
+PATIENCE = 7 * 86_400 * SECOND
 
 
 def new_execution() -> Execution:
@@ -51,6 +54,7 @@ class Driver:
         self.execution = new_execution()
         self.history = list(history)
         self.executed: list[str] = []
+        self.calls: list[tuple[str, tuple[Any, ...]]] = []
         self._draw = random.Random(seed) if seed is not None else None
         self._signals = list(signals)
         self._started: list[PendingActivity] = []
@@ -107,7 +111,8 @@ class Driver:
             choices.append(lambda: self._perform(self._started.pop(index)))
         if self._signals:
             choices.append(lambda: self.signal(*self._signals.pop(0)))
-        if self.execution.next_due() is not None:
+        due = self.execution.next_due()
+        if due is not None and (not choices or due - self.now < PATIENCE):
             choices.append(self._pass_time)
         if not choices:
             return False
@@ -168,6 +173,7 @@ class Driver:
         definition = activity.definition
         args, kwargs = definition.arguments.decode_call(activity.arguments)
         self.executed.append(activity.name)
+        self.calls.append((activity.name, tuple(args)))
         self.now += SECOND // 1000
         try:
             value = definition.encode_result(definition.fn(*args, **kwargs))
@@ -187,6 +193,12 @@ class Driver:
         else:
             failed = EventType.COMPENSATION_FAILED if compensation else EventType.ACTIVITY_FAILED
             self.apply(failed, (activity.seq, kind, text, "", activity.attempt))
+
+
+def call_of(scheduled: Event) -> tuple[str, tuple[Any, ...]]:
+    """Return the name and arguments of a journaled call."""
+    definition = defined_activities()[scheduled.body[0]]
+    return definition.name, tuple(definition.arguments.decode_call(scheduled.body[3])[0])
 
 
 def replay(program: Program, history: Sequence[Event]) -> Execution:
