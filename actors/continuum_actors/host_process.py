@@ -94,9 +94,9 @@ async def _serve(context: ProcessContext, host: Host, children: list[ChildSpec])
 
 async def let_tasks_end() -> None:
     """Wait for tasks that were cancelled: a query that is being called off complains when cut short."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    if others:
-        await asyncio.wait(others, timeout=limits.TASKS_END_SECONDS)
+    ending = [task for task in asyncio.all_tasks() if task.cancelling()]
+    if ending:
+        await asyncio.wait(ending, timeout=limits.TASKS_END_SECONDS)
 
 
 async def _drain(host: Host) -> None:
