@@ -136,9 +136,11 @@ async def group_commit(dsn: str, schema: str) -> AsyncIterator[GroupCommit]:
     """Open one connection and commit through it."""
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
         arrays.register(connection)
-        # Made while the tables are small, a plan would scan them for ever.
-        await connection.execute(sql.SQL("SET enable_hashjoin = off"))
-        await connection.execute(sql.SQL("SET enable_mergejoin = off"))
+        # Planned once, for the indexes: planning each commit anew costs more than its rows, and a
+        # plan made while the tables were small would scan them for ever.
+        for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
+            await connection.execute(sql.SQL("SET {} = off").format(sql.Identifier(setting)))
+        await connection.execute(sql.SQL("SET plan_cache_mode = force_generic_plan"))
         yield GroupCommit(connection, schema)
 
 

@@ -1,7 +1,7 @@
-"""What a parked run weighs: the growth of a run host from N parked runs to 2 N, divided by N.
+"""What a parked run weighs: the growth of a run host from 2 N parked runs to 3 N, divided by N.
 
-The difference of two sizes leaves out what a host weighs anyway, and what the first N
-runs made it reserve. The host measures itself, in an activity, after a full collection.
+The difference of two sizes leaves out what a host weighs anyway, and what the first
+runs made it reserve once for all. The host measures itself, in an activity, after a full collection.
 """
 
 from __future__ import annotations
@@ -35,21 +35,21 @@ def of_parked_runs(server: Server, sizes: Sizes, tell: Tell) -> Results:
             fresh_schema(server.dsn) as schema,
             node(dsn=server.dsn, schema=schema, run_hosts=1, activity_hosts=0, live_parked_runs=kept),
         ):
-            before, once, twice = asyncio.run(_grow(server.dsn, schema, sizes.parked, kept))
-        results[f"{name}_bytes_per_run"] = (twice - once) / sizes.parked
-        results[f"{name}_host_mib"] = [size / 2**20 for size in (before, once, twice)]
+            sizes_seen = asyncio.run(_grow(server.dsn, schema, sizes.parked, kept))
+        results[f"{name}_bytes_per_run"] = (sizes_seen[-1] - sizes_seen[-2]) / sizes.parked
+        results[f"{name}_host_mib"] = [size / 2**20 for size in sizes_seen]
         tell(f"{name}: {results[f'{name}_bytes_per_run']:,.0f} bytes a run")
     return results
 
 
-async def _grow(dsn: str, schema: str, runs: int, kept: int) -> tuple[int, int, int]:
+async def _grow(dsn: str, schema: str, runs: int, kept: int) -> list[int]:
     async with continuum.connect(dsn, schema=schema) as client:
         sizes = [await _size(client)]
-        for total in (runs, 2 * runs):
+        for total in (runs, 2 * runs, 3 * runs):
             await asyncio.gather(*(client.start(parked) for _ in range(runs)))
             await _until_at_rest(dsn, schema, total, kept)
             sizes.append(await _size(client))
-        return sizes[0], sizes[1], sizes[2]
+        return sizes
 
 
 async def _size(client: Client) -> int:

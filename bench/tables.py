@@ -109,7 +109,8 @@ def _memory(figures: Results) -> tuple[Row, Rows]:
         for kind in ("live", "evicted")
     ]
     runs = figures["runs"]
-    return ("", "bytes a run", "host MiB, empty", f"with {runs:,} runs", f"with {2 * runs:,} runs"), rows
+    loads = (f"with {times * runs:,} runs" for times in (1, 2, 3))
+    return ("", "bytes a run", "host MiB, empty", *loads), rows
 
 
 def _idle(figures: Results) -> tuple[Row, Rows]:
