@@ -2,7 +2,8 @@
 
 Read `session.py` first: what happens, in order. `orders.py` is the workflow, as a user would write it;
 `ledger.py` is the world it acts on; `driving.py` starts, signals and kills; `audit.py` decides,
-without the engine's help, whether every order ended as it should; `display.py` shows it.
+without the engine's help, whether every order ended as it should; `display.py` shows it;
+`interrupts.py` ends it early.
 """
 
 from __future__ import annotations

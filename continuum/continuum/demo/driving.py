@@ -17,6 +17,7 @@ from continuum.app import RunningNode
 from continuum.client import Client, connect
 from continuum.demo.audit import Killing, Seen, verdict_on
 from continuum.demo.display import Display
+from continuum.demo.interrupts import Interrupts
 from continuum.demo.orders import Order, process_order, review
 from continuum.errors import ClusterError, ContinuumError
 
@@ -46,7 +47,9 @@ def amounts() -> dict[int, int]:
     return {number: 500 + 37 * number for number in range(ORDERS)}
 
 
-async def drive(node: RunningNode, ledger: str, display: Display) -> tuple[dict[int, Seen], Killing | None]:
+async def drive(
+    node: RunningNode, ledger: str, display: Display, interrupts: Interrupts
+) -> tuple[dict[int, Seen], Killing | None]:
     """Run every order, kill two processes meanwhile, and return what the journal says of the orders."""
     progress = Progress()
     async with connect(node.dsn, schema=node.schema) as client:
@@ -54,7 +57,7 @@ async def drive(node: RunningNode, ledger: str, display: Display) -> tuple[dict[
             asyncio.create_task(_one_order(client, Order(number, amount, ledger), progress))
             for number, amount in amounts().items()
         ]
-        watcher = asyncio.create_task(_watch(node, progress, display))
+        watcher = asyncio.create_task(_watch(node, progress, display, interrupts))
         try:
             await _all_ended(orders, watcher, display)
         finally:
@@ -103,8 +106,9 @@ async def _one_order(client: Client, order: Order, progress: Progress) -> None:
     progress.ended += 1
 
 
-async def _watch(node: RunningNode, progress: Progress, display: Display) -> None:
+async def _watch(node: RunningNode, progress: Progress, display: Display, interrupts: Interrupts) -> None:
     while True:
+        interrupts.check()
         if node.system.ended is not None:
             raise ClusterError(f"the node ended: {node.system.ended.reason or 'nobody asked it to'}")
         if progress.killing is None and len(progress.run_ids) >= KILL_AT:

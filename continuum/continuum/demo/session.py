@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
 from rich.console import Console
 
@@ -21,6 +19,7 @@ from continuum.config import NodeConfig
 from continuum.demo.audit import Report, audit
 from continuum.demo.display import Display, display, show_report
 from continuum.demo.driving import ORDERS, amounts, drive
+from continuum.demo.interrupts import Interrupted, Interrupts
 from continuum.demo.ledger import entries
 from continuum.embedded import EmbeddedPostgres
 from continuum.embedded.account import server_account
@@ -30,6 +29,8 @@ from continuum.schema import migrate_schema
 
 SCHEMA = "continuum"
 STDERR = 2
+# What shells give for a program ended by SIGINT.
+INTERRUPTED = 130
 
 
 class DemoFailed(ContinuumError):
@@ -40,11 +41,13 @@ def main() -> int:
     """Run the demo; return 0 when every order ended as it should and 1 otherwise."""
     console = Console(file=sys.stdout, highlight=False)
     began = time.monotonic()
-    with _ended_like_an_interrupt(), tempfile.TemporaryDirectory(prefix="continuum-demo-") as directory:
+    with Interrupts() as interrupts, tempfile.TemporaryDirectory(prefix="continuum-demo-") as directory:
         log = Path(directory) / "node.log"
         try:
             with display(console, ORDERS) as shown:
-                report = _run(Path(directory) / "ledger", log, shown)
+                report = _run(Path(directory) / "ledger", log, shown, interrupts)
+        except Interrupted:
+            return INTERRUPTED
         except ContinuumError as error:
             raise DemoFailed(f"{error}{_kept(log)}") from error
         show_report(console, report)
@@ -58,15 +61,16 @@ def main() -> int:
     return 0
 
 
-def _run(ledger: Path, log: Path, shown: Display) -> Report:
+def _run(ledger: Path, log: Path, shown: Display, interrupts: Interrupts) -> Report:
     with _postgres(shown) as dsn, _stderr_to(log):
+        interrupts.check()
         shown.say("starting a node: 2 run hosts, 1 activity host")
         config = NodeConfig(
             modules=["continuum.demo.orders"], dsn=dsn, schema=SCHEMA, run_hosts=2, activity_hosts=1
         )
         with started_node(config) as node:
             shown.say(f"running {ORDERS} orders: validate, charge, wait for a review, sleep, ship")
-            seen, killing = asyncio.run(drive(node, str(ledger), shown))
+            seen, killing = asyncio.run(drive(node, str(ledger), shown, interrupts))
             return audit(amounts(), seen, entries(ledger), killing)
 
 
@@ -97,20 +101,6 @@ def _stderr_to(log: Path) -> Iterator[None]:
         os.dup2(ours, STDERR)
         os.close(target)
         os.close(ours)
-
-
-@contextmanager
-def _ended_like_an_interrupt() -> Iterator[None]:
-    """Answer SIGTERM as Ctrl-C is answered, so that both leave nothing behind."""
-
-    def terminated(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, terminated)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _kept(log: Path) -> str:

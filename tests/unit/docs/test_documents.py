@@ -1,0 +1,97 @@
+"""What the documents say is so: their examples run, their commands parse, what they name is there."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import pytest
+
+from continuum.cli.main import continuum
+from tests.unit.docs.blocks import ROOT, blocks, continuum_calls, documents
+
+README = ROOT / "README.md"
+EXAMPLE = ROOT / "examples" / "orders.py"
+# What fits on one screen; more would not be a first workflow.
+MOST_LINES_OF_A_FIRST_WORKFLOW = 40
+MOST_LINES_OF_A_README = 200
+
+
+def words_of(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def test_the_first_workflow_of_the_readme_is_the_example() -> None:
+    shown = blocks(README, "python")[0].text
+    assert shown == EXAMPLE.read_text(encoding="utf-8")
+    assert shown.count("\n") < MOST_LINES_OF_A_FIRST_WORKFLOW
+
+
+def test_the_readme_is_read_in_one_sitting() -> None:
+    assert README.read_text(encoding="utf-8").count("\n") < MOST_LINES_OF_A_README
+
+
+def test_the_second_terminal_of_the_readme_shows_what_it_says(node: Path, shell: Mapping[str, str]) -> None:
+    second = blocks(README, "console")[1]
+    script = "\n".join(second.commands())
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=node,
+        env=shell,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for answer in second.answers():
+        assert answer in done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("number", range(1, len(blocks(README, "python"))))
+def test_the_other_python_of_the_readme_runs(number: int, node: Path, shell: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", blocks(README, "python")[number].text],
+        cwd=node,
+        env=shell,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout in ("", "refunded payment-o-2-500\n")
+
+
+@pytest.mark.parametrize("path", documents(), ids=words_of)
+def test_every_command_in_a_document_is_one_we_have(path: Path) -> None:
+    for words in continuum_calls(path):
+        command: click.Command = continuum
+        rest = words
+        while isinstance(command, click.Group):
+            found = command.commands.get(rest[0])
+            assert found is not None, f"there is no `continuum {' '.join(words)}`"
+            command, rest = found, rest[1:]
+        command.make_context("continuum", ["{}" if word.startswith("$") else word for word in rest])
+
+
+@pytest.mark.parametrize("path", documents(), ids=words_of)
+def test_every_link_in_a_document_leads_somewhere(path: Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", path.read_text(encoding="utf-8"))
+    assert [target for target in targets if not (path.parent / target).exists()] == []
+
+
+def test_every_file_and_test_that_the_architecture_names_is_there() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    suite = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    named = re.findall(r"`(test_\w+)`", text)
+    assert [name for name in named if f"def {name}(" not in suite] == []
+    files = re.findall(r"`([\w/]+\.(?:py|sql|md))`", text)
+    rooms = [ROOT, *(ROOT / room for room in ("continuum/continuum", "actors/continuum_actors"))]
+    rooms += [ROOT / "supervision/continuum_supervision", ROOT / "migrations/continuum_migrations"]
+    assert [file for file in files if not any((room / file).exists() for room in rooms)] == []
+    assert {f"I{number}" for number in range(1, 13)} <= set(re.findall(r"\bI\d+\b", text))
