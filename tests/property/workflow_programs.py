@@ -41,11 +41,12 @@ def numbered(shape: Any, numbers: count[int]) -> Node:
     return Node(kind, next(numbers), tuple(numbered(child, numbers) for child in children))
 
 
-programs = st.recursive(
+shapes = st.recursive(
     st.sampled_from(LEAVES),
     lambda inner: st.tuples(st.sampled_from(BLOCKS), st.lists(inner, min_size=1, max_size=4)),
-    max_leaves=10,
-).map(lambda shape: numbered(("catch", [shape]), count(1)))
+    max_leaves=12,
+)
+programs = st.lists(shapes, min_size=1, max_size=5).map(lambda drawn: numbered(("catch", drawn), count(1)))
 
 
 def signals_in(node: Node) -> int:
