@@ -1,0 +1,107 @@
+"""The control process's actors in the loop of a test, for workers that a test registers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from continuum.code import Code
+from continuum.engine.ids import NodeId, WorkerId
+from continuum.journal.port import NodeFacts
+from continuum.journal.postgres import PostgresJournal
+from continuum_actors.cluster import Cluster
+from continuum_actors.heartbeater import Alive, Heartbeater
+from continuum_actors.recovery import Recovery
+from continuum_actors.tree import host_supervisor
+from continuum_supervision import ChildSpec, Registry, Supervisor
+from tests.process.actors.hosting import Stage, eventually
+
+NODE = NodeId("north")
+
+
+def never_early() -> float:
+    """Draw the middle."""
+    return 0.5
+
+
+@dataclass
+class TestedNode:
+    """A node of which nothing is real but its workers."""
+
+    __test__ = False
+
+    workers: list[WorkerId] = field(default_factory=list)
+    sent: asyncio.Queue[tuple[str, object]] = field(default_factory=asyncio.Queue)
+    drains: int = 0
+
+    def processes(self) -> Sequence[Alive]:
+        """Return the workers as processes that answer."""
+        return [Alive(f"run_host-{worker}", worker, 0.0) for worker in self.workers]
+
+    def facts(self) -> NodeFacts | None:
+        """Return what any node might say."""
+        return NodeFacts(NODE, 4711, "local", "up", ())
+
+    def kill(self, process_id: str) -> None:
+        """Nothing here gets stuck."""
+        raise AssertionError(f"{process_id} is to be killed")
+
+    def drain(self) -> None:
+        """Count."""
+        self.drains += 1
+
+    def to_node(self, node: str, message: object) -> None:
+        """Note what is sent."""
+        self.sent.put_nowait((node, message))
+
+    def to_hosts(self, message: object) -> None:
+        """Note what is sent."""
+        self.sent.put_nowait(("own hosts", message))
+
+
+@dataclass
+class Control:
+    """The three actors, running."""
+
+    supervisor: Supervisor
+    registry: Registry
+    node: TestedNode
+
+    async def kill(self, name: str) -> None:
+        """Kill an actor and wait for its successor."""
+        victim = self.registry.whereis(name)
+        assert victim is not None
+        victim.kill()
+        await eventually(lambda: self.registry.whereis(name) not in (None, victim), f"no other {name}")
+
+
+async def control_on(on: Stage, *, ttl: float) -> Control:
+    """Start the actors; they stop at the end of the test."""
+    journal = PostgresJournal(on.dsn, schema=on.schema)
+    await journal.open()
+    on.exits.push_async_callback(journal.close)
+    node, registry = TestedNode(), Registry()
+    peers: dict[str, bool | None] = {}
+
+    def expiring(seconds: float) -> None:
+        recovery = registry.whereis("recovery")
+        if recovery is not None:
+            recovery.send(seconds)
+
+    children = [
+        ChildSpec(
+            "recovery",
+            lambda: Recovery(journal, NODE, Code([]), boot=False, draw=never_early),
+            name="recovery",
+        ),
+        ChildSpec("cluster", lambda: Cluster(journal, NODE, node, listens=True, peers=peers), name="cluster"),
+        ChildSpec(
+            "heartbeater",
+            lambda: Heartbeater(journal, node, ttl=ttl, watchdog=15.0, draw=never_early, expiring=expiring),
+            name="heartbeater",
+        ),
+    ]
+    supervisor = host_supervisor(children, registry)
+    await on.exits.enter_async_context(supervisor)
+    return Control(supervisor, registry, node)
