@@ -120,11 +120,13 @@ async def control_main(context: ProcessContext) -> None:
         )
 
     peers: dict[str, bool | None] = {}
+    # Blocked runs are tried again by a node that boots, not by an actor that comes back from a crash.
+    boots = iter((context.incarnation == 1,))
     children = [
         ChildSpec("registry", lambda: RegistryActor(registry)),
         ChildSpec(
             "recovery",
-            lambda: Recovery(journal, config.node, code, boot=context.incarnation == 1, draw=draw),
+            lambda: Recovery(journal, config.node, code, boot=next(boots, False), draw=draw),
             name="recovery",
         ),
         ChildSpec(
