@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -56,7 +55,7 @@ def main(arguments: list[str]) -> int:
     console = Console()
     try:
         results = _measure(names, SIZES[given.size], given.dsn, console)
-        results["command"] = shlex.join(["python", "-m", "bench", *arguments])
+        results["command"] = _command(given.sections, given.size)
         show(results, console)
         write_json(results, given.json)
         if given.write_results is not None:
@@ -66,6 +65,11 @@ def main(arguments: list[str]) -> int:
         return 1
     console.print(f"written to {given.json}")
     return 0
+
+
+def _command(sections: list[str], size: str) -> str:
+    """Return what makes these figures; where they were written to and on which server is nobody's business."""
+    return " ".join(["python -m bench", *sections, *([] if size == "full" else [f"--size {size}"])])
 
 
 def _measure(names: list[str], sizes: Sizes, dsn: str | None, console: Console) -> dict[str, Any]:
