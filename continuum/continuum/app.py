@@ -120,6 +120,7 @@ def _process_config(config: NodeConfig, dsn: str, name: str) -> ProcessConfig:
         modules=tuple(config.modules),
         queues=dict(config.queues),
         lease_ttl=config.lease_ttl,
+        watchdog=config.watchdog,
         run_hosts=config.run_hosts,
         activity_hosts=config.activity_hosts,
         address="{}:{}".format(*config.bind) if config.bind else "local",

@@ -12,6 +12,8 @@ from continuum.errors import InvalidOption
 # A lease outlives two missed renewals and one slow fsync, and still frees a
 # dead worker's runs before a person notices.
 LEASE_TTL_SECONDS = 10.0
+# A loop of a host that has not turned for this long is stuck in user code.
+WATCHDOG_SECONDS = 15.0
 # Two processes share two cores with the database on the smallest machine we measure on.
 DEFAULT_RUN_HOSTS = 2
 DEFAULT_ACTIVITY_HOSTS = 1
@@ -24,7 +26,8 @@ class NodeConfig:
     `modules` are import names whose workflows and activities the node serves.
     `live_parked_runs` is how many parked runs a run host keeps in memory, None for the default.
     `queues` bounds how many tasks of a queue run at once on this node. `dsn` None
-    starts this user's embedded Postgres. `bind` and `join` are (host, port).
+    starts this user's embedded Postgres. `bind` and `join` are (host, port). A host
+    whose loop stands still for `watchdog` seconds is killed.
     """
 
     modules: Sequence[str] = ()
@@ -41,6 +44,7 @@ class NodeConfig:
     listen: bool = True
     lease_ttl: float = LEASE_TTL_SECONDS
     live_parked_runs: int | None = None
+    watchdog: float = WATCHDOG_SECONDS
 
     def __post_init__(self) -> None:
         if self.run_hosts < 1:
