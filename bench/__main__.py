@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _command(sections: list[str], size: str) -> str:
-    """Return what makes these figures; where they were written to and on which server is nobody's business."""
+    """Return what makes these figures; not where they were written to, nor on which server."""
     return " ".join(["python -m bench", *sections, *([] if size == "full" else [f"--size {size}"])])
 
 
