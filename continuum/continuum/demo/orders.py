@@ -21,7 +21,7 @@ PACKING_SECONDS = 1.5
 # between the two leaves an effect that no journal knows of, and the activity runs again.
 VALIDATING_SECONDS = 0.05
 BANKING_SECONDS = 0.1, 0.3
-SHIPPING_SECONDS = 0.02, 0.02
+SHIPPING_SECONDS = 0.01, 0.01
 
 
 @dataclass(frozen=True)
