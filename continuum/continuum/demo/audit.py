@@ -88,7 +88,7 @@ def audit(
         problems.append("no run of the killed host went on")
     return Report(
         states=Counter(order.run.state for order in seen.values()),
-        refunded=sum(verdict_on(number) == "rejected" for number in amounts),
+        refunded=len({entry.order for entry in ledger if entry.activity == "refund"}),
         executed=len(ledger),
         executed_again=sum(count > 1 for count in done.values()),
         journaled=sum(event.type in COMPLETED for order in seen.values() for event in order.history),
