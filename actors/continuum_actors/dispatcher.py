@@ -107,22 +107,40 @@ class Dispatcher(Actor):
                 if room <= 0:
                     self._full = True
                     break
-                claims = await until_available(
-                    partial(host.journal.claim, host.worker, host.code.versions, room),
-                    "claiming runs",
-                    host.fraction,
-                )
+                claims = await self._claim(room)
                 if claims:
                     await self._take_up(claims)
                 if len(claims) < room:
                     break
+
+    async def _claim(self, room: int) -> list[ClaimedRun]:
+        """Claim up to `room` runs.
+
+        A claim whose answer is lost may have taken runs that nobody here knows of; before
+        the next one everything owned and not live is given back.
+        """
+        host = self._host
+        uncertain = False
+
+        async def claim() -> list[ClaimedRun]:
+            nonlocal uncertain
+            if uncertain:
+                await host.journal.disown_runs(host.worker, host.runs.live_run_ids())
+            uncertain = True
+            return await host.journal.claim(host.worker, host.code.versions, room)
+
+        return await until_available(claim, "claiming runs", host.fraction)
 
     async def _nap(self) -> None:
         """Wait for a hint, for the next run that nobody owns to be due, or for the poll."""
         host = self._host
         if not self._wanted.is_set():
             nap = host.settings.poll * (0.75 + host.fraction() / 2)
-            due = await until_available(host.journal.next_due, "looking for what is due", host.fraction)
+            due = await until_available(
+                partial(host.journal.next_due, list(host.code.workflows)),
+                "looking for what is due",
+                host.fraction,
+            )
             now = host.journal.now()
             self._awake_by = now + round(nap * 1e6) if due is None else min(due, now + round(nap * 1e6))
             try:

@@ -202,7 +202,7 @@ class Run(Actor):
         """The process that ran the activity died: run it again, within the limit."""
         self._local.discard(seq)
         activity = self._execution.pending.get(seq)
-        if activity is None or activity.retry_due is not None:
+        if activity is None:
             return
         crashes = activity.crashes + 1
         options = options_of(activity)
@@ -227,7 +227,8 @@ class Run(Actor):
             if activity is None:
                 self._apply(EventType.TIMER_FIRED, (seq,))
             else:
-                activity.retry_due = None
+                # Journaled, so that a crash from now on is one of the attempt and not of the waiting.
+                self._apply(EventType.ACTIVITY_RESTARTED, (seq,))
                 self._start(activity)
 
     def _take_mail(self, rows: Sequence[InboxRow]) -> list[int]:
@@ -306,24 +307,32 @@ class Run(Actor):
             self.ended = True
             for seq in self._local:
                 host.activities.abandon(self._claim.id, seq)
-            self._starting, self._tasks = [], []
+            tasks: list[NewTask] = []
             if final.state is RunState.BLOCKED:
-                # The step that went wrong must not bind the code that mends it; what came from outside stays.
-                events = [event for event in events if event.type not in COMMANDS]
+                events, tasks = self._keep_what_came_before(events)
             host.wheel.arm(self.ref, None)
         else:
+            tasks = self._tasks
             transition = self._parked_or_not()
             if transition is not None:
                 # A crash counted against an activity is no progress: the step after it may be what kills.
                 transition.progress = any(event.type != EventType.ACTIVITY_CRASHED for event in events)
-        starting, self._starting = self._starting, []
-        tasks, self._tasks = self._tasks, []
+        starting = [] if self.ended else self._starting
+        self._starting, self._tasks = [], []
         if not (events or consumed or dropped or tasks or transition or starting):
             return
         self._submit(
             RunWrite(self._claim.id, self._claim.token, events, consumed, tasks, dropped, transition),
             starting,
         )
+
+    def _keep_what_came_before(self, events: list[Event]) -> tuple[list[Event], list[NewTask]]:
+        """Drop what the step that went wrong asked for: it must not bind the code that mends it."""
+        kept = list(events)
+        dropped: set[int] = set()
+        while kept and kept[-1].type in COMMANDS:
+            dropped.add(kept.pop().seq)
+        return kept, [task for task in self._tasks if task.seq not in dropped]
 
     def _submit(self, write: RunWrite, starting: list[PendingActivity]) -> None:
         self._in_flight.append((write, starting))

@@ -53,8 +53,9 @@ CREATE TABLE {schema}.runs (
     CHECK (owner IS NULL OR state <= 2)
 ) WITH (fillfactor = 70);
 
--- Serves both "what may be claimed" (owner null, due) and "what does this worker own".
-CREATE INDEX runs_live ON {schema}.runs (owner, due_at) WHERE state <= 2;
+-- What may be claimed, in the order it is claimed, for the workflows that a worker has loaded.
+CREATE INDEX runs_due ON {schema}.runs (workflow, due_at) WHERE owner IS NULL AND state <= 2;
+CREATE INDEX runs_owner ON {schema}.runs (owner) WHERE owner IS NOT NULL;
 CREATE INDEX runs_blocked ON {schema}.runs (workflow) WHERE state = 3;
 CREATE INDEX runs_listing ON {schema}.runs (namespace, started_at, id);
 CREATE UNIQUE INDEX runs_idempotency ON {schema}.runs (namespace, workflow, idempotency_key)
@@ -151,10 +152,11 @@ CREATE FUNCTION {schema}.commit_batch(
     k_isolated boolean[], k_activity text[], k_arguments bytea[], k_timeout double precision[], k_key text[],
     k_node text[],
     d_run uuid[], d_seq integer[],
-    p_done_topic text, p_tasks_topic text
+    p_done_topic text, p_tasks_topic text, p_work_topic text
 ) RETURNS TABLE (at timestamptz, rejected uuid[])
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_held uuid[];
@@ -215,7 +217,9 @@ BEGIN
     IF cardinality(t_run) > 0 THEN
         UPDATE {schema}.runs r
         SET state = t.state,
-            due_at = t.due,
+            -- Mail that waits for a run nobody owns makes it due, also mail that came during the release.
+            due_at = CASE WHEN t.release AND EXISTS (SELECT FROM {schema}.inbox i WHERE i.run_id = r.id)
+                          THEN clock_timestamp() ELSE t.due END,
             owner = CASE WHEN t.release OR t.state >= 3 THEN NULL ELSE r.owner END,
             result = t.result,
             error = t.error,
@@ -227,9 +231,19 @@ BEGIN
         FROM unnest(t_run, t_state, t_due, t_release, t_result, t_error, t_reason, t_progress)
             AS t (run_id, state, due, release, result, error, reason, progress)
         WHERE r.id = t.run_id AND (v_all OR t.run_id = ANY (v_held));
+        IF true = ANY (t_release) AND EXISTS (
+            SELECT FROM unnest(t_run, t_release) AS t (run_id, release) JOIN {schema}.runs r ON r.id = t.run_id
+            WHERE t.release AND r.due_at < clock_timestamp() + interval '15 seconds'
+        ) THEN
+            -- Whoever naps until something later is due must hear of it.
+            PERFORM {schema}.hint(p_work_topic, '{}');
+        END IF;
         IF EXISTS (SELECT FROM unnest(t_state) AS s (state) WHERE s.state >= 4) THEN
+            DELETE FROM {schema}.tasks k USING unnest(t_run, t_state) AS t (run_id, state)
+            WHERE k.run_id = t.run_id AND t.state >= 4 AND (v_all OR k.run_id = ANY (v_held));
             PERFORM {schema}.hint(p_done_topic, (
-                SELECT array_agg(t.run_id::text) FROM unnest(t_run, t_state) AS t (run_id, state) WHERE t.state >= 4));
+                SELECT coalesce(array_agg(t.run_id::text), '{}') FROM unnest(t_run, t_state) AS t (run_id, state)
+                WHERE t.state >= 4 AND (v_all OR t.run_id = ANY (v_held))));
         END IF;
     END IF;
 
@@ -238,12 +252,14 @@ BEGIN
 END
 $$;
 
--- Own up to p_limit runs that are due or have mail and whose code the worker has loaded.
+-- Own up to p_limit runs that are due and whose code the worker has loaded. A run that has
+-- mail and no owner is due (see post), so due times are all there is to look at.
 CREATE FUNCTION {schema}.claim_runs(p_worker bigint, p_workflows text[], p_versions text[], p_limit integer)
 RETURNS TABLE (id uuid, token bigint, workflow text, version text, namespace text, input bytea,
                started_at timestamptz, attempt integer, trace_context text, fresh boolean, held boolean)
 LANGUAGE plpgsql
-SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     PERFORM FROM {schema}.workers w WHERE w.id = p_worker AND w.expires_at > clock_timestamp() FOR KEY SHARE;
@@ -254,20 +270,15 @@ BEGIN
     END IF;
     RETURN QUERY
     WITH due AS MATERIALIZED (
-        SELECT r.id FROM {schema}.runs r
-        WHERE r.owner IS NULL AND r.state <= 2 AND r.due_at <= now()
-          AND EXISTS (SELECT FROM unnest(p_workflows, p_versions) AS c (workflow, version)
-                      WHERE c.workflow = r.workflow AND (r.version IS NULL OR c.version = r.version))
-        ORDER BY r.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
-    ), mailed AS MATERIALIZED (
-        SELECT r.id FROM (SELECT DISTINCT i.run_id FROM {schema}.inbox i) m
-        JOIN {schema}.runs r ON r.id = m.run_id
-        WHERE r.owner IS NULL AND r.state <= 2
-          AND EXISTS (SELECT FROM unnest(p_workflows, p_versions) AS c (workflow, version)
-                      WHERE c.workflow = r.workflow AND (r.version IS NULL OR c.version = r.version))
-        LIMIT p_limit FOR UPDATE OF r SKIP LOCKED
+        SELECT r.id, r.due_at FROM unnest(p_workflows, p_versions) AS c (workflow, version)
+        CROSS JOIN LATERAL (
+            SELECT x.id, x.due_at FROM {schema}.runs x
+            WHERE x.owner IS NULL AND x.state <= 2 AND x.workflow = c.workflow AND x.due_at <= now()
+              AND (x.version IS NULL OR x.version = c.version)
+            ORDER BY x.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
+        ) r
     ), chosen AS (
-        SELECT due.id FROM due UNION SELECT mailed.id FROM mailed LIMIT p_limit
+        SELECT DISTINCT d.id FROM (SELECT due.id FROM due ORDER BY due.due_at LIMIT p_limit) d
     )
     UPDATE {schema}.runs AS r
     SET owner = p_worker, token = nextval('{schema}.fencing_token'), state = 1, due_at = NULL,
@@ -307,12 +318,16 @@ BEGIN
             PERFORM {schema}.hint(p_tasks_topic, '{}');
         END IF;
     END IF;
+    PERFORM FROM {schema}.runs r
+    WHERE r.owner = p_worker OR r.id IN (SELECT t.run_id FROM {schema}.tasks t WHERE t.owner = p_worker)
+    ORDER BY r.id FOR NO KEY UPDATE;
     UPDATE {schema}.runs r
     SET owner = NULL,
         deaths = r.deaths + CASE WHEN r.id = p_executing THEN 1 ELSE 0 END,
         state = CASE WHEN r.id = p_executing AND r.deaths + 1 >= p_poison_after THEN 3 ELSE r.state END,
         due_at = CASE WHEN r.id = p_executing AND r.deaths + 1 >= p_poison_after THEN NULL
-                      WHEN r.state = 1 THEN now() ELSE r.due_at END,
+                      WHEN r.state = 1 OR EXISTS (SELECT FROM {schema}.inbox i WHERE i.run_id = r.id)
+                      THEN clock_timestamp() ELSE r.due_at END,
         reason = CASE WHEN r.id = p_executing AND r.deaths + 1 >= p_poison_after
                       THEN 'poison: its process died ' || (r.deaths + 1) || ' times while executing it' ELSE r.reason END,
         updated_at = clock_timestamp()
@@ -328,13 +343,14 @@ BEGIN
     FROM gone g ORDER BY g.run_id, g.seq
     ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS v_tasks = ROW_COUNT;
-    IF v_runs > 0 THEN
-        PERFORM {schema}.hint(p_work_topic, '{}');
-    END IF;
     IF v_tasks > 0 THEN
+        UPDATE {schema}.runs r SET due_at = clock_timestamp()
+        WHERE r.owner IS NULL AND r.state <= 2
+          AND r.id IN (SELECT i.run_id FROM {schema}.inbox i WHERE i.kind IN (p_crashed, p_timed_out));
         PERFORM {schema}.hint(p_wake_topic, '{}');
-        PERFORM {schema}.hint(p_work_topic, '{}');
     END IF;
+    -- Also when it left nothing behind: what it handed over in time may be due before others look.
+    PERFORM {schema}.hint(p_work_topic, '{}');
     RETURN QUERY SELECT v_runs, v_tasks;
 END
 $$;
@@ -355,7 +371,7 @@ DECLARE
 BEGIN
     FOR i IN 1 .. cardinality(p_run) LOOP
         -- Waits for the owner's commit in flight, so that nothing is put into a run that ends meanwhile.
-        SELECT r.state, r.owner INTO v_state, v_owner FROM {schema}.runs r WHERE r.id = p_run[i] FOR SHARE;
+        SELECT r.state, r.owner INTO v_state, v_owner FROM {schema}.runs r WHERE r.id = p_run[i] FOR NO KEY UPDATE;
         IF NOT FOUND THEN
             v_answers := v_answers || 3::smallint;
             CONTINUE;
@@ -383,6 +399,8 @@ BEGIN
         END IF;
         v_answers := v_answers || 1::smallint;
         IF v_owner IS NULL THEN
+            UPDATE {schema}.runs r SET due_at = clock_timestamp()
+            WHERE r.id = p_run[i] AND r.state <= 2 AND (r.due_at IS NULL OR r.due_at > clock_timestamp());
             v_free := true;
         ELSE
             v_owned := v_owned || p_run[i]::text;
@@ -465,6 +483,8 @@ AS $$
 DECLARE
     v_runs text[];
 BEGIN
+    -- Waits for commits in flight: a run that is being released must not miss its mail.
+    PERFORM FROM {schema}.runs r WHERE r.id = ANY (p_run) ORDER BY r.id FOR NO KEY UPDATE;
     WITH answer AS MATERIALIZED (
         SELECT * FROM unnest(p_run, p_seq, p_dispatch, p_kind, p_payload)
             AS a (run_id, seq, dispatch, kind, payload)
@@ -484,7 +504,9 @@ BEGIN
     SELECT array_agg(m.run_id::text) INTO v_runs FROM mailed m;
     IF v_runs IS NOT NULL THEN
         PERFORM {schema}.hint(p_wake_topic, v_runs);
-        IF EXISTS (SELECT FROM {schema}.runs r WHERE r.id = ANY (p_run) AND r.owner IS NULL AND r.state <= 2) THEN
+        UPDATE {schema}.runs r SET due_at = clock_timestamp()
+        WHERE r.id = ANY (v_runs::uuid[]) AND r.owner IS NULL AND r.state <= 2;
+        IF FOUND THEN
             PERFORM {schema}.hint(p_work_topic, '{}');
         END IF;
     END IF;

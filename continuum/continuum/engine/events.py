@@ -33,6 +33,7 @@ class EventType(IntEnum):
     COMPENSATION_SCHEDULED = 12
     COMPENSATION_COMPLETED = 13
     COMPENSATION_FAILED = 14
+    ACTIVITY_RESTARTED = 15
 
 
 class Event(NamedTuple):
@@ -46,6 +47,7 @@ class Event(NamedTuple):
     - activity or compensation failed: scheduled seq, type, message, traceback, attempt
     - activity retried: scheduled seq, type, message, attempt, due (microseconds)
     - activity crashed: scheduled seq, crashes so far
+    - activity restarted (its back-off is over): scheduled seq
     - timer started: due (microseconds), caller, where
     - timer fired: started seq
     - signal received: name, value, delivery id or None
@@ -77,6 +79,7 @@ _LEAST_LENGTH: dict[int, int] = {
     EventType.ACTIVITY_FAILED: 5,
     EventType.ACTIVITY_RETRIED: 5,
     EventType.ACTIVITY_CRASHED: 2,
+    EventType.ACTIVITY_RESTARTED: 1,
     EventType.TIMER_STARTED: 3,
     EventType.TIMER_FIRED: 1,
     EventType.SIGNAL_RECEIVED: 3,

@@ -355,7 +355,7 @@ class Execution:
                 | EventType.COMPENSATION_FAILED
             ):
                 return resolve(self.pending, event)
-            case EventType.ACTIVITY_RETRIED | EventType.ACTIVITY_CRASHED:
+            case EventType.ACTIVITY_RETRIED | EventType.ACTIVITY_CRASHED | EventType.ACTIVITY_RESTARTED:
                 if not note_attempt(self.pending, event):
                     return False
                 if event.type == EventType.ACTIVITY_RETRIED:

@@ -41,7 +41,7 @@ def resolve(pending: dict[int, PendingActivity], event: Event) -> bool:
 
 
 def note_attempt(pending: dict[int, PendingActivity], event: Event) -> bool:
-    """Note a retry or a crash of an activity; False when nobody waits for it."""
+    """Note a retry, its start or a crash of an activity; False when nobody waits for it."""
     activity = pending.get(event.body[0])
     if activity is None:
         return False
@@ -49,7 +49,8 @@ def note_attempt(pending: dict[int, PendingActivity], event: Event) -> bool:
         activity.attempt = event.body[3] + 1
         activity.retry_due = event.body[4]
     else:
-        activity.crashes = event.body[1]
-        # It crashed, so its back-off was over and it had been started.
+        # Restarted, or crashed and so restarted before.
         activity.retry_due = None
+        if event.type == EventType.ACTIVITY_CRASHED:
+            activity.crashes = event.body[1]
     return True

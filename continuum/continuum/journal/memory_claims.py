@@ -60,13 +60,27 @@ class MemoryClaims(MemoryTables):
             self._offer(run)
         return claimed
 
-    async def next_due(self) -> int | None:
-        """Return when the next run that nobody owns has something to do."""
+    async def next_due(self, workflows: Sequence[str]) -> int | None:
+        """Return when the next run of these workflows that nobody owns is due."""
         now = self.now()
+        ahead = ((due, self._runs[run_id]) for due, _, run_id in self._due if due > now)
         return min(
-            (due for due, _, run_id in self._due if due > now and self._is_due(self._runs[run_id], due)),
+            (due for due, run in ahead if self._is_due(run, due) and run.start.workflow in workflows),
             default=None,
         )
+
+    async def disown_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:
+        """Free what this worker owns beside `keep`, due at once."""
+        holder = self._workers.get(worker.id)
+        lost = [run_id for run_id in holder.runs if run_id not in set(keep)] if holder else []
+        for run_id in lost:
+            run = self._runs[run_id]
+            self._disown(run)
+            run.due_at = run.updated_at = self.now()
+            self._offer(run)
+        if lost:
+            self._hints.tell(Topic.WORK)
+        return len(lost)
 
     def _something_to_do(self) -> Iterator[StoredRun]:
         """Take runs out of the places to look: the due ones, oldest first, then those with mail."""
@@ -153,6 +167,7 @@ class MemoryClaims(MemoryTables):
         if run.state.terminal:
             return Posted.TERMINAL
         self._disown(run)
+        self._call_off(run_id)
         run.state = RunState.CANCELLED
         run.due_at = None
         run.updated_at = run.completed_at = self.now()

@@ -86,6 +86,8 @@ class MemoryCommits(MemoryTables):
         run.completed_at = run.updated_at if change.state.terminal else None
         if change.release or change.state >= RunState.BLOCKED:
             self._disown(run)
+        if change.state.terminal:
+            self._call_off(run.start.id)
         if run.free:
             self._offer(run)
 

@@ -164,6 +164,11 @@ class MemoryTables:
             del self._workers[run.owner].runs[run.start.id]
             run.owner = None
 
+    def _call_off(self, run_id: RunId) -> None:
+        """Remove the tasks of a run that has ended: nobody waits for them."""
+        for place in [place for place in self._tasks if place[0] == run_id]:
+            del self._tasks[place]
+
     def _deliver(
         self, run: StoredRun, kind: InboxKind, name: str, body: tuple[Any, ...], key: str | None
     ) -> bool:

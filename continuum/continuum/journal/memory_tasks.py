@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from continuum.engine.ids import NodeId, RunId
 from continuum.journal.memory_tables import MemoryTables, StoredTask
-from continuum.journal.port import ClaimedTask, InboxKind, TaskAnswer, Worker
+from continuum.journal.port import ClaimedTask, InboxKind, TaskAnswer, Topic, Worker
 
 
 class MemoryTasks(MemoryTables):
@@ -56,6 +56,18 @@ class MemoryTasks(MemoryTables):
         ]
         waiting.sort(key=lambda stored: (-stored.task.priority, stored.age))
         return waiting
+
+    async def disown_tasks(self, worker: Worker, keep: Sequence[tuple[RunId, int]]) -> int:
+        """Free the tasks this worker has claimed beside `keep`."""
+        kept = set(keep)
+        lost = [
+            stored for place, stored in self._tasks.items() if stored.owner == worker.id and place not in kept
+        ]
+        for stored in lost:
+            stored.owner = None
+        if lost:
+            self._hints.tell(Topic.TASKS)
+        return len(lost)
 
     async def answer_tasks(self, worker: Worker, answers: Sequence[TaskAnswer]) -> None:
         """Turn answers into mail for their runs (P9)."""

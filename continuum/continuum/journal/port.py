@@ -161,8 +161,19 @@ class Journal(Protocol):
         """
         ...
 
-    async def next_due(self) -> int | None:
-        """Return when the next run that nobody owns is due, if there is one and it is still to come."""
+    async def next_due(self, workflows: Sequence[str]) -> int | None:
+        """Return when the next run of these workflows that nobody owns is due; None when none is to come."""
+        ...
+
+    async def disown_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:
+        """Free what this worker owns beside `keep`, due at once; return how many.
+
+        After a claim whose answer was lost: what it took is owned, and nobody knows.
+        """
+        ...
+
+    async def disown_tasks(self, worker: Worker, keep: Sequence[tuple[RunId, int]]) -> int:
+        """Free the tasks this worker has claimed beside `keep`, as `disown_runs` does with runs."""
         ...
 
     async def load(self, run_ids: Sequence[RunId]) -> dict[RunId, list[Event]]:

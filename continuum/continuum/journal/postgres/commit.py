@@ -98,6 +98,7 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
             arrays.integers([seq for _, seq in dropped]),
             topics.topic("done"),
             topics.topic("tasks"),
+            topics.topic("work"),
         ),
     )
     if not rows:

@@ -190,9 +190,12 @@ class PostgresJournal:
         )
         return [ClaimedRun(*row[:10]) for row in _held(rows, worker)]
 
-    async def next_due(self) -> int | None:
-        rows = await self._database.fetch("next_due")
-        return int(rows[0][0]) if rows else None
+    async def next_due(self, workflows: Sequence[str]) -> int | None:
+        rows = await self._database.fetch("next_due", (arrays.texts(workflows),))
+        due, at = rows[0]
+        # Asked at every nap, so a host that commits nothing keeps the server's time too.
+        self._database.heard_time(at)
+        return None if due is None else int(due)
 
     async def load(self, run_ids: Sequence[RunId]) -> dict[RunId, list[Event]]:
         """Two statements: snapshots, then the events after them."""
@@ -243,6 +246,25 @@ class PostgresJournal:
                 "topic": self._statements.topic("work"),
             },
         )
+
+    async def disown_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:
+        rows = await self._database.fetch(
+            "disown_runs",
+            {"worker": worker.id, "keep": arrays.uuids(keep), "topic": self._statements.topic("work")},
+        )
+        return int(rows[0][0])
+
+    async def disown_tasks(self, worker: Worker, keep: Sequence[tuple[RunId, int]]) -> int:
+        rows = await self._database.fetch(
+            "disown_tasks",
+            {
+                "worker": worker.id,
+                "runs": arrays.uuids([run_id for run_id, _ in keep]),
+                "seqs": arrays.integers([seq for _, seq in keep]),
+                "topic": self._statements.topic("tasks"),
+            },
+        )
+        return int(rows[0][0])
 
     async def sweep(self) -> int:
         rows = await self._database.fetch("sweep")

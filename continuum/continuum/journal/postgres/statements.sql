@@ -75,8 +75,13 @@ SELECT id::text, token, workflow, version, namespace, input, (extract(epoch FROM
 FROM {schema}.claim_runs(%s, %s, %s, %s)
 
 -- name: next_due
-SELECT (extract(epoch FROM due_at) * 1000000)::bigint FROM {schema}.runs
-WHERE owner IS NULL AND state <= 2 AND due_at > now() ORDER BY due_at LIMIT 1
+SELECT (SELECT min((extract(epoch FROM r.due_at) * 1000000)::bigint) FROM unnest(%s) AS c (workflow)
+        CROSS JOIN LATERAL (
+            SELECT x.due_at FROM {schema}.runs x
+            WHERE x.owner IS NULL AND x.state <= 2 AND x.workflow = c.workflow AND x.due_at > now()
+            ORDER BY x.due_at LIMIT 1
+        ) r),
+       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 
 -- name: load
 SELECT e.run_id::text, e.seq, e.type, (extract(epoch FROM e.at) * 1000000)::bigint, e.payload
@@ -96,7 +101,7 @@ WHERE snapshots.events < excluded.events
 -- name: commit
 SELECT (extract(epoch FROM at) * 1000000)::bigint, rejected::text[]
 FROM {schema}.commit_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-                           %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                           %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 
 -- name: inbox
 SELECT i.id, i.run_id::text, i.kind, i.name, i.payload, i.key
@@ -116,6 +121,26 @@ WITH freed AS (
     WHERE r.id = ANY (%(runs)s) AND r.owner = %(worker)s AND r.state <= 2 RETURNING 1
 )
 SELECT {schema}.hint(%(topic)s, '{}') WHERE EXISTS (SELECT FROM freed)
+
+-- name: disown_runs
+WITH freed AS (
+    UPDATE {schema}.runs SET owner = NULL, due_at = clock_timestamp(), updated_at = clock_timestamp()
+    WHERE owner = %(worker)s AND state <= 2 AND id <> ALL (%(keep)s) RETURNING 1
+), hinted AS (
+    SELECT {schema}.hint(%(topic)s, '{}') WHERE EXISTS (SELECT FROM freed)
+)
+SELECT (SELECT count(*) FROM freed) + 0 * (SELECT count(*) FROM hinted)
+
+-- name: disown_tasks
+WITH freed AS (
+    UPDATE {schema}.tasks t SET owner = NULL, claimed_at = NULL
+    WHERE t.owner = %(worker)s AND NOT EXISTS (
+        SELECT FROM unnest(%(runs)s, %(seqs)s) AS k (run_id, seq) WHERE k.run_id = t.run_id AND k.seq = t.seq)
+    RETURNING 1
+), hinted AS (
+    SELECT {schema}.hint(%(topic)s, '{}') WHERE EXISTS (SELECT FROM freed)
+)
+SELECT (SELECT count(*) FROM freed) + 0 * (SELECT count(*) FROM hinted)
 
 -- name: sweep
 WITH i AS (
@@ -151,6 +176,8 @@ WITH ended AS (
     UPDATE {schema}.runs SET state = 6, owner = NULL, due_at = NULL, token = nextval('{schema}.fencing_token'),
         updated_at = clock_timestamp(), completed_at = clock_timestamp()
     WHERE id = %(run)s AND state <= 3 RETURNING id::text AS id
+), called_off AS (
+    DELETE FROM {schema}.tasks t USING ended e WHERE t.run_id = e.id::uuid
 ), hinted AS (
     SELECT {schema}.hint(%(done)s, ARRAY[id]), {schema}.hint(%(wake)s, ARRAY['!' || id]) FROM ended
 )

@@ -1,0 +1,91 @@
+"""What a worker owns without knowing it, after a claim whose answer was lost, can be given back."""
+
+from __future__ import annotations
+
+from continuum.journal.port import Journal, Posted, RunState
+from tests.contract.builders import (
+    begin,
+    claim,
+    commit,
+    end,
+    new_task,
+    owned_run,
+    owned_runs,
+    signal,
+    sleep_until,
+    take_tasks,
+    worker_of,
+    write,
+)
+
+
+async def test_runs_a_worker_does_not_know_of_go_to_the_next_claim(journal: Journal) -> None:
+    worker, other = await worker_of(journal), await worker_of(journal)
+    known, lost = await owned_runs(journal, worker, 2)
+    theirs = await owned_run(journal, other)
+
+    assert await journal.disown_runs(worker, [known.id]) == 1
+
+    assert [run.id for run in await claim(journal, other)] == [lost.id]
+    assert (await commit(journal, worker, write(known, transition=end()))).rejected == frozenset()
+    assert (await commit(journal, other, write(theirs, transition=end()))).rejected == frozenset()
+    assert await journal.disown_runs(worker, []) == 0
+
+
+async def test_tasks_a_worker_does_not_know_of_go_to_the_next_claim(journal: Journal) -> None:
+    worker, other = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await commit(journal, worker, write(run, tasks=[new_task(1), new_task(2)]))
+    assert len(await take_tasks(journal, worker)) == 2
+
+    assert await journal.disown_tasks(worker, [(run.id, 1)]) == 1
+
+    assert [task.seq for task in await take_tasks(journal, other)] == [2]
+
+
+async def test_the_tasks_of_a_run_that_ends_are_called_off(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    done, forced = await owned_runs(journal, worker, 2)
+    await commit(journal, worker, write(done, tasks=[new_task(1)]), write(forced, tasks=[new_task(1)]))
+
+    await commit(journal, worker, write(done, transition=end()))
+    assert await journal.force_cancel(forced.id) is Posted.ACCEPTED
+
+    assert await take_tasks(journal, worker) == []
+
+
+async def test_the_next_due_time_is_that_of_loaded_code(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    later = journal.now() + 3_600_000_000
+    sooner, later_run = await owned_runs(journal, worker, 2)
+    await commit(
+        journal,
+        worker,
+        write(sooner, transition=sleep_until(later)),
+        write(later_run, transition=sleep_until(later + 1)),
+    )
+
+    assert await journal.next_due([sooner.workflow]) == later
+    assert await journal.next_due(["another"]) is None
+
+
+async def test_mail_that_comes_while_a_run_is_given_up_makes_it_due(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await journal.post([signal(run.id)])
+    await commit(journal, worker, write(run, transition=sleep_until(None)))
+
+    assert [claimed.id for claimed in await claim(journal, worker)] == [run.id]
+
+
+async def test_mail_for_a_blocked_run_waits_until_it_is_unblocked(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run_id = await begin(journal)
+    (run,) = await claim(journal, worker)
+    await commit(journal, worker, write(run, transition=end(RunState.BLOCKED)))
+    assert await journal.post([signal(run_id)]) == [Posted.ACCEPTED]
+    assert await claim(journal, worker) == []
+
+    assert await journal.unblock([run.workflow]) == 1
+
+    assert [claimed.id for claimed in await claim(journal, worker)] == [run_id]
