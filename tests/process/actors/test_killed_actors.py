@@ -76,6 +76,8 @@ async def test_a_run_whose_actor_dies_again_and_again_is_parked_and_the_others_g
     async with stage(dsn, schema) as on:
         tree = await on.tree(order)
         poisoned, healthy = await on.client.start(order, 1), await on.client.start(order, 2)
+        # Parked, it gets on no further whenever it is taken up: what it did before must not excuse it.
+        await on.until_state(poisoned, "suspended")
         last: ActorRef | None = None
         for _ in range(limits.POISON_AFTER_DEATHS):
             last = await live_run(tree, poisoned.id, unlike=last)
