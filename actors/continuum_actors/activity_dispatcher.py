@@ -200,21 +200,12 @@ class ActivityDispatcher(Actor):
         try:
             while (room := self._capacity - len(self._claimed)) > 0 and not host.draining:
                 self._look_again = False
-                tasks = await until_available(
-                    partial(
-                        host.journal.claim_tasks,
-                        host.worker,
-                        list(host.code.activities),
-                        isolated=self._isolated,
-                        limits=host.settings.queues,
-                        unlisted_limit=limits.UNLISTED_QUEUE_LIMIT,
-                        limit=room,
-                    ),
-                    "claiming tasks",
-                    host.fraction,
-                )
+                tasks = await self._claim_up_to(room)
                 for task in tasks:
-                    self._begin(self._run_claimed(task))
+                    # Counted before it has had its first turn: the next claim is for what room is left.
+                    attempt = self._attempt_at(task)
+                    self._claimed[task.run_id, task.seq, task.dispatch] = attempt
+                    self._begin(self._run_claimed(task, attempt))
                 if len(tasks) < room and not self._look_again:
                     break
         except LeaseLost as error:
@@ -222,10 +213,39 @@ class ActivityDispatcher(Actor):
         finally:
             self._claiming = False
 
-    async def _run_claimed(self, task: ClaimedTask) -> None:
-        definition = self._host.code.activities[task.activity]
-        attempt = Attempt(
-            definition,
+    async def _claim_up_to(self, room: int) -> list[ClaimedTask]:
+        """Claim tasks.
+
+        A claim whose answer is lost may have taken some that nobody here knows of; before
+        the next one everything taken and not known is given back.
+        """
+        host = self._host
+        uncertain = False
+
+        async def claim() -> list[ClaimedTask]:
+            nonlocal uncertain
+            if uncertain:
+                await host.journal.disown_tasks(host.worker, self._known())
+            uncertain = True
+            return await host.journal.claim_tasks(
+                host.worker,
+                list(host.code.activities),
+                isolated=self._isolated,
+                limits=host.settings.queues,
+                unlisted_limit=limits.UNLISTED_QUEUE_LIMIT,
+                limit=room,
+            )
+
+        return await until_available(claim, "claiming tasks", host.fraction)
+
+    def _known(self) -> list[tuple[RunId, int]]:
+        """Return the claimed tasks that run here or wait to be answered."""
+        running = [(run_id, seq) for run_id, seq, _ in self._claimed]
+        return running + [(answer.task.run_id, answer.task.seq) for answer in self._answers]
+
+    def _attempt_at(self, task: ClaimedTask) -> Attempt:
+        return Attempt(
+            self._host.code.activities[task.activity],
             task.run_id,
             task.seq,
             task.arguments,
@@ -235,7 +255,8 @@ class ActivityDispatcher(Actor):
             self._loop,
             self._note_beat,
         )
-        self._claimed[task.run_id, task.seq, task.dispatch] = attempt
+
+    async def _run_claimed(self, task: ClaimedTask, attempt: Attempt) -> None:
         try:
             result = await self._result_of(attempt, task.dispatch)
         except BaseException as error:

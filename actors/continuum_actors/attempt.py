@@ -5,17 +5,28 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import faulthandler
+import functools
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
-from typing import IO, Any
+from contextlib import contextmanager
+from typing import Any
 
 from continuum.activity import Activity
 from continuum.activity_context import ActivityContext, enter_activity
 from continuum.engine.ids import RunId
 
 Beat = Callable[[RunId, int, bytes], None]
+
+
+@functools.cache
+def _nowhere() -> int:
+    """Return a file for dumps, open as long as the process.
+
+    A dump would end up in the middle of the node's log; the run's error says what happened.
+    """
+    return os.open(os.devnull, os.O_WRONLY)
 
 
 class HardKill:
@@ -25,17 +36,28 @@ class HardKill:
     finds the task overdue and counts it as timed out.
     """
 
-    def __init__(self) -> None:
-        # The dump would end up in the middle of the node's log; the run's error says what happened.
-        self._nowhere: IO[str] = open(os.devnull, "w")  # noqa: SIM115 - open as long as the process
+    @contextmanager
+    def after(self, seconds: float) -> Iterator[None]:
+        """End the process in `seconds`, unless the block has ended by then."""
+        faulthandler.dump_traceback_later(seconds, exit=True, file=_nowhere())
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later()
 
-    def arm(self, seconds: float) -> None:
-        """End the process in `seconds`."""
-        faulthandler.dump_traceback_later(seconds, exit=True, file=self._nowhere)
 
-    def disarm(self) -> None:
-        """The attempt has ended in time."""
-        faulthandler.cancel_dump_traceback_later()
+class _Clock:
+    """A timeout that begins when the work does."""
+
+    def __init__(self, seconds: float) -> None:
+        self.timeout = asyncio.timeout(None)
+        self.over = False
+        self._seconds = seconds
+
+    def start(self) -> None:
+        """The work begins now; it may be given up already."""
+        if not self.over:
+            self.timeout.reschedule(asyncio.get_running_loop().time() + self._seconds)
 
 
 class Attempt:
@@ -70,17 +92,22 @@ class Attempt:
         )
 
     async def run(self, threads: Executor, kill: HardKill | None) -> bytes:
-        """Run it and return the encoded result; raises what it raises, `TimeoutError` when out of time."""
-        if self._timeout is None:
-            return await self._run(threads)
-        if kill is not None:
-            kill.arm(self._timeout)
-            try:
-                return await self._run(threads)
-            finally:
-                kill.disarm()
-        async with asyncio.timeout(self._timeout):
-            return await self._run(threads)
+        """Run it and return the encoded result; raises what it raises, `TimeoutError` when out of time.
+
+        The time of a `def` activity begins when a thread has taken the call.
+        """
+        definition = self.definition
+        args, kwargs = self.enter()
+        if not definition.is_async:
+            here = contextvars.copy_context()
+            value = await self._in_thread(threads, kill, lambda: here.run(definition.fn, *args, **kwargs))
+        elif kill is not None and self._timeout is not None:
+            with kill.after(self._timeout):
+                value = await definition.fn(*args, **kwargs)
+        else:
+            async with asyncio.timeout(self._timeout):
+                value = await definition.fn(*args, **kwargs)
+        return definition.encode_result(value)
 
     def enter(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Make this attempt the current one and return the arguments of the call."""
@@ -88,17 +115,18 @@ class Attempt:
         enter_activity(self.context)
         return call
 
-    async def _run(self, threads: Executor) -> bytes:
-        definition = self.definition
-        args, kwargs = self.enter()
-        if definition.is_async:
-            value = await definition.fn(*args, **kwargs)
-        else:
-            here = contextvars.copy_context()
-            value = await asyncio.get_running_loop().run_in_executor(
-                threads, lambda: here.run(definition.fn, *args, **kwargs)
-            )
-        return definition.encode_result(value)
+    async def _in_thread(self, threads: Executor, kill: HardKill | None, call: Callable[[], Any]) -> Any:
+        loop, seconds = asyncio.get_running_loop(), self._timeout
+        if seconds is None:
+            return await loop.run_in_executor(threads, call)
+        if kill is not None:
+            return await loop.run_in_executor(threads, lambda: _within(kill, seconds, call))
+        clock = _Clock(seconds)
+        try:
+            async with clock.timeout:
+                return await loop.run_in_executor(threads, lambda: _timed(loop, clock, call))
+        finally:
+            clock.over = True
 
 
 def start_task(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
@@ -106,6 +134,16 @@ def start_task(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop)
     if sys.version_info >= (3, 12):
         return asyncio.Task(work, loop=loop, eager_start=True)
     return loop.create_task(work)
+
+
+def _timed(loop: asyncio.AbstractEventLoop, clock: _Clock, call: Callable[[], Any]) -> Any:
+    loop.call_soon_threadsafe(clock.start)
+    return call()
+
+
+def _within(kill: HardKill, seconds: float, call: Callable[[], Any]) -> Any:
+    with kill.after(seconds):
+        return call()
 
 
 def _in_loop(loop: asyncio.AbstractEventLoop, beat: Beat, run_id: RunId, seq: int, data: bytes) -> None:

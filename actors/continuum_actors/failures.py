@@ -1,4 +1,4 @@
-"""How an exception is written down: type, message, traceback, bounded."""
+"""How an exception is written down: type, message, traceback, bounded; or as one line."""
 
 from __future__ import annotations
 
@@ -19,15 +19,24 @@ def describe_error(error: BaseException) -> tuple[str, str, str, frozenset[str]]
     if notes:
         message = "\n".join([message, *map(str, notes)])
     text = "".join(traceback.format_exception(kind, error, error.__traceback__))
-    names = frozenset(exception_name(base) for base in kind.__mro__ if issubclass(base, BaseException))
+    names = frozenset(
+        _printable(exception_name(base)) for base in kind.__mro__ if issubclass(base, BaseException)
+    )
     return (
-        exception_name(kind),
+        _printable(exception_name(kind)),
         _printable(message[: limits.ERROR_TEXT_CHARACTERS]),
         _printable(text[-limits.TRACEBACK_CHARACTERS :]),
         names,
     )
 
 
+def refusal_reason(error: BaseException) -> str:
+    """Return why a run is blocked whose write the journal refused, as one line."""
+    text = f"corrupt: the journal refused its write: {type(error).__name__}: {error}"
+    line = "".join(character if character.isprintable() else " " for character in text)
+    return " ".join(_printable(line).split())[: limits.REASON_CHARACTERS]
+
+
 def _printable(text: str) -> str:
-    """Lone surrogates cannot be stored."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """Lone surrogates and NUL characters cannot be stored."""
+    return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()

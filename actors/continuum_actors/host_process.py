@@ -16,7 +16,7 @@ from continuum_actors.host import Host, Settings
 from continuum_actors.messages import Forwarded
 from continuum_actors.process_config import ProcessConfig
 from continuum_actors.tree import activity_host_children, host_supervisor, run_host_children
-from continuum_supervision import ChildSpec
+from continuum_supervision import ActorRef, ChildSpec
 from continuum_supervision.process import Incoming
 from continuum_supervision.process_context import ProcessContext
 
@@ -36,13 +36,13 @@ async def run_host_main(context: ProcessContext) -> None:
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     host = await _open_host(context, "run_host")
-    await _serve(context, host, run_host_children(host))
+    await serve(context, host, run_host_children(host))
 
 
 async def activity_host_main(context: ProcessContext) -> None:
     """Be an activity host until the node stops."""
     host = await _open_host(context, "activity_host")
-    await _serve(context, host, activity_host_children(host))
+    await serve(context, host, activity_host_children(host))
 
 
 def set_up_logging(config: ProcessConfig) -> None:
@@ -73,14 +73,21 @@ async def _open_host(context: ProcessContext, role: str) -> Host:
     return host
 
 
-async def _serve(context: ProcessContext, host: Host, children: list[ChildSpec]) -> None:
+async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) -> None:
+    """Run a process's actors until the node stops, or until their supervisor gives them up.
+
+    A process whose actors are gone must end, so that its node starts another: while it
+    lives its lease is renewed, and nobody else takes its runs.
+    """
     beating = asyncio.create_task(_beat(context))
     try:
-        async with host_supervisor(children):
+        async with host_supervisor(children) as supervisor:
             context.on_message(lambda incoming: _hear(host, incoming))
             context.ready()
-            await context.shutdown_requested.wait()
-            await _drain(host)
+            await _until_over(context, supervisor.ref)
+            if supervisor.ref.alive:
+                await _drain(host)
+            # Otherwise leaving the block raises what the supervisor gave up for.
         # Whatever is still ours goes to others now, not when the lease runs out.
         await host.journal.retire_worker(
             host.worker.id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
@@ -90,6 +97,17 @@ async def _serve(context: ProcessContext, host: Host, children: list[ChildSpec])
         beating.cancel()
         await let_tasks_end()
         await host.journal.close()
+
+
+async def _until_over(context: ProcessContext, supervisor: ActorRef) -> None:
+    """Wait for the request to stop or for the supervisor's end."""
+    asked = asyncio.create_task(context.shutdown_requested.wait())
+    ended = asyncio.create_task(supervisor.wait())
+    try:
+        await asyncio.wait([asked, ended], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        asked.cancel()
+        ended.cancel()
 
 
 async def let_tasks_end() -> None:

@@ -6,20 +6,29 @@ all that has gathered meanwhile. Runs hand writes over with `submit` and hear
 
 When the database is down the writer waits and what is in memory stays; the
 journal tells afterwards what became of the commit. When the lease is lost the
-whole batch is void, and so is everything that lives on the lease.
+whole batch is void, and so is everything that lives on the lease. A write that the
+journal refuses for what is in it blocks its run, and nobody else's.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import partial
 
-from continuum.journal.port import LeaseLost, RunWrite
+from continuum.engine.ids import RunId
+from continuum.errors import SchemaOutOfDate
+from continuum.journal.port import LeaseLost, RunState, RunWrite, Transition
 from continuum_actors import limits
 from continuum_actors import messages as say
 from continuum_actors.backoff import until_available
+from continuum_actors.failures import refusal_reason
 from continuum_actors.host import Host
 from continuum_supervision import Actor, ActorRef, ExitReason
+
+Taken = list[tuple[RunWrite, ActorRef]]
+
+log = logging.getLogger("continuum.journal")
 
 _COMMITTED = say.Committed()
 _FENCED = say.Fenced()
@@ -30,7 +39,7 @@ class JournalWriter(Actor):
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._waiting: list[tuple[RunWrite, ActorRef]] = []
+        self._waiting: Taken = []
         self._flushing: asyncio.Task[None] | None = None
 
     def init(self) -> None:
@@ -72,27 +81,75 @@ class JournalWriter(Actor):
             self.ref.send(error)
 
     async def _flush(self) -> None:
-        journal = self._host.journal
         while self._waiting:
-            taken = self._take()
-            lease = self._host.lease
-            lease.batch += 1
-            writes = [write for write, _ in taken]
-            committed = await until_available(
-                partial(journal.commit, self._host.worker, lease.batch, writes),
-                "committing",
-                self._host.fraction,
-            )
-            for write, run in taken:
-                run.cast(_FENCED if write.run_id in committed.rejected else _COMMITTED)
+            await self._settle(self._take(), set())
 
-    def _take(self) -> list[tuple[RunWrite, ActorRef]]:
+    async def _settle(self, taken: Taken, refused: set[RunId]) -> None:
+        """Commit what was taken, in order, without the writes that the journal refuses.
+
+        Each of those is found by halving. Later writes of a refused run build on what is
+        not there, and are not written.
+        """
+        if refused:
+            taken = [(write, run) for write, run in taken if write.run_id not in refused]
+        if not taken:
+            return
+        try:
+            if len(taken) == 1 and (size := _bytes_of(taken[0][0])) > limits.WRITE_BYTES:
+                raise OverflowError(f"{size} bytes at once, and {limits.WRITE_BYTES} are allowed")
+            await self._commit(taken)
+            return
+        except (LeaseLost, SchemaOutOfDate):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is one write's or comes back
+            if len(taken) == 1:
+                write, run = taken[0]
+                refused.add(write.run_id)
+                await self._block(write, run, error)
+                return
+        half = len(taken) // 2
+        await self._settle(taken[:half], refused)
+        await self._settle(taken[half:], refused)
+
+    async def _block(self, write: RunWrite, run: ActorRef, error: Exception) -> None:
+        """Park a run whose write cannot be stored; raises when not even that is accepted."""
+        reason = refusal_reason(error)
+        log.error("run %s is blocked: %s", write.run_id, reason, exc_info=error)
+        blocking = RunWrite(write.run_id, write.token, transition=Transition(RunState.BLOCKED, reason=reason))
+        await self._commit([(blocking, run)], _FENCED)
+
+    async def _commit(self, taken: Taken, done: say.Committed | say.Fenced = _COMMITTED) -> None:
+        host = self._host
+        host.lease.batch += 1
+        writes = [write for write, _ in taken]
+        committed = await until_available(
+            partial(host.journal.commit, host.worker, host.lease.batch, writes), "committing", host.fraction
+        )
+        for write, run in taken:
+            run.cast(_FENCED if write.run_id in committed.rejected else done)
+
+    def _take(self) -> Taken:
         waiting = self._waiting
-        events = 0
+        events = size = 0
         for position, (write, _) in enumerate(waiting):
             events += len(write.events) + 1
-            if events > limits.COMMIT_EVENTS and position:
+            size += _bytes_of(write)
+            if position and (events > limits.COMMIT_EVENTS or size > limits.COMMIT_BYTES):
                 self._waiting = waiting[position:]
                 return waiting[:position]
         self._waiting = []
         return waiting
+
+
+def _bytes_of(write: RunWrite) -> int:
+    """Return the size of the values in a write; all the rest of it is small."""
+    size = 0
+    for event in write.events:
+        for part in event.body:
+            if type(part) is bytes:
+                size += len(part)
+    for task in write.tasks:
+        size += len(task.arguments)
+    if write.transition is not None:
+        size += len(write.transition.result or b"")
+    return size

@@ -10,6 +10,13 @@ CLAIM_BATCH = 250
 LIVE_PARKED_RUNS = 16_000
 # What one commit carries at most; beyond it the answer to the first writer comes too late.
 COMMIT_EVENTS = 4_000
+# And how many bytes: larger results than usual must not hold up everybody else's steps.
+COMMIT_BYTES = 16 * 1024 * 1024
+# A run whose one write is larger is blocked: Postgres ends the connection at a message of 1 GB,
+# which looks like an outage, and asking again would go on for ever.
+WRITE_BYTES = 512 * 1024 * 1024
+# A reason is shown in a list, on one line.
+REASON_CHARACTERS = 500
 # Notifications are hints; this bounds what a lost one can delay. A lost connection is noticed by
 # itself and followed by a look, so only a hint dropped on a healthy one waits this long.
 POLL_SECONDS = 10.0

@@ -16,6 +16,8 @@ from continuum.errors import InvalidDefinition
 QUEUE_NAME_BYTES = 128
 # So are idempotency keys; longer ones do not fit a page of the index with its other columns.
 KEY_BYTES = 512
+# A priority is an integer column.
+PRIORITIES = range(-(2**31), 2**31)
 # Longer than this an activity should be several, with a durable timer between.
 TIMEOUT_CEILING_SECONDS = 24 * 3600.0
 # How often a crashed process may take an activity with it before the activity is given up.
@@ -69,10 +71,15 @@ def _check(changes: Mapping[str, Any]) -> None:
         raise InvalidDefinition(
             f"timeout must be from 0 to {TIMEOUT_CEILING_SECONDS:.0f} seconds, not {timeout!r}"
         )
-    if queue is not None and not (isinstance(queue, str) and 0 < len(queue.encode()) <= QUEUE_NAME_BYTES):
-        raise InvalidDefinition(f"a queue's name has 1 to {QUEUE_NAME_BYTES} bytes, not {queue!r}")
-    if not isinstance(changes.get("priority", 0), int):
-        raise InvalidDefinition(f"priority must be a whole number, not {changes['priority']!r}")
+    if queue is not None and not (isinstance(queue, str) and 0 < _size(queue) <= QUEUE_NAME_BYTES):
+        raise InvalidDefinition(
+            f"a queue's name has 1 to {QUEUE_NAME_BYTES} bytes and no NUL, not {queue!r:.100}"
+        )
+    priority = changes.get("priority", 0)
+    if type(priority) is not int or priority not in PRIORITIES:
+        raise InvalidDefinition(
+            f"priority must be a whole number from {PRIORITIES[0]} to {PRIORITIES[-1]}, not {priority!r:.100}"
+        )
     if changes.get("executor", "thread") not in ("thread", "process"):
         raise InvalidDefinition(f"executor must be 'thread' or 'process', not {changes['executor']!r}")
     if not isinstance(changes.get("at_most_once", False), bool):
@@ -108,7 +115,7 @@ def resolve_key(
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         resolved = key.format(**bound.arguments)
-    if not isinstance(resolved, str) or "\0" in resolved or not 0 < _size(resolved) <= KEY_BYTES:
+    if not isinstance(resolved, str) or not 0 < _size(resolved) <= KEY_BYTES:
         raise InvalidDefinition(
             f"an idempotency key is text of 1 to {KEY_BYTES} bytes, not {resolved!r:.100}"
         )
@@ -116,7 +123,11 @@ def resolve_key(
 
 
 def _size(text: str) -> int:
-    return len(text.encode("utf-8", "replace"))
+    """Return how many bytes a text takes in the database; 0 when it cannot be stored at all."""
+    try:
+        return 0 if "\0" in text else len(text.encode())
+    except UnicodeEncodeError:
+        return 0
 
 
 def store_changes(base: ActivityOptions, options: ActivityOptions, key: str | None) -> dict[str, Any] | None:

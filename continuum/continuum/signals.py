@@ -24,14 +24,22 @@ MISSING: Final = _Missing()
 SIGNAL_NAME_BYTES = 128
 
 
+def _unfit(character: str) -> bool:
+    """Whether a character cannot be in a name: a control character, or half of one that has two."""
+    return character < " " or character == "\x7f" or "\ud800" <= character <= "\udfff"
+
+
 class Signal(Generic[T]):
     """A named signal whose value has type `T`; buffered, first in first out, from the run's start."""
 
     __slots__ = ("_decode", "name", "type")
 
     def __init__(self, name: str, type: type[T]) -> None:
-        if not name or len(name.encode()) > SIGNAL_NAME_BYTES:
-            raise InvalidDefinition(f"a signal's name has 1 to {SIGNAL_NAME_BYTES} bytes, not {name!r}")
+        if not name or any(map(_unfit, name)) or len(name.encode()) > SIGNAL_NAME_BYTES:
+            raise InvalidDefinition(
+                f"a signal's name has 1 to {SIGNAL_NAME_BYTES} bytes and no control characters, "
+                f"not {name!r:.100}"
+            )
         self.name = name
         self.type = type
         self._decode = decoder_for(type, path=f"signal {name}")

@@ -81,7 +81,12 @@ def test_a_process_activity_is_not_async() -> None:
         ({"retry": 3}, r"continuum\.Retry"),
         ({"queue": ""}, "queue"),
         ({"queue": "x" * 129}, "queue"),
+        ({"queue": "a\0b"}, "queue"),
+        ({"queue": "\ud800"}, "queue"),
         ({"priority": "high"}, "priority"),
+        ({"priority": True}, "priority"),
+        ({"priority": 2**31}, "priority"),
+        ({"priority": -(2**31) - 1}, "priority"),
         ({"executor": "gpu"}, "executor"),
         ({"at_most_once": 1}, "at_most_once"),
         ({"idempotency_key": "{nobody}"}, "nobody"),
@@ -151,7 +156,7 @@ def test_a_call_without_changes_stores_no_options() -> None:
     driver.close()
 
 
-@pytest.mark.parametrize("key", [5, "", "a\0b", "x" * (KEY_BYTES + 1), None])
+@pytest.mark.parametrize("key", [5, "", "a\0b", "\udfff", "x" * (KEY_BYTES + 1), None])
 def test_a_key_the_database_cannot_hold_is_refused_in_the_workflow(key: object) -> None:
     with pytest.raises(InvalidDefinition, match="idempotency key"):
         resolve_key(lambda: key, pay.arguments.signature, (), {})  # type: ignore[arg-type,return-value]
@@ -179,8 +184,8 @@ def test_a_workflow_goes_on_an_async_function() -> None:
         def plain() -> None: ...
 
 
-@pytest.mark.parametrize("name", ["", "x" * 129])
-def test_a_signals_name_has_a_length(name: str) -> None:
+@pytest.mark.parametrize("name", ["", "x" * 129, "a\0b", "two\nlines", "\ud800"])
+def test_a_signals_name_can_be_stored_and_typed(name: str) -> None:
     with pytest.raises(InvalidDefinition, match="1 to 128 bytes"):
         Signal(name, str)
 
