@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 
+from continuum.engine.events import Event
 from continuum.engine.ids import RunId
 from continuum.journal.port import ClaimedRun, InboxRow, LeaseLost
 from continuum_actors import limits
@@ -25,6 +26,14 @@ log = logging.getLogger("continuum.dispatcher")
 
 # Bringing a run to life executes user code; other runs get a turn in between.
 STARTS_PER_TURN = 32
+# Events replayed in one turn: about 50 ms.
+EVENTS_PER_TURN = 5_000
+# Histories are loaded this many runs at a time at first, then by what they turned out to hold.
+FIRST_LOAD_RUNS = 8
+MOST_LOAD_RUNS = 250
+EVENTS_PER_LOAD = 20_000
+# With no half of the places free, the others are filled this often.
+ROOM_NAP_SECONDS = 0.01
 
 
 class Dispatcher(Actor):
@@ -34,6 +43,7 @@ class Dispatcher(Actor):
         self._host = host
         self._wanted = asyncio.Event()
         self._full = False
+        self._room_soon = False
         self._awake_by = 0
         self._working: asyncio.Task[None] | None = None
 
@@ -84,8 +94,22 @@ class Dispatcher(Actor):
             self._wanted.set()
 
     def has_room(self) -> None:
-        """A run came to rest; look again if the last claim left some behind."""
-        if self._full and self._host.runs.room() >= self._host.settings.active_runs // 2:
+        """A run came to rest; look again if the last claim left some behind.
+
+        At once when half of the places are free, else after a moment: claims of a few runs
+        each would cost more than they bring, but long activities may hold most places for hours.
+        """
+        if not self._full:
+            return
+        if self._host.runs.room() >= self._host.settings.active_runs // 2:
+            self._wanted.set()
+        elif not self._room_soon:
+            self._room_soon = True
+            asyncio.get_running_loop().call_later(ROOM_NAP_SECONDS, self._look_for_room)
+
+    def _look_for_room(self) -> None:
+        self._room_soon = False
+        if self._full:
             self._wanted.set()
 
     def _failed(self, task: asyncio.Task[None]) -> None:
@@ -152,32 +176,54 @@ class Dispatcher(Actor):
         self._wanted.clear()
 
     async def _take_up(self, claims: Sequence[ClaimedRun]) -> None:
+        """Bring claimed runs to life: new ones first, then those with a history, a few at a time."""
         host = self._host
-        resumed = [claim.id for claim in claims if not claim.fresh]
-        histories = (
-            await until_available(partial(host.journal.load, resumed), "loading histories", host.fraction)
-            if resumed
-            else {}
+        fresh = [claim for claim in claims if claim.fresh]
+        for turn in range(0, len(fresh), STARTS_PER_TURN):
+            for claim in fresh[turn : turn + STARTS_PER_TURN]:
+                await self._start(claim, (), ())
+            await asyncio.sleep(0)
+        resumed = [claim for claim in claims if not claim.fresh]
+        group = FIRST_LOAD_RUNS
+        while resumed:
+            taken, resumed = resumed[:group], resumed[group:]
+            events = await self._resume(taken)
+            # Loading and replaying keep the loop busy: long histories come in small groups.
+            group = max(1, min(MOST_LOAD_RUNS, EVENTS_PER_LOAD * len(taken) // max(events, 1)))
+        host.router.look([claim.id for claim in claims])
+
+    async def _resume(self, claims: Sequence[ClaimedRun]) -> int:
+        """Replay runs from their journal; return how many events that took."""
+        host = self._host
+        run_ids = [claim.id for claim in claims]
+        histories = await until_available(
+            partial(host.journal.load, run_ids), "loading histories", host.fraction
         )
         mail: defaultdict[RunId, list[InboxRow]] = defaultdict(list)
-        if resumed:
-            for row in await until_available(
-                partial(host.journal.inbox, host.worker, resumed), "reading the inbox", host.fraction
-            ):
-                mail[row.run_id].append(row)
-        for number, claim in enumerate(claims):
-            if number % STARTS_PER_TURN == STARTS_PER_TURN - 1:
+        for row in await until_available(
+            partial(host.journal.inbox, host.worker, run_ids), "reading the inbox", host.fraction
+        ):
+            mail[row.run_id].append(row)
+        since_turn = 0
+        for claim in claims:
+            await self._start(claim, histories[claim.id], mail.get(claim.id, ()))
+            since_turn += len(histories[claim.id])
+            if since_turn > EVENTS_PER_TURN:
+                since_turn = 0
                 await asyncio.sleep(0)
-            predecessor = host.runs.whereis(claim.id)
-            if predecessor is not None:
-                # It has given the run up already; its last words are on their way to nobody.
-                await predecessor.stop()
-            try:
-                host.runs.start_run(claim, histories.get(claim.id, ()), mail.get(claim.id, ()))
-            except ActorDied:
-                # The runs' supervisor is gone: the lease is given back, and the claims with it.
-                return
-            except Exception:
-                log.exception("run %s could not be brought to life", claim.id)
-                await self.handle_cast(say.RunCrashed(claim.id))
-        host.router.look([claim.id for claim in claims])
+        return sum(map(len, histories.values()))
+
+    async def _start(self, claim: ClaimedRun, history: Sequence[Event], mail: Sequence[InboxRow]) -> None:
+        host = self._host
+        predecessor = host.runs.whereis(claim.id)
+        if predecessor is not None:
+            # It has given the run up already; its last words are on their way to nobody.
+            await predecessor.stop()
+        try:
+            host.runs.start_run(claim, history, mail)
+        except ActorDied:
+            # The runs' supervisor is gone: the lease is given back, and the claims with it.
+            return
+        except Exception:
+            log.exception("run %s could not be brought to life", claim.id)
+            await self.handle_cast(say.RunCrashed(claim.id))

@@ -54,6 +54,7 @@ class Run(Actor):
         "_local",
         "_mail",
         "_snapshotted",
+        "_obsolete",
         "_starting",
         "_tasks",
         "_workflow",
@@ -80,6 +81,7 @@ class Run(Actor):
         # What the next write carries besides events, and starts here once durable.
         self._tasks: list[NewTask] = []
         self._starting: list[PendingActivity] = []
+        self._obsolete: list[int] = []
         # Writes handed over and not durable yet: each with what it starts.
         self._in_flight: list[tuple[RunWrite, list[PendingActivity]]] = []
         # The row's state and due time as the last write left them.
@@ -182,6 +184,9 @@ class Run(Actor):
         self._local.discard(seq)
         activity = self._execution.pending.get(seq)
         if activity is not None:
+            if dispatch_number(activity) > 1 and options_of(activity).dispatched:
+                # An earlier dispatch may have answered: the later one must not run any more.
+                self._obsolete.append(seq)
             self._apply(_COMPLETED[activity.type], (seq, result))
 
     def _raised(self, seq: int, type: str, text: str, traceback: str, names: frozenset[str]) -> None:
@@ -355,10 +360,10 @@ class Run(Actor):
 
     def _drop_abandoned(self) -> list[int]:
         abandoned = self._execution.abandoned
+        dropped, self._obsolete = self._obsolete, []
         if not abandoned:
-            return []
+            return dropped
         self._execution.abandoned = []
-        dropped: list[int] = []
         for seq in abandoned:
             if seq in self._local:
                 self._local.discard(seq)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import timedelta
 from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from continuum.errors import InvalidDefinition, NotInWorkflow
@@ -25,14 +24,12 @@ class Workflow(Generic[P, R]):
         fn: Callable[P, Coroutine[Any, Any, R]],
         name: str | None,
         version: int,
-        retention: timedelta | None,
         signals: Sequence[Signal[Any]],
     ) -> None:
         functools.update_wrapper(self, fn)
         self.fn = fn
         self.name = name or fn.__qualname__
         self.version = str(version)
-        self.retention = retention
         self.signals = {signal.name: signal for signal in signals}
         self.arguments = ArgumentsCodec(fn, path="input")
 
@@ -57,14 +54,11 @@ class Workflow(Generic[P, R]):
 class WorkflowDecorator:
     """What `@workflow(...)` applies to a function."""
 
-    __slots__ = ("_name", "_retention", "_signals", "_version")
+    __slots__ = ("_name", "_signals", "_version")
 
-    def __init__(
-        self, name: str | None, version: int, retention: timedelta | None, signals: Sequence[Signal[Any]]
-    ) -> None:
+    def __init__(self, name: str | None, version: int, signals: Sequence[Signal[Any]]) -> None:
         self._name = name
         self._version = version
-        self._retention = retention
         self._signals = signals
 
     def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]]) -> Workflow[P, R]:
@@ -72,7 +66,7 @@ class WorkflowDecorator:
             raise InvalidDefinition(
                 f"@workflow goes on an `async def`, not on {getattr(fn, '__qualname__', repr(fn))}"
             )
-        return Workflow(fn, self._name, self._version, self._retention, self._signals)
+        return Workflow(fn, self._name, self._version, self._signals)
 
 
 @overload
@@ -82,7 +76,6 @@ def workflow(
     *,
     name: str | None = None,
     version: int = 1,
-    retention: timedelta | None = None,
     signals: Sequence[Signal[Any]] = (),
 ) -> WorkflowDecorator: ...
 def workflow(
@@ -91,11 +84,10 @@ def workflow(
     *,
     name: str | None = None,
     version: int = 1,
-    retention: timedelta | None = None,
     signals: Sequence[Signal[Any]] = (),
 ) -> Any:
     """Declare a workflow. `name` defaults to the function's; `version` is a whole number from 1."""
     if type(version) is not int or version < 1:
         raise InvalidDefinition(f"a workflow's version is a whole number from 1, not {version!r}")
-    decorator = WorkflowDecorator(name, version, retention, signals)
+    decorator = WorkflowDecorator(name, version, signals)
     return decorator if fn is None else decorator(fn)

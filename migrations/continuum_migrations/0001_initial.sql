@@ -358,7 +358,7 @@ $$;
 -- Put something into a run's inbox. 1 accepted, 2 duplicate, 3 not found, 4 terminal.
 CREATE FUNCTION {schema}.post(
     p_run uuid[], p_kind smallint[], p_name text[], p_key text[], p_payload bytea[], p_signal smallint,
-    p_wake_topic text, p_work_topic text
+    p_cancel smallint, p_wake_topic text, p_work_topic text, p_done_topic text
 ) RETURNS smallint[]
 LANGUAGE plpgsql
 AS $$
@@ -383,6 +383,14 @@ BEGIN
                 v_answers := v_answers || 2::smallint;
                 CONTINUE;
             END IF;
+        END IF;
+        IF v_state = 3 AND p_kind[i] = p_cancel THEN
+            -- Its code cannot run, so there is nothing to cancel in it: it ends here.
+            UPDATE {schema}.runs r SET state = 6, due_at = NULL, updated_at = clock_timestamp(),
+                completed_at = clock_timestamp() WHERE r.id = p_run[i];
+            PERFORM {schema}.hint(p_done_topic, ARRAY[p_run[i]::text]);
+            v_answers := v_answers || 1::smallint;
+            CONTINUE;
         END IF;
         IF v_state >= 4 THEN
             DELETE FROM {schema}.deliveries d

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from continuum.journal.port import Journal, Posted, RunState
+from continuum.journal.port import InboxKind, Journal, Post, Posted, RunState
 from tests.contract.builders import (
     begin,
     claim,
@@ -11,6 +11,7 @@ from tests.contract.builders import (
     new_task,
     owned_run,
     owned_runs,
+    row,
     signal,
     sleep_until,
     take_tasks,
@@ -89,3 +90,13 @@ async def test_mail_for_a_blocked_run_waits_until_it_is_unblocked(journal: Journ
     assert await journal.unblock([run.workflow]) == 1
 
     assert [claimed.id for claimed in await claim(journal, worker)] == [run_id]
+
+
+async def test_a_blocked_run_that_is_cancelled_ends_there_and_then(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await commit(journal, worker, write(run, transition=end(RunState.BLOCKED)))
+
+    assert await journal.post([Post(run.id, InboxKind.CANCEL, "cancel", (), "cancel")]) == [Posted.ACCEPTED]
+
+    assert (await row(journal, run.id)).state is RunState.CANCELLED

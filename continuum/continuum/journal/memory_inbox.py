@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from continuum.engine.ids import RunId
 from continuum.journal.memory_tables import MemoryTables
-from continuum.journal.port import InboxKind, InboxRow, Notification, Post, Posted, Topic, Worker
+from continuum.journal.port import InboxKind, InboxRow, Notification, Post, Posted, RunState, Topic, Worker
 
 
 class MemoryInbox(MemoryTables):
@@ -43,6 +43,12 @@ class MemoryInbox(MemoryTables):
                 return Posted.DUPLICATE
         if run.state.terminal:
             return Posted.TERMINAL
+        if run.state is RunState.BLOCKED and post.kind is InboxKind.CANCEL:
+            # Its code cannot run, so there is nothing to cancel in it: it ends here.
+            run.state = RunState.CANCELLED
+            run.updated_at = run.completed_at = self.now()
+            self._hints.tell(Topic.DONE, [post.run_id])
+            return Posted.ACCEPTED
         if not self._deliver(run, post.kind, post.name, post.body, post.key):
             return Posted.DUPLICATE
         if delivery is not None:

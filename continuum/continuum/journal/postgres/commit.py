@@ -60,7 +60,9 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
     dropped: list[tuple[bytes, int]] = []
     for write in writes:
         key = arrays.uuid_bytes(write.run_id)
-        runs[key] = write.token
+        if runs.setdefault(key, write.token) != write.token:
+            # Two owners of one run in a batch: the later one is for the next, where its token decides.
+            raise AssertionError(f"run {write.run_id} is written under two tokens in one batch")
         for seq, type, at, body in write.events:
             event_runs.append(key)
             seqs.append(seq)

@@ -296,8 +296,10 @@ class PostgresJournal:
                 arrays.texts([post.key for post in given]),
                 arrays.byteas([pack_body(post.body) for post in given]),
                 InboxKind.SIGNAL,
+                InboxKind.CANCEL,
                 self._statements.topic("wake"),
                 self._statements.topic("work"),
+                self._statements.topic("done"),
             ),
         )
         answers = dict(zip(order, rows[0][0], strict=True))

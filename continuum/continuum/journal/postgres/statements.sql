@@ -109,7 +109,10 @@ FROM {schema}.inbox i JOIN {schema}.runs r ON r.id = i.run_id
 WHERE r.owner = %(worker)s AND (%(runs)s::uuid[] IS NULL OR i.run_id = ANY (%(runs)s)) ORDER BY i.id
 
 -- name: release
-WITH freed AS (
+WITH locked AS MATERIALIZED (
+    SELECT id FROM {schema}.runs WHERE id = ANY (%(runs)s) AND owner = %(worker)s AND state <= 2
+    ORDER BY id FOR NO KEY UPDATE
+), freed AS (
     UPDATE {schema}.runs r
     SET owner = NULL,
         deaths = r.deaths + %(crashed)s::integer,
@@ -118,14 +121,17 @@ WITH freed AS (
         reason = CASE WHEN %(crashed)s::integer = 1 AND r.deaths + 1 >= %(poison)s
                       THEN 'poison: executing it failed ' || (r.deaths + 1) || ' times inside the engine' ELSE r.reason END,
         updated_at = clock_timestamp()
-    WHERE r.id = ANY (%(runs)s) AND r.owner = %(worker)s AND r.state <= 2 RETURNING 1
+    FROM locked WHERE r.id = locked.id RETURNING 1
 )
 SELECT {schema}.hint(%(topic)s, '{}') WHERE EXISTS (SELECT FROM freed)
 
 -- name: disown_runs
-WITH freed AS (
-    UPDATE {schema}.runs SET owner = NULL, due_at = clock_timestamp(), updated_at = clock_timestamp()
-    WHERE owner = %(worker)s AND state <= 2 AND id <> ALL (%(keep)s) RETURNING 1
+WITH locked AS MATERIALIZED (
+    SELECT id FROM {schema}.runs WHERE owner = %(worker)s AND state <= 2 AND id <> ALL (%(keep)s)
+    ORDER BY id FOR NO KEY UPDATE
+), freed AS (
+    UPDATE {schema}.runs r SET owner = NULL, due_at = clock_timestamp(), updated_at = clock_timestamp()
+    FROM locked WHERE r.id = locked.id RETURNING 1
 ), hinted AS (
     SELECT {schema}.hint(%(topic)s, '{}') WHERE EXISTS (SELECT FROM freed)
 )
@@ -149,6 +155,9 @@ WITH i AS (
     DELETE FROM {schema}.tasks x USING {schema}.runs r WHERE r.id = x.run_id AND r.state >= 4 RETURNING 1
 ), h AS (
     DELETE FROM {schema}.heartbeats x USING {schema}.runs r WHERE r.id = x.run_id AND r.state >= 4 RETURNING 1
+), d AS (
+    DELETE FROM {schema}.deliveries x USING {schema}.runs r
+    WHERE r.id = x.run_id AND r.state >= 4 AND r.completed_at < clock_timestamp() - interval '1 day'
 ), n AS (
     -- Lost nodes are told of for a day.
     DELETE FROM {schema}.nodes WHERE renewed_at < clock_timestamp() - interval '1 day'
@@ -158,18 +167,21 @@ WITH i AS (
 SELECT (SELECT count(*) FROM i) + (SELECT count(*) FROM t) + (SELECT count(*) FROM h) + (SELECT count(*) FROM s)
 
 -- name: unblock
-WITH freed AS (
-    UPDATE {schema}.runs SET state = 1, due_at = clock_timestamp(), deaths = 0, reason = NULL,
-        updated_at = clock_timestamp()
+WITH locked AS MATERIALIZED (
+    SELECT id FROM {schema}.runs
     WHERE state = 3 AND workflow = ANY (%(workflows)s) AND (%(runs)s::uuid[] IS NULL OR id = ANY (%(runs)s))
-    RETURNING 1
+    ORDER BY id FOR NO KEY UPDATE
+), freed AS (
+    UPDATE {schema}.runs r SET state = 1, due_at = clock_timestamp(), deaths = 0, reason = NULL,
+        updated_at = clock_timestamp()
+    FROM locked WHERE r.id = locked.id RETURNING 1
 ), hinted AS (
     SELECT {schema}.hint(%(topic)s, '{}') WHERE EXISTS (SELECT FROM freed)
 )
 SELECT (SELECT count(*) FROM freed) + 0 * (SELECT count(*) FROM hinted)
 
 -- name: post
-SELECT {schema}.post(%s, %s, %s, %s, %s, %s::smallint, %s, %s)
+SELECT {schema}.post(%s, %s, %s, %s, %s, %s::smallint, %s::smallint, %s, %s, %s)
 
 -- name: force_cancel
 WITH ended AS (
