@@ -9,18 +9,19 @@ import psycopg
 
 import continuum_migrations
 from continuum.errors import InvalidOption, JournalUnavailable, SchemaOutOfDate
+from continuum.journal.postgres.database import checked_dsn
 
 
 async def check_schema(dsn: str, schema: str) -> None:
     """Raise unless the schema is the one that this code was written for."""
     async with _told():
-        await continuum_migrations.check(dsn, schema)
+        await continuum_migrations.check(checked_dsn(dsn), schema)
 
 
 async def migrate_schema(dsn: str, schema: str) -> list[int]:
     """Bring the schema up to this code and return the versions applied."""
     async with _told():
-        return await continuum_migrations.migrate(dsn, schema)
+        return await continuum_migrations.migrate(checked_dsn(dsn), schema)
 
 
 @asynccontextmanager

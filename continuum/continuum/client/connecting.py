@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
-
 from continuum.client.client import Client
 from continuum.config import default_dsn
 from continuum.embedded import EmbeddedPostgres
-from continuum.errors import InvalidOption
 from continuum.journal.postgres import PostgresJournal
+from continuum.journal.postgres.database import checked_dsn
 from continuum.schema import check_schema, migrate_schema
 
 
@@ -41,18 +38,7 @@ async def database(dsn: str | None = None) -> AsyncIterator[str]:
     """Yield where to connect: the DSN given, that of the environment, or the embedded server's."""
     address = dsn or default_dsn()
     if address is not None:
-        yield _checked(address)
+        yield checked_dsn(address)
         return
     async with EmbeddedPostgres() as server:
         yield server.dsn
-
-
-def _checked(dsn: str) -> str:
-    try:
-        conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError:
-        # Neither the text nor the driver's message is shown: a password may be in it.
-        raise InvalidOption(
-            "the DSN cannot be read; give one like postgresql://user@host:5432/database"
-        ) from None
-    return dsn

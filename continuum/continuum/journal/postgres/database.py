@@ -14,9 +14,10 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from continuum.errors import JournalUnavailable, SchemaOutOfDate
+from continuum.errors import InvalidOption, JournalUnavailable, SchemaOutOfDate
 from continuum.journal.postgres import arrays
 from continuum.journal.postgres.statements import Statements
 
@@ -26,8 +27,34 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 CONNECT_TIMEOUT_SECONDS = 5
 # A host's actors ask for claims, mail and tasks side by side; more would only queue in the server.
 POOL_SIZE = 4
+# A statement that is asked this often is worth preparing; psycopg's own default.
+PREPARE_AFTER = 5
+# A server that vanishes without a word (power, failover, a firewall that forgets) is noticed within
+# about ten seconds instead of the kernel's two hours. What the DSN says goes first.
+_ALIVE = {
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+# The classes of SQL states that pass without anybody changing the statement: connections, refused
+# logins, conflicts, lack of resources, locks, shutdowns, and errors of the server's machine.
+PASSING = frozenset(("08", "28", "40", "53", "55", "57", "58"))
 # How fast an estimate of the server's time that proved too early is corrected.
 CLOCK_SLEW = 0.05
+
+
+def checked_dsn(dsn: str) -> str:
+    """Return a DSN that can be read; `InvalidOption` otherwise."""
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        # Neither the text nor the driver's message is shown: a password may be in it.
+        raise InvalidOption(
+            "the DSN cannot be read; give one like postgresql://user@host:5432/database"
+        ) from None
+    return dsn
 
 
 @asynccontextmanager
@@ -49,6 +76,9 @@ async def told() -> AsyncIterator[None]:
             f"Postgres does not answer ({_first_line(error)}); is the server up?"
         ) from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        if error.sqlstate is not None and error.sqlstate[:2] not in PASSING:
+            # The statement is what is wrong: asking again would go on for ever.
+            raise
         raise JournalUnavailable(
             f"Postgres cannot be reached ({_first_line(error)}); check the DSN and the server"
         ) from error
@@ -61,9 +91,20 @@ def _first_line(error: Exception) -> str:
 class Database:
     """The connections of one journal."""
 
-    def __init__(self, dsn: str, statements: Statements, *, pool_size: int = POOL_SIZE) -> None:
-        self.dsn = dsn
+    def __init__(
+        self, dsn: str, statements: Statements, *, prepare: bool = True, pool_size: int = POOL_SIZE
+    ) -> None:
+        self.dsn = checked_dsn(dsn)
         self.statements = statements
+        # Statements prepared by one server session are unknown to the next that a pooler hands out.
+        self._prepare = prepare
+        given = conninfo_to_dict(dsn)
+        self._options: dict[str, Any] = {
+            **{name: value for name, value in _ALIVE.items() if name not in given},
+            "autocommit": True,
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "prepare_threshold": PREPARE_AFTER if prepare else None,
+        }
         self._pool = AsyncConnectionPool(
             dsn,
             min_size=1,
@@ -71,7 +112,7 @@ class Database:
             open=False,
             timeout=CONNECT_TIMEOUT_SECONDS,
             reconnect_timeout=CONNECT_TIMEOUT_SECONDS,
-            kwargs={"autocommit": True, "connect_timeout": CONNECT_TIMEOUT_SECONDS},
+            kwargs=self._options,
             configure=_configure,
         )
         self._lane: psycopg.AsyncConnection[Any] | None = None
@@ -109,7 +150,7 @@ class Database:
             if lane is None or lane.closed:
                 lane = self._lane = await self._connect()
             try:
-                cursor = await lane.execute(self.statements[statement], parameters, prepare=True)
+                cursor = await lane.execute(self.statements[statement], parameters, prepare=self._prepare)
                 return await cursor.fetchall()
             except (psycopg.OperationalError, psycopg.InterfaceError):
                 await lane.close()
@@ -129,9 +170,7 @@ class Database:
             return connection
 
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
-        connection = await psycopg.AsyncConnection.connect(
-            self.dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_SECONDS
-        )
+        connection = await psycopg.AsyncConnection.connect(self.dsn, **self._options)
         await _configure(connection)
         return connection
 

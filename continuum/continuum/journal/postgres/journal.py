@@ -47,13 +47,16 @@ from continuum.journal.snapshot_codec import SNAPSHOT_FORMAT, pack_snapshot, unp
 
 
 class PostgresJournal:
-    """A journal in one schema of one database. `listen=False` does without LISTEN (poolers)."""
+    """A journal in one schema of one database.
+
+    `listen=False` does without LISTEN and prepared statements, which transaction-mode poolers lack.
+    """
 
     def __init__(self, dsn: str, *, schema: str = "continuum", listen: bool = True) -> None:
         self.schema = schema
         self.listens = listen
         self._statements = statements_for(schema)
-        self._database = Database(dsn, self._statements)
+        self._database = Database(dsn, self._statements, prepare=listen)
 
     def now(self) -> int:
         return self._database.now()

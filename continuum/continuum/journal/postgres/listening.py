@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
 
 import psycopg
 
@@ -41,9 +42,9 @@ async def listen(
             delay = FIRST_RETRY_SECONDS
             for topic in topics:
                 yield Notification(topic, ())
-            async for notify in connection.notifies():
-                ids = tuple(notify.payload.split(",")) if notify.payload else ()
-                yield Notification(channels[notify.channel], ids)
+            async with aclosing(_arrivals(connection)) as arrivals:
+                async for channel, payload in arrivals:
+                    yield Notification(channels[channel], tuple(payload.split(",")) if payload else ())
         except (JournalUnavailable, psycopg.OperationalError, psycopg.InterfaceError) as error:
             log.warning("listening for notifications failed (%s); trying again in %.1f s", error, delay)
         finally:
@@ -51,3 +52,24 @@ async def listen(
                 await connection.close()
         await asyncio.sleep(delay * random.uniform(0.5, 1.0))
         delay = min(delay * 2, LAST_RETRY_SECONDS)
+
+
+async def _arrivals(connection: psycopg.AsyncConnection[object]) -> AsyncGenerator[tuple[str, str], None]:
+    """Yield (channel, payload), asleep until the server sends something.
+
+    The driver's own `notifies` wakes ten times a second, in every process of an idle node.
+    """
+    loop, server = asyncio.get_running_loop(), connection.pgconn
+    sent = asyncio.Event()
+    # Asked for once: a connection that has failed does not know its socket any more.
+    socket = server.socket
+    loop.add_reader(socket, sent.set)
+    try:
+        while True:
+            await sent.wait()
+            sent.clear()
+            server.consume_input()
+            while (notify := server.notifies()) is not None:
+                yield notify.relname.decode(), notify.extra.decode()
+    finally:
+        loop.remove_reader(socket)
