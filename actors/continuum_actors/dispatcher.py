@@ -32,6 +32,8 @@ EVENTS_PER_TURN = 5_000
 FIRST_LOAD_RUNS = 8
 MOST_LOAD_RUNS = 250
 EVENTS_PER_LOAD = 20_000
+# A row that somebody has locked is free again by then.
+SHORTEST_NAP_MICROSECONDS = 50_000
 # With no half of the places free, the others are filled this often.
 ROOM_NAP_SECONDS = 0.01
 
@@ -57,6 +59,8 @@ class Dispatcher(Actor):
     async def handle_cast(self, message: say.RunCrashed) -> None:
         """A run actor died of a bug: its run is taken up anew, here or elsewhere."""
         host = self._host
+        if host.runs.whereis(message.run_id) is not None:
+            return  # it has been taken up already
         await until_available(
             partial(
                 host.journal.release,
@@ -161,11 +165,12 @@ class Dispatcher(Actor):
         if not self._wanted.is_set():
             nap = host.settings.poll * (0.75 + host.fraction() / 2)
             due = await until_available(
-                partial(host.journal.next_due, list(host.code.workflows)),
-                "looking for what is due",
-                host.fraction,
+                partial(host.journal.next_due, host.code.versions), "looking for what is due", host.fraction
             )
             now = host.journal.now()
+            if due is not None:
+                # Full, only room helps. Otherwise what is due was locked when we looked, and soon is not.
+                due = None if self._full else max(due, now + SHORTEST_NAP_MICROSECONDS)
             self._awake_by = now + round(nap * 1e6) if due is None else min(due, now + round(nap * 1e6))
             try:
                 # Not wait_for: before Python 3.12 it may swallow a cancellation.

@@ -210,7 +210,8 @@ def activity(fn: Callable[..., Any] | None = None, /, *, name: str | None = None
 
     `retry` says when an exception leads to another attempt (default: never). `timeout`
     bounds one attempt, in seconds. `idempotency_key`, a template over the parameters or
-    a callable, makes calls with the same key share the first result, across runs.
+    a callable, makes calls with the same key share the first result, across runs; calls
+    that overlap in time may all execute, and still share one result.
     `queue` hands the call to any node that serves the queue, highest `priority` first;
     without one it runs on the node that owns the run. `executor="process"` runs a plain
     function in a process that is killed on timeout. A crash of the process runs the

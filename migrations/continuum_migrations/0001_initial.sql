@@ -299,9 +299,11 @@ CREATE FUNCTION {schema}.retire_worker(
     p_crashed smallint, p_timed_out smallint, p_work_topic text, p_wake_topic text, p_tasks_topic text
 ) RETURNS TABLE (runs integer, tasks integer)
 LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
     v_node text;
+    v_mailed uuid[];
     v_runs integer;
     v_tasks integer;
 BEGIN
@@ -318,9 +320,11 @@ BEGIN
             PERFORM {schema}.hint(p_tasks_topic, '{}');
         END IF;
     END IF;
-    PERFORM FROM {schema}.runs r
-    WHERE r.owner = p_worker OR r.id IN (SELECT t.run_id FROM {schema}.tasks t WHERE t.owner = p_worker)
-    ORDER BY r.id FOR NO KEY UPDATE;
+    PERFORM FROM (
+        SELECT o.id FROM {schema}.runs o WHERE o.owner = p_worker
+        UNION SELECT t.run_id FROM {schema}.tasks t WHERE t.owner = p_worker
+    ) held JOIN {schema}.runs r ON r.id = held.id
+    ORDER BY r.id FOR NO KEY UPDATE OF r;
     UPDATE {schema}.runs r
     SET owner = NULL,
         deaths = r.deaths + CASE WHEN r.id = p_executing THEN 1 ELSE 0 END,
@@ -337,16 +341,16 @@ BEGIN
         DELETE FROM {schema}.tasks t WHERE t.owner = p_worker
         RETURNING t.run_id, t.seq, t.dispatch,
                   t.timeout > 0 AND clock_timestamp() >= t.claimed_at + t.timeout * interval '1 second' AS overdue
+    ), mailed AS (
+        INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
+        SELECT g.run_id, CASE WHEN g.overdue THEN p_timed_out ELSE p_crashed END, g.seq::text, g.dispatch::text, ''
+        FROM gone g ORDER BY g.run_id, g.seq
+        ON CONFLICT DO NOTHING RETURNING inbox.run_id
     )
-    INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
-    SELECT g.run_id, CASE WHEN g.overdue THEN p_timed_out ELSE p_crashed END, g.seq::text, g.dispatch::text, ''
-    FROM gone g ORDER BY g.run_id, g.seq
-    ON CONFLICT DO NOTHING;
-    GET DIAGNOSTICS v_tasks = ROW_COUNT;
+    SELECT count(*), coalesce(array_agg(m.run_id), '{}') INTO v_tasks, v_mailed FROM mailed m;
     IF v_tasks > 0 THEN
         UPDATE {schema}.runs r SET due_at = clock_timestamp()
-        WHERE r.owner IS NULL AND r.state <= 2
-          AND r.id IN (SELECT i.run_id FROM {schema}.inbox i WHERE i.kind IN (p_crashed, p_timed_out));
+        WHERE r.id = ANY (v_mailed) AND r.owner IS NULL AND r.state <= 2;
         PERFORM {schema}.hint(p_wake_topic, '{}');
     END IF;
     -- Also when it left nothing behind: what it handed over in time may be due before others look.

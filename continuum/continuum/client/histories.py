@@ -73,10 +73,8 @@ def _read(event: engine.Event, names: dict[int, str]) -> tuple[str | None, dict[
             return names.get(body[0]), dict(zip(_FAILED, body, strict=False))
         case EventType.ACTIVITY_RETRIED:
             return names.get(body[0]), dict(zip(_RETRIED, body, strict=False)) | {"due": at(body[4])}
-        case EventType.ACTIVITY_CRASHED:
-            return names.get(body[0]), {"scheduled": body[0], "crashes": body[1]}
-        case EventType.ACTIVITY_RESTARTED:
-            return names.get(body[0]), {"scheduled": body[0]}
+        case EventType.ACTIVITY_CRASHED | EventType.ACTIVITY_RESTARTED:
+            return names.get(body[0]), dict(zip(("scheduled", "crashes"), body, strict=False))
         case EventType.TIMER_STARTED:
             return None, {"due": at(body[0]), "caller": body[1], "where": body[2]}
         case EventType.TIMER_FIRED:

@@ -60,12 +60,21 @@ class MemoryClaims(MemoryTables):
             self._offer(run)
         return claimed
 
-    async def next_due(self, workflows: Sequence[str]) -> int | None:
-        """Return when the next run of these workflows that nobody owns is due."""
-        now = self.now()
-        ahead = ((due, self._runs[run_id]) for due, _, run_id in self._due if due > now)
+    async def next_due(self, code: Sequence[tuple[str, str]]) -> int | None:
+        """Return when the next run that nobody owns and `code` can execute is due."""
+        loaded, names = frozenset(code), frozenset(workflow for workflow, _ in code)
+        ahead = ((due, self._runs[run_id]) for due, _, run_id in self._due)
         return min(
-            (due for due, run in ahead if self._is_due(run, due) and run.start.workflow in workflows),
+            (
+                due
+                for due, run in ahead
+                if self._is_due(run, due)
+                and (
+                    run.start.workflow in names
+                    if run.version is None
+                    else (run.start.workflow, run.version) in loaded
+                )
+            ),
             default=None,
         )
 

@@ -161,8 +161,11 @@ class Journal(Protocol):
         """
         ...
 
-    async def next_due(self, workflows: Sequence[str]) -> int | None:
-        """Return when the next run of these workflows that nobody owns is due; None when none is to come."""
+    async def next_due(self, code: Sequence[tuple[str, str]]) -> int | None:
+        """Return when the next run that nobody owns and `code` can execute is due, None when there is none.
+
+        It may be past: a row that was locked for a moment is skipped by claims.
+        """
         ...
 
     async def disown_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:

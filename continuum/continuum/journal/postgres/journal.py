@@ -193,8 +193,14 @@ class PostgresJournal:
         )
         return [ClaimedRun(*row[:10]) for row in _held(rows, worker)]
 
-    async def next_due(self, workflows: Sequence[str]) -> int | None:
-        rows = await self._database.fetch("next_due", (arrays.texts(workflows),))
+    async def next_due(self, code: Sequence[tuple[str, str]]) -> int | None:
+        rows = await self._database.fetch(
+            "next_due",
+            (
+                arrays.texts([workflow for workflow, _ in code]),
+                arrays.texts([version for _, version in code]),
+            ),
+        )
         due, at = rows[0]
         # Asked at every nap, so a host that commits nothing keeps the server's time too.
         self._database.heard_time(at)

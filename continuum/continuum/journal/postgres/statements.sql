@@ -75,10 +75,11 @@ SELECT id::text, token, workflow, version, namespace, input, (extract(epoch FROM
 FROM {schema}.claim_runs(%s, %s, %s, %s)
 
 -- name: next_due
-SELECT (SELECT min((extract(epoch FROM r.due_at) * 1000000)::bigint) FROM unnest(%s) AS c (workflow)
+SELECT (SELECT min((extract(epoch FROM r.due_at) * 1000000)::bigint) FROM unnest(%s, %s) AS c (workflow, version)
         CROSS JOIN LATERAL (
             SELECT x.due_at FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state <= 2 AND x.workflow = c.workflow AND x.due_at > now()
+            WHERE x.owner IS NULL AND x.state <= 2 AND x.workflow = c.workflow AND x.due_at IS NOT NULL
+              AND (x.version IS NULL OR x.version = c.version)
             ORDER BY x.due_at LIMIT 1
         ) r),
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
