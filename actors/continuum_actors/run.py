@@ -16,7 +16,7 @@ import uuid
 from collections.abc import Sequence
 
 from continuum.effects import RunInfo
-from continuum.engine.events import COMMANDS, Event, EventType
+from continuum.engine.events import Event, EventType
 from continuum.engine.execution import Execution, PendingActivity
 from continuum.engine.outcome import Blocked
 from continuum.engine.retry import backoff_delay, wants_retry
@@ -25,7 +25,14 @@ from continuum.journal.port import ClaimedRun, InboxKind, InboxRow, NewTask, Run
 from continuum.workflow import Workflow
 from continuum_actors import messages as say
 from continuum_actors.host import Host
-from continuum_actors.run_writes import dispatch_number, final_transition, options_of, task_for
+from continuum_actors.run_writes import (
+    before_the_fault,
+    dispatch_number,
+    final_transition,
+    options_of,
+    task_for,
+)
+from continuum_actors.taken_rows import TakenRows
 from continuum_supervision import NORMAL, Actor, ExitReason
 
 _COMPLETED: dict[int, EventType] = {
@@ -44,7 +51,6 @@ class Run(Actor):
     __slots__ = (
         "_armed",
         "_claim",
-        "_consumed",
         "_execution",
         "_history",
         "_host",
@@ -56,6 +62,7 @@ class Run(Actor):
         "_obsolete",
         "_snapshotted",
         "_starting",
+        "_taken",
         "_tasks",
         "_workflow",
         "_written",
@@ -87,8 +94,7 @@ class Run(Actor):
         # The row's state and due time as the last write left them.
         self._written: tuple[RunState, int | None] = (RunState.RUNNING, None)
         self._armed: int | None = None
-        # Inbox rows taken, by id; the value is the router's fetch number once their removal is durable.
-        self._consumed: dict[int, int | None] = {}
+        self._taken = TakenRows()
         self._leaving = False
         # How long the history was when its snapshot was last asked for.
         self._snapshotted = len(history)
@@ -149,7 +155,7 @@ class Run(Actor):
                 self._due()
                 self._write()
             case say.Mail(fetch, rows):
-                self._forget_consumed(fetch)
+                self._taken.forget_before(fetch)
                 self._write(self._take_mail(rows))
             case say.HandOver():
                 self._leaving = True
@@ -240,7 +246,7 @@ class Run(Actor):
         """Turn inbox rows into history; return the ids of those that are done with."""
         consumed: list[int] = []
         for row in rows:
-            if row.id in self._consumed:
+            if row.id in self._taken:
                 continue
             if self._execution.outcome is not None:
                 break
@@ -249,7 +255,7 @@ class Run(Actor):
                 break
             self._read(row)
             consumed.append(row.id)
-            self._consumed[row.id] = None
+            self._taken.add(row.id)
         return consumed
 
     def _read(self, row: InboxRow) -> None:
@@ -314,7 +320,7 @@ class Run(Actor):
                 host.activities.abandon(self._claim.id, seq)
             tasks: list[NewTask] = []
             if final.state is RunState.BLOCKED:
-                events, tasks = self._keep_what_came_before(events)
+                events, tasks = before_the_fault(events, self._tasks)
             host.wheel.arm(self.ref, None)
         else:
             tasks = self._tasks
@@ -330,14 +336,6 @@ class Run(Actor):
             RunWrite(self._claim.id, self._claim.token, events, consumed, tasks, dropped, transition),
             starting,
         )
-
-    def _keep_what_came_before(self, events: list[Event]) -> tuple[list[Event], list[NewTask]]:
-        """Drop what the step that went wrong asked for: it must not bind the code that mends it."""
-        kept = list(events)
-        dropped: set[int] = set()
-        while kept and kept[-1].type in COMMANDS:
-            dropped.add(kept.pop().seq)
-        return kept, [task for task in self._tasks if task.seq not in dropped]
 
     def _submit(self, write: RunWrite, starting: list[PendingActivity]) -> None:
         self._in_flight.append((write, starting))
@@ -375,8 +373,7 @@ class Run(Actor):
     def _committed(self) -> None:
         """The oldest write in flight is durable: start what waited for it."""
         write, starting = self._in_flight.pop(0)
-        for row in write.consumed:
-            self._consumed[row] = self._host.router.fetch_number
+        self._taken.removed(write.consumed, self._host.router.fetch_number)
         if write.events:
             durable = write.events[-1].seq + 1
             if durable - self._snapshotted >= self._host.settings.snapshot_events:
@@ -394,12 +391,6 @@ class Run(Actor):
                 self._host.activities.run(self.ref, self._claim.id, activity, options_of(activity))
         if self._leaving:
             self._try_release()
-
-    def _forget_consumed(self, fetch: int) -> None:
-        """Rows whose removal was durable before this fetch began cannot turn up any more."""
-        gone = [row for row, durable in self._consumed.items() if durable is not None and durable < fetch]
-        for row in gone:
-            del self._consumed[row]
 
     def _try_release(self) -> None:
         """Give the run up if it is parked and everything of it is durable."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, assert_never
 
 from continuum.activity import Activity
+from continuum.engine.events import COMMANDS, Event
 from continuum.engine.execution import PendingActivity
 from continuum.engine.ids import NodeId
 from continuum.engine.outcome import Blocked, Cancelled, Completed, Failed, Outcome
@@ -33,6 +35,15 @@ def final_transition(outcome: Outcome, workflow: Workflow[..., Any]) -> Transiti
             return Transition(RunState.BLOCKED, reason=f"{kind}: {reason}")
         case never:
             assert_never(never)
+
+
+def before_the_fault(events: Sequence[Event], tasks: Sequence[NewTask]) -> tuple[list[Event], list[NewTask]]:
+    """Leave out what the step that went wrong asked for: it must not bind the code that mends it."""
+    kept = list(events)
+    dropped: set[int] = set()
+    while kept and kept[-1].type in COMMANDS:
+        dropped.add(kept.pop().seq)
+    return kept, [task for task in tasks if task.seq not in dropped]
 
 
 def options_of(activity: PendingActivity) -> ActivityOptions:

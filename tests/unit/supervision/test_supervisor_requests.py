@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from continuum_supervision import (
+    Actor,
     ChildCount,
     ChildExists,
     ChildSpec,

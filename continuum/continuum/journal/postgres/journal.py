@@ -16,12 +16,10 @@ from continuum.errors import JournalUnavailable
 from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
 from continuum.journal.port import (
     ClaimedRun,
-    ClaimedTask,
     Committed,
     Freed,
     InboxKind,
     InboxRow,
-    LeaseLost,
     NewRun,
     NodeFacts,
     NodeRow,
@@ -33,7 +31,6 @@ from continuum.journal.port import (
     RunRow,
     RunWrite,
     Started,
-    TaskAnswer,
     Topic,
     Worker,
 )
@@ -43,10 +40,11 @@ from continuum.journal.postgres.database import Database
 from continuum.journal.postgres.listening import listen
 from continuum.journal.postgres.reading import query_rows, run_row
 from continuum.journal.postgres.statements import statements_for
+from continuum.journal.postgres.tasks import PostgresTasks, held
 from continuum.journal.snapshot_codec import SNAPSHOT_FORMAT, pack_snapshot, unpack_snapshot
 
 
-class PostgresJournal:
+class PostgresJournal(PostgresTasks):
     """A journal in one schema of one database.
 
     `listen=False` does without LISTEN and prepared statements, which transaction-mode poolers lack.
@@ -191,7 +189,7 @@ class PostgresJournal:
                 limit,
             ),
         )
-        return [ClaimedRun(*row[:10]) for row in _held(rows, worker)]
+        return [ClaimedRun(*row[:10]) for row in held(rows, worker)]
 
     async def next_due(self, code: Sequence[tuple[str, str]]) -> int | None:
         rows = await self._database.fetch(
@@ -263,18 +261,6 @@ class PostgresJournal:
         )
         return int(rows[0][0])
 
-    async def disown_tasks(self, worker: Worker, keep: Sequence[tuple[RunId, int]]) -> int:
-        rows = await self._database.fetch(
-            "disown_tasks",
-            {
-                "worker": worker.id,
-                "runs": arrays.uuids([run_id for run_id, _ in keep]),
-                "seqs": arrays.integers([seq for _, seq in keep]),
-                "topic": self._statements.topic("tasks"),
-            },
-        )
-        return int(rows[0][0])
-
     async def sweep(self) -> int:
         rows = await self._database.fetch("sweep")
         return int(rows[0][0])
@@ -324,65 +310,6 @@ class PostgresJournal:
             return Posted.ACCEPTED
         return Posted.TERMINAL if known else Posted.NOT_FOUND
 
-    # Tasks and activities.
-
-    async def claim_tasks(
-        self,
-        worker: Worker,
-        activities: Sequence[str],
-        *,
-        isolated: bool,
-        limits: Mapping[str, int],
-        unlisted_limit: int,
-        limit: int,
-    ) -> list[ClaimedTask]:
-        rows = await self._database.fetch(
-            "claim_tasks",
-            (
-                worker.id,
-                arrays.texts(activities),
-                isolated,
-                arrays.texts(list(limits)),
-                arrays.integers(list(limits.values())),
-                unlisted_limit,
-                limit,
-            ),
-        )
-        return [ClaimedTask(*row[:9]) for row in _held(rows, worker)]
-
-    async def answer_tasks(self, worker: Worker, answers: Sequence[TaskAnswer]) -> None:
-        await self._database.fetch(
-            "answer_tasks",
-            (
-                worker.id,
-                arrays.uuids([answer.task.run_id for answer in answers]),
-                arrays.integers([answer.task.seq for answer in answers]),
-                arrays.integers([answer.task.dispatch for answer in answers]),
-                arrays.smallints([answer.kind for answer in answers]),
-                arrays.byteas([pack_body(answer.body) for answer in answers]),
-                InboxKind.ACTIVITY_COMPLETED,
-                self._statements.topic("wake"),
-                self._statements.topic("work"),
-            ),
-        )
-
-    async def heartbeat(self, run_id: RunId, seq: int, details: bytes) -> None:
-        await self._database.fetch("heartbeat", (run_id, seq, details))
-
-    async def last_heartbeats(self, run_id: RunId) -> dict[int, bytes]:
-        return dict(await self._database.fetch("last_heartbeats", (run_id,)))
-
-    async def recall(self, activity: str, key: str) -> bytes | None:
-        rows = await self._database.fetch("recall", (activity, key))
-        return rows[0][0] if rows else None
-
-    async def remember(self, activity: str, key: str, run_id: RunId, result: bytes) -> bytes:
-        """Two statements: the second sees whoever was first."""
-        await self._database.fetch("remember", (activity, key, run_id, result))
-        first = await self.recall(activity, key)
-        assert first is not None, "a recorded result is never removed"
-        return first
-
     # Looking.
 
     async def get_run(self, run_id: RunId) -> RunRow | None:
@@ -404,13 +331,6 @@ class PostgresJournal:
 
     def notifications(self, topics: Sequence[Topic]) -> AsyncIterator[Notification]:
         return listen(self._database, self._statements, topics, enabled=self.listens)
-
-
-def _held(rows: list[tuple[Any, ...]], worker: Worker) -> list[tuple[Any, ...]]:
-    """A claim answers with one row that says so when the lease is gone."""
-    if rows and not rows[0][-1]:
-        raise LeaseLost(worker.id)
-    return rows
 
 
 def _inbox_row(row_id: int, run_id: RunId, kind: int, name: str, payload: bytes, key: str | None) -> InboxRow:

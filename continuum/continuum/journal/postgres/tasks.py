@@ -1,0 +1,96 @@
+"""Tasks and activities: handing out, answering, progress, recorded results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from continuum.engine.ids import RunId
+from continuum.journal.event_codec import pack_body
+from continuum.journal.port import ClaimedTask, InboxKind, LeaseLost, TaskAnswer, Worker
+from continuum.journal.postgres import arrays
+from continuum.journal.postgres.database import Database
+from continuum.journal.postgres.statements import Statements
+
+
+class PostgresTasks:
+    """The part of the journal that is about tasks."""
+
+    _database: Database
+    _statements: Statements
+
+    async def claim_tasks(
+        self,
+        worker: Worker,
+        activities: Sequence[str],
+        *,
+        isolated: bool,
+        limits: Mapping[str, int],
+        unlisted_limit: int,
+        limit: int,
+    ) -> list[ClaimedTask]:
+        rows = await self._database.fetch(
+            "claim_tasks",
+            (
+                worker.id,
+                arrays.texts(activities),
+                isolated,
+                arrays.texts(list(limits)),
+                arrays.integers(list(limits.values())),
+                unlisted_limit,
+                limit,
+            ),
+        )
+        return [ClaimedTask(*row[:9]) for row in held(rows, worker)]
+
+    async def answer_tasks(self, worker: Worker, answers: Sequence[TaskAnswer]) -> None:
+        await self._database.fetch(
+            "answer_tasks",
+            (
+                worker.id,
+                arrays.uuids([answer.task.run_id for answer in answers]),
+                arrays.integers([answer.task.seq for answer in answers]),
+                arrays.integers([answer.task.dispatch for answer in answers]),
+                arrays.smallints([answer.kind for answer in answers]),
+                arrays.byteas([pack_body(answer.body) for answer in answers]),
+                InboxKind.ACTIVITY_COMPLETED,
+                self._statements.topic("wake"),
+                self._statements.topic("work"),
+            ),
+        )
+
+    async def heartbeat(self, run_id: RunId, seq: int, details: bytes) -> None:
+        await self._database.fetch("heartbeat", (run_id, seq, details))
+
+    async def last_heartbeats(self, run_id: RunId) -> dict[int, bytes]:
+        return dict(await self._database.fetch("last_heartbeats", (run_id,)))
+
+    async def recall(self, activity: str, key: str) -> bytes | None:
+        rows = await self._database.fetch("recall", (activity, key))
+        return rows[0][0] if rows else None
+
+    async def remember(self, activity: str, key: str, run_id: RunId, result: bytes) -> bytes:
+        """Two statements: the second sees whoever was first."""
+        await self._database.fetch("remember", (activity, key, run_id, result))
+        first = await self.recall(activity, key)
+        assert first is not None, "a recorded result is never removed"
+        return first
+
+    async def disown_tasks(self, worker: Worker, keep: Sequence[tuple[RunId, int]]) -> int:
+        rows = await self._database.fetch(
+            "disown_tasks",
+            {
+                "worker": worker.id,
+                "runs": arrays.uuids([run_id for run_id, _ in keep]),
+                "seqs": arrays.integers([seq for _, seq in keep]),
+                "topic": self._statements.topic("tasks"),
+            },
+        )
+        return int(rows[0][0])
+
+
+def held(rows: list[tuple[Any, ...]], worker: Worker) -> list[tuple[Any, ...]]:
+    """Return what was claimed; a claim answers with one row that says so when the lease is gone."""
+    if rows and not rows[0][-1]:
+        raise LeaseLost(worker.id)
+    return rows
