@@ -37,8 +37,8 @@ HEARTBEAT_FLUSH_SECONDS = 0.5
 POISON_AFTER_DEATHS = 3
 # Answers of tasks wait at most this long for company.
 ANSWERS_PER_STATEMENT = 500
-# How often a process shows that its loop turns.
-BEAT_SECONDS = 0.25
+# How often a process shows that its loop turns; a watcher waits for many times as long.
+BEAT_SECONDS = 1.0
 # Rows that ended runs left behind cost only space.
 SWEEP_SECONDS = 60.0
 # A history this much longer than its snapshot gets a new one.

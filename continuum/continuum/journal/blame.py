@@ -8,7 +8,7 @@ from typing import Any
 
 from continuum.errors import DurableTermError
 from continuum.journal.shapes import key_step
-from continuum.journal.writing import pack, reduce_once
+from continuum.journal.writing import TooLarge, pack, reduce_once
 
 # Deeper than msgpack itself goes, so that it is the packer that decides.
 MAX_DEPTH = 2000
@@ -22,6 +22,9 @@ _SCALARS = (str, int, float, bytes, bytearray, memoryview, type(None))
 
 def blame(value: object, path: str, error: Exception) -> DurableTermError:
     """Give the error that names the first element of `value` that cannot be written."""
+    if isinstance(error, TooLarge):
+        # Whatever is in it, it is too much of it, and looking at every element would take minutes.
+        return DurableTermError(path, str(error))
     # A stack of iterators, not a recursion: the value may be as deep as it likes.
     stack: list[tuple[Iterator[tuple[str, Any]], int]] = [(iter(((path, value),)), 0)]
     open_ids: set[int] = set()

@@ -44,11 +44,19 @@ from continuum.journal.extensions import (
 )
 from continuum.journal.records import record_fields
 
+# A value is held several times over on its way: by this process, the driver and the server, each of
+# which carries many. Past this size it belongs into a store made for it.
+VALUE_BYTES = 64 * 1024 * 1024
+
 _SCALARS = frozenset((str, float, bytes, bool, type(None), list, dict))
 
 
 class Unencodable(Exception):
     """This one value cannot be written; whoever catches it knows the path."""
+
+
+class TooLarge(Unencodable):
+    """The value could be written and is larger than a value may be."""
 
 
 class Writer:
@@ -90,11 +98,16 @@ Reducer = Callable[[Any, Writer], object]
 
 
 def pack(value: object) -> bytes:
-    """Write a payload; raises whatever the first bad element makes msgpack raise."""
+    """Write a payload; raises whatever the first bad element makes msgpack raise, or TooLarge."""
     # msgpack packs one level more than it unpacks; the list around the value is that level.
     packed = _THREAD.writer.pack([value])
     if len(packed) > KEPT_BUFFER_BYTES:
         _THREAD.writer = Writer()
+        if len(packed) > VALUE_BYTES:
+            raise TooLarge(
+                f"takes {len(packed)} bytes, and a value may take {VALUE_BYTES}; "
+                "store it elsewhere and pass where it is"
+            )
     return HEADER + packed[1:]
 
 

@@ -78,6 +78,18 @@ async def harmless(number: int) -> int:
     return await beside(number) + await beside(number)
 
 
+@activity(name="review.produce")
+async def produce(size: int) -> bytes:
+    """Return so many bytes."""
+    return b"x" * size
+
+
+@workflow(name="review.bulky")
+async def bulky(size: int) -> int:
+    """Take so many bytes."""
+    return len(await produce(size))
+
+
 @workflow(name="review.threaded")
 async def threaded(name: str, number: int) -> int:
     """Do one thing in a thread."""
@@ -101,6 +113,7 @@ class Stop:
     """What a process's main is given, as far as `serve` asks."""
 
     shutdown_requested: asyncio.Event = field(default_factory=asyncio.Event)
+    drain_requested: asyncio.Event = field(default_factory=asyncio.Event)
     readied: asyncio.Event = field(default_factory=asyncio.Event)
     own_liveness: Stop | None = None
 
@@ -281,3 +294,43 @@ def lose_an_answer(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[ClaimedT
 
     monkeypatch.setattr(host.journal, "claim_tasks", losing)
     return lost
+
+
+async def test_what_gathers_is_committed_in_portions(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(dsn, schema) as on:
+        monkeypatch.setattr(limits, "COMMIT_BYTES", 3_000)
+        tree = await on.tree(bulky)
+        sizes = note_sizes(tree.host, monkeypatch)
+        runs = [await on.client.start(bulky, 1_000) for _ in range(40)]
+        assert await results(runs) == [1_000] * 40
+        assert max(sizes) <= 3_000
+
+
+async def test_a_single_write_beyond_what_postgres_takes_blocks_its_run(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with stage(dsn, schema) as on:
+        monkeypatch.setattr(limits, "COMMIT_BYTES", 3_000)
+        monkeypatch.setattr(limits, "WRITE_BYTES", 5_000)
+        await on.tree(bulky)
+        large = await on.client.start(bulky, 6_000)
+        small = await on.client.start(bulky, 1)
+        await on.until_state(large, "blocked")
+        assert "5000 are allowed" in str((await large.get()).reason)
+        assert await small.result(10) == 1
+
+
+def note_sizes(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Note how many bytes of results each commit carries."""
+    commit = host.journal.commit
+    sizes: list[int] = []
+
+    async def noting(worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
+        bodies = [part for write in writes for event in write.events for part in event.body]
+        sizes.append(sum(len(part) for part in bodies if isinstance(part, bytes)))
+        return await commit(worker, batch, writes)
+
+    monkeypatch.setattr(host.journal, "commit", noting)
+    return sizes

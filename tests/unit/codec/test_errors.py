@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from continuum.errors import DurableTermError
-from continuum.journal.codec import decode, encode
+from continuum.journal.codec import ArgumentsCodec, decode, encode
+from continuum.journal.writing import VALUE_BYTES
 from tests.unit.codec.models import Card, Model, Owner, Tree, Unkept
 
 
@@ -132,3 +133,22 @@ def test_threads_encode_side_by_side() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+LARGE = b"x" * (VALUE_BYTES + 1)
+
+
+def test_a_value_that_is_too_large_is_refused_with_its_size_and_the_limit() -> None:
+    with pytest.raises(DurableTermError, match=rf"result: takes \d+ bytes, .* {VALUE_BYTES};"):
+        encode(LARGE, path="result")
+
+
+def test_of_a_calls_arguments_the_one_that_is_too_large_is_named() -> None:
+    def call(small: int, large: bytes) -> None: ...
+
+    with pytest.raises(DurableTermError, match=r"input\.large"):
+        ArgumentsCodec(call).encode_call((1, LARGE), {})
+
+
+def test_a_value_as_large_as_a_value_may_be_is_written() -> None:
+    assert len(encode(LARGE[:-32])) < VALUE_BYTES
