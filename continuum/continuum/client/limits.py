@@ -20,6 +20,9 @@ READS_AT_ONCE = 4
 
 # Hints can be lost; whoever waits looks for himself, less and less often.
 FIRST_POLL_SECONDS = 1.0
+# The end of a short run is on its way as a hint when the wait begins; a look before it is in vain, and
+# competes with the run. One that ended before anybody waited is found by this look.
+FIRST_LOOK_SECONDS = 0.02
 LAST_POLL_SECONDS = 5.0
 POLL_GROWTH = 1.5
 # How many runs one poll asks for; their ids go as one array.

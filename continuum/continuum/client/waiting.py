@@ -13,7 +13,13 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from continuum.client.limits import FIRST_POLL_SECONDS, LAST_POLL_SECONDS, POLL_GROWTH, POLL_IDS
+from continuum.client.limits import (
+    FIRST_LOOK_SECONDS,
+    FIRST_POLL_SECONDS,
+    LAST_POLL_SECONDS,
+    POLL_GROWTH,
+    POLL_IDS,
+)
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable, NotReady
 from continuum.journal.facts import Notification, Query, RunRow, RunState, Topic
@@ -67,9 +73,10 @@ class Completions:
     def _waiting_for(self, run_id: RunId) -> Iterator[asyncio.Future[RunRow]]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[RunRow] = loop.create_future()
-        # It may have ended since its caller looked, so it is looked at once more at once.
-        awaited = self._awaited.setdefault(run_id, Awaited(loop.time(), self._first_poll))
-        awaited.look_at = loop.time()
+        # It may have ended before anybody waited, and its hint be past, so it is looked at soon.
+        look_at = loop.time() + FIRST_LOOK_SECONDS
+        awaited = self._awaited.setdefault(run_id, Awaited(look_at, self._first_poll))
+        awaited.look_at = min(awaited.look_at, look_at)
         awaited.futures.add(future)
         self._news.set()
         try:
