@@ -29,6 +29,7 @@ from continuum_actors.attempt import Attempt, HardKill, start_task
 from continuum_actors.backoff import until_available
 from continuum_actors.failures import describe_error
 from continuum_actors.host import Host
+from continuum_actors.kept_answers import KeptAnswers
 from continuum_supervision import Actor, ActorRef, ExitReason
 
 log = logging.getLogger("continuum.activities")
@@ -50,6 +51,7 @@ class ActivityDispatcher(Actor):
         self._own: dict[tuple[RunId, int], tuple[Attempt, ActorRef]] = {}
         self._claimed: dict[tuple[RunId, int, int], Attempt] = {}
         self._answers: list[TaskAnswer] = []
+        self._kept = KeptAnswers()
         self._beats: dict[tuple[RunId, int], bytes] = {}
         self._background: set[asyncio.Task[Any]] = set()
         self._enrolled = False
@@ -84,6 +86,7 @@ class ActivityDispatcher(Actor):
             key,
             self._loop,
             self._note_beat,
+            dispatch,
         )
         self._own[run_id, pending.seq] = (attempt, run)
         if definition.is_async and dispatch == 1 and key is None and options.timeout is None:
@@ -93,12 +96,16 @@ class ActivityDispatcher(Actor):
         # Kept by the attempt alone: the set of background tasks would cost a callback for every step.
         attempt.task = start_task(work, self._loop)
 
-    def adopt(self, run_id: RunId, seq: int, run: ActorRef) -> bool:
-        """Let the run's new actor hear of an attempt that still goes on here; False when none does."""
+    def adopt(self, run_id: RunId, seq: int, dispatch: int, run: ActorRef) -> bool:
+        """Let the run's new actor hear of an attempt that goes on here or has ended; False without one."""
         entry = self._own.get((run_id, seq))
-        if entry is None:
+        if entry is not None:
+            self._own[run_id, seq] = (entry[0], run)
+            return True
+        answer = self._kept.take(run_id, seq, dispatch)
+        if answer is None:
             return False
-        self._own[run_id, seq] = (entry[0], run)
+        run.cast(answer)
         return True
 
     def abandon(self, run_id: RunId, seq: int) -> None:
@@ -107,8 +114,10 @@ class ActivityDispatcher(Actor):
         if entry is not None:
             entry[0].context.cancelled = True
 
-    def salvage(self, run_id: RunId, answers: Sequence[tuple[Any, ...]]) -> None:
-        """Post results whose run was lost before they were durable."""
+    def salvage(self, run_id: RunId, answers: Sequence[tuple[int, bytes]]) -> None:
+        """Keep results whose run was lost before they were durable, and post them."""
+        for seq, data in answers:
+            self._kept.keep(run_id, 0, say.ActivityCompleted(seq, data))
         self._begin(
             self._post(
                 [Post(run_id, InboxKind.ACTIVITY_COMPLETED, str(seq), (data,)) for seq, data in answers]
@@ -139,17 +148,29 @@ class ActivityDispatcher(Actor):
             self._returned(attempt, result)
 
     def _returned(self, attempt: Attempt, result: bytes) -> None:
-        _, run = self._own.pop((attempt.run_id, attempt.seq))
-        if run.alive:
+        run = self._run_of(attempt)
+        if run is not None:
             run.cast(say.ActivityCompleted(attempt.seq, result))
-        else:
+        elif not attempt.context.cancelled:
             self.salvage(attempt.run_id, [(attempt.seq, result)])
 
     def _failed(self, attempt: Attempt, error: BaseException) -> None:
-        _, run = self._own.pop((attempt.run_id, attempt.seq))
+        run = self._run_of(attempt)
         if isinstance(error, asyncio.CancelledError) and self.ref.exit_reason is not None:
             raise error
-        run.cast(say.ActivityRaised(attempt.seq, *describe_error(error)))
+        answer = say.ActivityRaised(attempt.seq, *describe_error(error))
+        if run is not None:
+            run.cast(answer)
+        elif not attempt.context.cancelled:
+            self._kept.keep(attempt.run_id, attempt.dispatch, answer)
+
+    def _run_of(self, attempt: Attempt) -> ActorRef | None:
+        """Take the ended attempt off the list; return the actor that waits for it, if one lives."""
+        entry = self._own.get((attempt.run_id, attempt.seq))
+        if entry is None or entry[0] is not attempt:
+            return None
+        del self._own[attempt.run_id, attempt.seq]
+        return entry[1] if entry[1].alive else None
 
     async def _post(self, posts: Sequence[Post]) -> None:
         await until_available(

@@ -63,7 +63,17 @@ class _Clock:
 class Attempt:
     """What is to be run, and its context."""
 
-    __slots__ = ("_arguments", "_timeout", "context", "definition", "key", "run_id", "seq", "task")
+    __slots__ = (
+        "_arguments",
+        "_timeout",
+        "context",
+        "definition",
+        "dispatch",
+        "key",
+        "run_id",
+        "seq",
+        "task",
+    )
 
     def __init__(
         self,
@@ -76,7 +86,9 @@ class Attempt:
         key: str | None,
         loop: asyncio.AbstractEventLoop,
         beat: Beat,
+        dispatch: int = 1,
     ) -> None:
+        self.dispatch = dispatch
         self.definition = definition
         self.run_id = run_id
         self.seq = seq

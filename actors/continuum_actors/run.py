@@ -15,7 +15,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 
-from continuum.effects import RunInfo
 from continuum.engine.events import Event, EventType
 from continuum.engine.execution import Execution, PendingActivity
 from continuum.engine.outcome import Blocked
@@ -102,10 +101,7 @@ class Run(Actor):
 
     def init(self) -> None:
         claim, host = self._claim, self._host
-        info = RunInfo(
-            claim.id, claim.workflow, claim.version, claim.namespace, claim.attempt, None, claim.trace_context
-        )
-        self._execution = Execution(info, host.draw)
+        self._execution = Execution(run_info(claim), host.draw)
         host.runs.activated(self.ref)
         try:
             args, kwargs = self._workflow.arguments.decode_call(claim.input)
@@ -139,6 +135,9 @@ class Run(Actor):
         elif self.ended:
             if kind is say.Fenced:
                 self.stop(NORMAL)
+            elif kind is say.ActivityCompleted and self._written[0] < RunState.COMPLETED:
+                # Given up or blocked meanwhile: whoever takes the run up wants it.
+                self._host.activities.salvage(self._claim.id, [message])  # type: ignore[list-item]
         elif kind is say.ActivityCompleted:
             self._completed(*message)  # type: ignore[misc]
             self._write()
@@ -287,7 +286,7 @@ class Run(Actor):
                 continue
             if activity.retry_due is not None or options_of(activity).dispatched:
                 continue
-            if self._host.activities.adopt(self._claim.id, seq, self.ref):
+            if self._host.activities.adopt(self._claim.id, seq, dispatch_number(activity), self.ref):
                 self._local.add(seq)
             else:
                 self._crashed(seq)
@@ -316,10 +315,11 @@ class Run(Actor):
             transition: Transition | None = final
             self._written = (final.state, None)
             self.ended = True
-            for seq in self._local:
-                host.activities.abandon(self._claim.id, seq)
             tasks: list[NewTask] = []
-            if final.state is RunState.BLOCKED:
+            if final.state.terminal:
+                for seq in self._local:
+                    host.activities.abandon(self._claim.id, seq)
+            else:
                 events, tasks = before_the_fault(events, self._tasks)
             host.wheel.arm(self.ref, None)
         else:
@@ -357,12 +357,9 @@ class Run(Actor):
         return Transition(wanted[0], wanted[1])
 
     def _drop_abandoned(self) -> list[int]:
-        abandoned = self._execution.abandoned
         dropped, self._obsolete = self._obsolete, []
-        if not abandoned:
-            return dropped
-        self._execution.abandoned = []
-        for seq in abandoned:
+        while self._execution.abandoned:
+            seq = self._execution.abandoned.pop()
             if seq in self._local:
                 self._local.discard(seq)
                 self._host.activities.abandon(self._claim.id, seq)

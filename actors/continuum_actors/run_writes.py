@@ -6,16 +6,24 @@ from collections.abc import Sequence
 from typing import Any, assert_never
 
 from continuum.activity import Activity
+from continuum.effects import RunInfo
 from continuum.engine.events import COMMANDS, Event
 from continuum.engine.execution import PendingActivity
 from continuum.engine.ids import NodeId
 from continuum.engine.outcome import Blocked, Cancelled, Completed, Failed, Outcome
 from continuum.errors import DurableTermError
 from continuum.journal.event_codec import pack_body
-from continuum.journal.port import NewTask, RunState, Transition
+from continuum.journal.port import ClaimedRun, NewTask, RunState, Transition
 from continuum.policy import ActivityOptions
 from continuum.workflow import Workflow
 from continuum_actors.failures import describe_error
+
+
+def run_info(claim: ClaimedRun) -> RunInfo:
+    """Return what a claimed run may know about itself."""
+    return RunInfo(
+        claim.id, claim.workflow, claim.version, claim.namespace, claim.attempt, None, claim.trace_context
+    )
 
 
 def final_transition(outcome: Outcome, workflow: Workflow[..., Any]) -> Transition:
