@@ -29,6 +29,7 @@ from continuum_actors.run_writes import (
     dispatch_number,
     final_transition,
     options_of,
+    run_info,
     task_for,
 )
 from continuum_actors.taken_rows import TakenRows
