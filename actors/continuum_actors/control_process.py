@@ -9,17 +9,18 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from continuum.code import load_code
-from continuum.engine.ids import RunId, WorkerId
-from continuum.journal.port import NodeFacts
+from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.journal.port import Journal, NodeFacts
 from continuum.journal.postgres import PostgresJournal
+from continuum_actors import limits
 from continuum_actors.backoff import until_available
 from continuum_actors.cluster import Cluster
 from continuum_actors.heartbeater import Alive, Heartbeater
-from continuum_actors.host_process import let_tasks_end, set_up_logging
+from continuum_actors.host_process import connected, let_tasks_end, set_up_logging, until_set
 from continuum_actors.messages import Forwarded, NodeHello
 from continuum_actors.process_config import ProcessConfig
 from continuum_actors.recovery import Recovery, WorkerDied
@@ -44,16 +45,24 @@ class ControlledNode:
         self._workflows = workflows
         self._config = config
         self._started: dict[str, ProcessStarted] = {}
+        # Of every process there ever was, by its pid: whose code it was in when it died.
+        self._executing: dict[int, RunId | None] = {}
         self.state = "up"
 
     def started(self, notice: ProcessStarted) -> None:
         """A process of the node runs."""
         self._started[notice.process_id] = notice
+        self._executing[notice.pid] = None
 
     def died(self, notice: ProcessDied) -> None:
         """A process of the node is gone."""
+        self._executing[notice.pid] = executing_at_death(notice)
         if (known := self._started.get(notice.process_id)) and known.incarnation == notice.incarnation:
             del self._started[notice.process_id]
+
+    def executing(self) -> Mapping[int, RunId | None]:
+        """Tell every pid that this node ever had, and the run that died with it."""
+        return self._executing
 
     def processes(self) -> Sequence[Alive]:
         now = time.monotonic()
@@ -95,6 +104,12 @@ class ControlledNode:
                 self._context.send(process_id, message)
 
 
+def executing_at_death(notice: ProcessDied) -> RunId | None:
+    """Return the run whose code the process was in when it died."""
+    executing = notice.last.executing
+    return RunId(str(uuid.UUID(bytes=executing))) if executing else None
+
+
 async def control_main(context: ProcessContext) -> None:
     """Be the control process until the node stops."""
     config: ProcessConfig = context.args
@@ -104,7 +119,8 @@ async def control_main(context: ProcessContext) -> None:
     def draw() -> float:
         return int.from_bytes(os.urandom(4), "big") / (1 << 32)
 
-    await until_available(journal.open, "connecting", draw)
+    if not await connected(journal, context, draw):
+        return
     code = load_code(config.modules)
     node = ControlledNode(context, config, sorted(code.workflows))
     registry = Registry()
@@ -141,13 +157,28 @@ async def control_main(context: ProcessContext) -> None:
         async with supervisor:
             context.on_message(lambda incoming: _hear(node, registry, incoming))
             context.ready()
-            await context.shutdown_requested.wait()
+            await until_set(context.drain_requested, supervisor.ref)
             node.state = "draining"
             _tell(registry.whereis("heartbeater"), None)
-        await journal.retire_node(config.node)
+            # The leases of those that drain are renewed until the last of them is gone.
+            await until_set(context.shutdown_requested, supervisor.ref)
+        await until_available(lambda: retire(journal, node, config.node), "leaving", draw)
     finally:
         await let_tasks_end()
         await journal.close()
+
+
+async def retire(journal: Journal, node: ControlledNode, name: NodeId) -> None:
+    """Free what processes held that had to be killed, then forget the node.
+
+    Only workers of our own pids: a successor of the same name may run already.
+    """
+    for worker, pid in await journal.node_workers(name):
+        if pid in node.executing():
+            await journal.retire_worker(
+                worker, executing=node.executing()[pid], poison_after=limits.POISON_AFTER_DEATHS
+            )
+    await journal.retire_node(name)
 
 
 def _hear(node: ControlledNode, registry: Registry, incoming: Incoming) -> None:
@@ -160,13 +191,9 @@ def _hear(node: ControlledNode, registry: Registry, incoming: Incoming) -> None:
             node.died(message)
             _tell(registry.whereis("heartbeater"), None)
             if message.last.worker_id:
-                executing = message.last.executing
                 _tell(
                     registry.whereis("recovery"),
-                    WorkerDied(
-                        WorkerId(message.last.worker_id),
-                        RunId(str(uuid.UUID(bytes=executing))) if executing else None,
-                    ),
+                    WorkerDied(WorkerId(message.last.worker_id), executing_at_death(message)),
                 )
         case PeerUp() | PeerDown() | NodeHello() | Forwarded():
             _tell(registry.whereis("cluster"), message)

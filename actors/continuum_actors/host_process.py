@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from continuum.code import load_code
-from continuum.journal.port import Topic
+from continuum.journal.port import Journal, Topic
 from continuum.journal.postgres import PostgresJournal
 from continuum_actors import limits
 from continuum_actors.backoff import until_available
@@ -35,14 +36,16 @@ async def run_host_main(context: ProcessContext) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
-    host = await _open_host(context, "run_host")
-    await serve(context, host, run_host_children(host))
+    host = _host(context, "run_host")
+    if await connected(host.journal, context, host.fraction):
+        await serve(context, host, run_host_children(host))
 
 
 async def activity_host_main(context: ProcessContext) -> None:
     """Be an activity host until the node stops."""
-    host = await _open_host(context, "activity_host")
-    await serve(context, host, activity_host_children(host))
+    host = _host(context, "activity_host")
+    if await connected(host.journal, context, host.fraction):
+        await serve(context, host, activity_host_children(host))
 
 
 def set_up_logging(config: ProcessConfig) -> None:
@@ -50,11 +53,11 @@ def set_up_logging(config: ProcessConfig) -> None:
     logging.basicConfig(level=config.log_level, format=LOG_FORMAT, force=True)
 
 
-async def _open_host(context: ProcessContext, role: str) -> Host:
+def _host(context: ProcessContext, role: str) -> Host:
     config: ProcessConfig = context.args
     set_up_logging(config)
     journal = PostgresJournal(config.dsn, schema=config.schema, listen=config.listen)
-    host = Host(
+    return Host(
         journal,
         config.node,
         load_code(config.modules),
@@ -65,17 +68,17 @@ async def _open_host(context: ProcessContext, role: str) -> Host:
             live_parked_runs=config.live_parked_runs,
             poll=limits.POLL_SECONDS if config.listen else limits.DEAF_POLL_SECONDS,
             queues=config.queues,
+            drain=limits.DRAIN_SECONDS,
             activity_hosts=config.activity_hosts > 0,
         ),
         pulse=context.own_liveness,
     )
-    await until_available(journal.open, "connecting", host.fraction)
-    return host
 
 
 async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) -> None:
     """Run a process's actors until the node stops, or until their supervisor gives them up.
 
+    All hosts of a node drain at once and leave as soon as they have: none takes up what another gave away.
     A process whose actors are gone must end, so that its node starts another: while it
     lives its lease is renewed, and nobody else takes its runs.
     """
@@ -84,7 +87,7 @@ async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) 
         async with host_supervisor(children) as supervisor:
             context.on_message(lambda incoming: _hear(host, incoming))
             context.ready()
-            await _until_over(context, supervisor.ref)
+            await until_set(context.drain_requested, supervisor.ref)
             if supervisor.ref.alive:
                 await _drain(host)
             # Otherwise leaving the block raises what the supervisor gave up for.
@@ -99,9 +102,26 @@ async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) 
         await host.journal.close()
 
 
-async def _until_over(context: ProcessContext, supervisor: ActorRef) -> None:
-    """Wait for the request to stop or for the supervisor's end."""
-    asked = asyncio.create_task(context.shutdown_requested.wait())
+async def connected(journal: Journal, context: ProcessContext, draw: Callable[[], float]) -> bool:
+    """Open the journal, however long that takes; False, and closed, when the node stops before that."""
+    opening = asyncio.create_task(until_available(journal.open, "connecting", draw))
+    asked = asyncio.create_task(context.drain_requested.wait())
+    try:
+        await asyncio.wait([opening, asked], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        asked.cancel()
+    if opening.done():
+        opening.result()
+        return True
+    opening.cancel()
+    await let_tasks_end()
+    await journal.close()
+    return False
+
+
+async def until_set(requested: asyncio.Event, supervisor: ActorRef) -> None:
+    """Wait for a request of the node or for the supervisor's end."""
+    asked = asyncio.create_task(requested.wait())
     ended = asyncio.create_task(supervisor.wait())
     try:
         await asyncio.wait([asked, ended], return_when=asyncio.FIRST_COMPLETED)
@@ -121,10 +141,13 @@ async def _drain(host: Host) -> None:
     """Claim nothing more, hand over what rests, and let what runs end for a while."""
     host.draining = True
     deadline = asyncio.get_running_loop().time() + host.settings.drain
-    if host.role == "run_host":
-        host.runs.hand_over()
+    asked: set[ActorRef] = set()
     while asyncio.get_running_loop().time() < deadline:
-        live = host.runs.count_children() if host.role == "run_host" else 0
+        live = host.runs.which_children() if host.role == "run_host" else []
+        # Again when a claim that was under way has brought new ones.
+        if not asked.issuperset(live):
+            host.runs.hand_over()
+            asked.update(live)
         if not live and not host.activities.busy:
             return
         await asyncio.sleep(0.02)

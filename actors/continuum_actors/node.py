@@ -10,13 +10,15 @@ from continuum_supervision.process import ProcessSpec
 
 # Beyond the drain: writing what was handed over, and closing connections.
 SHUTDOWN_MARGIN_SECONDS = 5.0
+# All hosts drain at the same time, control goes after them; the last margin is the supervisor's own.
+STOP_SECONDS = DRAIN_SECONDS + 3 * SHUTDOWN_MARGIN_SECONDS
 # A host that dies this often in this many seconds dies of something that a restart does not mend.
 HOST_MAX_RESTARTS = 100
 HOST_MAX_RESTARTS_WITHIN_SECONDS = 60.0
 
 
 def node_processes(config: ProcessConfig) -> list[ProcessSpec]:
-    """Return the processes of a node in start order; they stop in reverse, control last."""
+    """Return the processes of a node in start order; the hosts drain together, control stops last."""
     budget = DRAIN_SECONDS + SHUTDOWN_MARGIN_SECONDS
     specs = [
         ProcessSpec(
@@ -40,6 +42,7 @@ def node_processes(config: ProcessConfig) -> list[ProcessSpec]:
                 main,
                 config,
                 role=role,
+                drains=True,
                 max_restarts=HOST_MAX_RESTARTS,
                 max_restarts_within=HOST_MAX_RESTARTS_WITHIN_SECONDS,
                 shutdown_budget=budget,

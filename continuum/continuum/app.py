@@ -26,12 +26,14 @@ from continuum.errors import ClusterError
 from continuum.schema import check_schema, migrate_schema
 from continuum_actors import limits
 from continuum_actors.control_process import DrainRequested
-from continuum_actors.node import SHUTDOWN_MARGIN_SECONDS, node_processes
+from continuum_actors.node import STOP_SECONDS, node_processes
 from continuum_actors.process_config import ProcessConfig
 from continuum_supervision.cookie import find_cookie
-from continuum_supervision.process import NodeEnded, Report
+from continuum_supervision.process import JoinUnanswered, NodeEnded, Report
 from continuum_supervision.process_errors import ProcessSystemError
 from continuum_supervision.process_system import ProcessSystem
+
+log = logging.getLogger("continuum.node")
 
 # Importing user code in every process may take a while on a busy machine.
 READY_TIMEOUT_SECONDS = 60.0
@@ -49,29 +51,46 @@ class RunningNode:
 
     def stop(self) -> None:
         """Drain and stop; returns when every process is gone."""
-        self.system.shutdown(limits.DRAIN_SECONDS + 2 * SHUTDOWN_MARGIN_SECONDS)
+        self.system.shutdown(STOP_SECONDS)
 
 
 def run_node(config: NodeConfig) -> int:
     """Run a node until SIGTERM or SIGINT; return the exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    stop = threading.Event()
+    stop, started = threading.Event(), threading.Event()
 
     def asked_to_stop(number: int, frame: FrameType | None) -> None:
+        first = not stop.is_set()
         stop.set()
+        # Whatever a start waits for, it ends now; a second signal must not disturb the cleaning up.
+        if first and not started.is_set():
+            raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, asked_to_stop)
     signal.signal(signal.SIGINT, asked_to_stop)
-    with started_node(config) as node:
-        sys.stdout.write(f"ready node={node.name} hosts={node.hosts}\n")
-        sys.stdout.flush()
-        while not stop.is_set():
-            event = node.system.receive(timeout=0.2)
-            if isinstance(event, Report) and isinstance(event.message, DrainRequested):
-                break
-            if isinstance(event, NodeEnded):
-                raise ClusterError(event.reason or "the node ended without having been asked to")
+    try:
+        with started_node(config) as node:
+            started.set()
+            sys.stdout.write(f"ready node={node.name} hosts={node.hosts}\n")
+            sys.stdout.flush()
+            watch(node.system, stop)
+    except KeyboardInterrupt:
+        sys.stderr.write("stopped before the node was ready\n")
     return 0
+
+
+def watch(system: ProcessSystem, stop: threading.Event) -> None:
+    """Return when the node is to stop."""
+    while not stop.is_set():
+        match system.receive(timeout=0.2):
+            case Report(message=DrainRequested()):
+                return
+            case NodeEnded(reason):
+                raise ClusterError(reason or "the node ended without having been asked to")
+            case JoinUnanswered(reason):
+                log.warning("%s", reason)
+            case _:
+                pass
 
 
 @contextmanager
@@ -99,15 +118,16 @@ def started_node(config: NodeConfig) -> Iterator[RunningNode]:
             )
         except ProcessSystemError as error:
             raise ClusterError(str(error)) from error
-        try:
-            system.wait_ready(READY_TIMEOUT_SECONDS)
-        except ProcessSystemError as error:
-            system.kill()
-            raise ClusterError(str(error)) from error
         node = RunningNode(name, dsn, config.schema, config.run_hosts + config.activity_hosts, system)
         try:
+            try:
+                system.wait_ready(READY_TIMEOUT_SECONDS)
+            except ProcessSystemError as error:
+                system.kill()
+                raise ClusterError(str(error)) from error
             yield node
         finally:
+            # Some of its processes may work before all of them are ready.
             node.stop()
 
 

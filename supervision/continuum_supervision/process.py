@@ -28,6 +28,10 @@ class ProcessSpec:
     A process is permanent: whenever it ends without having been asked to, it is started again, until it
     has died more than `max_restarts` times within `max_restarts_within` seconds; then the node ends.
     `watches_siblings` has it told of every start and death among the others, and of peers.
+
+    When the node stops, all processes are told at once to drain, and then each in its turn to stop, the
+    last started first. One that `drains` ends by itself once it has drained: its shutdown budget counts
+    from the first of the two. That of the others counts from the second.
     """
 
     id: str
@@ -35,6 +39,7 @@ class ProcessSpec:
     args: Any = None
     role: str = ""
     watches_siblings: bool = False
+    drains: bool = False
     max_restarts: int = DEFAULT_MAX_RESTARTS
     max_restarts_within: float = DEFAULT_MAX_RESTARTS_WITHIN_S
     shutdown_budget: float = DEFAULT_SHUTDOWN_BUDGET_S

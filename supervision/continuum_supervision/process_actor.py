@@ -66,7 +66,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
                 self._supervisor, self._start = sender, message
                 self._thread = ProcessThread(message, inherited().board, self._wake)
             case Deliveries() if self._thread is not None:
-                self._thread.deliver(message.deliveries, shutdown=message.shutdown)
+                self._thread.deliver(message)
             case _:
                 # A wake-up, or a message of Thespian's own; either way it is time to look at the outbox.
                 pass

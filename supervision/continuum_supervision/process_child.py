@@ -23,8 +23,10 @@ class Child:
     incarnation: int = 0
     process: BaseProcess | None = None
     address: Any = None
-    asked_until: float | None = None
+    deadline: float | None = None
+    asked_to_stop: bool = False
     sending: bool = False
+    drain_unsent: bool = False
     shutdown_unsent: bool = False
     restart_due: bool = False
     deaths: tuple[float, ...] = ()
@@ -93,17 +95,21 @@ class Child:
 
     def next_batch(self) -> Deliveries | None:
         """Take everything that waits, if there is anything and nothing is under way."""
-        if self.sending or not self.alive or not (self._waiting or self.shutdown_unsent):
+        if self.sending or not self.alive:
             return None
-        batch = Deliveries(tuple(self._waiting), self.shutdown_unsent)
+        if not (self._waiting or self.drain_unsent or self.shutdown_unsent):
+            return None
+        batch = Deliveries(tuple(self._waiting), self.drain_unsent, self.shutdown_unsent)
         self._waiting.clear()
-        self.shutdown_unsent = False
+        self.drain_unsent = self.shutdown_unsent = False
         self.sending = True
         return batch
 
-    def ask_to_stop(self, deadline: float) -> None:
-        self.asked_until = deadline
-        self.shutdown_unsent = True
+    def ask_to_drain(self) -> None:
+        self.drain_unsent = True
+
+    def ask_to_stop(self) -> None:
+        self.asked_to_stop = self.shutdown_unsent = True
 
     def kill(self) -> None:
         """Kill the process; only a parent that has not yet reaped it may use its pid."""
@@ -111,7 +117,7 @@ class Child:
             os.kill(self.pid, signal.SIGKILL)
 
     def stopping(self) -> Stopping:
-        return Stopping(self.spec.id, self.alive, self.asked_until)
+        return Stopping(self.spec.id, self.alive, self.deadline, asked=self.asked_to_stop)
 
     def _drop_oldest_message(self) -> None:
         for position, delivery in enumerate(self._waiting):

@@ -18,7 +18,7 @@ from typing import Any
 from continuum_supervision.liveness import LivenessBoard, LivenessSlot
 from continuum_supervision.process import Incoming
 from continuum_supervision.process_wire import (
-    Delivery,
+    Deliveries,
     Finished,
     KillSibling,
     NoticesTaken,
@@ -45,7 +45,9 @@ class ProcessContext:
         self.directory = Path(start.directory)
         self.liveness = board
         self.own_liveness: LivenessSlot = board.slot(start.spec.id)
-        # Set when the node wants this process to end in order; main has its shutdown budget from then on.
+        # Set in all processes at once when the node begins to stop: from now on take up nothing new.
+        self.drain_requested = asyncio.Event()
+        # Set when it is this process's turn to end; whoever started later has ended already.
         self.shutdown_requested = asyncio.Event()
         self._send = send
         self._inbox: deque[tuple[Incoming, int | None]] = deque()
@@ -88,9 +90,9 @@ class ProcessContext:
         """Have a sibling killed with SIGKILL, if it is still that incarnation."""
         self._send(KillSibling(process_id, incarnation))
 
-    def deliver(self, deliveries: tuple[Delivery, ...], *, shutdown: bool) -> None:
+    def deliver(self, arrived: Deliveries) -> None:
         """Take what has arrived; called in the loop."""
-        for delivery in deliveries:
+        for delivery in arrived.deliveries:
             try:
                 incoming = unpickled(delivery.payload)
                 assert isinstance(incoming, Incoming)
@@ -100,7 +102,9 @@ class ProcessContext:
                 )
                 continue
             self._inbox.append((incoming, delivery.notice))
-        if shutdown:
+        if arrived.drain:
+            self.drain_requested.set()
+        if arrived.shutdown:
             self.shutdown_requested.set()
         self._arrived.set()
         self._hand_to_callback()
@@ -127,20 +131,20 @@ class ProcessThread:
         self._outbox: deque[Outgoing] = deque()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._context: ProcessContext | None = None
-        self._early: list[tuple[tuple[Delivery, ...], bool]] = []
+        self._early: list[Deliveries] = []
         self._lock = threading.Lock()
         # Thespian's thread must answer whatever main does, so main never has the main thread.
         self._thread = threading.Thread(target=self._run, name=f"process {start.spec.id}", daemon=True)
         self._thread.start()
 
-    def deliver(self, deliveries: tuple[Delivery, ...], *, shutdown: bool) -> None:
+    def deliver(self, arrived: Deliveries) -> None:
         """Hand over to the loop, from another thread."""
         with self._lock:
             loop, context = self._loop, self._context
             if loop is None or context is None:
-                self._early.append((deliveries, shutdown))
+                self._early.append(arrived)
             elif not loop.is_closed():
-                loop.call_soon_threadsafe(lambda: context.deliver(deliveries, shutdown=shutdown))
+                loop.call_soon_threadsafe(context.deliver, arrived)
 
     def take_outgoing(self) -> tuple[Outgoing, ...]:
         """Take everything that main has sent since the last time."""
@@ -169,6 +173,6 @@ class ProcessThread:
         context.own_liveness.reset()
         with self._lock:
             self._loop, self._context = asyncio.get_running_loop(), context
-        for deliveries, shutdown in self._early:
-            context.deliver(deliveries, shutdown=shutdown)
+        for arrived in self._early:
+            context.deliver(arrived)
         await self._start.spec.main(context)

@@ -16,11 +16,12 @@ def too_many_deaths(deaths: Sequence[float], *, now: float, max_restarts: int, w
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """One process as a shutdown sees it: alive or not, and until when it may take its time once asked."""
+    """One process as a shutdown sees it: alive or not, until when it may take its time, asked or not."""
 
     process_id: str
     alive: bool
     deadline: float | None = None
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ class KillOverdue:
 
 
 @dataclass(frozen=True, slots=True)
-class WaitUntil:
-    deadline: float
+class WaitForExit:
+    process_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,17 +44,17 @@ class AllStopped:
     pass
 
 
-ShutdownStep = AskToStop | KillOverdue | WaitUntil | AllStopped
+ShutdownStep = AskToStop | KillOverdue | WaitForExit | AllStopped
 
 
 def next_shutdown_step(in_start_order: Sequence[Stopping], *, now: float) -> ShutdownStep:
-    """Stop one process at a time, the last started first; kill the one that outlives its budget."""
-    for process in reversed(in_start_order):
-        if not process.alive:
-            continue
-        if process.deadline is None:
-            return AskToStop(process.process_id)
-        if now >= process.deadline:
+    """Stop one process at a time, the last started first; kill whichever outlives its budget."""
+    alive = [process for process in reversed(in_start_order) if process.alive]
+    if not alive:
+        return AllStopped()
+    for process in alive:
+        if process.deadline is not None and now >= process.deadline:
             return KillOverdue(process.process_id)
-        return WaitUntil(process.deadline)
-    return AllStopped()
+    if not alive[0].asked:
+        return AskToStop(alive[0].process_id)
+    return WaitForExit(alive[0].process_id)

@@ -1,4 +1,7 @@
-"""Carries an orderly shutdown out: one process at a time, the last started first, each within its budget."""
+"""Carries an orderly shutdown out: all drain at once, then end, the last started first, within their budgets.
+
+Those that drain share one stretch of time; in turns, each would take up what the one before it gave away.
+"""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -9,7 +12,7 @@ from continuum_supervision.process_decisions import (
     AllStopped,
     AskToStop,
     KillOverdue,
-    WaitUntil,
+    WaitForExit,
     next_shutdown_step,
 )
 from continuum_supervision.process_limits import EXIT_RECHECK_S
@@ -34,8 +37,13 @@ class NodeShutdown:
         if budget is not None:
             self._until = now + budget
             self._hasten(now, self._until)
-        if not self.begun:
-            self.begun, self.reason = True, reason
+        if self.begun:
+            return
+        self.begun, self.reason = True, reason
+        for child in self._children.values():
+            child.ask_to_drain()
+            if child.spec.drains:
+                self._limit(child, now)
 
     def go_on(self, now: float) -> bool:
         """Do what is due; True once, when the last process is gone."""
@@ -44,17 +52,16 @@ class NodeShutdown:
         match next_shutdown_step([child.stopping() for child in self._children.values()], now=now):
             case AskToStop(process_id):
                 child = self._children[process_id]
-                deadline = now + child.spec.shutdown_budget
-                deadline = deadline if self._until is None else min(deadline, self._until)
-                child.ask_to_stop(deadline)
-                self._wake_after(max(0.0, deadline - now))
+                child.ask_to_stop()
+                if not child.spec.drains:
+                    self._limit(child, now)
             case KillOverdue(process_id):
                 if process_id not in self._killed:
                     self._killed.add(process_id)
                     logger.warning("process %s outlived its shutdown budget and is killed", process_id)
                 self._children[process_id].kill()
                 self._wake_after(EXIT_RECHECK_S)
-            case WaitUntil():
+            case WaitForExit():
                 # Whoever was asked has a wake-up at its deadline already.
                 pass
             case AllStopped():
@@ -63,8 +70,13 @@ class NodeShutdown:
                 assert_never(never)
         return self.over
 
+    def _limit(self, child: Child, now: float) -> None:
+        deadline = now + child.spec.shutdown_budget
+        child.deadline = deadline if self._until is None else min(deadline, self._until)
+        self._wake_after(max(0.0, child.deadline - now))
+
     def _hasten(self, now: float, deadline: float) -> None:
         for child in self._children.values():
-            if child.asked_until is not None and deadline < child.asked_until:
-                child.asked_until = deadline
+            if child.deadline is not None and deadline < child.deadline:
+                child.deadline = deadline
                 self._wake_after(deadline - now)

@@ -33,6 +33,7 @@ class Deliveries:
     """To a process actor: everything that has been waiting for it."""
 
     deliveries: tuple[Delivery, ...]
+    drain: bool = False
     shutdown: bool = False
 
 

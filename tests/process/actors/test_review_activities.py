@@ -112,7 +112,7 @@ async def apart(name: str, number: int) -> int:
 class Stop:
     """What a process's main is given, as far as `serve` asks."""
 
-    shutdown_requested: asyncio.Event = field(default_factory=asyncio.Event)
+    drain_requested: asyncio.Event = field(default_factory=asyncio.Event)
     drain_requested: asyncio.Event = field(default_factory=asyncio.Event)
     readied: asyncio.Event = field(default_factory=asyncio.Event)
     own_liveness: Stop | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import time
@@ -66,6 +67,30 @@ async def printing(directory: str, number: int) -> int:
 def traces(directory: Path) -> list[int]:
     """Return the pids of the processes in which `press` began."""
     return [int(trace.name.rpartition("-")[2]) for trace in directory.glob("press-*")]
+
+
+@activity(name="nodes.brew")
+async def brew(directory: str, number: int) -> int:
+    """Leave a trace of every start in the run host's loop, and last until a file says that it may end."""
+    with (Path(directory) / f"brew-{number}").open("a") as trace:
+        trace.write(f"{os.getpid()}\n")
+    # Activity code, in the loop of a run host.
+    while not (Path(directory) / "brewed").exists():  # noqa: ASYNC110 - the file is another process's
+        await asyncio.sleep(0.01)
+    return number
+
+
+@workflow(name="nodes.brewing")
+async def brewing(directory: str, number: int) -> int:
+    """Do one long thing."""
+    return await brew(directory, number)
+
+
+def starts(directory: Path) -> list[str]:
+    """Return which activity `brew` was started how often, and where."""
+    return sorted(
+        f"{trace.name} in {pid}" for trace in directory.glob("brew-*") for pid in trace.read_text().split()
+    )
 
 
 @activity(name="nodes.stuck", executor="process", timeout=0.5)

@@ -63,3 +63,13 @@ async def deaf_once_then_echo(context: ProcessContext) -> None:
     if context.incarnation == 1:
         await deaf(context)
     await echo(context)
+
+
+async def draining(context: ProcessContext) -> None:
+    """Say so when told to drain, and end when the launcher says that all are through."""
+    context.ready()
+    over = asyncio.Event()
+    context.on_message(lambda _: over.set())
+    await context.drain_requested.wait()
+    context.report("draining")
+    await over.wait()

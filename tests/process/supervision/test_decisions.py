@@ -9,7 +9,7 @@ from continuum_supervision.process_decisions import (
     AskToStop,
     KillOverdue,
     Stopping,
-    WaitUntil,
+    WaitForExit,
     next_shutdown_step,
     recent_deaths,
     too_many_deaths,
@@ -42,15 +42,28 @@ def test_shutdown_asks_the_last_started_first() -> None:
 
 
 def test_shutdown_waits_for_the_one_asked_within_its_budget() -> None:
-    assert next_shutdown_step([Stopping("a", True), Stopping("b", True, 5.0)], now=4.9) == WaitUntil(5.0)
+    asked = Stopping("b", True, 5.0, asked=True)
+    assert next_shutdown_step([Stopping("a", True), asked], now=4.9) == WaitForExit("b")
 
 
 def test_shutdown_kills_what_is_past_its_budget() -> None:
-    assert next_shutdown_step([Stopping("a", True), Stopping("b", True, 5.0)], now=5.0) == KillOverdue("b")
+    asked = Stopping("b", True, 5.0, asked=True)
+    assert next_shutdown_step([Stopping("a", True), asked], now=5.0) == KillOverdue("b")
+
+
+def test_shutdown_kills_what_is_past_its_budget_though_its_turn_has_not_come() -> None:
+    draining = [Stopping("a", True, 5.0), Stopping("b", True, 6.0, asked=True)]
+    assert next_shutdown_step(draining, now=5.0) == KillOverdue("a")
+
+
+def test_shutdown_asks_who_is_draining_already_in_its_turn() -> None:
+    draining = [Stopping("a", True, 5.0), Stopping("b", True, 5.0)]
+    assert next_shutdown_step(draining, now=1) == AskToStop("b")
 
 
 def test_shutdown_goes_on_to_the_one_before() -> None:
-    assert next_shutdown_step([Stopping("a", True), Stopping("b", False, 5.0)], now=1) == AskToStop("a")
+    ended = Stopping("b", False, 5.0, asked=True)
+    assert next_shutdown_step([Stopping("a", True), ended], now=1) == AskToStop("a")
 
 
 def test_shutdown_is_over_when_nobody_is_left() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 import pytest
 
@@ -151,6 +152,36 @@ def test_a_process_that_outlives_its_budget_is_killed(start_node: StartNode) -> 
     node.shutdown()
     exits = {event.process_id: event.exit_code for event in node.messages() if isinstance(event, ProcessDied)}
     assert exits == {"deaf": -signal.SIGKILL, "polite": 0}
+
+
+def test_all_processes_are_told_at_once_to_drain(start_node: StartNode) -> None:
+    one, two = (ProcessSpec(name, process_mains.draining, drains=True) for name in ("one", "two"))
+    node = start_node(echo("keeper"), one, two)
+    node.wait_ready(20)
+    stopping = threading.Thread(target=node.shutdown)
+    stopping.start()
+    # Neither ends before both have been told.
+    heard = {await_report(node, "draining").process_id for _ in range(2)}
+    for name in heard:
+        node.send(name, "all are through")
+    stopping.join()
+    assert heard == {"one", "two"}
+    left = [event for event in node.messages() if isinstance(event, Report | ProcessDied)]
+    assert [(type(event).__name__, event.process_id) for event in left[2:]] == [
+        ("Report", "keeper"),
+        ("ProcessDied", "keeper"),
+    ]
+
+
+def test_the_budget_of_who_drains_counts_for_all_of_them_together(start_node: StartNode) -> None:
+    names = [f"deaf-{number}" for number in range(4)]
+    deaf = [ProcessSpec(name, process_mains.deaf, drains=True, shutdown_budget=0.5) for name in names]
+    # One after the other they would take longer than the node has, and the keeper would be killed.
+    node = start_node(echo("keeper"), *deaf)
+    node.wait_ready(20)
+    node.shutdown(1.9)
+    exits = {event.process_id: event.exit_code for event in node.messages() if isinstance(event, ProcessDied)}
+    assert exits == {"keeper": 0} | dict.fromkeys(names, -signal.SIGKILL)
 
 
 def test_the_nodes_directory_goes_with_the_node(start_node: StartNode) -> None:

@@ -1,0 +1,142 @@
+"""A node is stopped: its hosts drain together, and nothing of it is left to run out."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from continuum import RunHandle
+from continuum.app import watch
+from continuum.engine.ids import NodeId
+from continuum_actors.control_process import ControlledNode, DrainRequested, retire
+from continuum_supervision.process import JoinUnanswered, NodeEvent, ProcessStarted, Report
+from tests.process.node import flows, short_drains
+from tests.process.node.nodes import DEADLINE_S, LONG_LEASE_S, eventually, site
+
+# The budgets that go with the drain of `short_drains`.
+LAUNCH_IMPATIENT = """
+import sys
+from continuum_actors import node
+node.DRAIN_SECONDS = 1.0
+node.SHUTDOWN_MARGIN_SECONDS = 3.0
+from continuum.app import run_node
+from continuum.config import NodeConfig
+sys.exit(run_node(NodeConfig(**eval(sys.argv[1]))))
+"""
+
+LAUNCH_WITHOUT_LOOKING = """
+import sys
+from continuum import app
+from continuum.config import NodeConfig
+
+async def looks_good(dsn, schema):
+    pass
+
+app.check_schema = looks_good
+sys.stderr = sys.stdout
+sys.exit(app.run_node(NodeConfig(**eval(sys.argv[1]))))
+"""
+
+
+async def test_hosts_that_drain_out_of_time_leave_all_free_and_take_up_nothing(
+    dsn: str, schema: str, tmp_path: Path
+) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", run_hosts=2, modules=[short_drains.__name__])
+        runs: list[RunHandle[int]] = []
+
+        async def both_own_some() -> bool:
+            number = len(runs)
+            runs.append(await at.client.start(flows.brewing, str(tmp_path), number))
+            owners = await at.sql("select count(distinct owner) from {schema}.runs where owner is not null")
+            return bool(owners[0][0] == 2)
+
+        await at.until(both_own_some, "one host owns everything")
+        eventually(lambda: len(flows.starts(tmp_path)) == len(runs), "an activity did not begin")
+        began = flows.starts(tmp_path)
+        owned = await at.sql("select id, token from {schema}.runs order by id")
+
+        assert north.terminate() == 0
+
+        assert await at.sql("select * from {schema}.workers") == []
+        assert await at.row("north") is None
+        assert await at.sql("select id from {schema}.runs where owner is not null or due_at is null") == []
+        # Neither claimed what the other gave away.
+        assert await at.sql("select id, token from {schema}.runs order by id") == owned
+        assert flows.starts(tmp_path) == began
+
+        (tmp_path / "brewed").touch()
+        at.node("south")
+        assert [await run.result(DEADLINE_S) for run in runs] == list(range(len(runs)))
+
+
+async def test_a_host_that_has_to_be_killed_leaves_no_lease(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", modules=[short_drains.__name__], watchdog=600.0, script=LAUNCH_IMPATIENT)
+        runs = await at.orders(3)
+        os.kill(await at.pid("north", "run_host"), signal.SIGSTOP)
+        assert north.terminate() == 0
+        assert await at.sql("select * from {schema}.workers") == []
+        assert await at.sql("select id from {schema}.runs where owner is not null") == []
+        at.node("south")
+        await at.all_ship(runs)
+
+
+async def test_the_last_of_a_node_frees_what_its_own_processes_left_and_nobody_elses(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        north = NodeId("north")
+        ours, successors = 2**22 + 1, 2**22 + 2
+        for pid in (ours, successors):
+            await at.journal.register_worker(north, "run_host", pid, LONG_LEASE_S)
+        nothing: Any = None
+        node = ControlledNode(nothing, nothing, [])
+        node.started(ProcessStarted("run_host-1", "run_host", 1, ours))
+        await retire(at.journal, node, north)
+        assert [pid for _, pid in await at.journal.node_workers(north)] == [successors]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_node_that_is_stopped_before_it_is_ready_says_so_in_one_line(
+    number: signal.Signals, dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
+        node = at.launch("early", dsn=nowhere, script=LAUNCH_WITHOUT_LOOKING)
+
+        def all_run() -> bool:
+            node.note_processes()
+            # System, admin and supervisor, control and a run host.
+            return len(node.seen) == 5
+
+        eventually(all_run, "the processes were not started")
+        node.launcher.send_signal(number)
+        assert node.launcher.wait(DEADLINE_S) == 0
+        assert node.launcher.stdout is not None
+        assert node.launcher.stdout.read() == "stopped before the node was ready\n"
+        eventually(lambda: not node.left(), f"left behind: {node.left()}")
+
+
+class Events:
+    """What a node tells its launcher, already known."""
+
+    def __init__(self, *events: NodeEvent) -> None:
+        self._events = list(events)
+
+    def receive(self, timeout: float | None = None) -> NodeEvent:
+        """Give out the next one."""
+        return self._events.pop(0)
+
+
+def test_a_join_that_nobody_answers_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    system: Any = Events(JoinUnanswered("nobody answered"), Report("control", 1, DrainRequested()))
+    watch(system, threading.Event())
+    said = [(record.levelno, record.getMessage()) for record in caplog.records]
+    assert said == [(logging.WARNING, "nobody answered")]
