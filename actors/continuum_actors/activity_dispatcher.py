@@ -52,6 +52,7 @@ class ActivityDispatcher(Actor):
         self._claimed: dict[tuple[RunId, int, int], Attempt] = {}
         self._answers: list[TaskAnswer] = []
         self._kept = KeptAnswers()
+        self._asked: dict[RunId, asyncio.Task[dict[int, bytes]]] = {}
         self._beats: dict[tuple[RunId, int], bytes] = {}
         self._background: set[asyncio.Task[Any]] = set()
         self._enrolled = False
@@ -182,10 +183,7 @@ class ActivityDispatcher(Actor):
     async def _result_of(self, attempt: Attempt, dispatch: int) -> bytes:
         journal = self._host.journal
         if dispatch > 1:
-            beats = await until_available(
-                partial(journal.last_heartbeats, attempt.run_id), "reading heartbeats", self._host.fraction
-            )
-            attempt.context.resume_from(beats.get(attempt.seq))
+            attempt.context.resume_from((await self._beats_of(attempt.run_id)).get(attempt.seq))
         if attempt.key is None:
             return await attempt.run(self._threads, self._kill)
         name = attempt.definition.name
@@ -200,6 +198,18 @@ class ActivityDispatcher(Actor):
             "recording a result",
             self._host.fraction,
         )
+
+    async def _beats_of(self, run_id: RunId) -> dict[int, bytes]:
+        """Read what a run's activities recorded; attempts that resume together share the question."""
+        asked = self._asked.get(run_id)
+        if asked is None:
+            journal, draw = self._host.journal, self._host.fraction
+            asked = self._loop.create_task(
+                until_available(partial(journal.last_heartbeats, run_id), "reading heartbeats", draw)
+            )
+            self._asked[run_id] = asked
+            asked.add_done_callback(lambda _: self._asked.pop(run_id))
+        return await asyncio.shield(asked)
 
     # Claimed tasks.
 

@@ -131,10 +131,13 @@ class JournalWriter(Actor):
     def _take(self) -> Taken:
         waiting = self._waiting
         events = size = 0
+        tokens: dict[RunId, int] = {}
         for position, (write, _) in enumerate(waiting):
             events += len(write.events) + 1
             size += _bytes_of(write)
-            if position and (events > limits.COMMIT_EVENTS or size > limits.COMMIT_BYTES):
+            # A batch checks one token a run: what an earlier owner left behind goes before the later's.
+            another_owner = tokens.setdefault(write.run_id, write.token) != write.token
+            if position and (another_owner or events > limits.COMMIT_EVENTS or size > limits.COMMIT_BYTES):
                 self._waiting = waiting[position:]
                 return waiting[:position]
         self._waiting = []

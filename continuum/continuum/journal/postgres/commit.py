@@ -61,7 +61,6 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
     for write in writes:
         key = arrays.uuid_bytes(write.run_id)
         if runs.setdefault(key, write.token) != write.token:
-            # Two owners of one run in a batch: the later one is for the next, where its token decides.
             raise AssertionError(f"run {write.run_id} is written under two tokens in one batch")
         for seq, type, at, body in write.events:
             event_runs.append(key)

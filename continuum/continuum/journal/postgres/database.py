@@ -45,6 +45,9 @@ PASSING = frozenset(("08", "28", "40", "53", "55", "57", "58"))
 CLOCK_SLEW = 0.05
 
 
+_StandbyError = psycopg.errors.ReadOnlySqlTransaction
+
+
 def checked_dsn(dsn: str) -> str:
     """Return a DSN that can be read; `InvalidOption` otherwise."""
     try:
@@ -70,6 +73,10 @@ async def told() -> AsyncIterator[None]:
         raise SchemaOutOfDate(
             f"the database schema is missing or of another version ({_first_line(error)}); "
             "run `continuum migrate`"
+        ) from error
+    except _StandbyError as error:
+        raise JournalUnavailable(
+            "Postgres takes no writes (is it a standby?); the next connection may find the primary"
         ) from error
     except PoolTimeout as error:
         raise JournalUnavailable(
@@ -140,7 +147,12 @@ class Database:
     async def fetch_text(self, text: bytes, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """Run a statement on the pool and return its rows."""
         async with told(), self._pool.connection() as connection:
-            cursor = await connection.execute(text, parameters)
+            try:
+                cursor = await connection.execute(text, parameters)
+            except _StandbyError:
+                # The pool would go on handing out a connection to what was the primary.
+                await connection.close()
+                raise
             return await cursor.fetchall() if cursor.description else []
 
     async def fetch_on_lane(self, statement: str, parameters: Parameters) -> list[tuple[Any, ...]]:
@@ -152,7 +164,7 @@ class Database:
             try:
                 cursor = await lane.execute(self.statements[statement], parameters, prepare=self._prepare)
                 return await cursor.fetchall()
-            except (psycopg.OperationalError, psycopg.InterfaceError):
+            except (psycopg.OperationalError, psycopg.InterfaceError, _StandbyError):
                 await lane.close()
                 raise
 
