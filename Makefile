@@ -6,13 +6,14 @@ RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet
 ROOMS := continuum actors supervision migrations tests bench examples
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test test-fast lint format bench clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
 help:
 	@echo "make demo     200 orders on an embedded Postgres, with processes killed on the way"
 	@echo "make test     the whole suite, against a real Postgres"
+	@echo "make test-fast  what needs no database server; PYTHON=... VENV=... for another interpreter"
 	@echo "make lint     linter, formatter, types, import contracts"
 	@echo "make format   rewrite the code in the house format"
 	@echo "make bench    measure, and write the figures"
@@ -23,6 +24,10 @@ demo: $(VENV)/.for-demo
 
 test: $(VENV)/.for-test
 	@$(RUN)/python -m pytest $(ARGS)
+
+test-fast: $(VENV)/.for-test
+	@$(RUN)/python -m pytest tests/unit/engine tests/unit/definitions tests/unit/codec tests/unit/supervision \
+		tests/property tests/golden tests/crash/test_prefixes.py $(ARGS)
 
 lint: $(VENV)/.for-lint
 	$(RUN)/ruff check .
@@ -39,7 +44,7 @@ bench: $(VENV)/.for-test
 	@$(RUN)/python -m bench $(ARGS)
 
 clean:
-	rm -rf $(VENV) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find $(wildcard $(ROOMS)) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

@@ -1,0 +1,156 @@
+"""What runs must survive that was once wrong: owners that change at a bad moment, steps that go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import pytest
+
+from continuum import Retry, RunCancelled, RunFailed, Signal, activity, workflow
+from continuum.errors import JournalUnavailable
+from continuum.journal.port import ClaimedRun, LeaseLost, Worker
+from continuum_actors.host import Settings
+from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, stage
+
+attempts: list[int] = []
+gates: dict[str, asyncio.Event] = {}
+tick = Signal("tick", str)
+
+
+@activity(name="review.charge", at_most_once=True, retry=Retry(max_attempts=2, base=0.0, max_backoff=0.0))
+async def charge() -> str:
+    """Fail once, then wait for the test."""
+    attempts.append(len(attempts) + 1)
+    if len(attempts) == 1:
+        raise ValueError("first")
+    await gates["charge"].wait()
+    return "charged"
+
+
+@workflow(name="review.paying")
+async def paying() -> str:
+    """Charge once."""
+    return await charge()
+
+
+@activity(name="review.step")
+async def step(number: int) -> int:
+    """Answer."""
+    return number
+
+
+@workflow(name="review.counting")
+async def counting() -> int:
+    """Do a step for each tick; the last tick is answered by a loop that never waits."""
+    done = 0
+    while True:
+        word = await tick.wait()
+        if word == "end":
+            return done
+        while word == "spin" and gates["spin"].is_set():
+            await asyncio.sleep(0)  # noqa: ASYNC110 - a loop that never waits is what this is about
+        done += await step(1)
+
+
+async def steal_the_lease(on: Stage, tree: Tree) -> None:
+    worker = tree.host.worker
+    await on.journal.retire_worker(worker.id, executing=None, poison_after=3)
+    tree.host.lease.lost(LeaseLost(worker.id))
+    await eventually(lambda: tree.host.worker.id != worker.id, "no new lease")
+
+
+async def test_a_second_attempt_that_goes_on_is_adopted_and_not_started_again(dsn: str, schema: str) -> None:
+    attempts.clear()
+    gates["charge"] = asyncio.Event()
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(paying)
+        run = await on.client.start(paying)
+        await eventually(lambda: len(attempts) == 2, "no second attempt")
+        await steal_the_lease(on, tree)
+        await eventually(lambda: tree.host.runs.whereis(run.id) is not None, "not taken up again")
+        gates["charge"].set()
+        assert await run.result(10) == "charged"
+        assert len(attempts) == 2
+
+
+async def test_an_answer_that_comes_while_nobody_is_live_reaches_the_next_actor(
+    dsn: str, schema: str
+) -> None:
+    attempts.clear()
+    gates["charge"] = asyncio.Event()
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(paying)
+        run = await on.client.start(paying)
+        await eventually(lambda: len(attempts) == 2, "no second attempt")
+        actor = tree.host.runs.whereis(run.id)
+        assert actor is not None
+        # It ends between the death of one actor and the birth of the next.
+        actor.kill()
+        gates["charge"].set()
+        assert await run.result(10) == "charged"
+        assert len(attempts) == 2
+
+
+async def test_a_crash_of_a_second_attempt_counts(dsn: str, schema: str) -> None:
+    attempts.clear()
+    gates["charge"] = asyncio.Event()
+    async with stage(dsn, schema) as on:
+        async with on.alone(paying) as dying:
+            run = await on.client.start(paying)
+            await eventually(lambda: len(attempts) == 2, "no second attempt")
+            dying.host.settings.drain = 0.0
+        await on.tree(paying)
+        with pytest.raises(RunFailed, match="ProcessCrashed"):
+            await run.result(10)
+        assert len(attempts) == 2
+
+
+async def test_runs_of_a_claim_whose_answer_was_lost_go_on(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(counting, settings=Settings(lease_ttl=LONG_LEASE_S, poll=0.1))
+        claim, lost = tree.host.journal.claim, asyncio.Event()
+
+        async def losing(worker: Worker, code: Sequence[tuple[str, str]], limit: int) -> list[ClaimedRun]:
+            claimed = await claim(worker, code, limit)
+            if claimed and not lost.is_set():
+                lost.set()
+                raise JournalUnavailable("the connection died before the answer came")
+            return claimed
+
+        tree.host.journal.claim = losing  # type: ignore[method-assign]
+        gates["spin"] = asyncio.Event()
+        runs = [await on.client.start(counting) for _ in range(5)]
+        for run in runs:
+            await run.signal(tick, "end")
+        assert [await run.result(10) for run in runs] == [0] * 5
+        assert lost.is_set()
+
+
+async def test_blocking_a_run_keeps_the_good_steps_before(dsn: str, schema: str) -> None:
+    gates["spin"] = asyncio.Event()
+    gates["spin"].set()
+    async with stage(dsn, schema) as on:
+        run = await on.client.start(counting)
+        for word in ("one", "two", "spin"):
+            await run.signal(tick, word)
+        async with on.alone(counting):
+            await on.until_state(run, "blocked")
+        gates["spin"].clear()
+        assert await on.journal.unblock([counting.name]) == 1
+        await on.tree(counting)
+        await run.signal(tick, "end")
+        assert await run.result(10) == 3
+
+
+async def test_a_blocked_run_can_be_cancelled(dsn: str, schema: str) -> None:
+    gates["spin"] = asyncio.Event()
+    gates["spin"].set()
+    async with stage(dsn, schema) as on:
+        run = await on.client.start(counting)
+        await run.signal(tick, "spin")
+        async with on.alone(counting):
+            await on.until_state(run, "blocked")
+        await run.cancel()
+        with pytest.raises(RunCancelled):
+            await run.result(10)
