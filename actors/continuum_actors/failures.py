@@ -20,12 +20,12 @@ def describe_error(error: BaseException) -> tuple[str, str, str, frozenset[str]]
         message = "\n".join([message, *map(str, notes)])
     text = "".join(traceback.format_exception(kind, error, error.__traceback__))
     names = frozenset(
-        _printable(exception_name(base)) for base in kind.__mro__ if issubclass(base, BaseException)
+        printable(exception_name(base)) for base in kind.__mro__ if issubclass(base, BaseException)
     )
     return (
-        _printable(exception_name(kind)),
-        _printable(message[: limits.ERROR_TEXT_CHARACTERS]),
-        _printable(text[-limits.TRACEBACK_CHARACTERS :]),
+        printable(exception_name(kind)),
+        printable(message[: limits.ERROR_TEXT_CHARACTERS]),
+        printable(text[-limits.TRACEBACK_CHARACTERS :]),
         names,
     )
 
@@ -34,9 +34,9 @@ def refusal_reason(error: BaseException) -> str:
     """Return why a run is blocked whose write the journal refused, as one line."""
     text = f"corrupt: the journal refused its write: {type(error).__name__}: {error}"
     line = "".join(character if character.isprintable() else " " for character in text)
-    return " ".join(_printable(line).split())[: limits.REASON_CHARACTERS]
+    return " ".join(printable(line).split())[: limits.REASON_CHARACTERS]
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Lone surrogates and NUL characters cannot be stored."""
     return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()

@@ -16,7 +16,7 @@ from continuum.journal.event_codec import pack_body
 from continuum.journal.port import ClaimedRun, NewTask, RunState, Transition
 from continuum.policy import ActivityOptions
 from continuum.workflow import Workflow
-from continuum_actors.failures import describe_error
+from continuum_actors.failures import describe_error, printable
 
 
 def run_info(claim: ClaimedRun) -> RunInfo:
@@ -40,7 +40,7 @@ def final_transition(outcome: Outcome, workflow: Workflow[..., Any]) -> Transiti
         case Cancelled():
             return Transition(RunState.CANCELLED)
         case Blocked(kind, reason):
-            return Transition(RunState.BLOCKED, reason=f"{kind}: {reason}")
+            return Transition(RunState.BLOCKED, reason=printable(f"{kind}: {reason}"))
         case never:
             assert_never(never)
 

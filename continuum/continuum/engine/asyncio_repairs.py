@@ -65,7 +65,7 @@ class AsCompleted(Iterator[Coroutine[Any, Any, Any]], AsyncIterator["asyncio.Fut
 
     def _complete(self, future: asyncio.Future[Any]) -> None:
         if future in self._running:
-            del self._running[future]
+            del self._running[future]  # pyright: ignore[reportArgumentType] - the tasks among futures
             self._completed.put_nowait(future)
             if not self._running and self._timer is not None:
                 self._timer.cancel()
@@ -105,7 +105,8 @@ def install(workflow_loop: type) -> None:
         "_continuum_wait_for": wait_for,
         "_continuum_asyncio_wait_for": _twin(tasks.wait_for),
     }
-    vars(tasks).update(names)
+    for name, value in names.items():
+        setattr(tasks, name, value)
     tasks.as_completed.__code__ = _as_completed.__code__
     if sys.version_info < (3, 12):
         tasks.wait_for.__code__ = _wait_for.__code__

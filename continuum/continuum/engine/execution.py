@@ -250,7 +250,7 @@ class Execution:
     def side_effect(self, kind: str, site: Site, produce: Callable[[], Any]) -> Any:
         """Return the journaled value of `produce`, or raise its journaled failure, calling it only once."""
         self._check()
-        body = self._command(
+        body: Sequence[Any] = self._command(
             EventType.SIDE_EFFECT, kind, site, (None,) if self.replaying else self._produce(produce)
         ).body
         if len(body) > 4:

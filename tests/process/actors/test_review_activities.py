@@ -113,7 +113,6 @@ class Stop:
     """What a process's main is given, as far as `serve` asks."""
 
     drain_requested: asyncio.Event = field(default_factory=asyncio.Event)
-    drain_requested: asyncio.Event = field(default_factory=asyncio.Event)
     readied: asyncio.Event = field(default_factory=asyncio.Event)
     own_liveness: Stop | None = None
 

@@ -48,8 +48,8 @@ async def counting() -> int:
         word = await tick.wait()
         if word == "end":
             return done
-        while word == "spin" and gates["spin"].is_set():
-            await asyncio.sleep(0)  # noqa: ASYNC110 - a loop that never waits is what this is about
+        while word == "spin" and gates["spin"].is_set():  # noqa: ASYNC110 - a loop that never waits
+            await asyncio.sleep(0)
         done += await step(1)
 
 

@@ -1,0 +1,60 @@
+"""Long histories get a snapshot, and a run resumes from it as from its events."""
+
+from __future__ import annotations
+
+from continuum import Signal, activity, workflow
+from continuum_actors.host import Settings
+from tests.process.actors.hosting import LONG_LEASE_S, Stage, stage
+
+go = Signal("go", int)
+
+
+@activity(name="snapshots.add")
+async def add(total: int, amount: int) -> int:
+    """Add."""
+    return total + amount
+
+
+@workflow(name="snapshots.adding")
+async def adding(steps: int) -> int:
+    """Take many steps, wait, and take as many as the signal says."""
+    total = 0
+    for _ in range(steps):
+        total = await add(total, 1)
+    for _ in range(await go.wait()):
+        total = await add(total, 100)
+    return total
+
+
+async def snapshot_of(on: Stage) -> int:
+    rows = await on.sql("select coalesce(max(events), 0) from {schema}.snapshots")
+    return int(rows[0][0])
+
+
+async def test_a_run_resumes_from_the_snapshot_of_its_long_history(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        run = await on.client.start(adding, 60)
+        async with on.alone(adding) as tree:
+            tree.host.settings.snapshot_events = 50
+            await on.until_state(run, "suspended")
+            await on.until(lambda: on.holds("select count(*) = 1 from {schema}.snapshots"), "no snapshot")
+        taken = await snapshot_of(on)
+        assert 50 <= taken <= 120
+        # What the snapshot holds is not read from the events any more.
+        await on.sql("update {schema}.events set payload = '' where seq < %s", taken)
+        await on.tree(adding)
+        await run.signal(go, 2)
+        assert await run.result(10) == 260
+
+
+async def test_a_snapshot_that_cannot_be_read_costs_nothing_but_time(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        run = await on.client.start(adding, 30)
+        async with on.alone(adding) as tree:
+            tree.host.settings.snapshot_events = 20
+            await on.until_state(run, "suspended")
+            await on.until(lambda: on.holds("select count(*) = 1 from {schema}.snapshots"), "no snapshot")
+        await on.sql("update {schema}.snapshots set payload = 'nonsense'")
+        await on.tree(adding, settings=Settings(lease_ttl=LONG_LEASE_S))
+        await run.signal(go, 1)
+        assert await run.result(10) == 130
