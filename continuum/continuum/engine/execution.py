@@ -250,11 +250,11 @@ class Execution:
     def side_effect(self, kind: str, site: Site, produce: Callable[[], Any]) -> Any:
         """Return the journaled value of `produce`, or raise its journaled failure, calling it only once."""
         self._check()
-        body: Sequence[Any] = self._command(
+        body = self._command(
             EventType.SIDE_EFFECT, kind, site, (None,) if self.replaying else self._produce(produce)
         ).body
-        if len(body) > 4:
-            raise impure_read.raised(body[4], body[5])
+        if failure := body[4:]:
+            raise impure_read.raised(*failure)
         return body[3]
 
     def patched(self, name: str, site: Site) -> bool:
