@@ -45,6 +45,7 @@ class ControlledNode:
         self._workflows = workflows
         self._config = config
         self._started: dict[str, ProcessStarted] = {}
+        self._started_at: dict[str, float] = {}
         # Of every process there ever was, by its pid: whose code it was in when it died.
         self._executing: dict[int, RunId | None] = {}
         self.state = "up"
@@ -52,6 +53,7 @@ class ControlledNode:
     def started(self, notice: ProcessStarted) -> None:
         """A process of the node runs."""
         self._started[notice.process_id] = notice
+        self._started_at[notice.process_id] = time.monotonic()
         self._executing[notice.pid] = None
 
     def died(self, notice: ProcessDied) -> None:
@@ -72,7 +74,9 @@ class ControlledNode:
                 continue
             last = self._context.liveness.read(process_id)
             if last.worker_id:
-                alive.append(Alive(process_id, WorkerId(last.worker_id), now - last.beat_at))
+                # Until a new incarnation has beaten, its slot tells of the one before.
+                seen = max(last.beat_at, self._started_at[process_id])
+                alive.append(Alive(process_id, WorkerId(last.worker_id), now - seen))
         return alive
 
     def facts(self) -> NodeFacts | None:

@@ -51,6 +51,8 @@ async def activity_host_main(context: ProcessContext) -> None:
 def set_up_logging(config: ProcessConfig) -> None:
     """Log to standard error, as the launcher does."""
     logging.basicConfig(level=config.log_level, format=LOG_FORMAT, force=True)
+    # It tells of every attempt to reconnect; we say once that the database is away, and once that it is back.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 def _host(context: ProcessContext, role: str) -> Host:

@@ -85,7 +85,7 @@ class Recovery(Actor):
             "looking for an earlier life of this node",
             self._draw,
         ):
-            if not _is_alive(pid):
+            if not is_alive(pid):
                 await self._retire(worker, None, only_expired=False)
         freed = await until_available(
             partial(self._journal.unblock, list(self._code.workflows)),
@@ -145,7 +145,7 @@ class Recovery(Actor):
             self.ref.send(task.exception())
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -322,6 +322,7 @@ class Run(Actor):
                     host.activities.abandon(self._claim.id, seq)
             else:
                 events, tasks = before_the_fault(events, self._tasks)
+                host.runs.blocked(self._claim, final.reason)
             host.wheel.arm(self.ref, None)
         else:
             tasks = self._tasks

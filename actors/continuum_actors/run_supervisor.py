@@ -7,6 +7,7 @@ kept until there are too many, then the longest parked go first.
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -17,6 +18,8 @@ from continuum_actors import messages as say
 from continuum_actors.host import Host
 from continuum_actors.run import Run
 from continuum_supervision import NORMAL, ActorRef, DynamicSupervisor, ExitReason
+
+log = logging.getLogger("continuum.runs")
 
 _HAND_OVER = say.HandOver()
 
@@ -60,6 +63,10 @@ class RunSupervisor(DynamicSupervisor):
             oldest, _ = self._parked.popitem(last=False)
             oldest.cast(_HAND_OVER)
         self._host.dispatcher.has_room()
+
+    def blocked(self, claim: ClaimedRun, reason: str | None) -> None:
+        """Say that a run waits for an operator; nobody else would."""
+        log.warning("run %s of %s is blocked: %s", claim.id, claim.workflow, reason)
 
     def room(self) -> int:
         """How many more runs may be in motion here."""

@@ -23,11 +23,14 @@ from continuum.config import NodeConfig, default_dsn
 from continuum.embedded import EmbeddedPostgres
 from continuum.engine.ids import NodeId
 from continuum.errors import ClusterError
+from continuum.journal.postgres import PostgresJournal
 from continuum.schema import check_schema, migrate_schema
 from continuum_actors import limits
 from continuum_actors.control_process import DrainRequested
+from continuum_actors.host_process import LOG_FORMAT
 from continuum_actors.node import STOP_SECONDS, node_processes
 from continuum_actors.process_config import ProcessConfig
+from continuum_actors.recovery import is_alive
 from continuum_supervision.cookie import find_cookie
 from continuum_supervision.process import JoinUnanswered, NodeEnded, Report
 from continuum_supervision.process_errors import ProcessSystemError
@@ -56,7 +59,7 @@ class RunningNode:
 
 def run_node(config: NodeConfig) -> int:
     """Run a node until SIGTERM or SIGINT; return the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT, force=True)
     stop, started = threading.Event(), threading.Event()
 
     def asked_to_stop(number: int, frame: FrameType | None) -> None:
@@ -105,6 +108,7 @@ def started_node(config: NodeConfig) -> Iterator[RunningNode]:
         else:
             asyncio.run(check_schema(dsn, config.schema))
         name = config.name or f"{socket.gethostname()}-{os.getpid()}"
+        asyncio.run(_refuse_taken_name(dsn, config.schema, name))
         cookie = None
         try:
             if config.bind is not None:
@@ -129,6 +133,20 @@ def started_node(config: NodeConfig) -> Iterator[RunningNode]:
         finally:
             # Some of its processes may work before all of them are ready.
             node.stop()
+
+
+async def _refuse_taken_name(dsn: str, schema: str, name: str) -> None:
+    """Two nodes of one name would speak for each other; one that died may come back under its own."""
+    journal = PostgresJournal(dsn, schema=schema, listen=False)
+    await journal.open()
+    try:
+        for node in await journal.nodes():
+            if node.node == name and node.state != "lost" and is_alive(node.pid):
+                raise ClusterError(
+                    f"a node named {name} is running (pid {node.pid}); stop it, or choose another --name"
+                )
+    finally:
+        await journal.close()
 
 
 def _process_config(config: NodeConfig, dsn: str, name: str) -> ProcessConfig:

@@ -53,6 +53,11 @@ def load_code(modules: Sequence[str]) -> Code:
 
 
 def _import(name: str) -> ModuleType:
+    if not all(part.isidentifier() for part in name.split(".")) or name.endswith(".py"):
+        module = name.removesuffix(".py").replace("\\", "/").rstrip("/").split("/")[-1]
+        raise InvalidOption(
+            f"{name!r} is not the name of a module; give {module!r}, from the directory it is in"
+        )
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:

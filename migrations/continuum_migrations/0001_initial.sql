@@ -390,7 +390,7 @@ BEGIN
         END IF;
         IF v_state = 3 AND p_kind[i] = p_cancel THEN
             -- Its code cannot run, so there is nothing to cancel in it: it ends here.
-            UPDATE {schema}.runs r SET state = 6, due_at = NULL, updated_at = clock_timestamp(),
+            UPDATE {schema}.runs r SET state = 6, due_at = NULL, reason = NULL, updated_at = clock_timestamp(),
                 completed_at = clock_timestamp() WHERE r.id = p_run[i];
             PERFORM {schema}.hint(p_done_topic, ARRAY[p_run[i]::text]);
             v_answers := v_answers || 1::smallint;

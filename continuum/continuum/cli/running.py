@@ -10,7 +10,10 @@ import click
 from continuum.cli.database import Target, ask, database_options, json_option
 from continuum.cli.values import json_value, named_json, to_json
 from continuum.client import Client, RunHandle, connect
-from continuum.errors import UnknownWorkflow
+from continuum.errors import NotReady, UnknownWorkflow
+
+# A blocked run does not end by itself; whoever waits for it is told within this time.
+BLOCKED_CHECK_SECONDS = 1.0
 
 
 @click.command()
@@ -88,7 +91,13 @@ def result(run: str, timeout: float | None, as_json: bool, dsn: str | None, sche
 
     async def awaiting() -> Any:
         async with connect(dsn, schema=schema) as client:
-            return await client.await_run(run, timeout)
+            waiting = asyncio.ensure_future(client.await_run(run, timeout))
+            while not (await asyncio.wait([waiting], timeout=BLOCKED_CHECK_SECONDS))[0]:
+                known = await client.get_run(run)
+                if known.state == "blocked":
+                    waiting.cancel()
+                    raise NotReady(f"run {run} is blocked and waits for an operator: {known.reason}")
+            return await waiting
 
     click.echo(to_json(asyncio.run(awaiting()), indent=None if as_json else 2))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -114,8 +115,10 @@ def _reason(row: RunRow) -> str | None:
         case RunState.RUNNING:
             version = "" if row.version is None else f" version {row.version}"
             return f"waits for a node that has loaded {row.workflow}{version}"
-        case RunState.SUSPENDED if row.due_at is not None:
+        case RunState.SUSPENDED if row.due_at is not None and row.due_at > time.time() * 1e6:
             return f"waits until {at(row.due_at).isoformat(timespec='seconds')}, or for a signal"
+        case RunState.SUSPENDED if row.due_at is not None:
+            return f"waits for a node that has loaded {row.workflow} version {row.version}"
         case RunState.SUSPENDED:
             return "waits for a signal or an activity"
         case _:

@@ -178,6 +178,7 @@ class MemoryClaims(MemoryTables):
         self._disown(run)
         self._call_off(run_id)
         run.state = RunState.CANCELLED
+        run.reason = None
         run.due_at = None
         run.updated_at = run.completed_at = self.now()
         self._hints.tell(Topic.DONE, [run_id])

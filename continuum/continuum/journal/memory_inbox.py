@@ -46,6 +46,7 @@ class MemoryInbox(MemoryTables):
         if run.state is RunState.BLOCKED and post.kind is InboxKind.CANCEL:
             # Its code cannot run, so there is nothing to cancel in it: it ends here.
             run.state = RunState.CANCELLED
+            run.reason = None
             run.updated_at = run.completed_at = self.now()
             self._hints.tell(Topic.DONE, [post.run_id])
             return Posted.ACCEPTED

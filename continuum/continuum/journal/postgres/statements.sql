@@ -186,7 +186,7 @@ SELECT {schema}.post(%s, %s, %s, %s, %s, %s::smallint, %s::smallint, %s, %s, %s)
 
 -- name: force_cancel
 WITH ended AS (
-    UPDATE {schema}.runs SET state = 6, owner = NULL, due_at = NULL, token = nextval('{schema}.fencing_token'),
+    UPDATE {schema}.runs SET state = 6, owner = NULL, due_at = NULL, reason = NULL, token = nextval('{schema}.fencing_token'),
         updated_at = clock_timestamp(), completed_at = clock_timestamp()
     WHERE id = %(run)s AND state <= 3 RETURNING id::text AS id
 ), called_off AS (
