@@ -6,7 +6,15 @@ from collections.abc import Iterator
 
 import pytest
 
+from continuum_supervision.process_directory import remove_dead_directories
 from tests.postgres_server import migrated_schema, session_server, unused_schema
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_node_leaves_a_directory() -> Iterator[None]:
+    """Remove the directories of the nodes that tests have killed whole."""
+    yield
+    remove_dead_directories()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 from pathlib import Path
 
 from thespian.actors import ActorSystem, ActorSystemException
@@ -15,6 +14,7 @@ from thespian.actors import ActorSystem, ActorSystemException
 from continuum_supervision.liveness import LivenessBoard
 from continuum_supervision.process_admin import install_admin
 from continuum_supervision.process_control import ControlWriter
+from continuum_supervision.process_directory import make_node_directory
 from continuum_supervision.process_errors import ProcessSystemError
 from continuum_supervision.process_limits import PARENT_POLL_S
 from continuum_supervision.process_listening import free_port, refuse_unusable_address
@@ -31,7 +31,7 @@ def run_system_process(plan: bytes, control: socket.socket, life: int) -> None:
     """Run a node until it ends or its launcher does; does not return."""
     restore_signals(keep_child_signal=False)
     launcher_pid = os.getppid()
-    directory = Path(tempfile.mkdtemp(prefix="continuum-node-"))
+    directory = make_node_directory()
     exit_code = 1
     try:
         try:
