@@ -179,7 +179,8 @@ BEGIN
         FROM unnest(p_runs, p_tokens) AS u (id, token)
         CROSS JOIN LATERAL (
             SELECT x.id FROM {schema}.runs x
-            WHERE x.id = u.id AND x.token = u.token AND x.owner = p_worker
+            -- Not "=", which would let the plan look through all that the worker owns for each run.
+            WHERE x.id = u.id AND x.token = u.token AND x.owner IS NOT DISTINCT FROM p_worker
             FOR NO KEY UPDATE
         ) r
     ) h;

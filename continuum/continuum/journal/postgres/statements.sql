@@ -107,7 +107,7 @@ FROM {schema}.commit_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %
 -- name: inbox
 SELECT i.id, i.run_id::text, i.kind, i.name, i.payload, i.key
 FROM {schema}.inbox i JOIN {schema}.runs r ON r.id = i.run_id
-WHERE r.owner = %(worker)s AND (%(runs)s::uuid[] IS NULL OR i.run_id = ANY (%(runs)s)) ORDER BY i.id
+WHERE r.owner IS NOT DISTINCT FROM %(worker)s::bigint AND (%(runs)s::uuid[] IS NULL OR i.run_id = ANY (%(runs)s)) ORDER BY i.id
 
 -- name: release
 WITH locked AS MATERIALIZED (
