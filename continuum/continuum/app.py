@@ -108,7 +108,7 @@ def started_node(config: NodeConfig) -> Iterator[RunningNode]:
         else:
             asyncio.run(check_schema(dsn, config.schema))
         name = config.name or f"{socket.gethostname()}-{os.getpid()}"
-        asyncio.run(_refuse_taken_name(dsn, config.schema, name))
+        asyncio.run(refuse_taken_name(dsn, config.schema, name))
         cookie = None
         try:
             if config.bind is not None:
@@ -135,7 +135,7 @@ def started_node(config: NodeConfig) -> Iterator[RunningNode]:
             node.stop()
 
 
-async def _refuse_taken_name(dsn: str, schema: str, name: str) -> None:
+async def refuse_taken_name(dsn: str, schema: str, name: str) -> None:
     """Two nodes of one name would speak for each other; one that died may come back under its own."""
     journal = PostgresJournal(dsn, schema=schema, listen=False)
     await journal.open()

@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 
 from continuum import RunHandle
-from continuum.app import watch
+from continuum.app import refuse_taken_name, watch
 from continuum.engine.ids import NodeId
+from continuum.errors import ClusterError
+from continuum.journal.port import NodeFacts
 from continuum_actors.control_process import ControlledNode, DrainRequested, retire
 from continuum_supervision.process import JoinUnanswered, NodeEvent, ProcessStarted, Report
 from tests.process.node import flows, short_drains
@@ -35,10 +37,10 @@ import sys
 from continuum import app
 from continuum.config import NodeConfig
 
-async def looks_good(dsn, schema):
+async def looks_good(dsn, schema, name=None):
     pass
 
-app.check_schema = looks_good
+app.check_schema = app.refuse_taken_name = looks_good
 sys.stderr = sys.stdout
 sys.exit(app.run_node(NodeConfig(**eval(sys.argv[1]))))
 """
@@ -122,6 +124,16 @@ async def test_a_node_that_is_stopped_before_it_is_ready_says_so_in_one_line(
         assert node.launcher.stdout is not None
         assert node.launcher.stdout.read() == "stopped before the node was ready\n"
         eventually(lambda: not node.left(), f"left behind: {node.left()}")
+
+
+async def test_a_name_that_a_living_node_has_is_refused(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        holder = NodeId("north")
+        await at.journal.register_worker(holder, "run_host", os.getpid(), 60.0)
+        await at.journal.renew([], 60.0, NodeFacts(holder, os.getpid(), "local", "up"))
+        with pytest.raises(ClusterError, match="a node named north is running"):
+            await refuse_taken_name(dsn, schema, "north")
+        await refuse_taken_name(dsn, schema, "south")
 
 
 class Events:
