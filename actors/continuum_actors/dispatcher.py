@@ -15,12 +15,13 @@ from functools import partial
 
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
-from continuum.journal.port import ClaimedRun, InboxRow, LeaseLost
+from continuum.journal.port import ClaimedRun, InboxRow
 from continuum_actors import limits
 from continuum_actors import messages as say
 from continuum_actors.backoff import until_available
 from continuum_actors.host import Host
-from continuum_supervision import Actor, ActorDied, ActorRef, ExitReason
+from continuum_actors.working_actor import LeasedActor
+from continuum_supervision import ActorDied, ExitReason
 
 log = logging.getLogger("continuum.dispatcher")
 
@@ -38,7 +39,7 @@ SHORTEST_NAP_MICROSECONDS = 50_000
 ROOM_NAP_SECONDS = 0.01
 
 
-class Dispatcher(Actor):
+class Dispatcher(LeasedActor):
     """Takes runs up."""
 
     def __init__(self, host: Host) -> None:
@@ -51,9 +52,7 @@ class Dispatcher(Actor):
 
     def init(self) -> None:
         self._host.dispatcher = self
-        self._working = asyncio.get_running_loop().create_task(self._work())
-        self._working.add_done_callback(self._failed)
-        self.ref.on_exit(self._end_work)
+        self._working = self.begin_work(self._work())
         self._wanted.set()
 
     async def handle_cast(self, message: say.RunCrashed) -> None:
@@ -73,15 +72,6 @@ class Dispatcher(Actor):
             host.fraction,
         )
         self.look()
-
-    def handle_info(self, message: BaseException) -> None:
-        """The claiming failed: so does the dispatcher."""
-        raise message
-
-    def _end_work(self, ref: ActorRef, reason: ExitReason) -> None:
-        """Also when killed, of which `terminate` does not hear: nobody may claim in our name."""
-        if self._working is not None:
-            self._working.cancel()
 
     async def terminate(self, reason: ExitReason) -> None:
         if self._working is not None:
@@ -115,15 +105,6 @@ class Dispatcher(Actor):
         self._room_soon = False
         if self._full:
             self._wanted.set()
-
-    def _failed(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled():
-            return
-        error = task.exception()
-        if isinstance(error, LeaseLost):
-            self._host.lease.lost(error)
-        else:
-            self.ref.send(error)
 
     async def _work(self) -> None:
         host = self._host

@@ -18,7 +18,7 @@ from continuum.engine.ids import WorkerId
 from continuum.journal.port import Journal, NodeFacts
 from continuum_actors import limits
 from continuum_actors.backoff import until_available
-from continuum_supervision import Actor, ActorRef, ExitReason
+from continuum_actors.working_actor import WorkingActor
 
 log = logging.getLogger("continuum.heartbeater")
 
@@ -52,7 +52,7 @@ class Node(Protocol):
         ...
 
 
-class Heartbeater(Actor):
+class Heartbeater(WorkingActor):
     """Renews leases. `expiring` hears in how many seconds some other worker's lease runs out."""
 
     def __init__(
@@ -71,30 +71,14 @@ class Heartbeater(Actor):
         self._draw = draw
         self._expiring = expiring
         self._watchdog = watchdog
-        self._working: asyncio.Task[None] | None = None
         self._now = asyncio.Event()
 
     def init(self) -> None:
-        self.ref.on_exit(self._end_work)
-        self._working = asyncio.get_running_loop().create_task(self._renew_for_ever())
-        self._working.add_done_callback(self._failed)
+        self.begin_work(self._renew_for_ever())
 
     def handle_cast(self, message: object) -> None:
         """Something about the node changed: renew at once, so that others see it."""
         self._now.set()
-
-    def handle_info(self, message: BaseException) -> None:
-        """The renewing failed: so does the heartbeater."""
-        raise message
-
-    def _end_work(self, ref: ActorRef, reason: ExitReason) -> None:
-        """Also when killed, of which `terminate` does not hear."""
-        if self._working is not None:
-            self._working.cancel()
-
-    def _failed(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            self.ref.send(task.exception())
 
     async def _renew_for_ever(self) -> None:
         # A long lease must not make the watchdog slow.

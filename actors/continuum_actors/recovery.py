@@ -11,18 +11,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from continuum.code import Code
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.port import Journal
 from continuum_actors import limits
 from continuum_actors.backoff import until_available
-from continuum_supervision import Actor, ActorRef, ExitReason
+from continuum_actors.working_actor import WorkingActor
 
 log = logging.getLogger("continuum.recovery")
 
@@ -38,7 +37,7 @@ class WorkerDied:
     executing: RunId | None
 
 
-class Recovery(Actor):
+class Recovery(WorkingActor):
     """Takes leases away from the dead. `boot` is True the first time this node's control process starts."""
 
     def __init__(
@@ -51,14 +50,12 @@ class Recovery(Actor):
         self._draw = draw
         self._check_at: float | None = None
         self._changed = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
 
     async def init(self) -> None:
-        self.ref.on_exit(self._end_tasks)
         if self._boot:
             await self._after_boot()
-        self._begin(self._check_for_ever())
-        self._begin(self._sweep_for_ever())
+        self.begin_work(self._check_for_ever())
+        self.begin_work(self._sweep_for_ever())
 
     async def handle_cast(self, message: WorkerDied) -> None:
         """A process of this node died."""
@@ -72,11 +69,6 @@ class Recovery(Actor):
         if self._check_at is None or at < self._check_at:
             self._check_at = at
             self._changed.set()
-
-    def _end_tasks(self, ref: ActorRef, reason: ExitReason) -> None:
-        """Also when killed, of which `terminate` does not hear: nobody may go on in our name."""
-        for task in self._tasks:
-            task.cancel()
 
     async def _after_boot(self) -> None:
         """Free what an earlier life of this node held, and let fixed code try what was blocked."""
@@ -134,15 +126,6 @@ class Recovery(Actor):
         while True:
             await asyncio.sleep(limits.SWEEP_SECONDS * (0.5 + self._draw()))
             await until_available(self._journal.sweep, "sweeping", self._draw)
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(self._failed)
-        self._tasks.append(task)
-
-    def _failed(self, task: asyncio.Task[None]) -> None:
-        if not task.cancelled():
-            self.ref.send(task.exception())
 
 
 def is_alive(pid: int) -> bool:

@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 from continuum.engine.ids import RunId
-from continuum.journal.port import InboxRow, LeaseLost, Topic
+from continuum.journal.port import InboxRow, Topic
 from continuum_actors import messages as say
 from continuum_actors.backoff import until_available
 from continuum_actors.host import Host
-from continuum_supervision import Actor, ActorRef, ExitReason
+from continuum_actors.working_actor import LeasedActor
 
 _FENCED = say.Fenced()
 # An inbox query names at most this many runs; beyond it asking for all of them is cheaper.
 NAMED_RUNS = 500
 
 
-class SignalRouter(Actor):
+class SignalRouter(LeasedActor):
     """Carries inbox rows to the runs that are live here."""
 
     def __init__(self, host: Host) -> None:
@@ -36,22 +35,11 @@ class SignalRouter(Actor):
         self._dirty: set[RunId] = set()
         self._all_dirty = False
         self._wanted = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
 
     def init(self) -> None:
         self._host.router = self
-        self.ref.on_exit(self._end_tasks)
-        self._begin(self._listen())
-        self._begin(self._fetch_for_ever())
-
-    def handle_info(self, message: BaseException) -> None:
-        """One of the tasks failed: so does the router."""
-        raise message
-
-    def _end_tasks(self, ref: ActorRef, reason: ExitReason) -> None:
-        """Also when killed, of which `terminate` does not hear: nobody may go on in our name."""
-        for task in self._tasks:
-            task.cancel()
+        self.begin_work(self._listen())
+        self.begin_work(self._fetch_for_ever())
 
     def look(self, run_ids: Sequence[RunId] | None) -> None:
         """Fetch the mail of these runs, or of all."""
@@ -84,20 +72,6 @@ class SignalRouter(Actor):
         run = self._host.registry.whereis(run_id)
         if run is not None:
             run.cast(_FENCED)
-
-    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(self._failed)
-        self._tasks.append(task)
-
-    def _failed(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled():
-            return
-        error = task.exception()
-        if isinstance(error, LeaseLost):
-            self._host.lease.lost(error)
-        else:
-            self.ref.send(error)
 
     async def _listen(self) -> None:
         async for hint in self._host.journal.notifications((Topic.WAKE, Topic.WORK, Topic.TASKS)):
