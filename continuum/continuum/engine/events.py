@@ -34,6 +34,14 @@ class EventType(IntEnum):
     COMPENSATION_COMPLETED = 13
     COMPENSATION_FAILED = 14
     ACTIVITY_RESTARTED = 15
+    CHILD_STARTED = 16
+    CHILD_COMPLETED = 17
+    CHILD_FAILED = 18
+    CHILD_CANCELLED = 19
+    CHILD_CANCEL_REQUESTED = 20
+    RUN_CONTINUED_AS_NEW = 21
+    STATE_PUBLISHED = 22
+    VERSION_CHANGED = 23
 
 
 class Event(NamedTuple):
@@ -54,6 +62,14 @@ class Event(NamedTuple):
     - side effect: kind, caller, where, value; or kind, caller, where, None, type, message when it raised
     - patched: name, caller, where
     - cancel requested: (empty)
+    - child started: workflow, caller, where, child run id, digest of its input, close policy
+    - child completed: started seq, result
+    - child failed: started seq, type, message, traceback
+    - child cancelled: started seq
+    - child cancel requested (by the parent's code): child run id, caller, where
+    - run continued as new: workflow, caller, where, successor's run id, digest of its input
+    - state published: name, caller, where
+    - version changed: version before, version from here on
     """
 
     seq: int
@@ -69,6 +85,10 @@ COMMANDS = frozenset(
         EventType.TIMER_STARTED,
         EventType.SIDE_EFFECT,
         EventType.PATCHED,
+        EventType.CHILD_STARTED,
+        EventType.CHILD_CANCEL_REQUESTED,
+        EventType.RUN_CONTINUED_AS_NEW,
+        EventType.STATE_PUBLISHED,
     }
 )
 """Types that workflow code causes; every other type comes from outside."""
@@ -89,6 +109,14 @@ _LEAST_LENGTH: dict[int, int] = {
     EventType.COMPENSATION_SCHEDULED: 5,
     EventType.COMPENSATION_COMPLETED: 2,
     EventType.COMPENSATION_FAILED: 5,
+    EventType.CHILD_STARTED: 6,
+    EventType.CHILD_COMPLETED: 2,
+    EventType.CHILD_FAILED: 4,
+    EventType.CHILD_CANCELLED: 1,
+    EventType.CHILD_CANCEL_REQUESTED: 3,
+    EventType.RUN_CONTINUED_AS_NEW: 5,
+    EventType.STATE_PUBLISHED: 3,
+    EventType.VERSION_CHANGED: 2,
 }
 
 

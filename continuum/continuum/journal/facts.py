@@ -35,8 +35,11 @@ class InboxKind(IntEnum):
     Activity answers are named by the command's seq and keyed by the dispatch
     number: COMPLETED (result bytes,), RAISED (type, message, traceback, names of
     the exception's classes), CRASHED and TIMED_OUT () — the process that had the
-    task died, before or after the task's time was up. CORRUPT: the row cannot be
-    read; it blocks its run alone.
+    task died, before or after the task's time was up. A child's end is named by the
+    seq of the parent's command: CHILD_COMPLETED (result bytes,), CHILD_FAILED (type,
+    message, traceback), CHILD_CANCELLED (). The name of a CANCEL is "" when somebody
+    asked for it, "parent" when it comes from the end of the run's parent. CORRUPT: the
+    row cannot be read; it blocks its run alone.
     """
 
     CORRUPT = 0
@@ -46,6 +49,9 @@ class InboxKind(IntEnum):
     ACTIVITY_CRASHED = 4
     ACTIVITY_TIMED_OUT = 5
     CANCEL = 6
+    CHILD_COMPLETED = 7
+    CHILD_FAILED = 8
+    CHILD_CANCELLED = 9
 
 
 class Topic(IntEnum):
@@ -55,6 +61,7 @@ class Topic(IntEnum):
     WORK = 2  # runs became claimable
     TASKS = 3  # tasks became claimable
     DONE = 4  # these run ids reached a terminal state
+    CELLS = 5  # state cells of these runs' chains (ids of their first runs) changed
 
 
 class LeaseLost(ContinuumError):
@@ -96,8 +103,24 @@ class Started(NamedTuple):
     existing: bool
 
 
+class Loaded(NamedTuple):
+    """Code that a worker can execute: a workflow in one version, the hash of its content.
+
+    `current` code takes the runs that have no version yet; code that `takes_others` may
+    claim runs of a version the worker has not loaded, unless it was refused to them before.
+    """
+
+    workflow: str
+    version: str
+    current: bool = True
+    takes_others: bool = False
+
+
 class ClaimedRun(NamedTuple):
-    """A run this worker now owns. `fresh` means that it has no history yet."""
+    """A run this worker now owns. `fresh` means that it has no history yet.
+
+    `depth` counts the ancestors; `root` is the first run of its continuation chain.
+    """
 
     id: RunId
     token: int
@@ -109,6 +132,9 @@ class ClaimedRun(NamedTuple):
     attempt: int
     trace_context: str | None
     fresh: bool
+    parent: RunId | None = None
+    depth: int = 0
+    root: RunId | None = None
 
 
 @dataclass(slots=True)
@@ -118,7 +144,9 @@ class Transition:
     `due_at` is when it next has something to do by itself (a timer or a retry),
     None when only the outside can wake it. `release` gives up ownership. Terminal
     states and BLOCKED release by themselves. `progress` says that the run got on, so
-    that the deaths counted against it until now are forgotten.
+    that the deaths counted against it until now are forgotten. A terminal one posts the
+    run's end to its parent, asks its live children to stop as their close policy says,
+    and lets the run be removed `retention` seconds later, None for never.
     """
 
     state: RunState
@@ -128,6 +156,73 @@ class Transition:
     error: bytes | None = None
     reason: str | None = None
     progress: bool = False
+    retention: float | None = None
+
+
+class ClosePolicy(IntEnum):
+    """What the end of a parent does to a child that still lives."""
+
+    CASCADE = 1  # a cancelled parent asks it to stop; any other end leaves it alone
+    CANCEL = 2  # any end of the parent asks it to stop
+    ABANDON = 3  # none does
+
+
+class NewChild(NamedTuple):
+    """A run that another starts; namespace, attributes and trace context are the parent's.
+
+    `seq` is the parent's command, which names the child's end in the parent's inbox. A
+    child that exists already (the write is a repetition) is left as it is.
+    """
+
+    seq: int
+    id: RunId
+    workflow: str
+    input: bytes
+    close_policy: ClosePolicy
+
+
+class Successor(NamedTuple):
+    """The run that goes on where another continued as new.
+
+    It inherits namespace, attributes, trace context, parent (the parent's wait moves to it)
+    and chain root; the predecessor's unread mail and live children move to it.
+    """
+
+    id: RunId
+    workflow: str
+    input: bytes
+
+
+class Refusal(NamedTuple):
+    """Code that cannot go on with a run's history, and why. A fact about the two, kept beside the run."""
+
+    version: str
+    reason: str
+
+
+class Cell(NamedTuple):
+    """The latest value a run has published under a name."""
+
+    value: bytes
+    changed_at: int
+
+
+class VersionRow(NamedTuple):
+    """A version of a workflow's code as some node has loaded it.
+
+    `version` is the hash of the content, `label` the number its author gave it. `signals`
+    is what each declared signal takes (see `journal.contracts`), None when none is declared.
+    `source` is what a pinned version needs to be loaded again, None for others.
+    """
+
+    workflow: str
+    version: str
+    label: str
+    module: str
+    signals: Mapping[str, Any] | None
+    source: bytes | None
+    registered_at: int = 0
+    open_runs: int = 0
 
 
 class NewTask(NamedTuple):
@@ -163,6 +258,15 @@ class RunWrite:
     tasks: Sequence[NewTask] = ()
     dropped_tasks: Sequence[int] = ()
     transition: Transition | None = None
+    children: Sequence[NewChild] = ()
+    cancels: Sequence[RunId] = ()  # children the code wants stopped
+    successor: Successor | None = None
+    cells: Sequence[tuple[str, bytes]] = ()
+    version: str | None = None  # the run goes on under this one
+    refusal: Refusal | None = None
+    # Writes are locked in the order of (depth, id), parents before children.
+    depth: int = 0
+    parent: RunId | None = None
 
 
 class Committed(NamedTuple):
@@ -291,6 +395,10 @@ class RunRow:
     updated_at: int
     completed_at: int | None
     due_at: int | None
+    parent: RunId | None = None
+    root: RunId | None = None
+    continued_from: RunId | None = None
+    continued_to: RunId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,13 @@ P11 Notifications are hints: losing every one of them delays, never loses.
 P12 A commit whose outcome is unknown (the connection died) can be asked for
     again with the same batch number and takes effect once.
 P13 A snapshot changes nothing that `load` returns, whatever happens to it.
+P14 A child is created with the write that starts it, once; its end reaches its
+    parent's inbox in the transaction that ends it, whoever owns the parent.
+P15 Locks are taken parents first: worker, then runs by depth and id. A run's end
+    and the stop requests to its live children are one transaction.
+P16 A run that continued as new keeps its id: posts, deliveries and cells of any
+    run of a chain are those of its tip, and no unread mail is lost on the way.
+P17 A cell shows a value only after the commit that carries it.
 """
 
 from __future__ import annotations
@@ -34,13 +41,17 @@ from typing import Any, Protocol
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.facts import (
+    Cell,
     ClaimedRun,
     ClaimedTask,
+    ClosePolicy,
     Committed,
     Freed,
     InboxKind,
     InboxRow,
     LeaseLost,
+    Loaded,
+    NewChild,
     NewRun,
     NewTask,
     NodeFacts,
@@ -49,26 +60,33 @@ from continuum.journal.facts import (
     Post,
     Posted,
     Query,
+    Refusal,
     Renewal,
     RunRow,
     RunState,
     RunWrite,
     Started,
+    Successor,
     TaskAnswer,
     Topic,
     Transition,
+    VersionRow,
     Worker,
 )
 
 __all__ = [
+    "Cell",
     "ClaimedRun",
     "ClaimedTask",
+    "ClosePolicy",
     "Committed",
     "Freed",
     "InboxKind",
     "InboxRow",
     "Journal",
     "LeaseLost",
+    "Loaded",
+    "NewChild",
     "NewRun",
     "NewTask",
     "NodeFacts",
@@ -77,14 +95,17 @@ __all__ = [
     "Post",
     "Posted",
     "Query",
+    "Refusal",
     "Renewal",
     "RunRow",
     "RunState",
     "RunWrite",
     "Started",
+    "Successor",
     "TaskAnswer",
     "Topic",
     "Transition",
+    "VersionRow",
     "Worker",
 ]
 
@@ -154,14 +175,16 @@ class Journal(Protocol):
         """Create runs, durable on return. A taken idempotency key or id gives the run that has it."""
         ...
 
-    async def claim(self, worker: Worker, code: Sequence[tuple[str, str]], limit: int) -> list[ClaimedRun]:
-        """Own up to `limit` runs that have something to do and whose (workflow, version) is in `code`.
+    async def claim(self, worker: Worker, code: Sequence[Loaded], limit: int) -> list[ClaimedRun]:
+        """Own up to `limit` runs that have something to do and that `code` can execute.
 
-        A run without a version gets the one in `code`. Raises `LeaseLost`.
+        A run without a version gets the current one of `code`. A run of a version that is
+        not in `code` is given to code that takes others, after `FOREIGN_GRACE_SECONDS`: whoever
+        has its version comes first. It keeps its version. Raises `LeaseLost`.
         """
         ...
 
-    async def next_due(self, code: Sequence[tuple[str, str]]) -> int | None:
+    async def next_due(self, code: Sequence[Loaded]) -> int | None:
         """Return when the next run that nobody owns and `code` can execute is due, None when there is none.
 
         It may be past: a row that was locked for a moment is skipped by claims.
@@ -209,7 +232,10 @@ class Journal(Protocol):
         ...
 
     async def sweep(self) -> int:
-        """Remove what ended runs left behind (inbox rows, tasks, heartbeats); return how many rows."""
+        """Remove what ended runs left behind (inbox rows, tasks, heartbeats); return how many rows.
+
+        Runs whose retention is over go with their histories, a chain whole once its tip has ended.
+        """
         ...
 
     async def unblock(self, workflows: Sequence[str], run_ids: Sequence[RunId] | None = None) -> int:
@@ -223,7 +249,46 @@ class Journal(Protocol):
         ...
 
     async def force_cancel(self, run_id: RunId) -> Posted:
-        """End a run as cancelled at once; its owner is fenced off."""
+        """End a run as cancelled at once, and the children that go with it; owners are fenced off."""
+        ...
+
+    # Versions of code.
+
+    async def register_versions(self, versions: Sequence[VersionRow]) -> None:
+        """Note what code there is; a source once stored stays."""
+        ...
+
+    async def versions(self) -> list[VersionRow]:
+        """Return every version noted, and how many runs that have not ended are of it; without sources.
+
+        A version that runs have and nobody has noted is told too, without label and module.
+        """
+        ...
+
+    async def version_source(self, workflow: str, version: str) -> bytes | None:
+        """Return the stored source of a pinned version."""
+        ...
+
+    async def forget_versions(self, versions: Sequence[tuple[str, str]]) -> int:
+        """Forget those of these versions that no open run has; return how many."""
+        ...
+
+    async def refusals(self, run_id: RunId) -> list[Refusal]:
+        """Return which code was found not to fit a run's history."""
+        ...
+
+    async def signals_of(self, run_id: RunId) -> Mapping[str, Any] | None:
+        """Return what the version of a run (of its chain's tip) declares its signals to take.
+
+        None when it declares none or nobody has noted it; of a run that has no version yet,
+        the latest one noted.
+        """
+        ...
+
+    # State cells.
+
+    async def read_cells(self, run_id: RunId, names: Sequence[str]) -> dict[str, Cell]:
+        """Return the latest values the run's chain has published under these names."""
         ...
 
     # Tasks and activities.
