@@ -45,8 +45,8 @@ class ActivityDispatcher(Actor):
     def __init__(self, host: Host, *, isolated: bool = False) -> None:
         self._host = host
         self._isolated = isolated
-        self._capacity = 1 if isolated else limits.CLAIMED_TASKS
-        self._threads = ThreadPoolExecutor(limits.ACTIVITY_THREADS, thread_name_prefix="activity")
+        self._capacity = 1 if isolated else host.settings.claimed_tasks
+        self._threads = ThreadPoolExecutor(host.settings.activity_threads, thread_name_prefix="activity")
         self._kill = HardKill() if isolated else None
         self._own: dict[tuple[RunId, int], tuple[Attempt, ActorRef]] = {}
         self._claimed: dict[tuple[RunId, int, int], Attempt] = {}

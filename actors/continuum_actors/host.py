@@ -65,6 +65,8 @@ class Settings:
     drain: float = limits.DRAIN_SECONDS
     activity_hosts: bool = False
     snapshot_events: int = limits.SNAPSHOT_EVENTS
+    activity_threads: int = limits.ACTIVITY_THREADS
+    claimed_tasks: int = limits.CLAIMED_TASKS
 
 
 @dataclass(slots=True)

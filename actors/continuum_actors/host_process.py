@@ -13,6 +13,7 @@ from continuum.journal.port import Journal, Topic
 from continuum.journal.postgres import PostgresJournal
 from continuum_actors import limits
 from continuum_actors.backoff import until_available
+from continuum_actors.draining import drain
 from continuum_actors.host import Host, Settings
 from continuum_actors.messages import Forwarded
 from continuum_actors.process_config import ProcessConfig
@@ -20,8 +21,6 @@ from continuum_actors.tree import activity_host_children, host_supervisor, run_h
 from continuum_supervision import ActorRef, ChildSpec
 from continuum_supervision.process import Incoming
 from continuum_supervision.process_context import ProcessContext
-
-log = logging.getLogger("continuum.node")
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -91,7 +90,7 @@ async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) 
             context.ready()
             await until_set(context.drain_requested, supervisor.ref)
             if supervisor.ref.alive:
-                await _drain(host)
+                await drain(host)
             # Otherwise leaving the block raises what the supervisor gave up for.
         # Whatever is still ours goes to others now, not when the lease runs out.
         await host.journal.retire_worker(
@@ -137,23 +136,6 @@ async def let_tasks_end() -> None:
     ending = [task for task in asyncio.all_tasks() if task.cancelling()]
     if ending:
         await asyncio.wait(ending, timeout=limits.TASKS_END_SECONDS)
-
-
-async def _drain(host: Host) -> None:
-    """Claim nothing more, hand over what rests, and let what runs end for a while."""
-    host.draining = True
-    deadline = asyncio.get_running_loop().time() + host.settings.drain
-    asked: set[ActorRef] = set()
-    while asyncio.get_running_loop().time() < deadline:
-        live = host.runs.which_children() if host.role == "run_host" else []
-        # Again when a claim that was under way has brought new ones.
-        if not asked.issuperset(live):
-            host.runs.hand_over()
-            asked.update(live)
-        if not live and not host.activities.busy:
-            return
-        await asyncio.sleep(0.02)
-    log.warning("drain: out of time; what still runs here is handed over and runs again elsewhere")
 
 
 async def _beat(context: ProcessContext) -> None:
