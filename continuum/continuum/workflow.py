@@ -10,6 +10,7 @@ from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 from continuum.errors import InvalidDefinition, NotInWorkflow
 from continuum.journal.arguments import ArgumentsCodec, resolve_hints
 from continuum.journal.codec import Decoder, decoder_for, encode
+from continuum.module_source import module_source
 from continuum.signals import Signal
 
 P = ParamSpec("P")
@@ -32,6 +33,8 @@ class Workflow(Generic[P, R]):
         self.version = str(version)
         self.signals = {signal.name: signal for signal in signals}
         self.arguments = ArgumentsCodec(fn, path="input")
+        # As it is now: by the time somebody asks for the hash the file may be another.
+        self.source = module_source(fn)
 
     def __repr__(self) -> str:
         return f"<workflow {self.name} version {self.version}>"
@@ -40,6 +43,14 @@ class Workflow(Generic[P, R]):
         raise NotInWorkflow(
             f"{self.name} is a workflow; start it with `await client.start({self.name}, ...)`"
         )
+
+    @functools.cached_property
+    def version_hash(self) -> str:
+        """The hash of what the code means: which version this is to its runs. `version` is a label."""
+        # Not before it is needed: whoever starts runs does without.
+        from continuum.versions.content import content_hash
+
+        return content_hash(self.fn, self.source)
 
     def encode_result(self, value: object) -> bytes:
         """Return the stored form of a result; `DurableTermError` when it has none."""
