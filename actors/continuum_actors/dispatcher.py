@@ -136,7 +136,7 @@ class Dispatcher(LeasedActor):
             if uncertain:
                 await host.journal.disown_runs(host.worker, host.runs.live_run_ids())
             uncertain = True
-            return await host.journal.claim(host.worker, host.code.versions, room)
+            return await host.journal.claim(host.worker, host.code.loaded, room)
 
         return await until_available(claim, "claiming runs", host.fraction)
 
@@ -146,7 +146,7 @@ class Dispatcher(LeasedActor):
         if not self._wanted.is_set():
             nap = host.settings.poll * (0.75 + host.fraction() / 2)
             due = await until_available(
-                partial(host.journal.next_due, host.code.versions), "looking for what is due", host.fraction
+                partial(host.journal.next_due, host.code.loaded), "looking for what is due", host.fraction
             )
             now = host.journal.now()
             if due is not None:

@@ -10,23 +10,30 @@ from typing import Any
 
 from continuum.activity import Activity, defined_activities
 from continuum.errors import InvalidDefinition, InvalidOption
+from continuum.journal.facts import Loaded
 from continuum.workflow import Workflow
 
 
 class Code:
-    """Workflows and activities by name."""
+    """Workflows and activities by name.
+
+    `workflows` holds the current code of each name: that of the highest label. Others of the
+    name serve the runs that are of their version and no others.
+    """
 
     def __init__(
         self, workflows: Iterable[Workflow[..., Any]], activities: Iterable[Activity[..., Any]] | None = None
     ):
         self.workflows: dict[str, Workflow[..., Any]] = {}
+        self.loaded: list[Loaded] = []
+        self._labels: dict[tuple[str, str], Workflow[..., Any]] = {}
+        self._versions: dict[tuple[str, str], Workflow[..., Any]] = {}
         for workflow in workflows:
-            known = self.workflows.setdefault(workflow.name, workflow)
-            if known is not workflow:
-                raise InvalidDefinition(
-                    f"two workflows are named {workflow.name!r} "
-                    f"({known.fn.__module__} and {workflow.fn.__module__}); give one a name="
-                )
+            self._add(workflow)
+        for workflow in self.workflows.values():
+            # Two labels may have one content.
+            self._versions[workflow.name, workflow.version_hash] = workflow
+        self._note_loaded()
         self.activities: Mapping[str, Activity[..., Any]] = (
             defined_activities()
             if activities is None
@@ -34,9 +41,47 @@ class Code:
         )
 
     @property
-    def versions(self) -> list[tuple[str, str]]:
-        """The (workflow, version) pairs that can be executed."""
-        return [(workflow.name, workflow.version) for workflow in self.workflows.values()]
+    def all_workflows(self) -> list[Workflow[..., Any]]:
+        """Every version that was defined here, of all names; pinned ones, which were not, are left out."""
+        return list(self._labels.values())
+
+    def workflow_for(self, name: str, version: str | None) -> Workflow[..., Any]:
+        """Return the workflow of exactly this version, else the current one of that name."""
+        return self._versions.get((name, version or "")) or self.workflows[name]
+
+    def knows(self, name: str, version: str) -> bool:
+        """Whether exactly this version is loaded."""
+        return (name, version) in self._versions
+
+    def keep(self, pinned: Workflow[..., Any]) -> None:
+        """Have an earlier version, which runs go on with, beside the current one."""
+        self._versions.setdefault((pinned.name, pinned.version_hash), pinned)
+        self._note_loaded()
+
+    def _add(self, workflow: Workflow[..., Any]) -> None:
+        known = self._labels.setdefault((workflow.name, workflow.version), workflow)
+        if known is not workflow:
+            raise InvalidDefinition(
+                f"two workflows are named {workflow.name!r} with version={workflow.version} "
+                f"({known.fn.__module__} and {workflow.fn.__module__}); "
+                "give one a name=, or a later version= if it is what becomes of the other"
+            )
+        current = self.workflows.setdefault(workflow.name, workflow)
+        if int(workflow.version) > int(current.version):
+            self.workflows[workflow.name] = workflow
+        self._versions[workflow.name, workflow.version_hash] = workflow
+
+    def _note_loaded(self) -> None:
+        current = {(name, workflow.version_hash) for name, workflow in self.workflows.items()}
+        self.loaded = [
+            Loaded(
+                name,
+                version,
+                current=(name, version) in current,
+                takes_others=(name, version) in current and workflow.on_change == "replay",
+            )
+            for (name, version), workflow in self._versions.items()
+        ]
 
 
 def load_code(modules: Sequence[str]) -> Code:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
+from typing import Any, Generic, Literal, NoReturn, ParamSpec, TypeAlias, TypeVar, get_args, overload
 
 from continuum.errors import InvalidDefinition, NotInWorkflow
 from continuum.journal.arguments import ArgumentsCodec, resolve_hints
@@ -15,6 +15,9 @@ from continuum.signals import Signal
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+OnChange: TypeAlias = Literal["replay", "wait", "pin"]
+"""What becomes of runs of code that is not loaded any more: see `workflow`."""
 
 
 class Workflow(Generic[P, R]):
@@ -26,11 +29,13 @@ class Workflow(Generic[P, R]):
         name: str | None,
         version: int,
         signals: Sequence[Signal[Any]],
+        on_change: OnChange = "replay",
     ) -> None:
         functools.update_wrapper(self, fn)
         self.fn = fn
         self.name = name or fn.__qualname__
         self.version = str(version)
+        self.on_change: OnChange = on_change
         self.signals = {signal.name: signal for signal in signals}
         self.arguments = ArgumentsCodec(fn, path="input")
         # As it is now: by the time somebody asks for the hash the file may be another.
@@ -65,19 +70,22 @@ class Workflow(Generic[P, R]):
 class WorkflowDecorator:
     """What `@workflow(...)` applies to a function."""
 
-    __slots__ = ("_name", "_signals", "_version")
+    __slots__ = ("_name", "_on_change", "_signals", "_version")
 
-    def __init__(self, name: str | None, version: int, signals: Sequence[Signal[Any]]) -> None:
+    def __init__(
+        self, name: str | None, version: int, signals: Sequence[Signal[Any]], on_change: OnChange
+    ) -> None:
         self._name = name
         self._version = version
         self._signals = signals
+        self._on_change = on_change
 
     def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]]) -> Workflow[P, R]:
         if not inspect.iscoroutinefunction(fn):
             raise InvalidDefinition(
                 f"@workflow goes on an `async def`, not on {getattr(fn, '__qualname__', repr(fn))}"
             )
-        return Workflow(fn, self._name, self._version, self._signals)
+        return Workflow(fn, self._name, self._version, self._signals, self._on_change)
 
 
 @overload
@@ -88,6 +96,7 @@ def workflow(
     name: str | None = None,
     version: int = 1,
     signals: Sequence[Signal[Any]] = (),
+    on_change: OnChange = "replay",
 ) -> WorkflowDecorator: ...
 def workflow(
     fn: Callable[..., Any] | None = None,
@@ -96,9 +105,18 @@ def workflow(
     name: str | None = None,
     version: int = 1,
     signals: Sequence[Signal[Any]] = (),
+    on_change: OnChange = "replay",
 ) -> Any:
-    """Declare a workflow. `name` defaults to the function's; `version` is a whole number from 1."""
+    """Declare a workflow. `name` defaults to the function's; `version` is a whole number from 1.
+
+    `on_change` says what becomes of open runs when their code changes. "replay": they go on with
+    the new code if it does with their history what the old code did, otherwise they wait for a node that
+    has theirs. "wait": they wait in any case. "pin": nodes keep the source of every version in the
+    database and go on executing it for the runs that began with it.
+    """
     if type(version) is not int or version < 1:
         raise InvalidDefinition(f"a workflow's version is a whole number from 1, not {version!r}")
-    decorator = WorkflowDecorator(name, version, signals)
+    if on_change not in get_args(OnChange):
+        raise InvalidDefinition(f"on_change is 'replay', 'wait' or 'pin', not {on_change!r}")
+    decorator = WorkflowDecorator(name, version, signals, on_change)
     return decorator if fn is None else decorator(fn)
