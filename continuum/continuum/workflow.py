@@ -5,38 +5,35 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Generic, Literal, NoReturn, ParamSpec, TypeAlias, TypeVar, get_args, overload
+from datetime import timedelta
+from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
 
 from continuum.errors import InvalidDefinition, NotInWorkflow
 from continuum.journal.arguments import ArgumentsCodec, resolve_hints
 from continuum.journal.codec import Decoder, decoder_for, encode
 from continuum.module_source import module_source
 from continuum.signals import Signal
+from continuum.workflow_options import OnChange, WorkflowOptions
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-OnChange: TypeAlias = Literal["replay", "wait", "pin"]
-"""What becomes of runs of code that is not loaded any more: see `workflow`."""
 
 
 class Workflow(Generic[P, R]):
     """A durable function: started through a client, replayed after a crash."""
 
-    def __init__(
-        self,
-        fn: Callable[P, Coroutine[Any, Any, R]],
-        name: str | None,
-        version: int,
-        signals: Sequence[Signal[Any]],
-        on_change: OnChange = "replay",
-    ) -> None:
+    def __init__(self, fn: Callable[P, Coroutine[Any, Any, R]], options: WorkflowOptions) -> None:
         functools.update_wrapper(self, fn)
         self.fn = fn
-        self.name = name or fn.__qualname__
-        self.version = str(version)
-        self.on_change: OnChange = on_change
-        self.signals = {signal.name: signal for signal in signals}
+        self.options = options
+        self.name = options.name or fn.__qualname__
+        self.version = str(options.version)
+        self.on_change: OnChange = options.on_change
+        self.signals = {signal.name: signal for signal in options.signals}
+        keep = options.retention
+        # Seconds from its end until a run may be removed.
+        self.retention = keep.total_seconds() if keep is not None else None
+        self.snapshot_threshold = options.snapshot_threshold
         self.arguments = ArgumentsCodec(fn, path="input")
         # As it is now: by the time somebody asks for the hash the file may be another.
         self.source = module_source(fn)
@@ -70,22 +67,17 @@ class Workflow(Generic[P, R]):
 class WorkflowDecorator:
     """What `@workflow(...)` applies to a function."""
 
-    __slots__ = ("_name", "_on_change", "_signals", "_version")
+    __slots__ = ("_options",)
 
-    def __init__(
-        self, name: str | None, version: int, signals: Sequence[Signal[Any]], on_change: OnChange
-    ) -> None:
-        self._name = name
-        self._version = version
-        self._signals = signals
-        self._on_change = on_change
+    def __init__(self, options: WorkflowOptions) -> None:
+        self._options = options
 
     def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]]) -> Workflow[P, R]:
         if not inspect.iscoroutinefunction(fn):
             raise InvalidDefinition(
                 f"@workflow goes on an `async def`, not on {getattr(fn, '__qualname__', repr(fn))}"
             )
-        return Workflow(fn, self._name, self._version, self._signals, self._on_change)
+        return Workflow(fn, self._options)
 
 
 @overload
@@ -96,6 +88,8 @@ def workflow(
     name: str | None = None,
     version: int = 1,
     signals: Sequence[Signal[Any]] = (),
+    retention: timedelta | None = None,
+    snapshot_threshold: int | None = None,
     on_change: OnChange = "replay",
 ) -> WorkflowDecorator: ...
 def workflow(
@@ -105,18 +99,21 @@ def workflow(
     name: str | None = None,
     version: int = 1,
     signals: Sequence[Signal[Any]] = (),
+    retention: timedelta | None = None,
+    snapshot_threshold: int | None = None,
     on_change: OnChange = "replay",
 ) -> Any:
     """Declare a workflow. `name` defaults to the function's; `version` is a whole number from 1.
+
+    `signals` are those that its runs take; every other name is then refused. `retention` is how long
+    an ended run and its history are kept, None for ever. `snapshot_threshold` is after how many events
+    a run's history is compacted, None for the node's setting.
 
     `on_change` says what becomes of open runs when their code changes. "replay": they go on with
     the new code if it does with their history what the old code did, otherwise they wait for a node that
     has theirs. "wait": they wait in any case. "pin": nodes keep the source of every version in the
     database and go on executing it for the runs that began with it.
     """
-    if type(version) is not int or version < 1:
-        raise InvalidDefinition(f"a workflow's version is a whole number from 1, not {version!r}")
-    if on_change not in get_args(OnChange):
-        raise InvalidDefinition(f"on_change is 'replay', 'wait' or 'pin', not {on_change!r}")
-    decorator = WorkflowDecorator(name, version, signals, on_change)
+    options = WorkflowOptions(name, version, signals, retention, snapshot_threshold, on_change)
+    decorator = WorkflowDecorator(options)
     return decorator if fn is None else decorator(fn)
