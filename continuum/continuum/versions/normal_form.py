@@ -92,7 +92,7 @@ def literal(value: object) -> str:
     """Write a constant so that its type and value can be told from the text."""
     if type(value) is int:
         return hex(value)  # decimal digits are limited in number
-    return f"{type(value).__name__} {value!r}"
+    return f"{type(value).__name__} {value!a}"  # as ASCII: Pythons differ in what they think printable
 
 
 def _without_docstring(node: ast.AST, body: list[Any]) -> list[Any]:
