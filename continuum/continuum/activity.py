@@ -10,7 +10,9 @@ import asyncio
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 
@@ -44,10 +46,28 @@ def defined_activities() -> dict[str, Activity[..., Any]]:
     return dict(_DEFINED)
 
 
+_standing_in = ContextVar("_standing_in", default=False)
+
+
+@contextmanager
+def loaded_activities_stand_in() -> Iterator[None]:
+    """Let definitions made in this block be those of the same name that are loaded already.
+
+    For earlier code of a module: what its runs do is journaled by name, and done by today's activities.
+    """
+    token = _standing_in.set(True)
+    try:
+        yield
+    finally:
+        _standing_in.reset(token)
+
+
 class Activity(Generic[P, R]):
     """A function whose calls from a workflow are journaled, retried and resumed."""
 
-    def __init__(self, fn: Callable[P, Any], name: str | None, options: ActivityOptions) -> None:
+    def __init__(
+        self, fn: Callable[P, Any], name: str | None, options: ActivityOptions, *, listed: bool = True
+    ) -> None:
         functools.update_wrapper(self, fn)
         self.fn = fn
         self.name = name or fn.__qualname__
@@ -60,6 +80,8 @@ class Activity(Generic[P, R]):
             raise InvalidDefinition(
                 f"activity {self.name} is async; executor='process' is for plain functions"
             )
+        if not listed:
+            return
         previous = _DEFINED.get(self.name)
         if previous is not None and previous.origin != self.origin:
             raise InvalidDefinition(
@@ -237,4 +259,8 @@ class ActivityDecorator:
     def __call__(self, fn: Callable[..., Any]) -> Any:
         if not inspect.isfunction(fn):
             raise InvalidDefinition(f"@activity goes on a function, not on {fn!r}")
-        return Activity(fn, self._name, self._options)
+        if not _standing_in.get():
+            return Activity(fn, self._name, self._options)
+        return _DEFINED.get(self._name or fn.__qualname__) or Activity(
+            fn, self._name, self._options, listed=False
+        )

@@ -11,6 +11,7 @@ from typing import Any
 from continuum.activity import Activity, defined_activities
 from continuum.errors import InvalidDefinition, InvalidOption
 from continuum.journal.facts import Loaded
+from continuum.versions.pinning import pinned_source
 from continuum.workflow import Workflow
 
 
@@ -26,6 +27,7 @@ class Code:
     ):
         self.workflows: dict[str, Workflow[..., Any]] = {}
         self.loaded: list[Loaded] = []
+        self._unstored = False
         self._labels: dict[tuple[str, str], Workflow[..., Any]] = {}
         self._versions: dict[tuple[str, str], Workflow[..., Any]] = {}
         for workflow in workflows:
@@ -33,6 +35,10 @@ class Code:
         for workflow in self.workflows.values():
             # Two labels may have one content.
             self._versions[workflow.name, workflow.version_hash] = workflow
+        self.pinned = [workflow for workflow in self.all_workflows if workflow.on_change == "pin"]
+        for workflow in self.pinned:
+            pinned_source(workflow)  # told now and not when it is needed
+        self._unstored = bool(self.pinned)
         self._note_loaded()
         self.activities: Mapping[str, Activity[..., Any]] = (
             defined_activities()
@@ -58,6 +64,11 @@ class Code:
         self._versions.setdefault((pinned.name, pinned.version_hash), pinned)
         self._note_loaded()
 
+    def pinned_are_stored(self) -> None:
+        """Let runs of pinned code be claimed: before that nobody could go on with them after a deploy."""
+        self._unstored = False
+        self._note_loaded()
+
     def _add(self, workflow: Workflow[..., Any]) -> None:
         known = self._labels.setdefault((workflow.name, workflow.version), workflow)
         if known is not workflow:
@@ -81,6 +92,7 @@ class Code:
                 takes_others=(name, version) in current and workflow.on_change == "replay",
             )
             for (name, version), workflow in self._versions.items()
+            if not (self._unstored and workflow.on_change == "pin")
         ]
 
 
