@@ -27,6 +27,7 @@ log = logging.getLogger("continuum.recovery")
 
 # Owners renew when the database is back; this is how long takers wait for them.
 GRACE_SECONDS = 0.5
+_LOOKING_BACK = "looking for an earlier life of this node"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +39,27 @@ class WorkerDied:
 
 
 class Recovery(WorkingActor):
-    """Takes leases away from the dead. `boot` is True the first time this node's control process starts."""
+    """Takes leases away from the dead. `boot` is True the first time this node's control process starts.
+
+    `earlier` knows names under which this node lived before, beside its own.
+    """
 
     def __init__(
-        self, journal: Journal, node: NodeId, code: Code, *, boot: bool, draw: Callable[[], float]
+        self,
+        journal: Journal,
+        node: NodeId,
+        code: Code,
+        *,
+        boot: bool,
+        draw: Callable[[], float],
+        earlier: Callable[[str], bool] | None = None,
     ) -> None:
         self._journal = journal
         self._node = node
         self._code = code
         self._boot = boot
         self._draw = draw
+        self._earlier = earlier
         self._check_at: float | None = None
         self._changed = asyncio.Event()
 
@@ -71,14 +83,13 @@ class Recovery(WorkingActor):
             self._changed.set()
 
     async def _after_boot(self) -> None:
-        """Free what an earlier life of this node held, and let fixed code try what was blocked."""
-        for worker, pid in await until_available(
-            partial(self._journal.node_workers, self._node),
-            "looking for an earlier life of this node",
-            self._draw,
-        ):
-            if not is_alive(pid):
-                await self._retire(worker, None, only_expired=False)
+        """Free what earlier lives of this node held, and let fixed code try what was blocked."""
+        for node in await self._lives():
+            for worker, pid in await until_available(
+                partial(self._journal.node_workers, node), _LOOKING_BACK, self._draw
+            ):
+                if not is_alive(pid):
+                    await self._retire(worker, None, only_expired=False)
         freed = await until_available(
             partial(self._journal.unblock, list(self._code.workflows)),
             "trying blocked runs again",
@@ -86,6 +97,17 @@ class Recovery(WorkingActor):
         )
         if freed:
             log.info("%d blocked runs are tried again with the code of this node", freed)
+
+    async def _lives(self) -> list[NodeId]:
+        """Return the names of this node, those under which it died included, and forget the latter."""
+        names = [self._node]
+        if self._earlier is not None:
+            for row in await until_available(self._journal.nodes, _LOOKING_BACK, self._draw):
+                node = NodeId(row.node)
+                if node != self._node and self._earlier(node) and not is_alive(row.pid):
+                    await until_available(partial(self._journal.retire_node, node), _LOOKING_BACK, self._draw)
+                    names.append(node)
+        return names
 
     async def _retire(self, worker: WorkerId, executing: RunId | None, *, only_expired: bool) -> None:
         freed = await until_available(

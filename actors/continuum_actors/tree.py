@@ -11,10 +11,13 @@ handed to the writer). Giving the lease back frees every run, and the journal kn
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from continuum_actors.activity_dispatcher import ActivityDispatcher
 from continuum_actors.dispatcher import Dispatcher
 from continuum_actors.host import Host
 from continuum_actors.journal_writer import JournalWriter
+from continuum_actors.left_out import NoDispatcher, NoSnapshotter, OwnActivities
 from continuum_actors.run_supervisor import RunSupervisor
 from continuum_actors.signal_router import SignalRouter
 from continuum_actors.snapshotter import Snapshotter
@@ -28,24 +31,27 @@ MAX_RESTARTS = 10
 MAX_SECONDS = 30.0
 
 
-def run_host_children(host: Host) -> list[ChildSpec]:
-    """Return what a process that executes runs consists of."""
+def run_host_children(host: Host, without: Collection[str] = ()) -> list[ChildSpec]:
+    """Return what a process that executes runs consists of, but for the children named in `without`."""
+    activities = OwnActivities if "activity_dispatcher" in without else ActivityDispatcher
     return [
         ChildSpec("registry", lambda: RegistryActor(host.registry)),
-        ChildSpec("activity_dispatcher", lambda: ActivityDispatcher(host)),
-        ChildSpec("leaseholders", lambda: _leaseholders(host), shutdown=Shutdown.INFINITY),
+        ChildSpec("activity_dispatcher", lambda: activities(host)),
+        ChildSpec("leaseholders", lambda: _leaseholders(host, without), shutdown=Shutdown.INFINITY),
     ]
 
 
-def _leaseholders(host: Host) -> Supervisor:
+def _leaseholders(host: Host, without: Collection[str]) -> Supervisor:
+    snapshotter = NoSnapshotter if "snapshotter" in without else Snapshotter
+    dispatcher = NoDispatcher if "dispatcher" in without else Dispatcher
     children = [
         ChildSpec("worker_lease", lambda: WorkerLease(host), shutdown=Shutdown.INFINITY),
-        ChildSpec("snapshotter", lambda: Snapshotter(host)),
+        ChildSpec("snapshotter", lambda: snapshotter(host)),
         ChildSpec("journal_writer", lambda: JournalWriter(host)),
         ChildSpec("run_supervisor", lambda: RunSupervisor(host), shutdown=Shutdown.INFINITY),
         ChildSpec("timer_wheel", lambda: TimerWheel(host)),
         ChildSpec("signal_router", lambda: SignalRouter(host)),
-        ChildSpec("dispatcher", lambda: Dispatcher(host)),
+        ChildSpec("dispatcher", lambda: dispatcher(host)),
     ]
     return Supervisor(
         children, strategy=Strategy.ONE_FOR_ALL, max_restarts=MAX_RESTARTS, max_seconds=MAX_SECONDS

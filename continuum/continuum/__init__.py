@@ -46,6 +46,7 @@ from continuum.effects import (
     today,
     uuid4,
 )
+from continuum.embedding import children
 from continuum.engine.retry import Retry
 from continuum.errors import (
     ActivityError,
@@ -120,6 +121,7 @@ __all__ = [
     "activity_context",
     "await_run",
     "cancel",
+    "children",
     "configure",
     "connect",
     "connect_sync",

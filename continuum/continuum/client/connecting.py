@@ -1,17 +1,31 @@
-"""From a DSN, or none, to a client.
+"""From a DSN, or the name of an instance, or neither, to a client.
 
-Without a DSN, neither given nor in CONTINUUM_DSN, it is this user's embedded Postgres,
-whose schema is ours to migrate. A database that was named is only checked.
+An explicit DSN wins. Without one the name is looked up among the instances that run in
+this process, and the default one is wherever `configure` says. What then is left is the
+DSN of CONTINUUM_DSN, or this user's embedded Postgres, whose schema is ours to migrate. A
+database that was named is only checked.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from continuum.client.client import Client
 from continuum.config import default_dsn
 from continuum.embedded import EmbeddedPostgres
+from continuum.errors import InvalidOption
+from continuum.instances import (
+    DEFAULT,
+    DEFAULT_SCHEMA,
+    MemoryPlace,
+    Place,
+    configured_default,
+    find,
+    not_registered,
+)
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.database import checked_dsn
 from continuum.schema import check_schema, migrate_schema
@@ -19,18 +33,63 @@ from continuum.schema import check_schema, migrate_schema
 
 @asynccontextmanager
 async def connect(
-    dsn: str | None = None, *, name: str = "default", schema: str = "continuum", listen: bool = True
+    dsn: str | None = None, *, name: str = DEFAULT, schema: str | None = None, listen: bool = True
 ) -> AsyncIterator[Client]:
-    """Open a client on a database; `listen` False does without LISTEN, which poolers lack."""
-    async with database(dsn) as address:
-        await (check_schema if address == (dsn or default_dsn()) else migrate_schema)(address, schema)
-        journal = PostgresJournal(address, schema=schema, listen=listen)
+    """Open a client on a database, or on the instance of this name that runs in this process.
+
+    `schema` is "continuum" unless given, or the instance's; `listen` False does without
+    LISTEN, which poolers lack.
+    """
+    place = find_place(Place(dsn, name, schema, listen))
+    if isinstance(place, MemoryPlace):
+        if place.loop is not asyncio.get_running_loop():
+            raise InvalidOption(
+                f"instance {name!r} keeps its runs in the memory of another event loop; connect there"
+            )
+        async with Client(place.journal, name=name) as client:
+            yield client
+        return
+    async with database(place.dsn) as address:
+        known = place.schema or DEFAULT_SCHEMA
+        await prepare_schema(place.dsn, address, known)
+        journal = PostgresJournal(address, schema=known, listen=place.listen)
         await journal.open()
         try:
             async with Client(journal, name=name) as client:
                 yield client
         finally:
             await journal.close()
+
+
+def find_place(asked: Place) -> Place | MemoryPlace:
+    """Return where the journal is that was asked for."""
+    if asked.dsn is None and asked.name == DEFAULT and (configured := configured_default()) is not None:
+        asked = replace(
+            configured,
+            schema=asked.schema or configured.schema,
+            listen=asked.listen and configured.listen,
+        )
+    if asked.dsn is not None:
+        return asked
+    instance = find(asked.name)
+    if instance is None:
+        if asked.name != DEFAULT:
+            raise not_registered(asked.name)
+        return asked
+    place = instance.place
+    if isinstance(place, MemoryPlace):
+        return place
+    if asked.schema not in (None, place.schema):
+        raise InvalidOption(
+            f"instance {asked.name!r} has the schema {place.schema!r}, not {asked.schema!r}; "
+            "leave schema out, or pass a dsn"
+        )
+    return replace(place, listen=asked.listen and place.listen)
+
+
+async def prepare_schema(dsn: str | None, address: str, schema: str) -> None:
+    """Check the schema of a database that was named, and migrate that of our own."""
+    await (check_schema if address == (dsn or default_dsn()) else migrate_schema)(address, schema)
 
 
 @asynccontextmanager

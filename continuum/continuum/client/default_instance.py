@@ -1,5 +1,8 @@
 """The default instance: `continuum.configure(dsn=...)`, then `continuum.start(...)` from anywhere.
 
+Where nothing is configured it is the one that `continuum.children()` runs in this process
+under no other name. Which one it is is looked up at every call.
+
 A client belongs to a loop, so each loop that uses these functions gets one of its
 own on first use. `continuum.disconnect()` closes the one of the running loop.
 """
@@ -7,9 +10,9 @@ own on first use. `continuum.disconnect()` closes the one of the running loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 from weakref import WeakKeyDictionary
@@ -27,6 +30,7 @@ from continuum.client.start_options import (
     StartOptions,
 )
 from continuum.errors import InstanceNotRegistered
+from continuum.instances import DEFAULT, Instance, Place, configure_default, configured_default, find
 from continuum.signals import Signal
 from continuum.workflow import Workflow
 
@@ -37,62 +41,79 @@ A = TypeVar("A")
 B = TypeVar("B")
 Ts = TypeVarTuple("Ts")
 
-Connect = Callable[[], AbstractAsyncContextManager[Client]]
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Which instance is the default one: where it was configured to be, and who runs under its name here."""
+
+    place: Place
+    running: Instance | None
 
 
 @dataclass(slots=True)
 class _Connection:
-    """The client of one loop."""
+    """The client of one loop, and what it was opened for."""
 
+    choice: _Choice
     manager: AbstractAsyncContextManager[Client]
     opening: asyncio.Task[Client]
 
-
-@dataclass(slots=True)
-class _Instance:
-    """How to connect, and who is connected."""
-
-    connect: Connect | None = None
-    connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = field(
-        default_factory=WeakKeyDictionary
-    )
+    async def close(self) -> None:
+        await asyncio.wait([self.opening])
+        if self.opening.exception() is None:
+            await self.manager.__aexit__(None, None, None)
 
 
-_default = _Instance()
+_connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = WeakKeyDictionary()
 
 
 def configure(
-    dsn: str | None = None, *, name: str = "default", schema: str = "continuum", listen: bool = True
+    dsn: str | None = None, *, name: str = DEFAULT, schema: str | None = None, listen: bool = True
 ) -> None:
-    """Say where the default instance is. Nothing is connected before the first call that needs it."""
-    _default.connect = lambda: connect(dsn, name=name, schema=schema, listen=listen)
-    _default.connections = WeakKeyDictionary()
+    """Say where the default instance is. Nothing is connected before the first call that needs it.
+
+    With a `name` and no `dsn` it is the instance of that name that runs in this process.
+    """
+    configure_default(Place(dsn, name, schema, listen))
 
 
 async def disconnect() -> None:
     """Close the default instance's client of this loop, if one is open; the next call opens another."""
-    connection = _default.connections.pop(asyncio.get_running_loop(), None)
+    connection = _connections.pop(asyncio.get_running_loop(), None)
     if connection is not None:
-        await asyncio.wait([connection.opening])
-        if connection.opening.exception() is None:
-            await connection.manager.__aexit__(None, None, None)
+        await connection.close()
+
+
+def _chosen() -> _Choice:
+    configured = configured_default()
+    place = configured or Place()
+    running = find(place.name) if place.dsn is None else None
+    if configured is None and running is None:
+        raise InstanceNotRegistered(
+            "there is no default instance; call continuum.configure(dsn=...) first, "
+            "or run continuum.children() in this process"
+        )
+    return _Choice(place, running)
 
 
 async def _client() -> Client:
-    if _default.connect is None:
-        raise InstanceNotRegistered("there is no default instance; call continuum.configure(dsn=...) first")
-    loop = asyncio.get_running_loop()
-    connection = _default.connections.get(loop)
+    choice, loop = _chosen(), asyncio.get_running_loop()
+    connection = _connections.get(loop)
+    if connection is not None and connection.choice != choice:
+        del _connections[loop]
+        await connection.close()
+        connection = _connections.get(loop)
     if connection is None:
-        manager = _default.connect()
-        connection = _Connection(manager, asyncio.create_task(_opened(manager)))
-        _default.connections[loop] = connection
+        place = choice.place
+        manager = connect(place.dsn, name=place.name, schema=place.schema, listen=place.listen)
+        connection = _Connection(choice, manager, asyncio.create_task(_opened(manager)))
+        _connections[loop] = connection
     try:
         return await asyncio.shield(connection.opening)
     except Exception:
         # The next call tries anew.
-        if _default.connections.get(loop) is connection:
-            del _default.connections[loop]
+        if _connections.get(loop) is connection:
+            del _connections[loop]
         raise
 
 

@@ -184,7 +184,7 @@ async def _left(connection: AbstractAsyncContextManager[Client]) -> None:
 
 @contextmanager
 def connect_sync(
-    dsn: str | None = None, *, name: str = "default", schema: str = "continuum", listen: bool = True
+    dsn: str | None = None, *, name: str = "default", schema: str | None = None, listen: bool = True
 ) -> Iterator[SyncClient]:
     """Open a blocking client on a database; see `connect`."""
     thread = LoopThread()

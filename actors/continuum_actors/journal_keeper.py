@@ -1,0 +1,40 @@
+"""The journal keeper: opens a node's journal before its actors start, closes it after they have ended."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+
+from continuum.journal.port import Journal
+from continuum_supervision import Actor, ActorRef, ExitReason
+
+JournalOpening = Callable[[], AbstractAsyncContextManager[Journal]]
+
+# Closings after a kill, which nobody waits for and the loop alone would forget.
+_closing: set[asyncio.Task[None]] = set()
+
+
+class JournalKeeper(Actor):
+    """Holds a journal open for as long as it lives; `opened` is told of it."""
+
+    def __init__(self, opening: JournalOpening, opened: Callable[[Journal], None]) -> None:
+        self._opening = opening
+        self._opened = opened
+        self._exits = AsyncExitStack()
+
+    async def init(self) -> None:
+        async with AsyncExitStack() as exits:
+            self._opened(await exits.enter_async_context(self._opening()))
+            self._exits = exits.pop_all()
+        self.ref.on_exit(self._close_after_a_kill)
+
+    async def terminate(self, reason: ExitReason) -> None:
+        """Close it; everything that uses it has ended."""
+        await self._exits.aclose()
+
+    def _close_after_a_kill(self, ref: ActorRef, reason: ExitReason) -> None:
+        """Of a kill `terminate` does not hear; after one that it has heard of nothing is left to close."""
+        task = asyncio.get_running_loop().create_task(self._exits.aclose())
+        _closing.add(task)
+        task.add_done_callback(_closing.discard)

@@ -1,0 +1,100 @@
+"""Instances that run in this process, by name, and which one is the default.
+
+`continuum.children(name=...)` registers its instance while it runs; `continuum.connect(name=...)`
+finds it here. `continuum.configure` says where the default instance is, which need not run here.
+Nothing is opened or closed here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from continuum.errors import InstanceNotRegistered, InvalidOption
+from continuum.journal.port import Journal
+
+DEFAULT = "default"
+DEFAULT_SCHEMA = "continuum"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a client finds its journal; `dsn` None means what the environment says, `schema` None ours."""
+
+    dsn: str | None = None
+    name: str = DEFAULT
+    schema: str | None = None
+    listen: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPlace:
+    """A journal in memory, which belongs to the loop it was made in."""
+
+    journal: Journal
+    loop: asyncio.AbstractEventLoop
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """An instance that runs here. Compared by identity: one that was started again is another."""
+
+    name: str
+    place: Place | MemoryPlace
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+@dataclass(slots=True)
+class _Known:
+    """What this process knows; names are set and removed in one step, as threads may look."""
+
+    running: dict[str, Instance]
+    configured: Place | None = None
+
+
+_known = _Known({})
+
+
+@contextmanager
+def registered(instance: Instance) -> Iterator[None]:
+    """Let an instance be found by its name for as long as the block lasts."""
+    if _known.running.setdefault(instance.name, instance) is not instance:
+        raise InvalidOption(
+            f"an instance named {instance.name!r} runs in this process already; "
+            "give this one another name with children(name=...)"
+        )
+    try:
+        yield
+    finally:
+        del _known.running[instance.name]
+
+
+def find(name: str) -> Instance | None:
+    """Return the running instance of this name, if there is one."""
+    return _known.running.get(name)
+
+
+def configure_default(place: Place) -> None:
+    """Say where the default instance is from now on."""
+    _known.configured = place
+
+
+def configured_default() -> Place | None:
+    """Return what was configured last, if anything was."""
+    return _known.configured
+
+
+def not_registered(name: str) -> InstanceNotRegistered:
+    """Return the error for a name that nobody has."""
+    names = ", ".join(sorted(_known.running)) or "none"
+    return InstanceNotRegistered(
+        f"no instance named {name!r} runs in this process (running: {names}); "
+        "start it with continuum.children(name=...), or pass a dsn"
+    )
