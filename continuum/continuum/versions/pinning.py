@@ -42,20 +42,21 @@ def load_pinned(stored: bytes, version: str, current: Workflow[..., Any]) -> Wor
         _, qualname, text = unpack_body(stored)
     except (CorruptBody, ValueError) as error:
         raise UnknownVersion(f"the stored source of {what} cannot be read: {error}") from error
+    module = _empty_module(str(text), version, current)
     try:
-        found: object = _execute(str(text), version, current)
-        for part in str(qualname).split("."):
-            found = getattr(found, part)
+        found = _executed(str(text), str(qualname), module)
     except Exception as error:
+        _forget(module)
         reason = f"{type(error).__name__}: {error}"
         raise UnknownVersion(f"the stored source of {what} cannot be loaded here: {reason}") from error
     if not isinstance(found, Workflow) or found.name != current.name or found.version_hash != version:
+        _forget(module)
         raise UnknownVersion(f"the stored source of {what} gives another version; it is not executed")
     return found
 
 
-def _execute(text: str, version: str, current: Workflow[..., Any]) -> ModuleType:
-    """Run a module's text under a name of its own, seen by nobody but who asks for exactly it."""
+def _empty_module(text: str, version: str, current: Workflow[..., Any]) -> ModuleType:
+    """Return a module with a name of its own, seen by nobody but who asks for exactly it."""
     module = ModuleType(f"_continuum_pinned_{version}")
     filename = f"<pinned {current.name} {version}>"
     # Relative imports lead where those of the current code lead.
@@ -65,11 +66,18 @@ def _execute(text: str, version: str, current: Workflow[..., Any]) -> ModuleType
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
     # Dataclasses and type hints look their module up.
     sys.modules[module.__name__] = module
-    try:
-        with loaded_activities_stand_in():
-            exec(compile(text, filename, "exec", dont_inherit=True), module.__dict__)
-    except BaseException:
-        del sys.modules[module.__name__]
-        del linecache.cache[filename]
-        raise
     return module
+
+
+def _forget(module: ModuleType) -> None:
+    del sys.modules[module.__name__]
+    del linecache.cache[str(module.__file__)]
+
+
+def _executed(text: str, qualname: str, module: ModuleType) -> object:
+    with loaded_activities_stand_in():
+        exec(compile(text, str(module.__file__), "exec", dont_inherit=True), module.__dict__)
+    found: object = module
+    for part in qualname.split("."):
+        found = getattr(found, part)
+    return found

@@ -214,7 +214,7 @@ def test_code_without_source_has_versions_too() -> None:
 
 
 def test_a_file_that_changes_under_a_process_does_not_change_what_it_has_loaded(tmp_path: Path) -> None:
-    text = 'from continuum import workflow\n@workflow(name="content.edited")\nasync def flow():\n    return 1\n'
+    text = "from continuum import workflow\n\n@workflow\nasync def flow():\n    return 1\n"
     module = module_of(text, tmp_path)
     loaded: Workflow[..., Any] = module.flow
     Path(str(module.__file__)).write_text(text.replace("return 1", "return 2"), encoding="utf-8")
