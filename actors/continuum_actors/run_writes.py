@@ -10,7 +10,7 @@ from continuum.effects import RunInfo
 from continuum.engine.events import COMMANDS, Event
 from continuum.engine.execution import PendingActivity
 from continuum.engine.ids import NodeId
-from continuum.engine.outcome import Blocked, Cancelled, Completed, Failed, Outcome
+from continuum.engine.outcome import Blocked, Cancelled, Completed, Continued, Failed, Outcome
 from continuum.errors import DurableTermError
 from continuum.journal.event_codec import pack_body
 from continuum.journal.port import ClaimedRun, NewTask, RunState, Transition
@@ -37,8 +37,10 @@ def final_transition(outcome: Outcome, workflow: Workflow[..., Any]) -> Transiti
         case Failed(error):
             kind, text, traceback, _ = describe_error(error)
             return Transition(RunState.FAILED, error=pack_body((kind, text, traceback)))
-        case Cancelled():
-            return Transition(RunState.CANCELLED)
+        case Cancelled(by_parent):
+            return Transition(RunState.CANCELLED, reason="parent_cancelled" if by_parent else None)
+        case Continued():
+            return Transition(RunState.COMPLETED)
         case Blocked(kind, reason):
             return Transition(RunState.BLOCKED, reason=printable(f"{kind}: {reason}"))
         case never:

@@ -19,6 +19,7 @@ from continuum.engine.call_site import Site, user_site
 from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
 from continuum.engine.loop import WorkflowTimer, current
+from continuum.engine.recorded_values import reached_patch, recorded_value
 from continuum.engine.retry import seconds
 from continuum.errors import NotInWorkflow
 from continuum.journal.codec import decode, encode
@@ -78,21 +79,22 @@ def today() -> date:
 
 def _now(site: Site) -> datetime:
     execution = require("continuum.now()")
-    return _EPOCH + timedelta(microseconds=execution.side_effect("now", site, lambda: execution.at))
+    return _EPOCH + timedelta(microseconds=recorded_value(execution, "now", site, lambda: execution.at))
 
 
 def uuid4() -> uuid.UUID:
     """Return a random UUID, journaled."""
     execution = require("continuum.uuid4()")
     return uuid.UUID(
-        bytes=execution.side_effect("uuid4", call_site(1), lambda: execution.draw(16)), version=4
+        bytes=recorded_value(execution, "uuid4", call_site(1), lambda: execution.draw(16)),
+        version=4,
     )
 
 
 def random() -> float:
     """Return a random float in [0, 1), journaled."""
     execution = require("continuum.random()")
-    value: float = _fraction(execution.side_effect("random", call_site(1), lambda: execution.draw(7)))
+    value: float = _fraction(recorded_value(execution, "random", call_site(1), lambda: execution.draw(7)))
     return value
 
 
@@ -107,7 +109,7 @@ def side_effect(read: Callable[[], T]) -> T:
     the workflow as an `ActivityError` with `.type` and `.message`. Other effects inside it are refused.
     """
     execution = require("continuum.side_effect()")
-    data = execution.side_effect("user", call_site(1), lambda: encode(read(), path="side_effect"))
+    data = recorded_value(execution, "user", call_site(1), lambda: encode(read(), path="side_effect"))
     value: T = decode(data, path="side_effect")
     return value
 
@@ -119,7 +121,7 @@ def patched(name: str) -> bool:
     from before it. The first decision per name holds for the run. False outside a workflow.
     """
     execution = current()
-    return False if execution is None else execution.patched(name, call_site(1))
+    return False if execution is None else reached_patch(execution, name, call_site(1))
 
 
 async def sleep(duration: float | timedelta) -> None:

@@ -8,6 +8,9 @@ Engine control signals are not here: they are `BaseException`s that live in
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 
 class ContinuumError(Exception):
     """Base of every exception that Continuum raises on purpose."""
@@ -45,6 +48,21 @@ class InvalidDefinition(ContinuumError):
 
 class InvalidOption(ContinuumError):
     """An option of an instance, a node or a call is unknown or has the wrong type."""
+
+
+class ChildrenTooDeep(ContinuumError):
+    """A run with as many ancestors as a run may have starts a child; nothing was written."""
+
+    def __init__(self, workflow: str, limit: int) -> None:
+        super().__init__(
+            f"{workflow} would have more than {limit} ancestors; start it from a run further up, "
+            "or go on with continue_as_new"
+        )
+        self.workflow = workflow
+        self.limit = limit
+
+    def __reduce__(self) -> tuple[type[ChildrenTooDeep], tuple[str, int]]:
+        return type(self), (self.workflow, self.limit)
 
 
 class InvalidQuery(ContinuumError):
@@ -158,17 +176,33 @@ class ActivityError(ContinuumError):
 
 
 class ChildFailed(ContinuumError):
-    """A child run ended without a result; `state` says how, `type` and `message` why."""
+    """A child run ended without a result.
 
-    def __init__(self, run_id: str, state: str, type: str, message: str) -> None:
-        super().__init__(f"child run {run_id} {state}: {type}: {message}")
+    `type`, `message` and `traceback` are those of the exception it ended with; `cancelled` says that
+    it was stopped instead.
+    """
+
+    def __init__(
+        self, run_id: str, type: str, message: str, traceback: str = "", *, cancelled: bool = False
+    ) -> None:
+        super().__init__(
+            f"child run {run_id} was cancelled"
+            if cancelled
+            else f"child run {run_id} failed: {type}: {message}"
+        )
         self.run_id = run_id
-        self.state = state
         self.type = type
         self.message = message
+        self.traceback = traceback
+        self.cancelled = cancelled
 
-    def __reduce__(self) -> tuple[type[ChildFailed], tuple[str, str, str, str]]:
-        return type(self), (self.run_id, self.state, self.type, self.message)
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(ChildFailed, cancelled=self.cancelled), (
+            self.run_id,
+            self.type,
+            self.message,
+            self.traceback,
+        )
 
 
 class RunFailed(ContinuumError):

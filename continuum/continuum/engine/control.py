@@ -2,7 +2,7 @@
 
 They are `BaseException`s, so `except Exception` cannot eat them; code that
 catches `BaseException` anyway is caught by the sticky flag the execution keeps
-(`Execution.fault`), which is checked after every step.
+(`CommandLog.verdict`), which is checked after every step.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ class Control(BaseException):
 
 
 class Halted(Control):
-    """The run cannot go on as it is; the execution's fault says why."""
+    """The run cannot go on as it is; the execution's verdict says why."""
 
 
 class Closed(Control, GeneratorExit):

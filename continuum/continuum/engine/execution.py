@@ -18,85 +18,82 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from typing import Any
 
-from continuum.engine import impure_read
-from continuum.engine.call_site import Site, caller, where
-from continuum.engine.control import Closed, Control, Halted
+from continuum.engine import step_guard
+from continuum.engine.announcements import Announcements
+from continuum.engine.call_site import Site
+from continuum.engine.command_log import CommandLog
+from continuum.engine.control import Control
 from continuum.engine.due_times import DueTimes
 from continuum.engine.events import COMMANDS, Event, EventType, is_whole
 from continuum.engine.loop import WorkflowLoop, WorkflowTask, WorkflowTimer
-from continuum.engine.messages import corrupt_history, drift, extra_event, leftover, livelock, unasked
-from continuum.engine.outcome import Blocked, Failed, Outcome, outcome_of
-from continuum.engine.pending import Options, PendingActivity, note_attempt, resolve
+from continuum.engine.messages import corrupt_history, extra_event, leftover, livelock, unasked
+from continuum.engine.outcome import Blocked, Cancelled, Failed, Outcome, outcome_of
+from continuum.engine.pending import Options, PendingActivity, PendingChild, end_child, note_attempt, resolve
 from continuum.engine.signal_buffer import SignalBuffer
-from continuum.errors import DeterminismError
 
 __all__ = ["Execution", "PendingActivity"]
 
 log = logging.getLogger("continuum.engine")
 
-# Code that swallows a refusal and asks again, for ever, never gives the process back;
-# refused this often, an effect waits instead of raising.
-REFUSALS = 1_000
-
 # The end of the year 9999 in microseconds: the last moment a timer can be due, whatever was asked for.
 LAST_DUE = 253_402_300_799_000_000
 
 
-class Execution:
-    """One run's code in motion. See the module docstring for how it is driven."""
+class Execution(CommandLog):
+    """One run's code in motion. See the module docstring for how it is driven.
+
+    `definition` is the workflow, which only the public API looks at; `depth` counts the run's ancestors.
+    """
 
     __slots__ = (
-        "_at",
-        "_cancel_requested",
-        "_cursor",
         "_due",
-        "_history",
-        "_log",
-        "_next_seq",
         "_opened",
-        "_patches",
-        "_refusals",
         "_root",
         "_signals",
         "abandoned",
-        "closing",
+        "announced",
+        "cancelled",
+        "children",
+        "compensations",
+        "definition",
+        "depth",
         "draw",
-        "fault",
-        "in_side_effect",
         "info",
         "loop",
         "outcome",
+        "patches",
         "pending",
         "tasks",
         "time",
         "timers",
     )
 
-    def __init__(self, info: Any, draw: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, info: Any, draw: Callable[[int], bytes], definition: Any = None, depth: int = 0
+    ) -> None:
+        super().__init__()
         self.info = info
         self.draw = draw
+        self.definition = definition
+        self.depth = depth
         self.time = 0
-        self.fault: Blocked | None = None
         self.outcome: Outcome | None = None
         self.tasks: set[WorkflowTask[Any]] = set()
         self.pending: dict[int, PendingActivity] = {}
         self.timers: dict[int, WorkflowTimer] = {}
+        # Most runs have none of these four.
+        self.children: dict[int, PendingChild] | None = None
+        self.announced: Announcements | None = None
+        self.patches: dict[str, bool] | None = None
+        self.compensations: dict[Any, None] | None = None
         self.abandoned: list[int] = []
+        # Set once somebody has asked the run to stop.
+        self.cancelled: Cancelled | None = None
         self.loop = WorkflowLoop(self)  # type: ignore[abstract]  # what is missing is set in a loop
         self._root: WorkflowTask[Any] | None = None
-        self._history: Sequence[Event] = ()
-        self._cursor = 0
-        self._next_seq = 0
-        self._at = 0
-        self._log: list[Event] = []
         self._opened: list[PendingActivity] = []
         self._due = DueTimes(self.timers, self.pending)
         self._signals: SignalBuffer | None = None
-        self._patches: dict[str, bool] | None = None
-        self._cancel_requested = False
-        self.in_side_effect = False
-        self.closing = False
-        self._refusals = 0
 
     # Driving.
 
@@ -107,33 +104,45 @@ class Execution:
         self.time = started_at
         # The database clock may have stepped back since; a run's own time never does.
         self._at = max(now, history[-1].at if history else started_at)
-        self._history = history
         self._next_seq = len(history)
+        foreign = False
         for position, event in enumerate(history):
             if event.seq != position or not is_whole(event):
-                self.fault = corrupt_history(position, event)
+                self.verdict = corrupt_history(position, event)
                 program.close()
                 return self._settle()
+            if event.type == EventType.VERSION_CHANGED:
+                foreign = True
+        if foreign:
+            # It says something about the history and is no part of what the code went through.
+            history = [event for event in history if event.type != EventType.VERSION_CHANGED]
+        self._history = history
+        step_guard.active.watch(program)
         # An empty context: what the host keeps in its context variables is not the run's.
         self._root = WorkflowTask(program, loop=self.loop, name=None, context=Context())
-        self._run()
-        while self._cursor < len(history) and self.fault is None:
+        with step_guard.active:
+            self._run()
+            self._replay(self._root)
+        self._history = ()
+        self._cursor = 0
+        return self._settle()
+
+    def _replay(self, root: WorkflowTask[Any]) -> None:
+        history = self._history
+        while self._cursor < len(history) and type(self.verdict) is not Blocked:
             event = history[self._cursor]
-            if self._root.done() or self.outcome is not None:
+            if root.done() or self.outcome is not None or self.verdict is not None:
                 self.outcome = None
-                self.fault = leftover(event)
+                self.verdict = leftover(event)
             elif event.type in COMMANDS:
-                self.fault = extra_event(event)
+                self.verdict = extra_event(event)
             else:
                 self._cursor += 1
                 self.time = event.at
                 if self._feed(event):
                     self._run()
                 else:
-                    self.fault = unasked(event)
-        self._history = ()
-        self._cursor = 0
-        return self._settle()
+                    self.verdict = unasked(event)
 
     def apply(self, type: EventType, body: tuple[Any, ...], *, at: int) -> bool:
         """Journal one answer from outside and run the code; False when nobody waits for it any more."""
@@ -150,14 +159,10 @@ class Execution:
         # The answer comes before whatever the code does about it.
         self._next_seq += 1
         self._log.append(event)
-        self._run()
+        with step_guard.active:
+            self._run()
         self._settle()
         return True
-
-    def take_log(self) -> list[Event]:
-        """Hand over the events journaled since the last call."""
-        events, self._log = self._log, []
-        return events
 
     def take_opened(self) -> list[PendingActivity]:
         """Hand over the activities scheduled since the last call and still wanted."""
@@ -165,6 +170,11 @@ class Execution:
             return []
         opened, self._opened = self._opened, []
         return [activity for activity in opened if activity.seq in self.pending]
+
+    def take_announced(self) -> Announcements | None:
+        """Hand over what the code has told others since the last call: children, stops, published values."""
+        announced, self.announced = self.announced, None
+        return announced
 
     def next_due(self) -> int | None:
         """Return when the earliest timer or retry is due, in microseconds, or None."""
@@ -182,21 +192,7 @@ class Execution:
         self.tasks.clear()
         self.pending.clear()
         self.timers.clear()
-
-    @property
-    def at(self) -> int:
-        """When the current step began on the journal's clock; not the same in a replay."""
-        return self._at
-
-    @property
-    def replaying(self) -> bool:
-        """Whether the code is still going over what it did before."""
-        return self._cursor < len(self._history)
-
-    @property
-    def events_written(self) -> int:
-        """How many events the history has, the ones not yet taken included."""
-        return self._next_seq
+        self.children = None
 
     # Called by workflow code, through the public API.
 
@@ -211,9 +207,9 @@ class Execution:
     ) -> PendingActivity:
         """Ask for an activity or compensation; its result arrives in the returned entry's future."""
         try:
-            event = self._command(type, name, site, (arguments, options))
+            event = self.command(type, name, site, (arguments, options))
         except Control:
-            if self._refusals < REFUSALS:
+            if not self.weary:
                 raise
             unanswered: asyncio.Future[bytes] = asyncio.Future(loop=self.loop)
             return PendingActivity(-1, type, name, arguments, options, definition, unanswered)
@@ -238,47 +234,21 @@ class Execution:
     def start_timer(self, timer: WorkflowTimer, due: int, site: Site) -> int:
         """Start a durable timer that fires at `due` and return its seq."""
         try:
-            event = self._command(EventType.TIMER_STARTED, min(due, LAST_DUE), site, ())
+            event = self.command(EventType.TIMER_STARTED, min(due, LAST_DUE), site, ())
         except Control:
-            if self._refusals < REFUSALS:
+            if not self.weary:
                 raise
             return -1
         self.timers[event.seq] = timer
         self._due.add(event.body[0], event.seq)
         return event.seq
 
-    def side_effect(self, kind: str, site: Site, produce: Callable[[], Any]) -> Any:
-        """Return the journaled value of `produce`, or raise its journaled failure, calling it only once."""
-        self._check()
-        body = self._command(
-            EventType.SIDE_EFFECT, kind, site, (None,) if self.replaying else self._produce(produce)
-        ).body
-        if failure := body[4:]:
-            raise impure_read.raised(*failure)
-        return body[3]
-
-    def patched(self, name: str, site: Site) -> bool:
-        """Return whether the run reached patch `name` first with code that has it."""
-        self._check()
-        if self._patches is None:
-            self._patches = {}
-        known = self._patches.get(name)
-        if known is None:
-            known = True
-            if self.replaying:
-                event = self._history[self._cursor]
-                known = event.type == EventType.PATCHED and event.body[0] == name
-            if known:
-                self._command(EventType.PATCHED, name, site, ())
-            self._patches[name] = known
-        return known
-
     async def next_signal(self, name: str) -> bytes:
         """Return the next signal of that name, waiting for it when there is none."""
         try:
-            self._check()
+            self.check()
         except Control:
-            if self._refusals < REFUSALS:
+            if not self.weary:
                 raise
             await self.loop.create_future()
         return await self._signal_buffer().take(name, self.loop)
@@ -293,52 +263,6 @@ class Execution:
             log.warning("in a workflow: %s", context.get("message"), exc_info=context.get("exception"))
 
     # Inside.
-
-    def _command(self, type: EventType, target: Any, site: Site, rest: tuple[Any, ...]) -> Event:
-        """Match a command against history, or journal it when history has ended.
-
-        Two commands are the same when type, target and calling function agree and
-        they stand at the same place; a timer's target, its due time, is the journal's.
-        """
-        self._check()
-        author = caller(site)
-        cursor = self._cursor
-        if cursor < len(self._history):
-            event = self._history[cursor]
-            body = event.body
-            if (
-                event.type != type
-                or body[1] != author
-                or (body[0] != target and type is not EventType.TIMER_STARTED)
-            ):
-                name = target if isinstance(target, str) else None
-                self.fault = drift(event, type, name, author, where(site))
-                raise Halted
-            self._cursor = cursor + 1
-            return event
-        event = Event(self._next_seq, type, self._at, (target, author, where(site), *rest))
-        self._next_seq += 1
-        self._log.append(event)
-        return event
-
-    def _check(self) -> None:
-        if self.closing:
-            self._refusals += 1
-            raise Closed
-        if self.fault is not None:
-            self._refusals += 1
-            raise Halted
-        if self.in_side_effect:
-            raise DeterminismError(
-                "an effect was used inside side_effect(), where replay would skip it; move it outside"
-            )
-
-    def _produce(self, produce: Callable[[], Any]) -> tuple[Any, ...]:
-        self.in_side_effect = True
-        try:
-            return impure_read.attempt(produce)
-        finally:
-            self.in_side_effect = False
 
     def _signal_buffer(self) -> SignalBuffer:
         if self._signals is None:
@@ -368,10 +292,12 @@ class Execution:
             case EventType.SIGNAL_RECEIVED:
                 self._signal_buffer().deliver(event.body[0], event.body[1])
             case EventType.CANCEL_REQUESTED:
-                if self._cancel_requested or self._root is None:
+                if self.cancelled is not None or self._root is None:
                     return False
-                self._cancel_requested = True
+                self.cancelled = Cancelled(by_parent=bool(event.body))
                 self._root.cancel()
+            case EventType.CHILD_COMPLETED | EventType.CHILD_FAILED | EventType.CHILD_CANCELLED:
+                return self.children is not None and end_child(self.children, event)
             case _:
                 return False
         return True
@@ -383,17 +309,17 @@ class Execution:
             # asyncio re-raises these out of the task; here they are the run's own end.
             self.outcome = Failed(error)
             return
-        if not finished and self.fault is None:
-            self.fault = livelock(self.loop.callbacks_per_step)
+        if not finished and self.verdict is None:
+            self.verdict = livelock(self.loop.callbacks_per_step)
 
     def _settle(self) -> Outcome | None:
         root = self._root
         if self.outcome is not None:
             pass
-        elif self.fault is not None:
-            self.outcome = self.fault
+        elif self.verdict is not None:
+            self.outcome = self.verdict
         elif root is not None and root.done():
-            self.outcome = outcome_of(root, cancel_requested=self._cancel_requested)
+            self.outcome = outcome_of(root, self.cancelled)
         if self.outcome is not None:
             self.close()
         return self.outcome

@@ -111,7 +111,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self._ready: list[events.Handle] = []
 
     def step(self) -> bool:
-        """Run callbacks until none is ready; False when the limit cut it short or a fault ended it."""
+        """Run callbacks until none is ready; False when the limit cut it short or something ended the run."""
         execution = self.execution
         previous = events._get_running_loop()
         events._set_running_loop(self)
@@ -125,7 +125,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                 for handle in batch:
                     if not handle._cancelled:
                         handle._run()
-                        if execution.fault is not None:
+                        if execution.verdict is not None:
                             return False
                 ran += len(batch)
                 if ran > self.callbacks_per_step:

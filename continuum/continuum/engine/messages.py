@@ -14,9 +14,11 @@ def describe(event: Event) -> str:
     match event.type:
         case EventType.ACTIVITY_SCHEDULED | EventType.COMPENSATION_SCHEDULED | EventType.SIDE_EFFECT:
             return f"{name} {event.body[0]} from {event.body[1]}"
+        case EventType.CHILD_STARTED | EventType.RUN_CONTINUED_AS_NEW | EventType.STATE_PUBLISHED:
+            return f"{name} {event.body[0]} from {event.body[1]}"
         case EventType.PATCHED:
             return f"{name} {event.body[0]}"
-        case EventType.TIMER_STARTED:
+        case EventType.TIMER_STARTED | EventType.CHILD_CANCEL_REQUESTED:
             return f"{name} from {event.body[1]}"
         case EventType.SIGNAL_RECEIVED:
             return f"{name} {event.body[0]}"
@@ -26,39 +28,74 @@ def describe(event: Event) -> str:
             return f"{name} of event {event.body[0]}"
 
 
-def drift(expected: Event, type: EventType, name: str | None, caller: str, where: str) -> Blocked:
+def drift(expected: Event, type: EventType, target: object, caller: str, where: str) -> Blocked:
     """The code asks for something else than the journal has at this place."""
-    actual = f"{event_name(type)}{f' {name}' if name else ''} from {caller}"
-    return Blocked(
-        "drift",
+    named = f" {target}" if isinstance(target, str) and type is not EventType.CHILD_CANCEL_REQUESTED else ""
+    actual = f"{event_name(type)}{named} from {caller}"
+    return _drift(
         f"at event {expected.seq} the journal has {describe(expected)}, "
-        f"the code at {where} asks for {actual}; {_DEPLOY}",
+        f"the code at {where} asks for {actual}",
+        expected,
+        actual,
+        where,
+    )
+
+
+def other_input(expected: Event, caller: str, where: str) -> Blocked:
+    """The code starts the run that the journal has, with another input."""
+    actual = f"{event_name(expected.type)} {expected.body[0]} from {caller}, with another input"
+    return _drift(
+        f"at event {expected.seq} the journal has {describe(expected)}, "
+        f"the code at {where} gives it another input",
+        expected,
+        actual,
+        where,
     )
 
 
 def extra_event(event: Event) -> Blocked:
     """The journal has a command that the code did not ask for."""
-    return Blocked(
-        "drift",
-        f"at event {event.seq} the journal has {describe(event)}, the code asks for nothing; {_DEPLOY}",
+    return _drift(
+        f"at event {event.seq} the journal has {describe(event)}, the code asks for nothing",
+        event,
+        "nothing: the code waits",
     )
 
 
 def leftover(event: Event) -> Blocked:
     """The code returned although the journal goes on."""
-    return Blocked(
-        "drift",
-        f"the code has ended, but the journal goes on at event {event.seq} with {describe(event)}; {_DEPLOY}",
+    return _drift(
+        f"the code has ended, but the journal goes on at event {event.seq} with {describe(event)}",
+        event,
+        "nothing: the code has ended",
     )
 
 
 def unasked(event: Event) -> Blocked:
     """The journal answers something that the code never asked."""
-    return Blocked(
-        "drift",
-        f"at event {event.seq} the journal has {describe(event)}, "
-        f"which the code does not wait for; {_DEPLOY}",
+    return _drift(
+        f"at event {event.seq} the journal has {describe(event)}, which the code does not wait for",
+        event,
+        "nothing that waits for it",
     )
+
+
+def goes_on(position: int, asks: str | None) -> Blocked:
+    """The journal ends with the run's own end, the code does not."""
+    actual = asks or "nothing: the code waits"
+    reason = f"the run has ended after event {position - 1}, the code goes on: {actual}; {_DEPLOY}"
+    return Blocked("drift", reason, position, "the end of the run", actual)
+
+
+def unreadable(position: int | None, what: str) -> Blocked:
+    """A value in the journal does not fit what the code wants to read it as."""
+    place = "" if position is None else f"event {position}: "
+    reason = f"the code cannot read what the journal has: {place}{what}; deploy code whose types read it"
+    return Blocked("drift", reason, position)
+
+
+def _drift(what: str, expected: Event, actual: str, where: str | None = None) -> Blocked:
+    return Blocked("drift", f"{what}; {_DEPLOY}", expected.seq, describe(expected), actual, where)
 
 
 def corrupt_history(position: int, event: Event) -> Blocked:

@@ -1,4 +1,4 @@
-"""Activities a run waits for, and what their answers do to them."""
+"""Activities and children a run waits for, and what their answers do to them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from continuum.engine.events import Event, EventType
-from continuum.errors import ActivityError
+from continuum.engine.ids import RunId
+from continuum.errors import ActivityError, ChildFailed
 
 Options: TypeAlias = dict[str, Any] | None
 
@@ -26,6 +27,20 @@ class PendingActivity:
     attempt: int = 1
     crashes: int = 0
     retry_due: int | None = None
+
+
+@dataclass(slots=True)
+class PendingChild:
+    """A child that has not ended, as far as the run knows; `stopping` once it was asked to."""
+
+    seq: int
+    run_id: RunId
+    workflow: str
+    input: bytes
+    close_policy: int
+    definition: Any
+    future: asyncio.Future[bytes] = field(repr=False)
+    stopping: bool = False
 
 
 def resolve(pending: dict[int, PendingActivity], event: Event) -> bool:
@@ -53,4 +68,24 @@ def note_attempt(pending: dict[int, PendingActivity], event: Event) -> bool:
         activity.retry_due = None
         if event.type == EventType.ACTIVITY_CRASHED:
             activity.crashes = event.body[1]
+    return True
+
+
+def end_child(children: dict[int, PendingChild], event: Event) -> bool:
+    """Give a child its end; False when nobody knows of it any more."""
+    child = children.pop(event.body[0], None)
+    if child is None or child.future.done():
+        return False
+    if event.type == EventType.CHILD_COMPLETED:
+        child.future.set_result(event.body[1])
+        return True
+    if event.type == EventType.CHILD_FAILED:
+        _, type, message, traceback = event.body[:4]
+        child.future.set_exception(ChildFailed(child.run_id, type, message, traceback))
+    else:
+        child.future.set_exception(
+            ChildFailed(child.run_id, "CancelledError", "it was cancelled", "", cancelled=True)
+        )
+    # A child that nobody waits for may fail without anybody being told that nobody asked.
+    child.future.exception()
     return True
