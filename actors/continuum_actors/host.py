@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from continuum_actors.signal_router import SignalRouter
     from continuum_actors.snapshotter import Snapshotter
     from continuum_actors.timer_wheel import TimerWheel
+    from continuum_actors.version_registry import VersionRegistry
     from continuum_actors.worker_lease import WorkerLease
 
 
@@ -92,6 +93,7 @@ class Host:
     router: SignalRouter = field(init=False)
     dispatcher: Dispatcher = field(init=False)
     snapshotter: Snapshotter = field(init=False)
+    version_registry: VersionRegistry = field(init=False)
 
     def fraction(self) -> float:
         """Draw a number in [0, 1)."""

@@ -52,3 +52,5 @@ RENEWALS_PER_LEASE = 3
 # Longer than this, an error text helps nobody and burdens every reader.
 ERROR_TEXT_CHARACTERS = 4_000
 TRACEBACK_CHARACTERS = 8_000
+# Runs of pinned code are taken over at boot; a version that another node registered later, this late.
+PINNED_VERSIONS_SECONDS = 30.0
