@@ -18,11 +18,11 @@ import logging
 import math
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from continuum.code import Code
 from continuum.engine.ids import NodeId
-from continuum.journal.port import Journal, NodeFacts
+from continuum.journal.port import Journal, NodeFacts, Worker
 from continuum_actors import limits
 from continuum_actors.backoff import until_available
 from continuum_actors.draining import drain
@@ -33,6 +33,7 @@ from continuum_actors.recovery import Recovery
 from continuum_actors.tree import MAX_RESTARTS, MAX_SECONDS, run_host_children
 from continuum_supervision import (
     NORMAL,
+    ActorRef,
     ChildSpec,
     Crash,
     ExitReason,
@@ -50,12 +51,21 @@ CLOSE_SECONDS = 30.0
 FAREWELL_SECONDS = 5.0
 
 
+@dataclass(slots=True)
+class Remains:
+    """What an earlier life of a node in this process may have left: its worker's lease, an open journal."""
+
+    worker: Worker | None = None
+    closing: set[asyncio.Task[None]] = field(default_factory=set)
+
+
 @dataclass(frozen=True, slots=True)
 class Embedding:
     """What an embedded node is made of; the same for every time it is started.
 
     `earlier` tells the names of nodes that were this one before: processes of this machine
-    and this instance. `without` names the children that are left out.
+    and this instance. `without` names the children that are left out. `remains` is
+    shared by all lives of the node in this process: each clears away what a killed one left.
     """
 
     node: NodeId
@@ -63,7 +73,8 @@ class Embedding:
     code: Code
     settings: Settings
     opening: JournalOpening
-    without: frozenset[str] = frozenset()
+    without: frozenset[str]
+    remains: Remains
 
 
 @dataclass(slots=True)
@@ -102,7 +113,7 @@ class EmbeddedNode(Supervisor):
             [
                 ChildSpec(
                     "journal",
-                    lambda: JournalKeeper(embedding.opening, self._journal_opened),
+                    lambda: JournalKeeper(embedding.opening, self._journal_opened, embedding.remains.closing),
                     shutdown=CLOSE_SECONDS,
                 ),
                 ChildSpec("engine", self._engine, shutdown=Shutdown.INFINITY),
@@ -134,9 +145,20 @@ class EmbeddedEngine(Supervisor):
             ChildSpec("control", self._control, shutdown=Shutdown.INFINITY),
             *run_host_children(self.host, embedding.without),
         ]
+        if embedding.remains.worker is not None:
+            # After a kill nobody has said farewell; the lease actor gives it back before it registers anew.
+            self.host.worker = embedding.remains.worker
         super().__init__(
             children, strategy=Strategy.REST_FOR_ONE, max_restarts=MAX_RESTARTS, max_seconds=MAX_SECONDS
         )
+
+    async def init(self) -> None:
+        self.ref.on_exit(self._leave_behind)
+        await super().init()
+
+    def _leave_behind(self, ref: ActorRef, reason: ExitReason) -> None:
+        if hasattr(self.host, "worker"):
+            self._embedding.remains.worker = self.host.worker
 
     async def terminate(self, reason: ExitReason) -> None:
         """Hand everything over; after a crash at once."""

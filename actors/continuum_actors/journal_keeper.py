@@ -11,19 +11,27 @@ from continuum_supervision import Actor, ActorRef, ExitReason
 
 JournalOpening = Callable[[], AbstractAsyncContextManager[Journal]]
 
-# Closings after a kill, which nobody waits for and the loop alone would forget.
-_closing: set[asyncio.Task[None]] = set()
-
 
 class JournalKeeper(Actor):
-    """Holds a journal open for as long as it lives; `opened` is told of it."""
+    """Holds a journal open for as long as it lives; `opened` is told of it.
 
-    def __init__(self, opening: JournalOpening, opened: Callable[[Journal], None]) -> None:
+    `closing` outlives it: what a killed one leaves to be closed, which its successor waits for.
+    """
+
+    def __init__(
+        self,
+        opening: JournalOpening,
+        opened: Callable[[Journal], None],
+        closing: set[asyncio.Task[None]],
+    ) -> None:
         self._opening = opening
         self._opened = opened
+        self._closing = closing
         self._exits = AsyncExitStack()
 
     async def init(self) -> None:
+        if self._closing:
+            await asyncio.wait(self._closing)
         async with AsyncExitStack() as exits:
             self._opened(await exits.enter_async_context(self._opening()))
             self._exits = exits.pop_all()
@@ -36,5 +44,5 @@ class JournalKeeper(Actor):
     def _close_after_a_kill(self, ref: ActorRef, reason: ExitReason) -> None:
         """Of a kill `terminate` does not hear; after one that it has heard of nothing is left to close."""
         task = asyncio.get_running_loop().create_task(self._exits.aclose())
-        _closing.add(task)
-        task.add_done_callback(_closing.discard)
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)

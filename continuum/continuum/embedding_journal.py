@@ -26,7 +26,7 @@ from continuum.journal.postgres.database import checked_dsn
 from continuum.journal.postgres.statements import statements_for
 from continuum_actors import limits
 from continuum_actors.backoff import until_available
-from continuum_actors.embedded_node import EmbeddedNode, Embedding
+from continuum_actors.embedded_node import EmbeddedNode, Embedding, Remains
 from continuum_actors.host import Settings
 from continuum_actors.journal_keeper import JournalOpening
 from continuum_supervision import ChildSpec, Restart, Shutdown
@@ -42,10 +42,10 @@ def instance_children(options: Checked) -> list[ChildSpec]:
         opening = _in_memory(options.name, MemoryJournal())
         _tell_of_isolated(options.name, code)
     else:
-        if options.dsn is not None:
-            checked_dsn(options.dsn)
         statements_for(options.schema)
         opening = _in_postgres(options)
+
+    remains = Remains()
 
     def node() -> EmbeddedNode:
         # Named when it starts: a server may fork its workers after the options were read.
@@ -58,6 +58,7 @@ def instance_children(options: Checked) -> list[ChildSpec]:
                 settings,
                 opening,
                 options.without,
+                remains,
             )
         )
 
@@ -115,11 +116,14 @@ def _in_memory(name: str, journal: MemoryJournal) -> JournalOpening:
 
 
 def _in_postgres(options: Checked) -> JournalOpening:
+    # What the environment says is read once: a restart must find the journal that it left.
+    dsn = options.dsn or default_dsn()
+    place = Place(dsn, options.name, options.schema, options.listens)
+    if dsn is not None:
+        checked_dsn(dsn)
+
     @asynccontextmanager
     async def opened() -> AsyncIterator[Journal]:
-        # What the environment says is read once a start, so that clients find the same place.
-        dsn = options.dsn or default_dsn()
-        place = Place(dsn, options.name, options.schema, options.listens)
         with registered(Instance(options.name, place)):
             async with database(dsn) as address:
                 journal = PostgresJournal(address, schema=options.schema, listen=options.listens)

@@ -81,8 +81,8 @@ def find(name: str) -> Instance | None:
     return _known.running.get(name)
 
 
-def configure_default(place: Place) -> None:
-    """Say where the default instance is from now on."""
+def configure_default(place: Place | None) -> None:
+    """Say where the default instance is from now on, or with None that nothing is known of it."""
     _known.configured = place
 
 

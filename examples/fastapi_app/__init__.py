@@ -1,0 +1,1 @@
+"""A web shop: FastAPI in front, orders as durable workflows in the same process."""
