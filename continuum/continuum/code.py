@@ -10,7 +10,7 @@ from typing import Any
 
 from continuum.activity import Activity, defined_activities
 from continuum.errors import InvalidDefinition, InvalidOption
-from continuum.journal.facts import Loaded
+from continuum.journal.port import Loaded
 from continuum.versions.pinning import pinned_source
 from continuum.workflow import Workflow
 

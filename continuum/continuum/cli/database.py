@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 import click
 
 from continuum.client import Client, connect
+from continuum.client.connecting import database, prepare_schema
+from continuum.journal.port import Journal
+from continuum.journal.postgres import PostgresJournal
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -44,5 +47,21 @@ def ask(target: Target, question: Callable[[Client], Awaitable[T]]) -> T:
     async def asking() -> T:
         async with connect(target.dsn, schema=target.schema, listen=False) as client:
             return await question(client)
+
+    return asyncio.run(asking())
+
+
+def ask_journal(target: Target, question: Callable[[Journal], Awaitable[T]]) -> T:
+    """Return the answer that the journal itself gives, to what no client asks."""
+
+    async def asking() -> T:
+        async with database(target.dsn) as address:
+            await prepare_schema(target.dsn, address, target.schema)
+            journal = PostgresJournal(address, schema=target.schema, listen=False)
+            await journal.open()
+            try:
+                return await question(journal)
+            finally:
+                await journal.close()
 
     return asyncio.run(asking())

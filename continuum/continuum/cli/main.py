@@ -19,6 +19,7 @@ from continuum.cli.nodes import nodes
 from continuum.cli.running import attributes, cancel, result, signal, start
 from continuum.cli.runs import runs
 from continuum.cli.schema import migrate
+from continuum.cli.versions import versions
 from continuum.errors import ContinuumError
 
 DONE, FAILED = 0, 1
@@ -32,7 +33,7 @@ def continuum() -> None:
     """Durable execution for Python: runs that survive kill -9."""
 
 
-for command in (run_node, start, signal, cancel, result, attributes, runs, nodes, migrate, demo):
+for command in (run_node, start, signal, cancel, result, attributes, runs, nodes, versions, migrate, demo):
     continuum.add_command(command)
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from continuum.cli.database import Target, ask, database_options, json_option
+from continuum.cli.database import Target, ask, ask_journal, database_options, json_option
+from continuum.cli.drift import drift_of, print_drift
 from continuum.cli.printing import print_table
 from continuum.cli.values import named_json, to_json
 from continuum.client import Run
@@ -63,16 +64,20 @@ def list_runs(
 
 @runs.command()
 @click.argument("run")
+@click.option(
+    "--module", "modules", multiple=True, metavar="MODULE", help="Replay RUN against this code. Repeatable."
+)
 @json_option
 @database_options
-def show(run: str, as_json: bool, dsn: str | None, schema: str) -> None:
-    """Show all there is to know of RUN."""
+def show(run: str, modules: tuple[str, ...], as_json: bool, dsn: str | None, schema: str) -> None:
+    """Show all there is to know of RUN, and where its code has drifted from its journal."""
     found = ask(Target(dsn, schema), lambda client: client.get_run(run))
     if as_json:
         click.echo(to_json(found))
         return
     facts = [(name, getattr(found, name)) for name in Run.__dataclass_fields__]
     print_table(("field", "value"), [(name, _shown(value)) for name, value in facts if value is not None])
+    print_drift(ask_journal(Target(dsn, schema), lambda journal: drift_of(journal, run, modules)))
 
 
 @runs.command()

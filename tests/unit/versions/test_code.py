@@ -9,7 +9,7 @@ import pytest
 from continuum import Workflow, workflow
 from continuum.code import Code
 from continuum.errors import InvalidDefinition
-from continuum.journal.facts import Loaded
+from continuum.journal.composition import Loaded
 
 
 def labelled(label: int, answer: int = 0, name: str = "code.flow") -> Workflow[[], int]:

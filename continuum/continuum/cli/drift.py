@@ -1,0 +1,95 @@
+"""Drift on a terminal: journal and code beside each other, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from continuum.cli.printing import print_table
+from continuum.code import load_code
+from continuum.engine.ids import RunId
+from continuum.errors import RunNotFound
+from continuum.journal.port import Journal
+from continuum.versions.drift import Row, diff, sides_told
+from continuum.versions.gate import Finding, inspect_run
+
+
+def print_findings(found: Sequence[Finding]) -> None:
+    """Print what a deploy would leave behind."""
+    if not found:
+        click.echo("every open run would go on")
+        return
+    print_table(
+        ("run", "workflow", "problem", "event", "journal", "code", "where"),
+        [
+            (
+                finding.run_id,
+                finding.workflow,
+                finding.problem,
+                "" if finding.sides is None else str(finding.sides.position),
+                finding.reason if finding.sides is None else finding.sides.journal,
+                "" if finding.sides is None else finding.sides.code,
+                "" if finding.sides is None else finding.sides.where,
+            )
+            for finding in found
+        ],
+    )
+    # Runs of one kind part in the same place.
+    for suggestion in dict.fromkeys(finding.suggestion for finding in found if finding.suggestion):
+        click.echo(f"\nsuggested, so that old runs go on:\n\n{suggestion}")
+    click.echo(f"\n{len(found)} open runs would not go on", err=True)
+
+
+def finding_facts(finding: Finding) -> dict[str, Any]:
+    """Return a finding for JSON."""
+    sides = finding.sides
+    return {
+        "run_id": finding.run_id,
+        "workflow": finding.workflow,
+        "version": finding.version,
+        "problem": finding.problem,
+        "reason": finding.reason,
+        "event": None if sides is None else sides.position,
+        "journal": None if sides is None else sides.journal,
+        "code": None if sides is None else sides.code,
+        "where": None if sides is None else sides.where,
+        "line": finding.line,
+        "suggestion": finding.suggestion,
+    }
+
+
+async def drift_of(journal: Journal, run_id: str, modules: Sequence[str]) -> list[tuple[str, Sequence[Row]]]:
+    """Return why a run cannot go on: sentences, each with its diff (empty when it is about something else).
+
+    With modules the run is replayed against their code; without, what nodes have noted is told.
+    """
+    known = RunId(run_id)
+    row = await journal.get_run(known)
+    if row is None:
+        raise RunNotFound(run_id)
+    if modules:
+        history = (await journal.load([known]))[known]
+        finding = await inspect_run(journal, load_code(modules), row, history)
+        return [] if finding is None else [(finding.reason, finding.rows)]
+    if row.state.terminal:
+        return []
+    told = [] if row.reason is None else [row.reason]
+    told += [f"version {one.version} was refused: {one.reason}" for one in await journal.refusals(known)]
+    parted = [(reason, sides_told(reason)) for reason in told]
+    if not any(sides for _, sides in parted):
+        return [(reason, ()) for reason in told]
+    history = (await journal.load([known]))[known]
+    return [(reason, () if sides is None else diff(history, sides)) for reason, sides in parted]
+
+
+def print_drift(found: Sequence[tuple[str, Sequence[Row]]]) -> None:
+    """Print what `drift_of` has found."""
+    for reason, rows in found:
+        click.echo(f"\n{reason}")
+        if rows:
+            print_table(
+                ("event", "", "journal", "code"),
+                [(str(row.seq), "≠" if row.differs else "", row.journal, row.code) for row in rows],
+            )

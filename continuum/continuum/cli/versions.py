@@ -1,0 +1,145 @@
+"""`continuum versions list`, `check` and `gc`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import click
+
+from continuum.cli.database import Target, ask_journal, database_options, json_option
+from continuum.cli.drift import finding_facts, print_findings
+from continuum.cli.printing import print_table
+from continuum.cli.values import to_json
+from continuum.client.readable import at
+from continuum.code import Code, load_code
+from continuum.journal.port import Journal, VersionRow
+from continuum.versions.gate import Finding, findings, loadable
+
+DONE, NOT_READY = 0, 1
+
+
+@click.group(no_args_is_help=False)
+def versions() -> None:
+    """Look at the versions of workflow code that runs are of."""
+
+
+@versions.command(name="list")
+@json_option
+@database_options
+def list_versions(as_json: bool, dsn: str | None, schema: str) -> None:
+    """List every version that a node has loaded or an open run is of."""
+    rows = sorted(ask_journal(Target(dsn, schema), lambda journal: journal.versions()), key=_by_age)
+    if as_json:
+        click.echo(to_json([_facts(row) for row in rows]))
+        return
+    print_table(
+        ("workflow", "label", "version", "open_runs", "module", "registered"),
+        [
+            (row.workflow, row.label, row.version, str(row.open_runs), row.module, _registered(row))
+            for row in rows
+        ],
+    )
+
+
+@versions.command()
+@click.argument("modules", nargs=-1, required=True, metavar="MODULE...")
+@click.option("--live", is_flag=True, help="Replay the history of every open run against the code of MODULE.")
+@json_option
+@database_options
+@click.pass_context
+def check(
+    context: click.Context, modules: tuple[str, ...], live: bool, as_json: bool, dsn: str | None, schema: str
+) -> None:
+    """Tell whether a node that serves MODULE could go on with every open run; exit 1 if not.
+
+    Without --live each run's very version has to be in MODULE, or kept in the database by
+    on_change="pin". With --live it is enough that the code does what the run's history says.
+    """
+    code = load_code(modules)
+    target = Target(dsn, schema)
+    ready = _check_live(target, code, as_json) if live else _check_versions(target, code, as_json)
+    context.exit(DONE if ready else NOT_READY)
+
+
+def _check_versions(target: Target, code: Code, as_json: bool) -> bool:
+    async def looking(journal: Journal) -> list[tuple[VersionRow, str]]:
+        return [
+            (row, await loadable(journal, code, row)) for row in await journal.versions() if row.open_runs
+        ]
+
+    found = sorted(ask_journal(target, looking), key=lambda entry: _by_age(entry[0]))
+    ready = all(status != "missing" for _, status in found)
+    if as_json:
+        click.echo(to_json({"ready": ready, "versions": [{**_facts(row), "status": s} for row, s in found]}))
+        return ready
+    print_table(
+        ("workflow", "label", "version", "open_runs", "status"),
+        [(row.workflow, row.label, row.version, str(row.open_runs), status) for row, status in found],
+    )
+    return ready
+
+
+def _check_live(target: Target, code: Code, as_json: bool) -> bool:
+    async def looking(journal: Journal) -> list[Finding]:
+        return [finding async for finding in findings(journal, code)]
+
+    found = ask_journal(target, looking)
+    if as_json:
+        click.echo(to_json({"ready": not found, "runs": [finding_facts(finding) for finding in found]}))
+    else:
+        print_findings(found)
+    return not found
+
+
+@versions.command()
+@click.option("--dry-run", is_flag=True, help="Only tell what would be forgotten.")
+@json_option
+@database_options
+def gc(dry_run: bool, as_json: bool, dsn: str | None, schema: str) -> None:
+    """Forget versions that no open run is of, but for the latest of each workflow."""
+
+    async def collecting(journal: Journal) -> tuple[Sequence[VersionRow], int]:
+        dead = forgettable(await journal.versions())
+        pairs = [(row.workflow, row.version) for row in dead]
+        return dead, 0 if dry_run or not pairs else await journal.forget_versions(pairs)
+
+    dead, forgotten = ask_journal(Target(dsn, schema), collecting)
+    if as_json:
+        click.echo(to_json({"forgotten": forgotten, "versions": [_facts(row) for row in dead]}))
+        return
+    print_table(("workflow", "label", "version"), [(row.workflow, row.label, row.version) for row in dead])
+    click.echo(f"{len(dead)} would be forgotten" if dry_run else f"{forgotten} forgotten", err=True)
+
+
+def forgettable(rows: Iterable[VersionRow]) -> list[VersionRow]:
+    """Return the versions without open runs; the latest of a workflow stays, new runs may become of it."""
+    latest: dict[str, VersionRow] = {}
+    dead: list[VersionRow] = []
+    for row in sorted(rows, key=_by_age):
+        previous = latest.get(row.workflow)
+        if previous is not None and not previous.open_runs:
+            dead.append(previous)
+        latest[row.workflow] = row
+    return dead
+
+
+def _by_age(row: VersionRow) -> tuple[str, int, str]:
+    return row.workflow, row.registered_at, row.version
+
+
+def _registered(row: VersionRow) -> str:
+    # A version that runs have and nobody has noted.
+    return at(row.registered_at).isoformat(timespec="seconds") if row.registered_at else ""
+
+
+def _facts(row: VersionRow) -> dict[str, Any]:
+    return {
+        "workflow": row.workflow,
+        "label": row.label,
+        "version": row.version,
+        "open_runs": row.open_runs,
+        "module": row.module,
+        "registered_at": at(row.registered_at) if row.registered_at else None,
+        "signals": row.signals,
+    }

@@ -1,0 +1,159 @@
+"""The gate before a deploy: which open runs could code on disk not go on with?
+
+Everything is read, nothing written, and memory holds a few histories at a time.
+"""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from continuum.code import Code
+from continuum.effects import RunInfo
+from continuum.engine.dry_pass import dry_pass
+from continuum.engine.events import Event
+from continuum.engine.outcome import Blocked
+from continuum.errors import DurableTermError, UnknownVersion
+from continuum.journal.port import Journal, Query, RunRow, RunState, VersionRow
+from continuum.versions.drift import Row, Sides, diff, sides_of, suggestion
+from continuum.versions.pinning import load_pinned
+from continuum.workflow import Workflow
+
+# Rows are small, histories are not.
+PAGE_RUNS = 100
+HISTORIES = 8
+
+OPEN = [RunState.RUNNING, RunState.SUSPENDED, RunState.BLOCKED]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A run that the code could not go on with, and what might be done.
+
+    `problem` is "missing" (no such workflow), "waits" (its version is not there, and the workflow's
+    policy is to wait for it), "drift" or "corrupt". A drift has its two sides, the history around
+    the place where they part, the line of code, and a block of code that would suit both.
+    """
+
+    run_id: str
+    workflow: str
+    version: str
+    problem: str
+    reason: str
+    sides: Sides | None = None
+    rows: Sequence[Row] = ()
+    line: str = ""
+    suggestion: str = ""
+
+
+async def loadable(journal: Journal, code: Code, row: VersionRow) -> str:
+    """Tell whether a version is "loaded", "pinned" (loadable from its stored source) or "missing"."""
+    if code.knows(row.workflow, row.version):
+        return "loaded"
+    return "missing" if await _pinned(journal, code, row.workflow, row.version) is None else "pinned"
+
+
+async def findings(journal: Journal, code: Code) -> AsyncIterator[Finding]:
+    """Yield every open run that the code could not go on with, oldest first."""
+    after: tuple[Any, str] | None = None
+    while True:
+        query = Query(None, [("state", "in", OPEN)], ("started_at", False), PAGE_RUNS, after)
+        page = await journal.query(query)
+        for start in range(0, len(page), HISTORIES):
+            async for finding in _among(journal, code, page[start : start + HISTORIES]):
+                yield finding
+        if len(page) < PAGE_RUNS:
+            return
+        after = page[-1].started_at, page[-1].id
+
+
+async def _among(journal: Journal, code: Code, rows: Sequence[RunRow]) -> AsyncIterator[Finding]:
+    histories = await journal.load([row.id for row in rows])
+    for row in rows:
+        finding = await inspect_run(journal, code, row, histories[row.id])
+        if finding is not None:
+            yield finding
+
+
+async def inspect_run(journal: Journal, code: Code, row: RunRow, history: Sequence[Event]) -> Finding | None:
+    """Return why the code could not go on with a run, None when it could."""
+    current = code.workflows.get(row.workflow)
+    if current is None:
+        return _finding(row, "missing", f"no workflow named {row.workflow!r} is defined there")
+    workflow: Workflow[..., Any] | None = code.workflow_for(row.workflow, row.version)
+    if (
+        row.version is not None
+        and current.on_change != "replay"
+        and not code.knows(row.workflow, row.version)
+    ):
+        workflow = await _pinned(journal, code, row.workflow, row.version)
+        if workflow is None:
+            reason = f'with on_change="{current.on_change}" it waits for a node that has its own version'
+            return _finding(row, "waits", reason)
+    assert workflow is not None
+    fault = fault_of(workflow, row, history)
+    return None if fault is None else _told(row, workflow, history, fault)
+
+
+def fault_of(workflow: Workflow[..., Any], row: RunRow, history: Sequence[Event]) -> Blocked | None:
+    """Return why this code cannot go on with a run's history, None when it can."""
+    try:
+        args, kwargs = workflow.arguments.decode_call(row.input)
+    except DurableTermError as error:
+        return Blocked("drift", f"the code cannot read its input: {error}")
+    return dry_pass(
+        workflow.fn(*args, **kwargs),
+        history,
+        RunInfo(row.id, row.workflow, workflow.version, row.namespace, 1, row.parent, row.trace_context),
+        started_at=row.started_at,
+        now=row.updated_at,
+        definition=workflow,
+    )
+
+
+async def _pinned(journal: Journal, code: Code, name: str, version: str) -> Workflow[..., Any] | None:
+    """Return a version from its stored source, as a node with this code would load it."""
+    current = code.workflows.get(name)
+    if current is None or current.on_change != "pin":
+        return None
+    source = await journal.version_source(name, version)
+    if source is None:
+        return None
+    try:
+        code.keep(load_pinned(source, version, current))
+    except UnknownVersion:
+        return None
+    return code.workflow_for(name, version)
+
+
+def _told(row: RunRow, workflow: Workflow[..., Any], history: Sequence[Event], fault: Blocked) -> Finding:
+    sides = sides_of(fault)
+    if sides is None:
+        return _finding(row, fault.kind, fault.reason)
+    line = source_line(workflow, sides.where)
+    return Finding(
+        row.id,
+        row.workflow,
+        row.version or "",
+        fault.kind,
+        fault.reason,
+        sides,
+        diff(history, sides),
+        line,
+        suggestion(row.workflow, history, sides, line),
+    )
+
+
+def _finding(row: RunRow, problem: str, reason: str) -> Finding:
+    return Finding(row.id, row.workflow, row.version or "", problem, reason)
+
+
+def source_line(workflow: Workflow[..., Any], where: str) -> str:
+    """Return the line of code that a message names by the end of its path; "" when it is in another file."""
+    short, _, number = where.rpartition(":")
+    filename = workflow.fn.__code__.co_filename
+    if not short or not filename.replace("\\", "/").endswith(short):
+        return ""
+    return linecache.getline(filename, int(number)).strip()

@@ -1,0 +1,85 @@
+"""Drift as two sides: read back from its sentence, shown as a diff, answered with a patch."""
+
+from __future__ import annotations
+
+import pytest
+
+from continuum.engine import messages
+from continuum.engine.events import Event, EventType
+from continuum.engine.outcome import Blocked
+from continuum.versions.drift import Row, Sides, diff, sides_of, sides_told, suggestion
+
+CHARGE = Event(3, EventType.ACTIVITY_SCHEDULED, 0, ("shop.charge", "order", "shop/flows.py:9", b"", None))
+CHARGED = Event(4, EventType.ACTIVITY_COMPLETED, 0, (3, b""))
+SLEEP = Event(5, EventType.TIMER_STARTED, 0, (10, "order", "shop/flows.py:10"))
+NOW = Event(0, EventType.SIDE_EFFECT, 0, ("now", "order", "shop/flows.py:7", 1))
+
+ASKED = messages.drift(CHARGE, EventType.ACTIVITY_SCHEDULED, "shop.ship", "order", "shop/flows.py:8")
+
+
+@pytest.mark.parametrize(
+    ("fault", "where"),
+    [
+        (ASKED, "shop/flows.py:8"),
+        (messages.drift(CHARGE, EventType.TIMER_STARTED, 10, "order", "shop/flows.py:8"), "shop/flows.py:8"),
+        (messages.other_input(CHARGE, "order", "shop/flows.py:8"), "shop/flows.py:8"),
+        (messages.extra_event(CHARGE), ""),
+        (messages.leftover(CHARGE), ""),
+        (messages.unasked(CHARGE), ""),
+    ],
+)
+def test_what_was_journaled_as_a_sentence_has_two_sides_again(fault: Blocked, where: str) -> None:
+    told = sides_told(f"drift: {fault.reason}")
+    assert told is not None
+    assert (told.position, told.journal, told.where) == (
+        3,
+        "activity_scheduled shop.charge from order",
+        where,
+    )
+    known = sides_of(fault)
+    assert known is not None
+    assert (known.position, known.journal, known.where) == (told.position, told.journal, told.where)
+    assert told.code in known.code
+
+
+def test_a_sentence_that_was_cut_short_is_read_as_far_as_it_goes() -> None:
+    cut = f"drift: {ASKED.reason}"[: ASKED.reason.index("; ") + 7]
+    told = sides_told(cut)
+    assert told is not None
+    assert told.code == "activity_scheduled shop.ship from order"
+
+
+@pytest.mark.parametrize("fault", [messages.livelock(3), messages.corrupt_history(3, CHARGED)])
+def test_other_faults_have_no_sides(fault: Blocked) -> None:
+    assert sides_of(fault) is None
+    assert sides_told(fault.reason) is None
+
+
+def test_a_diff_shows_commands_before_and_after_the_place() -> None:
+    sides = sides_of(ASKED)
+    assert sides is not None
+    charge, ship = "activity_scheduled shop.charge from order", "activity_scheduled shop.ship from order"
+    assert diff([NOW, CHARGE, CHARGED, SLEEP], sides) == [
+        Row(0, "side_effect now from order", "side_effect now from order", False),
+        Row(3, charge, f"{ship} at shop/flows.py:8", True),
+        Row(5, "timer_started from order", "", False),
+    ]
+
+
+def test_a_patch_has_the_new_line_and_what_the_journal_knows_of_the_old() -> None:
+    sides = Sides(3, "", "activity_scheduled shop.ship from order", "shop/flows.py:8")
+    assert suggestion("order", [NOW, CHARGE], sides, "  await ship(order)") == (
+        'if continuum.patched("order-3"):\n'
+        "    await ship(order)\n"
+        "else:\n"
+        "    await shop.charge(...)  # runs from before the change do this"
+    )
+
+
+def test_a_patch_for_what_was_taken_out_puts_it_back_for_old_runs() -> None:
+    sides = sides_of(messages.leftover(SLEEP))
+    assert sides is not None
+    assert suggestion("order", [SLEEP], sides, "") == (
+        'if not continuum.patched("order-5"):\n'
+        "    await continuum.sleep(...)  # runs from before the change do this"
+    )
