@@ -185,14 +185,14 @@ class ActivityDispatcher(Actor):
         if dispatch > 1:
             attempt.context.resume_from((await self._beats_of(attempt.run_id)).get(attempt.seq))
         if attempt.key is None:
-            return await attempt.run(self._threads, self._kill)
+            return await attempt.run(self._threads, self._kill, self.clock)
         name = attempt.definition.name
         known = await until_available(
             partial(journal.recall, name, attempt.key), "looking up an idempotency key", self._host.fraction
         )
         if known is not None:
             return known
-        result = await attempt.run(self._threads, self._kill)
+        result = await attempt.run(self._threads, self._kill, self.clock)
         return await until_available(
             partial(journal.remember, name, attempt.key, attempt.run_id, result),
             "recording a result",

@@ -11,11 +11,13 @@ import sys
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from continuum.activity import Activity
 from continuum.activity_context import ActivityContext, enter_activity
 from continuum.engine.ids import RunId
+from continuum_supervision import Cancellable, Clock
 
 Beat = Callable[[RunId, int, bytes], None]
 
@@ -46,18 +48,35 @@ class HardKill:
             faulthandler.cancel_dump_traceback_later()
 
 
-class _Clock:
-    """A timeout that begins when the work does."""
+class _Limit:
+    """A timeout on the clock of the actors, which begins when the work does."""
 
-    def __init__(self, seconds: float) -> None:
-        self.timeout = asyncio.timeout(None)
-        self.over = False
+    def __init__(self, seconds: float, clock: Clock) -> None:
+        self._timeout = asyncio.timeout(None)
         self._seconds = seconds
+        self._clock = clock
+        self._alarm: Cancellable | None = None
+        self._over = False
+
+    async def __aenter__(self) -> Self:
+        await self._timeout.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+        await self._timeout.__aexit__(kind, error, trace)
 
     def start(self) -> None:
         """The work begins now; it may be given up already."""
-        if not self.over:
-            self.timeout.reschedule(asyncio.get_running_loop().time() + self._seconds)
+        if not self._over:
+            self._alarm = self._clock.call_later(self._seconds, self._expire)
+
+    def _expire(self) -> None:
+        self._timeout.reschedule(asyncio.get_running_loop().time())
 
 
 class Attempt:
@@ -103,7 +122,7 @@ class Attempt:
             lambda data: _in_loop(loop, beat, run_id, seq, data),
         )
 
-    async def run(self, threads: Executor, kill: HardKill | None) -> bytes:
+    async def run(self, threads: Executor, kill: HardKill | None, clock: Clock) -> bytes:
         """Run it and return the encoded result; raises what it raises, `TimeoutError` when out of time.
 
         The time of a `def` activity begins when a thread has taken the call.
@@ -112,12 +131,16 @@ class Attempt:
         args, kwargs = self.enter()
         if not definition.is_async:
             here = contextvars.copy_context()
-            value = await self._in_thread(threads, kill, lambda: here.run(definition.fn, *args, **kwargs))
+            call = functools.partial(here.run, definition.fn, *args, **kwargs)
+            value = await self._in_thread(threads, kill, clock, call)
         elif kill is not None and self._timeout is not None:
             with kill.after(self._timeout):
                 value = await definition.fn(*args, **kwargs)
+        elif self._timeout is None:
+            value = await definition.fn(*args, **kwargs)
         else:
-            async with asyncio.timeout(self._timeout):
+            async with _Limit(self._timeout, clock) as limit:
+                limit.start()
                 value = await definition.fn(*args, **kwargs)
         return definition.encode_result(value)
 
@@ -127,18 +150,16 @@ class Attempt:
         enter_activity(self.context)
         return call
 
-    async def _in_thread(self, threads: Executor, kill: HardKill | None, call: Callable[[], Any]) -> Any:
+    async def _in_thread(
+        self, threads: Executor, kill: HardKill | None, clock: Clock, call: Callable[[], Any]
+    ) -> Any:
         loop, seconds = asyncio.get_running_loop(), self._timeout
         if seconds is None:
             return await loop.run_in_executor(threads, call)
         if kill is not None:
             return await loop.run_in_executor(threads, lambda: _within(kill, seconds, call))
-        clock = _Clock(seconds)
-        try:
-            async with clock.timeout:
-                return await loop.run_in_executor(threads, lambda: _timed(loop, clock, call))
-        finally:
-            clock.over = True
+        async with _Limit(seconds, clock) as limit:
+            return await loop.run_in_executor(threads, lambda: _timed(loop, limit, call))
 
 
 def start_task(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
@@ -148,8 +169,8 @@ def start_task(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop)
     return loop.create_task(work)
 
 
-def _timed(loop: asyncio.AbstractEventLoop, clock: _Clock, call: Callable[[], Any]) -> Any:
-    loop.call_soon_threadsafe(clock.start)
+def _timed(loop: asyncio.AbstractEventLoop, limit: _Limit, call: Callable[[], Any]) -> Any:
+    loop.call_soon_threadsafe(limit.start)
     return call()
 
 

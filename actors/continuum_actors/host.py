@@ -68,6 +68,7 @@ class Settings:
     snapshot_events: int = limits.SNAPSHOT_EVENTS
     activity_threads: int = limits.ACTIVITY_THREADS
     claimed_tasks: int = limits.CLAIMED_TASKS
+    longest_nap: float = limits.LONGEST_NAP_SECONDS
 
 
 @dataclass(slots=True)

@@ -20,6 +20,8 @@ REASON_CHARACTERS = 500
 # Notifications are hints; this bounds what a lost one can delay. A lost connection is noticed by
 # itself and followed by a look, so only a hint dropped on a healthy one waits this long.
 POLL_SECONDS = 10.0
+# The timer wheel looks again at least this often: the journal's clock and ours may drift apart.
+LONGEST_NAP_SECONDS = 10.0
 # Without LISTEN the poll alone carries every wake.
 DEAF_POLL_SECONDS = 0.25
 # A database that is down is asked again this soon, and this late.

@@ -15,8 +15,6 @@ from continuum_actors.host import Host
 from continuum_supervision import Actor, ActorRef, Cancellable, ExitReason
 
 _DUE = say.TimerDue()
-# The wheel looks again at least this often: the journal's clock and ours may drift apart.
-LONGEST_NAP_SECONDS = 10.0
 # Rebuilding a small heap saves nothing.
 SMALLEST_REBUILD = 1_000
 
@@ -74,4 +72,4 @@ class TimerWheel(Actor):
         if heap:
             self._alarm_due = heap[0][0]
             delay = (self._alarm_due - self._host.journal.now()) / 1e6
-            self._alarm = self.send_after(min(max(delay, 0.0), LONGEST_NAP_SECONDS), _DUE)
+            self._alarm = self.send_after(min(max(delay, 0.0), self._host.settings.longest_nap), _DUE)
