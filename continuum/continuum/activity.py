@@ -14,17 +14,19 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
+from typing import Any, Generic, Literal, ParamSpec, TypeAlias, TypeVar, cast, overload
 
+from continuum.activity_calls import CompensatedActivity, ConfiguredActivity, Deferred
 from continuum.engine.call_site import Site
+from continuum.engine.compact_replay import AHEAD, result_ahead
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 from continuum.engine.loop import current
 from continuum.engine.pending import Options
 from continuum.engine.retry import Retry
-from continuum.errors import InvalidDefinition
+from continuum.errors import DurableTermError, InvalidDefinition
 from continuum.journal.arguments import ArgumentsCodec, resolve_hints
-from continuum.journal.codec import Decoder, decoder_for, encode
+from continuum.journal.codec import Decoder, decoder_for, encode, fitter_for
 from continuum.policy import (
     ActivityOptions,
     IdempotencyKey,
@@ -37,6 +39,9 @@ from continuum.policy import (
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Compensation: TypeAlias = Deferred[Any] | Callable[[R], Coroutine[Any, Any, Any]]
+"""What undoes a call: a call that is known already, or an activity that takes the result."""
 
 _DEFINED: dict[str, Activity[..., Any]] = {}
 
@@ -105,6 +110,7 @@ class Activity(Generic[P, R]):
         frame = sys._getframe(1)
         return self.perform(execution, (frame.f_code, frame.f_lineno), args, kwargs)
 
+    @overload
     def options(
         self,
         *,
@@ -115,13 +121,37 @@ class Activity(Generic[P, R]):
         priority: int | None = None,
         executor: Literal["thread", "process"] | None = None,
         at_most_once: bool | None = None,
-    ) -> ConfiguredActivity[P, R]:
-        """Return this activity with some options changed for the calls made through it."""
-        given = locals().copy()
-        del given["self"]
+        compensate: None = None,
+    ) -> ConfiguredActivity[P, R]: ...
+    @overload
+    def options(
+        self,
+        *,
+        retry: Retry | None = None,
+        timeout: float | timedelta | None = None,
+        idempotency_key: IdempotencyKey | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        executor: Literal["thread", "process"] | None = None,
+        at_most_once: bool | None = None,
+        compensate: Compensation[R],
+    ) -> CompensatedActivity[P, R]: ...
+    def options(
+        self,
+        *,
+        compensate: Compensation[R] | None = None,
+        **given: Any,
+    ) -> ConfiguredActivity[P, R] | CompensatedActivity[P, R]:
+        """Return this activity with some options changed for the calls made through it.
+
+        `compensate` is what undoes the call: `undo.bind(...)`, or an activity that takes the call's
+        result alone. Such a call returns an `ActivityRef`, and is noted for `continuum.compensate_all()`
+        and for the `saga` block around it.
+        """
         options = make_options(self.defaults, given)
         check_key_template(options.idempotency_key, self.arguments.signature, self.name)
-        return ConfiguredActivity(self, options)
+        configured = ConfiguredActivity(self, options)
+        return configured if compensate is None else CompensatedActivity(configured, _undo_of(compensate))
 
     def bind(self, *args: P.args, **kwargs: P.kwargs) -> Deferred[R]:
         """Return a call to be made later, checked now."""
@@ -137,6 +167,10 @@ class Activity(Generic[P, R]):
         type: EventType = EventType.ACTIVITY_SCHEDULED,
     ) -> R:
         """Call through the journal of `execution`."""
+        if execution.compact is not None:
+            value = result_ahead(execution, type, self.name, site)
+            if value is not AHEAD:
+                return cast(R, self.fit_result(value))
         arguments = self.arguments.encode_call(args, kwargs)
         changes: Options = None
         if options is not None or self.defaults.idempotency_key is not None:
@@ -150,7 +184,19 @@ class Activity(Generic[P, R]):
         except asyncio.CancelledError:
             execution.abandon(pending)
             raise
-        return cast(R, self.decode_result(data))
+        try:
+            return cast(R, self.decode_result(data))
+        except DurableTermError as error:
+            execution.unreadable(pending.seq, error)
+
+    def check_takes_one_argument(self) -> None:
+        """Refuse an activity that a result alone is not enough for, or too much."""
+        try:
+            self.arguments.signature.bind(None)
+        except TypeError as error:
+            raise InvalidDefinition(
+                f"{self.name} cannot compensate with a result alone: {error}; use {self.name}.bind(...)"
+            ) from error
 
     def effective_options(self, stored: Options) -> ActivityOptions:
         """Return the options of a journaled call."""
@@ -165,50 +211,27 @@ class Activity(Generic[P, R]):
         """Read a stored result back, by the annotation of the return type."""
         return decoder_for(resolve_hints(self.fn).get("return", Any), path=self.result_path)
 
+    @functools.cached_property
+    def fit_result(self) -> Callable[[Any], Any]:
+        """Read a result back that is decoded already, as `decode_result` reads a stored one."""
+        return fitter_for(resolve_hints(self.fn).get("return", Any), path=self.result_path)
+
     async def _directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
         if self.is_async:
             return cast(R, await self.fn(*args, **kwargs))
         return cast(R, await asyncio.to_thread(self.fn, *args, **kwargs))
 
 
-class ConfiguredActivity(Generic[P, R]):
-    """An activity with options of its own; made by `Activity.options`."""
-
-    __slots__ = ("_activity", "_options")
-
-    def __init__(self, activity: Activity[P, R], options: ActivityOptions) -> None:
-        self._activity = activity
-        self._options = options
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
-        execution = current()
-        if execution is None:
-            return self._activity(*args, **kwargs)
-        frame = sys._getframe(1)
-        return self._activity.perform(execution, (frame.f_code, frame.f_lineno), args, kwargs, self._options)
-
-    def bind(self, *args: P.args, **kwargs: P.kwargs) -> Deferred[R]:
-        """Return a call to be made later, checked now."""
-        return Deferred(self._activity, self._options, args, kwargs)
-
-
-class Deferred(Generic[R]):
-    """A call that has not been made yet; made by `bind`."""
-
-    __slots__ = ("activity", "args", "kwargs", "options")
-
-    def __init__(
-        self,
-        activity: Activity[..., R],
-        options: ActivityOptions,
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-    ) -> None:
-        activity.arguments.signature.bind(*args, **kwargs)
-        self.activity = activity
-        self.options = options
-        self.args = args
-        self.kwargs = kwargs
+def _undo_of(compensation: Compensation[R]) -> Deferred[Any] | Callable[[R], Deferred[Any]]:
+    if isinstance(compensation, Activity | ConfiguredActivity):
+        compensation.check_takes_one_argument()
+        undo: Callable[[R], Deferred[Any]] = compensation.bind
+        return undo
+    if isinstance(compensation, Deferred):
+        return compensation
+    raise InvalidDefinition(
+        f"compensate is undo.bind(...), or an activity that takes the result, not {compensation!r:.100}"
+    )
 
 
 @overload

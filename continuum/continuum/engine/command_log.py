@@ -11,11 +11,13 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from continuum.engine.call_site import Site, caller, where
+from continuum.engine.compact import CompactHistory
+from continuum.engine.compact_replay import command_ahead
 from continuum.engine.control import Closed, Halted
 from continuum.engine.events import Event, EventType
-from continuum.engine.messages import drift
+from continuum.engine.messages import drift, unreadable
 from continuum.engine.outcome import Verdict
-from continuum.errors import DeterminismError
+from continuum.errors import DeterminismError, DurableTermError
 
 # Code that swallows a refusal and asks again, for ever, never gives the process back;
 # refused this often, an effect waits instead of raising.
@@ -33,7 +35,9 @@ class CommandLog:
         "_next_seq",
         "_refusals",
         "closing",
+        "compact",
         "in_side_effect",
+        "misfit",
         "verdict",
     )
 
@@ -43,6 +47,9 @@ class CommandLog:
         self.verdict: Verdict | None = None
         self.in_side_effect = False
         self.closing = False
+        # What is left of the compact part of the history, which comes before the rest of it.
+        self.compact: CompactHistory | None = None
+        self.misfit = False
         self._history: Sequence[Event] = ()
         self._cursor = 0
         self._next_seq = 0
@@ -58,7 +65,7 @@ class CommandLog:
     @property
     def replaying(self) -> bool:
         """Whether the code is still going over what it did before."""
-        return self._cursor < len(self._history)
+        return self._cursor < len(self._history) or self.compact is not None
 
     @property
     def events_written(self) -> int:
@@ -85,6 +92,8 @@ class CommandLog:
         A timer's target, its due time, is the journal's.
         """
         self.check()
+        if self.compact is not None:
+            return command_ahead(self, self.compact, type, target, site)
         author = caller(site)
         cursor = self._cursor
         if cursor < len(self._history):
@@ -105,6 +114,8 @@ class CommandLog:
 
     def next_recorded(self) -> Event | None:
         """Return the event the history goes on with, None at its end."""
+        if self.compact is not None:
+            return self.compact.next_recorded()
         return self._history[self._cursor] if self._cursor < len(self._history) else None
 
     def check(self) -> None:
@@ -124,3 +135,7 @@ class CommandLog:
         """End the run here, whatever its code makes of that."""
         self.verdict = verdict
         raise Halted
+
+    def unreadable(self, position: int | None, error: DurableTermError) -> NoReturn:
+        """End the run because its code cannot read a value the journal has."""
+        self.refuse(unreadable(position, str(error)))

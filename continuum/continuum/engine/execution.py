@@ -22,6 +22,8 @@ from continuum.engine import step_guard
 from continuum.engine.announcements import Announcements
 from continuum.engine.call_site import Site
 from continuum.engine.command_log import CommandLog
+from continuum.engine.compact import CompactHistory
+from continuum.engine.compact_replay import replay_compact
 from continuum.engine.control import Control
 from continuum.engine.due_times import DueTimes
 from continuum.engine.events import COMMANDS, Event, EventType, is_whole
@@ -98,15 +100,26 @@ class Execution(CommandLog):
     # Driving.
 
     def begin(
-        self, program: Coroutine[Any, Any, Any], history: Sequence[Event], *, started_at: int, now: int
+        self,
+        program: Coroutine[Any, Any, Any],
+        history: Sequence[Event],
+        *,
+        started_at: int,
+        now: int,
+        compact: CompactHistory | None = None,
     ) -> Outcome | None:
-        """Start `program`, replay `history` through it, and let it go on from there."""
+        """Start `program`, replay `history` through it, and let it go on from there.
+
+        `history` begins where `compact` ends, if that is given. When `misfit` is set afterwards the
+        outcome means nothing: begin anew with the events alone.
+        """
         self.time = started_at
         # The database clock may have stepped back since; a run's own time never does.
         self._at = max(now, history[-1].at if history else started_at)
-        self._next_seq = len(history)
+        first = compact.end if compact is not None else 0
+        self._next_seq = first + len(history)
         foreign = False
-        for position, event in enumerate(history):
+        for position, event in enumerate(history, first):
             if event.seq != position or not is_whole(event):
                 self.verdict = corrupt_history(position, event)
                 program.close()
@@ -117,11 +130,14 @@ class Execution(CommandLog):
             # It says something about the history and is no part of what the code went through.
             history = [event for event in history if event.type != EventType.VERSION_CHANGED]
         self._history = history
+        self.compact = compact
         step_guard.active.watch(program)
         # An empty context: what the host keeps in its context variables is not the run's.
         self._root = WorkflowTask(program, loop=self.loop, name=None, context=Context())
         with step_guard.active:
             self._run()
+            if compact is not None:
+                replay_compact(self, self._root)
             self._replay(self._root)
         self._history = ()
         self._cursor = 0
@@ -301,6 +317,13 @@ class Execution(CommandLog):
             case _:
                 return False
         return True
+
+    def feed(self, event: Event) -> bool:
+        """Hand one recorded answer to whoever waits for it, and run the code; False when nobody does."""
+        fed = self._feed(event)
+        if fed:
+            self._run()
+        return fed
 
     def _run(self) -> None:
         try:

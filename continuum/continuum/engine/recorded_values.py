@@ -6,22 +6,29 @@ None of them waits for a commit; a replay takes the answer from the history.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from continuum.engine import impure_read
 from continuum.engine.call_site import Site
+from continuum.engine.compact_replay import AHEAD, recorded_ahead
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 
 
 def recorded_value(execution: Execution, kind: str, site: Site, produce: Callable[[], Any]) -> Any:
     """Return the journaled value of `produce`, or raise its journaled failure, calling it only once."""
+    if execution.compact is not None:
+        rest = recorded_ahead(execution, EventType.SIDE_EFFECT, kind, site)
+        if rest is not AHEAD:
+            return rest[0] if len(rest) == 1 else _raise(rest)
     execution.check()
     recorded = (None,) if execution.replaying else _attempt(execution, produce)
     body = execution.command(EventType.SIDE_EFFECT, kind, site, recorded).body
-    if failure := body[4:]:
-        raise impure_read.raised(*failure)
-    return body[3]
+    return body[3] if len(body) == 4 else _raise(body[3:])
+
+
+def _raise(recorded: tuple[Any, ...]) -> NoReturn:
+    raise impure_read.raised(*recorded[1:])
 
 
 def _attempt(execution: Execution, produce: Callable[[], Any]) -> tuple[Any, ...]:

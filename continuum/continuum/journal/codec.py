@@ -29,6 +29,7 @@ __all__ = [
     "decoder_for",
     "encode",
     "encode_arguments",
+    "fitter_for",
 ]
 
 Decoder = Callable[[bytes], Any]
@@ -78,6 +79,16 @@ def decoder_for(annotation: object = Any, *, path: str = "value") -> Decoder:
     return partial(_decode_typed, _fit(annotation, path), path)
 
 
+def fitter_for(annotation: object = Any, *, path: str = "value") -> Callable[[Any], Any]:
+    """Make what turns a value that is decoded already into what one annotation says."""
+    fit = _fit(annotation, path)
+    return _as_it_is if fit is None else partial(_fitted, fit, path)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 def _fit(annotation: object, path: str) -> Fit | None:
     try:
         return fit_of(annotation)
@@ -97,8 +108,10 @@ def _decode_typed(fit: Fit | None, path: str, data: bytes) -> Any:
         value = unpack(data)
     except Exception as error:
         raise DurableTermError(path, f"the payload cannot be read: {error}") from error
-    if fit is None:
-        return value
+    return value if fit is None else _fitted(fit, path, value)
+
+
+def _fitted(fit: Fit, path: str, value: Any) -> Any:
     try:
         return fit_deep(fit, value)
     except Misfit as misfit:

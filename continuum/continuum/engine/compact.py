@@ -1,0 +1,214 @@
+"""A history rewritten for replay alone: what a snapshot holds.
+
+Most of a long history is calls that were answered before the code did anything
+else: scheduled, perhaps retried, completed. Replay needs the result of such a
+call and nothing more, and may give it to the code without parking it, because
+nothing happened in between. `compact` finds those calls and keeps of everything
+else only what replay reads: arguments of answered calls, attempts, and the
+places in the source are left out.
+
+It is never more than a short cut. What does not fit it for whatever reason
+is replayed from the events themselves, which also say better what is wrong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from types import CodeType
+from typing import Any, NamedTuple
+
+from continuum.engine.events import COMMANDS, Event, EventType
+
+_COMPLETES: dict[int, EventType] = {
+    EventType.ACTIVITY_SCHEDULED: EventType.ACTIVITY_COMPLETED,
+    EventType.COMPENSATION_SCHEDULED: EventType.COMPENSATION_COMPLETED,
+}
+_ATTEMPTS = frozenset((EventType.ACTIVITY_RETRIED, EventType.ACTIVITY_CRASHED, EventType.ACTIVITY_RESTARTED))
+_ANSWERS = frozenset(
+    (
+        EventType.ACTIVITY_COMPLETED,
+        EventType.ACTIVITY_FAILED,
+        EventType.COMPENSATION_COMPLETED,
+        EventType.COMPENSATION_FAILED,
+    )
+)
+
+
+# What is left of the arguments and options of a call that nobody will start again.
+_ANSWERED_CALL = (b"", None)
+
+
+class Form(IntEnum):
+    """What one step of a compact history stands for. The numbers are stored."""
+
+    COMMAND = 0  # one command; its value is the rest of the body
+    ANSWERED = 1  # a call and everything up to its result, which is the value
+    ANSWER = 2  # one event from outside; its value is the body
+
+
+class Kind(NamedTuple):
+    """What many steps have in common. `width` is how many events each of them stands for."""
+
+    form: int
+    type: int
+    target: Any
+    author: str
+    width: int
+
+
+@dataclass(slots=True)
+class CompactHistory:
+    """A part of a history as steps, which are taken one after the other while it is replayed.
+
+    `steps` are indexes into `kinds`, `values` holds a value for each step and `times` when it
+    was journaled. Results of answered calls are plain decoded values; `repack` gives the stored
+    form of one back. `first` is the seq of its first event, `events` how many it stands for, and
+    `following` the part that comes next, if there is one.
+    """
+
+    kinds: Sequence[Kind]
+    steps: Sequence[int]
+    values: Sequence[Any]
+    times: Sequence[int]
+    first: int
+    events: int
+    repack: Callable[[Any], bytes]
+    following: CompactHistory | None = None
+    count: int = field(init=False)
+    # Where replay stands: the next step, the seq of its first event, and an answer that is due
+    # before that step because the code could not be given it at once.
+    position: int = field(init=False, default=0)
+    seq: int = field(init=False)
+    due: Event | None = field(init=False, default=None)
+    # The code last found to be the author of each kind, so that names are compared once.
+    authors: list[CodeType | None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.count = len(self.steps)
+        self.seq = self.first
+        self.authors = [None] * len(self.kinds)
+
+    @property
+    def end(self) -> int:
+        """The seq of the first event after this part and all that follow."""
+        return self.following.end if self.following is not None else self.first + self.events
+
+    @property
+    def ended(self) -> bool:
+        """Whether every step has been replayed."""
+        return self.position == self.count and self.due is None
+
+    def next_recorded(self) -> Event:
+        """Return what comes next as an event; of its body only the target is told."""
+        if self.due is not None:
+            return self.due
+        kind = self.kinds[self.steps[self.position]]
+        return Event(self.seq, kind.type, self.times[self.position], (kind.target,))
+
+    def take_command(self, type: int, target: object, author: str) -> Event | None:
+        """Take the next step as the event of this command; None when it is another."""
+        if self.due is not None or self.position == self.count:
+            return None
+        form, expected, name, expected_author, width = self.kinds[self.steps[self.position]]
+        if form == Form.ANSWER or expected != type or expected_author != author:
+            return None
+        value, at, seq = self.values[self.position], self.times[self.position], self.seq
+        rest: tuple[Any, ...] = value
+        if type == EventType.TIMER_STARTED:
+            target, rest = value[0], ()
+        elif target != name:
+            return None
+        self.position += 1
+        self.seq += width
+        if form == Form.ANSWERED:
+            self.due = Event(seq + 1, _COMPLETES[type], at, (seq, self.repack(value)))
+            rest = _ANSWERED_CALL
+        return Event(seq, type, at, (target, author, "", *rest))
+
+    def take_answer(self) -> Event | None:
+        """Take the next step as an answer; None when it is something the code has not asked for."""
+        if self.due is not None:
+            event, self.due = self.due, None
+            return event
+        if self.position == self.count:
+            return None
+        kind = self.kinds[self.steps[self.position]]
+        if kind.form != Form.ANSWER:
+            return None
+        event = Event(self.seq, kind.type, self.times[self.position], self.values[self.position])
+        self.position += 1
+        self.seq += kind.width
+        return event
+
+
+class Steps(NamedTuple):
+    """What `compact` found, before it is encoded: results are payloads still.
+
+    `skipped` events stand before the first step and concern no replay.
+    """
+
+    kinds: list[Kind]
+    steps: list[int]
+    values: list[Any]
+    times: list[int]
+    skipped: int
+
+
+def compact(events: Sequence[Event]) -> Steps:
+    """Rewrite a part of a history."""
+    answered = {event.body[0] for event in events if event.type in _ANSWERS}
+    kinds: dict[Kind, int] = {}
+    place, end = _changes_of_version(events, 0), len(events)
+    found = Steps([], [], [], [], place)
+    while place < end:
+        event = events[place]
+        last = _result_of(events, place)
+        if last is not None:
+            kind = Kind(Form.ANSWERED, event.type, event.body[0], event.body[1], last - place + 1)
+            value, event = events[last].body[1], events[last]
+        elif event.type in COMMANDS:
+            # The due time is the journal's and no identity: it is a value.
+            timer = event.type == EventType.TIMER_STARTED
+            kind = Kind(Form.COMMAND, event.type, None if timer else event.body[0], event.body[1], 1)
+            value = event.body[:1] if timer else _rest(event, answered)
+        else:
+            kind = Kind(Form.ANSWER, event.type, None, "", 1)
+            value = event.body
+        # What says something about the history and is no part of what the code went through
+        # is counted with the step before it.
+        kind = kind._replace(width=kind.width + _changes_of_version(events, place + kind.width))
+        found.steps.append(kinds.setdefault(kind, len(kinds)))
+        found.values.append(value)
+        found.times.append(event.at)
+        place += kind.width
+    found.kinds.extend(kinds)
+    return found
+
+
+def _changes_of_version(events: Sequence[Event], place: int) -> int:
+    end = place
+    while end < len(events) and events[end].type == EventType.VERSION_CHANGED:
+        end += 1
+    return end - place
+
+
+def _result_of(events: Sequence[Event], place: int) -> int | None:
+    """Return where the result of the call at `place` stands, if nothing else happened before it."""
+    call = events[place]
+    completed = _COMPLETES.get(call.type)
+    if completed is None:
+        return None
+    place += 1
+    while place < len(events) and events[place].type in _ATTEMPTS and events[place].body[0] == call.seq:
+        place += 1
+    if place < len(events) and events[place].type == completed and events[place].body[0] == call.seq:
+        return place
+    return None
+
+
+def _rest(event: Event, answered: set[int]) -> tuple[Any, ...]:
+    if event.type in _COMPLETES and event.seq in answered:
+        return _ANSWERED_CALL
+    return event.body[3:]

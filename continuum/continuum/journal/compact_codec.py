@@ -1,0 +1,73 @@
+"""Snapshots: a part of a long history as one blob, compact and ready for replay.
+
+Loading one reads one row instead of thousands, and decodes all results in one go.
+A snapshot adds nothing and replaces nothing: whatever is wrong with it (format, size,
+contents, the code it was taken under) is answered by reading the events.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
+
+import msgpack
+
+from continuum.engine.compact import CompactHistory, Form, Kind, compact
+from continuum.engine.events import Event
+from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
+from continuum.journal.extensions import HEADER
+from continuum.journal.reading import unpack
+from continuum.journal.writing import pack
+
+# Stored beside every snapshot; one of another format is not read.
+SNAPSHOT_FORMAT = 2
+# A blob beyond this costs more to write than it saves to read.
+SNAPSHOT_BYTES = 16 * 1024 * 1024
+# Histories repeat themselves; the fastest level already finds that.
+_LEVEL = 1
+
+
+class Uncompactable(Exception):
+    """These events have no snapshot: they hold something only they can tell, or too much."""
+
+
+def pack_snapshot(events: Sequence[Event]) -> bytes:
+    """Return the blob of consecutive events; raises `Uncompactable`."""
+    found = compact(events)
+    results: list[Any] = []
+    others: list[Any] = []
+    for step, value in zip(found.steps, found.values, strict=True):
+        (results if found.kinds[step].form == Form.ANSWERED else others).append(value)
+    delays = [at - before for at, before in zip(found.times, [0, *found.times], strict=False)]
+    steps = (tuple(map(tuple, found.kinds)), tuple(found.steps), tuple(delays), tuple(others))
+    blob = zlib.compress(pack_body((found.skipped, *steps, _joined(results))), _LEVEL)
+    if len(blob) > SNAPSHOT_BYTES:
+        raise Uncompactable(f"a snapshot of {len(events)} events would have {len(blob)} bytes")
+    return blob
+
+
+def unpack_snapshot(blob: bytes, first: int, count: int) -> CompactHistory | None:
+    """Return the `count` events from seq `first` that the blob holds, or None when it does not."""
+    try:
+        skipped, rows, steps, delays, others, joined = unpack_body(zlib.decompress(blob))
+        kinds = [Kind(*row) for row in rows]
+        answered = [kind.form == Form.ANSWERED for kind in kinds]
+        results, rest = iter(unpack(joined)), iter(others)
+        values = [next(results if answered[step] else rest) for step in steps]
+        times = list(accumulate(delays))
+        if len(times) == len(steps) and skipped + sum(kinds[step].width for step in steps) == count:
+            return CompactHistory(kinds, steps, values, times, first + skipped, count - skipped, pack)
+    except (zlib.error, CorruptBody, TypeError, ValueError, IndexError, StopIteration):
+        # Told apart from a good one by the caller, who reads the events.
+        return None
+    return None
+
+
+def _joined(payloads: Sequence[bytes]) -> bytes:
+    """Return one payload that is the list of these, none of which is decoded."""
+    if not all(payload[:1] == HEADER for payload in payloads):
+        raise Uncompactable("a result has another format than this version writes")
+    header: bytes = msgpack.Packer().pack_array_header(len(payloads))
+    return HEADER + header + b"".join([payload[1:] for payload in payloads])
