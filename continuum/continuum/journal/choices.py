@@ -1,11 +1,17 @@
-"""Shapes that pick single values: literals and enums."""
+"""Shapes that pick single values: literals and enums.
+
+Their values stand in JSON as they are where JSON has them, and else as the bytes they are stored as.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
+from continuum.journal.reading import unpack
 from continuum.journal.shapes import Misfit, Shape
+from continuum.journal.writing import pack
 
 # What a member's value is stored as when it is of a subclass; the first base wins.
 _PLAIN: tuple[type, ...] = (bool, str, int, float, bytes, list, dict, set, frozenset, tuple)
@@ -21,7 +27,8 @@ def literal(values: tuple[Any, ...]) -> Shape:
             return by_plain[key]
         raise Misfit(f"expected one of {', '.join(map(repr, values))}")
 
-    return Shape(fit, kinds, narrow=True)
+    told = [_told(value) for _, value in by_plain]
+    return Shape(fit, kinds, narrow=True, tells=lambda _: {"literal": told})
 
 
 def _key(value: object) -> tuple[type, object]:
@@ -38,7 +45,32 @@ def members_of(cls: type[Enum]) -> Shape:
         except (ValueError, TypeError, KeyError) as error:
             raise Misfit(f"no member of {cls.__qualname__} has this value") from error
 
-    return Shape(fit, kinds, narrow=True)
+    # With a say of its own, the class may take values that no member has.
+    closed = cls._missing_.__func__ is Enum._missing_.__func__  # type: ignore[attr-defined]
+    told = {"enum": [_told(member.value) for member in cls]}
+    return Shape(fit, kinds, narrow=True, tells=lambda _: told if closed else "any")
+
+
+def values_like(values: Sequence[Any]) -> Shape:
+    """Make the shape of an Enum of which only the members' values are known."""
+
+    def fit(value: Any) -> Any:
+        if value in values:
+            return value
+        raise Misfit(f"expected one of {', '.join(map(repr, values))}")
+
+    return Shape(fit, frozenset(map(_plain_type, values)), narrow=True)
+
+
+def choice_of(told: Any) -> Any:
+    """Read a value that a literal or an enum has told."""
+    return unpack(bytes.fromhex(told["stored"])) if isinstance(told, dict) else told
+
+
+def _told(value: object) -> Any:
+    if value is None or type(value) in (str, int, bool):
+        return value
+    return {"stored": pack(value).hex()}
 
 
 def _plain_type(value: object) -> type:

@@ -4,15 +4,17 @@ Both directions know a record only by its class: `record_fields` gives what is
 stored of an instance, `build_record` makes the function that turns such a map
 into an instance again. cattrs generates that function for dataclasses, attrs
 classes and TypedDicts; the fields inside go through the shapes of `typed`.
-pydantic is used only when the program has imported it.
+pydantic is used only when the program has imported it. `tell_record` tells the fields
+to those who have no such class.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from operator import attrgetter
 from typing import Any, TypeGuard, TypeVar
@@ -137,31 +139,83 @@ def _typed_dict_keys(cls: Any) -> dict[str, tuple[bool, Any]]:
     return keys
 
 
-def _typed_dict_fit(annotation: Any, cls: Any, fit_of: Callable[[Any], Fit]) -> Fit:
+def _bind(annotation: Any, cls: Any, hints: dict[str, Any]) -> dict[str, Any]:
+    """Put the arguments of a generic class where its fields mention its parameters."""
     given: dict[Any, Any] = dict(
         zip(getattr(cls, "__parameters__", ()), typing.get_args(annotation), strict=False)
     )
-    fits: dict[str, Fit] = {}
-    for name, (_, hint) in _typed_dict_keys(cls).items():
+    # What a base says of its own parameters is another matter, even when they have the same names.
+    own = inspect.get_annotations(cls)
+    bound = {}
+    for name, hint in hints.items():
+        known = given if name in own else {}
         inner = getattr(hint, "__parameters__", ())
-        bound = hint[tuple(given.get(parameter, Any) for parameter in inner)] if inner else hint
-        fits[name] = fit_of(given.get(bound, bound) if isinstance(bound, TypeVar) else bound)
+        if isinstance(hint, TypeVar):
+            bound[name] = known.get(hint, Any)
+        else:
+            bound[name] = hint[tuple(known.get(parameter, Any) for parameter in inner)] if inner else hint
+    return bound
+
+
+def tell_record(annotation: Any, cls: type, tell: Callable[[Any], Any]) -> Any:
+    """Tell which fields a stored record has; `tell` serves their annotations."""
+    hints = typing.get_type_hints(cls)
+    literal = {name for name, hint in hints.items() if typing.get_origin(hint) is typing.Literal}
+    if is_pydantic(cls):
+        if _has_a_say(cls):
+            return "any"
+        # What a model makes of a value, only the model knows; that it needs one is certain.
+        told = {name: tell(hints[name]) if name in literal else "any" for name in field_names(cls)[1]}
+    else:
+        known = _bind(annotation, cls, hints)
+        told = {name: tell(known.get(name, Any)) for name in field_names(cls)[1]}
+    for name, takes in told.items():
+        if name not in literal and isinstance(takes, dict) and "literal" in takes:
+            # Unions go by the fields that are literals by their own words only.
+            told[name] = {"union": [takes]}
     required, _ = field_names(cls)
+    return {"record": cls.__name__, "fields": dict(sorted(told.items())), "required": sorted(required)}
 
-    def fit(value: Any) -> Any:
-        if type(value) is not dict:
-            raise Misfit(f"expected {cls.__name__}, got {kind_of(value)}")
-        for name in required - value.keys():
-            raise Misfit(f"the field {name} is missing")
-        fitted = {}
-        for name, item in value.items():
-            try:
-                fitted[name] = fits[name](item) if name in fits else item
-            except Misfit as misfit:
-                raise misfit.under(key_step(name)) from misfit.__cause__
-        return fitted
 
-    return fit
+def _has_a_say(model: Any) -> bool:
+    """Whether a model may take what does not have its fields."""
+    said = model.__pydantic_decorators__
+    validators = (*said.model_validators.values(), *said.field_validators.values())
+    return (
+        any(validator.info.mode != "after" for validator in validators)
+        or issubclass(model, sys.modules["pydantic"].RootModel)
+        or any(field.validation_alias is not None for field in model.model_fields.values())
+    )
+
+
+def _typed_dict_fit(annotation: Any, cls: Any, fit_of: Callable[[Any], Fit]) -> Fit:
+    hints = {name: hint for name, (_, hint) in _typed_dict_keys(cls).items()}
+    fits = {name: fit_of(hint) for name, hint in _bind(annotation, cls, hints).items()}
+    required, _ = field_names(cls)
+    return lambda value: fit_fields(cls.__name__, fits, required, value)
+
+
+def fit_fields(name: str, fits: Mapping[str, Fit], required: Iterable[str], value: Any) -> dict[Any, Any]:
+    """Fit the fields of a record that are known and there; others stay what they are."""
+    if type(value) is not dict:
+        raise Misfit(f"expected {name}, got {kind_of(value)}")
+    for missing in (field for field in required if field not in value):
+        raise Misfit(f"the field {missing} is missing")
+    fitted = {}
+    for field, item in value.items():
+        try:
+            fitted[field] = fits[field](item) if field in fits else item
+        except Misfit as misfit:
+            raise misfit.under(key_step(field)) from misfit.__cause__
+    return fitted
+
+
+def record_like(name: str, fields: Iterable[str], required: Iterable[str]) -> type:
+    """Make a class that has the fields of a record which another process knows."""
+    needed = frozenset(required)
+    keys: dict[str, Any] = {field: Any if field in needed else typing.NotRequired[Any] for field in fields}
+    made: type = typing.TypedDict(name, keys)  # type: ignore[misc]  # only known when it is read
+    return made
 
 
 def _model_fit(model: Any) -> Fit:

@@ -5,6 +5,8 @@ annotated type, or raises `Misfit`. Nothing is coerced: "5" is never an int.
 What a type checker lets through fits, and stays what it was: an int where a
 float is expected, a bool where an int is expected, a datetime for a date. A
 list fits where a tuple or a set is expected, for those who can only write JSON.
+
+A shape also tells what it takes, as JSON, for those who have no such type: see `contracts`.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from threading import RLock
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 from uuid import UUID
 
 from continuum.journal.extensions import MapOfRecords, SetOfRecords
@@ -42,6 +44,15 @@ class Misfit(Exception):
         return self
 
 
+Telling: TypeAlias = "Callable[[Callable[[Shape], Any]], Any]"
+"""Gives what a shape takes as JSON; what it is called with tells the shapes inside."""
+
+
+def tell_anything(_tell: Callable[[Shape], Any]) -> str:
+    """Say nothing about what fits."""
+    return "any"
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """A compiled annotation; `takes` names the plain types it may fit, empty for all of them."""
@@ -53,6 +64,8 @@ class Shape:
     keeps: frozenset[type] = frozenset()  # exactly these types fit, and stay as they are
     record: type | None = None
     narrow: bool = False  # picks single values: tried before the wider shapes of a union
+    tells: Telling = tell_anything  # never less than what fits
+    late: Callable[[], Shape] | None = None  # what it stands for, known once it is compiled
 
 
 def kind_of(value: object) -> str:
@@ -108,7 +121,7 @@ def exact(name: str, *accepted: type) -> Shape:
             return value
         raise Misfit(f"expected {name}, got {kind_of(value)}")
 
-    return Shape(fit, frozenset((first,)), others, keeps=keeps)
+    return Shape(fit, frozenset((first,)), others, keeps=keeps, tells=lambda _: name)
 
 
 SCALARS: dict[Any, Shape] = {
@@ -163,7 +176,7 @@ def collection(name: str, build: Callable[[Iterable[Any]], Any] | None, takes: t
         except TypeError as error:
             raise Misfit(str(error)) from error
 
-    return Shape(fit, frozenset((takes,)), frozenset(also))
+    return Shape(fit, frozenset((takes,)), frozenset(also), tells=lambda tell: {name: tell(shape)})
 
 
 def either_sequence(name: str, kinds: frozenset[type], shape: Shape) -> Shape:
@@ -176,7 +189,8 @@ def either_sequence(name: str, kinds: frozenset[type], shape: Shape) -> Shape:
             raise Misfit(f"expected {name}, got {kind_of(value)}")
         return value if keeps_all(shape, value) else type(value)(fit_items(shape, value))
 
-    return Shape(fit, kinds, frozenset((SetOfRecords,)) if set in kinds else frozenset())
+    also = frozenset((SetOfRecords,)) if set in kinds else frozenset[type]()
+    return Shape(fit, kinds, also, tells=lambda tell: {name: tell(shape)})
 
 
 def fixed_tuple(shapes: tuple[Shape, ...]) -> Shape:
@@ -189,7 +203,12 @@ def fixed_tuple(shapes: tuple[Shape, ...]) -> Shape:
             raise Misfit(f"expected a tuple of {len(shapes)}, got one of {len(value)}")
         return tuple(fit_each(shapes, value))
 
-    return Shape(fit, frozenset((tuple,)), frozenset((list,)))
+    return Shape(
+        fit,
+        frozenset((tuple,)),
+        frozenset((list,)),
+        tells=lambda tell: {"items": [tell(shape) for shape in shapes]},
+    )
 
 
 def fit_each(shapes: Sequence[Shape], values: Sequence[Any]) -> list[Any]:
@@ -223,7 +242,12 @@ def mapping(key: Shape, item: Shape) -> Shape:
                 raise misfit.under(key_step(name)) from misfit.__cause__
         return fitted
 
-    return Shape(fit, frozenset((dict,)), frozenset((MapOfRecords,)))
+    return Shape(
+        fit,
+        frozenset((dict,)),
+        frozenset((MapOfRecords,)),
+        tells=lambda tell: {"dict": [tell(key), tell(item)]},
+    )
 
 
 def _fit_key(key: Shape, name: Any) -> Any:

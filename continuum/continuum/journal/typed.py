@@ -17,7 +17,7 @@ from threading import RLock
 from typing import Any
 
 from continuum.journal.choices import literal, members_of
-from continuum.journal.records import build_record, is_record
+from continuum.journal.records import build_record, is_record, tell_record
 from continuum.journal.shapes import (
     ANYTHING,
     SCALARS,
@@ -36,7 +36,7 @@ from continuum.journal.unions import union
 
 _SEQUENCES = frozenset((list, tuple))
 _SETS = frozenset((set, frozenset))
-_ABSTRACT: dict[Any, tuple[str, frozenset[type]]] = {
+ABSTRACT: dict[Any, tuple[str, frozenset[type]]] = {
     abc.Sequence: ("Sequence", _SEQUENCES),
     abc.MutableSequence: ("MutableSequence", frozenset((list,))),
     abc.Collection: ("Collection", _SEQUENCES | _SETS),
@@ -44,11 +44,7 @@ _ABSTRACT: dict[Any, tuple[str, frozenset[type]]] = {
     abc.Set: ("Set", _SETS),
     abc.MutableSet: ("MutableSet", frozenset((set,))),
 }
-_COLLECTIONS: dict[Any, tuple[str, Callable[[Any], Any] | None]] = {
-    list: ("list", None),
-    set: ("set", set),
-    frozenset: ("frozenset", frozenset),
-}
+COLLECTIONS: dict[Any, Callable[[Any], Any] | None] = {list: None, set: set, frozenset: frozenset}
 _MAPPINGS = frozenset((dict, abc.Mapping, abc.MutableMapping))
 _WRAPPERS = frozenset((typing.Annotated, typing.Required, typing.NotRequired, typing.ClassVar, typing.Final))
 _SUBCLASSED: tuple[type, ...] = (str, int, float, bytes, list, dict, set, frozenset)
@@ -72,7 +68,11 @@ def shape_of(annotation: Any) -> Shape:
         return shape
     with _lock:
         if annotation in _compiling:
-            return Shape(lambda value: shape_of(annotation).fit(value), **_outline(annotation))
+            return Shape(
+                lambda value: shape_of(annotation).fit(value),
+                late=lambda: shape_of(annotation),
+                **_outline(annotation),
+            )
         _compiling[annotation] = None
         try:
             shape = _compile(annotation)
@@ -123,13 +123,12 @@ def _compile_generic(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -
         return literal(arguments)
     if origin is tuple:
         return _tuple(arguments)
-    if origin in _COLLECTIONS:
-        name, build = _COLLECTIONS[origin]
-        return collection(name, build, origin, _argument(arguments, 0))
+    if origin in COLLECTIONS:
+        return collection(origin.__name__, COLLECTIONS[origin], origin, _argument(arguments, 0))
     if origin in _MAPPINGS:
         return mapping(_argument(arguments, 0), _argument(arguments, 1))
-    if origin in _ABSTRACT:
-        return either_sequence(*_ABSTRACT[origin], _argument(arguments, 0))
+    if origin in ABSTRACT:
+        return either_sequence(*ABSTRACT[origin], _argument(arguments, 0))
     if isinstance(origin, type):
         return _compile_class(annotation, origin, arguments)
     raise Undecodable(f"the annotation {annotation!r} does not say how to read a value; use a dataclass")
@@ -154,11 +153,17 @@ def _compile_class(annotation: Any, cls: type, arguments: tuple[Any, ...]) -> Sh
         if annotation is cls and parameters:
             return shape_of(typing.cast("Any", cls)[(Any,) * len(parameters)])
         fit = build_record(annotation, cls, lambda field: shape_of(field).fit)
-        return Shape(fit, frozenset((dict,)), record=cls)
+        return Shape(
+            fit,
+            frozenset((dict,)),
+            record=cls,
+            tells=lambda tell: tell_record(annotation, cls, lambda field: tell(shape_of(field))),
+        )
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         return _named_tuple(cls)
     if cls is bytearray or cls is memoryview:
-        return Shape(lambda value: cls(SCALARS[bytes].fit(value)), frozenset((bytes,)))
+        stored = SCALARS[bytes]
+        return Shape(lambda value: cls(stored.fit(value)), stored.takes, tells=stored.tells)
     for base in _SUBCLASSED:
         if issubclass(cls, base):
             return _subclass(cls, base, arguments)
@@ -189,7 +194,12 @@ def _named_tuple(cls: Any) -> Shape:
             raise Misfit(f"expected {cls.__qualname__} of {len(shapes)} items, got {len(value)}")
         return cls(*fit_each(shapes, value))
 
-    return Shape(fit, frozenset((tuple,)), frozenset((list,)))
+    def tells(tell: Callable[[Shape], Any]) -> Any:
+        # Those that have a default may be left out, from the end.
+        lengths = range(fewest, len(shapes) + 1)
+        return {"union": [{"items": [tell(shape) for shape in shapes[:length]]} for length in lengths]}
+
+    return Shape(fit, frozenset((tuple,)), frozenset((list,)), tells=tells)
 
 
 def _subclass(cls: Any, base: type, arguments: tuple[Any, ...]) -> Shape:
@@ -209,7 +219,7 @@ def _subclass(cls: Any, base: type, arguments: tuple[Any, ...]) -> Shape:
         except Exception as error:
             raise Misfit(f"{type(error).__name__}: {error}") from error
 
-    return Shape(fit, inner.takes)
+    return Shape(fit, inner.takes, tells=inner.tells)
 
 
 def _unresolved(annotation: str | typing.ForwardRef) -> Shape:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import enum
 import typing
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from continuum.journal.records import field_names
@@ -27,6 +28,12 @@ Choice = Callable[[dict[str, Any]], Shape | None]
 
 def union(shapes: list[Shape], literals_of: Callable[[type], Mapping[str, frozenset[Any]]]) -> Shape:
     """Make the shape of a union of these; `literals_of` gives a record's literal fields."""
+    return replace(
+        _union(shapes, literals_of), tells=lambda tell: {"union": [tell(shape) for shape in shapes]}
+    )
+
+
+def _union(shapes: list[Shape], literals_of: Callable[[type], Mapping[str, frozenset[Any]]]) -> Shape:
     records = [shape for shape in shapes if shape.record is not None]
     others = [shape for shape in shapes if shape.record is None]
     if len(records) > 1:

@@ -1,0 +1,197 @@
+"""A contract and the type it was made of agree on every value, and survive being stored as JSON."""
+
+from __future__ import annotations
+
+import collections
+import enum
+import json
+from collections import abc
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Annotated, Any, Literal, NewType
+from uuid import UUID
+
+import pydantic
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from continuum.errors import DurableTermError
+from continuum.journal.codec import decode, decoder_for, encode
+from continuum.journal.contracts import checker, describe
+from tests.property.test_codec import customers, everything, points, trees, values
+from tests.unit.codec.models import (
+    Account,
+    Address,
+    Box,
+    Card,
+    Colour,
+    Customer,
+    Iban,
+    Json,
+    Level,
+    Model,
+    Owner,
+    Pair,
+    Point,
+    Started,
+    Stopped,
+    StrictModel,
+    Tree,
+)
+
+UserId = NewType("UserId", str)
+
+
+class Direction(enum.Flag):
+    NORTH = 1
+    EAST = 2
+
+
+class Lenient(enum.Enum):
+    KNOWN = 1
+
+    @classmethod
+    def _missing_(cls, value: object) -> Lenient:
+        return cls.KNOWN
+
+
+class Amount(pydantic.BaseModel):
+    amount: int
+    note: str = ""
+
+
+class Positive(int):
+    """A subclass of a plain type."""
+
+
+@dataclass
+class Branch:
+    """Contains itself by way of another."""
+
+    leaves: list[Leaf]
+
+
+@dataclass
+class Leaf:
+    branch: Branch | None = None
+
+
+SAME: list[Any] = [
+    *(Any, None, int, str, float, bool, bytes, datetime, date, time, timedelta, UUID, Decimal),
+    *(list, dict, set, frozenset, tuple, list[int], dict[str, list[int]], set[Point], frozenset[str]),
+    *(tuple[int, ...], tuple[int, str], tuple[()], abc.Sequence[Point], abc.Mapping[str, Point]),
+    *(abc.Iterable[int], abc.Set[Point], dict[Point, set[Point]], collections.Counter[str]),
+    *(Point, Owner, Customer, Tree, Box[Point], Box, Account, Address, Pair, Branch, Leaf),
+    *(Colour, Level, Literal[1, "a", True], Literal[Colour.RED], Lenient, UserId, Annotated[int, []]),
+    *(int | None, int | str, list[Card | Iban | None], Started | Stopped, Tree | list[Tree] | None),
+    *(Colour | int, Pair | str, Point | set[str], bytearray, UserId | Point | bool),
+]
+"""Types whose contract lets through exactly what the type takes."""
+
+WIDER: list[Any] = [Model, StrictModel, Amount, list[Amount | Card], Direction, Positive, Json]
+"""Types that have a say of their own: their contract lets more through."""
+
+plain_values = st.one_of(
+    values,
+    *(source.map(lambda value: decode(encode(value))) for source in (points, customers, trees, everything)),
+    st.dictionaries(
+        st.sampled_from(["x", "y", "kind", "at", "number", "iban", "content", "inner", "value", "street"]),
+        values | st.sampled_from(["started", "stopped", 1, {"x": 1}, None]),
+        max_size=4,
+    ),
+    st.sampled_from([1, True, 1.0, "red", (1, 2), "a", 2, {"leaves": [{"branch": {"leaves": [{}]}}]}]),
+)
+
+
+def accepts(annotation: Any, value: Any) -> bool:
+    try:
+        decoder_for(annotation)(encode(value))
+    except DurableTermError:
+        return False
+    return True
+
+
+def lets_through(annotation: Any, value: Any) -> bool:
+    told = describe(annotation)
+    stored = json.loads(json.dumps(told))
+    assert stored == told, "a description is JSON"
+    try:
+        checker(stored)(decode(encode(value)), "value")
+    except DurableTermError:
+        return False
+    return True
+
+
+@given(plain_values, st.sampled_from(SAME))
+def test_a_contract_lets_through_what_its_type_takes_and_nothing_else(value: Any, annotation: Any) -> None:
+    assert lets_through(annotation, value) == accepts(annotation, value)
+
+
+@given(plain_values, st.sampled_from(WIDER))
+def test_a_contract_refuses_nothing_that_its_type_takes(value: Any, annotation: Any) -> None:
+    assert lets_through(annotation, value) or not accepts(annotation, value)
+
+
+@given(st.data(), st.sampled_from([int, Point, Owner, Customer, Tree, Address, Pair, Branch, Card, Amount]))
+def test_a_contract_takes_every_value_of_its_type(data: st.DataObject, annotation: Any) -> None:
+    assert lets_through(annotation, data.draw(st.from_type(annotation)))
+
+
+@pytest.mark.parametrize("annotation", [*SAME, *WIDER], ids=str)
+def test_a_contract_agrees_on_what_is_often_sent(annotation: Any) -> None:
+    sent: list[Any] = [
+        None,
+        True,
+        0,
+        1.5,
+        "red",
+        "2026-01-01",
+        b"",
+        [],
+        {},
+        (),
+        [1, "a"],
+        {"x": 1},
+        {"x": "1"},
+    ]
+    sent += [
+        {"kind": "started"},
+        {"kind": "stopped", "at": "x"},
+        {"number": "1"},
+        {"street": "s"},
+        (1,),
+        {1, 2},
+    ]
+    sent += [
+        {"value": 1, "children": [{"value": 2}], "next": None},
+        {"value": 1, "children": [{}]},
+        (1, {"x": 1}),
+    ]
+    sent += [
+        {"leaves": [{"branch": {"leaves": [{"branch": 1}]}}]},
+        {"content": {"x": 1}},
+        [{"x": 1}],
+        datetime(2026, 1, 1, tzinfo=UTC),
+    ]
+    sent += [{frozenset({1}): 1}, {Point(1)}, {Point(1): {Point(2)}}, 1.0, 2, (1, 2), [[]], {"a": [1, None]}]
+    for value in sent:
+        if accepts(annotation, value):
+            assert lets_through(annotation, value), value
+        elif annotation not in WIDER:
+            assert not lets_through(annotation, value), value
+
+
+def test_a_type_that_takes_too_long_to_tell_takes_anything() -> None:
+    annotation: Any = int
+    for _ in range(12):
+        annotation = tuple[annotation, annotation]
+    assert describe(annotation) == "any"
+
+
+def test_a_reader_that_is_older_than_what_was_told_lets_it_through() -> None:
+    for told in ({"stream": "int"}, "complex", {"again": 7}, {"record": 1}, None):
+        checker(told)([1], "value")
+    with pytest.raises(DurableTermError, match=r"^value\[1\]: expected int, got str$"):
+        checker({"list": "int"})([1, "a"], "value")
