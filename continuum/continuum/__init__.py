@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from continuum.activity import Activity, activity
 from continuum.activity_context import ActivityContext, activity_context
+from continuum.activity_ref import ActivityRef, unwrap
+from continuum.children import ChildHandle
 from continuum.client import (
     Client,
     Event,
@@ -39,6 +41,7 @@ from continuum.effects import (
     log,
     now,
     patched,
+    publish,
     random,
     side_effect,
     sleep,
@@ -52,6 +55,7 @@ from continuum.errors import (
     ActivityError,
     AlreadyStarted,
     ChildFailed,
+    ChildrenTooDeep,
     ClusterError,
     ContinuumError,
     DeterminismError,
@@ -73,16 +77,20 @@ from continuum.errors import (
     UnknownVersion,
     UnknownWorkflow,
 )
-from continuum.saga import Saga, saga
+from continuum.saga import Saga, compensate, compensate_all, saga
 from continuum.signals import Signal, wait_signal
+from continuum.succession import continue_as_new
 from continuum.workflow import Workflow, workflow
 
 __all__ = [
     "Activity",
     "ActivityContext",
     "ActivityError",
+    "ActivityRef",
     "AlreadyStarted",
     "ChildFailed",
+    "ChildHandle",
+    "ChildrenTooDeep",
     "Client",
     "ClusterError",
     "ContinuumError",
@@ -122,9 +130,12 @@ __all__ = [
     "await_run",
     "cancel",
     "children",
+    "compensate",
+    "compensate_all",
     "configure",
     "connect",
     "connect_sync",
+    "continue_as_new",
     "disconnect",
     "get_run",
     "in_workflow",
@@ -132,6 +143,7 @@ __all__ = [
     "log",
     "now",
     "patched",
+    "publish",
     "query",
     "random",
     "saga",
@@ -142,6 +154,7 @@ __all__ = [
     "sleep_until",
     "start",
     "today",
+    "unwrap",
     "uuid4",
     "wait_signal",
     "workflow",

@@ -15,14 +15,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
+from continuum.engine import announcements
 from continuum.engine.call_site import Site, user_site
 from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
 from continuum.engine.loop import WorkflowTimer, current
 from continuum.engine.recorded_values import reached_patch, recorded_value
 from continuum.engine.retry import seconds
-from continuum.errors import NotInWorkflow
+from continuum.errors import DurableTermError, NotInWorkflow
 from continuum.journal.codec import decode, encode
+from continuum.names import check_name
 
 T = TypeVar("T")
 
@@ -110,7 +112,10 @@ def side_effect(read: Callable[[], T]) -> T:
     """
     execution = require("continuum.side_effect()")
     data = recorded_value(execution, "user", call_site(1), lambda: encode(read(), path="side_effect"))
-    value: T = decode(data, path="side_effect")
+    try:
+        value: T = decode(data, path="side_effect")
+    except DurableTermError as error:
+        execution.unreadable(None, error)
     return value
 
 
@@ -122,6 +127,16 @@ def patched(name: str) -> bool:
     """
     execution = current()
     return False if execution is None else reached_patch(execution, name, call_site(1))
+
+
+def publish(name: str, value: Any) -> None:
+    """Show `value` under `name` to whoever looks from outside, once it is durable.
+
+    A later value of the name takes its place. Clients read it with no worker alive, also after the run.
+    """
+    execution = require("continuum.publish()")
+    check_name(name, "the name of a published value")
+    announcements.publish(execution, name, call_site(1), encode(value, path=f"published {name}"))
 
 
 async def sleep(duration: float | timedelta) -> None:

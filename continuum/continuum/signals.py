@@ -8,8 +8,8 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 from continuum.effects import require
 from continuum.engine.retry import seconds
-from continuum.errors import InvalidDefinition
 from continuum.journal.codec import decoder_for, encode
+from continuum.names import NAME_BYTES, check_name
 
 T = TypeVar("T")
 
@@ -20,13 +20,7 @@ class _Missing:
 
 MISSING: Final = _Missing()
 
-# A name is an index key and a CLI argument.
-SIGNAL_NAME_BYTES = 128
-
-
-def _unfit(character: str) -> bool:
-    """Whether a character cannot be in a name: a control character, or half of one that has two."""
-    return character < " " or character == "\x7f" or "\ud800" <= character <= "\udfff"
+SIGNAL_NAME_BYTES = NAME_BYTES
 
 
 class Signal(Generic[T]):
@@ -35,11 +29,7 @@ class Signal(Generic[T]):
     __slots__ = ("_decode", "name", "type")
 
     def __init__(self, name: str, type: type[T]) -> None:
-        if not name or any(map(_unfit, name)) or len(name.encode()) > SIGNAL_NAME_BYTES:
-            raise InvalidDefinition(
-                f"a signal's name has 1 to {SIGNAL_NAME_BYTES} bytes and no control characters, "
-                f"not {name!r:.100}"
-            )
+        check_name(name, "a signal's name")
         self.name = name
         self.type = type
         self._decode = decoder_for(type, path=f"signal {name}")

@@ -4,19 +4,37 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
-from typing import Any, Generic, NoReturn, ParamSpec, TypeVar, overload
+from typing import Any, Generic, NoReturn, ParamSpec, TypedDict, TypeVar, TypeVarTuple, Unpack, overload
 
+from continuum.children import ChildHandle, ParentClosePolicy, begin_child, call_child
+from continuum.effects import require
+from continuum.engine import continuation
+from continuum.engine.execution import Execution
+from continuum.engine.loop import current
 from continuum.errors import InvalidDefinition, NotInWorkflow
 from continuum.journal.arguments import ArgumentsCodec, resolve_hints
 from continuum.journal.codec import Decoder, decoder_for, encode
 from continuum.module_source import module_source
 from continuum.signals import Signal
+from continuum.startable import Startable, StartableWithNone, StartableWithOne, StartableWithTwo
 from continuum.workflow_options import OnChange, WorkflowOptions
 
 P = ParamSpec("P")
 R = TypeVar("R")
+S = TypeVar("S")
+A = TypeVar("A")
+B = TypeVar("B")
+Ts = TypeVarTuple("Ts")
+
+
+class ChildOptions(TypedDict, total=False):
+    """The options of `Workflow.start_child`; see there. They win over parameters of the same name."""
+
+    id: str | None
+    parent_close_policy: ParentClosePolicy | None
 
 
 class Workflow(Generic[P, R]):
@@ -41,10 +59,58 @@ class Workflow(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<workflow {self.name} version {self.version}>"
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> NoReturn:
-        raise NotInWorkflow(
-            f"{self.name} is a workflow; start it with `await client.start({self.name}, ...)`"
-        )
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        """Run it as a child of the run that calls, and return its result when awaited."""
+        execution = self._caller()
+        frame = sys._getframe(1)
+        return call_child(execution, self, (frame.f_code, frame.f_lineno), args, kwargs)
+
+    @overload
+    def start_child(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, ChildHandle[R]]: ...
+    @overload
+    def start_child(
+        self: StartableWithNone[S], **options: Unpack[ChildOptions]
+    ) -> Coroutine[Any, Any, ChildHandle[S]]: ...
+    @overload
+    def start_child(
+        self: Startable[*Ts, S], *args: *Ts, **options: Unpack[ChildOptions]
+    ) -> Coroutine[Any, Any, ChildHandle[S]]: ...
+    @overload
+    def start_child(
+        self: StartableWithOne[A, S], argument: A, /, **options: Unpack[ChildOptions]
+    ) -> Coroutine[Any, Any, ChildHandle[S]]: ...
+    @overload
+    def start_child(
+        self: StartableWithTwo[A, B, S], first: A, second: B, /, **options: Unpack[ChildOptions]
+    ) -> Coroutine[Any, Any, ChildHandle[S]]: ...
+    def start_child(self, *args: Any, **given: Any) -> Coroutine[Any, Any, ChildHandle[Any]]:  # type: ignore[misc]  # mypy cannot match TypeVarTuple with Any
+        """Start it as a child of the run that calls; awaiting returns a handle at once.
+
+        `id` tells children apart that the same call starts; with the run's own id and the place in its
+        history it makes the child's run id. `parent_close_policy` says what the end of this run
+        does to a child that still lives. None: it stops when this run is cancelled. "cancel": it
+        stops however this run ends. "abandon": it lives on.
+        """
+        execution = self._caller()
+        frame = sys._getframe(1)
+        site = frame.f_code, frame.f_lineno
+        id, policy = given.pop("id", None), given.pop("parent_close_policy", None)
+        return begin_child(execution, self, site, args, given, id, policy)
+
+    def continue_as_new(self, *args: P.args, **kwargs: P.kwargs) -> NoReturn:
+        """End the run that calls in favour of one of this workflow; see `continuum.continue_as_new`."""
+        execution = require("continue_as_new()")
+        frame = sys._getframe(1)
+        data = self.arguments.encode_call(args, kwargs)
+        continuation.continue_as_new(execution, self.name, (frame.f_code, frame.f_lineno), data)
+
+    def _caller(self) -> Execution:
+        execution = current()
+        if execution is None:
+            raise NotInWorkflow(
+                f"{self.name} is a workflow; start it with `await client.start({self.name}, ...)`"
+            )
+        return execution
 
     @functools.cached_property
     def version_hash(self) -> str:

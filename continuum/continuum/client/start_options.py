@@ -1,63 +1,31 @@
 """What `start` takes beside a workflow's own arguments, and how type checkers match the two.
 
-A `ParamSpec` leaves no room for further keywords. So a start without options is
-matched exactly, and one with options by the positional parameters of the function:
-`Startable` by all of them, `StartableWithNone`, `…One` and `…Two` where mypy cannot
-because the others have defaults. Options win over keyword parameters of the same name.
+A `ParamSpec` leaves no room for further keywords: see `continuum.startable`. Options win over
+keyword parameters of the same name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Literal, Protocol, TypedDict, TypeVar, TypeVarTuple, Unpack
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypedDict
 
 from continuum.client.checking import checked_attributes, new_id, short_text
 from continuum.engine.ids import RunId
 from continuum.errors import InvalidOption
 from continuum.journal.arguments import encode_arguments
 from continuum.journal.facts import NewRun
+from continuum.startable import Startable, StartableWithNone, StartableWithOne, StartableWithTwo
 from continuum.workflow import Workflow
 
-Ts = TypeVarTuple("Ts")
-A_contra = TypeVar("A_contra", contravariant=True)
-B_contra = TypeVar("B_contra", contravariant=True)
-R_co = TypeVar("R_co", covariant=True)
-
-
-class Startable(Protocol[*Ts, R_co]):
-    """A workflow, seen by its positional parameters."""
-
-    @property
-    def fn(self) -> Callable[[Unpack[Ts]], Coroutine[Any, Any, R_co]]:
-        """The function behind it."""
-        ...
-
-
-class StartableWithOne(Protocol[A_contra, R_co]):
-    """A workflow that one argument is enough for."""
-
-    @property
-    def fn(self) -> Callable[[A_contra], Coroutine[Any, Any, R_co]]:
-        """The function behind it."""
-        ...
-
-
-class StartableWithTwo(Protocol[A_contra, B_contra, R_co]):
-    """A workflow that two arguments are enough for."""
-
-    @property
-    def fn(self) -> Callable[[A_contra, B_contra], Coroutine[Any, Any, R_co]]:
-        """The function behind it."""
-        ...
-
-
-class StartableWithNone(Protocol[R_co]):
-    """A workflow that needs no argument."""
-
-    @property
-    def fn(self) -> Callable[[], Coroutine[Any, Any, R_co]]:
-        """The function behind it."""
-        ...
+__all__ = [
+    "StartOptions",
+    "Startable",
+    "StartableWithNone",
+    "StartableWithOne",
+    "StartableWithTwo",
+    "new_run",
+    "split",
+]
 
 
 class StartOptions(TypedDict, total=False):

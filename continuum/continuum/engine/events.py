@@ -61,7 +61,7 @@ class Event(NamedTuple):
     - signal received: name, value, delivery id or None
     - side effect: kind, caller, where, value; or kind, caller, where, None, type, message when it raised
     - patched: name, caller, where
-    - cancel requested: (empty)
+    - cancel requested: (empty), or "parent" when the end of the run's parent asked
     - child started: workflow, caller, where, child run id, digest of its input, close policy
     - child completed: started seq, result
     - child failed: started seq, type, message, traceback

@@ -28,10 +28,15 @@ def describe(event: Event) -> str:
             return f"{name} of event {event.body[0]}"
 
 
+def asked_for(type: EventType, target: object, caller: str) -> str:
+    """Return a command that the code has issued as a person would name it."""
+    named = f" {target}" if isinstance(target, str) and type is not EventType.CHILD_CANCEL_REQUESTED else ""
+    return f"{event_name(type)}{named} from {caller}"
+
+
 def drift(expected: Event, type: EventType, target: object, caller: str, where: str) -> Blocked:
     """The code asks for something else than the journal has at this place."""
-    named = f" {target}" if isinstance(target, str) and type is not EventType.CHILD_CANCEL_REQUESTED else ""
-    actual = f"{event_name(type)}{named} from {caller}"
+    actual = asked_for(type, target, caller)
     return _drift(
         f"at event {expected.seq} the journal has {describe(expected)}, "
         f"the code at {where} asks for {actual}",
