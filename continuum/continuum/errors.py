@@ -8,6 +8,8 @@ Engine control signals are not here: they are `BaseException`s that live in
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from functools import partial
 from typing import Any
 
@@ -104,6 +106,31 @@ class RunNotFound(ContinuumError):
 
     def __reduce__(self) -> tuple[type[RunNotFound], tuple[str]]:
         return type(self), (self.run_id,)
+
+
+class NotPublished(ContinuumError, LookupError):
+    """The run, and those it continues, have published nothing under that name yet."""
+
+    def __init__(self, run_id: str, name: str) -> None:
+        super().__init__(f"run {run_id} has published no {name!r}; pass default= if it may be missing")
+        self.run_id = run_id
+        self.name = name
+
+    def __reduce__(self) -> tuple[type[NotPublished], tuple[str, str]]:
+        return type(self), (self.run_id, self.name)
+
+
+class UndeclaredSignal(ContinuumError):
+    """The run's code declares which signals it takes, and this is none of them; nothing was sent."""
+
+    def __init__(self, run_id: str, name: str, declared: Sequence[str]) -> None:
+        super().__init__(f"run {run_id} takes no signal {name!r}; it takes {', '.join(sorted(declared))}")
+        self.run_id = run_id
+        self.name = name
+        self.declared = tuple(sorted(declared))
+
+    def __reduce__(self) -> tuple[type[UndeclaredSignal], tuple[str, str, tuple[str, ...]]]:
+        return type(self), (self.run_id, self.name, self.declared)
 
 
 class NodeNotFound(ContinuumError):
@@ -220,11 +247,12 @@ class RunFailed(ContinuumError):
 
 
 class RunCancelled(ContinuumError):
-    """The run was cancelled."""
+    """The run was cancelled. `reason` is "parent_cancelled" when the end of its parent stopped it."""
 
-    def __init__(self, run_id: str) -> None:
-        super().__init__(f"run {run_id} was cancelled")
+    def __init__(self, run_id: str, reason: str | None = None) -> None:
+        super().__init__(f"run {run_id} was cancelled{'' if reason is None else f': {reason}'}")
         self.run_id = run_id
+        self.reason = reason
 
-    def __reduce__(self) -> tuple[type[RunCancelled], tuple[str]]:
-        return type(self), (self.run_id,)
+    def __reduce__(self) -> tuple[type[RunCancelled], tuple[str, str | None]]:
+        return type(self), (self.run_id, self.reason)
