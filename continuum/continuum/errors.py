@@ -9,7 +9,6 @@ Engine control signals are not here: they are `BaseException`s that live in
 from __future__ import annotations
 
 from collections.abc import Sequence
-
 from functools import partial
 from typing import Any
 
