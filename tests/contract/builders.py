@@ -18,6 +18,7 @@ from continuum.journal.port import (
     Committed,
     InboxKind,
     Journal,
+    Loaded,
     NewRun,
     NewTask,
     Post,
@@ -29,7 +30,7 @@ from continuum.journal.port import (
     Worker,
 )
 
-CODE = (("orders", "v1"),)
+CODE = (Loaded("orders", "v1"),)
 SOON = 1_000_000_000_000  # microseconds; far enough that no test lives to see it
 POISON_AFTER = 3
 
@@ -97,7 +98,7 @@ async def begin(journal: Journal, **facts: Any) -> RunId:
 
 
 async def claim(
-    journal: Journal, worker: Worker, limit: int = 100, code: Sequence[tuple[str, str]] = CODE
+    journal: Journal, worker: Worker, limit: int = 100, code: Sequence[Loaded] = CODE
 ) -> list[ClaimedRun]:
     """Claim what there is to do."""
     return await journal.claim(worker, code, limit)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from continuum.journal.port import Journal, LeaseLost, RunState, Transition
+from continuum.journal.port import Journal, LeaseLost, Loaded, RunState, Transition
 from tests.contract.builders import (
     CODE,
     POISON_AFTER,
@@ -48,8 +48,8 @@ async def test_the_first_claim_stamps_the_version_for_good(journal: Journal) -> 
     run = await owned_run(journal, worker)
     await journal.release(worker, [run.id], crashed=False, poison_after=POISON_AFTER)
 
-    assert await claim(journal, worker, code=[("orders", "v2")]) == []
-    (again,) = await claim(journal, worker, code=[("orders", "v2"), ("orders", "v1")])
+    assert await claim(journal, worker, code=[Loaded("orders", "v2")]) == []
+    (again,) = await claim(journal, worker, code=[Loaded("orders", "v2"), Loaded("orders", "v1")])
 
     assert again.version == "v1"
     assert (await row(journal, run.id)).version == "v1"
@@ -125,7 +125,7 @@ async def test_a_run_whose_code_is_not_loaded_stays_for_who_has_it(journal: Jour
 
     assert [run.id for run in await claim(journal, worker)] == [order]
     assert await claim(journal, worker, code=[]) == []
-    assert [run.id for run in await claim(journal, worker, code=[("refunds", "v7")])] == [refund]
+    assert [run.id for run in await claim(journal, worker, code=[Loaded("refunds", "v7")])] == [refund]
 
 
 async def test_a_run_that_sleeps_is_not_claimed_before_it_is_due(journal: Journal) -> None:

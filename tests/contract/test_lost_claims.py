@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from continuum.journal.port import InboxKind, Journal, Post, Posted, RunState
+from continuum.journal.port import InboxKind, Journal, Loaded, Post, Posted, RunState
 from tests.contract.builders import (
     begin,
     claim,
@@ -66,9 +66,9 @@ async def test_the_next_due_time_is_that_of_loaded_code(journal: Journal) -> Non
         write(later_run, transition=sleep_until(later + 1)),
     )
 
-    assert await journal.next_due([(sooner.workflow, sooner.version)]) == later
-    assert await journal.next_due([(sooner.workflow, "another")]) is None
-    assert await journal.next_due([("another", sooner.version)]) is None
+    assert await journal.next_due([Loaded(sooner.workflow, sooner.version)]) == later
+    assert await journal.next_due([Loaded(sooner.workflow, "another")]) is None
+    assert await journal.next_due([Loaded("another", sooner.version)]) is None
 
 
 async def test_mail_that_comes_while_a_run_is_given_up_makes_it_due(journal: Journal) -> None:

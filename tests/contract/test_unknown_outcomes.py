@@ -12,7 +12,7 @@ from psycopg.sql import SQL, Identifier
 
 from continuum.errors import JournalUnavailable
 from continuum.journal.memory import MemoryJournal
-from continuum.journal.port import Journal, LeaseLost, RunState, RunWrite, Worker
+from continuum.journal.port import Journal, LeaseLost, Loaded, RunState, RunWrite, Worker
 from continuum.journal.postgres import PostgresJournal
 from tests.contract.builders import (
     commit,
@@ -114,7 +114,7 @@ async def test_p12_a_run_that_the_lost_commit_rejected_is_told(
         worker, other = await worker_of(journal), await worker_of(journal)
         stale, kept = await owned_runs(journal, worker, 2)
         await journal.release(worker, [stale.id], crashed=False, poison_after=3)
-        await journal.claim(other, [("orders", "v1")], 1)
+        await journal.claim(other, [Loaded("orders", "v1")], 1)
         writes = [write(stale, event(1)), write(kept, event(1))]
         await lose(journal, proxy, Loss.ANSWER, worker, *writes)
 

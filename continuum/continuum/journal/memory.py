@@ -1,8 +1,8 @@
 """The journal that lives and dies with its process: for tests, and for hosts that need no durability.
 
 It keeps every promise of `port.py` but P4. Its parts share the tables of
-`memory_tables.py` and stand one noun a file: workers, claims, commits, inbox,
-tasks, queries. No method awaits, so each is a transaction; time is the injected
+`memory_tables.py` and stand one noun a file: workers, claims, families, commits, inbox,
+tasks, versions, queries, sweeping. No method awaits, so each is a transaction; time is the injected
 clock's, so a virtual clock moves leases and due times too.
 """
 
@@ -12,11 +12,22 @@ from continuum.journal.memory_claims import MemoryClaims
 from continuum.journal.memory_commits import MemoryCommits
 from continuum.journal.memory_inbox import MemoryInbox
 from continuum.journal.memory_queries import MemoryQueries
+from continuum.journal.memory_sweeping import MemorySweeping
 from continuum.journal.memory_tasks import MemoryTasks
+from continuum.journal.memory_versions import MemoryVersions
 from continuum.journal.memory_workers import MemoryWorkers
 
 
-class MemoryJournal(MemoryWorkers, MemoryClaims, MemoryCommits, MemoryInbox, MemoryTasks, MemoryQueries):
+class MemoryJournal(
+    MemoryWorkers,
+    MemoryClaims,
+    MemoryCommits,
+    MemoryInbox,
+    MemoryTasks,
+    MemoryVersions,
+    MemoryQueries,
+    MemorySweeping,
+):
     """A journal for one process and one asyncio loop; `clock` gives microseconds since the epoch."""
 
     async def open(self) -> None:

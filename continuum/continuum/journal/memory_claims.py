@@ -1,13 +1,43 @@
-"""How runs begin and change hands: started, claimed, released, unblocked, ended by force."""
+"""How runs begin and change hands: started, claimed, released, unblocked."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from heapq import heappop
 
 from continuum.engine.ids import RunId
-from continuum.journal.memory_tables import MemoryTables, StoredRun, StoredWorker, json_copy
-from continuum.journal.port import ClaimedRun, NewRun, Posted, RunState, Started, Topic, Worker
+from continuum.journal.limits import FOREIGN_GRACE_SECONDS
+from continuum.journal.memory_tables import MICROSECONDS, MemoryTables, StoredRun, StoredWorker, json_copy
+from continuum.journal.port import ClaimedRun, Loaded, NewRun, RunState, Started, Topic, Worker
+
+_FOREIGN_GRACE = round(FOREIGN_GRACE_SECONDS * MICROSECONDS)
+
+
+class LoadedCode:
+    """What a worker has loaded, arranged to be asked about runs."""
+
+    def __init__(self, code: Sequence[Loaded]) -> None:
+        self.current: dict[str, str] = {}
+        self._exact: set[tuple[str, str]] = set()
+        self._trying: defaultdict[str, list[str]] = defaultdict(list)
+        for loaded in code:
+            self._exact.add((loaded.workflow, loaded.version))
+            if loaded.current:
+                self.current.setdefault(loaded.workflow, loaded.version)
+            if loaded.takes_others:
+                self._trying[loaded.workflow].append(loaded.version)
+
+    def has(self, run: StoredRun) -> bool:
+        """Whether it is the code of this run; that of one without a version is the current one."""
+        if run.version is None:
+            return run.start.workflow in self.current
+        return (run.start.workflow, run.version) in self._exact
+
+    def may_try(self, run: StoredRun) -> bool:
+        """Whether some of it takes runs of other versions and was not refused to this one."""
+        trying = self._trying.get(run.start.workflow, ())
+        return run.version is not None and any(version not in run.refused for version in trying)
 
 
 class MemoryClaims(MemoryTables):
@@ -36,44 +66,39 @@ class MemoryClaims(MemoryTables):
         self._offer(run)
         return Started(new.id, False)
 
-    async def claim(self, worker: Worker, code: Sequence[tuple[str, str]], limit: int) -> list[ClaimedRun]:
-        """Own up to `limit` runs that have something to do and whose code is loaded."""
+    async def claim(self, worker: Worker, code: Sequence[Loaded], limit: int) -> list[ClaimedRun]:
+        """Own up to `limit` runs that have something to do and that `code` can execute."""
         holder = self._leased(worker)
         if limit < 1:
             return []
-        loaded = frozenset(code)
-        newest: dict[str, str] = {}
-        for name, loaded_version in code:
-            newest.setdefault(name, loaded_version)
+        loaded, now = LoadedCode(code), self.now()
         passed: list[StoredRun] = []
+        foreign: list[StoredRun] = []
         claimed: list[ClaimedRun] = []
         for run in self._something_to_do():
-            workflow = run.start.workflow
-            version: str | None = newest.get(workflow) if run.version is None else run.version
-            if version is None or (workflow, version) not in loaded:
+            if loaded.has(run):
+                claimed.append(self._own(holder, run, loaded))
+            elif loaded.may_try(run) and run.due_at is not None and run.due_at + _FOREIGN_GRACE <= now:
+                foreign.append(run)
+            else:
                 passed.append(run)
-                continue
-            claimed.append(self._own(holder, run, version))
             if len(claimed) >= limit:
                 break
-        for run in passed:
+        room = limit - len(claimed)
+        claimed += [self._own(holder, run, loaded) for run in foreign[:room]]
+        for run in (*passed, *foreign[room:]):
             self._offer(run)
         return claimed
 
-    async def next_due(self, code: Sequence[tuple[str, str]]) -> int | None:
+    async def next_due(self, code: Sequence[Loaded]) -> int | None:
         """Return when the next run that nobody owns and `code` can execute is due."""
-        loaded, names = frozenset(code), frozenset(workflow for workflow, _ in code)
-        ahead = ((due, self._runs[run_id]) for due, _, run_id in self._due)
+        loaded = LoadedCode(code)
+        ahead = ((due, self._runs.get(run_id)) for due, _, run_id in self._due)
         return min(
             (
-                due
+                due if loaded.has(run) else due + _FOREIGN_GRACE
                 for due, run in ahead
-                if self._is_due(run, due)
-                and (
-                    run.start.workflow in names
-                    if run.version is None
-                    else (run.start.workflow, run.version) in loaded
-                )
+                if run is not None and self._is_due(run, due) and (loaded.has(run) or loaded.may_try(run))
             ),
             default=None,
         )
@@ -92,17 +117,14 @@ class MemoryClaims(MemoryTables):
         return len(lost)
 
     def _something_to_do(self) -> Iterator[StoredRun]:
-        """Take runs out of the places to look: the due ones, oldest first, then those with mail."""
+        """Take the due runs out of the heap, oldest first, each once."""
         now = self.now()
+        seen: set[RunId] = set()
         while self._due and self._due[0][0] <= now:
             due_at, _, run_id = heappop(self._due)
-            run = self._runs[run_id]
-            if self._is_due(run, due_at):
-                yield run
-        for run_id in list(self._mailed):
-            del self._mailed[run_id]
-            run = self._runs[run_id]
-            if run.free and run.inbox:
+            run = self._runs.get(run_id)
+            if run is not None and run_id not in seen and self._is_due(run, due_at):
+                seen.add(run_id)
                 yield run
 
     @staticmethod
@@ -110,7 +132,8 @@ class MemoryClaims(MemoryTables):
         """Whether an entry of the heap still says the truth."""
         return run.free and run.due_at == due_at
 
-    def _own(self, holder: StoredWorker, run: StoredRun, version: str) -> ClaimedRun:
+    def _own(self, holder: StoredWorker, run: StoredRun, loaded: LoadedCode) -> ClaimedRun:
+        version = run.version or loaded.current[run.start.workflow]
         run.owner = holder.worker.id
         holder.runs[run.start.id] = None
         run.token = next(self._tokens)
@@ -130,6 +153,9 @@ class MemoryClaims(MemoryTables):
             attempt=run.attempt,
             trace_context=run.start.trace_context,
             fresh=run.attempt == 1,
+            parent=run.parent,
+            depth=run.depth,
+            root=run.chain,
         )
 
     async def release(
@@ -167,21 +193,3 @@ class MemoryClaims(MemoryTables):
         if blocked:
             self._hints.tell(Topic.WORK)
         return len(blocked)
-
-    async def force_cancel(self, run_id: RunId) -> Posted:
-        """End a run as cancelled at once; its owner is fenced off."""
-        run = self._runs.get(run_id)
-        if run is None:
-            return Posted.NOT_FOUND
-        if run.state.terminal:
-            return Posted.TERMINAL
-        self._disown(run)
-        self._call_off(run_id)
-        run.state = RunState.CANCELLED
-        run.reason = None
-        run.due_at = None
-        run.updated_at = run.completed_at = self.now()
-        self._hints.tell(Topic.DONE, [run_id])
-        # The mark tells a host that the run is no longer its own, where a plain id means mail.
-        self._hints.tell(Topic.WAKE, [f"!{run_id}"])
-        return Posted.ACCEPTED

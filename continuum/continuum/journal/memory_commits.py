@@ -8,13 +8,14 @@ from operator import attrgetter
 
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
-from continuum.journal.memory_tables import MemoryTables, StoredRun, StoredTask, frozen
-from continuum.journal.port import Committed, NewTask, RunState, RunWrite, Topic, Transition, Worker
+from continuum.journal.memory_families import MemoryFamilies
+from continuum.journal.memory_tables import MICROSECONDS, StoredRun, StoredTask, frozen
+from continuum.journal.port import Cell, Committed, NewTask, RunState, RunWrite, Topic, Transition, Worker
 
 _seq = attrgetter("seq")
 
 
-class MemoryCommits(MemoryTables):
+class MemoryCommits(MemoryFamilies):
     """Histories."""
 
     async def load(self, run_ids: Sequence[RunId]) -> dict[RunId, list[Event]]:
@@ -35,6 +36,7 @@ class MemoryCommits(MemoryTables):
         for write in accepted:
             self._apply(write)
         self._tell_of(accepted)
+        self._reach_others(accepted)
         holder.batch = batch
         holder.committed = Committed(self.now(), rejected)
         return holder.committed
@@ -62,17 +64,43 @@ class MemoryCommits(MemoryTables):
         for id in write.consumed:
             run.inbox.pop(id, None)
         for seq in write.dropped_tasks:
-            self._tasks.pop((write.run_id, seq), None)
+            self._drop_task(write.run_id, seq)
         for task in write.tasks:
             self._hand_out(write.run_id, task)
+        if write.version is not None:
+            run.version = write.version
+        if write.refusal is not None:
+            run.refused.pop(write.refusal.version, None)
+            run.refused[write.refusal.version] = write.refusal.reason
+        for name, value in write.cells:
+            self._cells[run.chain][name] = Cell(value, self.now())
         if write.transition is not None:
             self._change(run, write.transition)
+
+    def _reach_others(self, writes: Sequence[RunWrite]) -> None:
+        """Do what writes mean for other runs, once all of the batch is written."""
+        for write in writes:
+            run = self._runs[write.run_id]
+            self._bear(run, write.children)
+            if write.successor is not None:
+                self._continue(run, write.successor)
+        for write in writes:
+            children = [child for id in write.cancels if (child := self._tip(id)) is not None]
+            self._conclude(self._ask_to_stop(children, ""))
+        ended = dict.fromkeys(write.run_id for write in writes)
+        self._conclude([run for id in ended if (run := self._runs[id]).state.terminal])
+        if any(write.children or write.successor for write in writes):
+            self._hints.tell(Topic.WORK)
+        changed = {self._runs[write.run_id].chain for write in writes if write.cells}
+        if changed:
+            self._hints.tell(Topic.CELLS, sorted(changed))
 
     def _hand_out(self, run_id: RunId, task: NewTask) -> None:
         """Add a task, or replace the row of an earlier dispatch of the same command."""
         before = self._tasks.get((run_id, task.seq))
         if before is None or before.task.dispatch < task.dispatch:
-            self._tasks[run_id, task.seq] = StoredTask(run_id, task, next(self._ages))
+            stored = StoredTask(run_id, task, next(self._ages))
+            self._tasks[run_id, task.seq] = self._runs[run_id].tasks[task.seq] = stored
 
     def _change(self, run: StoredRun, change: Transition) -> None:
         run.state = change.state
@@ -87,7 +115,9 @@ class MemoryCommits(MemoryTables):
         if change.release or change.state >= RunState.BLOCKED:
             self._disown(run)
         if change.state.terminal:
-            self._call_off(run.start.id)
+            self._call_off(run)
+            if change.retention is not None:
+                run.retain_until = run.updated_at + round(change.retention * MICROSECONDS)
         if run.free:
             self._offer(run)
 
@@ -97,15 +127,3 @@ class MemoryCommits(MemoryTables):
         ended = [write.run_id for write in writes if self._runs[write.run_id].state.terminal]
         if ended:
             self._hints.tell(Topic.DONE, ended)
-
-    async def sweep(self) -> int:
-        """Remove what ended runs left behind (inbox rows, tasks, heartbeats); return how many rows."""
-        removed = 0
-        for place in [place for place in self._tasks if self._runs[place[0]].state.terminal]:
-            del self._tasks[place]
-            removed += 1
-        for run_id, run in self._runs.items():
-            if run.state.terminal:
-                removed += len(run.inbox) + len(self._heartbeats.pop(run_id, ()))
-                run.inbox.clear()
-        return removed

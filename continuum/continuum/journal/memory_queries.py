@@ -2,7 +2,7 @@
 
 A condition is (field, operator, value) with one of `OPERATORS`. A field is one of
 id, workflow, version, namespace, state (a `RunState`), idempotency_key, started_at,
-updated_at and completed_at (microseconds), or ("attributes", name). A field that
+updated_at and completed_at (microseconds), parent, root, or ("attributes", name). A field that
 has no value satisfies only `eq None`.
 
 Attributes are compared as JSON is: 1, "1" and true differ, 1 and 1.0 do not. `eq`
@@ -58,7 +58,7 @@ class MemoryQueries(MemoryTables):
 
     async def set_attributes(self, run_id: RunId, attributes: Mapping[str, Any]) -> bool:
         """Merge attributes; False when there is no such run."""
-        run = self._runs.get(run_id)
+        run = self._tip(run_id)
         if run is None:
             return False
         # A new dict: rows handed out before keep what they showed.
@@ -129,4 +129,8 @@ def _row(run: StoredRun) -> RunRow:
         updated_at=run.updated_at,
         completed_at=run.completed_at,
         due_at=run.due_at,
+        parent=run.parent,
+        root=run.chain,
+        continued_from=run.continued_from,
+        continued_to=run.continued_to,
     )

@@ -3,9 +3,9 @@
 The tables are those of the first migration. Nothing here awaits, so in one
 asyncio loop every method that uses it is a transaction.
 
-A run that nobody owns is found by `_due`, a heap of (due, age, run), or by
-`_mailed`, the free runs with mail. Both are only places to look: an entry whose
-run has changed since is dropped when it is met.
+A run that nobody owns is found by `_due`, a heap of (due, age, run), and one with mail
+is due. The heap is only a place to look: an entry whose run has changed since is
+dropped when it is met.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.memory_hints import Hints
 from continuum.journal.port import (
+    Cell,
+    ClosePolicy,
     Committed,
     InboxKind,
     InboxRow,
@@ -32,6 +34,7 @@ from continuum.journal.port import (
     NodeFacts,
     RunState,
     Topic,
+    VersionRow,
     Worker,
 )
 
@@ -57,7 +60,11 @@ def frozen(body: Sequence[Any]) -> tuple[Any, ...]:
 
 @dataclass(slots=True)
 class StoredRun:
-    """A run's row, its history and its inbox. `age` numbers runs in the order of their starts."""
+    """A run's row, its history and its inbox.
+
+    `age` numbers runs in the order of their starts, `children` are those that live, `refused`
+    says which versions cannot go on with its history, `root` is the first run of its chain.
+    """
 
     start: NewRun
     age: int
@@ -75,8 +82,24 @@ class StoredRun:
     error: bytes | None = None
     reason: str | None = None
     completed_at: int | None = None
+    parent: RunId | None = None
+    parent_seq: int | None = None
+    close_policy: ClosePolicy = ClosePolicy.CASCADE
+    depth: int = 0
+    root: RunId | None = None
+    continued_from: RunId | None = None
+    continued_to: RunId | None = None
+    retain_until: int | None = None
+    refused: dict[str, str] = field(default_factory=dict)
+    children: dict[RunId, None] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     inbox: dict[int, InboxRow] = field(default_factory=dict)
+    tasks: dict[int, StoredTask] = field(default_factory=dict)
+
+    @property
+    def chain(self) -> RunId:
+        """The first run of its chain, which may be itself."""
+        return self.root or self.start.id
 
     @property
     def free(self) -> bool:
@@ -133,8 +156,10 @@ class MemoryTables:
         self._deliveries: set[tuple[RunId, str, str]] = set()
         self._heartbeats: defaultdict[RunId, dict[int, bytes]] = defaultdict(dict)
         self._results: dict[tuple[str, str], bytes] = {}
+        self._chains: dict[RunId, list[RunId]] = {}
+        self._versions: dict[tuple[str, str], VersionRow] = {}
+        self._cells: defaultdict[RunId, dict[str, Cell]] = defaultdict(dict)
         self._due: list[tuple[int, int, RunId]] = []
-        self._mailed: dict[RunId, None] = {}
         self._hints = Hints()
         self._worker_ids = count(1)
         self._tokens = count(1)
@@ -151,12 +176,18 @@ class MemoryTables:
             raise LeaseLost(worker.id)
         return stored
 
+    def _tip(self, run_id: RunId) -> StoredRun | None:
+        """Return the run that the chain of a run has come to."""
+        run = self._runs.get(run_id)
+        return run if run is None or run.continued_to is None else self._runs[self._chains[run.chain][-1]]
+
     def _offer(self, run: StoredRun) -> None:
         """Let claims find a run that has become free."""
+        now = self.now()
+        if run.inbox and (run.due_at is None or run.due_at > now):
+            run.due_at = now
         if run.due_at is not None:
             heappush(self._due, (run.due_at, run.age, run.start.id))
-        if run.inbox:
-            self._mailed[run.start.id] = None
 
     def _disown(self, run: StoredRun) -> None:
         """Take a run from its owner, if it has one."""
@@ -164,10 +195,17 @@ class MemoryTables:
             del self._workers[run.owner].runs[run.start.id]
             run.owner = None
 
-    def _call_off(self, run_id: RunId) -> None:
+    def _drop_task(self, run_id: RunId, seq: int) -> StoredTask | None:
+        """Remove a task, if it is there."""
+        stored = self._tasks.pop((run_id, seq), None)
+        if stored is not None:
+            del self._runs[run_id].tasks[seq]
+        return stored
+
+    def _call_off(self, run: StoredRun) -> None:
         """Remove the tasks of a run that has ended: nobody waits for them."""
-        for place in [place for place in self._tasks if place[0] == run_id]:
-            del self._tasks[place]
+        for seq in list(run.tasks):
+            self._drop_task(run.start.id, seq)
 
     def _deliver(
         self, run: StoredRun, kind: InboxKind, name: str, body: tuple[Any, ...], key: str | None
@@ -179,8 +217,8 @@ class MemoryTables:
             return False
         row = InboxRow(next(self._inbox_ids), run.start.id, kind, name, frozen(body), key)
         run.inbox[row.id] = row
-        if run.owner is None:
-            self._mailed[run.start.id] = None
+        if run.free:
+            self._offer(run)
         return True
 
     def _count_death(self, run: StoredRun, poison_after: int) -> None:

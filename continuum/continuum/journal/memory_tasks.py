@@ -86,7 +86,7 @@ class MemoryTasks(MemoryTables):
         stored = self._tasks.get((task.run_id, task.seq))
         if stored is None or stored.owner != worker.id or stored.task.dispatch != task.dispatch:
             return False
-        del self._tasks[task.run_id, task.seq]
+        self._drop_task(task.run_id, task.seq)
         return True
 
     async def heartbeat(self, run_id: RunId, seq: int, details: bytes) -> None:

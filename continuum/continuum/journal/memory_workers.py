@@ -81,7 +81,8 @@ class MemoryWorkers(MemoryTables):
         lost = sorted(place for place, stored in self._tasks.items() if stored.owner == worker)
         mailed = []
         for place in lost:
-            stored = self._tasks.pop(place)
+            stored = self._tasks[place]
+            self._drop_task(*place)
             kind = InboxKind.ACTIVITY_TIMED_OUT if stored.overdue(now) else InboxKind.ACTIVITY_CRASHED
             run = self._runs[stored.run_id]
             name, key = str(stored.task.seq), str(stored.task.dispatch)

@@ -40,18 +40,23 @@ from typing import Any, Protocol
 
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
-from continuum.journal.facts import (
+from continuum.journal.composition import (
     Cell,
+    ClosePolicy,
+    Loaded,
+    NewChild,
+    Refusal,
+    Successor,
+    VersionRow,
+)
+from continuum.journal.facts import (
     ClaimedRun,
     ClaimedTask,
-    ClosePolicy,
     Committed,
     Freed,
     InboxKind,
     InboxRow,
     LeaseLost,
-    Loaded,
-    NewChild,
     NewRun,
     NewTask,
     NodeFacts,
@@ -60,17 +65,14 @@ from continuum.journal.facts import (
     Post,
     Posted,
     Query,
-    Refusal,
     Renewal,
     RunRow,
     RunState,
     RunWrite,
     Started,
-    Successor,
     TaskAnswer,
     Topic,
     Transition,
-    VersionRow,
     Worker,
 )
 
@@ -341,7 +343,7 @@ class Journal(Protocol):
         ...
 
     async def set_attributes(self, run_id: RunId, attributes: Mapping[str, Any]) -> bool:
-        """Merge attributes atomically; False when there is no such run."""
+        """Merge attributes into the run's (its chain's tip's) atomically; False when there is no such run."""
         ...
 
     # Hints.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from continuum.engine.ids import NodeId
-from continuum.journal.port import Topic
+from continuum.journal.port import Loaded, Topic
 from continuum_actors.messages import Forwarded, NodeHello
 from continuum_supervision.process import PeerUp
 from tests.process.actors.controlling import NODE, control_on
@@ -34,7 +34,7 @@ async def test_the_dead_of_other_nodes_are_found_by_a_recovery_that_was_killed(d
         control = await control_on(on, ttl=SHORT_LEASE_S)
         stranger = await on.journal.register_worker(NodeId("south"), "run_host", 4711, SHORT_LEASE_S)
         await on.client.start(order, 1)
-        claimed = await on.journal.claim(stranger, [(order.name, order.version)], 10)
+        claimed = await on.journal.claim(stranger, [Loaded(order.name, order.version_hash)], 10)
         assert len(claimed) == 1
         for _ in range(3):
             await control.kill("recovery")

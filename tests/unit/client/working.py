@@ -14,7 +14,7 @@ from continuum.journal.codec import encode
 from continuum.journal.event_codec import pack_body
 from continuum.journal.facts import ClaimedRun, RunState, RunWrite, Transition, Worker
 from continuum.journal.memory import MemoryJournal
-from continuum.journal.port import Journal
+from continuum.journal.port import Journal, Loaded
 
 _batches = count(1)
 
@@ -37,7 +37,7 @@ class Ending:
         """Own whatever is runnable."""
         if self.worker is None:
             self.worker = await self.journal.register_worker(NodeId("north"), "run_host", 1, 600.0)
-        runs = await self.journal.claim(self.worker, [(greeting.name, "1")], 1000)
+        runs = await self.journal.claim(self.worker, [Loaded(greeting.name, "1")], 1000)
         self.claimed |= {run.id: run for run in runs}
         return runs
 

@@ -17,6 +17,8 @@ from psycopg.pq import Format
 _HEADER = struct.Struct(">iiiii")
 _EMPTY = struct.Struct(">iii")
 _LENGTH = struct.Struct(">i")
+_FIELD = struct.Struct(">I")
+_TEXT_OID = 25
 _NULL = b"\xff\xff\xff\xff"
 # Postgres counts timestamps from 2000-01-01.
 _EPOCH_SHIFT = 946_684_800_000_000
@@ -172,6 +174,20 @@ def _text(value: str) -> bytes:
     return _LENGTH.pack(len(data)) + data
 
 
+class PackedRow:
+    """A value of a composite type: arrays, and texts, in the order of its fields."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, fields: Sequence[PackedArray | str]) -> None:
+        self.data = _LENGTH.pack(len(fields)) + b"".join(
+            _FIELD.pack(_TEXT_OID) + _text(field)
+            if isinstance(field, str)
+            else _FIELD.pack(field.array_oid) + _LENGTH.pack(len(field.data)) + field.data
+            for field in fields
+        )
+
+
 class _PackedArrayDumper(Dumper):
     format = Format.BINARY
 
@@ -179,8 +195,17 @@ class _PackedArrayDumper(Dumper):
         return obj.data
 
 
+class _PackedRowDumper(Dumper):
+    # No type of its own: which composite it is follows from where the server expects it.
+    format = Format.BINARY
+
+    def dump(self, obj: PackedRow) -> Buffer | None:
+        return obj.data
+
+
 def register(context: AdaptContext) -> None:
-    """Teach a connection to send packed arrays."""
+    """Teach a connection to send packed arrays and rows of them."""
+    context.adapters.register_dumper(PackedRow, _PackedRowDumper)
     for array in (Uuids, Bigints, Integers, Smallints, Booleans, Byteas, Texts, Timestamps, Doubles):
         dumper = type(f"{array.__name__}Dumper", (_PackedArrayDumper,), {"oid": array.array_oid})
         context.adapters.register_dumper(array, dumper)

@@ -8,6 +8,7 @@ from continuum.engine.ids import RunId
 from continuum.journal.event_codec import pack_body
 from continuum.journal.port import Committed, LeaseLost, NewTask, RunWrite, Transition, Worker
 from continuum.journal.postgres import arrays
+from continuum.journal.postgres.composing import Composition
 from continuum.journal.postgres.database import Database
 
 _NO_UUIDS = arrays.packed_uuids([])
@@ -58,6 +59,7 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
     transitions: Transitions = {}
     tasks: list[tuple[bytes, NewTask]] = []
     dropped: list[tuple[bytes, int]] = []
+    more: Composition | None = None
     for write in writes:
         key = arrays.uuid_bytes(write.run_id)
         if runs.setdefault(key, write.token) != write.token:
@@ -78,15 +80,33 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
             # In one batch a task may be handed out and taken back.
             tasks = [entry for entry in tasks if entry[0] != key or entry[1].seq != seq]
             dropped.append((key, seq))
-    ordered = sorted(runs)  # the lock order of invariant I3
+        if (
+            write.depth
+            or write.children
+            or write.cells
+            or write.version
+            or write.cancels
+            or write.successor
+            or write.refusal
+            or (write.transition is not None and write.transition.retention is not None)
+        ):
+            more = more or Composition()
+            more.add(key, write)
     topics = database.statements
+    if more is None:
+        ordered = sorted(runs)  # the lock order of invariant I3, where all runs are of one generation
+        tokens = [runs[key] for key in ordered]
+        composition = None
+    else:
+        ordered, tokens, depths = more.in_lock_order(runs)
+        composition = more.packed(depths, topics.topic("cells"))
     rows = await database.fetch_on_lane(
         "commit",
         (
             worker.id,
             batch,
             arrays.packed_uuids(ordered),
-            arrays.bigints([runs[key] for key in ordered]),
+            arrays.bigints(tokens),
             arrays.packed_uuids(event_runs),
             arrays.integers(seqs),
             arrays.smallints(types),
@@ -100,6 +120,8 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
             topics.topic("done"),
             topics.topic("tasks"),
             topics.topic("work"),
+            topics.topic("wake"),
+            composition,
         ),
     )
     if not rows:

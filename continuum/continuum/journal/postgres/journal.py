@@ -14,12 +14,14 @@ from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.errors import JournalUnavailable
 from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
+from continuum.journal.limits import FOREIGN_GRACE_SECONDS, REMOVED_PER_SWEEP
 from continuum.journal.port import (
     ClaimedRun,
     Committed,
     Freed,
     InboxKind,
     InboxRow,
+    Loaded,
     NewRun,
     NodeFacts,
     NodeRow,
@@ -41,10 +43,11 @@ from continuum.journal.postgres.listening import listen
 from continuum.journal.postgres.reading import query_rows, run_row
 from continuum.journal.postgres.statements import statements_for
 from continuum.journal.postgres.tasks import PostgresTasks, held
+from continuum.journal.postgres.versions import PostgresVersions
 from continuum.journal.snapshot_codec import SNAPSHOT_FORMAT, pack_snapshot, unpack_snapshot
 
 
-class PostgresJournal(PostgresTasks):
+class PostgresJournal(PostgresTasks, PostgresVersions):
     """A journal in one schema of one database.
 
     `listen=False` does without LISTEN and prepared statements, which transaction-mode poolers lack.
@@ -179,25 +182,23 @@ class PostgresJournal(PostgresTasks):
             )
         return RunId(rows[0][0])
 
-    async def claim(self, worker: Worker, code: Sequence[tuple[str, str]], limit: int) -> list[ClaimedRun]:
+    async def claim(self, worker: Worker, code: Sequence[Loaded], limit: int) -> list[ClaimedRun]:
         rows = await self._database.fetch(
-            "claim",
-            (
-                worker.id,
-                arrays.texts([workflow for workflow, _ in code]),
-                arrays.texts([version for _, version in code]),
-                limit,
-            ),
+            "claim", (worker.id, *_packed_code(code), limit, FOREIGN_GRACE_SECONDS)
         )
-        return [ClaimedRun(*row[:10]) for row in held(rows, worker)]
+        return [ClaimedRun(*row[:13]) for row in held(rows, worker)]
 
-    async def next_due(self, code: Sequence[tuple[str, str]]) -> int | None:
+    async def next_due(self, code: Sequence[Loaded]) -> int | None:
+        workflows, versions, current, others = _packed_code(code)
         rows = await self._database.fetch(
             "next_due",
-            (
-                arrays.texts([workflow for workflow, _ in code]),
-                arrays.texts([version for _, version in code]),
-            ),
+            {
+                "workflows": workflows,
+                "versions": versions,
+                "current": current,
+                "others": others,
+                "grace": FOREIGN_GRACE_SECONDS,
+            },
         )
         due, at = rows[0]
         # Asked at every nap, so a host that commits nothing keeps the server's time too.
@@ -262,8 +263,10 @@ class PostgresJournal(PostgresTasks):
         return int(rows[0][0])
 
     async def sweep(self) -> int:
-        rows = await self._database.fetch("sweep")
-        return int(rows[0][0])
+        """Two statements: what ended runs left behind, then the runs that need not be kept."""
+        (swept,) = await self._database.fetch("sweep")
+        (removed,) = await self._database.fetch("remove_retained", (REMOVED_PER_SWEEP,))
+        return int(swept[0]) + int(removed[0])
 
     async def unblock(self, workflows: Sequence[str], run_ids: Sequence[RunId] | None = None) -> int:
         rows = await self._database.fetch(
@@ -279,17 +282,14 @@ class PostgresJournal(PostgresTasks):
     # The inbox, as everyone sees it.
 
     async def post(self, posts: Sequence[Post]) -> list[Posted]:
-        # The server locks runs in the order given, which must be everybody's order (I3).
-        order = sorted(range(len(posts)), key=lambda position: posts[position].run_id)
-        given = [posts[position] for position in order]
         rows = await self._database.fetch(
             "post",
             (
-                arrays.uuids([post.run_id for post in given]),
-                arrays.smallints([post.kind for post in given]),
-                arrays.texts([post.name for post in given]),
-                arrays.texts([post.key for post in given]),
-                arrays.byteas([pack_body(post.body) for post in given]),
+                arrays.uuids([post.run_id for post in posts]),
+                arrays.smallints([post.kind for post in posts]),
+                arrays.texts([post.name for post in posts]),
+                arrays.texts([post.key for post in posts]),
+                arrays.byteas([pack_body(post.body) for post in posts]),
                 InboxKind.SIGNAL,
                 InboxKind.CANCEL,
                 self._statements.topic("wake"),
@@ -297,18 +297,14 @@ class PostgresJournal(PostgresTasks):
                 self._statements.topic("done"),
             ),
         )
-        answers = dict(zip(order, rows[0][0], strict=True))
-        return [Posted(answers[position]) for position in range(len(posts))]
+        return [Posted(answer) for answer in rows[0][0]]
 
     async def force_cancel(self, run_id: RunId) -> Posted:
         rows = await self._database.fetch(
             "force_cancel",
-            {"run": run_id, "done": self._statements.topic("done"), "wake": self._statements.topic("wake")},
+            (run_id, *(self._statements.topic(topic) for topic in ("done", "work", "wake"))),
         )
-        ended, known = rows[0]
-        if ended:
-            return Posted.ACCEPTED
-        return Posted.TERMINAL if known else Posted.NOT_FOUND
+        return Posted(rows[0][0])
 
     # Looking.
 
@@ -322,10 +318,12 @@ class PostgresJournal(PostgresTasks):
         return await query_rows(self._database, query)
 
     async def set_attributes(self, run_id: RunId, attributes: Mapping[str, Any]) -> bool:
-        rows = await self._database.fetch_text(
-            self._statements["set_attributes"] + b" RETURNING 1", (json.dumps(dict(attributes)), run_id)
-        )
-        return bool(rows)
+        """One statement, and two more whenever the run continues as new at that moment."""
+        merge = self._statements["set_attributes"] + b" RETURNING 1"
+        while not await self._database.fetch_text(merge, (json.dumps(dict(attributes)), run_id)):
+            if await self.get_run(run_id) is None:
+                return False
+        return True
 
     # Hints.
 
@@ -333,8 +331,19 @@ class PostgresJournal(PostgresTasks):
         return listen(self._database, self._statements, topics, enabled=self.listens)
 
 
+def _packed_code(code: Sequence[Loaded]) -> tuple[arrays.PackedArray, ...]:
+    return (
+        arrays.texts([loaded.workflow for loaded in code]),
+        arrays.texts([loaded.version for loaded in code]),
+        arrays.booleans([loaded.current for loaded in code]),
+        arrays.booleans([loaded.takes_others for loaded in code]),
+    )
+
+
 def _inbox_row(row_id: int, run_id: RunId, kind: int, name: str, payload: bytes, key: str | None) -> InboxRow:
     try:
-        return InboxRow(row_id, run_id, InboxKind(kind), name, unpack_body(payload), key)
+        # A child's result is the bytes that its own row has; everything else was packed for the inbox.
+        body = (payload,) if kind == InboxKind.CHILD_COMPLETED else unpack_body(payload)
+        return InboxRow(row_id, run_id, InboxKind(kind), name, body, key)
     except (CorruptBody, ValueError):
         return InboxRow(row_id, run_id, InboxKind.CORRUPT, name, (), key)

@@ -25,6 +25,8 @@ _FIELDS: dict[str, tuple[str, str]] = {
     "started_at": ("r.started_at", _MICROSECONDS),
     "updated_at": ("r.updated_at", _MICROSECONDS),
     "completed_at": ("r.completed_at", _MICROSECONDS),
+    "parent": ("r.parent_id", "%s::uuid"),
+    "root": ("coalesce(r.root, r.id)", "%s::uuid"),
 }
 _OPERATORS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
@@ -66,6 +68,9 @@ async def query_rows(database: Database, query: Query) -> list[RunRow]:
 def _condition(field: str | tuple[str, str], operator: str, value: Any) -> tuple[str, list[Any]]:
     if isinstance(field, tuple):
         return _attribute_condition(field[1], operator, value)
+    if field == "root" and operator == "eq":
+        # Two conditions that indexes serve; the first run of a chain has no root but itself.
+        return "(r.root = %s::uuid OR r.id = %s::uuid)", [value, value]
     column, placeholder = _FIELDS[field]
     if operator == "in" and field == "id":
         return "r.id = ANY (%s)", [arrays.uuids(value)]

@@ -71,17 +71,45 @@ WHERE r.id = %s OR (r.namespace = %s AND r.workflow = %s AND r.idempotency_key =
 
 -- name: claim
 SELECT id::text, token, workflow, version, namespace, input, (extract(epoch FROM started_at) * 1000000)::bigint,
-       attempt, trace_context, fresh, held
-FROM {schema}.claim_runs(%s, %s, %s, %s)
+       attempt, trace_context, fresh, parent::text, depth, root::text, held
+FROM {schema}.claim_runs(%s, %s, %s, %s, %s, %s, %s)
 
 -- name: next_due
-SELECT (SELECT min((extract(epoch FROM r.due_at) * 1000000)::bigint) FROM unnest(%s, %s) AS c (workflow, version)
-        CROSS JOIN LATERAL (
-            SELECT x.due_at FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state <= 2 AND x.workflow = c.workflow AND x.due_at IS NOT NULL
-              AND (x.version IS NULL OR x.version = c.version)
-            ORDER BY x.due_at LIMIT 1
-        ) r),
+SELECT (extract(epoch FROM least((
+            SELECT min(r.due_at) FROM unnest(%(workflows)s, %(current)s) AS c (workflow, is_current)
+            CROSS JOIN LATERAL (
+                SELECT x.due_at FROM {schema}.runs x
+                WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL AND x.workflow = c.workflow
+                  AND x.version IS NULL AND x.due_at IS NOT NULL
+                ORDER BY x.version, x.due_at LIMIT 1
+            ) r WHERE c.is_current
+        ), (
+            SELECT min(r.due_at) FROM unnest(%(workflows)s, %(versions)s) AS c (workflow, version)
+            CROSS JOIN LATERAL (
+                SELECT x.due_at FROM {schema}.runs x
+                WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL AND x.workflow = c.workflow
+                  AND x.version = c.version AND x.due_at IS NOT NULL
+                ORDER BY x.version, x.due_at LIMIT 1
+            ) r
+        ), (
+            SELECT min(x.due_at) FROM unnest(%(workflows)s, %(versions)s) AS c (workflow, version)
+            JOIN {schema}.runs x ON x.owner IS NULL AND x.state <= 2 AND x.refused IS NOT NULL
+                                AND x.workflow = c.workflow AND x.version = c.version
+        ), (
+            SELECT min(r.due_at) + %(grace)s * interval '1 second'
+            FROM {schema}.foreign_groups(%(workflows)s, %(versions)s, %(others)s) g
+            CROSS JOIN LATERAL (
+                (SELECT x.due_at FROM {schema}.runs x
+                 WHERE g.refused IS NULL AND x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL
+                   AND x.workflow = g.workflow AND x.version = g.version AND x.due_at IS NOT NULL
+                 ORDER BY x.version, x.due_at LIMIT 1)
+                UNION ALL
+                (SELECT x.due_at FROM {schema}.runs x
+                 WHERE x.owner IS NULL AND x.state <= 2 AND x.refused = g.refused
+                   AND x.workflow = g.workflow AND x.version = g.version AND x.due_at IS NOT NULL
+                 ORDER BY x.version, x.refused, x.due_at LIMIT 1)
+            ) r
+        ))) * 1000000)::bigint,
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 
 -- name: load
@@ -102,7 +130,7 @@ WHERE snapshots.events < excluded.events
 -- name: commit
 SELECT (extract(epoch FROM at) * 1000000)::bigint, rejected::text[]
 FROM {schema}.commit_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-                           %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                           %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 
 -- name: inbox
 SELECT i.id, i.run_id::text, i.kind, i.name, i.payload, i.key
@@ -112,7 +140,7 @@ WHERE r.owner IS NOT DISTINCT FROM %(worker)s::bigint AND (%(runs)s::uuid[] IS N
 -- name: release
 WITH locked AS MATERIALIZED (
     SELECT id FROM {schema}.runs WHERE id = ANY (%(runs)s) AND owner = %(worker)s AND state <= 2
-    ORDER BY id FOR NO KEY UPDATE
+    ORDER BY depth, id FOR NO KEY UPDATE
 ), freed AS (
     UPDATE {schema}.runs r
     SET owner = NULL,
@@ -129,7 +157,7 @@ SELECT {schema}.hint(%(topic)s, '{}') WHERE EXISTS (SELECT FROM freed)
 -- name: disown_runs
 WITH locked AS MATERIALIZED (
     SELECT id FROM {schema}.runs WHERE owner = %(worker)s AND state <= 2 AND id <> ALL (%(keep)s)
-    ORDER BY id FOR NO KEY UPDATE
+    ORDER BY depth, id FOR NO KEY UPDATE
 ), freed AS (
     UPDATE {schema}.runs r SET owner = NULL, due_at = clock_timestamp(), updated_at = clock_timestamp()
     FROM locked WHERE r.id = locked.id RETURNING 1
@@ -158,7 +186,13 @@ WITH i AS (
     DELETE FROM {schema}.heartbeats x USING {schema}.runs r WHERE r.id = x.run_id AND r.state >= 4 RETURNING 1
 ), d AS (
     DELETE FROM {schema}.deliveries x USING {schema}.runs r
-    WHERE r.id = x.run_id AND r.state >= 4 AND r.completed_at < clock_timestamp() - interval '1 day'
+    WHERE r.id = x.run_id AND r.continued_to IS NULL
+      AND r.state >= 4 AND r.completed_at < clock_timestamp() - interval '1 day'
+), c AS (
+    -- Those of a chain are kept under its first run, as long as its last one goes on.
+    DELETE FROM {schema}.deliveries x USING {schema}.runs r
+    WHERE r.root = x.run_id AND r.continued_to IS NULL
+      AND r.state >= 4 AND r.completed_at < clock_timestamp() - interval '1 day'
 ), n AS (
     -- Lost nodes are told of for a day.
     DELETE FROM {schema}.nodes WHERE renewed_at < clock_timestamp() - interval '1 day'
@@ -167,11 +201,14 @@ WITH i AS (
 )
 SELECT (SELECT count(*) FROM i) + (SELECT count(*) FROM t) + (SELECT count(*) FROM h) + (SELECT count(*) FROM s)
 
+-- name: remove_retained
+SELECT {schema}.remove_retained(%s)
+
 -- name: unblock
 WITH locked AS MATERIALIZED (
     SELECT id FROM {schema}.runs
     WHERE state = 3 AND workflow = ANY (%(workflows)s) AND (%(runs)s::uuid[] IS NULL OR id = ANY (%(runs)s))
-    ORDER BY id FOR NO KEY UPDATE
+    ORDER BY depth, id FOR NO KEY UPDATE
 ), freed AS (
     UPDATE {schema}.runs r SET state = 1, due_at = clock_timestamp(), deaths = 0, reason = NULL,
         updated_at = clock_timestamp()
@@ -185,17 +222,7 @@ SELECT (SELECT count(*) FROM freed) + 0 * (SELECT count(*) FROM hinted)
 SELECT {schema}.post(%s, %s, %s, %s, %s, %s::smallint, %s::smallint, %s, %s, %s)
 
 -- name: force_cancel
-WITH ended AS (
-    UPDATE {schema}.runs SET state = 6, owner = NULL, due_at = NULL, reason = NULL, token = nextval('{schema}.fencing_token'),
-        updated_at = clock_timestamp(), completed_at = clock_timestamp()
-    WHERE id = %(run)s AND state <= 3 RETURNING id::text AS id
-), called_off AS (
-    DELETE FROM {schema}.tasks t USING ended e WHERE t.run_id = e.id::uuid
-), hinted AS (
-    SELECT {schema}.hint(%(done)s, ARRAY[id]), {schema}.hint(%(wake)s, ARRAY['!' || id]) FROM ended
-)
-SELECT (SELECT count(*) FROM ended) + 0 * (SELECT count(*) FROM hinted),
-       (SELECT count(*) FROM {schema}.runs WHERE id = %(run)s)
+SELECT {schema}.force_cancel(%s, %s, %s, %s)
 
 -- name: claim_tasks
 SELECT run_id::text, seq, dispatch, attempt, queue, activity, arguments, timeout, key, held
@@ -221,8 +248,58 @@ INSERT INTO {schema}.activity_results (activity, key, run_id, result) VALUES (%s
 SELECT r.id::text, r.workflow, r.version, r.namespace, r.state, r.input, r.result, r.error, r.reason, r.attributes,
        r.idempotency_key, r.trace_context, r.owner, (extract(epoch FROM r.started_at) * 1000000)::bigint,
        (extract(epoch FROM r.updated_at) * 1000000)::bigint, (extract(epoch FROM r.completed_at) * 1000000)::bigint,
-       (extract(epoch FROM r.due_at) * 1000000)::bigint
+       (extract(epoch FROM r.due_at) * 1000000)::bigint, r.parent_id::text, coalesce(r.root, r.id)::text,
+       r.continued_from::text, r.continued_to::text
 FROM {schema}.runs r
 
 -- name: set_attributes
-UPDATE {schema}.runs SET attributes = attributes || %s::jsonb, updated_at = clock_timestamp() WHERE id = %s
+UPDATE {schema}.runs SET attributes = attributes || %s::jsonb, updated_at = clock_timestamp()
+WHERE id = {schema}.tip(%s) AND continued_to IS NULL
+
+-- name: register_versions
+INSERT INTO {schema}.versions AS v (workflow, version, label, module, signals, source, registered_at)
+SELECT n.workflow, n.version, n.label, n.module, n.signals::jsonb, n.source, now()
+FROM unnest(%s, %s, %s, %s, %s, %s) AS n (workflow, version, label, module, signals, source)
+ON CONFLICT (workflow, version) DO UPDATE SET label = excluded.label, module = excluded.module,
+    signals = excluded.signals, source = coalesce(v.source, excluded.source), registered_at = excluded.registered_at
+
+-- name: versions
+WITH open AS (
+    -- Three parts, because each has an index and ended runs are in none.
+    SELECT o.workflow, o.version, count(*) AS runs FROM (
+        SELECT r.workflow, r.version FROM {schema}.runs r WHERE r.owner IS NULL AND r.state <= 2 AND r.refused IS NULL
+        UNION ALL
+        SELECT r.workflow, r.version FROM {schema}.runs r
+        WHERE r.owner IS NULL AND r.state <= 2 AND r.refused IS NOT NULL
+        UNION ALL SELECT r.workflow, r.version FROM {schema}.runs r WHERE r.owner IS NOT NULL
+        UNION ALL SELECT r.workflow, r.version FROM {schema}.runs r WHERE r.state = 3
+    ) o WHERE o.version IS NOT NULL GROUP BY o.workflow, o.version
+)
+SELECT workflow, version, coalesce(v.label, ''), coalesce(v.module, ''), v.signals,
+       coalesce((extract(epoch FROM v.registered_at) * 1000000)::bigint, 0), coalesce(o.runs, 0)
+FROM {schema}.versions v FULL JOIN open o USING (workflow, version)
+ORDER BY workflow, v.registered_at NULLS FIRST, version
+
+-- name: version_source
+SELECT source FROM {schema}.versions WHERE workflow = %s AND version = %s
+
+-- name: forget_versions
+DELETE FROM {schema}.versions v USING (SELECT DISTINCT * FROM unnest(%s, %s) AS u (workflow, version)) f
+WHERE v.workflow = f.workflow AND v.version = f.version
+  AND NOT EXISTS (SELECT FROM {schema}.runs r
+                  WHERE r.workflow = f.workflow AND r.version = f.version AND r.state <= 3)
+RETURNING 1
+
+-- name: refusals
+SELECT version, reason FROM {schema}.refusals WHERE run_id = %s ORDER BY refused_at, version
+
+-- name: signals_of
+SELECT v.signals FROM {schema}.runs r JOIN {schema}.versions v ON v.workflow = r.workflow
+WHERE r.id = {schema}.tip(%s) AND (r.version IS NULL OR v.version = r.version)
+-- Of the labels that one node noted together, the largest number is current.
+ORDER BY v.registered_at DESC, length(v.label) DESC, v.label DESC LIMIT 1
+
+-- name: read_cells
+SELECT c.name, c.value, (extract(epoch FROM c.changed_at) * 1000000)::bigint
+FROM {schema}.runs r JOIN {schema}.cells c ON c.root = coalesce(r.root, r.id) AND c.name = ANY (%s)
+WHERE r.id = %s

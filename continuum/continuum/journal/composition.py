@@ -1,0 +1,88 @@
+"""How runs belong together and to versions of code: children, successors, refusals, cells. Facts only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+from continuum.engine.ids import RunId
+
+
+class ClosePolicy(IntEnum):
+    """What the end of a parent does to a child that still lives."""
+
+    CASCADE = 1  # a cancelled parent asks it to stop; any other end leaves it alone
+    CANCEL = 2  # any end of the parent asks it to stop
+    ABANDON = 3  # none does
+
+
+class NewChild(NamedTuple):
+    """A run that another starts; namespace, attributes and trace context are the parent's.
+
+    `seq` is the parent's command, which names the child's end in the parent's inbox. A
+    child that exists already (the write is a repetition) is left as it is.
+    """
+
+    seq: int
+    id: RunId
+    workflow: str
+    input: bytes
+    close_policy: ClosePolicy
+
+
+class Successor(NamedTuple):
+    """The run that goes on where another continued as new.
+
+    It inherits namespace, attributes, trace context, parent (the parent's wait moves to it)
+    and chain root; the predecessor's unread mail and live children move to it.
+    """
+
+    id: RunId
+    workflow: str
+    input: bytes
+
+
+class Loaded(NamedTuple):
+    """Code that a worker can execute: a workflow in one version, the hash of its content.
+
+    `current` code takes the runs that have no version yet; code that `takes_others` may
+    claim runs of a version the worker has not loaded, unless it was refused to them before.
+    """
+
+    workflow: str
+    version: str
+    current: bool = True
+    takes_others: bool = False
+
+
+class Refusal(NamedTuple):
+    """Code that cannot go on with a run's history, and why. A fact about the two, kept beside the run."""
+
+    version: str
+    reason: str
+
+
+class VersionRow(NamedTuple):
+    """A version of a workflow's code as some node has loaded it.
+
+    `version` is the hash of the content, `label` the number its author gave it. `signals`
+    is what each declared signal takes (see `journal.contracts`), None when none is declared.
+    `source` is what a pinned version needs to be loaded again, None for others.
+    """
+
+    workflow: str
+    version: str
+    label: str
+    module: str
+    signals: Mapping[str, Any] | None
+    source: bytes | None
+    registered_at: int = 0
+    open_runs: int = 0
+
+
+class Cell(NamedTuple):
+    """The latest value a run has published under a name."""
+
+    value: bytes
+    changed_at: int

@@ -1,0 +1,88 @@
+"""What a batch carries beside plain writes: children, continuations, versions, refusals, cells, retention.
+
+One parameter of the commit, a row of arrays that is NULL for a plain batch, so that
+such a batch pays nothing for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from continuum.journal.port import NewChild, RunWrite, Successor
+from continuum.journal.postgres import arrays
+
+# Stands for a token in the list of runs to lock: locked in its place, and not written to.
+LOCK_ONLY = -1
+
+
+class Composition:
+    """Gathers these parts of the writes of a batch; runs are told by their packed ids."""
+
+    def __init__(self) -> None:
+        self._depths: dict[bytes, int] = {}
+        self._parents: dict[bytes, int] = {}
+        self._children: list[tuple[bytes, NewChild]] = []
+        self._cancels: list[tuple[bytes, bytes]] = []
+        self._successors: list[tuple[bytes, Successor]] = []
+        self._cells: dict[tuple[bytes, str], bytes] = {}
+        self._versions: dict[bytes, str] = {}
+        self._refusals: dict[bytes, tuple[str, str]] = {}
+        self._retentions: dict[bytes, float] = {}
+
+    def add(self, run: bytes, write: RunWrite) -> None:
+        """Take a write in; of several of one run the last word counts."""
+        self._depths[run] = write.depth
+        ends = write.transition is not None and write.transition.state.terminal
+        if ends and write.parent is not None:
+            self._parents[arrays.uuid_bytes(write.parent)] = write.depth - 1
+        self._children.extend((run, child) for child in write.children)
+        self._cancels.extend((run, arrays.uuid_bytes(child)) for child in write.cancels)
+        for name, value in write.cells:
+            self._cells[run, name] = value
+        if write.successor is not None:
+            self._successors.append((run, write.successor))
+        if write.version is not None:
+            self._versions[run] = write.version
+        if write.refusal is not None:
+            self._refusals[run] = write.refusal
+        if write.transition is not None and write.transition.retention is not None:
+            self._retentions[run] = write.transition.retention
+
+    def in_lock_order(self, tokens: Mapping[bytes, int]) -> tuple[list[bytes], list[int], list[int]]:
+        """Return the runs to lock, parents first and by id, with their tokens and depths."""
+        depths = {**self._parents, **{run: self._depths.get(run, 0) for run in tokens}}
+        ordered = sorted(depths, key=lambda run: (depths[run], run))
+        return ordered, [tokens.get(run, LOCK_ONLY) for run in ordered], [depths[run] for run in ordered]
+
+    def packed(self, depths: list[int], cells_topic: str) -> arrays.PackedRow:
+        """Return the parameter: a `composition` as the schema defines it."""
+        children = [child for _, child in self._children]
+        successors = [successor for _, successor in self._successors]
+        return arrays.PackedRow(
+            [
+                arrays.integers(depths),
+                arrays.packed_uuids([run for run, _ in self._children]),
+                arrays.integers([child.seq for child in children]),
+                arrays.uuids([child.id for child in children]),
+                arrays.texts([child.workflow for child in children]),
+                arrays.byteas([child.input for child in children]),
+                arrays.smallints([child.close_policy for child in children]),
+                arrays.packed_uuids([run for run, _ in self._cancels]),
+                arrays.packed_uuids([child for _, child in self._cancels]),
+                arrays.packed_uuids([run for run, _ in self._successors]),
+                arrays.uuids([successor.id for successor in successors]),
+                arrays.texts([successor.workflow for successor in successors]),
+                arrays.byteas([successor.input for successor in successors]),
+                arrays.packed_uuids([run for run, _ in self._cells]),
+                arrays.texts([name for _, name in self._cells]),
+                arrays.byteas(list(self._cells.values())),
+                cells_topic,
+                arrays.packed_uuids(list(self._versions)),
+                arrays.texts(list(self._versions.values())),
+                arrays.packed_uuids(list(self._refusals)),
+                arrays.texts([version for version, _ in self._refusals.values()]),
+                arrays.texts([reason for _, reason in self._refusals.values()]),
+                arrays.packed_uuids(list(self._retentions)),
+                arrays.doubles(list(self._retentions.values())),
+            ]
+        )

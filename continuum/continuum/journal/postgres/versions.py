@@ -1,0 +1,69 @@
+"""Versions of code, what they refused, what they take; and the cells that runs have published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from continuum.engine.ids import RunId
+from continuum.journal.port import Cell, Refusal, VersionRow
+from continuum.journal.postgres import arrays
+from continuum.journal.postgres.database import Database
+
+
+class PostgresVersions:
+    """The part of the journal that is about versions and cells."""
+
+    _database: Database
+
+    async def register_versions(self, versions: Sequence[VersionRow]) -> None:
+        latest = {(row.workflow, row.version): row for row in versions}
+        # In one order, for nodes of the same code start together.
+        rows = [latest[key] for key in sorted(latest)]
+        await self._database.fetch(
+            "register_versions",
+            (
+                arrays.texts([row.workflow for row in rows]),
+                arrays.texts([row.version for row in rows]),
+                arrays.texts([row.label for row in rows]),
+                arrays.texts([row.module for row in rows]),
+                arrays.texts(
+                    [None if row.signals is None else json.dumps(dict(row.signals)) for row in rows]
+                ),
+                arrays.byteas([row.source for row in rows]),
+            ),
+        )
+
+    async def versions(self) -> list[VersionRow]:
+        return [
+            VersionRow(workflow, version, label, module, signals, None, registered_at, open_runs)
+            for workflow, version, label, module, signals, registered_at, open_runs in (
+                await self._database.fetch("versions")
+            )
+        ]
+
+    async def version_source(self, workflow: str, version: str) -> bytes | None:
+        rows = await self._database.fetch("version_source", (workflow, version))
+        return rows[0][0] if rows else None
+
+    async def forget_versions(self, versions: Sequence[tuple[str, str]]) -> int:
+        rows = await self._database.fetch(
+            "forget_versions",
+            (
+                arrays.texts([workflow for workflow, _ in versions]),
+                arrays.texts([version for _, version in versions]),
+            ),
+        )
+        return len(rows)
+
+    async def refusals(self, run_id: RunId) -> list[Refusal]:
+        return [Refusal(*row) for row in await self._database.fetch("refusals", (run_id,))]
+
+    async def signals_of(self, run_id: RunId) -> Mapping[str, Any] | None:
+        rows = await self._database.fetch("signals_of", (run_id,))
+        return rows[0][0] if rows else None
+
+    async def read_cells(self, run_id: RunId, names: Sequence[str]) -> dict[str, Cell]:
+        rows = await self._database.fetch("read_cells", (arrays.texts(names), run_id))
+        return {name: Cell(value, changed_at) for name, value, changed_at in rows}
