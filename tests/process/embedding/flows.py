@@ -61,6 +61,12 @@ async def patient(name: str) -> str:
     return await gated(name)
 
 
+@workflow(name="embedding.resting")
+async def resting(seconds: float) -> None:
+    """Do nothing for a while."""
+    await continuum.sleep(seconds)
+
+
 def shipped(number: int, said: str = "yes") -> str:
     """What an order of this number returns."""
     return f"{said}: shipped for payment {number}"

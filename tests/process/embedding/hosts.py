@@ -17,7 +17,12 @@ DEADLINE_S = 20.0
 # No lease runs out by itself in a test that does not want it to.
 LONG_LEASE_S = 600.0
 
-WORKFLOWS: Sequence[Workflow[..., Any]] = (flows.order, flows.packing, flows.patient)
+WORKFLOWS: Sequence[Workflow[..., Any]] = (
+    flows.order,
+    flows.packing,
+    flows.patient,
+    flows.resting,
+)
 
 HOST = """
 import asyncio, sys, threading

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import datetime
 
 import psycopg
 import pytest
@@ -167,43 +168,21 @@ async def test_a_start_without_a_database_can_be_given_up(unused_port: int) -> N
     assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
 
-@pytest.mark.parametrize(
-    ("without", "claims_runs", "claims_tasks"),
-    [("dispatcher", False, True), ("activity_dispatcher", True, False)],
-)
-async def test_a_node_without_one_of_its_claimers_leaves_that_work_to_others(
-    dsn: str, schema: str, without: str, claims_runs: bool, claims_tasks: bool
-) -> None:
-    partial = continuum.children(
-        name="partial",
-        dsn=dsn,
-        schema=schema,
-        workflows=WORKFLOWS,
-        **{without: False},  # type: ignore[arg-type]
-    )
-    missing = continuum.children(
-        name="missing",
-        dsn=dsn,
-        schema=schema,
-        workflows=WORKFLOWS,
-        dispatcher=not claims_runs,
-        activity_dispatcher=not claims_tasks,
-    )
-    async with Supervisor(partial), continuum.connect(name="partial") as client:
-        run = await client.start(flows.packing, "a book")
-        # The whole node has looked: what it takes from a queue or from the runs is taken by now.
-        await until_waiting(dsn, schema, tasks=int(claims_runs))
-        async with Supervisor(missing):
-            assert await run.result(DEADLINE_S) == "packed, a book"
+async def test_a_node_renews_its_own_lease(dsn: str, schema: str) -> None:
+    node = continuum.children(name="app", dsn=dsn, schema=schema, heartbeater={"ttl": 1})
+    async with Supervisor(node), await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        question = SQL("select id, expires_at from {}.workers").format(Identifier(schema))
 
+        async def lease() -> tuple[int, datetime]:
+            row = await (await connection.execute(question)).fetchone()
+            assert row is not None, "the node has no lease"
+            return row[0], row[1]
 
-async def until_waiting(dsn: str, schema: str, *, tasks: int) -> None:
-    """Return once the run waits to be claimed, or its task does."""
-    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        worker, first_end = await lease()
 
-        async def is_so() -> bool:
-            question = SQL("select count(*) from {}.tasks").format(Identifier(schema))
-            cursor = await connection.execute(question)
-            return await cursor.fetchone() == (tasks,)
+        async def is_longer() -> bool:
+            now, end = await lease()
+            assert now == worker, "it is another lease"
+            return end > first_end
 
-        await until(is_so, f"there are not {tasks} tasks")
+        await until(is_longer, "the lease was not renewed")
