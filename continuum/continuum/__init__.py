@@ -77,7 +77,10 @@ from continuum.errors import (
     UnknownVersion,
     UnknownWorkflow,
 )
+from continuum.pure import pure
 from continuum.saga import Saga, compensate, compensate_all, saga
+from continuum.scanner.configuration import configure_scanner
+from continuum.scanner.findings import DeterminismWarning
 from continuum.signals import Signal, wait_signal
 from continuum.succession import continue_as_new
 from continuum.workflow import Workflow, workflow
@@ -95,6 +98,7 @@ __all__ = [
     "ClusterError",
     "ContinuumError",
     "DeterminismError",
+    "DeterminismWarning",
     "DurableTermError",
     "EmbeddedPostgresError",
     "Event",
@@ -133,6 +137,7 @@ __all__ = [
     "compensate",
     "compensate_all",
     "configure",
+    "configure_scanner",
     "connect",
     "connect_sync",
     "continue_as_new",
@@ -144,6 +149,7 @@ __all__ = [
     "now",
     "patched",
     "publish",
+    "pure",
     "query",
     "random",
     "saga",

@@ -143,7 +143,12 @@ class WorkflowDecorator:
             raise InvalidDefinition(
                 f"@workflow goes on an `async def`, not on {getattr(fn, '__qualname__', repr(fn))}"
             )
-        return Workflow(fn, self._options)
+        defined = Workflow(fn, self._options)
+        # Not before it is needed: a program that only sends signals defines nothing.
+        from continuum.scanner.defining import check_workflow
+
+        check_workflow(defined.name, fn, defined.signals)
+        return defined
 
 
 @overload

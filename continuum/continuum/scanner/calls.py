@@ -1,0 +1,173 @@
+"""What a call means beyond the names in it: producers, orders of arguments, dynamic calls, signals, undo."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from continuum.scanner import rules
+from continuum.scanner.resolution import Dotted
+from continuum.scanner.scopes import Kind
+from continuum.scanner.sets import ORDERED, UNORDERED
+from continuum.scanner.stores import is_mutation
+from continuum.scanner.words import words
+
+if TYPE_CHECKING:
+    from continuum.scanner.walking import Walker
+
+EFFECTS = frozenset(
+    f"continuum.{name}"
+    for name in words(
+        """now today uuid4 random side_effect patched sleep sleep_until wait_signal saga compensate
+        compensate_all continue_as_new publish log"""
+    )
+)
+# Impure only without these arguments: how many by position, or by which name.
+_PURE_WITH = {
+    "random.Random": (1, "x"),
+    "time.gmtime": (1, "secs"),
+    "time.asctime": (1, "t"),
+    "datetime.datetime.fromtimestamp": (2, "tz"),
+}
+_WHEN_BARE = {"datetime.datetime.fromtimestamp", "datetime.date.fromtimestamp"}
+_STRINGS_AND_NUMBERS = frozenset(
+    name for made_by in (str, bytes, int, float, list, dict, tuple, bool, set) for name in dir(made_by)
+)
+
+
+def visit_call(walker: Walker, node: ast.Call) -> None:
+    """Visit a call and everything in it."""
+    function = node.func
+    walker.called.add(id(function))
+    resolved = walker.resolver.resolve(function, walker.scope)
+    name = resolved.name if isinstance(resolved, Dotted) else ""
+    if name == "continuum.side_effect":
+        _produce(walker, node)
+        return
+    if name == "builtins.getattr":
+        _get_attribute(walker, node)
+        return
+    _order(walker, node, name)
+    _signal(walker, node, name)
+    walker.scan.undo.see(walker, node, resolved)
+    if name in _WHEN_BARE and not _has(node, *_PURE_WITH.get(name, (2, "tz"))):
+        walker.report(rules.TIME_ZONE, node, f"{name}()")
+    if isinstance(function, ast.Attribute) and is_mutation(walker, function):
+        walker.visit_all((*node.args, *node.keywords))
+        return
+    if resolved is None or name.endswith("getattr()"):
+        _runtime(walker, node)
+    if not _is_pure(node, name):
+        walker.visit(function)
+    walker.visit_all((*node.args, *node.keywords))
+
+
+def _is_pure(node: ast.Call, name: str) -> bool:
+    if name == "builtins.hash":
+        match node.args:
+            case [ast.Constant(value=int())]:
+                return True
+        return False
+    return name in _PURE_WITH and _has(node, *_PURE_WITH[name])
+
+
+def _has(node: ast.Call, position: int, keyword: str) -> bool:
+    return len(node.args) >= position or any(one.arg == keyword for one in node.keywords)
+
+
+def _produce(walker: Walker, node: ast.Call) -> None:
+    if walker.impure:
+        walker.report(rules.NESTED_EFFECT, node, "continuum.side_effect()")
+    before, walker.impure = walker.impure, True
+    walker.visit_all((*node.args, *(keyword.value for keyword in node.keywords)))
+    walker.impure = before
+
+
+def _get_attribute(walker: Walker, node: ast.Call) -> None:
+    resolved = walker.resolver.resolve(node, walker.scope)
+    if not isinstance(resolved, Dotted) or resolved.name != "builtins.getattr()":
+        walker.called.add(id(node))
+        walker.refer(node, resolved, 0)
+    elif id(node) in walker.called or _is_module(walker, node):
+        walker.report(rules.DYNAMIC_CODE, node, f"{ast.unparse(node)}")
+    walker.visit_all(node.args)
+
+
+def _is_module(walker: Walker, node: ast.Call) -> bool:
+    base = walker.resolver.resolve(node.args[0], walker.scope) if node.args else None
+    return isinstance(base, Dotted) and "()" not in base.name
+
+
+def _order(walker: Walker, node: ast.Call, name: str) -> None:
+    if name in UNORDERED:
+        for argument in node.args:
+            walker.unordered.add(id(argument))
+    elif name in ORDERED:
+        for passed in node.args[: ORDERED[name]]:
+            if isinstance(passed, ast.Attribute) and _is_input(walker, passed):
+                walker.report(rules.RUNTIME_VALUE, passed, ast.unparse(passed))
+        for argument in node.args[ORDERED[name] :]:
+            walker.ordered(argument)
+    elif isinstance(node.func, ast.Attribute) and node.func.attr in ("join", "extend", "pop"):
+        if node.func.attr == "pop" and not node.args:
+            walker.ordered(node.func.value)
+        for argument in node.args:
+            walker.ordered(argument)
+
+
+def _signal(walker: Walker, node: ast.Call, name: str) -> None:
+    declared = walker.scan.signals
+    if declared is None:
+        return
+    waited: str | None = None
+    if name == "continuum.wait_signal":
+        first = (
+            node.args[0]
+            if node.args
+            else next((one.value for one in node.keywords if one.arg == "name"), None)
+        )
+        waited = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
+    elif name == "continuum.Signal().wait" and isinstance(node.func, ast.Attribute):
+        waited = walker.scan.signal_named(node.func.value, walker.scope)
+    if waited is not None and waited not in declared:
+        walker.report(rules.UNDECLARED_SIGNAL, node, f"signal {waited!r}")
+
+
+def _runtime(walker: Walker, node: ast.Call) -> None:
+    """Tell a call of what the outside put into the input, or of what a name was looked up by."""
+    function = node.func
+    if isinstance(function, ast.Name):
+        found = walker.scope.lookup(function.id)
+        if found is not None and found[1] is walker.module.scope and found[0][0].kind is Kind.VALUE:
+            return
+        if walker.resolver.resolve(function, walker.scope) == Dotted("builtins.getattr()"):
+            walker.report(rules.DYNAMIC_CODE, node, f"{ast.unparse(function)}()")
+            return
+    if isinstance(function, ast.Attribute) and function.attr in _STRINGS_AND_NUMBERS:
+        return
+    if _is_input(walker, function):
+        walker.report(rules.RUNTIME_VALUE, node, f"{ast.unparse(function)}()")
+
+
+def _is_input(walker: Walker, node: ast.expr) -> bool:
+    """Tell whether an expression is part of the workflow's own, unannotated input."""
+    while isinstance(node, ast.Attribute | ast.Subscript):
+        node = node.value
+    if not isinstance(node, ast.Name) or walker.reached.caller is not None:
+        return False
+    found = walker.scope.lookup(node.id)
+    if found is None or found[1] is not walker.top or walker.reached.owner is not None:
+        return False
+    binding = found[0][0]
+    return binding.kind is Kind.PARAMETER and (
+        binding.annotation is None or _is_any(walker, binding.annotation)
+    )
+
+
+def _is_any(walker: Walker, annotation: ast.expr) -> bool:
+    named = walker.resolver.resolve(annotation, walker.scope)
+    return isinstance(named, Dotted) and named.name in (
+        "typing.Any",
+        "builtins.object",
+        "collections.abc.Callable",
+    )

@@ -1,0 +1,49 @@
+"""Whom the scanner trusts, and how strict it is with the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from continuum.errors import InvalidOption
+
+# How a helper of a module that nobody vouches for is told.
+Untrusted = Literal["warn", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Modules whose functions may be called from workflows, with everything below them."""
+
+    trusted: tuple[str, ...] = ()
+    untrusted: Untrusted = "warn"
+
+    def __post_init__(self) -> None:
+        if isinstance(self.trusted, str) or not all(isinstance(name, str) for name in self.trusted):
+            raise InvalidOption(f"trusted takes a list of module names, not {self.trusted!r}")
+        if self.untrusted not in ("warn", "error"):
+            raise InvalidOption(f"untrusted is 'warn' or 'error', not {self.untrusted!r}")
+
+    def covers(self, dotted: str) -> bool:
+        """Tell whether a name is in a trusted module."""
+        return any(dotted == name or dotted.startswith(f"{name}.") for name in self.trusted)
+
+
+_configured = Trust()
+
+
+def configure_scanner(*, trusted: Sequence[str] = (), untrusted: Untrusted = "warn") -> None:
+    """Say which modules workflows may call into, for what is defined in this process from now on.
+
+    A helper of any other module must be `@continuum.pure`; otherwise its first use in a workflow is a
+    `DeterminismWarning`, or a `DeterminismError` with `untrusted="error"`. What is denied by name (clocks,
+    files, sockets ...) stays denied in workflows whatever is trusted.
+    """
+    global _configured
+    _configured = Trust(trusted if isinstance(trusted, str) else tuple(trusted), untrusted)  # type: ignore[arg-type]
+
+
+def configured_trust() -> Trust:
+    """Return what this process has configured."""
+    return _configured

@@ -1,0 +1,90 @@
+"""Handlers that swallow what the engine says to a run, and finally blocks that drop it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+
+from continuum.scanner import rules
+from continuum.scanner.resolution import Dotted, Resolver
+from continuum.scanner.rules import Rule
+from continuum.scanner.scopes import Scope
+
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
+_EVERYTHING = frozenset(("builtins.BaseException", "builtins.GeneratorExit", "builtins.BaseExceptionGroup"))
+_CANCELLED = frozenset(
+    ("asyncio.CancelledError", "asyncio.exceptions.CancelledError", "concurrent.futures.CancelledError")
+)
+
+
+def own_nodes(statements: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """Walk statements without entering functions and classes defined in them."""
+    stack = list(statements)
+    while stack:
+        node = stack.pop()
+        yield node
+        if not isinstance(node, _SCOPES):
+            stack.extend(ast.iter_child_nodes(node))
+
+
+def has_effect(statements: Iterable[ast.AST], scope: Scope, resolver: Resolver) -> bool:
+    """Tell whether the engine can speak while these run: at an await, or in an effect that needs none."""
+    for node in own_nodes(statements):
+        if isinstance(node, _WAITS) or (isinstance(node, ast.comprehension) and node.is_async):
+            return True
+        if isinstance(node, ast.Attribute | ast.Name):
+            named = resolver.resolve(node, scope)
+            if isinstance(named, Dotted) and named.name.startswith("continuum."):
+                return True
+    return False
+
+
+def caught(named: ast.expr | None, scope: Scope, resolver: Resolver) -> Rule | None:
+    """Return the rule that catching these exceptions falls under; None stands for a bare `except`."""
+    if named is None:
+        return rules.SWALLOWED
+    choices = named.elts if isinstance(named, ast.Tuple) else [named]
+    names = {
+        one.name for one in (resolver.resolve(choice, scope) for choice in choices) if isinstance(one, Dotted)
+    }
+    if names & _EVERYTHING:
+        return rules.SWALLOWED
+    return rules.CANCELLATION if names & _CANCELLED else None
+
+
+def reraises(handler: ast.ExceptHandler) -> bool:
+    """Tell whether a handler always raises again what it caught."""
+    return _ends_in_raise(handler.body, handler.name) and not any(
+        isinstance(node, ast.Return | ast.Break | ast.Continue) for node in own_nodes(handler.body)
+    )
+
+
+def _ends_in_raise(body: list[ast.stmt], name: str | None) -> bool:
+    match body[-1] if body else None:
+        case ast.Raise(exc=None):
+            return True
+        case ast.Raise(exc=ast.Name(id=raised)):
+            return raised == name
+        case ast.If(body=then, orelse=otherwise):
+            return _ends_in_raise(then, name) and _ends_in_raise(otherwise, name)
+        case ast.With(body=inner) | ast.AsyncWith(body=inner):
+            return _ends_in_raise(inner, name)
+        case ast.Try(body=tried, handlers=handlers, finalbody=last):
+            return _ends_in_raise(last, name) or (not handlers and _ends_in_raise(tried, name))
+        case _:
+            return False
+
+
+def leaves(finalbody: list[ast.stmt]) -> Iterator[ast.AST]:
+    """Yield what leaves a finally block early, and with it forgets what was being raised."""
+    yield from _leaving(finalbody, in_loop=False)
+
+
+def _leaving(statements: Iterable[ast.AST], in_loop: bool) -> Iterator[ast.AST]:
+    for node in statements:
+        if isinstance(node, ast.Return) or (isinstance(node, ast.Break | ast.Continue) and not in_loop):
+            yield node
+        elif not isinstance(node, _SCOPES):
+            yield from _leaving(ast.iter_child_nodes(node), in_loop or isinstance(node, _LOOPS))

@@ -1,0 +1,105 @@
+"""Scans what is being defined: errors refuse the definition, warnings are told where it stands."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import warnings
+from collections.abc import Callable, Collection, Iterable
+from types import FrameType, ModuleType
+from typing import Any
+
+from continuum.errors import DeterminismError
+from continuum.module_source import definition_of, module_source
+from continuum.scanner.configuration import configured_trust
+from continuum.scanner.files import scan_definitions
+from continuum.scanner.findings import DeterminismWarning, Finding, Severity, errors_of
+from continuum.scanner.module import scanned_module
+from continuum.scanner.scanning import Scan
+
+# Whoever applies the decorator is the first who is not one of these.
+_OURS = ("continuum.workflow", "continuum.pure", "continuum.scanner")
+
+
+# Stored source was scanned when it was defined; a rule that came later must not strand its runs.
+_STORED = "_continuum_pinned_"
+
+
+def check_workflow(name: str, fn: Callable[..., Any], signals: Collection[str]) -> None:
+    """Scan a workflow that is being defined: `DeterminismError` for errors, a warning for each doubt."""
+    if not fn.__module__.startswith(_STORED):
+        refuse_or_warn(f"workflow {name}", scan_function(fn, signals))
+
+
+def scan_function(fn: Callable[..., Any], signals: Collection[str] = ()) -> list[Finding]:
+    """Scan one function as its module defines it; nothing is found where there is no source."""
+    function = inspect.unwrap(getattr(fn, "fn", fn))
+    source = module_source(function)
+    node = definition_of(function, source) if source is not None else None
+    if source is None or node is None:
+        return []
+    module = scanned_module(source, function.__globals__.get("__package__") or "", live=True)
+    scan = Scan(module, configured_trust(), frozenset(signals) or None)
+    return scan.run(node, module.scope_around(node))
+
+
+def scan_class(made: type) -> list[Finding]:
+    """Scan the methods of a class."""
+    methods = [method for method in vars(made).values() if inspect.isfunction(method)]
+    source = next((found for found in map(module_source, methods) if found is not None), None)
+    if source is None:
+        return []
+    node = next(
+        (one for one in ast.walk(source.tree) if isinstance(one, ast.ClassDef) and one.name == made.__name__),
+        None,
+    )
+    if node is None:
+        return []
+    module = scanned_module(source, sys.modules[made.__module__].__package__ or "", live=True)
+    return Scan(module, configured_trust()).run_class(node, module.scope_around(node))
+
+
+def scan_targets(targets: Iterable[Callable[..., Any] | ModuleType]) -> list[Finding]:
+    """Scan functions, classes, and all workflows and pure definitions of modules."""
+    found: set[Finding] = set()
+    for target in targets:
+        if isinstance(target, ModuleType):
+            found.update(_scan_module(target))
+        else:
+            found.update(scan_class(target) if isinstance(target, type) else scan_function(target))
+    return sorted(found)
+
+
+def _scan_module(module: ModuleType) -> list[Finding]:
+    function = next((one for one in vars(module).values() if _is_of(one, module)), None)
+    source = (
+        module_source(inspect.unwrap(getattr(function, "fn", function))) if function is not None else None
+    )
+    if source is None:
+        return []
+    return scan_definitions(scanned_module(source, module.__package__ or "", live=True), configured_trust())
+
+
+def _is_of(value: Any, module: ModuleType) -> bool:
+    function = getattr(value, "fn", value)
+    return inspect.isfunction(function) and function.__module__ == module.__name__
+
+
+def refuse_or_warn(what: str, findings: list[Finding]) -> None:
+    """Raise `DeterminismError` with every error, or warn of what is not one."""
+    refused = errors_of(findings)
+    if refused:
+        lines = "\n".join(f"  {finding}" for finding in refused)
+        raise DeterminismError(f"{what} does what replay could not repeat:\n{lines}")
+    for finding in findings:
+        if finding.severity is Severity.WARNING:
+            warnings.warn(str(finding), DeterminismWarning, stacklevel=_depth_of_caller())
+
+
+def _depth_of_caller() -> int:
+    depth, frame = 1, sys._getframe(1)
+    around: FrameType | None = frame
+    while around is not None and around.f_globals.get("__name__", "").startswith(_OURS):
+        depth, around = depth + 1, around.f_back
+    return depth

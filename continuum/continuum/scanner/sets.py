@@ -1,0 +1,134 @@
+"""Which expressions are sets, as far as one function says: strings in them have another order each time."""
+
+from __future__ import annotations
+
+import ast
+
+from continuum.scanner.resolution import Dotted, Instance, Resolver
+from continuum.scanner.scopes import Binding, Kind, Scope
+from continuum.scanner.words import words
+
+_MAKERS = frozenset(("builtins.set", "builtins.frozenset"))
+_TYPES = words(
+    "builtins.set builtins.frozenset typing.Set typing.FrozenSet typing.AbstractSet typing.MutableSet "
+    "collections.abc.Set collections.abc.MutableSet"
+)
+_SET_METHODS = frozenset(("union", "intersection", "difference", "symmetric_difference", "copy"))
+_OPERATORS = (ast.BitOr, ast.BitAnd, ast.Sub, ast.BitXor)
+# Tasks hash by the order they were created in, so that `asyncio.wait` gives the same sets everywhere.
+_TASKS = frozenset(("create_task", "ensure_future"))
+_DEEPEST = 6
+
+# What takes an iterable in its order, by the position of the argument; the rest is from there on.
+ORDERED = {
+    "builtins.list": 0,
+    "builtins.tuple": 0,
+    "builtins.enumerate": 0,
+    "builtins.iter": 0,
+    "builtins.reversed": 0,
+    "builtins.zip": 0,
+    "builtins.map": 1,
+    "builtins.filter": 1,
+    "builtins.dict": 0,
+    "builtins.str": 0,
+    "builtins.repr": 0,
+    "builtins.dict.fromkeys": 0,
+    "collections.deque": 0,
+    "collections.Counter": 0,
+    "itertools.chain": 0,
+    "itertools.chain.from_iterable": 0,
+    "itertools.islice": 0,
+    "itertools.cycle": 0,
+    "itertools.accumulate": 0,
+    "itertools.product": 0,
+    "itertools.permutations": 0,
+    "itertools.combinations": 0,
+    "itertools.groupby": 0,
+    "itertools.starmap": 1,
+    "itertools.batched": 0,
+    "functools.reduce": 1,
+    "json.dumps": 0,
+}
+# What gives the same whatever the order was.
+UNORDERED = frozenset(f"builtins.{name}" for name in words("sorted set frozenset len any all min max sum"))
+
+
+def is_set(node: ast.AST | None, scope: Scope, resolver: Resolver, depth: int = 0) -> bool:
+    """Tell whether an expression is known to be a set."""
+    if depth > _DEEPEST:
+        return False
+    match node:
+        case ast.Set(elts=elements):
+            return not all(_is_task(element) for element in elements)
+        case ast.SetComp(elt=element):
+            return not _is_task(element)
+        case ast.Call(func=ast.Attribute(value=base, attr=attribute)) if attribute in _SET_METHODS:
+            return is_set(base, scope, resolver, depth + 1)
+        case ast.Call(func=function, args=arguments):
+            made_by = resolver.resolve(function, scope)
+            if not (isinstance(made_by, Dotted) and made_by.name in _MAKERS):
+                return False
+            return not (arguments and _holds_tasks(arguments[0]))
+        case ast.BinOp(left=left, op=operator, right=right) if isinstance(operator, _OPERATORS):
+            return any(_is_keys(side) or is_set(side, scope, resolver, depth + 1) for side in (left, right))
+        case ast.Name(id=name):
+            found = scope.lookup(name)
+            return found is not None and _all_sets(found[0], found[1], resolver, depth)
+        case ast.Attribute(value=value, attr=attribute):
+            owner = resolver.resolve(value, scope)
+            if not isinstance(owner, Instance):
+                return False
+            members = resolver.members(owner.made_by)
+            return _all_sets(members.bindings.get(attribute, []), members, resolver, depth)
+        case _:
+            return False
+
+
+def _all_sets(bindings: list[Binding], scope: Scope, resolver: Resolver, depth: int) -> bool:
+    return bool(bindings) and all(_gives_set(binding, scope, resolver, depth) for binding in bindings)
+
+
+def _gives_set(binding: Binding, scope: Scope, resolver: Resolver, depth: int) -> bool:
+    if (
+        binding.kind is Kind.VALUE
+        and binding.node is not None
+        and is_set(binding.node, scope, resolver, depth + 1)
+    ):
+        return True
+    return binding.annotation is not None and _is_set_type(binding.annotation, scope, resolver)
+
+
+def _is_set_type(annotation: ast.expr, scope: Scope, resolver: Resolver) -> bool:
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        try:
+            annotation = ast.parse(annotation.value, mode="eval").body
+        except SyntaxError:
+            return False
+    if isinstance(annotation, ast.BinOp):
+        sides = annotation.left, annotation.right
+        return any(_is_set_type(side, scope, resolver) for side in sides)
+    if isinstance(annotation, ast.Subscript):
+        if "Task" in ast.unparse(annotation.slice):
+            return False
+        annotation = annotation.value
+    named = resolver.resolve(annotation, scope)
+    return isinstance(named, Dotted) and named.name in _TYPES
+
+
+def _is_keys(node: ast.expr) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "keys"
+
+
+def _holds_tasks(node: ast.expr) -> bool:
+    match node:
+        case ast.List(elts=elements) | ast.Tuple(elts=elements) | ast.Set(elts=elements):
+            return bool(elements) and all(_is_task(element) for element in elements)
+        case ast.GeneratorExp(elt=element) | ast.ListComp(elt=element):
+            return _is_task(element)
+        case _:
+            return False
+
+
+def _is_task(node: ast.expr) -> bool:
+    called = node.func if isinstance(node, ast.Call) else None
+    return isinstance(called, ast.Attribute) and called.attr in _TASKS
