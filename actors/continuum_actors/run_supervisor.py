@@ -11,6 +11,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from continuum import guard
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
 from continuum.journal.port import ClaimedRun, InboxRow
@@ -35,6 +36,7 @@ class RunSupervisor(DynamicSupervisor):
 
     def init(self) -> None:
         super().init()
+        guard.install()
         self._host.runs = self
 
     def start_run(self, claim: ClaimedRun, history: Sequence[Event], mail: Sequence[InboxRow]) -> None:
