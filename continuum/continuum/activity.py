@@ -26,7 +26,7 @@ from continuum.engine.pending import Options
 from continuum.engine.retry import Retry
 from continuum.errors import DurableTermError, InvalidDefinition
 from continuum.journal.arguments import ArgumentsCodec, resolve_hints
-from continuum.journal.codec import Decoder, decoder_for, encode, fitter_for
+from continuum.journal.codec import Decoder, decoder_for, encode, fitter_for, kept_types
 from continuum.policy import (
     ActivityOptions,
     IdempotencyKey,
@@ -170,7 +170,7 @@ class Activity(Generic[P, R]):
         if execution.compact is not None:
             value = result_ahead(execution, type, self.name, site)
             if value is not AHEAD:
-                return cast(R, self.fit_result(value))
+                return cast(R, value if value.__class__ in self.kept_results else self.fit_result(value))
         arguments = self.arguments.encode_call(args, kwargs)
         changes: Options = None
         if options is not None or self.defaults.idempotency_key is not None:
@@ -215,6 +215,11 @@ class Activity(Generic[P, R]):
     def fit_result(self) -> Callable[[Any], Any]:
         """Read a result back that is decoded already, as `decode_result` reads a stored one."""
         return fitter_for(resolve_hints(self.fn).get("return", Any), path=self.result_path)
+
+    @functools.cached_property
+    def kept_results(self) -> frozenset[Any]:
+        """Types of decoded results that `fit_result` would leave as they are."""
+        return kept_types(resolve_hints(self.fn).get("return", Any))
 
     async def _directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
         if self.is_async:

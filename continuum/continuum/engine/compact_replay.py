@@ -32,39 +32,34 @@ def result_ahead(execution: Execution, type: int, name: str, site: Site) -> Any:
     Only while nothing else is ready to run: then parking the code for the result would
     make no difference to anything.
     """
-    compact = execution.compact
-    if compact is None or not execution.loop.quiet:
-        return AHEAD
-    at = compact.times[compact.position] if compact.position < compact.count else 0
-    value = _value_ahead(execution, compact, _ANSWERED, type, name, site)
-    if value is not AHEAD:
-        execution.time = at
-    return value
+    return _value_ahead(execution, _ANSWERED, type, name, site) if execution.loop.quiet else AHEAD
 
 
 def recorded_ahead(execution: Execution, type: int, name: str, site: Site) -> Any:
     """Return what a command recorded at once, the rest of its event's body, or AHEAD."""
+    return _value_ahead(execution, _COMMAND, type, name, site)
+
+
+def _value_ahead(execution: Execution, form: int, type: int, name: str, site: Site) -> Any:
     compact = execution.compact
-    return AHEAD if compact is None else _value_ahead(execution, compact, _COMMAND, type, name, site)
-
-
-def _value_ahead(
-    execution: Execution, compact: CompactHistory, form: int, type: int, name: str, site: Site
-) -> Any:
+    if compact is None or compact.due is not None:
+        return AHEAD
     place = compact.position
-    if place == compact.count or compact.due is not None:
+    if place == compact.count:
         return AHEAD
     step = compact.steps[place]
-    kind = compact.kinds[step]
-    if kind[0] != form or kind[1] != type or kind[2] != name:
+    its_form, its_type, its_name, author, width = compact.kinds[step]
+    if its_form != form or its_type != type or its_name != name:
         return AHEAD
     if compact.authors[step] is not site[0]:
         execution.check()
-        if caller(site) != kind[3]:
+        if caller(site) != author:
             return AHEAD
         compact.authors[step] = site[0]
     compact.position = place + 1
-    compact.seq += kind[4]
+    compact.seq += width
+    if form == _ANSWERED:
+        execution.time = compact.times[place]
     if place + 1 == compact.count:
         execution.compact = compact.following
     return compact.values[place]

@@ -17,7 +17,7 @@ from continuum.journal.arguments import ArgumentsCodec, encode_arguments
 from continuum.journal.blame import blame
 from continuum.journal.reading import unpack
 from continuum.journal.shapes import Fit, Misfit, fit_deep
-from continuum.journal.typed import Undecodable, fit_of
+from continuum.journal.typed import Undecodable, fit_of, shape_of
 from continuum.journal.writing import pack
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "encode",
     "encode_arguments",
     "fitter_for",
+    "kept_types",
 ]
 
 Decoder = Callable[[bytes], Any]
@@ -83,6 +84,11 @@ def fitter_for(annotation: object = Any, *, path: str = "value") -> Callable[[An
     """Make what turns a value that is decoded already into what one annotation says."""
     fit = _fit(annotation, path)
     return _as_it_is if fit is None else partial(_fitted, fit, path)
+
+
+def kept_types(annotation: object = Any) -> frozenset[type]:
+    """Return types whose values are what the annotation says as they are."""
+    return shape_of(annotation).keeps
 
 
 def _as_it_is(value: Any) -> Any:

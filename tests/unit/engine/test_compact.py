@@ -103,7 +103,7 @@ def test_a_task_that_cancelled_itself_is_cancelled_where_it_was() -> None:
 
         task = asyncio.create_task(itself())
         await asyncio.wait([task])
-        return "cancelled" if task.cancelled() else await echo(2)
+        return "cancelled" if task.cancelled() else str(await echo(2))
 
     assert_replays(program)
 
