@@ -1,7 +1,7 @@
 """`continuum.children`: a node as children of a supervisor in a host application's own loop.
 
-The checks are in `embedding_options.py`, how an instance opens its journal in
-`embedding_journal.py`, the tree itself in `continuum_actors.embedded_node`. Actors are
+The checks are in `embedding_options.py`, how an instance is put together in
+`embedding_composition.py`, the tree itself in `continuum_actors.embedded_node`. Actors are
 imported by those who run them: a program that is only a client does not load them.
 """
 
@@ -36,6 +36,6 @@ def children(**options: Unpack[InstanceOptions]) -> list[ChildSpec]:
     not: they wait for a `continuum run-node` on the same schema.
     """
     checked = check_options(options)
-    from continuum.embedding_journal import instance_children
+    from continuum.embedding_composition import instance_children
 
     return instance_children(checked)
