@@ -2,7 +2,8 @@
 
 A run host's children in start order. The strategy is rest-for-one: what stands below
 lives on what stands above. The activity dispatcher stands above the leaseholders
-because what runs there outlives the loss of the lease.
+because what runs there outlives the loss of the lease. The version registry stands last:
+nobody lives on it.
 
 The leaseholders live and die together: each of them knows something of the runs that
 are live here which a successor would not (claimed and not yet live, armed in the wheel,
@@ -23,6 +24,7 @@ from continuum_actors.signal_router import SignalRouter
 from continuum_actors.snapshotter import Snapshotter
 from continuum_actors.task_listener import TaskListener
 from continuum_actors.timer_wheel import TimerWheel
+from continuum_actors.version_registry import VersionRegistry
 from continuum_actors.worker_lease import WorkerLease
 from continuum_supervision import ChildSpec, Registry, RegistryActor, Shutdown, Strategy, Supervisor
 
@@ -34,11 +36,16 @@ MAX_SECONDS = 30.0
 def run_host_children(host: Host, without: Collection[str] = ()) -> list[ChildSpec]:
     """Return what a process that executes runs consists of, but for the children named in `without`."""
     activities = OwnActivities if "activity_dispatcher" in without else ActivityDispatcher
-    return [
+    children = [
         ChildSpec("registry", lambda: RegistryActor(host.registry)),
         ChildSpec("activity_dispatcher", lambda: activities(host)),
         ChildSpec("leaseholders", lambda: _leaseholders(host, without), shutdown=Shutdown.INFINITY),
     ]
+    if "version_registry" in without:
+        host.code.pinned_are_stored()  # by others, or by nobody: that is what was asked for
+    else:
+        children.append(ChildSpec("version_registry", lambda: VersionRegistry(host)))
+    return children
 
 
 def _leaseholders(host: Host, without: Collection[str]) -> Supervisor:

@@ -70,6 +70,17 @@ class Stage:
         journal = PostgresJournal(self.dsn, schema=self.schema, listen=listen)
         await journal.open()
         self.exits.push_async_callback(journal.close)
+        return await self.tree_on(journal, *workflows, node=node, settings=settings, isolated=isolated)
+
+    async def tree_on(
+        self,
+        journal: PostgresJournal,
+        *workflows: Workflow[..., Any],
+        node: str = "north",
+        settings: Settings | None = None,
+        isolated: bool = False,
+    ) -> Tree:
+        """Start actors as `tree` does, on a journal that is open."""
         role = "activity_host" if isolated else "run_host"
         host = Host(
             journal, NodeId(node), Code(workflows), role, settings or Settings(lease_ttl=LONG_LEASE_S)
