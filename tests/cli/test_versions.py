@@ -1,0 +1,247 @@
+"""`continuum versions`: what there is, and whether a deploy would leave open runs behind."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from continuum.journal.port import VersionRow
+from tests.cli.commands import CommandLine
+from tests.process.actors.hosting import stage
+
+_numbers = count()
+
+SHOP = """
+from continuum import Signal, activity, workflow
+
+go = Signal("go", str)
+
+@activity(name="{name}.charge")
+async def charge(amount: int) -> int:
+    return amount
+
+@activity(name="{name}.ship")
+async def ship(amount: int) -> int:
+    return amount
+
+@workflow(name="{name}.order")
+async def order(amount: int) -> str:
+    paid = await charge(amount)
+    return await go.wait() + str(paid)
+"""
+SHIPS_FIRST = SHOP.replace("paid = await charge(amount)", "paid = await ship(amount)")
+CHARGES_NOTHING = SHOP.replace("await charge(amount)", "amount")
+REWORDED = SHOP.replace("paid", "payment")
+
+
+@dataclass
+class Shop:
+    """A module on disk that is deployed again and again."""
+
+    folder: Path
+    name: str
+    cli: CommandLine
+
+    @property
+    def flow(self) -> str:
+        """The name of its workflow."""
+        return f"{self.name}.order"
+
+    def deploy(self, text: str) -> ModuleType:
+        """Write the module, for whoever imports it next."""
+        path = self.folder / f"{self.name}.py"
+        path.write_text(text.replace("{name}", self.name), encoding="utf-8")
+        sys.modules.pop(self.name, None)
+        importlib.invalidate_caches()
+        return importlib.import_module(self.name)
+
+    def park(self, module: ModuleType) -> str:
+        """Start a run, and stop its node once the run waits for its signal."""
+
+        async def parking() -> str:
+            async with (
+                stage(self.cli.options[1], self.cli.options[3]) as on,
+                on.alone(module.order) as tree,
+            ):
+                await tree.host.version_registry.ready.wait()
+                run = await on.client.start(module.order, 1)
+
+                async def waits() -> bool:
+                    types = [event.type for event in await on.client.history(run.id)]
+                    return types[-1:] == ["activity_completed"]
+
+                await on.until(waits, "its activity has not completed")
+                await on.until_state(run, "suspended")
+                return run.id
+
+        return asyncio.run(parking())
+
+
+@pytest.fixture
+def shop(cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    """A module with a name of its own."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.syspath_prepend(tmp_path)
+    name = f"versions_shop_{next(_numbers)}"
+    yield Shop(tmp_path, name, cli)
+    sys.modules.pop(name, None)
+
+
+def test_list_tells_versions_and_their_open_runs(shop: Shop) -> None:
+    module = shop.deploy(SHOP)
+    shop.park(module)
+    (row,) = shop.cli("versions", "list", "--json").json
+    assert (row["workflow"], row["label"], row["version"], row["open_runs"], row["module"]) == (
+        shop.flow,
+        "1",
+        module.order.version_hash,
+        1,
+        shop.name,
+    )
+    table = shop.cli("versions", "list")
+    assert table.code == 0
+    assert module.order.version_hash in table.out
+
+
+def test_vck1_check_is_content_when_every_open_version_is_there(shop: Shop) -> None:
+    """VCK1: an ended run asks for nothing."""
+    run_id = shop.park(shop.deploy(SHOP))
+    assert shop.cli("versions", "check", shop.name).code == 0
+    shop.deploy(SHIPS_FIRST)
+    assert shop.cli("versions", "check", shop.name).code == 1
+    shop.cli("cancel", run_id, "--force")
+    assert shop.cli("versions", "check", shop.name).code == 0
+
+
+def test_vck2_check_fails_when_a_version_is_missing(shop: Shop) -> None:
+    """VCK2, VCK3: for machines too."""
+    version = shop.deploy(SHOP).order.version_hash
+    shop.park(sys.modules[shop.name])
+    shop.deploy(SHIPS_FIRST)
+    outcome = shop.cli("versions", "check", shop.name, "--json")
+    assert outcome.code == 1
+    assert outcome.json["ready"] is False
+    (row,) = outcome.json["versions"]
+    assert (row["version"], row["status"]) == (version, "missing")
+
+
+def test_check_live_lets_changes_pass_that_do_the_same(shop: Shop) -> None:
+    shop.park(shop.deploy(SHOP))
+    shop.deploy(REWORDED)
+    outcome = shop.cli("versions", "check", "--live", shop.name, "--json")
+    assert (outcome.code, outcome.json) == (0, {"ready": True, "runs": []})
+
+
+def test_check_live_tells_what_would_drift_where_and_what_to_do(shop: Shop) -> None:
+    """VCK2, VCK3: a gate for a deploy."""
+    run_id = shop.park(shop.deploy(SHOP))
+    shop.deploy(SHIPS_FIRST)
+    outcome = shop.cli("versions", "check", "--live", shop.name, "--json")
+    assert outcome.code == 1
+    (found,) = outcome.json["runs"]
+    assert (found["run_id"], found["problem"], found["event"]) == (run_id, "drift", 0)
+    assert found["journal"] == f"activity_scheduled {shop.name}.charge from order"
+    assert found["code"] == f"activity_scheduled {shop.name}.ship from order"
+    assert found["where"].endswith(f"{shop.name}.py:16")
+    assert found["line"] == "paid = await ship(amount)"
+    assert found["suggestion"] == (
+        f'if continuum.patched("{shop.flow}-0"):\n'
+        "    paid = await ship(amount)\n"
+        "else:\n"
+        f"    await {shop.name}.charge(...)  # runs from before the change do this"
+    )
+    people = shop.cli("versions", "check", "--live", shop.name)
+    assert people.code == 1
+    assert run_id in people.out
+    assert found["suggestion"] in people.out
+
+
+def test_a_patched_block_as_suggested_passes_the_gate(shop: Shop) -> None:
+    shop.park(shop.deploy(SHOP))
+    patched = SHOP.replace("import Signal,", "import patched, Signal,").replace(
+        "    paid = await charge(amount)\n",
+        '    if patched("order-0"):\n        paid = await ship(amount)\n'
+        "    else:\n        paid = await charge(amount)\n",
+    )
+    shop.deploy(patched)
+    assert shop.cli("versions", "check", "--live", shop.name).code == 0
+
+
+def test_check_live_tells_of_workflows_that_are_gone(shop: Shop) -> None:
+    run_id = shop.park(shop.deploy(SHOP))
+    shop.deploy("")
+    (found,) = shop.cli("versions", "check", "--live", shop.name, "--json").json["runs"]
+    assert (found["run_id"], found["problem"]) == (run_id, "missing")
+
+
+def test_check_live_knows_that_waiting_code_takes_no_others(shop: Shop) -> None:
+    run_id = shop.park(shop.deploy(SHOP))
+    shop.deploy(REWORDED.replace('.order")', '.order", on_change="wait")'))
+    (found,) = shop.cli("versions", "check", "--live", shop.name, "--json").json["runs"]
+    assert (found["run_id"], found["problem"]) == (run_id, "waits")
+
+
+def test_check_counts_a_pinned_version_as_there(shop: Shop) -> None:
+    pinned = ('.order")', '.order", on_change="pin")')
+    shop.park(shop.deploy(SHOP.replace(*pinned)))
+    shop.deploy(SHIPS_FIRST.replace(*pinned))
+    outcome = shop.cli("versions", "check", shop.name, "--json")
+    assert (outcome.code, [row["status"] for row in outcome.json["versions"]]) == (0, ["pinned"])
+    assert shop.cli("versions", "check", "--live", shop.name).code == 0
+
+
+def test_gc_forgets_versions_without_open_runs_but_the_latest(shop: Shop) -> None:
+    run_id = shop.park(shop.deploy(SHOP))
+
+    async def register() -> None:
+        async with stage(shop.cli.options[1], shop.cli.options[3]) as on:
+            for version in ("second", "third"):
+                await on.journal.register_versions([VersionRow(shop.flow, version, "1", "shop", None, None)])
+
+    asyncio.run(register())
+    dry = shop.cli("versions", "gc", "--dry-run", "--json").json
+    assert (dry["forgotten"], [row["version"] for row in dry["versions"]]) == (0, ["second"])
+    assert shop.cli("versions", "gc", "--json").json["forgotten"] == 1
+    left = [row["version"] for row in shop.cli("versions", "list", "--json").json]
+    assert len(left) == 2
+    assert "third" in left
+    shop.cli("cancel", run_id, "--force")
+    assert shop.cli("versions", "gc").code == 0
+    assert [row["version"] for row in shop.cli("versions", "list", "--json").json] == ["third"]
+
+
+def test_show_puts_journal_and_code_beside_each_other(shop: Shop) -> None:
+    run_id = shop.park(shop.deploy(SHOP))
+    assert "≠" not in shop.cli("runs", "show", run_id, "--module", shop.name).out
+    shop.deploy(SHIPS_FIRST)
+    shown = shop.cli("runs", "show", run_id, "--module", shop.name).out
+    (parted,) = [line.split("\t") for line in shown.splitlines() if "≠" in line]
+    assert parted[:3] == ["0", "≠", f"activity_scheduled {shop.name}.charge from order"]
+    assert parted[3].startswith(f"activity_scheduled {shop.name}.ship from order at ")
+
+
+def test_show_tells_what_was_refused_without_the_code(shop: Shop) -> None:
+    run_id = shop.park(shop.deploy(SHOP))
+    other = shop.deploy(SHIPS_FIRST)
+
+    async def refusing() -> None:
+        async with stage(shop.cli.options[1], shop.cli.options[3]) as on, on.alone(other.order):
+            await on.client.signal(run_id, "go", "on")
+
+            async def refused() -> bool:
+                return bool(await on.journal.refusals(on.client.handle(run_id).id))
+
+            await on.until(refused, "the code was not found unfit")
+
+    asyncio.run(refusing())
+    shown = shop.cli("runs", "show", run_id).out
+    assert f"version {other.order.version_hash} was refused" in shown
+    assert [line.split("\t")[:2] for line in shown.splitlines() if "≠" in line] == [["0", "≠"]]
