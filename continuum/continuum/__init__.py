@@ -6,6 +6,8 @@ Write `@workflow` and `@activity` functions, start them through a client from
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from continuum.activity import Activity, activity
 from continuum.activity_context import ActivityContext, activity_context
 from continuum.activity_ref import ActivityRef, unwrap
@@ -84,6 +86,19 @@ from continuum.scanner.findings import DeterminismWarning
 from continuum.signals import Signal, wait_signal
 from continuum.succession import continue_as_new
 from continuum.workflow import Workflow, workflow
+
+if TYPE_CHECKING:
+    from continuum import testing as testing
+else:
+
+    def __getattr__(name):
+        """Load the testing kit, with the engine in it, when it is first asked for."""
+        if name != "testing":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        return import_module("continuum.testing")
+
 
 __all__ = [
     "Activity",

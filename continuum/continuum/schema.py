@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import psycopg
+from psycopg.sql import SQL, Identifier
 
 import continuum_migrations
 from continuum.errors import InvalidOption, JournalUnavailable, SchemaOutOfDate
@@ -22,6 +23,13 @@ async def migrate_schema(dsn: str, schema: str) -> list[int]:
     """Bring the schema up to this code and return the versions applied."""
     async with _told():
         return await continuum_migrations.migrate(checked_dsn(dsn), schema)
+
+
+async def drop_schema(dsn: str, schema: str) -> None:
+    """Remove a schema with everything in it, if it is there."""
+    async with _told():
+        async with await psycopg.AsyncConnection.connect(checked_dsn(dsn), autocommit=True) as connection:
+            await connection.execute(SQL("drop schema if exists {} cascade").format(Identifier(schema)))
 
 
 @asynccontextmanager

@@ -1,0 +1,62 @@
+"""Tests of workflows: time that a test moves, activities that it replaces, crashes that it survives.
+
+Read `environment.py` first: an environment is a client with an engine (`engine.py`, `tree.py`)
+and a clock of its own. `replaying.py` takes histories (`histories.py`) through code, `paranoia.py` does
+so all the time, `golden.py` keeps them in files, `crashes.py` kills the engine at every write
+(`tree_journal.py`), `plugin.py` is what pytest loads. What is named here is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from continuum.testing.crashes import CrashFound as CrashFound
+    from continuum.testing.crashes import crash_everywhere as crash_everywhere
+    from continuum.testing.environment import Environment as Environment
+    from continuum.testing.environment import env as env
+    from continuum.testing.golden import GoldenHistory as GoldenHistory
+    from continuum.testing.golden import assert_histories_match as assert_histories_match
+    from continuum.testing.golden import dump_history as dump_history
+    from continuum.testing.golden import load_history as load_history
+    from continuum.testing.histories import History as History
+    from continuum.testing.postgres import PostgresEnvironment as PostgresEnvironment
+    from continuum.testing.postgres import postgres_env as postgres_env
+    from continuum.testing.replaying import Replayed as Replayed
+    from continuum.testing.replaying import assert_replays as assert_replays
+    from continuum.testing.replaying import replay as replay
+    from continuum.testing.substitutes import MockedActivity as MockedActivity
+    from continuum.testing.substitutes import mock_activity as mock_activity
+    from continuum.testing.waiting import StillWaiting as StillWaiting
+
+_HOME = {
+    "CrashFound": "crashes",
+    "Environment": "environment",
+    "GoldenHistory": "golden",
+    "History": "histories",
+    "MockedActivity": "substitutes",
+    "PostgresEnvironment": "postgres",
+    "Replayed": "replaying",
+    "StillWaiting": "waiting",
+    "assert_histories_match": "golden",
+    "assert_replays": "replaying",
+    "crash_everywhere": "crashes",
+    "dump_history": "golden",
+    "env": "environment",
+    "load_history": "golden",
+    "mock_activity": "substitutes",
+    "postgres_env": "postgres",
+    "replay": "replaying",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOME)

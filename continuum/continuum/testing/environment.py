@@ -1,0 +1,237 @@
+"""`Environment`: a client, an engine and a clock of their own, for one test.
+
+The engine is the run host's own tree of actors on the in-memory journal; only time is the
+test's. It starts with the first run. An environment is a `Client`, so whatever can be asked
+of runs can be asked of it; results are waited for in its own time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+
+from continuum.activity import Activity
+from continuum.client import Client
+from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
+from continuum.engine.ids import RunId
+from continuum.errors import RunNotFound
+from continuum.journal.facts import RunRow, RunState
+from continuum.journal.memory import MemoryJournal
+from continuum.testing.engine import Engine
+from continuum.testing.histories import History, taken_from
+from continuum.testing.loading import LoadedCode
+from continuum.testing.paranoia import Paranoia
+from continuum.testing.paranoid_default import paranoid_by_default
+from continuum.testing.replaying import replay
+from continuum.testing.substitutes import MockedActivity, Mocks, mocked
+from continuum.testing.virtual_clock import BEGINNING, VirtualClock, microseconds_in
+from continuum.testing.waiting import StillWaiting, still_waiting
+from continuum.workflow import Workflow
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# Activities may ask the world; one that takes longer than this is left running.
+PATIENCE_SECONDS = 10.0
+
+
+class Environment(Client):
+    """Where a test starts runs, lets time pass, and looks at what became of them. Made by `env`."""
+
+    def __init__(
+        self,
+        *,
+        workflows: Iterable[Workflow[..., Any]] = (),
+        now: datetime = BEGINNING,
+        paranoid: bool | None = None,
+        seed: int | None = None,
+        patience: float = PATIENCE_SECONDS,
+        crashes: Iterable[int] = (),
+    ) -> None:
+        paranoid = paranoid_by_default() if paranoid is None else paranoid
+        self._options: dict[str, Any] = {
+            "workflows": tuple(workflows),
+            "now": now,
+            "paranoid": paranoid,
+            "patience": patience,
+        }
+        self._clock = VirtualClock(now)
+        self._loaded = LoadedCode(self._options["workflows"])
+        self._memory = MemoryJournal(self._clock.microseconds)
+        self._mocks: Mocks = {}
+        self._patience = patience
+        self._paranoia = Paranoia(self._memory, self._loaded) if paranoid else None
+        # Without a seed everything is the same every time as well: as if nothing competed.
+        chance = random.Random(0 if seed is None else seed)
+        self._engine = Engine(
+            self._memory,
+            self._clock,
+            self._mocks,
+            draw=chance.randbytes,
+            shuffle=None if seed is None else random.Random(seed),
+            paranoia=self._paranoia,
+            crashes=frozenset(crashes),
+        )
+        super().__init__(self._memory, name="test", randomness=chance.randbytes)
+
+    @property
+    def client(self) -> Client:
+        """The client of this environment: itself."""
+        return self
+
+    @property
+    def now(self) -> datetime:
+        """What time it is here."""
+        return self._clock.now()
+
+    @property
+    def moments(self) -> list[str]:
+        """The moments so far in which the engine could have been killed, in words."""
+        return self._engine.moments
+
+    def like_this(self, **changes: Any) -> Environment:
+        """Return another environment with the same options, some of them changed."""
+        return Environment(**(self._options | changes))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self.close()
+        finally:
+            if error is None:
+                self._check()
+
+    async def close(self) -> None:
+        """Stop the engine; what has not ended stays as it is."""
+        await super().close()
+        await self._engine.stop()
+        await self._memory.close()
+
+    if not TYPE_CHECKING:  # the overloads are the client's
+
+        async def start(self, workflow, /, *args, **given):
+            """Start a run, as a client does; its code, and that of what it may start, is loaded here."""
+            if isinstance(workflow, Workflow):
+                self._loaded.load(workflow)
+            await self._engine.run(self._loaded.code)
+            return await super().start(workflow, *args, **given)
+
+    async def advance(self, duration: timedelta | float) -> None:
+        """Let time pass, in seconds or as a timedelta: what is due happens in order, each in its moment."""
+        target = self._clock.microseconds() + microseconds_in(duration)
+        await self.settle()
+        while (due := await self._engine.next_due()) is not None and due <= target:
+            await self._engine.move_to(due)
+            await self.settle()
+        await self._engine.move_to(target)
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Return once nothing can happen unless time passes, or the test does something."""
+        await self._engine.run(self._loaded.code)
+        await self._engine.settle(self._patience)
+        self._check()
+
+    async def history(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> History:
+        """Return what a run has journaled, once everything has settled; see `History`."""
+        await self.settle()
+        run = await self.get_run(run_id, namespace=namespace)
+        history = await taken_from(self._memory, RunId(run.id))
+        assert history is not None, "the run was there a moment ago"
+        return history
+
+    def mock_activity(
+        self, activity: Activity[P, R], fn: Callable[P, R | Awaitable[R]]
+    ) -> AbstractContextManager[MockedActivity[P, R]]:
+        """Have `fn` called for `activity` in this environment, for a block."""
+        return mocked(self._mocks, activity, fn)
+
+    async def await_run(
+        self,
+        run_id: str,
+        timeout: float | timedelta | None = None,
+        *,
+        workflow: Workflow[..., Any] | None = None,
+        namespace: InNamespace = ANY_NAMESPACE,
+    ) -> Any:
+        """Return a run's result, letting at most `timeout` of the environment's time pass until it has ended.
+
+        `StillWaiting`, a `TimeoutError`, says what the run waits for when it has not.
+        """
+        await self.settle()
+        known = RunId((await self.get_run(run_id, namespace=namespace)).id)
+        begun = self._clock.microseconds()
+        until = begun + (0 if timeout is None else microseconds_in(timeout))
+        while not await self._has_ended(known):
+            due = await self._engine.next_due()
+            if due is None or due > until:
+                passed = None
+                if timeout is not None:
+                    await self._engine.move_to(until)
+                    await self.settle()
+                    passed = timedelta(microseconds=self._clock.microseconds() - begun)
+                if not await self._has_ended(known):
+                    raise await self._still_waiting(known, passed)
+                break
+            await self._engine.move_to(due)
+            await self.settle()
+        return await super().await_run(known, workflow=workflow)
+
+    async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None) -> Any:
+        """Return the result of a run that was started here."""
+        return await self.await_run(run_id, workflow=workflow)
+
+    async def _has_ended(self, run_id: RunId) -> bool:
+        return (await self._tip(run_id)).state.terminal
+
+    async def _tip(self, run_id: RunId) -> RunRow:
+        """Return the row of the run in which a chain stands now."""
+        row = await self._memory.get_run(run_id)
+        while row is not None and row.continued_to is not None:
+            row = await self._memory.get_run(row.continued_to)
+        if row is None:
+            raise RunNotFound(run_id)
+        return row
+
+    async def _still_waiting(self, run_id: RunId, passed: timedelta | None) -> StillWaiting:
+        row = await self._tip(run_id)
+        name = row.workflow
+        if row.state is RunState.BLOCKED:
+            return StillWaiting(run_id, f"of {name} is blocked: {row.reason}")
+        if not self._loaded.has(name):
+            return StillWaiting(run_id, f"waits for a workflow {name!r}; load it with env(workflows=[...])")
+        history = await taken_from(self._memory, row.id)
+        assert history is not None, "its row was there a moment ago"
+        replayed = replay(self._loaded.code.workflow_for(name, row.version), history)
+        return still_waiting(run_id, name, replayed.waits_for, passed)
+
+    def _check(self) -> None:
+        """Raise what paranoia has found, once."""
+        if self._paranoia is not None:
+            self._paranoia.tell()
+
+
+def env(
+    *,
+    workflows: Iterable[Workflow[..., Any]] = (),
+    now: datetime = BEGINNING,
+    paranoid: bool | None = None,
+    seed: int | None = None,
+    patience: float = PATIENCE_SECONDS,
+) -> Environment:
+    """Return an environment; `async with env() as environment` closes it.
+
+    `workflows` are loaded beside those that are started or named by what is started. `now` is what
+    time it is at first. `paranoid` replays every run after each of its writes
+    (not said: if CONTINUUM_PARANOID or the ini option continuum_paranoid is set). A `seed` draws in which
+    order activities begin and answer. Activities wait for the world at most `patience` real seconds.
+    """
+    return Environment(workflows=workflows, now=now, paranoid=paranoid, seed=seed, patience=patience)

@@ -1,0 +1,189 @@
+"""Histories in files: what runs of earlier code have done, kept to be replayed by later code.
+
+A file is JSON for people to read in a review. Payloads stand in it as they are stored, so nothing is
+lost on the way; what they mean stands beside them and is not read back.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from continuum.client.readable import Unreadable, at, microseconds_of, readable
+from continuum.engine.events import Event, EventType, event_name
+from continuum.errors import ContinuumError
+from continuum.testing.essence import essence
+from continuum.testing.histories import Beginning, Ending, History
+from continuum.testing.replaying import assert_replays
+from continuum.workflow import Workflow
+
+# A file says which layout it has; a later one takes the next number.
+FORMAT = 1
+
+
+class UnreadableHistory(ContinuumError):
+    """A file holds no history that this version can read."""
+
+
+def dump_history(history: History, path: str | PathLike[str]) -> None:
+    """Write a history to a file, whose directories are made."""
+    start, end = history.beginning, history.ending
+    written = {
+        "format": FORMAT,
+        "run": {
+            "id": start.run_id,
+            "workflow": start.workflow,
+            "version": start.version,
+            "namespace": start.namespace,
+            "started_at": _time(start.started_at),
+            "parent": start.parent,
+            "depth": start.depth,
+            "trace_context": start.trace_context,
+            "input": _written(start.input),
+        },
+        "events": [
+            {
+                "seq": event.seq,
+                "type": event_name(event.type),
+                "at": _time(event.at),
+                "body": _written(event.body),
+            }
+            for event in history.stored
+        ],
+        "ending": {
+            "state": end.state,
+            "result": _written(end.result),
+            "error": _written(end.error),
+            "continued_to": end.continued_to,
+        },
+    }
+    place = Path(path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def load_history(path: str | PathLike[str]) -> History:
+    """Read a history from a file that `dump_history` wrote."""
+    try:
+        read = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = read["format"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise UnreadableHistory(f"{path} holds no history; write it with dump_history()") from error
+    if found != FORMAT:
+        raise UnreadableHistory(
+            f"{path} is written in format {found!r}, and this version of Continuum reads format {FORMAT}; "
+            "upgrade Continuum, or write the file anew"
+        )
+    try:
+        return _history(read)
+    except (ValueError, TypeError, KeyError) as error:
+        raise UnreadableHistory(
+            f"{path} is damaged ({type(error).__name__}: {error}); restore it, or write it anew"
+        ) from error
+
+
+def assert_histories_match(one: History, other: History) -> None:
+    """Fail unless two runs have done the same: their places, times, ids and drawn values aside."""
+    first, second = essence(one.stored), essence(other.stored)
+    for number, (left, right) in enumerate(zip(first, second, strict=False)):
+        if left != right:
+            raise AssertionError(f"the histories differ at event {number}: {left} there, {right} here")
+    if len(first) != len(second):
+        longer, place = (first, "there") if len(first) > len(second) else (second, "here")
+        extra = longer[min(len(first), len(second))]
+        raise AssertionError(f"the histories differ in length: {extra} stands only {place}")
+    if one.ending.state != other.ending.state:
+        raise AssertionError(f"one run is {one.ending.state}, the other is {other.ending.state}")
+
+
+class GoldenHistory:
+    """Keeps the histories of one test in `directory`; made by the fixture `golden_history`."""
+
+    def __init__(self, directory: Path, name: str, *, update: bool) -> None:
+        self._directory = directory
+        self._name = name
+        self._update = update
+
+    def __call__(self, workflow: Workflow[..., Any], history: History, name: str = "") -> None:
+        """Fail unless `workflow` replays the history kept under `name` and has just done the same again.
+
+        With ``--update-golden`` keep `history` instead.
+        """
+        path = self._directory / f"{self._name}{f'-{name}' if name else ''}.json"
+        if self._update:
+            dump_history(history, path)
+            return
+        if not path.exists():
+            raise AssertionError(f"there is no golden history {path.name} yet; write it with --update-golden")
+        kept = load_history(path)
+        hint = f"if runs like that of {path.name} may be left behind, write it anew with --update-golden"
+        try:
+            assert_replays(workflow, kept)
+            assert_histories_match(kept, history)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; {hint}") from None
+
+
+def _written(value: Any) -> Any:
+    match value:
+        case bytes():
+            meaning = readable(value)
+            known = {} if isinstance(meaning, Unreadable) else {"means": _shown(meaning)}
+            return {"base64": base64.b64encode(value).decode("ascii")} | known
+        case tuple() | list():
+            return [_written(part) for part in value]
+        case dict():
+            return {str(key): _written(part) for key, part in value.items()}
+        case _:
+            return value
+
+
+def _shown(value: Any) -> Any:
+    """Return a value as JSON, what that has no word for as text."""
+    return json.loads(json.dumps(value, default=str, skipkeys=True))
+
+
+def _read(value: Any) -> Any:
+    match value:
+        case {"base64": str(data)}:
+            return base64.b64decode(data, validate=True)
+        case list():
+            return tuple(_read(part) for part in value)
+        case dict():
+            return {key: _read(part) for key, part in value.items()}
+        case _:
+            return value
+
+
+def _history(read: dict[str, Any]) -> History:
+    run, ending = dict(read["run"]), read["ending"]
+    events: Sequence[Event] = [
+        Event(event["seq"], EventType[event["type"].upper()], _moment(event["at"]), _read(event["body"]))
+        for event in read["events"]
+    ]
+    beginning = Beginning(
+        run_id=run["id"],
+        workflow=run["workflow"],
+        input=_read(run["input"]),
+        version=run["version"],
+        namespace=run["namespace"],
+        started_at=_moment(run["started_at"]),
+        parent=run["parent"],
+        depth=run["depth"],
+        trace_context=run["trace_context"],
+    )
+    end = Ending(ending["state"], _read(ending["result"]), _read(ending["error"]), ending["continued_to"])
+    return History(events, beginning, end)
+
+
+def _time(microseconds: int) -> str:
+    return at(microseconds).isoformat(timespec="microseconds")
+
+
+def _moment(text: str) -> int:
+    return microseconds_of(datetime.fromisoformat(text))

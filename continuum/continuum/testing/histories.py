@@ -1,0 +1,94 @@
+"""A run's history as a test holds it: events for people, and everything that a replay needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from continuum.client import Event
+from continuum.client.histories import history_of
+from continuum.engine import events as engine
+from continuum.engine.ids import RunId
+from continuum.journal.facts import RunRow, RunState
+from continuum.journal.port import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a run was started with. `version` is the hash of its code's content, times are microseconds."""
+
+    run_id: str
+    workflow: str
+    input: bytes
+    version: str | None
+    namespace: str
+    started_at: int
+    parent: str | None = None
+    depth: int = 0
+    trace_context: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run stood when its history was taken: its state, and the payload that goes with that."""
+
+    state: str
+    result: bytes | None = None
+    error: bytes | None = None
+    continued_to: str | None = None
+
+
+class History(list[Event]):
+    """A list of `continuum.Event`, with what stands behind it.
+
+    `stored` are the events as the engine reads them, `beginning` and `ending` the rest of the run.
+    """
+
+    def __init__(self, stored: Sequence[engine.Event], beginning: Beginning, ending: Ending) -> None:
+        super().__init__(history_of(stored))
+        self.stored: tuple[engine.Event, ...] = tuple(stored)
+        self.beginning = beginning
+        self.ending = ending
+
+    def __repr__(self) -> str:
+        start = self.beginning
+        return (
+            f"<history of {len(self)} events of run {start.run_id} of {start.workflow}, {self.ending.state}>"
+        )
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run ended with its last event."""
+        return self.ending.state in ("completed", "failed", "cancelled")
+
+
+async def taken_from(journal: Journal, run_id: RunId) -> History | None:
+    """Return the history of a run as it is in a journal now; None when there is no such run."""
+    row = await journal.get_run(run_id)
+    if row is None:
+        return None
+    events = (await journal.load([run_id]))[run_id]
+    depth, above = 0, row
+    while above.parent is not None and (parent := await journal.get_run(above.parent)) is not None:
+        depth, above = depth + 1, parent
+    return History(events, _beginning(row, depth), ending_of(row))
+
+
+def ending_of(row: RunRow) -> Ending:
+    """Return how a run stands."""
+    state = "continued" if row.continued_to is not None else RunState(row.state).name.lower()
+    return Ending(state, row.result, row.error, row.continued_to)
+
+
+def _beginning(row: RunRow, depth: int) -> Beginning:
+    return Beginning(
+        run_id=row.id,
+        workflow=row.workflow,
+        input=row.input,
+        version=row.version,
+        namespace=row.namespace,
+        started_at=row.started_at,
+        parent=row.parent,
+        depth=depth,
+        trace_context=row.trace_context,
+    )

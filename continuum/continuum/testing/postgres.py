@@ -1,0 +1,135 @@
+"""`PostgresEnvironment`: the same engine on a real Postgres, in a schema of its own and in real time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, Self, TypeVar
+
+from continuum.activity import Activity
+from continuum.client import Client
+from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
+from continuum.engine.ids import RunId
+from continuum.errors import ContinuumError, NotReady
+from continuum.journal.facts import Query, RunState
+from continuum.journal.postgres import PostgresJournal
+from continuum.schema import drop_schema, migrate_schema
+from continuum.testing.histories import History, taken_from
+from continuum.testing.loading import LoadedCode
+from continuum.testing.substitutes import MockedActivity, Mocks, mocked
+from continuum.testing.tree import Tree
+from continuum.workflow import Workflow
+from continuum_actors.host import Settings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# No test is that long, and nobody renews the lease of its worker.
+LEASE_SECONDS = 3_600.0
+# A result that has not come by then does not come: a test ends instead of hanging.
+RESULT_SECONDS = 30.0
+LOOK_SECONDS = 0.005
+
+
+class PostgresEnvironment(Client):
+    """Where a test starts runs on Postgres and looks at what became of them. Made by `postgres_env`."""
+
+    def __init__(self, dsn: str, workflows: Iterable[Workflow[..., Any]]) -> None:
+        self._dsn = dsn
+        self._schema = f"continuum_test_{os.urandom(6).hex()}"
+        self._loaded = LoadedCode(workflows)
+        self._mocks: Mocks = {}
+        self._tree: Tree | None = None
+        self._stored = PostgresJournal(dsn, schema=self._schema)
+        super().__init__(self._stored, name="test")
+
+    @property
+    def client(self) -> Client:
+        """The client of this environment: itself."""
+        return self
+
+    async def __aenter__(self) -> Self:
+        await migrate_schema(self._dsn, self._schema)
+        await self._stored.open()
+        self._tree = Tree(
+            self._stored, self._loaded.code, self._mocks, settings=Settings(lease_ttl=LEASE_SECONDS)
+        )
+        await self._tree.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop the engine and drop the schema."""
+        tree, self._tree = self._tree, None
+        if tree is None:
+            return
+        await super().close()
+        try:
+            await tree.stop()
+        finally:
+            await self._stored.close()
+            await drop_schema(self._dsn, self._schema)
+
+    if not TYPE_CHECKING:  # the overloads are the client's
+
+        async def start(self, workflow, /, *args, **given):
+            """Start a run, as a client does; its code, and that of what it may start, is loaded here."""
+            tree = self._running()
+            if isinstance(workflow, Workflow):
+                self._loaded.load(workflow)
+                tree.host.code = self._loaded.code
+            return await super().start(workflow, *args, **given)
+
+    async def advance(self, duration: timedelta | float) -> NoReturn:
+        """Refuse: the time is the server's."""
+        raise ContinuumError(
+            f"the time of Postgres cannot be moved by {duration}; use continuum_env for what waits long, "
+            "or wait in real time with `await run.result(timeout=...)`"
+        )
+
+    async def settle(self) -> None:
+        """Return once no run is in motion and no mail waits, in real time."""
+        tree = self._running()
+        async with asyncio.timeout(RESULT_SECONDS):
+            while tree.activities.running() or await self._in_motion(tree):
+                tree.check()
+                await asyncio.sleep(LOOK_SECONDS)
+
+    async def history(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> History:
+        """Return what a run has journaled so far; see `History`."""
+        run = await self.get_run(run_id, namespace=namespace)
+        history = await taken_from(self._stored, RunId(run.id))
+        assert history is not None, "the run was there a moment ago"
+        return history
+
+    def mock_activity(
+        self, activity: Activity[P, R], fn: Callable[P, R | Awaitable[R]]
+    ) -> AbstractContextManager[MockedActivity[P, R]]:
+        """Have `fn` called for `activity` in this environment, for a block."""
+        return mocked(self._mocks, activity, fn)
+
+    async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None) -> Any:
+        """Return the result of a run that was started here; it has half a minute for it."""
+        return await self.await_run(run_id, RESULT_SECONDS, workflow=workflow)
+
+    async def _in_motion(self, tree: Tree) -> bool:
+        moving = Query(None, [("state", "eq", RunState.RUNNING)], ("id", False), 1, None)
+        return bool(await self._stored.query(moving) or await self._stored.inbox(tree.host.worker, None))
+
+    def _running(self) -> Tree:
+        if self._tree is None:
+            raise NotReady("the environment is not open; use it as `async with postgres_env(dsn) as env`")
+        return self._tree
+
+
+def postgres_env(dsn: str, *, workflows: Iterable[Workflow[..., Any]] = ()) -> PostgresEnvironment:
+    """Return an environment on the Postgres at `dsn`: a new schema, dropped at the end of the block."""
+    return PostgresEnvironment(dsn, workflows)

@@ -1,0 +1,86 @@
+"""Time that stands still until a test moves it; what is due happens in order."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from continuum.client.readable import at, microseconds_of
+from continuum_supervision import Cancellable
+
+# Where time begins unless a test says otherwise: the same every day, so that histories are too.
+BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+MICROSECONDS = 1_000_000
+
+
+class Alarm:
+    """A callback due at a moment, which may be called off."""
+
+    __slots__ = ("args", "callback", "due", "number")
+
+    def __init__(self, due: int, number: int, callback: Callable[..., object], args: tuple[object, ...]):
+        self.due = due
+        self.number = number
+        self.callback: Callable[..., object] | None = callback
+        self.args = args
+
+    def __lt__(self, other: Alarm) -> bool:
+        return (self.due, self.number) < (other.due, other.number)
+
+    def cancel(self) -> None:
+        """Call it off; any number of times."""
+        self.callback = None
+        self.args = ()
+
+
+class VirtualClock:
+    """The clock of an environment: the journal's (`microseconds`) and the actors' (a supervision `Clock`)."""
+
+    def __init__(self, start: datetime = BEGINNING) -> None:
+        self._start = self._now = microseconds_of(start)
+        self._alarms: list[Alarm] = []
+        self._made = 0
+
+    def microseconds(self) -> int:
+        """Return the time since the epoch."""
+        return self._now
+
+    def now(self) -> datetime:
+        """Return the time as an aware datetime."""
+        return at(self._now)
+
+    def monotonic(self) -> float:
+        """Return the seconds since the clock was made."""
+        return (self._now - self._start) / MICROSECONDS
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> Cancellable:
+        """Arrange a callback for when that many seconds have passed."""
+        self._made += 1
+        alarm = Alarm(self._now + round(max(0.0, delay) * MICROSECONDS), self._made, callback, args)
+        heapq.heappush(self._alarms, alarm)
+        return alarm
+
+    def next_due(self) -> int | None:
+        """Return when the earliest callback that was not called off is due."""
+        while self._alarms and self._alarms[0].callback is None:
+            heapq.heappop(self._alarms)
+        return self._alarms[0].due if self._alarms else None
+
+    def move_to(self, moment: int) -> None:
+        """Let it be `moment` and run what is due then or was before."""
+        self._now = max(self._now, moment)
+        while (due := self.next_due()) is not None and due <= self._now:
+            alarm = heapq.heappop(self._alarms)
+            callback, args = alarm.callback, alarm.args
+            alarm.cancel()
+            assert callback is not None, "next_due drops what was called off"
+            callback(*args)
+
+
+def microseconds_in(duration: timedelta | float) -> int:
+    """Return a duration in seconds or as a timedelta as whole microseconds; it is not negative."""
+    length = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
+    if length < timedelta(0):
+        raise ValueError(f"time does not go back by {-length}; advance by zero or more")
+    return length // timedelta(microseconds=1)

@@ -1,0 +1,49 @@
+"""What a run waits for, in words."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from continuum.client.readable import at
+from continuum.engine.execution import Execution
+from continuum.testing.histories import History
+
+
+def waits_of(execution: Execution, history: History) -> tuple[str, ...]:
+    """Say what the code of a replayed run waits for; the execution is not closed yet."""
+    waits = [f"signal {name!r}" for name in execution.signals_waited_for()]
+    for activity in execution.pending.values():
+        retry = activity.retry_due
+        waits.append(
+            f"activity {activity.name}"
+            if retry is None
+            else f"attempt {activity.attempt} of {activity.name} at {_time(retry)}"
+        )
+    for seq in execution.timers:
+        due, _, where = history.stored[seq].body[:3]
+        waits.append(f"a timer due at {_time(due)} ({where})")
+    waits += [f"child {child.workflow} {child.run_id}" for child in (execution.children or {}).values()]
+    return tuple(waits)
+
+
+def _time(microseconds: int) -> str:
+    return at(microseconds).isoformat(timespec="seconds")
+
+
+class StillWaiting(TimeoutError):
+    """The result was asked for of a run that cannot end unless time passes or somebody does something."""
+
+    def __init__(self, run_id: str, message: str, waits_for: tuple[str, ...] = ()) -> None:
+        super().__init__(f"run {run_id} {message}")
+        self.run_id = run_id
+        self.waits_for = waits_for
+
+
+def still_waiting(
+    run_id: str, workflow: str, waits_for: tuple[str, ...], passed: timedelta | None
+) -> StillWaiting:
+    """Return the error for a run that waits for the outside."""
+    what = ", or for ".join(waits_for) or "nothing that would come by itself"
+    after = "" if passed is None else f" after {passed}"
+    hint = "give it what it waits for, or let time pass with `await env.advance(...)`"
+    return StillWaiting(run_id, f"of {workflow} still waits{after}, for {what}; {hint}", waits_for)
