@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 from continuum.effects import require
 from continuum.engine.retry import seconds
 from continuum.journal.codec import decoder_for, encode
-from continuum.names import NAME_BYTES, check_name
+from continuum.names import check_name
 
 T = TypeVar("T")
 
@@ -19,8 +19,6 @@ class _Missing:
 
 
 MISSING: Final = _Missing()
-
-SIGNAL_NAME_BYTES = NAME_BYTES
 
 
 class Signal(Generic[T]):
@@ -42,6 +40,10 @@ class Signal(Generic[T]):
         data = encode(value, path=f"signal {self.name}")
         self._decode(data)
         return data
+
+    def decode(self, data: bytes) -> T:
+        """Read a stored value; `DurableTermError` when it does not fit the signal's type."""
+        return cast(T, self._decode(data))
 
     async def wait(self, timeout: float | timedelta | None = None, default: T | _Missing = MISSING) -> T:
         """Return the next value, waiting at most `timeout`.

@@ -13,7 +13,7 @@ from typing import Any
 from continuum.client.limits import ATTRIBUTES_BYTES, KEY_BYTES
 from continuum.engine.ids import RunId, parse_run_id
 from continuum.errors import InvalidOption, RunNotFound
-from continuum.signals import SIGNAL_NAME_BYTES
+from continuum.names import NAME_BYTES
 
 
 def run_id_of(text: str) -> RunId:
@@ -51,7 +51,12 @@ def short_text(value: object, what: str, *, most: int = KEY_BYTES) -> str:
 
 def signal_name(value: object) -> str:
     """Return `value` if it may be the name of a signal."""
-    return short_text(value, "a signal's name", most=SIGNAL_NAME_BYTES)
+    return short_text(value, "a signal's name", most=NAME_BYTES)
+
+
+def published_name(value: object) -> str:
+    """Return `value` if it may be the name of a published value."""
+    return short_text(value, "the name of a published value", most=NAME_BYTES)
 
 
 def checked_attributes(attributes: object) -> Mapping[str, Any]:

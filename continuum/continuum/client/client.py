@@ -14,12 +14,16 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, TypeVarTuple, Unpack, overload
 
-from continuum.client.checking import checked_attributes, run_id_of, short_text, signal_name
-from continuum.client.group_commit import GroupCommit
+from continuum.client.cells import Cells
+from continuum.client.checking import checked_attributes, run_id_of
+from continuum.client.group_commit import GroupCommit, in_order
 from continuum.client.handles import RunHandle
-from continuum.client.histories import INTERNAL_DELIVERY, Event, history_of
-from continuum.client.limits import READS_AT_ONCE
+from continuum.client.histories import Event, history_of
+from continuum.client.looking import Looking
+from continuum.client.mail import Mail
+from continuum.client.namespaces import ANY_NAMESPACE, InNamespace, checked_namespace
 from continuum.client.patience import once_more
+from continuum.client.publications import Publications
 from continuum.client.querying import Condition, question_of
 from continuum.client.run_ids import RANDOM_BYTES, new_run_id
 from continuum.client.runs import Page, Run, outcome_of, run_of
@@ -35,9 +39,9 @@ from continuum.client.start_options import (
 from continuum.client.waiting import Completions
 from continuum.engine.ids import NodeId, RunId
 from continuum.engine.retry import seconds
-from continuum.errors import AlreadyStarted, NodeNotFound, RunNotFound, RunTerminal
-from continuum.journal.codec import decode, encode
-from continuum.journal.facts import InboxKind, NewRun, NodeRow, Post, Posted, RunRow, Started
+from continuum.errors import AlreadyStarted, NodeNotFound, RunNotFound
+from continuum.journal.codec import decode
+from continuum.journal.facts import NewRun, NodeRow, RunRow, Started
 from continuum.journal.port import Journal
 from continuum.signals import Signal
 from continuum.workflow import Workflow
@@ -50,7 +54,7 @@ B = TypeVar("B")
 Ts = TypeVarTuple("Ts")
 
 
-class Client:
+class Client(Publications):
     """Starts, signals, cancels and looks at runs. Made by `connect`, or here on an open journal.
 
     It belongs to one asyncio loop; closing it leaves the journal open.
@@ -63,9 +67,10 @@ class Client:
         self._journal = journal
         self._randomness = randomness
         self._starts = GroupCommit(self._start_all)
-        self._posts = GroupCommit(self._post_all)
+        self._looking = Looking(journal)
+        self._mail = Mail(journal, self._looking, randomness)
+        self._cells = Cells(journal, self._looking)
         self._completions = Completions(journal)
-        self._reads = asyncio.Semaphore(READS_AT_ONCE)
 
     async def __aenter__(self) -> Self:
         return self
@@ -78,7 +83,8 @@ class Client:
     async def close(self) -> None:
         """Finish the writes under way, and tell those who wait for runs that nobody waits any more."""
         await self._starts.close()
-        await self._posts.close()
+        await self._mail.close()
+        await self._cells.close()
         await self._completions.close()
 
     @overload
@@ -127,35 +133,49 @@ class Client:
 
     @overload
     async def signal(
-        self, run_id: str, signal: Signal[T], value: T, *, delivery_id: str | None = None
+        self,
+        run_id: str,
+        signal: Signal[T],
+        value: T,
+        *,
+        delivery_id: str | None = None,
+        workflow: Workflow[..., Any] | None = None,
+        namespace: InNamespace = ANY_NAMESPACE,
     ) -> None: ...
     @overload
     async def signal(
-        self, run_id: str, signal: str, value: object = None, *, delivery_id: str | None = None
+        self,
+        run_id: str,
+        signal: str,
+        value: object = None,
+        *,
+        delivery_id: str | None = None,
+        workflow: Workflow[..., Any] | None = None,
+        namespace: InNamespace = ANY_NAMESPACE,
     ) -> None: ...
     async def signal(
-        self, run_id: str, signal: Signal[Any] | str, value: Any = None, *, delivery_id: str | None = None
+        self,
+        run_id: str,
+        signal: Signal[Any] | str,
+        value: Any = None,
+        *,
+        delivery_id: str | None = None,
+        workflow: Workflow[..., Any] | None = None,
+        namespace: InNamespace = ANY_NAMESPACE,
     ) -> None:
-        """Send a signal to a run, durable on return; a `delivery_id` seen before is a no-op."""
-        if isinstance(signal, Signal):
-            name, data = signal.name, signal.encode(value)
-        else:
-            name = signal_name(signal)
-            data = encode(value, path=f"signal {name}")
-        if delivery_id is None:
-            # With a key of its own, a post whose answer was lost can be repeated.
-            key = INTERNAL_DELIVERY + self._randomness(16).hex()
-        else:
-            key = short_text(delivery_id, "delivery_id")
-        await self._post(Post(run_id_of(run_id), InboxKind.SIGNAL, name, (data,), key))
+        """Send a signal to a run, durable on return; a `delivery_id` seen before is a no-op.
 
-    async def cancel(self, run_id: str, *, force: bool = False) -> None:
+        Where the run's code declares its signals, `UndeclaredSignal` is raised for any other, and
+        `DurableTermError` for a value that does not fit; `workflow` saves asking for what it declares.
+        """
+        known = await self._looking.known(run_id, namespace)
+        await self._mail.signal(known, workflow, signal, value, delivery_id)
+
+    async def cancel(
+        self, run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE
+    ) -> None:
         """Ask a run to stop (it may compensate first), or with `force` end it at once."""
-        known = run_id_of(run_id)
-        if not force:
-            await self._post(Post(known, InboxKind.CANCEL, "cancel", (), "cancel"))
-            return
-        await self._check_posted(known, await self._journal.force_cancel(known))
+        await self._mail.cancel(await self._looking.known(run_id, namespace), force=force)
 
     async def await_run(
         self,
@@ -163,14 +183,16 @@ class Client:
         timeout: float | timedelta | None = None,
         *,
         workflow: Workflow[..., Any] | None = None,
+        namespace: InNamespace = ANY_NAMESPACE,
     ) -> Any:
         """Return a run's result once it has ended, decoded by `workflow` if that is given.
 
+        Of a run that continued as new it is the result of the last run of the chain.
         Raises `RunFailed`, `RunCancelled`, or `TimeoutError` after `timeout`; 0 only looks.
         """
-        known = run_id_of(run_id)
-        row = await self._row(known)
-        return await self._outcome(known, timeout, workflow, row if row.state.terminal else None)
+        row = await self._looking.row(run_id_of(run_id), checked_namespace(namespace))
+        tip = await self._looking.tip(row)
+        return await self._outcome(tip.id, timeout, workflow, tip if tip.state.terminal else None)
 
     async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None) -> Any:
         """Return the result of a run that this client has started, however long it takes.
@@ -199,9 +221,9 @@ class Client:
                 ) from None
         return outcome_of(row, decode if workflow is None else workflow.decode_result)
 
-    async def get_run(self, run_id: str) -> Run:
-        """Return a run as it is now; `RunNotFound` when there is none."""
-        return run_of(await self._row(run_id_of(run_id)))
+    async def get_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run:
+        """Return this very run as it is now; `RunNotFound` when there is none."""
+        return run_of(await self._looking.row(run_id_of(run_id), checked_namespace(namespace)))
 
     async def query(
         self,
@@ -217,24 +239,25 @@ class Client:
         A condition is (field, operator, value), the field a column or ("attributes", name).
         """
         question = question_of(where, order_by, limit, cursor, namespace)
-        async with self._reads:
-            rows = await once_more(lambda: self._journal.query(question.one_more()))
+        rows = await self._looking.ask(lambda: self._journal.query(question.one_more()))
         more = question.cursor_after(rows[limit - 1]) if len(rows) > limit else None
         return Page([run_of(row) for row in rows[:limit]], more)
 
-    async def set_attributes(self, run_id: str, attributes: Mapping[str, Any]) -> None:
+    async def set_attributes(
+        self, run_id: str, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE
+    ) -> None:
         """Merge attributes into a run's, atomically."""
-        known, checked = run_id_of(run_id), checked_attributes(attributes)
+        checked = checked_attributes(attributes)
+        known = await self._looking.known(run_id, namespace)
         if not await once_more(lambda: self._journal.set_attributes(known, checked)):
             raise RunNotFound(known)
 
-    async def history(self, run_id: str) -> list[Event]:
-        """Return what a run has journaled, oldest first."""
-        known = run_id_of(run_id)
-        async with self._reads:
-            stored = (await once_more(lambda: self._journal.load([known])))[known]
+    async def history(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> list[Event]:
+        """Return what this very run has journaled, oldest first."""
+        known = await self._looking.known(run_id, namespace)
+        stored = (await self._looking.ask(lambda: self._journal.load([known])))[known]
         if not stored:
-            await self._row(known)
+            await self._looking.row(known)
         return history_of(stored)
 
     async def drain_node(self, name: str) -> None:
@@ -244,43 +267,11 @@ class Client:
 
     async def nodes(self) -> list[NodeRow]:
         """Return every node that has not been stopped for good."""
-        async with self._reads:
-            return await once_more(self._journal.nodes)
+        return await self._looking.ask(self._journal.nodes)
 
     def _fresh_id(self) -> RunId:
         return new_run_id(self._journal.now(), self._randomness(RANDOM_BYTES))
 
-    async def _row(self, run_id: RunId) -> RunRow:
-        async with self._reads:
-            row = await once_more(lambda: self._journal.get_run(run_id))
-        if row is None:
-            raise RunNotFound(run_id)
-        return row
-
-    async def _post(self, post: Post) -> None:
-        await self._check_posted(post.run_id, await self._posts.add(post))
-
-    async def _check_posted(self, run_id: RunId, posted: Posted) -> None:
-        match posted:
-            case Posted.NOT_FOUND:
-                raise RunNotFound(run_id)
-            case Posted.TERMINAL:
-                row = await self._row(run_id)
-                raise RunTerminal(run_id, row.state.name.lower())
-
     async def _start_all(self, runs: Sequence[NewRun]) -> Sequence[Started]:
         # In the order of their keys: two clients that insert the same keys in two orders would deadlock.
-        return await _in_order(runs, lambda run: run.idempotency_key or "", self._journal.start)
-
-    async def _post_all(self, posts: Sequence[Post]) -> Sequence[Posted]:
-        # In the order of the runs, as everyone locks them (I3); each run's own posts stay in line.
-        return await _in_order(posts, lambda post: post.run_id, self._journal.post)
-
-
-async def _in_order(
-    items: Sequence[T], key: Callable[[T], str], write: Callable[[Sequence[T]], Any]
-) -> list[Any]:
-    """Write items ordered by `key` and return the answers in the order of the items."""
-    order = sorted(range(len(items)), key=lambda index: key(items[index]))
-    answers = await write([items[index] for index in order])
-    return [answer for _, answer in sorted(zip(order, answers, strict=True), key=lambda pair: pair[0])]
+        return await in_order(runs, lambda run: run.idempotency_key or "", self._journal.start)

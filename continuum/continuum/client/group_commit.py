@@ -11,7 +11,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from continuum.client.limits import GROUP_ITEMS
 from continuum.client.patience import persist
@@ -73,3 +73,12 @@ class GroupCommit(Generic[T, R]):
         for (_, future), answer in zip(batch, answers, strict=True):
             if not future.done():
                 future.set_result(answer)
+
+
+async def in_order(
+    items: Sequence[T], key: Callable[[T], str], write: Callable[[Sequence[T]], Any]
+) -> list[Any]:
+    """Write items ordered by `key` and return the answers in the order of the items."""
+    order = sorted(range(len(items)), key=lambda index: key(items[index]))
+    answers = await write([items[index] for index in order])
+    return [answer for _, answer in sorted(zip(order, answers, strict=True), key=lambda pair: pair[0])]

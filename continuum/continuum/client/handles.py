@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from continuum.client.histories import Event
 from continuum.client.runs import Run
 from continuum.engine.ids import RunId
-from continuum.signals import Signal
+from continuum.signals import MISSING, Signal
 from continuum.workflow import Workflow
 
 if TYPE_CHECKING:
     from continuum.client.client import Client
 
 T = TypeVar("T")
+D = TypeVar("D")
 R = TypeVar("R")
 
 
@@ -36,7 +37,7 @@ class RunHandle(Generic[R]):
         return f"<run {self.id}{'' if self._workflow is None else f' of {self._workflow.name}'}>"
 
     async def result(self, timeout: float | timedelta | None = None) -> R:
-        """Return what the run returned, waiting at most `timeout` for it to end.
+        """Return what the run, or the one that goes on with its work, returned; wait at most `timeout`.
 
         Raises `RunFailed`, `RunCancelled` or `TimeoutError`.
         """
@@ -54,8 +55,11 @@ class RunHandle(Generic[R]):
     async def signal(
         self, signal: Signal[Any] | str, value: Any = None, *, delivery_id: str | None = None
     ) -> None:
-        """Send a signal; a `delivery_id` that this run has seen for this signal is a no-op."""
-        await self._client.signal(self.id, signal, value, delivery_id=delivery_id)
+        """Send a signal; a `delivery_id` that this run has seen for this signal is a no-op.
+
+        See `Client.signal` for what is refused.
+        """
+        await self._client.signal(self.id, signal, value, delivery_id=delivery_id, workflow=self._workflow)
 
     async def cancel(self, *, force: bool = False) -> None:
         """Ask the run to stop, or with `force` end it at once."""
@@ -76,3 +80,23 @@ class RunHandle(Generic[R]):
     async def history(self) -> list[Event]:
         """Return what the run has journaled so far."""
         return await self._client.history(self.id)
+
+    @overload
+    async def read(self, name: str) -> Any: ...
+    @overload
+    async def read(self, name: str, type: type[T]) -> T: ...
+    @overload
+    async def read(self, name: str, type: type[T], *, default: D) -> T | D: ...
+    @overload
+    async def read(self, name: str, *, default: object) -> Any: ...
+    async def read(self, name: str, type: Any = Any, *, default: Any = MISSING) -> Any:
+        """Return the latest value that the run published under a name; see `Client.read`."""
+        return await self._client.read(self.id, name, type, default=default)
+
+    @overload
+    def watch(self, name: str) -> AsyncGenerator[Any, None]: ...
+    @overload
+    def watch(self, name: str, type: type[T]) -> AsyncGenerator[T, None]: ...
+    def watch(self, name: str, type: Any = Any) -> AsyncGenerator[Any, None]:
+        """Yield the value published under a name and what it changes to; see `Client.watch`."""
+        return self._client.watch(self.id, name, type)

@@ -11,13 +11,19 @@ from typing import Any
 from continuum.client.readable import Unreadable, at, readable, readable_call
 from continuum.engine import events as engine
 from continuum.engine.events import EventType
+from continuum.journal.composition import ClosePolicy
 
 # What a signal without a delivery id is deduplicated by when its post is repeated. Users' ids
 # have no control characters, so they cannot meet these.
 INTERNAL_DELIVERY = "\x1f"
 
 _CORRUPT = Unreadable("the event cannot be read; restore it from a backup, or cancel the run with force")
+_OF_CHILDREN = frozenset(type for type in EventType if type.name.startswith("CHILD_"))
+_OF_ACTIVITIES = frozenset(type for type in EventType if type.name.startswith(("ACTIVITY_", "COMPENSATION_")))
 _FAILED = ("scheduled", "type", "message", "traceback", "attempt")
+_CHILD_FAILED = ("type", "message", "traceback")
+# As `start_child` spells them.
+_CLOSE_POLICIES = {ClosePolicy.CASCADE: None, ClosePolicy.CANCEL: "cancel", ClosePolicy.ABANDON: "abandon"}
 _RETRIED = ("scheduled", "type", "message", "attempt")
 
 
@@ -26,7 +32,8 @@ class Event:
     """One entry of a history. `name` is what it is about (an activity, a signal, a patch), if anything.
 
     `payload` depends on the type: e.g. ``arguments`` of an ``activity_scheduled``,
-    ``scheduled`` (the seq it answers) and ``result`` of an ``activity_completed``.
+    ``scheduled`` (the seq it answers) and ``result`` of an ``activity_completed``,
+    ``child_run_id`` of all that concern a child, ``continued_to`` of ``run_continued_as_new``.
     """
 
     seq: int
@@ -38,15 +45,23 @@ class Event:
 
 def history_of(stored: Sequence[engine.Event]) -> list[Event]:
     """Return a stored history for people; what cannot be read is shown as such."""
-    names: dict[int, str] = {}
-    return [_event_of(event, names) for event in stored]
+    known = _Known({}, {})
+    return [_event_of(event, known) for event in stored]
 
 
-def _event_of(event: engine.Event, names: dict[int, str]) -> Event:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What earlier events have told: what each command and child is about, and children by seq."""
+
+    names: dict[int | str, str]
+    children: dict[int, str]
+
+
+def _event_of(event: engine.Event, known: _Known) -> Event:
     if event.seq < 0:
         return Event(event.seq, "corrupt", None, {"body": _CORRUPT}, at(event.at))
     try:
-        name, payload = _read(event, names)
+        name, payload = _read(event, known)
     except (ValueError, IndexError, TypeError) as error:
         name, payload = None, {"body": Unreadable(f"the event cannot be read: {error}")}
     return Event(event.seq, _type_name(event.type), name, payload, at(event.at))
@@ -59,22 +74,13 @@ def _type_name(type: int) -> str:
         return f"type_{type}"
 
 
-def _read(event: engine.Event, names: dict[int, str]) -> tuple[str | None, dict[str, Any]]:
-    body = event.body
-    match EventType(event.type):
-        case EventType.ACTIVITY_SCHEDULED | EventType.COMPENSATION_SCHEDULED:
-            names[event.seq] = body[0]
-            args, keywords = readable_call(body[3])
-            called = {"arguments": args, "keywords": keywords, "options": body[4]}
-            return body[0], called | {"caller": body[1], "where": body[2]}
-        case EventType.ACTIVITY_COMPLETED | EventType.COMPENSATION_COMPLETED:
-            return names.get(body[0]), {"scheduled": body[0], "result": readable(body[1])}
-        case EventType.ACTIVITY_FAILED | EventType.COMPENSATION_FAILED:
-            return names.get(body[0]), dict(zip(_FAILED, body, strict=False))
-        case EventType.ACTIVITY_RETRIED:
-            return names.get(body[0]), dict(zip(_RETRIED, body, strict=False)) | {"due": at(body[4])}
-        case EventType.ACTIVITY_CRASHED | EventType.ACTIVITY_RESTARTED:
-            return names.get(body[0]), dict(zip(("scheduled", "crashes"), body, strict=False))
+def _read(event: engine.Event, known: _Known) -> tuple[str | None, dict[str, Any]]:
+    body, type = event.body, EventType(event.type)
+    if type in _OF_ACTIVITIES:
+        return _read_activity(event, known)
+    if type in _OF_CHILDREN:
+        return _read_child(event, known)
+    match type:
         case EventType.TIMER_STARTED:
             return None, {"due": at(body[0]), "caller": body[1], "where": body[2]}
         case EventType.TIMER_FIRED:
@@ -83,12 +89,57 @@ def _read(event: engine.Event, names: dict[int, str]) -> tuple[str | None, dict[
             return body[0], {"value": readable(body[1]), "delivery_id": _delivery_id(body[2])}
         case EventType.SIDE_EFFECT:
             return body[0], {"value": _side_effect(body[0], body[3]), "caller": body[1], "where": body[2]}
-        case EventType.PATCHED:
+        case EventType.PATCHED | EventType.STATE_PUBLISHED:
             return body[0], {"caller": body[1], "where": body[2]}
         case EventType.CANCEL_REQUESTED:
-            return None, {}
+            return None, {"by": body[0]} if body else {}
+        case EventType.RUN_CONTINUED_AS_NEW:
+            return body[0], {"continued_to": body[3], "caller": body[1], "where": body[2]}
+        case EventType.VERSION_CHANGED:
+            return None, {"before": body[0], "after": body[1]}
         case _:
             return None, {"body": list(body)}
+
+
+def _read_activity(event: engine.Event, known: _Known) -> tuple[str | None, dict[str, Any]]:
+    body = event.body
+    match EventType(event.type):
+        case EventType.ACTIVITY_SCHEDULED | EventType.COMPENSATION_SCHEDULED:
+            known.names[event.seq] = body[0]
+            args, keywords = readable_call(body[3])
+            called = {"arguments": args, "keywords": keywords, "options": body[4]}
+            return body[0], called | {"caller": body[1], "where": body[2]}
+        case EventType.ACTIVITY_COMPLETED | EventType.COMPENSATION_COMPLETED:
+            told: dict[str, Any] = {"scheduled": body[0], "result": readable(body[1])}
+        case EventType.ACTIVITY_FAILED | EventType.COMPENSATION_FAILED:
+            told = dict(zip(_FAILED, body, strict=False))
+        case EventType.ACTIVITY_RETRIED:
+            told = dict(zip(_RETRIED, body, strict=False)) | {"due": at(body[4])}
+        case _:
+            told = dict(zip(("scheduled", "crashes"), body, strict=False))
+    return known.names.get(body[0]), told
+
+
+def _read_child(event: engine.Event, known: _Known) -> tuple[str | None, dict[str, Any]]:
+    body = event.body
+    match EventType(event.type):
+        case EventType.CHILD_STARTED:
+            known.names[event.seq] = known.names[body[3]] = body[0]
+            known.children[event.seq] = body[3]
+            policy = _CLOSE_POLICIES.get(body[5], body[5])
+            child = {"child_run_id": body[3], "parent_close_policy": policy}
+            return body[0], child | {"caller": body[1], "where": body[2]}
+        case EventType.CHILD_CANCEL_REQUESTED:
+            child = {"child_run_id": body[0], "caller": body[1], "where": body[2]}
+            return known.names.get(body[0]), child
+        case EventType.CHILD_COMPLETED:
+            told: dict[str, Any] = {"result": readable(body[1])}
+        case EventType.CHILD_FAILED:
+            told = dict(zip(_CHILD_FAILED, body[1:], strict=False))
+        case _:
+            told = {}
+    child = {"started": body[0], "child_run_id": known.children.get(body[0])}
+    return known.names.get(body[0]), child | told
 
 
 def _side_effect(kind: str, value: Any) -> Any:

@@ -32,3 +32,8 @@ POLL_IDS = 1_000
 PAGE_ENTRIES = 1000
 # Values of one `in`: each becomes a parameter.
 CHOICES = 1000
+
+# For this long a run that goes on under other code may be sent what only the code before took.
+CONTRACT_SECONDS = 30.0
+# One is a few hundred bytes; past this many runs the one that was asked for first is asked for again.
+CONTRACTS_KEPT = 10_000

@@ -71,11 +71,14 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "namespace": _text,
     "state": _state,
     "idempotency_key": _text,
+    "parent_run_id": _id,
     "started_at": _time,
     "updated_at": _time,
     "completed_at": _time,
 }
-_MAY_BE_NONE = ("version", "idempotency_key", "completed_at")
+_MAY_BE_NONE = ("version", "idempotency_key", "parent_run_id", "completed_at")
+# The journal has another word for these.
+_STORED_AS = {"parent_run_id": "parent"}
 # A page can only go on from a field that every run has.
 _SORTABLE = tuple(field for field in _READERS if field not in _MAY_BE_NONE)
 
@@ -145,7 +148,7 @@ def _condition_of(entry: object) -> Condition:
             raise InvalidQuery(f"a condition is (field, operator, value), not {entry!r}")
     match field:
         case str() if field in _READERS:
-            return field, operator, _value_of(field, operator, value)
+            return _STORED_AS.get(field, field), operator, _value_of(field, operator, value)
         case ("attributes", str(name)):
             _checked(lambda: short_text(name, "an attribute's name"))
             return ("attributes", name), operator, _attribute_of(operator, value)

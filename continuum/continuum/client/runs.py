@@ -31,7 +31,9 @@ class Run:
     others; they and `result` are plain values (a dataclass reads as a dict), for a
     client needs no workflow code. `state` is ``running``, ``suspended``, ``blocked``,
     ``completed``, ``failed`` or ``cancelled``; `reason` says why it is blocked, or what
-    a run that is not running waits for. Times are aware and in UTC.
+    a run that is not running waits for; of a cancelled one it says "parent_cancelled" when the end of
+    its parent stopped it. A run that continued as new is completed, and `continued_to` is the run that goes
+    on with its work. Times are aware and in UTC.
     """
 
     id: str
@@ -48,6 +50,8 @@ class Run:
     idempotency_key: str | None
     trace_context: str | None
     parent_run_id: str | None
+    continued_from: str | None
+    continued_to: str | None
     started_at: datetime
     updated_at: datetime
     completed_at: datetime | None
@@ -78,7 +82,9 @@ def run_of(row: RunRow) -> Run:
         attributes=row.attributes,
         idempotency_key=row.idempotency_key,
         trace_context=row.trace_context,
-        parent_run_id=None,
+        parent_run_id=row.parent,
+        continued_from=row.continued_from,
+        continued_to=row.continued_to,
         started_at=at(row.started_at),
         updated_at=at(row.updated_at),
         completed_at=None if row.completed_at is None else at(row.completed_at),
@@ -103,7 +109,7 @@ def outcome_of(row: RunRow, decode_result: Callable[[bytes], Any]) -> Any:
             error = error_of(row.error)
             raise RunFailed(row.id, error.type, error.message, error.traceback)
         case RunState.CANCELLED:
-            raise RunCancelled(row.id)
+            raise RunCancelled(row.id, row.reason)
         case state:
             raise AssertionError(f"run {row.id} is {state.name.lower()} and has no outcome")
 

@@ -2,7 +2,8 @@
 
 A hint that a run has ended makes the poll ask for it at once; without hints each
 run is asked for after a second, then less and less often. All that are due are
-asked for in one query, which returns only those that have ended.
+asked for in one query, which returns only those that have ended. Whoever waits for a
+run that continued as new waits for the last run of its chain.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from continuum.client.limits import (
     POLL_GROWTH,
     POLL_IDS,
 )
+from continuum.client.looking import latest_of_chain
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable, NotReady
 from continuum.journal.facts import Notification, Query, RunRow, RunState, Topic
@@ -51,15 +53,19 @@ class Completions:
         self._closed = False
 
     async def wait(self, run_id: RunId) -> RunRow:
-        """Return the row of a run that there is, once it has ended."""
+        """Return the row of a run that there is, or of its chain's last run, once that has ended."""
         if self._closed:
             raise NotReady("the client is closed; open another with continuum.connect()")
         if not self._tasks:
             # Listening begins with the call, before the first look.
             hints = self._journal.notifications([Topic.DONE])
             self._tasks = [asyncio.create_task(self._listen(hints)), asyncio.create_task(self._poll())]
-        with self._waiting_for(run_id) as future:
-            return await future
+        while True:
+            with self._waiting_for(run_id) as future:
+                row = await future
+            if row.continued_to is None:
+                return row
+            run_id = await self._later_than(row, row.continued_to)
 
     async def close(self) -> None:
         """Stop; whoever still waits is told."""
@@ -68,6 +74,15 @@ class Completions:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._fail(NotReady("the client was closed while waiting; the run goes on without it"))
+
+    async def _later_than(self, row: RunRow, successor: RunId) -> RunId:
+        """Return a run further on in the chain: its last one, if the journal can be asked for it."""
+        try:
+            latest = await latest_of_chain(self._journal, row)
+        except JournalUnavailable as error:
+            log.warning("cannot look for the end of a chain now, will follow it run by run: %s", error)
+            return successor
+        return successor if latest is None or latest.id == row.id else latest.id
 
     @contextmanager
     def _waiting_for(self, run_id: RunId) -> Iterator[asyncio.Future[RunRow]]:

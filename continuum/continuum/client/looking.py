@@ -1,0 +1,58 @@
+"""Reads of single runs: as many at once as the journal has connections, each repeated once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from continuum.client.checking import run_id_of
+from continuum.client.limits import READS_AT_ONCE
+from continuum.client.namespaces import ANY_NAMESPACE, InNamespace, checked_namespace, guarded
+from continuum.client.patience import once_more
+from continuum.engine.ids import RunId
+from continuum.journal.facts import Query, RunRow
+from continuum.journal.port import Journal
+
+T = TypeVar("T")
+
+
+class Looking:
+    """Asks the journal about runs."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._at_once = asyncio.Semaphore(READS_AT_ONCE)
+
+    async def ask(self, question: Callable[[], Awaitable[T]]) -> T:
+        """Make a read in its turn."""
+        async with self._at_once:
+            return await once_more(question)
+
+    async def row(self, run_id: RunId, namespace: InNamespace = ANY_NAMESPACE) -> RunRow:
+        """Return a run's row; `RunNotFound` when there is none, or none there."""
+        row = await self.ask(lambda: self._journal.get_run(run_id))
+        return guarded(run_id, row, namespace)
+
+    async def known(self, run_id: str, namespace: InNamespace) -> RunId:
+        """Return the id of a run that a call is about, which is in the namespace if one was given."""
+        found, expected = run_id_of(run_id), checked_namespace(namespace)
+        if expected is not ANY_NAMESPACE:
+            # No run ever changes its namespace, so what is true now stays true.
+            await self.row(found, expected)
+        return found
+
+    async def tip(self, row: RunRow) -> RunRow:
+        """Return the last run of a chain of runs that continued as new."""
+        while row.continued_to is not None:
+            latest = await self.ask(lambda row=row: latest_of_chain(self._journal, row))  # type: ignore[misc]  # mypy cannot type a lambda's default
+            # Two runs that began in the same moment have no order: go on step by step.
+            row = latest if latest is not None and latest.id != row.id else await self.row(row.continued_to)
+        return row
+
+
+async def latest_of_chain(journal: Journal, row: RunRow) -> RunRow | None:
+    """Return the run of a chain that was started last."""
+    chain = [("root", "eq", row.root or row.id)]
+    rows = await journal.query(Query(None, chain, ("started_at", True), 1, None))
+    return rows[0] if rows else None
