@@ -12,58 +12,58 @@ callback of the process's loop and never inside a task.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 
 from continuum.engine.events import Event, EventType
 from continuum.engine.execution import Execution, PendingActivity
-from continuum.engine.outcome import Blocked
-from continuum.engine.retry import backoff_delay, wants_retry
+from continuum.engine.outcome import Blocked, Cancelled, Continued, Outcome
 from continuum.errors import DurableTermError
-from continuum.journal.port import ClaimedRun, InboxKind, InboxRow, NewTask, RunState, RunWrite, Transition
+from continuum.journal.port import (
+    ClaimedRun,
+    InboxKind,
+    InboxRow,
+    NewTask,
+    Refusal,
+    RunState,
+    RunWrite,
+    Successor,
+    Transition,
+)
 from continuum.workflow import Workflow
 from continuum_actors import messages as say
 from continuum_actors.host import Host
+from continuum_actors.run_activities import RunActivities
 from continuum_actors.run_writes import (
+    announce,
     before_the_fault,
     dispatch_number,
     final_transition,
     options_of,
     run_info,
-    task_for,
 )
 from continuum_actors.taken_rows import TakenRows
-from continuum_supervision import NORMAL, Actor, ExitReason
+from continuum_actors.taking_up import asked_to_stop_first, is_of_other_code, misfit, version_change
+from continuum_supervision import NORMAL, ExitReason
 
-_COMPLETED: dict[int, EventType] = {
-    EventType.ACTIVITY_SCHEDULED: EventType.ACTIVITY_COMPLETED,
-    EventType.COMPENSATION_SCHEDULED: EventType.COMPENSATION_COMPLETED,
-}
-_FAILED: dict[int, EventType] = {
-    EventType.ACTIVITY_SCHEDULED: EventType.ACTIVITY_FAILED,
-    EventType.COMPENSATION_SCHEDULED: EventType.COMPENSATION_FAILED,
+_CHILD_ENDED: dict[int, EventType] = {
+    InboxKind.CHILD_COMPLETED: EventType.CHILD_COMPLETED,
+    InboxKind.CHILD_FAILED: EventType.CHILD_FAILED,
+    InboxKind.CHILD_CANCELLED: EventType.CHILD_CANCELLED,
 }
 
 
-class Run(Actor):
+class Run(RunActivities):
     """One live run."""
 
     __slots__ = (
         "_armed",
-        "_claim",
-        "_execution",
+        "_changed_version",
         "_history",
-        "_host",
         "_in_flight",
-        "_key",
         "_leaving",
-        "_local",
         "_mail",
-        "_obsolete",
         "_snapshotted",
-        "_starting",
         "_taken",
-        "_tasks",
         "_workflow",
         "_written",
         "ended",
@@ -77,18 +77,10 @@ class Run(Actor):
         history: Sequence[Event],
         mail: Sequence[InboxRow],
     ) -> None:
-        self._host = host
-        self._claim = claim
+        super().__init__(host, claim)
         self._workflow = workflow
         self._history: Sequence[Event] = history
         self._mail: Sequence[InboxRow] = mail
-        self._key = uuid.UUID(claim.id).bytes
-        # Activities that run, or are about to run, in this process.
-        self._local: set[int] = set()
-        # What the next write carries besides events, and starts here once durable.
-        self._tasks: list[NewTask] = []
-        self._starting: list[PendingActivity] = []
-        self._obsolete: list[int] = []
         # Writes handed over and not durable yet: each with what it starts.
         self._in_flight: list[tuple[RunWrite, list[PendingActivity]]] = []
         # The row's state and due time as the last write left them.
@@ -96,26 +88,43 @@ class Run(Actor):
         self._armed: int | None = None
         self._taken = TakenRows()
         self._leaving = False
+        # The version the run goes on under, until a write has said so.
+        self._changed_version: str | None = None
         # How long the history was when its snapshot was last asked for.
         self._snapshotted = len(history)
         self.ended = False
 
     def init(self) -> None:
-        claim, host = self._claim, self._host
-        self._execution = Execution(run_info(claim), host.draw)
+        claim, host, workflow = self._claim, self._host, self._workflow
+        self._execution = Execution(run_info(claim, workflow), host.draw, workflow, claim.depth)
         host.runs.activated(self.ref)
+        history, self._history = self._history, ()
+        mail, self._mail = self._mail, ()
+        stop = asked_to_stop_first(history, mail)
+        if stop is not None:
+            self._execution.outcome = Cancelled(by_parent=stop.name == "parent")
+            self._write([stop.id])
+            return
+        if is_of_other_code(claim, workflow):
+            now = host.journal.now()
+            reason = misfit(claim, workflow, history, now)
+            if reason is not None:
+                self._refuse(reason)
+                return
+            changed = version_change(claim, workflow, history, now)
+            history = [*history, changed]
+            self._execution.preface(changed)
+            self._changed_version = workflow.version_hash
         try:
-            args, kwargs = self._workflow.arguments.decode_call(claim.input)
+            args, kwargs = workflow.arguments.decode_call(claim.input)
         except DurableTermError as error:
             # Not a failure of the run: code that reads its input again lets it go on.
             self._execution.outcome = Blocked("drift", f"the code cannot read its input: {error}")
             self._write()
             return
-        history, self._history = self._history, ()
-        mail, self._mail = self._mail, ()
         host.pulse.executing(self._key)
         self._execution.begin(
-            self._workflow.fn(*args, **kwargs), history, started_at=claim.started_at, now=host.journal.now()
+            workflow.fn(*args, **kwargs), history, started_at=claim.started_at, now=host.journal.now()
         )
         host.pulse.clear()
         for activity in self._execution.take_opened():
@@ -179,57 +188,6 @@ class Run(Actor):
         if answers:
             self._host.activities.salvage(self._claim.id, answers)
 
-    def _apply(self, type: EventType, body: tuple[object, ...]) -> bool:
-        host = self._host
-        host.pulse.executing(self._key)
-        applied = self._execution.apply(type, body, at=host.journal.now())
-        host.pulse.clear()
-        return applied
-
-    def _completed(self, seq: int, result: bytes) -> None:
-        self._local.discard(seq)
-        activity = self._execution.pending.get(seq)
-        if activity is not None:
-            if dispatch_number(activity) > 1 and options_of(activity).dispatched:
-                # An earlier dispatch may have answered: the later one must not run any more.
-                self._obsolete.append(seq)
-            self._apply(_COMPLETED[activity.type], (seq, result))
-
-    def _raised(self, seq: int, type: str, text: str, traceback: str, names: frozenset[str]) -> None:
-        """An attempt failed: try again after a while, or tell the code."""
-        self._local.discard(seq)
-        activity = self._execution.pending.get(seq)
-        if activity is None:
-            return
-        policy = options_of(activity).retry
-        if wants_retry(policy, failed_attempt=activity.attempt, error_names=names):
-            delay = backoff_delay(policy, activity.attempt, self._host.fraction())
-            due = self._host.journal.now() + round(delay * 1e6)
-            self._apply(EventType.ACTIVITY_RETRIED, (seq, type, text, activity.attempt, due))
-        else:
-            self._fail(activity, type, text, traceback)
-
-    def _crashed(self, seq: int) -> None:
-        """The process that ran the activity died: run it again, within the limit."""
-        self._local.discard(seq)
-        activity = self._execution.pending.get(seq)
-        if activity is None:
-            return
-        crashes = activity.crashes + 1
-        options = options_of(activity)
-        if crashes > options.max_crashes:
-            limit = "at_most_once is set" if options.at_most_once else f"the limit is {options.max_crashes}"
-            self._fail(
-                activity, "ProcessCrashed", f"its process died {crashes} times while it ran; {limit}", ""
-            )
-            return
-        self._apply(EventType.ACTIVITY_CRASHED, (seq, crashes))
-        self._start(activity)
-
-    def _fail(self, activity: PendingActivity, type: str, text: str, traceback: str) -> None:
-        body = (activity.seq, type, text, traceback, activity.attempt)
-        self._apply(_FAILED[activity.type], body)
-
     def _due(self) -> None:
         """Fire the timers that are due, and hand out again the activities whose back-off is over."""
         execution = self._execution
@@ -263,7 +221,9 @@ class Run(Actor):
             case InboxKind.SIGNAL:
                 self._apply(EventType.SIGNAL_RECEIVED, (row.name, row.body[0], row.key))
             case InboxKind.CANCEL:
-                self._apply(EventType.CANCEL_REQUESTED, ())
+                self._apply(EventType.CANCEL_REQUESTED, ("parent",) if row.name == "parent" else ())
+            case InboxKind.CHILD_COMPLETED | InboxKind.CHILD_FAILED | InboxKind.CHILD_CANCELLED:
+                self._apply(_CHILD_ENDED[row.kind], (int(row.name), *row.body))
             case InboxKind.ACTIVITY_COMPLETED:
                 self._completed(int(row.name), row.body[0])
             case _:
@@ -278,52 +238,20 @@ class Run(Actor):
                 else:
                     self._crashed(activity.seq)
 
-    def _resume(self, replayed: int) -> None:
-        """After a replay: what ran beside the run when its process died has crashed with it."""
-        execution = self._execution
-        for seq in list(execution.pending):
-            activity = execution.pending.get(seq)
-            if activity is None or seq >= replayed or execution.outcome is not None:
-                continue
-            if activity.retry_due is not None or options_of(activity).dispatched:
-                continue
-            if self._host.activities.adopt(self._claim.id, seq, dispatch_number(activity), self.ref):
-                self._local.add(seq)
-            else:
-                self._crashed(seq)
-
     # What goes out.
-
-    def _start(self, activity: PendingActivity) -> None:
-        """Have the activity run once the next write is durable."""
-        options = options_of(activity)
-        if not options.dispatched:
-            self._local.add(activity.seq)
-            self._starting.append(activity)
-            return
-        host = self._host
-        self._tasks.append(task_for(activity, options, host.node if host.settings.activity_hosts else None))
 
     def _write(self, consumed: Sequence[int] = ()) -> None:
         """Hand everything new to the writer, as one write."""
-        execution, host = self._execution, self._host
+        execution = self._execution
         for activity in execution.take_opened():
             self._start(activity)
         dropped = self._drop_abandoned()
-        events = execution.take_log()
+        events, announced = execution.take_log(), execution.announced
         if execution.outcome is not None:
-            final = final_transition(execution.outcome, self._workflow)
-            transition: Transition | None = final
-            self._written = (final.state, None)
-            self.ended = True
             tasks: list[NewTask] = []
-            if final.state.terminal:
-                for seq in self._local:
-                    host.activities.abandon(self._claim.id, seq)
-            else:
-                events, tasks = before_the_fault(events, self._tasks)
-                host.runs.blocked(self._claim, final.reason)
-            host.wheel.arm(self.ref, None)
+            transition: Transition | None = self._ended_as(execution.outcome)
+            if type(execution.outcome) is Blocked:
+                events, tasks, announced = before_the_fault(events, self._tasks, announced)
         else:
             tasks = self._tasks
             transition = self._parked_or_not()
@@ -334,10 +262,44 @@ class Run(Actor):
         self._starting, self._tasks = [], []
         if not (events or consumed or dropped or tasks or transition or starting):
             return
-        self._submit(
-            RunWrite(self._claim.id, self._claim.token, events, consumed, tasks, dropped, transition),
-            starting,
-        )
+        claim = self._claim
+        write = RunWrite(claim.id, claim.token, events, consumed, tasks, dropped, transition)
+        write.depth, write.parent = claim.depth, claim.parent
+        if announced is not None:
+            execution.announced = None
+            announce(write, announced)
+        if self._changed_version is not None:
+            write.version, self._changed_version = self._changed_version, None
+        if type(execution.outcome) is Continued:
+            successor = execution.outcome
+            write.successor = Successor(successor.run_id, successor.workflow, successor.input)
+        self._submit(write, starting)
+
+    def _ended_as(self, outcome: Outcome) -> Transition:
+        """Note that the run has ended, or cannot go on, and return what its row says of that."""
+        host = self._host
+        final = final_transition(outcome, self._workflow)
+        self._written = (final.state, None)
+        self.ended = True
+        if final.state.terminal:
+            for seq in self._local:
+                host.activities.abandon(self._claim.id, seq)
+        else:
+            host.runs.blocked(self._claim, final.reason)
+        host.wheel.arm(self.ref, None)
+        return final
+
+    def _refuse(self, reason: str) -> None:
+        """Leave the run as it is for code that can go on with it, and note that ours cannot."""
+        claim, host = self._claim, self._host
+        self.ended = True
+        host.runs.refused(claim, reason)
+        # Due at once: whoever has its code, or other code than ours, is to look.
+        transition = Transition(RunState.SUSPENDED, host.journal.now(), release=True)
+        write = RunWrite(claim.id, claim.token, transition=transition)
+        write.depth, write.parent = claim.depth, claim.parent
+        write.refusal = Refusal(self._workflow.version_hash, reason)
+        self._submit(write, [])
 
     def _submit(self, write: RunWrite, starting: list[PendingActivity]) -> None:
         self._in_flight.append((write, starting))
@@ -357,17 +319,6 @@ class Run(Actor):
         if wanted[0] is not previous[0]:
             (host.runs.activated if self._local else host.runs.parked)(self.ref)
         return Transition(wanted[0], wanted[1])
-
-    def _drop_abandoned(self) -> list[int]:
-        dropped, self._obsolete = self._obsolete, []
-        while self._execution.abandoned:
-            seq = self._execution.abandoned.pop()
-            if seq in self._local:
-                self._local.discard(seq)
-                self._host.activities.abandon(self._claim.id, seq)
-            else:
-                dropped.append(seq)
-        return dropped
 
     def _committed(self) -> None:
         """The oldest write in flight is durable: start what waited for it."""
@@ -397,4 +348,6 @@ class Run(Actor):
             return
         self.ended = True
         transition = Transition(RunState.SUSPENDED, self._execution.next_due(), release=True)
-        self._submit(RunWrite(self._claim.id, self._claim.token, transition=transition), [])
+        write = RunWrite(self._claim.id, self._claim.token, transition=transition)
+        write.depth, write.parent = self._claim.depth, self._claim.parent
+        self._submit(write, [])

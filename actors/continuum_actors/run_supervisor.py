@@ -41,7 +41,7 @@ class RunSupervisor(DynamicSupervisor):
 
     def start_run(self, claim: ClaimedRun, history: Sequence[Event], mail: Sequence[InboxRow]) -> None:
         """Bring a claimed run to life; it runs its first step before this returns."""
-        workflow = self._host.code.workflows[claim.workflow]
+        workflow = self._host.code.workflow_for(claim.workflow, claim.version)
         self.start_child_nowait(Run(self._host, claim, workflow, history, mail), name=claim.id)
 
     def whereis(self, run_id: str) -> ActorRef | None:
@@ -69,6 +69,10 @@ class RunSupervisor(DynamicSupervisor):
     def blocked(self, claim: ClaimedRun, reason: str | None) -> None:
         """Say that a run waits for an operator; nobody else would."""
         log.warning("run %s of %s is blocked: %s", claim.id, claim.workflow, reason)
+
+    def refused(self, claim: ClaimedRun, reason: str) -> None:
+        """Say that a run waits for a node that has other code than this one."""
+        log.warning("run %s of %s does not fit the code loaded here: %s", claim.id, claim.workflow, reason)
 
     def room(self) -> int:
         """How many more runs may be in motion here."""
