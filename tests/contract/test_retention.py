@@ -1,0 +1,157 @@
+"""Retention: ended runs go when their time is over, with all that belongs to them."""
+
+from __future__ import annotations
+
+from continuum.journal.port import ClaimedRun, Journal, Loaded, Posted, Refusal, RunState, Worker
+from tests.contract.builders import (
+    begin,
+    claim,
+    commit,
+    end,
+    event,
+    history,
+    new_run,
+    owned_run,
+    signal,
+    until,
+    worker_of,
+    write,
+)
+from tests.contract.families import finish, go_on, parent_and_child
+
+
+async def gone(journal: Journal, *runs: ClaimedRun) -> None:
+    """Sweep until these runs are gone."""
+
+    async def all_gone() -> bool:
+        await journal.sweep()
+        return not any([await journal.get_run(run.id) for run in runs])
+
+    await until(all_gone)
+
+
+async def left_behind(journal: Journal, worker: Worker, run: ClaimedRun) -> None:
+    """Give a run everything that a run may have."""
+    await journal.post([signal(run.id, key="d")])
+    await journal.heartbeat(run.id, 1, b"half")
+    refusal = Refusal("v0", "drift")
+    await commit(journal, worker, write(run, event(0), cells=[("a", b"1")], refusal=refusal))
+    await journal.remember("send", run.id, run.id, b"result")
+
+
+async def test_an_ended_run_goes_with_all_it_had_when_its_time_is_over(journal: Journal) -> None:
+    """ARC2: results under idempotency keys stay."""
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker, idempotency_key="once")
+    await left_behind(journal, worker, run)
+    await finish(journal, worker, run, retention=0.0)
+
+    await gone(journal, run)
+
+    assert await history(journal, run.id) == []
+    assert await journal.read_cells(run.id, ["a"]) == {}
+    assert await journal.last_heartbeats(run.id) == {}
+    assert await journal.refusals(run.id) == []
+    assert await journal.recall("send", run.id) == b"result"
+    assert await journal.post([signal(run.id, key="d")]) == [Posted.NOT_FOUND]
+    assert await journal.sweep() == 0
+    # Its key and its id may be used again.
+    again = new_run(id=run.id, idempotency_key="once")
+    assert (await journal.start([again]))[0] == (run.id, False)
+    await claim(journal, worker)
+    assert await journal.inbox(worker, None) == []
+
+
+async def test_runs_without_retention_and_those_whose_time_is_not_over_stay(journal: Journal) -> None:
+    """ARC1, ARC4"""
+    worker = await worker_of(journal)
+    kept, later, over = [await owned_run(journal, worker) for _ in range(3)]
+    await finish(journal, worker, kept)
+    await finish(journal, worker, later, retention=3600.0)
+    await finish(journal, worker, over, retention=0.0)
+
+    await gone(journal, over)
+
+    assert (await journal.get_run(kept.id)) is not None
+    assert (await journal.get_run(later.id)) is not None
+
+
+async def test_a_chain_stays_whole_while_its_tip_lives_and_goes_whole_after(journal: Journal) -> None:
+    """ARC3: its first id leads to the tip for as long as there is one."""
+    worker = await worker_of(journal)
+    first = await owned_run(journal, worker)
+    await left_behind(journal, worker, first)
+    second = await go_on(journal, worker, first)
+    third = await go_on(journal, worker, second)
+    await journal.sweep()
+    assert await journal.post([signal(first.id, key="e")]) == [Posted.ACCEPTED]
+
+    await finish(journal, worker, third, retention=0.0)
+    await gone(journal, first, second, third)
+
+    assert await journal.read_cells(first.id, ["a"]) == {}
+    assert await history(journal, first.id) == []
+
+
+async def test_the_retention_of_a_run_that_continued_is_its_tips(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    first = await owned_run(journal, worker)
+    second = await go_on(journal, worker, first)
+    other = await owned_run(journal, worker)
+    await finish(journal, worker, second)
+    await finish(journal, worker, other, retention=0.0)
+
+    await gone(journal, other)
+
+    assert await journal.get_run(first.id) is not None
+    assert await journal.get_run(second.id) is not None
+
+
+async def test_a_child_stays_while_its_parent_lives(journal: Journal) -> None:
+    """ARC4"""
+    worker = await worker_of(journal)
+    parent, child = await parent_and_child(journal, worker)
+    other = await owned_run(journal, worker)
+    await finish(journal, worker, child, retention=0.0)
+    await finish(journal, worker, other, retention=0.0)
+    await gone(journal, other)
+    assert await journal.get_run(child.id) is not None
+
+    await finish(journal, worker, parent)
+
+    await gone(journal, child)
+    assert await journal.get_run(parent.id) is not None
+
+
+async def test_a_child_whose_parent_is_gone_ends_as_any_run(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    parent, child = await parent_and_child(journal, worker)
+    await finish(journal, worker, parent, retention=0.0)
+    await gone(journal, parent)
+
+    await finish(journal, worker, child)
+
+    found = await journal.get_run(child.id)
+    assert found is not None
+    assert found.state is RunState.COMPLETED
+
+
+async def test_a_removed_run_leaves_nothing_to_claim(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await finish(journal, worker, run, retention=0.0)
+    await gone(journal, run)
+    fresh = await begin(journal)
+
+    assert await journal.next_due([Loaded("orders", "v1")]) is not None
+    assert [each.id for each in await claim(journal, worker)] == [fresh]
+
+
+async def test_more_runs_than_one_sweep_removes_go_with_the_next(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    await journal.start([new_run() for _ in range(450)])
+    runs = await claim(journal, worker, 450)
+    await commit(journal, worker, *(write(run, transition=end(retention=0.0)) for run in runs))
+
+    await gone(journal, *runs[::50])
+    await gone(journal, *runs)
