@@ -8,6 +8,7 @@ imported counts by its dotted name. What a nested function takes from around it 
 from __future__ import annotations
 
 import ast
+import copy
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from types import FunctionType
@@ -118,9 +119,9 @@ def _closure(value: object) -> dict[str, Any]:
 
 def _bare(root: Definition, function: FunctionType) -> Definition:
     """Leave out `@workflow(...)`: label, policy and retention do not change what the code does."""
-    kept = [decorator for decorator in root.decorator_list if not _declares(decorator, function)]
-    fields = {name: getattr(root, name) for name in root._fields if hasattr(root, name)}
-    return type(root)(**{**fields, "decorator_list": kept})
+    bare = copy.copy(root)
+    bare.decorator_list = [one for one in root.decorator_list if not _declares(one, function)]
+    return bare
 
 
 def _declares(decorator: ast.expr, function: FunctionType) -> bool:
