@@ -1,0 +1,80 @@
+# mypy: ignore-errors
+"""Eight mistakes that a type checker is to find, each on a line that says so; the last function makes none.
+
+The first line keeps the linter of this repository quiet; the checkers do not get to see it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from continuum import Client, Signal, activity, saga, workflow
+
+
+@dataclass(frozen=True)
+class Order:
+    id: str
+    cents: int
+
+
+review = Signal("typing.review", str)
+
+
+@activity(name="typing.charge")
+async def charge(order: Order, *, note: str = "") -> str:
+    return f"payment of {order.cents} {note}"
+
+
+@activity(name="typing.refund")
+def refund(payment: str) -> None: ...
+
+
+@workflow(name="typing.process", signals=[review])
+async def process(order: Order) -> str:
+    return await charge(order)
+
+
+async def wrong_argument_type() -> str:
+    return await charge("order-1")  # WRONG
+
+
+async def missing_argument() -> str:
+    return await charge()  # WRONG
+
+
+async def unknown_keyword(order: Order) -> str:
+    return await charge(order, notes="urgent")  # WRONG
+
+
+async def wrong_compensation_argument(order: Order) -> None:
+    async with saga() as undo:
+        undo.add(refund, order)  # WRONG
+
+
+async def wrong_start_input(client: Client) -> None:
+    await client.start(process, 5)  # WRONG
+
+
+async def wrong_signal_value(client: Client, run_id: str) -> None:
+    await client.signal(run_id, review, 5)  # WRONG
+
+
+async def wrong_result_type(order: Order) -> int:
+    return await charge(order)  # WRONG
+
+
+async def wrong_continue_as_new_argument() -> None:
+    process.continue_as_new("order-1")  # WRONG
+
+
+async def no_mistake(client: Client, order: Order) -> str:
+    async with saga() as undo:
+        payment = await charge.options(timeout=5)(order, note="urgent")
+        undo.add(refund, payment)
+    run = await client.start(process, order, idempotency_key="order-1")
+    await client.signal(run.id, review, "approved")
+    handle = await process.start_child(order, id="again")
+    child: str = await handle
+    if child:
+        process.continue_as_new(order)
+    return await run.result()
