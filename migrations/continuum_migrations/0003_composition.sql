@@ -316,7 +316,7 @@ BEGIN
     IF cardinality(p_more.c_run) > 0 THEN
         PERFORM {schema}.conclude({schema}.ask_to_stop(ARRAY(
             SELECT {schema}.tip(a.child) FROM unnest(p_more.c_run, p_more.c_child) AS a (run, child)
-            WHERE a.run = ANY (p_held)), '', p_done_topic, p_work_topic, p_wake_topic),
+            WHERE a.run = ANY (p_held)), 'parent', p_done_topic, p_work_topic, p_wake_topic),
             p_done_topic, p_work_topic, p_wake_topic);
     END IF;
 END
@@ -602,7 +602,8 @@ BEGIN
     FROM unnest(v_chosen) AS chosen (id)
     WHERE r.id = chosen.id
     RETURNING r.id, r.token, r.workflow, r.version, r.namespace, r.input, r.started_at, r.attempt, r.trace_context,
-              r.attempt = 1, r.parent_id, r.depth, coalesce(r.root, r.id), true;
+              r.attempt = 1 AND NOT EXISTS (SELECT FROM {schema}.inbox i WHERE i.run_id = r.id),
+              r.parent_id, r.depth, coalesce(r.root, r.id), true;
 END
 $$;
 

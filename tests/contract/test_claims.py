@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from continuum.journal.port import Journal, LeaseLost, Loaded, RunState, Transition
+from continuum.journal.port import InboxKind, Journal, LeaseLost, Loaded, Post, RunState, Transition
 from tests.contract.builders import (
     CODE,
     POISON_AFTER,
@@ -86,6 +86,15 @@ async def test_p7_every_claim_has_a_larger_token(journal: Journal) -> None:
         await journal.release(worker, [run.id], crashed=False, poison_after=POISON_AFTER)
 
     assert tokens == sorted(set(tokens))
+
+
+async def test_a_claimed_run_that_has_mail_is_not_fresh(journal: Journal) -> None:
+    """CAN10: whoever takes it up reads the request to stop before the code begins."""
+    worker = await worker_of(journal)
+    run_id = await begin(journal)
+    await journal.post([Post(run_id, InboxKind.CANCEL, "", (), "cancel")])
+    (claimed,) = await claim(journal, worker)
+    assert (claimed.id, claimed.fresh) == (run_id, False)
 
 
 async def test_a_claim_counts_attempts_and_is_fresh_once(journal: Journal) -> None:

@@ -133,7 +133,7 @@ async def test_a_parent_can_ask_one_child_to_stop(journal: Journal) -> None:
         await commit(journal, worker, family_write(parent, cancels=[child.id]))
 
     assert [(mail.kind, mail.name) for mail in await mail_of(journal, worker, child)] == [
-        (InboxKind.CANCEL, "")
+        (InboxKind.CANCEL, "parent")
     ]
     assert await mail_of(journal, worker, other) == []
 
@@ -147,7 +147,7 @@ async def test_p14_a_blocked_child_that_is_asked_to_stop_ends_and_tells_its_pare
     await commit(journal, worker, family_write(parent, cancels=[child.id]))
 
     found = await row(journal, child.id)
-    assert (found.state, found.reason) == (CANCELLED, None)
+    assert (found.state, found.reason) == (CANCELLED, "parent_cancelled")
     assert [mail.kind for mail in await mail_of(journal, worker, parent)] == [InboxKind.CHILD_CANCELLED]
     assert [mail.name for mail in await mail_of(journal, worker, grandchild)] == ["parent"]
 

@@ -39,7 +39,7 @@ class InboxKind(IntEnum):
     task died, before or after the task's time was up. A child's end is named by the
     seq of the parent's command: CHILD_COMPLETED (result bytes,), CHILD_FAILED (type,
     message, traceback), CHILD_CANCELLED (). The name of a CANCEL is "" when somebody
-    asked for it, "parent" when it comes from the end of the run's parent. CORRUPT: the
+    asked for it, "parent" when it comes from the run's parent, its code or its end. CORRUPT: the
     row cannot be read; it blocks its run alone.
     """
 
@@ -105,7 +105,7 @@ class Started(NamedTuple):
 
 
 class ClaimedRun(NamedTuple):
-    """A run this worker now owns. `fresh` means that it has no history yet.
+    """A run this worker now owns. `fresh` means that it has no history and no mail yet.
 
     `depth` counts the ancestors; `root` is the first run of its continuation chain.
     """

@@ -152,7 +152,7 @@ class MemoryClaims(MemoryTables):
             started_at=run.started_at,
             attempt=run.attempt,
             trace_context=run.start.trace_context,
-            fresh=run.attempt == 1,
+            fresh=run.attempt == 1 and not run.inbox,
             parent=run.parent,
             depth=run.depth,
             root=run.chain,

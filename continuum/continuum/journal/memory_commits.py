@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
-from continuum.journal.memory_families import MemoryFamilies
+from continuum.journal.memory_families import BY_PARENT, MemoryFamilies
 from continuum.journal.memory_tables import MICROSECONDS, StoredRun, StoredTask, frozen
 from continuum.journal.port import Cell, Committed, NewTask, RunState, RunWrite, Topic, Transition, Worker
 
@@ -86,7 +86,7 @@ class MemoryCommits(MemoryFamilies):
                 self._continue(run, write.successor)
         for write in writes:
             children = [child for id in write.cancels if (child := self._tip(id)) is not None]
-            self._conclude(self._ask_to_stop(children, ""))
+            self._conclude(self._ask_to_stop(children, BY_PARENT))
         ended = dict.fromkeys(write.run_id for write in writes)
         self._conclude([run for id in ended if (run := self._runs[id]).state.terminal])
         if any(write.children or write.successor for write in writes):

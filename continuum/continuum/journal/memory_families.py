@@ -20,7 +20,7 @@ from continuum.journal.port import (
 
 # A second request that finds the first still waiting is the same one.
 _CANCEL_KEY = "cancel"
-_BY_PARENT = "parent"
+BY_PARENT = "parent"
 
 
 class MemoryFamilies(MemoryTables):
@@ -86,7 +86,7 @@ class MemoryFamilies(MemoryTables):
                 if child.close_policy is ClosePolicy.CANCEL
                 or (child.close_policy is ClosePolicy.CASCADE and run.state is RunState.CANCELLED)
             ]
-            generation = self._ask_to_stop(asked, _BY_PARENT)
+            generation = self._ask_to_stop(asked, BY_PARENT)
 
     def _report(self, run: StoredRun) -> StoredRun | None:
         """Put a run's end into its parent's inbox; return the parent if it lives."""
@@ -104,7 +104,7 @@ class MemoryFamilies(MemoryTables):
         ended, mailed = [], []
         for run in runs:
             if run.state is RunState.BLOCKED:
-                self._end(run, "parent_cancelled" if name == _BY_PARENT else None)
+                self._end(run, "parent_cancelled" if name == BY_PARENT else None)
                 ended.append(run)
             elif not run.state.terminal and self._deliver(run, InboxKind.CANCEL, name, (), _CANCEL_KEY):
                 mailed.append(run)
