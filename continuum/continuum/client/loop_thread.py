@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
@@ -45,6 +45,22 @@ class LoopThread:
             future.cancel()
             with self._lock:
                 self._calls.discard(future)
+
+    def each(self, values: AsyncGenerator[T, None]) -> Iterator[T]:
+        """Yield what an asynchronous generator yields, waiting for each."""
+
+        async def following() -> list[T]:
+            async for value in values:
+                return [value]
+            return []
+
+        try:
+            while found := self.call(following()):
+                yield from found
+        finally:
+            # Once stopped, the loop has closed what was open on it.
+            if not self._stopped:
+                self.call(values.aclose())
 
     def stop(self) -> None:
         """Cancel what is running and end the thread."""

@@ -33,7 +33,7 @@ def _id(value: object) -> str:
     try:
         return str(uuid.UUID(str(value)))
     except ValueError:
-        raise InvalidQuery(f"id is compared with a UUID, not {value!r}") from None
+        raise InvalidOption(f"a run's id is a UUID, not {value!r}") from None
 
 
 def _text(value: object) -> str:
@@ -209,7 +209,7 @@ def _place(cursor: object, question: Question) -> tuple[Any, str]:
         if form != _CURSOR_FORMAT:
             raise ValueError(form)
         place = _stored_value(field, value), _id(run_id)
-    except (ValueError, TypeError, InvalidQuery):
+    except (ValueError, TypeError, InvalidOption, InvalidQuery):
         raise InvalidQuery(
             "the cursor is not one that a page gave; leave it out for the first page"
         ) from None

@@ -15,6 +15,7 @@ from continuum.client.connecting import connect
 from continuum.client.handles import RunHandle
 from continuum.client.histories import Event
 from continuum.client.loop_thread import LoopThread
+from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.client.querying import Condition
 from continuum.client.runs import Page, Run
 from continuum.client.start_options import (
@@ -25,12 +26,13 @@ from continuum.client.start_options import (
     StartOptions,
 )
 from continuum.journal.facts import NodeRow
-from continuum.signals import Signal
+from continuum.signals import MISSING, Signal
 from continuum.workflow import Workflow
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+D = TypeVar("D")
 A = TypeVar("A")
 B = TypeVar("B")
 Ts = TypeVarTuple("Ts")
@@ -82,6 +84,26 @@ class SyncRunHandle(Generic[R]):
         """Return what the run has journaled so far."""
         return self._thread.call(self._handle.history())
 
+    @overload
+    def read(self, name: str) -> Any: ...
+    @overload
+    def read(self, name: str, type: type[T]) -> T: ...
+    @overload
+    def read(self, name: str, type: type[T], *, default: D) -> T | D: ...
+    @overload
+    def read(self, name: str, *, default: object) -> Any: ...
+    def read(self, name: str, type: Any = Any, *, default: Any = MISSING) -> Any:
+        """Return the latest value that the run published under a name; see `Client.read`."""
+        return self._thread.call(self._handle.read(name, type, default=default))
+
+    @overload
+    def watch(self, name: str) -> Iterator[Any]: ...
+    @overload
+    def watch(self, name: str, type: type[T]) -> Iterator[T]: ...
+    def watch(self, name: str, type: Any = Any) -> Iterator[Any]:
+        """Yield the value published under a name and what it changes to; see `Client.watch`."""
+        return self._thread.each(self._handle.watch(name, type))
+
 
 class SyncClient:
     """A client whose calls block. Made by `connect_sync`."""
@@ -124,28 +146,56 @@ class SyncClient:
         return SyncRunHandle(self._thread, self._client.handle(run_id, workflow))
 
     @overload
-    def signal(self, run_id: str, signal: Signal[T], value: T, *, delivery_id: str | None = None) -> None: ...
+    def signal(
+        self,
+        run_id: str,
+        signal: Signal[T],
+        value: T,
+        *,
+        delivery_id: str | None = None,
+        namespace: InNamespace = ANY_NAMESPACE,
+    ) -> None: ...
     @overload
     def signal(
-        self, run_id: str, signal: str, value: object = None, *, delivery_id: str | None = None
+        self,
+        run_id: str,
+        signal: str,
+        value: object = None,
+        *,
+        delivery_id: str | None = None,
+        namespace: InNamespace = ANY_NAMESPACE,
     ) -> None: ...
     def signal(
-        self, run_id: str, signal: Signal[Any] | str, value: Any = None, *, delivery_id: str | None = None
+        self,
+        run_id: str,
+        signal: Signal[Any] | str,
+        value: Any = None,
+        *,
+        delivery_id: str | None = None,
+        namespace: InNamespace = ANY_NAMESPACE,
     ) -> None:
         """Send a signal to a run; see `Client.signal`."""
-        self.handle(run_id).signal(signal, value, delivery_id=delivery_id)
+        self._thread.call(
+            self._client.signal(run_id, signal, value, delivery_id=delivery_id, namespace=namespace)
+        )
 
-    def cancel(self, run_id: str, *, force: bool = False) -> None:
+    def cancel(self, run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE) -> None:
         """Ask a run to stop; see `Client.cancel`."""
-        self._thread.call(self._client.cancel(run_id, force=force))
+        self._thread.call(self._client.cancel(run_id, force=force, namespace=namespace))
 
-    def await_run(self, run_id: str, timeout: float | timedelta | None = None) -> Any:
+    def await_run(
+        self,
+        run_id: str,
+        timeout: float | timedelta | None = None,
+        *,
+        namespace: InNamespace = ANY_NAMESPACE,
+    ) -> Any:
         """Return a run's result once it has ended; see `Client.await_run`."""
-        return self._thread.call(self._client.await_run(run_id, timeout))
+        return self._thread.call(self._client.await_run(run_id, timeout, namespace=namespace))
 
-    def get_run(self, run_id: str) -> Run:
+    def get_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run:
         """Return a run as it is now."""
-        return self._thread.call(self._client.get_run(run_id))
+        return self._thread.call(self._client.get_run(run_id, namespace=namespace))
 
     def query(
         self,
@@ -161,13 +211,33 @@ class SyncClient:
             self._client.query(where, order_by=order_by, limit=limit, cursor=cursor, namespace=namespace)
         )
 
-    def set_attributes(self, run_id: str, attributes: Mapping[str, Any]) -> None:
+    def set_attributes(
+        self, run_id: str, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE
+    ) -> None:
         """Merge attributes into a run's."""
-        self._thread.call(self._client.set_attributes(run_id, attributes))
+        self._thread.call(self._client.set_attributes(run_id, attributes, namespace=namespace))
 
-    def history(self, run_id: str) -> list[Event]:
-        """Return what a run has journaled, oldest first."""
-        return self._thread.call(self._client.history(run_id))
+    def history(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> list[Event]:
+        """Return what the run has journaled, oldest first."""
+        return self._thread.call(self._client.history(run_id, namespace=namespace))
+
+    def read(
+        self,
+        run_id: str,
+        name: str,
+        type: Any = Any,
+        *,
+        default: Any = MISSING,
+        namespace: InNamespace = ANY_NAMESPACE,
+    ) -> Any:
+        """Return the latest value that a run published under a name; see `Client.read`."""
+        return self._thread.call(self._client.read(run_id, name, type, default=default, namespace=namespace))
+
+    def watch(
+        self, run_id: str, name: str, type: Any = Any, *, namespace: InNamespace = ANY_NAMESPACE
+    ) -> Iterator[Any]:
+        """Yield the value published under a name and what it changes to; see `Client.watch`."""
+        return self._thread.each(self._client.watch(run_id, name, type, namespace=namespace))
 
     def nodes(self) -> list[NodeRow]:
         """Return every node that has not been stopped for good."""

@@ -27,7 +27,7 @@ async def started(client: Client, *regions: str) -> list[str]:
         ({"where": [("state", "eq")]}, r"a condition is \(field, operator, value\)"),
         ({"where": [("state", "eq", "sleeping")]}, "state is one of running, suspended"),
         ({"where": [("state", "lt", "running")]}, "states have no order"),
-        ({"where": [("id", "eq", "x")]}, "id is compared with a UUID"),
+        ({"where": [("id", "eq", "x")]}, "id: a run's id is a UUID"),
         ({"where": [("started_at", "lt", datetime(2025, 1, 1))]}, "aware datetime"),  # noqa: DTZ001
         ({"where": [("started_at", "lt", "tomorrow")]}, "a time is written like"),
         ({"where": [("workflow", "eq", None)]}, "workflow is never compared with None"),

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 
-from continuum import Client, workflow
+from continuum import Client, Signal, workflow
 from continuum.engine.events import Event
-from continuum.engine.ids import NodeId
+from continuum.engine.ids import NodeId, RunId
 from continuum.journal.codec import encode
+from continuum.journal.composition import ClosePolicy, Loaded, NewChild, Successor, VersionRow
+from continuum.journal.contracts import declared
 from continuum.journal.event_codec import pack_body
 from continuum.journal.facts import ClaimedRun, RunState, RunWrite, Transition, Worker
 from continuum.journal.memory import MemoryJournal
-from continuum.journal.port import Journal, Loaded
+from continuum.journal.port import Journal
 
 _batches = count(1)
 
@@ -48,9 +52,42 @@ class Ending:
         await self.claim()
         assert self.worker is not None
         run = self.claimed[run_id]
-        write = RunWrite(run.id, run.token, events or [], transition=transition)
+        await self._commit(RunWrite(run.id, run.token, events or [], transition=transition))
+
+    async def _commit(self, write: RunWrite) -> None:
+        assert self.worker is not None
         committed = await self.journal.commit(self.worker, next(_batches), [write])
         assert not committed.rejected
+
+    async def continue_as_new(self, run_id: str) -> str:
+        """End a run in favour of a new one, and return the new one's id."""
+        await self.claim()
+        run, successor = self.claimed[run_id], RunId(str(uuid.uuid4()))
+        ending = Transition(RunState.COMPLETED)
+        next_run = Successor(successor, greeting.name, encode([["ann"], {}]))
+        await self._commit(RunWrite(run.id, run.token, transition=ending, successor=next_run))
+        return successor
+
+    async def bear(self, run_id: str) -> str:
+        """Start a child of a run and return its id."""
+        await self.claim()
+        run, child = self.claimed[run_id], RunId(str(uuid.uuid4()))
+        born = NewChild(1, child, greeting.name, encode([["ann"], {}]), ClosePolicy.CASCADE)
+        await self._commit(RunWrite(run.id, run.token, children=[born]))
+        return child
+
+    async def publish(self, run_id: str, **values: object) -> None:
+        """Publish values, each under its name."""
+        await self.claim()
+        run = self.claimed[run_id]
+        cells = [(name, encode(value)) for name, value in values.items()]
+        await self._commit(RunWrite(run.id, run.token, cells=cells))
+
+    async def declare(self, *signals: Signal[Any]) -> None:
+        """Say what the code of this node takes, as its version registry does."""
+        told = declared({signal.name: signal for signal in signals})
+        row = VersionRow(greeting.name, "1", "1", "tests", told, None)
+        await self.journal.register_versions([row])
 
     async def complete(self, run_id: str, value: object) -> None:
         """End a run with a result."""

@@ -1,0 +1,202 @@
+"""What runs publish, read and watched from outside, whether or not anything executes them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+import continuum
+from continuum import Client
+from continuum.client.cells import Cells
+from continuum.client.looking import Looking
+from continuum.engine.ids import RunId
+from continuum.errors import DurableTermError, JournalUnavailable, NotPublished, NotReady, RunNotFound
+from continuum.journal.codec import decode
+from continuum.journal.composition import Cell
+from continuum.journal.memory import MemoryJournal
+from tests.unit.client.working import Ending, greeting, memory_client
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+
+
+@dataclass
+class Progress:
+    """How far a run is."""
+
+    done: int
+    of: int = 10
+
+
+class Unsteady(MemoryJournal):
+    """Is unavailable for a while where cells are read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.losses = 0
+
+    async def read_cells(self, run_id: RunId, names: Any) -> dict[str, Cell]:
+        if self.losses:
+            self.losses -= 1
+            raise JournalUnavailable("it restarts")
+        return await super().read_cells(run_id, names)
+
+
+def test_the_latest_value_is_read() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, ending):
+            run = await client.start(greeting, "ann")
+            await ending.publish(run.id, progress=Progress(1), note="a")
+            await ending.publish(run.id, progress=Progress(2))
+            assert await run.read("progress") == {"done": 2, "of": 10}
+            assert await run.read("progress", Progress) == Progress(2)
+            assert await client.read(run.id, "note", str) == "a"
+            with pytest.raises(DurableTermError, match="published note: expected int, got str"):
+                await run.read("note", int)
+
+    asyncio.run(main())
+
+
+def test_what_was_never_published_is_a_look_up_error_or_the_default() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, _):
+            run = await client.start(greeting, "ann")
+            with pytest.raises(NotPublished, match="has published no 'progress'") as caught:
+                await run.read("progress")
+            assert isinstance(caught.value, LookupError)
+            assert await run.read("progress", int, default=None) is None
+            for unknown in (client.read(NOBODY, "progress"), client.read(NOBODY, "progress", default=1)):
+                with pytest.raises(RunNotFound):
+                    await unknown
+            with pytest.raises(continuum.InvalidOption, match="the name of a published value"):
+                await run.read("")
+
+    asyncio.run(main())
+
+
+def test_values_are_those_of_the_chain_and_stay_when_it_has_ended() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, ending):
+            run = await client.start(greeting, "ann")
+            await ending.publish(run.id, progress=1)
+            tip = await ending.continue_as_new(run.id)
+            assert await client.read(tip, "progress") == 1
+            await ending.publish(tip, progress=2)
+            await ending.complete(tip, None)
+            assert await run.read("progress") == 2
+
+    asyncio.run(main())
+
+
+def test_watching_yields_each_change_and_ends_with_the_run() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, ending):
+            run = await client.start(greeting, "ann")
+            watch = run.watch("progress", Progress)
+            first = asyncio.create_task(anext(watch))
+            await run.state()
+            await ending.publish(run.id, progress=Progress(1))
+            assert await first == Progress(1)
+            tip = await ending.continue_as_new(run.id)
+            await ending.publish(tip, progress=Progress(2), other=1)
+            assert await anext(watch) == Progress(2)
+            await ending.publish(tip, progress=Progress(3))
+            await ending.complete(tip, None)
+            assert [value async for value in watch] == [Progress(3)]
+
+    asyncio.run(main())
+
+
+def test_watching_a_run_that_has_ended_gives_its_last_value() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, ending):
+            run = await client.start(greeting, "ann")
+            assert [value async for value in watched_to_the_end(client, ending, run.id)] == [1]
+            with pytest.raises(RunNotFound):
+                await anext(client.watch(NOBODY, "progress"))
+
+    asyncio.run(main())
+
+
+async def watched_to_the_end(client: Client, ending: Ending, run_id: str) -> AsyncGenerator[Any, None]:
+    """End a run that has published, then watch it."""
+    await ending.publish(run_id, progress=1)
+    await ending.complete(run_id, None)
+    async for value in client.watch(run_id, "progress"):
+        yield value
+
+
+def test_hints_bring_changes_long_before_the_poll() -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        async with Client(journal) as client:
+            ending = Ending(journal)
+            run = await client.start(greeting, "ann")
+            cells = Cells(journal, Looking(journal), first_poll=3600.0)
+            watch = cells.watch(run.id, "progress")
+            async with asyncio.timeout(30):
+                for n in range(3):
+                    coming = asyncio.create_task(anext(watch))
+                    await ending.publish(run.id, progress=n)
+                    assert decode(await coming) == n
+                over = asyncio.create_task(anext(watch, None))
+                await ending.complete(run.id, None)
+                assert await over is None
+            await cells.close()
+
+    asyncio.run(main())
+
+
+def test_polling_alone_brings_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        journal = MemoryJournal()
+        async with Client(journal) as client:
+            ending = Ending(journal)
+            run = await client.start(greeting, "ann")
+            cells = Cells(journal, Looking(journal), first_poll=0.001)
+            monkeypatch.setattr(cells, "_wake", lambda run_ids: None)
+            watch = cells.watch(run.id, "progress")
+            async with asyncio.timeout(30):
+                coming = asyncio.create_task(anext(watch))
+                await ending.publish(run.id, progress=1)
+                assert decode(await coming) == 1
+            await watch.aclose()
+            await cells.close()
+
+    asyncio.run(main())
+
+
+def test_watching_survives_a_journal_that_is_away() -> None:
+    async def main() -> None:
+        journal = Unsteady()
+        async with Client(journal) as client:
+            ending = Ending(journal)
+            run = await client.start(greeting, "ann")
+            await ending.publish(run.id, progress=1)
+            journal.losses = 2
+            cells = Cells(journal, Looking(journal), first_poll=0.001)
+            async with asyncio.timeout(30):
+                watch = cells.watch(run.id, "progress")
+                assert decode(await anext(watch)) == 1
+            await watch.aclose()
+            await cells.close()
+
+    asyncio.run(main())
+
+
+def test_a_client_that_closes_tells_those_who_watch() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, _):
+            run = await client.start(greeting, "ann")
+            waiting = asyncio.create_task(anext(run.watch("progress")))
+            await run.state()
+            await client.close()
+            with pytest.raises(NotReady):
+                await waiting
+            with pytest.raises(NotReady):
+                await anext(run.watch("progress"))
+
+    asyncio.run(main())
