@@ -1,4 +1,4 @@
-"""`continuum runs list`, `show` and `history`."""
+"""`continuum runs list`, `show`, `history` and `read`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def runs() -> None:
 @runs.command(name="list")
 @click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Repeatable.")
 @click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
+@click.option("--parent", metavar="RUN", help="Only children of this run.")
 @click.option("--namespace", metavar="TEXT", help="Only this namespace; otherwise all.")
 @click.option(
     "--attribute", "attributes", type=named_json, multiple=True, metavar="NAME=JSON", help="Repeatable."
@@ -36,6 +37,7 @@ def runs() -> None:
 def list_runs(
     states: tuple[str, ...],
     workflow: str | None,
+    parent: str | None,
     namespace: str | None,
     attributes: tuple[tuple[str, Any], ...],
     limit: int,
@@ -50,6 +52,8 @@ def list_runs(
         where.append(("state", "in", states))
     if workflow is not None:
         where.append(("workflow", "eq", workflow))
+    if parent is not None:
+        where.append(("parent_run_id", "eq", parent))
     page = ask(
         Target(dsn, schema),
         lambda client: client.query(where, limit=limit, cursor=cursor, namespace=namespace),
@@ -101,6 +105,17 @@ def history(run: str, as_json: bool, dsn: str | None, schema: str) -> None:
         for event in events
     ]
     print_table(("seq", "at", "type", "name", "payload"), rows)
+
+
+@runs.command()
+@click.argument("run")
+@click.argument("name")
+@json_option
+@database_options
+def read(run: str, name: str, as_json: bool, dsn: str | None, schema: str) -> None:
+    """Print the latest value that RUN, or one that continues it, published under NAME, as JSON."""
+    value = ask(Target(dsn, schema), lambda client: client.read(run, name))
+    click.echo(to_json(value, indent=None if as_json else 2))
 
 
 def _summary(run: Run) -> Sequence[str]:
