@@ -13,13 +13,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 
-from continuum.engine.events import Event
 from continuum.engine.ids import RunId
-from continuum.journal.port import ClaimedRun, InboxRow
+from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory
 from continuum_actors import limits
 from continuum_actors import messages as say
 from continuum_actors.backoff import until_available
 from continuum_actors.host import Host
+from continuum_actors.run import NO_HISTORY
 from continuum_actors.working_actor import LeasedActor
 from continuum_supervision import ActorDied, ExitReason
 
@@ -55,16 +55,25 @@ class Dispatcher(LeasedActor):
         self._working = self.begin_work(self._work())
         self._wanted.set()
 
-    async def handle_cast(self, message: say.RunCrashed) -> None:
+    async def handle_cast(self, message: say.RunCrashed | say.SnapshotMisfit) -> None:
+        """A run that was taken up did not come to life."""
+        match message:
+            case say.RunCrashed(run_id):
+                await self._give_back(run_id)
+            case say.SnapshotMisfit(claim):
+                # What is wrong, if anything is, the events themselves say.
+                await self._resume([claim], compact=False)
+
+    async def _give_back(self, run_id: RunId) -> None:
         """A run actor died of a bug: its run is taken up anew, here or elsewhere."""
         host = self._host
-        if host.runs.whereis(message.run_id) is not None:
+        if host.runs.whereis(run_id) is not None:
             return  # it has been taken up already
         await until_available(
             partial(
                 host.journal.release,
                 host.worker,
-                [message.run_id],
+                [run_id],
                 crashed=True,
                 poison_after=limits.POISON_AFTER_DEATHS,
             ),
@@ -167,7 +176,7 @@ class Dispatcher(LeasedActor):
         fresh = [claim for claim in claims if claim.fresh]
         for turn in range(0, len(fresh), STARTS_PER_TURN):
             for claim in fresh[turn : turn + STARTS_PER_TURN]:
-                await self._start(claim, (), ())
+                await self._start(claim, NO_HISTORY, ())
             await asyncio.sleep(0)
         resumed = [claim for claim in claims if not claim.fresh]
         group = FIRST_LOAD_RUNS
@@ -178,12 +187,12 @@ class Dispatcher(LeasedActor):
             group = max(1, min(MOST_LOAD_RUNS, EVENTS_PER_LOAD * len(taken) // max(events, 1)))
         host.router.look([claim.id for claim in claims])
 
-    async def _resume(self, claims: Sequence[ClaimedRun]) -> int:
+    async def _resume(self, claims: Sequence[ClaimedRun], *, compact: bool = True) -> int:
         """Replay runs from their journal; return how many events that took."""
         host = self._host
         run_ids = [claim.id for claim in claims]
         histories = await until_available(
-            partial(host.journal.load, run_ids), "loading histories", host.fraction
+            partial(self._load, claims, compact=compact), "loading histories", host.fraction
         )
         mail: defaultdict[RunId, list[InboxRow]] = defaultdict(list)
         for row in await until_available(
@@ -193,13 +202,23 @@ class Dispatcher(LeasedActor):
         since_turn = 0
         for claim in claims:
             await self._start(claim, histories[claim.id], mail.get(claim.id, ()))
-            since_turn += len(histories[claim.id])
+            since_turn += histories[claim.id].steps
             if since_turn > EVENTS_PER_TURN:
                 since_turn = 0
                 await asyncio.sleep(0)
-        return sum(map(len, histories.values()))
+        return sum(history.steps for history in histories.values())
 
-    async def _start(self, claim: ClaimedRun, history: Sequence[Event], mail: Sequence[InboxRow]) -> None:
+    async def _load(self, claims: Sequence[ClaimedRun], *, compact: bool) -> dict[RunId, StoredHistory]:
+        """Load histories, from snapshots where the code loaded here took them."""
+        journal, code = self._host.journal, self._host.code
+        own = [claim for claim in claims if compact and code.knows(claim.workflow, claim.version)]
+        found = await journal.load_compact([(claim.id, claim.version) for claim in own]) if own else {}
+        others = [claim.id for claim in claims if claim.id not in found]
+        for run_id, events in (await journal.load(others) if others else {}).items():
+            found[run_id] = StoredHistory(None, events)
+        return found
+
+    async def _start(self, claim: ClaimedRun, history: StoredHistory, mail: Sequence[InboxRow]) -> None:
         host = self._host
         predecessor = host.runs.whereis(claim.id)
         if predecessor is not None:
@@ -212,4 +231,4 @@ class Dispatcher(LeasedActor):
             return
         except Exception:
             log.exception("run %s could not be brought to life", claim.id)
-            await self.handle_cast(say.RunCrashed(claim.id))
+            await self._give_back(claim.id)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from continuum.engine.ids import RunId
 from continuum_actors.activity_dispatcher import ActivityDispatcher
 from continuum_actors.dispatcher import Dispatcher
+from continuum_actors.messages import TakeSnapshot
 from continuum_actors.snapshotter import Snapshotter
 
 
@@ -25,5 +25,5 @@ class OwnActivities(ActivityDispatcher):
 class NoSnapshotter(Snapshotter):
     """Takes no snapshot: every run is resumed from its whole history."""
 
-    async def handle_cast(self, message: RunId) -> None:
+    async def handle_cast(self, message: TakeSnapshot) -> None:
         """A run has grown, which is all right."""

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from continuum.engine.ids import RunId
-from continuum.journal.port import InboxRow
+from continuum.journal.port import ClaimedRun, InboxRow
+from continuum_supervision import ActorRef
 
 
 class Committed(NamedTuple):
@@ -47,6 +48,27 @@ class ActivityRaised(NamedTuple):
     message: str
     traceback: str
     names: frozenset[str]
+
+
+class Compacted(NamedTuple):
+    """To a run: the snapshot of its history ends at this seq."""
+
+    end: int
+
+
+class TakeSnapshot(NamedTuple):
+    """To the snapshotter: compact a run's history from `first` on, for code of this version."""
+
+    run: ActorRef
+    run_id: RunId
+    version: str
+    first: int
+
+
+class SnapshotMisfit(NamedTuple):
+    """To the dispatcher: a run that it took up must be replayed from its events."""
+
+    claim: ClaimedRun
 
 
 class LookForWork(NamedTuple):

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from continuum.engine.events import Event, EventType
+from continuum.engine.events import EventType
 from continuum.engine.execution import Execution, PendingActivity
 from continuum.engine.outcome import Blocked, Cancelled, Continued, Outcome
 from continuum.errors import DurableTermError
@@ -26,6 +26,7 @@ from continuum.journal.port import (
     Refusal,
     RunState,
     RunWrite,
+    StoredHistory,
     Successor,
     Transition,
 )
@@ -51,18 +52,21 @@ _CHILD_ENDED: dict[int, EventType] = {
     InboxKind.CHILD_CANCELLED: EventType.CHILD_CANCELLED,
 }
 
+NO_HISTORY = StoredHistory(None, [])
+
 
 class Run(RunActivities):
     """One live run."""
 
     __slots__ = (
         "_armed",
+        "_asked_compact",
         "_changed_version",
+        "_compacted",
         "_history",
         "_in_flight",
         "_leaving",
         "_mail",
-        "_snapshotted",
         "_taken",
         "_workflow",
         "_written",
@@ -74,12 +78,12 @@ class Run(RunActivities):
         host: Host,
         claim: ClaimedRun,
         workflow: Workflow[..., object],
-        history: Sequence[Event],
+        history: StoredHistory,
         mail: Sequence[InboxRow],
     ) -> None:
         super().__init__(host, claim)
         self._workflow = workflow
-        self._history: Sequence[Event] = history
+        self._history = history
         self._mail: Sequence[InboxRow] = mail
         # Writes handed over and not durable yet: each with what it starts.
         self._in_flight: list[tuple[RunWrite, list[PendingActivity]]] = []
@@ -90,17 +94,19 @@ class Run(RunActivities):
         self._leaving = False
         # The version the run goes on under, until a write has said so.
         self._changed_version: str | None = None
-        # How long the history was when its snapshot was last asked for.
-        self._snapshotted = len(history)
+        # Where its snapshot ends, and how long the history was when it was last asked for.
+        self._compacted = 0 if history.compact is None else history.compact.end
+        self._asked_compact = self._compacted
         self.ended = False
 
     def init(self) -> None:
         claim, host, workflow = self._claim, self._host, self._workflow
         self._execution = Execution(run_info(claim, workflow), host.draw, workflow, claim.depth)
         host.runs.activated(self.ref)
-        history, self._history = self._history, ()
+        (compact, history), self._history = self._history, NO_HISTORY
         mail, self._mail = self._mail, ()
-        stop = asked_to_stop_first(history, mail)
+        replayed = self._compacted + len(history)
+        stop = asked_to_stop_first(mail) if replayed == 0 else None
         if stop is not None:
             self._execution.outcome = Cancelled(by_parent=stop.name == "parent")
             self._write([stop.id])
@@ -113,6 +119,7 @@ class Run(RunActivities):
                 return
             changed = version_change(claim, workflow, history, now)
             history = [*history, changed]
+            replayed += 1
             self._execution.preface(changed)
             self._changed_version = workflow.version_hash
         try:
@@ -124,15 +131,24 @@ class Run(RunActivities):
             return
         host.pulse.executing(self._key)
         self._execution.begin(
-            workflow.fn(*args, **kwargs), history, started_at=claim.started_at, now=host.journal.now()
+            workflow.fn(*args, **kwargs),
+            history,
+            started_at=claim.started_at,
+            now=host.journal.now(),
+            compact=compact,
         )
         host.pulse.clear()
+        if self._execution.misfit:
+            self.ended = True
+            host.dispatcher.ref.cast(say.SnapshotMisfit(claim))
+            self.stop(NORMAL)
+            return
         for activity in self._execution.take_opened():
-            if activity.seq >= len(history):
+            if activity.seq >= replayed:
                 self._start(activity)
         consumed = self._take_mail(mail)
-        if history:
-            self._resume(len(history))
+        if replayed:
+            self._resume(replayed)
         self._write(consumed)
 
     # What comes in.
@@ -166,6 +182,8 @@ class Run(RunActivities):
             case say.Mail(fetch, rows):
                 self._taken.forget_before(fetch)
                 self._write(self._take_mail(rows))
+            case say.Compacted(end):
+                self._compacted = end
             case say.HandOver():
                 self._leaving = True
                 self._try_release()
@@ -325,10 +343,7 @@ class Run(RunActivities):
         write, starting = self._in_flight.pop(0)
         self._taken.removed(write.consumed, self._host.router.fetch_number)
         if write.events:
-            durable = write.events[-1].seq + 1
-            if durable - self._snapshotted >= self._host.settings.snapshot_events:
-                self._snapshotted = durable
-                self._host.snapshotter.ref.cast(self._claim.id)
+            self._compact(write.events[-1].seq + 1)
         if self.ended:
             if write.transition is not None and write.transition.release and write.transition.due_at:
                 self._host.dispatcher.expect(write.transition.due_at)
@@ -341,6 +356,14 @@ class Run(RunActivities):
                 self._host.activities.run(self.ref, self._claim.id, activity, options_of(activity))
         if self._leaving:
             self._try_release()
+
+    def _compact(self, durable: int) -> None:
+        """Have the history compacted when it has grown enough since."""
+        threshold = self._workflow.snapshot_threshold or self._host.settings.snapshot_events
+        if durable - self._asked_compact >= threshold:
+            self._asked_compact = durable
+            wanted = say.TakeSnapshot(self.ref, self._claim.id, self._workflow.version_hash, self._compacted)
+            self._host.snapshotter.ref.cast(wanted)
 
     def _try_release(self) -> None:
         """Give the run up if it is parked and everything of it is durable."""

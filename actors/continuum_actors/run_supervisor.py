@@ -12,9 +12,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from continuum import guard
-from continuum.engine.events import Event
 from continuum.engine.ids import RunId
-from continuum.journal.port import ClaimedRun, InboxRow
+from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory
 from continuum_actors import messages as say
 from continuum_actors.host import Host
 from continuum_actors.run import Run
@@ -39,7 +38,7 @@ class RunSupervisor(DynamicSupervisor):
         guard.install()
         self._host.runs = self
 
-    def start_run(self, claim: ClaimedRun, history: Sequence[Event], mail: Sequence[InboxRow]) -> None:
+    def start_run(self, claim: ClaimedRun, history: StoredHistory, mail: Sequence[InboxRow]) -> None:
         """Bring a claimed run to life; it runs its first step before this returns."""
         workflow = self._host.code.workflow_for(claim.workflow, claim.version)
         self.start_child_nowait(Run(self._host, claim, workflow, history, mail), name=claim.id)

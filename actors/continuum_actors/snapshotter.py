@@ -1,4 +1,4 @@
-"""The snapshotter: keeps copies of long histories that load as one row.
+"""The snapshotter: compacts long histories, so that a run that comes back is replayed quickly.
 
 One at a time and never in anybody's way: what fails is logged and left, the events
 themselves are all that a run needs.
@@ -9,19 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
 from continuum_actors.host import Host
+from continuum_actors.messages import Compacted, TakeSnapshot
 from continuum_supervision import Actor
 
 log = logging.getLogger("continuum.snapshotter")
 
-# Packing a long history keeps the loop busy; runs get a turn between two of them.
+# Reading a long history keeps the loop busy; runs get a turn between two of them.
 PAUSE_SECONDS = 0.05
 
 
 class Snapshotter(Actor):
-    """Takes snapshots of the runs whose ids it is cast."""
+    """Takes the snapshots it is asked for, and tells the runs how far they reach."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -29,13 +29,11 @@ class Snapshotter(Actor):
     def init(self) -> None:
         self._host.snapshotter = self
 
-    async def handle_cast(self, message: RunId) -> None:
-        """Copy the history of a run that has grown."""
-        journal = self._host.journal
+    async def handle_cast(self, message: TakeSnapshot) -> None:
+        """Compact what a run's history has grown by."""
+        run, run_id, version, first = message
         try:
-            events = (await journal.load([message]))[message]
-            if events and events[-1].seq == len(events) - 1:
-                await journal.save_snapshot(message, events)
+            run.cast(Compacted(await self._host.journal.take_snapshot(run_id, version, first)))
         except JournalUnavailable as error:
-            log.info("no snapshot of run %s this time: %s", message, error)
+            log.info("no snapshot of run %s this time: %s", run_id, error)
         await asyncio.sleep(PAUSE_SECONDS)

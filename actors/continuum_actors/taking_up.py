@@ -14,10 +14,8 @@ from continuum_actors.failures import printable
 from continuum_actors.run_writes import run_info
 
 
-def asked_to_stop_first(history: Sequence[Event], mail: Sequence[InboxRow]) -> InboxRow | None:
+def asked_to_stop_first(mail: Sequence[InboxRow]) -> InboxRow | None:
     """Return the request to stop of a run that has not begun: there is nothing in it to be cancelled."""
-    if history:
-        return None
     return next((row for row in mail if row.kind is InboxKind.CANCEL), None)
 
 

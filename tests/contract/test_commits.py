@@ -341,29 +341,3 @@ async def test_p8_of_a_commit_and_a_retirement_at_once_the_history_tells_who_was
         else:
             assert written == [1]
             assert await claim(journal, await worker_of(journal)) == []
-
-
-async def test_p13_a_snapshot_changes_nothing_that_is_loaded(journal: Journal) -> None:
-    worker = await worker_of(journal)
-    run, other = await owned_runs(journal, worker, 2)
-    written = [event(seq, (str(seq), (b"x", None))) for seq in range(6)]
-    await commit(journal, worker, write(run, *written[:4]), write(other, *written[:1]))
-
-    await journal.save_snapshot(run.id, written[:4])
-    assert await history(journal, run.id) == written[:4]
-
-    await commit(journal, worker, write(run, *written[4:]))
-    await journal.save_snapshot(run.id, written[:2])
-    assert await journal.load([run.id, other.id]) == {run.id: written, other.id: written[:1]}
-
-
-async def test_p13_a_sweep_keeps_the_history_of_an_ended_run_with_a_snapshot(journal: Journal) -> None:
-    worker = await worker_of(journal)
-    run = await owned_run(journal, worker)
-    written = [event(seq) for seq in range(3)]
-    await commit(journal, worker, write(run, *written, transition=end()))
-    await journal.save_snapshot(run.id, written)
-
-    await journal.sweep()
-
-    assert await history(journal, run.id) == written

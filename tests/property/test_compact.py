@@ -11,7 +11,7 @@ from continuum.engine.compact import CompactHistory
 from continuum.engine.events import COMMANDS, Event, EventType
 from continuum.engine.execution import Execution
 from continuum.engine.outcome import Outcome
-from continuum.journal.compact_codec import pack_snapshot, unpack_snapshot
+from continuum.journal.snapshot_codec import pack_snapshot, unpack_snapshot
 from tests.property.test_workflows import live
 from tests.property.workflow_programs import Node, programs, workflow_of
 from tests.unit.engine.driver import STARTED_AT, Program, new_execution, told

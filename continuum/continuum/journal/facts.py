@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple
 
+from continuum.engine.compact import CompactHistory
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.errors import ContinuumError
@@ -145,6 +146,22 @@ class Transition:
     reason: str | None = None
     progress: bool = False
     retention: float | None = None
+
+
+class StoredHistory(NamedTuple):
+    """A history for replay: its beginning from snapshots, if there are any, and the events after that."""
+
+    compact: CompactHistory | None
+    events: list[Event]
+
+    @property
+    def steps(self) -> int:
+        """How much there is to replay."""
+        part, steps = self.compact, len(self.events)
+        while part is not None:
+            steps += part.count
+            part = part.following
+        return steps
 
 
 class NewTask(NamedTuple):

@@ -12,6 +12,7 @@ from continuum.journal.memory_claims import MemoryClaims
 from continuum.journal.memory_commits import MemoryCommits
 from continuum.journal.memory_inbox import MemoryInbox
 from continuum.journal.memory_queries import MemoryQueries
+from continuum.journal.memory_snapshots import MemorySnapshots
 from continuum.journal.memory_sweeping import MemorySweeping
 from continuum.journal.memory_tasks import MemoryTasks
 from continuum.journal.memory_versions import MemoryVersions
@@ -26,6 +27,7 @@ class MemoryJournal(
     MemoryTasks,
     MemoryVersions,
     MemoryQueries,
+    MemorySnapshots,
     MemorySweeping,
 ):
     """A journal for one process and one asyncio loop; `clock` gives microseconds since the epoch."""

@@ -22,9 +22,6 @@ class MemoryCommits(MemoryFamilies):
         """Return histories in order."""
         return {run_id: list(self._runs[run_id].events) if run_id in self._runs else [] for run_id in run_ids}
 
-    async def save_snapshot(self, run_id: RunId, events: Sequence[Event]) -> None:
-        """Nothing to do: every history is in memory already."""
-
     async def commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
         """Make writes durable (P1, P2, P3, P12). Several writes of one run are applied in order."""
         holder = self._leased(worker)

@@ -37,6 +37,7 @@ from continuum.journal.port import (
     VersionRow,
     Worker,
 )
+from continuum.journal.snapshot_codec import Part
 
 MICROSECONDS = 1_000_000
 _NOTHING_COMMITTED = Committed(0, frozenset())
@@ -56,6 +57,14 @@ def json_copy(attributes: Mapping[str, Any]) -> dict[str, Any]:
 def frozen(body: Sequence[Any]) -> tuple[Any, ...]:
     """Return a body as it comes back from storage: its lists are tuples."""
     return tuple(frozen(item) if isinstance(item, list | tuple) else item for item in body)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSnapshots:
+    """The parts of one history that are compacted, in order, and the version of the code they are for."""
+
+    version: str
+    parts: tuple[Part, ...]
 
 
 @dataclass(slots=True)
@@ -95,6 +104,7 @@ class StoredRun:
     events: list[Event] = field(default_factory=list)
     inbox: dict[int, InboxRow] = field(default_factory=dict)
     tasks: dict[int, StoredTask] = field(default_factory=dict)
+    snapshots: StoredSnapshots | None = None
 
     @property
     def chain(self) -> RunId:

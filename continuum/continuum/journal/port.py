@@ -23,7 +23,8 @@ P10 All times are the journal's own clock, in microseconds since the epoch.
 P11 Notifications are hints: losing every one of them delays, never loses.
 P12 A commit whose outcome is unknown (the connection died) can be asked for
     again with the same batch number and takes effect once.
-P13 A snapshot changes nothing that `load` returns, whatever happens to it.
+P13 A snapshot only makes loading faster: `load` never reads one, and what `load_compact`
+    cannot read of one it reads from the events.
 P14 A child is created with the write that starts it, once; its end reaches its
     parent's inbox in the transaction that ends it, whoever owns the parent.
 P15 Locks are taken parents first: worker, then runs by depth and id. A run's end
@@ -70,6 +71,7 @@ from continuum.journal.facts import (
     RunState,
     RunWrite,
     Started,
+    StoredHistory,
     TaskAnswer,
     Topic,
     Transition,
@@ -103,6 +105,7 @@ __all__ = [
     "RunState",
     "RunWrite",
     "Started",
+    "StoredHistory",
     "Successor",
     "TaskAnswer",
     "Topic",
@@ -212,8 +215,16 @@ class Journal(Protocol):
         """
         ...
 
-    async def save_snapshot(self, run_id: RunId, events: Sequence[Event]) -> None:
-        """Keep a copy of the beginning of a history, from event 0, so that it loads faster (P13)."""
+    async def load_compact(self, runs: Sequence[tuple[RunId, str]]) -> dict[RunId, StoredHistory]:
+        """Return histories for replay by code of these versions, the beginnings from snapshots."""
+        ...
+
+    async def take_snapshot(self, run_id: RunId, version: str, first: int) -> int:
+        """Keep a compact copy of a history's events from seq `first` on (P13); return where it ends.
+
+        With `first` 0 it replaces what there was; otherwise it continues a snapshot that ends there.
+        Events that cannot be compacted, or only into too much, have none: then it returns `first`.
+        """
         ...
 
     async def commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:

@@ -1,38 +1,100 @@
-"""A long history as one blob.
+"""Snapshots: a part of a long history as one blob, compact and ready for replay.
 
-A snapshot is a copy of a history's beginning, packed and compressed: loading a
-run reads one row instead of thousands. It adds nothing and replaces nothing, so
-whatever is wrong with it (format, size, contents) is answered by reading the events.
+Loading one reads one row instead of thousands, and decodes all results in one go.
+A snapshot adds nothing and replaces nothing: whatever is wrong with it (format, size,
+contents, the code it was taken under) is answered by reading the events.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
 
-from continuum.engine.events import Event
+import msgpack
+
+from continuum.engine.compact import CompactHistory, Form, Kind, compact
+from continuum.engine.events import Event, is_whole
 from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
+from continuum.journal.extensions import HEADER
+from continuum.journal.reading import unpack
+from continuum.journal.writing import pack
 
 # Stored beside every snapshot; one of another format is not read.
-SNAPSHOT_FORMAT = 1
+SNAPSHOT_FORMAT = 2
 # A blob beyond this costs more to write than it saves to read.
 SNAPSHOT_BYTES = 16 * 1024 * 1024
 # Histories repeat themselves; the fastest level already finds that.
 _LEVEL = 1
 
 
-def pack_snapshot(events: Sequence[Event]) -> bytes | None:
-    """Return the blob, or None when it would be too large."""
-    packed = zlib.compress(pack_body(tuple((event.type, event.at, event.body) for event in events)), _LEVEL)
-    return packed if len(packed) <= SNAPSHOT_BYTES else None
+class Part(NamedTuple):
+    """One stored snapshot: `events` of them from seq `first`."""
+
+    first: int
+    events: int
+    blob: bytes
 
 
-def unpack_snapshot(data: bytes, count: int) -> list[Event] | None:
-    """Return the first `count` events, or None when the blob is not that."""
+class Uncompactable(Exception):
+    """These events have no snapshot: they hold something only they can tell, or too much."""
+
+
+def pack_snapshot(events: Sequence[Event]) -> bytes:
+    """Return the blob of consecutive events; raises `Uncompactable`."""
+    if not all(map(is_whole, events)):
+        raise Uncompactable("an event is not what this version writes")
+    found = compact(events)
+    results: list[Any] = []
+    others: list[Any] = []
+    for step, value in zip(found.steps, found.values, strict=True):
+        (results if found.kinds[step].form == Form.ANSWERED else others).append(value)
+    delays = [at - before for at, before in zip(found.times, [0, *found.times], strict=False)]
+    steps = (tuple(map(tuple, found.kinds)), tuple(found.steps), tuple(delays), tuple(others))
+    blob = zlib.compress(pack_body((found.skipped, *steps, _joined(results))), _LEVEL)
+    if len(blob) > SNAPSHOT_BYTES:
+        raise Uncompactable(f"a snapshot of {len(events)} events would have {len(blob)} bytes")
+    return blob
+
+
+def unpack_snapshot(blob: bytes, first: int, count: int) -> CompactHistory | None:
+    """Return the `count` events from seq `first` that the blob holds, or None when it does not."""
     try:
-        rows = unpack_body(zlib.decompress(data))
-        if len(rows) != count:
-            return None
-        return [Event(seq, type, at, body) for seq, (type, at, body) in enumerate(rows)]
-    except (zlib.error, CorruptBody, TypeError, ValueError):
+        skipped, rows, steps, delays, others, joined = unpack_body(zlib.decompress(blob))
+        kinds = [Kind(*row) for row in rows]
+        answered = [kind.form == Form.ANSWERED for kind in kinds]
+        results, rest = iter(unpack(joined)), iter(others)
+        values = [next(results if answered[step] else rest) for step in steps]
+        times = list(accumulate(delays))
+        if len(times) == len(steps) and skipped + sum(kinds[step].width for step in steps) == count:
+            return CompactHistory(kinds, steps, values, times, first + skipped, count - skipped, pack)
+    except (zlib.error, CorruptBody, TypeError, ValueError, IndexError, StopIteration):
+        # Told apart from a good one by the caller, who reads the events.
         return None
+    return None
+
+
+def unpack_parts(parts: Iterable[Part]) -> CompactHistory | None:
+    """Return the beginning of a history from its parts in order, as far as they connect and can be read."""
+    beginning: CompactHistory | None = None
+    last: CompactHistory | None = None
+    end = 0
+    for part in parts:
+        compact = unpack_snapshot(part.blob, part.first, part.events) if part.first == end else None
+        if compact is None:
+            break
+        if last is None:
+            beginning = compact
+        else:
+            last.following = compact
+        last, end = compact, compact.end
+    return beginning
+
+
+def _joined(payloads: Sequence[bytes]) -> bytes:
+    """Return one payload that is the list of these, none of which is decoded."""
+    if not all(payload[:1] == HEADER for payload in payloads):
+        raise Uncompactable("a result has another format than this version writes")
+    header: bytes = msgpack.Packer().pack_array_header(len(payloads))
+    return HEADER + header + b"".join([payload[1:] for payload in payloads])

@@ -43,9 +43,9 @@ class Asked(MemoryJournal):
         self.asked.add(("anybody", "expired"))
         return await super().expired_workers()
 
-    async def save_snapshot(self, run_id: RunId, *args: object) -> None:
+    async def take_snapshot(self, run_id: RunId, *args: object) -> int:
         self.asked.add(("anybody", "snapshot"))
-        await super().save_snapshot(run_id, *args)  # type: ignore[arg-type]
+        return await super().take_snapshot(run_id, *args)  # type: ignore[arg-type]
 
 
 def node(journal: Asked, name: str, without: set[str]) -> ChildSpec:

@@ -10,7 +10,7 @@ import continuum
 from continuum.engine.compact import CompactHistory
 from continuum.engine.events import Event, EventType
 from continuum.engine.execution import Execution
-from continuum.journal.compact_codec import pack_snapshot, unpack_snapshot
+from continuum.journal.snapshot_codec import pack_snapshot, unpack_snapshot
 from tests.unit.engine.activities import echo
 from tests.unit.engine.driver import STARTED_AT, Driver, new_execution
 

@@ -33,6 +33,7 @@ from continuum.journal.port import (
     RunRow,
     RunWrite,
     Started,
+    StoredHistory,
     Topic,
     Worker,
 )
@@ -41,10 +42,10 @@ from continuum.journal.postgres.commit import commit
 from continuum.journal.postgres.database import Database
 from continuum.journal.postgres.listening import listen
 from continuum.journal.postgres.reading import query_rows, run_row
+from continuum.journal.postgres.snapshots import load, load_compact, take_snapshot
 from continuum.journal.postgres.statements import statements_for
 from continuum.journal.postgres.tasks import PostgresTasks, held
 from continuum.journal.postgres.versions import PostgresVersions
-from continuum.journal.snapshot_codec import SNAPSHOT_FORMAT, pack_snapshot, unpack_snapshot
 
 
 class PostgresJournal(PostgresTasks, PostgresVersions):
@@ -206,31 +207,13 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         return None if due is None else int(due)
 
     async def load(self, run_ids: Sequence[RunId]) -> dict[RunId, list[Event]]:
-        """Two statements: snapshots, then the events after them."""
-        histories: dict[RunId, list[Event]] = {run_id: [] for run_id in run_ids}
-        for run_id, count, payload in await self._database.fetch(
-            "snapshots", (arrays.uuids(run_ids), SNAPSHOT_FORMAT)
-        ):
-            histories[run_id] = unpack_snapshot(payload, count) or []
-        broken: set[str] = set()
-        known = arrays.integers([len(events) for events in histories.values()])
-        for run_id, seq, type, at, payload in await self._database.fetch(
-            "load", (arrays.uuids(list(histories)), known)
-        ):
-            if run_id in broken:
-                continue
-            try:
-                body = unpack_body(payload)
-            except CorruptBody:
-                broken.add(run_id)
-                seq, body = -1, ()
-            histories[run_id].append(Event(seq, type, at, body))
-        return histories
+        return await load(self._database, dict.fromkeys(run_ids, 0))
 
-    async def save_snapshot(self, run_id: RunId, events: Sequence[Event]) -> None:
-        payload = pack_snapshot(events)
-        if payload is not None:
-            await self._database.fetch("save_snapshot", (run_id, SNAPSHOT_FORMAT, len(events), payload))
+    async def load_compact(self, runs: Sequence[tuple[RunId, str]]) -> dict[RunId, StoredHistory]:
+        return await load_compact(self._database, runs)
+
+    async def take_snapshot(self, run_id: RunId, version: str, first: int) -> int:
+        return await take_snapshot(self._database, run_id, version, first)
 
     async def commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
         return await commit(self._database, worker, batch, writes)

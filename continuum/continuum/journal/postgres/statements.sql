@@ -119,13 +119,18 @@ JOIN {schema}.events e ON e.run_id = wanted.run_id AND e.seq >= wanted.known
 ORDER BY e.run_id, e.seq
 
 -- name: snapshots
-SELECT run_id::text, events, payload FROM {schema}.snapshots WHERE run_id = ANY (%s) AND format = %s
+SELECT s.run_id::text, s.first_seq, s.events, s.payload FROM unnest(%s, %s) AS wanted (run_id, version)
+JOIN {schema}.snapshots s ON s.run_id = wanted.run_id AND s.version = wanted.version
+WHERE s.format = %s ORDER BY s.run_id, s.first_seq
 
 -- name: save_snapshot
-INSERT INTO {schema}.snapshots (run_id, format, events, payload) VALUES (%s, %s, %s, %s)
-ON CONFLICT (run_id) DO UPDATE SET format = excluded.format, events = excluded.events, payload = excluded.payload,
-    taken_at = now()
-WHERE snapshots.events < excluded.events
+WITH saved AS (
+    INSERT INTO {schema}.snapshots (run_id, first_seq, events, format, version, payload) VALUES (%s, %s, %s, %s, %s, %s)
+    ON CONFLICT (run_id, first_seq) DO UPDATE SET events = excluded.events, format = excluded.format,
+        version = excluded.version, payload = excluded.payload, taken_at = now()
+)
+-- Parts of other code, and those that this one takes the place of.
+DELETE FROM {schema}.snapshots WHERE run_id = %s AND (first_seq > %s OR version <> %s AND first_seq <> %s)
 
 -- name: commit
 SELECT (extract(epoch FROM at) * 1000000)::bigint, rejected::text[]
