@@ -1,8 +1,8 @@
 """Drives one execution in memory as the run actor does: answers, timers, signals, crashes.
 
-`Driver` plays the outside: it runs the functions of scheduled activities, fires timers
-in due order on a clock of its own and hands out signals; with a seed it draws what
-happens next. `resume_exactly` cuts a history anywhere and gives the rest of the answers
+`Driver` plays the outside: it runs the functions of scheduled activities, takes children to
+their end, fires timers in due order on a clock of its own and hands out signals; with a seed it
+draws what happens next. `resume_exactly` cuts a history anywhere and gives the rest of the answers
 in their order to a fresh execution.
 """
 
@@ -10,25 +10,36 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
+from continuum import Workflow
 from continuum.activity import defined_activities
+from continuum.effects import RunInfo
 from continuum.engine.events import COMMANDS, Event, EventType
 from continuum.engine.execution import Execution, PendingActivity
-from continuum.engine.outcome import Completed, Failed, Outcome
+from continuum.engine.ids import RunId
+from continuum.engine.outcome import Blocked, Cancelled, Completed, Continued, Failed, Outcome
+from continuum.engine.pending import PendingChild
 from continuum.engine.retry import backoff_delay, exception_name, wants_retry
-from continuum.journal.codec import encode
+from continuum.journal.codec import decode, encode
 
 Program: TypeAlias = Callable[[], Coroutine[Any, Any, Any]]
 STARTED_AT = 1_700_000_000_000_000
 SECOND = 1_000_000
+RUN_ID = RunId("01900000-0000-7000-8000-000000000001")
 # What is due later than this waits until nothing else can happen.
 PATIENCE = 7 * 86_400 * SECOND
 
 
-def new_execution() -> Execution:
+def new_execution(
+    definition: Workflow[..., Any] | None = None, *, run_id: RunId = RUN_ID, depth: int = 0
+) -> Execution:
     """Return an execution whose randomness depends on the position in its history alone."""
-    execution = Execution(None, lambda size: random.Random(execution.events_written).randbytes(size))
+    info = RunInfo(run_id, definition.name if definition else "driven", "1", "default", 1)
+    execution = Execution(
+        info, lambda size: random.Random(execution.events_written).randbytes(size), definition, depth
+    )
     return execution
 
 
@@ -50,8 +61,15 @@ class Driver:
         signals: Iterable[tuple[str, object]] = (),
         history: Sequence[Event] = (),
         cancel_at: int | None = None,
+        definition: Workflow[..., Any] | None = None,
+        run_id: RunId = RUN_ID,
+        depth: int = 0,
     ) -> None:
-        self.execution = new_execution()
+        self.execution = new_execution(definition, run_id=run_id, depth=depth)
+        # What the run told others: children it started, asked to stop, values it published.
+        self.children: list[PendingChild] = []
+        self.stopped: list[RunId] = []
+        self.cells: list[tuple[str, object]] = []
         self.history = list(history)
         self.executed: list[str] = []
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
@@ -111,6 +129,7 @@ class Driver:
             choices.append(lambda: self._perform(self._started.pop(index)))
         if self._signals:
             choices.append(lambda: self.signal(*self._signals.pop(0)))
+        choices += [partial(self.run_child, child) for child in self.live_children]
         due = self.execution.next_due()
         if due is not None and (not choices or due - self.now < PATIENCE):
             choices.append(self._pass_time)
@@ -122,8 +141,31 @@ class Driver:
     def signal(self, name: str, value: object) -> None:
         self.apply(EventType.SIGNAL_RECEIVED, (name, encode(value), None))
 
-    def cancel(self) -> bool:
-        return self.apply(EventType.CANCEL_REQUESTED, ())
+    def cancel(self, *, by_parent: bool = False) -> bool:
+        return self.apply(EventType.CANCEL_REQUESTED, ("parent",) if by_parent else ())
+
+    @property
+    def live_children(self) -> list[PendingChild]:
+        """The children that the run has not heard the end of."""
+        return list((self.execution.children or {}).values())
+
+    def run_child(self, child: PendingChild) -> bool:
+        """Take a child and its successors to their end, each from its start, and tell the run."""
+        if child.stopping:
+            return self.apply(EventType.CHILD_CANCELLED, (child.seq,))
+        definition, input, run_id = child.definition, child.input, child.run_id
+        while True:
+            args, kwargs = definition.arguments.decode_call(input)
+            driver = Driver(
+                partial(definition.fn, *args, **kwargs),
+                definition=definition,
+                run_id=run_id,
+                depth=self.execution.depth + 1,
+            )
+            outcome = driver.run()
+            if not isinstance(outcome, Continued):
+                return self.apply(*_end_of(child, outcome))
+            input, run_id = outcome.input, outcome.run_id
 
     def advance(self, seconds: float) -> None:
         """Let time pass, and everything due meanwhile happen."""
@@ -145,6 +187,11 @@ class Driver:
         self.history += self.execution.take_log()
         self._started += self.execution.take_opened()
         self._started = [activity for activity in self._started if activity.seq in self.execution.pending]
+        announced = self.execution.take_announced()
+        if announced is not None:
+            self.children += announced.children
+            self.stopped += [run_id for _, run_id in announced.cancels]
+            self.cells += [(name, decode(value)) for _, name, value in announced.cells]
 
     def _resume(self, replayed: int) -> None:
         opened = self.execution.take_opened()
@@ -155,6 +202,7 @@ class Driver:
             if activity.seq < replayed:
                 self.apply(EventType.ACTIVITY_CRASHED, (activity.seq, activity.crashes + 1))
             self._started.append(activity)
+        self._collect()
 
     def _pass_time(self) -> None:
         due = self.execution.next_due()
@@ -195,24 +243,38 @@ class Driver:
             self.apply(failed, (activity.seq, kind, text, "", activity.attempt))
 
 
+def _end_of(child: PendingChild, outcome: Outcome) -> tuple[EventType, tuple[Any, ...]]:
+    match outcome:
+        case Completed(value):
+            return EventType.CHILD_COMPLETED, (child.seq, child.definition.encode_result(value))
+        case Failed(error):
+            return EventType.CHILD_FAILED, (child.seq, exception_name(type(error)), str(error), "")
+        case Cancelled():
+            return EventType.CHILD_CANCELLED, (child.seq,)
+        case Continued() | Blocked():
+            raise AssertionError(f"a child cannot end like this: {outcome}")
+
+
 def call_of(scheduled: Event) -> tuple[str, tuple[Any, ...]]:
     """Return the name and arguments of a journaled call."""
     definition = defined_activities()[scheduled.body[0]]
     return definition.name, tuple(definition.arguments.decode_call(scheduled.body[3])[0])
 
 
-def replay(program: Program, history: Sequence[Event]) -> Execution:
+def replay(
+    program: Program, history: Sequence[Event], definition: Workflow[..., Any] | None = None
+) -> Execution:
     """Return an execution that has gone over `history`."""
-    execution = new_execution()
+    execution = new_execution(definition)
     execution.begin(program(), history, started_at=STARTED_AT, now=history[-1].at if history else STARTED_AT)
     return execution
 
 
 def resume_exactly(
-    program: Program, history: Sequence[Event], cut: int
+    program: Program, history: Sequence[Event], cut: int, definition: Workflow[..., Any] | None = None
 ) -> tuple[Outcome | None, list[Event]]:
     """Lose everything after `cut`, give the same answers again, and return outcome and history."""
-    execution = replay(program, history[:cut])
+    execution = replay(program, history[:cut], definition)
     again = [*history[:cut], *execution.take_log()]
     for event in history[cut:]:
         if event.type not in COMMANDS:
@@ -224,6 +286,6 @@ def resume_exactly(
 def assert_same_from_every_prefix(program: Program, driver: Driver) -> None:
     """A crash after any event leads to the same history and the same end."""
     for cut in range(len(driver.history) + 1):
-        outcome, history = resume_exactly(program, driver.history, cut)
+        outcome, history = resume_exactly(program, driver.history, cut, driver.execution.definition)
         assert history == driver.history, f"cut at {cut}"
         assert told(outcome) == told(driver.outcome), f"cut at {cut}"
