@@ -132,8 +132,35 @@ BEGIN
 END
 $$;
 
+-- Lock the live children that go with runs that have ended: all but the abandoned by force, else as their close
+-- policies say. The children of one that continued as new are its successor's.
+CREATE FUNCTION {schema}.lock_children(p_ended uuid[], p_force boolean) RETURNS uuid[]
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_locked uuid[] := '{}';
+    v_more uuid[];
+BEGIN
+    LOOP
+        -- Again until there are no more: one may continue as new while we wait for its lock.
+        v_more := ARRAY(
+            SELECT c.id FROM unnest(p_ended) AS e (id)
+            JOIN {schema}.runs p ON p.id = e.id AND p.has_children AND p.continued_to IS NULL
+            JOIN {schema}.runs c ON c.parent_id = p.id AND c.state <= 3 AND CASE
+                WHEN p_force THEN c.close_policy < 3
+                ELSE c.close_policy = 2 OR (c.close_policy = 1 AND p.state = 6) END
+            EXCEPT SELECT l.id FROM unnest(v_locked) AS l (id));
+        EXIT WHEN cardinality(v_more) = 0;
+        PERFORM FROM {schema}.runs c WHERE c.id = ANY (v_more) ORDER BY c.depth, c.id FOR NO KEY UPDATE;
+        v_locked := v_locked || v_more;
+    END LOOP;
+    RETURN v_locked;
+END
+$$;
+
 -- What follows from the end of runs, once their rows say it: their parents hear of it, and their children are asked
--- to stop as their close policies say. The children of one that continued as new are its successor's.
+-- to stop as their close policies say.
 CREATE FUNCTION {schema}.conclude(p_ended uuid[], p_done_topic text, p_work_topic text, p_wake_topic text)
 RETURNS void
 LANGUAGE plpgsql
@@ -142,8 +169,6 @@ AS $$
 DECLARE
     v_ended uuid[] := p_ended;
     v_mailed uuid[];
-    v_asked uuid[];
-    v_more uuid[];
 BEGIN
     WHILE cardinality(v_ended) > 0 LOOP
         WITH mailed AS (
@@ -161,21 +186,8 @@ BEGIN
             PERFORM {schema}.rouse(v_mailed, p_work_topic, p_wake_topic);
         END IF;
 
-        v_asked := '{}';
-        LOOP
-            -- Again until there are no more: one may have continued as new while we waited for its lock.
-            SELECT coalesce(array_agg(l.id), '{}') INTO v_more FROM (
-                SELECT c.id FROM unnest(v_ended) AS e (id)
-                JOIN {schema}.runs p ON p.id = e.id AND p.has_children AND p.continued_to IS NULL
-                JOIN {schema}.runs c ON c.parent_id = p.id AND c.state <= 3
-                 AND (c.close_policy = 2 OR (c.close_policy = 1 AND p.state = 6))
-                WHERE c.id <> ALL (v_asked)
-                ORDER BY c.depth, c.id FOR NO KEY UPDATE OF c
-            ) l;
-            EXIT WHEN cardinality(v_more) = 0;
-            v_asked := v_asked || v_more;
-        END LOOP;
-        v_ended := {schema}.ask_to_stop(v_asked, 'parent', p_done_topic, p_work_topic, p_wake_topic);
+        v_ended := {schema}.ask_to_stop(
+            {schema}.lock_children(v_ended, false), 'parent', p_done_topic, p_work_topic, p_wake_topic);
     END LOOP;
 END
 $$;
@@ -274,7 +286,9 @@ BEGIN
             UPDATE {schema}.runs c SET parent_id = s.id, parent_seq = NULL
             FROM unnest(p_more.s_run, p_more.s_id) AS s (run, id)
             WHERE c.parent_id = s.run AND c.state <= 3 AND s.run = ANY (p_held);
-            EXIT WHEN NOT FOUND;
+            EXIT WHEN NOT EXISTS (SELECT FROM unnest(p_more.s_run) AS s (run)
+                                  JOIN {schema}.runs c ON c.parent_id = s.run AND c.state <= 3
+                                  WHERE s.run = ANY (p_held));
         END LOOP;
         PERFORM {schema}.hint(p_work_topic, '{}');
     END IF;
@@ -797,13 +811,9 @@ BEGIN
         SET state = 6, owner = NULL, due_at = NULL, token = nextval('{schema}.fencing_token'),
             reason = CASE WHEN r.id <> v_run THEN 'parent_cancelled' END,
             updated_at = clock_timestamp(), completed_at = clock_timestamp()
-        WHERE r.id = ANY (v_ending);
+        WHERE r.id = ANY (v_ending) AND r.state <= 3;
         v_ended := v_ended || v_ending;
-        SELECT coalesce(array_agg(l.id), '{}') INTO v_ending FROM (
-            SELECT c.id FROM unnest(v_ending) AS e (id)
-            JOIN {schema}.runs c ON c.parent_id = e.id AND c.state <= 3 AND c.close_policy < 3
-            ORDER BY c.depth, c.id FOR NO KEY UPDATE OF c
-        ) l;
+        v_ending := {schema}.lock_children(v_ending, true);
     END LOOP;
     DELETE FROM {schema}.tasks t WHERE t.run_id = ANY (v_ended);
     PERFORM {schema}.conclude(ARRAY[v_run], p_done_topic, p_work_topic, p_wake_topic);

@@ -6,17 +6,10 @@ A memory journal has no such moments: each of its methods is one step.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, LiteralString
 
-import psycopg
 import pytest
-from psycopg.sql import SQL, Identifier
 
 from continuum.journal.port import Freed, LeaseLost, Posted, RunState
-from continuum.journal.postgres import PostgresJournal
 from tests.contract.builders import (
     begin,
     claim,
@@ -30,44 +23,10 @@ from tests.contract.builders import (
     signal,
     sleep_until,
     take_tasks,
-    until,
     worker_of,
     write,
 )
-from tests.contract.lock_watch import waiting_for_locks
-
-
-@dataclass
-class Meeting:
-    """A journal, and a transaction beside it that the test holds open."""
-
-    journal: PostgresJournal
-    dsn: str
-    schema: str
-    other: psycopg.AsyncConnection[Any]
-
-    async def hold(self, statement: LiteralString, *parameters: object) -> None:
-        """Do something in the other transaction, and leave it open."""
-        await self.other.execute(SQL(statement).format(schema=Identifier(self.schema)), parameters)
-
-    async def waiting(self, number: int) -> None:
-        """Return once so many of the journal's statements wait for a lock."""
-        await until(lambda: waiting_for_locks(self.dsn, self.schema, number))
-
-
-@asynccontextmanager
-async def meeting(dsn: str, schema: str) -> AsyncIterator[Meeting]:
-    """Yield a journal with a second transaction beside it."""
-    journal = PostgresJournal(dsn, schema=schema)
-    await journal.open()
-    try:
-        async with await psycopg.AsyncConnection.connect(dsn) as other:
-            yield Meeting(journal, dsn, schema, other)
-    finally:
-        await journal.close()
-
-
-LOCK_RUN: LiteralString = "select from {schema}.runs where id = %s for update"
+from tests.contract.meetings import LOCK_RUN, meeting
 
 
 async def test_p8_a_retirement_waits_for_the_write_in_flight(

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
+from continuum.engine.events import Event, EventType
+from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.journal.event_codec import pack_body
+from continuum.journal.port import InboxKind, Loaded, Post, Posted, RunWrite, Worker
+from continuum.journal.postgres import PostgresJournal
 from continuum_migrations import (
     InvalidSchemaName,
     MigrationChanged,
@@ -22,6 +27,7 @@ from continuum_migrations import (
     migrate,
     runner,
 )
+from continuum_migrations.files import read_migrations
 
 FIRST = "create table {schema}.first (id int primary key, extra jsonb default '{}');"
 SECOND = "create table {schema}.second (id int); insert into {schema}.second values (1); select 100 % 7;"
@@ -170,3 +176,81 @@ def test_an_existing_schema_needs_no_right_to_create_one(dsn: str, empty_name: s
         finally:
             admin.execute(SQL("drop owned by {}").format(Identifier(role)))
             admin.execute(SQL("drop role {}").format(Identifier(role)))
+
+
+def test_runs_that_lived_before_there_were_families_go_on(dsn: str, empty_name: str, tmp_path: Path) -> None:
+    """A schema of the second version, with runs in every state, brought up to this code."""
+    for migration in read_migrations()[:2]:
+        (tmp_path / f"{migration.version:04}_{migration.name}.sql").write_text(migration.sql)
+    assert asyncio.run(migrate(dsn, empty_name, source=tmp_path)) == [1, 2]
+    ids = [f"00000000-0000-4000-8000-00000000000{number}" for number in range(6)]
+    owned, fresh, due, waiting, blocked, ended = (RunId(each) for each in ids)
+    with psycopg.connect(dsn) as old:
+
+        def execute(statement: LiteralString, *parameters: object) -> None:
+            old.execute(SQL(statement).format(schema=Identifier(empty_name)), parameters)
+
+        execute(
+            "insert into {schema}.workers (node, role, pid, expires_at) "
+            "values ('north', 'run_host', 1, now() + interval '1 hour')"
+        )
+        for run_id, state, version in zip(
+            ids, (1, 1, 2, 2, 3, 4), ("1", None, "1", "1", "1", "1"), strict=True
+        ):
+            execute(
+                "insert into {schema}.runs (id, workflow, namespace, input, state, version) "
+                "values (%s, 'orders', 'default', '', %s, %s)",
+                run_id,
+                state,
+                version,
+            )
+        execute(
+            "update {schema}.runs set owner = 1, token = nextval('{schema}.fencing_token') where id = %s",
+            owned,
+        )
+        execute("update {schema}.runs set due_at = now() where id = any (%s::uuid[])", [fresh, due])
+        execute(
+            "insert into {schema}.events (run_id, seq, type, at, payload) values (%s, 0, 9, now(), %s)",
+            owned,
+            pack_body(("before",)),
+        )
+        execute(
+            "insert into {schema}.inbox (run_id, kind, name, payload) values (%s, 1, 'review', %s)",
+            owned,
+            pack_body((b"yes",)),
+        )
+    assert asyncio.run(migrate(dsn, empty_name))[0] == 3
+
+    async def go_on(journal: PostgresJournal) -> None:
+        owner = Worker(WorkerId(1), NodeId("north"))
+        (mail,) = await journal.inbox(owner, None)
+        assert mail.body == (b"yes",)
+        write = RunWrite(owned, 1, [Event(1, EventType.SIDE_EFFECT, journal.now(), ("after",))], [mail.id])
+        assert (await journal.commit(owner, 1, [write])).rejected == frozenset()
+        assert [event.body for event in (await journal.load([owned]))[owned]] == [("before",), ("after",)]
+
+        heir = await journal.register_worker(NodeId("south"), "run_host", 2, 60.0)
+        claimed = await journal.claim(heir, [Loaded("orders", "1")], 10)
+        assert {(run.id, run.version, run.parent, run.depth, run.root) for run in claimed} == {
+            (fresh, "1", None, 0, fresh),
+            (due, "1", None, 0, due),
+        }
+        assert await journal.post([Post(waiting, InboxKind.SIGNAL, "review", (b"v",), "d")]) == [
+            Posted.ACCEPTED
+        ]
+        assert await journal.unblock(["orders"]) == 1
+        again = await journal.claim(heir, [Loaded("orders", "1")], 10)
+        assert {run.id for run in again} == {waiting, blocked}
+        assert await journal.force_cancel(owned) is Posted.ACCEPTED
+        assert await journal.force_cancel(ended) is Posted.TERMINAL
+        assert [row.open_runs for row in await journal.versions()] == [4]
+
+    async def main() -> None:
+        journal = PostgresJournal(dsn, schema=empty_name)
+        await journal.open()
+        try:
+            await go_on(journal)
+        finally:
+            await journal.close()
+
+    asyncio.run(main())
