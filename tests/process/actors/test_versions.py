@@ -46,7 +46,7 @@ def deploy(tmp_path: Path) -> Iterator[Deploy]:
 
     def deployed(text: str, **options: object) -> Flow:
         given = "".join(f", {name}={value!r}" for name, value in options.items())
-        flow: Flow = module_of(text.replace('versions.order"', f'versions.order"{given}'), tmp_path).order
+        flow: Flow = module_of(text.replace('")\nasync', f'"{given})\nasync'), tmp_path).order
         return flow
 
     yield deployed
@@ -141,13 +141,15 @@ async def test_a_run_whose_code_waits_is_not_taken_up_by_other_code(
 ) -> None:
     """Not even by code that would do the same."""
     before, after = deploy(FIRST, on_change="wait"), deploy(REWORDED, on_change="wait")
+    less_strict = [deploy(text.replace("versions.order", "versions.control")) for text in (FIRST, REWORDED)]
     async with stage(dsn, schema) as on:
         run = await parked_under(on, before)
-        async with on.alone(after):
-            await run.signal(verdict, "yes")
-            other = await on.client.start(after, 2)
-            await other.signal(verdict, "yes")
-            await other.result(DEADLINE_S)
+        control = await parked_under(on, less_strict[0])
+        await run.signal(verdict, "yes")
+        await control.signal(verdict, "yes")
+        async with on.alone(after, less_strict[1]):
+            # Others are given time to come first; once it is over for one it is over for both.
+            assert await control.result(DEADLINE_S) == SHIPPED
             assert await version_of(on, run) == before.version_hash
             assert await on.journal.refusals(RunId(run.id)) == []
         await on.tree(before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from continuum import Workflow, activity, workflow
+from continuum.versions.normal_form import NormalForm
 from tests.unit.versions.written_modules import module_of
 
 FLOW = '''
@@ -186,6 +188,17 @@ async def odd_flow(number: int) -> bool:
 @activity(name="content.touch")
 async def touch() -> None:
     """Touch."""
+
+
+def test_where_the_text_of_an_f_string_is_cut_means_nothing() -> None:
+    """Pythons cut it in different places."""
+    hole = ast.FormattedValue(ast.Name("x", ast.Load()), -1)
+    cut = ast.JoinedStr([ast.Constant("a"), ast.Constant("b"), hole, ast.Constant("")])
+    whole = ast.JoinedStr([ast.Constant("ab"), hole])
+    forms = NormalForm(), NormalForm()
+    for form, tree in zip(forms, (cut, whole), strict=True):
+        form.write(tree)
+    assert forms[0].parts == forms[1].parts
 
 
 def without_source(text: str) -> Workflow[..., Any]:
