@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from continuum import connect
+from continuum import Signal, connect
 from continuum.cli.values import address, to_json
 from continuum.engine.ids import NodeId
 from continuum.journal.facts import NodeFacts
@@ -111,6 +111,47 @@ def test_a_signal_with_a_delivery_id_arrives_once(cli: CommandLine) -> None:
         assert [row.name for row in await journal.inbox(node.worker, None)] == ["review"]
 
     on_journal(cli, look)
+
+
+def test_a_signal_that_the_run_does_not_take_is_one_line_and_one(cli: CommandLine) -> None:
+    """SIG1, from a sender that has no code."""
+    on_journal(cli, lambda journal: Ending(journal).declare(Signal("review", int)))
+    run_id = started(cli)
+    for name, value, message in (
+        ("reveiw", "1", f"run {run_id} takes no signal 'reveiw'; it takes review"),
+        ("review", '"1"', "signal review: expected int, got str"),
+    ):
+        outcome = cli("signal", run_id, name, value)
+        assert (outcome.code, outcome.out, outcome.err) == (1, "", f"continuum: {message}\n")
+    assert cli("signal", run_id, "review", "1").code == 0
+
+
+def test_what_a_run_published_is_read_without_any_node(cli: CommandLine) -> None:
+    run_id = started(cli)
+    on_journal(cli, lambda journal: Ending(journal).publish(run_id, progress={"done": 3}))
+    assert cli("runs", "read", run_id, "progress").json == {"done": 3}
+    assert cli("runs", "read", run_id, "progress", "--json").out == '{"done": 3}\n'
+    missing = cli("runs", "read", run_id, "other")
+    assert (missing.code, missing.out, missing.err.count("\n")) == (1, "", 1)
+
+
+def test_lineage_is_shown_and_children_are_listed(cli: CommandLine) -> None:
+    run_id = started(cli)
+    made: dict[str, str] = {}
+
+    async def work(journal: PostgresJournal) -> None:
+        node = Ending(journal)
+        made["child"] = await node.bear(run_id)
+        made["next"] = await node.continue_as_new(run_id)
+        await node.complete(made["next"], "hello")
+
+    on_journal(cli, work)
+    assert f"\ncontinued_to\t{made['next']}\n" in cli("runs", "show", run_id).out
+    assert f"\ncontinued_from\t{run_id}\n" in cli("runs", "show", made["next"]).out
+    # Its children moved to the run that goes on with its work.
+    listed = cli("runs", "list", "--parent", made["next"], "--json").json
+    assert [entry["id"] for entry in listed["entries"]] == [made["child"]]
+    assert cli("result", run_id, "--timeout", "30").out == '"hello"\n'
 
 
 def test_attributes_are_merged_and_found(cli: CommandLine) -> None:
