@@ -64,9 +64,11 @@ async def decide(order_id: str, verdict: Verdict, client: Shop) -> dict[str, str
 
 @app.get("/orders/{order_id}")
 async def look(order_id: str, client: Shop) -> dict[str, Any]:
-    """Show how far an order is."""
+    """Show how far an order is, also while no server executes it."""
+    handle = run_of(client, order_id)
     try:
-        run = await run_of(client, order_id).get()
+        run = await handle.get()
     except RunNotFound as error:
         raise HTTPException(404, f"there is no order {order_id}") from error
-    return {"order": order_id, "run": run.id, "state": run.state, "result": run.result}
+    progress = await handle.read("progress", str, default=None)
+    return {"order": order_id, "state": run.state, "progress": progress, "result": run.result}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from continuum import Retry, Signal, activity, saga, sleep, workflow
+from continuum import Retry, Signal, activity, publish, saga, sleep, workflow
 
 Verdict = Literal["approved", "rejected"]
 
@@ -37,8 +37,10 @@ async def process_order(order: Order) -> str:
     async with saga() as undo:
         payment = await charge(order)
         undo.add(refund, payment)
+        publish("progress", "in review")
         if await review.wait(timeout=timedelta(hours=24), default="approved") == "rejected":
             await undo.compensate()
             return f"refunded {payment}"
+        publish("progress", "in the warehouse")
         await sleep(0.5)
         return await ship(order)

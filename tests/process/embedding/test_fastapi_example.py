@@ -38,13 +38,15 @@ async def test_an_order_survives_the_death_of_the_server_in_the_middle_of_it(
     with web_shop(database, unused_port) as shop:
         await shop.until_serving()
         placed = await shop.answer("POST", "/orders", json=ORDER)
-        await shop.until_state("o1", "suspended")
+        said = await shop.until_state("o1", "suspended")
+        assert said["progress"] == "in review"
         shop.kill()
     with web_shop(database, unused_port) as shop:
         await shop.until_serving()
         await shop.answer("POST", "/orders/o1/review", params={"verdict": "approved"})
         said = await shop.until_state("o1", "completed")
         assert said["result"] == "parcel-o1"
+        assert said["progress"] == "in the warehouse"
         assert await shop.terminate() in (0, -15)
     async with continuum.connect(database) as client:
         types = [event.type for event in await client.history(placed["run"])]
