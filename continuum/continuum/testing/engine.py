@@ -70,8 +70,13 @@ class Engine:
             tree = self._tree
             assert tree is not None, "somebody has run it"
             await tree.settle(patience)
-            if self._dying is None and self._tree is tree:
+            if self._dying is not None or self._tree is not tree:
+                continue
+            due = self._clock.next_due()
+            if due is None or due > self._clock.microseconds():
                 return
+            # Arranged for now or before: a run was taken up whose timer is overdue.
+            self._clock.move_to(due)
 
     async def next_due(self) -> int | None:
         """Return the next moment in which something is to happen by itself."""

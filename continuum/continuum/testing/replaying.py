@@ -17,6 +17,7 @@ from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
 from continuum.engine.messages import asked_for
 from continuum.engine.outcome import Blocked, Cancelled, Completed, Continued, Failed, Outcome
+from continuum.errors import DurableTermError
 from continuum.testing.histories import History
 from continuum.testing.waiting import waits_of
 from continuum.workflow import Workflow
@@ -77,7 +78,10 @@ def replay(
     """
     start = history.beginning
     data = start.input if input is None else workflow.arguments.encode_call(input, {})
-    args, kwargs = workflow.arguments.decode_call(data)
+    try:
+        args, kwargs = workflow.arguments.decode_call(data)
+    except DurableTermError as error:
+        return Replayed("drifted", reason=f"the code cannot read its input: {error}")
     info = RunInfo(
         RunId(start.run_id),
         start.workflow,

@@ -1,0 +1,114 @@
+"""Workflows that the tests of the testing kit run."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+
+import continuum
+from continuum import ActivityError, Retry, Signal, activity, workflow
+
+review = Signal("review", str)
+
+
+class Declined(Exception):
+    """What a bank says."""
+
+
+@activity(name="testing_charge", retry=Retry(max_attempts=4, base=10.0, backoff="exponential", jitter=0.0))
+async def charge(order: str, amount: int) -> str:
+    """Charge an order."""
+    return f"payment-{order}-{amount}"
+
+
+@activity(name="testing_ship", idempotency_key="ship:{order}")
+def ship(order: str) -> str:
+    """Ship an order; in a thread."""
+    return f"track-{order}"
+
+
+@activity(name="testing_pack", queue="packing")
+async def pack(order: str) -> int:
+    """Pack an order, by way of a queue."""
+    return len(order)
+
+
+@activity(name="testing_refund")
+async def refund(payment: str) -> None:
+    """Give a payment back."""
+
+
+@activity(name="testing_stuck", timeout=30.0)
+async def stuck() -> None:
+    """Wait for what never comes."""
+    await asyncio.Event().wait()
+
+
+@activity(name="testing_isolated", executor="process")
+def isolated(number: int) -> int:
+    """Count in a process of its own, were there one."""
+    return number + 1
+
+
+@workflow(name="testing_order")
+async def order_flow(order: str) -> str:
+    """Charge, wait a day for a verdict, ship or refund."""
+    payment = await charge(order, 5)
+    try:
+        verdict = await review.wait(timeout=timedelta(hours=24))
+    except TimeoutError:
+        verdict = "approved"
+    if verdict == "rejected":
+        await refund(payment)
+        return "rejected"
+    packed, tracked = await asyncio.gather(pack(order), ship(order))
+    return f"{tracked} {packed}"
+
+
+@workflow(name="testing_stuck_flow")
+async def stuck_flow() -> str:
+    """Say how an activity ended that waits for ever."""
+    try:
+        await stuck()
+    except ActivityError as error:
+        return error.type
+    return "came back"
+
+
+@workflow(name="testing_sleeper")
+async def sleeper(until: datetime) -> list[float]:
+    """Sleep in two ways and say how long it took."""
+    begun = continuum.now()
+    await continuum.sleep(60)
+    rested = continuum.now()
+    await continuum.sleep_until(until)
+    return [(rested - begun).total_seconds(), (continuum.now() - rested).total_seconds()]
+
+
+@workflow(name="testing_values")
+async def values() -> list[str]:
+    """Draw and read what differs from day to day."""
+    drawn = [str(continuum.now()), str(continuum.uuid4()), str(continuum.random())]
+    await continuum.sleep(1)
+    return drawn
+
+
+@workflow(name="testing_parent")
+async def parent(order: str) -> str:
+    """Have a child do it."""
+    return "child: " + await order_flow(order)
+
+
+@workflow(name="testing_countdown")
+async def countdown(left: int) -> str:
+    """Go on as a new run, an hour each, until nothing is left."""
+    await continuum.sleep(timedelta(hours=1))
+    if left:
+        continuum.continue_as_new(left - 1)
+    return "over"
+
+
+@workflow(name="testing_isolating")
+async def isolating() -> int:
+    """Use a process of its own."""
+    return await isolated(1)

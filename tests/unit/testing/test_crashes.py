@@ -1,0 +1,240 @@
+"""`crash_everywhere`: a test survives any death of the engine, or says which one it does not survive."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import count
+
+import pytest
+
+from continuum import ActivityError, activity, workflow
+from continuum.errors import InvalidOption
+from continuum.testing import CrashFound, Environment, StillWaiting, crash_everywhere, env
+from continuum.testing.crashes import SEED_VARIABLE
+from tests.unit.testing import flows
+
+charged: list[str] = []
+executions: Iterator[int] = count()
+
+
+@pytest.fixture(autouse=True)
+def no_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SEED_VARIABLE, raising=False)
+
+
+@activity(name="testing_charge_twice")
+async def charge_carelessly(order: str) -> None:
+    """Charge, without a thought for having done it before."""
+    charged.append(order)
+
+
+@activity(name="testing_charge_once", at_most_once=True)
+async def charge_once(order: str) -> None:
+    """Charge, and never again."""
+    charged.append(order)
+
+
+@workflow(name="testing_careless")
+async def careless(order: str) -> None:
+    """Charge with an activity that is not idempotent."""
+    await charge_carelessly(order)
+
+
+@workflow(name="testing_careful")
+async def careful(order: str) -> str:
+    """Charge at most once, and say if nobody knows whether it was done."""
+    try:
+        await charge_once(order)
+    except ActivityError as error:
+        return error.type
+    return "charged"
+
+
+@workflow(name="testing_unrepeatable")
+async def unrepeatable() -> None:
+    """Do something else after a crash."""
+    other = next(executions) % 2  # continuum: allow CT302
+    await (flows.charge("o1", 1) if other else flows.ship("o1"))
+
+
+def test_a_test_runs_once_undisturbed_and_once_for_every_death() -> None:
+    runs: list[Environment] = []
+
+    @crash_everywhere
+    async def scenario(continuum_env: Environment) -> None:
+        runs.append(continuum_env)
+        run = await continuum_env.start(flows.order_flow, "o1")
+        await continuum_env.advance(timedelta(hours=1))
+        await run.signal(flows.review, "fine")
+        assert await run.result() == "track-o1 2"
+
+    asyncio.run(scenario())
+    points = len(runs[0].moments)
+    assert points >= 10
+    assert len(runs) > points
+    assert len({id(run) for run in runs}) == len(runs)
+
+
+def test_children_and_continued_runs_survive() -> None:
+    """CNT4: exactly one successor."""
+
+    @crash_everywhere(seeds=2)
+    async def scenario(env: Environment) -> None:
+        child = await env.start(flows.parent, "o1")
+        chain = await env.start(flows.countdown, 2)
+        await env.advance(timedelta(days=2))
+        assert await child.result() == "child: track-o1 2"
+        assert await chain.result() == "over"
+        assert len((await env.query(limit=50)).entries) == 5
+
+    asyncio.run(scenario())
+
+
+def test_an_activity_that_happens_twice_is_found() -> None:
+    @crash_everywhere
+    async def scenario(env: Environment) -> None:
+        charged.clear()
+        run = await env.start(careless, "o1")
+        await run.result()
+        assert charged == ["o1"]
+
+    with pytest.raises(CrashFound) as found:
+        asyncio.run(scenario())
+    message = str(found.value)
+    assert "fails with seed 0 when the engine is killed before a commit" in message
+    assert "activity_completed" in message
+    assert "AssertionError" in message
+    assert f"{SEED_VARIABLE}=0:{found.value.crashes[0]}" in message
+
+
+def test_the_crash_that_was_found_can_be_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[int] = []
+
+    @crash_everywhere(seeds=[3, 4])
+    async def scenario(env: Environment) -> None:
+        runs.append(1)
+        charged.clear()
+        await (await env.start(careless, "o1")).result()
+        assert charged == ["o1"]
+
+    with pytest.raises(CrashFound) as found:
+        asyncio.run(scenario())
+    runs.clear()
+    monkeypatch.setenv(SEED_VARIABLE, f"{found.value.seed}:{found.value.crashes[0]}")
+    with pytest.raises(CrashFound) as again:
+        asyncio.run(scenario())
+    assert len(runs) == 1
+    assert (again.value.seed, again.value.crashes) == (3, found.value.crashes)
+
+
+def test_an_activity_that_happens_at_most_once_does() -> None:
+    outcomes: set[str] = set()
+
+    @crash_everywhere
+    async def scenario(env: Environment) -> None:
+        charged.clear()
+        outcome = await (await env.start(careful, "o1")).result()
+        assert len(charged) == 1 or (outcome == "ProcessCrashed" and not charged)
+        outcomes.add(outcome)
+
+    asyncio.run(scenario())
+    assert outcomes == {"charged", "ProcessCrashed"}
+
+
+def test_code_that_does_something_else_after_a_crash_is_found() -> None:
+    @crash_everywhere
+    async def scenario(env: Environment) -> None:
+        global executions
+        executions = count()
+        await (await env.start(unrepeatable)).result()
+
+    with pytest.raises(CrashFound, match=r"killed after a commit .* is blocked: drift") as found:
+        asyncio.run(scenario())
+    assert isinstance(found.value.__cause__, StillWaiting)
+
+
+def test_a_test_that_fails_undisturbed_says_so() -> None:
+    @crash_everywhere
+    async def scenario(env: Environment) -> None:
+        raise AssertionError("as it is")
+
+    with pytest.raises(CrashFound, match="without any crash: AssertionError: as it is"):
+        asyncio.run(scenario())
+
+
+def test_a_test_that_hangs_after_a_crash_ends() -> None:
+    @crash_everywhere(timeout=0.05)
+    async def scenario(env: Environment) -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(CrashFound, match="TimeoutError"):
+        asyncio.run(scenario())
+
+
+def test_mocks_hold_in_every_life() -> None:
+    @crash_everywhere
+    async def scenario(env: Environment) -> None:
+        with env.mock_activity(flows.ship, lambda order: "mocked") as shipped:
+            run = await env.start(flows.order_flow, "o1")
+            assert await run.result(timeout=timedelta(days=2)) == "mocked 2"
+            assert shipped.calls
+
+    asyncio.run(scenario())
+
+
+def test_only_so_many_moments_are_tried() -> None:
+    runs: list[int] = []
+
+    @crash_everywhere(most=3)
+    async def scenario(env: Environment) -> None:
+        runs.append(1)
+        await (await env.start(careful, "o1")).result()
+
+    asyncio.run(scenario())
+    assert len(runs) <= 1 + 3 + 5
+
+
+def order_of_answers(seed: int) -> list[int]:
+    """Let ten activities run at once and return the order in which they were heard of."""
+
+    async def main() -> list[int]:
+        async with env(seed=seed) as environment:
+            run = await environment.start(crowd)
+            await run.result()
+            history = await environment.history(run.id)
+            return [e.payload["scheduled"] for e in history if e.type == "activity_completed"]
+
+    return asyncio.run(main())
+
+
+@workflow(name="testing_crowd")
+async def crowd() -> None:
+    """Ten at once."""
+    await asyncio.gather(*(flows.charge(f"o{number}", 1) for number in range(10)))
+
+
+def test_a_seed_draws_the_order_of_answers_and_repeats_it() -> None:
+    orders = [order_of_answers(seed) for seed in range(3)]
+    assert orders == [order_of_answers(seed) for seed in range(3)]
+    assert len({tuple(order) for order in orders}) == 3
+
+
+def test_it_goes_on_tests_that_take_an_environment() -> None:
+    with pytest.raises(InvalidOption, match="takes continuum_env"):
+
+        @crash_everywhere
+        async def without() -> None: ...
+
+    with pytest.raises(InvalidOption, match="async def"):
+        crash_everywhere(lambda env: None)  # type: ignore[arg-type, return-value]
+
+
+def test_what_is_no_seed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    @crash_everywhere
+    async def scenario(env: Environment) -> None: ...
+
+    monkeypatch.setenv(SEED_VARIABLE, "seven")
+    with pytest.raises(InvalidOption, match="seed:moment"):
+        asyncio.run(scenario())

@@ -1,0 +1,100 @@
+"""Paranoia: every run replayed after each of its writes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import count
+
+import pytest
+
+from continuum import workflow
+from continuum.testing import env, paranoid_default
+from tests.unit.testing import flows
+
+world: Iterator[int] = count()
+
+
+@workflow(name="testing_fickle")
+async def fickle() -> str:
+    """Do something else each time it is executed."""
+    other = next(world) % 2  # continuum: allow CT302
+    if other:
+        return await flows.ship("o1")
+    return await flows.charge("o1", 1)
+
+
+@workflow(name="testing_moody")
+async def moody() -> int:
+    """Do the same each time, and return something else."""
+    await flows.ship("o1")
+    return next(world)  # continuum: allow CT302
+
+
+def test_runs_that_replay_are_left_alone() -> None:
+    """PAR7: children and continued runs included (B13, CNT6)."""
+
+    async def main() -> None:
+        async with env(paranoid=True) as environment:
+            child = await environment.start(flows.parent, "o1")
+            chain = await environment.start(flows.countdown, 3)
+            await environment.advance(timedelta(days=2))
+            assert await child.result() == "child: track-o1 2"
+            assert await chain.result() == "over"
+
+    asyncio.run(main())
+
+
+def test_a_run_that_would_drift_is_found_at_once() -> None:
+    async def main() -> None:
+        async with env(paranoid=True) as environment:
+            await environment.start(fickle)
+            with pytest.raises(AssertionError, match="testing_fickle after one of its writes: at event 0"):
+                await environment.settle()
+
+    asyncio.run(main())
+
+
+def test_a_result_that_would_differ_is_found() -> None:
+    async def main() -> None:
+        async with env(paranoid=True) as environment:
+            await environment.start(moody)
+            with pytest.raises(AssertionError, match=r"the run returned .*, and the code returns"):
+                await environment.settle()
+
+    asyncio.run(main())
+
+
+def test_what_nobody_asked_for_is_told_at_the_end() -> None:
+    async def main() -> None:
+        async with env(paranoid=True) as environment:
+            await environment.start(fickle)
+            for _ in range(100):
+                await asyncio.sleep(0)
+
+    with pytest.raises(AssertionError, match="testing_fickle"):
+        asyncio.run(main())
+
+
+def test_without_paranoia_nothing_is_replayed() -> None:
+    async def main() -> None:
+        async with env(paranoid=False) as environment:
+            run = await environment.start(fickle)
+            assert await run.result()
+
+    asyncio.run(main())
+
+
+def test_the_environment_variable_makes_paranoid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PAR1."""
+    monkeypatch.setenv(paranoid_default.VARIABLE, "yes")
+    assert paranoid_default.paranoid_by_default()
+    monkeypatch.setenv(paranoid_default.VARIABLE, "0")
+    assert not paranoid_default.paranoid_by_default()
+    monkeypatch.delenv(paranoid_default.VARIABLE)
+    paranoid_default.turn_on()
+    try:
+        assert paranoid_default.paranoid_by_default()
+    finally:
+        paranoid_default.turn_off()
