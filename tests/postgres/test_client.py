@@ -104,7 +104,7 @@ def test_one_start_that_the_database_refuses_costs_no_neighbour(dsn: str, schema
     asyncio.run(main())
 
 
-def test_one_key_started_by_many_at_once_is_one_run(dsn: str, schema: str) -> None:
+def test_one_key_started_by_many_at_once_is_one_run(dsn: str, schema: str) -> None:  # ING1
     async def main() -> None:
         async with connect(dsn, schema=schema) as one, connect(dsn, schema=schema) as other:
             handles = await asyncio.gather(
@@ -116,7 +116,7 @@ def test_one_key_started_by_many_at_once_is_one_run(dsn: str, schema: str) -> No
     asyncio.run(main())
 
 
-def test_attributes_merged_side_by_side_are_all_there(dsn: str, schema: str) -> None:
+def test_attributes_merged_side_by_side_are_all_there(dsn: str, schema: str) -> None:  # ATR2
     async def main() -> None:
         async with connect(dsn, schema=schema) as client:
             handle = await client.start(greeting, "ann")

@@ -61,7 +61,7 @@ async def mail(client_end: Ending) -> list[tuple[InboxKind, str, Any]]:
     return [(row.kind, row.name, row.body) for row in await client_end.journal.inbox(client_end.worker, None)]
 
 
-def test_a_started_run_keeps_its_arguments() -> None:
+def test_a_started_run_keeps_its_arguments() -> None:  # NSC2
     async def main() -> None:
         async with memory_client() as (client, _):
             handle = await client.start(greeting, "ann", namespace="eu", attributes={"vip": True})
@@ -82,7 +82,7 @@ def test_keywords_go_to_the_workflow() -> None:
     asyncio.run(main())
 
 
-def test_a_run_starts_by_name_without_its_code() -> None:
+def test_a_run_starts_by_name_without_its_code() -> None:  # THP8
     async def main() -> None:
         async with memory_client() as (client, ending):
             handle = await client.start("greeting", "ann")
@@ -128,7 +128,7 @@ def test_bad_options_are_refused_in_one_line(options: dict[str, Any], message: s
     asyncio.run(main())
 
 
-def test_a_taken_key_gives_the_run_that_has_it() -> None:
+def test_a_taken_key_gives_the_run_that_has_it() -> None:  # ING2
     async def main() -> None:
         async with memory_client() as (client, _):
             first = await client.start(greeting, "ann", idempotency_key="k")
@@ -186,7 +186,7 @@ def test_a_signal_whose_answer_was_lost_arrives_once() -> None:
     asyncio.run(main())
 
 
-def test_a_delivery_id_seen_before_is_a_no_op() -> None:
+def test_a_delivery_id_seen_before_is_a_no_op() -> None:  # ING3, ING5
     async def main() -> None:
         async with memory_client() as (client, ending):
             handle = await client.start(greeting, "ann")
@@ -197,7 +197,7 @@ def test_a_delivery_id_seen_before_is_a_no_op() -> None:
     asyncio.run(main())
 
 
-def test_signals_without_a_delivery_id_all_arrive_in_order() -> None:
+def test_signals_without_a_delivery_id_all_arrive_in_order() -> None:  # ING4
     async def main() -> None:
         async with memory_client() as (client, ending):
             handle = await client.start(greeting, "ann")
@@ -228,7 +228,7 @@ def test_a_value_of_the_wrong_type_is_refused() -> None:
 
 
 @pytest.mark.parametrize("unknown", ["no such run", str(uuid.uuid4())])
-def test_an_unknown_run_is_not_found(unknown: str) -> None:
+def test_an_unknown_run_is_not_found(unknown: str) -> None:  # CAN7, SRT2, ATR3
     async def main() -> None:
         async with memory_client() as (client, _):
             for asked in (
@@ -246,7 +246,7 @@ def test_an_unknown_run_is_not_found(unknown: str) -> None:
     asyncio.run(main())
 
 
-def test_a_run_that_has_ended_takes_nothing_more() -> None:
+def test_a_run_that_has_ended_takes_nothing_more() -> None:  # CAN11, SRT4, THP6
     async def main() -> None:
         async with memory_client() as (client, ending):
             handle = await client.start(greeting, "ann")
@@ -271,7 +271,7 @@ def test_a_failed_run_tells_its_error() -> None:
     asyncio.run(main())
 
 
-def test_a_forced_cancel_ends_the_run_and_those_who_wait_for_it() -> None:
+def test_a_forced_cancel_ends_the_run_and_those_who_wait_for_it() -> None:  # CAN6, THP5
     async def main() -> None:
         async with memory_client() as (client, _):
             handle = await client.start(greeting, "ann")
@@ -398,7 +398,7 @@ def test_posts_that_go_together_lock_runs_in_the_order_of_their_ids() -> None:
     asyncio.run(main())
 
 
-def test_a_hint_brings_a_result_long_before_the_poll() -> None:
+def test_a_hint_brings_a_result_long_before_the_poll() -> None:  # AWT1
     async def main() -> None:
         journal = MemoryJournal()
         async with Client(journal) as client:
