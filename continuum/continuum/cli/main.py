@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 import click
 
+from continuum.cli.check import check
 from continuum.cli.demo import demo
 from continuum.cli.node import run_node
 from continuum.cli.nodes import nodes
@@ -33,7 +34,10 @@ def continuum() -> None:
     """Durable execution for Python: runs that survive kill -9."""
 
 
-for command in (run_node, start, signal, cancel, result, attributes, runs, nodes, versions, migrate, demo):
+for command in (
+    *(run_node, start, signal, cancel, result, attributes, runs, nodes, versions),
+    *(check, migrate, demo),
+):
     continuum.add_command(command)
 
 

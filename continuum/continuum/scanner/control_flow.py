@@ -29,16 +29,15 @@ def own_nodes(statements: Iterable[ast.AST]) -> Iterator[ast.AST]:
             stack.extend(ast.iter_child_nodes(node))
 
 
-def has_effect(statements: Iterable[ast.AST], scope: Scope, resolver: Resolver) -> bool:
+def has_effect(statements: Iterable[ast.stmt], scope: Scope, resolver: Resolver) -> bool:
     """Tell whether the engine can speak while these run: at an await, or in an effect that needs none."""
-    for node in own_nodes(statements):
-        if isinstance(node, _WAITS) or (isinstance(node, ast.comprehension) and node.is_async):
-            return True
-        if isinstance(node, ast.Attribute | ast.Name):
-            named = resolver.resolve(node, scope)
-            if isinstance(named, Dotted) and named.name.startswith("continuum."):
-                return True
-    return False
+    nodes = list(own_nodes(statements))
+    if any(
+        isinstance(node, _WAITS) or (isinstance(node, ast.comprehension) and node.is_async) for node in nodes
+    ):
+        return True
+    named = (resolver.resolve(node, scope) for node in nodes if isinstance(node, ast.Attribute | ast.Name))
+    return any(isinstance(one, Dotted) and one.name.startswith("continuum.") for one in named)
 
 
 def caught(named: ast.expr | None, scope: Scope, resolver: Resolver) -> Rule | None:

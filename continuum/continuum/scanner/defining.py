@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import sys
 import warnings
 from collections.abc import Callable, Collection, Iterable
-from types import FrameType, ModuleType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 from continuum.errors import DeterminismError
-from continuum.module_source import definition_of, module_source
+from continuum.module_source import module_source
 from continuum.scanner.configuration import configured_trust
 from continuum.scanner.files import scan_definitions
 from continuum.scanner.findings import DeterminismWarning, Finding, Severity, errors_of
@@ -28,7 +27,7 @@ _STORED = "_continuum_pinned_"
 
 def check_workflow(name: str, fn: Callable[..., Any], signals: Collection[str]) -> None:
     """Scan a workflow that is being defined: `DeterminismError` for errors, a warning for each doubt."""
-    if not fn.__module__.startswith(_STORED):
+    if not (fn.__module__ or "").startswith(_STORED):
         refuse_or_warn(f"workflow {name}", scan_function(fn, signals))
 
 
@@ -36,28 +35,26 @@ def scan_function(fn: Callable[..., Any], signals: Collection[str] = ()) -> list
     """Scan one function as its module defines it; nothing is found where there is no source."""
     function = inspect.unwrap(getattr(fn, "fn", fn))
     source = module_source(function)
-    node = definition_of(function, source) if source is not None else None
-    if source is None or node is None:
+    if source is None or not isinstance(function, FunctionType):
         return []
     module = scanned_module(source, function.__globals__.get("__package__") or "", live=True)
-    scan = Scan(module, configured_trust(), frozenset(signals) or None)
-    return scan.run(node, module.scope_around(node))
+    found = module.function_at(function.__code__.co_name, function.__code__.co_firstlineno)
+    if found is None:
+        return []
+    return Scan(module, configured_trust(), frozenset(signals) or None).run(*found)
 
 
 def scan_class(made: type) -> list[Finding]:
     """Scan the methods of a class."""
-    methods = [method for method in vars(made).values() if inspect.isfunction(method)]
-    source = next((found for found in map(module_source, methods) if found is not None), None)
-    if source is None:
-        return []
-    node = next(
-        (one for one in ast.walk(source.tree) if isinstance(one, ast.ClassDef) and one.name == made.__name__),
-        None,
-    )
-    if node is None:
-        return []
-    module = scanned_module(source, sys.modules[made.__module__].__package__ or "", live=True)
-    return Scan(module, configured_trust()).run_class(node, module.scope_around(node))
+    for method in filter(inspect.isfunction, vars(made).values()):
+        source = module_source(method) if method.__module__ == made.__module__ else None
+        if source is not None:
+            package = method.__globals__.get("__package__") or ""
+            module = scanned_module(source, package, live=True)
+            found = module.class_at(made.__name__, method.__code__.co_firstlineno)
+            if found is not None:
+                return Scan(module, configured_trust()).run_class(*found)
+    return []
 
 
 def scan_targets(targets: Iterable[Callable[..., Any] | ModuleType]) -> list[Finding]:

@@ -207,9 +207,10 @@ def denial_of(dotted: str, known: int = 0) -> Denial | None:
             return None
         denial = DENIED.get(name)
         if denial is not None:
-            if len(name) <= known or (name != dotted and _is_harmless(dotted[len(name) + 1 :])):
+            # A module that was named as a value was not told: it does nothing yet.
+            told = len(name) <= known and ("." in name or known > len(name))
+            if told or (name != dotted and _is_harmless(dotted[len(name) + 1 :])):
                 return None
-            # A module named as a value does nothing yet.
             return None if name == dotted and "." not in name else denial
         name = name.rpartition(".")[0]
     return None

@@ -13,6 +13,7 @@ import sys
 from dataclasses import dataclass, is_dataclass
 from enum import Enum
 from importlib.machinery import PathFinder
+from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from continuum.scanner.standard import installed_folders, standard_folders
 
 _MISSING: Final = object()
 _DECLARED = frozenset(("continuum.pure", "continuum.activity", "continuum.workflow"))
+_LITERALS = (ast.Constant, ast.Dict, ast.List, ast.Tuple, ast.Set, ast.JoinedStr)
 _DATA_BASES = ("enum.", "typing.NamedTuple", "typing.TypedDict", "typing.Protocol", "pydantic.", "builtins.")
 _DATA_DECORATORS = ("dataclasses.", "attrs.", "attr.", "pydantic.")
 
@@ -112,18 +114,25 @@ def _of_text(dotted: str) -> Behind:
     return UNKNOWN
 
 
-def _within(module: ScannedModule, attributes: list[str]) -> Resolved:
+def _within(module: ScannedModule, attributes: list[str]) -> Behind | Resolved:
     first, *rest = attributes
-    if module.scope.lookup(first) is None and not module.scope.stars:
+    found = module.scope.lookup(first)
+    if found is None and not module.scope.stars:
         return None
+    if found is not None and any(isinstance(binding.node, _LITERALS) for binding in found[0]):
+        return VOUCHED
     resolved = module.resolver.resolve(ast.Name(first, ast.Load()), module.scope)
     for attribute in rest:
+        if isinstance(resolved, Local | LocalClass) and is_declared(module, resolved.node):
+            return VOUCHED
         resolved = module.resolver.member(resolved, attribute)
     return resolved
 
 
-def _of_resolved(module: ScannedModule, resolved: Resolved, dotted: str) -> Behind:
+def _of_resolved(module: ScannedModule, resolved: Behind | Resolved, dotted: str) -> Behind:
     match resolved:
+        case Behind():
+            return resolved
         case Dotted(name=name) if name.startswith("builtins.") and name.endswith("()"):
             return VOUCHED
         case Dotted(name=name) if name == dotted:
@@ -181,18 +190,19 @@ def locate(name: str) -> str | None:
     """Return the file of a module, without importing it or the packages it is in."""
     search: list[str] | None = None
     path: str | None = None
-    for part in _prefixes(name):
-        spec = PathFinder.find_spec(part, search)
+    for last in name.split("."):
+        spec = PathFinder.find_spec(last, search)
         if spec is None:
             return None
-        search = list(spec.submodule_search_locations or ())
         path = spec.origin
+        if spec.loader is None:
+            # A package without __init__: its own list of folders wants the package above it imported.
+            search = [
+                str(folder) for root in search or sys.path if (folder := Path(root, last).absolute()).is_dir()
+            ]
+        else:
+            search = list(spec.submodule_search_locations or ())
     return path if path is not None and path.endswith(".py") else None
-
-
-def _prefixes(name: str) -> list[str]:
-    parts = name.split(".")
-    return [".".join(parts[: length + 1]) for length in range(len(parts))]
 
 
 def is_users_own(top: str, live: bool) -> bool:

@@ -9,12 +9,17 @@ from __future__ import annotations
 import ast
 import functools
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from continuum.module_source import ModuleSource
 from continuum.scanner.resolution import Resolver
 from continuum.scanner.scopes import Scope, class_scope, function_scope, module_scope
 from continuum.scanner.state import changed_names
+
+FunctionDefinition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+Definition: TypeAlias = FunctionDefinition | ast.ClassDef
 
 ALLOWANCE = re.compile(r"#.*\bcontinuum:\s*allow\s+(CT\d{3}(?:\s*,\s*CT\d{3})*)")
 
@@ -50,23 +55,40 @@ class ScannedModule:
         lines = range(first, (getattr(node, "end_lineno", None) or first) + 1)
         return any(code in self._allowances.get(line, ()) for line in lines)
 
-    def scope_around(self, node: ast.AST) -> Scope:
-        """Return the scope in which a function or class, nested or not, is defined."""
-        scope, body = self.scope, list(self.tree.body)
-        line = getattr(node, "lineno", 0)
+    def scope_around(self, node: Definition) -> Scope:
+        """Return the scope in which a function or class of this module, nested or not, is defined."""
+        return next((scope for found, scope in self._around(node.lineno) if found is node), self.scope)
+
+    def function_at(self, name: str, line: int) -> tuple[FunctionDefinition, Scope] | None:
+        """Return the function whose first line, a decorator's if it has any, is this one, and its scope."""
+        for found, scope in self._around(line):
+            if not isinstance(found, ast.ClassDef) and found.name == name and _start(found) == line:
+                return found, scope
+        return None
+
+    def class_at(self, name: str, line: int) -> tuple[ast.ClassDef, Scope] | None:
+        """Return the class of this name around a line, and its scope."""
+        for found, scope in self._around(line):
+            if isinstance(found, ast.ClassDef) and found.name == name:
+                return found, scope
+        return None
+
+    def _around(self, line: int) -> Iterator[tuple[Definition, Scope]]:
+        """Yield the definitions around a line, the outermost first: no others are looked at."""
+        scope, body = self.scope, list[ast.AST](self.tree.body)
         while body:
-            here: ast.AST = body.pop()
-            if here is node or not (
-                getattr(here, "lineno", 0) <= line <= (getattr(here, "end_lineno", 0) or 0)
-            ):
-                continue
-            if isinstance(here, ast.FunctionDef | ast.AsyncFunctionDef):
-                scope, body = function_scope(here, scope), list(here.body)
-            elif isinstance(here, ast.ClassDef):
-                scope, body = class_scope(here, scope), list(here.body)
-            else:
-                body = [part for part in ast.iter_child_nodes(here) if hasattr(part, "lineno")]  # type: ignore[misc]
-        return scope
+            here = body.pop()
+            if isinstance(here, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                if _start(here) <= line <= (here.end_lineno or 0):
+                    yield here, scope
+                    inner = class_scope if isinstance(here, ast.ClassDef) else function_scope
+                    scope, body = inner(here, scope), list(here.body)  # type: ignore[arg-type]
+            elif getattr(here, "lineno", 1) <= line <= (getattr(here, "end_lineno", None) or line):
+                body.extend(ast.iter_child_nodes(here))
+
+
+def _start(node: Definition) -> int:
+    return min((decorator.lineno for decorator in node.decorator_list), default=node.lineno)
 
 
 @functools.lru_cache(maxsize=64)
@@ -75,11 +97,17 @@ def scanned_module(source: ModuleSource, package: str, live: bool) -> ScannedMod
     return ScannedModule(source, package, live)
 
 
-@functools.lru_cache(maxsize=256)
 def module_in_file(path: str, package: str) -> ScannedModule | None:
     """Read a module from its file, None when it is no text of Python."""
     try:
-        source = ModuleSource(path, Path(path).read_text(encoding="utf-8"))
-        return ScannedModule(source, package, live=False)
-    except (OSError, SyntaxError, UnicodeDecodeError, ValueError):
+        status = Path(path).stat()
+        return _read(path, package, (status.st_ino, status.st_mtime_ns))
+    except (OSError, SyntaxError, ValueError):
         return None
+
+
+@functools.lru_cache(maxsize=256)
+def _read(path: str, package: str, edition: tuple[int, int]) -> ScannedModule:
+    """Read one edition of a file once."""
+    source = ModuleSource(path, Path(path).read_text(encoding="utf-8"))
+    return ScannedModule(source, package, live=False)

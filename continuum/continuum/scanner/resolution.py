@@ -160,7 +160,8 @@ class Resolver:
         key = place, name
         if key not in self._names:
             self._names[key] = None
-            choices = (self._bound(name, binding, place, depth) for binding in bindings)
+            # The last one holds, mostly: a function named like an import stands below it.
+            choices = (self._bound(name, binding, place, depth) for binding in reversed(bindings))
             self._names[key] = next((one for one in choices if one is not None), None)
         return self._names[key]
 

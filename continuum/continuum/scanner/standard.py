@@ -20,8 +20,8 @@ FREE = words(
     fnmatch fractions functools graphlib hashlib heapq hmac html http importlib inspect io ipaddress itertools
     json keyword logging math mimetypes numbers operator os os.path pathlib pickle platform pprint queue
     quopri random re reprlib secrets signal socket statistics string stringprep struct sys textwrap time
-    tokenize traceback types typing typing_extensions unicodedata urllib.parse uuid weakref xml.etree.ElementTree
-    xml.sax.saxutils zlib zoneinfo
+    tokenize traceback types typing typing_extensions unicodedata urllib.parse uuid weakref
+    xml.etree.ElementTree xml.sax.saxutils zlib zoneinfo
     """
 )
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from continuum.scanner.scanning import Reached, Scan
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+# Not the contexts and operators, of which there are as many as of all else.
+_PARTS = (ast.expr, ast.stmt, ast.keyword, ast.match_case, ast.pattern)
 _DISPLAYS = (ast.Dict, ast.List, ast.Tuple, ast.Set)
 
 
@@ -86,11 +88,11 @@ class Walker:
     def children(self, node: ast.AST) -> None:
         """Visit what is in a node."""
         for value in node.__dict__.values():
-            if isinstance(value, ast.AST):
+            if isinstance(value, _PARTS):
                 self.visit(value)
-            elif isinstance(value, list):
+            elif value.__class__ is list:
                 for part in value:
-                    if isinstance(part, ast.AST):
+                    if isinstance(part, _PARTS):
                         self.visit(part)
 
     def report(self, rule: rules.Rule, node: ast.AST, subject: str, instead: str | None = None) -> None:
@@ -123,11 +125,13 @@ class Walker:
         if not isinstance(node.ctx, ast.Load):
             return
         found = self.scope.lookup(node.id)
-        resolved = self.resolver.resolve(node, self.scope)
         if found is None:
-            self.refer(node, resolved, 0)
+            self.refer(node, self.resolver.resolve(node, self.scope), 0)
             return
         bindings, place = found
+        if len(bindings) == 1 and bindings[0].kind is Kind.OPAQUE:
+            return
+        resolved = self.resolver.resolve(node, self.scope)
         self._look_into(node, place)
         if not (self.top is not None and place.is_within(self.top)):
             self.refer(node, resolved, 0)

@@ -1,0 +1,121 @@
+"""`continuum check`: what in workflow code could not be replayed, before it is deployed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tomllib
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, cast
+
+import click
+
+from continuum.cli.database import json_option
+from continuum.errors import InvalidOption
+from continuum.scanner.configuration import Trust, Untrusted
+from continuum.scanner.files import scan_definitions, workflows_in
+from continuum.scanner.findings import Finding, errors_of
+from continuum.scanner.foreign import locate
+from continuum.scanner.module import ScannedModule, module_in_file
+
+
+@click.command()
+@click.argument("modules", nargs=-1, required=True, metavar="MODULE ...")
+@click.option("--trusted", multiple=True, metavar="MODULE", help="Workflows may call into it. Repeatable.")
+@click.option(
+    "--untrusted", type=click.Choice(["warn", "error"]), help="How helpers of other modules are told."
+)
+@json_option
+@click.pass_context
+def check(
+    context: click.Context,
+    modules: tuple[str, ...],
+    trusted: tuple[str, ...],
+    untrusted: str | None,
+    as_json: bool,
+) -> None:
+    """Check the workflows and pure helpers of each MODULE, by dotted name, without running them.
+
+    `[tool.continuum]` of the pyproject.toml here, or above, may say `trusted` and `untrusted` as well.
+    """
+    if "" not in sys.path:
+        # A console script's path lacks the directory a person stands in.
+        sys.path.insert(0, "")
+    try:
+        trust = _trust(trusted, untrusted)
+        scanned = [_read(name) for name in modules]
+    except InvalidOption as error:
+        raise click.UsageError(str(error)) from error
+    found = sorted({finding for module in scanned for finding in scan_definitions(module, trust)})
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in found], indent=2))
+    else:
+        for finding in found:
+            click.echo(str(finding))
+        click.echo(_summary(scanned, found))
+    context.exit(1 if errors_of(found) else 0)
+
+
+def _read(name: str) -> ScannedModule:
+    if not all(part.isidentifier() for part in name.split(".")) or name.endswith(".py"):
+        module = name.removesuffix(".py").replace("\\", "/").rstrip("/").split("/")[-1]
+        raise InvalidOption(
+            f"{name!r} is not the name of a module; give {module!r}, from the directory it is in"
+        )
+    path = locate(name)
+    if path is None:
+        raise InvalidOption(
+            f"there is no module {name!r}; name it as in `import {name}`, from the directory it is in"
+        )
+    package = name if path.endswith("__init__.py") else name.rpartition(".")[0]
+    module_read = module_in_file(_shown(path), package)
+    if module_read is None:
+        raise InvalidOption(f"{path} is not readable as Python; run it to see why")
+    return module_read
+
+
+def _shown(path: str) -> str:
+    here = os.path.relpath(path)
+    return path if here.startswith("..") else here
+
+
+def _trust(trusted: Sequence[str], untrusted: str | None) -> Trust:
+    """Return what the options say, on top of what the project's file says."""
+    settings = _settings()
+    unknown = sorted(set(settings) - {"trusted", "untrusted"})
+    if unknown:
+        raise InvalidOption(f"[tool.continuum] knows trusted and untrusted, not {', '.join(unknown)}")
+    listed = settings.get("trusted", [])
+    if not isinstance(listed, list):
+        raise InvalidOption(f"trusted in [tool.continuum] is a list of module names, not {listed!r}")
+    return Trust((*listed, *trusted), cast("Untrusted", untrusted or settings.get("untrusted", "warn")))
+
+
+def _settings() -> dict[str, Any]:
+    here = Path.cwd()
+    path = next(
+        (one for folder in (here, *here.parents) if (one := folder / "pyproject.toml").is_file()), None
+    )
+    if path is None:
+        return {}
+    try:
+        settings = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("continuum", {})
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidOption(f"{path} is not TOML: {error}") from error
+    if not isinstance(settings, dict):
+        raise InvalidOption(f"[tool.continuum] in {path} is a table")
+    return settings
+
+
+def _summary(scanned: Sequence[ScannedModule], found: Sequence[Finding]) -> str:
+    workflows = sum(len(workflows_in(module)) for module in scanned)
+    errors = len(errors_of(found))
+    counts = _many(errors, "error"), _many(len(found) - errors, "warning")
+    return f"{', '.join(counts)} in {_many(workflows, 'workflow')}"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,132 @@
+"""`continuum check`: findings as lines and as JSON, trust from options and pyproject.toml, exit codes."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.commands import CommandLine
+
+CLEAN = """\
+import continuum
+from theirs import price
+
+@continuum.workflow
+async def order(n: int) -> int:
+    return n
+"""
+CROOKED = """\
+import datetime as dt
+import continuum
+from theirs import price
+raise SystemExit("nothing is executed")
+
+@continuum.workflow
+async def order(n: int) -> object:
+    print(n)
+    return dt.datetime.now()
+
+@continuum.workflow(name="other")
+async def other(n: int) -> int:
+    return price(n)
+"""
+
+
+@pytest.fixture
+def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> CommandLine:
+    """The command line in a directory with modules of its own; it needs no database."""
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "shop" / "clean.py").write_text(CLEAN)
+    (tmp_path / "shop" / "crooked.py").write_text(CROOKED)
+    (tmp_path / "theirs.py").write_text("def price(n):\n    return n\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])
+    return CommandLine((), capsys)
+
+
+def test_a_module_without_findings_is_done(check: CommandLine) -> None:
+    outcome = check("check", "shop.clean")
+    assert (outcome.code, outcome.out, outcome.err) == (0, "0 errors, 0 warnings in 1 workflow\n", "")
+
+
+def test_findings_of_all_workflows_are_lines_and_the_end_is_1(check: CommandLine) -> None:
+    outcome = check("check", "shop.crooked", "shop.clean")
+    first, second, third, summary = outcome.out.splitlines()
+    assert outcome.code == 1
+    assert first.startswith("shop/crooked.py:8:5 CT208 print() ")
+    assert second.startswith("shop/crooked.py:9:12 CT101 datetime.datetime.now() ")
+    assert third.startswith("shop/crooked.py:13:12 CT503 theirs.price() ")
+    assert summary == "2 errors, 1 warning in 3 workflows"
+
+
+def test_findings_are_told_as_json(check: CommandLine) -> None:
+    outcome = check("check", "shop.crooked", "--json")
+    assert outcome.code == 1
+    assert [(one["line"], one["column"], one["code"], one["severity"]) for one in outcome.json] == [
+        (8, 5, "CT208", "error"),
+        (9, 12, "CT101", "error"),
+        (13, 12, "CT503", "warning"),
+    ]
+    assert {one["file"] for one in outcome.json} == {"shop/crooked.py"}
+
+
+def warned(check: CommandLine, *options: str) -> tuple[int, str]:
+    Path("shop/crooked.py").write_text(CLEAN.replace("return n", "return price(n)"))
+    outcome = check("check", "shop.crooked", *options)
+    return outcome.code, outcome.out.splitlines()[-1]
+
+
+def test_warnings_alone_are_done(check: CommandLine) -> None:  # CMP38
+    assert warned(check) == (0, "0 errors, 1 warning in 1 workflow")
+
+
+def test_an_option_makes_untrusted_helpers_errors(check: CommandLine) -> None:  # CMP39
+    assert warned(check, "--untrusted", "error") == (1, "1 error, 0 warnings in 1 workflow")
+
+
+def test_an_option_trusts_a_module(check: CommandLine) -> None:  # CMP46
+    trusting = "--trusted", "theirs", "--untrusted", "error"
+    assert warned(check, *trusting) == (0, "0 errors, 0 warnings in 1 workflow")
+
+
+def test_the_projects_file_says_whom_to_trust(check: CommandLine) -> None:  # CMP39, CMP46
+    Path("pyproject.toml").write_text('[tool.continuum]\nuntrusted = "error"\n')
+    assert warned(check)[0] == 1
+    Path("pyproject.toml").write_text('[tool.continuum]\ntrusted = ["theirs"]\nuntrusted = "error"\n')
+    assert warned(check)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ("untrusted = 'never'", "untrusted is 'warn' or 'error'"),
+        ("trusted = 'theirs'", "list of module names"),
+        ("trust = ['theirs']", "knows trusted and untrusted, not trust"),
+        ("trusted = [", "is not TOML"),
+    ],
+)
+def test_a_projects_file_that_means_nothing_is_a_usage_error(
+    check: CommandLine, settings: str, told: str
+) -> None:
+    Path("pyproject.toml").write_text(f"[tool.continuum]\n{settings}\n")
+    outcome = check("check", "shop.clean")
+    assert outcome.code == 2
+    assert told in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["shop.nowhere"], "there is no module 'shop.nowhere'"),
+        (["shop/clean.py"], "give 'clean'"),
+        ([], "Missing argument"),
+        (["shop.broken"], "not readable as Python"),
+    ],
+)
+def test_what_is_no_module_is_a_usage_error(check: CommandLine, arguments: list[str], told: str) -> None:
+    Path("shop/broken.py").write_text("def (")
+    outcome = check("check", *arguments)
+    assert outcome.code == 2
+    assert told in outcome.err
