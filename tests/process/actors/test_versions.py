@@ -176,12 +176,21 @@ async def test_vdp3_pinned_runs_finish_on_their_own_code_after_a_deploy(
 async def test_stored_source_is_executed_only_where_the_code_says_pin(
     deploy: Deploy, dsn: str, schema: str
 ) -> None:
+    """It is not even loaded where another workflow's is."""
     before, after = deploy(FIRST, on_change="pin"), deploy(INCOMPATIBLE)
+    pinned = [
+        deploy(text.replace("versions.order", "versions.control"), on_change="pin")
+        for text in (FIRST, INCOMPATIBLE)
+    ]
     async with stage(dsn, schema) as on:
         run = await parked_under(on, before)
-        tree = await on.tree(after)
+        control = await parked_under(on, pinned[0])
+        tree = await on.tree(after, pinned[1])
         await run.signal(verdict, "yes")
+        await control.signal(verdict, "yes")
+        assert await control.result(DEADLINE_S) == SHIPPED
         await on.until(lambda: refused(on, run, after), "the code was not found unfit")
+        assert tree.host.code.knows(pinned[0].name, pinned[0].version_hash)
         assert not tree.host.code.knows(before.name, before.version_hash)
 
 
