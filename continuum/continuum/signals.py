@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar, cast
 
 from continuum.effects import require
+from continuum.engine.execution import Execution
 from continuum.engine.retry import seconds
+from continuum.errors import DurableTermError, InvalidDefinition
 from continuum.journal.codec import decoder_for, encode
 from continuum.names import check_name
 
@@ -51,18 +53,18 @@ class Signal(Generic[T]):
         Out of time it returns `default`, or raises `TimeoutError` when there is none; a
         value that comes later is kept for the next wait.
         """
-        return cast(
-            T,
-            self._decode(await _next(self.name, timeout))
-            if default is MISSING
-            else await self._or(timeout, default),
-        )
-
-    async def _or(self, timeout: float | timedelta | None, default: T | _Missing) -> Any:
+        execution = require(f"waiting for signal {self.name}")
+        _check_declared(execution, self.name)
         try:
-            return self._decode(await _next(self.name, timeout))
+            data = await _next(execution, self.name, timeout)
         except TimeoutError:
+            if isinstance(default, _Missing):
+                raise
             return default
+        try:
+            return cast(T, self._decode(data))
+        except DurableTermError as error:
+            execution.unreadable(None, error)
 
 
 async def wait_signal(name: str, timeout: float | timedelta | None = None, default: Any = MISSING) -> Any:
@@ -70,8 +72,16 @@ async def wait_signal(name: str, timeout: float | timedelta | None = None, defau
     return await Signal(name, cast(type[Any], Any)).wait(timeout, default)
 
 
-async def _next(name: str, timeout: float | timedelta | None) -> bytes:
-    execution = require(f"waiting for signal {name}")
+def _check_declared(execution: Execution, name: str) -> None:
+    workflow = execution.definition
+    if workflow is not None and workflow.signals and name not in workflow.signals:
+        raise InvalidDefinition(
+            f"{workflow.name} declares the signals {', '.join(workflow.signals)} and waits for {name!r}; "
+            "nobody can send that, add it to signals=[...]"
+        )
+
+
+async def _next(execution: Execution, name: str, timeout: float | timedelta | None) -> bytes:
     if timeout is None:
         return await execution.next_signal(name)
     async with asyncio.timeout(seconds(timeout)):

@@ -1,0 +1,43 @@
+"""Workflows that the tests of composition start from other workflows."""
+
+from __future__ import annotations
+
+import continuum
+from continuum import Signal, workflow
+from tests.unit.engine.activities import echo
+
+go = Signal("go", int)
+
+
+@workflow(name="families.double")
+async def double(value: int) -> int:
+    """Answer twice the value."""
+    return await echo(value * 2)
+
+
+@workflow(name="families.failing")
+async def failing(text: str) -> int:
+    """Fail."""
+    raise ValueError(text)
+
+
+@workflow(name="families.waiting")
+async def waiting() -> int:
+    """Wait for a signal."""
+    return await go.wait()
+
+
+@workflow(name="families.counting")
+async def counting(left: int, total: int = 0) -> int:
+    """Count down, each number in a run of its own."""
+    if left:
+        counting.continue_as_new(left - 1, total + await echo(left))
+    return total
+
+
+@workflow(name="families.counting_by_name")
+async def counting_by_name(left: int) -> str:
+    """Continue through the module's function, which takes the workflow from the run."""
+    if left:
+        continuum.continue_as_new(left - 1)
+    return "done"
