@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-from bench import engine, floor
+from bench import engine, floor, model_programs
 from continuum_actors.host_process import COLLECTOR_THRESHOLDS
 
 Work = Callable[[], Awaitable[dict[str, Any]]]
@@ -96,6 +96,9 @@ PROGRAMS: dict[str, Prepare] = {
     "engine_throughput": _engine_throughput,
     "engine_latency": _engine_latency,
     "engine_signals": _engine_signals,
+    "define_workflows": model_programs.define_workflows,
+    "replay_in_memory": model_programs.replay_in_memory,
+    "resume_long_run": model_programs.resume_long_run,
 }
 
 

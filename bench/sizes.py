@@ -16,6 +16,7 @@ class Sizes:
     latency: dict[int, int] = field(default_factory=lambda: {0: 150, 1: 150, 10: 60})
     signals: int = 150
     long_runs: dict[int, int] = field(default_factory=lambda: {10: 60, 100: 10, 10_000: 1})
+    long_history: int = 50_000
     runs_in_flight: int = 1_000
     slow_steps: int = 20
     parked: int = 5_000
@@ -32,6 +33,7 @@ QUICK = Sizes(
     latency={0: 30, 1: 30, 10: 10},
     signals=30,
     long_runs={10: 20, 100: 4, 2_000: 1},
+    long_history=10_000,
     runs_in_flight=200,
     slow_steps=20,
     parked=500,
@@ -45,6 +47,7 @@ TINY = Sizes(
     latency={0: 3, 2: 3},
     signals=3,
     long_runs={2: 3, 20: 1},
+    long_history=400,
     runs_in_flight=20,
     slow_steps=10,
     parked=40,

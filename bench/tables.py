@@ -99,6 +99,23 @@ def _recovery(figures: Results) -> tuple[Row, Rows]:
     return ("", "median"), rows
 
 
+def _model(figures: Results) -> tuple[Row, Rows]:
+    events = f"{figures['events']:,} events"
+    rows: Rows = [
+        ("scan of a workflow", f"{figures['scan_ms']:.2f} ms"),
+        ("the same, and its module read for the first time", f"{figures['scan_first_ms']:.2f} ms"),
+        ("hash of a workflow's content", f"{figures['hash_ms']:.2f} ms"),
+        ("making a run's loop", f"{figures['loop_us']:.1f} µs"),
+        (f"replay of {events}, from memory", f"{figures['events_per_second']:,.0f} events/s"),
+    ]
+    for kind in ("activities", "readings"):
+        resumed = figures[f"resume_{kind}"]
+        rows.append((f"resume of {events} ({kind})", f"{resumed['events_ms']:,.0f} ms"))
+        rows.append(("the same from a snapshot", f"{resumed['snapshot_ms']:,.0f} ms"))
+        rows.append(("events ÷ snapshot", f"{resumed['ratio']:.1f}"))
+    return ("", "median"), rows
+
+
 def _memory(figures: Results) -> tuple[Row, Rows]:
     rows: Rows = [
         (
@@ -131,6 +148,7 @@ _ROWS = {
     "signals": _signals,
     "steps": _steps,
     "recovery": _recovery,
+    "model": _model,
     "memory": _memory,
     "idle": _idle,
 }

@@ -121,6 +121,24 @@ TARGETS = (
         2,
         lambda value: f"{value:.2f} a second",
     ),
+    _at_most("scan of a workflow", "at most 5 ms", "model", "scan_ms", 5, lambda value: f"{value:.2f} ms"),
+    _at_most("making a run's loop", "at most 30 µs", "model", "loop_us", 30, lambda value: f"{value:.1f} µs"),
+    Target(
+        "replay from memory",
+        "at least 100,000 events/s",
+        "model",
+        lambda results: float(results["events_per_second"]),
+        lambda value: f"{value:,.0f} events/s",
+        lambda value: value >= 100_000,
+    ),
+    Target(
+        "resume of 50,000 events of activities, from events ÷ from a snapshot",
+        "at least 10",
+        "model",
+        lambda results: float(results["resume_activities"]["ratio"]),
+        lambda value: f"{value:.1f}",
+        lambda value: value >= 10,
+    ),
     _at_most("idle node, processor", "at most 1 %", "idle", "cpu_percent", 1, lambda value: f"{value:.2f} %"),
 )
 

@@ -31,10 +31,12 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_bench_writes_what_it_measured_as_json(dsn: str, tmp_path: Path) -> None:
     written = tmp_path / "results.json"
-    ended = bench("throughput", "latency", "signals", "--size", "tiny", "--dsn", dsn, "--json", str(written))
+    ended = bench(
+        "throughput", "latency", "signals", "model", "--size", "tiny", "--dsn", dsn, "--json", str(written)
+    )
     assert ended.returncode == 0, ended.stderr
     results = json.loads(written.read_text())
-    assert list(results["sections"]) == ["throughput", "latency", "signals"]
+    assert list(results["sections"]) == ["throughput", "latency", "signals", "model"]
     assert results["sections"]["throughput"]["0"]["ratio"] > 0
 
 
