@@ -15,10 +15,9 @@ from continuum.effects import RunInfo
 from continuum.engine.dry_pass import dry_pass
 from continuum.engine.events import Event
 from continuum.engine.outcome import Blocked
-from continuum.errors import DurableTermError, UnknownVersion
+from continuum.errors import DurableTermError
 from continuum.journal.port import Journal, Query, RunRow, RunState, VersionRow
 from continuum.versions.drift import Row, Sides, diff, sides_of, suggestion
-from continuum.versions.pinning import load_pinned
 from continuum.workflow import Workflow
 
 # Rows are small, histories are not.
@@ -49,10 +48,10 @@ class Finding:
 
 
 async def loadable(journal: Journal, code: Code, row: VersionRow) -> str:
-    """Tell whether a version is "loaded", "pinned" (loadable from its stored source) or "missing"."""
+    """Tell whether a version is "loaded", "pinned" (its source is stored for nodes) or "missing"."""
     if code.knows(row.workflow, row.version):
         return "loaded"
-    return "missing" if await _pinned(journal, code, row.workflow, row.version) is None else "pinned"
+    return "pinned" if await _is_pinned(journal, code, row.workflow, row.version) else "missing"
 
 
 async def findings(journal: Journal, code: Code) -> AsyncIterator[Finding]:
@@ -82,17 +81,16 @@ async def inspect_run(journal: Journal, code: Code, row: RunRow, history: Sequen
     current = code.workflows.get(row.workflow)
     if current is None:
         return _finding(row, "missing", f"no workflow named {row.workflow!r} is defined there")
-    workflow: Workflow[..., Any] | None = code.workflow_for(row.workflow, row.version)
     if (
         row.version is not None
-        and current.on_change != "replay"
         and not code.knows(row.workflow, row.version)
+        and current.on_change != "replay"
     ):
-        workflow = await _pinned(journal, code, row.workflow, row.version)
-        if workflow is None:
-            reason = f'with on_change="{current.on_change}" it waits for a node that has its own version'
-            return _finding(row, "waits", reason)
-    assert workflow is not None
+        if await _is_pinned(journal, code, row.workflow, row.version):
+            return None
+        reason = f'with on_change="{current.on_change}" it waits for a node that has its own version'
+        return _finding(row, "waits", reason)
+    workflow = code.workflow_for(row.workflow, row.version)
     fault = fault_of(workflow, row, history)
     return None if fault is None else _told(row, workflow, history, fault)
 
@@ -113,19 +111,12 @@ def fault_of(workflow: Workflow[..., Any], row: RunRow, history: Sequence[Event]
     )
 
 
-async def _pinned(journal: Journal, code: Code, name: str, version: str) -> Workflow[..., Any] | None:
-    """Return a version from its stored source, as a node with this code would load it."""
+async def _is_pinned(journal: Journal, code: Code, name: str, version: str) -> bool:
+    """Tell whether a node with this code would find the version's source. It is not executed here."""
     current = code.workflows.get(name)
     if current is None or current.on_change != "pin":
-        return None
-    source = await journal.version_source(name, version)
-    if source is None:
-        return None
-    try:
-        code.keep(load_pinned(source, version, current))
-    except UnknownVersion:
-        return None
-    return code.workflow_for(name, version)
+        return False
+    return await journal.version_source(name, version) is not None
 
 
 def _told(row: RunRow, workflow: Workflow[..., Any], history: Sequence[Event], fault: Blocked) -> Finding:
