@@ -1,4 +1,4 @@
-"""While a run is being stepped its code reaches nothing outside, whichever way it goes; all else may. DET1"""
+"""While a run is being stepped its code reaches nothing outside, whichever way it goes; all else may."""
 
 from __future__ import annotations
 
