@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from continuum.code import Code
 from continuum.engine.ids import RunId
+from continuum.errors import NotReady
 from continuum.journal.memory import MemoryJournal
 from continuum.journal.port import Journal
 from continuum.testing.paranoia import Paranoia
@@ -51,9 +52,12 @@ class Engine:
         self._link: TreeJournal | None = None
         self._starting = asyncio.Lock()
         self._dying: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def run(self, code: Code) -> None:
         """Be alive, with this code loaded."""
+        if self._closed:
+            raise NotReady("the environment is closed; make another with continuum.testing.env()")
         self._code = code
         async with self._starting:
             if self._tree is None:
@@ -94,7 +98,8 @@ class Engine:
             self._tree.host.dispatcher.look()
 
     async def stop(self) -> None:
-        """End in order."""
+        """End in order, for good."""
+        self._closed = True
         if self._dying is not None:
             await self._dying
         tree, self._tree = self._tree, None

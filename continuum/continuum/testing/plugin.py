@@ -96,7 +96,7 @@ def golden_history(request: pytest.FixtureRequest) -> GoldenHistory:
 
     name = re.sub(r"[^\w.-]+", "_", request.node.name).strip("_")
     directory = request.path.parent / "golden" / request.path.stem
-    return GoldenHistory(directory, name, update=request.config.getoption("--update-golden"))
+    return GoldenHistory(directory, name, update=bool(request.config.getoption("--update-golden")))
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import continuum
-from continuum import RunCancelled, RunFailed, RunNotFound, RunTerminal, activity, workflow
+from continuum import NotReady, RunCancelled, RunFailed, RunNotFound, RunTerminal, activity, workflow
 from continuum.testing import Environment, StillWaiting, env
 from tests.unit.testing import flows
 
@@ -340,6 +340,17 @@ def test_an_activity_that_is_mid_way_is_let_go_at_the_end() -> None:
         return {task.get_name() for task in asyncio.all_tasks() if task is not asyncio.current_task()}
 
     assert asyncio.run(main()) == set()
+
+
+def test_a_closed_environment_is_over() -> None:
+    async def main() -> None:
+        async with env() as environment:
+            await environment.start(flows.order_flow, "o1")
+        await environment.close()
+        with pytest.raises(NotReady, match="the environment is closed"):
+            await environment.start(flows.order_flow, "o2")
+
+    asyncio.run(main())
 
 
 def test_time_does_not_go_back() -> None:
