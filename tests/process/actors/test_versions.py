@@ -100,7 +100,7 @@ async def test_vdp1_a_run_goes_on_with_the_version_it_began_with(
 async def test_a_run_goes_on_with_changed_code_that_does_the_same(
     deploy: Deploy, dsn: str, schema: str
 ) -> None:
-    """UNK1, B14: what it went on with stands in its history."""
+    """UNK1: what it went on with stands in its history."""
     before, after = deploy(FIRST), deploy(REWORDED)
     async with stage(dsn, schema) as on:
         run = await parked_under(on, before)
