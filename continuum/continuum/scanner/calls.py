@@ -145,12 +145,12 @@ def _runtime(walker: Walker, node: ast.Call) -> None:
             return
     if isinstance(function, ast.Attribute) and function.attr in _STRINGS_AND_NUMBERS:
         return
-    if _is_input(walker, function):
+    if _is_input(walker, function, any_type=isinstance(function, ast.Subscript)):
         walker.report(rules.RUNTIME_VALUE, node, f"{ast.unparse(function)}()")
 
 
-def _is_input(walker: Walker, node: ast.expr) -> bool:
-    """Tell whether an expression is part of the workflow's own, unannotated input."""
+def _is_input(walker: Walker, node: ast.expr, *, any_type: bool = False) -> bool:
+    """Tell whether an expression is part of the workflow's own input, of a type that nobody names."""
     while isinstance(node, ast.Attribute | ast.Subscript):
         node = node.value
     if not isinstance(node, ast.Name) or walker.reached.caller is not None:
@@ -160,7 +160,7 @@ def _is_input(walker: Walker, node: ast.expr) -> bool:
         return False
     binding = found[0][0]
     return binding.kind is Kind.PARAMETER and (
-        binding.annotation is None or _is_any(walker, binding.annotation)
+        any_type or binding.annotation is None or _is_any(walker, binding.annotation)
     )
 
 

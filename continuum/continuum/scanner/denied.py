@@ -203,9 +203,11 @@ def denial_of(dotted: str, known: int = 0) -> Denial | None:
     """
     name = dotted
     while name:
-        if name in ALLOWED:
+        # What a function gave when the module was loaded is no better than the function.
+        plain = name.removesuffix("()")
+        if name in ALLOWED or plain in ALLOWED:
             return None
-        denial = DENIED.get(name)
+        denial = DENIED.get(name) or DENIED.get(plain)
         if denial is not None:
             # A module that was named as a value was not told: it does nothing yet.
             told = len(name) <= known and ("." in name or known > len(name))

@@ -95,8 +95,8 @@ GLOBAL_WRITE = Rule(
 GLOBAL_READ = Rule(
     "CT302",
     "global state, read",
-    "reads state that other code of the module changes",
-    "pass it as input, or use `continuum.side_effect(read)`",
+    "is state that outlives the run and changes",
+    "make it in the workflow, pass it as input, or use `continuum.side_effect(read)`",
 )
 SET_ORDER = Rule(
     "CT303",

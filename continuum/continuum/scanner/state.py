@@ -12,6 +12,14 @@ MUTATORS = words(
     "append extend insert remove pop clear update setdefault popitem add discard sort reverse appendleft "
     "popleft extendleft rotate subtract difference_update intersection_update symmetric_difference_update"
 )
+# Objects whose every use changes them.
+STATEFUL = words(
+    """
+    asyncio.Lock() asyncio.Event() asyncio.Condition() asyncio.Semaphore() asyncio.BoundedSemaphore()
+    asyncio.Barrier() asyncio.Queue() asyncio.LifoQueue() asyncio.PriorityQueue() asyncio.Future()
+    itertools.count() itertools.cycle() builtins.iter()
+    """
+)
 _CONTAINERS = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
 _MAKERS = words(
     "list dict set bytearray deque defaultdict Counter OrderedDict ChainMap WeakValueDictionary count"

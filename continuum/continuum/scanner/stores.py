@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from continuum.scanner import rules
+from continuum.scanner.resolution import LocalClass
 from continuum.scanner.state import MUTATORS, is_container, root_name
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def visit_target(walker: Walker, target: ast.expr) -> None:
     if root is target:
         if _is_declared_global(walker, root.id):
             walker.report(rules.GLOBAL_WRITE, target, root.id)
-    elif root is not None and is_shared(walker, root.id):
+    elif root is not None and (is_shared(walker, root.id) or _is_class(walker, root)):
         walker.report(rules.GLOBAL_WRITE, target, ast.unparse(target))
     else:
         walker.children(target)
@@ -60,10 +61,13 @@ def visit_target(walker: Walker, target: ast.expr) -> None:
 def is_mutation(walker: Walker, function: ast.Attribute) -> bool:
     """Tell a call like `SEEN.append(x)` of the module's own container; return whether it is one."""
     root = root_name(function.value)
-    if function.attr not in MUTATORS or root is None or not is_shared(walker, root.id):
+    if function.attr not in MUTATORS or root is None:
+        return False
+    if not is_shared(walker, root.id) and not _is_class(walker, root):
         return False
     bindings = walker.module.scope.bindings.get(root.id, [])
-    if not any(is_container(binding.node) for binding in bindings):
+    of_class = function.value is not root and _is_class(walker, root)
+    if not of_class and not any(is_container(binding.node) for binding in bindings):
         return False
     walker.report(rules.GLOBAL_WRITE, function, f"{ast.unparse(function)}()")
     return True
@@ -73,6 +77,11 @@ def is_shared(walker: Walker, name: str) -> bool:
     """Tell whether a name is the module's, not the run's."""
     found = walker.scope.lookup(name)
     return found is not None and found[1] is walker.module.scope
+
+
+def _is_class(walker: Walker, root: ast.Name) -> bool:
+    """Tell whether a name is a class: all runs of the process share what it holds."""
+    return isinstance(walker.resolver.resolve(root, walker.scope), LocalClass)
 
 
 def _is_declared_global(walker: Walker, name: str) -> bool:

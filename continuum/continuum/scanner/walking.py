@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from continuum.scanner import calls, handlers, rules, stores
 from continuum.scanner.control_flow import own_nodes
+from continuum.scanner.foreign import is_declared
 from continuum.scanner.judging import judge
 from continuum.scanner.resolution import Dotted, Instance, Local, LocalClass, Resolved
 from continuum.scanner.scopes import (
@@ -25,7 +26,7 @@ from continuum.scanner.scopes import (
     function_scope,
 )
 from continuum.scanner.sets import is_set
-from continuum.scanner.state import is_state
+from continuum.scanner.state import STATEFUL, is_state
 
 if TYPE_CHECKING:
     from continuum.scanner.scanning import Reached, Scan
@@ -146,6 +147,9 @@ class Walker:
             return
         if is_state(place, node.id) and node.id in self.module.changed_names:
             self.report(rules.GLOBAL_READ, node, node.id)
+        resolved = self.resolver.resolve(node, place)
+        if isinstance(resolved, Dotted) and resolved.name in STATEFUL:
+            self.report(rules.GLOBAL_READ, node, f"{node.id}, one {resolved.name} for all runs,")
         for binding in place.bindings[node.id]:
             if binding.kind is Kind.VALUE and isinstance(binding.node, _DISPLAYS):
                 for part in ast.iter_child_nodes(binding.node):
@@ -169,14 +173,17 @@ class Walker:
             self._look_into(root, found[1])
 
     def visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        self.decorated(node)
-        self.nested(node)
+        if not is_declared(self.module, node):
+            self.decorated(node)
+            self.nested(node)
 
     def decorated(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
         """Follow the decorators of a function that was reached."""
         for decorator in node.decorator_list:
             called = decorator.func if isinstance(decorator, ast.Call) else decorator
             resolved = self.resolver.resolve(called, self.scope)
+            if isinstance(resolved, Dotted) and resolved.name.startswith("continuum."):
+                continue
             if isinstance(resolved, Local):
                 self.scan.reach(self.reached, resolved, called, impure=self.impure, as_decorator=True)
                 if isinstance(decorator, ast.Call):

@@ -363,6 +363,12 @@ STARTED = time.time()
 --
 return STARTED
 -- STARTED
+== method of what was read when the module was loaded
+from datetime import datetime
+STARTED = datetime.now(UTC)
+--
+return STARTED.isoformat()
+-- STARTED
 == f-string
 import time
 --
@@ -448,6 +454,20 @@ def helper():
     return time.time()
 --
 return await now()
+--
+== parameters of a helper
+def helper(lock: asyncio.Lock, queue: "asyncio.Queue[int] | None", at: datetime, task: asyncio.Task[int]):
+    return lock.locked(), queue.qsize(), at.isoformat(), task.cancel()
+--
+return helper(asyncio.Lock(), asyncio.Queue(), continuum.now(), asyncio.create_task(step(1)))
+--
+== in an activity of the body
+import time
+--
+@activity
+def now():
+    return time.time()
+return 1
 --
 == in a helper nobody calls
 import time

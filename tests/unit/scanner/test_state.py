@@ -62,12 +62,19 @@ def test_a_set_whose_order_does_not_matter_is_accepted(body: str) -> None:
 
 STATE = """
     from collections import defaultdict, deque
+    from itertools import count
+    LOCK = asyncio.Lock()
+    NUMBERS = count()
     SEEN = []
     COUNTS = defaultdict(int)
     LIMITS = {"a": 1}
     TOTAL = 0
     class Settings:
         debug = False
+        names = []
+        @classmethod
+        def turn_on(cls):
+            cls.debug = True
     settings = Settings()
     LIMITS["b"] = 2
 """
@@ -87,6 +94,8 @@ STATE = """
         ("settings.debug = True", "settings.debug"),
         ("asyncio.thing = 1", "asyncio.thing"),
         ("LIMITS.setdefault('a', []).append(1)", "LIMITS.setdefault()"),
+        ("Settings.names.append(1)", "Settings.names.append()"),
+        ("Settings.turn_on()", "cls.debug"),
     ],
 )
 def test_changed_state_of_the_module_is_refused(body: str, part: str) -> None:
@@ -98,7 +107,8 @@ def test_changed_state_of_the_module_is_refused(body: str, part: str) -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        "return LIMITS['a'], [*SEEN], TOTAL",
+        "return LIMITS['a'], [*SEEN], TOTAL, Settings.debug",
+        "lock = asyncio.Lock()\nasync with lock:\n    await step(1)",
         "SEEN = []\nSEEN.append(1)\nreturn SEEN",
         "settings = Settings()\nsettings.debug = True\nreturn settings",
         "values = list(SEEN)\nvalues.append(1)\nvalues[0] = 3\nreturn values",
@@ -120,6 +130,13 @@ def test_constants_and_the_runs_own_state_are_accepted(body: str) -> None:
 )
 def test_state_that_other_code_changes_is_not_read(change: str) -> None:
     assert codes("return len(SEEN)", f"SEEN = []\n{change}") == ["CT302"]
+
+
+@pytest.mark.parametrize("body", ["async with LOCK:\n    await step(1)", "return next(NUMBERS)"])
+def test_what_every_use_changes_is_not_the_modules(body: str) -> None:
+    (finding,) = found(body, STATE)
+    assert finding.code == "CT302"
+    assert "for all runs, is state that outlives the run" in finding.message
 
 
 def test_a_name_of_another_function_is_not_the_modules() -> None:
