@@ -9,7 +9,7 @@ from collections import abc
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal, NewType
+from typing import Annotated, Any, Generic, Literal, NewType, TypeVar
 from uuid import UUID
 
 import pydantic
@@ -41,6 +41,7 @@ from tests.unit.codec.models import (
     Tree,
 )
 
+T = TypeVar("T")
 UserId = NewType("UserId", str)
 
 
@@ -78,19 +79,63 @@ class Leaf:
     branch: Branch | None = None
 
 
+@dataclass
+class Forest:
+    """What contains itself is not the outermost."""
+
+    tree: Tree
+
+
+@dataclass
+class Inherited(Box[str], Generic[T]):
+    """Its base has given the same parameter another meaning."""
+
+    own: T | None = None
+
+
+@dataclass
+class Labelled(Generic[T]):
+    """A literal by its argument alone: unions do not go by it."""
+
+    label: int
+    kind: T = "a"  # type: ignore[assignment]  # a default fits one argument only
+
+
+@dataclass
+class Second:
+    second: int
+    kind: Literal["b"] = "b"
+
+
 SAME: list[Any] = [
     *(Any, None, int, str, float, bool, bytes, datetime, date, time, timedelta, UUID, Decimal),
     *(list, dict, set, frozenset, tuple, list[int], dict[str, list[int]], set[Point], frozenset[str]),
     *(tuple[int, ...], tuple[int, str], tuple[()], abc.Sequence[Point], abc.Mapping[str, Point]),
     *(abc.Iterable[int], abc.Set[Point], dict[Point, set[Point]], collections.Counter[str]),
-    *(Point, Owner, Customer, Tree, Box[Point], Box, Account, Address, Pair, Branch, Leaf),
+    *(Point, Owner, Customer, Tree, Box[Point], Box, Account, Address, Pair, Branch, Leaf, Forest),
     *(Colour, Level, Literal[1, "a", True], Literal[Colour.RED], Lenient, UserId, Annotated[int, []]),
     *(int | None, int | str, list[Card | Iban | None], Started | Stopped, Tree | list[Tree] | None),
-    *(Colour | int, Pair | str, Point | set[str], bytearray, UserId | Point | bool),
+    *(
+        Labelled[Literal["a"]] | Second,
+        Colour | int,
+        Pair | str,
+        Point | set[str],
+        bytearray,
+        UserId | Point | bool,
+    ),
 ]
 """Types whose contract lets through exactly what the type takes."""
 
-WIDER: list[Any] = [Model, StrictModel, Amount, list[Amount | Card], Direction, Positive, Json]
+WIDER: list[Any] = [
+    Model,
+    StrictModel,
+    Amount,
+    list[Amount | Card],
+    Direction,
+    Positive,
+    Json,
+    Inherited[int],
+]
 """Types that have a say of their own: their contract lets more through."""
 
 plain_values = st.one_of(
@@ -173,6 +218,14 @@ def test_a_contract_agrees_on_what_is_often_sent(annotation: Any) -> None:
         {"leaves": [{"branch": {"leaves": [{"branch": 1}]}}]},
         {"content": {"x": 1}},
         [{"x": 1}],
+        {"tree": {"value": 1, "children": [{"value": 2}]}},
+        {"tree": {"value": 1, "children": [{"tree": 2}]}},
+        {"content": "a", "own": 1},
+        {"content": "a", "own": "a"},
+        {"content": 1, "own": "a"},
+        {"label": 1},
+        {"label": 1, "kind": "b"},
+        {"second": 1},
         datetime(2026, 1, 1, tzinfo=UTC),
     ]
     sent += [{frozenset({1}): 1}, {Point(1)}, {Point(1): {Point(2)}}, 1.0, 2, (1, 2), [[]], {"a": [1, None]}]

@@ -11,7 +11,6 @@ to those who have no such class.
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import sys
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -144,16 +143,16 @@ def _bind(annotation: Any, cls: Any, hints: dict[str, Any]) -> dict[str, Any]:
     given: dict[Any, Any] = dict(
         zip(getattr(cls, "__parameters__", ()), typing.get_args(annotation), strict=False)
     )
-    # What a base says of its own parameters is another matter, even when they have the same names.
-    own = inspect.get_annotations(cls)
+    if any(getattr(base, "__parameters__", ()) for base in cls.__mro__[1:]):
+        # A base has parameters of its own, which may have the same names: nothing is said of either.
+        given = {}
     bound = {}
     for name, hint in hints.items():
-        known = given if name in own else {}
         inner = getattr(hint, "__parameters__", ())
         if isinstance(hint, TypeVar):
-            bound[name] = known.get(hint, Any)
+            bound[name] = given.get(hint, Any)
         else:
-            bound[name] = hint[tuple(known.get(parameter, Any) for parameter in inner)] if inner else hint
+            bound[name] = hint[tuple(given.get(parameter, Any) for parameter in inner)] if inner else hint
     return bound
 
 
