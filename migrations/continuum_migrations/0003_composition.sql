@@ -72,10 +72,15 @@ CREATE TYPE {schema}.composition AS (
 
 -- The run that a chain has come to. Whoever needs it to stay so locks it and looks again.
 CREATE FUNCTION {schema}.tip(p_run uuid) RETURNS uuid
-LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN r.continued_to IS NULL THEN r.id ELSE (
-        SELECT t.id FROM {schema}.runs t WHERE t.root = coalesce(r.root, r.id) AND t.continued_to IS NULL) END
-    FROM {schema}.runs r WHERE r.id = p_run
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    v_root uuid;
+    v_next uuid;
+BEGIN
+    SELECT coalesce(r.root, r.id), r.continued_to INTO v_root, v_next FROM {schema}.runs r WHERE r.id = p_run;
+    RETURN CASE WHEN v_root IS NULL THEN NULL WHEN v_next IS NULL THEN p_run ELSE (
+        SELECT t.id FROM {schema}.runs t WHERE t.root = v_root AND t.continued_to IS NULL) END;
+END
 $$;
 
 -- Runs that got mail, and are locked: due when free, told of when owned.
@@ -480,9 +485,15 @@ $$;
 -- were refused by. Each group is found in one step through an index.
 CREATE FUNCTION {schema}.foreign_groups(p_workflows text[], p_versions text[], p_others boolean[])
 RETURNS TABLE (workflow text, version text, refused text[])
-LANGUAGE sql STABLE
+LANGUAGE plpgsql STABLE
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
 AS $$
+BEGIN
+    IF true <> ALL (p_others) THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
     WITH RECURSIVE taker AS MATERIALIZED (
         SELECT c.workflow, array_agg(c.version) AS loaded, array_agg(c.version) FILTER (WHERE c.others) AS trying
         FROM unnest(p_workflows, p_versions, p_others) AS c (workflow, version, others)
@@ -519,7 +530,8 @@ AS $$
     WHERE u.version <> ALL (t.loaded)
     UNION ALL
     SELECT d.workflow, d.version, d.refused FROM tried d JOIN taker t ON t.workflow = d.workflow
-    WHERE d.version <> ALL (t.loaded) AND NOT t.trying <@ d.refused
+    WHERE d.version <> ALL (t.loaded) AND NOT t.trying <@ d.refused;
+END
 $$;
 
 -- Own up to p_limit runs that are due and whose code the worker has loaded, then, if there is room, runs of other
@@ -618,6 +630,53 @@ BEGIN
     RETURNING r.id, r.token, r.workflow, r.version, r.namespace, r.input, r.started_at, r.attempt, r.trace_context,
               r.attempt = 1 AND NOT EXISTS (SELECT FROM {schema}.inbox i WHERE i.run_id = r.id),
               r.parent_id, r.depth, coalesce(r.root, r.id), true;
+END
+$$;
+
+-- When the next run that nobody owns and the code may claim is due; in step with claim_runs.
+CREATE FUNCTION {schema}.next_due(
+    p_workflows text[], p_versions text[], p_current boolean[], p_others boolean[], p_grace double precision
+) RETURNS timestamptz
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN least((
+        SELECT min(r.due_at) FROM unnest(p_workflows, p_current) AS c (workflow, is_current)
+        CROSS JOIN LATERAL (
+            SELECT x.due_at FROM {schema}.runs x
+            WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL AND x.workflow = c.workflow
+              AND x.version IS NULL AND x.due_at IS NOT NULL
+            ORDER BY x.version, x.due_at LIMIT 1
+        ) r WHERE c.is_current
+    ), (
+        SELECT min(r.due_at) FROM unnest(p_workflows, p_versions) AS c (workflow, version)
+        CROSS JOIN LATERAL (
+            SELECT x.due_at FROM {schema}.runs x
+            WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL AND x.workflow = c.workflow
+              AND x.version = c.version AND x.due_at IS NOT NULL
+            ORDER BY x.version, x.due_at LIMIT 1
+        ) r
+    ), (
+        SELECT min(x.due_at) FROM unnest(p_workflows, p_versions) AS c (workflow, version)
+        JOIN {schema}.runs x ON x.owner IS NULL AND x.state <= 2 AND x.refused IS NOT NULL
+                            AND x.workflow = c.workflow AND x.version = c.version
+    ), (
+        SELECT min(r.due_at) + p_grace * interval '1 second'
+        FROM {schema}.foreign_groups(p_workflows, p_versions, p_others) g
+        CROSS JOIN LATERAL (
+            (SELECT x.due_at FROM {schema}.runs x
+             WHERE g.refused IS NULL AND x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL
+               AND x.workflow = g.workflow AND x.version = g.version AND x.due_at IS NOT NULL
+             ORDER BY x.version, x.due_at LIMIT 1)
+            UNION ALL
+            (SELECT x.due_at FROM {schema}.runs x
+             WHERE x.owner IS NULL AND x.state <= 2 AND x.refused = g.refused
+               AND x.workflow = g.workflow AND x.version = g.version AND x.due_at IS NOT NULL
+             ORDER BY x.version, x.refused, x.due_at LIMIT 1)
+        ) r
+    ));
 END
 $$;
 

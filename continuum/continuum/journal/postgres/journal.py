@@ -190,17 +190,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         return [ClaimedRun(*row[:13]) for row in held(rows, worker)]
 
     async def next_due(self, code: Sequence[Loaded]) -> int | None:
-        workflows, versions, current, others = _packed_code(code)
-        rows = await self._database.fetch(
-            "next_due",
-            {
-                "workflows": workflows,
-                "versions": versions,
-                "current": current,
-                "others": others,
-                "grace": FOREIGN_GRACE_SECONDS,
-            },
-        )
+        rows = await self._database.fetch("next_due", (*_packed_code(code), FOREIGN_GRACE_SECONDS))
         due, at = rows[0]
         # Asked at every nap, so a host that commits nothing keeps the server's time too.
         self._database.heard_time(at)

@@ -75,41 +75,7 @@ SELECT id::text, token, workflow, version, namespace, input, (extract(epoch FROM
 FROM {schema}.claim_runs(%s, %s, %s, %s, %s, %s, %s)
 
 -- name: next_due
-SELECT (extract(epoch FROM least((
-            SELECT min(r.due_at) FROM unnest(%(workflows)s, %(current)s) AS c (workflow, is_current)
-            CROSS JOIN LATERAL (
-                SELECT x.due_at FROM {schema}.runs x
-                WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL AND x.workflow = c.workflow
-                  AND x.version IS NULL AND x.due_at IS NOT NULL
-                ORDER BY x.version, x.due_at LIMIT 1
-            ) r WHERE c.is_current
-        ), (
-            SELECT min(r.due_at) FROM unnest(%(workflows)s, %(versions)s) AS c (workflow, version)
-            CROSS JOIN LATERAL (
-                SELECT x.due_at FROM {schema}.runs x
-                WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL AND x.workflow = c.workflow
-                  AND x.version = c.version AND x.due_at IS NOT NULL
-                ORDER BY x.version, x.due_at LIMIT 1
-            ) r
-        ), (
-            SELECT min(x.due_at) FROM unnest(%(workflows)s, %(versions)s) AS c (workflow, version)
-            JOIN {schema}.runs x ON x.owner IS NULL AND x.state <= 2 AND x.refused IS NOT NULL
-                                AND x.workflow = c.workflow AND x.version = c.version
-        ), (
-            SELECT min(r.due_at) + %(grace)s * interval '1 second'
-            FROM {schema}.foreign_groups(%(workflows)s, %(versions)s, %(others)s) g
-            CROSS JOIN LATERAL (
-                (SELECT x.due_at FROM {schema}.runs x
-                 WHERE g.refused IS NULL AND x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL
-                   AND x.workflow = g.workflow AND x.version = g.version AND x.due_at IS NOT NULL
-                 ORDER BY x.version, x.due_at LIMIT 1)
-                UNION ALL
-                (SELECT x.due_at FROM {schema}.runs x
-                 WHERE x.owner IS NULL AND x.state <= 2 AND x.refused = g.refused
-                   AND x.workflow = g.workflow AND x.version = g.version AND x.due_at IS NOT NULL
-                 ORDER BY x.version, x.refused, x.due_at LIMIT 1)
-            ) r
-        ))) * 1000000)::bigint,
+SELECT (extract(epoch FROM {schema}.next_due(%s, %s, %s, %s, %s)) * 1000000)::bigint,
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 
 -- name: load
