@@ -1,0 +1,95 @@
+"""What the run-time guard costs: `python -m bench.guard` prints it, from guarded and unguarded processes in turn.
+
+Inside: microseconds of the engine alone for a step of one activity, no journal and no actors around
+it. Outside: nanoseconds of calls that a step would refuse.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+import timeit
+import uuid
+from typing import Any
+
+from continuum import activity, guard
+from continuum.engine.events import EventType
+from continuum.engine.execution import Execution
+from continuum.journal.codec import encode
+
+ROUNDS = 5
+STEPS = 3_000
+REPEATS = 15
+OUTSIDE = {
+    "time.time()": time.time,
+    "random.random()": random.random,
+    "random.randint()": lambda: random.randint(1, 6),
+    "uuid.uuid4()": uuid.uuid4,
+    "os.getenv()": lambda: os.getenv("PATH"),
+    "open()": lambda: open(os.devnull).close(),
+}
+
+
+@activity(name="bench.guard.step")
+def step(number: int) -> int:
+    """Return what was given."""
+    return number
+
+
+async def steps(count: int) -> int:
+    """Do as many steps, one after the other."""
+    return sum([await step(number) for number in range(count)])
+
+
+def inside() -> float:
+    """Return how many seconds a step takes in the engine alone."""
+    execution = Execution(None, os.urandom)
+    execution.begin(steps(STEPS), (), started_at=1, now=1)
+    answer, begin = encode(1), time.perf_counter()
+    while execution.outcome is None:
+        execution.take_log()
+        for pending in execution.take_opened():
+            execution.apply(EventType.ACTIVITY_COMPLETED, (pending.seq, answer), at=2)
+    return (time.perf_counter() - begin) / STEPS
+
+
+def measure() -> dict[str, float]:
+    """Return the best of several figures, in nanoseconds."""
+    figures = {"a step": min(inside() for _ in range(REPEATS)) * 1e9}
+    for name, call in OUTSIDE.items():
+        count = 20_000
+        figures[name] = min(timeit.repeat(call, number=count, repeat=REPEATS)) / count * 1e9
+    return figures
+
+
+def in_a_process(switch: str) -> dict[str, float]:
+    """Return the figures of a fresh process with the guard on or off."""
+    answer: dict[str, Any] = json.loads(
+        subprocess.run(
+            [sys.executable, "-m", "bench.guard", "measure"],
+            env={**os.environ, guard.SWITCH: switch},
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout
+    )
+    return answer
+
+
+def main() -> None:
+    """Print the best figures of both kinds of process side by side."""
+    if sys.argv[1:] == ["measure"]:
+        guard.install()
+        json.dump(measure(), sys.stdout)
+        return
+    off, on = zip(*((in_a_process("off"), in_a_process("on")) for _ in range(ROUNDS)), strict=True)
+    for name in off[0]:
+        without, guarded = min(each[name] for each in off), min(each[name] for each in on)
+        print(f"{name:18} {without:9,.0f} ns   guarded {guarded:9,.0f} ns   {guarded / without - 1:+.0%}")
+
+
+if __name__ == "__main__":
+    main()
