@@ -1,4 +1,4 @@
-"""What the run-time guard costs: `python -m bench.guard` prints it, from guarded and unguarded processes in turn.
+"""What the run-time guard costs: `python -m bench.guard` prints it, guarded and unguarded in turn.
 
 Inside: microseconds of the engine alone for a step of one activity, no journal and no actors around
 it. Outside: nanoseconds of calls that a step would refuse.
