@@ -9,7 +9,7 @@ import pytest
 
 from continuum import Retry, RunCancelled, RunFailed, Signal, activity, workflow
 from continuum.errors import JournalUnavailable
-from continuum.journal.port import ClaimedRun, LeaseLost, Worker
+from continuum.journal.port import ClaimedRun, LeaseLost, Loaded, Worker
 from continuum_actors.host import Settings
 from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, stage
 
@@ -111,7 +111,7 @@ async def test_runs_of_a_claim_whose_answer_was_lost_go_on(dsn: str, schema: str
         tree = await on.tree(counting, settings=Settings(lease_ttl=LONG_LEASE_S, poll=0.1))
         claim, lost = tree.host.journal.claim, asyncio.Event()
 
-        async def losing(worker: Worker, code: Sequence[tuple[str, str]], limit: int) -> list[ClaimedRun]:
+        async def losing(worker: Worker, code: Sequence[Loaded], limit: int) -> list[ClaimedRun]:
             claimed = await claim(worker, code, limit)
             if claimed and not lost.is_set():
                 lost.set()

@@ -99,7 +99,7 @@ def test_an_option_that_cannot_work_is_refused_at_the_call_too(
     options: dict[str, object], words: str
 ) -> None:
     with pytest.raises(InvalidDefinition, match=words):
-        pay.options(**options)  # type: ignore[arg-type]
+        pay.options(**options)  # type: ignore[call-overload]
 
 
 def test_an_unknown_option_is_refused_with_those_there_are() -> None:
@@ -164,7 +164,7 @@ def test_a_key_the_database_cannot_hold_is_refused_in_the_workflow(key: object) 
 
 def test_a_workflow_is_not_called() -> None:
     with pytest.raises(continuum.NotInWorkflow, match=r"client\.start"):
-        flow(1)
+        _ = flow(1)
 
 
 def test_a_workflow_has_a_name_and_a_version() -> None:

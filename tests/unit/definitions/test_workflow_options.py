@@ -1,0 +1,68 @@
+"""What a workflow may say about itself is checked where it is written."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from continuum import InvalidDefinition, Signal, workflow
+
+verdict = Signal("verdict", str)
+
+
+@workflow(
+    name="options.flow",
+    version=4,
+    signals=[verdict],
+    retention=timedelta(days=2),
+    snapshot_threshold=500,
+    on_change="wait",
+)
+async def flow() -> None:
+    """Do nothing."""
+
+
+@workflow
+async def plain() -> None:
+    """Do nothing."""
+
+
+def test_a_workflow_knows_what_it_was_declared_with() -> None:
+    """CMP2"""
+    assert (flow.name, flow.version, flow.on_change) == ("options.flow", "4", "wait")
+    assert (flow.retention, flow.snapshot_threshold, flow.signals) == (172_800.0, 500, {"verdict": verdict})
+
+
+def test_by_default_runs_are_kept_for_ever_and_take_any_signal() -> None:
+    assert (plain.retention, plain.snapshot_threshold, plain.signals, plain.on_change) == (
+        None,
+        None,
+        {},
+        "replay",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": 5}, "name"),
+        ({"version": 0}, "version"),
+        ({"version": True}, "version"),
+        ({"version": "2"}, "version"),
+        ({"signals": ["verdict"]}, "signals"),
+        ({"signals": "verdict"}, "signals"),
+        ({"retention": 5}, "retention"),
+        ({"retention": timedelta(seconds=-1)}, "retention"),
+        ({"snapshot_threshold": 0}, "snapshot_threshold"),
+        ({"snapshot_threshold": 1.5}, "snapshot_threshold"),
+        ({"snapshot_threshold": True}, "snapshot_threshold"),
+        ({"on_change": "sometimes"}, "on_change"),
+    ],
+)
+def test_an_option_that_cannot_work_is_refused(options: dict[str, Any], words: str) -> None:
+    """CMP4"""
+    with pytest.raises(InvalidDefinition, match=words):
+        workflow(**options)
