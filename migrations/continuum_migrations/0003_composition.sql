@@ -659,9 +659,12 @@ BEGIN
             ORDER BY x.version, x.due_at LIMIT 1
         ) r
     ), (
-        SELECT min(x.due_at) FROM unnest(p_workflows, p_versions) AS c (workflow, version)
-        JOIN {schema}.runs x ON x.owner IS NULL AND x.state <= 2 AND x.refused IS NOT NULL
-                            AND x.workflow = c.workflow AND x.version = c.version
+        SELECT min(r.due_at) FROM unnest(p_workflows, p_versions) AS c (workflow, version)
+        CROSS JOIN LATERAL (
+            SELECT min(x.due_at) AS due_at FROM {schema}.runs x
+            WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NOT NULL AND x.workflow = c.workflow
+              AND x.version = c.version
+        ) r
     ), (
         SELECT min(r.due_at) + p_grace * interval '1 second'
         FROM {schema}.foreign_groups(p_workflows, p_versions, p_others) g
