@@ -1,10 +1,12 @@
 """The outside of a run: start it, signal it, cancel it, wait for it, look at it.
 
 Read `client.py` first. `connecting.py` gets there from a DSN, `sync_client.py` and
-`default_instance.py` say the same things blocking and module-wide. `group_commit.py`
-shares writes, `waiting.py` shares the wait for ends, `patience.py` says what is
-repeated, `querying.py` and `checking.py` what is let through, `runs.py` and
-`histories.py` what comes back. Nothing here knows an actor.
+`default_instance.py` say the same things blocking and module-wide. `mail.py` posts and
+`group_commit.py` shares writes; `waiting.py` shares the wait for ends, `cells.py` that for
+published values (`publications.py` is their face); `looking.py` reads single runs and follows chains,
+`patience.py` says what is repeated. `querying.py`, `checking.py`, `contracts.py` and
+`namespaces.py` say what is let through, `runs.py` and `histories.py` what comes back.
+Nothing here knows an actor.
 """
 
 from __future__ import annotations

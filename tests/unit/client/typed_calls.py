@@ -63,6 +63,12 @@ async def accepted(client: Client) -> None:
     await client.start("by_name", 1, "b", id="i", anything=3)
     await run.signal(verdict, "yes")
     await run.signal("verdict", {"any": "value"}, delivery_id="d")
+    await client.signal(run.id, verdict, "yes", workflow=order_flow, namespace="eu")
+    assert_type(await run.read("progress", int), int)
+    assert_type(await run.read("progress", int, default=None), int | None)
+    assert_type(await client.read(run.id, "progress", Order), Order)
+    async for value in run.watch("progress", int):
+        assert_type(value, int)
 
 
 def accepted_sync(client: SyncClient) -> None:
@@ -70,6 +76,9 @@ def accepted_sync(client: SyncClient) -> None:
     run = client.start(order_flow, Order("1"), id="i")
     assert_type(run, SyncRunHandle[str])
     assert_type(run.result(timeout=1), str)
+    assert_type(run.read("progress", int), int)
+    for value in run.watch("progress", int):
+        assert_type(value, int)
 
 
 async def refused(client: Client, run: RunHandle[str]) -> None:
@@ -86,3 +95,5 @@ async def refused(client: Client, run: RunHandle[str]) -> None:
     await continuum.start(order_flow, 5)  # type: ignore[misc]
     number: int = await run.result()  # type: ignore[assignment]
     await run.signal(verdict, number)  # type: ignore[misc]
+    number = await run.read("progress", str)  # type: ignore[arg-type]
+    await client.get_run(run.id, namespace=None)  # type: ignore[arg-type]
