@@ -99,8 +99,11 @@ class PostgresEnvironment(Client):
         """Return once no run is in motion and no mail waits, in real time."""
         tree = self._running()
         async with asyncio.timeout(RESULT_SECONDS):
-            while tree.activities.running() or await self._in_motion(tree):
+            before: object = ...
+            # Mail that is read between two questions of one look changes its run, which the next look sees.
+            while (latest := await self._latest_if_still(tree)) is ... or latest != before:
                 tree.check()
+                before = latest
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def history(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> History:
@@ -120,9 +123,15 @@ class PostgresEnvironment(Client):
         """Return the result of a run that was started here; it has half a minute for it."""
         return await self.await_run(run_id, RESULT_SECONDS, workflow=workflow)
 
-    async def _in_motion(self, tree: Tree) -> bool:
+    async def _latest_if_still(self, tree: Tree) -> object:
+        """Return which run was changed last, and when; `...` while anything is in motion."""
         moving = Query(None, [("state", "eq", RunState.RUNNING)], ("id", False), 1, None)
-        return bool(await self._stored.query(moving) or await self._stored.inbox(tree.host.worker, None))
+        if tree.activities.running() or await self._stored.query(moving):
+            return ...
+        if await self._stored.inbox(tree.host.worker, None):
+            return ...
+        rows = await self._stored.query(Query(None, [], ("updated_at", True), 1, None))
+        return [(row.id, row.updated_at) for row in rows]
 
     def _running(self) -> Tree:
         if self._tree is None:
