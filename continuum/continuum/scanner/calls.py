@@ -38,8 +38,7 @@ _STRINGS_AND_NUMBERS = frozenset(
 def visit_call(walker: Walker, node: ast.Call) -> None:
     """Visit a call and everything in it."""
     function = node.func
-    walker.called.add(id(function))
-    resolved = walker.resolver.resolve(function, walker.scope)
+    resolved = walker.called[id(function)] = walker.resolver.resolve(function, walker.scope)
     name = resolved.name if isinstance(resolved, Dotted) else ""
     if name == "continuum.side_effect":
         _produce(walker, node)
@@ -86,7 +85,7 @@ def _produce(walker: Walker, node: ast.Call) -> None:
 def _get_attribute(walker: Walker, node: ast.Call) -> None:
     resolved = walker.resolver.resolve(node, walker.scope)
     if not isinstance(resolved, Dotted) or resolved.name != "builtins.getattr()":
-        walker.called.add(id(node))
+        walker.called[id(node)] = resolved
         walker.refer(node, resolved, 0)
     elif id(node) in walker.called or _is_module(walker, node):
         walker.report(rules.DYNAMIC_CODE, node, f"{ast.unparse(node)}")

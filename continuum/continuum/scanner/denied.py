@@ -7,6 +7,7 @@ impure functions is never complete. `X()` stands for what a call of `X` gives, a
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import TypeAlias
 
@@ -195,6 +196,7 @@ ALLOWED: frozenset[str] = frozenset(_names(_ALLOWED))
 _HARMLESS_ENDINGS = ("Error", "Exception", "Warning", "Timeout", "Expired", "Interrupt")
 
 
+@functools.lru_cache(maxsize=4096)
 def denial_of(dotted: str, known: int = 0) -> Denial | None:
     """Return why a name is denied, None when it is not.
 

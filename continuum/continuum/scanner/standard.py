@@ -12,7 +12,7 @@ import sysconfig
 
 from continuum.scanner.words import words
 
-# Deterministic, and touch nothing outside.
+# Deterministic, and touch nothing outside. Beside the standard library: what values are made with.
 FREE = words(
     """
     __future__ abc array ast asyncio base64 binascii bisect builtins calendar cmath collections colorsys
@@ -21,7 +21,7 @@ FREE = words(
     json keyword logging math mimetypes numbers operator os os.path pathlib pickle platform pprint queue
     quopri random re reprlib secrets signal socket statistics string stringprep struct sys textwrap time
     tokenize traceback types typing typing_extensions unicodedata urllib.parse uuid weakref
-    xml.etree.ElementTree xml.sax.saxutils zlib zoneinfo
+    attr attrs cattrs pydantic xml.etree.ElementTree xml.sax.saxutils zlib zoneinfo
     """
 )
 

@@ -48,7 +48,8 @@ class Walker:
         self.impure = reached.impure
         self.scope = reached.scope
         self.top: Scope | None = None
-        self.called: set[int] = set()
+        # What is called, by the id of the expression: it is resolved once, before it is visited.
+        self.called: dict[int, Resolved] = {}
         self.unordered: set[int] = set()
 
     def function(self, node: FunctionNode) -> None:
@@ -101,6 +102,11 @@ class Walker:
         if not (self.impure and rule in rules.READS):
             self.scan.report(self.reached, rule, node, subject, instead)
 
+    def resolved(self, node: ast.expr) -> Resolved:
+        """Return what a reference stands for."""
+        called = id(node) in self.called
+        return self.called[id(node)] if called else self.resolver.resolve(node, self.scope)
+
     def refer(self, node: ast.expr, resolved: Resolved, known: int) -> None:
         """Follow or judge what a name stands for; `known` is how much of it was judged before."""
         match resolved:
@@ -127,12 +133,12 @@ class Walker:
             return
         found = self.scope.lookup(node.id)
         if found is None:
-            self.refer(node, self.resolver.resolve(node, self.scope), 0)
+            self.refer(node, self.resolved(node), 0)
             return
         bindings, place = found
         if len(bindings) == 1 and bindings[0].kind is Kind.OPAQUE:
             return
-        resolved = self.resolver.resolve(node, self.scope)
+        resolved = self.resolved(node)
         self._look_into(node, place)
         if not (self.top is not None and place.is_within(self.top)):
             self.refer(node, resolved, 0)
@@ -157,7 +163,7 @@ class Walker:
                         self.refer(node, self.resolver.resolve(part, place), 0)
 
     def visit_attribute(self, node: ast.Attribute) -> None:
-        resolved = self.resolver.resolve(node, self.scope)
+        resolved = self.resolved(node)
         root = _plain_root(node)
         if root is None or resolved is None:
             self.refer(node, resolved, _length(self.resolver.resolve(node.value, self.scope)))
@@ -189,7 +195,7 @@ class Walker:
                 if isinstance(decorator, ast.Call):
                     self.visit_all((*decorator.args, *decorator.keywords))
             else:
-                self.called.add(id(called))
+                self.called[id(called)] = resolved
                 self.visit(decorator)
 
     def visit_class(self, node: ast.ClassDef) -> None:

@@ -245,6 +245,24 @@ def test_when_loaded_an_alias_in_another_module_is_followed(write: Write, expres
         load(write, text)
 
 
+def test_when_loaded_an_own_module_that_shares_a_librarys_name_is_not_taken_for_it(write: Write) -> None:
+    """CMP24: even where the library is not installed, or comes later on the path."""
+    write("import continuum\n@continuum.pure\ndef send(n):\n    return n", "websocket")
+    flow = (
+        "@continuum.workflow(name='helpers.own')\nasync def flow() -> object:\n    return websocket.send(1)"
+    )
+    load(write, f"import continuum, websocket\n{flow}")
+
+
+def test_when_loaded_a_model_of_another_module_is_a_value(write: Write) -> None:
+    models = write("from pydantic import BaseModel\nclass Order(BaseModel):\n    n: int")
+    flow = "@continuum.workflow(name='helpers.model')\nasync def flow() -> object:\n    return "
+    load(
+        write,
+        f"import continuum\nfrom {models} import Order\n{flow}Order(n=1), Order.model_validate({{'n': 1}})",
+    )
+
+
 def test_the_scanner_is_configured_for_a_process(write: Write) -> None:  # CMP39, CMP46
     rules = named(RULES, write)
     continuum.configure_scanner(untrusted="error")
