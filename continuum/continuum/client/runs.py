@@ -126,6 +126,6 @@ def _reason(row: RunRow) -> str | None:
         case RunState.SUSPENDED if row.due_at is not None:
             return f"waits for a node that has loaded {row.workflow} version {row.version}"
         case RunState.SUSPENDED:
-            return "waits for a signal or an activity"
+            return "waits for a signal, an activity or a child"
         case _:
             return None
