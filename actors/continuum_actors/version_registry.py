@@ -45,7 +45,7 @@ class VersionRegistry(WorkingActor):
 
     async def _work(self) -> None:
         host = self._host
-        rows = [_row(workflow) for workflow in host.code.all_workflows]
+        rows = [version_row(workflow) for workflow in host.code.all_workflows]
         if rows:
             await until_available(
                 partial(host.journal.register_versions, rows), "registering versions", host.fraction
@@ -88,7 +88,8 @@ class VersionRegistry(WorkingActor):
         host.dispatcher.look()
 
 
-def _row(workflow: Workflow[..., object]) -> VersionRow:
+def version_row(workflow: Workflow[..., object]) -> VersionRow:
+    """Return what the journal is told about a version."""
     return VersionRow(
         workflow.name,
         workflow.version_hash,

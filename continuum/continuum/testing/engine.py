@@ -62,9 +62,8 @@ class Engine:
         async with self._starting:
             if self._tree is None:
                 await self._begin()
-        if self._tree is not None and self._tree.host.code is not code:
-            self._tree.host.code = code
-            self._tree.host.dispatcher.look()
+            else:
+                await self._tree.load(code, self._journal)
 
     async def settle(self, patience: float) -> None:
         """Return once nothing can happen unless time passes or somebody outside does something."""

@@ -85,7 +85,7 @@ class PostgresEnvironment(Client):
             tree = self._running()
             if isinstance(workflow, Workflow):
                 self._loaded.load(workflow)
-                tree.host.code = self._loaded.code
+                await tree.load(self._loaded.code, self._stored)
             return await super().start(workflow, *args, **given)
 
     async def advance(self, duration: timedelta | float) -> NoReturn:

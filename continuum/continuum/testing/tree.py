@@ -15,6 +15,7 @@ from continuum.testing.quiet import may_wake, quiet
 from continuum.testing.substitutes import Activities, MockedActivity
 from continuum_actors.host import Host, Settings
 from continuum_actors.tree import MAX_RESTARTS, MAX_SECONDS, run_host_children
+from continuum_actors.version_registry import version_row
 from continuum_supervision import ChildSpec, Clock, Crash, Strategy, Supervisor
 
 # Nothing here happens because time has passed but what a workflow asked for.
@@ -64,6 +65,15 @@ class Tree:
     async def start(self) -> None:
         """Bring every actor to life."""
         await self.supervisor.__aenter__()
+
+    async def load(self, code: Code, journal: Journal) -> None:
+        """Execute other code from now on, and let the journal know of it."""
+        if code is self.host.code:
+            return
+        await journal.register_versions([version_row(workflow) for workflow in code.all_workflows])
+        code.pinned_are_stored()
+        self.host.code = code
+        self.host.dispatcher.look()
 
     async def stop(self) -> None:
         """End every actor in order; raises what they have given up for."""

@@ -108,6 +108,12 @@ async def countdown(left: int) -> str:
     return "over"
 
 
+@workflow(name="testing_closed", signals=[review])
+async def closed_flow() -> str:
+    """Take one signal and no other."""
+    return await review.wait()
+
+
 @workflow(name="testing_isolating")
 async def isolating() -> int:
     """Use a process of its own."""

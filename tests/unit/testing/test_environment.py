@@ -9,7 +9,16 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 import continuum
-from continuum import NotReady, RunCancelled, RunFailed, RunNotFound, RunTerminal, activity, workflow
+from continuum import (
+    NotReady,
+    RunCancelled,
+    RunFailed,
+    RunNotFound,
+    RunTerminal,
+    UndeclaredSignal,
+    activity,
+    workflow,
+)
 from continuum.testing import Environment, StillWaiting, env
 from tests.unit.testing import flows
 
@@ -152,6 +161,22 @@ def test_signals_arrive() -> None:
             run = await environment.start(flows.order_flow, "o1")
             await run.signal(flows.review, "rejected")
             assert await run.result() == "rejected"
+
+    asyncio.run(main())
+
+
+def test_declared_signals_hold_for_workflows_that_come_later() -> None:
+    """SIG1: whoever sends is told what is not declared, by name too."""
+
+    async def main() -> None:
+        async with env() as environment:
+            await environment.start(flows.order_flow, "o1")
+            run = await environment.start(flows.closed_flow)
+            await environment.settle()
+            with pytest.raises(UndeclaredSignal):
+                await environment.signal(run.id, "reviewed", "yes")
+            await environment.signal(run.id, "review", "yes")
+            assert await run.result() == "yes"
 
     asyncio.run(main())
 
