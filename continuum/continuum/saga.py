@@ -71,6 +71,9 @@ class Saga:
             return
         innermost_block.set(self._outer)
         if error is None:
+            # What a block inside another has called, the other may have to undo.
+            if self._outer is not None:
+                self._outer += [entry for entry in self._stack if isinstance(entry, ActivityRef)]
             return
         failures, cancelled = await _to_the_end(self._taken(), "sequential", user_site())
         _noted(error, failures)

@@ -265,6 +265,20 @@ def test_a_block_does_not_undo_again_what_was_undone_by_hand() -> None:
     assert undone(driver) == [1, 2]
 
 
+def test_a_block_undoes_what_a_block_inside_it_has_called() -> None:
+    async def program() -> None:
+        async with continuum.saga():
+            await charge(1)
+            async with continuum.saga():
+                await charge(2)
+            await charge(3)
+            raise ValueError("no")
+
+    driver = Driver(program)
+    driver.run()
+    assert undone(driver) == [3, 2, 1]
+
+
 def test_a_call_in_a_block_that_ended_well_can_be_undone_later() -> None:
     async def program() -> None:
         async with continuum.saga():

@@ -10,7 +10,7 @@ import pytest
 
 import continuum
 from continuum import DurableTermError, NotInWorkflow, workflow
-from continuum.engine.events import EventType
+from continuum.engine.events import Event, EventType
 from continuum.engine.outcome import Blocked, Cancelled, Completed, Continued
 from tests.unit.engine.activities import echo, undo
 from tests.unit.engine.driver import RUN_ID, Driver, Program, assert_same_from_every_prefix, replay
@@ -106,17 +106,22 @@ def test_nothing_is_journaled_after_the_end() -> None:
 
 
 def test_tasks_beside_it_do_nothing_more() -> None:
+    ran: list[str] = []
+
     async def program() -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(ending())
-            group.create_task(echo(1))
+            group.create_task(other())
 
     async def ending() -> None:
         double.continue_as_new(1)
 
+    async def other() -> None:
+        ran.append("other")
+
     driver = Driver(program)
     assert isinstance(driver.outcome, Continued)
-    assert driver.scheduled == []
+    assert ran == []
 
 
 def test_a_saga_does_not_compensate_for_a_continuation() -> None:
@@ -147,16 +152,13 @@ def test_a_run_that_was_asked_to_stop_has_no_successor() -> None:
 
 
 def test_a_history_that_goes_on_after_the_continuation_is_drift() -> None:
-    async def longer() -> int:
-        return await echo(1) + await echo(2)
-
-    async def shorter() -> int:
-        await echo(1)
-        double.continue_as_new(1)
-
-    driver = Driver(longer)
+    driver = Driver(count_from(1), definition=counting)
     driver.run()
-    assert isinstance(replay(shorter, driver.history).outcome, Blocked)
+    last = driver.history[-1]
+    late = Event(last.seq + 1, EventType.SIGNAL_RECEIVED, last.at, ("late", b"", None))
+    outcome = replay(count_from(1), [*driver.history, late]).outcome
+    assert isinstance(outcome, Blocked)
+    assert "signal_received late" in outcome.reason
 
 
 def test_outside_a_workflow_there_is_nothing_to_continue() -> None:
