@@ -53,6 +53,7 @@ def test_the_order_of_a_set_is_told(body: str) -> None:
         "return list(dict.fromkeys(names))",
         "for name in {'a': 1}:\n    await step(1)",
         "done, _ = await asyncio.wait({asyncio.create_task(step(1))})\nreturn [one.result() for one in done]",
+        "return await asyncio.gather(*{asyncio.create_task(step(1)), asyncio.create_task(step(2))})",
         "tasks = {asyncio.create_task(step(n)) for n in range(3)}\nreturn await asyncio.gather(*tasks)",
     ],
 )
