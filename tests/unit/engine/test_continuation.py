@@ -66,6 +66,19 @@ def test_another_input_of_the_successor_is_drift() -> None:
     assert "another input" in outcome.reason
 
 
+def test_a_history_that_goes_on_is_drift_also_where_a_task_has_continued() -> None:
+    async def ending() -> None:
+        double.continue_as_new(1)
+
+    async def program() -> None:
+        await asyncio.gather(ending(), asyncio.Event().wait())
+
+    driver = Driver(program)
+    late = Event(1, EventType.SIGNAL_RECEIVED, driver.history[0].at, ("late", b"", None))
+    assert isinstance(driver.outcome, Continued)
+    assert isinstance(replay(program, [*driver.history, late]).outcome, Blocked)
+
+
 def test_arguments_are_checked_before_the_run_ends() -> None:
     async def program() -> str:
         with pytest.raises(TypeError):
