@@ -15,6 +15,7 @@ from continuum.journal.port import (
     Posted,
     RunState,
     Successor,
+    Worker,
 )
 from tests.contract.builders import (
     begin,
@@ -46,6 +47,11 @@ from tests.contract.families import (
 
 def cancel(run_id: RunId) -> Post:
     return Post(run_id, InboxKind.CANCEL, "", (), "cancel")
+
+
+async def waiting(journal: Journal, worker: Worker) -> list[int]:
+    """Return the ids of the mail that waits."""
+    return [mail.id for mail in await journal.inbox(worker, None)]
 
 
 async def test_p16_a_successor_goes_on_as_the_same_run(journal: Journal) -> None:
@@ -149,7 +155,7 @@ async def test_p6_p16_a_delivery_id_is_the_chains(journal: Journal) -> None:
     worker = await worker_of(journal)
     first = await owned_run(journal, worker)
     await journal.post([signal(first.id, key="before")])
-    second = await go_on(journal, worker, first)
+    second = await go_on(journal, worker, first, consumed=await waiting(journal, worker))
 
     answers = await journal.post(
         [
@@ -161,7 +167,7 @@ async def test_p6_p16_a_delivery_id_is_the_chains(journal: Journal) -> None:
     )
 
     assert answers == [Posted.DUPLICATE, Posted.ACCEPTED, Posted.DUPLICATE, Posted.DUPLICATE]
-    third = await go_on(journal, worker, second)
+    third = await go_on(journal, worker, second, consumed=await waiting(journal, worker))
     assert await journal.post([signal(third.id, key="d")]) == [Posted.DUPLICATE]
 
 

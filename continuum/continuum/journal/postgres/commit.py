@@ -60,6 +60,7 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
     tasks: list[tuple[bytes, NewTask]] = []
     dropped: list[tuple[bytes, int]] = []
     more: Composition | None = None
+    depth = writes[0].depth if writes else 0
     for write in writes:
         key = arrays.uuid_bytes(write.run_id)
         if runs.setdefault(key, write.token) != write.token:
@@ -72,25 +73,29 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
             payloads.append(pack_body(body))
         if write.consumed:
             consumed.extend(write.consumed)
-        if write.transition is not None:
+        change = write.transition
+        if change is not None:
             # Of several writes of one run in a batch the last word counts.
-            transitions[key] = write.transition
+            transitions[key] = change
         tasks.extend((key, task) for task in write.tasks)
         for seq in write.dropped_tasks:
             # In one batch a task may be handed out and taken back.
             tasks = [entry for entry in tasks if entry[0] != key or entry[1].seq != seq]
             dropped.append((key, seq))
         if (
-            write.depth
+            write.depth != depth
             or write.children
             or write.cells
             or write.version
             or write.cancels
             or write.successor
             or write.refusal
-            or (write.transition is not None and write.transition.retention is not None)
+            or (
+                change is not None
+                and (change.retention is not None or (write.parent is not None and change.state.terminal))
+            )
         ):
-            more = more or Composition()
+            more = more or Composition(depth)
             more.add(key, write)
     topics = database.statements
     if more is None:
@@ -98,7 +103,7 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
         tokens = [runs[key] for key in ordered]
         composition = None
     else:
-        ordered, tokens, depths = more.in_lock_order(runs)
+        ordered, tokens, depths = more.to_lock(runs)
         composition = more.packed(depths, topics.topic("cells"))
     rows = await database.fetch_on_lane(
         "commit",

@@ -16,9 +16,13 @@ LOCK_ONLY = -1
 
 
 class Composition:
-    """Gathers these parts of the writes of a batch; runs are told by their packed ids."""
+    """Gathers these parts of the writes of a batch; runs are told by their packed ids.
 
-    def __init__(self) -> None:
+    `depth` is that of the runs whose writes have none of these parts.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
         self._depths: dict[bytes, int] = {}
         self._parents: dict[bytes, int] = {}
         self._children: list[tuple[bytes, NewChild]] = []
@@ -39,19 +43,20 @@ class Composition:
         self._cancels.extend((run, arrays.uuid_bytes(child)) for child in write.cancels)
         for name, value in write.cells:
             self._cells[run, name] = value
-        if write.successor is not None:
-            self._successors.append((run, write.successor))
         if write.version is not None:
             self._versions[run] = write.version
         if write.refusal is not None:
             self._refusals[run] = write.refusal
-        if write.transition is not None and write.transition.retention is not None:
+        if write.successor is not None:
+            self._successors.append((run, write.successor))
+        elif write.transition is not None and write.transition.retention is not None:
+            # A run that continued is kept for as long as its successor.
             self._retentions[run] = write.transition.retention
 
-    def in_lock_order(self, tokens: Mapping[bytes, int]) -> tuple[list[bytes], list[int], list[int]]:
-        """Return the runs to lock, parents first and by id, with their tokens and depths."""
-        depths = {**self._parents, **{run: self._depths.get(run, 0) for run in tokens}}
-        ordered = sorted(depths, key=lambda run: (depths[run], run))
+    def to_lock(self, tokens: Mapping[bytes, int]) -> tuple[list[bytes], list[int], list[int]]:
+        """Return the runs to lock with their tokens and depths, by which the server locks parents first."""
+        depths = {**self._parents, **{run: self._depths.get(run, self._depth) for run in tokens}}
+        ordered = list(depths)
         return ordered, [tokens.get(run, LOCK_ONLY) for run in ordered], [depths[run] for run in ordered]
 
     def packed(self, depths: list[int], cells_topic: str) -> arrays.PackedRow:
