@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from continuum import guard
+from continuum.engine import step_guard
 from continuum.engine.ids import RunId
 from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory
 from continuum_actors import messages as say
@@ -37,6 +38,10 @@ class RunSupervisor(DynamicSupervisor):
         super().init()
         guard.install()
         self._host.runs = self
+
+    async def terminate(self, reason: ExitReason) -> None:
+        await super().terminate(reason)
+        step_guard.active.rest()
 
     def start_run(self, claim: ClaimedRun, history: StoredHistory, mail: Sequence[InboxRow]) -> None:
         """Bring a claimed run to life; it runs its first step before this returns."""

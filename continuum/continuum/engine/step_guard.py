@@ -19,6 +19,10 @@ class StepGuard(Protocol):
         """Learn where the code of a run comes from, before it runs for the first time."""
         ...
 
+    def rest(self) -> None:
+        """Nothing will be stepped for a while: leave nothing behind."""
+        ...
+
     def __enter__(self) -> object: ...
 
     def __exit__(self, *exception: object) -> None: ...
@@ -31,6 +35,9 @@ class Unguarded:
 
     def watch(self, program: Coroutine[Any, Any, Any]) -> None:
         """Learn nothing."""
+
+    def rest(self) -> None:
+        """There is nothing to leave."""
 
     def __enter__(self) -> None:
         pass

@@ -1,8 +1,9 @@
 """What Python does not announce: clocks, randomness, the environment, looked up by name.
 
 For as long as a step lasts, names in a few dictionaries stand for functions that refuse.
-They are exchanged when the step begins and put back when it ends, so that nothing is
-slowed outside; another thread that calls one meanwhile gets the real thing. A method of
+They are exchanged when a step begins and put back afterwards, so that nothing is slowed
+outside; steps that follow one another in a loop share one exchange, or it would cost more
+than they do. Whoever calls one meanwhile and is no step gets the real thing. A method of
 an object in the middle catches everything built on it: `uuid4` asks `os.urandom`,
 `randint` the hidden generator of `random`, `os.getenv` the encoder of `os.environ`.
 
@@ -18,6 +19,7 @@ import sys
 import threading
 import time
 import uuid
+from asyncio.events import _get_running_loop
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from operator import itemgetter
 from types import BuiltinFunctionType, FunctionType, ModuleType
@@ -124,10 +126,11 @@ class Hidden:
 class NameGuard:
     """Exchanges the names of a process around steps, which may nest and run in several threads."""
 
-    __slots__ = ("_copied", "_hidden", "_seen", "_watched", "lowered")
+    __slots__ = ("_copied", "_exchanged", "_hidden", "_resting", "_seen", "_watched", "lowered")
 
     def __init__(self) -> None:
         self.lowered = 0
+        self._exchanged = self._resting = False
         self._watched = [Watched(names, refusals) for names, refusals in _public()]
         self._hidden = Hidden()
         self._copied: dict[Any, Refusal] = {
@@ -152,8 +155,29 @@ class NameGuard:
     def __enter__(self) -> None:
         """Exchange the names, unless another step has."""
         self.lowered += 1
-        if self.lowered > 1:
+        if not self._exchanged:
+            self._exchange()
+
+    def __exit__(self, *exception: object) -> None:
+        """Have the names put back once the loop has run what is ready now, further steps among it."""
+        self.lowered -= 1
+        if self.lowered:
             return
+        loop = _get_running_loop()
+        if loop is None:
+            self.rest()
+        elif not self._resting:
+            self._resting = True
+            loop.call_soon(self.rest)
+
+    def rest(self) -> None:
+        """Put the names back, unless a step goes on."""
+        self._resting = False
+        if self._exchanged and not self.lowered:
+            self._put_back()
+
+    def _exchange(self) -> None:
+        self._exchanged = True
         for watched in self._watched:
             names = watched.names
             try:
@@ -164,19 +188,13 @@ class NameGuard:
             names |= watched.guards
         self._hidden.exchange(self._hidden.guards)
 
-    def __exit__(self, *exception: object) -> None:
-        """Put the names back when the last step ends."""
-        self.lowered -= 1
-        if not self.lowered:
-            self._put_back()
-
     def forget(self) -> None:
         """Put the names back in a forked child, where no step goes on."""
-        if self.lowered:
-            self.lowered = 0
-            self._put_back()
+        self.lowered = 0
+        self.rest()
 
     def _put_back(self) -> None:
+        self._exchanged = False
         for watched in self._watched:
             names = watched.names
             names |= watched.originals
