@@ -91,7 +91,8 @@ class CommandLog:
 
         A timer's target, its due time, is the journal's.
         """
-        self.check()
+        if self.closing or self.in_side_effect or self.verdict is not None:
+            self.check()
         if self.compact is not None:
             return command_ahead(self, self.compact, type, target, site)
         author = caller(site)

@@ -164,11 +164,11 @@ class Execution(CommandLog):
         """Journal one answer from outside and run the code; False when nobody waits for it any more."""
         if self.outcome is not None:
             return False
-        event = Event(self._next_seq, type, at, body)
+        if at < self._at:
+            at = self._at
         previous = self.time
-        self.time = self._at = max(at, self._at)
-        if event.at != self.time:
-            event = event._replace(at=self.time)
+        self.time = self._at = at
+        event = Event(self._next_seq, type, at, body)
         if not self._feed(event):
             self.time = previous
             return False
