@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -18,9 +19,10 @@ def pure(helper: T, /) -> T:
     """
     from continuum.scanner.defining import refuse_or_warn, scan_class, scan_function
 
-    if not callable(helper):
+    target: object = helper
+    if not inspect.isfunction(target) and not isinstance(target, type):
         raise InvalidDefinition(f"@continuum.pure goes on a function or a class, not on {helper!r}")
-    found = scan_class(helper) if isinstance(helper, type) else scan_function(helper)
-    refuse_or_warn(f"pure {helper.__qualname__}", found)
-    setattr(helper, MARK, True)
+    found = scan_class(target) if isinstance(target, type) else scan_function(target)
+    refuse_or_warn(f"pure {target.__qualname__}", found)
+    setattr(target, MARK, True)
     return helper

@@ -75,14 +75,15 @@ class ScannedModule:
 
     def _around(self, line: int) -> Iterator[tuple[Definition, Scope]]:
         """Yield the definitions around a line, the outermost first: no others are looked at."""
-        scope, body = self.scope, list[ast.AST](self.tree.body)
+        scope = self.scope
+        body: list[ast.AST] = [*self.tree.body]
         while body:
             here = body.pop()
             if isinstance(here, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
                 if _start(here) <= line <= (here.end_lineno or 0):
                     yield here, scope
                     inner = class_scope if isinstance(here, ast.ClassDef) else function_scope
-                    scope, body = inner(here, scope), list(here.body)  # type: ignore[arg-type]
+                    scope, body = inner(here, scope), [*here.body]  # type: ignore[arg-type]
             elif getattr(here, "lineno", 1) <= line <= (getattr(here, "end_lineno", None) or line):
                 body.extend(ast.iter_child_nodes(here))
 

@@ -49,9 +49,9 @@ def visit_target(walker: Walker, target: ast.expr) -> None:
             visit_target(walker, part)
         return
     root = root_name(target)
-    if root is target:
-        if _is_declared_global(walker, root.id):
-            walker.report(rules.GLOBAL_WRITE, target, root.id)
+    if isinstance(target, ast.Name):
+        if _is_declared_global(walker, target.id):
+            walker.report(rules.GLOBAL_WRITE, target, target.id)
     elif root is not None and (is_shared(walker, root.id) or _is_class(walker, root)):
         walker.report(rules.GLOBAL_WRITE, target, ast.unparse(target))
     else:

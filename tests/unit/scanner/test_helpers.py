@@ -14,7 +14,7 @@ import pytest
 
 import continuum
 from continuum import DeterminismError, DeterminismWarning
-from continuum.errors import InvalidOption
+from continuum.errors import InvalidDefinition, InvalidOption
 from continuum.scanner.configuration import Trust
 from continuum.scanner.findings import Severity
 from continuum.scanner.foreign import locate
@@ -281,6 +281,11 @@ def test_a_configuration_that_means_nothing_is_refused(options: dict[str, object
 def test_a_pure_helper_is_scanned_where_it_is_defined(write: Write) -> None:  # CMP16, CMP44
     with pytest.raises(DeterminismError, match=r"pure price .*\n.*CT101"):
         load(write, "import continuum, time\n@continuum.pure\ndef price(n):\n    return n + time.time()")
+
+
+def test_what_is_neither_a_function_nor_a_class_cannot_be_pure() -> None:
+    with pytest.raises(InvalidDefinition, match="goes on a function or a class"):
+        continuum.pure(print)
 
 
 def test_a_pure_class_is_scanned_with_all_its_methods(write: Write) -> None:
