@@ -16,9 +16,11 @@ from tests.unit.docs.blocks import ROOT, blocks, continuum_calls, documents
 
 README = ROOT / "README.md"
 EXAMPLE = ROOT / "examples" / "orders.py"
+MODEL = ROOT / "examples" / "trips.py"
 # What fits on one screen; more would not be a first workflow.
 MOST_LINES_OF_A_FIRST_WORKFLOW = 40
-MOST_LINES_OF_A_README = 200
+MOST_LINES_OF_A_MODEL = 80
+MOST_LINES_OF_A_README = 290
 
 
 def words_of(path: Path) -> str:
@@ -29,6 +31,13 @@ def test_the_first_workflow_of_the_readme_is_the_example() -> None:
     shown = blocks(README, "python")[0].text
     assert shown == EXAMPLE.read_text(encoding="utf-8")
     assert shown.count("\n") < MOST_LINES_OF_A_FIRST_WORKFLOW
+
+
+def test_the_model_of_the_readme_is_the_second_example_in_less_than_two_screens() -> None:
+    text = README.read_text(encoding="utf-8")
+    model = text[text.index("## The model") : text.index("## What is promised")]
+    assert model.count("\n") < MOST_LINES_OF_A_MODEL
+    assert blocks(README, "python")[2].text == MODEL.read_text(encoding="utf-8")
 
 
 def test_the_readme_is_read_in_one_sitting() -> None:
