@@ -117,6 +117,8 @@ def seen(number: int, result: str | None = None, state: str = "completed") -> Se
         idempotency_key=None,
         trace_context=None,
         parent_run_id=None,
+        continued_from=None,
+        continued_to=None,
         started_at=KILLED_AT,
         updated_at=KILLED_AT,
         completed_at=KILLED_AT + timedelta(seconds=2),

@@ -47,7 +47,7 @@ async def test_runs_that_were_put_away_are_woken_by_their_timers(dsn: str, schem
 
 
 def versions_of_a_flow() -> tuple[Workflow[[int], str], Workflow[[int], str]]:
-    """The same flow as it was deployed, and as somebody changed what it calls: its own content is the same."""
+    """The same flow as it was deployed, and as somebody changed what it calls: its content is the same."""
 
     @workflow(name="parking.changing")
     async def before(number: int) -> str:
