@@ -12,20 +12,18 @@ def describe_error(error: BaseException) -> tuple[str, str, str, frozenset[str]]
     """Return an exception's type, message and traceback, and the names of all its classes."""
     kind = type(error)
     try:
-        message = str(error)
+        message = "\n".join([str(error), *map(str, getattr(error, "__notes__", None) or ())])
     except Exception as broken:  # noqa: BLE001 - a broken __str__ must not lose the failure it describes
         message = f"<its message cannot be read: {type(broken).__name__}>"
-    notes = getattr(error, "__notes__", None)
-    if notes:
-        message = "\n".join([message, *map(str, notes)])
     text = "".join(traceback.format_exception(kind, error, error.__traceback__))
     names = frozenset(
         printable(exception_name(base)) for base in kind.__mro__ if issubclass(base, BaseException)
     )
     return (
         printable(exception_name(kind)),
-        printable(message[: limits.ERROR_TEXT_CHARACTERS]),
-        printable(text[-limits.TRACEBACK_CHARACTERS :]),
+        # Cut again: what cannot be stored as it is grows when it is written out.
+        printable(message[: limits.ERROR_TEXT_CHARACTERS])[: limits.ERROR_TEXT_CHARACTERS],
+        printable(text[-limits.TRACEBACK_CHARACTERS :])[-limits.TRACEBACK_CHARACTERS :],
         names,
     )
 

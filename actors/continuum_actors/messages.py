@@ -18,6 +18,10 @@ class Fenced(NamedTuple):
     """To a run: it belongs to somebody else now, or to nobody; it must vanish without a trace."""
 
 
+class EndedElsewhere(NamedTuple):
+    """To a run: somebody has ended it by force; nobody waits for what it has under way."""
+
+
 class TimerDue(NamedTuple):
     """To a run: a timer or a retry of its is due."""
 

@@ -159,7 +159,7 @@ class Run(RunActivities):
         if kind is say.Committed:
             self._committed()
         elif self.ended:
-            if kind is say.Fenced:
+            if kind is say.Fenced or kind is say.EndedElsewhere:
                 self.stop(NORMAL)
             elif kind is say.ActivityCompleted and self._written[0] < RunState.COMPLETED:
                 # Given up or blocked meanwhile: whoever takes the run up wants it.
@@ -187,7 +187,12 @@ class Run(RunActivities):
             case say.HandOver():
                 self._leaving = True
                 self._try_release()
+            case say.EndedElsewhere():
+                self._abandon_all()
+                self.ended = True
+                self.stop(NORMAL)
             case say.Fenced():
+                # Somebody else may have the run now, and wants the answers of what goes on here.
                 self.ended = True
                 self.stop(NORMAL)
             case _:
@@ -300,8 +305,7 @@ class Run(RunActivities):
         self._written = (final.state, None)
         self.ended = True
         if final.state.terminal:
-            for seq in self._local:
-                host.activities.abandon(self._claim.id, seq)
+            self._abandon_all()
         else:
             host.runs.blocked(self._claim, final.reason)
         host.wheel.arm(self.ref, None)

@@ -127,6 +127,11 @@ class RunActivities(Actor):
         host = self._host
         self._tasks.append(task_for(activity, options, host.node if host.settings.activity_hosts else None))
 
+    def _abandon_all(self) -> None:
+        """The run is over: tell what runs here that nobody waits for it."""
+        for seq in self._local:
+            self._host.activities.abandon(self._claim.id, seq)
+
     def _drop_abandoned(self) -> list[int]:
         dropped, self._obsolete = self._obsolete, []
         while self._execution.abandoned:

@@ -20,7 +20,7 @@ from continuum_actors.backoff import until_available
 from continuum_actors.host import Host
 from continuum_actors.working_actor import LeasedActor
 
-_FENCED = say.Fenced()
+_ENDED_ELSEWHERE = say.EndedElsewhere()
 # An inbox query names at most this many runs; beyond it asking for all of them is cheaper.
 NAMED_RUNS = 500
 
@@ -71,7 +71,7 @@ class SignalRouter(LeasedActor):
     def _ended_elsewhere(self, run_id: str) -> None:
         run = self._host.registry.whereis(run_id)
         if run is not None:
-            run.cast(_FENCED)
+            run.cast(_ENDED_ELSEWHERE)
 
     async def _listen(self) -> None:
         async for hint in self._host.journal.notifications((Topic.WAKE, Topic.WORK, Topic.TASKS)):

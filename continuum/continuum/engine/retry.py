@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Literal
 
-from continuum.errors import InvalidDefinition
+from continuum.errors import DurableTermError, InvalidDefinition
 
 # A retry later than this is a new business decision, not a retry.
 BACKOFF_CEILING_SECONDS = 24 * 3600.0
@@ -30,7 +30,8 @@ class Retry:
     `base` is the first delay in seconds, `max_backoff` the longest, and `jitter`
     the fraction of the delay that is drawn at random, taken from below so that
     the sum never passes `max_backoff`. An exception that is an instance of a
-    class in `non_retryable` (or has the name given there) ends it at once.
+    class in `non_retryable` (or has the name given there) ends it at once, and so
+    does a result that cannot be stored (`DurableTermError`).
     """
 
     max_attempts: int = 1
@@ -74,6 +75,8 @@ def _names_exceptions(entry: object) -> bool:
 
 
 NO_RETRY = Retry()
+# The work is done and only its result cannot be stored: doing it again would do it twice.
+FINAL_NAMES = frozenset({exception_name(DurableTermError)})
 
 
 def backoff_delay(policy: Retry, failed_attempt: int, draw: float) -> float:
@@ -88,4 +91,5 @@ def backoff_delay(policy: Retry, failed_attempt: int, draw: float) -> float:
 
 def wants_retry(policy: Retry, *, failed_attempt: int, error_names: frozenset[str]) -> bool:
     """Whether another attempt follows; `error_names` are the names of the exception's classes."""
-    return failed_attempt < policy.max_attempts and not (error_names & policy.non_retryable_names)
+    final = policy.non_retryable_names | FINAL_NAMES
+    return failed_attempt < policy.max_attempts and not (error_names & final)
