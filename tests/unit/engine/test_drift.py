@@ -151,6 +151,7 @@ async def insists_on_sleeping() -> object:
 
 @pytest.mark.parametrize("body", [swallows, suppresses])
 def test_no_code_can_swallow_drift(body: Program) -> None:
+    """SLK1, SLK2, B9"""
     assert blocked(flow(body), journal(flow(one))).kind == "drift"
 
 

@@ -1,0 +1,77 @@
+"""Guarded changes: the first decision of a name holds for the run; a marker answers its own call alone."""
+
+from __future__ import annotations
+
+import continuum
+from continuum.engine.events import EventType
+from continuum.engine.outcome import Blocked, Completed
+from tests.unit.engine.activities import echo
+from tests.unit.engine.driver import Driver, Program, assert_same_from_every_prefix, replay
+
+
+async def order_flow() -> object:
+    return await echo(1)
+
+
+def patched_flow(*names: str) -> Program:
+    """Return the flow with patches before its call."""
+
+    async def order_flow() -> object:
+        return [*map(continuum.patched, names), await echo(1)]
+
+    order_flow.__code__ = order_flow.__code__.replace(co_qualname="order_flow")
+    return order_flow
+
+
+def test_a_fresh_run_is_marked_once_and_replays_on_the_new_side() -> None:
+    """PAT1, PAT6"""
+    program = patched_flow("new")
+    driver = Driver(program)
+    assert driver.result() == [True, 1]
+    assert [event.type for event in driver.history].count(EventType.PATCHED) == 1
+    assert replay(program, driver.history).outcome == Completed([True, 1])
+    assert_same_from_every_prefix(program, driver)
+
+
+def test_a_history_without_the_marker_stays_on_the_old_side_and_is_consumed_as_it_is() -> None:
+    """PAT2, PAT3: at one place or at several."""
+    driver = Driver(order_flow)
+    driver.run()
+    for names in (("new",), ("new", "newer")):
+        replayed = replay(patched_flow(*names), driver.history)
+        assert replayed.outcome == Completed([*(False for _ in names), 1])
+        assert replayed.take_log() == []
+
+
+def test_a_decision_holds_also_where_the_history_has_ended() -> None:
+    """PAT7, PAT9, B7: missed once, it is missed for good."""
+
+    async def order_flow() -> object:
+        first = continuum.patched("new")
+        await echo(1)
+        return [first, continuum.patched("new")]
+
+    order_flow.__code__ = order_flow.__code__.replace(co_qualname="order_flow")
+    old = Driver(globals()["order_flow"])
+    resumed = Driver(order_flow, history=old.history)
+    assert resumed.result() == [False, False]
+
+
+def test_a_marker_of_another_name_is_not_ours() -> None:
+    """PAT5, B8"""
+    driver = Driver(patched_flow("new"))
+    driver.run()
+    outcome = replay(patched_flow("other"), driver.history).outcome
+    assert isinstance(outcome, Blocked)
+
+
+def test_a_marker_of_another_place_is_drift() -> None:
+    """PAT4, PAT8, PAT10, B8: never silently taken for our own."""
+    program = patched_flow("new")
+    driver = Driver(program)
+    driver.run()
+    marker = driver.history[0]
+    forged = [marker._replace(body=("new", "somewhere_else", marker.body[2])), *driver.history[1:]]
+    outcome = replay(program, forged).outcome
+    assert isinstance(outcome, Blocked)
+    assert outcome.kind == "drift"
