@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from continuum.activity import Activity, activity
 from continuum.activity_context import ActivityContext, activity_context
 from continuum.activity_ref import ActivityRef, unwrap
-from continuum.children import ChildHandle
+from continuum.child_handles import ChildHandle
 from continuum.client import (
     Client,
     Event,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, Generic, NoReturn, ParamSpec, TypedDict, TypeVar, TypeVarTuple, Unpack, overload
 
-from continuum.children import ChildHandle, ParentClosePolicy, begin_child, call_child
+from continuum.child_handles import ChildHandle, ParentClosePolicy, begin_child, call_child
 from continuum.effects import require
 from continuum.engine import continuation
 from continuum.engine.execution import Execution
