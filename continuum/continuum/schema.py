@@ -27,9 +27,11 @@ async def migrate_schema(dsn: str, schema: str) -> list[int]:
 
 async def drop_schema(dsn: str, schema: str) -> None:
     """Remove a schema with everything in it, if it is there."""
-    async with _told():
-        async with await psycopg.AsyncConnection.connect(checked_dsn(dsn), autocommit=True) as connection:
-            await connection.execute(SQL("drop schema if exists {} cascade").format(Identifier(schema)))
+    async with (
+        _told(),
+        await psycopg.AsyncConnection.connect(checked_dsn(dsn), autocommit=True) as connection,
+    ):
+        await connection.execute(SQL("drop schema if exists {} cascade").format(Identifier(schema)))
 
 
 @asynccontextmanager
