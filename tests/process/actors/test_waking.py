@@ -1,0 +1,234 @@
+"""What wakes a run that waits, what that leaves in the journal, and what a cancelled run still has due."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+import continuum
+from continuum import RunCancelled, RunHandle, Signal, activity, workflow
+from continuum.errors import JournalUnavailable
+from continuum.journal.port import Committed, RunState, RunWrite, Worker
+from continuum_actors.host import Settings
+from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, stage
+from tests.process.actors.test_leases import steal_the_lease
+
+go = Signal("go", str)
+# So rare that no poll explains what happens.
+RARELY_S = 600.0
+
+
+@workflow(name="waking.waiting")
+async def waiting(timeout: float | None = None) -> str:
+    """Wait for a word."""
+    return await go.wait(timeout=timeout, default="nobody came")
+
+
+@workflow(name="waking.resting")
+async def resting(seconds: float) -> str:
+    """Rest, and then wait for a word."""
+    await continuum.sleep(seconds)
+    return await go.wait()
+
+
+@activity(name="waking.number", queue="numbers")
+async def number(which: int) -> int:
+    """Answer by way of a queue."""
+    return which
+
+
+@workflow(name="waking.crowd")
+async def crowd(size: int) -> int:
+    """Ask for many numbers at once."""
+    return sum(await asyncio.gather(*(number(which) for which in range(size))))
+
+
+@workflow(name="waking.late")
+async def late(timeout: float) -> str:
+    """Do something before waiting."""
+    await number(1)
+    return await go.wait(timeout=timeout)
+
+
+@workflow(name="waking.tracing")
+async def tracing() -> str | None:
+    """Tell the trace it belongs to, after having waited."""
+    await go.wait()
+    return continuum.info().trace_context
+
+
+async def types_of(run: RunHandle[Any]) -> list[str]:
+    """Return what its history is made of."""
+    return [event.type for event in await run.history()]
+
+
+async def due_at(on: Stage, run: RunHandle[Any]) -> object:
+    """Return when the run's row says that it is due."""
+    return (await on.sql("select due_at from {schema}.runs where id = %s", run.id))[0][0]
+
+
+async def test_a_signal_to_a_run_that_waits_is_journaled_and_leaves_no_mail(dsn: str, schema: str) -> None:
+    """SRT1, PGJ9, MSB6"""
+    async with stage(dsn, schema) as on:
+        await on.tree(waiting)
+        run = await on.client.start(waiting)
+        await on.until_state(run, "suspended")
+        await run.signal(go, "now", delivery_id="d")
+        assert await run.result(DEADLINE_S) == "now"
+        (received,) = await run.history()
+        assert (received.type, received.name) == ("signal_received", "go")
+        assert received.payload == {"value": "now", "delivery_id": "d"}
+        assert await on.count("select count(*) from {schema}.inbox") == 0
+
+
+async def test_a_signal_that_was_there_before_the_run_is_all_that_is_journaled(dsn: str, schema: str) -> None:
+    """SRT12"""
+    async with stage(dsn, schema) as on:
+        run = await on.client.start(waiting)
+        await run.signal(go, "early")
+        await on.tree(waiting)
+        assert await run.result(DEADLINE_S) == "early"
+        assert await types_of(run) == ["signal_received"]
+
+
+async def test_a_wait_for_a_signal_that_is_there_leaves_nothing_due(dsn: str, schema: str) -> None:
+    """SRT13, B44: a timer is an event of its run and never a row of its own."""
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(late)
+        run = await on.client.start(late, 3600.0)
+        await run.signal(go, "early")
+        assert await run.result(DEADLINE_S) == "early"
+        assert "timer_fired" not in await types_of(run)
+        assert await due_at(on, run) is None
+        assert tree.host.wheel._due == {}
+
+
+async def test_a_signal_in_time_takes_the_timer_with_it(dsn: str, schema: str) -> None:
+    """SRT17"""
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(waiting)
+        run = await on.client.start(waiting, 3600.0)
+        await on.until_state(run, "suspended")
+        assert await due_at(on, run) is not None
+        await run.signal(go, "in time")
+        assert await run.result(DEADLINE_S) == "in time"
+        assert await types_of(run) == ["timer_started", "signal_received"]
+        assert await due_at(on, run) is None
+        assert tree.host.wheel._due == {}
+
+
+async def test_a_timeout_that_is_due_first_is_the_answer(dsn: str, schema: str) -> None:
+    """SRT16"""
+    async with stage(dsn, schema) as on:
+        await on.tree(waiting)
+        run = await on.client.start(waiting, 0.05)
+        assert await run.result(DEADLINE_S) == "nobody came"
+        assert await types_of(run) == ["timer_started", "timer_fired"]
+
+
+async def test_signals_and_timers_wake_a_run_without_any_poll(dsn: str, schema: str) -> None:
+    """SRT15, TMW9: a notification brings the one, the run's own alarm the other."""
+    async with stage(dsn, schema) as on:
+        await on.tree(resting, settings=Settings(lease_ttl=LONG_LEASE_S, poll=RARELY_S))
+        run = await on.client.start(resting, 0.05)
+
+        async def rested() -> bool:
+            return "timer_fired" in await types_of(run)
+
+        await on.until(rested, "the timer does not fire")
+        await run.signal(go, "on")
+        assert await run.result(DEADLINE_S) == "on"
+
+
+async def test_a_cancelled_run_has_nothing_due_any_more(dsn: str, schema: str) -> None:
+    """CAN4"""
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(resting)
+        run = await on.client.start(resting, 3600.0)
+        await on.until_state(run, "suspended")
+        await run.cancel()
+        with pytest.raises(RunCancelled):
+            await run.result(DEADLINE_S)
+        assert await due_at(on, run) is None
+        assert tree.host.wheel._due == {}
+        assert await types_of(run) == ["timer_started", "cancel_requested"]
+
+
+async def test_a_request_to_stop_is_found_by_the_poll(dsn: str, schema: str) -> None:
+    """CAN9, SRT11, CLG1: evidence that nobody was told of reaches the owner all the same."""
+    async with stage(dsn, schema) as on:
+        settings = Settings(lease_ttl=LONG_LEASE_S, poll=0.1)
+        await on.tree(waiting, settings=settings, listen=False)
+        stopped, woken = await on.client.start(waiting), await on.client.start(waiting)
+        for run in (stopped, woken):
+            await on.until_state(run, "suspended")
+        await stopped.cancel()
+        await woken.signal(go, "on")
+        with pytest.raises(RunCancelled):
+            await stopped.result(DEADLINE_S)
+        assert await woken.result(DEADLINE_S) == "on"
+        assert await on.count("select count(*) from {schema}.inbox") == 0
+
+
+async def test_a_request_to_stop_outlives_the_lease_of_the_runs_owner(dsn: str, schema: str) -> None:
+    """CAN1, CAN2, B54: whoever asks hears nothing of leases; the next owner stops the run."""
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(resting, settings=Settings(lease_ttl=LONG_LEASE_S, poll=0.3))
+        run = await on.client.start(resting, 3600.0)
+        await on.until_state(run, "suspended")
+        await steal_the_lease(on, tree)
+        await run.cancel()
+        with pytest.raises(RunCancelled):
+            await run.result(DEADLINE_S)
+        assert await types_of(run) == ["timer_started", "cancel_requested"]
+
+
+async def test_a_run_that_is_taken_up_again_knows_its_trace(dsn: str, schema: str) -> None:
+    """DSP6"""
+    async with stage(dsn, schema) as on:
+        async with on.alone(tracing):
+            run = await on.client.start(tracing, trace_context="00-trace")
+            await on.until_state(run, "suspended")
+        assert await on.count("select count(*) from {schema}.runs where owner is not null") == 0
+        await on.tree(tracing)
+        await run.signal(go, "on")
+        assert await run.result(DEADLINE_S) == "00-trace"
+
+
+async def test_many_answers_at_once_leave_a_history_without_gaps(dsn: str, schema: str) -> None:
+    """PGJ29: its owner numbers it, whoever answers."""
+    async with stage(dsn, schema) as on:
+        await on.tree(crowd)
+        run = await on.client.start(crowd, 20)
+        assert await run.result(DEADLINE_S) == sum(range(20))
+        assert [event.seq for event in await run.history()] == list(range(40))
+
+
+async def test_an_end_that_could_not_be_written_is_written_later_and_fails_nothing(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """EFC1, B59: a database that is away is no failure of the run."""
+    away, asked = asyncio.Event(), asyncio.Event()
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(waiting)
+        commit = tree.host.journal.commit
+
+        async def failing(worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
+            ends = [write.transition for write in writes if write.transition is not None]
+            if not away.is_set() and any(end.state is RunState.COMPLETED for end in ends):
+                asked.set()
+                raise JournalUnavailable("the connection is gone")
+            return await commit(worker, batch, writes)
+
+        monkeypatch.setattr(tree.host.journal, "commit", failing)
+        run = await on.client.start(waiting)
+        await run.signal(go, "done")
+        async with asyncio.timeout(DEADLINE_S):
+            await asked.wait()
+        row = await run.get()
+        assert (row.state in ("running", "suspended"), row.error, row.completed_at) == (True, None, None)
+        away.set()
+        assert await run.result(DEADLINE_S) == "done"
