@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from continuum.journal.memory import MemoryJournal
-from continuum.journal.port import InboxKind, LeaseLost, Notification, Topic
+from continuum.journal.port import InboxKind, LeaseLost, Notification, RunState, Topic
 from tests.contract.builders import (
     begin,
     claim,
     commit,
+    end,
     event,
     hand_out,
     new_run,
@@ -56,6 +57,26 @@ async def test_p10_all_times_are_the_injected_clocks(runner: asyncio.Runner, clo
 
     assert run.started_at == clock.time - 5 * SECOND
     assert committed.at == journal.now() == clock.time
+
+
+@pytest.mark.parametrize("state", [RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED])
+async def test_retention_counts_from_the_end_of_a_run(
+    runner: asyncio.Runner, clock: HandClock, state: RunState
+) -> None:
+    """PGJ15, B70: however long ago it was started."""
+    journal = MemoryJournal(clock)
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    clock.time += 60 * SECOND
+    await commit(journal, worker, write(run, transition=end(state, retention=5.0)))
+
+    clock.time += 5 * SECOND - 1
+    assert await journal.sweep() == 0
+    assert await journal.get_run(run.id) is not None
+
+    clock.time += 2
+    await journal.sweep()
+    assert await journal.get_run(run.id) is None
 
 
 async def test_a_sleeping_run_is_due_exactly_when_its_time_comes(

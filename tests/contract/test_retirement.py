@@ -181,6 +181,26 @@ async def test_p9_a_task_whose_time_was_up_becomes_time_out_mail(journal: Journa
     assert [mail.kind for mail in await journal.inbox(owner, None)] == [InboxKind.ACTIVITY_TIMED_OUT]
 
 
+async def test_a_task_goes_with_the_lease_of_its_worker_and_not_before(journal: Journal) -> None:
+    """RCV3: a second hand-out is a second dispatch, of the same attempt."""
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await hand_out(journal, owner, run, new_task(1))
+    await take_tasks(journal, hand)
+
+    spared = await journal.retire_worker(hand.id, executing=None, poison_after=3, only_expired=True)
+    assert (spared, await journal.inbox(owner, None)) == (Freed(0, 0), [])
+
+    await let_expire(journal, hand)
+    freed = await journal.retire_worker(hand.id, executing=None, poison_after=3, only_expired=True)
+    assert freed == Freed(0, 1)
+    assert [(m.kind, m.name, m.key) for m in await journal.inbox(owner, None)] == [
+        (InboxKind.ACTIVITY_CRASHED, "1", "1")
+    ]
+    await hand_out(journal, owner, run, new_task(1, dispatch=2))
+    assert [(task.dispatch, task.attempt) for task in await take_tasks(journal, owner)] == [(2, 1)]
+
+
 async def test_tasks_nobody_had_taken_stay(journal: Journal) -> None:
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)

@@ -77,6 +77,28 @@ def test_side_effect_reads_once() -> None:
     assert reads == [1]
 
 
+def test_what_stands_around_a_read_does_not_change_which_one_it_is() -> None:
+    """RPL4, B2: an earlier lambda, another lambda, a line further down: all of them the same command."""
+
+    def written(*, edited: bool) -> Program:
+        async def program() -> object:
+            if edited:
+                unrelated = [(lambda number=number: number) for number in range(3)]
+                assert len(unrelated) == 3
+
+                def read() -> int:
+                    return 8
+
+                return [continuum.side_effect(read), await echo(1)]
+            return [continuum.side_effect(lambda: 7), await echo(1)]
+
+        return program
+
+    driver = Driver(written(edited=False))
+    assert driver.result() == [7, 1]
+    assert replay(written(edited=True), driver.history).outcome == Completed([7, 1])
+
+
 def test_what_a_side_effect_raises_is_journaled() -> None:
     broken = [True]
 
@@ -188,6 +210,20 @@ def test_a_patch_in_a_loop_is_journaled_once() -> None:
     driver = Driver(program)
     assert driver.result() == [True] * 5
     assert [event.type for event in driver.history].count(EventType.PATCHED) == 1
+
+
+def test_the_mark_of_one_patch_is_not_anothers() -> None:
+    """B8: a history that has passed one patch has not passed the next."""
+
+    def written(*names: str) -> Program:
+        async def program() -> object:
+            return [*map(continuum.patched, names), await echo(1)]
+
+        return program
+
+    driver = Driver(written("first"))
+    assert driver.result() == [True, 1]
+    assert replay(written("second", "first"), driver.history).outcome == Completed([False, True, 1])
 
 
 def test_sleep_until_is_a_durable_timer() -> None:

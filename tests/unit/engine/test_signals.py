@@ -36,7 +36,26 @@ def test_signals_are_kept_from_the_start_of_the_run() -> None:
     assert driver.result() == ["a", "b", "c"]
 
 
+def test_a_signal_that_comes_during_a_rest_is_taken_after_it() -> None:
+    """MSB2"""
+
+    async def program() -> object:
+        await continuum.sleep(60)
+        return await approval.wait()
+
+    driver = Driver(program)
+    driver.advance(59)
+    driver.signal("approval", "early")
+    driver.advance(2)
+    assert driver.result() == "early"
+    types = [event.type for event in driver.history]
+    assert types == [EventType.TIMER_STARTED, EventType.SIGNAL_RECEIVED, EventType.TIMER_FIRED]
+    assert_same_from_every_prefix(program, driver)
+
+
 def test_names_do_not_share_a_queue() -> None:
+    """MSB1, B5: what came too early waits for its turn."""
+
     async def program() -> object:
         return [await continuum.wait_signal("second"), await continuum.wait_signal("first")]
 
