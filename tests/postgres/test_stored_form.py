@@ -1,0 +1,83 @@
+"""What the tables hold: values as bytes, and indexes over what is alive."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any, LiteralString
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from continuum.journal.codec import encode
+from continuum.journal.postgres import PostgresJournal
+from tests.contract.builders import begin, claim, commit, end, event, signal, worker_of, write
+
+VALUE = {"card": "4711", "items": ["a", "b"]}
+
+
+def ask(dsn: str, schema: str, question: LiteralString) -> list[tuple[Any, ...]]:
+    """Ask the database itself."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        return connection.execute(SQL(question).format(schema=Identifier(schema))).fetchall()
+
+
+async def write_everywhere(dsn: str, schema: str) -> None:
+    """Store a value as input, in an event, in an inbox, and as a result."""
+    journal = PostgresJournal(dsn, schema=schema)
+    await journal.open()
+    try:
+        worker = await worker_of(journal)
+        ended, waiting = await begin(journal, input=encode(VALUE)), await begin(journal, input=b"\x01")
+        runs = {run.id: run for run in await claim(journal, worker)}
+        await journal.post([signal(waiting, encode(VALUE))])
+        happened = event(0, ("review", encode(VALUE)))
+        await commit(
+            journal, worker, write(runs[ended], happened, transition=end(result=encode(VALUE), retention=5.0))
+        )
+    finally:
+        await journal.close()
+
+
+def test_values_are_stored_as_the_bytes_they_are_encoded_to(dsn: str, schema: str) -> None:
+    """PGJ25"""
+    asyncio.run(write_everywhere(dsn, schema))
+    ((given, result),) = ask(dsn, schema, "select input, result from {schema}.runs where result is not null")
+    assert bytes(given) == bytes(result) == encode(VALUE)
+    for question in ("select payload from {schema}.events", "select payload from {schema}.inbox"):
+        ((stored,),) = ask(dsn, schema, question)  # type: ignore[arg-type]
+        assert encode(VALUE) in bytes(stored)
+        with pytest.raises(ValueError, match=r"codec|JSON|Expecting|utf-8"):
+            json.loads(bytes(stored))
+
+
+def test_retention_is_stored_from_the_end_on(dsn: str, schema: str) -> None:
+    """PGJ15"""
+    asyncio.run(write_everywhere(dsn, schema))
+    question: LiteralString = (
+        "select extract(epoch from retain_until - completed_at)::float8 from {schema}.runs"
+        " where retain_until is not null"
+    )
+    assert ask(dsn, schema, question) == [(5.0,)]
+
+
+@pytest.mark.parametrize(
+    ("index", "condition"),
+    [
+        ("runs_due", "owner IS NULL"),
+        ("runs_owner", "owner IS NOT NULL"),
+        ("tasks_pending", "owner IS NULL"),
+        ("runs_retained", "retain_until IS NOT NULL"),
+    ],
+)
+def test_what_is_polled_is_indexed_as_far_as_it_is_alive(
+    index: str, condition: str, dsn: str, schema: str
+) -> None:
+    """SRT10: no poll looks at runs that have ended."""
+    question: LiteralString = "select indexname, indexdef from pg_indexes where schemaname = current_schema()"
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(SQL("set search_path to {}").format(Identifier(schema)))
+        found = dict(connection.execute(question).fetchall())
+    _, _, where = found[index].partition(" WHERE ")
+    assert condition in where

@@ -1,0 +1,134 @@
+"""Activities in an environment end as they do on a node: the same errors, events and contexts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import continuum
+from continuum import ActivityError, Event, NotInWorkflow, Workflow, activity, activity_context, workflow
+from continuum.testing import assert_replays, env
+
+# As much as a node keeps of one error.
+ERROR_BYTES = 64 * 1024
+
+
+class Thrown(BaseException):
+    """What is not even an Exception."""
+
+
+@activity(name="testing_broken")
+async def broken(how: str) -> object:
+    """Fail, each time in another way."""
+    match how:
+        case "raise":
+            raise ValueError("no such order")
+        case "throw":
+            raise Thrown("past every handler")
+        case "oversize":
+            raise ValueError("\udc80" * 1_000_000)
+        case _:
+            return {"event": asyncio.Event()}
+
+
+@workflow(name="testing_handling")
+async def handling(how: str) -> list[str]:
+    """Tell how an activity failed."""
+    try:
+        await broken(how)
+    except ActivityError as error:
+        return [error.type.rpartition(".")[2], error.message, error.traceback]
+    return []
+
+
+@activity(name="testing_reserve")
+async def reserve(seat: str) -> str:
+    """Reserve a seat."""
+    return seat
+
+
+@activity(name="testing_free")
+def free(seat: str) -> None:
+    """Give a seat back."""
+
+
+@workflow(name="testing_trip")
+async def trip() -> str:
+    """Reserve, fail to pay, give back."""
+    await reserve.options(compensate=free)("12a")
+    try:
+        await broken("raise")
+    except ActivityError as error:
+        await continuum.compensate_all()
+        return error.message
+    return "paid"
+
+
+@activity(name="testing_knowing")
+async def knowing() -> list[object]:
+    """Tell what an activity knows of itself, and what it may not do."""
+    context = activity_context()
+    context.heartbeat("half")
+    with pytest.raises(NotInWorkflow):
+        continuum.now()
+    with pytest.raises(NotInWorkflow):
+        continuum.side_effect(lambda: 1)
+    return [context.run_id, context.attempt, context.cancelled, continuum.in_workflow()]
+
+
+@workflow(name="testing_asking")
+async def asking() -> list[object]:
+    """Ask an activity."""
+    return await knowing()
+
+
+def lived(flow: Workflow[..., Any], *args: object) -> tuple[Any, list[Event], str]:
+    """Run a workflow in an environment; return its result, its history and its id."""
+
+    async def main() -> tuple[Any, list[Event], str]:
+        async with env() as environment:
+            run = await environment.start(flow, *args)
+            return await run.result(), await environment.history(run.id), run.id
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("how", "type", "message"),
+    [
+        ("raise", "ValueError", "no such order"),
+        ("throw", "Thrown", "past every handler"),
+        ("oversize", "ValueError", "\\udc80\\udc80"),
+        ("unstorable", "DurableTermError", "result of testing_broken.event: "),
+    ],
+)
+def test_whatever_an_activity_raises_is_a_failure_that_the_code_can_handle(
+    how: str, type: str, message: str
+) -> None:
+    """MAE1, MAE2, MAE3, MAE4, B22: journaled as a failure, bounded, and the same in a replay."""
+    told, history, _ = lived(handling, how)
+    assert told[0] == type
+    assert told[1].startswith(message)
+    assert sum(len(text.encode()) for text in told) < ERROR_BYTES
+    assert [event.type for event in history] == ["activity_scheduled", "activity_failed"]
+    assert history[1].payload["message"] == told[1]
+    assert assert_replays(handling, history) == told
+
+
+def test_a_failure_is_compensated_for_as_on_a_node() -> None:
+    """MAE5"""
+    result, history, _ = lived(trip)
+    assert result == "no such order"
+    assert [event.type for event in history if not event.type.endswith("scheduled")] == [
+        "activity_completed",
+        "activity_failed",
+        "compensation_completed",
+    ]
+
+
+def test_an_activity_knows_its_attempt_and_is_no_workflow() -> None:
+    """ACT23, B10: what would fail on a node fails here."""
+    result, _, run_id = lived(asking)
+    assert result == [run_id, 1, False, False]
