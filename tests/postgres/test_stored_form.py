@@ -46,7 +46,7 @@ def test_values_are_stored_as_the_bytes_they_are_encoded_to(dsn: str, schema: st
     ((given, result),) = ask(dsn, schema, "select input, result from {schema}.runs where result is not null")
     assert bytes(given) == bytes(result) == encode(VALUE)
     for question in ("select payload from {schema}.events", "select payload from {schema}.inbox"):
-        ((stored,),) = ask(dsn, schema, question)  # type: ignore[arg-type]
+        ((stored,),) = ask(dsn, schema, question)
         assert encode(VALUE) in bytes(stored)
         with pytest.raises(ValueError, match=r"codec|JSON|Expecting|utf-8"):
             json.loads(bytes(stored))
@@ -78,6 +78,6 @@ def test_what_is_polled_is_indexed_as_far_as_it_is_alive(
     question: LiteralString = "select indexname, indexdef from pg_indexes where schemaname = current_schema()"
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(SQL("set search_path to {}").format(Identifier(schema)))
-        found = dict(connection.execute(question).fetchall())
+        found: dict[str, str] = dict(connection.execute(question).fetchall())
     _, _, where = found[index].partition(" WHERE ")
     assert condition in where

@@ -12,6 +12,7 @@ import continuum
 from continuum import RunCancelled, RunHandle, Signal, activity, workflow
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import Committed, RunState, RunWrite, Worker
+from continuum.journal.postgres.database import Database
 from continuum_actors.host import Settings
 from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, stage
 from tests.process.actors.test_leases import steal_the_lease
@@ -232,3 +233,26 @@ async def test_an_end_that_could_not_be_written_is_written_later_and_fails_nothi
         assert (row.state in ("running", "suspended"), row.error, row.completed_at) == (True, None, None)
         away.set()
         assert await run.result(DEADLINE_S) == "done"
+
+
+async def test_a_server_that_cannot_be_listened_to_at_first_is_listened_to_later(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TMW1, B39: nothing dies of it, and what was missed meanwhile is found without a poll."""
+    listen, failures = Database.listen, [2]
+
+    async def failing(database: Database, channels: list[str]) -> Any:
+        if failures[0] and any("wake" in channel for channel in channels):
+            failures[0] -= 1
+            raise JournalUnavailable("too many connections")
+        return await listen(database, channels)
+
+    monkeypatch.setattr(Database, "listen", failing)
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(waiting, settings=Settings(lease_ttl=LONG_LEASE_S, poll=RARELY_S))
+        router = tree.actor("router")
+        run = await on.client.start(waiting)
+        await run.signal(go, "on")
+        assert await run.result(DEADLINE_S) == "on"
+        assert failures == [0]
+        assert tree.actor("router") is router

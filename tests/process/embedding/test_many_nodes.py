@@ -186,3 +186,34 @@ async def test_a_node_renews_its_own_lease(dsn: str, schema: str) -> None:
             return end > first_end
 
         await until(is_longer, "the lease was not renewed")
+
+
+async def test_an_activity_may_last_longer_than_a_lease(dsn: str, schema: str) -> None:
+    """ACT20, ACT21, B16: a lease says that its process lives, and nothing of how long its work may take."""
+    flows.gates["long"] = asyncio.Event()
+    node = continuum.children(name="app", dsn=dsn, schema=schema, workflows=WORKFLOWS, heartbeater={"ttl": 1})
+    async with (
+        Supervisor(node),
+        continuum.connect(dsn, schema=schema) as client,
+        await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection,
+    ):
+        run = await client.start(flows.patient, "long")
+
+        async def has_begun() -> bool:
+            return "long" in flows.begun
+
+        await until(has_begun, "the activity did not begin")
+        worker_and_time = SQL("select id, clock_timestamp() from {}.workers").format(Identifier(schema))
+        worker, began = await (await connection.execute(worker_and_time)).fetchone() or (None, None)
+        renewed = SQL("select id = %s and expires_at > %s + interval '3 seconds' from {}.workers").format(
+            Identifier(schema)
+        )
+
+        async def two_leases_later() -> bool:
+            row = await (await connection.execute(renewed, (worker, began))).fetchone()
+            return bool(row and row[0])
+
+        await until(two_leases_later, "the lease was not renewed")
+        flows.gates["long"].set()
+        assert await run.result(DEADLINE_S) == "long"
+        assert flows.begun.count("long") == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -45,6 +46,30 @@ async def order(number: int) -> str:
 def shipped(number: int, said: str = "yes") -> str:
     """What an order of this number returns."""
     return f"{said}: shipped for payment {number}"
+
+
+@workflow(name="nodes.resting")
+async def resting(number: int, seconds: float) -> str:
+    """Charge, rest, ship."""
+    payment = await charge(number)
+    await continuum.sleep(seconds)
+    return await ship(payment)
+
+
+@workflow(name="nodes.reading")
+async def reading(directory: str) -> str:
+    """Read something from the outside, in the midst of which the process dies."""
+    return continuum.side_effect(lambda: read_fatally(directory))
+
+
+def read_fatally(directory: str) -> str:
+    """Leave a trace of every read; the first one ends the process."""
+    trace = Path(directory) / "reads"
+    with trace.open("a") as reads:
+        reads.write("read\n")
+    if trace.read_text() == "read\n":
+        os.kill(os.getpid(), signal.SIGKILL)  # continuum: allow CT204, it is what the test is about
+    return "read"
 
 
 @activity(name="nodes.press", executor="process")

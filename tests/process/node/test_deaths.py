@@ -32,6 +32,37 @@ async def test_a_run_host_that_is_killed_costs_its_runs_nothing(dsn: str, schema
         await at.until(replaced, "the node tells of no successor")
 
 
+async def test_a_host_that_dies_while_a_run_rests_leaves_no_gap_in_its_history(dsn: str, schema: str) -> None:
+    """ICR1, FIJ2, TMW6: the timer that was committed fires in another process, once."""
+    async with site(dsn, schema) as at:
+        at.node("north")
+        run = await at.client.start(flows.resting, 7, 1.5)
+        await at.until_state(run, "suspended")
+        victim = await at.pid("north", "run_host")
+        os.kill(victim, signal.SIGKILL)
+        assert await run.result(DEADLINE_S) == "shipped for payment 7"
+        assert [event.type for event in await run.history()] == [
+            "activity_scheduled",
+            "activity_completed",
+            "timer_started",
+            "timer_fired",
+            "activity_scheduled",
+            "activity_completed",
+        ]
+
+
+async def test_a_read_that_its_process_did_not_survive_is_made_again(
+    dsn: str, schema: str, tmp_path: Path
+) -> None:
+    """DSP9: what was not journaled has not happened."""
+    async with site(dsn, schema) as at:
+        at.node("north")
+        run = await at.client.start(flows.reading, str(tmp_path))
+        assert await run.result(DEADLINE_S) == "read"
+        assert (tmp_path / "reads").read_text() == "read\nread\n"
+        assert [event.type for event in await run.history()] == ["side_effect"]
+
+
 async def test_an_isolated_activity_survives_its_process(dsn: str, schema: str, tmp_path: Path) -> None:
     async with site(dsn, schema) as at:
         at.node("north", activity_hosts=1)

@@ -25,6 +25,26 @@ async def test_a_node_that_is_killed_whole_is_replaced_when_its_lease_runs_out(d
         await at.all_ship(runs)
 
 
+async def test_an_activity_whose_node_is_killed_is_done_by_another(
+    dsn: str, schema: str, tmp_path: Path
+) -> None:
+    """CLA1"""
+    async with site(dsn, schema) as at:
+        north = at.node("north", lease_ttl=SHORT_LEASE_S)
+        run = await at.client.start(flows.brewing, str(tmp_path), 1)
+        eventually(lambda: len(flows.starts(tmp_path)) == 1, "the activity did not begin")
+        at.node("south", lease_ttl=SHORT_LEASE_S)
+        north.kill_whole()
+        eventually(lambda: len(flows.starts(tmp_path)) == 2, "nobody does it again")
+        (tmp_path / "brewed").touch()
+        assert await run.result(DEADLINE_S) == 1
+        assert [event.type for event in await run.history()] == [
+            "activity_scheduled",
+            "activity_crashed",
+            "activity_completed",
+        ]
+
+
 async def test_a_node_that_is_asked_to_stop_hands_its_runs_over_at_once(dsn: str, schema: str) -> None:
     async with site(dsn, schema) as at:
         north = at.node("north", activity_hosts=1)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 import continuum
-from continuum import ActivityError, Event, NotInWorkflow, Workflow, activity, activity_context, workflow
-from continuum.testing import assert_replays, env
+from continuum import ActivityError, NotInWorkflow, Workflow, activity, activity_context, workflow
+from continuum.testing import History, assert_replays, env
 
 # As much as a node keeps of one error.
 ERROR_BYTES = 64 * 1024
@@ -84,10 +84,10 @@ async def asking() -> list[object]:
     return await knowing()
 
 
-def lived(flow: Workflow[..., Any], *args: object) -> tuple[Any, list[Event], str]:
+def lived(flow: Workflow[..., Any], *args: object) -> tuple[Any, History, str]:
     """Run a workflow in an environment; return its result, its history and its id."""
 
-    async def main() -> tuple[Any, list[Event], str]:
+    async def main() -> tuple[Any, History, str]:
         async with env() as environment:
             run = await environment.start(flow, *args)
             return await run.result(), await environment.history(run.id), run.id
