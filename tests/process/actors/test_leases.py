@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from continuum import activity, workflow
+from continuum.journal.postgres import PostgresJournal
+from tests.contract.cutting_proxy import cutting_proxy
 from tests.process.actors.hosting import Stage, Tree, eventually, results, stage
-from tests.process.actors.orders import expected, order, verdict
+from tests.process.actors.orders import charged, expected, order, verdict
 
 started: list[int] = []
 gates: dict[int, asyncio.Event] = {}
@@ -77,3 +81,33 @@ async def test_i7_a_result_reaches_its_run_on_another_node(dsn: str, schema: str
         gates[2].set()
         assert await run.result(10) == "answer 2"
         assert await on.count("select count(*) from {schema}.runs where state <> 4") == 0
+
+
+async def test_a_host_that_is_cut_off_from_the_database_does_no_harm_when_it_is_back(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CLC1: another node ends what it had; it finds its lease gone and works on under a new one."""
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    number = 4_711
+    async with cutting_proxy(dsn) as (proxy, through), stage(dsn, schema) as on:
+        journal = PostgresJournal(through, schema=schema)
+        await journal.open()
+        on.exits.push_async_callback(journal.close)
+        north = await on.tree_on(journal, order)
+        run = await on.client.start(order, number)
+        await on.until_state(run, "suspended")
+        first = north.host.worker
+        with monkeypatch.context() as apart:
+            apart.setattr(proxy, "_serve", refuse)
+            await proxy.cut()
+            await steal_the_lease(on, north)
+            await on.tree(order, node="south")
+            await run.signal(verdict, "yes")
+            assert await run.result(10) == expected(number)
+            events = [event.type for event in await run.history()]
+        await eventually(lambda: north.host.worker.id != first.id, "nobody noticed")
+        assert [event.type for event in await run.history()] == events
+        assert charged[number] == 1

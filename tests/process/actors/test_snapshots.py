@@ -86,6 +86,19 @@ async def test_a_workflow_says_itself_when_its_histories_are_compacted(dsn: str,
         assert await run.result(10) == 31
 
 
+async def test_a_threshold_of_one_workflow_is_not_anothers(dsn: str, schema: str) -> None:
+    """SNP3"""
+    async with stage(dsn, schema) as on:
+        await on.tree(adding, adding_often)
+        seldom, often = await on.client.start(adding, 30), await on.client.start(adding_often, 30)
+        for run in (seldom, often):
+            await on.until_state(run, "suspended")
+        await on.until(lambda: on.holds("select count(*) > 1 from {schema}.snapshots"), "no snapshot")
+        assert {run_id for (run_id,) in await on.sql("select run_id::text from {schema}.snapshots")} == {
+            often.id
+        }
+
+
 async def test_a_snapshot_that_does_not_fit_the_code_is_left_for_the_events(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         run = await on.client.start(adding_often, 30)

@@ -283,12 +283,13 @@ def test_a_forced_cancel_ends_the_run_and_those_who_wait_for_it() -> None:  # CA
     asyncio.run(main())
 
 
-def test_a_result_out_of_time_says_so() -> None:
+@pytest.mark.parametrize("timeout", [0, -1.5, float("nan")])
+def test_a_result_out_of_time_says_so(timeout: float) -> None:  # B45
     async def main() -> None:
         async with memory_client() as (client, _):
             handle = await client.start(greeting, "ann")
-            with pytest.raises(TimeoutError, match="has not ended within 0 s"):
-                await handle.result(timeout=0)
+            with pytest.raises(TimeoutError, match=f"has not ended within {timeout:g} s"):
+                await handle.result(timeout=timeout)
 
     asyncio.run(main())
 
