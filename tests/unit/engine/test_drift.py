@@ -83,11 +83,16 @@ def test_a_command_the_code_no_longer_issues_is_drift() -> None:
     assert "the code asks for nothing" in verdict.reason
 
 
-def test_an_answer_to_what_was_never_asked_is_drift() -> None:
+@pytest.mark.parametrize(
+    ("type", "body"),
+    [(EventType.ACTIVITY_COMPLETED, (77, b"")), (EventType.TIMER_FIRED, (0,)), (EventType.TIMER_FIRED, (77,))],
+)
+def test_an_answer_to_what_was_never_asked_is_drift(type: EventType, body: tuple[object, ...]) -> None:
+    """RPL17: a call that was asked for is not answered by somebody else's timer."""
     history = journal(flow(one))
-    stray = Event(1, EventType.ACTIVITY_COMPLETED, history[0].at, (77, b""))
+    stray = Event(1, type, history[0].at, body)
     verdict = blocked(flow(one), [history[0], stray])
-    assert "activity_completed of event 77, which the code does not wait for" in verdict.reason
+    assert f"{type.name.lower()} of event {body[0]}, which the code does not wait for" in verdict.reason
 
 
 def test_the_same_call_from_another_function_is_drift() -> None:
@@ -95,6 +100,22 @@ def test_the_same_call_from_another_function_is_drift() -> None:
         return await echo(1)
 
     assert "from one" in blocked(flow(renamed), journal(flow(one))).reason
+
+
+def test_a_value_read_by_another_function_is_drift() -> None:
+    """RPL19: a command is known by its kind, what it is about and the function that asks for it."""
+
+    async def reads() -> object:
+        return continuum.now().timestamp()
+
+    async def reads_elsewhere() -> object:
+        return continuum.now().timestamp()
+
+    history = journal(flow(reads))
+    kind, author, where, _ = history[0].body
+    assert (kind, author) == ("now", reads.__qualname__)
+    assert where.startswith("engine/test_drift.py:")
+    assert "reads_elsewhere" in blocked(flow(reads_elsewhere), history).reason
 
 
 def test_a_missing_event_is_a_corrupt_history() -> None:
