@@ -295,7 +295,9 @@ class Run(RunActivities):
             write.version, self._changed_version = self._changed_version, None
         if type(execution.outcome) is Continued:
             successor = execution.outcome
-            write.successor = Successor(successor.run_id, successor.workflow, successor.input)
+            write.successor = Successor(
+                successor.run_id, successor.workflow, successor.input, successor.signals
+            )
         self._submit(write, starting)
 
     def _ended_as(self, outcome: Outcome) -> Transition:

@@ -64,6 +64,7 @@ CREATE TYPE {schema}.composition AS (
     n_run uuid[], n_seq integer[], n_id uuid[], n_workflow text[], n_input bytea[], n_policy smallint[],
     c_run uuid[], c_child uuid[],
     s_run uuid[], s_id uuid[], s_workflow text[], s_input bytea[],
+    m_run uuid[], m_name text[], m_payload bytea[],
     l_run uuid[], l_name text[], l_value bytea[], cells_topic text,
     v_run uuid[], v_version text[],
     f_run uuid[], f_version text[], f_reason text[],
@@ -283,9 +284,20 @@ BEGIN
         JOIN {schema}.runs r ON r.id = s.run WHERE s.run = ANY (p_held);
         UPDATE {schema}.runs r SET continued_to = s.id FROM unnest(p_more.s_run, p_more.s_id) AS s (run, id)
         WHERE r.id = s.run AND s.run = ANY (p_held);
-        -- Signals and cancel requests; answers are for commands that the successor never gave.
-        UPDATE {schema}.inbox i SET run_id = s.id FROM unnest(p_more.s_run, p_more.s_id) AS s (run, id)
-        WHERE i.run_id = s.run AND i.kind IN (1, 6) AND s.run = ANY (p_held);
+        -- Signals that were journaled and not asked for; behind them, in the order of their ids, what is unread:
+        -- signals and cancel requests, for answers are for commands that the successor never gave.
+        INSERT INTO {schema}.inbox (run_id, kind, name, payload)
+        SELECT m.run, 1, m.name, m.payload
+        FROM unnest(p_more.m_run, p_more.m_name, p_more.m_payload) WITH ORDINALITY AS m (run, name, payload, place)
+        JOIN unnest(p_more.s_run, p_more.s_id) AS s (run, id) ON s.id = m.run
+        WHERE s.run = ANY (p_held) ORDER BY m.place;
+        WITH unread AS (
+            DELETE FROM {schema}.inbox i USING unnest(p_more.s_run, p_more.s_id) AS s (run, id)
+            WHERE i.run_id = s.run AND i.kind IN (1, 6) AND s.run = ANY (p_held)
+            RETURNING i.id, s.id AS heir, i.kind, i.name, i.key, i.payload
+        )
+        INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
+        SELECT u.heir, u.kind, u.name, u.key, u.payload FROM unread u ORDER BY u.id;
         LOOP
             -- Again until there are no more: one may have continued as new while we waited for its lock.
             UPDATE {schema}.runs c SET parent_id = s.id, parent_seq = NULL

@@ -121,6 +121,25 @@ async def test_p16_unread_signals_and_cancel_requests_move_to_the_successor(jour
     assert (await journal.inbox(worker, None))[1].body == (b"unread",)
 
 
+async def test_p16_signals_nobody_asked_for_come_before_the_unread(journal: Journal) -> None:
+    """CNT10, B33: the predecessor has journaled them, so nobody would send them again."""
+    worker = await worker_of(journal)
+    first = await owned_run(journal, worker)
+    await journal.post([signal(first.id, value) for value in (b"1", b"2", b"3")])
+    mail = await journal.inbox(worker, None)
+    kept = Successor(RunId(str(uuid4())), "orders", b"", [("approval", b"1"), ("approval", b"2")])
+
+    write = family_write(first, transition=end(result=None), successor=kept)
+    write.consumed = [mail[0].id, mail[1].id]
+    await commit(journal, worker, write)
+    (second,) = await claim(journal, worker)
+
+    assert not second.fresh
+    assert [(m.run_id, m.kind, m.body) for m in await journal.inbox(worker, None)] == [
+        (kept.id, InboxKind.SIGNAL, (value,)) for value in (b"1", b"2", b"3")
+    ]
+
+
 async def test_p16_mail_to_any_of_three_goes_to_the_last(journal: Journal) -> None:
     """CNT1, CNT12, CNT13, ARC3"""
     worker = await worker_of(journal)

@@ -25,4 +25,4 @@ def continue_as_new(execution: Execution, workflow: str, site: Site, input: byte
     event = execution.command(EventType.RUN_CONTINUED_AS_NEW, workflow, site, (run_id, digest))
     if event.body[4] != digest:
         execution.refuse(other_input(event, caller(site), where(site)))
-    execution.refuse(Continued(event.body[3], workflow, input))
+    execution.refuse(Continued(event.body[3], workflow, input, tuple(execution.signals_kept())))

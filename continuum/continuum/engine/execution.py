@@ -273,6 +273,10 @@ class Execution(CommandLog):
         """Return the names of the signals that code is waiting for."""
         return self._signals.waited_for() if self._signals is not None else []
 
+    def signals_kept(self) -> list[tuple[str, bytes]]:
+        """Return name and value of the signals that have come and no code has asked for."""
+        return self._signals.kept() if self._signals is not None else []
+
     def report(self, context: dict[str, Any]) -> None:
         """Log what asyncio found to complain about in workflow code."""
         if not self.closing and not self.replaying:

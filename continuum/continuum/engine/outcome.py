@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -32,11 +33,15 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Continued:
-    """The run has ended in favour of another, which begins with `input` and no history."""
+    """The run has ended in favour of another, which begins with `input` and no history.
+
+    `signals`, by name and value, have come to the run and its code had not asked for them.
+    """
 
     run_id: RunId
     workflow: str
     input: bytes
+    signals: Sequence[tuple[str, bytes]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,10 @@ class SignalBuffer:
                 self._forget(name, future)
             raise
 
+    def kept(self) -> list[tuple[str, bytes]]:
+        """Return what nobody has asked for, oldest first by name."""
+        return [(name, value) for name, values in self._kept.items() for value in values]
+
     def waited_for(self) -> list[str]:
         """Return the names that somebody waits for."""
         return sorted(name for name, waiting in self._waiting.items() if waiting)

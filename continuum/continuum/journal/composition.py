@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -35,12 +35,15 @@ class Successor(NamedTuple):
     """The run that goes on where another continued as new.
 
     It inherits namespace, attributes, trace context, parent (the parent's wait moves to it)
-    and chain root; the predecessor's unread mail and live children move to it.
+    and chain root; the predecessor's unread mail and live children move to it. `signals`, by
+    name and value, come before that mail: the predecessor has journaled them, and its code
+    had not asked for them.
     """
 
     id: RunId
     workflow: str
     input: bytes
+    signals: Sequence[tuple[str, bytes]] = ()
 
 
 class Loaded(NamedTuple):

@@ -49,10 +49,12 @@ class MemoryFamilies(MemoryTables):
             siblings = self._runs[run.parent].children
             siblings.pop(run.start.id, None)
             siblings[successor.id] = None
+        for name, value in successor.signals:
+            self._deliver(heir, InboxKind.SIGNAL, name, (value,), None)
         # Answers are for commands that the successor never gave.
         for row in [row for row in run.inbox.values() if row.kind in (InboxKind.SIGNAL, InboxKind.CANCEL)]:
             del run.inbox[row.id]
-            heir.inbox[row.id] = row._replace(run_id=successor.id)
+            self._deliver(heir, row.kind, row.name, row.body, row.key)
         heir.children, run.children = run.children, {}
         for child in heir.children:
             self._runs[child].parent, self._runs[child].parent_seq = successor.id, None

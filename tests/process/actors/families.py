@@ -10,6 +10,7 @@ from continuum import ActivityError, ChildFailed, Signal, activity, workflow
 from tests.process.actors.orders import charge
 
 go = Signal("go", int)
+listen = Signal("listen", int)
 undone: Counter[str] = Counter()
 undoing = asyncio.Event()
 
@@ -107,6 +108,15 @@ async def chain(left: int, total: int = 0) -> int:
     total += await go.wait()
     continuum.publish("total", total)
     chain.continue_as_new(left - 1, total)
+
+
+@workflow(name="families.orderly")
+async def orderly(left: int, heard: list[int]) -> list[int]:
+    """Hear numbers one after the other, each in a run of its own and only when asked to listen."""
+    if left == 0:
+        return heard
+    await listen.wait()
+    orderly.continue_as_new(left - 1, [*heard, await go.wait()])
 
 
 @workflow(name="families.adopting")

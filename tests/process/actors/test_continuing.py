@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from continuum.engine.ids import RunId
 from continuum.journal.codec import decode
-from tests.process.actors.families import adopting, calling_a_chain, chain, endless, go, waiting
+from tests.process.actors.families import (
+    adopting,
+    calling_a_chain,
+    chain,
+    endless,
+    go,
+    listen,
+    orderly,
+    waiting,
+)
 from tests.process.actors.hosting import DEADLINE_S, Stage, stage
 
 
@@ -32,6 +41,22 @@ async def test_the_id_of_the_first_run_is_good_for_the_whole_chain(dsn: str, sch
         assert links[0][0] == run.id
         cells = await on.journal.read_cells(RunId(run.id), ["total"])
         assert decode(cells["total"].value) == 6
+
+
+async def test_signals_that_were_journaled_too_early_move_along(dsn: str, schema: str) -> None:
+    """CNT10, B33: acknowledged, read into the history, and not asked for before it ended."""
+    async with stage(dsn, schema) as on:
+        await on.tree(orderly)
+        run = await on.client.start(orderly, 4, [])
+        for value in (1, 2, 3):
+            await run.signal(go, value)
+        await on.until(
+            lambda: on.holds("select count(*) = 3 from {schema}.events"), "the signals were not read"
+        )
+        for turn in range(4):
+            await run.signal(listen, turn)
+        await run.signal(go, 4)
+        assert await run.result(DEADLINE_S) == [1, 2, 3, 4]
 
 
 async def test_a_parent_waits_for_the_last_run_of_a_chain(dsn: str, schema: str) -> None:

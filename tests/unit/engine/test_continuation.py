@@ -12,6 +12,7 @@ import continuum
 from continuum import DurableTermError, NotInWorkflow, workflow
 from continuum.engine.events import Event, EventType
 from continuum.engine.outcome import Blocked, Cancelled, Completed, Continued
+from continuum.journal.codec import encode
 from tests.unit.engine.activities import echo, undo
 from tests.unit.engine.driver import RUN_ID, Driver, Program, assert_same_from_every_prefix, replay
 from tests.unit.engine.families import counting, counting_by_name, double
@@ -188,4 +189,19 @@ def test_a_workflow_may_hand_over_to_another() -> None:
     assert (successor.workflow, double.arguments.decode_call(successor.input)) == (
         "families.double",
         ((2,), {}),
+    )
+
+
+def test_signals_nobody_asked_for_go_to_the_successor() -> None:
+    """CNT10, B33: the mail that brought them is gone, the history has them."""
+
+    async def program() -> None:
+        await continuum.wait_signal("go")
+        double.continue_as_new(1)
+
+    driver = Driver(program)
+    for name, value in (("other", 1), ("more", 2), ("other", 3), ("go", 4), ("go", 5)):
+        driver.signal(name, value)
+    assert successor_of(driver).signals == tuple(
+        (name, encode(value)) for name, value in (("other", 1), ("other", 3), ("more", 2))
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from continuum.journal.event_codec import pack_body
 from continuum.journal.port import NewChild, RunWrite, Successor
 from continuum.journal.postgres import arrays
 
@@ -63,6 +64,7 @@ class Composition:
         """Return the parameter: a `composition` as the schema defines it."""
         children = [child for _, child in self._children]
         successors = [successor for _, successor in self._successors]
+        kept = [(successor, *signal) for successor in successors for signal in successor.signals]
         return arrays.PackedRow(
             [
                 arrays.integers(depths),
@@ -78,6 +80,9 @@ class Composition:
                 arrays.uuids([successor.id for successor in successors]),
                 arrays.texts([successor.workflow for successor in successors]),
                 arrays.byteas([successor.input for successor in successors]),
+                arrays.uuids([successor.id for successor, _, _ in kept]),
+                arrays.texts([name for _, name, _ in kept]),
+                arrays.byteas([pack_body((value,)) for _, _, value in kept]),
                 arrays.packed_uuids([run for run, _ in self._cells]),
                 arrays.texts([name for _, name in self._cells]),
                 arrays.byteas(list(self._cells.values())),
