@@ -81,11 +81,13 @@ def same(left: Any, right: Any) -> bool:
 
 @given(values)
 def test_any_value_comes_back_without_an_annotation(value: Any) -> None:
+    """DUR1"""
     assert same(decode(encode(value)), value)
 
 
 @given(everything)
 def test_any_typed_value_comes_back(value: Everything) -> None:
+    """DUR1"""
     assert decode(encode(value), Everything) == value
 
 

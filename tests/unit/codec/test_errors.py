@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 import threading
 from dataclasses import dataclass
@@ -54,10 +55,30 @@ BAD: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("value", "path"), BAD, ids=lambda item: str(item)[:40])
 def test_the_error_names_the_first_element_that_cannot_be_written(value: Any, path: str) -> None:
+    """DUR2, DUR3, DUR4: the last element of a tuple or of a linked record as well as any."""
     with pytest.raises(DurableTermError) as caught:
         encode(value, path="input")
     assert caught.value.path == path
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (threading.Lock(), "lock"),
+        (print, "builtin_function_or_method"),
+        (lambda: None, "function"),
+        (2j, "complex"),
+        (asyncio.Event(), "Event"),
+    ],
+    ids=["lock", "builtin", "function", "complex", "event"],
+)
+def test_the_error_names_the_kind_of_what_cannot_be_written(value: object, kind: str) -> None:
+    """DUR3"""
+    with pytest.raises(DurableTermError) as caught:
+        encode(("fine", value), path="input")
+    assert caught.value.path == "input[1]"
+    assert kind in caught.value.reason
 
 
 def test_a_list_that_contains_itself_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import continuum
 from continuum import InvalidDefinition, Retry, Signal, activity, workflow
 from continuum.activity import Activity, defined_activities
+from continuum.engine.outcome import Failed
 from continuum.policy import (
     KEY_BYTES,
     ActivityOptions,
@@ -77,6 +79,7 @@ def test_a_process_activity_is_not_async() -> None:
         ({"timeout": 0}, "timeout"),
         ({"timeout": float("nan")}, "timeout"),
         ({"timeout": 1e9}, "timeout"),
+        ({"timeout": timedelta(hours=-1)}, "timeout"),
         ({"timeout": "5"}, "timeout"),
         ({"retry": 3}, r"continuum\.Retry"),
         ({"queue": ""}, "queue"),
@@ -98,11 +101,13 @@ def test_a_process_activity_is_not_async() -> None:
 def test_an_option_that_cannot_work_is_refused_at_the_call_too(
     options: dict[str, object], words: str
 ) -> None:
+    """POL2, B26"""
     with pytest.raises(InvalidDefinition, match=words):
         pay.options(**options)  # type: ignore[call-overload]
 
 
 def test_an_unknown_option_is_refused_with_those_there_are() -> None:
+    """POL2"""
     with pytest.raises(InvalidDefinition, match=r"unknown activity option 'retries'; there are .*retry"):
         activity(retries=3)  # type: ignore[call-overload]
 
@@ -160,6 +165,39 @@ def test_a_call_without_changes_stores_no_options() -> None:
 def test_a_key_the_database_cannot_hold_is_refused_in_the_workflow(key: object) -> None:
     with pytest.raises(InvalidDefinition, match="idempotency key"):
         resolve_key(lambda: key, pay.arguments.signature, (), {})  # type: ignore[arg-type,return-value]
+
+
+def bad_key() -> Awaitable[int]:
+    return read.options(idempotency_key=lambda value: "x" * (KEY_BYTES + 1))(1)
+
+
+@activity(name="definitions.badly_keyed", idempotency_key=lambda value: None)  # type: ignore[arg-type]
+async def badly_keyed(value: int) -> int:
+    return value
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: badly_keyed(1),
+        bad_key,
+        lambda: read.options(timeout=0)(1),
+        lambda: read.options(retry=Retry(max_attempts=0))(1),
+    ],
+    ids=["the definition's key", "the call's key", "timeout", "attempts"],
+)
+def test_a_call_that_cannot_work_fails_the_run_before_anything_is_written(
+    call: Callable[[], Awaitable[int]],
+) -> None:
+    """POL4, B26"""
+
+    async def program() -> object:
+        return await call()
+
+    driver = Driver(program)
+    assert isinstance(driver.outcome, Failed)
+    assert isinstance(driver.outcome.error, InvalidDefinition)
+    assert driver.history == []
 
 
 def test_a_workflow_is_not_called() -> None:

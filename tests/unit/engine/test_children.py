@@ -305,9 +305,13 @@ def test_a_run_with_ten_ancestors_starts_no_child() -> None:
 
 
 def test_wrong_arguments_and_options_are_refused_before_anything_is_written() -> None:
+    """CMP35: as type checkers refuse them."""
+
     async def program() -> None:
         with pytest.raises(TypeError):
             await double()  # type: ignore[call-arg]
+        with pytest.raises(TypeError):
+            await double(1, 2)  # type: ignore[call-arg]
         with pytest.raises(InvalidOption, match="parent_close_policy"):
             await double.start_child(1, parent_close_policy="terminate")  # type: ignore[call-overload]
         with pytest.raises(InvalidOption, match="id"):

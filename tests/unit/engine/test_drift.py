@@ -85,7 +85,11 @@ def test_a_command_the_code_no_longer_issues_is_drift() -> None:
 
 @pytest.mark.parametrize(
     ("type", "body"),
-    [(EventType.ACTIVITY_COMPLETED, (77, b"")), (EventType.TIMER_FIRED, (0,)), (EventType.TIMER_FIRED, (77,))],
+    [
+        (EventType.ACTIVITY_COMPLETED, (77, b"")),
+        (EventType.TIMER_FIRED, (0,)),
+        (EventType.TIMER_FIRED, (77,)),
+    ],
 )
 def test_an_answer_to_what_was_never_asked_is_drift(type: EventType, body: tuple[object, ...]) -> None:
     """RPL17: a call that was asked for is not answered by somebody else's timer."""

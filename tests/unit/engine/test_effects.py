@@ -64,6 +64,28 @@ def test_a_run_resumed_after_the_clock_stepped_back_goes_on_from_its_own_time() 
     assert execution.at == driver.history[-1].at
 
 
+def test_a_read_that_is_recorded_is_not_made() -> None:
+    """RPL2, RPL3: whatever the journal says is the value."""
+
+    def read() -> int:
+        raise AssertionError("read again")
+
+    async def recorded() -> object:
+        return [continuum.side_effect(lambda: 5), continuum.side_effect(lambda: 6)]
+
+    async def program() -> object:
+        return [continuum.side_effect(read), continuum.side_effect(read)]
+
+    program.__code__ = program.__code__.replace(co_qualname=recorded.__qualname__)
+    driver = Driver(recorded)
+    driver.run()
+    assert [(event.seq, event.type) for event in driver.history] == [
+        (0, EventType.SIDE_EFFECT),
+        (1, EventType.SIDE_EFFECT),
+    ]
+    assert replay(program, driver.history).outcome == Completed([5, 6])
+
+
 def test_side_effect_reads_once() -> None:
     reads: list[int] = []
 
@@ -312,6 +334,21 @@ def test_the_workflows_log_is_silent_on_replay(caplog: pytest.LogCaptureFixture)
     caplog.clear()
     replay(program, driver.history[:-1])
     assert caplog.messages == []
+
+
+def test_what_is_said_in_the_log_may_change() -> None:
+    """LOG2: it is no part of the history."""
+
+    def written(text: str) -> Program:
+        async def program() -> object:
+            continuum.log.warning(text)
+            return await echo(1)
+
+        return program
+
+    driver = Driver(written("before"))
+    driver.run()
+    assert replay(written("after"), driver.history).outcome == Completed(1)
 
 
 def test_outside_a_workflow_effects_say_so() -> None:

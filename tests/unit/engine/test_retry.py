@@ -31,6 +31,7 @@ policies = st.builds(
 def test_a_delay_never_passes_the_cap_and_jitter_takes_from_below(
     policy: Retry, attempt: int, draw: float
 ) -> None:
+    """POL5, POL9, B27"""
     delay = backoff_delay(policy, attempt, draw)
     full = backoff_delay(policy, attempt, 0.0)
     assert full * (1 - policy.jitter) * (1 - 1e-12) <= delay <= full <= policy.max_backoff
@@ -44,6 +45,25 @@ def test_a_later_attempt_never_waits_less(policy: Retry, attempt: int) -> None:
 def test_delays_double() -> None:
     policy = Retry(max_attempts=9, base=1.0, max_backoff=60.0)
     assert [backoff_delay(policy, attempt, 0.0) for attempt in range(1, 8)] == [1, 2, 4, 8, 16, 32, 60]
+
+
+@pytest.mark.parametrize(
+    ("base", "cap", "jitter", "lowest", "highest"),
+    [
+        (100.0, 1000.0, 0.25, 75.0, 100.0),
+        (1000.0, 1000.0, 0.05, 950.0, 1000.0),
+        (600.0, 600.0, 1.0, 0.0, 600.0),
+    ],
+    ids=["below the cap", "at the cap", "as wide as the cap"],
+)
+def test_jitter_spreads_delays_also_at_the_cap(
+    base: float, cap: float, jitter: float, lowest: float, highest: float
+) -> None:
+    """POL6, POL7, POL8, POL9, B27: taken from below, so that no delay passes the cap."""
+    policy = Retry(max_attempts=9, backoff="constant", base=base, max_backoff=cap, jitter=jitter)
+    delays = [backoff_delay(policy, 1, draw / 100) for draw in range(100)]
+    assert all(lowest <= delay <= highest for delay in delays)
+    assert len(set(delays)) == len(delays)
 
 
 def names(kind: type[BaseException]) -> frozenset[str]:
@@ -87,6 +107,7 @@ def test_the_last_attempt_is_the_last() -> None:
     ids=str,
 )
 def test_a_policy_that_cannot_work_is_refused_when_it_is_written(options: dict[str, object]) -> None:
+    """POL2, POL8, B26"""
     with pytest.raises(continuum.InvalidDefinition, match="Retry"):
         Retry(**options)  # type: ignore[arg-type]
 

@@ -8,9 +8,10 @@ import pytest
 
 import continuum
 from continuum.engine.events import EventType
+from continuum.engine.outcome import Completed
 from continuum.engine.signal_buffer import SignalBuffer
 from tests.unit.engine.activities import echo
-from tests.unit.engine.driver import Driver, assert_same_from_every_prefix
+from tests.unit.engine.driver import Driver, assert_same_from_every_prefix, replay
 
 approval = continuum.Signal("approval", str)
 
@@ -23,6 +24,21 @@ def test_signals_come_in_the_order_they_were_sent() -> None:
     driver = Driver(three_approvals, signals=[("approval", word) for word in ("a", "b", "c")])
     assert driver.result() == ["a", "b", "c"]
     assert_same_from_every_prefix(three_approvals, driver)
+
+
+@pytest.mark.parametrize(("word", "expected"), [("go", ["went", 1]), ("stop", "stopped")])
+def test_what_is_sent_decides_also_in_a_replay(word: str, expected: object) -> None:
+    """RPL6, C11: the code gets the value itself, whatever it says."""
+
+    async def program() -> object:
+        if await approval.wait() == "stop":
+            return "stopped"
+        return ["went", await echo(1)]
+
+    driver = Driver(program, signals=[("approval", word)])
+    assert driver.result() == expected
+    assert replay(program, driver.history).outcome == Completed(expected)
+    assert_same_from_every_prefix(program, driver)
 
 
 def test_signals_are_kept_from_the_start_of_the_run() -> None:
