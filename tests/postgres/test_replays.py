@@ -1,0 +1,82 @@
+"""Histories that a real Postgres gives back replay as they were written."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+import continuum
+from continuum import Signal, activity, workflow
+from continuum.client.readable import readable
+from continuum.engine.events import EventType
+from continuum.testing import History, assert_replays, postgres_env, replay
+
+verdict = Signal("verdict", str)
+
+
+@activity(name="replays.ship")
+async def ship(order: str) -> str:
+    """Ship an order."""
+    return f"track-{order}"
+
+
+@workflow(name="replays.chain")
+async def chain(first: int) -> int:
+    """Read twice from outside, the second time by what the first has given."""
+    read = continuum.side_effect(lambda: first + 1)
+    return continuum.side_effect(lambda: read + 1)
+
+
+@workflow(name="replays.deciding")
+async def deciding(order: str) -> list[str]:
+    """Go one of two ways, as it is told."""
+    if await verdict.wait() == "stop":
+        return ["stopped", "rejected"]
+    return ["went", await ship(order)]
+
+
+def lived(dsn: str, word: str | None) -> History:
+    """Run a workflow on a schema of its own and return what the database then has."""
+
+    async def main() -> History:
+        async with postgres_env(dsn) as environment:
+            if word is None:
+                run = (await environment.start(chain, 1)).id
+            else:
+                handle = await environment.start(deciding, "o1")
+                await handle.signal(verdict, word)
+                run = handle.id
+            await environment.settle()
+            return await environment.history(run)
+
+    return asyncio.run(main())
+
+
+def test_each_read_is_one_row_and_replays(dsn: str) -> None:
+    """RPG1, RPG2, RPG3"""
+    history = lived(dsn, None)
+    assert [event.type for event in history] == ["side_effect", "side_effect"]
+    assert assert_replays(chain, history, expected=3) == 3
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"), [("go", ["went", "track-o1"]), ("stop", ["stopped", "rejected"])]
+)
+def test_what_was_sent_decides_and_replays(dsn: str, word: str, expected: list[str]) -> None:
+    """RPG4, RPG5"""
+    history = lived(dsn, word)
+    assert history.ending.result is not None
+    assert readable(history.ending.result) == expected
+    assert assert_replays(deciding, history, expected=expected) == expected
+
+
+def test_a_forged_event_is_drift(dsn: str) -> None:
+    """RPG6"""
+    history = lived(dsn, None)
+    first, second = history.stored
+    forged = second._replace(type=EventType.PATCHED, body=("other", *second.body[1:3]))
+    replayed = replay(chain, History([first, forged], history.beginning, history.ending))
+    assert replayed.state == "drifted"
+    assert replayed.reason is not None
+    assert "patched other" in replayed.reason
