@@ -278,6 +278,28 @@ async def test_p16_a_forced_cancel_that_waits_for_a_continuation_ends_the_succes
         assert (await row(journal, successor)).state is RunState.CANCELLED
 
 
+async def test_p15_force_finds_the_grandchild_that_was_born_while_it_waited(
+    runner: asyncio.Runner, dsn: str, schema: str
+) -> None:
+    """B49: generation by generation, each looked for once the one above it is locked."""
+    async with meeting(dsn, schema) as met:
+        journal, worker = met.journal, await worker_of(met.journal)
+        parent, child = await parent_and_child(journal, worker)
+        born = new_child()
+        await met.hold(LOCK_RUN, child.id)
+
+        bearing = asyncio.create_task(commit(journal, worker, family_write(child, children=[born])))
+        await met.waiting(1)
+        cancelling = asyncio.create_task(journal.force_cancel(parent.id))
+        await met.waiting(2)
+        await met.other.rollback()
+
+        assert (await bearing).rejected == frozenset()
+        assert await cancelling is Posted.ACCEPTED
+        for run_id in (parent.id, child.id, born.id):
+            assert (await row(journal, run_id)).state is RunState.CANCELLED
+
+
 async def test_p16_attributes_that_wait_for_a_continuation_are_the_successors(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:

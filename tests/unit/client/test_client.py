@@ -102,6 +102,19 @@ def test_arguments_that_do_not_fit_are_refused_before_anything_is_written() -> N
     asyncio.run(main())
 
 
+def test_arguments_that_cannot_be_stored_are_refused_before_anything_is_written() -> None:
+    """PGJ3"""
+
+    async def main() -> None:
+        async with memory_client() as (client, _):
+            with pytest.raises(continuum.DurableTermError) as caught:
+                await client.start("greeting", {"owners": ["ann", object()]})
+            assert "owners[1]" in caught.value.path
+            assert (await client.query()).entries == []
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
