@@ -10,7 +10,11 @@ import continuum
 from continuum import Signal, activity, workflow
 from continuum.client.readable import readable
 from continuum.engine.events import EventType
+from continuum.journal.port import StoredHistory
+from continuum.journal.postgres import PostgresJournal
 from continuum.testing import History, assert_replays, postgres_env, replay
+from tests.contract.builders import commit, owned_run, worker_of, write
+from tests.contract.test_snapshots import calls
 
 verdict = Signal("verdict", str)
 
@@ -80,3 +84,28 @@ def test_a_forged_event_is_drift(dsn: str) -> None:
     assert replayed.state == "drifted"
     assert replayed.reason is not None
     assert "patched other" in replayed.reason
+
+
+def test_a_snapshot_of_a_later_format_is_left_for_the_events(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SNF3, B67: deploys that overlap read what each of them can."""
+
+    async def main() -> None:
+        journal = PostgresJournal(dsn, schema=schema)
+        await journal.open()
+        worker = await worker_of(journal)
+        run = await owned_run(journal, worker)
+        events = calls(2)
+        await commit(journal, worker, write(run, *events))
+        with monkeypatch.context() as later:
+            later.setattr("continuum.journal.postgres.snapshots.SNAPSHOT_FORMAT", 99)
+            assert await journal.take_snapshot(run.id, "v", 0) == len(events)
+        assert (await journal.load_compact([(run.id, "v")]))[run.id] == StoredHistory(None, events)
+        await journal.take_snapshot(run.id, "v", 0)
+        found = (await journal.load_compact([(run.id, "v")]))[run.id]
+        assert found.compact is not None
+        assert found.compact.events == len(events)
+        await journal.close()
+
+    asyncio.run(main())
