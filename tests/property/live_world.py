@@ -1,0 +1,255 @@
+"""A live system for a state machine: trees of actors on one journal that come and go, and clients.
+
+A tree dies as with `kill -9`, at once or when a fuse that counts its writes has burnt down; then its
+node frees what it held and another tree takes over. Time is virtual on the memory journal, and that
+of the server on Postgres.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Iterable, Sequence
+from typing import cast
+
+from continuum import Client
+from continuum.code import Code
+from continuum.engine.ids import RunId
+from continuum.errors import RunTerminal
+from continuum.journal.facts import Query, RunRow, RunState
+from continuum.journal.memory import MemoryJournal
+from continuum.journal.port import Journal
+from continuum.testing.tree import NEVER_SECONDS, Tree
+from continuum.testing.tree_journal import TreeJournal
+from continuum.testing.virtual_clock import VirtualClock, microseconds_in
+from continuum_actors.host import Settings
+from tests.property.composed_programs import ledger, work_flow, work_flow_changed
+from tests.property.composed_works import Work, signals_of
+from tests.property.written_histories import WrittenHistories
+
+FIRST = Code([work_flow])
+CHANGED = Code([work_flow_changed])
+PATIENCE_S = 20.0
+# Often enough that most runs that come back have one.
+SNAPSHOT_EVENTS = 6
+# More than there is in any example.
+MOST_RUNS = 1_000
+
+
+class World:
+    """Journal, clock, one tree at a time, a client; what is written is checked by `written`."""
+
+    def __init__(self, stored: Journal, clock: VirtualClock | None, seed: int) -> None:
+        ledger.clear()
+        self.written = WrittenHistories(stored)
+        self.stored = stored
+        self.clock = clock
+        self.client = Client(stored)
+        self.code = FIRST
+        # How many moments, before and after a write, until the tree dies.
+        self.fuse: int | None = None
+        self.deaths = 0
+        self.forced: set[RunId] = set()
+        self._chance = random.Random(seed)
+        self._tree: Tree | None = None
+        self._link: TreeJournal | None = None
+        self._dying: asyncio.Task[None] | None = None
+        self._sent: dict[tuple[RunId, str], int] = {}
+
+    @classmethod
+    def in_memory(cls, seed: int) -> World:
+        """Return a world whose time is virtual."""
+        clock = VirtualClock()
+        return cls(MemoryJournal(clock.microseconds), clock, seed)
+
+    async def open(self) -> None:
+        """Begin with a live tree."""
+        await self.stored.open()
+        await self._begin()
+
+    async def close(self) -> None:
+        """Stop in order; the journal stays as it is."""
+        if self._dying is not None:
+            await self._dying
+        if self._tree is not None:
+            await self._tree.stop()
+        await self.client.close()
+        await self.stored.close()
+
+    # What a machine does.
+
+    async def settle(self) -> None:
+        """Return once nothing happens by itself, unless time passes."""
+        if self.clock is None:
+            await self._settle_in_real_time()
+            return
+        while True:
+            tree = await self._alive()
+            await tree.settle(PATIENCE_S)
+            if self._dying is not None or self._tree is not tree:
+                continue
+            due = self.clock.next_due()
+            if due is None or due > self.clock.microseconds():
+                return
+            self.clock.move_to(due)
+
+    async def advance(self, seconds: float) -> None:
+        """Let time pass; on Postgres it does so by itself."""
+        await self.settle()
+        if self.clock is None:
+            return
+        until = self.clock.microseconds() + microseconds_in(seconds)
+        while (due := await self._next_due()) is not None and due <= until:
+            await self._move_to(due)
+        await self._move_to(until)
+
+    async def kill(self) -> None:
+        """Let the tree die now, and another take over."""
+        await self._alive()
+        self._died()
+        await self._alive()
+
+    async def deploy(self, code: Code) -> None:
+        """Stop in order and start with this code."""
+        tree = await self._alive()
+        await tree.stop()
+        await self.stored.retire_worker(tree.host.worker.id, executing=None, poison_after=MOST_RUNS)
+        self.code = code
+        await self._begin()
+
+    async def put_away(self) -> None:
+        """Have the tree give every run up that only waits."""
+        (await self._alive()).host.runs.hand_over()
+
+    async def restart_client(self) -> None:
+        """Go on with another client."""
+        await self.client.close()
+        self.client = Client(self.stored)
+
+    async def rows(self) -> list[RunRow]:
+        """Return every run there is."""
+        return list(await self.stored.query(Query(None, [], ("id", False), MOST_RUNS, None)))
+
+    def unsent(self, first: RunRow) -> list[tuple[str, int]]:
+        """Return what a chain waits for, now or later, and has not been sent; of a name in order."""
+        return [
+            (name, value)
+            for name, value in signals_of(work_in(first))
+            if value >= self._sent.get((first.id, name), 0)
+        ]
+
+    async def send(self, first: RunId, any_run: RunId, name: str, value: int, *, times: int = 1) -> None:
+        """Send a signal to any run of a chain, more than once with one delivery id."""
+        try:
+            for _ in range(times):
+                await self.client.signal(any_run, name, value, delivery_id=f"{name}-{value}")
+        except RunTerminal:
+            return
+        self._sent[first, name] = max(value + 1, self._sent.get((first, name), 0))
+
+    async def send_again(self, chance: random.Random) -> None:
+        """Deliver something once more that was delivered before."""
+        if self._sent:
+            (run_id, name), following = chance.choice(list(self._sent.items()))
+            await self.send(run_id, run_id, name, following - 1)
+
+    # How trees come and go.
+
+    def dies(self, moment: str, told: str) -> bool:
+        """Count a moment before or after a write; True in the one to die in."""
+        if self.fuse is None:
+            return False
+        self.fuse -= 1
+        return self.fuse <= 0
+
+    async def has_committed(self, run_ids: Sequence[RunId]) -> None:
+        """Hear whose histories have grown: `written` knows better."""
+
+    async def _begin(self) -> None:
+        self._link = TreeJournal(cast(MemoryJournal, self.written), self, self._died)
+        never = NEVER_SECONDS if self.clock is not None else None
+        settings = Settings(lease_ttl=NEVER_SECONDS, snapshot_events=SNAPSHOT_EVENTS)
+        if never is not None:
+            settings.poll = settings.longest_nap = never
+        self._tree = Tree(
+            cast(Journal, self._link),
+            self.code,
+            {},
+            settings=settings,
+            clock=self.clock,
+            shuffle=random.Random(self._chance.random()),
+            draw=self._chance.randbytes,
+        )
+        await self._tree.start()
+
+    def _died(self) -> None:
+        assert self._tree is not None
+        self.fuse = None
+        self.deaths += 1
+        self._tree.killed = True
+        self._dying = asyncio.get_running_loop().create_task(self._replace())
+
+    async def _replace(self) -> None:
+        tree, link = self._tree, self._link
+        assert tree is not None
+        assert link is not None
+        link.cut()
+        await tree.stop()
+        await self.written.written()
+        await self.stored.retire_worker(tree.host.worker.id, executing=None, poison_after=MOST_RUNS)
+        self._dying = None
+        await self._begin()
+
+    async def _alive(self) -> Tree:
+        while self._dying is not None:
+            await asyncio.shield(self._dying)
+        assert self._tree is not None
+        return self._tree
+
+    async def _next_due(self) -> int | None:
+        assert self.clock is not None
+        now = self.clock.microseconds()
+        moments = self.clock.next_due(), await self.stored.next_due(self.code.loaded)
+        return min((moment for moment in moments if moment is not None and moment > now), default=None)
+
+    async def _move_to(self, moment: int) -> None:
+        assert self.clock is not None
+        self.clock.move_to(moment)
+        (await self._alive()).host.dispatcher.look()
+        await self.settle()
+
+    async def _settle_in_real_time(self) -> None:
+        deadline = asyncio.get_running_loop().time() + PATIENCE_S
+        while await self._in_motion():
+            assert asyncio.get_running_loop().time() < deadline, "something never comes to rest"
+            await asyncio.sleep(0.002)
+
+    async def _in_motion(self) -> bool:
+        tree = await self._alive()
+        tree.check()
+        moving = Query(None, [("state", "eq", RunState.RUNNING)], ("id", False), 1, None)
+        return bool(
+            tree.activities.running()
+            or await self.stored.query(moving)
+            or await self.stored.inbox(tree.host.worker, None)
+        )
+
+
+def work_in(row: RunRow) -> Work:
+    """Return what a run was started to do."""
+    args, _ = work_flow.arguments.decode_call(row.input)
+    work: Work = args[0]
+    return work
+
+
+def firsts(rows: Iterable[RunRow]) -> list[RunRow]:
+    """Return the first run of each chain."""
+    return [row for row in rows if row.continued_from is None]
+
+
+def tip_of(row: RunRow, rows: Iterable[RunRow]) -> RunRow:
+    """Return the last run of a chain."""
+    by_id = {each.id: each for each in rows}
+    while row.continued_to is not None:
+        row = by_id[row.continued_to]
+    return row

@@ -1,0 +1,255 @@
+"""State machines over a live system whose runs use every effect together, on both journals.
+
+Runs of generated works are started, told, stopped, put away and looked at; trees of actors die at
+any moment and are replaced. `world_laws.py` says what holds after every step, `model.py` what has
+come of it all at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Coroutine
+from typing import Any, ClassVar
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from psycopg.sql import SQL, Identifier
+
+from continuum.engine.ids import RunId
+from continuum.errors import RunTerminal
+from continuum.journal.facts import RunRow
+from continuum.journal.postgres import PostgresJournal
+from tests.property.composed_programs import work_flow
+from tests.property.composed_works import Work, shifted, works
+from tests.property.live_world import CHANGED, World, firsts, tip_of
+from tests.property.world_laws import check_end, check_now
+
+chances = st.integers(0, 2**16).map(random.Random)
+# What crashes a task this often is given up, as it should be.
+MOST_DEATHS = 4
+MOST_ROUNDS = 40
+NUMBERS_A_RUN = 1_000
+
+
+class Composed(RuleBasedStateMachine):
+    """Runs in virtual time on the memory journal."""
+
+    unit: ClassVar[float] = 1.0
+    most_runs: ClassVar[int] = 4
+    virtual: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.world: World | None = None
+        self.runs: list[RunId] = []
+        self.stopped: set[RunId] = set()
+        self.broken = False
+
+    def make_world(self, seed: int) -> World:
+        return World.in_memory(seed)
+
+    def do(self, what: Coroutine[Any, Any, Any]) -> Any:
+        """Do something in the world's loop; what fails ends the example."""
+        try:
+            return self.runner.run(what)
+        except BaseException:
+            self.broken = True
+            raise
+
+    @property
+    def now(self) -> World:
+        assert self.world is not None
+        return self.world
+
+    @initialize(seed=st.integers(0, 2**16), work=works, soon=st.booleans())
+    def begin(self, seed: int, work: Work, soon: bool) -> None:
+        world = self.make_world(seed)
+        self.do(world.open())
+        self.world = world
+        self.start(work, soon)
+
+    @precondition(lambda self: len(self.runs) < self.most_runs)
+    @rule(work=works, soon=st.booleans())
+    def start_another(self, work: Work, soon: bool) -> None:
+        self.start(work, soon)
+
+    def start(self, work: Work, soon: bool) -> None:
+        own = shifted(work, NUMBERS_A_RUN * (len(self.runs) + 1), self.unit)
+        self.runs.append(self.do(self.now.client.start(work_flow, own, [])).id)
+        self.settle(soon)
+
+    @rule(chance=chances, times=st.integers(1, 3), soon=st.booleans())
+    def signal(self, chance: random.Random, times: int, soon: bool) -> None:
+        """Tell a run something it waits for or will wait for, by the id of any run of its chain."""
+        rows = self.do(self.now.rows())
+        told = [(row, one) for row in firsts(rows) for one in self.now.unsent(row)]
+        if told:
+            row, (name, value) = chance.choice(told)
+            value = min(other for each, (same, other) in told if each is row and same == name)
+            to = chance.choice([row.id, tip_of(row, rows).id])
+            self.do(self.now.send(row.id, to, name, value, times=times))
+        self.settle(soon)
+
+    @rule(chance=chances)
+    def signal_again(self, chance: random.Random) -> None:
+        self.do(self.now.send_again(chance))
+
+    @rule(chance=chances)
+    def signal_unasked(self, chance: random.Random) -> None:
+        self.unless_ended(self.now.client.signal(chance.choice(self.runs), "noise", 1))
+
+    @rule(seconds=st.integers(1, 20))
+    def wait(self, seconds: int) -> None:
+        self.do(self.now.advance(seconds))
+
+    @precondition(lambda self: self.now.deaths < MOST_DEATHS)
+    @rule(turns=st.integers(0, 30))
+    def kill(self, turns: int) -> None:
+        async def amid() -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await self.now.kill()
+
+        self.do(amid())
+
+    @precondition(lambda self: self.now.deaths < MOST_DEATHS)
+    @rule(moments=st.integers(1, 8))
+    def light_the_fuse(self, moments: int) -> None:
+        self.now.fuse = moments
+
+    @rule()
+    def put_away(self) -> None:
+        self.do(self.now.put_away())
+
+    @rule(chance=chances)
+    def take_a_snapshot(self, chance: random.Random) -> None:
+        row: RunRow = chance.choice(self.do(self.now.rows()))
+        if row.version is not None:
+            self.do(self.now.stored.take_snapshot(row.id, row.version, 0))
+
+    @rule(chance=chances, force=st.booleans(), soon=st.booleans())
+    def cancel(self, chance: random.Random, force: bool, soon: bool) -> None:
+        run = chance.choice(self.runs)
+        self.stopped.add(run)
+        self.unless_ended(self.now.client.cancel(run, force=force))
+        self.settle(soon)
+
+    @rule(chance=chances)
+    def look(self, chance: random.Random) -> None:
+        run = chance.choice(self.runs)
+        client = self.now.client
+        found = self.do(client.query(where=[("id", "eq", run)]))
+        assert found.entries == [self.do(client.get_run(run))]
+        assert self.do(client.read(run, "nothing", default="?")) == "?"
+
+    @rule()
+    def restart_the_client(self) -> None:
+        self.do(self.now.restart_client())
+
+    @rule(changed=st.booleans())
+    def deploy(self, changed: bool) -> None:
+        self.do(self.now.deploy(CHANGED if changed and self.virtual else self.now.code))
+
+    @invariant()
+    def what_is_written_holds(self) -> None:
+        if self.world is not None and not self.broken:
+            self.do(check_now(self.world, exact=self.virtual))
+
+    def settle(self, soon: bool) -> None:
+        if not soon:
+            self.do(self.now.settle())
+
+    def unless_ended(self, what: Coroutine[Any, Any, Any]) -> None:
+        with contextlib.suppress(RunTerminal):
+            self.runner.run(what)
+
+    def teardown(self) -> None:
+        try:
+            if self.world is not None and not self.broken:
+                self.do(self.come_to_an_end(self.world))
+        finally:
+            if self.world is not None:
+                self.runner.run(self.world.close())
+            self.runner.close()
+
+    async def come_to_an_end(self, world: World) -> None:
+        """Tell everybody what they wait for until nobody waits, and compare with the model."""
+        for _ in range(MOST_ROUNDS):
+            await world.advance(20)
+            rows = await world.rows()
+            going_on = [row for row in firsts(rows) if not tip_of(row, rows).state.terminal]
+            if not going_on:
+                break
+            for row in going_on:
+                for name, value in world.unsent(row):
+                    await world.send(row.id, row.id, name, value)
+        assert not going_on, f"do not end: {going_on}"
+        await world.written.written()
+        await check_now(world, exact=True)
+        check_end(rows, world.written, self.stopped)
+
+
+@pytest.fixture(autouse=True)
+def _snapshots_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is for busy nodes; here every death would wait for its end."""
+    monkeypatch.setattr("continuum_actors.snapshotter.PAUSE_SECONDS", 0.0)
+
+
+def test_whatever_happens_runs_come_to_what_the_model_says() -> None:
+    run_state_machine_as_test(
+        Composed,
+        settings=settings(
+            deadline=None, max_examples=150, stateful_step_count=30, suppress_health_check=list(HealthCheck)
+        ),
+    )
+
+
+class ComposedOnPostgres(Composed):
+    """Runs in real time on Postgres; ticks are short, and code does not change (that waits a second)."""
+
+    unit = 0.002
+    most_runs = 2
+    virtual = False
+    dsn: ClassVar[str]
+    schema: ClassVar[str]
+
+    def make_world(self, seed: int) -> World:
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            tables = connection.execute(
+                "select tablename from pg_tables where schemaname = %s and tablename <> 'migrations'",
+                [self.schema],
+            ).fetchall()
+            names = [Identifier(self.schema, name) for (name,) in tables]
+            connection.execute(SQL("truncate {}").format(SQL(", ").join(names)))
+        return World(PostgresJournal(self.dsn, schema=self.schema), None, seed)
+
+
+@pytest.mark.slow
+def test_whatever_happens_runs_come_to_what_the_model_says_on_postgres(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ComposedOnPostgres, "dsn", dsn, raising=False)
+    monkeypatch.setattr(ComposedOnPostgres, "schema", schema, raising=False)
+    run_state_machine_as_test(
+        ComposedOnPostgres,
+        settings=settings(
+            deadline=None,
+            max_examples=25,
+            stateful_step_count=15,
+            suppress_health_check=list(HealthCheck),
+            phases=[Phase.reuse, Phase.generate],
+        ),
+    )

@@ -1,0 +1,107 @@
+"""What holds in a live world at every moment, and what has come of everything when it has ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from continuum.engine.events import Event, EventType
+from continuum.engine.ids import RunId
+from continuum.journal.codec import decode
+from continuum.journal.composition import ClosePolicy
+from continuum.journal.event_codec import pack_body
+from continuum.journal.facts import RunRow, RunState
+from tests.property.composed_programs import ledger
+from tests.property.live_world import World, firsts, tip_of, work_in
+from tests.property.model import FAILED, Effect, truth_of
+from tests.property.written_histories import WrittenHistories
+
+ENDED = {RunState.COMPLETED, RunState.FAILED}
+
+
+async def check_now(world: World, *, exact: bool) -> None:
+    """Check what holds at every moment; `exact` when nothing is written meanwhile."""
+    written = world.written
+    known = {run_id: len(history) for run_id, history in written.of.items()}
+    rows = await world.rows()
+    stored = await world.stored.load([row.id for row in rows])
+    assert not written.wrong, "\n".join(written.wrong)
+    assert not ledger.again, f"executed after their results were journaled: {ledger.again}"
+    for row in rows:
+        history = written.of.get(row.id, [])
+        assert _plain(stored[row.id][: len(history)]) == _plain(history[: len(stored[row.id])])
+        assert len(stored[row.id]) >= known.get(row.id, 0), "a history only grows"
+        assert not exact or len(stored[row.id]) == len(history)
+        assert row.state is not RunState.BLOCKED, row.reason
+    twice = {call: times for call, times in written.scheduled.items() if times > 1}
+    assert not twice, f"asked for more than once: {twice}"
+    if exact:
+        _check_families(rows, written.of)
+        await _check_cells(world, rows)
+
+
+def _plain(history: Sequence[Event]) -> list[tuple[int, int, bytes]]:
+    return [(event.seq, event.type, pack_body(event.body)) for event in history]
+
+
+def _check_families(rows: Iterable[RunRow], histories: Mapping[RunId, list[Event]]) -> None:
+    begun = [event for history in histories.values() for event in history]
+    started = Counter(event.body[3] for event in begun if event.type == EventType.CHILD_STARTED)
+    there = Counter(row.id for row in firsts(rows) if row.parent is not None)
+    assert there == started, "a row for each child that was started, once"
+    policies = {event.body[3]: event.body[5] for event in begun if event.type == EventType.CHILD_STARTED}
+    for row in rows:
+        if row.reason == "parent_cancelled":
+            assert policies.get(row.root or row.id) != ClosePolicy.ABANDON, "an abandoned child lives on"
+
+
+async def _check_cells(world: World, rows: Iterable[RunRow]) -> None:
+    for row in firsts(rows):
+        shown = world.written.published.get(row.id, {})
+        cells = await world.stored.read_cells(row.id, ["last", *shown])
+        assert {name: cell.value for name, cell in cells.items()} == shown
+
+
+def check_end(rows: Sequence[RunRow], written: WrittenHistories, stopped: set[RunId]) -> None:
+    """Check what has come of everything against the model; `stopped` are the roots that were cancelled."""
+    sure: set[Effect] = set()
+    possible: set[Effect] = set()
+    for row in firsts(rows):
+        tip = tip_of(row, rows)
+        truth = truth_of(work_in(row))
+        answer = decode(tip.result) if tip.result is not None else None
+        if tip.state is RunState.CANCELLED:
+            assert row.parent is not None or row.id in stopped, "only what was asked to stop is cancelled"
+        else:
+            assert answer == truth.answer if tip.state is RunState.COMPLETED else truth.answer == FAILED
+        if row.parent is None:
+            truth = truth_of(work_in(row), stopped=row.id in stopped)
+            sure |= truth.sure
+            possible |= truth.possible
+            last = written.published.get(row.id, {}).get("last")
+            if row.id not in stopped:
+                assert (last and decode(last)) == truth.last
+    happened = _happened(rows, written)
+    answers = {effect for effect in sure if effect[0] == "answer"}
+    assert not (missing := sorted(sure - answers - happened)), f"has not happened: {missing}"
+    assert not (strange := sorted(happened - possible)), f"should not have happened: {strange}"
+    children = [row for row in firsts(rows) if row.parent is not None]
+    completed = {
+        ("answer", work_in(row).number) for row in children if tip_of(row, rows).state is RunState.COMPLETED
+    }
+    assert answers <= completed
+    unexecuted = sorted(set(written.scheduled) & ledger.answered - set(ledger.executed))
+    assert not unexecuted, f"have results that nobody computed: {unexecuted}"
+
+
+def _happened(rows: Sequence[RunRow], written: WrittenHistories) -> set[Effect]:
+    children = [("child", work_in(row).number) for row in firsts(rows) if row.parent is not None]
+    assert len(children) == len(set(children)), "no child is started twice"
+    published = [
+        ("published", int(name[1:]), decode(value))
+        for shown in written.published.values()
+        for name, value in shown.items()
+        if name != "last"
+    ]
+    assert all(number == value for _, number, value in published)
+    return {*children, *((kind, number) for kind, number, _ in published), *written.scheduled}
