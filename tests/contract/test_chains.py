@@ -55,7 +55,7 @@ async def waiting(journal: Journal, worker: Worker) -> list[int]:
 
 
 async def test_p16_a_successor_goes_on_as_the_same_run(journal: Journal) -> None:
-    """CNT2, CNT7: it inherits, and both are linked."""
+    """CNT2, CNT7, B56: it inherits, and both are linked."""
     worker = await worker_of(journal)
     facts = {"namespace": "shop", "attributes": {"customer": 7}, "trace_context": "00-trace"}
     first = await owned_run(journal, worker, idempotency_key="once", **facts)
@@ -74,7 +74,7 @@ async def test_p16_a_successor_goes_on_as_the_same_run(journal: Journal) -> None
 
 
 async def test_a_successor_takes_the_current_version(journal: Journal) -> None:
-    """CNT8"""
+    """CNT8, B56"""
     worker = await worker_of(journal)
     first = await owned_run(journal, worker)
     successor = Successor(RunId(str(uuid4())), "orders", b"")

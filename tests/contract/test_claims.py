@@ -56,6 +56,7 @@ async def test_the_first_claim_stamps_the_version_for_good(journal: Journal) -> 
 
 
 async def test_p7_only_one_of_many_workers_gets_a_run(journal: Journal) -> None:
+    """CLD1, B42, B61"""
     workers = [await worker_of(journal) for _ in range(6)]
     run_ids = {await begin(journal) for _ in range(20)}
 
@@ -69,6 +70,7 @@ async def test_p7_only_one_of_many_workers_gets_a_run(journal: Journal) -> None:
 
 
 async def test_p7_an_owned_run_is_not_claimable(journal: Journal) -> None:
+    """B62"""
     worker = await worker_of(journal)
     await owned_run(journal, worker)
 
@@ -138,6 +140,7 @@ async def test_a_run_whose_code_is_not_loaded_stays_for_who_has_it(journal: Jour
 
 
 async def test_a_run_that_sleeps_is_not_claimed_before_it_is_due(journal: Journal) -> None:
+    """TMW5, DSP7"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, transition=sleep_until(journal.now() + SOON)))
@@ -158,6 +161,7 @@ async def test_a_run_whose_time_has_come_is_claimed(journal: Journal) -> None:
 
 
 async def test_p5_a_sleeping_run_with_mail_is_claimed_before_it_is_due(journal: Journal) -> None:
+    """B35"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, transition=sleep_until(journal.now() + SOON)))

@@ -66,6 +66,7 @@ async def test_histories_of_many_runs_load_apart(journal: Journal) -> None:
     ],
 )
 async def test_a_body_comes_back_as_it_was_written(journal: Journal, body: tuple[object, ...]) -> None:
+    """PGJ6"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
 
@@ -126,6 +127,7 @@ async def test_p10_due_times_are_kept_to_the_microsecond(journal: Journal) -> No
 
 
 async def test_p1_a_rotated_token_rejects_that_run_alone(journal: Journal) -> None:
+    """ACT15"""
     worker = await worker_of(journal)
     stale, kept = await owned_runs(journal, worker, 2)
     await journal.release(worker, [stale.id], crashed=False, poison_after=POISON_AFTER)
@@ -148,6 +150,7 @@ async def test_p1_a_run_of_another_worker_is_rejected(journal: Journal) -> None:
 
 
 async def test_p1_a_lost_lease_rejects_the_whole_batch(journal: Journal) -> None:
+    """B60"""
     worker = await worker_of(journal)
     first, second = await owned_runs(journal, worker, 2)
     await retire(journal, worker)
@@ -209,6 +212,7 @@ async def test_p2_a_batch_without_its_lease_leaves_nothing_behind(journal: Journ
 
 
 async def test_p3_a_place_in_a_history_is_taken_once(journal: Journal) -> None:
+    """B11"""
     worker = await worker_of(journal)
     run, other = await owned_runs(journal, worker, 2)
     await commit(journal, worker, write(run, event(1, ("first",))))
@@ -222,6 +226,7 @@ async def test_p3_a_place_in_a_history_is_taken_once(journal: Journal) -> None:
 
 
 async def test_p3_nothing_appends_to_an_ended_run(journal: Journal) -> None:
+    """PGJ22"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, event(1), transition=end(result=b"done")))
@@ -245,6 +250,7 @@ async def test_p3_nothing_appends_to_an_ended_run(journal: Journal) -> None:
 async def test_an_ended_run_keeps_how_it_ended_and_has_no_owner(
     journal: Journal, transition: Transition, result: bytes | None, error: bytes | None
 ) -> None:
+    """PGJ13"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
 
@@ -269,6 +275,7 @@ async def test_a_blocked_run_says_why_and_has_no_owner(journal: Journal) -> None
 
 
 async def test_a_write_consumes_the_mail_it_names_and_no_other(journal: Journal) -> None:
+    """MSB6"""
     worker = await worker_of(journal)
     run, other = await owned_runs(journal, worker, 2)
     await journal.post([signal(run.id, b"1"), signal(run.id, b"2"), signal(other.id, b"3")])

@@ -153,7 +153,7 @@ async def _only(posting: object) -> Posted:
 async def test_p15_parents_and_children_that_end_together_on_two_workers_never_deadlock(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
-    """A deadlock would end one of the commits with an error."""
+    """B50: a deadlock would end one of the commits with an error."""
     async with two_journals(dsn, schema) as (north, south):
         first, second = await worker_of(north, "north"), await worker_of(south, "south")
         ids = ids_downwards()
@@ -215,7 +215,7 @@ async def test_p15_force_posts_and_commits_on_one_family_never_deadlock(
 async def test_p16_mail_that_waits_for_a_continuation_goes_to_the_successor(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
-    """CNT10, CNT12: posted to the predecessor while its last commit is under way."""
+    """CNT10, CNT12, B33: posted to the predecessor while its last commit is under way."""
     async with meeting(dsn, schema) as met:
         journal, worker = met.journal, await worker_of(met.journal)
         first = await owned_run(journal, worker)
@@ -241,7 +241,7 @@ async def test_p16_mail_that_waits_for_a_continuation_goes_to_the_successor(
 async def test_p16_mail_that_a_continuation_waits_for_goes_to_the_successor(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
-    """CNT10"""
+    """CNT10, B33"""
     async with meeting(dsn, schema) as met:
         journal, worker = met.journal, await worker_of(met.journal)
         first = await owned_run(journal, worker)

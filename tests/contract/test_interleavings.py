@@ -119,6 +119,7 @@ async def test_p3_a_post_waits_for_the_end_in_flight_and_is_refused(
 async def test_p5_mail_posted_while_its_run_is_being_given_up_makes_it_claimable(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
+    """B37"""
     async with meeting(dsn, schema) as met:
         journal, worker = met.journal, await worker_of(met.journal)
         run = await owned_run(journal, worker)

@@ -56,6 +56,7 @@ async def test_the_tasks_of_a_run_that_ends_are_called_off(journal: Journal) -> 
 
 
 async def test_the_next_due_time_is_that_of_loaded_code(journal: Journal) -> None:
+    """TMW11, B43"""
     worker = await worker_of(journal)
     later = journal.now() + 3_600_000_000
     sooner, later_run = await owned_runs(journal, worker, 2)

@@ -82,6 +82,7 @@ async def test_retention_counts_from_the_end_of_a_run(
 async def test_a_sleeping_run_is_due_exactly_when_its_time_comes(
     runner: asyncio.Runner, clock: HandClock
 ) -> None:
+    """TMW5"""
     journal = MemoryJournal(clock)
     worker = await worker_of(journal, ttl=10**6)
     run = await owned_run(journal, worker)

@@ -70,6 +70,7 @@ async def test_a_lease_that_ran_out_can_be_renewed_until_it_is_taken(journal: Jo
 
 
 async def test_renewing_tells_which_leases_are_still_held(journal: Journal) -> None:
+    """ACT28"""
     gone, kept = await worker_of(journal), await worker_of(journal)
     await retire(journal, gone)
 

@@ -25,6 +25,7 @@ from tests.contract.builders import (
 
 
 async def test_a_forced_cancel_ends_a_run_and_fences_its_owner(journal: Journal) -> None:
+    """B58"""
     worker = await worker_of(journal)
     run, kept = await owned_runs(journal, worker, 2)
 
@@ -52,6 +53,7 @@ async def test_a_forced_cancel_ends_runs_nobody_owns(journal: Journal) -> None:
 
 
 async def test_a_forced_cancel_says_when_there_is_nothing_to_end(journal: Journal) -> None:
+    """B55"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, transition=end(result=b"r")))

@@ -33,6 +33,7 @@ async def test_p4_what_was_posted_is_in_the_inbox_of_the_owner(journal: Journal)
 
 
 async def test_mail_is_read_in_the_order_it_was_posted(journal: Journal) -> None:
+    """B5"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     for number in range(3):
@@ -45,6 +46,7 @@ async def test_mail_is_read_in_the_order_it_was_posted(journal: Journal) -> None
 
 
 async def test_an_inbox_shows_the_runs_asked_for_and_only_what_the_worker_owns(journal: Journal) -> None:
+    """SRT8, B36"""
     worker, other = await worker_of(journal), await worker_of(journal)
     first, second = await owned_runs(journal, worker, 2)
     foreign = await owned_run(journal, other)
@@ -135,6 +137,7 @@ async def test_p6_keys_are_apart_for_each_run_kind_and_name(journal: Journal) ->
 
 
 async def test_posts_without_a_key_are_never_duplicates(journal: Journal) -> None:
+    """B34"""
     run_id = await begin(journal)
 
     assert await journal.post([signal(run_id), signal(run_id)]) == [Posted.ACCEPTED] * 2
@@ -157,6 +160,7 @@ async def test_p6_of_concurrent_posts_with_one_key_one_is_accepted(journal: Jour
 
 
 async def test_a_post_to_an_unknown_run_is_not_found(journal: Journal) -> None:
+    """MSB5"""
     run_id = await begin(journal)
 
     assert await journal.post([signal(new_run().id), signal(run_id)]) == [Posted.NOT_FOUND, Posted.ACCEPTED]

@@ -207,6 +207,7 @@ async def test_set_attributes_keeps_the_others(journal: Journal) -> None:
 
 
 async def test_concurrent_set_attributes_lose_nothing(journal: Journal) -> None:
+    """B71"""
     run_id = await begin(journal)
 
     await asyncio.gather(*(journal.set_attributes(run_id, {f"k{number}": number}) for number in range(8)))

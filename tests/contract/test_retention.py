@@ -40,7 +40,7 @@ async def left_behind(journal: Journal, worker: Worker, run: ClaimedRun) -> None
 
 
 async def test_an_ended_run_goes_with_all_it_had_when_its_time_is_over(journal: Journal) -> None:
-    """ARC2: results under idempotency keys stay."""
+    """ARC2, B28: results under idempotency keys stay."""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker, idempotency_key="once")
     await left_behind(journal, worker, run)
@@ -63,7 +63,7 @@ async def test_an_ended_run_goes_with_all_it_had_when_its_time_is_over(journal: 
 
 
 async def test_runs_without_retention_and_those_whose_time_is_not_over_stay(journal: Journal) -> None:
-    """ARC1, ARC4"""
+    """ARC4"""
     worker = await worker_of(journal)
     kept, later, over = [await owned_run(journal, worker) for _ in range(3)]
     await finish(journal, worker, kept)
@@ -77,7 +77,7 @@ async def test_runs_without_retention_and_those_whose_time_is_not_over_stay(jour
 
 
 async def test_a_chain_stays_whole_while_its_tip_lives_and_goes_whole_after(journal: Journal) -> None:
-    """ARC3: its first id leads to the tip for as long as there is one."""
+    """ARC3, B57: its first id leads to the tip for as long as there is one."""
     worker = await worker_of(journal)
     first = await owned_run(journal, worker)
     await left_behind(journal, worker, first)

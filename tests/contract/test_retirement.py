@@ -27,6 +27,7 @@ from tests.contract.builders import (
 
 
 async def test_p8_running_runs_of_a_retired_worker_are_claimable_at_once(journal: Journal) -> None:
+    """DSP8"""
     worker, heir = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, event(1)))
@@ -88,6 +89,7 @@ async def test_only_what_the_worker_held_is_freed(journal: Journal) -> None:
 
 
 async def test_only_expired_spares_a_lease_that_holds(journal: Journal) -> None:
+    """RCV2"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
 
@@ -98,6 +100,7 @@ async def test_only_expired_spares_a_lease_that_holds(journal: Journal) -> None:
 
 
 async def test_only_expired_takes_a_lease_that_ran_out(journal: Journal) -> None:
+    """DSP8"""
     worker = await worker_of(journal)
     await owned_run(journal, worker)
     await let_expire(journal, worker)
@@ -152,6 +155,7 @@ async def test_a_death_is_not_counted_against_a_run_the_worker_does_not_own(jour
 
 
 async def test_p9_tasks_of_a_retired_worker_become_crash_mail(journal: Journal) -> None:
+    """B17"""
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
     await hand_out(journal, owner, run, new_task(1, dispatch=2), new_task(5), new_task(6, timeout=3600.0))

@@ -54,6 +54,7 @@ async def test_p13_loading_never_reads_a_snapshot(journal: Journal) -> None:
 
 
 async def test_p13_a_snapshot_holds_the_history_and_the_events_after_it_follow(journal: Journal) -> None:
+    """SNP1"""
     worker = await worker_of(journal)
     run, other = await owned_runs(journal, worker, 2)
     await commit(journal, worker, write(run, *calls(3)), write(other, *calls(1)))
@@ -125,6 +126,7 @@ async def test_p13_a_sweep_keeps_the_history_of_an_ended_run_with_a_snapshot(jou
 
 
 def test_what_is_no_snapshot_is_not_taken_for_one() -> None:
+    """B67"""
     # SNF1, SNF4, SNP4
     from continuum.journal.snapshot_codec import Part
 

@@ -10,6 +10,7 @@ from tests.contract.builders import commit as commit_writes
 
 
 async def test_p4_a_started_run_is_there_with_what_it_was_started_with(journal: Journal) -> None:
+    """PGJ1, PGJ4, B68"""
     run = new_run(
         input=b"\x00\xff",
         namespace="shop",
@@ -34,6 +35,7 @@ async def test_p4_a_started_run_is_there_with_what_it_was_started_with(journal: 
 
 
 async def test_nobody_has_an_unknown_run(journal: Journal) -> None:
+    """PGJ2, PGJ12"""
     unknown = new_run().id
 
     assert await journal.get_run(unknown) is None
@@ -74,6 +76,7 @@ async def test_an_idempotency_key_is_taken_in_one_namespace_and_workflow_only(jo
 
 
 async def test_a_taken_id_gives_the_run_that_has_it(journal: Journal) -> None:
+    """JCT1, B12"""
     first = new_run(input=b"first")
     await journal.start([first])
 

@@ -39,6 +39,7 @@ def answer(task: ClaimedTask, kind: InboxKind = InboxKind.ACTIVITY_COMPLETED) ->
 
 
 async def test_a_task_is_claimed_with_everything_it_was_handed_out_with(journal: Journal) -> None:
+    """ACT16"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     task = new_task(3, dispatch=2, attempt=4, arguments=b"\x00\xff", timeout=1.5, key="charge:7")
@@ -50,6 +51,7 @@ async def test_a_task_is_claimed_with_everything_it_was_handed_out_with(journal:
 
 
 async def test_a_task_is_claimed_once(journal: Journal) -> None:
+    """ACT16"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, tasks=[new_task(seq) for seq in range(1, 21)]))
@@ -64,6 +66,7 @@ async def test_a_task_is_claimed_once(journal: Journal) -> None:
 
 
 async def test_the_highest_priority_comes_first_and_then_the_oldest(journal: Journal) -> None:
+    """CON3"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     priorities = {1: 0, 2: 5, 3: 0, 4: 5, 5: -1}
@@ -176,6 +179,7 @@ async def test_p8_a_retired_worker_claims_no_task(journal: Journal) -> None:
 
 
 async def test_handing_a_command_out_again_replaces_the_older_dispatch(journal: Journal) -> None:
+    """ACT26"""
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
     await hand_out(journal, owner, run, new_task(1))
@@ -188,6 +192,7 @@ async def test_handing_a_command_out_again_replaces_the_older_dispatch(journal: 
 
 
 async def test_handing_out_the_same_dispatch_again_changes_nothing(journal: Journal) -> None:
+    """ACT17"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await hand_out(journal, worker, run, new_task(1, dispatch=2))
@@ -283,6 +288,7 @@ async def test_p9_a_result_reaches_whoever_owns_the_run_by_then(journal: Journal
 async def test_p9_a_failure_from_a_worker_that_lost_the_task_is_dropped(
     journal: Journal, kind: InboxKind
 ) -> None:
+    """ACT26"""
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
     await hand_out(journal, owner, run, new_task(1))
@@ -309,6 +315,7 @@ async def test_p9_a_failure_from_a_worker_that_never_had_the_task_is_dropped(jou
 
 
 async def test_p9_a_failure_of_an_earlier_dispatch_leaves_the_later_one_alone(journal: Journal) -> None:
+    """ACT29, B20"""
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
     await hand_out(journal, owner, run, new_task(1))

@@ -234,6 +234,7 @@ def test_a_blocking_client_that_closes_tells_the_threads_that_wait(dsn: str, sch
 
 
 def test_the_default_instance_serves_each_loop_that_asks(dsn: str, schema: str) -> None:
+    """JRS1, JRS2, B63"""
     continuum.configure(dsn, schema=schema)
 
     async def main() -> str:

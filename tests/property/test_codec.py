@@ -81,7 +81,7 @@ def same(left: Any, right: Any) -> bool:
 
 @given(values)
 def test_any_value_comes_back_without_an_annotation(value: Any) -> None:
-    """DUR1"""
+    """DUR1, PGJ27"""
     assert same(decode(encode(value)), value)
 
 

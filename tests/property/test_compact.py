@@ -79,6 +79,7 @@ def test_compact_parts_of_a_history_replay_as_its_events_do(
 def test_code_that_does_not_fit_a_compact_history_is_never_taken_to_fit(
     node: Node, other: Node, seed: int
 ) -> None:
+    """B3"""
     history = live(node, seed).history
     if not history:
         return

@@ -132,6 +132,7 @@ def test_nothing_is_left_unfinished() -> None:
 
 
 def test_the_tests_do_not_sleep() -> None:
+    """B80"""
     sleepers = tuple(module for module in suite() if any(sleeps(node) for node in ast.walk(module.tree)))
     assert not sleepers, broken(sleepers, "sleeps; wait for the event, or poll with a deadline")
 

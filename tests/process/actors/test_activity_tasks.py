@@ -262,7 +262,7 @@ async def test_of_two_that_run_under_one_key_at_once_the_first_result_is_journal
 async def test_a_stored_result_is_journaled_without_a_call_and_counts_from_then_on(
     dsn: str, schema: str
 ) -> None:
-    """ACT5, ACT10: what the journal has is not asked for again, though the shared result is gone."""
+    """ACT5, ACT10, PGJ8: what the journal has is not asked for again, though the shared result is gone."""
     gates["only"] = asyncio.Event()
     gates["only"].set()
     async with stage(dsn, schema) as on:

@@ -60,6 +60,7 @@ async def test_a_renewal_that_could_not_be_made_is_made_again(
 
 
 async def test_the_dead_of_other_nodes_are_found_by_a_recovery_that_was_killed(dsn: str, schema: str) -> None:
+    """B17"""
     async with stage(dsn, schema) as on:
         control = await control_on(on, ttl=SHORT_LEASE_S)
         stranger = await on.journal.register_worker(NodeId("south"), "run_host", 4711, SHORT_LEASE_S)

@@ -47,6 +47,7 @@ async def fifty_orders_survive(on: Stage, victim: str) -> None:
     ],
 )
 async def test_runs_survive_the_death_of(victim: str, dsn: str, schema: str) -> None:
+    """FIJ2"""
     async with stage(dsn, schema) as on:
         await fifty_orders_survive(on, victim)
 
@@ -62,6 +63,7 @@ async def live_run(tree: Tree, run_id: str, unlike: ActorRef | None = None) -> A
 
 
 async def test_a_run_whose_actor_dies_is_taken_up_from_the_journal(dsn: str, schema: str) -> None:
+    """ENG1"""
     async with stage(dsn, schema) as on:
         tree = await on.tree(order)
         run = await on.client.start(order, 1)

@@ -36,6 +36,7 @@ async def steal_the_lease(on: Stage, tree: Tree) -> None:
 
 
 async def test_runs_of_a_stolen_lease_are_claimed_anew(dsn: str, schema: str) -> None:
+    """DSP4"""
     async with stage(dsn, schema) as on:
         tree = await on.tree(order)
         runs = await asyncio.gather(*(on.client.start(order, number) for number in range(20)))
@@ -51,6 +52,7 @@ async def test_runs_of_a_stolen_lease_are_claimed_anew(dsn: str, schema: str) ->
 async def test_i7_an_activity_in_flight_when_the_lease_is_stolen_is_answered_once(
     dsn: str, schema: str
 ) -> None:
+    """ACT25, B18"""
     async with stage(dsn, schema) as on:
         gates[1] = asyncio.Event()
         tree = await on.tree(waiting, order)

@@ -26,6 +26,7 @@ async def failing() -> None:
 
 
 async def test_a_run_that_raises_fails_with_type_message_and_traceback(dsn: str, schema: str) -> None:
+    """PGJ14"""
     async with stage(dsn, schema) as on:
         await on.tree(failing)
         with pytest.raises(RunFailed) as failed:
@@ -186,6 +187,7 @@ async def crash_while_it_runs(tree: Tree, name: str, call: int) -> None:
 async def test_at_most_once_a_crash_fails_the_activity_instead_of_running_it_again(
     dsn: str, schema: str
 ) -> None:
+    """ACT19"""
     async with stage(dsn, schema) as on:
         tree = await on.tree(risking)
         run = await on.client.start(risking, "once", True)
@@ -197,6 +199,7 @@ async def test_at_most_once_a_crash_fails_the_activity_instead_of_running_it_aga
 async def test_an_activity_that_its_process_never_survives_is_given_up_at_the_limit(
     dsn: str, schema: str
 ) -> None:
+    """B19"""
     async with stage(dsn, schema) as on:
         tree = await on.tree(risking)
         run = await on.client.start(risking, "often", False)

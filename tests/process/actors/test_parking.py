@@ -100,6 +100,7 @@ async def test_i11_a_history_that_cannot_be_read_blocks_its_run_alone(dsn: str, 
 
 
 async def test_i9_a_run_whose_code_nobody_has_stays_as_it_is(dsn: str, schema: str) -> None:
+    """B64"""
     async with stage(dsn, schema) as on:
         await on.tree(order)
         unknown = await on.client.start("parking.unknown", 1)
@@ -114,6 +115,7 @@ async def test_i9_a_run_whose_code_nobody_has_stays_as_it_is(dsn: str, schema: s
 
 
 async def test_p11_without_listening_polls_carry_everything(dsn: str, schema: str) -> None:
+    """CLG1, B35"""
     async with stage(dsn, schema) as on:
         await on.tree(order, settings=Settings(lease_ttl=LONG_LEASE_S, poll=0.1), listen=False)
         runs = await asyncio.gather(*(on.client.start(order, number) for number in range(20)))

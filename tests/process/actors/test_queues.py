@@ -50,6 +50,7 @@ def limited(most: int) -> Settings:
 
 
 async def test_two_hosts_of_a_node_never_run_more_than_its_limit(dsn: str, schema: str) -> None:
+    """CON1, B25"""
     async with stage(dsn, schema) as on:
         here = counters["limit"] = Counter()
         await on.tree(mailing, settings=limited(LIMIT))
@@ -62,6 +63,7 @@ async def test_two_hosts_of_a_node_never_run_more_than_its_limit(dsn: str, schem
 
 
 async def test_the_highest_priority_runs_first(dsn: str, schema: str) -> None:
+    """CON3"""
     async with stage(dsn, schema) as on:
         here = counters["priority"] = Counter()
         await on.tree(mailing, settings=limited(1))

@@ -164,6 +164,7 @@ async def test_a_process_ends_when_its_supervisor_has_given_up(dsn: str, schema:
 async def test_a_write_the_journal_refuses_blocks_its_run_and_no_other(
     dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """PGJ7"""
     async with stage(dsn, schema) as on:
         tree = await on.tree(urgent, harmless)
         await eventually(lambda: hasattr(tree.host, "worker"), "no lease")
@@ -250,6 +251,7 @@ def activities_of(tree: Tree) -> Mapping[tuple[RunId, int], object]:
 
 
 async def test_an_activity_host_runs_one_isolated_activity_at_a_time(dsn: str, schema: str) -> None:
+    """B25"""
     async with stage(dsn, schema) as on:
         gate = gates["isolated"] = threading.Event()
         try:

@@ -77,6 +77,7 @@ async def test_a_second_attempt_that_goes_on_is_adopted_and_not_started_again(ds
 async def test_an_answer_that_comes_while_nobody_is_live_reaches_the_next_actor(
     dsn: str, schema: str
 ) -> None:
+    """DSP5"""
     attempts.clear()
     gates["charge"] = asyncio.Event()
     async with stage(dsn, schema) as on:

@@ -34,6 +34,7 @@ async def snapshot_of(on: Stage) -> int:
 
 
 async def test_a_run_resumes_from_the_snapshot_of_its_long_history(dsn: str, schema: str) -> None:
+    """SNP1, SNP6"""
     async with stage(dsn, schema) as on:
         run = await on.client.start(adding, 60)
         async with on.alone(adding) as tree:
@@ -50,6 +51,7 @@ async def test_a_run_resumes_from_the_snapshot_of_its_long_history(dsn: str, sch
 
 
 async def test_a_snapshot_that_cannot_be_read_costs_nothing_but_time(dsn: str, schema: str) -> None:
+    """SNP4, B67"""
     async with stage(dsn, schema) as on:
         run = await on.client.start(adding, 30)
         async with on.alone(adding) as tree:
@@ -72,6 +74,7 @@ async def adding_often(steps: int) -> int:
 
 
 async def test_a_workflow_says_itself_when_its_histories_are_compacted(dsn: str, schema: str) -> None:
+    """SNP2, B66"""
     async with stage(dsn, schema) as on:
         run = await on.client.start(adding_often, 30)
         async with on.alone(adding_often):

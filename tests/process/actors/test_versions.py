@@ -271,7 +271,7 @@ class LateJournal(PostgresJournal):
 
 
 async def test_vrg6_a_registration_that_fails_is_tried_again(deploy: Deploy, dsn: str, schema: str) -> None:
-    """VRG6: by the same actor, which is not ready until then."""
+    """VRG6, B65: by the same actor, which is not ready until then."""
     flow = deploy(FIRST)
     async with stage(dsn, schema) as on:
         journal = LateJournal(dsn, schema=schema)

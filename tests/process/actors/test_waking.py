@@ -86,7 +86,7 @@ async def test_a_signal_to_a_run_that_waits_is_journaled_and_leaves_no_mail(dsn:
 
 
 async def test_a_signal_that_was_there_before_the_run_is_all_that_is_journaled(dsn: str, schema: str) -> None:
-    """SRT12"""
+    """SRT12, B38"""
     async with stage(dsn, schema) as on:
         run = await on.client.start(waiting)
         await run.signal(go, "early")

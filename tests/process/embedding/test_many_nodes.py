@@ -52,6 +52,7 @@ async def test_a_node_that_stops_hands_its_runs_to_another_at_once(dsn: str, sch
 async def test_the_runs_of_a_killed_host_application_go_on_elsewhere_when_its_lease_is_over(
     dsn: str, schema: str
 ) -> None:
+    """RCV1"""
     async with continuum.connect(dsn, schema=schema) as client:
         with host_process(name="first", dsn=dsn, schema=schema, heartbeater={"ttl": 1}) as host:
             run = await client.start(flows.order, 1)
@@ -83,6 +84,7 @@ async def test_a_host_application_that_comes_back_takes_up_what_it_held_without_
 async def test_a_host_application_that_blocks_its_loop_loses_its_runs_and_does_no_harm_afterwards(
     dsn: str, schema: str
 ) -> None:
+    """CLF1"""
     async with continuum.connect(dsn, schema=schema) as client:
         with host_process(name="blocked", dsn=dsn, schema=schema, heartbeater={"ttl": 1}) as host:
             run = await client.start(flows.order, 1)

@@ -46,6 +46,7 @@ async def test_an_activity_whose_node_is_killed_is_done_by_another(
 
 
 async def test_a_node_that_is_asked_to_stop_hands_its_runs_over_at_once(dsn: str, schema: str) -> None:
+    """CLE1"""
     async with site(dsn, schema) as at:
         north = at.node("north", activity_hosts=1)
         runs = await at.orders(ORDERS)
@@ -82,6 +83,7 @@ async def deaf_south(at: Site, north: int, cookie: str) -> None:
 
 
 async def test_a_deaf_node_hears_through_another_of_work_signals_and_cancels(dsn: str, schema: str) -> None:
+    """ENG3, CLB1"""
     async with site(dsn, schema) as at:
         port = free_port()
         at.node("north", modules=[], bind=("127.0.0.1", port), environment={"CONTINUUM_COOKIE": COOKIE})
@@ -106,6 +108,7 @@ async def test_a_deaf_node_hears_through_another_of_work_signals_and_cancels(dsn
 async def test_i12_a_node_whose_clock_is_an_hour_ahead_keeps_the_times_of_the_database(
     dsn: str, schema: str
 ) -> None:
+    """B31, B72"""
     async with site(dsn, schema) as at:
         at.node("ahead", modules=["tests.process.node.ahead"])
         run = await at.client.start(flows.clocked, 0.2)

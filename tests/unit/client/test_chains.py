@@ -30,6 +30,8 @@ class RemembersLooks(Completions):
 
 
 def test_whoever_waits_for_a_run_gets_the_result_of_its_chain() -> None:
+    """B57"""
+
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")

@@ -241,7 +241,7 @@ def test_a_value_of_the_wrong_type_is_refused() -> None:
 
 
 @pytest.mark.parametrize("unknown", ["no such run", str(uuid.uuid4())])
-def test_an_unknown_run_is_not_found(unknown: str) -> None:  # CAN7, SRT2, ATR3
+def test_an_unknown_run_is_not_found(unknown: str) -> None:  # CAN7, SRT2, ATR3, B32
     async def main() -> None:
         async with memory_client() as (client, _):
             for asked in (
@@ -259,7 +259,7 @@ def test_an_unknown_run_is_not_found(unknown: str) -> None:  # CAN7, SRT2, ATR3
     asyncio.run(main())
 
 
-def test_a_run_that_has_ended_takes_nothing_more() -> None:  # CAN11, SRT4, THP6
+def test_a_run_that_has_ended_takes_nothing_more() -> None:  # CAN11, SRT4, THP6, B32
     async def main() -> None:
         async with memory_client() as (client, ending):
             handle = await client.start(greeting, "ann")
@@ -272,6 +272,8 @@ def test_a_run_that_has_ended_takes_nothing_more() -> None:  # CAN11, SRT4, THP6
 
 
 def test_a_failed_run_tells_its_error() -> None:
+    """PGJ14"""
+
     async def main() -> None:
         async with memory_client() as (client, ending):
             handle = await client.start(greeting, "ann")

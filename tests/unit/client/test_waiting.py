@@ -32,7 +32,7 @@ async def failure(completions: Completions, run_id: RunId) -> continuum.RunFaile
 
 
 def test_a_failure_is_the_same_by_hint_by_poll_and_afterwards() -> None:
-    """AWT2: with the traceback, however it is learnt."""
+    """AWT2, B69: with the traceback, however it is learnt."""
 
     async def main() -> None:
         journal = MemoryJournal()

@@ -74,6 +74,7 @@ FITTING: list[tuple[Any, Any]] = [
 
 @pytest.mark.parametrize(("value", "annotation"), FITTING, ids=lambda item: str(item)[:40])
 def test_a_value_comes_back_as_its_annotation_says(value: Any, annotation: Any) -> None:
+    """PGJ26"""
     restored = decode(encode(value), annotation)
     assert restored == value
     assert type(restored) is type(value)

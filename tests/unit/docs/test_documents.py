@@ -64,7 +64,7 @@ def test_the_second_terminal_of_the_readme_shows_what_it_says(node: Path, shell:
 
 @pytest.mark.parametrize("number", range(1, len(blocks(README, "python"))))
 def test_the_other_python_of_the_readme_runs(number: int, node: Path, shell: Mapping[str, str]) -> None:
-    """DOC1: an order that is rejected, among others."""
+    """DOC1, B79: an order that is rejected, among others."""
     done = subprocess.run(
         [sys.executable, "-c", blocks(README, "python")[number].text],
         cwd=node,

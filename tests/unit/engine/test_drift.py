@@ -131,6 +131,7 @@ def test_a_missing_event_is_a_corrupt_history() -> None:
 
 @pytest.mark.parametrize("body", [(), (0,)])
 def test_an_event_cut_short_is_a_corrupt_history(body: tuple[object, ...]) -> None:
+    """B4"""
     history = journal(flow(one, one))
     history[1] = history[1]._replace(body=body)
     assert blocked(flow(one, one), history).kind == "corrupt"

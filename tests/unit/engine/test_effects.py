@@ -180,6 +180,8 @@ def test_an_effect_inside_a_side_effect_is_refused_also_in_replay(effect: object
 
 
 def test_an_unencodable_side_effect_raises_the_same_in_replay() -> None:
+    """PGJ7"""
+
     async def program() -> object:
         with pytest.raises(continuum.DurableTermError) as caught:
             continuum.side_effect(object)
@@ -213,6 +215,7 @@ def test_a_new_run_takes_the_patch_and_keeps_it() -> None:
 
 
 def test_a_history_from_before_the_patch_takes_the_old_side_for_good() -> None:
+    """B7"""
     driver = Driver(before_the_patch, signals=[("go", 1)])
     driver.run()
     assert replay(after_the_patch, driver.history).outcome == Completed(["old", False, 2])
@@ -226,6 +229,8 @@ def test_a_run_that_reaches_the_patch_first_with_new_code_takes_it() -> None:
 
 
 def test_a_patch_in_a_loop_is_journaled_once() -> None:
+    """B7"""
+
     async def program() -> object:
         return [(continuum.patched("p"), await echo(number))[0] for number in range(5)]
 

@@ -21,6 +21,7 @@ async def three_approvals() -> object:
 
 
 def test_signals_come_in_the_order_they_were_sent() -> None:
+    """SRT14"""
     driver = Driver(three_approvals, signals=[("approval", word) for word in ("a", "b", "c")])
     assert driver.result() == ["a", "b", "c"]
     assert_same_from_every_prefix(three_approvals, driver)
@@ -111,6 +112,7 @@ def test_a_timer_that_comes_first_wins_and_the_signal_is_kept() -> None:
 
 
 def test_the_loser_of_the_race_is_not_journaled() -> None:
+    """B42"""
     driver = Driver(approved_in_time)
     started = driver.history[0].seq
     driver.signal("approval", "yes")

@@ -72,6 +72,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("options", "message"), REFUSED, ids=[str(options) for options, _ in REFUSED])
 def test_an_option_that_cannot_be_meant_is_refused_by_name(options: dict[str, Any], message: str) -> None:
+    """SRT9"""
     with pytest.raises(InvalidOption, match=message):
         continuum.children(**options)
 

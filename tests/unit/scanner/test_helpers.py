@@ -188,7 +188,7 @@ def test_trust_does_not_cover_what_is_denied(write: Write) -> None:
 
 @pytest.mark.parametrize("name", ["random", "requests", "subprocess"])
 def test_an_own_module_that_shares_a_librarys_name_is_not_taken_for_it(write: Write, name: str) -> None:
-    """CMP24: by a file of that name, first on the path."""
+    """CMP24, B74: by a file of that name, first on the path."""
     write("import continuum\n@continuum.pure\ndef run(n):\n    return n\ndef get(n):\n    return n", name)
     assert codes(f"return {name}.run(1)", f"import {name}") == []
     assert codes(f"return {name}.get(1)", f"import {name}") == ["CT503"]
@@ -304,7 +304,7 @@ def pure_helper(rules: str, expression: str) -> str:
     ["price(n)", "n.handler.apply_rules(1)"],
 )
 def test_a_pure_helper_does_not_launder_what_it_calls(write: Write, line: str) -> None:
-    """CMP41, CMP43."""
+    """CMP41, CMP43, B76."""
     with pytest.warns(DeterminismWarning, match="CT50[23]"):
         load(write, pure_helper(named(RULES, write), line))
 

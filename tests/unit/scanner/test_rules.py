@@ -193,7 +193,7 @@ def test_a_logger_of_the_module_is_refused(level: str) -> None:  # AST5, AST7, C
     assert "`continuum.log.info('text')`" in finding.message
 
 
-def test_the_closer_hint_wins_over_that_of_the_whole_module() -> None:  # AST11
+def test_the_closer_hint_wins_over_that_of_the_whole_module() -> None:  # AST11, B75
     (finding,) = found("import time\nreturn time.monotonic()")
     assert "subtract two `continuum.now()`" in finding.message
 
@@ -247,7 +247,7 @@ def test_two_offences_in_one_body_are_both_told() -> None:  # AST29
     assert codes("return datetime.now(UTC), random.random()") == ["CT101", "CT102"]
 
 
-def test_an_offence_in_a_guard_is_told() -> None:  # AST22, CMP15
+def test_an_offence_in_a_guard_is_told() -> None:  # AST22, CMP15, B75
     body = """
         match given:
             case int() if random.random() > given:
@@ -287,7 +287,7 @@ def recommended() -> list[str]:
 
 
 @pytest.mark.parametrize("replacement", recommended())
-def test_what_a_message_recommends_is_accepted(replacement: str) -> None:  # AST25, AST26
+def test_what_a_message_recommends_is_accepted(replacement: str) -> None:  # AST25, AST26, B78
     body = f"return {replacement}"
     given = "names: list[str], items: list[int], seconds: float, moment: datetime, data: bytes, text: str"
     above = "\n\ndef read() -> str:\n    return open('a').read()\n"

@@ -10,7 +10,7 @@ from tests.unit.scanner.spellings import HARMLESS, SPELLINGS
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_clock_is_found_however_it_is_spelled(spelling: str) -> None:
-    """AST18, AST21, AST33, AST37, CMP6, CMP17, CMP19, CMP22, CMP23."""
+    """AST18, AST21, AST33, AST37, CMP6, CMP17, CMP19, CMP22, CMP23, B73, B74."""
     case = SPELLINGS[spelling]
     text = flow(case.body, case.above)
     line, column = place(text, case.last)
@@ -199,6 +199,6 @@ def test_a_workflow_that_declares_no_signals_takes_any() -> None:  # SIG3
     ],
 )
 def test_compensate_all_with_nothing_to_undo_is_told(body: str, expected: list[str]) -> None:
-    """CMP49, CMP50, CMP51, CMP52, CMP53."""
+    """CMP49, CMP50, CMP51, CMP52, CMP53, B77."""
     above = "async def helper():\n    return await step(1)\n"
     assert codes(body, above, "given: dict[str, int]") == expected

@@ -217,6 +217,7 @@ def test_loading_the_plugin_loads_no_engine() -> None:
 
 
 def test_the_examples_of_the_document_run(tmp_path: Path) -> None:
+    """B79"""
     text = "\n\n".join(block.text for block in blocks(ROOT / "docs" / "testing.md", "python"))
     outcomes, told = session(tmp_path, text, "--update-golden", flows="")
     assert outcomes == {"passed": 5}, told

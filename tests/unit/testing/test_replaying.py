@@ -80,7 +80,7 @@ def test_another_result_has_drifted_as_well() -> None:
 
 
 def test_an_open_run_replays_to_where_it_waits() -> None:
-    """RPL7: nothing but the history is needed."""
+    """RPL7, B6: nothing but the history is needed."""
     history = history_of(flows.order_flow, "o1", days=0)
     assert assert_replays(flows.order_flow, history) is None
     replayed = replay(flows.order_flow, history)
