@@ -1,0 +1,75 @@
+"""Takes every golden history through its code: `python -m tests.golden.replaying` in any Python.
+
+Prints a line for each: what it came to, and what the code asked for when it was only given the answers.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from continuum.effects import RunInfo
+from continuum.engine.compact import CompactHistory
+from continuum.engine.events import COMMANDS, Event, EventType
+from continuum.engine.execution import Execution
+from continuum.engine.ids import RunId
+from continuum.engine.messages import describe
+from continuum.testing import History, assert_replays, load_history, replay
+from tests.golden.programs import PROGRAMS
+
+RUNS = Path(__file__).parent / "runs"
+# What the code of today would ask for from the start is something else: that is what they are about.
+NOT_FROM_THE_START = {"patched_old", "changed_version"}
+
+
+def history_of(name: str) -> History:
+    """Read a golden history."""
+    return load_history(RUNS / f"{name}.json")
+
+
+def begun(
+    name: str, history: History, events: Sequence[Event], compact: CompactHistory | None = None
+) -> Execution:
+    """Return an execution of a program that has gone over some of its history."""
+    program, start = PROGRAMS[name], history.beginning
+    info = RunInfo(RunId(start.run_id), program.name, program.version, start.namespace, 1)
+    execution = Execution(info, random.Random(0).randbytes, program, start.depth)
+    args, kwargs = program.arguments.decode_call(start.input)
+    now = events[-1].at if events else start.started_at
+    execution.begin(
+        program.fn(*args, **kwargs), events, started_at=start.started_at, now=now, compact=compact
+    )
+    return execution
+
+
+def asked_for(events: Sequence[Event]) -> list[str]:
+    """Say what code has asked for, in order."""
+    return [describe(event) for event in events if event.type in COMMANDS]
+
+
+def from_the_start(name: str, history: History) -> list[str]:
+    """Say what the program asks for when it is given the answers of its history and nothing else."""
+    execution = begun(name, history, ())
+    log = execution.take_log()
+    for event in history.stored:
+        if event.type not in COMMANDS:
+            assert execution.apply(EventType(event.type), event.body, at=event.at), event
+            log += execution.take_log()
+    execution.close()
+    return asked_for(log)
+
+
+def main() -> None:
+    """Replay all of them; fails with the first that does not."""
+    for name, program in PROGRAMS.items():
+        history = history_of(name)
+        assert_replays(program, history)
+        replayed = replay(program, history)
+        asked = [] if name in NOT_FROM_THE_START else from_the_start(name, history)
+        sys.stdout.write(f"{name}: {replayed.state} {replayed.result!r} {asked}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Every kind of run there is, as an engine of the past has left it, is taken up by the engine of today.
+
+On this Python and on those of `CONTINUUM_TEST_PYTHONS`, and by all to the same commands. Runs live longer
+than deploys: a change under which one of these does not replay strands somebody's runs.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from continuum.engine.events import EventType
+from continuum.engine.outcome import Completed
+from continuum.journal.snapshot_codec import SNAPSHOT_FORMAT, Part, unpack_parts
+from continuum.testing import assert_replays, replay
+from tests.crash.test_processes import PYTHONS, ROOMS, ROOT
+from tests.golden.programs import PROGRAMS
+from tests.golden.replaying import NOT_FROM_THE_START, RUNS, asked_for, begun, from_the_start, history_of
+
+NAMES = sorted(PROGRAMS)
+ENDINGS = {
+    "cancelled": "cancelled",
+    "continuation_first": "continued",
+    "open": "suspended",
+    "saga_failure": "failed",
+    "terminal_failure": "failed",
+}
+
+
+def test_there_is_a_history_of_every_kind() -> None:
+    """GLD1"""
+    assert {path.stem for path in RUNS.glob("*.json")} == set(PROGRAMS)
+
+
+def test_every_type_of_event_is_in_some_history() -> None:
+    """GLD1"""
+    seen = {event.type for name in NAMES for event in history_of(name).stored}
+    assert seen == set(EventType)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_of_an_earlier_engine_replays_to_its_end(name: str) -> None:
+    """GLD2"""
+    history = history_of(name)
+    assert_replays(PROGRAMS[name], history)
+    assert replay(PROGRAMS[name], history).state == ENDINGS.get(name, "completed") == history.ending.state
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in NOT_FROM_THE_START])
+def test_the_same_answers_make_the_same_commands(name: str) -> None:
+    """GLD2: in the same order, under the same names, from the same functions, for the same children."""
+    history = history_of(name)
+    assert from_the_start(name, history) == asked_for(history.stored)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_run_of_an_earlier_engine_is_taken_up_anywhere(name: str) -> None:
+    """GLD2: as it was at any time of its life."""
+    history = history_of(name)
+    for cut in range(len(history) + 1):
+        execution = begun(name, history, history.stored[:cut])
+        assert execution.verdict is None or history.ending.state == "continued", f"cut at {cut}"
+        execution.close()
+
+
+def test_a_snapshot_of_an_earlier_engine_is_read() -> None:
+    """GLD2, SNF1: as long as this version reads its format; of others it reads the events."""
+    blob = RUNS / f"snapshot.format-{SNAPSHOT_FORMAT}.hex"
+    history = history_of("snapshot")
+    half = len(history) // 2
+    compact = unpack_parts([Part(0, half, bytes.fromhex(blob.read_text(encoding="ascii")))])
+    assert compact is not None
+    execution = begun("snapshot", history, history.stored[half:], compact)
+    assert not execution.misfit
+    assert execution.outcome == Completed(replay(PROGRAMS["snapshot"], history).result)
+    assert execution.take_log() == []
+
+
+def replayed_by(python: str, seed: str) -> str:
+    """Return what another process says of all histories."""
+    environment = {
+        **os.environ,
+        "PYTHONHASHSEED": seed,
+        "PYTHONPATH": os.pathsep.join(str(ROOT / room) for room in ROOMS),
+    }
+    finished = subprocess.run(
+        [python, "-m", "tests.golden.replaying"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+        check=False,
+        timeout=120,
+    )
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
+@pytest.mark.parametrize("python", [sys.executable, *PYTHONS], ids=lambda path: Path(path).parts[-3])
+def test_every_python_makes_the_same_of_them(python: str) -> None:
+    """GLD2: with any hash seed."""
+    probe = subprocess.run(
+        [python, "-c", "import msgpack, cattrs, psycopg, click"], capture_output=True, check=False
+    )
+    if probe.returncode:
+        pytest.skip(f"{python} has not the dependencies")
+    told = replayed_by(python, "4711")
+    assert told == replayed_by(sys.executable, "0")
+    assert [line.partition(":")[0] for line in told.splitlines()] == list(PROGRAMS)
