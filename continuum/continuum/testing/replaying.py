@@ -133,9 +133,14 @@ def assert_replays(
 def difference(workflow: Workflow[..., Any], history: History, replayed: Replayed) -> str | None:
     """Say how a replay ended otherwise than the run; None when it did not."""
     then = history.ending
+    if replayed.state == "drifted":
+        return replayed.reason
+    if then.state == "cancelled" and all(
+        event.type != EventType.CANCEL_REQUESTED for event in history.stored
+    ):
+        # By force, while it was blocked, or before it began: its code was not asked, and may be anywhere.
+        return None
     match replayed.state:
-        case "drifted":
-            return replayed.reason
         case "going_on":
             return f"the history ends, and the code goes on with {replayed.next_command}"
     now = "suspended" if replayed.state == "suspended" else replayed.state

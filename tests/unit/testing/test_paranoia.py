@@ -9,7 +9,7 @@ from itertools import count
 
 import pytest
 
-from continuum import workflow
+from continuum import ChildFailed, workflow
 from continuum.testing import env, paranoid_default
 from tests.unit.testing import flows
 
@@ -30,6 +30,17 @@ async def moody() -> int:
     """Do the same each time, and return something else."""
     await flows.ship("o1")
     return next(world)  # continuum: allow CT302
+
+
+@workflow(name="testing_hasty")
+async def hasty() -> str:
+    """Start a child and think better of it."""
+    child = await flows.parent.start_child("o1")
+    child.cancel()
+    try:
+        return await child
+    except ChildFailed as error:
+        return error.run_id
 
 
 def test_runs_that_replay_are_left_alone() -> None:
@@ -62,6 +73,22 @@ def test_a_result_that_would_differ_is_found() -> None:
             await environment.start(moody)
             with pytest.raises(AssertionError, match=r"the run returned .*, and the code returns"):
                 await environment.settle()
+
+    asyncio.run(main())
+
+
+def test_a_run_that_others_end_did_nothing_else() -> None:
+    """By force, and by a request to stop that came before its code began: no event says so."""
+
+    async def main() -> None:
+        async with env(paranoid=True) as environment:
+            forced = await environment.start(flows.stuck_flow)
+            await environment.settle()
+            await forced.cancel(force=True)
+            asked = await (await environment.start(hasty)).result()
+            assert await forced.state() == "cancelled"
+            assert (await environment.get_run(asked)).state == "cancelled"
+            assert await environment.history(asked) == []
 
     asyncio.run(main())
 
