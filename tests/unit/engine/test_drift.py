@@ -13,7 +13,7 @@ from continuum.engine.events import Event, EventType
 from continuum.engine.loop import WorkflowLoop
 from continuum.engine.outcome import Blocked, Failed
 from tests.unit.engine.activities import echo, fail, undo
-from tests.unit.engine.driver import Driver, Program, replay, told
+from tests.unit.engine.driver import Driver, Program, assert_same_from_every_prefix, replay, told
 
 
 def journal(program: Program, signals: Sequence[tuple[str, object]] = ()) -> list[Event]:
@@ -179,6 +179,24 @@ async def insists_on_sleeping() -> object:
 def test_no_code_can_swallow_drift(body: Program) -> None:
     """SLK1, SLK2, B9"""
     assert blocked(flow(body), journal(flow(one))).kind == "drift"
+
+
+def test_a_handler_that_raises_again_changes_nothing() -> None:
+    """SLK3: neither while the run waits, nor when it is put away, nor in a replay."""
+
+    async def program() -> object:
+        try:
+            return await continuum.wait_signal("go")
+        except BaseException:
+            await undo(1)
+            raise
+
+    driver = Driver(program)
+    driver.close()
+    assert driver.history == []
+    driver = Driver(program, signals=[("go", 3)])
+    assert driver.result() == 3
+    assert_same_from_every_prefix(program, driver)
 
 
 @pytest.mark.parametrize("body", [insists, insists_on_sleeping])

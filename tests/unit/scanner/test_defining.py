@@ -14,7 +14,7 @@ from continuum.scanner.findings import Severity
 from tests.unit.scanner import crooked
 
 
-def test_a_workflow_that_reads_a_clock_is_not_defined() -> None:  # CMP5, CMP10, CMP13
+def test_a_workflow_that_reads_a_clock_is_not_defined() -> None:  # CMP5
     with pytest.raises(DeterminismError) as refused:
 
         @continuum.workflow(name="scanner.crooked")

@@ -278,9 +278,26 @@ def test_a_configuration_that_means_nothing_is_refused(options: dict[str, object
         continuum.configure_scanner(**options)  # type: ignore[arg-type]
 
 
-def test_a_pure_helper_is_scanned_where_it_is_defined(write: Write) -> None:  # CMP16, CMP44
+def test_a_pure_helper_is_scanned_where_it_is_defined(write: Write) -> None:  # CMP44
     with pytest.raises(DeterminismError, match=r"pure price .*\n.*CT101"):
         load(write, "import continuum, time\n@continuum.pure\ndef price(n):\n    return n + time.time()")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ("    match n:\n        case int() if time.time() > n:\n            return 1\n", "CT101"),  # CMP16
+        (
+            "    try:\n        return continuum.now()\n    except BaseException:\n        return n\n",
+            "CT401",
+        ),  # CMP26
+    ],
+    ids=["a guard", "a handler"],
+)
+def test_guards_and_handlers_of_a_pure_helper_are_scanned(write: Write, body: str, code: str) -> None:
+    """CMP16, CMP26"""
+    with pytest.raises(DeterminismError, match=code):
+        load(write, f"import continuum, time\n@continuum.pure\ndef price(n):\n{body}")
 
 
 def test_what_is_neither_a_function_nor_a_class_cannot_be_pure() -> None:

@@ -113,23 +113,24 @@ def test_a_producer_of_side_effect_does_nothing_else(producer: str, code: str) -
 
 
 @pytest.mark.parametrize(
-    ("body", "code"),
+    ("body", "code", "named"),
     [
-        ("return getattr(order, 'a' + 'b')()", "CT501"),
-        ("act = getattr(order, name)\nreturn act()", "CT501"),
-        ("return getattr(asyncio, name)", "CT501"),
-        ("return order.handle(1)", "CT502"),  # CMP25
-        ("return order.handler.apply_rules(1)", "CT502"),  # CMP29
-        ("return order['handler'](1)", "CT502"),  # CMP32
-        ("return order(1)", "CT502"),  # CMP32
-        ("return table['a'](1)", "CT502"),  # CMP32
-        ("return list(map(order.transform, [1]))", "CT502"),  # CMP30
+        ("return getattr(order, 'a' + 'b')()", "CT501", "getattr"),
+        ("act = getattr(order, name)\nreturn act()", "CT501", "act()"),
+        ("return getattr(asyncio, name)", "CT501", "getattr"),
+        ("return order.handle(1)", "CT502", "order.handle()"),  # CMP25
+        ("return order.handler.apply_rules(1)", "CT502", "order.handler.apply_rules()"),  # CMP29
+        ("return order['handler'](1)", "CT502", "order['handler']()"),  # CMP32
+        ("return order(1)", "CT502", "order()"),  # CMP32
+        ("return table['a'](1)", "CT502", "table['a']()"),  # CMP32
+        ("return list(map(order.transform, [1]))", "CT502", "order.transform"),  # CMP30
     ],
 )
-def test_what_is_looked_up_while_it_runs_is_told(body: str, code: str) -> None:
-    """AST18, CMP12, CMP25, CMP29, CMP30, CMP32, CMP43."""
+def test_what_is_looked_up_while_it_runs_is_told(body: str, code: str, named: str) -> None:
+    """AST18, CMP12, CMP25, CMP29, CMP30, CMP32."""
     (finding,) = found(body, parameters="order, name: str, table: dict[str, str]")
     assert finding.code == code
+    assert finding.message.startswith(named)
 
 
 @pytest.mark.parametrize(
@@ -201,4 +202,6 @@ def test_a_workflow_that_declares_no_signals_takes_any() -> None:  # SIG3
 def test_compensate_all_with_nothing_to_undo_is_told(body: str, expected: list[str]) -> None:
     """CMP49, CMP50, CMP51, CMP52, CMP53, B77."""
     above = "async def helper():\n    return await step(1)\n"
-    assert codes(body, above, "given: dict[str, int]") == expected
+    told = found(body, above, "given: dict[str, int]")
+    assert [one.code for one in told] == expected
+    assert all("compensate=None" in one.message for one in told)
