@@ -105,12 +105,10 @@ class Stage:
             try:
                 yield tree
             finally:
-                self.exits.push_async_callback(self._give_back, tree)
                 self.exits, own = exits, self.exits
                 await own.aclose()
-
-    async def _give_back(self, tree: Tree) -> None:
-        await self.journal.retire_worker(tree.host.worker.id, executing=None, poison_after=3)
+                # Once it has stopped: a tree that lives registers anew, and takes up again what it lost.
+                await self.journal.retire_worker(tree.host.worker.id, executing=None, poison_after=3)
 
     async def state_of(self, run: RunHandle[Any]) -> str:
         """Return the run's state."""
