@@ -11,13 +11,14 @@ import pytest
 
 from continuum import ActivityError, Event, Retry, RunCancelled, RunHandle, Signal, activity, workflow
 from continuum import activity_context as context
+from continuum_actors import limits
 from continuum_actors.host import Settings
 from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, eventually, results, stage
 
 go = Signal("go", str)
 calls: Counter[str] = Counter()
 gates: dict[str, asyncio.Event] = {}
-# An error as a whole: bounded so that no history and no reader drowns in it.
+# An error as a whole, so that no history and no reader drowns in it.
 ERROR_BYTES = 64 * 1024
 
 
@@ -132,7 +133,8 @@ async def test_whatever_an_activity_raises_is_a_bounded_failure_that_can_be_stor
         told = await run.result(DEADLINE_S)
         assert told[0].endswith(type)
         assert told[1].startswith(message)
-        assert sum(len(text.encode()) for text in told[:3]) < ERROR_BYTES
+        assert len(told[1]) <= limits.ERROR_TEXT_CHARACTERS
+        assert len(told[2]) <= limits.TRACEBACK_CHARACTERS
         assert await on.count("select max(octet_length(payload)) from {schema}.events") < ERROR_BYTES
 
 

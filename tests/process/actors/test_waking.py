@@ -239,20 +239,26 @@ async def test_a_server_that_cannot_be_listened_to_at_first_is_listened_to_later
     dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TMW1, B39: nothing dies of it, and what was missed meanwhile is found without a poll."""
-    listen, failures = Database.listen, [2]
+    listen, heard, refused = Database.listen, asyncio.Event(), asyncio.Event()
 
     async def failing(database: Database, channels: list[str]) -> Any:
-        if failures[0] and any("wake" in channel for channel in channels):
-            failures[0] -= 1
+        if not heard.is_set() and any("wake" in channel for channel in channels):
+            refused.set()
             raise JournalUnavailable("too many connections")
         return await listen(database, channels)
 
     monkeypatch.setattr(Database, "listen", failing)
     async with stage(dsn, schema) as on:
+        before = await on.client.start(waiting)
+        await before.signal(go, "on")
         tree = await on.tree(waiting, settings=Settings(lease_ttl=LONG_LEASE_S, poll=RARELY_S))
         router = tree.actor("router")
+        # What was there is found; what comes now is not heard of.
+        assert await before.result(DEADLINE_S) == "on"
         run = await on.client.start(waiting)
         await run.signal(go, "on")
+        async with asyncio.timeout(DEADLINE_S):
+            await refused.wait()
+        heard.set()
         assert await run.result(DEADLINE_S) == "on"
-        assert failures == [0]
         assert tree.actor("router") is router
