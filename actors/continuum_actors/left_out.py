@@ -25,5 +25,5 @@ class OwnActivities(ActivityDispatcher):
 class NoSnapshotter(Snapshotter):
     """Takes no snapshot: every run is resumed from its whole history."""
 
-    async def handle_cast(self, message: TakeSnapshot) -> None:
+    def handle_cast(self, message: TakeSnapshot) -> None:
         """A run has grown, which is all right."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from continuum import Signal, activity, workflow
 from continuum.engine.events import EventType
+from continuum.engine.ids import RunId
+from continuum.journal.postgres import PostgresJournal
 from continuum.journal.snapshot_codec import pack_snapshot
 from continuum_actors.host import Settings
-from tests.process.actors.hosting import LONG_LEASE_S, Stage, stage
+from continuum_supervision import KILLED
+from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, results, stage
 
 go = Signal("go", int)
 
@@ -122,3 +127,40 @@ async def test_a_snapshot_that_does_not_fit_the_code_is_left_for_the_events(dsn:
         await on.tree(adding_often)
         await run.signal(go, 1)
         assert await run.result(10) == 31
+
+
+class Reluctant(PostgresJournal):
+    """Fails to take one snapshot, and does not come to an end of the next."""
+
+    def __init__(self, dsn: str, schema: str) -> None:
+        super().__init__(dsn, schema=schema)
+        self.asked: list[RunId] = []
+        self.busy = asyncio.Event()
+
+    async def take_snapshot(self, run_id: RunId, version: str, first: int) -> int:
+        self.asked.append(run_id)
+        if len(self.asked) == 1:
+            raise ValueError("of all things")
+        self.busy.set()
+        never: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        return await never
+
+
+async def test_neither_a_snapshot_that_fails_nor_one_without_end_is_in_anybodys_way(
+    dsn: str, schema: str
+) -> None:
+    """P13: the tree goes on, and stops in order."""
+    async with stage(dsn, schema) as on:
+        journal = Reluctant(dsn, schema)
+        await journal.open()
+        on.exits.push_async_callback(journal.close)
+        tree = await on.tree_on(journal, adding_often)
+        snapshotter = tree.actor("snapshotter")
+        assert snapshotter is not None
+        runs = [await on.client.start(adding_often, 15) for _ in range(3)]
+        await asyncio.wait_for(journal.busy.wait(), DEADLINE_S)
+        for run in runs:
+            await run.signal(go, 1)
+        assert await results(runs) == [16, 16, 16]
+        assert tree.actor("snapshotter") is snapshotter
+        assert await snapshotter.stop(timeout=DEADLINE_S) is not KILLED
