@@ -114,6 +114,7 @@ async def test_p6_a_delivery_id_is_remembered_after_it_was_consumed(journal: Jou
 
 
 async def test_p6_a_delivery_id_is_remembered_after_the_run_has_ended(journal: Journal) -> None:
+    """C20"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await journal.post([signal(run.id, key="d")])

@@ -380,6 +380,7 @@ async def test_the_latest_heartbeat_of_each_activity_is_kept(journal: Journal) -
 
 
 async def test_the_first_result_under_a_key_wins(journal: Journal) -> None:
+    """C7"""
     first, second = await begin(journal), await begin(journal)
 
     assert await journal.recall("charge", "k") is None

@@ -46,10 +46,12 @@ def test_a_run_lives_from_start_to_result(dsn: str, schema: str) -> None:
 
 
 def test_polling_alone_brings_a_result(dsn: str, schema: str) -> None:
+    """THP8, C12"""
+
     async def main() -> None:
         async with connect(dsn, schema=schema, listen=False) as client, ending(dsn, schema) as node:
             handle = await client.start(greeting, "ann")
-            waiting = asyncio.create_task(handle.result(timeout=30))
+            waiting = asyncio.create_task(handle.result())
             await handle.state()
             await node.complete(handle.id, "hello")
             assert await waiting == "hello"

@@ -73,6 +73,11 @@ async def test_a_parent_waits_for_the_last_run_of_a_chain(dsn: str, schema: str)
         for value in (5, 6):
             await on.client.signal(child[0], go, value)
         assert await run.result(DEADLINE_S) == 11
+        assert await on.count("select count(*) from {schema}.runs where parent_id is not null") == 3
+        assert [event.type for event in await on.client.history(run.id)] == [
+            "child_started",
+            "child_completed",
+        ]
 
 
 async def test_cancelling_the_first_run_cancels_the_last_and_its_children(dsn: str, schema: str) -> None:

@@ -35,6 +35,30 @@ async def test_a_run_that_raises_fails_with_type_message_and_traceback(dsn: str,
         assert 'raise ValueError("this order is wrong")' in failed.value.traceback
 
 
+@workflow(name="outcomes.unstorable")
+async def unstorable(how: str) -> object:
+    """End with what no journal holds."""
+    if how == "raises":
+        raise ValueError("\udc80" * 100_000, object())
+    return {"event": asyncio.Event()}
+
+
+@pytest.mark.parametrize(
+    ("how", "type"), [("returns", "continuum.errors.DurableTermError"), ("raises", "ValueError")]
+)
+async def test_an_end_that_cannot_be_stored_is_a_failure_that_can(
+    how: str, type: str, dsn: str, schema: str
+) -> None:
+    """C2: and is reached once, by the first who executes it."""
+    async with stage(dsn, schema) as on:
+        await on.tree(unstorable)
+        run = await on.client.start(unstorable, how)
+        with pytest.raises(RunFailed) as failed:
+            await run.result(DEADLINE_S)
+        assert failed.value.type == type
+        assert (await on.sql("select attempt from {schema}.runs"))[0] == (1,)
+
+
 @activity(name="outcomes.flaky", retry=Retry(max_attempts=3, base=0.05))
 async def flaky() -> int:
     """Succeed the third time."""

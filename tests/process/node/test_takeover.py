@@ -108,7 +108,7 @@ async def test_a_deaf_node_hears_through_another_of_work_signals_and_cancels(dsn
 async def test_i12_a_node_whose_clock_is_an_hour_ahead_keeps_the_times_of_the_database(
     dsn: str, schema: str
 ) -> None:
-    """B31, B72"""
+    """C13, B31, B72"""
     async with site(dsn, schema) as at:
         at.node("ahead", modules=["tests.process.node.ahead"])
         run = await at.client.start(flows.clocked, 0.2)

@@ -82,7 +82,7 @@ def test_keywords_go_to_the_workflow() -> None:
     asyncio.run(main())
 
 
-def test_a_run_starts_by_name_without_its_code() -> None:  # THP8
+def test_a_run_starts_by_name_without_its_code() -> None:  # C9
     async def main() -> None:
         async with memory_client() as (client, ending):
             handle = await client.start("greeting", "ann")
@@ -141,7 +141,7 @@ def test_bad_options_are_refused_in_one_line(options: dict[str, Any], message: s
     asyncio.run(main())
 
 
-def test_a_taken_key_gives_the_run_that_has_it() -> None:  # ING2
+def test_a_taken_key_gives_the_run_that_has_it() -> None:  # ING2, C18
     async def main() -> None:
         async with memory_client() as (client, _):
             first = await client.start(greeting, "ann", idempotency_key="k")

@@ -169,7 +169,7 @@ def test_a_refusal_is_never_of_yesterday() -> None:
 
 
 def test_a_signal_that_the_run_knows_and_this_code_does_not_is_sent() -> None:
-    """A client may be older than the nodes."""
+    """C9: A client may be older than the nodes."""
 
     async def main() -> None:
         async with memory_client() as (client, ending):

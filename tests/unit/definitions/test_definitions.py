@@ -113,6 +113,7 @@ def test_an_unknown_option_is_refused_with_those_there_are() -> None:
 
 
 def test_options_are_merged_field_by_field() -> None:
+    """C15"""
     base = ActivityOptions(retry=Retry(max_attempts=3), timeout=5.0, queue="slow")
     merged = make_options(base, {"timeout": timedelta(minutes=1), "queue": None})
     assert merged == ActivityOptions(retry=Retry(max_attempts=3), timeout=60.0, queue="slow")

@@ -137,6 +137,35 @@ def test_a_patch_missed_in_a_snapshot_is_missed_for_good() -> None:
     assert execution.take_log() == []
 
 
+async def undoes_in_parallel() -> object:
+    for number in range(3):
+        await echo.options(compensate=undo)(number)
+    await continuum.compensate_all(mode="parallel")
+    return await echo(9)
+
+
+async def undoes_one() -> object:
+    before = [continuum.side_effect(lambda: 1), continuum.patched("new")]
+    await continuum.compensate(await echo.options(compensate=undo)(5))
+    return [*before, continuum.side_effect(lambda: 2)]
+
+
+async def waits_for_a_chain() -> object:
+    return [continuum.side_effect(lambda: 1), await counting(1), continuum.side_effect(lambda: 2)]
+
+
+@pytest.mark.parametrize("program", [undoes_in_parallel, undoes_one, waits_for_a_chain])
+def test_what_is_composed_replays_from_a_snapshot_of_any_length(program: Program) -> None:
+    """SEC1, SEC2, C14: compensations that run side by side too."""
+    driver = Driver(program)
+    outcome = driver.run()
+    assert isinstance(outcome, Completed)
+    for compacted in range(1, len(driver.history) + 1):
+        execution = resumed(program, driver.history, compacted)
+        assert not execution.misfit
+        assert execution.outcome == outcome
+
+
 def test_a_call_and_all_its_attempts_are_one_step() -> None:
     """SNF5: scheduled, raised twice, and what came of it in the end."""
 

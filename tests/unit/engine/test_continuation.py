@@ -139,6 +139,8 @@ def test_tasks_beside_it_do_nothing_more() -> None:
 
 
 def test_a_saga_does_not_compensate_for_a_continuation() -> None:
+    """C6"""
+
     async def program() -> None:
         async with continuum.saga() as saga:
             saga.add(undo, 1)

@@ -69,6 +69,7 @@ def blocked(program: Program, history: list[Event]) -> Blocked:
     ids=["another activity", "another kind", "one more", "one less", "none"],
 )
 def test_drift_says_both_sides(before: list[Program], after: list[Program], words: list[str]) -> None:
+    """C3"""
     verdict = blocked(flow(*after), journal(flow(*before)))
     assert verdict.kind == "drift"
     assert all(word in verdict.reason for word in words), verdict.reason
@@ -145,6 +146,19 @@ def test_an_event_of_an_unknown_type_is_a_corrupt_history() -> None:
     assert "of type 99" in verdict.reason
 
 
+def test_the_arguments_of_a_journaled_call_are_the_journals() -> None:
+    """C19: they may change, as the value of a constant may; what was asked for is what is done."""
+
+    def asking(number: int) -> Program:
+        async def order_flow() -> object:
+            return await echo(number)
+
+        return order_flow
+
+    asked = Driver(asking(1)).history
+    assert Driver(asking(2), history=asked).result() == 1
+
+
 async def swallows() -> object:
     try:
         await undo(1)
@@ -177,7 +191,7 @@ async def insists_on_sleeping() -> object:
 
 @pytest.mark.parametrize("body", [swallows, suppresses])
 def test_no_code_can_swallow_drift(body: Program) -> None:
-    """SLK1, SLK2, B9"""
+    """C1, SLK1, SLK2, B9"""
     assert blocked(flow(body), journal(flow(one))).kind == "drift"
 
 
@@ -224,6 +238,8 @@ def test_drift_in_one_task_stops_them_all() -> None:
 
 
 def test_no_compensation_runs_because_of_drift() -> None:
+    """C1"""
+
     async def program() -> object:
         async with continuum.saga() as saga:
             saga.add(undo, 1)

@@ -168,6 +168,8 @@ def test_a_side_effect_may_raise_what_no_utf8_can_say() -> None:
     ids=["now", "uuid4", "patched", "side_effect", "create_task"],
 )
 def test_an_effect_inside_a_side_effect_is_refused_also_in_replay(effect: object) -> None:
+    """C4"""
+
     async def program() -> object:
         assert callable(effect)
         with pytest.raises(continuum.DeterminismError, match="side_effect"):

@@ -104,6 +104,7 @@ def test_a_signal_that_comes_first_wins_and_the_timer_is_gone() -> None:
 
 
 def test_a_timer_that_comes_first_wins_and_the_signal_is_kept() -> None:
+    """C11"""
     driver = Driver(approved_in_time)
     driver.advance(61)
     driver.signal("approval", "yes")

@@ -45,6 +45,7 @@ def test_a_result_that_does_not_fit_its_annotation_any_more_blocks_the_run() -> 
 
 
 def test_a_signal_that_does_not_fit_its_type_any_more_blocks_the_run() -> None:
+    """C21"""
     blocked = answered(reads_a_signal, EventType.SIGNAL_RECEIVED, ("level", encode("high"), None))
     assert "signal level" in blocked.reason
 

@@ -10,7 +10,7 @@ from tests.unit.scanner.spellings import HARMLESS, SPELLINGS
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
 def test_a_clock_is_found_however_it_is_spelled(spelling: str) -> None:
-    """AST18, AST21, AST33, AST37, CMP6, CMP17, CMP19, CMP22, CMP23, B73, B74."""
+    """C16, AST18, AST21, AST33, AST37, CMP6, CMP17, CMP19, CMP22, CMP23, B73, B74."""
     case = SPELLINGS[spelling]
     text = flow(case.body, case.above)
     line, column = place(text, case.last)
@@ -79,6 +79,7 @@ def test_names_that_stand_for_themselves_end() -> None:
     ],
 )
 def test_a_producer_of_side_effect_may_read(producer: str) -> None:
+    """C16"""
     above = """
         import os, time, uuid
         from functools import partial

@@ -129,6 +129,6 @@ def test_a_failure_is_compensated_for_as_on_a_node() -> None:
 
 
 def test_an_activity_knows_its_attempt_and_is_no_workflow() -> None:
-    """ACT23, B10: what would fail on a node fails here."""
+    """C5, ACT23, B10: what would fail on a node fails here."""
     result, _, run_id = lived(asking)
     assert result == [run_id, 1, False, False]

@@ -91,6 +91,8 @@ def test_sleep_until_a_date_is_virtual_too() -> None:
 
 
 def test_back_off_between_attempts_costs_no_time() -> None:
+    """C17"""
+
     async def main() -> None:
         failures = iter([flows.Declined(), flows.Declined(), None])
 

@@ -62,6 +62,7 @@ def test_history_that_is_left_over_is_drift() -> None:
 
 
 def test_code_that_goes_on_after_the_end_has_drifted() -> None:
+    """C10"""
     history = history_of(flows.order_flow, "o1")
     assert (
         replay(changed_flows.longer, history).next_command

@@ -101,7 +101,7 @@ def changed(old: str, new: str) -> str:
     ],
 )
 def test_what_means_the_same_is_the_same_version(text: str, hash_of: Callable[[str], str]) -> None:
-    """CMP36, VRG2."""
+    """C8, CMP36, VRG2."""
     assert hash_of(text) == hash_of(FLOW)
 
 
