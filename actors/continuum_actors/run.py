@@ -113,7 +113,9 @@ class Run(RunActivities):
             return
         if is_of_other_code(claim, workflow):
             now = host.journal.now()
+            host.pulse.executing(self._key)
             reason = misfit(claim, workflow, history, now)
+            host.pulse.clear()
             if reason is not None:
                 self._refuse(reason)
                 return

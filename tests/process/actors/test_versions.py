@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -14,6 +15,7 @@ from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import VersionRow
 from continuum.journal.postgres import PostgresJournal
+from continuum_actors.host import NoPulse
 from continuum_actors.tree import run_host_children
 from continuum_supervision import Restart
 from tests.process.actors.hosting import DEADLINE_S, Stage, eventually, stage
@@ -95,6 +97,30 @@ async def test_vdp1_a_run_goes_on_with_the_version_it_began_with(
         await new.signal(verdict, "yes")
         assert await new.result(DEADLINE_S) == SHIPPED_TWICE
         assert await version_of(on, new) == after.version_hash
+
+
+class Trace(NoPulse):
+    """Keeps whose code has been executed."""
+
+    def __init__(self) -> None:
+        self.executed: list[str] = []
+
+    def executing(self, run_id: bytes) -> None:
+        self.executed.append(str(uuid.UUID(bytes=run_id)))
+
+
+async def test_who_dies_of_trying_other_code_has_said_whose_run_it_was(
+    deploy: Deploy, dsn: str, schema: str
+) -> None:
+    """I11: a history that changed code never comes back from is counted against its run."""
+    async with stage(dsn, schema) as on:
+        run = await parked_under(on, deploy(FIRST))
+        changed = deploy(INCOMPATIBLE)
+        tree = await on.tree(changed)
+        trace = tree.host.pulse = Trace()
+        await run.signal(verdict, "yes")
+        await on.until(lambda: refused(on, run, changed), "it was not refused")
+        assert trace.executed == [run.id]
 
 
 async def test_a_run_goes_on_with_changed_code_that_does_the_same(
