@@ -116,6 +116,8 @@ def test_back_off_between_attempts_costs_no_time() -> None:
 
 
 def test_an_activity_is_out_of_time_in_virtual_time() -> None:
+    """C17"""
+
     async def main() -> None:
         async with env() as environment:
             run = await environment.start(flows.stuck_flow)
@@ -242,6 +244,8 @@ def test_two_environments_draw_the_same_values() -> None:
 
 
 def test_children_run_too() -> None:
+    """C17"""
+
     async def main() -> None:
         async with env() as environment:
             run = await environment.start(flows.parent, "o1")
@@ -253,6 +257,8 @@ def test_children_run_too() -> None:
 
 
 def test_the_result_of_a_run_that_continued_is_that_of_its_last() -> None:
+    """C17"""
+
     async def main() -> None:
         async with env() as environment:
             run = await environment.start(flows.countdown, 2)
