@@ -129,8 +129,8 @@ STATEMENTS: tuple[tuple[str, str, str, str], ...] = (
 
 @pytest.mark.parametrize(("code", "imports", "name"), OFFENCES, ids=[name for _, _, name in OFFENCES])
 def test_a_call_is_refused_where_it_stands(code: str, imports: str, name: str) -> None:
-    """AST2, AST3, AST5, AST8, AST9, AST10, AST11, AST14, AST16, AST19, AST20, AST23, AST27, AST30, AST35, AST36, CMP7,
-    CMP10, CMP11, CMP13, CMP14.
+    """AST2, AST3, AST5, AST8, AST9, AST10, AST11, AST14, AST16, AST19, AST20, AST23, AST27, AST30, AST35,
+    AST36, CMP7, CMP10, CMP11, CMP13, CMP14.
     """
     text = flow(f"return {name}('a')", imports)
     first, *others = scanned(text)
