@@ -15,8 +15,8 @@ async def reserve(kind: str, trip: str) -> str:
 async def release(reservation: str) -> None: ...
 
 
-@activity(idempotency_key="charge {trip}")
-async def charge(trip: str) -> None:
+@activity(idempotency_key="pay {trip}")
+async def pay(trip: str) -> None:
     if trip == "Atlantis":
         raise LookupError("there is no such place")
 
@@ -26,7 +26,7 @@ async def book(trip: str) -> list[str]:
     try:
         flight = await reserve.options(compensate=release)("flight", trip)  # undone by release(flight)
         hotel = await reserve.options(compensate=release)("hotel", trip)
-        await charge(trip)
+        await pay(trip)
     except continuum.ActivityError:
         await continuum.compensate_all(mode="parallel")
         raise
