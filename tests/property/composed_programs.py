@@ -6,7 +6,6 @@ Activities note in a ledger outside every journal what they have really done.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -15,37 +14,12 @@ from uuid import UUID
 import continuum
 from continuum import ActivityError, ChildFailed, Retry, activity, workflow
 from tests.property.composed_works import Node, Work, child_works
+from tests.property.ledger import ledger
 
 MAIL = "mail"
 FAR_SECONDS = 1e9
 POLICIES: tuple[Literal["cancel", "abandon"] | None, ...] = (None, "cancel", "abandon")
 MODES: tuple[Literal["sequential", "parallel"], ...] = ("sequential", "parallel")
-
-
-@dataclass(slots=True)
-class Ledger:
-    """What activities have really done, outside every journal; `answered` are those with a journaled end."""
-
-    executed: Counter[tuple[str, int]] = field(default_factory=Counter)
-    answered: set[tuple[str, int]] = field(default_factory=set)
-    again: list[tuple[str, int]] = field(default_factory=list)
-
-    def note(self, name: str, number: int) -> int:
-        """Count an execution; return how many there were before."""
-        key = (name, number)
-        if key in self.answered:
-            self.again.append(key)
-        self.executed[key] += 1
-        return self.executed[key] - 1
-
-    def clear(self) -> None:
-        """Forget everything: a new world begins."""
-        self.executed.clear()
-        self.answered.clear()
-        self.again.clear()
-
-
-ledger = Ledger()
 
 
 @activity(name="composed.act")
@@ -259,6 +233,8 @@ async def interpret_undoing(node: Node, stage: Stage) -> Any:
                 await saga.compensate(mode)
             except ExceptionGroup as group:
                 answers.append(len(group.exceptions))
+        if node.kind == "booked":
+            continuum.publish(f"left{number}", number)
         return answers
 
 

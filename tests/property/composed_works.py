@@ -20,10 +20,10 @@ import continuum
 
 ACTIVITIES = ("act", "fail", "flaky", "broken", "queued", "values")
 WAITS = ("sleep", "signal", "late", "stopped", "outrun")
-LEAVES = (*ACTIVITIES, *WAITS, "side", "patched", "publish")
+LEAVES = (*ACTIVITIES, *WAITS, "side", "patched", "publish", "fail", "signal")
 TASKS = ("gather", "group", "completed", "wait")
 UNDOING = ("saga", "booked", "undone", "torn")
-BLOCKS = (*TASKS, *UNDOING, "seq", "in_time", "catch")
+BLOCKS = (*TASKS, *UNDOING, *UNDOING, "seq", "in_time", "catch")
 CHILDREN = ("child", "chain", "fan_out", "left")
 AT_THE_TOP = ("mail", "undo_all", "tell")
 

@@ -23,8 +23,9 @@ from continuum.testing.tree import NEVER_SECONDS, Tree
 from continuum.testing.tree_journal import TreeJournal
 from continuum.testing.virtual_clock import VirtualClock, microseconds_in
 from continuum_actors.host import Settings
-from tests.property.composed_programs import ledger, work_flow, work_flow_changed
+from tests.property.composed_programs import work_flow, work_flow_changed
 from tests.property.composed_works import Work, signals_of
+from tests.property.ledger import ledger
 from tests.property.written_histories import WrittenHistories
 
 FIRST = Code([work_flow])
@@ -49,7 +50,7 @@ class World:
         # How many moments, before and after a write, until the tree dies.
         self.fuse: int | None = None
         self.deaths = 0
-        self.forced: set[RunId] = set()
+        self.leases_lost = 0
         self._chance = random.Random(seed)
         self._tree: Tree | None = None
         self._link: TreeJournal | None = None
@@ -69,6 +70,7 @@ class World:
 
     async def close(self) -> None:
         """Stop in order; the journal stays as it is."""
+        self.fuse = None
         if self._dying is not None:
             await self._dying
         if self._tree is not None:
@@ -109,13 +111,23 @@ class World:
         self._died()
         await self._alive()
 
+    async def lose_the_lease(self) -> None:
+        """Have others believe that the tree is dead; it goes on until it hears that it owns nothing."""
+        tree = await self._alive()
+        self.deaths += 1
+        self.leases_lost += 1
+        await self.stored.retire_worker(tree.host.worker.id, executing=None, poison_after=MOST_RUNS)
+
     async def deploy(self, code: Code) -> None:
         """Stop in order and start with this code."""
         tree = await self._alive()
-        await tree.stop()
-        await self.stored.retire_worker(tree.host.worker.id, executing=None, poison_after=MOST_RUNS)
         self.code = code
-        await self._begin()
+        await tree.stop()
+        if self._dying is None and self._tree is tree:
+            await self.stored.retire_worker(tree.host.worker.id, executing=None, poison_after=MOST_RUNS)
+            await self._begin()
+        # Otherwise it has died while it stopped.
+        await self._alive()
 
     async def put_away(self) -> None:
         """Have the tree give every run up that only waits."""
@@ -197,8 +209,8 @@ class World:
         await tree.stop()
         await self.written.written()
         await self.stored.retire_worker(tree.host.worker.id, executing=None, poison_after=MOST_RUNS)
-        self._dying = None
         await self._begin()
+        self._dying = None
 
     async def _alive(self) -> Tree:
         while self._dying is not None:
@@ -253,3 +265,13 @@ def tip_of(row: RunRow, rows: Iterable[RunRow]) -> RunRow:
     while row.continued_to is not None:
         row = by_id[row.continued_to]
     return row
+
+
+def nobody_tells(row: RunRow) -> bool:
+    """Tell whether a run is a child that waits until its parent stops it."""
+    return work_in(row).stages[0][0].number == 0
+
+
+def parent_of(row: RunRow, rows: Iterable[RunRow]) -> RunRow:
+    """Return the last run of the chain that started a child."""
+    return tip_of(next(each for each in rows if each.id == row.parent), rows)

@@ -8,7 +8,6 @@ come of it all at the end.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections.abc import Coroutine
 from typing import Any, ClassVar
@@ -33,8 +32,8 @@ from continuum.journal.facts import RunRow
 from continuum.journal.postgres import PostgresJournal
 from tests.property.composed_programs import work_flow
 from tests.property.composed_works import Work, shifted, works
-from tests.property.live_world import CHANGED, World, firsts, tip_of
-from tests.property.world_laws import check_end, check_now
+from tests.property.live_world import CHANGED, World, firsts, nobody_tells, parent_of, tip_of
+from tests.property.world_laws import check_end, check_now, check_undone
 
 chances = st.integers(0, 2**16).map(random.Random)
 # What crashes a task this often is given up, as it should be.
@@ -55,7 +54,8 @@ class Composed(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.world: World | None = None
         self.runs: list[RunId] = []
-        self.stopped: set[RunId] = set()
+        self.stopped: dict[RunId, bool] = {}
+        self.forced = False
         self.broken = False
 
     def make_world(self, seed: int) -> World:
@@ -130,6 +130,11 @@ class Composed(RuleBasedStateMachine):
     def light_the_fuse(self, moments: int) -> None:
         self.now.fuse = moments
 
+    @precondition(lambda self: self.now.deaths < MOST_DEATHS)
+    @rule()
+    def lose_the_lease(self) -> None:
+        self.do(self.now.lose_the_lease())
+
     @rule()
     def put_away(self) -> None:
         self.do(self.now.put_away())
@@ -140,17 +145,20 @@ class Composed(RuleBasedStateMachine):
         if row.version is not None:
             self.do(self.now.stored.take_snapshot(row.id, row.version, 0))
 
-    @rule(chance=chances, force=st.booleans(), soon=st.booleans())
-    def cancel(self, chance: random.Random, force: bool, soon: bool) -> None:
+    @rule(chance=chances, force=st.booleans(), at_rest=st.booleans())
+    def cancel(self, chance: random.Random, force: bool, at_rest: bool) -> None:
         run = chance.choice(self.runs)
-        self.stopped.add(run)
-        self.unless_ended(self.now.client.cancel(run, force=force))
-        self.settle(soon)
+        self.settle(not at_rest)
+        self.forced = self.forced or force
+        heard = self.unless_ended(self.now.client.cancel(run, force=force))
+        # In real time a timer may end it before it hears of it.
+        self.stopped[run] = self.stopped.get(run, False) or (heard and at_rest and self.virtual)
 
     @rule(chance=chances)
     def look(self, chance: random.Random) -> None:
         run = chance.choice(self.runs)
         client = self.now.client
+        self.settle()
         found = self.do(client.query(where=[("id", "eq", run)]))
         assert found.entries == [self.do(client.get_run(run))]
         assert self.do(client.read(run, "nothing", default="?")) == "?"
@@ -168,13 +176,17 @@ class Composed(RuleBasedStateMachine):
         if self.world is not None and not self.broken:
             self.do(check_now(self.world, exact=self.virtual))
 
-    def settle(self, soon: bool) -> None:
+    def settle(self, soon: bool = False) -> None:
         if not soon:
             self.do(self.now.settle())
 
-    def unless_ended(self, what: Coroutine[Any, Any, Any]) -> None:
-        with contextlib.suppress(RunTerminal):
+    def unless_ended(self, what: Coroutine[Any, Any, Any]) -> bool:
+        """Do it; False when the run has ended."""
+        try:
             self.runner.run(what)
+        except RunTerminal:
+            return False
+        return True
 
     def teardown(self) -> None:
         try:
@@ -196,10 +208,15 @@ class Composed(RuleBasedStateMachine):
             for row in going_on:
                 for name, value in world.unsent(row):
                     await world.send(row.id, row.id, name, value)
+                if nobody_tells(row) and parent_of(row, rows).state.terminal:
+                    # The task that was to stop it has ended with the run before it came to that.
+                    await world.client.cancel(row.id)
         assert not going_on, f"do not end: {going_on}"
         await world.written.written()
         await check_now(world, exact=True)
         check_end(rows, world.written, self.stopped)
+        if not self.forced:
+            check_undone(rows, world.written.of)
 
 
 @pytest.fixture(autouse=True)

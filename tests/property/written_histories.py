@@ -7,7 +7,6 @@ beside it may look like, and nothing of what the code behind it is to do.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from continuum.engine.ids import RunId
 from continuum.engine.messages import describe
 from continuum.journal.facts import Committed, RunWrite, Worker
 from continuum.journal.port import Journal
-from tests.property.composed_programs import ledger
+from tests.property.ledger import ledger
 from tests.unit.engine.driver import call_of
 
 SCHEDULED = (EventType.ACTIVITY_SCHEDULED, EventType.COMPENSATION_SCHEDULED)
@@ -38,8 +37,7 @@ class WrittenHistories:
     def __init__(self, stored: Journal) -> None:
         self.stored = stored
         self.of: dict[RunId, list[Event]] = {}
-        self.scheduled: Counter[tuple[str, int]] = Counter()
-        # Of chains, by any run of theirs: what they have published. `roots` is filled from the rows.
+        # What chains have published, by their first runs.
         self.published: dict[RunId, dict[str, bytes]] = {}
         self.wrong: list[str] = []
         self._ended: set[RunId] = set()
@@ -94,7 +92,7 @@ class WrittenHistories:
                 ledger.answered.add((name, int(str(number))))
         elif event.type in SCHEDULED:
             name, (number, *_) = call_of(event)
-            self.scheduled[name, int(str(number))] += 1
+            ledger.asked[name, int(str(number))] += 1
         elif event.type == EventType.SIGNAL_RECEIVED and event.body[2] is not None:
             same = [e for e in history if e.type == event.type and e.body[::2] == event.body[::2]]
             if same:
