@@ -236,25 +236,25 @@ def _modules_in(names: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if kind is FunctionType:
             yield value.__globals__
         elif kind is ModuleType:
-            yield vars(value)
+            yield value.__dict__
         elif kind is type and (module := sys.modules.get(value.__module__)) is not None:
-            yield vars(module)
+            yield module.__dict__
 
 
 def _public() -> Iterator[tuple[dict[str, Any], dict[str, Refusal]]]:
     """Yield modules with the names to guard in them; tests put functions of their own there."""
     yield (
-        vars(time),
+        time.__dict__,
         {name: _refusal(Kind.CLOCK, f"time.{name}()") for name in _CLOCKS}
         | {name: _refusal(Kind.CLOCK, f"time.{name}()", harmless_with=n) for name, n in _FORMATTERS.items()}
         | {"sleep": _refusal(Kind.SLEEP, "time.sleep()")},
     )
     yield (
-        vars(os),
+        os.__dict__,
         {
             # Behind exists() and the like; other access to files is announced.
             "stat": _refusal(Kind.FILE, "os.stat()"),
             "urandom": _refusal(Kind.RANDOM, "os.urandom()"),
         },
     )
-    yield vars(random), {**_DRAWS, "_urandom": _refusal(Kind.RANDOM, "os.urandom()")}
+    yield random.__dict__, {**_DRAWS, "_urandom": _refusal(Kind.RANDOM, "os.urandom()")}

@@ -45,7 +45,7 @@ class MemoryFamilies(MemoryTables):
         heir.root, heir.continued_from = run.chain, run.start.id
         run.continued_to = successor.id
         self._chains.setdefault(run.chain, [run.chain]).append(successor.id)
-        if run.parent in self._runs:
+        if run.parent is not None and run.parent in self._runs:
             siblings = self._runs[run.parent].children
             siblings.pop(run.start.id, None)
             siblings[successor.id] = None
