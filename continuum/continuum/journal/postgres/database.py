@@ -146,7 +146,11 @@ class Database:
 
     async def fetch_text(self, text: bytes, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """Run a statement on the pool and return its rows."""
+        cancelled = _cancellations()
         async with told(), self._pool.connection() as connection:
+            if _cancellations() > cancelled:
+                # Before Python 3.12 the pool's waiting may swallow it: who loops would never hear of it.
+                raise asyncio.CancelledError
             try:
                 cursor = await connection.execute(text, parameters)
             except _StandbyError:
@@ -198,6 +202,11 @@ class Database:
             self._offset = offset
         else:
             self._offset += (offset - self._offset) * CLOCK_SLEW
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
 
 
 async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:

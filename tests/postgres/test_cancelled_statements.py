@@ -1,0 +1,31 @@
+"""A statement that is cancelled ends cancelled, whatever it waits for."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from continuum.journal.postgres.database import Database
+from continuum.journal.postgres.statements import Statements
+
+
+def test_a_cancellation_is_heard_in_the_moment_a_connection_is_free(dsn: str, schema: str) -> None:
+    """Before Python 3.12 the pool swallows it; whoever reads in a loop would go on for ever."""
+
+    async def main() -> None:
+        database = Database(dsn, Statements(schema), pool_size=1)
+        await database.open()
+        try:
+            async with database._pool.connection():
+                waiting = asyncio.create_task(database.fetch_text(b"select 1"))
+                while not database._pool.get_stats().get("requests_waiting"):
+                    await asyncio.sleep(0)
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            assert await database.fetch_text(b"select 1") == [(1,)]
+        finally:
+            await database.close()
+
+    asyncio.run(main())
