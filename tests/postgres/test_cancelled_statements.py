@@ -8,6 +8,7 @@ import pytest
 
 from continuum.journal.postgres.database import Database
 from continuum.journal.postgres.statements import Statements
+from tests.process.actors.hosting import eventually
 
 
 def test_a_cancellation_is_heard_in_the_moment_a_connection_is_free(dsn: str, schema: str) -> None:
@@ -19,8 +20,9 @@ def test_a_cancellation_is_heard_in_the_moment_a_connection_is_free(dsn: str, sc
         try:
             async with database._pool.connection():
                 waiting = asyncio.create_task(database.fetch_text(b"select 1"))
-                while not database._pool.get_stats().get("requests_waiting"):
-                    await asyncio.sleep(0)
+                await eventually(
+                    lambda: database._pool.get_stats().get("requests_waiting") == 1, "it does not wait"
+                )
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting
