@@ -106,7 +106,8 @@ class Run(RunActivities):
         (compact, history), self._history = self._history, NO_HISTORY
         mail, self._mail = self._mail, ()
         replayed = self._compacted + len(history)
-        stop = asked_to_stop_first(mail) if replayed == 0 else None
+        # Of one that was taken up before and has no history the code may wait inside a `try`.
+        stop = asked_to_stop_first(mail) if replayed == 0 and claim.attempt == 1 else None
         if stop is not None:
             self._execution.outcome = Cancelled(by_parent=stop.name == "parent")
             self._write([stop.id])

@@ -173,3 +173,12 @@ async def trip() -> str:
         await continuum.compensate_all()
         return "undid " + "".join(continuum.unwrap(ref) for ref in refs)
     return "booked"
+
+
+@workflow(name="families.leasing")
+async def leasing(name: str) -> int:
+    """Wait for a signal before anything else, and give back what it was given in any case."""
+    try:
+        return await go.wait()
+    finally:
+        await undo(name)

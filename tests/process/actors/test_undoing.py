@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from continuum.engine.events import EventType
-from tests.process.actors.families import trip, undoing, undone
+from tests.process.actors.families import leasing, trip, undoing, undone
 from tests.process.actors.hosting import DEADLINE_S, stage
 
 
@@ -27,3 +27,18 @@ async def test_a_crash_amid_compensations_repeats_only_the_one_it_cut(dsn: str, 
         types = [event.type for event in await on.client.history(run.id)]
         scheduled, completed = EventType.COMPENSATION_SCHEDULED, EventType.COMPENSATION_COMPLETED
         assert [types.count(kind.name.lower()) for kind in (scheduled, completed)] == [3, 3]
+
+
+async def test_a_run_that_waits_and_has_no_history_yet_tidies_up_after_a_restart(
+    dsn: str, schema: str
+) -> None:
+    """B53: a request to stop ends a run before its code only when its code has never run."""
+    undone.clear()
+    async with stage(dsn, schema) as on:
+        async with on.alone(leasing):
+            run = await on.client.start(leasing, "room")
+            await on.until_state(run, "suspended")
+        await run.cancel()
+        await on.tree(leasing)
+        await on.until_state(run, "cancelled")
+        assert undone == {"room": 1}
