@@ -23,7 +23,7 @@ from continuum.client.limits import (
 )
 from continuum.client.looking import latest_of_chain
 from continuum.engine.ids import RunId
-from continuum.errors import JournalUnavailable, NotReady
+from continuum.errors import JournalUnavailable, NotReady, RunNotFound
 from continuum.journal.facts import Notification, Query, RunRow, RunState, Topic
 from continuum.journal.port import Journal
 
@@ -34,10 +34,14 @@ log = logging.getLogger("continuum.client")
 
 @dataclass(slots=True)
 class Awaited:
-    """A run that someone waits for, and when to ask for it next, in the loop's time."""
+    """A run that someone waits for, and when to ask for it next, in the loop's time.
+
+    `heard`: there may have been news since it was asked for, so that it may even be gone.
+    """
 
     look_at: float
     interval: float
+    heard: bool = True
     futures: set[asyncio.Future[RunRow]] = field(default_factory=set)
 
 
@@ -115,6 +119,7 @@ class Completions:
             awaited = self._awaited.get(RunId(run_id))
             if awaited is not None:
                 awaited.look_at = 0.0
+                awaited.heard = True
                 self._news.set()
 
     async def _poll(self) -> None:
@@ -145,10 +150,14 @@ class Completions:
 
     async def _look(self, run_ids: list[RunId]) -> None:
         where = [("id", "in", run_ids), ("state", "in", ENDED)]
+        heard = [run_id for run_id in run_ids if self._awaited[run_id].heard]
+        self._note_heard(heard, False)
         try:
             rows = await self._journal.query(Query(None, where, ("id", False), len(run_ids), None))
+            gone = await self._gone(set(heard) - {row.id for row in rows})
         except JournalUnavailable as error:
             log.warning("cannot look for ended runs now, will look again: %s", error)
+            self._note_heard(heard, True)
             return
         except Exception as error:  # noqa: BLE001 - it is handed to everyone who waits
             self._fail(error)
@@ -158,6 +167,24 @@ class Completions:
             for future in awaited.futures if awaited is not None else ():
                 if not future.done():
                     future.set_result(row)
+        for run_id in gone:
+            awaited = self._awaited.pop(run_id, None)
+            for future in awaited.futures if awaited is not None else ():
+                if not future.done():
+                    future.set_exception(RunNotFound(run_id))
+
+    def _note_heard(self, run_ids: list[RunId], heard: bool) -> None:
+        for run_id in run_ids:
+            if (awaited := self._awaited.get(run_id)) is not None:
+                awaited.heard = heard
+
+    async def _gone(self, run_ids: set[RunId]) -> list[RunId]:
+        """Return which of these are no more: a run may be removed as soon as it has ended."""
+        if not run_ids:
+            return []
+        where = [("id", "in", sorted(run_ids))]
+        rows = await self._journal.query(Query(None, where, ("id", False), len(run_ids), None))
+        return sorted(run_ids - {row.id for row in rows})
 
     def _fail(self, error: Exception) -> None:
         for awaited in self._awaited.values():

@@ -11,8 +11,8 @@ from continuum import Client
 from continuum.client.runs import outcome_of
 from continuum.client.waiting import Completions
 from continuum.engine.ids import RunId
-from continuum.journal.codec import decode
-from continuum.journal.facts import InboxKind, RunState, Transition
+from continuum.journal.codec import decode, encode
+from continuum.journal.facts import InboxKind, Query, RunRow, RunState, Transition
 from continuum.journal.memory import MemoryJournal
 from tests.unit.client.test_client import mail
 from tests.unit.client.working import Ending, greeting, memory_client
@@ -47,6 +47,35 @@ def test_a_failure_is_the_same_by_hint_by_poll_and_afterwards() -> None:
             assert told == {(run.id, "ValueError", "no such name", "a stack")}
             await hearing.close()
             await deaf.close()
+
+    asyncio.run(main())
+
+
+class LateLook(MemoryJournal):
+    """Answers after whatever has ended was removed."""
+
+    async def query(self, query: Query) -> list[RunRow]:
+        while await self.sweep():
+            pass
+        return await super().query(query)
+
+
+def test_a_run_that_was_removed_before_anybody_looked_is_told_to_be_gone() -> None:
+    """Without this its waiter would go on for ever."""
+
+    async def main() -> None:
+        journal = LateLook()
+        async with Client(journal) as client, asyncio.timeout(30):
+            run = await client.start(greeting, "ann")
+            completions = Completions(journal, first_poll=3600.0)
+            waiting = asyncio.create_task(completions.wait(run.id))
+            await run.state()
+            await Ending(journal).write(
+                run.id, Transition(RunState.COMPLETED, result=encode("hello"), retention=0.0)
+            )
+            with pytest.raises(continuum.RunNotFound):
+                await waiting
+            await completions.close()
 
     asyncio.run(main())
 
