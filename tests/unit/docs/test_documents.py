@@ -78,6 +78,20 @@ def test_the_other_python_of_the_readme_runs(number: int, node: Path, shell: Map
     assert done.stdout in ("", "refunded payment-o-2-500\n")
 
 
+def test_the_python_of_the_clients_document_runs(node: Path, shell: Mapping[str, str]) -> None:
+    shown = blocks(ROOT / "docs" / "client.md", "python")[0].text
+    done = subprocess.run(
+        [sys.executable, "-c", shown],
+        cwd=node,
+        env=shell,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("path", documents(), ids=words_of)
 def test_every_command_in_a_document_is_one_we_have(path: Path) -> None:
     for words in continuum_calls(path):
