@@ -156,7 +156,7 @@ def test_check_live_tells_what_would_drift_where_and_what_to_do(shop: Shop) -> N
         f'if continuum.patched("{shop.flow}-0"):\n'
         "    paid = await ship(amount)\n"
         "else:\n"
-        f"    await {shop.name}.charge(...)  # runs from before the change do this"
+        f"    paid = ...  # what stood here before: activity {shop.name}.charge"
     )
     people = shop.cli("versions", "check", "--live", shop.name)
     assert people.code == 1

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from continuum.engine.events import COMMANDS, Event, EventType, is_whole
+from continuum.engine.events import COMMANDS, Event, is_whole
 from continuum.engine.messages import describe
 from continuum.engine.outcome import Blocked
 
@@ -86,41 +86,3 @@ def diff(history: Sequence[Event], sides: Sides) -> list[Row]:
 def told(event: Event) -> str:
     """Return an event as a person would name it; also one that this version does not know."""
     return describe(event) if is_whole(event) else f"event of type {event.type}"
-
-
-def suggestion(workflow: str, history: Sequence[Event], sides: Sides, line: str) -> str:
-    """Return a `patched()` block that keeps old histories and has the new code, to be filled in.
-
-    `line` is what stands in the code at `sides.where`.
-    """
-    event = next((event for event in history if event.seq == sides.position), None)
-    was = _call(event, sides)
-    patch = f'"{workflow}-{sides.position}"'
-    if not sides.where:
-        return f"if not continuum.patched({patch}):\n    {was}  # runs from before the change do this"
-    now = line.strip() or f"...  # {sides.code}"
-    return (
-        f"if continuum.patched({patch}):\n    {now}\nelse:\n    {was}  # runs from before the change do this"
-    )
-
-
-def _call(event: Event | None, sides: Sides) -> str:
-    """Return what asks for the journal's side, as far as the journal knows."""
-    if event is None or not is_whole(event):
-        return f"...  # {sides.journal}"
-    match event.type:
-        case EventType.ACTIVITY_SCHEDULED | EventType.COMPENSATION_SCHEDULED | EventType.CHILD_STARTED:
-            return f"await {event.body[0]}(...)"
-        case EventType.TIMER_STARTED:
-            return "await continuum.sleep(...)"
-        case EventType.SIDE_EFFECT:
-            kind = event.body[0]
-            return "continuum.side_effect(...)" if kind == "user" else f"continuum.{kind}()"
-        case EventType.PATCHED:
-            return f'continuum.patched("{event.body[0]}")'
-        case EventType.STATE_PUBLISHED:
-            return f'continuum.publish("{event.body[0]}", ...)'
-        case EventType.RUN_CONTINUED_AS_NEW:
-            return "continuum.continue_as_new(...)"
-        case _:
-            return f"...  # {sides.journal}"

@@ -5,7 +5,6 @@ Everything is read, nothing written, and memory holds a few histories at a time.
 
 from __future__ import annotations
 
-import linecache
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,9 @@ from continuum.engine.events import Event
 from continuum.engine.outcome import Blocked
 from continuum.errors import DurableTermError
 from continuum.journal.port import Journal, Query, RunRow, RunState, VersionRow
-from continuum.versions.drift import Row, Sides, diff, sides_of, suggestion
+from continuum.versions.drift import Row, Sides, diff, sides_of
+from continuum.versions.patching import suggestion
+from continuum.versions.places import place_of
 from continuum.workflow import Workflow
 
 # Rows are small, histories are not.
@@ -33,7 +34,7 @@ class Finding:
 
     `problem` is "missing" (no such workflow), "waits" (its version is not there, and the workflow's
     policy is to wait for it), "drift" or "corrupt". A drift has its two sides, the history around
-    the place where they part, the line of code, and a block of code that would suit both.
+    the place where they part, the line of code, and a sketch of a block of code for both.
     """
 
     run_id: str
@@ -123,7 +124,7 @@ def _told(row: RunRow, workflow: Workflow[..., Any], history: Sequence[Event], f
     sides = sides_of(fault)
     if sides is None:
         return _finding(row, fault.kind, fault.reason)
-    line = source_line(workflow, sides.where)
+    place = place_of(workflow.fn, sides.where)
     return Finding(
         row.id,
         row.workflow,
@@ -132,19 +133,10 @@ def _told(row: RunRow, workflow: Workflow[..., Any], history: Sequence[Event], f
         fault.reason,
         sides,
         diff(history, sides),
-        line,
-        suggestion(row.workflow, history, sides, line),
+        place.line,
+        suggestion(row.workflow, history, sides, place),
     )
 
 
 def _finding(row: RunRow, problem: str, reason: str) -> Finding:
     return Finding(row.id, row.workflow, row.version or "", problem, reason)
-
-
-def source_line(workflow: Workflow[..., Any], where: str) -> str:
-    """Return the line of code that a message names by the end of its path; "" when it is in another file."""
-    short, _, number = where.rpartition(":")
-    filename = workflow.fn.__code__.co_filename
-    if not short or not filename.replace("\\", "/").endswith(short):
-        return ""
-    return linecache.getline(filename, int(number)).strip()

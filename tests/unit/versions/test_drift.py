@@ -1,4 +1,4 @@
-"""Drift as two sides: read back from its sentence, shown as a diff, answered with a patch."""
+"""Drift as two sides: read back from its sentence, and shown as a diff."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from continuum.engine import messages
 from continuum.engine.events import Event, EventType
 from continuum.engine.outcome import Blocked
-from continuum.versions.drift import Row, Sides, diff, sides_of, sides_told, suggestion
+from continuum.versions.drift import Row, diff, sides_of, sides_told
 
 CHARGE = Event(3, EventType.ACTIVITY_SCHEDULED, 0, ("shop.charge", "order", "shop/flows.py:9", b"", None))
 CHARGED = Event(4, EventType.ACTIVITY_COMPLETED, 0, (3, b""))
@@ -64,22 +64,3 @@ def test_a_diff_shows_commands_before_and_after_the_place() -> None:
         Row(3, charge, f"{ship} at shop/flows.py:8", True),
         Row(5, "timer_started from order", "", False),
     ]
-
-
-def test_a_patch_has_the_new_line_and_what_the_journal_knows_of_the_old() -> None:
-    sides = Sides(3, "", "activity_scheduled shop.ship from order", "shop/flows.py:8")
-    assert suggestion("order", [NOW, CHARGE], sides, "  await ship(order)") == (
-        'if continuum.patched("order-3"):\n'
-        "    await ship(order)\n"
-        "else:\n"
-        "    await shop.charge(...)  # runs from before the change do this"
-    )
-
-
-def test_a_patch_for_what_was_taken_out_puts_it_back_for_old_runs() -> None:
-    sides = sides_of(messages.leftover(SLEEP))
-    assert sides is not None
-    assert suggestion("order", [SLEEP], sides, "") == (
-        'if not continuum.patched("order-5"):\n'
-        "    await continuum.sleep(...)  # runs from before the change do this"
-    )
