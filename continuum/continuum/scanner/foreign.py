@@ -152,6 +152,24 @@ def _of_resolved(module: ScannedModule, resolved: Behind | Resolved, dotted: str
             return UNKNOWN
 
 
+def made_by(dotted: str) -> str:
+    """Return the name of the class of a loaded object, "" when it is not loaded."""
+    found = _loaded(dotted)
+    made = type(found)
+    return "" if found is _MISSING else f"{made.__module__}.{made.__qualname__}"
+
+
+def definition_of(dotted: str) -> tuple[ScannedModule, Resolved] | None:
+    """Return what the text of another module defines under a name, and that module."""
+    name, _, last = dotted.rpartition(".")
+    path = locate(name) if name and "()" not in name else None
+    package = name if path and path.endswith("__init__.py") else name.rpartition(".")[0]
+    module = module_in_file(path, package) if path else None
+    if module is None or module.scope.lookup(last) is None:
+        return None
+    return module, module.resolver.resolve(ast.Name(last, ast.Load()), module.scope)
+
+
 def decorators_of(module: ScannedModule, node: ast.AST) -> list[tuple[str, ast.expr]]:
     """Return the names of a definition's decorators that come from other modules."""
     named = []

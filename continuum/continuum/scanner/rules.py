@@ -142,6 +142,12 @@ NOTHING_TO_UNDO = Rule(
     "use `step.options(compensate=undo.bind(1))`, or compensate=None where there is nothing to undo",
     Severity.WARNING,
 )
+NEVER_AWAITED = Rule(
+    "CT407",
+    "forgotten await",
+    "is never awaited, so it never happens",
+    "write `await step(1)`",
+)
 DYNAMIC_CODE = Rule(
     "CT501", "dynamic code", "runs code that nobody can see before", "call the function by its name"
 )
@@ -165,6 +171,7 @@ RULES = (
     *(FILES, NETWORK, DATABASE, SUBPROCESS, THREADS, ASYNCIO, SLEEP, OUTPUT, INPUT, CLIENT),
     *(GLOBAL_WRITE, GLOBAL_READ, SET_ORDER),
     *(SWALLOWED, CANCELLATION, FINALLY, NESTED_EFFECT, UNDECLARED_SIGNAL, NOTHING_TO_UNDO),
+    NEVER_AWAITED,
     *(DYNAMIC_CODE, RUNTIME_VALUE, UNTRUSTED),
 )
 

@@ -11,7 +11,7 @@ import ast
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from continuum.scanner import calls, handlers, rules, stores
+from continuum.scanner import calls, forgotten, handlers, rules, stores
 from continuum.scanner.control_flow import own_nodes
 from continuum.scanner.foreign import is_declared
 from continuum.scanner.judging import judge
@@ -264,6 +264,7 @@ _VISITORS: dict[type[ast.AST], Callable[..., None]] = {
     ast.Name: Walker.visit_name,
     ast.Attribute: Walker.visit_attribute,
     ast.Call: calls.visit_call,
+    ast.Expr: forgotten.visit_statement,
     ast.FunctionDef: Walker.visit_function,
     ast.AsyncFunctionDef: Walker.visit_function,
     ast.Lambda: Walker.nested,

@@ -122,6 +122,7 @@ STATEMENTS: tuple[tuple[str, str, str, str], ...] = (
     ("CT403", "", "try:\n    await step(1)\nfinally:\n    return 1", "return 1"),
     ("CT404", "", "continuum.side_effect(lambda: step(1))", "step(1)"),
     ("CT406", "", "await step(1)\nawait continuum.compensate_all()", "continuum.compensate_all"),
+    ("CT407", "", "step(1)\nreturn await step(2)", "step(1)"),
     ("CT502", "", "given(1)", "given(1)"),
     ("CT503", "import rules_of_theirs", "rules_of_theirs.price(1)", "rules_of_theirs.price"),
 )
