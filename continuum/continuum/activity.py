@@ -26,7 +26,7 @@ from continuum.engine.pending import Options
 from continuum.engine.retry import Retry
 from continuum.errors import DurableTermError, InvalidDefinition
 from continuum.journal.arguments import ArgumentsCodec, resolve_hints
-from continuum.journal.codec import Decoder, decoder_for, encode, fitter_for, kept_types
+from continuum.journal.codec import Decoder, decoder_for, encode, fitter_for, kept_types, takes_anything
 from continuum.policy import (
     ActivityOptions,
     IdempotencyKey,
@@ -75,6 +75,8 @@ class Activity(Generic[P, R]):
     ) -> None:
         functools.update_wrapper(self, fn)
         self.fn = fn
+        # What is annotated: in a test, `fn` may be something else.
+        self._declared = fn
         self.name = name or fn.__qualname__
         self.defaults = options
         self.arguments = ArgumentsCodec(fn, path=self.name)
@@ -103,7 +105,7 @@ class Activity(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<activity {self.name}>"
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R]:
         execution = current()
         if execution is None:
             return self._directly(args, kwargs)
@@ -203,23 +205,37 @@ class Activity(Generic[P, R]):
         return restore_options(self.defaults, stored)
 
     def encode_result(self, value: object) -> bytes:
-        """Return the stored form of a result; `DurableTermError` when it has none."""
-        return encode(value, path=self.result_path)
+        """Return the stored form of a result; `DurableTermError` when it has none or is not as annotated.
+
+        Once it is journaled, a result that cannot be read stops the run for good.
+        """
+        data = encode(value, path=self.result_path)
+        if value.__class__ not in self.kept_results and not self._returns_anything:
+            self.decode_result(data)
+        return data
 
     @functools.cached_property
     def decode_result(self) -> Decoder:
         """Read a stored result back, by the annotation of the return type."""
-        return decoder_for(resolve_hints(self.fn).get("return", Any), path=self.result_path)
+        return decoder_for(self._result_type, path=self.result_path)
 
     @functools.cached_property
     def fit_result(self) -> Callable[[Any], Any]:
         """Read a result back that is decoded already, as `decode_result` reads a stored one."""
-        return fitter_for(resolve_hints(self.fn).get("return", Any), path=self.result_path)
+        return fitter_for(self._result_type, path=self.result_path)
 
     @functools.cached_property
     def kept_results(self) -> frozenset[Any]:
         """Types of decoded results that `fit_result` would leave as they are."""
-        return kept_types(resolve_hints(self.fn).get("return", Any))
+        return kept_types(self._result_type)
+
+    @functools.cached_property
+    def _returns_anything(self) -> bool:
+        return takes_anything(self._result_type)
+
+    @functools.cached_property
+    def _result_type(self) -> Any:
+        return resolve_hints(self._declared).get("return", Any)
 
     async def _directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
         if self.is_async:

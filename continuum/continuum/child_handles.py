@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cas
 from continuum.effects import call_site, require
 from continuum.engine.call_site import Site
 from continuum.engine.child_runs import abandon_child, start_child, stop_child
+from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingChild
 from continuum.errors import DurableTermError, InvalidOption
+from continuum.input_checking import encode_input
 from continuum.journal.port import ClosePolicy
 
 if TYPE_CHECKING:
@@ -107,7 +109,7 @@ async def _started(
     id: str | None,
     policy: ClosePolicy,
 ) -> PendingChild:
-    data = workflow.arguments.encode_call(args, kwargs)
+    data = encode_input(execution, EventType.CHILD_STARTED, workflow, args, kwargs)
     child = start_child(
         execution, workflow.name, site, data, id=id, close_policy=int(policy), definition=workflow
     )

@@ -6,7 +6,9 @@ from typing import Any, NoReturn
 
 from continuum.effects import call_site, require
 from continuum.engine import continuation
+from continuum.engine.events import EventType
 from continuum.errors import NotInWorkflow
+from continuum.input_checking import encode_input
 
 
 def continue_as_new(*args: Any, **kwargs: Any) -> NoReturn:
@@ -21,5 +23,5 @@ def continue_as_new(*args: Any, **kwargs: Any) -> NoReturn:
     workflow = execution.definition
     if workflow is None:
         raise NotInWorkflow("continuum.continue_as_new() needs a run of a @workflow")
-    data = workflow.arguments.encode_call(args, kwargs)
+    data = encode_input(execution, EventType.RUN_CONTINUED_AS_NEW, workflow, args, kwargs)
     continuation.continue_as_new(execution, workflow.name, call_site(1), data)

@@ -12,9 +12,11 @@ from typing import Any, Generic, NoReturn, ParamSpec, TypedDict, TypeVar, TypeVa
 from continuum.child_handles import ChildHandle, ParentClosePolicy, begin_child, call_child
 from continuum.effects import require
 from continuum.engine import continuation
+from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 from continuum.engine.loop import current
 from continuum.errors import InvalidDefinition, NotInWorkflow
+from continuum.input_checking import encode_input
 from continuum.journal.arguments import ArgumentsCodec, resolve_hints
 from continuum.journal.codec import Decoder, decoder_for, encode
 from continuum.module_source import module_source
@@ -59,7 +61,7 @@ class Workflow(Generic[P, R]):
     def __repr__(self) -> str:
         return f"<workflow {self.name} version {self.version}>"
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R]:
         """Run it as a child of the run that calls, and return its result when awaited."""
         execution = self._caller()
         frame = sys._getframe(1)
@@ -101,7 +103,7 @@ class Workflow(Generic[P, R]):
         """End the run that calls in favour of one of this workflow; see `continuum.continue_as_new`."""
         execution = require("continue_as_new()")
         frame = sys._getframe(1)
-        data = self.arguments.encode_call(args, kwargs)
+        data = encode_input(execution, EventType.RUN_CONTINUED_AS_NEW, self, args, kwargs)
         continuation.continue_as_new(execution, self.name, (frame.f_code, frame.f_lineno), data)
 
     def _caller(self) -> Execution:

@@ -61,6 +61,7 @@ def new_run(
     if isinstance(workflow, Workflow):
         name = workflow.name
         data = workflow.arguments.encode_call(args, keywords)
+        workflow.arguments.decode_call(data)  # before a run is there that no code can read
     elif isinstance(workflow, str):
         name = short_text(workflow, "a workflow's name")
         data = encode_arguments(args, keywords)

@@ -101,11 +101,12 @@ class CompactHistory:
         return self.position == self.count and self.due is None
 
     def next_recorded(self) -> Event:
-        """Return what comes next as an event; of its body only the target is told."""
+        """Return what comes next as an event; of an answered call only the target is told."""
         if self.due is not None:
             return self.due
         kind = self.kinds[self.steps[self.position]]
-        return Event(self.seq, kind.type, self.times[self.position], (kind.target,))
+        rest = self.values[self.position] if kind.form == Form.COMMAND else ()
+        return Event(self.seq, kind.type, self.times[self.position], (kind.target, kind.author, "", *rest))
 
     def take_command(self, type: int, target: object, author: str) -> Event | None:
         """Take the next step as the event of this command; None when it is another."""

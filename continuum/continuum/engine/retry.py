@@ -31,7 +31,7 @@ class Retry:
     the fraction of the delay that is drawn at random, taken from below so that
     the sum never passes `max_backoff`. An exception that is an instance of a
     class in `non_retryable` (or has the name given there) ends it at once, and so
-    does a result that cannot be stored (`DurableTermError`).
+    does a result that cannot be stored or is not what is annotated (`DurableTermError`).
     """
 
     max_attempts: int = 1
@@ -75,7 +75,7 @@ def _names_exceptions(entry: object) -> bool:
 
 
 NO_RETRY = Retry()
-# The work is done and only its result cannot be stored: doing it again would do it twice.
+# The work is done and only its result cannot be kept: doing it again would do it twice.
 FINAL_NAMES = frozenset({exception_name(DurableTermError)})
 
 

@@ -31,6 +31,7 @@ __all__ = [
     "encode_arguments",
     "fitter_for",
     "kept_types",
+    "takes_anything",
 ]
 
 Decoder = Callable[[bytes], Any]
@@ -87,8 +88,19 @@ def fitter_for(annotation: object = Any, *, path: str = "value") -> Callable[[An
 
 
 def kept_types(annotation: object = Any) -> frozenset[type]:
-    """Return types whose values are what the annotation says as they are."""
-    return shape_of(annotation).keeps
+    """Return types whose values are what the annotation says as they are; none if it cannot be read."""
+    try:
+        return shape_of(annotation).keeps
+    except Undecodable:
+        return frozenset()
+
+
+def takes_anything(annotation: object = Any) -> bool:
+    """Whether every value fits the annotation as it is."""
+    try:
+        return shape_of(annotation).passes
+    except Undecodable:
+        return False
 
 
 def _as_it_is(value: Any) -> Any:

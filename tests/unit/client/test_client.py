@@ -102,6 +102,16 @@ def test_arguments_that_do_not_fit_are_refused_before_anything_is_written() -> N
     asyncio.run(main())
 
 
+def test_arguments_of_another_type_are_refused_before_anything_is_written() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, _):
+            with pytest.raises(continuum.DurableTermError, match=r"^input\.name: expected str, got int$"):
+                await client.start(greeting, 5)  # type: ignore[misc]
+            assert (await client.query()).entries == []
+
+    asyncio.run(main())
+
+
 def test_arguments_that_cannot_be_stored_are_refused_before_anything_is_written() -> None:
     """PGJ3"""
 

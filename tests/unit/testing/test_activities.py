@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -132,3 +132,28 @@ def test_an_activity_knows_its_attempt_and_is_no_workflow() -> None:
     """C5, ACT23, B10: what would fail on a node fails here."""
     result, _, run_id = lived(asking)
     assert result == [run_id, 1, False, False]
+
+
+@pytest.mark.parametrize("read_before", [False, True])
+def test_a_mock_is_held_to_what_the_activity_promises(read_before: bool) -> None:
+    @activity(name=f"testing_promised_{read_before}")
+    async def promised() -> str:
+        return "as promised"
+
+    @workflow(name=f"testing_relying_{read_before}")
+    async def relying() -> str:
+        try:
+            return await promised()
+        except ActivityError as error:
+            return error.message
+
+    if read_before:
+        promised.encode_result("known")
+
+    async def main() -> str:
+        async with env() as environment:
+            with environment.mock_activity(promised, lambda: cast(Any, 5)):
+                run = await environment.start(relying)
+                return await run.result()
+
+    assert asyncio.run(main()) == f"result of {promised.name}: expected str, got int"
