@@ -28,7 +28,7 @@ class ConfiguredActivity(Generic[P, R]):
         self._activity = activity
         self._options = options
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R]:
         execution = current()
         if execution is None:
             return self._activity(*args, **kwargs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
-from typing import Any, Final, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast, overload
 
 from continuum.effects import require
 from continuum.engine.execution import Execution
@@ -14,6 +14,7 @@ from continuum.journal.codec import decoder_for, encode
 from continuum.names import check_name
 
 T = TypeVar("T")
+D = TypeVar("D")
 
 
 class _Missing:
@@ -47,7 +48,13 @@ class Signal(Generic[T]):
         """Read a stored value; `DurableTermError` when it does not fit the signal's type."""
         return cast(T, self._decode(data))
 
-    async def wait(self, timeout: float | timedelta | None = None, default: T | _Missing = MISSING) -> T:
+    @overload
+    async def wait(self, timeout: float | timedelta | None = None) -> T: ...
+    @overload
+    async def wait(self, timeout: float | timedelta | None, default: D) -> T | D: ...
+    @overload
+    async def wait(self, timeout: float | timedelta | None = None, *, default: D) -> T | D: ...
+    async def wait(self, timeout: float | timedelta | None = None, default: D | _Missing = MISSING) -> T | D:
         """Return the next value, waiting at most `timeout`.
 
         Out of time it returns `default`, or raises `TimeoutError` when there is none; a

@@ -1,14 +1,16 @@
 # mypy: ignore-errors
-"""Eight mistakes that a type checker is to find, each on a line that says so; the last function makes none.
+"""Eight mistakes that a type checker is to find, each on a line that says so; three functions make none.
 
 The first line keeps the linter of this repository quiet; the checkers do not get to see it.
 """
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from typing import Any, assert_type
 
-from continuum import Client, Signal, activity, saga, workflow
+from continuum import Client, Signal, activity, saga, wait_signal, workflow
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,11 @@ review = Signal("typing.review", str)
 @activity(name="typing.charge")
 async def charge(order: Order, *, note: str = "") -> str:
     return f"payment of {order.cents} {note}"
+
+
+@activity(name="typing.count")
+def count(order: Order) -> int:
+    return order.cents
 
 
 @activity(name="typing.refund")
@@ -65,6 +72,23 @@ async def wrong_result_type(order: Order) -> int:
 
 async def wrong_continue_as_new_argument() -> None:
     process.continue_as_new("order-1")  # WRONG
+
+
+async def calls_side_by_side_keep_their_types(order: Order) -> None:
+    payment, cents = await asyncio.gather(charge(order), count(order))
+    assert_type(payment, str)
+    assert_type(cents, int)
+    async with asyncio.TaskGroup() as group:
+        configured = group.create_task(charge.options(timeout=5)(order))
+        child = group.create_task(process(order))
+    assert_type((configured.result(), child.result()), tuple[str, str])
+
+
+async def what_is_waited_for_may_have_a_default_of_another_type() -> None:
+    assert_type(await review.wait(), str)
+    assert_type(await review.wait(timeout=1, default=None), str | None)
+    assert_type(await review.wait(1, 0), str | int)
+    assert_type(await wait_signal("anything", default=None), Any)
 
 
 async def no_mistake(client: Client, order: Order) -> str:
