@@ -71,6 +71,8 @@ def run_node(config: NodeConfig) -> int:
 
     signal.signal(signal.SIGTERM, asked_to_stop)
     signal.signal(signal.SIGINT, asked_to_stop)
+    if not config.modules:
+        log.warning("serves no workflow: name modules, e.g. `continuum run-node orders`")
     try:
         with started_node(config) as node:
             started.set()

@@ -23,8 +23,8 @@ def children(**options: Unpack[InstanceOptions]) -> list[ChildSpec]:
     `name` is how `connect(name=...)` finds it in this process. `dsn` and `schema` say where its
     journal is: without a DSN in CONTINUUM_DSN, else in this user's embedded Postgres;
     ``journal="memory"`` keeps it in this process, for as long as the returned specs live.
-    `workflows` are what it executes, `activities` what it runs (all that are defined, if None),
-    `queues` how many tasks of a queue run at once here.
+    `workflows` are what it executes, with those that their code names, like children; `activities`
+    what it runs (all that are defined, if None), `queues` how many tasks of a queue run at once here.
 
     Every other option names a child: True, a dict of its options, or False to leave it out.
     Without `dispatcher` it executes no runs, without `activity_dispatcher` no tasks of queues,

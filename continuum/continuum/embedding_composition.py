@@ -24,6 +24,7 @@ from continuum.journal.port import Journal
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.database import checked_dsn
 from continuum.journal.postgres.statements import statements_for
+from continuum.named_workflows import with_named
 from continuum_actors import limits
 from continuum_actors.backoff import until_available
 from continuum_actors.embedded_node import EmbeddedNode, Embedding, Remains
@@ -36,7 +37,8 @@ log = logging.getLogger("continuum.node")
 
 def instance_children(options: Checked) -> list[ChildSpec]:
     """Return the one child that an instance is; a supervisor restarts it, an operator's drain ends it."""
-    code = Code(options.workflows, options.activities)
+    code = Code(with_named(options.workflows), options.activities)
+    _tell_of_idle(options)
     settings = _settings(options)
     if options.memory:
         opening = _in_memory(options.name, MemoryJournal())
@@ -86,6 +88,15 @@ def _settings(options: Checked) -> Settings:
 def _lives_of(machine: str) -> Callable[[str], bool]:
     """Return what tells the names of nodes of this instance on this machine."""
     return lambda node: node.startswith(machine) and node.removeprefix(machine).isdigit()
+
+
+def _tell_of_idle(options: Checked) -> None:
+    """Say that no run would ever go on here, unless this is meant: it serves queues, or claims no runs."""
+    meant = options.queues or options.activities or "dispatcher" in options.without
+    if not options.workflows and not meant:
+        log.warning(
+            "instance %s serves no workflow: name some, e.g. children(workflows=[order])", options.name
+        )
 
 
 def _tell_of_isolated(name: str, code: Code) -> None:

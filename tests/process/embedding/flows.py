@@ -67,6 +67,24 @@ async def resting(seconds: float) -> None:
     await continuum.sleep(seconds)
 
 
+@workflow(name="embedding.grandchild")
+async def grandchild(number: int) -> int:
+    """Do what a family is for."""
+    return number + 1
+
+
+@workflow(name="embedding.child")
+async def child(number: int) -> int:
+    """Have it done."""
+    return await grandchild(number)
+
+
+@workflow(name="embedding.mother")
+async def mother(number: int) -> int:
+    """Have it done by others, whom nobody but her code names."""
+    return await child(number)
+
+
 def shipped(number: int, said: str = "yes") -> str:
     """What an order of this number returns."""
     return f"{said}: shipped for payment {number}"

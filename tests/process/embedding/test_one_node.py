@@ -46,6 +46,15 @@ async def test_a_run_with_signals_timers_and_threads_completes(options: Instance
         assert await run.result(DEADLINE_S) == flows.shipped(7)
 
 
+async def test_children_run_where_their_parent_does_though_nobody_listed_them(
+    options: InstanceOptions,
+) -> None:
+    options["workflows"] = [flows.mother]
+    async with Supervisor(continuum.children(**options)), continuum.connect(name="shop") as client:
+        run = await client.start(flows.mother, 1)
+        assert await run.result(DEADLINE_S) == 2
+
+
 async def test_tasks_of_queues_run_in_the_host_application(options: InstanceOptions) -> None:
     async with Supervisor(continuum.children(**options)), continuum.connect(name="shop") as client:
         run = await client.start(flows.packing, "a book")

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,6 +64,24 @@ def test_isolated_activities_on_a_journal_in_memory_are_warned_of(caplog: pytest
     with caplog.at_level(logging.WARNING, "continuum.node"):
         continuum.children(name="shop", journal="memory", workflows=[printing], activities=[press])
     assert "never run: embedding.press" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("options", "warnings"),
+    [
+        ({}, 1),
+        ({"workflows": [printing]}, 0),
+        ({"activities": [press]}, 0),
+        ({"queues": {"packing": 1}}, 0),
+        ({"dispatcher": False}, 0),
+    ],
+)
+def test_an_instance_that_serves_nothing_says_so_unless_that_is_meant(
+    options: dict[str, Any], warnings: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING, "continuum.node"):
+        continuum.children(name="shop", dsn="postgresql://u@h/d", **options)
+    assert caplog.text.count("instance shop serves no workflow") == warnings
 
 
 def test_the_document_runs() -> None:

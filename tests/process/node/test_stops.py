@@ -46,6 +46,15 @@ sys.exit(app.run_node(NodeConfig(**eval(sys.argv[1]))))
 """
 
 
+LAUNCH_ON_ONE_STREAM = """
+import sys
+from continuum.app import run_node
+from continuum.config import NodeConfig
+sys.stderr = sys.stdout
+sys.exit(run_node(NodeConfig(**eval(sys.argv[1]))))
+"""
+
+
 async def test_hosts_that_drain_out_of_time_leave_all_free_and_take_up_nothing(
     dsn: str, schema: str, tmp_path: Path
 ) -> None:
@@ -124,6 +133,17 @@ async def test_a_node_that_is_stopped_before_it_is_ready_says_so_in_one_line(
         assert node.launcher.stdout is not None
         assert node.launcher.stdout.read() == "stopped before the node was ready\n"
         eventually(lambda: not node.left(), f"left behind: {node.left()}")
+
+
+async def test_a_node_without_modules_warns_and_is_ready_all_the_same(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        node = at.launch("idle", modules=[], script=LAUNCH_ON_ONE_STREAM)
+        assert node.launcher.stdout is not None
+        warning, ready = node.launcher.stdout.readline(), node.launcher.stdout.readline()
+        node.note_processes()
+        assert "serves no workflow: name modules, e.g. `continuum run-node orders`" in warning
+        assert ready.startswith("ready ")
+        assert node.terminate() == 0
 
 
 async def test_a_name_that_a_living_node_has_is_refused(dsn: str, schema: str) -> None:
