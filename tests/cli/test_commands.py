@@ -17,7 +17,7 @@ import pytest
 from continuum import Signal, connect
 from continuum.cli.values import address, to_json
 from continuum.engine.ids import NodeId
-from continuum.journal.facts import NodeFacts
+from continuum.journal.facts import NodeFacts, RunState, Transition
 from continuum.journal.postgres import PostgresJournal
 from tests.cli.commands import CommandLine
 from tests.unit.client.working import Ending, greeting
@@ -84,7 +84,16 @@ def test_result_of_a_failed_run_is_one_line_and_one(cli: CommandLine) -> None:
 def test_result_out_of_time_is_one(cli: CommandLine) -> None:
     outcome = cli("result", started(cli), "--timeout", "0")
     assert outcome.code == 1
-    assert "has not ended within 0 s" in outcome.err
+    assert "has not ended within 0 s; it waits for a node that has loaded greeting, ask" in outcome.err
+
+
+def test_result_of_a_blocked_run_says_at_once_that_it_is(cli: CommandLine) -> None:
+    run_id = started(cli)
+    blocked = Transition(RunState.BLOCKED, reason="poison: it dies")
+    on_journal(cli, lambda journal: Ending(journal).write(run_id, blocked))
+    outcome = cli("result", run_id, "--timeout", "0")
+    said = f"continuum: run {run_id} is blocked and waits for an operator: poison: it dies\n"
+    assert (outcome.code, outcome.err) == (1, said)
 
 
 def test_a_forced_cancel_shows_in_the_result(cli: CommandLine) -> None:
@@ -132,7 +141,8 @@ def test_what_a_run_published_is_read_without_any_node(cli: CommandLine) -> None
     assert cli("runs", "read", run_id, "progress").json == {"done": 3}
     assert cli("runs", "read", run_id, "progress", "--json").out == '{"done": 3}\n'
     missing = cli("runs", "read", run_id, "other")
-    assert (missing.code, missing.out, missing.err.count("\n")) == (1, "", 1)
+    said = f"continuum: run {run_id} has published no 'other'\n"
+    assert (missing.code, missing.out, missing.err) == (1, "", said)
 
 
 def test_lineage_is_shown_and_children_are_listed(cli: CommandLine) -> None:

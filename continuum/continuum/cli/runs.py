@@ -13,6 +13,7 @@ from continuum.cli.printing import print_table
 from continuum.cli.values import named_json, to_json
 from continuum.client import Run
 from continuum.client.limits import PAGE_ENTRIES
+from continuum.errors import NotPublished
 
 STATES = ("running", "suspended", "blocked", "completed", "failed", "cancelled")
 
@@ -114,7 +115,10 @@ def history(run: str, as_json: bool, dsn: str | None, schema: str) -> None:
 @database_options
 def read(run: str, name: str, as_json: bool, dsn: str | None, schema: str) -> None:
     """Print the latest value that RUN, or one that continues it, published under NAME, as JSON."""
-    value = ask(Target(dsn, schema), lambda client: client.read(run, name))
+    try:
+        value = ask(Target(dsn, schema), lambda client: client.read(run, name))
+    except NotPublished as error:
+        raise click.ClickException(f"run {error.run_id} has published no {error.name!r}") from error
     click.echo(to_json(value, indent=None if as_json else 2))
 
 

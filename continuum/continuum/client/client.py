@@ -26,7 +26,7 @@ from continuum.client.patience import once_more
 from continuum.client.publications import Publications
 from continuum.client.querying import Condition, question_of
 from continuum.client.run_ids import RANDOM_BYTES, new_run_id
-from continuum.client.runs import Page, Run, outcome_of, run_of
+from continuum.client.runs import Page, Run, not_ended, outcome_of, run_of
 from continuum.client.start_options import (
     Startable,
     StartableWithNone,
@@ -216,9 +216,9 @@ class Client(Publications):
                     row = await self._completions.wait(run_id)
             except TimeoutError:
                 assert timeout is not None, "without a timeout nothing times out"
-                raise TimeoutError(
-                    f"run {run_id} has not ended within {seconds(timeout):g} s; it goes on, ask again later"
-                ) from None
+                row = await self._looking.latest(run_id)
+                if row is None or not row.state.terminal:
+                    raise TimeoutError(not_ended(run_id, seconds(timeout), row)) from None
         return outcome_of(row, decode if workflow is None else workflow.decode_result)
 
     async def get_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run:

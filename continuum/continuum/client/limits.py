@@ -24,6 +24,8 @@ FIRST_POLL_SECONDS = 1.0
 # competes with the run. One that ended before anybody waited is found by this look.
 FIRST_LOOK_SECONDS = 0.02
 LAST_POLL_SECONDS = 5.0
+# Who waited in vain is told why if the journal says so at once; he did not ask to wait longer.
+LAST_LOOK_SECONDS = 1.0
 POLL_GROWTH = 1.5
 # How many runs one poll asks for; their ids go as one array.
 POLL_IDS = 1_000

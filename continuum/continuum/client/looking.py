@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from continuum.client.checking import run_id_of
-from continuum.client.limits import READS_AT_ONCE
+from continuum.client.limits import LAST_LOOK_SECONDS, READS_AT_ONCE
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace, checked_namespace, guarded
 from continuum.client.patience import once_more
 from continuum.engine.ids import RunId
+from continuum.errors import JournalUnavailable
 from continuum.journal.facts import Query, RunRow
 from continuum.journal.port import Journal
 
@@ -49,6 +50,14 @@ class Looking:
             # Two runs that began in the same moment have no order: go on step by step.
             row = latest if latest is not None and latest.id != row.id else await self.row(row.continued_to)
         return row
+
+    async def latest(self, run_id: RunId) -> RunRow | None:
+        """Return the last row of a run's chain for a message, None if the journal does not answer soon."""
+        try:
+            async with asyncio.timeout(LAST_LOOK_SECONDS):
+                return await self.tip(await self.row(run_id))
+        except (JournalUnavailable, TimeoutError):
+            return None
 
 
 async def latest_of_chain(journal: Journal, row: RunRow) -> RunRow | None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from continuum.client.readable import at, readable, readable_call
+from continuum.engine.ids import RunId
 from continuum.errors import RunCancelled, RunFailed
 from continuum.journal.event_codec import CorruptBody, unpack_body
 from continuum.journal.facts import RunRow, RunState
@@ -112,6 +113,14 @@ def outcome_of(row: RunRow, decode_result: Callable[[bytes], Any]) -> Any:
             raise RunCancelled(row.id, row.reason)
         case state:
             raise AssertionError(f"run {row.id} is {state.name.lower()} and has no outcome")
+
+
+def not_ended(run_id: RunId, waited: float, row: RunRow | None) -> str:
+    """Say what a run is about that had not ended after some seconds; its row, if it could be read."""
+    reason = None if row is None else _reason(row)
+    if row is not None and row.state is RunState.BLOCKED:
+        return f"run {row.id} is blocked and waits for an operator: {reason}"
+    return f"run {run_id} has not ended within {waited:g} s; it {reason or 'goes on'}, ask again later"
 
 
 def _reason(row: RunRow) -> str | None:
