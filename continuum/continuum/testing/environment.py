@@ -19,7 +19,7 @@ from continuum.client import Client
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.engine.ids import RunId
 from continuum.errors import RunNotFound
-from continuum.journal.facts import RunRow, RunState
+from continuum.journal.facts import Query, RunRow, RunState
 from continuum.journal.memory import MemoryJournal
 from continuum.testing.engine import Engine
 from continuum.testing.histories import History, taken_from
@@ -29,7 +29,7 @@ from continuum.testing.paranoid_default import paranoid_by_default
 from continuum.testing.replaying import replay
 from continuum.testing.substitutes import MockedActivity, Mocks, mocked
 from continuum.testing.virtual_clock import BEGINNING, VirtualClock, microseconds_in
-from continuum.testing.waiting import StillWaiting, still_waiting
+from continuum.testing.waiting import StillWaiting, still_waiting, with_blocked
 from continuum.workflow import Workflow
 
 P = ParamSpec("P")
@@ -37,6 +37,8 @@ R = TypeVar("R")
 
 # Activities may ask the world; one that takes longer than this is left running.
 PATIENCE_SECONDS = 10.0
+# A message names as many; no more can be read.
+BLOCKED_CHILDREN = 100
 
 
 class Environment(Client):
@@ -211,7 +213,9 @@ class Environment(Client):
         history = await taken_from(self._memory, row.id)
         assert history is not None, "its row was there a moment ago"
         replayed = replay(self._loaded.code.workflow_for(name, row.version), history)
-        return still_waiting(run_id, name, replayed.waits_for, passed)
+        where = [("parent", "eq", row.id), ("state", "eq", RunState.BLOCKED)]
+        blocked = await self._memory.query(Query(None, where, ("id", False), BLOCKED_CHILDREN, None))
+        return still_waiting(run_id, name, with_blocked(replayed.waits_for, blocked), passed)
 
     def _check(self) -> None:
         """Raise what paranoia has found, once."""

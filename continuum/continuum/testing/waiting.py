@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from continuum.client.readable import at
 from continuum.engine.execution import Execution
+from continuum.engine.ids import RunId
+from continuum.journal.facts import RunRow
 from continuum.testing.histories import History
 
 
@@ -24,6 +27,20 @@ def waits_of(execution: Execution, history: History) -> tuple[str, ...]:
         waits.append(f"a timer due at {_time(due)} ({where})")
     waits += [f"child {child.workflow} {child.run_id}" for child in (execution.children or {}).values()]
     return tuple(waits)
+
+
+def with_blocked(waits_for: tuple[str, ...], blocked: Sequence[RunRow]) -> tuple[str, ...]:
+    """Say beside each child that is waited for why it is blocked, if it is; it may have continued as new."""
+    reasons = {row.root or row.id: row.reason for row in blocked} | {row.id: row.reason for row in blocked}
+    return tuple(
+        f"{wait}, which is blocked: {reasons[child]}" if (child := _child_in(wait)) in reasons else wait
+        for wait in waits_for
+    )
+
+
+def _child_in(wait: str) -> RunId | None:
+    kind, _, last = wait.rpartition(" ")
+    return RunId(last) if kind.startswith("child ") else None
 
 
 def _time(microseconds: int) -> str:

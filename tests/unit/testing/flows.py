@@ -99,6 +99,19 @@ async def parent(order: str) -> str:
     return "child: " + await order_flow(order)
 
 
+@workflow(name="testing_busy")
+async def busy_flow() -> None:
+    """Keep busy without any effect."""
+    while True:
+        await asyncio.sleep(0)
+
+
+@workflow(name="testing_waiting_parent")
+async def waiting_parent() -> None:
+    """Wait for a child that cannot go on."""
+    await busy_flow()
+
+
 @workflow(name="testing_countdown")
 async def countdown(left: int) -> str:
     """Go on as a new run, an hour each, until nothing is left."""

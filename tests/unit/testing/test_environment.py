@@ -256,6 +256,21 @@ def test_children_run_too() -> None:
     asyncio.run(main())
 
 
+def test_a_child_that_is_blocked_is_named_with_why() -> None:
+    async def main() -> None:
+        async with env() as environment:
+            run = await environment.start(flows.waiting_parent)
+            with pytest.raises(StillWaiting) as waiting:
+                await run.result()
+            (child,) = (await environment.query([("parent_run_id", "eq", run.id)])).entries
+            (said,) = waiting.value.waits_for
+            assert child.state == "blocked"
+            assert said == f"child {child.workflow} {child.id}, which is blocked: {child.reason}"
+            assert said in str(waiting.value)
+
+    asyncio.run(main())
+
+
 def test_the_result_of_a_run_that_continued_is_that_of_its_last() -> None:
     """C17"""
 
