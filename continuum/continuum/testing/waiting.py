@@ -38,9 +38,10 @@ def with_blocked(waits_for: tuple[str, ...], blocked: Sequence[RunRow]) -> tuple
     )
 
 
-def _child_in(wait: str) -> RunId | None:
+def _child_in(wait: str) -> RunId:
+    """Return the child that is waited for; the id of no run when it is something else."""
     kind, _, last = wait.rpartition(" ")
-    return RunId(last) if kind.startswith("child ") else None
+    return RunId(last if kind.startswith("child ") else "")
 
 
 def _time(microseconds: int) -> str:
