@@ -49,7 +49,6 @@ class World:
         self.code = FIRST
         # How many moments, before and after a write, until the tree dies.
         self.fuse: int | None = None
-        self.deaths = 0
         self.leases_lost = 0
         self._chance = random.Random(seed)
         self._tree: Tree | None = None
@@ -114,7 +113,6 @@ class World:
     async def lose_the_lease(self) -> None:
         """Have others believe that the tree is dead; it goes on until it hears that it owns nothing."""
         tree = await self._alive()
-        self.deaths += 1
         self.leases_lost += 1
         await self.stored.retire_worker(tree.host.worker.id, executing=None, poison_after=MOST_RUNS)
 
@@ -197,7 +195,6 @@ class World:
     def _died(self) -> None:
         assert self._tree is not None
         self.fuse = None
-        self.deaths += 1
         self._tree.killed = True
         self._dying = asyncio.get_running_loop().create_task(self._replace())
 
