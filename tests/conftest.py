@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from continuum_supervision.process_directory import remove_dead_directories
 from tests.postgres_server import migrated_schema, session_server, unused_schema
+
+# How long an example takes says something about the machine, and nothing about the code.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# For who must not be surprised: the same examples each time.
+settings.register_profile("repeatable", settings.get_profile("suite"), derandomize=True)
+settings.load_profile("suite")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -230,7 +230,6 @@ def check(make: Make, examples: int, steps: int) -> None:
     budget = settings(
         max_examples=examples,
         stateful_step_count=steps,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(machine, settings=budget)

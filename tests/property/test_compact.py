@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from continuum.engine.compact import CompactHistory
@@ -16,7 +16,7 @@ from tests.property.test_workflows import live
 from tests.property.workflow_programs import Node, programs, workflow_of
 from tests.unit.engine.driver import STARTED_AT, Program, new_execution, told
 
-replays = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+replays = settings(max_examples=150)
 parts = st.lists(st.floats(0, 1), min_size=1, max_size=4)
 
 

@@ -236,9 +236,7 @@ def _snapshots_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_whatever_happens_runs_come_to_what_the_model_says() -> None:
     run_state_machine_as_test(
         Composed,
-        settings=settings(
-            deadline=None, max_examples=150, stateful_step_count=30, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=150, stateful_step_count=30, suppress_health_check=list(HealthCheck)),
     )
 
 
@@ -271,7 +269,6 @@ def test_whatever_happens_runs_come_to_what_the_model_says_on_postgres(
     run_state_machine_as_test(
         ComposedOnPostgres,
         settings=settings(
-            deadline=None,
             max_examples=25,
             stateful_step_count=15,
             suppress_health_check=list(HealthCheck),

@@ -17,7 +17,7 @@ from tests.property.workflow_programs import act, undo
 from tests.unit.engine.driver import Driver, replay
 
 Program = Callable[[], Coroutine[Any, Any, Any]]
-replays = settings(deadline=None, max_examples=60)
+replays = settings(max_examples=60)
 names_asked = st.lists(st.sampled_from("abc"), min_size=1, max_size=8)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import continuum
@@ -61,7 +61,6 @@ def assert_replays(program: Program, history: list[Event], outcome: Outcome | No
         assert execution.take_log() == []
 
 
-@settings(deadline=None)
 @given(steps)
 def test_steps_are_journaled_in_order_and_replay(kinds: list[str]) -> None:
     """PRP1, PRP3, PRP4"""
@@ -101,7 +100,6 @@ def drifts(program: Program, history: list[Event]) -> bool:
     return isinstance(outcome, Blocked) and (execution.misfit or isinstance(execution.outcome, Blocked))
 
 
-@settings(deadline=None)
 @given(values, values)
 def test_a_child_is_told_by_its_input(value: Any, other: Any) -> None:
     """PRP6"""
@@ -127,7 +125,6 @@ def test_a_child_is_told_by_its_workflow(number: int) -> None:
     assert drifts(calling(other=True), driver.history)
 
 
-@settings(deadline=None)
 @given(values, values)
 def test_a_successor_is_told_by_its_input(value: Any, other: Any) -> None:
     """PRP7"""

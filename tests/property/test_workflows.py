@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from continuum.engine.events import Event, EventType
@@ -20,7 +20,7 @@ from tests.property.workflow_programs import (
 )
 from tests.unit.engine.driver import Driver, call_of, resume_exactly, told
 
-lives = settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+lives = settings(max_examples=150)
 seeds = st.integers(0, 2**16)
 cuts = st.lists(st.floats(0, 1), min_size=1, max_size=4)
 

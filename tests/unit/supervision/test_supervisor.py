@@ -491,7 +491,7 @@ def test_a_registry_can_stand_in_a_tree_and_be_found() -> None:
     run(main())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     kinds=st.lists(st.sampled_from(Restart), min_size=1, max_size=5),
     strategy=st.sampled_from(Strategy),
