@@ -97,4 +97,5 @@ def version_row(workflow: Workflow[..., object]) -> VersionRow:
         workflow.fn.__module__,
         declared(workflow.signals),
         pinned_source(workflow) if workflow.on_change == "pin" else None,
+        retention=workflow.retention,
     )

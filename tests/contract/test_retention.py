@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from continuum.journal.port import ClaimedRun, Journal, Loaded, Posted, Refusal, RunState, Worker
+from continuum.journal.port import (
+    ClaimedRun,
+    InboxKind,
+    Journal,
+    Loaded,
+    Post,
+    Posted,
+    Refusal,
+    RunState,
+    VersionRow,
+    Worker,
+)
 from tests.contract.builders import (
     begin,
     claim,
@@ -17,7 +28,13 @@ from tests.contract.builders import (
     worker_of,
     write,
 )
-from tests.contract.families import finish, go_on, parent_and_child
+from tests.contract.families import block, finish, go_on, parent_and_child
+
+
+async def note(journal: Journal, version: str, retention: float | None, label: str = "1") -> None:
+    """Note a version of the workflow that says how long its runs are kept."""
+    noted = VersionRow("orders", version, label, "shop", None, None, retention=retention)
+    await journal.register_versions([noted])
 
 
 async def gone(journal: Journal, *runs: ClaimedRun) -> None:
@@ -155,3 +172,56 @@ async def test_more_runs_than_one_sweep_removes_go_with_the_next(journal: Journa
 
     await gone(journal, *runs[::50])
     await gone(journal, *runs)
+
+
+async def test_a_family_that_was_ended_by_force_is_kept_as_long_as_its_code_says(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    await note(journal, "v1", 0.0)
+    parent, child = await parent_and_child(journal, worker)
+
+    await journal.force_cancel(parent.id)
+
+    await gone(journal, parent, child)
+
+
+async def test_a_blocked_run_that_was_cancelled_is_kept_as_long_as_its_code_says(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    await note(journal, "v1", 0.0)
+    run = await owned_run(journal, worker)
+    await block(journal, worker, run)
+
+    await journal.post([Post(run.id, InboxKind.CANCEL, "", (), "cancel")])
+
+    await gone(journal, run)
+
+
+async def test_a_run_that_nobody_began_is_kept_as_long_as_the_latest_code_says(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    await note(journal, "v1", 3600.0)
+    await note(journal, "v2", 0.0, label="2")
+    begun, waiting = await owned_run(journal, worker), await begin(journal)
+
+    await journal.force_cancel(begun.id)
+    await journal.force_cancel(waiting)
+
+    async def removed() -> bool:
+        await journal.sweep()
+        return await journal.get_run(waiting) is None
+
+    await until(removed)
+    assert await journal.get_run(begun.id) is not None
+
+
+async def test_a_run_ended_by_force_stays_where_its_code_says_nothing_any_more(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    await note(journal, "v1", 0.0)
+    await note(journal, "v1", None)
+    assert [row.retention for row in await journal.versions()] == [None]
+    run = await owned_run(journal, worker)
+    other = await owned_run(journal, worker)
+
+    await journal.force_cancel(run.id)
+    await finish(journal, worker, other, retention=0.0)
+    await gone(journal, other)
+
+    assert await journal.get_run(run.id) is not None

@@ -71,7 +71,8 @@ class VersionRow(NamedTuple):
 
     `version` is the hash of the content, `label` the number its author gave it. `signals`
     is what each declared signal takes (see `journal.contracts`), None when none is declared.
-    `source` is what a pinned version needs to be loaded again, None for others.
+    `source` is what a pinned version needs to be loaded again, None for others. `retention` is how
+    many seconds a run is kept that something else than its code ends, None for ever.
     """
 
     workflow: str
@@ -82,6 +83,7 @@ class VersionRow(NamedTuple):
     source: bytes | None
     registered_at: int = 0
     open_runs: int = 0
+    retention: float | None = None
 
 
 class Cell(NamedTuple):

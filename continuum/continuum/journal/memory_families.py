@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from continuum.engine.ids import RunId
 from continuum.journal.event_codec import CorruptBody, unpack_body
-from continuum.journal.memory_tables import MemoryTables, StoredRun
+from continuum.journal.memory_tables import MICROSECONDS, MemoryTables, StoredRun
 from continuum.journal.port import (
     ClosePolicy,
     InboxKind,
@@ -74,6 +74,9 @@ class MemoryFamilies(MemoryTables):
         run.reason = reason
         run.due_at = None
         run.updated_at = run.completed_at = self.now()
+        code = self._code_of(run)
+        if code is not None and code.retention is not None:
+            run.retain_until = run.updated_at + round(code.retention * MICROSECONDS)
         self._hints.tell(Topic.DONE, [run.start.id])
 
     def _conclude(self, ended: Iterable[StoredRun]) -> None:

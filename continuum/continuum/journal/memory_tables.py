@@ -191,6 +191,16 @@ class MemoryTables:
         run = self._runs.get(run_id)
         return run if run is None or run.continued_to is None else self._runs[self._chains[run.chain][-1]]
 
+    def _code_of(self, run: StoredRun) -> VersionRow | None:
+        """Return what was noted of a run's version; while it has none, of the latest of its workflow."""
+        noted = [
+            row
+            for row in self._versions.values()
+            if row.workflow == run.start.workflow and run.version in (None, row.version)
+        ]
+        # Of the labels that one node noted together, the largest number is current.
+        return max(noted, key=lambda row: (row.registered_at, len(row.label), row.label), default=None)
+
     def _offer(self, run: StoredRun) -> None:
         """Let claims find a run that has become free."""
         now = self.now()

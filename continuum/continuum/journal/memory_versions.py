@@ -67,16 +67,8 @@ class MemoryVersions(MemoryTables):
     async def signals_of(self, run_id: RunId) -> Mapping[str, Any] | None:
         """Return what the version of a run (of its chain's tip) declares its signals to take."""
         run = self._tip(run_id)
-        if run is None:
-            return None
-        noted = [
-            row
-            for row in self._versions.values()
-            if row.workflow == run.start.workflow and run.version in (None, row.version)
-        ]
-        # Of the labels that one node noted together, the largest number is current.
-        latest = max(noted, key=lambda row: (row.registered_at, len(row.label), row.label), default=None)
-        return None if latest is None else latest.signals
+        code = None if run is None else self._code_of(run)
+        return None if code is None else code.signals
 
     async def read_cells(self, run_id: RunId, names: Sequence[str]) -> dict[str, Cell]:
         """Return the latest values the run's chain has published under these names."""

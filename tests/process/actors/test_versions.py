@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -267,6 +268,17 @@ async def test_vrd1_a_node_notes_what_it_has_loaded(deploy: Deploy, dsn: str, sc
         assert {(row.workflow, row.version, row.label) for row in rows} == {
             (flow.name, flow.version_hash, flow.version) for flow in flows
         }
+
+
+async def test_a_run_that_is_ended_by_force_is_kept_as_long_as_its_workflow_says(
+    deploy: Deploy, dsn: str, schema: str
+) -> None:
+    flow = deploy(f"import datetime\n{FIRST}", retention=timedelta(0))
+    async with stage(dsn, schema) as on:
+        run = await parked_under(on, flow)
+        await run.cancel(force=True)
+        await on.journal.sweep()
+        assert await on.journal.get_run(RunId(run.id)) is None
 
 
 async def test_vrg5_a_version_registry_that_dies_is_restarted_and_disturbs_nobody(

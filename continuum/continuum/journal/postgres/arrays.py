@@ -136,9 +136,13 @@ def booleans(values: Sequence[bool]) -> Booleans:
     )
 
 
-def doubles(values: Sequence[float]) -> Doubles:
+def doubles(values: Sequence[float | None]) -> Doubles:
     """Pack floats."""
-    return Doubles(len(values), [b"\x00\x00\x00\x08" + struct.pack(">d", value) for value in values])
+    return Doubles(
+        len(values),
+        [_NULL if value is None else b"\x00\x00\x00\x08" + struct.pack(">d", value) for value in values],
+        nulls=True,
+    )
 
 
 def timestamps(values: Sequence[int | None]) -> Timestamps:

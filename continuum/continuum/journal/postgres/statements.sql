@@ -228,11 +228,12 @@ UPDATE {schema}.runs SET attributes = attributes || %s::jsonb, updated_at = cloc
 WHERE id = {schema}.tip(%s) AND continued_to IS NULL
 
 -- name: register_versions
-INSERT INTO {schema}.versions AS v (workflow, version, label, module, signals, source, registered_at)
-SELECT n.workflow, n.version, n.label, n.module, n.signals::jsonb, n.source, now()
-FROM unnest(%s, %s, %s, %s, %s, %s) AS n (workflow, version, label, module, signals, source)
+INSERT INTO {schema}.versions AS v (workflow, version, label, module, signals, source, retention, registered_at)
+SELECT n.workflow, n.version, n.label, n.module, n.signals::jsonb, n.source, n.retention, now()
+FROM unnest(%s, %s, %s, %s, %s, %s, %s) AS n (workflow, version, label, module, signals, source, retention)
 ON CONFLICT (workflow, version) DO UPDATE SET label = excluded.label, module = excluded.module,
-    signals = excluded.signals, source = coalesce(v.source, excluded.source), registered_at = excluded.registered_at
+    signals = excluded.signals, source = coalesce(v.source, excluded.source), retention = excluded.retention,
+    registered_at = excluded.registered_at
 
 -- name: versions
 WITH open AS (
@@ -247,7 +248,8 @@ WITH open AS (
     ) o WHERE o.version IS NOT NULL GROUP BY o.workflow, o.version
 )
 SELECT workflow, version, coalesce(v.label, ''), coalesce(v.module, ''), v.signals,
-       coalesce((extract(epoch FROM v.registered_at) * 1000000)::bigint, 0), coalesce(o.runs, 0)
+       coalesce((extract(epoch FROM v.registered_at) * 1000000)::bigint, 0), coalesce(o.runs, 0),
+       v.retention
 FROM {schema}.versions v FULL JOIN open o USING (workflow, version)
 ORDER BY workflow, v.registered_at NULLS FIRST, version
 

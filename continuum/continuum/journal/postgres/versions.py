@@ -32,13 +32,14 @@ class PostgresVersions:
                     [None if row.signals is None else json.dumps(dict(row.signals)) for row in rows]
                 ),
                 arrays.byteas([row.source for row in rows]),
+                arrays.doubles([row.retention for row in rows]),
             ),
         )
 
     async def versions(self) -> list[VersionRow]:
         return [
-            VersionRow(workflow, version, label, module, signals, None, registered_at, open_runs)
-            for workflow, version, label, module, signals, registered_at, open_runs in (
+            VersionRow(workflow, version, label, module, signals, None, registered_at, open_runs, retention)
+            for workflow, version, label, module, signals, registered_at, open_runs, retention in (
                 await self._database.fetch("versions")
             )
         ]
