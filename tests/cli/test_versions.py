@@ -92,7 +92,8 @@ def shop(cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     monkeypatch.syspath_prepend(tmp_path)
     name = f"versions_shop_{next(_numbers)}"
     yield Shop(tmp_path, name, cli)
-    sys.modules.pop(name, None)
+    for loaded in [loaded for loaded in sys.modules if loaded.startswith(name)]:
+        del sys.modules[loaded]
 
 
 def test_list_tells_versions_and_their_open_runs(shop: Shop) -> None:
@@ -137,7 +138,10 @@ def test_check_live_lets_changes_pass_that_do_the_same(shop: Shop) -> None:
     shop.park(shop.deploy(SHOP))
     shop.deploy(REWORDED)
     outcome = shop.cli("versions", "check", "--live", shop.name, "--json")
-    assert (outcome.code, outcome.json) == (0, {"ready": True, "runs": []})
+    assert (outcome.code, outcome.json) == (
+        0,
+        {"ready": True, "runs": [], "elsewhere": {}},
+    )
 
 
 def test_check_live_tells_what_would_drift_where_and_what_to_do(shop: Shop) -> None:
@@ -180,6 +184,33 @@ def test_check_live_tells_of_workflows_that_are_gone(shop: Shop) -> None:
     shop.deploy("")
     (found,) = shop.cli("versions", "check", "--live", shop.name, "--json").json["runs"]
     assert (found["run_id"], found["problem"]) == (run_id, "missing")
+
+
+def test_a_workflow_of_another_application_is_named_and_no_failure(shop: Shop) -> None:
+    shop.park(shop.deploy(SHOP))
+    billing = Shop(shop.folder, f"{shop.name}_billing", shop.cli)
+    billing.deploy(SHOP)
+    for live in ([], ["--live"]):
+        outcome = shop.cli("versions", "check", *live, billing.name)
+        assert outcome.code == 0
+        assert outcome.err == (
+            f"not judged, because no node loaded them from these modules: {shop.flow} (1)\n"
+        )
+    assert shop.cli("versions", "check", "--live", billing.name, "--json").json == {
+        "ready": True,
+        "runs": [],
+        "elsewhere": {shop.flow: 1},
+    }
+    (row,) = shop.cli("versions", "check", billing.name, "--json").json["versions"]
+    assert row["status"] == "elsewhere"
+
+
+def test_a_workflow_that_was_renamed_fails_the_gate(shop: Shop) -> None:
+    run_id = shop.park(shop.deploy(SHOP))
+    shop.deploy(SHOP.replace('name="{name}.order"', 'name="{name}.purchase"'))
+    (found,) = shop.cli("versions", "check", "--live", shop.name, "--json").json["runs"]
+    assert (found["run_id"], found["problem"]) == (run_id, "missing")
+    assert shop.cli("versions", "check", shop.name).code == 1
 
 
 def test_check_live_knows_that_waiting_code_takes_no_others(shop: Shop) -> None:

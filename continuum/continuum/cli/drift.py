@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -13,14 +13,26 @@ from continuum.engine.ids import RunId
 from continuum.errors import RunNotFound
 from continuum.journal.port import Journal
 from continuum.versions.drift import Row, diff, sides_told
-from continuum.versions.gate import Finding, inspect_run
+from continuum.versions.gate import Finding, Judgement, inspect_run
 
 
-def print_findings(found: Sequence[Finding]) -> None:
+def print_judgement(judged: Judgement) -> None:
     """Print what a deploy would leave behind."""
-    if not found:
-        click.echo("every open run would go on")
-        return
+    if judged.findings:
+        _print_findings(judged.findings)
+    else:
+        click.echo(f"every {'other ' if judged.elsewhere else ''}open run would go on")
+    print_elsewhere(judged.elsewhere)
+
+
+def print_elsewhere(runs: Mapping[str, int]) -> None:
+    """Tell whose open runs were not judged: among them may be a workflow that got lost."""
+    if runs:
+        named = ", ".join(f"{workflow} ({count})" for workflow, count in sorted(runs.items()))
+        click.echo(f"not judged, because no node loaded them from these modules: {named}", err=True)
+
+
+def _print_findings(found: Sequence[Finding]) -> None:
     print_table(
         ("run", "workflow", "problem", "event", "journal", "code", "where"),
         [
@@ -39,7 +51,7 @@ def print_findings(found: Sequence[Finding]) -> None:
     # Runs of one kind part in the same place.
     for suggestion in dict.fromkeys(finding.suggestion for finding in found if finding.suggestion):
         click.echo(f"\nsuggested, so that old runs go on:\n\n{suggestion}")
-    click.echo(f"\n{len(found)} open runs would not go on", err=True)
+    click.echo(f"\n{len(found)} open run{'' if len(found) == 1 else 's'} would not go on", err=True)
 
 
 def finding_facts(finding: Finding) -> dict[str, Any]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import click
 
 from continuum.cli.database import Target, ask_journal, database_options, json_option
-from continuum.cli.drift import finding_facts, print_findings
+from continuum.cli.drift import finding_facts, print_elsewhere, print_judgement
 from continuum.cli.printing import print_table
 from continuum.cli.values import to_json
 from continuum.client.readable import at
 from continuum.code import Code, load_code
 from continuum.journal.port import Journal, VersionRow
-from continuum.versions.gate import Finding, findings, loadable
+from continuum.versions.belonging import own_workflows
+from continuum.versions.gate import Judgement, judge, loadable
 
 DONE, NOT_READY = 0, 1
 
@@ -55,17 +57,23 @@ def check(
 
     Without --live each run's very version has to be in MODULE, or kept in the database by
     on_change="pin". With --live it is enough that the code does what the run's history says.
+    Runs of workflows that no node ever loaded from MODULE are another application's: they are
+    only named.
     """
     code = load_code(modules)
     target = Target(dsn, schema)
-    ready = _check_live(target, code, as_json) if live else _check_versions(target, code, as_json)
-    context.exit(DONE if ready else NOT_READY)
+    looked = _check_live if live else _check_versions
+    context.exit(DONE if looked(target, code, modules, as_json) else NOT_READY)
 
 
-def _check_versions(target: Target, code: Code, as_json: bool) -> bool:
+def _check_versions(target: Target, code: Code, modules: Sequence[str], as_json: bool) -> bool:
     async def looking(journal: Journal) -> list[tuple[VersionRow, str]]:
+        rows = await journal.versions()
+        own = own_workflows(code, modules, rows)
         return [
-            (row, await loadable(journal, code, row)) for row in await journal.versions() if row.open_runs
+            (row, await loadable(journal, code, row) if row.workflow in own else "elsewhere")
+            for row in rows
+            if row.open_runs
         ]
 
     found = sorted(ask_journal(target, looking), key=lambda entry: _by_age(entry[0]))
@@ -77,19 +85,25 @@ def _check_versions(target: Target, code: Code, as_json: bool) -> bool:
         ("workflow", "label", "version", "open_runs", "status"),
         [(row.workflow, row.label, row.version, str(row.open_runs), status) for row, status in found],
     )
+    elsewhere: Counter[str] = Counter()
+    for row, status in found:
+        elsewhere[row.workflow] += row.open_runs if status == "elsewhere" else 0
+    print_elsewhere(+elsewhere)
     return ready
 
 
-def _check_live(target: Target, code: Code, as_json: bool) -> bool:
-    async def looking(journal: Journal) -> list[Finding]:
-        return [finding async for finding in findings(journal, code)]
+def _check_live(target: Target, code: Code, modules: Sequence[str], as_json: bool) -> bool:
+    async def looking(journal: Journal) -> Judgement:
+        return await judge(journal, code, modules)
 
-    found = ask_journal(target, looking)
+    judged = ask_journal(target, looking)
+    ready = not judged.findings
     if as_json:
-        click.echo(to_json({"ready": not found, "runs": [finding_facts(finding) for finding in found]}))
+        runs = [finding_facts(finding) for finding in judged.findings]
+        click.echo(to_json({"ready": ready, "runs": runs, "elsewhere": judged.elsewhere}))
     else:
-        print_findings(found)
-    return not found
+        print_judgement(judged)
+    return ready
 
 
 @versions.command()

@@ -5,7 +5,8 @@ Everything is read, nothing written, and memory holds a few histories at a time.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from continuum.engine.events import Event
 from continuum.engine.outcome import Blocked
 from continuum.errors import DurableTermError
 from continuum.journal.port import Journal, Query, RunRow, RunState, VersionRow
+from continuum.versions.belonging import own_workflows
 from continuum.versions.drift import Row, Sides, diff, sides_of
 from continuum.versions.patching import suggestion
 from continuum.versions.places import place_of
@@ -48,6 +50,14 @@ class Finding:
     suggestion: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was found among the open runs, oldest first, and how many of which workflow were not judged."""
+
+    findings: Sequence[Finding]
+    elsewhere: Mapping[str, int]
+
+
 async def loadable(journal: Journal, code: Code, row: VersionRow) -> str:
     """Tell whether a version is "loaded", "pinned" (its source is stored for nodes) or "missing"."""
     if code.knows(row.workflow, row.version):
@@ -55,26 +65,34 @@ async def loadable(journal: Journal, code: Code, row: VersionRow) -> str:
     return "pinned" if await _is_pinned(journal, code, row.workflow, row.version) else "missing"
 
 
-async def findings(journal: Journal, code: Code) -> AsyncIterator[Finding]:
-    """Yield every open run that the code could not go on with, oldest first."""
+async def judge(journal: Journal, code: Code, modules: Sequence[str]) -> Judgement:
+    """Find every open run that code loaded from these modules could not go on with."""
+    own = own_workflows(code, modules, await journal.versions())
+    found: list[Finding] = []
+    elsewhere: Counter[str] = Counter()
+    async for page in _open_runs(journal):
+        elsewhere.update(row.workflow for row in page if row.workflow not in own)
+        ours = [row for row in page if row.workflow in own]
+        for start in range(0, len(ours), HISTORIES):
+            found += await _among(journal, code, ours[start : start + HISTORIES])
+    return Judgement(found, elsewhere)
+
+
+async def _open_runs(journal: Journal) -> AsyncIterator[Sequence[RunRow]]:
     after: tuple[Any, str] | None = None
     while True:
         query = Query(None, [("state", "in", OPEN)], ("started_at", False), PAGE_RUNS, after)
         page = await journal.query(query)
-        for start in range(0, len(page), HISTORIES):
-            async for finding in _among(journal, code, page[start : start + HISTORIES]):
-                yield finding
+        yield page
         if len(page) < PAGE_RUNS:
             return
         after = page[-1].started_at, page[-1].id
 
 
-async def _among(journal: Journal, code: Code, rows: Sequence[RunRow]) -> AsyncIterator[Finding]:
+async def _among(journal: Journal, code: Code, rows: Sequence[RunRow]) -> list[Finding]:
     histories = await journal.load([row.id for row in rows])
-    for row in rows:
-        finding = await inspect_run(journal, code, row, histories[row.id])
-        if finding is not None:
-            yield finding
+    inspected = [await inspect_run(journal, code, row, histories[row.id]) for row in rows]
+    return [finding for finding in inspected if finding is not None]
 
 
 async def inspect_run(journal: Journal, code: Code, row: RunRow, history: Sequence[Event]) -> Finding | None:

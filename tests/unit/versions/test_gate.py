@@ -10,11 +10,12 @@ import pytest
 from continuum import workflow
 from continuum.code import Code
 from continuum.engine.ids import RunId
+from continuum.errors import InvalidOption
 from continuum.journal.facts import NewRun
 from continuum.journal.memory import MemoryJournal
-from continuum.journal.port import Journal
+from continuum.journal.port import Journal, VersionRow
 from continuum.versions import gate
-from continuum.versions.gate import Finding, findings
+from continuum.versions.gate import Judgement, judge
 
 
 @workflow(name="gate.flow")
@@ -23,10 +24,10 @@ async def flow(number: int) -> int:
     return number
 
 
-def on_journal(do: Callable[[Journal], Awaitable[list[Finding]]]) -> list[Finding]:
+def on_journal(do: Callable[[Journal], Awaitable[Judgement]]) -> Judgement:
     """Do something on a new journal."""
 
-    async def doing() -> list[Finding]:
+    async def doing() -> Judgement:
         journal = MemoryJournal()
         await journal.open()
         try:
@@ -41,8 +42,13 @@ def run_id(number: int) -> RunId:
     return RunId(f"00000000-0000-7000-8000-{number:012}")
 
 
-async def found_by(journal: Journal) -> list[Finding]:
-    return [finding async for finding in findings(journal, Code([flow]))]
+async def judged(journal: Journal) -> Judgement:
+    return await judge(journal, Code([flow]), [__name__])
+
+
+async def load(journal: Journal, name: str, module: str) -> None:
+    """Note what a node says when it has loaded a workflow."""
+    await journal.register_versions([VersionRow(name, "1", "1", module, None, None)])
 
 
 def test_every_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,30 +56,61 @@ def test_every_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gate, "HISTORIES", 2)
     ids = [run_id(number) for number in range(8)]
 
-    async def look(journal: Journal) -> list[Finding]:
+    async def look(journal: Journal) -> Judgement:
+        await load(journal, "gate.gone", __name__)
         await journal.start([NewRun(one, "gate.gone", b"") for one in ids])
-        return await found_by(journal)
+        return await judged(journal)
 
-    found = on_journal(look)
+    found = on_journal(look).findings
     assert sorted(finding.run_id for finding in found) == ids
     assert {finding.problem for finding in found} == {"missing"}
 
 
 def test_a_run_that_has_ended_asks_for_nothing() -> None:
-    async def look(journal: Journal) -> list[Finding]:
+    async def look(journal: Journal) -> Judgement:
+        await load(journal, "gate.gone", __name__)
         await journal.start([NewRun(run_id(1), "gate.gone", b"")])
         await journal.force_cancel(run_id(1))
-        return await found_by(journal)
+        return await judged(journal)
 
-    assert on_journal(look) == []
+    assert on_journal(look) == Judgement([], {})
 
 
 def test_input_that_the_code_cannot_read_is_found() -> None:
-    async def look(journal: Journal) -> list[Finding]:
+    async def look(journal: Journal) -> Judgement:
         readable = flow.arguments.encode_call((1,), {})
         await journal.start([NewRun(run_id(1), flow.name, readable), NewRun(run_id(2), flow.name, b"\xc1")])
-        return await found_by(journal)
+        return await judged(journal)
 
-    (finding,) = on_journal(look)
+    (finding,) = on_journal(look).findings
     assert (finding.run_id, finding.problem) == (run_id(2), "drift")
     assert "cannot read its input" in finding.reason
+
+
+def test_workflows_of_another_application_are_counted_and_not_judged() -> None:
+    async def look(journal: Journal) -> Judgement:
+        await load(journal, "invoice", "billing")
+        names = ["invoice", "invoice", "nobody.loaded"]
+        await journal.start([NewRun(run_id(number), name, b"") for number, name in enumerate(names)])
+        return await judged(journal)
+
+    assert on_journal(look) == Judgement([], {"invoice": 2, "nobody.loaded": 1})
+
+
+@pytest.mark.parametrize("module", [__name__, f"{__name__}.inner"])
+def test_a_workflow_that_a_node_once_loaded_from_there_is_missing(module: str) -> None:
+    async def look(journal: Journal) -> Judgement:
+        await load(journal, "gate.renamed", module)
+        await journal.start([NewRun(run_id(1), "gate.renamed", b"")])
+        return await judged(journal)
+
+    (finding,) = on_journal(look).findings
+    assert (finding.run_id, finding.problem) == (run_id(1), "missing")
+
+
+def test_modules_that_never_had_a_workflow_are_no_answer() -> None:
+    async def look(journal: Journal) -> Judgement:
+        return await judge(journal, Code([]), ["shop.text"])
+
+    with pytest.raises(InvalidOption, match=r"no workflow is in shop\.text"):
+        on_journal(look)
