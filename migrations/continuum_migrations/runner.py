@@ -36,6 +36,9 @@ from continuum_migrations.files import Migration, read_migrations
 # The oldest server that the SQL is written for and tested on.
 OLDEST_SERVER = 14
 
+# As many schemas as one line can name.
+SCHEMAS_NAMED = 10
+
 SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
 Connection: TypeAlias = AsyncConnection[Any]
@@ -63,14 +66,24 @@ async def check(connection_or_dsn: Connection | str, schema: str, *, source: Sou
     async with _connected(connection_or_dsn) as connection:
         _require_supported_server(connection)
         applied = await _applied(connection, schema)
-    if applied is None:
-        raise SchemaBehind(f"the database has no schema {schema}; run continuum migrate")
+        if applied is None:
+            raise _missing(schema, await _schemas(connection))
     pending = _pending(known, applied, schema)
     if pending:
         raise SchemaBehind(
             f"schema {schema} is at version {len(applied)} and this code needs {known[-1].version}; "
             "run continuum migrate"
         )
+
+
+def _missing(schema: str, there: Sequence[str]) -> SchemaBehind:
+    create = f"run continuum migrate --schema {schema}"
+    if not there:
+        return SchemaBehind(f"the database has no schema {schema}; {create}")
+    named = ", ".join(there[:SCHEMAS_NAMED]) + (", ..." if len(there) > SCHEMAS_NAMED else "")
+    return SchemaBehind(
+        f"the database has no schema {schema}, but has {named}; name one of these, or to create it {create}"
+    )
 
 
 async def _apply_next(connection: Connection, schema: str, known: Sequence[Migration]) -> int | None:
@@ -116,6 +129,16 @@ async def _applied(connection: Connection, schema: str) -> dict[int, str] | None
             _about("select version, checksum from {schema}.migrations order by version", schema)
         )
         return dict(await cursor.fetchall())
+
+
+async def _schemas(connection: Connection) -> list[str]:
+    """The names of the schemas that have a ledger of ours."""
+    cursor = await connection.execute(
+        "select c.relnamespace::regnamespace::text from pg_class c "
+        "join pg_attribute a on a.attrelid = c.oid and a.attname = 'checksum' "
+        "where c.relname = 'migrations' and c.relkind = 'r' order by 1"
+    )
+    return [name for (name,) in await cursor.fetchall()]
 
 
 def _about(statement: LiteralString, schema: str) -> Composed:

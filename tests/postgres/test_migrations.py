@@ -28,6 +28,7 @@ from continuum_migrations import (
     runner,
 )
 from continuum_migrations.files import read_migrations
+from tests.postgres_server import unused_schema
 
 FIRST = "create table {schema}.first (id int primary key, extra jsonb default '{}');"
 SECOND = "create table {schema}.second (id int); insert into {schema}.second values (1); select 100 % 7;"
@@ -111,6 +112,15 @@ def test_check_of_a_missing_schema_names_the_command(dsn: str, empty_name: str, 
     with pytest.raises(SchemaBehind, match="run continuum migrate"):
         asyncio.run(check(dsn, empty_name, source=source))
     assert rows(dsn, "select to_regnamespace('{schema}')", empty_name) == [(None,)]
+
+
+def test_check_of_a_missing_schema_names_those_that_are_there(
+    dsn: str, empty_name: str, source: Path
+) -> None:
+    with unused_schema(dsn) as there:
+        asyncio.run(migrate(dsn, there, source=source))
+        with pytest.raises(SchemaBehind, match=rf"no schema {empty_name}, but has .*{there}"):
+            asyncio.run(check(dsn, empty_name, source=source))
 
 
 def test_check_of_an_older_schema_names_both_versions(dsn: str, empty_name: str, source: Path) -> None:

@@ -1,18 +1,24 @@
-"""The options that say which database, and the way to it."""
+"""The options that say which database, and the way to it.
+
+A schema is looked for and never created on that way, also on the embedded server: a name
+with a slip in it is an error. `migrate`, `run-node` and `demo` create theirs.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
 
 from continuum.client import Client, connect
-from continuum.client.connecting import database, prepare_schema
+from continuum.client.connecting import database
 from continuum.journal.port import Journal
 from continuum.journal.postgres import PostgresJournal
+from continuum.schema import check_schema
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -41,11 +47,21 @@ def json_option(command: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
 
 
+@asynccontextmanager
+async def connected(target: Target, *, listen: bool = False) -> AsyncIterator[Client]:
+    """Open a client on a schema that is there already."""
+    async with (
+        database(target.dsn) as address,
+        connect(address, schema=target.schema, listen=listen) as client,
+    ):
+        yield client
+
+
 def ask(target: Target, question: Callable[[Client], Awaitable[T]]) -> T:
     """Return the answer that a client gives."""
 
     async def asking() -> T:
-        async with connect(target.dsn, schema=target.schema, listen=False) as client:
+        async with connected(target) as client:
             return await question(client)
 
     return asyncio.run(asking())
@@ -56,7 +72,7 @@ def ask_journal(target: Target, question: Callable[[Journal], Awaitable[T]]) -> 
 
     async def asking() -> T:
         async with database(target.dsn) as address:
-            await prepare_schema(target.dsn, address, target.schema)
+            await check_schema(address, target.schema)
             journal = PostgresJournal(address, schema=target.schema, listen=False)
             await journal.open()
             try:

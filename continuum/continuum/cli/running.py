@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from continuum.cli.database import Target, ask, database_options, json_option
+from continuum.cli.database import Target, ask, connected, database_options, json_option
 from continuum.cli.values import json_value, named_json, to_json
-from continuum.client import Client, RunHandle, connect
+from continuum.client import Client, RunHandle
 from continuum.errors import NotReady, UnknownWorkflow
 
 # A blocked run does not end by itself; whoever waits for it is told within this time.
@@ -90,7 +90,7 @@ def result(run: str, timeout: float | None, as_json: bool, dsn: str | None, sche
     """Wait for RUN to end and print its result as JSON."""
 
     async def awaiting() -> Any:
-        async with connect(dsn, schema=schema) as client:
+        async with connected(Target(dsn, schema), listen=True) as client:
             waiting = asyncio.ensure_future(client.await_run(run, timeout))
             latest = run
             while not (await asyncio.wait([waiting], timeout=BLOCKED_CHECK_SECONDS))[0]:
