@@ -130,3 +130,20 @@ def test_what_is_no_module_is_a_usage_error(check: CommandLine, arguments: list[
     outcome = check("check", *arguments)
     assert outcome.code == 2
     assert told in outcome.err
+
+
+def test_a_node_whose_code_is_refused_tells_each_finding_on_a_line(
+    check: CommandLine, tmp_path: Path
+) -> None:
+    code = CROOKED.replace('raise SystemExit("nothing is executed")\n', "")
+    (tmp_path / "refused_shop.py").write_text(code)
+    outcome = check("run-node", "refused_shop")
+    sys.modules.pop("theirs", None)
+    first, second, summary = outcome.err.splitlines()
+    assert outcome.code == 1
+    assert first.startswith(f"{tmp_path}/refused_shop.py:7:5 CT208 print() ")
+    assert second.startswith(f"{tmp_path}/refused_shop.py:8:12 CT101 datetime.datetime.now() ")
+    assert summary == (
+        "continuum: workflow order does what replay could not repeat; "
+        "`continuum check MODULE` tells all that a module has of these"
+    )

@@ -1,7 +1,8 @@
 """The door of the command line: which commands there are, and how they end.
 
 Exit codes: 0 done, 1 refused or failed, 2 used wrongly. An error is one line on
-stderr; CONTINUUM_TRACEBACK=1 shows where it came from.
+stderr, after a line for each finding when code was refused that replay could not
+repeat; CONTINUUM_TRACEBACK=1 shows where it came from.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from continuum.cli.running import attributes, cancel, result, signal, start
 from continuum.cli.runs import runs
 from continuum.cli.schema import migrate
 from continuum.cli.versions import versions
-from continuum.errors import ContinuumError
+from continuum.errors import ContinuumError, DeterminismError
 
 DONE, FAILED = 0, 1
 # What shells give for a program ended by SIGINT.
@@ -54,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read has gone. What is still buffered must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
+    except DeterminismError as error:
+        return _end(error, _after_findings(error), FAILED)
     except (ContinuumError, TimeoutError) as error:
         return _end(error, str(error), FAILED)
     except Exception as error:  # noqa: BLE001 - the last door: whatever it is, it is told in one line
@@ -66,6 +69,16 @@ def _hint(error: click.ClickException) -> str:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         return f" (see {error.ctx.command_path} --help)"
     return ""
+
+
+def _after_findings(error: DeterminismError) -> str:
+    """Print each place in code that was refused, and return what is left to say."""
+    told, *places = str(error).splitlines()
+    for place in places:
+        click.echo(place.strip(), err=True)
+    if not places:
+        return told
+    return f"{told.rstrip(':')}; `continuum check MODULE` tells all that a module has of these"
 
 
 def _end(error: Exception, text: str, code: int) -> int:
