@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 from continuum.code import load_code
 from continuum.journal.port import Journal, Topic
 from continuum.journal.postgres import PostgresJournal
+from continuum.scanner.findings import DeterminismWarning
 from continuum_actors import limits
 from continuum_actors.backoff import until_available
 from continuum_actors.draining import drain
@@ -21,9 +23,7 @@ from continuum_actors.tree import activity_host_children, host_supervisor, run_h
 from continuum_supervision import ActorRef, ChildSpec
 from continuum_supervision.process import Incoming
 from continuum_supervision.process_context import ProcessContext
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-
+from continuum_supervision.process_log import log_to_stderr
 
 # A live run is a few dozen long-lived objects that are no garbage; scanning them all again and
 # again took a third of a host's time.
@@ -48,8 +48,9 @@ async def activity_host_main(context: ProcessContext) -> None:
 
 
 def set_up_logging(config: ProcessConfig) -> None:
-    """Log to standard error, as the launcher does."""
-    logging.basicConfig(level=config.log_level, format=LOG_FORMAT, force=True)
+    """Log to standard error, as the launcher does, but for what it has said of the code already."""
+    log_to_stderr(config.log_level)
+    warnings.simplefilter("ignore", DeterminismWarning)
     # It tells of every attempt to reconnect; we say once that the database is away, and once that it is back.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 

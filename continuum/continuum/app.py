@@ -27,13 +27,13 @@ from continuum.journal.postgres import PostgresJournal
 from continuum.schema import check_schema, migrate_schema
 from continuum_actors import limits
 from continuum_actors.control_process import DrainRequested
-from continuum_actors.host_process import LOG_FORMAT
 from continuum_actors.node import STOP_SECONDS, node_processes
 from continuum_actors.process_config import ProcessConfig
 from continuum_actors.recovery import is_alive
 from continuum_supervision.cookie import find_cookie
 from continuum_supervision.process import JoinUnanswered, NodeEnded, Report
 from continuum_supervision.process_errors import ProcessSystemError
+from continuum_supervision.process_log import log_to_stderr
 from continuum_supervision.process_system import ProcessSystem
 
 log = logging.getLogger("continuum.node")
@@ -59,7 +59,7 @@ class RunningNode:
 
 def run_node(config: NodeConfig) -> int:
     """Run a node until SIGTERM or SIGINT; return the exit code."""
-    logging.basicConfig(level=logging.WARNING, format=LOG_FORMAT, force=True)
+    log_to_stderr(logging.WARNING)
     stop, started = threading.Event(), threading.Event()
 
     def asked_to_stop(number: int, frame: FrameType | None) -> None:

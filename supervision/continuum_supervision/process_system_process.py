@@ -1,6 +1,7 @@
 """What the system process does once it can import: check, start, wait for an end, clean up."""
 
 import contextlib
+import logging
 import os
 import select
 import shutil
@@ -18,6 +19,7 @@ from continuum_supervision.process_directory import make_node_directory
 from continuum_supervision.process_errors import ProcessSystemError
 from continuum_supervision.process_limits import PARENT_POLL_S
 from continuum_supervision.process_listening import free_port, refuse_unusable_address
+from continuum_supervision.process_log import log_to_stderr
 from continuum_supervision.process_node import Inherited, hand_down
 from continuum_supervision.process_signals import restore_signals
 from continuum_supervision.process_supervisor import BEGIN, ProcessSupervisor
@@ -30,6 +32,8 @@ from continuum_supervision.trusted_pickle import unpickled
 def run_system_process(plan: bytes, control: socket.socket, life: int) -> None:
     """Run a node until it ends or its launcher does; does not return."""
     restore_signals(keep_child_signal=False)
+    # For the supervisor, which is forked from here. Its processes say for themselves how they log.
+    log_to_stderr(logging.WARNING)
     launcher_pid = os.getppid()
     directory = make_node_directory()
     exit_code = 1
