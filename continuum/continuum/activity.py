@@ -18,7 +18,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypeAlias, TypeVar, cast, o
 
 from continuum.activity_calls import CompensatedActivity, ConfiguredActivity, Deferred
 from continuum.engine.call_site import Site
-from continuum.engine.compact_replay import AHEAD, result_ahead
+from continuum.engine.compact_replay import AHEAD, ANSWERED, value_ahead
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 from continuum.engine.loop import current
@@ -110,7 +110,7 @@ class Activity(Generic[P, R]):
         if execution is None:
             return self._directly(args, kwargs)
         frame = sys._getframe(1)
-        return self.perform(execution, (frame.f_code, frame.f_lineno), args, kwargs)
+        return self.perform(execution, (frame.f_code, frame.f_lasti), args, kwargs)
 
     @overload
     def options(
@@ -169,10 +169,12 @@ class Activity(Generic[P, R]):
         type: EventType = EventType.ACTIVITY_SCHEDULED,
     ) -> R:
         """Call through the journal of `execution`."""
-        if execution.compact is not None:
-            value = result_ahead(execution, type, self.name, site)
+        compact = execution.compact
+        if compact is not None and execution.loop.quiet:
+            value = value_ahead(execution, compact, ANSWERED, type, self.name, site)
             if value is not AHEAD:
-                return cast(R, value if value.__class__ in self.kept_results else self.fit_result(value))
+                result: R = value if value.__class__ in self.kept_results else self.fit_result(value)
+                return result
         arguments = self.arguments.encode_call(args, kwargs)
         changes: Options = None
         if options is not None or self.defaults.idempotency_key is not None:

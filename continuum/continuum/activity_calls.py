@@ -33,7 +33,7 @@ class ConfiguredActivity(Generic[P, R]):
         if execution is None:
             return self._activity(*args, **kwargs)
         frame = sys._getframe(1)
-        return self.perform(execution, (frame.f_code, frame.f_lineno), args, kwargs)
+        return self.perform(execution, (frame.f_code, frame.f_lasti), args, kwargs)
 
     @property
     def name(self) -> str:
@@ -90,7 +90,7 @@ class CompensatedActivity(Generic[P, R]):
         if execution is None:
             return self._directly(args, kwargs)
         frame = sys._getframe(1)
-        return self._perform(execution, (frame.f_code, frame.f_lineno), args, kwargs)
+        return self._perform(execution, (frame.f_code, frame.f_lasti), args, kwargs)
 
     async def _perform(
         self, execution: Execution, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -55,7 +55,7 @@ def require(what: str) -> Execution:
 def call_site(depth: int) -> Site:
     """Return where the caller, `depth` frames up, stands."""
     frame = sys._getframe(depth + 1)
-    return frame.f_code, frame.f_lineno
+    return frame.f_code, frame.f_lasti
 
 
 def in_workflow() -> bool:

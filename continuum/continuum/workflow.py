@@ -65,7 +65,7 @@ class Workflow(Generic[P, R]):
         """Run it as a child of the run that calls, and return its result when awaited."""
         execution = self._caller()
         frame = sys._getframe(1)
-        return call_child(execution, self, (frame.f_code, frame.f_lineno), args, kwargs)
+        return call_child(execution, self, (frame.f_code, frame.f_lasti), args, kwargs)
 
     @overload
     def start_child(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, ChildHandle[R]]: ...
@@ -95,7 +95,7 @@ class Workflow(Generic[P, R]):
         """
         execution = self._caller()
         frame = sys._getframe(1)
-        site = frame.f_code, frame.f_lineno
+        site = frame.f_code, frame.f_lasti
         id, policy = given.pop("id", None), given.pop("parent_close_policy", None)
         return begin_child(execution, self, site, args, given, id, policy)
 
@@ -104,7 +104,7 @@ class Workflow(Generic[P, R]):
         execution = require("continue_as_new()")
         frame = sys._getframe(1)
         data = encode_input(execution, EventType.RUN_CONTINUED_AS_NEW, self, args, kwargs)
-        continuation.continue_as_new(execution, self.name, (frame.f_code, frame.f_lineno), data)
+        continuation.continue_as_new(execution, self.name, (frame.f_code, frame.f_lasti), data)
 
     def _caller(self) -> Execution:
         execution = current()

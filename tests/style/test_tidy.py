@@ -41,6 +41,8 @@ DOORS = {
 }
 
 # What would let the outside into a replay.
+# It keeps something for each thread and starts none.
+LEADS_NOWHERE = {("threading", "continuum/continuum/engine/loop.py")}
 NOT_IN_THE_ENGINE = (
     "time",
     "random",
@@ -105,7 +107,9 @@ def test_the_engine_has_no_way_to_the_outside(name: str) -> None:
     leaks = tuple(
         module
         for module in product()
-        if module.path.startswith("continuum/continuum/engine/") and module.imports_from(name)
+        if module.path.startswith("continuum/continuum/engine/")
+        and module.imports_from(name)
+        and (name, module.path) not in LEADS_NOWHERE
     )
     assert not leaks, broken(leaks, f"the engine imports {name}")
 

@@ -14,7 +14,7 @@ from types import CodeType, FrameType
 from typing import TypeAlias
 
 Site: TypeAlias = tuple[CodeType, int]
-"""The function's code and the line in it."""
+"""The function's code and the offset of an instruction in it; its line is looked up for words alone."""
 
 _WRAPPERS = frozenset({"contextlib", "continuum.effects", "continuum.saga", "continuum.signals"})
 """Modules that stand between user code and a command; its authors only when nobody else is there."""
@@ -37,7 +37,7 @@ def user_site() -> Site:
         if module == "asyncio.events":
             break  # the callback of a task: what is below drives the run
         if module.partition(".")[0] != "asyncio" and module not in _PLUMBING:
-            site = frame.f_code, frame.f_lineno
+            site = frame.f_code, frame.f_lasti
             if module not in _WRAPPERS:
                 break
         frame = frame.f_back
@@ -55,7 +55,22 @@ def caller(site: Site) -> str:
 
 def where(site: Site) -> str:
     """Return file and line for a message."""
-    return f"{_short(site[0].co_filename)}:{site[1]}"
+    code, offset = site
+    kept = _places.get(id(code))
+    if kept is None:
+        # With the code itself, so that its id stays its own.
+        kept = _places[id(code)] = code, {}
+    place = kept[1].get(offset)
+    if place is None:
+        place = kept[1][offset] = f"{_short(code.co_filename)}:{_line(code, offset)}"
+    return place
+
+
+_places: dict[int, tuple[CodeType, dict[int, str]]] = {}
+
+
+def _line(code: CodeType, offset: int) -> int:
+    return next((line for start, end, line in code.co_lines() if start <= offset < end and line), 0)
 
 
 @cache

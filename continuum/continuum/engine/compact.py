@@ -62,25 +62,27 @@ class Kind(NamedTuple):
 class CompactHistory:
     """A part of a history as steps, which are taken one after the other while it is replayed.
 
-    `steps` are indexes into `kinds`, `values` holds a value for each step and `times` when it
-    was journaled. Results of answered calls are plain decoded values; `repack` gives the stored
-    form of one back. `first` is the seq of its first event, `events` how many it stands for, and
-    `following` the part that comes next, if there is one.
+    `steps` are indexes into `kinds`; `values` holds a value for each step, and `delays` how many
+    microseconds after the one before it was journaled, the first since the epoch. Results of
+    answered calls are plain decoded values; `repack` gives the stored form of one back. `first` is
+    the seq of its first event, `events` how many it stands for, and `following` the part that
+    comes next, if there is one.
     """
 
     kinds: Sequence[Kind]
     steps: Sequence[int]
     values: Sequence[Any]
-    times: Sequence[int]
+    delays: Sequence[int]
     first: int
     events: int
     repack: Callable[[Any], bytes]
     following: CompactHistory | None = None
     count: int = field(init=False)
-    # Where replay stands: the next step, the seq of its first event, and an answer that is due
-    # before that step because the code could not be given it at once.
+    # Where replay stands: the next step, the seq of its first event and its time, and an answer
+    # that is due before that step because the code could not be given it at once.
     position: int = field(init=False, default=0)
     seq: int = field(init=False)
+    time: int = field(init=False)
     due: Event | None = field(init=False, default=None)
     # The code last found to be the author of each kind, so that names are compared once.
     authors: list[CodeType | None] = field(init=False)
@@ -88,6 +90,7 @@ class CompactHistory:
     def __post_init__(self) -> None:
         self.count = len(self.steps)
         self.seq = self.first
+        self.time = self.delays[0] if self.count else 0
         self.authors = [None] * len(self.kinds)
 
     @property
@@ -106,7 +109,14 @@ class CompactHistory:
             return self.due
         kind = self.kinds[self.steps[self.position]]
         rest = self.values[self.position] if kind.form == Form.COMMAND else ()
-        return Event(self.seq, kind.type, self.times[self.position], (kind.target, kind.author, "", *rest))
+        return Event(self.seq, kind.type, self.time, (kind.target, kind.author, "", *rest))
+
+    def advance(self, width: int) -> None:
+        """Leave a step behind that stands for so many events."""
+        self.seq += width
+        self.position += 1
+        if self.position < self.count:
+            self.time += self.delays[self.position]
 
     def take_command(self, type: int, target: object, author: str) -> Event | None:
         """Take the next step as the event of this command; None when it is another."""
@@ -115,14 +125,13 @@ class CompactHistory:
         form, expected, name, expected_author, width = self.kinds[self.steps[self.position]]
         if form == Form.ANSWER or expected != type or expected_author != author:
             return None
-        value, at, seq = self.values[self.position], self.times[self.position], self.seq
+        value, at, seq = self.values[self.position], self.time, self.seq
         rest: tuple[Any, ...] = value
         if type == EventType.TIMER_STARTED:
             target, rest = value[0], ()
         elif target != name:
             return None
-        self.position += 1
-        self.seq += width
+        self.advance(width)
         if form == Form.ANSWERED:
             self.due = Event(seq + 1, _COMPLETES[type], at, (seq, self.repack(value)))
             rest = _ANSWERED_CALL
@@ -138,9 +147,8 @@ class CompactHistory:
         kind = self.kinds[self.steps[self.position]]
         if kind.form != Form.ANSWER:
             return None
-        event = Event(self.seq, kind.type, self.times[self.position], self.values[self.position])
-        self.position += 1
-        self.seq += kind.width
+        event = Event(self.seq, kind.type, self.time, self.values[self.position])
+        self.advance(kind.width)
         return event
 
 

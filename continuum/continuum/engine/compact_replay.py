@@ -22,30 +22,20 @@ if TYPE_CHECKING:
 AHEAD: Any = object()
 """What stands for no value: the call has to be asked for in the ordinary way."""
 
-_ANSWERED = int(Form.ANSWERED)
-_COMMAND = int(Form.COMMAND)
+ANSWERED, COMMAND = int(Form.ANSWERED), int(Form.COMMAND)
 
 
-def result_ahead(execution: Execution, type: int, name: str, site: Site) -> Any:
-    """Return the result of a call that was answered before anything else happened, or AHEAD.
+def value_ahead(
+    execution: Execution, compact: CompactHistory, form: int, type: int, name: str, site: Site
+) -> Any:
+    """Return the value of the next step if this call is it, or AHEAD.
 
-    Only while nothing else is ready to run: then parking the code for the result would
-    make no difference to anything.
+    Of a COMMAND that is what it recorded at once, the rest of its event's body. Of an ANSWERED
+    call it is the result, which only a caller who finds the loop quiet may ask for: then parking
+    the code for the result would make no difference to anything.
     """
-    return _value_ahead(execution, _ANSWERED, type, name, site) if execution.loop.quiet else AHEAD
-
-
-def recorded_ahead(execution: Execution, type: int, name: str, site: Site) -> Any:
-    """Return what a command recorded at once, the rest of its event's body, or AHEAD."""
-    return _value_ahead(execution, _COMMAND, type, name, site)
-
-
-def _value_ahead(execution: Execution, form: int, type: int, name: str, site: Site) -> Any:
-    compact = execution.compact
-    if compact is None or compact.due is not None:
-        return AHEAD
     place = compact.position
-    if place == compact.count:
+    if place == compact.count or compact.due is not None:
         return AHEAD
     step = compact.steps[place]
     its_form, its_type, its_name, author, width = compact.kinds[step]
@@ -56,12 +46,15 @@ def _value_ahead(execution: Execution, form: int, type: int, name: str, site: Si
         if caller(site) != author:
             return AHEAD
         compact.authors[step] = site[0]
-    compact.position = place + 1
+    if form == ANSWERED:
+        execution.time = compact.time
+    # As `advance` does, without a call.
     compact.seq += width
-    if form == _ANSWERED:
-        execution.time = compact.times[place]
-    if place + 1 == compact.count:
+    compact.position = following = place + 1
+    if following == compact.count:
         execution.compact = compact.following
+    else:
+        compact.time += compact.delays[following]
     return compact.values[place]
 
 

@@ -14,6 +14,7 @@ import sys
 from asyncio import events
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextvars import Context
+from threading import local
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -97,6 +98,15 @@ class WorkflowTimer(asyncio.TimerHandle):
     seq: int
 
 
+class _Running(local):
+    """Whose code runs in this thread. asyncio knows it as well, and asks the system for it on 3.11."""
+
+    execution: Execution | None = None
+
+
+_running = _Running()
+
+
 class WorkflowLoop(asyncio.AbstractEventLoop):
     """A loop whose only inputs are the events its execution feeds it."""
 
@@ -114,6 +124,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     def step(self) -> bool:
         """Run callbacks until none is ready; False when the limit cut it short or something ended the run."""
         execution = self.execution
+        outer, _running.execution = _running.execution, execution
         previous = events._get_running_loop()
         events._set_running_loop(self)
         hooks = sys.get_asyncgen_hooks()
@@ -136,6 +147,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         finally:
             sys.set_asyncgen_hooks(*hooks)
             events._set_running_loop(previous)
+            _running.execution = outer
 
     @property
     def quiet(self) -> bool:
@@ -148,6 +160,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
     def close_quietly(self, tasks: list[WorkflowTask[Any]]) -> None:
         """Put the run's coroutines away; the execution is marked closing, so that they can do nothing."""
+        outer, _running.execution = _running.execution, self.execution
         previous = events._get_running_loop()
         events._set_running_loop(self)
         try:
@@ -158,6 +171,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                         _close(coroutine)
         finally:
             events._set_running_loop(previous)
+            _running.execution = outer
         self._ready.clear()
 
     # The part of the loop contract that asyncio's own primitives need.
@@ -266,8 +280,7 @@ WorkflowLoop.__abstractmethods__ = frozenset()  # type: ignore[attr-defined]
 
 def current() -> Execution | None:
     """Return the execution whose workflow code is running right now, if any."""
-    loop = events._get_running_loop()
-    return loop.execution if type(loop) is WorkflowLoop else None
+    return _running.execution
 
 
 asyncio_repairs.install(WorkflowLoop)

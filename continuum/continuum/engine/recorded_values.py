@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from continuum.engine import impure_read
 from continuum.engine.call_site import Site
-from continuum.engine.compact_replay import AHEAD, recorded_ahead
+from continuum.engine.compact_replay import AHEAD, COMMAND, value_ahead
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 
@@ -18,7 +18,7 @@ from continuum.engine.execution import Execution
 def recorded_value(execution: Execution, kind: str, site: Site, produce: Callable[[], Any]) -> Any:
     """Return the journaled value of `produce`, or raise its journaled failure, calling it only once."""
     if execution.compact is not None:
-        rest = recorded_ahead(execution, EventType.SIDE_EFFECT, kind, site)
+        rest = value_ahead(execution, execution.compact, COMMAND, EventType.SIDE_EFFECT, kind, site)
         if rest is not AHEAD:
             return rest[0] if len(rest) == 1 else _raise(rest)
     execution.check()

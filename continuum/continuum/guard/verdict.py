@@ -85,9 +85,9 @@ def _kind_of(kind: Kind, name: str) -> Kind:
 def _place(culprit: FrameType | None, caller: FrameType | None) -> str:
     if culprit is None:
         return "in a callback"
-    place = f"at {where((culprit.f_code, culprit.f_lineno))}"
+    place = f"at {where((culprit.f_code, culprit.f_lasti))}"
     if caller is not None and caller.f_code.co_filename != culprit.f_code.co_filename:
-        place += f", called from {where((caller.f_code, caller.f_lineno))},"
+        place += f", called from {where((caller.f_code, caller.f_lasti))},"
     return place
 
 

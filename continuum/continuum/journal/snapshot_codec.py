@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 import msgpack
@@ -63,16 +62,27 @@ def unpack_snapshot(blob: bytes, first: int, count: int) -> CompactHistory | Non
     try:
         skipped, rows, steps, delays, others, joined = unpack_body(zlib.decompress(blob))
         kinds = [Kind(*row) for row in rows]
-        answered = [kind.form == Form.ANSWERED for kind in kinds]
-        results, rest = iter(unpack(joined)), iter(others)
-        values = [next(results if answered[step] else rest) for step in steps]
-        times = list(accumulate(delays))
-        if len(times) == len(steps) and skipped + sum(kinds[step].width for step in steps) == count:
-            return CompactHistory(kinds, steps, values, times, first + skipped, count - skipped, pack)
+        values = _merged(kinds, steps, unpack(joined), others)
+        widths = [kind.width for kind in kinds]
+        if len(delays) == len(steps) and skipped + sum(map(widths.__getitem__, steps)) == count:
+            return CompactHistory(kinds, steps, values, delays, first + skipped, count - skipped, pack)
     except (zlib.error, CorruptBody, TypeError, ValueError, IndexError, StopIteration):
         # Told apart from a good one by the caller, who reads the events.
         return None
     return None
+
+
+def _merged(
+    kinds: Sequence[Kind], steps: Sequence[int], results: Sequence[Any], others: Sequence[Any]
+) -> Sequence[Any]:
+    """Return a value for each step."""
+    answered = [kind.form == Form.ANSWERED for kind in kinds]
+    if all(answered) and len(results) == len(steps):
+        return results
+    if not any(answered) and len(others) == len(steps):
+        return others
+    of_results, of_others = iter(results), iter(others)
+    return [next(of_results if answered[step] else of_others) for step in steps]
 
 
 def unpack_parts(parts: Iterable[Part]) -> CompactHistory | None:
