@@ -44,7 +44,7 @@ def user_site() -> Site:
     return site
 
 
-_ASYNCIO: Site = user_site.__code__.replace(co_qualname="asyncio", co_filename="asyncio"), 0
+_ASYNCIO: Site = user_site.__code__.replace(co_qualname="asyncio", co_filename="asyncio"), -1
 
 
 def caller(site: Site) -> str:
