@@ -91,5 +91,9 @@ def _check_declared(execution: Execution, name: str) -> None:
 async def _next(execution: Execution, name: str, timeout: float | timedelta | None) -> bytes:
     if timeout is None:
         return await execution.next_signal(name)
-    async with asyncio.timeout(seconds(timeout)):
-        return await execution.next_signal(name)
+    limit = seconds(timeout)
+    try:
+        async with asyncio.timeout(limit):
+            return await execution.next_signal(name)
+    except TimeoutError:
+        raise TimeoutError(f"signal {name} did not come within {limit:g} s") from None

@@ -35,6 +35,31 @@ async def test_a_run_that_raises_fails_with_type_message_and_traceback(dsn: str,
         assert 'raise ValueError("this order is wrong")' in failed.value.traceback
 
 
+@workflow(name="outcomes.wordless")
+async def wordless(how: str) -> None:
+    """Raise without a word."""
+    if how == "raise":
+        raise LookupError
+    async with asyncio.timeout(0.01):
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(("how", "type", "line"), [("raise", "LookupError", 4), ("wait", "TimeoutError", 5)])
+async def test_a_run_that_raises_without_a_word_says_where(
+    how: str, type: str, line: int, dsn: str, schema: str
+) -> None:
+    """A timeout is told in the workflow's own line, not in that of asyncio."""
+    async with stage(dsn, schema) as on:
+        await on.tree(wordless)
+        with pytest.raises(RunFailed) as failed:
+            await (await on.client.start(wordless, how)).result(DEADLINE_S)
+        place = f"{__file__}:{wordless.fn.__code__.co_firstlineno + line}"
+        assert (failed.value.type, failed.value.message) == (
+            type,
+            f"no message, raised in wordless at {place}",
+        )
+
+
 @workflow(name="outcomes.unstorable")
 async def unstorable(how: str) -> object:
     """End with what no journal holds."""

@@ -125,7 +125,7 @@ def test_the_loser_of_the_race_is_not_journaled() -> None:
 
 def test_out_of_time_without_a_default_raises() -> None:
     async def program() -> object:
-        with pytest.raises(TimeoutError):
+        with pytest.raises(TimeoutError, match=r"^signal approval did not come within 1 s$"):
             await approval.wait(timeout=1)
         return "late"
 
