@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from continuum.cli.database import Target, ask, connected, database_options, json_option
-from continuum.cli.values import json_value, named_json, to_json
+from continuum.cli.values import json_value, named_json, to_json, typed_json
 from continuum.client import Client, RunHandle
 from continuum.errors import NotReady, UnknownWorkflow
 
@@ -18,7 +18,7 @@ BLOCKED_CHECK_SECONDS = 1.0
 
 @click.command()
 @click.argument("workflow")
-@click.argument("arguments", nargs=-1, type=json_value, metavar="[JSON ...]")
+@click.argument("arguments", nargs=-1, type=typed_json, metavar="[JSON ...]")
 @click.option("--id", "run_id", metavar="UUID", help="Id of the new run.")
 @click.option("--key", metavar="TEXT", help="Idempotency key: a second start gives the run of the first.")
 @click.option("--namespace", default="default", show_default=True, metavar="TEXT")
@@ -36,7 +36,11 @@ def start(
     dsn: str | None,
     schema: str,
 ) -> None:
-    """Start a run of WORKFLOW with JSON arguments and print its id."""
+    """Start a run of WORKFLOW with JSON arguments and print its id.
+
+    What JSON has no form for is written {"$datetime": "2026-01-31T09:00:00Z"}, and likewise as $date,
+    $time, $timedelta (in seconds), $Decimal, $UUID or $bytes (in base64).
+    """
 
     async def starting(client: Client) -> RunHandle[Any]:
         await _check_name(client, workflow)
@@ -64,11 +68,14 @@ async def _check_name(client: Client, workflow: str) -> None:
 @click.command()
 @click.argument("run")
 @click.argument("name")
-@click.argument("value", type=json_value, metavar="JSON")
+@click.argument("value", type=typed_json, metavar="JSON")
 @click.option("--delivery-id", metavar="TEXT", help="A second signal with the same id does nothing.")
 @database_options
 def signal(run: str, name: str, value: Any, delivery_id: str | None, dsn: str | None, schema: str) -> None:
-    """Send the signal NAME with a JSON value to RUN."""
+    """Send the signal NAME with a JSON value to RUN.
+
+    What JSON has no form for is written {"$datetime": "2026-01-31T09:00:00Z"}; see `continuum start --help`.
+    """
     ask(Target(dsn, schema), lambda client: client.signal(run, name, value, delivery_id=delivery_id))
 
 

@@ -1,26 +1,58 @@
-"""Values on the command line: JSON in, JSON or plain text out."""
+"""Values on the command line: JSON in, JSON or plain text out.
+
+What JSON has no form for is written as a map with one key, the name of its type behind a
+dollar sign: `{"$datetime": "2026-01-31T09:00:00Z"}`. Nobody here knows which types a
+workflow takes, so they are said and never guessed.
+"""
 
 from __future__ import annotations
 
 import base64
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import click
 
+_TYPED: dict[str, Callable[[Any], Any]] = {
+    "$datetime": datetime.fromisoformat,
+    "$date": date.fromisoformat,
+    "$time": time.fromisoformat,
+    # In seconds, as `to_json` writes it.
+    "$timedelta": lambda seconds: timedelta(seconds=seconds),
+    "$Decimal": Decimal,
+    "$UUID": UUID,
+    "$bytes": partial(base64.b64decode, validate=True),
+}
 
-def json_value(text: str) -> Any:
+
+def json_value(text: str, *, read_map: Callable[[dict[str, Any]], Any] | None = None) -> Any:
     """Read an argument that is JSON; text that is not quoted is the usual mistake."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_hook=read_map)
     except ValueError:
         raise click.BadParameter(f"{text!r} is not JSON; text is quoted twice, like '\"text\"'") from None
+
+
+def typed_json(text: str) -> Any:
+    """Read an argument that is JSON, in which other values have the name of their type."""
+    return json_value(text, read_map=_typed)
+
+
+def _typed(read: dict[str, Any]) -> Any:
+    name = next(iter(read)) if len(read) == 1 else ""
+    if name not in _TYPED:
+        return read
+    try:
+        return _TYPED[name](read[name])
+    except (ValueError, TypeError, AttributeError, ArithmeticError):
+        raise click.BadParameter(f"{json.dumps(read)} is no {name[1:]}") from None
 
 
 def pair(text: str) -> tuple[str, str]:
