@@ -164,6 +164,35 @@ def test_lineage_is_shown_and_children_are_listed(cli: CommandLine) -> None:
     assert cli("result", run_id, "--timeout", "30").out == '"hello"\n'
 
 
+def test_a_failed_run_is_shown_with_its_traceback_as_text(cli: CommandLine) -> None:
+    run_id = started(cli)
+    on_journal(cli, lambda journal: Ending(journal).fail(run_id, "ValueError", "no such name"))
+    shown = cli("runs", "show", run_id).out
+    assert "\nerror\tValueError: no such name\n" in shown
+    assert shown.endswith("\n\na stack\n")
+
+
+def test_a_failure_without_a_message_is_its_type(cli: CommandLine) -> None:
+    run_id = started(cli)
+    on_journal(cli, lambda journal: Ending(journal).fail(run_id, "TimeoutError", ""))
+    assert cli("runs", "list").out.endswith("\tTimeoutError\n")
+
+
+def test_times_are_shown_as_text(cli: CommandLine) -> None:
+    run_id = started(cli)
+    at = cli("runs", "show", run_id, "--json").json["started_at"]
+    assert f"\nstarted_at\t{at}\n" in cli("runs", "show", run_id).out
+
+
+@pytest.mark.parametrize("group", [(), ("runs",), ("nodes",), ("versions",)])
+def test_help_tells_of_each_command_in_full(
+    group: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = CommandLine((), capsys).bare(*group, "--help")
+    assert outcome.code == 0
+    assert "..." not in outcome.out.partition("Commands:")[2]
+
+
 def test_attributes_are_merged_and_found(cli: CommandLine) -> None:
     run_id = started(cli)
     started(cli)
@@ -270,6 +299,7 @@ def test_an_unknown_run_is_one(cli: CommandLine, arguments: tuple[str, ...], run
         (("fly",), "No such command 'fly'"),
         (("start",), "Missing argument 'WORKFLOW'"),
         (("start", "w", "ann"), "'ann' is not JSON; text is quoted twice"),
+        (("start", "w", "--id", "7"), "'7' is not a valid UUID"),
         (("start", "w", "--attribute", "x"), "'x' is not of the form NAME=VALUE"),
         (("signal", "r", "n"), "Missing argument"),
         (("attributes", "r", "[1]"), "attributes are a JSON map"),

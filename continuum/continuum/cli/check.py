@@ -22,7 +22,7 @@ from continuum.scanner.foreign import locate
 from continuum.scanner.module import ScannedModule, module_in_file
 
 
-@click.command()
+@click.command(short_help="Find in workflow code what could not be replayed.")
 @click.argument("modules", nargs=-1, required=True, metavar="MODULE ...")
 @click.option("--trusted", multiple=True, metavar="MODULE", help="Workflows may call into it. Repeatable.")
 @click.option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 
-@click.command()
+@click.command(short_help="Run 200 orders and kill processes in the middle.")
 @click.pass_context
 def demo(context: click.Context) -> None:
     """Run 200 orders, kill processes in the middle, and count what was lost."""

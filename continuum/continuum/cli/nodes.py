@@ -41,7 +41,7 @@ def list_nodes(as_json: bool, dsn: str | None, schema: str) -> None:
     print_table(("node", "pid", "address", "state", "live_runs", "lease_age", "processes"), rows)
 
 
-@nodes.command()
+@nodes.command(short_help="Ask the node NAME to stop in order.")
 @click.argument("name")
 @database_options
 def drain(name: str, dsn: str | None, schema: str) -> None:

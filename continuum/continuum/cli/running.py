@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import click
 
@@ -19,17 +20,24 @@ BLOCKED_CHECK_SECONDS = 1.0
 @click.command()
 @click.argument("workflow")
 @click.argument("arguments", nargs=-1, type=typed_json, metavar="[JSON ...]")
-@click.option("--id", "run_id", metavar="UUID", help="Id of the new run.")
+@click.option("--id", "run_id", type=click.UUID, metavar="UUID", help="Id of the new run.")
 @click.option("--key", metavar="TEXT", help="Idempotency key: a second start gives the run of the first.")
-@click.option("--namespace", default="default", show_default=True, metavar="TEXT")
 @click.option(
-    "--attribute", "attributes", type=named_json, multiple=True, metavar="NAME=JSON", help="Repeatable."
+    "--namespace", default="default", show_default=True, metavar="TEXT", help="That of the new run."
+)
+@click.option(
+    "--attribute",
+    "attributes",
+    type=named_json,
+    multiple=True,
+    metavar="NAME=JSON",
+    help="Something to find it by. Repeatable.",
 )
 @database_options
 def start(
     workflow: str,
     arguments: tuple[Any, ...],
-    run_id: str | None,
+    run_id: UUID | None,
     key: str | None,
     namespace: str,
     attributes: tuple[tuple[str, Any], ...],
@@ -47,7 +55,7 @@ def start(
         return await client.start(
             workflow,
             *arguments,
-            id=run_id,
+            id=None if run_id is None else str(run_id),
             idempotency_key=key,
             namespace=namespace,
             attributes=dict(attributes),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 import click
@@ -13,6 +14,7 @@ from continuum.cli.printing import print_table
 from continuum.cli.values import named_json, to_json
 from continuum.client import Run
 from continuum.client.limits import PAGE_ENTRIES
+from continuum.client.runs import RunError
 from continuum.errors import NotPublished
 
 STATES = ("running", "suspended", "blocked", "completed", "failed", "cancelled")
@@ -24,14 +26,21 @@ def runs() -> None:
 
 
 @runs.command(name="list")
-@click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Repeatable.")
+@click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Only these. Repeatable.")
 @click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
 @click.option("--parent", metavar="RUN", help="Only children of this run.")
 @click.option("--namespace", metavar="TEXT", help="Only this namespace; otherwise all.")
 @click.option(
-    "--attribute", "attributes", type=named_json, multiple=True, metavar="NAME=JSON", help="Repeatable."
+    "--attribute",
+    "attributes",
+    type=named_json,
+    multiple=True,
+    metavar="NAME=JSON",
+    help="Only runs with this. Repeatable.",
 )
-@click.option("--limit", type=click.IntRange(1, PAGE_ENTRIES), default=25, show_default=True)
+@click.option(
+    "--limit", type=click.IntRange(1, PAGE_ENTRIES), default=25, show_default=True, help="Runs of a page."
+)
 @click.option("--cursor", metavar="TEXT", help="Go on where a page ended.")
 @json_option
 @database_options
@@ -67,7 +76,7 @@ def list_runs(
         click.echo(f"more: --cursor {page.next_cursor}", err=True)
 
 
-@runs.command()
+@runs.command(short_help="Show all there is to know of RUN.")
 @click.argument("run")
 @click.option(
     "--module", "modules", multiple=True, metavar="MODULE", help="Replay RUN against this code. Repeatable."
@@ -82,6 +91,8 @@ def show(run: str, modules: tuple[str, ...], as_json: bool, dsn: str | None, sch
         return
     facts = [(name, getattr(found, name)) for name in Run.__dataclass_fields__]
     print_table(("field", "value"), [(name, _shown(value)) for name, value in facts if value is not None])
+    if found.error is not None and found.error.traceback:
+        click.echo(f"\n{found.error.traceback.rstrip()}")
     print_drift(ask_journal(Target(dsn, schema), lambda journal: drift_of(journal, run, modules)))
 
 
@@ -108,7 +119,7 @@ def history(run: str, as_json: bool, dsn: str | None, schema: str) -> None:
     print_table(("seq", "at", "type", "name", "payload"), rows)
 
 
-@runs.command()
+@runs.command(short_help="Print what RUN has published under NAME.")
 @click.argument("run")
 @click.argument("name")
 @json_option
@@ -123,9 +134,21 @@ def read(run: str, name: str, as_json: bool, dsn: str | None, schema: str) -> No
 
 
 def _summary(run: Run) -> Sequence[str]:
-    note = f"{run.error.type}: {run.error.message}" if run.error is not None else run.reason or ""
+    note = _error(run.error) if run.error is not None else run.reason or ""
     return run.id, run.workflow, run.state, run.started_at.isoformat(timespec="seconds"), note
 
 
+def _error(error: RunError) -> str:
+    return f"{error.type}: {error.message}" if error.message else error.type
+
+
 def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else to_json(value)
+    match value:
+        case str():
+            return value
+        case datetime():
+            return value.isoformat()
+        case RunError():
+            return _error(value)
+        case _:
+            return to_json(value)

@@ -11,7 +11,7 @@ from continuum.client.connecting import database
 from continuum.schema import migrate_schema
 
 
-@click.command()
+@click.command(short_help="Bring the database schema up to this release.")
 @database_options
 def migrate(dsn: str | None, schema: str) -> None:
     """Bring the database schema up to this release; harmless when it is there already."""

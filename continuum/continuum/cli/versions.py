@@ -44,7 +44,7 @@ def list_versions(as_json: bool, dsn: str | None, schema: str) -> None:
     )
 
 
-@versions.command()
+@versions.command(short_help="Tell whether open runs would go on with MODULE.")
 @click.argument("modules", nargs=-1, required=True, metavar="MODULE...")
 @click.option("--live", is_flag=True, help="Replay the history of every open run against the code of MODULE.")
 @json_option
@@ -106,7 +106,7 @@ def _check_live(target: Target, code: Code, modules: Sequence[str], as_json: boo
     return ready
 
 
-@versions.command()
+@versions.command(short_help="Forget versions that no open run is of.")
 @click.option("--dry-run", is_flag=True, help="Only tell what would be forgotten.")
 @json_option
 @database_options
