@@ -47,8 +47,7 @@ class Looking:
         """Return the last run of a chain of runs that continued as new."""
         while row.continued_to is not None:
             latest = await self.ask(lambda row=row: latest_of_chain(self._journal, row))  # type: ignore[misc]  # mypy cannot type a lambda's default
-            # Two runs that began in the same moment have no order: go on step by step.
-            row = latest if latest is not None and latest.id != row.id else await self.row(row.continued_to)
+            row = latest if latest is not None else await self.row(row.continued_to)
         return row
 
     async def latest(self, run_id: RunId) -> RunRow | None:
@@ -61,7 +60,11 @@ class Looking:
 
 
 async def latest_of_chain(journal: Journal, row: RunRow) -> RunRow | None:
-    """Return the run of a chain that was started last."""
+    """Return the run that a chain has come to; None when it has to be found step by step.
+
+    The one that began last need not be it: of runs that began in the same moment none did, and
+    the database clock may have been set back.
+    """
     chain = [("root", "eq", row.root or row.id)]
     rows = await journal.query(Query(None, chain, ("started_at", True), 1, None))
-    return rows[0] if rows else None
+    return rows[0] if rows and rows[0].continued_to is None else None

@@ -86,7 +86,7 @@ class Completions:
         except JournalUnavailable as error:
             log.warning("cannot look for the end of a chain now, will follow it run by run: %s", error)
             return successor
-        return successor if latest is None or latest.id == row.id else latest.id
+        return successor if latest is None else latest.id
 
     @contextmanager
     def _waiting_for(self, run_id: RunId) -> Iterator[asyncio.Future[RunRow]]:

@@ -13,7 +13,7 @@ from continuum.engine.ids import RunId
 from continuum.journal.codec import encode
 from continuum.journal.composition import ClosePolicy
 from continuum.journal.event_codec import pack_body
-from continuum.journal.facts import InboxKind, RunState, Transition
+from continuum.journal.facts import InboxKind, Query, RunRow, RunState, Transition
 from continuum.journal.memory import MemoryJournal
 from tests.unit.client.test_client import mail
 from tests.unit.client.working import Ending, greeting, memory_client
@@ -74,6 +74,38 @@ def test_a_long_chain_is_not_walked_run_by_run() -> None:
                 assert (await completions.wait(run.id)).id == last
             await completions.close()
             assert completions.looked_at == [run.id, last]
+
+    asyncio.run(main())
+
+
+class AskedTooOften(MemoryJournal):
+    """Stops whoever asks without end, on a clock that stands still."""
+
+    asked = 0
+
+    async def query(self, query: Query) -> list[RunRow]:
+        self.asked += 1
+        assert self.asked < 1000, "it goes round in circles"
+        return await super().query(query)
+
+
+def test_the_end_of_a_chain_is_found_when_all_of_it_began_in_one_moment() -> None:
+    """B57: the runs of such a chain have no order but the one in which they followed each other."""
+
+    async def main() -> None:
+        journal = AskedTooOften(lambda: 1)
+        async with continuum.Client(journal) as client:
+            ending = Ending(journal)
+            run = await client.start(greeting, "ann")
+            last: str = run.id
+            for _ in range(20):
+                last = await ending.continue_as_new(last)
+            waiting = asyncio.create_task(run.result())
+            await run.state()
+            await ending.complete(last, "hello")
+            async with asyncio.timeout(30):
+                assert await waiting == "hello"
+            assert await client.await_run(run.id, 0) == "hello"
 
     asyncio.run(main())
 
