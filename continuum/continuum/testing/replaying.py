@@ -176,6 +176,10 @@ def _replayed(execution: _Rehearsal, outcome: Outcome | None, history: History) 
         case None:
             return Replayed("suspended", waits_for=waits_of(execution, history))
         case Completed(value):
+            try:
+                execution.definition.encode_result(value)
+            except DurableTermError as error:
+                return Replayed("failed", error=error)  # as the run does
             return Replayed("completed", result=value)
         case Failed(error):
             return Replayed("failed", error=error)

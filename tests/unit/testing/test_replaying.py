@@ -141,6 +141,25 @@ def test_a_failed_run_replays_to_its_failure() -> None:
     assert replay(failing_otherwise, history).state == "drifted"
 
 
+@workflow(name="testing_unstorable")
+async def unstorable() -> object:
+    """Return what no journal takes."""
+    return object()
+
+
+def test_a_run_whose_result_cannot_be_stored_replays_to_that_failure() -> None:
+    """Also for paranoia, which looks at each of its writes."""
+
+    async def main() -> None:
+        async with env(paranoid=True) as environment:
+            run = await environment.start(unstorable)
+            with pytest.raises(continuum.RunFailed, match="cannot be stored"):
+                await run.result()
+            assert_replays(unstorable, await environment.history(run.id))
+
+    asyncio.run(main())
+
+
 def test_replaying_inside_a_running_loop_disturbs_nothing() -> None:
     async def main() -> None:
         async with env() as environment:
