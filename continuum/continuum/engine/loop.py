@@ -35,6 +35,10 @@ CALLBACKS_PER_STEP = 2_000_000
 # `sleep(inf)` means for ever, and a due time is a whole number: ten thousand years will do.
 FOREVER_SECONDS = 3.2e11
 
+# References to a generator that nobody has any more: our argument, what counts them, and the interpreter
+# that asks us. The cycle collector has one of its own besides those in the cycle.
+_LET_GO = 3
+
 # How often a coroutine that awaits in a `finally` is told again that it is over.
 CLOSE_ATTEMPTS = 10
 
@@ -237,10 +241,12 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     def _drop_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
         """Let code that left an async generator half-way finish it in a task, as asyncio does.
 
-        Only while the run's own code runs: collected at any other time it is dropped as it is,
-        because its `finally` would act for whichever run is then running.
+        Only when the run's own code has just let go of it. Collected at any other time it is dropped as it
+        is: its `finally` would act for whichever run is then running, and at a moment that no replay
+        repeats, when it was in a cycle of references.
         """
-        if events._get_running_loop() is self and not self.execution.closing:
+        let_go = sys.getrefcount(generator) == _LET_GO
+        if let_go and events._get_running_loop() is self and not self.execution.closing:
             self.create_task(generator.aclose())
 
     def _timer_handle_cancelled(self, handle: WorkflowTimer) -> None:

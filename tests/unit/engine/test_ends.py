@@ -178,6 +178,25 @@ async def letters() -> AsyncIterator[int]:
         await echo(98)
 
 
+async def left_in_a_cycle(collect: bool) -> object:
+    abandoned = letters()
+    await anext(abandoned)
+    cycle: list[object] = [abandoned]
+    cycle.append(cycle)
+    del abandoned, cycle
+    if collect:
+        gc.collect()
+    return await echo(1)
+
+
+@pytest.mark.parametrize("collect", [False, True])
+def test_when_cycles_are_collected_changes_nothing_in_a_run(collect: bool) -> None:
+    """I10: a generator that is found in one is dropped, whenever that is."""
+    driver = Driver(lambda: left_in_a_cycle(collect))
+    driver.run()
+    assert driver.scheduled == [echo.name]
+
+
 async def sleeps_for_ever() -> None:
     try:
         await asyncio.sleep(1_000_000)
