@@ -108,15 +108,19 @@ def result(run: str, timeout: float | None, as_json: bool, dsn: str | None, sche
         async with connected(Target(dsn, schema), listen=True) as client:
             waiting = asyncio.ensure_future(client.await_run(run, timeout))
             latest = run
-            while not (await asyncio.wait([waiting], timeout=BLOCKED_CHECK_SECONDS))[0]:
-                known = await client.get_run(latest)
-                while known.continued_to is not None:
-                    known = await client.get_run(known.continued_to)
-                latest = known.id
-                if known.state == "blocked":
-                    waiting.cancel()
-                    raise NotReady(f"run {latest} is blocked and waits for an operator: {known.reason}")
-            return await waiting
+            try:
+                while not (await asyncio.wait([waiting], timeout=BLOCKED_CHECK_SECONDS))[0]:
+                    known = await client.get_run(latest)
+                    while known.continued_to is not None:
+                        known = await client.get_run(known.continued_to)
+                    latest = known.id
+                    if known.state == "blocked":
+                        raise NotReady(f"run {latest} is blocked and waits for an operator: {known.reason}")
+                return await waiting
+            finally:
+                # Nobody else hears of its end, when this one is interrupted.
+                waiting.cancel()
+                await asyncio.gather(waiting, return_exceptions=True)
 
     click.echo(to_json(asyncio.run(awaiting()), indent=None if as_json else 2))
 
