@@ -124,17 +124,13 @@ def not_ended(run_id: RunId, waited: float, row: RunRow | None) -> str:
 
 
 def _reason(row: RunRow) -> str | None:
-    if row.reason is not None or row.state.terminal or row.owner is not None:
+    if row.reason is not None or row.state.terminal:
         return row.reason
-    match row.state:
-        case RunState.RUNNING:
-            version = "" if row.version is None else f" version {row.version}"
-            return f"waits for a node that has loaded {row.workflow}{version}"
-        case RunState.SUSPENDED if row.due_at is not None and row.due_at > time.time() * 1e6:
-            return f"waits until {at(row.due_at).isoformat(timespec='seconds')}, or for a signal"
-        case RunState.SUSPENDED if row.due_at is not None:
-            return f"waits for a node that has loaded {row.workflow} version {row.version}"
-        case RunState.SUSPENDED:
-            return "waits for a signal, an activity or a child"
-        case _:
-            return None
+    if row.state is RunState.SUSPENDED and row.due_at is None:
+        return "waits for a signal, an activity or a child"
+    if row.state is RunState.SUSPENDED and row.due_at is not None and row.due_at > time.time() * 1e6:
+        return f"waits until {at(row.due_at).isoformat(timespec='seconds')}, or for a signal"
+    if row.owner is not None or row.state is RunState.BLOCKED:
+        return None
+    version = "" if row.version is None else f" version {row.version}"
+    return f"waits for a node that has loaded {row.workflow}{version}"

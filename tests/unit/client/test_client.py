@@ -398,16 +398,23 @@ def test_a_history_is_readable() -> None:
     asyncio.run(main())
 
 
-def test_what_a_suspended_run_waits_for_is_told() -> None:
+@pytest.mark.parametrize("release", [True, False])
+@pytest.mark.parametrize(
+    ("due_at", "reason"),
+    [
+        (4_000_000_000_000_000, "waits until 2096-10-02T07:06:40+00:00, or for a signal"),
+        (None, "waits for a signal, an activity or a child"),
+    ],
+)
+def test_what_a_suspended_run_waits_for_is_told(due_at: int | None, reason: str, release: bool) -> None:
+    """Whether a node keeps it in memory meanwhile or not."""
+
     async def main() -> None:
         async with memory_client() as (client, ending):
             handle = await client.start(greeting, "ann")
-            await ending.write(handle.id, Transition(RunState.SUSPENDED, 4_000_000_000_000_000, release=True))
+            await ending.write(handle.id, Transition(RunState.SUSPENDED, due_at, release=release))
             run = await handle.get()
-            assert (run.state, run.reason) == (
-                "suspended",
-                "waits until 2096-10-02T07:06:40+00:00, or for a signal",
-            )
+            assert (run.state, run.reason) == ("suspended", reason)
 
     asyncio.run(main())
 
