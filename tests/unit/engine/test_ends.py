@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 import continuum
-from continuum.engine.events import EventType
+from continuum.engine.events import COMMANDS, EventType
 from continuum.engine.execution import Execution
 from continuum.engine.outcome import Cancelled, Completed, Failed
 from tests.unit.engine.activities import echo, fail, undo, undo_badly
-from tests.unit.engine.driver import STARTED_AT, Driver, assert_same_from_every_prefix, new_execution
+from tests.unit.engine.driver import STARTED_AT, Driver, assert_same_from_every_prefix, call_of, new_execution
 
 
 async def undoes_when_stopped() -> object:
@@ -176,6 +176,20 @@ async def letters() -> AsyncIterator[int]:
         yield 2
     finally:
         await echo(98)
+
+
+async def left_half_way() -> object:
+    async for _ in letters():
+        break
+    return await echo(1)
+
+
+def test_a_generator_that_code_leaves_half_way_is_finished() -> None:
+    """I10: at once, as asyncio does."""
+    driver = Driver(left_half_way)
+    driver.run()
+    assert [call_of(event)[1] for event in driver.history if event.type in COMMANDS] == [(1,), (98,)]
+    assert_same_from_every_prefix(left_half_way, driver)
 
 
 async def left_in_a_cycle(collect: bool) -> object:
