@@ -34,6 +34,10 @@ TRUSTED = frozenset(
     )
 )
 
+# They ask a factory that a field names for its default: what it reads or draws is the application's doing.
+_ASKS_FACTORIES = "pydantic"
+_DRAWN = frozenset((Kind.CLOCK, Kind.RANDOM, Kind.UUID))
+
 # Where the standard library defines what is known by another name.
 _INHERITED = {"random.Random.": "random.", "pathlib.PathBase.": "pathlib.Path."}
 
@@ -59,8 +63,9 @@ def judge(kind: Kind, name: str, frame: FrameType) -> None:
             return
         if culprit is None:
             if package in TRUSTED:
-                return
-            if package in sys.stdlib_module_names:
+                if package != _ASKS_FACTORIES or through is None or kind not in _DRAWN:
+                    return
+            elif package in sys.stdlib_module_names:
                 through = step
             else:
                 culprit = step

@@ -26,6 +26,8 @@ from time import sleep as pause
 from time import time as wall_clock
 from uuid import uuid4
 
+from pydantic import BaseModel, Field
+
 from continuum import DeterminismError
 
 HERE = pathlib.Path(__file__)
@@ -108,3 +110,9 @@ def try_everything() -> list[str]:
 
 def today() -> date:
     return date.today()  # noqa: DTZ011 - what a user writes
+
+
+class Numbered(BaseModel):
+    """A model that numbers itself."""
+
+    id: uuid.UUID = Field(default_factory=uuid4)

@@ -89,6 +89,11 @@ def test_a_date_of_today_reads_the_clock_too() -> None:
     assert "reads the clock" in refusal_of(shop.today)
 
 
+def test_a_default_that_a_model_draws_is_refused() -> None:
+    assert refusal_of(shop.Numbered).startswith(f"uuid.uuid4() at {HERE}")
+    assert result_of(lambda: shop.Numbered(id=continuum.uuid4()).id.version) == 4
+
+
 def test_a_function_given_to_the_loop_itself_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     async def program() -> None:
         asyncio.get_running_loop().call_soon(time.time)
