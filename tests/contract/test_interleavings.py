@@ -6,6 +6,7 @@ A memory journal has no such moments: each of its methods is one step.
 from __future__ import annotations
 
 import asyncio
+from typing import LiteralString
 
 import pytest
 
@@ -27,6 +28,10 @@ from tests.contract.builders import (
     write,
 )
 from tests.contract.meetings import LOCK_RUN, meeting
+
+CLAIM: LiteralString = (
+    "select from {schema}.claim_runs(%s, array['orders'], array['v1'], array[true], array[true], 10, 1.0)"
+)
 
 
 async def test_p8_a_retirement_waits_for_the_write_in_flight(
@@ -83,7 +88,7 @@ async def test_p1_a_write_waits_for_a_change_of_token_in_flight_and_is_rejected(
         assert await seqs(journal, run.id) == []
 
 
-async def test_p8_a_claim_waits_for_the_retirement_in_flight_and_owns_nothing(
+async def test_p8_a_claim_during_a_retirement_waits_for_nothing_and_owns_nothing(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
     async with meeting(dsn, schema) as met:
@@ -91,13 +96,39 @@ async def test_p8_a_claim_waits_for_the_retirement_in_flight_and_owns_nothing(
         run_id = await begin(journal)
         await met.hold("delete from {schema}.workers where id = %s", worker.id)
 
-        claiming = asyncio.create_task(claim(journal, worker))
-        await met.waiting(1)
+        assert await claim(journal, worker) == []
         await met.other.commit()
 
         with pytest.raises(LeaseLost):
-            await claiming
+            await claim(journal, worker)
         assert (await row(journal, run_id)).owner is None
+
+
+async def test_p8_a_retirement_waits_for_the_claim_in_flight_and_frees_what_it_took(
+    runner: asyncio.Runner, dsn: str, schema: str
+) -> None:
+    async with meeting(dsn, schema) as met:
+        journal, worker = met.journal, await worker_of(met.journal)
+        run_id = await begin(journal)
+        await met.hold(CLAIM, worker.id)
+
+        retiring = asyncio.create_task(journal.retire_worker(worker.id, executing=None, poison_after=3))
+        await met.waiting(1)
+        await met.other.commit()
+
+        assert await retiring == Freed(1, 0)
+        assert (await row(journal, run_id)).owner is None
+
+
+async def test_a_claim_that_finds_nothing_writes_nothing(
+    runner: asyncio.Runner, dsn: str, schema: str
+) -> None:
+    """An idle node costs no flush of the log."""
+    async with meeting(dsn, schema) as met:
+        worker = await worker_of(met.journal)
+        await met.hold(CLAIM, worker.id)
+        cursor = await met.other.execute("select pg_current_xact_id_if_assigned() is null")
+        assert await cursor.fetchone() == (True,)
 
 
 async def test_p3_a_post_waits_for_the_end_in_flight_and_is_refused(

@@ -28,7 +28,7 @@ from tests.contract.builders import (
     worker_of,
     write,
 )
-from tests.contract.families import block, finish, go_on, parent_and_child
+from tests.contract.families import block, family_write, finish, go_on, parent_and_child
 
 
 async def note(journal: Journal, version: str, retention: float | None, label: str = "1") -> None:
@@ -91,6 +91,33 @@ async def test_runs_without_retention_and_those_whose_time_is_not_over_stay(jour
 
     assert (await journal.get_run(kept.id)) is not None
     assert (await journal.get_run(later.id)) is not None
+
+
+async def test_of_several_that_end_together_each_is_kept_for_its_own_time(journal: Journal) -> None:
+    """Also where one of them is a child, for which other rows are locked."""
+    worker = await worker_of(journal)
+    parent, child = await parent_and_child(journal, worker)
+    first, kept, later, last = [await owned_run(journal, worker) for _ in range(4)]
+    going_on = write(kept, event(0))
+    await commit(
+        journal,
+        worker,
+        write(later, transition=end(retention=3600.0)),
+        going_on,
+        write(first, transition=end(retention=0.0)),
+    )
+    await commit(
+        journal,
+        worker,
+        family_write(parent, transition=end(retention=3600.0)),
+        family_write(last, transition=end(retention=0.0)),
+        family_write(child, transition=end(retention=0.0)),
+    )
+
+    await gone(journal, first, last, child)
+
+    for run in (kept, later, parent):
+        assert await journal.get_run(run.id) is not None
 
 
 async def test_a_chain_stays_whole_while_its_tip_lives_and_goes_whole_after(journal: Journal) -> None:

@@ -27,8 +27,8 @@ P13 A snapshot only makes loading faster: `load` never reads one, and what `load
     cannot read of one it reads from the events.
 P14 A child is created with the write that starts it, once; its end reaches its
     parent's inbox in the transaction that ends it, whoever owns the parent.
-P15 Locks are taken parents first: worker, then runs by depth and id. A run's end
-    and the stop requests to its live children are one transaction.
+P15 Locks are taken parents first: worker, then runs by depth and id; a claim waits for
+    none. A run's end and the stop requests to its live children are one transaction.
 P16 A run that continued as new keeps its id: posts, deliveries and cells of any
     run of a chain are those of its tip, and no unread mail is lost on the way.
 P17 A cell shows a value only after the commit that carries it.

@@ -104,7 +104,7 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
         composition = None
     else:
         ordered, tokens, depths = more.to_lock(runs)
-        composition = more.packed(depths, topics.topic("cells"))
+        composition = more.packed(depths, topics.topic("cells"), transitions)
     rows = await database.fetch_on_lane(
         "commit",
         (

@@ -1,15 +1,16 @@
 """What a batch carries beside plain writes: children, continuations, versions, refusals, cells, retention.
 
 One parameter of the commit, a row of arrays that is NULL for a plain batch, so that
-such a batch pays nothing for it.
+such a batch pays nothing for it. Generations are locked one by one only for a batch that
+reaches over them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from continuum.journal.event_codec import pack_body
-from continuum.journal.port import NewChild, RunWrite, Successor
+from continuum.journal.port import NewChild, RunWrite, Successor, Transition
 from continuum.journal.postgres import arrays
 
 # Stands for a token in the list of runs to lock: locked in its place, and not written to.
@@ -32,7 +33,7 @@ class Composition:
         self._cells: dict[tuple[bytes, str], bytes] = {}
         self._versions: dict[bytes, str] = {}
         self._refusals: dict[bytes, tuple[str, str]] = {}
-        self._retentions: dict[bytes, float] = {}
+        self._reaches = False
 
     def add(self, run: bytes, write: RunWrite) -> None:
         """Take a write in; of several of one run the last word counts."""
@@ -40,6 +41,8 @@ class Composition:
         ends = write.transition is not None and write.transition.state.terminal
         if ends and write.parent is not None:
             self._parents[arrays.uuid_bytes(write.parent)] = write.depth - 1
+        if write.depth != self._depth or write.children or write.cancels or write.successor:
+            self._reaches = True
         self._children.extend((run, child) for child in write.children)
         self._cancels.extend((run, arrays.uuid_bytes(child)) for child in write.cancels)
         for name, value in write.cells:
@@ -50,18 +53,26 @@ class Composition:
             self._refusals[run] = write.refusal
         if write.successor is not None:
             self._successors.append((run, write.successor))
-        elif write.transition is not None and write.transition.retention is not None:
-            # A run that continued is kept for as long as its successor.
-            self._retentions[run] = write.transition.retention
 
     def to_lock(self, tokens: Mapping[bytes, int]) -> tuple[list[bytes], list[int], list[int]]:
-        """Return the runs to lock with their tokens and depths, by which the server locks parents first."""
+        """Return the runs to lock with their tokens and depths, by which the server locks parents first.
+
+        Without depths they are of one generation, and locked in this order.
+        """
+        if not self._reaches and not self._parents:
+            ordered = sorted(tokens)
+            return ordered, [tokens[run] for run in ordered], []
         depths = {**self._parents, **{run: self._depths.get(run, self._depth) for run in tokens}}
         ordered = list(depths)
         return ordered, [tokens.get(run, LOCK_ONLY) for run in ordered], [depths[run] for run in ordered]
 
-    def packed(self, depths: list[int], cells_topic: str) -> arrays.PackedRow:
-        """Return the parameter: a `composition` as the schema defines it."""
+    def packed(
+        self, depths: list[int], cells_topic: str, transitions: Mapping[bytes, Transition]
+    ) -> arrays.PackedRow:
+        """Return the parameter: a `composition` as the schema defines it.
+
+        Its list of seconds is that of the transitions, in their order.
+        """
         children = [child for _, child in self._children]
         successors = [successor for _, successor in self._successors]
         kept = [(successor, *signal) for successor in successors for signal in successor.signals]
@@ -92,7 +103,12 @@ class Composition:
                 arrays.packed_uuids(list(self._refusals)),
                 arrays.texts([version for version, _ in self._refusals.values()]),
                 arrays.texts([reason for _, reason in self._refusals.values()]),
-                arrays.packed_uuids(list(self._retentions)),
-                arrays.doubles(list(self._retentions.values())),
+                arrays.packed_uuids([]),
+                arrays.doubles(self._retentions(transitions)),
             ]
         )
+
+    def _retentions(self, transitions: Mapping[bytes, Transition]) -> Sequence[float | None]:
+        # A run that continued is kept for as long as its successor.
+        continued = {run for run, _ in self._successors}
+        return [None if run in continued else change.retention for run, change in transitions.items()]
