@@ -18,8 +18,8 @@ from tests.contract.builders import begin, claim, commit, end, event, signal, wo
 
 # What such a commit has none of.
 UNUSED = (
-    "e_run e_seq e_type e_at e_payload p_consumed k_run k_seq k_dispatch k_attempt k_queue k_priority k_isolated "
-    "k_activity k_arguments k_timeout k_key k_node d_run d_seq"
+    "e_run e_seq e_type e_at e_payload p_consumed d_run d_seq k_run k_seq k_dispatch k_attempt k_queue "
+    "k_priority k_isolated k_activity k_arguments k_timeout k_key k_node"
 )
 VALUE = {"card": "4711", "items": ["a", "b"]}
 
@@ -90,9 +90,11 @@ def test_a_node_of_the_release_before_names_the_runs_that_it_wants_kept_for_a_ti
         connection.execute(
             f"select from {schema}.commit_batch(p_worker => %s, p_batch => 1, p_runs => array[%s]::uuid[], "
             "p_tokens => array[%s]::bigint[], t_run => array[%s]::uuid[], t_state => array[4]::smallint[], "
-            "t_due => array[null]::timestamptz[], t_release => array[false], t_result => array[null]::bytea[], "
-            "t_error => array[null]::bytea[], t_reason => array[null]::text[], t_progress => array[true], "
-            f"{nothing}, p_done_topic => 'd', p_tasks_topic => 't', p_work_topic => 'w', p_wake_topic => 'k', "
+            "t_due => array[null]::timestamptz[], t_release => array[false], "
+            "t_result => array[null]::bytea[], t_error => array[null]::bytea[], "
+            "t_reason => array[null]::text[], t_progress => array[true], "
+            "p_done_topic => 'd', p_tasks_topic => 't', p_work_topic => 'w', p_wake_topic => 'k', "
+            f"{nothing}, "
             f"p_more => jsonb_populate_record(null::{schema}.composition, %s))".encode(),
             (worker, run.id, run.token, run.id, told),
         )
