@@ -21,9 +21,9 @@ from continuum.engine.call_site import Site
 from continuum.engine.compact_replay import AHEAD, ANSWERED, value_ahead
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
-from continuum.engine.loop import current
 from continuum.engine.pending import Options
 from continuum.engine.retry import Retry
+from continuum.engine.running import current
 from continuum.errors import DurableTermError, InvalidDefinition
 from continuum.journal.arguments import ArgumentsCodec, resolve_hints
 from continuum.journal.codec import Decoder, decoder_for, encode, fitter_for, kept_types, takes_anything

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 from continuum.activity_ref import ActivityRef, note
 from continuum.engine.call_site import Site
 from continuum.engine.execution import Execution
-from continuum.engine.loop import current
+from continuum.engine.running import current
 from continuum.policy import ActivityOptions
 
 if TYPE_CHECKING:

@@ -19,9 +19,10 @@ from continuum.engine import announcements
 from continuum.engine.call_site import Site, user_site
 from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
-from continuum.engine.loop import WorkflowTimer, current
+from continuum.engine.loop import WorkflowTimer
 from continuum.engine.recorded_values import reached_patch, recorded_value
 from continuum.engine.retry import seconds
+from continuum.engine.running import current
 from continuum.errors import DurableTermError, NotInWorkflow
 from continuum.journal.codec import decode, encode
 from continuum.names import check_name

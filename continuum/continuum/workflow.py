@@ -14,7 +14,7 @@ from continuum.effects import require
 from continuum.engine import continuation
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
-from continuum.engine.loop import current
+from continuum.engine.running import current
 from continuum.errors import InvalidDefinition, NotInWorkflow
 from continuum.input_checking import encode_input
 from continuum.journal.arguments import ArgumentsCodec, resolve_hints

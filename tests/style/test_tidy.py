@@ -42,7 +42,7 @@ DOORS = {
 
 # What would let the outside into a replay.
 # It keeps something for each thread and starts none.
-LEADS_NOWHERE = {("threading", "continuum/continuum/engine/loop.py")}
+LEADS_NOWHERE = {("threading", "continuum/continuum/engine/running.py")}
 NOT_IN_THE_ENGINE = (
     "time",
     "random",

@@ -56,17 +56,15 @@ def caller(site: Site) -> str:
 def where(site: Site) -> str:
     """Return file and line for a message."""
     code, offset = site
-    kept = _places.get(id(code))
-    if kept is None:
-        # With the code itself, so that its id stays its own.
-        kept = _places[id(code)] = code, {}
-    place = kept[1].get(offset)
-    if place is None:
-        place = kept[1][offset] = f"{_short(code.co_filename)}:{_line(code, offset)}"
-    return place
+    # Code hashes slowly, and asking for an id is an audit event.
+    key = code.co_qualname, code.co_firstlineno, offset
+    known = _places.get(key)
+    if known is None or known[0] is not code:
+        known = _places[key] = code, f"{_short(code.co_filename)}:{_line(code, offset)}"
+    return known[1]
 
 
-_places: dict[int, tuple[CodeType, dict[int, str]]] = {}
+_places: dict[tuple[str, int, int], tuple[CodeType, str]] = {}
 
 
 def _line(code: CodeType, offset: int) -> int:

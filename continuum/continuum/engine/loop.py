@@ -12,15 +12,16 @@ from __future__ import annotations
 import asyncio
 import sys
 from asyncio import events
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextvars import Context
-from threading import local
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from continuum.engine import asyncio_repairs
 from continuum.engine.call_site import user_site
+from continuum.engine.generators import Generator, hear_of_generators
 from continuum.engine.outside import LOOP_METHODS, refuse
+from continuum.engine.running import running
 from continuum.errors import DeterminismError
 
 if TYPE_CHECKING:
@@ -34,10 +35,6 @@ CALLBACKS_PER_STEP = 2_000_000
 
 # `sleep(inf)` means for ever, and a due time is a whole number: ten thousand years will do.
 FOREVER_SECONDS = 3.2e11
-
-# References to a generator that nobody has any more: our argument, what counts them, and the interpreter
-# that asks us. The cycle collector has one of its own besides those in the cycle.
-_LET_GO = 3
 
 # How often a coroutine that awaits in a `finally` is told again that it is over.
 CLOSE_ATTEMPTS = 10
@@ -102,15 +99,6 @@ class WorkflowTimer(asyncio.TimerHandle):
     seq: int
 
 
-class _Running(local):
-    """Whose code runs in this thread. asyncio knows it as well, and asks the system for it on 3.11."""
-
-    execution: Execution | None = None
-
-
-_running = _Running()
-
-
 class WorkflowLoop(asyncio.AbstractEventLoop):
     """A loop whose only inputs are the events its execution feeds it."""
 
@@ -128,11 +116,10 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
     def step(self) -> bool:
         """Run callbacks until none is ready; False when the limit cut it short or something ended the run."""
         execution = self.execution
-        outer, _running.execution = _running.execution, execution
+        outer, running.execution = running.execution, execution
         previous = events._get_running_loop()
         events._set_running_loop(self)
-        hooks = sys.get_asyncgen_hooks()
-        sys.set_asyncgen_hooks(None, self._drop_generator)
+        hooks = hear_of_generators(previous)
         try:
             ran = 0
             while batch := self._ready:
@@ -149,9 +136,10 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                     return False
             return True
         finally:
-            sys.set_asyncgen_hooks(*hooks)
+            if hooks is not None:
+                sys.set_asyncgen_hooks(*hooks.before)
             events._set_running_loop(previous)
-            _running.execution = outer
+            running.execution = outer
 
     @property
     def quiet(self) -> bool:
@@ -164,7 +152,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
     def close_quietly(self, tasks: list[WorkflowTask[Any]]) -> None:
         """Put the run's coroutines away; the execution is marked closing, so that they can do nothing."""
-        outer, _running.execution = _running.execution, self.execution
+        outer, running.execution = running.execution, self.execution
         previous = events._get_running_loop()
         events._set_running_loop(self)
         try:
@@ -175,7 +163,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                         _close(coroutine)
         finally:
             events._set_running_loop(previous)
-            _running.execution = outer
+            running.execution = outer
         self._ready.clear()
 
     # The part of the loop contract that asyncio's own primitives need.
@@ -238,15 +226,9 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             timer.seq = self.execution.start_timer(timer, due, user_site())
         return timer
 
-    def _drop_generator(self, generator: AsyncGenerator[Any, Any]) -> None:
-        """Let code that left an async generator half-way finish it in a task, as asyncio does.
-
-        Only when the run's own code has just let go of it. Collected at any other time it is dropped as it
-        is: its `finally` would act for whichever run is then running, and at a moment that no replay
-        repeats, when it was in a cycle of references.
-        """
-        let_go = sys.getrefcount(generator) == _LET_GO
-        if let_go and events._get_running_loop() is self and not self.execution.closing:
+    def end_generator(self, generator: Generator) -> None:
+        """Let code that has just left an async generator half-way finish it in a task, as asyncio does."""
+        if running.execution is self.execution and not self.execution.closing:
             self.create_task(generator.aclose())
 
     def _timer_handle_cancelled(self, handle: WorkflowTimer) -> None:
@@ -282,11 +264,6 @@ def _ends(coroutine: Any) -> bool:
 for _name in LOOP_METHODS:
     setattr(WorkflowLoop, _name, refuse(_name))
 WorkflowLoop.__abstractmethods__ = frozenset()  # type: ignore[attr-defined]
-
-
-def current() -> Execution | None:
-    """Return the execution whose workflow code is running right now, if any."""
-    return _running.execution
 
 
 asyncio_repairs.install(WorkflowLoop)

@@ -25,7 +25,7 @@ from operator import itemgetter
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, TypeAlias
 
-from continuum.engine.loop import current
+from continuum.engine.running import current
 from continuum.guard.calls import Kind
 from continuum.guard.verdict import TRUSTED, judge
 
@@ -161,12 +161,12 @@ class NameGuard:
     def __exit__(self, *exception: object) -> None:
         """Have the names put back once the loop has run what is ready now, further steps among it."""
         self.lowered -= 1
-        if self.lowered:
+        if self.lowered or self._resting:
             return
         loop = _get_running_loop()
         if loop is None:
             self.rest()
-        elif not self._resting:
+        else:
             self._resting = True
             loop.call_soon(self.rest)
 
