@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from continuum.scanner import rules
-from continuum.scanner.resolution import Dotted
+from continuum.scanner.resolution import Dotted, LocalClass
 from continuum.scanner.scopes import Kind
 from continuum.scanner.sets import ORDERED, UNORDERED
 from continuum.scanner.stores import is_mutation
@@ -29,6 +29,7 @@ _PURE_WITH = {
     "time.asctime": (1, "t"),
     "datetime.datetime.fromtimestamp": (2, "tz"),
 }
+_ASK_FOR_CLASSES = frozenset(("builtins.isinstance", "builtins.issubclass"))
 _WHEN_BARE = {"datetime.datetime.fromtimestamp", "datetime.date.fromtimestamp"}
 _STRINGS_AND_NUMBERS = frozenset(
     name for made_by in (str, bytes, int, float, list, dict, tuple, bool, set) for name in dir(made_by)
@@ -51,11 +52,20 @@ def visit_call(walker: Walker, node: ast.Call) -> None:
     walker.scan.undo.see(walker, node, resolved)
     if name in _WHEN_BARE and not _has(node, *_PURE_WITH.get(name, (2, "tz"))):
         walker.report(rules.TIME_ZONE, node, f"{name}()")
+    if isinstance(function, ast.Attribute) and function.attr == "astimezone" and not _has(node, 1, "tz"):
+        # Only moments have this method, and without a zone it means the host's.
+        walker.report(rules.TIME_ZONE, node, f"{ast.unparse(function)}()")
     if isinstance(function, ast.Attribute) and is_mutation(walker, function):
         walker.visit_all((*node.args, *node.keywords))
         return
     if resolved is None or name.endswith("getattr()"):
         _runtime(walker, node)
+    if isinstance(resolved, LocalClass):
+        walker.made[id(function)] = node
+    if name in _ASK_FOR_CLASSES:
+        # A class that is asked about is not made.
+        walker.visit_all(node.args[:1])
+        return
     if not _is_pure(node, name):
         walker.visit(function)
     walker.visit_all((*node.args, *node.keywords))

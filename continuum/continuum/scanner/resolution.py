@@ -140,6 +140,8 @@ class Resolver:
         made_by = self.resolve(annotation, scope, depth + 1)
         if isinstance(made_by, LocalClass):
             return Instance(made_by)
+        if isinstance(made_by, Dotted) and made_by.name == "random.Random":
+            return None  # seeded or not, it is judged where it is made
         if isinstance(made_by, Dotted) and not made_by.name.startswith(("typing.", "builtins.")):
             return Dotted(f"{made_by.name}()")
         return None

@@ -14,6 +14,7 @@ from typing import Any
 
 from continuum.scanner import rules
 from continuum.scanner.configuration import Trust
+from continuum.scanner.fields import given_fields
 from continuum.scanner.findings import Finding
 from continuum.scanner.foreign import decorators_of, is_declared
 from continuum.scanner.module import ScannedModule
@@ -105,6 +106,7 @@ class Scan:
         *,
         impure: bool,
         as_decorator: bool = False,
+        made: ast.Call | None = None,
     ) -> None:
         """Take note of a function or class of this module that is referred to."""
         match target:
@@ -115,7 +117,8 @@ class Scan:
             case LocalClass() | Instance():
                 made_by = target if isinstance(target, LocalClass) else target.made_by
                 if not is_declared(self.module, made_by.node):
-                    self._reach_class(caller, made_by, impure)
+                    given = given_fields(self.module.resolver, made_by, made)
+                    self._reach_class(caller, made_by, impure, given)
 
     def _reach_function(self, caller: Reached, reached: Reached, node: ast.AST) -> None:
         names = {name for name, _ in decorators_of(self.module, reached.node)}
@@ -125,7 +128,7 @@ class Scan:
         if not effect and "continuum.pure" not in names:
             self._waiting.append(reached)
 
-    def _reach_class(self, caller: Reached, made_by: LocalClass, impure: bool) -> None:
+    def _reach_class(self, caller: Reached, made_by: LocalClass, impure: bool, given: frozenset[str]) -> None:
         """Making an instance runs its initialiser; using it runs the methods Python calls by itself."""
         members = self.module.resolver.members(made_by)
         for name, bindings in members.bindings.items():
@@ -134,12 +137,12 @@ class Scan:
                 if binding.kind is Kind.FUNCTION and special:
                     assert isinstance(binding.node, ast.FunctionDef | ast.AsyncFunctionDef)
                     self._waiting.append(Reached(binding.node, made_by.scope, made_by, caller, impure))
-                elif binding.kind is Kind.VALUE:
+                elif binding.kind is Kind.VALUE and name not in given:
                     self._reach_default(caller, made_by, binding, members, impure)
         for base in made_by.node.bases:
             parent = self.module.resolver.resolve(base, made_by.scope)
             if isinstance(parent, LocalClass) and parent.node is not made_by.node:
-                self._reach_class(caller, parent, impure)
+                self._reach_class(caller, parent, impure, given)
 
     def _reach_default(
         self, caller: Reached, made_by: LocalClass, binding: Binding, members: Scope, impure: bool

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
-from continuum.scanner.resolution import Dotted, Instance, Resolver
+from continuum.scanner.resolution import Dotted, Instance, Local, Resolver
 from continuum.scanner.scopes import Binding, Kind, Scope
 from continuum.scanner.words import words
 
@@ -62,24 +63,39 @@ def is_set(node: ast.AST | None, scope: Scope, resolver: Resolver, depth: int = 
             return not all(_is_task(element) for element in elements)
         case ast.SetComp(elt=element):
             return not _is_task(element)
-        case ast.Call(func=ast.Attribute(value=base, attr=attribute)) if attribute in _SET_METHODS:
-            return is_set(base, scope, resolver, depth + 1)
-        case ast.Call(func=function, args=arguments):
-            made_by = resolver.resolve(function, scope)
-            if not (isinstance(made_by, Dotted) and made_by.name in _MAKERS):
-                return False
-            return not (arguments and _holds_tasks(arguments[0]))
+        case ast.Await(value=value):
+            return is_set(value, scope, resolver, depth + 1)
+        case ast.Call():
+            return _call_gives_set(node, scope, resolver, depth)
         case ast.BinOp(left=left, op=operator, right=right) if isinstance(operator, _OPERATORS):
             return any(_is_keys(side) or is_set(side, scope, resolver, depth + 1) for side in (left, right))
         case ast.Name(id=name):
             found = scope.lookup(name)
-            return found is not None and _all_sets(found[0], found[1], resolver, depth)
+            return (
+                found is not None
+                and _all_sets(found[0], found[1], resolver, depth)
+                and not (all(map(_is_empty, found[0])) and _takes_tasks(name, found[1].node))
+            )
         case ast.Attribute(value=value, attr=attribute):
             owner = resolver.resolve(value, scope)
             if not isinstance(owner, Instance):
                 return False
             members = resolver.members(owner.made_by)
-            return _all_sets(members.bindings.get(attribute, []), members, resolver, depth)
+            bindings = members.bindings.get(attribute) or list(_bound_to_self(owner.made_by.node, attribute))
+            return _all_sets(bindings, members, resolver, depth)
+        case _:
+            return False
+
+
+def _call_gives_set(node: ast.Call, scope: Scope, resolver: Resolver, depth: int) -> bool:
+    function = node.func
+    if isinstance(function, ast.Attribute) and function.attr in _SET_METHODS:
+        return is_set(function.value, scope, resolver, depth + 1)
+    match resolver.resolve(function, scope):
+        case Local(node=ast.FunctionDef(returns=told) | ast.AsyncFunctionDef(returns=told), scope=place):
+            return told is not None and _is_set_type(told, place, resolver)
+        case Dotted(name=name) if name in _MAKERS:
+            return not (node.args and _holds_tasks(node.args[0]))
         case _:
             return False
 
@@ -88,7 +104,49 @@ def _all_sets(bindings: list[Binding], scope: Scope, resolver: Resolver, depth: 
     return bool(bindings) and all(_gives_set(binding, scope, resolver, depth) for binding in bindings)
 
 
+def _is_empty(binding: Binding) -> bool:
+    return isinstance(binding.node, ast.Call) and not binding.node.args
+
+
+def _takes_tasks(name: str, around: ast.AST) -> bool:
+    """Tell whether all that is ever added to a set are tasks."""
+    nodes = list(ast.walk(around))
+    made = {
+        target.id
+        for node in nodes
+        if isinstance(node, ast.Assign) and _is_task(node.value)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    added = [argument for node in nodes for argument in _added_to(name, node)]
+    return bool(added) and all(
+        _is_task(one) or (isinstance(one, ast.Name) and one.id in made) for one in added
+    )
+
+
+def _added_to(name: str, node: ast.AST) -> list[ast.expr]:
+    match node:
+        case ast.Call(func=ast.Attribute(value=ast.Name(id=base), attr="add" | "update"), args=arguments):
+            return arguments if base == name else []
+        case _:
+            return []
+
+
+def _bound_to_self(owner: ast.ClassDef, attribute: str) -> Iterator[Binding]:
+    """Yield what methods of a class put into an attribute of theirs."""
+    for node in ast.walk(owner):
+        match node:
+            case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=name)], value=value):
+                if name == attribute:
+                    yield Binding(Kind.VALUE, value)
+            case ast.AnnAssign(target=ast.Attribute(value=ast.Name(id="self"), attr=name)):
+                if name == attribute:
+                    yield Binding(Kind.VALUE, node.value, annotation=node.annotation)
+
+
 def _gives_set(binding: Binding, scope: Scope, resolver: Resolver, depth: int) -> bool:
+    if binding.annotation is not None and _is_of_tasks(binding.annotation):
+        return False
     if (
         binding.kind is Kind.VALUE
         and binding.node is not None
@@ -108,11 +166,15 @@ def _is_set_type(annotation: ast.expr, scope: Scope, resolver: Resolver) -> bool
         sides = annotation.left, annotation.right
         return any(_is_set_type(side, scope, resolver) for side in sides)
     if isinstance(annotation, ast.Subscript):
-        if "Task" in ast.unparse(annotation.slice):
+        if _is_of_tasks(annotation):
             return False
         annotation = annotation.value
     named = resolver.resolve(annotation, scope)
     return isinstance(named, Dotted) and named.name in _TYPES
+
+
+def _is_of_tasks(annotation: ast.expr) -> bool:
+    return isinstance(annotation, ast.Subscript) and "Task" in ast.unparse(annotation.slice)
 
 
 def _is_keys(node: ast.expr) -> bool:

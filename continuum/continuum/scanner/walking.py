@@ -51,6 +51,8 @@ class Walker:
         # What is called, by the id of the expression: it is resolved once, before it is visited.
         self.called: dict[int, Resolved] = {}
         self.unordered: set[int] = set()
+        # Calls that make an instance of a class of this module, by the id of what is called.
+        self.made: dict[int, ast.Call] = {}
 
     def function(self, node: FunctionNode) -> None:
         """Walk a whole function that was reached from elsewhere."""
@@ -113,7 +115,8 @@ class Walker:
             case Dotted(name=name):
                 self._judge(node, name, known)
             case Local() | LocalClass() | Instance():
-                self.scan.reach(self.reached, resolved, node, impure=self.impure)
+                made = self.made.get(id(node))
+                self.scan.reach(self.reached, resolved, node, impure=self.impure, made=made)
             case None:
                 pass
 

@@ -318,6 +318,17 @@ class Order:
 --
 return Order()
 -- time.time
+== default factory after a field that no position stands for
+import time
+from dataclasses import dataclass, field
+@dataclass
+class Order:
+    number: int = field(init=False, default=0)
+    name: str = ""
+    at: float = field(default_factory=time.time)
+--
+return Order('a')
+-- time.time
 == context manager
 import time
 class Timed:
@@ -389,6 +400,33 @@ return time.time()
 time = Watch()
 return time.time()
 --
+== seeded generator that is passed on
+def pick(dice: random.Random) -> float:
+    return dice.random()
+--
+return pick(random.Random(continuum.random()))
+--
+== default of a field that is given
+import uuid
+from dataclasses import dataclass, field
+@dataclass
+class Numbered:
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+@dataclass
+class Named(Numbered):
+    name: str = ""
+--
+return Numbered(continuum.uuid4().hex), Numbered(id=continuum.uuid4().hex), Named('1', 'ann')
+--
+== class that is asked about
+import uuid
+from dataclasses import dataclass, field
+@dataclass
+class Numbered:
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+--
+return isinstance(given, Numbered)
+-- given: int
 == own class of that name
 class datetime:
     @staticmethod

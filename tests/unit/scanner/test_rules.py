@@ -154,6 +154,15 @@ def test_every_rule_is_tried() -> None:
     assert tried == {rule.code for rule in RULES}
 
 
+@pytest.mark.parametrize("moment", ["continuum.now()", "(continuum.now() - timedelta(days=1))", "due"])
+def test_a_moment_without_a_zone_is_in_that_of_the_host(moment: str) -> None:
+    assert codes(f"return {moment}.astimezone()", parameters="due: datetime") == ["CT105"]
+    assert (
+        codes(f"return {moment}.astimezone(UTC), {moment}.astimezone(tz=UTC)", parameters="due: datetime")
+        == []
+    )
+
+
 def test_a_fold_over_items_is_accepted() -> None:  # AST1
     assert codes("return sum(item for item in items) + max(items)", parameters="items: list[int]") == []
 

@@ -33,10 +33,31 @@ from tests.unit.scanner.snippets import codes, found
         "return str(set(names))",
         "ordered = []\nordered.extend(set(names))\nreturn ordered",
         "if (chosen := set(names)):\n    return list(chosen)",
+        "for name in told():\n    await step(1)",
+        "for name in await asked():\n    await step(1)",
+        "for name in Seen().names:\n    await step(1)",
+        "return Seen().listed()",
+        "names_of = set()\nnames_of.add('a')\nreturn list(names_of)",
     ],
 )
 def test_the_order_of_a_set_is_told(body: str) -> None:
-    above = "class Order:\n    tags: frozenset[str]\n\ndef given():\n    return set()"
+    above = """
+class Order:
+    tags: frozenset[str]
+class Seen:
+    def __init__(self):
+        self.names = set()
+        self.more: set[str] = set()
+    def listed(self):
+        return list(self.more)
+def given():
+    return set()
+def told() -> set[str]:
+    return given()
+@activity
+async def asked() -> set[str]:
+    return given()
+"""
     assert codes(body, above, "names: list[str], unique: set[str], order: Order") == ["CT303"]
 
 
@@ -55,6 +76,9 @@ def test_the_order_of_a_set_is_told(body: str) -> None:
         "done, _ = await asyncio.wait({asyncio.create_task(step(1))})\nreturn [one.result() for one in done]",
         "return await asyncio.gather(*{asyncio.create_task(step(1)), asyncio.create_task(step(2))})",
         "tasks = {asyncio.create_task(step(n)) for n in range(3)}\nreturn await asyncio.gather(*tasks)",
+        "tasks = set()\ntasks.add(asyncio.create_task(step(1)))\nawait asyncio.gather(*tasks)",
+        "tasks = set()\ntask = asyncio.create_task(step(1))\ntasks.add(task)\nawait asyncio.gather(*tasks)",
+        "tasks: set[asyncio.Task[int]] = set()\nfor task in tasks:\n    await task",
     ],
 )
 def test_a_set_whose_order_does_not_matter_is_accepted(body: str) -> None:
