@@ -151,13 +151,17 @@ def _imported(statement: ast.Import | ast.ImportFrom, name: str) -> str:
 
 
 def _bindings_of(source: ModuleSource) -> dict[str, list[ast.stmt]]:
-    """Return which top-level statements of a module give a name its value."""
+    """Return which top-level statements of a module give a name its value, or change that."""
     known = _bindings.get(source)
     if known is None:
         known = _bindings[source] = {}
         for statement in _top_level(source.tree.body):
             for name in _named_by(statement):
                 known.setdefault(name, []).append(statement)
+            changed = _changed_by(statement)
+            # What is imported counts by its name, whatever is done to it here.
+            if any(not isinstance(one, ast.Import | ast.ImportFrom) for one in known.get(changed, ())):
+                known[changed].append(statement)
     return known
 
 
@@ -182,6 +186,22 @@ def _named_by(statement: ast.stmt) -> set[str]:
             return set(_stored(target))
         case _:
             return set()
+
+
+def _changed_by(statement: ast.stmt) -> str:
+    """Return the name whose value `name[key] = value`, `name.field = value` or `name.method()` changes."""
+    match statement:
+        case ast.Assign(targets=[target]) | ast.AugAssign(target=target) | ast.Delete(targets=[target]):
+            changed: ast.expr = target
+        case ast.Expr(value=ast.Call(func=ast.Attribute() as called)):
+            changed = called
+        case _:
+            return ""
+    if isinstance(changed, ast.Name):
+        return ""
+    while isinstance(changed, ast.Attribute | ast.Subscript):
+        changed = changed.value
+    return changed.id if isinstance(changed, ast.Name) else ""
 
 
 def _stored(target: ast.expr) -> Iterator[str]:

@@ -22,6 +22,12 @@ from continuum import Signal, activity, workflow
 
 LIMIT = 3
 UNUSED = 1
+RATES = {"usual": 0}
+RATES["fancy"] = 1
+RATES.update(gift=2)
+UNREAD = {}
+UNREAD["x"] = 1
+math.offset = 1
 approval = Signal("content.approval", str)
 
 @activity(name="content.charge")
@@ -37,7 +43,7 @@ class Price:
 
 def discount(amount: int) -> int:
     """Not for everybody."""
-    return _lowered(amount) if amount > LIMIT else amount
+    return _lowered(amount) + RATES["fancy"] if amount > LIMIT else amount
 
 def _lowered(amount: int) -> int:
     return amount - 1
@@ -88,6 +94,8 @@ def changed(old: str, new: str) -> str:
         pytest.param(changed('"plain"', "'plain'"), id="quotes"),
         pytest.param("\n\n\n" + FLOW, id="lines moved"),
         pytest.param(changed("UNUSED = 1", "UNUSED = 2"), id="a constant nobody reads"),
+        pytest.param(changed('UNREAD["x"] = 1', 'UNREAD["x"] = 2'), id="a table nobody reads"),
+        pytest.param(changed("math.offset = 1", "math.offset = 2"), id="what is done to a module"),
         pytest.param(changed("def unused() -> int:\n    return 1", ""), id="a helper nobody calls"),
         pytest.param(changed('return f"paid {amount}"', 'return f"got {amount}"'), id="an activity's body"),
         pytest.param(changed("version=1", "version=2"), id="the label"),
@@ -112,6 +120,8 @@ def test_what_means_the_same_is_the_same_version(text: str, hash_of: Callable[[s
         pytest.param(FLOW.replace("_lowered", "_cut"), id="a helper's name"),  # VRG3
         pytest.param(changed("amount - 1", "amount - 2"), id="a helper of a helper"),
         pytest.param(changed("LIMIT = 3", "LIMIT = 4"), id="a constant a helper reads"),
+        pytest.param(changed('RATES["fancy"] = 1', 'RATES["fancy"] = 3'), id="an entry of a table"),
+        pytest.param(changed("gift=2", "gift=3"), id="an entry that a table is given"),
         pytest.param(changed("1.21", "1.19"), id="a method"),
         pytest.param(changed('"plain"', '"fancy"'), id="a default"),
         pytest.param(changed('"plain"', 'b"plain"'), id="the type of a constant"),
