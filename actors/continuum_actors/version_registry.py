@@ -2,13 +2,15 @@
 
 It is ready once every version stands in the journal, with the source of the pinned ones; until then runs of
 pinned code are not claimed, because nobody could go on with them after a deploy. From then on it looks
-now and then for open runs of pinned versions that are not loaded here, and loads those from their source.
+now and then for open runs of pinned versions that are not loaded here, and loads those from their source;
+and notes again what is loaded here and was forgotten.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from functools import partial
 
 from continuum.errors import UnknownVersion
@@ -46,25 +48,31 @@ class VersionRegistry(WorkingActor):
     async def _work(self) -> None:
         host = self._host
         rows = [version_row(workflow) for workflow in host.code.all_workflows]
-        if rows:
-            await until_available(
-                partial(host.journal.register_versions, rows), "registering versions", host.fraction
-            )
+        await self._register(rows)
         host.code.pinned_are_stored()
         self.registered = len(rows)
         self.state = "ready"
         self.ready.set()
         while host.code.pinned:
-            await self._load_pinned()
+            noted = await until_available(host.journal.versions, "looking for pinned versions", host.fraction)
+            await self._load_pinned(noted)
+            known = {(row.workflow, row.version) for row in noted if row.registered_at}
+            # Collected as garbage while no run was of them, and yet new ones will be.
+            await self._register([row for row in rows if (row.workflow, row.version) not in known])
             await asyncio.sleep(limits.PINNED_VERSIONS_SECONDS * (0.75 + host.fraction() / 2))
 
-    async def _load_pinned(self) -> None:
+    async def _register(self, rows: Sequence[VersionRow]) -> None:
+        if rows:
+            register = partial(self._host.journal.register_versions, rows)
+            await until_available(register, "registering versions", self._host.fraction)
+
+    async def _load_pinned(self, noted: Sequence[VersionRow]) -> None:
         """Load what open runs of pinned workflows need and nobody here has."""
         host, code = self._host, self._host.code
         pinned = {
             workflow.name for workflow in code.pinned if code.workflows[workflow.name].on_change == "pin"
         }
-        for row in await until_available(host.journal.versions, "looking for pinned versions", host.fraction):
+        for row in noted:
             version = row.workflow, row.version
             if (
                 row.workflow not in pinned

@@ -16,6 +16,7 @@ from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import VersionRow
 from continuum.journal.postgres import PostgresJournal
+from continuum_actors import limits
 from continuum_actors.host import NoPulse
 from continuum_actors.tree import run_host_children
 from continuum_supervision import Restart
@@ -198,6 +199,30 @@ async def test_vdp3_pinned_runs_finish_on_their_own_code_after_a_deploy(
         new = await on.client.start(after, 1)
         await new.signal(verdict, "yes")
         assert await new.result(DEADLINE_S) == SHIPPED_TWICE
+
+
+async def test_a_pinned_version_that_was_forgotten_under_its_node_is_noted_again(
+    deploy: Deploy, dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """VDP3: nothing was of it when it was forgotten, but what its node starts afterwards is."""
+    monkeypatch.setattr(limits, "PINNED_VERSIONS_SECONDS", 0.05)
+    before, after = deploy(FIRST, on_change="pin"), deploy(INCOMPATIBLE, on_change="pin")
+    version = before.name, before.version_hash
+    async with stage(dsn, schema) as on:
+        async with on.alone(before):
+            await on.until(lambda: noted(on, before), "it was not noted")
+            assert await on.journal.forget_versions([version]) == 1
+            await on.until(lambda: noted(on, before), "it was not noted again")
+            run = await on.client.start(before, 1)
+            await on.until_state(run, "suspended")
+        await on.tree(after)
+        await run.signal(verdict, "yes")
+        assert await run.result(DEADLINE_S) == SHIPPED
+
+
+async def noted(on: Stage, flow: Flow) -> bool:
+    """Tell whether the journal has the source of this version."""
+    return await on.journal.version_source(flow.name, flow.version_hash) is not None
 
 
 async def test_stored_source_is_executed_only_where_the_code_says_pin(
