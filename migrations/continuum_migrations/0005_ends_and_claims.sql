@@ -1,5 +1,6 @@
 -- Runs that something else than their code ends are kept as long as their code would have said; claims that find
--- nothing write nothing; ends with a retention and batches of one generation cost no more than others.
+-- nothing write nothing; ends with a retention and batches of one generation cost no more than others; posts and
+-- removals wait for nothing that others may hold who wait for them.
 
 -- In seconds; NULL for ever.
 ALTER TABLE {schema}.versions ADD COLUMN retention double precision;
@@ -445,5 +446,146 @@ BEGIN
             WHERE u.token <> -1 AND u.id <> ALL (v_held));
     END IF;
     RETURN NEXT;
+END
+$$;
+
+-- Put something into a run's inbox. 1 accepted, 2 duplicate, 3 not found, 4 terminal. Signals and cancel requests are
+-- for the run that the chain has come to; delivery ids are the chain's. A serialization failure asks to ask again.
+CREATE OR REPLACE FUNCTION {schema}.post(
+    p_run uuid[], p_kind smallint[], p_name text[], p_key text[], p_payload bytea[], p_signal smallint,
+    p_cancel smallint, p_wake_topic text, p_work_topic text, p_done_topic text
+) RETURNS smallint[]
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_answers smallint[] := '{}';
+    v_owned text[] := '{}';
+    v_free boolean := false;
+    v_follows boolean;
+    v_run uuid;
+    v_next uuid;
+    v_root uuid;
+    v_state smallint;
+    v_owner bigint;
+BEGIN
+    IF cardinality(p_run) > 1 OR p_cancel = ANY (p_kind) THEN
+        -- In everybody's order, and before a run that ends here the parent that hears of it.
+        PERFORM FROM {schema}.runs r WHERE r.id IN (
+            SELECT {schema}.tip(u.id) FROM unnest(p_run) AS u (id)
+            UNION SELECT t.parent_id FROM unnest(p_run, p_kind) AS u (id, kind)
+                  JOIN {schema}.runs t ON t.id = {schema}.tip(u.id) WHERE u.kind = p_cancel)
+        ORDER BY r.depth, r.id FOR NO KEY UPDATE;
+    END IF;
+    FOR i IN 1 .. cardinality(p_run) LOOP
+        v_follows := p_kind[i] IN (p_signal, p_cancel);
+        v_run := p_run[i];
+        LOOP
+            -- Waits for the owner's commit in flight, so that nothing is put into a run that ends meanwhile,
+            -- and so that one that continues as new is followed.
+            SELECT r.state, r.owner, coalesce(r.root, r.id), r.continued_to INTO v_state, v_owner, v_root, v_next
+            FROM {schema}.runs r WHERE r.id = v_run FOR NO KEY UPDATE;
+            EXIT WHEN NOT FOUND OR v_next IS NULL OR NOT v_follows;
+            v_run := {schema}.tip(v_run);
+            IF cardinality(p_run) > 1 THEN
+                -- It continued while we waited for its lock, and its successor has its place before some that we
+                -- hold. So that is not waited for; whoever asks again finds it in its place.
+                PERFORM FROM {schema}.runs r WHERE r.id = v_run FOR NO KEY UPDATE SKIP LOCKED;
+                IF NOT FOUND THEN
+                    RAISE serialization_failure USING MESSAGE = 'a run continued as new meanwhile';
+                END IF;
+            END IF;
+        END LOOP;
+        IF v_state IS NULL THEN
+            v_answers := v_answers || 3::smallint;
+            CONTINUE;
+        END IF;
+        IF p_kind[i] = p_signal AND p_key[i] IS NOT NULL THEN
+            INSERT INTO {schema}.deliveries (run_id, name, delivery_id) VALUES (v_root, p_name[i], p_key[i])
+            ON CONFLICT DO NOTHING;
+            IF NOT FOUND THEN
+                v_answers := v_answers || 2::smallint;
+                CONTINUE;
+            END IF;
+        END IF;
+        IF v_state = 3 AND p_kind[i] = p_cancel THEN
+            -- Its code cannot run, so there is nothing to cancel in it: it ends here.
+            PERFORM {schema}.conclude({schema}.ask_to_stop(
+                ARRAY[v_run], p_name[i], p_done_topic, p_work_topic, p_wake_topic),
+                p_done_topic, p_work_topic, p_wake_topic);
+            v_answers := v_answers || 1::smallint;
+            CONTINUE;
+        END IF;
+        IF v_state >= 4 THEN
+            DELETE FROM {schema}.deliveries d
+            WHERE d.run_id = v_root AND d.name = p_name[i] AND d.delivery_id = p_key[i];
+            v_answers := v_answers || 4::smallint;
+            CONTINUE;
+        END IF;
+        INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
+        VALUES (v_run, p_kind[i], p_name[i], p_key[i], p_payload[i])
+        ON CONFLICT (run_id, kind, name, key) WHERE key IS NOT NULL DO NOTHING;
+        IF NOT FOUND THEN
+            v_answers := v_answers || 2::smallint;
+            CONTINUE;
+        END IF;
+        v_answers := v_answers || 1::smallint;
+        IF v_owner IS NULL THEN
+            UPDATE {schema}.runs r SET due_at = clock_timestamp()
+            WHERE r.id = v_run AND r.state <= 2 AND (r.due_at IS NULL OR r.due_at > clock_timestamp());
+            v_free := true;
+        ELSE
+            v_owned := v_owned || v_run::text;
+        END IF;
+    END LOOP;
+    IF cardinality(v_owned) > 0 THEN
+        PERFORM {schema}.hint(p_wake_topic, v_owned);
+    END IF;
+    IF v_free THEN
+        PERFORM {schema}.hint(p_work_topic, '{}');
+    END IF;
+    RETURN v_answers;
+END
+$$;
+
+-- Remove up to p_limit runs whose retention is over, with all that belongs to them. A chain goes whole, by the
+-- time of its tip; a child stays while its parent lives. No lock is waited for.
+CREATE OR REPLACE FUNCTION {schema}.remove_retained(p_limit integer) RETURNS integer
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_roots uuid[];
+    v_runs uuid[];
+    v_locked uuid[];
+BEGIN
+    SELECT array_agg(l.root) INTO v_roots FROM (
+        SELECT coalesce(r.root, r.id) AS root FROM {schema}.runs r
+        WHERE r.retain_until <= clock_timestamp() AND r.continued_to IS NULL AND r.state >= 4
+          AND NOT EXISTS (SELECT FROM {schema}.runs p WHERE p.id = r.parent_id AND p.state <= 3)
+        ORDER BY r.retain_until LIMIT p_limit FOR UPDATE SKIP LOCKED
+    ) l;
+    IF v_roots IS NULL THEN
+        RETURN 0;
+    END IF;
+    v_runs := v_roots || ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.root = ANY (v_roots));
+    v_locked := ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.id = ANY (v_runs) FOR UPDATE SKIP LOCKED);
+    IF cardinality(v_locked) < cardinality(v_runs) THEN
+        -- Somebody is at a run of a chain, maybe on the way to its tip, which we hold: that chain goes another time.
+        v_roots := ARRAY(
+            SELECT c.root FROM unnest(v_roots) AS c (root)
+            WHERE NOT EXISTS (SELECT FROM {schema}.runs r
+                              WHERE (r.id = c.root OR r.root = c.root) AND r.id <> ALL (v_locked)));
+        v_runs := v_roots || ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.root = ANY (v_roots));
+    END IF;
+    DELETE FROM {schema}.events x WHERE x.run_id = ANY (v_runs);
+    DELETE FROM {schema}.snapshots x WHERE x.run_id = ANY (v_runs);
+    DELETE FROM {schema}.refusals x WHERE x.run_id = ANY (v_runs);
+    DELETE FROM {schema}.inbox x WHERE x.run_id = ANY (v_runs);
+    DELETE FROM {schema}.tasks x WHERE x.run_id = ANY (v_runs);
+    DELETE FROM {schema}.heartbeats x WHERE x.run_id = ANY (v_runs);
+    DELETE FROM {schema}.deliveries x WHERE x.run_id = ANY (v_roots);
+    DELETE FROM {schema}.cells x WHERE x.root = ANY (v_roots);
+    DELETE FROM {schema}.runs x WHERE x.id = ANY (v_runs);
+    RETURN cardinality(v_runs);
 END
 $$;

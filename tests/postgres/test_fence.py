@@ -12,11 +12,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 
-from continuum.journal.port import Freed, LeaseLost, Posted, RunState
+from continuum.engine.ids import RunId
+from continuum.journal.port import Freed, LeaseLost, Posted, RunState, Successor
 from continuum.journal.postgres import PostgresJournal, arrays
 from continuum.journal.postgres.database import Database, Parameters
 from continuum.journal.postgres.statements import statements_for
@@ -24,6 +26,7 @@ from tests.contract.builders import (
     begin,
     claim,
     commit,
+    end,
     event,
     owned_run,
     owned_runs,
@@ -47,10 +50,26 @@ class OpenTransaction(Database):
 
     async def fetch(self, statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         cursor = await self._connection.execute(self.statements[statement], parameters)
-        return await cursor.fetchall()
+        return await cursor.fetchall() if cursor.description else []
 
     async def fetch_on_lane(self, statement: str, parameters: Parameters) -> list[tuple[Any, ...]]:
         return await self.fetch(statement, parameters)
+
+
+# Far above what any of it takes.
+DEADLINE_S = 30.0
+
+
+@asynccontextmanager
+async def two_connections(
+    dsn: str,
+) -> AsyncIterator[tuple[psycopg.AsyncConnection[Any], psycopg.AsyncConnection[Any]]]:
+    """Yield two whose transactions stay open until the test ends them."""
+    async with (
+        await psycopg.AsyncConnection.connect(dsn) as first,
+        await psycopg.AsyncConnection.connect(dsn) as second,
+    ):
+        yield first, second
 
 
 @dataclass
@@ -223,3 +242,81 @@ async def test_i6_what_was_acknowledged_survives_the_death_of_every_connection(d
             assert [mail.run_id for mail in await after.inbox(worker, [run_id])] == [run_id]
         finally:
             await after.close()
+
+
+async def blocks(dsn: str, holder: psycopg.AsyncConnection[Any]) -> bool:
+    """Tell whether somebody waits for what this connection holds."""
+    async with await psycopg.AsyncConnection.connect(dsn) as connection:
+        cursor = await connection.execute(
+            "select from pg_stat_activity where %s = any (pg_blocking_pids(pid))",
+            (holder.info.backend_pid,),
+        )
+        return await cursor.fetchone() is not None
+
+
+@in_a_loop
+async def test_p15_posts_to_several_wait_for_no_successor_out_of_its_order(dsn: str, schema: str) -> None:
+    """A deadlock would end one of the two statements with an error."""
+    lock = f"select from {schema}.runs where id = %s for no key update".encode()
+    async with fence(dsn, schema) as at, two_connections(dsn) as (keeper, other):
+        worker = await worker_of(at.journal)
+        first = await owned_run(at.journal, worker)
+        low = await begin(at.journal, id=RunId("00000000-0000-4000-8000-000000000000"))
+        high = await begin(at.journal, id=RunId("ffffffff-ffff-4fff-bfff-ffffffffffff"))
+        successor = Successor(RunId(str(uuid4())), "orders", b"")
+        await commit(at.held, worker, write(first, transition=end(), successor=successor))
+        await keeper.execute(lock, (high,))
+        posting = asyncio.create_task(at.journal.post([signal(each) for each in (low, first.id, high)]))
+        await at.waits()
+        await at.transaction.commit()
+        # The post has the lowest run and the one that continued, and waits for the highest.
+        await until(lambda: blocks(dsn, keeper))
+        await other.execute(lock, (successor.id,))
+        locking = asyncio.create_task(other.execute(lock, (low,)))
+        await until(lambda: waiting_for_locks(dsn, schema, 2))
+        await keeper.rollback()
+        await locking
+        await other.rollback()
+        assert await posting == [Posted.ACCEPTED] * 3
+        assert [run.id for run in await claim(at.journal, worker) if run.id == successor.id]
+
+
+@in_a_loop
+async def test_a_sweep_waits_for_nobody_who_is_at_what_an_ended_run_left(dsn: str, schema: str) -> None:
+    """So that neither two sweeps nor a sweep and a writer can wait for each other."""
+    async with fence(dsn, schema) as at:
+        worker = await worker_of(at.journal)
+        run = await owned_run(at.journal, worker)
+        await at.journal.post([signal(run.id), signal(run.id)])
+        await at.journal.heartbeat(run.id, 1, b"half")
+        await commit(at.journal, worker, write(run, transition=end()))
+        await at.held.heartbeat(run.id, 1, b"late")
+        async with asyncio.timeout(DEADLINE_S):
+            assert await at.journal.sweep() == 2
+        await at.transaction.rollback()
+        assert await at.journal.sweep() == 1
+
+
+@in_a_loop
+async def test_a_removal_waits_for_nobody_and_leaves_a_chain_whole_that_somebody_is_at(
+    dsn: str, schema: str
+) -> None:
+    async with fence(dsn, schema) as at, two_connections(dsn) as (other, _):
+        worker = await worker_of(at.journal)
+        first, alone = await owned_runs(at.journal, worker, 2)
+        successor = Successor(RunId(str(uuid4())), "orders", b"")
+        await commit(at.journal, worker, write(first, event(0), transition=end(), successor=successor))
+        (tip,) = await claim(at.journal, worker)
+        await commit(
+            at.journal,
+            worker,
+            write(tip, transition=end(retention=0.0)),
+            write(alone, transition=end(retention=0.0)),
+        )
+        await other.execute(f"select from {schema}.runs where id = %s for update".encode(), (first.id,))
+        async with asyncio.timeout(DEADLINE_S):
+            assert await at.journal.sweep() == 1
+        assert await seqs(at.journal, first.id) == [0]
+        assert await at.journal.get_run(tip.id) is not None
+        await other.rollback()
+        assert await at.journal.sweep() == 2

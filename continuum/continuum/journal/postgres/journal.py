@@ -10,6 +10,8 @@ import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+from psycopg.errors import SerializationFailure
+
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.errors import JournalUnavailable
@@ -39,13 +41,16 @@ from continuum.journal.port import (
 )
 from continuum.journal.postgres import arrays
 from continuum.journal.postgres.commit import commit
-from continuum.journal.postgres.database import Database
+from continuum.journal.postgres.database import Database, Parameters
 from continuum.journal.postgres.listening import listen
 from continuum.journal.postgres.reading import query_rows, run_row
 from continuum.journal.postgres.snapshots import load, load_compact, take_snapshot
 from continuum.journal.postgres.statements import statements_for
 from continuum.journal.postgres.tasks import PostgresTasks, held
 from continuum.journal.postgres.versions import PostgresVersions
+
+# A chain would have to go on as often while one post waits; whoever posts then tries again, as in any outage.
+POST_AGAIN = 3
 
 
 class PostgresJournal(PostgresTasks, PostgresVersions):
@@ -255,21 +260,29 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
     # The inbox, as everyone sees it.
 
     async def post(self, posts: Sequence[Post]) -> list[Posted]:
-        rows = await self._database.fetch(
-            "post",
-            (
-                arrays.uuids([post.run_id for post in posts]),
-                arrays.smallints([post.kind for post in posts]),
-                arrays.texts([post.name for post in posts]),
-                arrays.texts([post.key for post in posts]),
-                arrays.byteas([pack_body(post.body) for post in posts]),
-                InboxKind.SIGNAL,
-                InboxKind.CANCEL,
-                self._statements.topic("wake"),
-                self._statements.topic("work"),
-                self._statements.topic("done"),
-            ),
+        """One statement, asked again when a run continued as new while it waited for its turn."""
+        parameters = (
+            arrays.uuids([post.run_id for post in posts]),
+            arrays.smallints([post.kind for post in posts]),
+            arrays.texts([post.name for post in posts]),
+            arrays.texts([post.key for post in posts]),
+            arrays.byteas([pack_body(post.body) for post in posts]),
+            InboxKind.SIGNAL,
+            InboxKind.CANCEL,
+            self._statements.topic("wake"),
+            self._statements.topic("work"),
+            self._statements.topic("done"),
         )
+        for _ in range(POST_AGAIN):
+            try:
+                return await self._post(parameters)
+            except JournalUnavailable as error:
+                if not isinstance(error.__cause__, SerializationFailure):
+                    raise
+        return await self._post(parameters)
+
+    async def _post(self, parameters: Parameters) -> list[Posted]:
+        rows = await self._database.fetch("post", parameters)
         return [Posted(answer) for answer in rows[0][0]]
 
     async def force_cancel(self, run_id: RunId) -> Posted:

@@ -149,26 +149,37 @@ WITH freed AS (
 SELECT (SELECT count(*) FROM freed) + 0 * (SELECT count(*) FROM hinted)
 
 -- name: sweep
+-- No lock is waited for: what somebody is at, or another sweep, goes another time.
 WITH i AS (
-    DELETE FROM {schema}.inbox x USING {schema}.runs r WHERE r.id = x.run_id AND r.state >= 4 RETURNING 1
+    DELETE FROM {schema}.inbox WHERE ctid = ANY (ARRAY(
+        SELECT x.ctid FROM {schema}.inbox x JOIN {schema}.runs r ON r.id = x.run_id AND r.state >= 4
+        FOR UPDATE OF x SKIP LOCKED)) RETURNING 1
 ), t AS (
-    DELETE FROM {schema}.tasks x USING {schema}.runs r WHERE r.id = x.run_id AND r.state >= 4 RETURNING 1
+    DELETE FROM {schema}.tasks WHERE ctid = ANY (ARRAY(
+        SELECT x.ctid FROM {schema}.tasks x JOIN {schema}.runs r ON r.id = x.run_id AND r.state >= 4
+        FOR UPDATE OF x SKIP LOCKED)) RETURNING 1
 ), h AS (
-    DELETE FROM {schema}.heartbeats x USING {schema}.runs r WHERE r.id = x.run_id AND r.state >= 4 RETURNING 1
+    DELETE FROM {schema}.heartbeats WHERE ctid = ANY (ARRAY(
+        SELECT x.ctid FROM {schema}.heartbeats x JOIN {schema}.runs r ON r.id = x.run_id AND r.state >= 4
+        FOR UPDATE OF x SKIP LOCKED)) RETURNING 1
 ), d AS (
-    DELETE FROM {schema}.deliveries x USING {schema}.runs r
-    WHERE r.id = x.run_id AND r.continued_to IS NULL
-      AND r.state >= 4 AND r.completed_at < clock_timestamp() - interval '1 day'
+    DELETE FROM {schema}.deliveries WHERE ctid = ANY (ARRAY(
+        SELECT x.ctid FROM {schema}.deliveries x JOIN {schema}.runs r ON r.id = x.run_id AND r.continued_to IS NULL
+            AND r.state >= 4 AND r.completed_at < clock_timestamp() - interval '1 day'
+        FOR UPDATE OF x SKIP LOCKED))
 ), c AS (
     -- Those of a chain are kept under its first run, as long as its last one goes on.
-    DELETE FROM {schema}.deliveries x USING {schema}.runs r
-    WHERE r.root = x.run_id AND r.continued_to IS NULL
-      AND r.state >= 4 AND r.completed_at < clock_timestamp() - interval '1 day'
+    DELETE FROM {schema}.deliveries WHERE ctid = ANY (ARRAY(
+        SELECT x.ctid FROM {schema}.deliveries x JOIN {schema}.runs r ON r.root = x.run_id AND r.continued_to IS NULL
+            AND r.state >= 4 AND r.completed_at < clock_timestamp() - interval '1 day'
+        FOR UPDATE OF x SKIP LOCKED))
 ), n AS (
     -- Lost nodes are told of for a day.
     DELETE FROM {schema}.nodes WHERE renewed_at < clock_timestamp() - interval '1 day'
 ), s AS (
-    DELETE FROM {schema}.snapshots x USING {schema}.runs r WHERE r.id = x.run_id AND r.state >= 4 RETURNING 1
+    DELETE FROM {schema}.snapshots WHERE ctid = ANY (ARRAY(
+        SELECT x.ctid FROM {schema}.snapshots x JOIN {schema}.runs r ON r.id = x.run_id AND r.state >= 4
+        FOR UPDATE OF x SKIP LOCKED)) RETURNING 1
 )
 SELECT (SELECT count(*) FROM i) + (SELECT count(*) FROM t) + (SELECT count(*) FROM h) + (SELECT count(*) FROM s)
 
