@@ -1,6 +1,6 @@
 """The life of one light actor: its queue, the one handler at a time, its end.
 
-A mailbox has no task. A delivery schedules one plain loop callback, `_drain`, which
+A mailbox has no task. A delivery has it wait for a turn (`turns.py`), in which `_drain`
 runs handlers until the queue is empty or its share is used up. A handler that
 returns an awaitable gets a task; the queue waits until that is over.
 
@@ -8,7 +8,7 @@ Invariants:
 
 - at most one of init, a handler, terminate runs, and always in the actor's own
   `contextvars` context: what woke an actor never leaks into it;
-- `_busy` is True while one of them runs or `_drain` is scheduled, and only then;
+- `_busy` is True while one of them runs or it waits for a turn, and only then;
 - from the moment `_exit_reason` is set nothing new is accepted; from the moment
   `_actor` is None everything is over and everybody has been told.
 
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from .limits import DRAIN_MESSAGES, KILL_GRACE_S
 from .links import KILLED, ActorDied, Bonds, Crash, Down, Exit, ExitReason, describe, is_abnormal
+from .turns import turns_of
 
 if TYPE_CHECKING:
     from .actor import Actor
@@ -76,6 +77,7 @@ class Mailbox:
         "_queue",
         "_release_name",
         "_task",
+        "_turns",
         "name",
     )
 
@@ -83,6 +85,7 @@ class Mailbox:
         self._actor: Actor | None = actor
         self._kind = type(actor)
         self._loop = loop
+        self._turns = turns_of(loop)
         self._context: Context | None = context
         self._queue: deque[tuple[int, Any, Answer | None]] | None = None
         self._busy = True
@@ -112,7 +115,7 @@ class Mailbox:
     def _wake(self) -> None:
         self._busy = True
         try:
-            self._loop.call_soon(self._drain, context=self._context)
+            self._turns.wait_for(self, self._loop)
         except RuntimeError:
             # A closed loop never runs this actor again: that is a dead actor, and
             # a delivery to a dead actor is dropped.
@@ -167,7 +170,7 @@ class Mailbox:
                 return
             if kind == CALL and not self._reply(result):
                 return
-        self._loop.call_soon(self._drain, context=self._context)
+        self._turns.wait_for(self, self._loop)
 
     def _run(self, awaitable: Awaitable[Any], done: Callable[[asyncio.Task[Any]], object]) -> None:
         coroutine = awaitable if inspect.iscoroutine(awaitable) else _await(awaitable)
