@@ -97,14 +97,19 @@ class AlreadyStarted(ContinuumError):
 
 
 class RunNotFound(ContinuumError):
-    """No run has that id."""
+    """No run has that id. `removed` is true for who waited for its end: it is known to have been there."""
 
-    def __init__(self, run_id: str) -> None:
-        super().__init__(f"no run has the id {run_id}; `continuum runs list` shows those there are")
+    def __init__(self, run_id: str, removed: bool = False) -> None:
+        super().__init__(
+            f"run {run_id} was removed before its end was seen here; give its workflow a longer retention"
+            if removed
+            else f"no run has the id {run_id}; `continuum runs list` shows those there are"
+        )
         self.run_id = run_id
+        self.removed = removed
 
-    def __reduce__(self) -> tuple[type[RunNotFound], tuple[str]]:
-        return type(self), (self.run_id,)
+    def __reduce__(self) -> tuple[type[RunNotFound], tuple[str, bool]]:
+        return type(self), (self.run_id, self.removed)
 
 
 class NotPublished(ContinuumError, LookupError):

@@ -27,6 +27,9 @@ LAST_POLL_SECONDS = 5.0
 # Who waited in vain is told why if the journal says so at once; he did not ask to wait longer.
 LAST_LOOK_SECONDS = 1.0
 POLL_GROWTH = 1.5
+# A run may be removed soon after its end, and the hint of it be lost: after so many looks that did not find
+# its end, every half minute when they are rarest, it is asked whether the run is there at all.
+LOOKS_UNTIL_DOUBT = 6
 # How many runs one poll asks for; their ids go as one array.
 POLL_IDS = 1_000
 

@@ -18,6 +18,7 @@ from continuum.client.limits import (
     FIRST_LOOK_SECONDS,
     FIRST_POLL_SECONDS,
     LAST_POLL_SECONDS,
+    LOOKS_UNTIL_DOUBT,
     POLL_GROWTH,
     POLL_IDS,
 )
@@ -36,12 +37,12 @@ log = logging.getLogger("continuum.client")
 class Awaited:
     """A run that someone waits for, and when to ask for it next, in the loop's time.
 
-    `heard`: there may have been news since it was asked for, so that it may even be gone.
+    `doubt` grows with each look that does not find its end, and is full after news: then it may be gone.
     """
 
     look_at: float
     interval: float
-    heard: bool = True
+    doubt: int = LOOKS_UNTIL_DOUBT
     futures: set[asyncio.Future[RunRow]] = field(default_factory=set)
 
 
@@ -119,7 +120,7 @@ class Completions:
             awaited = self._awaited.get(RunId(run_id))
             if awaited is not None:
                 awaited.look_at = 0.0
-                awaited.heard = True
+                awaited.doubt = LOOKS_UNTIL_DOUBT
                 self._news.set()
 
     async def _poll(self) -> None:
@@ -137,6 +138,7 @@ class Completions:
         for run_id in run_ids:
             awaited = self._awaited[run_id]
             awaited.look_at = now + awaited.interval
+            awaited.doubt += 1
             awaited.interval = max(self._first_poll, min(awaited.interval * POLL_GROWTH, LAST_POLL_SECONDS))
 
     async def _news_or_time(self) -> None:
@@ -150,14 +152,14 @@ class Completions:
 
     async def _look(self, run_ids: list[RunId]) -> None:
         where = [("id", "in", run_ids), ("state", "in", ENDED)]
-        heard = [run_id for run_id in run_ids if self._awaited[run_id].heard]
-        self._note_heard(heard, False)
+        doubted = [run_id for run_id in run_ids if self._awaited[run_id].doubt >= LOOKS_UNTIL_DOUBT]
+        self._set_doubt(doubted, 0)
         try:
             rows = await self._journal.query(Query(None, where, ("id", False), len(run_ids), None))
-            gone = await self._gone(set(heard) - {row.id for row in rows})
+            gone = await self._gone(set(doubted) - {row.id for row in rows})
         except JournalUnavailable as error:
             log.warning("cannot look for ended runs now, will look again: %s", error)
-            self._note_heard(heard, True)
+            self._set_doubt(doubted, LOOKS_UNTIL_DOUBT)
             return
         except Exception as error:  # noqa: BLE001 - it is handed to everyone who waits
             self._fail(error)
@@ -171,12 +173,12 @@ class Completions:
             awaited = self._awaited.pop(run_id, None)
             for future in awaited.futures if awaited is not None else ():
                 if not future.done():
-                    future.set_exception(RunNotFound(run_id))
+                    future.set_exception(RunNotFound(run_id, removed=True))
 
-    def _note_heard(self, run_ids: list[RunId], heard: bool) -> None:
+    def _set_doubt(self, run_ids: list[RunId], doubt: int) -> None:
         for run_id in run_ids:
             if (awaited := self._awaited.get(run_id)) is not None:
-                awaited.heard = heard
+                awaited.doubt = doubt
 
     async def _gone(self, run_ids: set[RunId]) -> list[RunId]:
         """Return which of these are no more: a run may be removed as soon as it has ended."""

@@ -73,9 +73,46 @@ def test_a_run_that_was_removed_before_anybody_looked_is_told_to_be_gone() -> No
             await Ending(journal).write(
                 run.id, Transition(RunState.COMPLETED, result=encode("hello"), retention=0.0)
             )
-            with pytest.raises(continuum.RunNotFound):
+            with pytest.raises(continuum.RunNotFound, match="longer retention") as told:
                 await waiting
+            assert told.value.removed
             await completions.close()
+
+    asyncio.run(main())
+
+
+class Looked(MemoryJournal):
+    """Says when somebody has looked for the ends of runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked = asyncio.Event()
+
+    async def query(self, query: Query) -> list[RunRow]:
+        rows = await super().query(query)
+        self.looked.set()
+        return rows
+
+
+def test_a_run_that_was_removed_unheard_of_is_told_to_be_gone() -> None:
+    """The hint was lost, and retention is shorter than the poll."""
+
+    async def main() -> None:
+        journal = Looked()
+        async with Client(journal) as client, asyncio.timeout(30):
+            run = await client.start(greeting, "ann")
+            deaf = Deaf(journal, first_poll=0.001)
+            waiting = asyncio.create_task(deaf.wait(run.id))
+            for _ in range(3):
+                journal.looked.clear()
+                await journal.looked.wait()
+            await Ending(journal).write(
+                run.id, Transition(RunState.COMPLETED, result=encode("hello"), retention=0.0)
+            )
+            await journal.sweep()
+            with pytest.raises(continuum.RunNotFound, match="longer retention"):
+                await waiting
+            await deaf.close()
 
     asyncio.run(main())
 
