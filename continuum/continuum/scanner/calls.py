@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from continuum.scanner import rules
+from continuum.scanner.drawn import judge_defaults
 from continuum.scanner.resolution import Dotted, LocalClass
 from continuum.scanner.scopes import Kind
 from continuum.scanner.sets import ORDERED, UNORDERED
@@ -49,6 +50,7 @@ def visit_call(walker: Walker, node: ast.Call) -> None:
         return
     _order(walker, node, name)
     _signal(walker, node, name)
+    judge_defaults(walker, node, name)
     walker.scan.undo.see(walker, node, resolved)
     if name in _WHEN_BARE and not _has(node, *_PURE_WITH.get(name, (2, "tz"))):
         walker.report(rules.TIME_ZONE, node, f"{name}()")

@@ -159,6 +159,12 @@ def made_by(dotted: str) -> str:
     return "" if found is _MISSING else f"{made.__module__}.{made.__qualname__}"
 
 
+def may_be_class(dotted: str, live: bool) -> bool:
+    """Tell whether a name may be that of a class: of what is loaded, for sure."""
+    found = _loaded(dotted) if live else _MISSING
+    return found is _MISSING or isinstance(found, type)
+
+
 def definition_of(dotted: str) -> tuple[ScannedModule, Resolved] | None:
     """Return what the text of another module defines under a name, and that module."""
     name, _, last = dotted.rpartition(".")

@@ -180,6 +180,37 @@ def test_a_trusted_module_and_what_is_below_it_is_accepted(write: Write) -> None
     assert codes("return numpy.sum([1])", "import numpy", trust=Trust(("numpy",))) == []
 
 
+MODELS = """
+    import uuid
+    from dataclasses import dataclass, field
+    from datetime import UTC, datetime
+
+    def fresh():
+        return []
+
+    @dataclass
+    class Note:
+        text: str
+        at: datetime = field(default_factory=lambda: datetime.now(UTC))
+        id: uuid.UUID = field(default_factory=uuid.uuid4)
+        tags: list[str] = field(default_factory=list)
+        more: list[str] = field(default_factory=fresh)
+"""
+
+
+def test_defaults_that_a_data_class_of_another_module_draws_are_told(write: Write) -> None:
+    models = write(MODELS)
+    shelf = write(f"from {models} import Note as Leaf")
+    for above in (f"from {models} import Note", f"from {shelf} import Leaf as Note"):
+        assert codes("return Note('x')", above) == ["CT101", "CT103"]
+        assert codes("return Note('x', continuum.now())", above) == ["CT103"]
+        assert codes("return Note('x', at=continuum.now(), id=continuum.uuid4())", above) == []
+        assert codes("return Note(**given), isinstance(given, Note)", above, "given: dict") == []
+        assert codes("return given.text, given.at", above, "given: Note") == []
+        assert codes("return continuum.side_effect(lambda: Note('x').text)", above) == []
+    assert codes("return Note('x')", f"from {models} import Note", trust=Trust((models,))) == []
+
+
 def test_trust_does_not_cover_what_is_denied(write: Write) -> None:
     module = write(RULES)
     assert codes("return clock()", importing(module), trust=Trust((module,))) == ["CT101"]
@@ -252,6 +283,14 @@ def test_when_loaded_an_own_module_that_shares_a_librarys_name_is_not_taken_for_
         "@continuum.workflow(name='helpers.own')\nasync def flow() -> object:\n    return websocket.send(1)"
     )
     load(write, f"import continuum, websocket\n{flow}")
+
+
+def test_when_loaded_what_a_data_class_draws_by_itself_is_told(write: Write) -> None:
+    models = write(MODELS)
+    told = r"Note\.at, by default datetime\.datetime\.now\(\), reads a clock"
+    flow = "@continuum.workflow(name='helpers.drawn')\nasync def flow() -> object:\n    return Note('x').text"
+    with pytest.raises(DeterminismError, match=told):
+        load(write, f"import continuum\nfrom {models} import Note\n{flow}")
 
 
 def test_when_loaded_a_model_of_another_module_is_a_value(write: Write) -> None:
