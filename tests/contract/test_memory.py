@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from continuum.engine.ids import NodeId
 from continuum.journal.memory import MemoryJournal
-from continuum.journal.port import InboxKind, LeaseLost, Notification, RunState, Topic
+from continuum.journal.port import InboxKind, LeaseLost, NodeFacts, Notification, RunState, Topic
 from tests.contract.builders import (
     begin,
     claim,
@@ -57,6 +58,24 @@ async def test_p10_all_times_are_the_injected_clocks(runner: asyncio.Runner, clo
 
     assert run.started_at == clock.time - 5 * SECOND
     assert committed.at == journal.now() == clock.time
+
+
+async def test_a_lost_node_is_told_of_for_an_hour(runner: asyncio.Runner, clock: HandClock) -> None:
+    journal = MemoryJournal(clock)
+    for node in ("north", "south"):
+        await journal.renew([], 60.0, NodeFacts(NodeId(node), 10, "loopback:1", "up"))
+        clock.time += 60 * SECOND
+
+    clock.time += 3480 * SECOND
+    await journal.sweep()
+    assert [(node.node, node.state) for node in await journal.nodes()] == [
+        ("north", "lost"),
+        ("south", "lost"),
+    ]
+
+    clock.time += 1
+    await journal.sweep()
+    assert [node.node for node in await journal.nodes()] == ["south"]
 
 
 @pytest.mark.parametrize("state", [RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED])

@@ -11,8 +11,9 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from continuum.engine.ids import NodeId
 from continuum.journal.codec import encode
-from continuum.journal.port import ClaimedRun
+from continuum.journal.port import ClaimedRun, NodeFacts
 from continuum.journal.postgres import PostgresJournal
 from tests.contract.builders import begin, claim, commit, end, event, signal, worker_of, write
 
@@ -67,6 +68,26 @@ def test_retention_is_stored_from_the_end_on(dsn: str, schema: str) -> None:
         " where retain_until is not null"
     )
     assert ask(dsn, schema, question) == [(5.0,)]
+
+
+def test_a_lost_node_is_told_of_for_an_hour(dsn: str, schema: str) -> None:
+    async def main() -> list[str]:
+        journal = PostgresJournal(dsn, schema=schema)
+        await journal.open()
+        try:
+            for node, minutes in (("north", 61), ("south", 59)):
+                await journal.renew([], 60.0, NodeFacts(NodeId(node), 10, "loopback:1", "up"))
+                heard: LiteralString = (
+                    "update {schema}.nodes set renewed_at = now() - %s * interval '1 minute' where node = %s"
+                )
+                with psycopg.connect(dsn, autocommit=True) as connection:
+                    connection.execute(SQL(heard).format(schema=Identifier(schema)), (minutes, node))
+            await journal.sweep()
+            return [node.node for node in await journal.nodes()]
+        finally:
+            await journal.close()
+
+    assert asyncio.run(main()) == ["south"]
 
 
 def test_a_node_of_the_release_before_names_the_runs_that_it_wants_kept_for_a_time(

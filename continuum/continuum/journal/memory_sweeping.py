@@ -7,6 +7,7 @@ from continuum.journal.limits import REMOVED_PER_SWEEP
 from continuum.journal.memory_tables import MICROSECONDS, MemoryTables, StoredRun
 
 _DELIVERIES_KEPT = 24 * 3600 * MICROSECONDS
+_LOST_NODES_KEPT = 3600 * MICROSECONDS
 
 
 class MemorySweeping(MemoryTables):
@@ -16,6 +17,7 @@ class MemorySweeping(MemoryTables):
         """Remove what ended runs left behind, and runs whose retention is over; return how many rows."""
         removed = self._sweep_leftovers()
         self._forget_deliveries()
+        self._forget_nodes()
         over = [run for run in self._runs.values() if self._retention_is_over(run)]
         over.sort(key=lambda run: run.retain_until or 0)
         for tip in over[:REMOVED_PER_SWEEP]:
@@ -38,6 +40,12 @@ class MemorySweeping(MemoryTables):
             tip = self._tip(delivery[0])
             if tip is None or (tip.completed_at is not None and tip.completed_at < before):
                 self._deliveries.discard(delivery)
+
+    def _forget_nodes(self) -> None:
+        """Drop nodes that nobody has heard of for an hour."""
+        before = self.now() - _LOST_NODES_KEPT
+        for node in [node for node, stored in self._nodes.items() if stored.renewed_at < before]:
+            del self._nodes[node]
 
     def _retention_is_over(self, run: StoredRun) -> bool:
         """Whether a chain has ended with `run`, long enough ago, and no live parent may look for it."""

@@ -174,8 +174,8 @@ WITH i AS (
             AND r.state >= 4 AND r.completed_at < clock_timestamp() - interval '1 day'
         FOR UPDATE OF x SKIP LOCKED))
 ), n AS (
-    -- Lost nodes are told of for a day.
-    DELETE FROM {schema}.nodes WHERE renewed_at < clock_timestamp() - interval '1 day'
+    -- Lost nodes are told of for an hour.
+    DELETE FROM {schema}.nodes WHERE renewed_at < clock_timestamp() - interval '1 hour'
 ), s AS (
     DELETE FROM {schema}.snapshots WHERE ctid = ANY (ARRAY(
         SELECT x.ctid FROM {schema}.snapshots x JOIN {schema}.runs r ON r.id = x.run_id AND r.state >= 4
