@@ -330,14 +330,22 @@ class ActivityDispatcher(Actor):
             while self._beats:
                 beats, self._beats = self._beats, {}
                 for (run_id, seq), details in beats.items():
-                    await until_available(
+                    wanted = await until_available(
                         partial(self._host.journal.heartbeat, run_id, seq, details),
                         "recording a heartbeat",
                         self._host.fraction,
                     )
+                    if not wanted:
+                        self._abandon_claimed(run_id, seq)
                 await asyncio.sleep(limits.HEARTBEAT_FLUSH_SECONDS)
         finally:
             self._beating = False
+
+    def _abandon_claimed(self, run_id: RunId, seq: int) -> None:
+        """Tell claimed attempts whose task is gone: the run has ended, or waits for it no more."""
+        for (claimed_run, claimed_seq, _), attempt in self._claimed.items():
+            if (claimed_run, claimed_seq) == (run_id, seq):
+                attempt.context.cancelled = True
 
     # Lifecycle.
 

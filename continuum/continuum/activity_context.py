@@ -17,7 +17,10 @@ _CURRENT: ContextVar[ActivityContext] = ContextVar("continuum_activity")
 
 
 class ActivityContext:
-    """One attempt: whose it is, its number from 1, its progress, and whether anybody still waits for it."""
+    """One attempt: whose it is, its number from 1, its progress, and whether anybody still waits for it.
+
+    An attempt from a queue, or one that may be killed, learns that nobody does with a heartbeat.
+    """
 
     __slots__ = ("_beat", "_last", "attempt", "cancelled", "run_id")
 

@@ -379,6 +379,26 @@ async def test_the_latest_heartbeat_of_each_activity_is_kept(journal: Journal) -
     assert await journal.last_heartbeats(other) == {}
 
 
+@pytest.mark.parametrize("way", ["forced", "given up", "ended"])
+async def test_a_heartbeat_tells_that_nobody_waits_for_a_task_any_more(journal: Journal, way: str) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await hand_out(journal, worker, run, new_task(1), new_task(2))
+    await take_tasks(journal, worker)
+    assert await journal.heartbeat(run.id, 1, b"10 %")
+    assert not await journal.heartbeat(run.id, 3, b"of no task")
+
+    if way == "forced":
+        await journal.force_cancel(run.id)
+    elif way == "given up":
+        await commit(journal, worker, write(run, dropped_tasks=[1]))
+    else:
+        await commit(journal, worker, write(run, transition=Transition(RunState.COMPLETED)))
+
+    assert not await journal.heartbeat(run.id, 1, b"20 %")
+    assert await journal.heartbeat(run.id, 2, b"10 %") is (way == "given up")
+
+
 async def test_the_first_result_under_a_key_wins(journal: Journal) -> None:
     """C7"""
     first, second = await begin(journal), await begin(journal)

@@ -89,9 +89,10 @@ class MemoryTasks(MemoryTables):
         self._drop_task(task.run_id, task.seq)
         return True
 
-    async def heartbeat(self, run_id: RunId, seq: int, details: bytes) -> None:
-        """Keep the latest progress of an activity."""
+    async def heartbeat(self, run_id: RunId, seq: int, details: bytes) -> bool:
+        """Keep the latest progress of an activity; False when no task stands for it (any more)."""
         self._heartbeats[run_id][seq] = details
+        return (run_id, seq) in self._tasks
 
     async def last_heartbeats(self, run_id: RunId) -> dict[int, bytes]:
         """Return the latest progress of a run's activities, by seq."""

@@ -327,8 +327,8 @@ class Journal(Protocol):
         """Turn answers into mail for their runs (P9); durable on return."""
         ...
 
-    async def heartbeat(self, run_id: RunId, seq: int, details: bytes) -> None:
-        """Keep the latest progress of an activity."""
+    async def heartbeat(self, run_id: RunId, seq: int, details: bytes) -> bool:
+        """Keep the latest progress of an activity; False when no task stands for it (any more)."""
         ...
 
     async def last_heartbeats(self, run_id: RunId) -> dict[int, bytes]:

@@ -321,6 +321,39 @@ async def cancelled(name: str) -> str:
     return await polling(name)
 
 
+@activity(name="tasks.beating", queue="mail")
+async def beating(name: str) -> str:
+    """Look whether anybody still waits, and tell of the progress."""
+    calls[f"{name} began"] += 1
+    here = context()
+    while not here.cancelled:
+        here.heartbeat("still at it")
+        await asyncio.sleep(0)
+    calls[f"{name} noticed"] += 1
+    return "too late"
+
+
+@workflow(name="tasks.queued_and_cancelled")
+async def queued_and_cancelled(name: str) -> str:
+    """Have one long thing done by whoever claims it."""
+    return await beating(name)
+
+
+@pytest.mark.parametrize("force", [False, True], ids=["asked", "forced"])
+async def test_a_queued_activity_sees_with_a_heartbeat_that_its_run_was_cancelled(
+    force: bool, dsn: str, schema: str
+) -> None:
+    name = f"queued and cancelled {force}"
+    async with stage(dsn, schema) as on:
+        await on.tree(queued_and_cancelled)
+        run = await on.client.start(queued_and_cancelled, name)
+        await eventually(lambda: calls[f"{name} began"] == 1, "it does not begin")
+        await run.cancel(force=force)
+        with pytest.raises(RunCancelled):
+            await run.result(DEADLINE_S)
+        await eventually(lambda: calls[f"{name} noticed"] == 1, "it does not notice")
+
+
 @pytest.mark.parametrize("force", [False, True], ids=["asked", "forced"])
 async def test_an_activity_can_see_that_its_run_was_cancelled(force: bool, dsn: str, schema: str) -> None:
     """ACT24: what it returns then changes nothing."""

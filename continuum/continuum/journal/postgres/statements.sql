@@ -214,8 +214,9 @@ FROM {schema}.claim_tasks(%s, %s, %s, %s, %s, %s, %s)
 SELECT {schema}.answer_tasks(%s, %s, %s, %s, %s, %s, %s::smallint, %s, %s)
 
 -- name: heartbeat
-INSERT INTO {schema}.heartbeats (run_id, seq, details) VALUES (%s, %s, %s)
+INSERT INTO {schema}.heartbeats AS h (run_id, seq, details) VALUES (%s, %s, %s)
 ON CONFLICT (run_id, seq) DO UPDATE SET details = excluded.details
+RETURNING EXISTS (SELECT FROM {schema}.tasks t WHERE t.run_id = h.run_id AND t.seq = h.seq)
 
 -- name: last_heartbeats
 SELECT seq, details FROM {schema}.heartbeats WHERE run_id = %s

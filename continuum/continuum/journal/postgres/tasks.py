@@ -59,8 +59,9 @@ class PostgresTasks:
             ),
         )
 
-    async def heartbeat(self, run_id: RunId, seq: int, details: bytes) -> None:
-        await self._database.fetch("heartbeat", (run_id, seq, details))
+    async def heartbeat(self, run_id: RunId, seq: int, details: bytes) -> bool:
+        rows = await self._database.fetch("heartbeat", (run_id, seq, details))
+        return bool(rows[0][0])
 
     async def last_heartbeats(self, run_id: RunId) -> dict[int, bytes]:
         return dict(await self._database.fetch("last_heartbeats", (run_id,)))
