@@ -34,7 +34,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class RunInfo:
-    """What a run knows about itself. `attempt` counts how often it was taken up, from 1."""
+    """What a run knows about itself.
+
+    `attempt` counts how often it was taken up, from 1, and `version` is the label of the code that has it
+    now: both are for messages, a replay may have others. What is decided by them goes through
+    `side_effect(lambda: info().attempt)`.
+    """
 
     run_id: RunId
     workflow: str
