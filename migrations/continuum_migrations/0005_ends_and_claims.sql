@@ -6,9 +6,11 @@
 ALTER TABLE {schema}.versions ADD COLUMN retention double precision;
 
 -- Until when a run is kept that ends now, from outside; while it has no version the latest of its workflow counts.
+-- More than 3e9 seconds, a hundred years, is for ever: what is added to the time must leave a time.
 CREATE FUNCTION {schema}.retained_from_now(p_workflow text, p_version text) RETURNS timestamptz
 LANGUAGE sql STABLE AS $$
-    SELECT clock_timestamp() + v.retention * interval '1 second' FROM {schema}.versions v
+    SELECT CASE WHEN v.retention < 3e9 THEN clock_timestamp() + v.retention * interval '1 second' END
+    FROM {schema}.versions v
     WHERE v.workflow = p_workflow AND (p_version IS NULL OR v.version = p_version)
     ORDER BY v.registered_at DESC, length(v.label) DESC, v.label DESC LIMIT 1
 $$;
@@ -408,7 +410,8 @@ BEGIN
             fresh = false,
             updated_at = v_now,
             completed_at = CASE WHEN t.state >= 4 THEN v_now END,
-            retain_until = CASE WHEN t.state >= 4 THEN v_now + t.retention * interval '1 second' END
+            retain_until = CASE WHEN t.state >= 4 AND t.retention < 3e9
+                                THEN v_now + t.retention * interval '1 second' END
         FROM unnest(t_run, t_state, t_due, t_release, t_result, t_error, t_reason, t_progress, v_retention)
             AS t (run_id, state, due, release, result, error, reason, progress, retention)
         WHERE r.id = t.run_id AND (v_all OR t.run_id = ANY (v_held));

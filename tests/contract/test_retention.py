@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from continuum.journal.port import (
     ClaimedRun,
     InboxKind,
@@ -91,6 +93,21 @@ async def test_runs_without_retention_and_those_whose_time_is_not_over_stay(jour
 
     assert (await journal.get_run(kept.id)) is not None
     assert (await journal.get_run(later.id)) is not None
+
+
+async def test_a_retention_beyond_all_calendars_is_for_ever(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    longest = timedelta.max.total_seconds()
+    await note(journal, "v1", longest)
+    ended, forced, other = [await owned_run(journal, worker) for _ in range(3)]
+
+    await finish(journal, worker, ended, retention=longest)
+    await journal.force_cancel(forced.id)
+    await finish(journal, worker, other, retention=0.0)
+    await gone(journal, other)
+
+    assert await journal.get_run(ended.id) is not None
+    assert await journal.get_run(forced.id) is not None
 
 
 async def test_of_several_that_end_together_each_is_kept_for_its_own_time(journal: Journal) -> None:
