@@ -60,8 +60,8 @@ class Run(RunActivities):
 
     __slots__ = (
         "_armed",
-        "_asked_compact",
         "_changed_version",
+        "_compact_at",
         "_compacted",
         "_history",
         "_in_flight",
@@ -94,9 +94,9 @@ class Run(RunActivities):
         self._leaving = False
         # The version the run goes on under, until a write has said so.
         self._changed_version: str | None = None
-        # Where its snapshot ends, and how long the history was when it was last asked for.
+        # Where its snapshot ends, and how long the history is when the next one is asked for.
         self._compacted = 0 if history.compact is None else history.compact.end
-        self._asked_compact = self._compacted
+        self._compact_at = self._compacted + self._snapshot_events
         self.ended = False
 
     def init(self) -> None:
@@ -351,7 +351,7 @@ class Run(RunActivities):
         """The oldest write in flight is durable: start what waited for it."""
         write, starting = self._in_flight.pop(0)
         self._taken.removed(write.consumed, self._host.router.fetch_number)
-        if write.events:
+        if write.events and write.events[-1].seq + 1 >= self._compact_at:
             self._compact(write.events[-1].seq + 1)
         if self.ended:
             if write.transition is not None and write.transition.release and write.transition.due_at:
@@ -366,13 +366,15 @@ class Run(RunActivities):
         if self._leaving:
             self._try_release()
 
+    @property
+    def _snapshot_events(self) -> int:
+        return self._workflow.snapshot_threshold or self._host.settings.snapshot_events
+
     def _compact(self, durable: int) -> None:
-        """Have the history compacted when it has grown enough since."""
-        threshold = self._workflow.snapshot_threshold or self._host.settings.snapshot_events
-        if durable - self._asked_compact >= threshold:
-            self._asked_compact = durable
-            wanted = say.TakeSnapshot(self.ref, self._claim.id, self._workflow.version_hash, self._compacted)
-            self._host.snapshotter.ref.cast(wanted)
+        """Have the history compacted: it has grown enough since it was last."""
+        self._compact_at = durable + self._snapshot_events
+        wanted = say.TakeSnapshot(self.ref, self._claim.id, self._workflow.version_hash, self._compacted)
+        self._host.snapshotter.ref.cast(wanted)
 
     def _try_release(self) -> None:
         """Give the run up if it is parked and everything of it is durable."""

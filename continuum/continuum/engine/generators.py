@@ -70,8 +70,9 @@ def hear_of_generators(host: AbstractEventLoop | None) -> Hooks | None:
     They stay while `host` runs, which takes them back itself at its end.
     """
     before = sys.get_asyncgen_hooks()
-    if getattr(before.firstiter, "__func__", None) is Hooks.begins:
+    if before[0] is not None and before[0] is running.hears_of_generators:
         return None
     hooks = Hooks(before)
-    sys.set_asyncgen_hooks(hooks.begins, hooks.collected)
+    running.hears_of_generators = hooks.begins
+    sys.set_asyncgen_hooks(running.hears_of_generators, hooks.collected)
     return hooks if host is None else None

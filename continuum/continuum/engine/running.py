@@ -6,8 +6,9 @@ Python 3.12 it asks the system for the process id at every question.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from threading import local
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from continuum.engine.execution import Execution
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 class _Running(local):
     execution: Execution | None = None
+    # The hook that was set in this thread last.
+    hears_of_generators: Callable[[Any], None] | None = None
 
 
 running = _Running()

@@ -77,7 +77,8 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
         if change is not None:
             # Of several writes of one run in a batch the last word counts.
             transitions[key] = change
-        tasks.extend((key, task) for task in write.tasks)
+        if write.tasks:
+            tasks.extend((key, task) for task in write.tasks)
         for seq in write.dropped_tasks:
             # In one batch a task may be handed out and taken back.
             tasks = [entry for entry in tasks if entry[0] != key or entry[1].seq != seq]

@@ -7,9 +7,9 @@ itself. Nothing is retried here: whoever asked knows whether asking again is saf
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -193,11 +193,11 @@ class Database:
     def now(self) -> int:
         """Return the server's time in microseconds, as last heard plus what has passed here."""
         assert self._offset is not None, "the journal is not open"
-        return int(time.monotonic() * 1e6 + self._offset)
+        return int(monotonic() * 1e6 + self._offset)
 
     def heard_time(self, server: int) -> None:
         """Learn from an answer that carried the server's time; it was under way, so the latest is truest."""
-        offset = server - time.monotonic() * 1e6
+        offset = server - monotonic() * 1e6
         if self._offset is None or offset > self._offset:
             self._offset = offset
         else:
