@@ -48,6 +48,11 @@ class HardKill:
             faulthandler.cancel_dump_traceback_later()
 
 
+def out_of_time(seconds: float | None) -> str:
+    """Return what is said of an attempt that took longer than its limit."""
+    return "out of time" if seconds is None else f"not done within its timeout of {seconds:g} s"
+
+
 class _Limit:
     """A timeout on the clock of the actors, which begins when the work does."""
 
@@ -68,7 +73,10 @@ class _Limit:
         self._over = True
         if self._alarm is not None:
             self._alarm.cancel()
-        await self._timeout.__aexit__(kind, error, trace)
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError:
+            raise TimeoutError(out_of_time(self._seconds)) from error
 
     def start(self) -> None:
         """The work begins now; it may be given up already."""

@@ -32,6 +32,7 @@ from continuum.journal.port import (
 )
 from continuum.workflow import Workflow
 from continuum_actors import messages as say
+from continuum_actors.attempt import out_of_time
 from continuum_actors.host import Host
 from continuum_actors.run_activities import RunActivities
 from continuum_actors.run_writes import (
@@ -129,7 +130,8 @@ class Run(RunActivities):
             args, kwargs = workflow.arguments.decode_call(claim.input)
         except DurableTermError as error:
             # Not a failure of the run: code that reads its input again lets it go on.
-            self._execution.outcome = Blocked("drift", f"the code cannot read its input: {error}")
+            mend = "" if replayed else "; or cancel it and start it again with what the code takes"
+            self._execution.outcome = Blocked("drift", f"the code cannot read its input: {error}{mend}")
             self._write()
             return
         host.pulse.executing(self._key)
@@ -260,7 +262,8 @@ class Run(RunActivities):
                     type, text, traceback, names = row.body
                     self._raised(activity.seq, type, text, traceback, frozenset(names))
                 elif row.kind is InboxKind.ACTIVITY_TIMED_OUT:
-                    self._raised(activity.seq, "TimeoutError", "out of time", "", frozenset({"TimeoutError"}))
+                    text = out_of_time(options_of(activity).timeout)
+                    self._raised(activity.seq, "TimeoutError", text, "", frozenset({"TimeoutError"}))
                 else:
                     self._crashed(activity.seq)
 

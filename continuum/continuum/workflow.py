@@ -18,7 +18,7 @@ from continuum.engine.running import current
 from continuum.errors import InvalidDefinition, NotInWorkflow
 from continuum.input_checking import encode_input
 from continuum.journal.arguments import ArgumentsCodec, resolve_hints
-from continuum.journal.codec import Decoder, decoder_for, encode
+from continuum.journal.codec import Decoder, decoder_for, encode, kept_types, takes_anything
 from continuum.module_source import module_source
 from continuum.signals import Signal
 from continuum.startable import Startable, StartableWithNone, StartableWithOne, StartableWithTwo
@@ -123,13 +123,27 @@ class Workflow(Generic[P, R]):
         return content_hash(self.fn, self.source)
 
     def encode_result(self, value: object) -> bytes:
-        """Return the stored form of a result; `DurableTermError` when it has none."""
-        return encode(value, path="result")
+        """Return the stored form of a result; `DurableTermError` when it has none or is not as annotated.
+
+        Once it is stored, who waits for it could not read it.
+        """
+        data = encode(value, path="result")
+        if value.__class__ not in self._kept_results and not takes_anything(self._result_type):
+            self.decode_result(data)
+        return data
 
     @functools.cached_property
     def decode_result(self) -> Decoder:
         """Read a stored result back, by the annotation of the return type."""
-        return decoder_for(resolve_hints(self.fn).get("return", Any), path="result")
+        return decoder_for(self._result_type, path="result")
+
+    @functools.cached_property
+    def _kept_results(self) -> frozenset[Any]:
+        return kept_types(self._result_type)
+
+    @functools.cached_property
+    def _result_type(self) -> Any:
+        return resolve_hints(self.fn).get("return", Any)
 
 
 class WorkflowDecorator:

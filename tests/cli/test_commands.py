@@ -96,6 +96,16 @@ def test_result_of_a_blocked_run_says_at_once_that_it_is(cli: CommandLine) -> No
     assert (outcome.code, outcome.err) == (1, said)
 
 
+def test_a_cancel_that_no_node_can_hear_says_so(cli: CommandLine) -> None:
+    run_id = started(cli)
+    outcome = cli("cancel", run_id)
+    assert outcome.code == 0
+    assert outcome.err == (
+        f"run {run_id} waits for a node that has loaded greeting before it can stop; "
+        "--force ends it without its code\n"
+    )
+
+
 def test_a_forced_cancel_shows_in_the_result(cli: CommandLine) -> None:
     run_id = started(cli)
     assert cli("cancel", run_id, "--force").code == 0

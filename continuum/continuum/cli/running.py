@@ -11,6 +11,7 @@ import click
 from continuum.cli.database import Target, ask, connected, database_options, json_option
 from continuum.cli.values import json_value, named_json, to_json, typed_json
 from continuum.client import Client, RunHandle
+from continuum.client.runs import WAITS_FOR_A_NODE
 from continuum.errors import NotReady, UnknownWorkflow
 
 # A blocked run does not end by itself; whoever waits for it is told within this time.
@@ -93,7 +94,17 @@ def signal(run: str, name: str, value: Any, delivery_id: str | None, dsn: str | 
 @database_options
 def cancel(run: str, force: bool, dsn: str | None, schema: str) -> None:
     """Ask RUN to stop; it may compensate first."""
-    ask(Target(dsn, schema), lambda client: client.cancel(run, force=force))
+
+    async def cancelling(client: Client) -> str | None:
+        await client.cancel(run, force=force)
+        known = await client.get_run(run)
+        while known.continued_to is not None:
+            known = await client.get_run(known.continued_to)
+        return known.reason
+
+    reason = ask(Target(dsn, schema), cancelling)
+    if reason is not None and reason.startswith(WAITS_FOR_A_NODE):
+        click.echo(f"run {run} {reason} before it can stop; --force ends it without its code", err=True)
 
 
 @click.command()

@@ -115,6 +115,10 @@ def outcome_of(row: RunRow, decode_result: Callable[[bytes], Any]) -> Any:
             raise AssertionError(f"run {row.id} is {state.name.lower()} and has no outcome")
 
 
+WAITS_FOR_A_NODE = "waits for a node"
+"""How the reason of a run begins that nobody can go on with now."""
+
+
 def not_ended(run_id: RunId, waited: float, row: RunRow | None) -> str:
     """Say what a run is about that had not ended after some seconds; its row, if it could be read."""
     reason = None if row is None else _reason(row)
@@ -133,4 +137,4 @@ def _reason(row: RunRow) -> str | None:
     if row.owner is not None or row.state is RunState.BLOCKED:
         return None
     version = "" if row.version is None else f" version {row.version}"
-    return f"waits for a node that has loaded {row.workflow}{version}"
+    return f"{WAITS_FOR_A_NODE} that has loaded {row.workflow}{version}"

@@ -28,6 +28,7 @@ from collections.abc import Callable, Iterable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from types import CoroutineType
 from typing import Any
 from uuid import UUID
 
@@ -201,6 +202,8 @@ def _choose_reducer(cls: type) -> Reducer:
     for base, reducer in _BASES:
         if issubclass(cls, base):
             return reducer
+    if issubclass(cls, CoroutineType):
+        raise Unencodable("a call that was not awaited cannot be stored; put `await` before it")
     raise Unencodable(
         f"a value of type {cls.__module__}.{cls.__qualname__} cannot be stored; "
         "use a dataclass or one of the built-in types"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any, cast
 
 import pytest
 
 import continuum
-from continuum import ActivityError, DurableTermError, Retry, activity
+from continuum import ActivityError, ChildFailed, DurableTermError, Retry, RunFailed, activity, workflow
 from continuum.engine.events import EventType
 from continuum.engine.outcome import Completed, Failed
+from continuum.journal.codec import encode
+from continuum.testing import env
 from tests.unit.engine.activities import echo
 from tests.unit.engine.driver import Driver, Program, assert_same_from_every_prefix, replay
 from tests.unit.engine.families import counting, double
@@ -150,3 +153,39 @@ def test_a_history_that_has_the_child_is_not_refused_by_an_annotation_that_came_
     assert driver.outcome == Completed(8)
     assert replay(program, driver.history).outcome == Completed(8)
     assert resumed(program, driver.history, 2).outcome == Completed(8)
+
+
+@workflow(name="misfits.returns")
+async def returns(answer: object) -> int:
+    return cast(int, answer)
+
+
+@workflow(name="misfits.parent")
+async def parent() -> str:
+    try:
+        await returns("five")
+    except ChildFailed as error:
+        return f"{error.type} {error.message}"
+    return "went on"
+
+
+def test_a_workflow_whose_result_is_not_as_annotated_fails_and_nobody_else() -> None:
+    refused = "continuum.errors.DurableTermError result: expected int, got str"
+
+    async def main() -> None:
+        async with env() as environment:
+            with pytest.raises(RunFailed, match="result: expected int, got str"):
+                await (await environment.start(returns, "five")).result()
+            assert await (await environment.start(returns, 5)).result() == 5
+            assert await (await environment.start(parent)).result() == refused
+
+    asyncio.run(main())
+
+
+def test_a_call_that_nobody_awaited_is_named_when_it_would_be_stored() -> None:
+    call = echo(5)
+    try:
+        with pytest.raises(DurableTermError, match="put `await` before it"):
+            encode(call)
+    finally:
+        call.close()

@@ -334,7 +334,8 @@ def test_a_blocked_run_says_why() -> None:
         async with env() as environment:
             run = await environment.start("testing_values", "one argument too many")
             environment = await _loaded(environment)
-            with pytest.raises(StillWaiting, match="is blocked: drift: the code cannot read its input"):
+            said = "is blocked: drift: the code cannot read its input.*; or cancel it and start it again"
+            with pytest.raises(StillWaiting, match=said):
                 await run.result()
 
     async def _loaded(environment: Environment) -> Environment:
