@@ -67,7 +67,7 @@ class Deferred(Generic[R]):
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
     ) -> None:
-        activity.arguments.signature.bind(*args, **kwargs)
+        activity.arguments.check_fits(args, kwargs)
         self.activity = activity
         self.options = options
         self.args = args

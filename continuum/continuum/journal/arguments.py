@@ -67,7 +67,7 @@ class ArgumentsCodec:
     def encode_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
         """Store a call; raises TypeError exactly when calling the function would."""
         if kwargs or not self._fewest <= len(args) <= self._most:
-            self._bind(args, kwargs)
+            self.check_fits(args, kwargs)
         try:
             return pack([list(args), dict(kwargs) if kwargs else _NO_KEYWORDS])
         except Exception as error:
@@ -99,7 +99,8 @@ class ArgumentsCodec:
             raise DurableTermError(where, f"{type(error).__name__}: {error}") from error
         return tuple(args), self._fit_keywords(kwargs) if kwargs else kwargs
 
-    def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def check_fits(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Raise TypeError, as the call itself would, unless it takes these arguments."""
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError as error:

@@ -189,3 +189,8 @@ def test_a_call_that_nobody_awaited_is_named_when_it_would_be_stored() -> None:
             encode(call)
     finally:
         call.close()
+
+
+def test_a_call_for_later_that_does_not_fit_names_what_it_does_not_fit() -> None:
+    with pytest.raises(TypeError, match=r"^count\(\) missing a required argument: 'answer'$"):
+        count.bind()  # type: ignore[call-arg]
