@@ -6,9 +6,12 @@ Write `@workflow` and `@activity` functions, start them through a client from
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import is_dataclass
+from types import FunctionType
+from typing import TYPE_CHECKING, get_type_hints
 
 from continuum.activity import Activity, activity
+from continuum.activity_calls import CompensatedActivity, ConfiguredActivity, Deferred
 from continuum.activity_context import ActivityContext, activity_context
 from continuum.activity_ref import ActivityRef, unwrap
 from continuum.child_handles import ChildHandle
@@ -184,3 +187,22 @@ __all__ = [
     "wait_signal",
     "workflow",
 ]
+
+
+def _give_public_names() -> None:
+    """Make every public class and function say that it lives in `continuum`.
+
+    Exception names are journaled, names of objects enter version hashes, and tracebacks show both: none of
+    them may depend on which file of ours holds a class. `errors.py` does the same for its own classes.
+    """
+    public = [globals()[name] for name in __all__]
+    names = {"Deferred": Deferred}
+    for value in (*public, CompensatedActivity, ConfiguredActivity):
+        if isinstance(value, type | FunctionType) and value.__module__.startswith("continuum."):
+            if is_dataclass(value):
+                # Annotations are text, looked up in the module of the class: resolve them while it is right.
+                value.__annotations__ = get_type_hints(value, localns=names, include_extras=True)
+            value.__module__ = __name__
+
+
+_give_public_names()

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
 from continuum.engine import announcements
-from continuum.engine.call_site import Site, user_site
+from continuum.engine.call_site import Site, declare_wrapper, user_site
 from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
 from continuum.engine.loop import WorkflowTimer
@@ -28,6 +28,8 @@ from continuum.journal.codec import decode, encode
 from continuum.names import check_name
 
 T = TypeVar("T")
+
+declare_wrapper(__name__)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

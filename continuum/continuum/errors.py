@@ -260,3 +260,9 @@ class RunCancelled(ContinuumError):
 
     def __reduce__(self) -> tuple[type[RunCancelled], tuple[str, str | None]]:
         return type(self), (self.run_id, self.reason)
+
+
+# Exception names are journaled: they name the public package, whichever file holds the class.
+for _error in [value for value in globals().values() if isinstance(value, type)]:
+    if _error.__module__ == __name__:
+        _error.__module__ = "continuum"

@@ -15,10 +15,12 @@ from continuum.activity import Activity
 from continuum.activity_calls import ConfiguredActivity, Deferred
 from continuum.activity_ref import ActivityRef, innermost_block, take
 from continuum.effects import require
-from continuum.engine.call_site import Site, user_site
+from continuum.engine.call_site import Site, declare_wrapper, user_site
 from continuum.engine.control import Control
 from continuum.engine.events import EventType
 from continuum.errors import InvalidDefinition, InvalidOption
+
+declare_wrapper(__name__)
 
 P = ParamSpec("P")
 Cause = TypeVar("Cause", bound=BaseException)

@@ -7,11 +7,14 @@ from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar, cast, overload
 
 from continuum.effects import require
+from continuum.engine.call_site import declare_wrapper
 from continuum.engine.execution import Execution
 from continuum.engine.retry import seconds
 from continuum.errors import DurableTermError, InvalidDefinition
 from continuum.journal.codec import decoder_for, encode
 from continuum.names import check_name
+
+declare_wrapper(__name__)
 
 T = TypeVar("T")
 D = TypeVar("D")

@@ -18,6 +18,10 @@ from asyncio import events, tasks
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
+from continuum.engine.call_site import declare_plumbing
+
+declare_plumbing(__name__)
+
 
 class AsCompleted(Iterator[Coroutine[Any, Any, Any]], AsyncIterator["asyncio.Future[Any]"]):
     """`asyncio.as_completed` with the order of its arguments; both kinds of iteration, on every version."""

@@ -16,13 +16,23 @@ from typing import TypeAlias
 Site: TypeAlias = tuple[CodeType, int]
 """The function's code and the offset of an instruction in it; its line is looked up for words alone."""
 
-_WRAPPERS = frozenset({"contextlib", "continuum.effects", "continuum.saga", "continuum.signals"})
+_WRAPPERS = {"contextlib"}
 """Modules that stand between user code and a command; its authors only when nobody else is there."""
 
-_PLUMBING = frozenset({"continuum.engine.loop", "continuum.engine.asyncio_repairs"})
+_PLUMBING: set[str] = set()
 """Modules that are never the author, as asyncio's own are not: Python versions differ in them."""
 
 _COMPREHENSION = re.compile(r"\.<locals>\.<(?:listcomp|setcomp|dictcomp|genexpr)>")
+
+
+def declare_wrapper(module: str) -> None:
+    """Register a module whose functions issue commands on behalf of user code; call it with `__name__`."""
+    _WRAPPERS.add(module)
+
+
+def declare_plumbing(module: str) -> None:
+    """Register a module that is never the author of a command; call it with `__name__`."""
+    _PLUMBING.add(module)
 
 
 def user_site() -> Site:

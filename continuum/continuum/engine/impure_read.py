@@ -16,6 +16,10 @@ from continuum.errors import ActivityError, DeterminismError, DurableTermError
 # Enough to tell what went wrong; a response body quoted whole is not.
 MESSAGE_CHARACTERS = 4_000
 
+# The second names are those that histories of the first engine hold.
+_DETERMINISM = frozenset({exception_name(DeterminismError), "continuum.errors.DeterminismError"})
+_DURABLE_TERM = frozenset({exception_name(DurableTermError), "continuum.errors.DurableTermError"})
+
 
 def attempt(produce: Callable[[], Any]) -> tuple[Any, ...]:
     """Return what to journal of a read: its value, or None with the exception's type and text."""
@@ -29,9 +33,9 @@ def attempt(produce: Callable[[], Any]) -> tuple[Any, ...]:
 
 def raised(type: str, message: str) -> Exception:
     """Return what the code is told about a journaled failure."""
-    if type == exception_name(DeterminismError):
+    if type in _DETERMINISM:
         return DeterminismError(message)
-    if type == exception_name(DurableTermError):
+    if type in _DURABLE_TERM:
         path, _, reason = message.partition(": ")
         return DurableTermError(path, reason)
     return ActivityError("side_effect", type, message, "", 1)

@@ -18,11 +18,13 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from continuum.engine import asyncio_repairs
-from continuum.engine.call_site import user_site
+from continuum.engine.call_site import declare_plumbing, user_site
 from continuum.engine.generators import Generator, hear_of_generators
 from continuum.engine.outside import LOOP_METHODS, refuse
 from continuum.engine.running import running
 from continuum.errors import DeterminismError
+
+declare_plumbing(__name__)
 
 if TYPE_CHECKING:
     from continuum.engine.execution import Execution

@@ -77,7 +77,7 @@ def _of_object(found: Any, dotted: str) -> Behind:
     if isinstance(found, MethodType):
         found = found.__func__
     made_by = type(found)
-    if isinstance(found, ModuleType) or made_by.__module__.startswith("continuum."):
+    if isinstance(found, ModuleType) or made_by.__module__.partition(".")[0] == "continuum":
         return VOUCHED
     if isinstance(found, type) and _is_data(found):
         return VOUCHED

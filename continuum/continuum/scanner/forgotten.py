@@ -24,12 +24,11 @@ _FUNCTIONS = frozenset(
     )
     for name in words(names)
 )
-_SIGNALS = words("continuum.Signal continuum.signals.Signal")
+_SIGNALS = words("continuum.Signal")
 _METHODS = words("continuum.Signal().wait continuum.saga().compensate continuum.Saga().compensate")
 _STEPS = words("continuum.activity continuum.workflow")
 _OBJECTS = words(
-    """continuum.activity.Activity continuum.activity_calls.ConfiguredActivity
-    continuum.activity_calls.CompensatedActivity continuum.workflow.Workflow"""
+    """continuum.Activity continuum.ConfiguredActivity continuum.CompensatedActivity continuum.Workflow"""
 )
 # They leave a coroutine function one.
 _TRANSPARENT = _STEPS | words("continuum.pure builtins.staticmethod builtins.classmethod")

@@ -206,7 +206,7 @@ async def test_a_result_that_cannot_be_stored_fails_the_activity_and_is_not_prod
         await on.tree(receiving)
         run = await on.client.start(receiving, name, queued)
         type, message, attempt = await run.result(DEADLINE_S)
-        assert type == "continuum.errors.DurableTermError"
+        assert type == "continuum.DurableTermError"
         assert ".open[0]: a value of type asyncio.locks.Event cannot be stored" in message
         assert (attempt, calls[name]) == (1, 1)
         assert [event.type for event in await run.history()] == ["activity_scheduled", "activity_failed"]

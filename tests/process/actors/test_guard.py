@@ -41,7 +41,7 @@ async def test_a_run_that_reaches_outside_fails_with_the_line_and_the_way_out(ds
         await on.tree(careless)
         with pytest.raises(RunFailed) as failed:
             await (await on.client.start(careless)).result(DEADLINE_S)
-        assert failed.value.type == "continuum.errors.DeterminismError"
+        assert failed.value.type == "continuum.DeterminismError"
         assert failed.value.message.startswith("time.time() at guard/shop.py:")
         assert "called from actors/test_guard.py:" in failed.value.message
         assert failed.value.message.endswith("use continuum.now()")

@@ -69,7 +69,7 @@ async def unstorable(how: str) -> object:
 
 
 @pytest.mark.parametrize(
-    ("how", "type"), [("returns", "continuum.errors.DurableTermError"), ("raises", "ValueError")]
+    ("how", "type"), [("returns", "continuum.DurableTermError"), ("raises", "ValueError")]
 )
 async def test_an_end_that_cannot_be_stored_is_a_failure_that_can(
     how: str, type: str, dsn: str, schema: str

@@ -56,7 +56,7 @@ async def handles() -> str:
 
 def test_a_result_that_is_not_as_annotated_fails_the_call_for_good() -> None:
     driver = Driver(handles)
-    refused = "continuum.errors.DurableTermError result of misfits.count: expected int, got str"
+    refused = "continuum.DurableTermError result of misfits.count: expected int, got str"
     assert driver.run() == Completed(refused)
     assert [event.type for event in driver.history] == [
         EventType.ACTIVITY_SCHEDULED,
@@ -170,7 +170,7 @@ async def parent() -> str:
 
 
 def test_a_workflow_whose_result_is_not_as_annotated_fails_and_nobody_else() -> None:
-    refused = "continuum.errors.DurableTermError result: expected int, got str"
+    refused = "continuum.DurableTermError result: expected int, got str"
 
     async def main() -> None:
         async with env() as environment:
