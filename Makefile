@@ -27,7 +27,7 @@ test: $(VENV)/.for-test
 
 test-fast: $(VENV)/.for-test
 	@$(RUN)/python -m pytest tests/unit/engine tests/unit/definitions tests/unit/codec tests/unit/supervision \
-		tests/unit/scanner tests/unit/guard tests/unit/versions tests/unit/examples \
+		tests/unit/scanner tests/unit/guard tests/unit/versions tests/unit/source tests/unit/drift tests/unit/examples \
 		tests/property tests/golden tests/crash/test_prefixes.py $(ARGS)
 
 lint: $(VENV)/.for-lint

@@ -14,7 +14,7 @@ from uuid import uuid4
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from continuum.embedded import EmbeddedPostgres
+from continuum.local_postgres import EmbeddedPostgres
 from continuum_migrations import migrate
 
 

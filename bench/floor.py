@@ -22,7 +22,7 @@ import msgpack
 import psycopg
 from psycopg import sql
 
-from continuum.journal.postgres import arrays
+from continuum.journal.postgres import packed_arrays
 
 # Bodies as the engine writes them: name, calling function, place, arguments, options.
 CALLER, PLACE = "steps_in_a_row", "bench/flows.py:37"
@@ -95,7 +95,7 @@ class GroupCommit:
         while self._waiting:
             waiting, self._waiting = self._waiting, []
             rows, self._rows = self._rows, ([], [], [], [], [], [])
-            parameters: list[arrays.PackedArray] = []
+            parameters: list[packed_arrays.PackedArray] = []
             for kind, some in zip(_KINDS, rows, strict=True):
                 if some:
                     parameters.extend(
@@ -119,15 +119,21 @@ class GroupCommit:
 
 
 _KINDS: tuple[tuple[str, tuple[Any, ...]], ...] = (
-    (_INSERT, (arrays.packed_uuids, arrays.byteas)),
-    (_CLAIM, (arrays.packed_uuids,)),
+    (_INSERT, (packed_arrays.packed_uuids, packed_arrays.byteas)),
+    (_CLAIM, (packed_arrays.packed_uuids,)),
     (
         _EVENTS,
-        (arrays.packed_uuids, arrays.integers, arrays.smallints, arrays.timestamps, arrays.byteas),
+        (
+            packed_arrays.packed_uuids,
+            packed_arrays.integers,
+            packed_arrays.smallints,
+            packed_arrays.timestamps,
+            packed_arrays.byteas,
+        ),
     ),
-    (_COMPLETE, (arrays.packed_uuids, arrays.byteas)),
-    (_POST, (arrays.packed_uuids, arrays.texts, arrays.byteas)),
-    (_TAKE, (arrays.packed_uuids,)),
+    (_COMPLETE, (packed_arrays.packed_uuids, packed_arrays.byteas)),
+    (_POST, (packed_arrays.packed_uuids, packed_arrays.texts, packed_arrays.byteas)),
+    (_TAKE, (packed_arrays.packed_uuids,)),
 )
 
 
@@ -135,7 +141,7 @@ _KINDS: tuple[tuple[str, tuple[Any, ...]], ...] = (
 async def group_commit(dsn: str, schema: str) -> AsyncIterator[GroupCommit]:
     """Open one connection and commit through it."""
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
-        arrays.register(connection)
+        packed_arrays.register(connection)
         # Planned once, for the indexes: planning each commit anew costs more than its rows, and a
         # plan made while the tables were small would scan them for ever.
         for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):

@@ -17,9 +17,9 @@ import uuid
 from typing import Any
 
 from continuum import activity, guard
+from continuum.codec.codec import encode
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
-from continuum.journal.codec import encode
 
 ROUNDS = 5
 STEPS = 3_000

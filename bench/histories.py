@@ -8,9 +8,9 @@ from typing import Any
 import continuum
 from bench.flows import steps_in_a_row
 from continuum import workflow
+from continuum.codec.codec import encode
 from continuum.engine.events import Event, EventType
 from continuum.engine.execution import Execution
-from continuum.journal.codec import encode
 
 STARTED_AT = 1_700_000_000_000_000
 

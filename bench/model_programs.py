@@ -14,15 +14,15 @@ from uuid import uuid4
 
 from bench.flows import steps_in_a_row
 from bench.histories import KINDS, STARTED_AT, execution, history_of
-from continuum.code import Code
-from continuum.engine.compact import CompactHistory
+from continuum.codec.codec import encode
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId
-from continuum.journal.codec import encode
+from continuum.engine.snapshot_history import CompactHistory
 from continuum.journal.port import NewRun, RunWrite
 from continuum.journal.postgres import PostgresJournal
 from continuum.scanner import scan
-from continuum.versions.content import content_hash
+from continuum.source.content_hash import content_hash
+from continuum.versions.loaded_code import Code
 
 Work = Callable[[], Awaitable[dict[str, Any]]]
 REPEATS = 7

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import sys
 
-from continuum.app import run_node
-from continuum.config import NodeConfig
+from continuum.node.config import NodeConfig
+from continuum.node.launcher import run_node
 
 if __name__ == "__main__":
     sys.exit(run_node(NodeConfig(**json.loads(sys.argv[1]))))

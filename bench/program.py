@@ -16,7 +16,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from bench import engine, floor, model_programs
-from continuum_actors.host_process import COLLECTOR_THRESHOLDS
+from continuum_actors.node.host_process import COLLECTOR_THRESHOLDS
 
 Work = Callable[[], Awaitable[dict[str, Any]]]
 Prepare = Callable[[AsyncExitStack, dict[str, Any]], Awaitable[Work]]

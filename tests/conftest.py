@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from continuum_supervision.process_directory import remove_dead_directories
+from continuum_supervision.process.directory import remove_dead_directories
 from tests.postgres_server import migrated_schema, session_server, unused_schema
 
 # How long an example takes says something about the machine, and nothing about the code.

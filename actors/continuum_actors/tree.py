@@ -14,18 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from continuum_actors.activity_dispatcher import ActivityDispatcher
-from continuum_actors.dispatcher import Dispatcher
-from continuum_actors.host import Host
-from continuum_actors.journal_writer import JournalWriter
-from continuum_actors.left_out import NoDispatcher, NoSnapshotter, OwnActivities
-from continuum_actors.run_supervisor import RunSupervisor
-from continuum_actors.signal_router import SignalRouter
-from continuum_actors.snapshotter import Snapshotter
-from continuum_actors.task_listener import TaskListener
-from continuum_actors.timer_wheel import TimerWheel
-from continuum_actors.version_registry import VersionRegistry
-from continuum_actors.worker_lease import WorkerLease
+from continuum_actors.activity.activity_dispatcher import ActivityDispatcher
+from continuum_actors.activity.task_listener import TaskListener
+from continuum_actors.host.host import Host
+from continuum_actors.host.worker_lease import WorkerLease
+from continuum_actors.run.dispatcher import Dispatcher
+from continuum_actors.run.journal_writer import JournalWriter
+from continuum_actors.run.run_supervisor import RunSupervisor
+from continuum_actors.run.signal_router import SignalRouter
+from continuum_actors.run.snapshotter import Snapshotter
+from continuum_actors.run.timer_wheel import TimerWheel
+from continuum_actors.run.version_registry import VersionRegistry
+from continuum_actors.stand_ins import NoDispatcher, NoSnapshotter, OwnActivities
 from continuum_supervision import ChildSpec, Registry, RegistryActor, Shutdown, Strategy, Supervisor
 
 # A process whose actors crash this often in this many seconds is better replaced whole.

@@ -10,11 +10,7 @@ from dataclasses import is_dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, get_type_hints
 
-from continuum.activity import Activity, activity
-from continuum.activity_calls import CompensatedActivity, ConfiguredActivity, Deferred
-from continuum.activity_context import ActivityContext, activity_context
 from continuum.activity_ref import ActivityRef, unwrap
-from continuum.child_handles import ChildHandle
 from continuum.client import (
     Client,
     Event,
@@ -38,8 +34,12 @@ from continuum.client.default_instance import (
     signal,
     start,
 )
-from continuum.config import NodeConfig
-from continuum.effects import (
+from continuum.definitions.activity import Activity, activity
+from continuum.definitions.activity_calls import CompensatedActivity, ConfiguredActivity, Deferred
+from continuum.definitions.activity_context import ActivityContext, activity_context
+from continuum.definitions.child_workflow import ChildHandle
+from continuum.definitions.continue_as_new import continue_as_new
+from continuum.definitions.effects import (
     RunInfo,
     in_workflow,
     info,
@@ -54,7 +54,9 @@ from continuum.effects import (
     today,
     uuid4,
 )
-from continuum.embedding import children
+from continuum.definitions.saga import Saga, compensate, compensate_all, saga
+from continuum.definitions.signal import Signal, wait_signal
+from continuum.definitions.workflow import Workflow, workflow
 from continuum.engine.retry import Retry
 from continuum.errors import (
     ActivityError,
@@ -84,13 +86,11 @@ from continuum.errors import (
     UnknownVersion,
     UnknownWorkflow,
 )
-from continuum.pure import pure
-from continuum.saga import Saga, compensate, compensate_all, saga
+from continuum.node.config import NodeConfig
+from continuum.node.in_process import children
 from continuum.scanner.configuration import configure_scanner
 from continuum.scanner.findings import DeterminismWarning
-from continuum.signals import Signal, wait_signal
-from continuum.succession import continue_as_new
-from continuum.workflow import Workflow, workflow
+from continuum.scanner.pure import pure
 
 if TYPE_CHECKING:
     from continuum import testing as testing

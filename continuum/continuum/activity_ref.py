@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from continuum.engine.execution import Execution
 
 if TYPE_CHECKING:
-    from continuum.activity_calls import Deferred
+    from continuum.definitions.activity_calls import Deferred
 
 R = TypeVar("R")
 T = TypeVar("T")

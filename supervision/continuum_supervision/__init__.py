@@ -1,14 +1,14 @@
 """OTP on asyncio: light actors, links and monitors, a registry, supervision trees.
 
 Nothing here knows what a workflow is, and nothing here imports Thespian: process
-actors live in `process.py`, for those who need them.
+actors live in `spec.py`, for those who need them.
 """
 
 from .actor import Actor, spawn, spawn_nowait
+from .child_lifecycle import SupervisorGaveUp
 from .child_spec import ChildExists, ChildSpec, NoSuchChild, Shutdown
 from .clock import Cancellable, Clock, ManualClock, SystemClock, settle
 from .dynamic import DynamicSupervisor, TooManyChildren
-from .family import SupervisorGaveUp
 from .links import (
     KILLED,
     NORMAL,

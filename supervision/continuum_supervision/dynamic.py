@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .actor import Actor, initialise, initialise_nowait, prepare
+from .child_lifecycle import SupervisorGaveUp, log_exit, log_failed_start, make
 from .child_spec import ChildSpec
-from .family import SupervisorGaveUp, log_exit, log_failed_start, make
 from .limits import MAX_RESTART_SECONDS, MAX_RESTARTS, STOP_TIMEOUT_S
 from .links import ActorDied, Crash, ExitReason, is_abnormal
 from .mailbox import logger

@@ -1,6 +1,6 @@
 """The life of one light actor: its queue, the one handler at a time, its end.
 
-A mailbox has no task. A delivery has it wait for a turn (`turns.py`), in which `_drain`
+A mailbox has no task. A delivery has it wait for a turn (`run_queue.py`), in which `_drain`
 runs handlers until the queue is empty or its share is used up. A handler that
 returns an awaitable gets a task; the queue waits until that is over.
 
@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from .limits import DRAIN_MESSAGES, KILL_GRACE_S
 from .links import KILLED, ActorDied, Bonds, Crash, Down, Exit, ExitReason, describe, is_abnormal
-from .turns import turns_of
+from .run_queue import turns_of
 
 if TYPE_CHECKING:
     from .actor import Actor

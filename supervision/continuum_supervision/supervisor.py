@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, assert_never
 
 from .actor import Actor, spawn
+from .child_lifecycle import SupervisorGaveUp, log_exit, log_failed_start, log_killed, make
 from .child_spec import ChildExists, ChildSpec, NoSuchChild, in_order
 from .clock import SYSTEM_CLOCK, Clock
-from .family import SupervisorGaveUp, log_exit, log_failed_start, log_killed, make
 from .limits import MAX_RESTART_SECONDS, MAX_RESTARTS
 from .links import KILLED, SHUTDOWN, Crash, ExitReason, is_abnormal
 from .mailbox import NO_REPLY, logger

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
-from continuum.embedded import EmbeddedPostgres
+from continuum.local_postgres import EmbeddedPostgres
 from tests.cli.commands import CommandLine
 from tests.postgres.holding import server_directory
 

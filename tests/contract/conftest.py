@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from continuum.journal.memory import MemoryJournal
+from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import Journal
 from continuum.journal.postgres import PostgresJournal
 

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
 )
 
 from continuum.engine.ids import RunId
-from continuum.journal.memory import MemoryJournal
+from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import ClaimedRun, Journal, LeaseLost, Posted, RunState, Worker
 from continuum.journal.postgres import PostgresJournal
 from tests.contract import builders

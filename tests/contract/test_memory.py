@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from continuum.engine.ids import NodeId
-from continuum.journal.memory import MemoryJournal
+from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import InboxKind, LeaseLost, NodeFacts, Notification, RunState, Topic
 from tests.contract.builders import (
     begin,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from continuum.engine.compact import CompactHistory
+from continuum.codec.codec import encode
 from continuum.engine.events import Event, EventType
-from continuum.journal.codec import encode
+from continuum.engine.snapshot_history import CompactHistory
 from continuum.journal.port import ClaimedRun, Journal, StoredHistory
 from continuum.journal.snapshot_codec import pack_snapshot, unpack_parts
 from tests.contract.builders import commit, end, event, history, owned_run, owned_runs, worker_of, write

@@ -11,7 +11,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from continuum.errors import JournalUnavailable
-from continuum.journal.memory import MemoryJournal
+from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import Journal, LeaseLost, Loaded, RunState, RunWrite, Worker
 from continuum.journal.postgres import PostgresJournal
 from tests.contract.builders import (

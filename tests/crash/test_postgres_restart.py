@@ -6,8 +6,8 @@ import asyncio
 from pathlib import Path
 
 from continuum import RunHandle
-from continuum.embedded import EmbeddedPostgres
-from continuum.schema import migrate_schema
+from continuum.journal.postgres.schema import migrate_schema
+from continuum.local_postgres import EmbeddedPostgres
 from tests.postgres.holding import is_over, server_directory, server_of
 from tests.process.node import flows
 from tests.process.node.nodes import DEADLINE_S, Site, eventually, site

@@ -10,12 +10,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from continuum.effects import RunInfo
-from continuum.engine.compact import CompactHistory
+from continuum.definitions.effects import RunInfo
+from continuum.engine.drift_messages import describe
 from continuum.engine.events import COMMANDS, Event, EventType
 from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
-from continuum.engine.messages import describe
+from continuum.engine.snapshot_history import CompactHistory
 from continuum.testing import History, assert_replays, load_history, replay
 from tests.golden.programs import PROGRAMS
 

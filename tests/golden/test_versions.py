@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from continuum.module_source import module_source
-from continuum.versions.content import content_hash
+from continuum.source.content_hash import content_hash
+from continuum.source.module_source import module_source
 from tests.unit.versions.written_modules import module_of
 
 EVERY_SYNTAX = Path(__file__).parent / "versions" / "every_syntax.txt"

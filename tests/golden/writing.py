@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from continuum import RunHandle, Workflow, workflow
+from continuum.codec.codec import decode, encode
 from continuum.engine.events import Event, EventType
-from continuum.journal.codec import decode, encode
 from continuum.journal.snapshot_codec import SNAPSHOT_FORMAT, pack_snapshot
 from continuum.testing import Environment, History, dump_history, load_history
 from tests.golden.programs import PROGRAMS, Order, charge, review

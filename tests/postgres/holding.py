@@ -15,9 +15,9 @@ from pathlib import Path
 
 import psutil
 
-from continuum.embedded.account import server_account
-from continuum.embedded.directory import new_temporary_directory
-from continuum.embedded.locks import KEEPER, FileLock
+from continuum.local_postgres.account import server_account
+from continuum.local_postgres.directory import new_temporary_directory
+from continuum.local_postgres.locks import KEEPER, FileLock
 
 # Far above what any of it takes, so that a slow machine fails no test.
 DEADLINE_S = 30.0
@@ -25,7 +25,7 @@ DEADLINE_S = 30.0
 HOLD = """
 import sys
 from pathlib import Path
-from continuum.embedded import EmbeddedPostgres
+from continuum.local_postgres import EmbeddedPostgres
 server = EmbeddedPostgres(Path(sys.argv[1]), durable=False)
 server.start()
 print("held", flush=True)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from continuum.journal.postgres.database import Database
+from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.statements import Statements
 from tests.process.actors.hosting import eventually
 

@@ -19,8 +19,8 @@ import pytest
 
 from continuum.engine.ids import RunId
 from continuum.journal.port import Freed, LeaseLost, Posted, RunState, Successor
-from continuum.journal.postgres import PostgresJournal, arrays
-from continuum.journal.postgres.database import Database, Parameters
+from continuum.journal.postgres import PostgresJournal, packed_arrays
+from continuum.journal.postgres.connections import Database, Parameters
 from continuum.journal.postgres.statements import statements_for
 from tests.contract.builders import (
     begin,
@@ -94,7 +94,7 @@ async def fence(dsn: str, schema: str) -> AsyncIterator[Fence]:
     await journal.open()
     try:
         async with await psycopg.AsyncConnection.connect(dsn) as transaction:
-            arrays.register(transaction)
+            packed_arrays.register(transaction)
             held._database = OpenTransaction(dsn, schema, transaction)
             yield Fence(journal, held, transaction, dsn, schema)
     finally:

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from continuum.errors import JournalUnavailable
-from continuum.journal.postgres.database import Database
+from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.statements import Statements
 
 TOO_LONG = b"select repeat('x', 1100000000)"

@@ -8,7 +8,7 @@ import pytest
 
 import continuum
 from continuum import Signal, activity, workflow
-from continuum.client.readable import readable
+from continuum.client.untyped_values import readable
 from continuum.engine.events import EventType
 from continuum.journal.port import StoredHistory
 from continuum.journal.postgres import PostgresJournal

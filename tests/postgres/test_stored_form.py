@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from continuum.codec.codec import encode
 from continuum.engine.ids import NodeId
-from continuum.journal.codec import encode
 from continuum.journal.port import ClaimedRun, NodeFacts
 from continuum.journal.postgres import PostgresJournal
 from tests.contract.builders import begin, claim, commit, end, event, signal, worker_of, write

@@ -13,16 +13,16 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 from continuum import Client
-from continuum.code import Code
 from continuum.engine.ids import RunId
 from continuum.errors import RunTerminal
 from continuum.journal.facts import Query, RunRow, RunState
-from continuum.journal.memory import MemoryJournal
+from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import Journal
-from continuum.testing.tree import NEVER_SECONDS, Tree
-from continuum.testing.tree_journal import TreeJournal
+from continuum.testing.killable_journal import TreeJournal
+from continuum.testing.run_host import NEVER_SECONDS, Tree
 from continuum.testing.virtual_clock import VirtualClock, microseconds_in
-from continuum_actors.host import Settings
+from continuum.versions.loaded_code import Code
+from continuum_actors.host.host import Settings
 from tests.property.composed_programs import work_flow, work_flow_changed
 from tests.property.composed_works import Work, signals_of
 from tests.property.ledger import ledger

@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from continuum.codec.codec import ArgumentsCodec, decode, encode
 from continuum.errors import DurableTermError
-from continuum.journal.codec import ArgumentsCodec, decode, encode
 from tests.unit.codec.models import Box, Colour, Customer, Owner, Point, Tree
 
 zones = st.none() | st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))

@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from continuum.codec.codec import decode, decoder_for, encode
+from continuum.codec.signal_contracts import checker, describe
 from continuum.errors import DurableTermError
-from continuum.journal.codec import decode, decoder_for, encode
-from continuum.journal.contracts import checker, describe
 from tests.property.test_codec import customers, everything, points, trees, values
 from tests.unit.codec.models import (
     Account,

@@ -230,7 +230,7 @@ class Composed(RuleBasedStateMachine):
 @pytest.fixture(autouse=True)
 def _snapshots_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is for busy nodes; here every death would wait for its end."""
-    monkeypatch.setattr("continuum_actors.snapshotter.PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("continuum_actors.run.snapshotter.PAUSE_SECONDS", 0.0)
 
 
 def test_whatever_happens_runs_come_to_what_the_model_says() -> None:

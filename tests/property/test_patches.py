@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import continuum
 from continuum.engine.events import COMMANDS, Event, EventType
 from continuum.engine.outcome import Completed
-from tests.property.test_compact import compacted, replayed
+from tests.property.test_snapshot_history import compacted, replayed
 from tests.property.workflow_programs import act, undo
 from tests.unit.engine.driver import Driver, replay
 

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 import continuum
 from continuum import workflow
+from continuum.codec.codec import encode
 from continuum.engine.events import Event, EventType
 from continuum.engine.outcome import Blocked, Completed, Continued, Outcome
-from continuum.journal.codec import encode
 from tests.property.test_codec import values
-from tests.property.test_compact import compacted, replayed
+from tests.property.test_snapshot_history import compacted, replayed
 from tests.unit.engine.activities import echo
 from tests.unit.engine.driver import Driver, replay
 from tests.unit.engine.families import double, failing

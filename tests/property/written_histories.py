@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from continuum.engine.drift_messages import describe
 from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId
-from continuum.engine.messages import describe
 from continuum.journal.facts import Committed, RunWrite, Worker
 from continuum.journal.port import Journal
 from tests.property.ledger import ledger

@@ -20,19 +20,18 @@ FOR_EVER_S = 3600
 # Who may say the name of a foreign library: each technology has one door.
 DOORS = {
     "thespian": (
-        "supervision/continuum_supervision/process*",
-        "supervision/continuum_supervision/transport.py",
+        "supervision/continuum_supervision/process/*",
+        "supervision/continuum_supervision/transport/transport.py",
     ),
     "msgpack": (
-        "continuum/continuum/journal/*codec*",
-        "continuum/continuum/journal/reading.py",
-        "continuum/continuum/journal/writing.py",
+        "continuum/continuum/codec/*",
+        "continuum/continuum/journal/event_codec.py",
+        "continuum/continuum/journal/snapshot_codec.py",
     ),
     "psycopg": (
         "continuum/continuum/journal/postgres/*",
         "continuum/continuum/client/*",
-        "continuum/continuum/embedded/*",
-        "continuum/continuum/schema.py",
+        "continuum/continuum/local_postgres/*",
         "migrations/continuum_migrations/*",
     ),
     "psycopg_pool": ("continuum/continuum/journal/postgres/*",),
@@ -42,7 +41,7 @@ DOORS = {
 
 # What would let the outside into a replay.
 # It keeps something for each thread and starts none.
-LEADS_NOWHERE = {("threading", "continuum/continuum/engine/running.py")}
+LEADS_NOWHERE = {("threading", "continuum/continuum/engine/loop/current.py")}
 NOT_IN_THE_ENGINE = (
     "time",
     "random",

@@ -15,11 +15,11 @@ import click
 
 from continuum.cli.database import json_option
 from continuum.errors import InvalidOption
+from continuum.scanner.check_files import scan_definitions, workflows_in
 from continuum.scanner.configuration import Trust, Untrusted
-from continuum.scanner.files import scan_definitions, workflows_in
 from continuum.scanner.findings import Finding, errors_of
-from continuum.scanner.foreign import locate
 from continuum.scanner.module import ScannedModule, module_in_file
+from continuum.scanner.other_modules import locate
 
 
 @click.command(short_help="Find in workflow code what could not be replayed.")

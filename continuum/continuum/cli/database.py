@@ -18,7 +18,7 @@ from continuum.client import Client, connect
 from continuum.client.connecting import database
 from continuum.journal.port import Journal
 from continuum.journal.postgres import PostgresJournal
-from continuum.schema import check_schema
+from continuum.journal.postgres.schema import check_schema
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")

@@ -18,7 +18,7 @@ from continuum.cli.check import check
 from continuum.cli.demo import demo
 from continuum.cli.node import run_node
 from continuum.cli.nodes import nodes
-from continuum.cli.running import attributes, cancel, result, signal, start
+from continuum.cli.run_commands import attributes, cancel, result, signal, start
 from continuum.cli.runs import runs
 from continuum.cli.schema import migrate
 from continuum.cli.versions import versions

@@ -8,8 +8,8 @@ import click
 
 from continuum.cli.database import database_options
 from continuum.cli.values import address, named_number
-from continuum.config import DEFAULT_ACTIVITY_HOSTS, DEFAULT_RUN_HOSTS, LEASE_TTL_SECONDS, NodeConfig
 from continuum.errors import InvalidOption
+from continuum.node.config import DEFAULT_ACTIVITY_HOSTS, DEFAULT_RUN_HOSTS, LEASE_TTL_SECONDS, NodeConfig
 
 RUN_HOSTS = "Processes that execute workflows; one for each core is a start."
 ACTIVITY_HOSTS = "Processes for activities with executor='process', one at a time in each."
@@ -80,6 +80,6 @@ def run_node(
     except InvalidOption as error:
         raise click.UsageError(str(error)) from error
     # Not before it is needed: the other commands know no actor.
-    from continuum.app import run_node as run
+    from continuum.node.launcher import run_node as run
 
     context.exit(run(config))

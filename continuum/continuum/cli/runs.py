@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from continuum.cli.database import Target, ask, ask_journal, database_options, json_option
-from continuum.cli.drift import drift_of, print_drift
+from continuum.cli.drift_output import drift_of, print_drift
 from continuum.cli.printing import print_table
 from continuum.cli.values import named_json, to_json
 from continuum.client import Run

@@ -8,7 +8,7 @@ import click
 
 from continuum.cli.database import database_options
 from continuum.client.connecting import database
-from continuum.schema import migrate_schema
+from continuum.journal.postgres.schema import migrate_schema
 
 
 @click.command(short_help="Bring the database schema up to this release.")

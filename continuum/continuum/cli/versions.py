@@ -9,14 +9,14 @@ from typing import Any
 import click
 
 from continuum.cli.database import Target, ask_journal, database_options, json_option
-from continuum.cli.drift import finding_facts, print_elsewhere, print_judgement
+from continuum.cli.drift_output import finding_facts, print_elsewhere, print_judgement
 from continuum.cli.printing import print_table
 from continuum.cli.values import to_json
-from continuum.client.readable import at
-from continuum.code import Code, load_code
+from continuum.client.untyped_values import at
+from continuum.drift.deploy_check import Judgement, judge, loadable
+from continuum.drift.ownership import own_workflows
 from continuum.journal.port import Journal, VersionRow
-from continuum.versions.belonging import own_workflows
-from continuum.versions.gate import Judgement, judge, loadable
+from continuum.versions.loaded_code import Code, load_code
 
 DONE, NOT_READY = 0, 1
 

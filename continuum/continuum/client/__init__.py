@@ -1,10 +1,10 @@
 """The outside of a run: start it, signal it, cancel it, wait for it, look at it.
 
 Read `client.py` first. `connecting.py` gets there from a DSN, `sync_client.py` and
-`default_instance.py` say the same things blocking and module-wide. `mail.py` posts and
-`group_commit.py` shares writes; `waiting.py` shares the wait for ends, `cells.py` that for
-published values (`publications.py` is their face); `looking.py` reads single runs and follows chains,
-`patience.py` says what is repeated. `querying.py`, `checking.py`, `contracts.py` and
+`default_instance.py` say the same things blocking and module-wide. `posting.py` posts and
+`group_commit.py` shares writes; `waiting.py` shares the wait for ends, `published_values.py` that for
+published values (`reading_published.py` is their face); `run_lookup.py` reads single runs and follows chains,
+`retrying.py` says what is repeated. `queries.py`, `argument_checks.py`, `contracts.py` and
 `namespaces.py` say what is let through, `runs.py` and `histories.py` what comes back.
 Nothing here knows an actor.
 """

@@ -14,18 +14,19 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, TypeVarTuple, Unpack, overload
 
-from continuum.client.cells import Cells
-from continuum.client.checking import checked_attributes, run_id_of
+from continuum.client.argument_checks import checked_attributes, run_id_of
+from continuum.client.completions import Completions
 from continuum.client.group_commit import GroupCommit, in_order
 from continuum.client.handles import RunHandle
 from continuum.client.histories import Event, history_of
-from continuum.client.looking import Looking
-from continuum.client.mail import Mail
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace, checked_namespace
-from continuum.client.patience import once_more
-from continuum.client.publications import Publications
-from continuum.client.querying import Condition, question_of
+from continuum.client.posting import Mail
+from continuum.client.published_values import Cells
+from continuum.client.queries import Condition, question_of
+from continuum.client.reading_published import Publications
+from continuum.client.retrying import once_more
 from continuum.client.run_ids import RANDOM_BYTES, new_run_id
+from continuum.client.run_lookup import Looking
 from continuum.client.runs import Page, Run, not_ended, outcome_of, run_of
 from continuum.client.start_options import (
     Startable,
@@ -36,15 +37,14 @@ from continuum.client.start_options import (
     new_run,
     split,
 )
-from continuum.client.waiting import Completions
+from continuum.codec.codec import decode
+from continuum.definitions.signal import Signal
+from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import NodeId, RunId
 from continuum.engine.retry import seconds
 from continuum.errors import AlreadyStarted, NodeNotFound, RunNotFound
-from continuum.journal.codec import decode
 from continuum.journal.facts import NewRun, NodeRow, RunRow, Started
 from continuum.journal.port import Journal
-from continuum.signals import Signal
-from continuum.workflow import Workflow
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -14,10 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from continuum.client.client import Client
-from continuum.config import default_dsn
-from continuum.embedded import EmbeddedPostgres
-from continuum.errors import InvalidOption
-from continuum.instances import (
+from continuum.client.instances import (
     DEFAULT,
     DEFAULT_SCHEMA,
     MemoryPlace,
@@ -26,9 +23,12 @@ from continuum.instances import (
     find,
     not_registered,
 )
+from continuum.errors import InvalidOption
 from continuum.journal.postgres import PostgresJournal
-from continuum.journal.postgres.database import checked_dsn
-from continuum.schema import check_schema, migrate_schema
+from continuum.journal.postgres.connections import checked_dsn
+from continuum.journal.postgres.schema import check_schema, migrate_schema
+from continuum.local_postgres import EmbeddedPostgres
+from continuum.node.config import default_dsn
 
 
 @asynccontextmanager

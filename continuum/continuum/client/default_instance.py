@@ -20,7 +20,8 @@ from weakref import WeakKeyDictionary
 from continuum.client.client import Client
 from continuum.client.connecting import connect
 from continuum.client.handles import RunHandle
-from continuum.client.querying import Condition
+from continuum.client.instances import DEFAULT, Instance, Place, configure_default, configured_default, find
+from continuum.client.queries import Condition
 from continuum.client.runs import Page, Run
 from continuum.client.start_options import (
     Startable,
@@ -29,10 +30,9 @@ from continuum.client.start_options import (
     StartableWithTwo,
     StartOptions,
 )
+from continuum.definitions.signal import Signal
+from continuum.definitions.workflow import Workflow
 from continuum.errors import InstanceNotRegistered
-from continuum.instances import DEFAULT, Instance, Place, configure_default, configured_default, find
-from continuum.signals import Signal
-from continuum.workflow import Workflow
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from continuum.client.limits import GROUP_ITEMS
-from continuum.client.patience import persist
+from continuum.client.retrying import persist
 from continuum.errors import JournalUnavailable, NotReady
 
 T = TypeVar("T")

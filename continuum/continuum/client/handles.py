@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from continuum.client.histories import Event
 from continuum.client.runs import Run
+from continuum.definitions.signal import MISSING, Signal
+from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RunId
-from continuum.signals import MISSING, Signal
-from continuum.workflow import Workflow
 
 if TYPE_CHECKING:
     from continuum.client.client import Client

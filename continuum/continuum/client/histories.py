@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from continuum.client.readable import Unreadable, at, readable, readable_call
+from continuum.client.untyped_values import Unreadable, at, readable, readable_call
 from continuum.engine import events as engine
 from continuum.engine.events import EventType
-from continuum.journal.composition import ClosePolicy
+from continuum.journal.family_facts import ClosePolicy
 
 # What a signal without a delivery id is deduplicated by when its post is repeated. Users' ids
 # have no control characters, so they cannot meet these.

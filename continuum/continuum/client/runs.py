@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from continuum.client.readable import at, readable, readable_call
+from continuum.client.untyped_values import at, readable, readable_call
 from continuum.engine.ids import RunId
 from continuum.errors import RunCancelled, RunFailed
 from continuum.journal.event_codec import CorruptBody, unpack_body

@@ -9,13 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypedDict
 
-from continuum.client.checking import checked_attributes, new_id, short_text
+from continuum.client.argument_checks import checked_attributes, new_id, short_text
+from continuum.codec.arguments import encode_arguments
+from continuum.definitions.call_signatures import (
+    Startable,
+    StartableWithNone,
+    StartableWithOne,
+    StartableWithTwo,
+)
+from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RunId
 from continuum.errors import InvalidOption
-from continuum.journal.arguments import encode_arguments
 from continuum.journal.facts import NewRun
-from continuum.startable import Startable, StartableWithNone, StartableWithOne, StartableWithTwo
-from continuum.workflow import Workflow
 
 __all__ = [
     "StartOptions",

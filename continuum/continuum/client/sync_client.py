@@ -16,7 +16,7 @@ from continuum.client.handles import RunHandle
 from continuum.client.histories import Event
 from continuum.client.loop_thread import LoopThread
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
-from continuum.client.querying import Condition
+from continuum.client.queries import Condition
 from continuum.client.runs import Page, Run
 from continuum.client.start_options import (
     Startable,
@@ -25,9 +25,9 @@ from continuum.client.start_options import (
     StartableWithTwo,
     StartOptions,
 )
+from continuum.definitions.signal import MISSING, Signal
+from continuum.definitions.workflow import Workflow
 from continuum.journal.facts import NodeRow
-from continuum.signals import MISSING, Signal
-from continuum.workflow import Workflow
 
 P = ParamSpec("P")
 R = TypeVar("R")

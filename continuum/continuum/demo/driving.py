@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from continuum.app import RunningNode
 from continuum.client import Client, connect
 from continuum.demo.audit import Killing, Seen, verdict_on
 from continuum.demo.display import Display
 from continuum.demo.interrupts import Interrupts
 from continuum.demo.orders import Order, process_order, review
 from continuum.errors import ClusterError, ContinuumError
+from continuum.node.launcher import RunningNode
 
 ORDERS = 200
 # Orders come in for about seven seconds, so that at any moment some are at every step.

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import continuum
-from continuum.activity import activity
+from continuum.definitions.activity import activity
+from continuum.definitions.signal import Signal
+from continuum.definitions.workflow import workflow
 from continuum.demo.ledger import record
-from continuum.signals import Signal
-from continuum.workflow import workflow
 
 # How long a reviewer may take; an order that nobody reviews goes on after it. Rejections
 # are sent within the first second, so that a slow machine does not let one come too late.

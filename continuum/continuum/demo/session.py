@@ -14,18 +14,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from continuum.app import started_node
-from continuum.config import NodeConfig
 from continuum.demo.audit import Report, audit
 from continuum.demo.display import Display, display, show_report
 from continuum.demo.driving import ORDERS, amounts, drive
 from continuum.demo.interrupts import Interrupted, Interrupts
 from continuum.demo.ledger import entries
-from continuum.embedded import EmbeddedPostgres
-from continuum.embedded.account import server_account
-from continuum.embedded.directory import new_temporary_directory
 from continuum.errors import ContinuumError
-from continuum.schema import migrate_schema
+from continuum.journal.postgres.schema import migrate_schema
+from continuum.local_postgres import EmbeddedPostgres
+from continuum.local_postgres.account import server_account
+from continuum.local_postgres.directory import new_temporary_directory
+from continuum.node.config import NodeConfig
+from continuum.node.launcher import started_node
 
 SCHEMA = "continuum"
 STDERR = 2

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from continuum.engine.call_site import Site, caller, where
-from continuum.engine.compact import CompactHistory
-from continuum.engine.compact_replay import command_ahead
 from continuum.engine.control import Closed, Halted
+from continuum.engine.drift_messages import drift, unreadable
 from continuum.engine.events import Event, EventType
-from continuum.engine.messages import drift, unreadable
 from continuum.engine.outcome import Verdict
+from continuum.engine.snapshot_history import CompactHistory
+from continuum.engine.snapshot_replay import command_ahead
 from continuum.errors import DeterminismError, DurableTermError
 
 # Code that swallows a refusal and asks again, for ever, never gives the process back;

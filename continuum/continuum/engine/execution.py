@@ -18,20 +18,20 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from typing import Any
 
-from continuum.engine import step_guard
-from continuum.engine.announcements import Announcements
 from continuum.engine.call_site import Site
 from continuum.engine.command_log import CommandLog
-from continuum.engine.compact import CompactHistory
-from continuum.engine.compact_replay import replay_compact
 from continuum.engine.control import Control
-from continuum.engine.due_times import DueTimes
+from continuum.engine.drift_messages import corrupt_history, extra_event, leftover, livelock, unasked
 from continuum.engine.events import COMMANDS, Event, EventType, is_whole
-from continuum.engine.loop import WorkflowLoop, WorkflowTask, WorkflowTimer
-from continuum.engine.messages import corrupt_history, extra_event, leftover, livelock, unasked
+from continuum.engine.loop import step_guard
+from continuum.engine.loop.event_loop import WorkflowLoop, WorkflowTask, WorkflowTimer
 from continuum.engine.outcome import Blocked, Cancelled, Failed, Outcome, outcome_of
+from continuum.engine.outgoing import Announcements
 from continuum.engine.pending import Options, PendingActivity, PendingChild, end_child, note_attempt, resolve
 from continuum.engine.signal_buffer import SignalBuffer
+from continuum.engine.snapshot_history import CompactHistory
+from continuum.engine.snapshot_replay import replay_compact
+from continuum.engine.timers import DueTimes
 
 __all__ = ["Execution", "PendingActivity"]
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from continuum.engine import impure_read
+from continuum.engine import side_effect_errors
 from continuum.engine.call_site import Site
-from continuum.engine.compact_replay import AHEAD, COMMAND, value_ahead
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
+from continuum.engine.snapshot_replay import AHEAD, COMMAND, value_ahead
 
 
 def recorded_value(execution: Execution, kind: str, site: Site, produce: Callable[[], Any]) -> Any:
@@ -28,13 +28,13 @@ def recorded_value(execution: Execution, kind: str, site: Site, produce: Callabl
 
 
 def _raise(recorded: tuple[Any, ...]) -> NoReturn:
-    raise impure_read.raised(*recorded[1:])
+    raise side_effect_errors.raised(*recorded[1:])
 
 
 def _attempt(execution: Execution, produce: Callable[[], Any]) -> tuple[Any, ...]:
     execution.in_side_effect = True
     try:
-        return impure_read.attempt(produce)
+        return side_effect_errors.attempt(produce)
     finally:
         execution.in_side_effect = False
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from continuum.engine import step_guard
+from continuum.engine.loop import step_guard
 from continuum.errors import InvalidOption
 from continuum.guard import audit
 from continuum.guard.names import NameGuard

@@ -25,7 +25,7 @@ from operator import itemgetter
 from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, TypeAlias
 
-from continuum.engine.running import current
+from continuum.engine.loop.current import current
 from continuum.guard.calls import Kind
 from continuum.guard.verdict import TRUSTED, judge
 

@@ -12,7 +12,7 @@ import sys
 from types import CodeType, FrameType
 
 from continuum.engine.call_site import where
-from continuum.engine.running import current
+from continuum.engine.loop.current import current
 from continuum.errors import DeterminismError
 from continuum.guard.calls import Kind
 

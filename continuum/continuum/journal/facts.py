@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple
 
-from continuum.engine.compact import CompactHistory
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.engine.snapshot_history import CompactHistory
 from continuum.errors import ContinuumError
-from continuum.journal.composition import NewChild, Refusal, Successor
+from continuum.journal.family_facts import NewChild, Refusal, Successor
 
 
 class RunState(IntEnum):

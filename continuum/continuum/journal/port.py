@@ -41,15 +41,6 @@ from typing import Any, Protocol
 
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
-from continuum.journal.composition import (
-    Cell,
-    ClosePolicy,
-    Loaded,
-    NewChild,
-    Refusal,
-    Successor,
-    VersionRow,
-)
 from continuum.journal.facts import (
     ClaimedRun,
     ClaimedTask,
@@ -76,6 +67,15 @@ from continuum.journal.facts import (
     Topic,
     Transition,
     Worker,
+)
+from continuum.journal.family_facts import (
+    Cell,
+    ClosePolicy,
+    Loaded,
+    NewChild,
+    Refusal,
+    Successor,
+    VersionRow,
 )
 
 __all__ = [

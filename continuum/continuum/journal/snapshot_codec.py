@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import msgpack
 
-from continuum.engine.compact import CompactHistory, Form, Kind, compact
+from continuum.codec.reading import unpack
+from continuum.codec.wire_format import HEADER
+from continuum.codec.writing import pack
 from continuum.engine.events import Event, is_whole
+from continuum.engine.snapshot_history import CompactHistory, Form, Kind, compact
 from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
-from continuum.journal.extensions import HEADER
-from continuum.journal.reading import unpack
-from continuum.journal.writing import pack
 
 # Stored beside every snapshot; one of another format is not read.
 SNAPSHOT_FORMAT = 2

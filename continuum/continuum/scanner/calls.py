@@ -6,15 +6,15 @@ import ast
 from typing import TYPE_CHECKING
 
 from continuum.scanner import rules
-from continuum.scanner.drawn import judge_defaults
+from continuum.scanner.default_factories import judge_defaults
+from continuum.scanner.mutations import is_mutation
 from continuum.scanner.resolution import Dotted, LocalClass
 from continuum.scanner.scopes import Kind
 from continuum.scanner.sets import ORDERED, UNORDERED
-from continuum.scanner.stores import is_mutation
 from continuum.scanner.words import words
 
 if TYPE_CHECKING:
-    from continuum.scanner.walking import Walker
+    from continuum.scanner.walker import Walker
 
 EFFECTS = frozenset(
     f"continuum.{name}"

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-from continuum.module_source import ModuleSource
+from continuum.scanner.module_state import changed_names
 from continuum.scanner.resolution import Resolver
 from continuum.scanner.scopes import Scope, class_scope, function_scope, module_scope
-from continuum.scanner.state import changed_names
+from continuum.source.module_source import ModuleSource
 
 FunctionDefinition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 Definition: TypeAlias = FunctionDefinition | ast.ClassDef

@@ -9,22 +9,17 @@ from __future__ import annotations
 import ast
 import builtins
 import functools
+import sys
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from continuum.scanner.scopes import Binding, FunctionNode, Kind, Scope, class_scope
-from continuum.scanner.standard import exports
-from continuum.scanner.words import words
+from continuum.scanner.standard_library import exports
 
 # Longer chains of aliases are not written by people.
 DEEPEST = 12
 
 # Modules of ours that only define what `continuum` offers under its own name.
-_OURS = words(
-    "workflow activity activity_context effects signals saga pure children errors config compensation "
-    "app instances continuation publishing cells engine.retry client.default_instance client.client "
-    "client.handles client.connecting client.sync_client scanner.configuration client.start_options"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +58,14 @@ Resolved: TypeAlias = Dotted | Local | LocalClass | Instance | None
 
 @functools.lru_cache(maxsize=4096)
 def canonical(name: str) -> str:
-    """Return the public name of what is ours, however it was imported."""
-    if name.startswith("continuum."):
-        parts = name.split(".")
-        for length in (3, 2):
-            if len(parts) > length and ".".join(parts[1:length]) in _OURS:
-                return ".".join(["continuum", *parts[length:]])
+    """Return the public name of what is ours, from whichever of our modules it was imported."""
+    parts = name.split(".")
+    if parts[0] != "continuum":
+        return name
+    for length in range(len(parts) - 1, 1, -1):
+        if ".".join(parts[:length]) in sys.modules:
+            public = parts[length].removesuffix("()") in sys.modules["continuum"].__all__
+            return ".".join(["continuum", *parts[length:]]) if public else name
     return name
 
 

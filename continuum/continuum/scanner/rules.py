@@ -2,7 +2,7 @@
 
 Codes are stable: an allowance (`# continuum: allow CT101`) and a script that reads `continuum check`
 name them. What stands in backticks after "use" is code the scanner accepts; a test proves it.
-Which names of which library fall under which rule stands in `denied.py`.
+Which names of which library fall under which rule stands in `denied_names.py`.
 """
 
 from __future__ import annotations

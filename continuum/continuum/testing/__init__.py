@@ -1,9 +1,10 @@
 """Tests of workflows: time that a test moves, activities that it replaces, crashes that it survives.
 
-Read `environment.py` first: an environment is a client with an engine (`engine.py`, `tree.py`)
-and a clock of its own. `replaying.py` takes histories (`histories.py`) through code, `paranoia.py` does
-so all the time, `golden.py` keeps them in files, `crashes.py` kills the engine at every write
-(`tree_journal.py`), `plugin.py` is what pytest loads. What is named here is imported when it is first used.
+Read `environment.py` first: an environment is a client with an engine (`engine.py`, `run_host.py`)
+and a clock of its own. `replays.py` takes histories (`histories.py`) through code and
+`replay_after_each_write.py` does so all the time, `golden.py` keeps them in files, `crashes.py` kills the
+engine at every write (`killable_journal.py`), `plugin.py` is what pytest loads. Names are imported on
+first use.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ if TYPE_CHECKING:
     from continuum.testing.golden import dump_history as dump_history
     from continuum.testing.golden import load_history as load_history
     from continuum.testing.histories import History as History
+    from continuum.testing.mock_activities import MockedActivity as MockedActivity
+    from continuum.testing.mock_activities import mock_activity as mock_activity
     from continuum.testing.postgres import PostgresEnvironment as PostgresEnvironment
     from continuum.testing.postgres import postgres_env as postgres_env
-    from continuum.testing.replaying import Replayed as Replayed
-    from continuum.testing.replaying import assert_replays as assert_replays
-    from continuum.testing.replaying import replay as replay
-    from continuum.testing.substitutes import MockedActivity as MockedActivity
-    from continuum.testing.substitutes import mock_activity as mock_activity
+    from continuum.testing.replays import Replayed as Replayed
+    from continuum.testing.replays import assert_replays as assert_replays
+    from continuum.testing.replays import replay as replay
     from continuum.testing.waiting import StillWaiting as StillWaiting
 
 _HOME = {
@@ -35,19 +36,19 @@ _HOME = {
     "Environment": "environment",
     "GoldenHistory": "golden",
     "History": "histories",
-    "MockedActivity": "substitutes",
+    "MockedActivity": "mock_activities",
     "PostgresEnvironment": "postgres",
-    "Replayed": "replaying",
+    "Replayed": "replays",
     "StillWaiting": "waiting",
     "assert_histories_match": "golden",
-    "assert_replays": "replaying",
+    "assert_replays": "replays",
     "crash_everywhere": "crashes",
     "dump_history": "golden",
     "env": "environment",
     "load_history": "golden",
-    "mock_activity": "substitutes",
+    "mock_activity": "mock_activities",
     "postgres_env": "postgres",
-    "replay": "replaying",
+    "replay": "replays",
 }
 
 

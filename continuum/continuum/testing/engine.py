@@ -8,17 +8,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
-from continuum.code import Code
 from continuum.engine.ids import RunId
 from continuum.errors import NotReady
-from continuum.journal.memory import MemoryJournal
+from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import Journal
-from continuum.testing.paranoia import Paranoia
-from continuum.testing.substitutes import MockedActivity
-from continuum.testing.tree import Tree, patient_settings
-from continuum.testing.tree_journal import TreeJournal
+from continuum.testing.killable_journal import TreeJournal
+from continuum.testing.mock_activities import MockedActivity
+from continuum.testing.replay_after_each_write import Paranoia
+from continuum.testing.run_host import Tree, patient_settings
 from continuum.testing.virtual_clock import VirtualClock
-from continuum_actors import limits
+from continuum.versions.loaded_code import Code
+from continuum_actors.host import limits
 
 
 class Engine:

@@ -14,23 +14,23 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
 
-from continuum.activity import Activity
 from continuum.client import Client
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
+from continuum.definitions.activity import Activity
+from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RunId
 from continuum.errors import RunNotFound
 from continuum.journal.facts import Query, RunRow, RunState
-from continuum.journal.memory import MemoryJournal
+from continuum.journal.memory.journal import MemoryJournal
 from continuum.testing.engine import Engine
 from continuum.testing.histories import History, taken_from
-from continuum.testing.loading import LoadedCode
-from continuum.testing.paranoia import Paranoia
+from continuum.testing.loaded_code import LoadedCode
+from continuum.testing.mock_activities import MockedActivity, Mocks, mocked
 from continuum.testing.paranoid_default import paranoid_by_default
-from continuum.testing.replaying import replay
-from continuum.testing.substitutes import MockedActivity, Mocks, mocked
+from continuum.testing.replay_after_each_write import Paranoia
+from continuum.testing.replays import replay
 from continuum.testing.virtual_clock import BEGINNING, VirtualClock, microseconds_in
 from continuum.testing.waiting import StillWaiting, still_waiting, with_blocked
-from continuum.workflow import Workflow
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -14,13 +14,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from continuum.client.readable import Unreadable, at, microseconds_of, readable
+from continuum.client.untyped_values import Unreadable, at, microseconds_of, readable
+from continuum.definitions.workflow import Workflow
 from continuum.engine.events import Event, EventType, event_name
 from continuum.errors import ContinuumError
-from continuum.testing.essence import essence
+from continuum.testing.comparable_history import essence
 from continuum.testing.histories import Beginning, Ending, History
-from continuum.testing.replaying import assert_replays
-from continuum.workflow import Workflow
+from continuum.testing.replays import assert_replays
 
 # A file says which layout it has; a later one takes the next number.
 FORMAT = 1

@@ -72,7 +72,7 @@ def continuum_pg_dsn() -> Iterator[str]:
     if given:
         yield given
         return
-    from continuum.embedded import EmbeddedPostgres
+    from continuum.local_postgres import EmbeddedPostgres
 
     with EmbeddedPostgres.temporary() as server:
         yield server.dsn

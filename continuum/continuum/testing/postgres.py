@@ -10,20 +10,20 @@ from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, Self, TypeVar
 
-from continuum.activity import Activity
 from continuum.client import Client
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
+from continuum.definitions.activity import Activity
+from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RunId
 from continuum.errors import ContinuumError, NotReady
 from continuum.journal.facts import Query, RunState
 from continuum.journal.postgres import PostgresJournal
-from continuum.schema import drop_schema, migrate_schema
+from continuum.journal.postgres.schema import drop_schema, migrate_schema
 from continuum.testing.histories import History, taken_from
-from continuum.testing.loading import LoadedCode
-from continuum.testing.substitutes import MockedActivity, Mocks, mocked
-from continuum.testing.tree import Tree
-from continuum.workflow import Workflow
-from continuum_actors.host import Settings
+from continuum.testing.loaded_code import LoadedCode
+from continuum.testing.mock_activities import MockedActivity, Mocks, mocked
+from continuum.testing.run_host import Tree
+from continuum_actors.host.host import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -6,7 +6,7 @@ import heapq
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from continuum.client.readable import at, microseconds_of
+from continuum.client.untyped_values import at, microseconds_of
 from continuum_supervision import Cancellable
 
 # Where time begins unless a test says otherwise: the same every day, so that histories are too.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from continuum.client.readable import at
+from continuum.client.untyped_values import at
 from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
 from continuum.journal.facts import RunRow

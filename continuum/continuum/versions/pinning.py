@@ -13,10 +13,10 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from continuum.activity import loaded_activities_stand_in
+from continuum.definitions.activity import loaded_activities_stand_in
+from continuum.definitions.workflow import Workflow
 from continuum.errors import InvalidDefinition, UnknownVersion
 from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
-from continuum.workflow import Workflow
 
 
 def pinned_source(workflow: Workflow[..., Any]) -> bytes:

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from continuum.code import Code
 from continuum.engine.ids import NodeId, WorkerId
 from continuum.journal.port import NodeFacts
 from continuum.journal.postgres import PostgresJournal
-from continuum_actors.cluster import Cluster
-from continuum_actors.heartbeater import Alive, Heartbeater
-from continuum_actors.recovery import Recovery
+from continuum.versions.loaded_code import Code
+from continuum_actors.node.cluster import Cluster
+from continuum_actors.node.heartbeater import Alive, Heartbeater
+from continuum_actors.node.recovery import Recovery
 from continuum_actors.tree import host_supervisor
 from continuum_supervision import ChildSpec, Registry, Supervisor
 from tests.process.actors.hosting import Stage, eventually

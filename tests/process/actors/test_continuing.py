@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from continuum.codec.codec import decode
 from continuum.engine.ids import RunId
-from continuum.journal.codec import decode
 from tests.process.actors.families import (
     adopting,
     calling_a_chain,

@@ -11,8 +11,8 @@ from continuum.engine.ids import NodeId
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import Loaded, Renewal, Topic
 from continuum.journal.postgres import PostgresJournal
-from continuum_actors.messages import Forwarded, NodeHello
-from continuum_supervision.process import PeerUp
+from continuum_actors.host.messages import Forwarded, NodeHello
+from continuum_supervision.process.spec import PeerUp
 from tests.process.actors.controlling import NODE, control_on
 from tests.process.actors.hosting import DEADLINE_S, stage
 from tests.process.actors.orders import order

@@ -9,7 +9,7 @@ from collections import Counter
 import pytest
 
 from continuum import ActivityError, Retry, RunFailed, activity, activity_context, workflow
-from continuum.policy import CRASH_LIMIT
+from continuum.definitions.activity_options import CRASH_LIMIT
 from tests.process.actors.hosting import DEADLINE_S, Tree, eventually, stage
 
 calls: Counter[str] = Counter()

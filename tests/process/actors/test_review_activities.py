@@ -14,10 +14,10 @@ from continuum import activity, workflow
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import ClaimedTask, Committed, NewTask, RunState, RunWrite, Worker
-from continuum_actors import limits
-from continuum_actors.activity_dispatcher import ActivityDispatcher
-from continuum_actors.host import Host, Settings
-from continuum_actors.host_process import serve
+from continuum_actors.activity.activity_dispatcher import ActivityDispatcher
+from continuum_actors.host import limits
+from continuum_actors.host.host import Host, Settings
+from continuum_actors.node.host_process import serve
 from continuum_supervision import Actor, ChildSpec, SupervisorGaveUp, spawn
 from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, results, stage
 

@@ -10,7 +10,7 @@ import pytest
 from continuum import Retry, RunCancelled, RunFailed, Signal, activity, workflow
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import ClaimedRun, LeaseLost, Loaded, Worker
-from continuum_actors.host import Settings
+from continuum_actors.host.host import Settings
 from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, stage
 
 attempts: list[int] = []

@@ -16,8 +16,8 @@ from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import VersionRow
 from continuum.journal.postgres import PostgresJournal
-from continuum_actors import limits
-from continuum_actors.host import NoPulse
+from continuum_actors.host import limits
+from continuum_actors.host.host import NoPulse
 from continuum_actors.tree import run_host_children
 from continuum_supervision import Restart
 from tests.process.actors.hosting import DEADLINE_S, Stage, eventually, stage

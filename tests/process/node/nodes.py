@@ -30,8 +30,8 @@ LONG_LEASE_S = 600.0
 
 LAUNCH = """
 import sys
-from continuum.app import run_node
-from continuum.config import NodeConfig
+from continuum.node.launcher import run_node
+from continuum.node.config import NodeConfig
 sys.exit(run_node(NodeConfig(**eval(sys.argv[1]))))
 """
 

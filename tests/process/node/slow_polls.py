@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from continuum_actors import limits
+from continuum_actors.host import limits
 from tests.process.node.flows import order
 
 __all__ = ["order"]

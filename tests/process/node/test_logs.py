@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from continuum_supervision import process_log
+from continuum_supervision.process import log
 from tests.process.node.nodes import LAUNCH, site
 
 DOUBTFUL = """
@@ -65,6 +65,6 @@ def test_a_warning_of_python_is_a_line_of_the_log(
     monkeypatch.setattr(logging, "basicConfig", lambda **_options: None)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        process_log.log_to_stderr(logging.WARNING)
+        log.log_to_stderr(logging.WARNING)
         warnings.warn_explicit("on its way out", DeprecationWarning, "shop.py", 7)
     assert caplog.messages == ["shop.py:7: DeprecationWarning: on its way out"]

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from continuum import RunHandle
-from continuum.app import refuse_taken_name, watch
 from continuum.engine.ids import NodeId
 from continuum.errors import ClusterError
 from continuum.journal.port import NodeFacts
-from continuum_actors.control_process import ControlledNode, DrainRequested, retire
-from continuum_supervision.process import JoinUnanswered, NodeEvent, ProcessStarted, Report
+from continuum.node.launcher import refuse_taken_name, watch
+from continuum_actors.node.control_process import ControlledNode, DrainRequested, retire
+from continuum_supervision.process.spec import JoinUnanswered, NodeEvent, ProcessStarted, Report
 from tests.process.node import flows, short_drains
 from tests.process.node.nodes import DEADLINE_S, LONG_LEASE_S, eventually, site
 
@@ -27,29 +27,29 @@ import sys
 from continuum_actors import node
 node.DRAIN_SECONDS = 1.0
 node.SHUTDOWN_MARGIN_SECONDS = 3.0
-from continuum.app import run_node
-from continuum.config import NodeConfig
+from continuum.node.launcher import run_node
+from continuum.node.config import NodeConfig
 sys.exit(run_node(NodeConfig(**eval(sys.argv[1]))))
 """
 
 LAUNCH_WITHOUT_LOOKING = """
 import sys
-from continuum import app
-from continuum.config import NodeConfig
+from continuum.node import launcher
+from continuum.node.config import NodeConfig
 
 async def looks_good(dsn, schema, name=None):
     pass
 
-app.check_schema = app.refuse_taken_name = looks_good
+launcher.check_schema = launcher.refuse_taken_name = looks_good
 sys.stderr = sys.stdout
-sys.exit(app.run_node(NodeConfig(**eval(sys.argv[1]))))
+sys.exit(launcher.run_node(NodeConfig(**eval(sys.argv[1]))))
 """
 
 
 LAUNCH_ON_ONE_STREAM = """
 import sys
-from continuum.app import run_node
-from continuum.config import NodeConfig
+from continuum.node.launcher import run_node
+from continuum.node.config import NodeConfig
 sys.stderr = sys.stdout
 sys.exit(run_node(NodeConfig(**eval(sys.argv[1]))))
 """

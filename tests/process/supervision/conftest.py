@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from continuum_supervision.process_system import ProcessSystem
+from continuum_supervision.process.launcher import ProcessSystem
 from tests.process.supervision.observing import StartNode, pids_of, remaining
 
 

@@ -4,8 +4,8 @@ import json
 import signal
 import sys
 
-from continuum_supervision.process import ProcessSpec
-from continuum_supervision.process_system import ProcessSystem
+from continuum_supervision.process.launcher import ProcessSystem
+from continuum_supervision.process.spec import ProcessSpec
 from tests.process.supervision import process_mains
 from tests.process.supervision.observing import pids_of
 

@@ -4,8 +4,8 @@ import asyncio
 import os
 import select
 
-from continuum_supervision.process import Incoming, PeerDown, PeerUp, ProcessDied, ProcessStarted
-from continuum_supervision.process_context import ProcessContext
+from continuum_supervision.process.context import ProcessContext
+from continuum_supervision.process.spec import Incoming, PeerDown, PeerUp, ProcessDied, ProcessStarted
 
 
 async def echo(context: ProcessContext) -> None:

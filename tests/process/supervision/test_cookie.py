@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from continuum_supervision.cookie import COOKIE_VARIABLE, find_cookie, random_cookie
-from continuum_supervision.process_errors import CookieUnusable
+from continuum_supervision.errors import CookieUnusable
+from continuum_supervision.transport.cookie import COOKIE_VARIABLE, find_cookie, random_cookie
 
 SECRET = "0123456789abcdef" * 4
 

@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from continuum_supervision.process import JoinUnanswered, PeerDown, PeerUp
-from continuum_supervision.process_decisions import (
+from continuum_supervision.process.decisions import (
     AllStopped,
     AskToStop,
     KillOverdue,
@@ -14,14 +13,15 @@ from continuum_supervision.process_decisions import (
     recent_deaths,
     too_many_deaths,
 )
-from continuum_supervision.process_limits import (
+from continuum_supervision.process.limits import (
     JOIN_DEADLINE_S,
     LOST_PEER_HELLO_EVERY_S,
     PEER_FORGOTTEN_AFTER_S,
     PEER_SILENT_AFTER_S,
 )
-from continuum_supervision.process_peers import Greet, Membership
-from continuum_supervision.process_wire import Goodbye, Hello, NodeCard
+from continuum_supervision.process.peers import Greet, Membership
+from continuum_supervision.process.spec import JoinUnanswered, PeerDown, PeerUp
+from continuum_supervision.process.wire import Goodbye, Hello, NodeCard
 
 ONE = NodeCard("one", "10.0.0.1", 7000, "life 1 of one")
 TWO = NodeCard("two", "10.0.0.2", 7000, "life 1 of two")

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from continuum_supervision.process_directory import make_node_directory, remove_dead_directories
+from continuum_supervision.process.directory import make_node_directory, remove_dead_directories
 
 HOLD = """
-from continuum_supervision.process_directory import make_node_directory
+from continuum_supervision.process.directory import make_node_directory
 print(make_node_directory(), flush=True)
 input()
 """

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from continuum_supervision.liveness import LivenessBoard
-from continuum_supervision.process_errors import ProcessSystemError
+from continuum_supervision.errors import ProcessSystemError
+from continuum_supervision.process.liveness import LivenessBoard
 
 RUN = b"0123456789abcdef"
 

@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from continuum_supervision.process import (
+from continuum_supervision.errors import ProcessSystemError
+from continuum_supervision.process.spec import (
     NodeEnded,
     ProcessDied,
     ProcessReady,
@@ -14,7 +15,6 @@ from continuum_supervision.process import (
     ProcessStarted,
     Report,
 )
-from continuum_supervision.process_errors import ProcessSystemError
 from tests.process.supervision import process_mains
 from tests.process.supervision.observing import (
     StartNode,

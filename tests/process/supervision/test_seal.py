@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from continuum_supervision.frame_buffer import FrameBuffer
-from continuum_supervision.process_limits import FRAME_BODY_MAX_BYTES, REPLAY_WINDOW_FRAMES
-from continuum_supervision.seal import HEADER_BYTES, FrameKind, FrameRefused, ReplayWindow, Seal
+from continuum_supervision.process.limits import FRAME_BODY_MAX_BYTES, REPLAY_WINDOW_FRAMES
+from continuum_supervision.transport.frame_buffer import FrameBuffer
+from continuum_supervision.transport.seal import HEADER_BYTES, FrameKind, FrameRefused, ReplayWindow, Seal
 
 COOKIE = b"a cookie of at least 32 bytes, really"
 PORT = 4711

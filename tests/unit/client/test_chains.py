@@ -7,14 +7,14 @@ import asyncio
 import pytest
 
 import continuum
-from continuum.client.waiting import Completions
+from continuum.client.completions import Completions
+from continuum.codec.codec import encode
 from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId
-from continuum.journal.codec import encode
-from continuum.journal.composition import ClosePolicy
 from continuum.journal.event_codec import pack_body
 from continuum.journal.facts import InboxKind, Query, RunRow, RunState, Transition
-from continuum.journal.memory import MemoryJournal
+from continuum.journal.family_facts import ClosePolicy
+from continuum.journal.memory.journal import MemoryJournal
 from tests.unit.client.test_client import mail
 from tests.unit.client.working import Ending, greeting, memory_client
 

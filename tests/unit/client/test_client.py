@@ -11,13 +11,13 @@ import pytest
 
 import continuum
 from continuum import Client, Signal
-from continuum.client.waiting import Completions
+from continuum.client.completions import Completions
+from continuum.codec.codec import encode
 from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
-from continuum.journal.codec import encode
 from continuum.journal.facts import InboxKind, NewRun, Post, Posted, RunRow, RunState, Started, Transition
-from continuum.journal.memory import MemoryJournal
+from continuum.journal.memory.journal import MemoryJournal
 from tests.unit.client.working import Ending, greeting, memory_client
 
 review = Signal("review", str)

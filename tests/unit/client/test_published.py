@@ -11,13 +11,13 @@ import pytest
 
 import continuum
 from continuum import Client
-from continuum.client.cells import Cells
-from continuum.client.looking import Looking
+from continuum.client.published_values import Cells
+from continuum.client.run_lookup import Looking
+from continuum.codec.codec import decode
 from continuum.engine.ids import RunId
 from continuum.errors import DurableTermError, JournalUnavailable, NotPublished, NotReady, RunNotFound
-from continuum.journal.codec import decode
-from continuum.journal.composition import Cell
-from continuum.journal.memory import MemoryJournal
+from continuum.journal.family_facts import Cell
+from continuum.journal.memory.journal import MemoryJournal
 from tests.unit.client.working import Ending, greeting, memory_client
 
 NOBODY = "00000000-0000-0000-0000-000000000000"

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from continuum.codec.codec import ArgumentsCodec, encode_arguments
 from continuum.errors import DurableTermError
-from continuum.journal.codec import ArgumentsCodec, encode_arguments
 from tests.unit.codec import models
 from tests.unit.codec.models import Customer, Owner, Point
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from continuum.codec.codec import ArgumentsCodec, decode, encode
+from continuum.codec.writing import VALUE_BYTES
 from continuum.errors import DurableTermError
-from continuum.journal.codec import ArgumentsCodec, decode, encode
-from continuum.journal.writing import VALUE_BYTES
 from tests.unit.codec.models import Card, Model, Owner, Tree, Unkept
 
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 import pytest
 
+from continuum.codec.codec import decode, encode
 from continuum.errors import DurableTermError
-from continuum.journal.codec import decode, encode
 
 GOLDEN: list[tuple[Any, str | bytes]] = [
     (None, "01c0"),

@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal, NewType
 
 import pytest
 
+from continuum.codec.codec import decode, decoder_for, encode
 from continuum.errors import DurableTermError
-from continuum.journal.codec import decode, decoder_for, encode
 from tests.unit.codec.models import (
     Account,
     Address,

@@ -10,9 +10,8 @@ import pytest
 
 import continuum
 from continuum import InvalidDefinition, Retry, Signal, activity, workflow
-from continuum.activity import Activity, defined_activities
-from continuum.engine.outcome import Failed
-from continuum.policy import (
+from continuum.definitions.activity import Activity, defined_activities
+from continuum.definitions.activity_options import (
     KEY_BYTES,
     ActivityOptions,
     make_options,
@@ -20,6 +19,7 @@ from continuum.policy import (
     restore_options,
     store_changes,
 )
+from continuum.engine.outcome import Failed
 from tests.unit.engine.driver import Driver
 
 

@@ -14,15 +14,15 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from continuum import Workflow
-from continuum.activity import defined_activities
-from continuum.effects import RunInfo
+from continuum.codec.codec import decode, encode
+from continuum.definitions.activity import defined_activities
+from continuum.definitions.effects import RunInfo
 from continuum.engine.events import COMMANDS, Event, EventType
 from continuum.engine.execution import Execution, PendingActivity
 from continuum.engine.ids import RunId
 from continuum.engine.outcome import Blocked, Cancelled, Completed, Continued, Failed, Outcome
 from continuum.engine.pending import PendingChild
 from continuum.engine.retry import backoff_delay, exception_name, wants_retry
-from continuum.journal.codec import decode, encode
 
 Program: TypeAlias = Callable[[], Coroutine[Any, Any, Any]]
 STARTED_AT = 1_700_000_000_000_000

@@ -10,7 +10,7 @@ import pytest
 
 import continuum
 from continuum.engine.events import Event, EventType
-from continuum.engine.loop import WorkflowLoop
+from continuum.engine.loop.event_loop import WorkflowLoop
 from continuum.engine.outcome import Blocked, Failed
 from tests.unit.engine.activities import echo, fail, undo
 from tests.unit.engine.driver import Driver, Program, assert_same_from_every_prefix, replay, told

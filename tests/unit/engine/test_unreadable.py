@@ -6,9 +6,9 @@ import pytest
 
 import continuum
 from continuum import InvalidDefinition, Signal, workflow
+from continuum.codec.codec import encode
 from continuum.engine.events import EventType
 from continuum.engine.outcome import Blocked, Completed, Failed
-from continuum.journal.codec import encode
 from tests.unit.engine.activities import echo
 from tests.unit.engine.driver import Driver, Program
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import textwrap
 
-from continuum.module_source import ModuleSource
+from continuum.scanner.check_files import scan_definitions
 from continuum.scanner.configuration import Trust
-from continuum.scanner.files import scan_definitions
 from continuum.scanner.findings import Finding
 from continuum.scanner.module import ScannedModule
+from continuum.source.module_source import ModuleSource
 
 HEAD = """\
 import asyncio

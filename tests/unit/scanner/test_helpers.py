@@ -17,7 +17,7 @@ from continuum import DeterminismError, DeterminismWarning
 from continuum.errors import InvalidDefinition, InvalidOption
 from continuum.scanner.configuration import Trust
 from continuum.scanner.findings import Severity
-from continuum.scanner.foreign import locate
+from continuum.scanner.other_modules import locate
 from tests.unit.scanner.snippets import codes, found
 
 numbers = itertools.count()

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from continuum.scanner.denied import ALLOWED, DENIED
+from continuum.scanner.denied_names import ALLOWED, DENIED
 from continuum.scanner.findings import Severity
 from continuum.scanner.rules import RULES, UNTRUSTED, Rule
-from continuum.scanner.standard import FREE
+from continuum.scanner.standard_library import FREE
 from tests.unit.scanner.snippets import codes, flow, found, place, scanned
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "determinism.md"

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from continuum import Workflow, workflow
-from continuum.activity import defined_activities
-from continuum.code import Code
+from continuum.definitions.activity import defined_activities
 from continuum.errors import InvalidDefinition, UnknownVersion
 from continuum.journal.event_codec import pack_body
+from continuum.versions.loaded_code import Code
 from continuum.versions.pinning import load_pinned, pinned_source
 from tests.unit.versions.written_modules import module_of
 
@@ -47,9 +47,9 @@ def helper(order: Order) -> str:
 def flows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[bytes, str, Workflow[..., Any]]]:
     """What was stored of a workflow, under which version, and what it has become."""
     with monkeypatch.context() as earlier:
-        earlier.setattr(sys.modules["continuum.activity"], "_DEFINED", {})
+        earlier.setattr(sys.modules["continuum.definitions.activity"], "_DEFINED", {})
         before: Workflow[..., Any] = module_of(FLOW, tmp_path, "pinned_shop").flow
-    monkeypatch.setattr(sys.modules["continuum.activity"], "_DEFINED", {})
+    monkeypatch.setattr(sys.modules["continuum.definitions.activity"], "_DEFINED", {})
     after = module_of(FLOW.replace('"before"', '"after"'), tmp_path, "pinned_shop").flow
     loaded = set(sys.modules)
     yield pinned_source(before), before.version_hash, after

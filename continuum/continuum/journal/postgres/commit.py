@@ -7,18 +7,18 @@ from collections.abc import Sequence
 from continuum.engine.ids import RunId
 from continuum.journal.event_codec import pack_body
 from continuum.journal.port import Committed, LeaseLost, NewTask, RunWrite, Transition, Worker
-from continuum.journal.postgres import arrays
-from continuum.journal.postgres.composing import Composition
-from continuum.journal.postgres.database import Database
+from continuum.journal.postgres import packed_arrays
+from continuum.journal.postgres.connections import Database
+from continuum.journal.postgres.family_writes import Composition
 
-_NO_UUIDS = arrays.packed_uuids([])
-_NO_INTEGERS = arrays.integers([])
-_NO_SMALLINTS = arrays.smallints([])
-_NO_BOOLEANS = arrays.booleans([])
-_NO_TIMESTAMPS = arrays.timestamps([])
-_NO_BYTEAS = arrays.byteas([])
-_NO_TEXTS = arrays.texts([])
-_NO_DOUBLES = arrays.doubles([])
+_NO_UUIDS = packed_arrays.packed_uuids([])
+_NO_INTEGERS = packed_arrays.integers([])
+_NO_SMALLINTS = packed_arrays.smallints([])
+_NO_BOOLEANS = packed_arrays.booleans([])
+_NO_TIMESTAMPS = packed_arrays.timestamps([])
+_NO_BYTEAS = packed_arrays.byteas([])
+_NO_TEXTS = packed_arrays.texts([])
+_NO_DOUBLES = packed_arrays.doubles([])
 _NO_TASKS = (
     _NO_UUIDS,
     _NO_INTEGERS,
@@ -62,7 +62,7 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
     more: Composition | None = None
     depth = writes[0].depth if writes else 0
     for write in writes:
-        key = arrays.uuid_bytes(write.run_id)
+        key = packed_arrays.uuid_bytes(write.run_id)
         if runs.setdefault(key, write.token) != write.token:
             raise AssertionError(f"run {write.run_id} is written under two tokens in one batch")
         for seq, type, at, body in write.events:
@@ -111,18 +111,18 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
         (
             worker.id,
             batch,
-            arrays.packed_uuids(ordered),
-            arrays.bigints(tokens),
-            arrays.packed_uuids(event_runs),
-            arrays.integers(seqs),
-            arrays.smallints(types),
-            arrays.timestamps(times),
-            arrays.byteas(payloads),
-            arrays.bigints(consumed),
+            packed_arrays.packed_uuids(ordered),
+            packed_arrays.bigints(tokens),
+            packed_arrays.packed_uuids(event_runs),
+            packed_arrays.integers(seqs),
+            packed_arrays.smallints(types),
+            packed_arrays.timestamps(times),
+            packed_arrays.byteas(payloads),
+            packed_arrays.bigints(consumed),
             *_pack_transitions(transitions),
             *_pack_tasks(tasks),
-            arrays.packed_uuids([key for key, _ in dropped]),
-            arrays.integers([seq for _, seq in dropped]),
+            packed_arrays.packed_uuids([key for key, _ in dropped]),
+            packed_arrays.integers([seq for _, seq in dropped]),
             topics.topic("done"),
             topics.topic("tasks"),
             topics.topic("work"),
@@ -137,23 +137,23 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
     return Committed(at, frozenset(RunId(run_id) for run_id in rejected))
 
 
-def _pack_transitions(transitions: Transitions) -> tuple[arrays.PackedArray, ...]:
+def _pack_transitions(transitions: Transitions) -> tuple[packed_arrays.PackedArray, ...]:
     if not transitions:
         return _NO_TRANSITIONS
     values = list(transitions.values())
     return (
-        arrays.packed_uuids(list(transitions)),
-        arrays.smallints([value.state for value in values]),
-        arrays.timestamps([value.due_at for value in values]),
-        arrays.booleans([value.release for value in values]),
-        arrays.byteas([value.result for value in values]),
-        arrays.byteas([value.error for value in values]),
-        arrays.texts([value.reason for value in values]),
-        arrays.booleans([value.progress for value in values]),
+        packed_arrays.packed_uuids(list(transitions)),
+        packed_arrays.smallints([value.state for value in values]),
+        packed_arrays.timestamps([value.due_at for value in values]),
+        packed_arrays.booleans([value.release for value in values]),
+        packed_arrays.byteas([value.result for value in values]),
+        packed_arrays.byteas([value.error for value in values]),
+        packed_arrays.texts([value.reason for value in values]),
+        packed_arrays.booleans([value.progress for value in values]),
     )
 
 
-def _pack_tasks(tasks: Sequence[tuple[bytes, NewTask]]) -> tuple[arrays.PackedArray, ...]:
+def _pack_tasks(tasks: Sequence[tuple[bytes, NewTask]]) -> tuple[packed_arrays.PackedArray, ...]:
     if not tasks:
         return _NO_TASKS
     # Handing one command out twice in a batch is one row: the later dispatch counts.
@@ -161,16 +161,16 @@ def _pack_tasks(tasks: Sequence[tuple[bytes, NewTask]]) -> tuple[arrays.PackedAr
     keys = [key for key, _ in latest.values()]
     entries = [task for _, task in latest.values()]
     return (
-        arrays.packed_uuids(keys),
-        arrays.integers([task.seq for task in entries]),
-        arrays.integers([task.dispatch for task in entries]),
-        arrays.integers([task.attempt for task in entries]),
-        arrays.texts([task.queue for task in entries]),
-        arrays.integers([task.priority for task in entries]),
-        arrays.booleans([task.isolated for task in entries]),
-        arrays.texts([task.activity for task in entries]),
-        arrays.byteas([task.arguments for task in entries]),
-        arrays.doubles([task.timeout for task in entries]),
-        arrays.texts([task.key for task in entries]),
-        arrays.texts([task.node for task in entries]),
+        packed_arrays.packed_uuids(keys),
+        packed_arrays.integers([task.seq for task in entries]),
+        packed_arrays.integers([task.dispatch for task in entries]),
+        packed_arrays.integers([task.attempt for task in entries]),
+        packed_arrays.texts([task.queue for task in entries]),
+        packed_arrays.integers([task.priority for task in entries]),
+        packed_arrays.booleans([task.isolated for task in entries]),
+        packed_arrays.texts([task.activity for task in entries]),
+        packed_arrays.byteas([task.arguments for task in entries]),
+        packed_arrays.doubles([task.timeout for task in entries]),
+        packed_arrays.texts([task.key for task in entries]),
+        packed_arrays.texts([task.node for task in entries]),
     )

@@ -39,11 +39,11 @@ from continuum.journal.port import (
     Topic,
     Worker,
 )
-from continuum.journal.postgres import arrays
+from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.commit import commit
-from continuum.journal.postgres.database import Database, Parameters
-from continuum.journal.postgres.listening import listen
-from continuum.journal.postgres.reading import query_rows, run_row
+from continuum.journal.postgres.connections import Database, Parameters
+from continuum.journal.postgres.notifications import listen
+from continuum.journal.postgres.queries import query_rows, run_row
 from continuum.journal.postgres.snapshots import load, load_compact, take_snapshot
 from continuum.journal.postgres.statements import statements_for
 from continuum.journal.postgres.tasks import PostgresTasks, held
@@ -86,7 +86,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         rows = await self._database.fetch(
             "renew",
             {
-                "workers": arrays.bigints(workers),
+                "workers": packed_arrays.bigints(workers),
                 "ttl": ttl,
                 "node": facts.node if facts else None,
                 "pid": facts.pid if facts else None,
@@ -155,15 +155,15 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         rows = await self._database.fetch(
             "start",
             {
-                "id": arrays.uuids([run.id for run in runs]),
-                "workflow": arrays.texts([run.workflow for run in runs]),
-                "namespace": arrays.texts([run.namespace for run in runs]),
-                "input": arrays.byteas([run.input for run in runs]),
-                "key": arrays.texts([run.idempotency_key for run in runs]),
-                "attributes": arrays.texts(
+                "id": packed_arrays.uuids([run.id for run in runs]),
+                "workflow": packed_arrays.texts([run.workflow for run in runs]),
+                "namespace": packed_arrays.texts([run.namespace for run in runs]),
+                "input": packed_arrays.byteas([run.input for run in runs]),
+                "key": packed_arrays.texts([run.idempotency_key for run in runs]),
+                "attributes": packed_arrays.texts(
                     [json.dumps(dict(run.attributes)) if run.attributes else "{}" for run in runs]
                 ),
-                "trace": arrays.texts([run.trace_context for run in runs]),
+                "trace": packed_arrays.texts([run.trace_context for run in runs]),
                 "topic": self._statements.topic("work"),
             },
         )
@@ -215,7 +215,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
 
     async def inbox(self, worker: Worker, run_ids: Sequence[RunId] | None) -> list[InboxRow]:
         rows = await self._database.fetch(
-            "inbox", {"worker": worker.id, "runs": None if run_ids is None else arrays.uuids(run_ids)}
+            "inbox", {"worker": worker.id, "runs": None if run_ids is None else packed_arrays.uuids(run_ids)}
         )
         return [_inbox_row(*row) for row in rows]
 
@@ -225,7 +225,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         await self._database.fetch(
             "release",
             {
-                "runs": arrays.uuids(run_ids),
+                "runs": packed_arrays.uuids(run_ids),
                 "worker": worker.id,
                 "crashed": int(crashed),
                 "poison": poison_after,
@@ -236,7 +236,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
     async def disown_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:
         rows = await self._database.fetch(
             "disown_runs",
-            {"worker": worker.id, "keep": arrays.uuids(keep), "topic": self._statements.topic("work")},
+            {"worker": worker.id, "keep": packed_arrays.uuids(keep), "topic": self._statements.topic("work")},
         )
         return int(rows[0][0])
 
@@ -250,8 +250,8 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         rows = await self._database.fetch(
             "unblock",
             {
-                "workflows": arrays.texts(workflows),
-                "runs": None if run_ids is None else arrays.uuids(run_ids),
+                "workflows": packed_arrays.texts(workflows),
+                "runs": None if run_ids is None else packed_arrays.uuids(run_ids),
                 "topic": self._statements.topic("work"),
             },
         )
@@ -262,11 +262,11 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
     async def post(self, posts: Sequence[Post]) -> list[Posted]:
         """One statement, asked again when a run continued as new while it waited for its turn."""
         parameters = (
-            arrays.uuids([post.run_id for post in posts]),
-            arrays.smallints([post.kind for post in posts]),
-            arrays.texts([post.name for post in posts]),
-            arrays.texts([post.key for post in posts]),
-            arrays.byteas([pack_body(post.body) for post in posts]),
+            packed_arrays.uuids([post.run_id for post in posts]),
+            packed_arrays.smallints([post.kind for post in posts]),
+            packed_arrays.texts([post.name for post in posts]),
+            packed_arrays.texts([post.key for post in posts]),
+            packed_arrays.byteas([pack_body(post.body) for post in posts]),
             InboxKind.SIGNAL,
             InboxKind.CANCEL,
             self._statements.topic("wake"),
@@ -317,12 +317,12 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         return listen(self._database, self._statements, topics, enabled=self.listens)
 
 
-def _packed_code(code: Sequence[Loaded]) -> tuple[arrays.PackedArray, ...]:
+def _packed_code(code: Sequence[Loaded]) -> tuple[packed_arrays.PackedArray, ...]:
     return (
-        arrays.texts([loaded.workflow for loaded in code]),
-        arrays.texts([loaded.version for loaded in code]),
-        arrays.booleans([loaded.current for loaded in code]),
-        arrays.booleans([loaded.takes_others for loaded in code]),
+        packed_arrays.texts([loaded.workflow for loaded in code]),
+        packed_arrays.texts([loaded.version for loaded in code]),
+        packed_arrays.booleans([loaded.current for loaded in code]),
+        packed_arrays.booleans([loaded.takes_others for loaded in code]),
     )
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from continuum.engine.compact import CompactHistory
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
+from continuum.engine.snapshot_history import CompactHistory
 from continuum.journal.event_codec import CorruptBody, unpack_body
 from continuum.journal.facts import StoredHistory
-from continuum.journal.postgres import arrays
-from continuum.journal.postgres.database import Database
+from continuum.journal.postgres import packed_arrays
+from continuum.journal.postgres.connections import Database
 from continuum.journal.snapshot_codec import (
     SNAPSHOT_FORMAT,
     Part,
@@ -26,7 +26,7 @@ async def load(database: Database, known: Mapping[RunId, int]) -> dict[RunId, li
     histories: dict[RunId, list[Event]] = {run_id: [] for run_id in known}
     broken: set[str] = set()
     for run_id, seq, type, at, payload in await database.fetch(
-        "load", (arrays.uuids(list(known)), arrays.integers(list(known.values())))
+        "load", (packed_arrays.uuids(list(known)), packed_arrays.integers(list(known.values())))
     ):
         if run_id in broken:
             continue
@@ -45,7 +45,11 @@ async def load_compact(database: Database, runs: Sequence[tuple[RunId, str]]) ->
     parts: dict[RunId, list[Part]] = {run_id: [] for run_id in run_ids}
     for run_id, *part in await database.fetch(
         "snapshots",
-        (arrays.uuids(run_ids), arrays.texts([version for _, version in runs]), SNAPSHOT_FORMAT),
+        (
+            packed_arrays.uuids(run_ids),
+            packed_arrays.texts([version for _, version in runs]),
+            SNAPSHOT_FORMAT,
+        ),
     ):
         parts[run_id].append(Part(*part))
     compact: dict[RunId, CompactHistory | None] = {

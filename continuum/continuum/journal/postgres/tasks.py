@@ -8,8 +8,8 @@ from typing import Any
 from continuum.engine.ids import RunId
 from continuum.journal.event_codec import pack_body
 from continuum.journal.port import ClaimedTask, InboxKind, LeaseLost, TaskAnswer, Worker
-from continuum.journal.postgres import arrays
-from continuum.journal.postgres.database import Database
+from continuum.journal.postgres import packed_arrays
+from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.statements import Statements
 
 
@@ -33,10 +33,10 @@ class PostgresTasks:
             "claim_tasks",
             (
                 worker.id,
-                arrays.texts(activities),
+                packed_arrays.texts(activities),
                 isolated,
-                arrays.texts(list(limits)),
-                arrays.integers(list(limits.values())),
+                packed_arrays.texts(list(limits)),
+                packed_arrays.integers(list(limits.values())),
                 unlisted_limit,
                 limit,
             ),
@@ -48,11 +48,11 @@ class PostgresTasks:
             "answer_tasks",
             (
                 worker.id,
-                arrays.uuids([answer.task.run_id for answer in answers]),
-                arrays.integers([answer.task.seq for answer in answers]),
-                arrays.integers([answer.task.dispatch for answer in answers]),
-                arrays.smallints([answer.kind for answer in answers]),
-                arrays.byteas([pack_body(answer.body) for answer in answers]),
+                packed_arrays.uuids([answer.task.run_id for answer in answers]),
+                packed_arrays.integers([answer.task.seq for answer in answers]),
+                packed_arrays.integers([answer.task.dispatch for answer in answers]),
+                packed_arrays.smallints([answer.kind for answer in answers]),
+                packed_arrays.byteas([pack_body(answer.body) for answer in answers]),
                 InboxKind.ACTIVITY_COMPLETED,
                 self._statements.topic("wake"),
                 self._statements.topic("work"),
@@ -82,8 +82,8 @@ class PostgresTasks:
             "disown_tasks",
             {
                 "worker": worker.id,
-                "runs": arrays.uuids([run_id for run_id, _ in keep]),
-                "seqs": arrays.integers([seq for _, seq in keep]),
+                "runs": packed_arrays.uuids([run_id for run_id, _ in keep]),
+                "seqs": packed_arrays.integers([seq for _, seq in keep]),
                 "topic": self._statements.topic("tasks"),
             },
         )

@@ -8,8 +8,8 @@ from typing import Any
 
 from continuum.engine.ids import RunId
 from continuum.journal.port import Cell, Refusal, VersionRow
-from continuum.journal.postgres import arrays
-from continuum.journal.postgres.database import Database
+from continuum.journal.postgres import packed_arrays
+from continuum.journal.postgres.connections import Database
 
 
 class PostgresVersions:
@@ -24,15 +24,15 @@ class PostgresVersions:
         await self._database.fetch(
             "register_versions",
             (
-                arrays.texts([row.workflow for row in rows]),
-                arrays.texts([row.version for row in rows]),
-                arrays.texts([row.label for row in rows]),
-                arrays.texts([row.module for row in rows]),
-                arrays.texts(
+                packed_arrays.texts([row.workflow for row in rows]),
+                packed_arrays.texts([row.version for row in rows]),
+                packed_arrays.texts([row.label for row in rows]),
+                packed_arrays.texts([row.module for row in rows]),
+                packed_arrays.texts(
                     [None if row.signals is None else json.dumps(dict(row.signals)) for row in rows]
                 ),
-                arrays.byteas([row.source for row in rows]),
-                arrays.doubles([row.retention for row in rows]),
+                packed_arrays.byteas([row.source for row in rows]),
+                packed_arrays.doubles([row.retention for row in rows]),
             ),
         )
 
@@ -52,8 +52,8 @@ class PostgresVersions:
         rows = await self._database.fetch(
             "forget_versions",
             (
-                arrays.texts([workflow for workflow, _ in versions]),
-                arrays.texts([version for _, version in versions]),
+                packed_arrays.texts([workflow for workflow, _ in versions]),
+                packed_arrays.texts([version for _, version in versions]),
             ),
         )
         return len(rows)
@@ -66,5 +66,5 @@ class PostgresVersions:
         return rows[0][0] if rows else None
 
     async def read_cells(self, run_id: RunId, names: Sequence[str]) -> dict[str, Cell]:
-        rows = await self._database.fetch("read_cells", (arrays.texts(names), run_id))
+        rows = await self._database.fetch("read_cells", (packed_arrays.texts(names), run_id))
         return {name: Cell(value, changed_at) for name, value, changed_at in rows}

@@ -1,0 +1,1 @@
+"""The actors that run activities. Read `activity_dispatcher.py` first."""

@@ -1,0 +1,1 @@
+"""What the actors of one run host share. Read `host.py` first."""

@@ -1,0 +1,110 @@
+"""The cluster actor: this node's side of what nodes tell each other.
+
+Postgres carries everything that must not be lost. What goes over TCP are hints for
+nodes that cannot LISTEN (behind a pooler): one node that can listens on their behalf
+and forwards. A hint that does not arrive costs latency; the poll finds the row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from continuum.journal.port import Journal, Topic
+from continuum_actors.host.messages import Forwarded, NodeHello
+from continuum_supervision import Actor, ActorRef, ExitReason
+from continuum_supervision.process.spec import PeerDown, PeerUp
+
+_TOPICS = (Topic.WAKE, Topic.WORK, Topic.TASKS)
+
+
+class Links(Protocol):
+    """How this process reaches others."""
+
+    def to_node(self, node: str, message: object) -> None:
+        """Send to another node's cluster actor."""
+        ...
+
+    def to_hosts(self, message: object) -> None:
+        """Send to every run host and activity host of this node."""
+        ...
+
+
+class Cluster(Actor):
+    """Knows the peers, and forwards hints to those that are deaf."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        node: str,
+        links: Links,
+        *,
+        listens: bool,
+        peers: dict[str, bool | None] | None = None,
+    ) -> None:
+        self._journal = journal
+        self._node = node
+        self._links = links
+        self._listens = listens
+        # Peers that are up, and whether each can listen; None until it has said so.
+        # Given from outside it outlives this actor: a peer greets once.
+        self._peers = {} if peers is None else peers
+        self._listening: asyncio.Task[None] | None = None
+
+    def handle_cast(self, message: PeerUp | PeerDown | NodeHello | Forwarded) -> None:
+        """Hear of a peer, or from one."""
+        match message:
+            case PeerUp(node):
+                self._peers.setdefault(node, None)
+                self._links.to_node(node, NodeHello(self._node, self._listens))
+            case PeerDown(node):
+                self._peers.pop(node, None)
+                self._listen_for_the_deaf()
+            case NodeHello(node, listens):
+                self._hear_hello(node, listens)
+            case Forwarded():
+                if not self._listens:
+                    self._links.to_hosts(message)
+
+    def handle_info(self, message: BaseException) -> None:
+        """Listening failed: so does this actor."""
+        raise message
+
+    def init(self) -> None:
+        self.ref.on_exit(self._end_listening)
+        self._listen_for_the_deaf()
+
+    def _end_listening(self, ref: ActorRef, reason: ExitReason) -> None:
+        """Also when killed, of which `terminate` does not hear."""
+        if self._listening is not None:
+            self._listening.cancel()
+
+    def _hear_hello(self, node: str, listens: bool) -> None:
+        known = self._peers.get(node)
+        self._peers[node] = listens
+        if known is None:
+            # It may have greeted us before it could hear our own greeting.
+            self._links.to_node(node, NodeHello(self._node, self._listens))
+        self._listen_for_the_deaf()
+
+    def _listen_for_the_deaf(self) -> None:
+        """One node forwards, the first by name among those that listen, so that hints are not multiplied."""
+        deaf = any(listens is False for listens in self._peers.values())
+        first = min([self._node, *(node for node, listens in self._peers.items() if listens)])
+        wanted = deaf and self._listens and first == self._node
+        if wanted and self._listening is None:
+            self._listening = asyncio.get_running_loop().create_task(self._forward())
+            self._listening.add_done_callback(self._failed)
+        elif not wanted and self._listening is not None:
+            self._listening.cancel()
+            self._listening = None
+
+    def _failed(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            self.ref.send(task.exception())
+
+    async def _forward(self) -> None:
+        async for hint in self._journal.notifications(_TOPICS):
+            for node, listens in self._peers.items():
+                if listens is False:
+                    self._links.to_node(node, Forwarded(hint.topic, hint.ids))

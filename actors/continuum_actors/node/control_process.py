@@ -1,0 +1,210 @@
+"""The control process: leases, recovery and membership of one node.
+
+It holds no run, so that it can die and come back without any run noticing: leases
+outlive several missed renewals, and notices of deaths are kept for it meanwhile.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.journal.port import Journal, NodeFacts
+from continuum.journal.postgres import PostgresJournal
+from continuum.versions.loaded_code import load_code
+from continuum_actors.host import limits
+from continuum_actors.host.backoff import until_available
+from continuum_actors.host.messages import Forwarded, NodeHello
+from continuum_actors.node.cluster import Cluster
+from continuum_actors.node.heartbeater import Alive, Heartbeater
+from continuum_actors.node.host_process import connected, let_tasks_end, set_up_logging, until_set
+from continuum_actors.node.process_config import ProcessConfig
+from continuum_actors.node.recovery import Recovery, WorkerDied
+from continuum_actors.tree import host_supervisor
+from continuum_supervision import Actor, ActorRef, ChildSpec, Registry, RegistryActor
+from continuum_supervision.process.context import ProcessContext
+from continuum_supervision.process.spec import Incoming, PeerDown, PeerUp, ProcessDied, ProcessStarted
+
+CONTROL = "control"
+
+
+@dataclass(frozen=True, slots=True)
+class DrainRequested:
+    """To the launcher: somebody has asked this node to stop in order."""
+
+
+class ControlledNode:
+    """This node as the heartbeater and the cluster actor see it, kept up to date by notices."""
+
+    def __init__(self, context: ProcessContext, config: ProcessConfig, workflows: Sequence[str]) -> None:
+        self._context = context
+        self._workflows = workflows
+        self._config = config
+        self._started: dict[str, ProcessStarted] = {}
+        self._started_at: dict[str, float] = {}
+        # Of every process there ever was, by its pid: whose code it was in when it died.
+        self._executing: dict[int, RunId | None] = {}
+        self.state = "up"
+
+    def started(self, notice: ProcessStarted) -> None:
+        """A process of the node runs."""
+        self._started[notice.process_id] = notice
+        self._started_at[notice.process_id] = time.monotonic()
+        self._executing[notice.pid] = None
+
+    def died(self, notice: ProcessDied) -> None:
+        """A process of the node is gone."""
+        self._executing[notice.pid] = executing_at_death(notice)
+        if (known := self._started.get(notice.process_id)) and known.incarnation == notice.incarnation:
+            del self._started[notice.process_id]
+
+    def executing(self) -> Mapping[int, RunId | None]:
+        """Tell every pid that this node ever had, and the run that died with it."""
+        return self._executing
+
+    def processes(self) -> Sequence[Alive]:
+        now = time.monotonic()
+        alive: list[Alive] = []
+        for process_id in self._started:
+            if process_id == CONTROL:
+                continue
+            last = self._context.liveness.read(process_id)
+            if last.worker_id:
+                # Until a new incarnation has beaten, its slot tells of the one before.
+                seen = max(last.beat_at, self._started_at[process_id])
+                alive.append(Alive(process_id, WorkerId(last.worker_id), now - seen))
+        return alive
+
+    def facts(self) -> NodeFacts | None:
+        config = self._config
+        listed = [("launcher", config.launcher_pid)]
+        # The root supervisor is the parent that forked this process.
+        listed.append(("node_supervisor", os.getppid()))
+        listed += sorted((notice.role, notice.pid) for notice in self._started.values())
+        return NodeFacts(
+            config.node, config.launcher_pid, config.address, self.state, listed, self._workflows
+        )
+
+    def kill(self, process_id: str) -> None:
+        notice = self._started.get(process_id)
+        if notice is not None:
+            self._context.kill(process_id, notice.incarnation)
+
+    def drain(self) -> None:
+        if self.state != "draining":
+            self.state = "draining"
+            self._context.report(DrainRequested())
+
+    def to_node(self, node: str, message: object) -> None:
+        self._context.send_to_peer(node, CONTROL, message)
+
+    def to_hosts(self, message: object) -> None:
+        for process_id in self._started:
+            if process_id != CONTROL:
+                self._context.send(process_id, message)
+
+
+def executing_at_death(notice: ProcessDied) -> RunId | None:
+    """Return the run whose code the process was in when it died."""
+    executing = notice.last.executing
+    return RunId(str(uuid.UUID(bytes=executing))) if executing else None
+
+
+async def control_main(context: ProcessContext) -> None:
+    """Be the control process until the node stops."""
+    config: ProcessConfig = context.args
+    set_up_logging(config)
+    journal = PostgresJournal(config.dsn, schema=config.schema, listen=config.listen)
+
+    def draw() -> float:
+        return int.from_bytes(os.urandom(4), "big") / (1 << 32)
+
+    if not await connected(journal, context, draw):
+        return
+    code = load_code(config.modules)
+    node = ControlledNode(context, config, sorted(code.workflows))
+    registry = Registry()
+
+    def expiring(seconds: float) -> None:
+        recovery = registry.whereis("recovery")
+        if recovery is not None:
+            recovery.send(seconds)
+
+    def heartbeater() -> Actor:
+        return Heartbeater(
+            journal, node, ttl=config.lease_ttl, watchdog=config.watchdog, draw=draw, expiring=expiring
+        )
+
+    peers: dict[str, bool | None] = {}
+    # Blocked runs are tried again by a node that boots, not by an actor that comes back from a crash.
+    boots = iter((context.incarnation == 1,))
+    children = [
+        ChildSpec("registry", lambda: RegistryActor(registry)),
+        ChildSpec(
+            "recovery",
+            lambda: Recovery(journal, config.node, code, boot=next(boots, False), draw=draw),
+            name="recovery",
+        ),
+        ChildSpec(
+            "cluster",
+            lambda: Cluster(journal, config.node, node, listens=config.listen, peers=peers),
+            name="cluster",
+        ),
+        ChildSpec("heartbeater", heartbeater, name="heartbeater"),
+    ]
+    supervisor = host_supervisor(children, registry)
+    try:
+        async with supervisor:
+            context.on_message(lambda incoming: _hear(node, registry, incoming))
+            context.ready()
+            await until_set(context.drain_requested, supervisor.ref)
+            node.state = "draining"
+            _tell(registry.whereis("heartbeater"), None)
+            # The leases of those that drain are renewed until the last of them is gone.
+            await until_set(context.shutdown_requested, supervisor.ref)
+        await until_available(lambda: retire(journal, node, config.node), "leaving", draw)
+    finally:
+        await let_tasks_end()
+        await journal.close()
+
+
+async def retire(journal: Journal, node: ControlledNode, name: NodeId) -> None:
+    """Free what processes held that had to be killed, then forget the node.
+
+    Only workers of our own pids: a successor of the same name may run already.
+    """
+    for worker, pid in await journal.node_workers(name):
+        if pid in node.executing():
+            await journal.retire_worker(
+                worker, executing=node.executing()[pid], poison_after=limits.POISON_AFTER_DEATHS
+            )
+    await journal.retire_node(name)
+
+
+def _hear(node: ControlledNode, registry: Registry, incoming: Incoming) -> None:
+    message = incoming.message
+    match message:
+        case ProcessStarted():
+            node.started(message)
+            _tell(registry.whereis("heartbeater"), None)
+        case ProcessDied():
+            node.died(message)
+            _tell(registry.whereis("heartbeater"), None)
+            if message.last.worker_id:
+                _tell(
+                    registry.whereis("recovery"),
+                    WorkerDied(WorkerId(message.last.worker_id), executing_at_death(message)),
+                )
+        case PeerUp() | PeerDown() | NodeHello() | Forwarded():
+            _tell(registry.whereis("cluster"), message)
+        case _:
+            raise AssertionError(f"the control process does not understand {message!r}")
+
+
+def _tell(actor: ActorRef | None, message: object) -> None:
+    if actor is not None:
+        actor.cast(message)

@@ -1,0 +1,112 @@
+"""The heartbeater: keeps the leases of this node's workers, and finds the process that is stuck.
+
+One UPDATE renews every worker of the node whose loop still turns, a third of a
+lease apart. A process whose loop has stopped for too long sits in an endless loop
+of user code: it is killed, and what it ran is taken up like after any other death.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from continuum.engine.ids import WorkerId
+from continuum.journal.port import Journal, NodeFacts
+from continuum_actors.host import limits
+from continuum_actors.host.backoff import until_available
+from continuum_actors.host.looping_actor import WorkingActor
+
+log = logging.getLogger("continuum.heartbeater")
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A process of this node: its worker, and for how many seconds its loop has not turned."""
+
+    process_id: str
+    worker: WorkerId
+    silent_for: float
+
+
+class Node(Protocol):
+    """What the heartbeater must know of its node, and do to it."""
+
+    def processes(self) -> Sequence[Alive]:
+        """Return the processes that have registered as workers."""
+        ...
+
+    def facts(self) -> NodeFacts | None:
+        """Return what the node says of itself."""
+        ...
+
+    def kill(self, process_id: str) -> None:
+        """End a process that is stuck."""
+        ...
+
+    def drain(self) -> None:
+        """Somebody has asked the node to stop in order."""
+        ...
+
+
+class Heartbeater(WorkingActor):
+    """Renews leases. `expiring` hears in how many seconds some other worker's lease runs out."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        node: Node,
+        *,
+        ttl: float,
+        draw: Callable[[], float],
+        expiring: Callable[[float], None],
+        watchdog: float,
+    ) -> None:
+        self._journal = journal
+        self._node = node
+        self._ttl = ttl
+        self._draw = draw
+        self._expiring = expiring
+        self._watchdog = watchdog
+        self._now = asyncio.Event()
+
+    def init(self) -> None:
+        self.begin_work(self._renew_for_ever())
+
+    def handle_cast(self, message: object) -> None:
+        """Something about the node changed: renew at once, so that others see it."""
+        self._now.set()
+
+    async def _renew_for_ever(self) -> None:
+        # A long lease must not make the watchdog slow.
+        every = min(self._ttl / limits.RENEWALS_PER_LEASE, self._watchdog / 2)
+        while True:
+            self._now.clear()
+            workers: list[WorkerId] = []
+            for process in self._node.processes():
+                if process.silent_for > self._watchdog:
+                    log.error(
+                        "process %s has not answered for %.0f s: killing it; look for code that never awaits",
+                        process.process_id,
+                        process.silent_for,
+                    )
+                    self._node.kill(process.process_id)
+                else:
+                    workers.append(process.worker)
+            renewal = await until_available(
+                partial(self._journal.renew, workers, self._ttl, self._node.facts()),
+                "renewing leases",
+                self._draw,
+            )
+            if renewal.others is not None:
+                self._expiring(renewal.others)
+            if renewal.drain:
+                self._node.drain()
+            try:
+                async with asyncio.timeout(every):
+                    await self._now.wait()
+            except TimeoutError:
+                continue

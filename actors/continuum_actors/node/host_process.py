@@ -1,0 +1,155 @@
+"""Run hosts and activity hosts: the processes that execute user code."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from continuum.journal.port import Journal, Topic
+from continuum.journal.postgres import PostgresJournal
+from continuum.scanner.findings import DeterminismWarning
+from continuum.versions.loaded_code import load_code
+from continuum_actors.host import limits
+from continuum_actors.host.backoff import until_available
+from continuum_actors.host.host import Host, Settings
+from continuum_actors.host.messages import Forwarded
+from continuum_actors.node.draining import drain
+from continuum_actors.node.process_config import ProcessConfig
+from continuum_actors.tree import activity_host_children, host_supervisor, run_host_children
+from continuum_supervision import ActorRef, ChildSpec
+from continuum_supervision.process.context import ProcessContext
+from continuum_supervision.process.log import log_to_stderr
+from continuum_supervision.process.spec import Incoming
+
+# A live run is a few dozen long-lived objects that are no garbage; scanning them all again and
+# again took a third of a host's time.
+COLLECTOR_THRESHOLDS = (100_000, 50, 100)
+
+
+async def run_host_main(context: ProcessContext) -> None:
+    """Be a run host until the node stops."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
+    host = _host(context, "run_host")
+    if await connected(host.journal, context, host.fraction):
+        await serve(context, host, run_host_children(host))
+
+
+async def activity_host_main(context: ProcessContext) -> None:
+    """Be an activity host until the node stops."""
+    host = _host(context, "activity_host")
+    if await connected(host.journal, context, host.fraction):
+        await serve(context, host, activity_host_children(host))
+
+
+def set_up_logging(config: ProcessConfig) -> None:
+    """Log to standard error, as the launcher does, but for what it has said of the code already."""
+    log_to_stderr(config.log_level)
+    warnings.simplefilter("ignore", DeterminismWarning)
+    # It tells of every attempt to reconnect; we say once that the database is away, and once that it is back.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+
+
+def _host(context: ProcessContext, role: str) -> Host:
+    config: ProcessConfig = context.args
+    set_up_logging(config)
+    journal = PostgresJournal(config.dsn, schema=config.schema, listen=config.listen)
+    return Host(
+        journal,
+        config.node,
+        load_code(config.modules),
+        role,
+        Settings(
+            lease_ttl=config.lease_ttl,
+            active_runs=config.active_runs,
+            live_parked_runs=config.live_parked_runs,
+            poll=limits.POLL_SECONDS if config.listen else limits.DEAF_POLL_SECONDS,
+            queues=config.queues,
+            drain=limits.DRAIN_SECONDS,
+            activity_hosts=config.activity_hosts > 0,
+        ),
+        pulse=context.own_liveness,
+    )
+
+
+async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) -> None:
+    """Run a process's actors until the node stops, or until their supervisor gives them up.
+
+    All hosts of a node drain at once and leave as soon as they have: none takes up what another gave away.
+    A process whose actors are gone must end, so that its node starts another: while it
+    lives its lease is renewed, and nobody else takes its runs.
+    """
+    beating = asyncio.create_task(_beat(context))
+    try:
+        async with host_supervisor(children) as supervisor:
+            context.on_message(lambda incoming: _hear(host, incoming))
+            context.ready()
+            await until_set(context.drain_requested, supervisor.ref)
+            if supervisor.ref.alive:
+                await drain(host)
+            # Otherwise leaving the block raises what the supervisor gave up for.
+        # Whatever is still ours goes to others now, not when the lease runs out.
+        await host.journal.retire_worker(
+            host.worker.id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
+        )
+        host.pulse.set_worker_id(0)
+    finally:
+        beating.cancel()
+        await let_tasks_end()
+        await host.journal.close()
+
+
+async def connected(journal: Journal, context: ProcessContext, draw: Callable[[], float]) -> bool:
+    """Open the journal, however long that takes; False, and closed, when the node stops before that."""
+    opening = asyncio.create_task(until_available(journal.open, "connecting", draw))
+    asked = asyncio.create_task(context.drain_requested.wait())
+    try:
+        await asyncio.wait([opening, asked], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        asked.cancel()
+    if opening.done():
+        opening.result()
+        return True
+    opening.cancel()
+    await let_tasks_end()
+    await journal.close()
+    return False
+
+
+async def until_set(requested: asyncio.Event, supervisor: ActorRef) -> None:
+    """Wait for a request of the node or for the supervisor's end."""
+    asked = asyncio.create_task(requested.wait())
+    ended = asyncio.create_task(supervisor.wait())
+    try:
+        await asyncio.wait([asked, ended], return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        asked.cancel()
+        ended.cancel()
+
+
+async def let_tasks_end() -> None:
+    """Wait for tasks that were cancelled: a query that is being called off complains when cut short."""
+    ending = [task for task in asyncio.all_tasks() if task.cancelling()]
+    if ending:
+        await asyncio.wait(ending, timeout=limits.TASKS_END_SECONDS)
+
+
+async def _beat(context: ProcessContext) -> None:
+    while True:
+        context.own_liveness.beat()
+        await asyncio.sleep(limits.BEAT_SECONDS)
+
+
+def _hear(host: Host, incoming: Incoming) -> None:
+    message: Any = incoming.message
+    if not isinstance(message, Forwarded):
+        return
+    if host.role == "run_host":
+        host.router.hint(Topic(message.topic), message.ids)
+    elif message.topic == Topic.TASKS:
+        host.activities.look_for_work()

@@ -1,0 +1,52 @@
+"""A whole node as a list of processes: what a launcher starts."""
+
+from __future__ import annotations
+
+from continuum_actors.host.limits import DRAIN_SECONDS
+from continuum_actors.node.control_process import CONTROL, control_main
+from continuum_actors.node.host_process import activity_host_main, run_host_main
+from continuum_actors.node.process_config import ProcessConfig
+from continuum_supervision.process.spec import ProcessSpec
+
+# Beyond the drain: writing what was handed over, and closing connections.
+SHUTDOWN_MARGIN_SECONDS = 5.0
+# All hosts drain at the same time, control goes after them; the last margin is the supervisor's own.
+STOP_SECONDS = DRAIN_SECONDS + 3 * SHUTDOWN_MARGIN_SECONDS
+# A host that dies this often in this many seconds dies of something that a restart does not mend.
+HOST_MAX_RESTARTS = 100
+HOST_MAX_RESTARTS_WITHIN_SECONDS = 60.0
+
+
+def node_processes(config: ProcessConfig) -> list[ProcessSpec]:
+    """Return the processes of a node in start order; the hosts drain together, control stops last."""
+    budget = DRAIN_SECONDS + SHUTDOWN_MARGIN_SECONDS
+    specs = [
+        ProcessSpec(
+            CONTROL,
+            control_main,
+            config,
+            role=CONTROL,
+            watches_siblings=True,
+            max_restarts=HOST_MAX_RESTARTS,
+            max_restarts_within=HOST_MAX_RESTARTS_WITHIN_SECONDS,
+            shutdown_budget=SHUTDOWN_MARGIN_SECONDS,
+        )
+    ]
+    for role, count, main in (
+        ("run_host", config.run_hosts, run_host_main),
+        ("activity_host", config.activity_hosts, activity_host_main),
+    ):
+        specs += [
+            ProcessSpec(
+                f"{role}-{number}",
+                main,
+                config,
+                role=role,
+                drains=True,
+                max_restarts=HOST_MAX_RESTARTS,
+                max_restarts_within=HOST_MAX_RESTARTS_WITHIN_SECONDS,
+                shutdown_budget=budget,
+            )
+            for number in range(1, count + 1)
+        ]
+    return specs

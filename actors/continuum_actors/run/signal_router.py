@@ -1,0 +1,108 @@
+"""The signal router: hints come in, mail goes out to the run actors.
+
+One LISTEN connection serves the process: hints about mail are handled here, hints
+about claimable runs and tasks go to those who claim. A hint may be lost; a poll
+bounds what that costs. The rows themselves are read from the inbox, and leave it
+only with the owner's write that turns them into history.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+
+from continuum.engine.ids import RunId
+from continuum.journal.port import InboxRow, Topic
+from continuum_actors.host import messages as say
+from continuum_actors.host.backoff import until_available
+from continuum_actors.host.host import Host
+from continuum_actors.host.looping_actor import LeasedActor
+
+_ENDED_ELSEWHERE = say.EndedElsewhere()
+# An inbox query names at most this many runs; beyond it asking for all of them is cheaper.
+NAMED_RUNS = 500
+
+
+class SignalRouter(LeasedActor):
+    """Carries inbox rows to the runs that are live here."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        # The number of the latest fetch that has begun; runs use it to know which rows are news.
+        self.fetch_number = 0
+        self._dirty: set[RunId] = set()
+        self._all_dirty = False
+        self._wanted = asyncio.Event()
+
+    def init(self) -> None:
+        self._host.router = self
+        self.begin_work(self._listen())
+        self.begin_work(self._fetch_for_ever())
+
+    def look(self, run_ids: Sequence[RunId] | None) -> None:
+        """Fetch the mail of these runs, or of all."""
+        if run_ids is None or len(self._dirty) + len(run_ids) > NAMED_RUNS:
+            self._all_dirty = True
+        else:
+            self._dirty.update(run_ids)
+        self._wanted.set()
+
+    def hint(self, topic: Topic, ids: Sequence[str]) -> None:
+        """Act on a hint, from the database or from another node."""
+        host = self._host
+        if topic is Topic.WORK:
+            host.dispatcher.look()
+        elif topic is Topic.TASKS:
+            host.activities.ref.cast(say.LookForWork())
+        elif not ids:
+            self.look(None)
+        else:
+            here: list[RunId] = []
+            for run_id in ids:
+                if run_id.startswith("!"):
+                    self._ended_elsewhere(run_id[1:])
+                elif host.registry.whereis(run_id) is not None:
+                    here.append(RunId(run_id))
+            if here:
+                self.look(here)
+
+    def _ended_elsewhere(self, run_id: str) -> None:
+        run = self._host.registry.whereis(run_id)
+        if run is not None:
+            run.cast(_ENDED_ELSEWHERE)
+
+    async def _listen(self) -> None:
+        async for hint in self._host.journal.notifications((Topic.WAKE, Topic.WORK, Topic.TASKS)):
+            self.hint(hint.topic, hint.ids)
+
+    async def _fetch_for_ever(self) -> None:
+        host = self._host
+        while True:
+            try:
+                # Not wait_for: before Python 3.12 it may swallow a cancellation.
+                async with asyncio.timeout(host.settings.poll * (0.75 + host.fraction() / 2)):
+                    await self._wanted.wait()
+            except TimeoutError:
+                self._all_dirty = True
+            self._wanted.clear()
+            named = None if self._all_dirty else list(self._dirty)
+            self._all_dirty = False
+            self._dirty.clear()
+            self.fetch_number += 1
+            rows = await until_available(
+                partial(host.journal.inbox, host.worker, named), "reading the inbox", host.fraction
+            )
+            if rows:
+                self._hand_out(rows)
+
+    def _hand_out(self, rows: Sequence[InboxRow]) -> None:
+        by_run: defaultdict[RunId, list[InboxRow]] = defaultdict(list)
+        for row in rows:
+            by_run[row.run_id].append(row)
+        for run_id, mail in by_run.items():
+            # A run that is just being taken up asks for its mail when it is live.
+            run = self._host.registry.whereis(run_id)
+            if run is not None:
+                run.cast(say.Mail(self.fetch_number, tuple(mail)))

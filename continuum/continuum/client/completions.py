@@ -1,0 +1,196 @@
+"""Waiting for runs to end: one listener and one poll for everyone who waits in a client.
+
+A hint that a run has ended makes the poll ask for it at once; without hints each
+run is asked for after a second, then less and less often. All that are due are
+asked for in one query, which returns only those that have ended. Whoever waits for a
+run that continued as new waits for the last run of its chain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from continuum.client.limits import (
+    FIRST_LOOK_SECONDS,
+    FIRST_POLL_SECONDS,
+    LAST_POLL_SECONDS,
+    LOOKS_UNTIL_DOUBT,
+    POLL_GROWTH,
+    POLL_IDS,
+)
+from continuum.client.run_lookup import latest_of_chain
+from continuum.engine.ids import RunId
+from continuum.errors import JournalUnavailable, NotReady, RunNotFound
+from continuum.journal.facts import Notification, Query, RunRow, RunState, Topic
+from continuum.journal.port import Journal
+
+ENDED = [state for state in RunState if state.terminal]
+
+log = logging.getLogger("continuum.client")
+
+
+@dataclass(slots=True)
+class Awaited:
+    """A run that someone waits for, and when to ask for it next, in the loop's time.
+
+    `doubt` grows with each look that does not find its end, and is full after news: then it may be gone.
+    """
+
+    look_at: float
+    interval: float
+    doubt: int = LOOKS_UNTIL_DOUBT
+    futures: set[asyncio.Future[RunRow]] = field(default_factory=set)
+
+
+class Completions:
+    """Who waits for which run. Without a hint each is asked for after `first_poll` seconds."""
+
+    def __init__(self, journal: Journal, *, first_poll: float = FIRST_POLL_SECONDS) -> None:
+        self._journal = journal
+        self._first_poll = first_poll
+        self._awaited: dict[RunId, Awaited] = {}
+        self._news = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closed = False
+
+    async def wait(self, run_id: RunId) -> RunRow:
+        """Return the row of a run that there is, or of its chain's last run, once that has ended."""
+        if self._closed:
+            raise NotReady("the client is closed; open another with continuum.connect()")
+        if not self._tasks:
+            # Listening begins with the call, before the first look.
+            hints = self._journal.notifications([Topic.DONE])
+            self._tasks = [asyncio.create_task(self._listen(hints)), asyncio.create_task(self._poll())]
+        while True:
+            with self._waiting_for(run_id) as future:
+                row = await future
+            if row.continued_to is None:
+                return row
+            run_id = await self._later_than(row, row.continued_to)
+
+    async def close(self) -> None:
+        """Stop; whoever still waits is told."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._fail(NotReady("the client was closed while waiting; the run goes on without it"))
+
+    async def _later_than(self, row: RunRow, successor: RunId) -> RunId:
+        """Return a run further on in the chain: its last one, if the journal can be asked for it."""
+        try:
+            latest = await latest_of_chain(self._journal, row)
+        except JournalUnavailable as error:
+            log.warning("cannot look for the end of a chain now, will follow it run by run: %s", error)
+            return successor
+        return successor if latest is None else latest.id
+
+    @contextmanager
+    def _waiting_for(self, run_id: RunId) -> Iterator[asyncio.Future[RunRow]]:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[RunRow] = loop.create_future()
+        # It may have ended before anybody waited, and its hint be past, so it is looked at soon.
+        look_at = loop.time() + FIRST_LOOK_SECONDS
+        awaited = self._awaited.setdefault(run_id, Awaited(look_at, self._first_poll))
+        awaited.look_at = min(awaited.look_at, look_at)
+        awaited.futures.add(future)
+        self._news.set()
+        try:
+            yield future
+        finally:
+            awaited.futures.discard(future)
+            if not awaited.futures and self._awaited.get(run_id) is awaited:
+                del self._awaited[run_id]
+
+    async def _listen(self, hints: AsyncIterator[Notification]) -> None:
+        try:
+            async for hint in hints:
+                self._hear(hint)
+        except Exception:
+            # Hints only make it quicker: the polls go on.
+            log.exception("listening for ended runs stopped; results come by polling alone")
+
+    def _hear(self, hint: Notification) -> None:
+        concerned = hint.ids or tuple(self._awaited)
+        for run_id in concerned:
+            awaited = self._awaited.get(RunId(run_id))
+            if awaited is not None:
+                awaited.look_at = 0.0
+                awaited.doubt = LOOKS_UNTIL_DOUBT
+                self._news.set()
+
+    async def _poll(self) -> None:
+        while True:
+            self._news.clear()
+            now = asyncio.get_running_loop().time()
+            due = [run_id for run_id, awaited in self._awaited.items() if awaited.look_at <= now][:POLL_IDS]
+            if due:
+                self._put_off(due, now)
+                await self._look(due)
+            else:
+                await self._news_or_time()
+
+    def _put_off(self, run_ids: list[RunId], now: float) -> None:
+        for run_id in run_ids:
+            awaited = self._awaited[run_id]
+            awaited.look_at = now + awaited.interval
+            awaited.doubt += 1
+            awaited.interval = max(self._first_poll, min(awaited.interval * POLL_GROWTH, LAST_POLL_SECONDS))
+
+    async def _news_or_time(self) -> None:
+        earliest = min((awaited.look_at for awaited in self._awaited.values()), default=None)
+        try:
+            async with asyncio.timeout_at(earliest):
+                await self._news.wait()
+        except TimeoutError:
+            # Time to look without news.
+            return
+
+    async def _look(self, run_ids: list[RunId]) -> None:
+        where = [("id", "in", run_ids), ("state", "in", ENDED)]
+        doubted = [run_id for run_id in run_ids if self._awaited[run_id].doubt >= LOOKS_UNTIL_DOUBT]
+        self._set_doubt(doubted, 0)
+        try:
+            rows = await self._journal.query(Query(None, where, ("id", False), len(run_ids), None))
+            gone = await self._gone(set(doubted) - {row.id for row in rows})
+        except JournalUnavailable as error:
+            log.warning("cannot look for ended runs now, will look again: %s", error)
+            self._set_doubt(doubted, LOOKS_UNTIL_DOUBT)
+            return
+        except Exception as error:  # noqa: BLE001 - it is handed to everyone who waits
+            self._fail(error)
+            return
+        for row in rows:
+            awaited = self._awaited.pop(row.id, None)
+            for future in awaited.futures if awaited is not None else ():
+                if not future.done():
+                    future.set_result(row)
+        for run_id in gone:
+            awaited = self._awaited.pop(run_id, None)
+            for future in awaited.futures if awaited is not None else ():
+                if not future.done():
+                    future.set_exception(RunNotFound(run_id, removed=True))
+
+    def _set_doubt(self, run_ids: list[RunId], doubt: int) -> None:
+        for run_id in run_ids:
+            if (awaited := self._awaited.get(run_id)) is not None:
+                awaited.doubt = doubt
+
+    async def _gone(self, run_ids: set[RunId]) -> list[RunId]:
+        """Return which of these are no more: a run may be removed as soon as it has ended."""
+        if not run_ids:
+            return []
+        where = [("id", "in", sorted(run_ids))]
+        rows = await self._journal.query(Query(None, where, ("id", False), len(run_ids), None))
+        return sorted(run_ids - {row.id for row in rows})
+
+    def _fail(self, error: Exception) -> None:
+        for awaited in self._awaited.values():
+            for future in awaited.futures:
+                if not future.done():
+                    future.set_exception(error)
+        self._awaited.clear()

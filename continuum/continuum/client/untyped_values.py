@@ -1,0 +1,51 @@
+"""Stored values as a person reads them: without the types that the code has for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from continuum.codec.codec import decode
+from continuum.errors import DurableTermError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands where a stored value cannot be read, so that one bad row hides no other."""
+
+    reason: str
+
+
+def readable(data: bytes | None) -> Any:
+    """Return a stored value; None stays None."""
+    if data is None:
+        return None
+    try:
+        return decode(data)
+    except DurableTermError as error:
+        return Unreadable(error.reason)
+
+
+def readable_call(data: bytes) -> tuple[Any, Any]:
+    """Return the positional arguments and the keywords of a stored call."""
+    call = readable(data)
+    match call:
+        case Unreadable():
+            return call, {}
+        case [list(args), dict(keywords)]:
+            return args, keywords
+        case _:
+            return Unreadable("not a stored call"), {}
+
+
+def at(microseconds: int) -> datetime:
+    """Return a time of the journal as an aware datetime."""
+    return _EPOCH + timedelta(microseconds=microseconds)
+
+
+def microseconds_of(when: datetime) -> int:
+    """Return an aware datetime as a time of the journal."""
+    return (when - _EPOCH) // timedelta(microseconds=1)

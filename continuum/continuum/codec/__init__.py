@@ -1,0 +1,1 @@
+"""Values to bytes and back, checked against types. Read `codec.py` first."""

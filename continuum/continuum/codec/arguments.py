@@ -1,0 +1,197 @@
+"""The arguments of a call, bound to a signature once and stored without it.
+
+A stored call is `[positional, keywords]` exactly as it was made: defaults are
+not stored, so a parameter that is added later, with a default, reads old calls.
+A caller that has no code writes the same thing with `encode_arguments`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from inspect import Parameter
+from typing import Any
+
+from continuum.codec.encode_errors import blame
+from continuum.codec.reading import unpack
+from continuum.codec.shape_of_type import Undecodable, fit_of
+from continuum.codec.shapes import Fit, Misfit, fit_deep, key_step
+from continuum.codec.writing import pack
+from continuum.errors import DurableTermError
+
+_NO_KEYWORDS: dict[str, Any] = {}
+_POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def encode_arguments(args: Sequence[object], kwargs: Mapping[str, object], *, path: str = "input") -> bytes:
+    """Store a call whose signature is not known here."""
+    try:
+        return pack([list(args), dict(kwargs)])
+    except Exception as error:
+        named = {f"{path}[{index}]": value for index, value in enumerate(args)}
+        named |= {f"{path}{key_step(name)}": value for name, value in kwargs.items()}
+        raise _blame_argument(named, path, error) from error
+
+
+def _blame_argument(named: Mapping[str, object], path: str, error: Exception) -> DurableTermError:
+    for where, value in named.items():
+        try:
+            pack(value)
+        except Exception as fault:  # noqa: BLE001 - it becomes the error
+            return blame(value, where, fault)
+    return blame(list(named.values()), path, error)
+
+
+class ArgumentsCodec:
+    """Store and read back the arguments of calls to one function."""
+
+    def __init__(self, function: Callable[..., Any], *, path: str = "input") -> None:
+        self._function = function
+        self._path = path
+        self.signature = inspect.signature(function)
+        parameters = self.signature.parameters.values()
+        self._positional = [p for p in parameters if p.kind in _POSITIONAL]
+        self._rest = next((p for p in parameters if p.kind is Parameter.VAR_POSITIONAL), None)
+        self._more = next((p for p in parameters if p.kind is Parameter.VAR_KEYWORD), None)
+        required = [
+            p for p in parameters if p.default is Parameter.empty and p not in (self._rest, self._more)
+        ]
+        self._required = {p.name: p for p in required}
+        keyword_only = any(p.kind is Parameter.KEYWORD_ONLY for p in required)
+        # A call with this many positional arguments and no keywords binds for sure.
+        self._fewest = sum(p.kind in _POSITIONAL for p in required) if not keyword_only else 1 << 30
+        self._most = len(self._positional) if self._rest is None else 1 << 30
+
+    def encode_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
+        """Store a call; raises TypeError exactly when calling the function would."""
+        if kwargs or not self._fewest <= len(args) <= self._most:
+            self.check_fits(args, kwargs)
+        try:
+            return pack([list(args), dict(kwargs) if kwargs else _NO_KEYWORDS])
+        except Exception as error:
+            named = {f"{self._path}.{self._name_of(index)}": value for index, value in enumerate(args)}
+            named |= {f"{self._path}{key_step(name)}": value for name, value in kwargs.items()}
+            raise _blame_argument(named, self._path, error) from error
+
+    def decode_call(self, data: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Read a stored call back, each argument by the annotation of its parameter."""
+        try:
+            args, kwargs = unpack(data)
+            if type(args) is not list or type(kwargs) is not dict:
+                raise TypeError("no arguments in it")
+        except Exception as error:
+            raise DurableTermError(self._path, f"not a stored call: {error}") from error
+        if kwargs or not self._fewest <= len(args) <= self._most:
+            self._check_stored(args, kwargs)
+        index, fits, rest = 0, self._fits, self._rest_fit
+        try:
+            for index, value in enumerate(args):
+                fit = fits[index] if index < len(fits) else rest
+                if fit is not None:
+                    args[index] = fit_deep(fit, value)
+        except Misfit as misfit:
+            where = f"{self._path}.{self._name_of(index)}{misfit.where}"
+            raise DurableTermError(where, misfit.reason) from misfit
+        except Exception as error:
+            where = f"{self._path}.{self._name_of(index)}"
+            raise DurableTermError(where, f"{type(error).__name__}: {error}") from error
+        return tuple(args), self._fit_keywords(kwargs) if kwargs else kwargs
+
+    def check_fits(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        """Raise TypeError, as the call itself would, unless it takes these arguments."""
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self._function.__qualname__}() {error}") from None
+
+    def _check_stored(self, args: list[Any], kwargs: dict[str, Any]) -> None:
+        try:
+            self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise DurableTermError(
+                self._path,
+                f"the stored call does not fit {self._function.__qualname__}(): {error}; "
+                "give a new parameter a default, and keep one that old calls pass",
+            ) from error
+
+    def _fit_keywords(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+        by_name = self._fits_by_name
+        for name, value in kwargs.items():
+            fit = by_name.get(name, self._more_fit)
+            if fit is not None:
+                try:
+                    kwargs[name] = fit_deep(fit, value)
+                except Misfit as misfit:
+                    where = f"{self._path}{key_step(name)}{misfit.where}"
+                    raise DurableTermError(where, misfit.reason) from misfit
+        return kwargs
+
+    def _name_of(self, index: int) -> str:
+        if index < len(self._positional):
+            return self._positional[index].name
+        assert self._rest is not None
+        return f"{self._rest.name}[{index - len(self._positional)}]"
+
+    # Annotations are resolved on first use: at definition, the classes that a
+    # module names further down do not exist yet.
+
+    @cached_property
+    def _hints(self) -> dict[str, Any]:
+        return resolve_hints(self._function)
+
+    @cached_property
+    def _fits(self) -> list[Fit | None]:
+        return [self._fit_for(parameter) for parameter in self._positional]
+
+    @cached_property
+    def _fits_by_name(self) -> dict[str, Fit | None]:
+        named = (p for p in self.signature.parameters.values() if p not in (self._rest, self._more))
+        return {p.name: self._fit_for(p) for p in named if p.kind is not Parameter.POSITIONAL_ONLY}
+
+    @cached_property
+    def _rest_fit(self) -> Fit | None:
+        return self._fit_for(self._rest) if self._rest is not None else None
+
+    @cached_property
+    def _more_fit(self) -> Fit | None:
+        return self._fit_for(self._more) if self._more is not None else None
+
+    def _fit_for(self, parameter: Parameter) -> Fit | None:
+        hint = self._hints.get(parameter.name, Any)
+        if typing.get_origin(hint) is typing.Unpack:
+            return None
+        try:
+            return fit_of(hint)
+        except Undecodable as error:
+            raise DurableTermError(f"{self._path}.{parameter.name}", str(error)) from error
+
+
+def resolve_hints(function: Callable[..., Any]) -> dict[str, Any]:
+    """Resolve the annotations of a function, leaving those that name nothing known as text."""
+    code = getattr(function, "__code__", None)
+    cells = getattr(function, "__closure__", None) or ()
+    known: dict[str, Any] = {}
+    for name, cell in zip(code.co_freevars if code is not None else (), cells, strict=False):
+        try:
+            known[name] = cell.cell_contents
+        except ValueError:  # not bound yet
+            continue
+    try:
+        return typing.get_type_hints(function, localns=known or None, include_extras=True)
+    except Exception:  # noqa: BLE001 - one bad annotation must not cost the others theirs
+        hints = {}
+        for name, hint in getattr(function, "__annotations__", {}).items():
+            hints[name] = _resolve_one(function, name, hint, known)
+        return hints
+
+
+def _resolve_one(function: Callable[..., Any], name: str, hint: Any, known: dict[str, Any]) -> Any:
+    alone = type("Alone", (), {"__annotations__": {name: hint}})
+    try:
+        return typing.get_type_hints(
+            alone, globalns=getattr(function, "__globals__", {}), localns=known, include_extras=True
+        )[name]
+    except Exception:  # noqa: BLE001 - kept as text: `typed` complains when the class is needed
+        return hint

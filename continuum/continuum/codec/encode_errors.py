@@ -1,0 +1,86 @@
+"""After a failed encode: walk the value slowly and name the first element that cannot be written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+from continuum.codec.shapes import key_step
+from continuum.codec.writing import TooLarge, pack, reduce_once
+from continuum.errors import DurableTermError
+
+# Deeper than msgpack itself goes, so that it is the packer that decides.
+MAX_DEPTH = 2000
+
+# A path into a value nested without end would be as long as the value is deep.
+LONGEST_PATH = 200
+
+_CONTAINERS = (list, tuple, set, frozenset, dict)
+_SCALARS = (str, int, float, bytes, bytearray, memoryview, type(None))
+
+
+def blame(value: object, path: str, error: Exception) -> DurableTermError:
+    """Give the error that names the first element of `value` that cannot be written."""
+    if isinstance(error, TooLarge):
+        # Whatever is in it, it is too much of it, and looking at every element would take minutes.
+        return DurableTermError(path, str(error))
+    # A stack of iterators, not a recursion: the value may be as deep as it likes.
+    stack: list[tuple[Iterator[tuple[str, Any]], int]] = [(iter(((path, value),)), 0)]
+    open_ids: set[int] = set()
+    while stack:
+        children, owner = stack[-1]
+        step = next(children, None)
+        if step is None:
+            stack.pop()
+            open_ids.discard(owner)
+            continue
+        where, element = step
+        if id(element) in open_ids:
+            return DurableTermError(_shorten(where), "the value contains itself; store its parts by id")
+        if len(stack) > MAX_DEPTH:
+            return DurableTermError(_shorten(where), "nested too deeply; store a flatter value")
+        try:
+            parts = _parts(element, where)
+            if parts is None:
+                pack(element)
+                continue
+        except Exception as fault:  # noqa: BLE001 - whatever it is, it names the place
+            return DurableTermError(_shorten(where), _reason(fault))
+        open_ids.add(id(element))
+        stack.append((parts, id(element)))
+    return DurableTermError(path, _reason(error))
+
+
+def _parts(value: Any, path: str) -> Iterator[tuple[str, Any]] | None:
+    if isinstance(value, _SCALARS) and not isinstance(value, Enum):
+        return None
+    if isinstance(value, Enum):
+        return iter(((path, value.value),))
+    if not isinstance(value, _CONTAINERS):
+        value = reduce_once(value)
+        if not isinstance(value, (dict, list)):
+            return None
+    if isinstance(value, dict):
+        return _dict_parts(value, path)
+    if isinstance(value, (set, frozenset)):
+        return ((f"{path}{{}}", element) for element in value)
+    return ((f"{path}[{index}]", element) for index, element in enumerate(value))
+
+
+def _dict_parts(value: dict[Any, Any], path: str) -> Iterator[tuple[str, Any]]:
+    for key, element in value.items():
+        yield f"{path}{key_step(key)}", key
+        yield f"{path}{key_step(key)}", element
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, UnicodeError):
+        return "the text has a lone surrogate, which no encoding can write; clean it first"
+    if isinstance(error, RecursionError) or "recursion limit" in str(error):
+        return "nested too deeply; store a flatter value"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _shorten(path: str) -> str:
+    return path if len(path) <= LONGEST_PATH else f"{path[:LONGEST_PATH]}…"

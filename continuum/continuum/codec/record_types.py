@@ -1,0 +1,249 @@
+"""Records: dataclasses, attrs classes, pydantic models, TypedDicts and their fields.
+
+Both directions know a record only by its class: `record_fields` gives what is
+stored of an instance, `build_record` makes the function that turns such a map
+into an instance again. cattrs generates that function for dataclasses, attrs
+classes and TypedDicts; the fields inside go through the shapes of `typed`.
+pydantic is used only when the program has imported it. `tell_record` tells the fields
+to those who have no such class.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from operator import attrgetter
+from typing import Any, TypeGuard, TypeVar
+
+from continuum.codec.shapes import Fit, Misfit, key_step, kind_of
+
+Plain = Callable[[Any], Any]
+
+_KEY_QUALIFIERS: dict[Any, bool | None] = {
+    typing.Required: True,
+    typing.NotRequired: False,
+    typing.Annotated: None,
+    getattr(typing, "ReadOnly", typing.Annotated): None,
+}
+_NOT_AN_INSTANCE = frozenset(("is_instance_of", "dataclass_exact_type", "dataclass_type", "model_type"))
+
+
+class RecordError(Exception):
+    """This class cannot be stored; whoever catches it knows the path."""
+
+
+def is_pydantic(cls: object) -> bool:
+    """Tell whether this is a pydantic model class."""
+    pydantic = sys.modules.get("pydantic")
+    return pydantic is not None and isinstance(cls, type) and issubclass(cls, pydantic.BaseModel)
+
+
+def is_record(cls: object) -> TypeGuard[type]:
+    """Tell whether instances of this class are stored as a map of fields."""
+    return isinstance(cls, type) and (
+        dataclasses.is_dataclass(cls)
+        or hasattr(cls, "__attrs_attrs__")
+        or is_pydantic(cls)
+        or typing.is_typeddict(cls)
+    )
+
+
+def record_fields(cls: type) -> Plain | None:
+    """Give the function that takes the stored fields of an instance; None for other classes."""
+    if is_pydantic(cls):
+        return _dump_model
+    if dataclasses.is_dataclass(cls):
+        _refuse_init_only(cls)
+        return _take([field.name for field in dataclasses.fields(cls) if field.init])
+    attributes = getattr(cls, "__attrs_attrs__", None)
+    if attributes is not None:
+        return _take([attribute.name for attribute in attributes if attribute.init])
+    return None
+
+
+def _dump_model(model: Any) -> Any:
+    return model.model_dump(mode="python", round_trip=True, by_alias=False, warnings="error")
+
+
+def _refuse_init_only(cls: type) -> None:
+    for field in cls.__dataclass_fields__.values():  # type: ignore[attr-defined]
+        init_only = field._field_type is dataclasses._FIELD_INITVAR  # type: ignore[attr-defined]
+        if init_only and field.default is dataclasses.MISSING:
+            raise RecordError(
+                f"{cls.__qualname__} needs {field.name}, an InitVar, which is not kept anywhere"
+            )
+
+
+def _take(names: list[str]) -> Plain:
+    if len(names) < 2:
+        return lambda record: {name: getattr(record, name) for name in names}
+    values = attrgetter(*names)
+    return lambda record: dict(zip(names, values(record), strict=True))
+
+
+def field_names(cls: Any) -> tuple[frozenset[str], frozenset[str]]:
+    """Give the names of the fields that a stored record must have, and of all it may have."""
+    if is_pydantic(cls):
+        fields = cls.model_fields
+        return frozenset(name for name in fields if fields[name].is_required()), frozenset(fields)
+    if typing.is_typeddict(cls):
+        keys = _typed_dict_keys(cls)
+        return frozenset(name for name, (required, _) in keys.items() if required), frozenset(keys)
+    if dataclasses.is_dataclass(cls):
+        stored = [field for field in dataclasses.fields(cls) if field.init]
+        missing = dataclasses.MISSING
+        required = (f.name for f in stored if f.default is missing and f.default_factory is missing)
+        return frozenset(required), frozenset(field.name for field in stored)
+    attributes = [attribute for attribute in cls.__attrs_attrs__ if attribute.init]
+    nothing = sys.modules["attr"].NOTHING
+    return frozenset(a.name for a in attributes if a.default is nothing), frozenset(
+        a.name for a in attributes
+    )
+
+
+def build_record(annotation: Any, cls: type, fit_of: Callable[[Any], Fit]) -> Fit:
+    """Make the function that turns a stored map into the record; `fit_of` serves its fields."""
+    if is_pydantic(cls):
+        return _model_fit(annotation)
+    if typing.is_typeddict(cls):
+        return _typed_dict_fit(annotation, cls, fit_of)
+    from continuum.codec.cattrs_bridge import first_misfit, structure_function
+
+    structure = structure_function(annotation, fit_of)
+
+    def fit(value: Any) -> Any:
+        if type(value) is not dict:
+            raise Misfit(f"expected {cls.__name__}, got {kind_of(value)}")
+        try:
+            return structure(value, annotation)
+        except Exception as error:
+            raise first_misfit(error, value) from error
+
+    return fit
+
+
+def _typed_dict_keys(cls: Any) -> dict[str, tuple[bool, Any]]:
+    # `__required_keys__` alone is wrong where annotations are text: NotRequired is not seen in it.
+    keys = {}
+    for name, hint in typing.get_type_hints(cls, include_extras=True).items():
+        required = name in cls.__required_keys__
+        while (origin := typing.get_origin(hint)) in _KEY_QUALIFIERS:
+            said = _KEY_QUALIFIERS[origin]
+            required = required if said is None else said
+            hint = typing.get_args(hint)[0]
+        keys[name] = (required, hint)
+    return keys
+
+
+def _bind(annotation: Any, cls: Any, hints: dict[str, Any]) -> dict[str, Any]:
+    """Put the arguments of a generic class where its fields mention its parameters."""
+    given: dict[Any, Any] = dict(
+        zip(getattr(cls, "__parameters__", ()), typing.get_args(annotation), strict=False)
+    )
+    if any(getattr(base, "__parameters__", ()) for base in cls.__mro__[1:]):
+        # A base has parameters of its own, which may have the same names: nothing is said of either.
+        given = {}
+    bound = {}
+    for name, hint in hints.items():
+        inner = getattr(hint, "__parameters__", ())
+        if isinstance(hint, TypeVar):
+            bound[name] = given.get(hint, Any)
+        else:
+            bound[name] = hint[tuple(given.get(parameter, Any) for parameter in inner)] if inner else hint
+    return bound
+
+
+def tell_record(annotation: Any, cls: type, tell: Callable[[Any], Any]) -> Any:
+    """Tell which fields a stored record has; `tell` serves their annotations."""
+    hints = typing.get_type_hints(cls)
+    literal = {name for name, hint in hints.items() if typing.get_origin(hint) is typing.Literal}
+    if is_pydantic(cls):
+        if _has_a_say(cls):
+            return "any"
+        # What a model makes of a value, only the model knows; that it needs one is certain.
+        told = {name: tell(hints[name]) if name in literal else "any" for name in field_names(cls)[1]}
+    else:
+        known = _bind(annotation, cls, hints)
+        told = {name: tell(known.get(name, Any)) for name in field_names(cls)[1]}
+    for name, takes in told.items():
+        if name not in literal and isinstance(takes, dict) and "literal" in takes:
+            # Unions go by the fields that are literals by their own words only.
+            told[name] = {"union": [takes]}
+    required, _ = field_names(cls)
+    return {"record": cls.__name__, "fields": dict(sorted(told.items())), "required": sorted(required)}
+
+
+def _has_a_say(model: Any) -> bool:
+    """Whether a model may take what does not have its fields."""
+    said = model.__pydantic_decorators__
+    validators = (*said.model_validators.values(), *said.field_validators.values())
+    return (
+        any(validator.info.mode != "after" for validator in validators)
+        or issubclass(model, sys.modules["pydantic"].RootModel)
+        or any(field.validation_alias is not None for field in model.model_fields.values())
+    )
+
+
+def _typed_dict_fit(annotation: Any, cls: Any, fit_of: Callable[[Any], Fit]) -> Fit:
+    hints = {name: hint for name, (_, hint) in _typed_dict_keys(cls).items()}
+    fits = {name: fit_of(hint) for name, hint in _bind(annotation, cls, hints).items()}
+    required, _ = field_names(cls)
+    return lambda value: fit_fields(cls.__name__, fits, required, value)
+
+
+def fit_fields(name: str, fits: Mapping[str, Fit], required: Iterable[str], value: Any) -> dict[Any, Any]:
+    """Fit the fields of a record that are known and there; others stay what they are."""
+    if type(value) is not dict:
+        raise Misfit(f"expected {name}, got {kind_of(value)}")
+    for missing in (field for field in required if field not in value):
+        raise Misfit(f"the field {missing} is missing")
+    fitted = {}
+    for field, item in value.items():
+        try:
+            fitted[field] = fits[field](item) if field in fits else item
+        except Misfit as misfit:
+            raise misfit.under(key_step(field)) from misfit.__cause__
+    return fitted
+
+
+def record_like(name: str, fields: Iterable[str], required: Iterable[str]) -> type:
+    """Make a class that has the fields of a record which another process knows."""
+    needed = frozenset(required)
+    keys: dict[str, Any] = {field: Any if field in needed else typing.NotRequired[Any] for field in fields}
+    made: type = typing.TypedDict(name, keys)  # type: ignore[misc]  # only known when it is read
+    return made
+
+
+def _model_fit(model: Any) -> Fit:
+    def fit(value: Any) -> Any:
+        validation_error = sys.modules["pydantic"].ValidationError
+        options = _by_name()
+        try:
+            try:
+                return model.model_validate(value, **options)
+            except validation_error as error:
+                if not all(detail["type"] in _NOT_AN_INSTANCE for detail in error.errors(include_url=False)):
+                    raise
+            # A strict model wants the Enum members and records that are stored as plain values.
+            return model.model_validate(value, strict=False, **options)
+        except validation_error as error:
+            first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+            misfit = Misfit(first["msg"])
+            for step in reversed(first["loc"]):
+                misfit.under(f"[{step}]" if isinstance(step, int) else f".{step}")
+            raise misfit from error
+        except Exception as error:
+            raise Misfit(f"{type(error).__name__}: {error}") from error
+
+    return fit
+
+
+@cache
+def _by_name() -> dict[str, bool]:
+    # Models are stored under field names, so that an alias may change; before
+    # pydantic 2.11 only the model's own `populate_by_name` could say so.
+    version = tuple(int(part) for part in sys.modules["pydantic"].VERSION.split(".")[:2])
+    return {"by_name": True} if version >= (2, 11) else {}

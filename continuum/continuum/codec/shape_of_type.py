@@ -1,0 +1,251 @@
+"""Annotations to shapes: the one place that knows how Python spells types.
+
+`shape_of` compiles an annotation once and remembers it; a recursive annotation
+meets itself half compiled and is bound late. What an annotation means for a
+value is in `shapes`, `unions` and `records`.
+"""
+
+from __future__ import annotations
+
+import collections
+import types
+import typing
+from collections import abc
+from collections.abc import Callable
+from enum import Enum
+from threading import RLock
+from typing import Any
+
+from continuum.codec.literals_and_enums import literal, members_of
+from continuum.codec.record_types import build_record, is_record, tell_record
+from continuum.codec.shapes import (
+    ANYTHING,
+    SCALARS,
+    Fit,
+    Misfit,
+    Shape,
+    collection,
+    either_sequence,
+    exact,
+    fit_each,
+    fixed_tuple,
+    kind_of,
+    mapping,
+)
+from continuum.codec.unions import union
+
+_SEQUENCES = frozenset((list, tuple))
+_SETS = frozenset((set, frozenset))
+ABSTRACT: dict[Any, tuple[str, frozenset[type]]] = {
+    abc.Sequence: ("Sequence", _SEQUENCES),
+    abc.MutableSequence: ("MutableSequence", frozenset((list,))),
+    abc.Collection: ("Collection", _SEQUENCES | _SETS),
+    abc.Iterable: ("Iterable", _SEQUENCES | _SETS),
+    abc.Set: ("Set", _SETS),
+    abc.MutableSet: ("MutableSet", frozenset((set,))),
+}
+COLLECTIONS: dict[Any, Callable[[Any], Any] | None] = {list: None, set: set, frozenset: frozenset}
+_MAPPINGS = frozenset((dict, abc.Mapping, abc.MutableMapping))
+_WRAPPERS = frozenset((typing.Annotated, typing.Required, typing.NotRequired, typing.ClassVar, typing.Final))
+_SUBCLASSED: tuple[type, ...] = (str, int, float, bytes, list, dict, set, frozenset)
+
+_shapes: dict[Any, Shape] = {}
+_compiling: dict[Any, None] = {}
+_lock = RLock()
+
+
+class Undecodable(Exception):
+    """This annotation does not say how to read a value."""
+
+
+def shape_of(annotation: Any) -> Shape:
+    """Compile an annotation; raises Undecodable when it cannot be read back."""
+    try:
+        shape = _shapes.get(annotation)
+    except TypeError:  # unhashable metadata or literals: compiled each time
+        return _compile(annotation)
+    if shape is not None:
+        return shape
+    with _lock:
+        if annotation in _compiling:
+            return Shape(
+                lambda value: shape_of(annotation).fit(value),
+                late=lambda: shape_of(annotation),
+                **_outline(annotation),
+            )
+        _compiling[annotation] = None
+        try:
+            shape = _compile(annotation)
+        except Undecodable:
+            raise
+        except NameError as error:
+            raise Undecodable(f"{error}, which {annotation!r} mentions; define it at module level") from error
+        except Exception as error:
+            raise Undecodable(str(error)) from error
+        finally:
+            del _compiling[annotation]
+        _shapes[annotation] = shape
+        return shape
+
+
+def _outline(annotation: Any) -> dict[str, Any]:
+    # What a union must know of a record that is still being compiled.
+    cls = typing.get_origin(annotation) or annotation
+    return {"takes": frozenset((dict,)), "record": cls} if is_record(cls) else {}
+
+
+def _compile(annotation: Any) -> Shape:
+    if annotation is Any or annotation is object or isinstance(annotation, typing.TypeVar):
+        return ANYTHING
+    if annotation is None or isinstance(annotation, type):
+        scalar = SCALARS.get(annotation)
+        if scalar is not None:
+            return scalar
+    if isinstance(annotation, (str, typing.ForwardRef)):
+        return _unresolved(annotation)
+    if isinstance(annotation, typing.NewType):
+        return shape_of(annotation.__supertype__)
+    alias: Any = annotation
+    if hasattr(alias, "__value__"):  # type X = ...
+        return shape_of(alias.__value__)
+    origin: Any = typing.get_origin(annotation)
+    if hasattr(origin, "__value__"):
+        return shape_of(origin.__value__[typing.get_args(annotation)])
+    return _compile_generic(annotation, origin or annotation, typing.get_args(annotation))
+
+
+def _compile_generic(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -> Shape:
+    if origin in _WRAPPERS:
+        return shape_of(arguments[0])
+    if origin is typing.Union or origin is types.UnionType:
+        return union([shape_of(member) for member in _members(arguments)], _literal_fields)
+    if origin is typing.Literal:
+        return literal(arguments)
+    if origin is tuple:
+        return _tuple(arguments)
+    if origin in COLLECTIONS:
+        return collection(origin.__name__, COLLECTIONS[origin], origin, _argument(arguments, 0))
+    if origin in _MAPPINGS:
+        return mapping(_argument(arguments, 0), _argument(arguments, 1))
+    if origin in ABSTRACT:
+        return either_sequence(*ABSTRACT[origin], _argument(arguments, 0))
+    if isinstance(origin, type):
+        return _compile_class(annotation, origin, arguments)
+    raise Undecodable(f"the annotation {annotation!r} does not say how to read a value; use a dataclass")
+
+
+def _members(arguments: tuple[Any, ...]) -> list[Any]:
+    # A union behind an alias or an Annotated is not flattened by typing.
+    members: list[Any] = []
+    for argument in arguments:
+        while typing.get_origin(argument) is typing.Annotated or hasattr(argument, "__value__"):
+            argument = getattr(argument, "__value__", None) or typing.get_args(argument)[0]
+        is_union = typing.get_origin(argument) in (typing.Union, types.UnionType)
+        members += _members(typing.get_args(argument)) if is_union else [argument]
+    return members
+
+
+def _compile_class(annotation: Any, cls: type, arguments: tuple[Any, ...]) -> Shape:
+    if issubclass(cls, Enum):
+        return members_of(cls)
+    if is_record(cls):
+        parameters = getattr(annotation, "__parameters__", ())
+        if annotation is cls and parameters:
+            return shape_of(typing.cast("Any", cls)[(Any,) * len(parameters)])
+        fit = build_record(annotation, cls, lambda field: shape_of(field).fit)
+        return Shape(
+            fit,
+            frozenset((dict,)),
+            record=cls,
+            tells=lambda tell: tell_record(annotation, cls, lambda field: tell(shape_of(field))),
+        )
+    if issubclass(cls, tuple) and hasattr(cls, "_fields"):
+        return _named_tuple(cls)
+    if cls is bytearray or cls is memoryview:
+        stored = SCALARS[bytes]
+        return Shape(lambda value: cls(stored.fit(value)), stored.takes, tells=stored.tells)
+    for base in _SUBCLASSED:
+        if issubclass(cls, base):
+            return _subclass(cls, base, arguments)
+    raise Undecodable(f"values of class {cls.__qualname__} cannot be stored; make it a dataclass")
+
+
+def _argument(arguments: tuple[Any, ...], position: int) -> Shape:
+    return shape_of(arguments[position]) if len(arguments) > position else ANYTHING
+
+
+def _tuple(arguments: tuple[Any, ...]) -> Shape:
+    if len(arguments) == 2 and arguments[1] is Ellipsis:
+        return collection("tuple", tuple, tuple, shape_of(arguments[0]))
+    if not arguments:
+        return collection("tuple", tuple, tuple, ANYTHING)
+    return fixed_tuple(tuple(shape_of(argument) for argument in arguments if argument != ()))
+
+
+def _named_tuple(cls: Any) -> Shape:
+    hints = typing.get_type_hints(cls)
+    shapes = tuple(shape_of(hints.get(name, Any)) for name in cls._fields)
+    fewest = len(shapes) - len(cls._field_defaults)
+
+    def fit(value: Any) -> Any:
+        if type(value) is not tuple and type(value) is not list:
+            raise Misfit(f"expected {cls.__qualname__}, got {kind_of(value)}")
+        if not fewest <= len(value) <= len(shapes):
+            raise Misfit(f"expected {cls.__qualname__} of {len(shapes)} items, got {len(value)}")
+        return cls(*fit_each(shapes, value))
+
+    def tells(tell: Callable[[Shape], Any]) -> Any:
+        # Those that have a default may be left out, from the end.
+        lengths = range(fewest, len(shapes) + 1)
+        return {"union": [{"items": [tell(shape) for shape in shapes[:length]]} for length in lengths]}
+
+    return Shape(fit, frozenset((tuple,)), frozenset((list,)), tells=tells)
+
+
+def _subclass(cls: Any, base: type, arguments: tuple[Any, ...]) -> Shape:
+    if issubclass(cls, collections.Counter):
+        inner = mapping(_argument(arguments, 0), SCALARS[int])
+    elif arguments:
+        inner = _compile_generic(base, base, arguments)
+    else:
+        inner = SCALARS.get(base) or exact(base.__name__, base)
+    is_defaultdict = issubclass(cls, collections.defaultdict)
+
+    def fit(value: Any) -> Any:
+        plain = inner.fit(value)
+        try:
+            # pyright cannot know that the subclass of a plain type takes what its base takes.
+            return cls(None, plain) if is_defaultdict else cls(plain)  # pyright: ignore[reportCallIssue]
+        except Exception as error:
+            raise Misfit(f"{type(error).__name__}: {error}") from error
+
+    return Shape(fit, inner.takes, tells=inner.tells)
+
+
+def _unresolved(annotation: str | typing.ForwardRef) -> Shape:
+    if getattr(annotation, "__forward_evaluated__", False):
+        return shape_of(annotation.__forward_value__)  # type: ignore[union-attr]
+    name = annotation if isinstance(annotation, str) else annotation.__forward_arg__
+
+    def fit(value: Any) -> Any:
+        # Only a record needs its class; anything else is already what it was.
+        if type(value) is dict:
+            raise Misfit(f"its annotation {name!r} cannot be resolved; define the class at module level")
+        return value
+
+    return Shape(fit)
+
+
+def _literal_fields(cls: type) -> dict[str, frozenset[Any]]:
+    hints = typing.get_type_hints(cls)
+    return {
+        name: frozenset(typing.get_args(hint))
+        for name, hint in hints.items()
+        if typing.get_origin(hint) is typing.Literal
+    }
+
+
+def fit_of(annotation: Any) -> Fit | None:
+    """Give the function that fits a plain value to the annotation; None when every value fits."""
+    shape = shape_of(annotation)
+    return None if shape.passes else shape.fit

@@ -1,0 +1,261 @@
+"""Shapes: what a plain value must look like to be an int, a list of dates, a tuple …
+
+A `Fit` takes a plain value (what `reading` gives) and returns it as the
+annotated type, or raises `Misfit`. Nothing is coerced: "5" is never an int.
+What a type checker lets through fits, and stays what it was: an int where a
+float is expected, a bool where an int is expected, a datetime for a date. A
+list fits where a tuple or a set is expected, for those who can only write JSON.
+
+A shape also tells what it takes, as JSON, for those who have no such type: see `contracts`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from threading import RLock
+from typing import Any, Self, TypeAlias
+from uuid import UUID
+
+from continuum.codec.wire_format import MapOfRecords, SetOfRecords
+
+Fit = Callable[[Any], Any]
+
+# 1,024 levels that msgpack can hold, times the frames that a list of records takes a level.
+DEEPEST_FRAMES = 16_000
+
+_deep = RLock()  # the recursion limit belongs to the whole process
+
+
+class Misfit(Exception):
+    """A value does not fit its annotation; `where` grows on the way out."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = " ".join(reason.split())  # an error is one line
+        super().__init__(self.reason)
+        self.where = ""
+
+    def under(self, step: str) -> Self:
+        """Say that the misfit lies below this step."""
+        self.where = step + self.where
+        return self
+
+
+Telling: TypeAlias = "Callable[[Callable[[Shape], Any]], Any]"
+"""Gives what a shape takes as JSON; what it is called with tells the shapes inside."""
+
+
+def tell_anything(_tell: Callable[[Shape], Any]) -> str:
+    """Say nothing about what fits."""
+    return "any"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A compiled annotation; `takes` names the plain types it may fit, empty for all of them."""
+
+    fit: Fit
+    takes: frozenset[type] = frozenset()
+    also: frozenset[type] = frozenset()  # fits these too, when nothing fits them better
+    passes: bool = False  # every value fits as it is
+    keeps: frozenset[type] = frozenset()  # exactly these types fit, and stay as they are
+    record: type | None = None
+    narrow: bool = False  # picks single values: tried before the wider shapes of a union
+    tells: Telling = tell_anything  # never less than what fits
+    late: Callable[[], Shape] | None = None  # what it stands for, known once it is compiled
+
+
+def kind_of(value: object) -> str:
+    """Name the type of a plain value for an error message."""
+    if value is None:
+        return "None"
+    if isinstance(value, SetOfRecords):
+        return "set"
+    return "dict" if isinstance(value, MapOfRecords) else type(value).__name__
+
+
+def key_step(key: object) -> str:
+    """Write the step of a path that leads below a key of a dict."""
+    if type(key) is str and key.isidentifier():
+        return f".{key}"
+    return f"[{key!r}]" if type(key) in SCALARS else f"[{type(key).__name__}]"
+
+
+def fit_deep(fit: Fit, value: Any) -> Any:
+    """Fit a value, with more room on the stack when it is nested very deeply.
+
+    A writer goes as deep as msgpack in C, a record takes a few Python frames a
+    level to read: what could be written must not be unreadable.
+    """
+    try:
+        return fit(value)
+    except RecursionError:
+        with _deep:
+            limit = sys.getrecursionlimit()
+            sys.setrecursionlimit(limit + DEEPEST_FRAMES)
+            try:
+                return fit(value)
+            finally:
+                sys.setrecursionlimit(limit)
+
+
+def _keep(value: Any) -> Any:
+    return value
+
+
+ANYTHING = Shape(_keep, passes=True)
+
+
+def exact(name: str, *accepted: type) -> Shape:
+    """Make the shape of values that are kept as they are when their type is one of these."""
+    first = accepted[0]
+    others = frozenset(accepted[1:])
+    keeps = frozenset(accepted)
+
+    def fit(value: Any) -> Any:
+        cls = type(value)
+        if cls is first or cls in others:
+            return value
+        raise Misfit(f"expected {name}, got {kind_of(value)}")
+
+    return Shape(fit, frozenset((first,)), others, keeps=keeps, tells=lambda _: name)
+
+
+SCALARS: dict[Any, Shape] = {
+    int: exact("int", int, bool),
+    str: exact("str", str),
+    float: exact("float", float, int, bool),
+    bool: exact("bool", bool),
+    bytes: exact("bytes", bytes),
+    type(None): exact("None", type(None)),
+    None: exact("None", type(None)),
+    datetime: exact("datetime", datetime),
+    date: exact("date", date, datetime),
+    time: exact("time", time),
+    timedelta: exact("timedelta", timedelta),
+    UUID: exact("UUID", UUID),
+    Decimal: exact("Decimal", Decimal),
+}
+
+
+def keeps_all(shape: Shape, items: Iterable[Any]) -> bool:
+    """Tell whether every item fits as it is, at the speed of C."""
+    return shape.passes or (bool(shape.keeps) and shape.keeps.issuperset(map(type, items)))
+
+
+def fit_items(shape: Shape, items: Sequence[Any] | Iterable[Any], step: str = "[{}]") -> list[Any]:
+    """Fit every item; a misfit names the index."""
+    fitted: list[Any] = []
+    fit = shape.fit
+    try:
+        for item in items:
+            fitted.append(fit(item))  # noqa: PERF401 - its length is the index of a misfit
+    except Misfit as misfit:
+        raise misfit.under(step.format(len(fitted))) from misfit.__cause__
+    return fitted
+
+
+def collection(name: str, build: Callable[[Iterable[Any]], Any] | None, takes: type, shape: Shape) -> Shape:
+    """Make the shape of a list, tuple, set or frozenset of one kind of item."""
+    others: dict[type, tuple[type, ...]] = {list: (), tuple: (list,)}
+    also = others.get(takes, (set, frozenset, list, SetOfRecords))
+    kinds = frozenset((takes, *also))
+    step = "[{}]" if takes in (list, tuple) else "{{}}"
+
+    def fit(value: Any) -> Any:
+        if type(value) not in kinds:
+            raise Misfit(f"expected {name}, got {kind_of(value)}")
+        items = value if keeps_all(shape, value) else fit_items(shape, value, step)
+        if build is None:
+            return items
+        try:
+            return build(items)
+        except TypeError as error:
+            raise Misfit(str(error)) from error
+
+    return Shape(fit, frozenset((takes,)), frozenset(also), tells=lambda tell: {name: tell(shape)})
+
+
+def either_sequence(name: str, kinds: frozenset[type], shape: Shape) -> Shape:
+    """Make the shape of an abstract Sequence, Set or Collection: the container stays what it is."""
+
+    def fit(value: Any) -> Any:
+        if type(value) is SetOfRecords and set in kinds:
+            return set(fit_items(shape, value, "{{}}"))
+        if type(value) not in kinds:
+            raise Misfit(f"expected {name}, got {kind_of(value)}")
+        return value if keeps_all(shape, value) else type(value)(fit_items(shape, value))
+
+    also = frozenset((SetOfRecords,)) if set in kinds else frozenset[type]()
+    return Shape(fit, kinds, also, tells=lambda tell: {name: tell(shape)})
+
+
+def fixed_tuple(shapes: tuple[Shape, ...]) -> Shape:
+    """Make the shape of a tuple whose items each have their own shape."""
+
+    def fit(value: Any) -> Any:
+        if type(value) is not tuple and type(value) is not list:
+            raise Misfit(f"expected tuple, got {kind_of(value)}")
+        if len(value) != len(shapes):
+            raise Misfit(f"expected a tuple of {len(shapes)}, got one of {len(value)}")
+        return tuple(fit_each(shapes, value))
+
+    return Shape(
+        fit,
+        frozenset((tuple,)),
+        frozenset((list,)),
+        tells=lambda tell: {"items": [tell(shape) for shape in shapes]},
+    )
+
+
+def fit_each(shapes: Sequence[Shape], values: Sequence[Any]) -> list[Any]:
+    """Fit each value to its own shape; a misfit names the index."""
+    fitted: list[Any] = []
+    try:
+        for shape, value in zip(shapes, values, strict=False):
+            fitted.append(shape.fit(value))
+    except Misfit as misfit:
+        raise misfit.under(f"[{len(fitted)}]") from misfit.__cause__
+    return fitted
+
+
+def mapping(key: Shape, item: Shape) -> Shape:
+    """Make the shape of a dict."""
+
+    def fit(value: Any) -> Any:
+        if type(value) is dict:
+            if keeps_all(key, value) and keeps_all(item, value.values()):
+                return value
+            pairs: Iterable[tuple[Any, Any]] = value.items()
+        elif type(value) is MapOfRecords:
+            pairs = value
+        else:
+            raise Misfit(f"expected dict, got {kind_of(value)}")
+        fitted = {}
+        for name, element in pairs:
+            try:
+                fitted[_fit_key(key, name)] = item.fit(element)
+            except Misfit as misfit:
+                raise misfit.under(key_step(name)) from misfit.__cause__
+        return fitted
+
+    return Shape(
+        fit,
+        frozenset((dict,)),
+        frozenset((MapOfRecords,)),
+        tells=lambda tell: {"dict": [tell(key), tell(item)]},
+    )
+
+
+def _fit_key(key: Shape, name: Any) -> Any:
+    try:
+        fitted = key.fit(name)
+        hash(fitted)
+    except Misfit as misfit:
+        raise Misfit(f"as a key: {misfit.reason}") from misfit
+    except TypeError as error:
+        raise Misfit(f"as a key: {error}") from error
+    return fitted

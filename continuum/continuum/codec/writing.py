@@ -1,0 +1,210 @@
+"""Values to payload bytes: msgpack, with extensions for the rich built-in types.
+
+A payload is one format byte and one msgpack object. What msgpack lacks is an
+extension type with a number from `extensions.Extension`.
+Records (dataclasses, attrs classes, pydantic models) become maps of their
+fields here; turning maps back into records needs an annotation and is the
+business of `typed`, `reading` gives the plain structure back.
+
+How values that have no exact twin are written:
+
+- a subclass of `str`, `int`, `float`, `bytes`, `list`, `dict`, `set` … as its
+  base type, a NamedTuple as a tuple, an Enum member as its value;
+- `bytearray` and `memoryview` as bytes;
+- an aware datetime keeps its UTC offset and loses its zone name; a naive one
+  stays naive;
+- a dataclass or attrs field with `init=False` is not stored: whoever builds the
+  object computes it again.
+
+Invariant: values made of exact plain types never call back into Python, so only
+rich values pay. Sets are written in the order of their bytes, so that equal
+values give equal payloads under every hash seed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from types import CoroutineType
+from typing import Any
+from uuid import UUID
+
+import msgpack
+
+from continuum.codec.record_types import record_fields
+from continuum.codec.wire_format import (
+    HEADER,
+    KEPT_BUFFER_BYTES,
+    MAX_EXTENSION_DEPTH,
+    NESTED_BUFFER_BYTES,
+    TIMEDELTA,
+    Extension,
+    SetOfRecords,
+)
+
+# A value is held several times over on its way: by this process, the driver and the server, each of
+# which carries many. Past this size it belongs into a store made for it.
+VALUE_BYTES = 64 * 1024 * 1024
+
+_SCALARS = frozenset((str, float, bytes, bool, type(None), list, dict))
+
+
+class Unencodable(Exception):
+    """This one value cannot be written; whoever catches it knows the path."""
+
+
+class TooLarge(Unencodable):
+    """The value could be written and is larger than a value may be."""
+
+
+class Writer:
+    """One reusable packer, and the writer for what is nested in its extensions."""
+
+    __slots__ = ("_depth", "_nested", "pack")
+
+    def __init__(self, depth: int = 0) -> None:
+        self._depth = depth
+        self._nested: Writer | None = None
+        size = NESTED_BUFFER_BYTES if depth else KEPT_BUFFER_BYTES // 16
+        self.pack: Callable[[object], bytes] = msgpack.Packer(
+            default=self._reduce, strict_types=True, buf_size=size
+        ).pack
+
+    def pack_nested(self, value: object) -> bytes:
+        """Pack a value that goes into an extension of the value being packed."""
+        nested = self._nested
+        if nested is None:
+            if self._depth >= MAX_EXTENSION_DEPTH:
+                raise Unencodable(f"tuples and sets are nested deeper than {MAX_EXTENSION_DEPTH} levels")
+            nested = self._nested = Writer(self._depth + 1)
+        return nested.pack(value)
+
+    def _reduce(self, value: object) -> object:
+        cls = type(value)
+        return (_REDUCERS.get(cls) or _reducer_of(cls))(value, self)
+
+
+class _ThreadWriter(threading.local):
+    # A packer is one buffer and calls back into Python, so threads cannot share it.
+    def __init__(self) -> None:
+        self.writer = Writer()
+
+
+_THREAD = _ThreadWriter()
+
+Reducer = Callable[[Any, Writer], object]
+
+
+def pack(value: object) -> bytes:
+    """Write a payload; raises whatever the first bad element makes msgpack raise, or TooLarge."""
+    # msgpack packs one level more than it unpacks; the list around the value is that level.
+    packed = _THREAD.writer.pack([value])
+    if len(packed) > KEPT_BUFFER_BYTES:
+        _THREAD.writer = Writer()
+        if len(packed) > VALUE_BYTES:
+            raise TooLarge(
+                f"takes {len(packed)} bytes, and a value may take {VALUE_BYTES}; "
+                "store it elsewhere and pass where it is"
+            )
+    return HEADER + packed[1:]
+
+
+def reduce_once(value: object) -> object:
+    """Give the plain list or map that a record or a subclass is written as."""
+    return _reducer_of(type(value))(value, Writer())
+
+
+def _extension(code: Extension, data: bytes) -> msgpack.ExtType:
+    return msgpack.ExtType(int(code), data)
+
+
+def _write_integer(value: int, writer: Writer) -> object:
+    plain = int.__int__(value)
+    if -(1 << 63) <= plain < 1 << 64:
+        return plain
+    return _extension(Extension.BIG_INTEGER, plain.to_bytes(plain.bit_length() // 8 + 1, "big", signed=True))
+
+
+def _write_enum(value: Enum, writer: Writer) -> object:
+    inner = value.value
+    cls = type(inner)
+    return inner if cls in _SCALARS else _reducer_of(cls)(inner, writer)
+
+
+def _write_time(value: time, writer: Writer) -> object:
+    if value.tzinfo is not None and time.utcoffset(value) is None:
+        raise Unencodable("a time whose zone has no fixed offset cannot be stored; use a datetime")
+    return _extension(Extension.TIME, time.isoformat(value).encode())
+
+
+def _write_timedelta(value: timedelta, writer: Writer) -> object:
+    return _extension(Extension.TIMEDELTA, TIMEDELTA.pack(value.days, value.seconds, value.microseconds))
+
+
+def _write_set(code: Extension) -> Reducer:
+    def write(value: Iterable[object], writer: Writer) -> object:
+        items = sorted(map(writer.pack_nested, value))
+        header = _array_header(len(items))
+        return _extension(code, b"".join((header, *items)))
+
+    return write
+
+
+def _array_header(length: int) -> bytes:
+    """Give the bytes that open a msgpack array of that length."""
+    if length < 16:
+        return bytes((0x90 | length,))
+    if length < 1 << 16:
+        return b"\xdc" + length.to_bytes(2, "big")
+    return b"\xdd" + length.to_bytes(4, "big")
+
+
+# The first base in this order wins: bool never arrives here, datetime is a date.
+_BASES: tuple[tuple[type, Reducer], ...] = (
+    (Enum, _write_enum),
+    (tuple, lambda value, writer: _extension(Extension.TUPLE, writer.pack_nested([*value]))),
+    (datetime, lambda value, writer: _extension(Extension.DATETIME, datetime.isoformat(value).encode())),
+    (date, lambda value, writer: _extension(Extension.DATE, date.isoformat(value).encode())),
+    (UUID, lambda value, writer: _extension(Extension.UUID, value.bytes)),
+    (Decimal, lambda value, writer: _extension(Extension.DECIMAL, Decimal.__str__(value).encode())),
+    (timedelta, _write_timedelta),
+    (time, _write_time),
+    (set, _write_set(Extension.SET)),
+    (frozenset, _write_set(Extension.FROZENSET)),
+    (SetOfRecords, _write_set(Extension.SET)),
+    (str, lambda value, writer: str.__str__(value)),
+    (int, _write_integer),
+    (float, lambda value, writer: float.__float__(value)),
+    (bytes, lambda value, writer: bytes(memoryview(value))),
+    (bytearray, lambda value, writer: bytes(memoryview(value))),
+    (list, lambda value, writer: [*value]),
+    (dict, lambda value, writer: dict(value)),
+)
+
+_REDUCERS: dict[type, Reducer] = {}
+
+
+def _reducer_of(cls: type) -> Reducer:
+    reducer = _REDUCERS.get(cls)
+    if reducer is None:
+        reducer = _REDUCERS[cls] = _choose_reducer(cls)
+    return reducer
+
+
+def _choose_reducer(cls: type) -> Reducer:
+    # An Enum may inherit from a dataclass; its value is what identifies a member.
+    fields = None if issubclass(cls, Enum) else record_fields(cls)
+    if fields is not None:
+        return lambda value, writer: fields(value)
+    for base, reducer in _BASES:
+        if issubclass(cls, base):
+            return reducer
+    if issubclass(cls, CoroutineType):
+        raise Unencodable("a call that was not awaited cannot be stored; put `await` before it")
+    raise Unencodable(
+        f"a value of type {cls.__module__}.{cls.__qualname__} cannot be stored; "
+        "use a dataclass or one of the built-in types"
+    )

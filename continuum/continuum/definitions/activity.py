@@ -1,0 +1,312 @@
+"""Activities: the only place where a workflow touches the world.
+
+Inside a workflow a call goes through the journal; outside it just runs the
+function, so unit tests of activities and workflows' callers need nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import timedelta
+from typing import Any, Generic, Literal, ParamSpec, TypeAlias, TypeVar, cast, overload
+
+from continuum.codec.arguments import ArgumentsCodec, resolve_hints
+from continuum.codec.codec import Decoder, decoder_for, encode, fitter_for, kept_types, takes_anything
+from continuum.definitions.activity_calls import CompensatedActivity, ConfiguredActivity, Deferred
+from continuum.definitions.activity_options import (
+    ActivityOptions,
+    IdempotencyKey,
+    check_key_template,
+    make_options,
+    resolve_key,
+    restore_options,
+    store_changes,
+)
+from continuum.engine.call_site import Site
+from continuum.engine.events import EventType
+from continuum.engine.execution import Execution
+from continuum.engine.loop.current import current
+from continuum.engine.pending import Options
+from continuum.engine.retry import Retry
+from continuum.engine.snapshot_replay import AHEAD, ANSWERED, value_ahead
+from continuum.errors import DurableTermError, InvalidDefinition
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Compensation: TypeAlias = Deferred[Any] | Callable[[R], Coroutine[Any, Any, Any]]
+"""What undoes a call: a call that is known already, or an activity that takes the result."""
+
+_DEFINED: dict[str, Activity[..., Any]] = {}
+
+
+def defined_activities() -> dict[str, Activity[..., Any]]:
+    """Return every activity defined in this process, by name."""
+    return dict(_DEFINED)
+
+
+_standing_in = ContextVar("_standing_in", default=False)
+
+
+@contextmanager
+def loaded_activities_stand_in() -> Iterator[None]:
+    """Let definitions made in this block be those of the same name that are loaded already.
+
+    For earlier code of a module: what its runs do is journaled by name, and done by today's activities.
+    """
+    token = _standing_in.set(True)
+    try:
+        yield
+    finally:
+        _standing_in.reset(token)
+
+
+class Activity(Generic[P, R]):
+    """A function whose calls from a workflow are journaled, retried and resumed."""
+
+    def __init__(
+        self, fn: Callable[P, Any], name: str | None, options: ActivityOptions, *, listed: bool = True
+    ) -> None:
+        functools.update_wrapper(self, fn)
+        self.fn = fn
+        # What is annotated: in a test, `fn` may be something else.
+        self._declared = fn
+        self.name = name or fn.__qualname__
+        self.defaults = options
+        self.arguments = ArgumentsCodec(fn, path=self.name)
+        self.is_async = inspect.iscoroutinefunction(fn)
+        self.result_path = f"result of {self.name}"
+        check_key_template(options.idempotency_key, self.arguments.signature, self.name)
+        if self.is_async and options.executor == "process":
+            raise InvalidDefinition(
+                f"activity {self.name} is async; executor='process' is for plain functions"
+            )
+        if not listed:
+            return
+        previous = _DEFINED.get(self.name)
+        if previous is not None and previous.origin != self.origin:
+            raise InvalidDefinition(
+                f"two activities are named {self.name!r} ({previous.origin[0]} and {self.origin[0]}); "
+                "give one a name="
+            )
+        _DEFINED[self.name] = self
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """The module and qualified name of the function."""
+        return self.fn.__module__, self.fn.__qualname__
+
+    def __repr__(self) -> str:
+        return f"<activity {self.name}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R]:
+        execution = current()
+        if execution is None:
+            return self._directly(args, kwargs)
+        frame = sys._getframe(1)
+        return self.perform(execution, (frame.f_code, frame.f_lasti), args, kwargs)
+
+    @overload
+    def options(
+        self,
+        *,
+        retry: Retry | None = None,
+        timeout: float | timedelta | None = None,
+        idempotency_key: IdempotencyKey | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        executor: Literal["thread", "process"] | None = None,
+        at_most_once: bool | None = None,
+        compensate: None = None,
+    ) -> ConfiguredActivity[P, R]: ...
+    @overload
+    def options(
+        self,
+        *,
+        retry: Retry | None = None,
+        timeout: float | timedelta | None = None,
+        idempotency_key: IdempotencyKey | None = None,
+        queue: str | None = None,
+        priority: int | None = None,
+        executor: Literal["thread", "process"] | None = None,
+        at_most_once: bool | None = None,
+        compensate: Compensation[R],
+    ) -> CompensatedActivity[P, R]: ...
+    def options(
+        self,
+        *,
+        compensate: Compensation[R] | None = None,
+        **given: Any,
+    ) -> ConfiguredActivity[P, R] | CompensatedActivity[P, R]:
+        """Return this activity with some options changed for the calls made through it.
+
+        `compensate` is what undoes the call: `undo.bind(...)`, or an activity that takes the call's
+        result alone. Such a call returns an `ActivityRef`, and is noted for `continuum.compensate_all()`
+        and for the `saga` block around it.
+        """
+        options = make_options(self.defaults, given)
+        check_key_template(options.idempotency_key, self.arguments.signature, self.name)
+        configured = ConfiguredActivity(self, options)
+        return configured if compensate is None else CompensatedActivity(configured, _undo_of(compensate))
+
+    def bind(self, *args: P.args, **kwargs: P.kwargs) -> Deferred[R]:
+        """Return a call to be made later, checked now."""
+        return Deferred(self, self.defaults, args, kwargs)
+
+    async def perform(
+        self,
+        execution: Execution,
+        site: Site,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: ActivityOptions | None = None,
+        type: EventType = EventType.ACTIVITY_SCHEDULED,
+    ) -> R:
+        """Call through the journal of `execution`."""
+        compact = execution.compact
+        if compact is not None and execution.loop.quiet:
+            value = value_ahead(execution, compact, ANSWERED, type, self.name, site)
+            if value is not AHEAD:
+                result: R = value if value.__class__ in self.kept_results else self.fit_result(value)
+                return result
+        arguments = self.arguments.encode_call(args, kwargs)
+        changes: Options = None
+        if options is not None or self.defaults.idempotency_key is not None:
+            effective = options or self.defaults
+            key = effective.idempotency_key
+            resolved = resolve_key(key, self.arguments.signature, args, kwargs) if key is not None else None
+            changes = store_changes(self.defaults, effective, resolved)
+        pending = execution.schedule(type, self.name, site, arguments, changes, self)
+        try:
+            data = await pending.future
+        except asyncio.CancelledError:
+            execution.abandon(pending)
+            raise
+        try:
+            return cast(R, self.decode_result(data))
+        except DurableTermError as error:
+            execution.unreadable(pending.seq, error)
+
+    def check_takes_one_argument(self) -> None:
+        """Refuse an activity that a result alone is not enough for, or too much."""
+        try:
+            self.arguments.signature.bind(None)
+        except TypeError as error:
+            raise InvalidDefinition(
+                f"{self.name} cannot compensate with a result alone: {error}; use {self.name}.bind(...)"
+            ) from error
+
+    def effective_options(self, stored: Options) -> ActivityOptions:
+        """Return the options of a journaled call."""
+        return restore_options(self.defaults, stored)
+
+    def encode_result(self, value: object) -> bytes:
+        """Return the stored form of a result; `DurableTermError` when it has none or is not as annotated.
+
+        Once it is journaled, a result that cannot be read stops the run for good.
+        """
+        data = encode(value, path=self.result_path)
+        if value.__class__ not in self.kept_results and not self._returns_anything:
+            self.decode_result(data)
+        return data
+
+    @functools.cached_property
+    def decode_result(self) -> Decoder:
+        """Read a stored result back, by the annotation of the return type."""
+        return decoder_for(self._result_type, path=self.result_path)
+
+    @functools.cached_property
+    def fit_result(self) -> Callable[[Any], Any]:
+        """Read a result back that is decoded already, as `decode_result` reads a stored one."""
+        return fitter_for(self._result_type, path=self.result_path)
+
+    @functools.cached_property
+    def kept_results(self) -> frozenset[Any]:
+        """Types of decoded results that `fit_result` would leave as they are."""
+        return kept_types(self._result_type)
+
+    @functools.cached_property
+    def _returns_anything(self) -> bool:
+        return takes_anything(self._result_type)
+
+    @functools.cached_property
+    def _result_type(self) -> Any:
+        return resolve_hints(self._declared).get("return", Any)
+
+    async def _directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
+        if self.is_async:
+            return cast(R, await self.fn(*args, **kwargs))
+        return cast(R, await asyncio.to_thread(self.fn, *args, **kwargs))
+
+
+def _undo_of(compensation: Compensation[R]) -> Deferred[Any] | Callable[[R], Deferred[Any]]:
+    if isinstance(compensation, Activity | ConfiguredActivity):
+        compensation.check_takes_one_argument()
+        undo: Callable[[R], Deferred[Any]] = compensation.bind
+        return undo
+    if isinstance(compensation, Deferred):
+        return compensation
+    raise InvalidDefinition(
+        f"compensate is undo.bind(...), or an activity that takes the result, not {compensation!r:.100}"
+    )
+
+
+@overload
+def activity(fn: Callable[P, Coroutine[Any, Any, R]], /) -> Activity[P, R]: ...
+@overload
+def activity(fn: Callable[P, R], /) -> Activity[P, R]: ...
+@overload
+def activity(
+    *,
+    name: str | None = None,
+    retry: Retry | None = None,
+    timeout: float | timedelta | None = None,
+    idempotency_key: IdempotencyKey | None = None,
+    queue: str | None = None,
+    priority: int = 0,
+    executor: Literal["thread", "process"] = "thread",
+    at_most_once: bool = False,
+) -> ActivityDecorator: ...
+def activity(fn: Callable[..., Any] | None = None, /, *, name: str | None = None, **options: Any) -> Any:
+    """Declare an activity.
+
+    `retry` says when an exception leads to another attempt (default: never). `timeout`
+    bounds one attempt, in seconds. `idempotency_key`, a template over the parameters or
+    a callable, makes calls with the same key share the first result, across runs; calls
+    that overlap in time may all execute, and still share one result.
+    `queue` hands the call to any node that serves the queue, highest `priority` first;
+    without one it runs on the node that owns the run. `executor="process"` runs a plain
+    function in a process that is killed on timeout. A crash of the process runs the
+    activity again, up to 5 times, unless `at_most_once`.
+    """
+    decorator = ActivityDecorator(name, make_options(ActivityOptions(), options))
+    return decorator if fn is None else decorator(fn)
+
+
+class ActivityDecorator:
+    """What `@activity(...)` applies to a function."""
+
+    __slots__ = ("_name", "_options")
+
+    def __init__(self, name: str | None, options: ActivityOptions) -> None:
+        self._name = name
+        self._options = options
+
+    @overload
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]]) -> Activity[P, R]: ...
+    @overload
+    def __call__(self, fn: Callable[P, R]) -> Activity[P, R]: ...
+    def __call__(self, fn: Callable[..., Any]) -> Any:
+        if not inspect.isfunction(fn):
+            raise InvalidDefinition(f"@activity goes on a function, not on {fn!r}")
+        if not _standing_in.get():
+            return Activity(fn, self._name, self._options)
+        return _DEFINED.get(self._name or fn.__qualname__) or Activity(
+            fn, self._name, self._options, listed=False
+        )

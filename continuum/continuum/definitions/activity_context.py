@@ -1,0 +1,62 @@
+"""What an activity may know about the attempt it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from continuum.codec.codec import decode, encode
+from continuum.engine.ids import RunId
+from continuum.errors import ContinuumError
+
+# Progress is for resuming, not for results.
+HEARTBEAT_BYTES = 16 * 1024
+
+_CURRENT: ContextVar[ActivityContext] = ContextVar("continuum_activity")
+
+
+class ActivityContext:
+    """One attempt: whose it is, its number from 1, its progress, and whether anybody still waits for it.
+
+    An attempt from a queue, or one that may be killed, learns that nobody does with a heartbeat.
+    """
+
+    __slots__ = ("_beat", "_last", "attempt", "cancelled", "run_id")
+
+    def __init__(self, run_id: RunId, attempt: int, beat: Callable[[bytes], None] | None = None) -> None:
+        self.run_id = run_id
+        self.attempt = attempt
+        self.cancelled = False
+        self._beat = beat
+        self._last: bytes | None = None
+
+    def heartbeat(self, details: Any = None) -> None:
+        """Record progress (at most 16 KiB encoded); the next attempt sees the latest as `last_heartbeat`."""
+        data = encode(details, path="heartbeat")
+        if len(data) > HEARTBEAT_BYTES:
+            raise ValueError(f"heartbeat details take {len(data)} bytes, at most {HEARTBEAT_BYTES} are kept")
+        if self._beat is not None:
+            self._beat(data)
+
+    def resume_from(self, last: bytes | None) -> None:
+        """Let the attempt see what an earlier one recorded."""
+        self._last = last
+
+    @property
+    def last_heartbeat(self) -> Any:
+        """The progress that an earlier attempt recorded last, or None."""
+        return None if self._last is None else decode(self._last, path="heartbeat")
+
+
+def activity_context() -> ActivityContext:
+    """Return the attempt this code runs in; raises outside an activity that Continuum runs."""
+    context = _CURRENT.get(None)
+    if context is None:
+        raise ContinuumError("activity_context() works only inside an activity that a workflow called")
+    return context
+
+
+def enter_activity(context: ActivityContext) -> None:
+    """Make `context` the current one, in a contextvars context of its own."""
+    _CURRENT.set(context)

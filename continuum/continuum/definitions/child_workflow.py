@@ -1,0 +1,125 @@
+"""Workflows that workflows run: called and awaited, or started and awaited later.
+
+A child is a run of its own, in the namespace and with the attributes of its parent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast
+
+from continuum.definitions.effects import call_site, require
+from continuum.definitions.run_input import encode_input
+from continuum.engine.call_site import Site
+from continuum.engine.children import abandon_child, start_child, stop_child
+from continuum.engine.events import EventType
+from continuum.engine.execution import Execution
+from continuum.engine.ids import RunId
+from continuum.engine.pending import PendingChild
+from continuum.errors import DurableTermError, InvalidOption
+from continuum.journal.port import ClosePolicy
+
+if TYPE_CHECKING:
+    from continuum.definitions.workflow import Workflow
+
+R = TypeVar("R")
+
+# It is hashed into the child's run id and kept nowhere.
+ID_BYTES = 512
+
+ParentClosePolicy: TypeAlias = Literal["cancel", "abandon"]
+
+_POLICIES = {None: ClosePolicy.CASCADE, "cancel": ClosePolicy.CANCEL, "abandon": ClosePolicy.ABANDON}
+
+
+class ChildHandle(Generic[R]):
+    """A child that was started; awaiting it, as often as you like, returns its result.
+
+    A child that failed or was stopped raises `ChildFailed` there. Cancelling such an await
+    only stops waiting; `cancel` asks the child itself to stop.
+    """
+
+    __slots__ = ("_child",)
+
+    def __init__(self, child: PendingChild) -> None:
+        self._child = child
+
+    def __repr__(self) -> str:
+        return f"<child {self._child.workflow} {self._child.run_id}>"
+
+    @property
+    def id(self) -> RunId:
+        """The child's run id; it follows from the parent's, so a replay has the same."""
+        return self._child.run_id
+
+    def __await__(self) -> Generator[Any, Any, R]:
+        return self._result().__await__()
+
+    def cancel(self) -> None:
+        """Ask the child to stop, as `client.cancel` does; nothing when it has ended."""
+        stop_child(require("cancelling a child"), self._child, call_site(1))
+
+    async def _result(self) -> R:
+        execution = require("awaiting a child")
+        data = await asyncio.shield(self._child.future)
+        return cast(R, _decoded(execution, self._child, data))
+
+
+async def call_child(
+    execution: Execution,
+    workflow: Workflow[..., R],
+    site: Site,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+) -> R:
+    """Start a child and return its result; a caller that is cancelled meanwhile asks it to stop."""
+    child = await _started(execution, workflow, site, args, kwargs, None, ClosePolicy.CASCADE)
+    try:
+        data = await child.future
+    except asyncio.CancelledError:
+        abandon_child(execution, child, site)
+        raise
+    return cast(R, _decoded(execution, child, data))
+
+
+async def begin_child(
+    execution: Execution,
+    workflow: Workflow[..., R],
+    site: Site,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    id: str | None,
+    policy: ParentClosePolicy | None,
+) -> ChildHandle[R]:
+    """Start a child and return its handle at once."""
+    if id is not None and not (isinstance(id, str) and 0 < len(id.encode()) <= ID_BYTES):
+        raise InvalidOption(f"a child's id is text of 1 to {ID_BYTES} bytes, not {id!r:.100}")
+    if policy not in _POLICIES:
+        raise InvalidOption(f"parent_close_policy is 'cancel', 'abandon' or None, not {policy!r}")
+    return ChildHandle(await _started(execution, workflow, site, args, kwargs, id, _POLICIES[policy]))
+
+
+async def _started(
+    execution: Execution,
+    workflow: Workflow[..., Any],
+    site: Site,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    id: str | None,
+    policy: ClosePolicy,
+) -> PendingChild:
+    data = encode_input(execution, EventType.CHILD_STARTED, workflow, args, kwargs)
+    child = start_child(
+        execution, workflow.name, site, data, id=id, close_policy=int(policy), definition=workflow
+    )
+    if child.seq < 0:
+        await child.future  # refused for the thousandth time: it is not to ask again
+    return child
+
+
+def _decoded(execution: Execution, child: PendingChild, data: bytes) -> object:
+    try:
+        return child.definition.decode_result(data)
+    except DurableTermError as error:
+        execution.unreadable(child.seq, error)

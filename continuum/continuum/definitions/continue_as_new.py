@@ -1,0 +1,27 @@
+"""Ending a run in favour of a fresh one."""
+
+from __future__ import annotations
+
+from typing import Any, NoReturn
+
+from continuum.definitions.effects import call_site, require
+from continuum.definitions.run_input import encode_input
+from continuum.engine.continue_as_new import continue_run
+from continuum.engine.events import EventType
+from continuum.errors import NotInWorkflow
+
+
+def continue_as_new(*args: Any, **kwargs: Any) -> NoReturn:
+    """End this run and start its workflow anew with these arguments and an empty history; never returns.
+
+    The successor takes the run's place: signals it has not read, its children, its parent's wait and
+    everybody who has its id. It begins with current code and without notes of what to compensate. A
+    run that has been asked to stop ends cancelled instead. Type checkers know the parameters when
+    it is spelled `my_flow.continue_as_new(...)`, which may also be another workflow.
+    """
+    execution = require("continuum.continue_as_new()")
+    workflow = execution.definition
+    if workflow is None:
+        raise NotInWorkflow("continuum.continue_as_new() needs a run of a @workflow")
+    data = encode_input(execution, EventType.RUN_CONTINUED_AS_NEW, workflow, args, kwargs)
+    continue_run(execution, workflow.name, call_site(1), data)

@@ -1,0 +1,191 @@
+"""What workflow code may ask for besides activities and signals.
+
+Values from outside the run (time, randomness, an impure read) are journaled the
+first time and replayed afterwards; none of them waits for a commit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import uuid
+from collections.abc import Callable, MutableMapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
+
+from continuum.codec.codec import decode, encode
+from continuum.definitions.name_rules import check_name
+from continuum.engine import outgoing
+from continuum.engine.call_site import Site, declare_wrapper, user_site
+from continuum.engine.execution import Execution
+from continuum.engine.ids import RunId
+from continuum.engine.loop.current import current
+from continuum.engine.loop.event_loop import WorkflowTimer
+from continuum.engine.recorded_values import reached_patch, recorded_value
+from continuum.engine.retry import seconds
+from continuum.errors import DurableTermError, NotInWorkflow
+
+T = TypeVar("T")
+
+declare_wrapper(__name__)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """What a run knows about itself.
+
+    `attempt` counts how often it was taken up, from 1, and `version` is the label of the code that has it
+    now: both are for messages, a replay may have others. What is decided by them goes through
+    `side_effect(lambda: info().attempt)`.
+    """
+
+    run_id: RunId
+    workflow: str
+    version: str
+    namespace: str
+    attempt: int
+    parent_run_id: RunId | None = None
+    trace_context: str | None = None
+
+
+def require(what: str) -> Execution:
+    """Return the execution of the workflow that is running; `NotInWorkflow` when none is."""
+    execution = current()
+    if execution is None:
+        raise NotInWorkflow(f"{what} works only inside a workflow; start one with client.start(...)")
+    return execution
+
+
+def call_site(depth: int) -> Site:
+    """Return where the caller, `depth` frames up, stands."""
+    frame = sys._getframe(depth + 1)
+    return frame.f_code, frame.f_lasti
+
+
+def in_workflow() -> bool:
+    """Whether this code runs inside a workflow."""
+    return current() is not None
+
+
+def info() -> RunInfo:
+    """Return what the current run knows about itself."""
+    run_info: RunInfo = require("continuum.info()").info
+    return run_info
+
+
+def now() -> datetime:
+    """Return the current time, aware and in UTC, journaled."""
+    return _now(call_site(1))
+
+
+def today() -> date:
+    """Return the current UTC date, journaled."""
+    return _now(call_site(1)).date()
+
+
+def _now(site: Site) -> datetime:
+    execution = require("continuum.now()")
+    return _EPOCH + timedelta(microseconds=recorded_value(execution, "now", site, lambda: execution.at))
+
+
+def uuid4() -> uuid.UUID:
+    """Return a random UUID, journaled."""
+    execution = require("continuum.uuid4()")
+    return uuid.UUID(
+        bytes=recorded_value(execution, "uuid4", call_site(1), lambda: execution.draw(16)),
+        version=4,
+    )
+
+
+def random() -> float:
+    """Return a random float in [0, 1), journaled."""
+    execution = require("continuum.random()")
+    value: float = _fraction(recorded_value(execution, "random", call_site(1), lambda: execution.draw(7)))
+    return value
+
+
+def _fraction(drawn: bytes) -> float:
+    return (int.from_bytes(drawn, "big") >> 3) / (1 << 53)
+
+
+def side_effect(read: Callable[[], T]) -> T:
+    """Return the journaled result of an impure, quick, synchronous read.
+
+    Called once; a replay returns the same value. What it raises is journaled too, and reaches
+    the workflow as an `ActivityError` with `.type` and `.message`. Other effects inside it are refused.
+    """
+    execution = require("continuum.side_effect()")
+    data = recorded_value(execution, "user", call_site(1), lambda: encode(read(), path="side_effect"))
+    try:
+        value: T = decode(data, path="side_effect")
+    except DurableTermError as error:
+        execution.unreadable(None, error)
+    return value
+
+
+def patched(name: str) -> bool:
+    """Whether this run takes the new side of the change `name`.
+
+    True for a run that gets here first with this code, False for one whose history is
+    from before it. The first decision per name holds for the run. False outside a workflow.
+    """
+    execution = current()
+    return False if execution is None else reached_patch(execution, name, call_site(1))
+
+
+def publish(name: str, value: Any) -> None:
+    """Show `value` under `name` to whoever looks from outside, once it is durable.
+
+    A later value of the name takes its place. Clients read it with no worker alive, also after the run.
+    """
+    execution = require("continuum.publish()")
+    check_name(name, "the name of a published value")
+    outgoing.publish(execution, name, call_site(1), encode(value, path=f"published {name}"))
+
+
+async def sleep(duration: float | timedelta) -> None:
+    """Sleep durably for `duration` seconds."""
+    require("continuum.sleep()")
+    await asyncio.sleep(seconds(duration))
+
+
+async def sleep_until(when: datetime) -> None:
+    """Sleep durably until `when`, an aware datetime on the database clock; at once when it has passed."""
+    execution = require("continuum.sleep_until()")
+    if when.tzinfo is None:
+        raise ValueError("sleep_until() needs an aware datetime, e.g. datetime(..., tzinfo=UTC)")
+    future: asyncio.Future[None] = execution.loop.create_future()
+    due = (when - _EPOCH) // timedelta(microseconds=1)
+    timer = WorkflowTimer(due / 1e6, _wake, (future,), execution.loop)
+    timer.seq = execution.start_timer(timer, due, user_site())
+    try:
+        await future
+    finally:
+        timer.cancel()
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+class _ReplayAwareLogger(logging.LoggerAdapter[logging.Logger]):
+    """Says nothing while a run goes over what it said before; adds the run's id to records."""
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's name
+        execution = current()
+        return (execution is None or not execution.replaying) and super().isEnabledFor(level)
+
+    def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
+        execution = current()
+        if execution is not None and execution.info is not None:
+            kwargs["extra"] = {**kwargs.get("extra", {}), "run_id": execution.info.run_id}
+        return msg, kwargs
+
+
+log = _ReplayAwareLogger(logging.getLogger("continuum.workflow"), {})
+"""A logger for workflow code that is silent on replay."""

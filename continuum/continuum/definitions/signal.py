@@ -1,0 +1,102 @@
+"""Typed signals: what the outside may tell a running workflow."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any, Final, Generic, TypeVar, cast, overload
+
+from continuum.codec.codec import decoder_for, encode
+from continuum.definitions.effects import require
+from continuum.definitions.name_rules import check_name
+from continuum.engine.call_site import declare_wrapper
+from continuum.engine.execution import Execution
+from continuum.engine.retry import seconds
+from continuum.errors import DurableTermError, InvalidDefinition
+
+declare_wrapper(__name__)
+
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+class _Missing:
+    """No default was given."""
+
+
+MISSING: Final = _Missing()
+
+
+class Signal(Generic[T]):
+    """A named signal whose value has type `T`; buffered, first in first out, from the run's start."""
+
+    __slots__ = ("_decode", "name", "type")
+
+    def __init__(self, name: str, type: type[T]) -> None:
+        check_name(name, "a signal's name")
+        self.name = name
+        self.type = type
+        self._decode = decoder_for(type, path=f"signal {name}")
+
+    def __repr__(self) -> str:
+        return f"Signal({self.name!r}, {getattr(self.type, '__name__', self.type)})"
+
+    def encode(self, value: T) -> bytes:
+        """Return the stored form of a value; `DurableTermError` when it does not fit the signal's type."""
+        data = encode(value, path=f"signal {self.name}")
+        self._decode(data)
+        return data
+
+    def decode(self, data: bytes) -> T:
+        """Read a stored value; `DurableTermError` when it does not fit the signal's type."""
+        return cast(T, self._decode(data))
+
+    @overload
+    async def wait(self, timeout: float | timedelta | None = None) -> T: ...
+    @overload
+    async def wait(self, timeout: float | timedelta | None, default: D) -> T | D: ...
+    @overload
+    async def wait(self, timeout: float | timedelta | None = None, *, default: D) -> T | D: ...
+    async def wait(self, timeout: float | timedelta | None = None, default: D | _Missing = MISSING) -> T | D:
+        """Return the next value, waiting at most `timeout`.
+
+        Out of time it returns `default`, or raises `TimeoutError` when there is none; a
+        value that comes later is kept for the next wait.
+        """
+        execution = require(f"waiting for signal {self.name}")
+        _check_declared(execution, self.name)
+        try:
+            data = await _next(execution, self.name, timeout)
+        except TimeoutError:
+            if isinstance(default, _Missing):
+                raise
+            return default
+        try:
+            return cast(T, self._decode(data))
+        except DurableTermError as error:
+            execution.unreadable(None, error)
+
+
+async def wait_signal(name: str, timeout: float | timedelta | None = None, default: Any = MISSING) -> Any:
+    """Return the next value of the signal `name`, as `Signal.wait` does, without a type."""
+    return await Signal(name, cast(type[Any], Any)).wait(timeout, default)
+
+
+def _check_declared(execution: Execution, name: str) -> None:
+    workflow = execution.definition
+    if workflow is not None and workflow.signals and name not in workflow.signals:
+        raise InvalidDefinition(
+            f"{workflow.name} declares the signals {', '.join(workflow.signals)} and waits for {name!r}; "
+            "nobody can send that, add it to signals=[...]"
+        )
+
+
+async def _next(execution: Execution, name: str, timeout: float | timedelta | None) -> bytes:
+    if timeout is None:
+        return await execution.next_signal(name)
+    limit = seconds(timeout)
+    try:
+        async with asyncio.timeout(limit):
+            return await execution.next_signal(name)
+    except TimeoutError:
+        raise TimeoutError(f"signal {name} did not come within {limit:g} s") from None

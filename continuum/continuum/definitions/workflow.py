@@ -1,0 +1,211 @@
+"""Workflows: the functions whose runs survive."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import timedelta
+from typing import Any, Generic, NoReturn, ParamSpec, TypedDict, TypeVar, TypeVarTuple, Unpack, overload
+
+from continuum.codec.arguments import ArgumentsCodec, resolve_hints
+from continuum.codec.codec import Decoder, decoder_for, encode, kept_types, takes_anything
+from continuum.definitions.call_signatures import (
+    Startable,
+    StartableWithNone,
+    StartableWithOne,
+    StartableWithTwo,
+)
+from continuum.definitions.child_workflow import ChildHandle, ParentClosePolicy, begin_child, call_child
+from continuum.definitions.effects import require
+from continuum.definitions.run_input import encode_input
+from continuum.definitions.signal import Signal
+from continuum.definitions.workflow_options import OnChange, WorkflowOptions
+from continuum.engine.continue_as_new import continue_run
+from continuum.engine.events import EventType
+from continuum.engine.execution import Execution
+from continuum.engine.loop.current import current
+from continuum.errors import InvalidDefinition, NotInWorkflow
+from continuum.source.module_source import module_source
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+A = TypeVar("A")
+B = TypeVar("B")
+Ts = TypeVarTuple("Ts")
+
+
+class ChildOptions(TypedDict, total=False):
+    """The options of `Workflow.start_child`; see there. They win over parameters of the same name."""
+
+    id: str | None
+    parent_close_policy: ParentClosePolicy | None
+
+
+class Workflow(Generic[P, R]):
+    """A durable function: started through a client, replayed after a crash."""
+
+    def __init__(self, fn: Callable[P, Coroutine[Any, Any, R]], options: WorkflowOptions) -> None:
+        functools.update_wrapper(self, fn)
+        self.fn = fn
+        self.options = options
+        self.name = options.name or fn.__qualname__
+        self.version = str(options.version)
+        self.on_change: OnChange = options.on_change
+        self.signals = {signal.name: signal for signal in options.signals}
+        keep = options.retention
+        # Seconds from its end until a run may be removed.
+        self.retention = keep.total_seconds() if keep is not None else None
+        self.snapshot_threshold = options.snapshot_threshold
+        self.arguments = ArgumentsCodec(fn, path="input")
+        # As it is now: by the time somebody asks for the hash the file may be another.
+        self.source = module_source(fn)
+
+    def __repr__(self) -> str:
+        return f"<workflow {self.name} version {self.version}>"
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R]:
+        """Run it as a child of the run that calls, and return its result when awaited."""
+        execution = self._caller()
+        frame = sys._getframe(1)
+        return call_child(execution, self, (frame.f_code, frame.f_lasti), args, kwargs)
+
+    @overload
+    def start_child(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, ChildHandle[R]]: ...
+    @overload
+    def start_child(
+        self: StartableWithNone[S], **options: Unpack[ChildOptions]
+    ) -> Coroutine[Any, Any, ChildHandle[S]]: ...
+    @overload
+    def start_child(
+        self: Startable[*Ts, S], *args: *Ts, **options: Unpack[ChildOptions]
+    ) -> Coroutine[Any, Any, ChildHandle[S]]: ...
+    @overload
+    def start_child(
+        self: StartableWithOne[A, S], argument: A, /, **options: Unpack[ChildOptions]
+    ) -> Coroutine[Any, Any, ChildHandle[S]]: ...
+    @overload
+    def start_child(
+        self: StartableWithTwo[A, B, S], first: A, second: B, /, **options: Unpack[ChildOptions]
+    ) -> Coroutine[Any, Any, ChildHandle[S]]: ...
+    def start_child(self, *args: Any, **given: Any) -> Coroutine[Any, Any, ChildHandle[Any]]:  # type: ignore[misc]  # mypy cannot match TypeVarTuple with Any
+        """Start it as a child of the run that calls; awaiting returns a handle at once.
+
+        `id` tells children apart that the same call starts; with the run's own id and the place in its
+        history it makes the child's run id. `parent_close_policy` says what the end of this run
+        does to a child that still lives. None: it stops when this run is cancelled. "cancel": it
+        stops however this run ends. "abandon": it lives on.
+        """
+        execution = self._caller()
+        frame = sys._getframe(1)
+        site = frame.f_code, frame.f_lasti
+        id, policy = given.pop("id", None), given.pop("parent_close_policy", None)
+        return begin_child(execution, self, site, args, given, id, policy)
+
+    def continue_as_new(self, *args: P.args, **kwargs: P.kwargs) -> NoReturn:
+        """End the run that calls in favour of one of this workflow; see `continuum.continue_as_new`."""
+        execution = require("continue_as_new()")
+        frame = sys._getframe(1)
+        data = encode_input(execution, EventType.RUN_CONTINUED_AS_NEW, self, args, kwargs)
+        continue_run(execution, self.name, (frame.f_code, frame.f_lasti), data)
+
+    def _caller(self) -> Execution:
+        execution = current()
+        if execution is None:
+            raise NotInWorkflow(
+                f"{self.name} is a workflow; start it with `await client.start({self.name}, ...)`"
+            )
+        return execution
+
+    @functools.cached_property
+    def version_hash(self) -> str:
+        """The hash of what the code means: which version this is to its runs. `version` is a label."""
+        # Not before it is needed: whoever starts runs does without.
+        from continuum.source.content_hash import content_hash
+
+        return content_hash(self.fn, self.source)
+
+    def encode_result(self, value: object) -> bytes:
+        """Return the stored form of a result; `DurableTermError` when it has none or is not as annotated.
+
+        Once it is stored, who waits for it could not read it.
+        """
+        data = encode(value, path="result")
+        if value.__class__ not in self._kept_results and not takes_anything(self._result_type):
+            self.decode_result(data)
+        return data
+
+    @functools.cached_property
+    def decode_result(self) -> Decoder:
+        """Read a stored result back, by the annotation of the return type."""
+        return decoder_for(self._result_type, path="result")
+
+    @functools.cached_property
+    def _kept_results(self) -> frozenset[Any]:
+        return kept_types(self._result_type)
+
+    @functools.cached_property
+    def _result_type(self) -> Any:
+        return resolve_hints(self.fn).get("return", Any)
+
+
+class WorkflowDecorator:
+    """What `@workflow(...)` applies to a function."""
+
+    __slots__ = ("_options",)
+
+    def __init__(self, options: WorkflowOptions) -> None:
+        self._options = options
+
+    def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]]) -> Workflow[P, R]:
+        if not inspect.iscoroutinefunction(fn):
+            raise InvalidDefinition(
+                f"@workflow goes on an `async def`, not on {getattr(fn, '__qualname__', repr(fn))}"
+            )
+        defined = Workflow(fn, self._options)
+        # Not before it is needed: a program that only sends signals defines nothing.
+        from continuum.scanner.on_definition import check_workflow
+
+        check_workflow(defined.name, fn, defined.signals)
+        return defined
+
+
+@overload
+def workflow(fn: Callable[P, Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
+@overload
+def workflow(
+    *,
+    name: str | None = None,
+    version: int = 1,
+    signals: Sequence[Signal[Any]] = (),
+    retention: timedelta | None = None,
+    snapshot_threshold: int | None = None,
+    on_change: OnChange = "replay",
+) -> WorkflowDecorator: ...
+def workflow(
+    fn: Callable[..., Any] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    version: int = 1,
+    signals: Sequence[Signal[Any]] = (),
+    retention: timedelta | None = None,
+    snapshot_threshold: int | None = None,
+    on_change: OnChange = "replay",
+) -> Any:
+    """Declare a workflow. `name` defaults to the function's; `version` is a whole number from 1.
+
+    `signals` are those that its runs take; every other name is then refused. `retention` is how long
+    an ended run and its history are kept, None for ever. `snapshot_threshold` is after how many events
+    a run's history is compacted, None for the node's setting.
+
+    `on_change` says what becomes of open runs when their code changes. "replay": they go on with
+    the new code if it does with their history what the old code did, otherwise they wait for a node that
+    has theirs. "wait": they wait in any case. "pin": nodes keep the source of every version in the
+    database and go on executing it for the runs that began with it.
+    """
+    options = WorkflowOptions(name, version, signals, retention, snapshot_threshold, on_change)
+    decorator = WorkflowDecorator(options)
+    return decorator if fn is None else decorator(fn)

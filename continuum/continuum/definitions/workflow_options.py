@@ -1,0 +1,48 @@
+"""What `@workflow(...)` may say about a workflow, checked where it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal, TypeAlias, get_args
+
+from continuum.definitions.signal import Signal
+from continuum.errors import InvalidDefinition
+
+OnChange: TypeAlias = Literal["replay", "wait", "pin"]
+"""What becomes of runs of code that is not loaded any more: see `workflow`."""
+
+# A workflow's name is an index key and a CLI argument, as a signal's is.
+NAME_BYTES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowOptions:
+    """The parameters of `workflow`; see there."""
+
+    name: str | None = None
+    version: int = 1
+    signals: Sequence[Signal[Any]] = ()
+    retention: timedelta | None = None
+    snapshot_threshold: int | None = None
+    on_change: OnChange = "replay"
+
+    def __post_init__(self) -> None:
+        name = self.name
+        if name is not None and not (isinstance(name, str) and 0 < len(name.encode()) <= NAME_BYTES):
+            raise InvalidDefinition(f"a workflow's name has 1 to {NAME_BYTES} bytes, not {name!r:.100}")
+        if type(self.version) is not int or self.version < 1:
+            raise InvalidDefinition(f"a workflow's version is a whole number from 1, not {self.version!r}")
+        if isinstance(self.signals, str) or not all(isinstance(each, Signal) for each in self.signals):
+            raise InvalidDefinition(f"signals is a list of continuum.Signal, not {self.signals!r:.100}")
+        keep = self.retention
+        if keep is not None and not (isinstance(keep, timedelta) and keep >= timedelta()):
+            raise InvalidDefinition(f"retention is a timedelta from 0, or None for ever, not {keep!r}")
+        threshold = self.snapshot_threshold
+        if threshold is not None and (type(threshold) is not int or threshold < 1):
+            raise InvalidDefinition(
+                f"snapshot_threshold is a whole number of events from 1, or None, not {threshold!r}"
+            )
+        if self.on_change not in get_args(OnChange):
+            raise InvalidDefinition(f"on_change is 'replay', 'wait' or 'pin', not {self.on_change!r}")

@@ -1,0 +1,1 @@
+"""Histories held against code: the deploy check, patch suggestions, the report on one run."""

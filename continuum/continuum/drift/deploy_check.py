@@ -1,0 +1,160 @@
+"""The gate before a deploy: which open runs could code on disk not go on with?
+
+Everything is read, nothing written, and memory holds a few histories at a time.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from continuum.definitions.effects import RunInfo
+from continuum.definitions.workflow import Workflow
+from continuum.drift.comparison import Row, Sides, diff, sides_of
+from continuum.drift.ownership import own_workflows
+from continuum.drift.patch_suggestion import suggestion
+from continuum.drift.source_location import place_of
+from continuum.engine.dry_replay import dry_pass
+from continuum.engine.events import Event
+from continuum.engine.outcome import Blocked
+from continuum.errors import DurableTermError
+from continuum.journal.port import Journal, Query, RunRow, RunState, VersionRow
+from continuum.versions.loaded_code import Code
+
+# Rows are small, histories are not.
+PAGE_RUNS = 100
+HISTORIES = 8
+
+OPEN = [RunState.RUNNING, RunState.SUSPENDED, RunState.BLOCKED]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A run that the code could not go on with, and what might be done.
+
+    `problem` is "missing" (no such workflow), "waits" (its version is not there, and the workflow's
+    policy is to wait for it), "drift" or "corrupt". A drift has its two sides, the history around
+    the place where they part, the line of code, and a sketch of a block of code for both.
+    """
+
+    run_id: str
+    workflow: str
+    version: str
+    problem: str
+    reason: str
+    sides: Sides | None = None
+    rows: Sequence[Row] = ()
+    line: str = ""
+    suggestion: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What was found among the open runs, oldest first, and how many of which workflow were not judged."""
+
+    findings: Sequence[Finding]
+    elsewhere: Mapping[str, int]
+
+
+async def loadable(journal: Journal, code: Code, row: VersionRow) -> str:
+    """Tell whether a version is "loaded", "pinned" (its source is stored for nodes) or "missing"."""
+    if code.knows(row.workflow, row.version):
+        return "loaded"
+    return "pinned" if await _is_pinned(journal, code, row.workflow, row.version) else "missing"
+
+
+async def judge(journal: Journal, code: Code, modules: Sequence[str]) -> Judgement:
+    """Find every open run that code loaded from these modules could not go on with."""
+    own = own_workflows(code, modules, await journal.versions())
+    found: list[Finding] = []
+    elsewhere: Counter[str] = Counter()
+    async for page in _open_runs(journal):
+        elsewhere.update(row.workflow for row in page if row.workflow not in own)
+        ours = [row for row in page if row.workflow in own]
+        for start in range(0, len(ours), HISTORIES):
+            found += await _among(journal, code, ours[start : start + HISTORIES])
+    return Judgement(found, elsewhere)
+
+
+async def _open_runs(journal: Journal) -> AsyncIterator[Sequence[RunRow]]:
+    after: tuple[Any, str] | None = None
+    while True:
+        query = Query(None, [("state", "in", OPEN)], ("started_at", False), PAGE_RUNS, after)
+        page = await journal.query(query)
+        yield page
+        if len(page) < PAGE_RUNS:
+            return
+        after = page[-1].started_at, page[-1].id
+
+
+async def _among(journal: Journal, code: Code, rows: Sequence[RunRow]) -> list[Finding]:
+    histories = await journal.load([row.id for row in rows])
+    inspected = [await inspect_run(journal, code, row, histories[row.id]) for row in rows]
+    return [finding for finding in inspected if finding is not None]
+
+
+async def inspect_run(journal: Journal, code: Code, row: RunRow, history: Sequence[Event]) -> Finding | None:
+    """Return why the code could not go on with a run, None when it could."""
+    current = code.workflows.get(row.workflow)
+    if current is None:
+        return _finding(row, "missing", f"no workflow named {row.workflow!r} is defined there")
+    if (
+        row.version is not None
+        and not code.knows(row.workflow, row.version)
+        and current.on_change != "replay"
+    ):
+        if await _is_pinned(journal, code, row.workflow, row.version):
+            return None
+        reason = f'with on_change="{current.on_change}" it waits for a node that has its own version'
+        return _finding(row, "waits", reason)
+    workflow = code.workflow_for(row.workflow, row.version)
+    fault = fault_of(workflow, row, history)
+    return None if fault is None else _told(row, workflow, history, fault)
+
+
+def fault_of(workflow: Workflow[..., Any], row: RunRow, history: Sequence[Event]) -> Blocked | None:
+    """Return why this code cannot go on with a run's history, None when it can."""
+    try:
+        args, kwargs = workflow.arguments.decode_call(row.input)
+    except DurableTermError as error:
+        return Blocked("drift", f"the code cannot read its input: {error}")
+    return dry_pass(
+        workflow.fn(*args, **kwargs),
+        history,
+        RunInfo(row.id, row.workflow, workflow.version, row.namespace, 1, row.parent, row.trace_context),
+        started_at=row.started_at,
+        now=row.updated_at,
+        definition=workflow,
+    )
+
+
+async def _is_pinned(journal: Journal, code: Code, name: str, version: str) -> bool:
+    """Tell whether a node with this code would find the version's source. It is not executed here."""
+    current = code.workflows.get(name)
+    if current is None or current.on_change != "pin":
+        return False
+    return await journal.version_source(name, version) is not None
+
+
+def _told(row: RunRow, workflow: Workflow[..., Any], history: Sequence[Event], fault: Blocked) -> Finding:
+    sides = sides_of(fault)
+    if sides is None:
+        return _finding(row, fault.kind, fault.reason)
+    place = place_of(workflow.fn, sides.where)
+    return Finding(
+        row.id,
+        row.workflow,
+        row.version or "",
+        fault.kind,
+        fault.reason,
+        sides,
+        diff(history, sides),
+        place.line,
+        suggestion(row.workflow, history, sides, place),
+    )
+
+
+def _finding(row: RunRow, problem: str, reason: str) -> Finding:
+    return Finding(row.id, row.workflow, row.version or "", problem, reason)

@@ -1,0 +1,28 @@
+"""A run that ends in favour of a fresh one: same work, new history."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from continuum.engine.call_site import Site, caller, where
+from continuum.engine.drift_messages import other_input
+from continuum.engine.events import EventType
+from continuum.engine.execution import Execution
+from continuum.engine.ids import digest_of, successor_run_id
+from continuum.engine.outcome import Continued
+
+
+def continue_run(execution: Execution, workflow: str, site: Site, input: bytes) -> NoReturn:
+    """End the run here; nothing that its code does afterwards counts.
+
+    A run that has been asked to stop stops: it has no successor.
+    """
+    execution.check()
+    if execution.cancelled is not None:
+        execution.refuse(execution.cancelled)
+    digest = digest_of(input)
+    run_id = "" if execution.replaying else successor_run_id(execution.info.run_id, execution.events_written)
+    event = execution.command(EventType.RUN_CONTINUED_AS_NEW, workflow, site, (run_id, digest))
+    if event.body[4] != digest:
+        execution.refuse(other_input(event, caller(site), where(site)))
+    execution.refuse(Continued(event.body[3], workflow, input, tuple(execution.signals_kept())))

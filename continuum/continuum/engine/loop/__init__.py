@@ -1,0 +1,1 @@
+"""The deterministic asyncio loop of a run. Read `event_loop.py` first."""

@@ -1,0 +1,53 @@
+"""When a run's timers and retries are due: a heap whose entries may have become stale."""
+
+from __future__ import annotations
+
+import heapq
+
+from continuum.engine.loop.event_loop import WorkflowTimer
+from continuum.engine.pending import PendingActivity
+
+# A timer that is cancelled leaves its entry behind until it is due; more stale entries
+# than these are swept out, so that a loop of long timeouts does not grow.
+STALE_ENTRIES = 64
+
+
+class DueTimes:
+    """Entries name a timer, or an activity that waits for its back-off, by seq."""
+
+    __slots__ = ("_heap", "_pending", "_timers")
+
+    def __init__(self, timers: dict[int, WorkflowTimer], pending: dict[int, PendingActivity]) -> None:
+        self._timers = timers
+        self._pending = pending
+        self._heap: list[tuple[int, int]] = []
+
+    def add(self, due: int, seq: int) -> None:
+        """Note that the timer or activity `seq` is due then."""
+        if len(self._heap) > STALE_ENTRIES + 2 * (len(self._timers) + len(self._pending)):
+            self._heap = [entry for entry in self._heap if self._wanted(*entry)]
+            heapq.heapify(self._heap)
+        heapq.heappush(self._heap, (due, seq))
+
+    def next(self) -> int | None:
+        """Return the earliest due time, in microseconds, or None."""
+        heap = self._heap
+        while heap:
+            due, seq = heap[0]
+            if self._wanted(due, seq):
+                return due
+            heapq.heappop(heap)
+        return None
+
+    def take(self, now: int) -> list[int]:
+        """Return the seqs that are due at `now`, earliest first."""
+        seqs: list[int] = []
+        while (due := self.next()) is not None and due <= now:
+            seqs.append(heapq.heappop(self._heap)[1])
+        return seqs
+
+    def _wanted(self, due: int, seq: int) -> bool:
+        if seq in self._timers:
+            return True
+        activity = self._pending.get(seq)
+        return activity is not None and activity.retry_due == due

@@ -1,0 +1,1 @@
+"""The journal in memory, for tests and embedding. Read `journal.py` first."""

@@ -1,0 +1,195 @@
+"""How runs begin and change hands: started, claimed, released, unblocked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from heapq import heappop
+
+from continuum.engine.ids import RunId
+from continuum.journal.limits import FOREIGN_GRACE_SECONDS
+from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredRun, StoredWorker, json_copy
+from continuum.journal.port import ClaimedRun, Loaded, NewRun, RunState, Started, Topic, Worker
+
+_FOREIGN_GRACE = round(FOREIGN_GRACE_SECONDS * MICROSECONDS)
+
+
+class LoadedCode:
+    """What a worker has loaded, arranged to be asked about runs."""
+
+    def __init__(self, code: Sequence[Loaded]) -> None:
+        self.current: dict[str, str] = {}
+        self._exact: set[tuple[str, str]] = set()
+        self._trying: defaultdict[str, list[str]] = defaultdict(list)
+        for loaded in code:
+            self._exact.add((loaded.workflow, loaded.version))
+            if loaded.current:
+                self.current.setdefault(loaded.workflow, loaded.version)
+            if loaded.takes_others:
+                self._trying[loaded.workflow].append(loaded.version)
+
+    def has(self, run: StoredRun) -> bool:
+        """Whether it is the code of this run; that of one without a version is the current one."""
+        if run.version is None:
+            return run.start.workflow in self.current
+        return (run.start.workflow, run.version) in self._exact
+
+    def may_try(self, run: StoredRun) -> bool:
+        """Whether some of it takes runs of other versions and was not refused to this one."""
+        trying = self._trying.get(run.start.workflow, ())
+        return run.version is not None and any(version not in run.refused for version in trying)
+
+
+class MemoryClaims(MemoryTables):
+    """Who owns which run."""
+
+    async def start(self, runs: Sequence[NewRun]) -> list[Started]:
+        """Create runs. A taken idempotency key or id gives the run that has it."""
+        started = [self._start(run) for run in runs]
+        if not all(answer.existing for answer in started):
+            self._hints.tell(Topic.WORK)
+        return started
+
+    def _start(self, new: NewRun) -> Started:
+        key = None
+        if new.idempotency_key is not None:
+            key = (new.namespace, new.workflow, new.idempotency_key)
+            if key in self._keys:
+                return Started(self._keys[key], True)
+        if new.id in self._runs:
+            return Started(new.id, True)
+        if key is not None:
+            self._keys[key] = new.id
+        now = self.now()
+        run = StoredRun(new, next(self._ages), now, now, now, json_copy(new.attributes))
+        self._runs[new.id] = run
+        self._offer(run)
+        return Started(new.id, False)
+
+    async def claim(self, worker: Worker, code: Sequence[Loaded], limit: int) -> list[ClaimedRun]:
+        """Own up to `limit` runs that have something to do and that `code` can execute."""
+        holder = self._leased(worker)
+        if limit < 1:
+            return []
+        loaded, now = LoadedCode(code), self.now()
+        passed: list[StoredRun] = []
+        foreign: list[StoredRun] = []
+        claimed: list[ClaimedRun] = []
+        for run in self._something_to_do():
+            if loaded.has(run):
+                claimed.append(self._own(holder, run, loaded))
+            elif loaded.may_try(run) and run.due_at is not None and run.due_at + _FOREIGN_GRACE <= now:
+                foreign.append(run)
+            else:
+                passed.append(run)
+            if len(claimed) >= limit:
+                break
+        room = limit - len(claimed)
+        claimed += [self._own(holder, run, loaded) for run in foreign[:room]]
+        for run in (*passed, *foreign[room:]):
+            self._offer(run)
+        return claimed
+
+    async def next_due(self, code: Sequence[Loaded]) -> int | None:
+        """Return when the next run that nobody owns and `code` can execute is due."""
+        loaded = LoadedCode(code)
+        ahead = ((due, self._runs.get(run_id)) for due, _, run_id in self._due)
+        return min(
+            (
+                due if loaded.has(run) else due + _FOREIGN_GRACE
+                for due, run in ahead
+                if run is not None and self._is_due(run, due) and (loaded.has(run) or loaded.may_try(run))
+            ),
+            default=None,
+        )
+
+    async def disown_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:
+        """Free what this worker owns beside `keep`, due at once."""
+        holder = self._workers.get(worker.id)
+        lost = [run_id for run_id in holder.runs if run_id not in set(keep)] if holder else []
+        for run_id in lost:
+            run = self._runs[run_id]
+            self._disown(run)
+            run.due_at = run.updated_at = self.now()
+            self._offer(run)
+        if lost:
+            self._hints.tell(Topic.WORK)
+        return len(lost)
+
+    def _something_to_do(self) -> Iterator[StoredRun]:
+        """Take the due runs out of the heap, oldest first, each once."""
+        now = self.now()
+        seen: set[RunId] = set()
+        while self._due and self._due[0][0] <= now:
+            due_at, _, run_id = heappop(self._due)
+            run = self._runs.get(run_id)
+            if run is not None and run_id not in seen and self._is_due(run, due_at):
+                seen.add(run_id)
+                yield run
+
+    @staticmethod
+    def _is_due(run: StoredRun, due_at: int) -> bool:
+        """Whether an entry of the heap still says the truth."""
+        return run.free and run.due_at == due_at
+
+    def _own(self, holder: StoredWorker, run: StoredRun, loaded: LoadedCode) -> ClaimedRun:
+        version = run.version or loaded.current[run.start.workflow]
+        run.owner = holder.worker.id
+        holder.runs[run.start.id] = None
+        run.token = next(self._tokens)
+        run.version = version
+        run.state = RunState.RUNNING
+        run.due_at = None
+        run.attempt += 1
+        run.updated_at = self.now()
+        return ClaimedRun(
+            id=run.start.id,
+            token=run.token,
+            workflow=run.start.workflow,
+            version=version,
+            namespace=run.start.namespace,
+            input=run.start.input,
+            started_at=run.started_at,
+            attempt=run.attempt,
+            trace_context=run.start.trace_context,
+            fresh=run.attempt == 1 and not run.inbox,
+            parent=run.parent,
+            depth=run.depth,
+            root=run.chain,
+        )
+
+    async def release(
+        self, worker: Worker, run_ids: Sequence[RunId], *, crashed: bool, poison_after: int
+    ) -> None:
+        """Give runs up so that they are claimed anew at once. `crashed` counts a death against each."""
+        for run_id in run_ids:
+            run = self._runs.get(run_id)
+            if run is None or run.owner != worker.id:
+                continue
+            self._disown(run)
+            run.due_at = run.updated_at = self.now()
+            if crashed:
+                self._count_death(run, poison_after)
+            if run.free:
+                self._offer(run)
+                self._hints.tell(Topic.WORK)
+
+    async def unblock(self, workflows: Sequence[str], run_ids: Sequence[RunId] | None = None) -> int:
+        """Make blocked runs of these workflows claimable once more; return how many."""
+        asked = self._runs if run_ids is None else run_ids
+        blocked = [
+            run
+            for run_id in asked
+            if (run := self._runs.get(run_id)) is not None
+            and run.state == RunState.BLOCKED
+            and run.start.workflow in workflows
+        ]
+        for run in blocked:
+            run.state = RunState.RUNNING
+            run.reason = None
+            run.deaths = 0
+            run.due_at = run.updated_at = self.now()
+            self._offer(run)
+        if blocked:
+            self._hints.tell(Topic.WORK)
+        return len(blocked)

@@ -1,0 +1,126 @@
+"""The write path of owners: histories, fenced by the worker's lease and each run's token."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Sequence
+from operator import attrgetter
+
+from continuum.engine.events import Event
+from continuum.engine.ids import RunId
+from continuum.journal.memory.families import BY_PARENT, MemoryFamilies
+from continuum.journal.memory.tables import MICROSECONDS, StoredRun, StoredTask, frozen
+from continuum.journal.port import Cell, Committed, NewTask, RunState, RunWrite, Topic, Transition, Worker
+
+_seq = attrgetter("seq")
+
+
+class MemoryCommits(MemoryFamilies):
+    """Histories."""
+
+    async def load(self, run_ids: Sequence[RunId]) -> dict[RunId, list[Event]]:
+        """Return histories in order."""
+        return {run_id: list(self._runs[run_id].events) if run_id in self._runs else [] for run_id in run_ids}
+
+    async def commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
+        """Make writes durable (P1, P2, P3, P12). Several writes of one run are applied in order."""
+        holder = self._leased(worker)
+        if batch == holder.batch:
+            return holder.committed
+        rejected = frozenset(write.run_id for write in writes if not self._holds_token(worker, write))
+        accepted = [write for write in writes if write.run_id not in rejected]
+        self._refuse_taken_places(accepted)
+        for write in accepted:
+            self._apply(write)
+        self._tell_of(accepted)
+        self._reach_others(accepted)
+        holder.batch = batch
+        holder.committed = Committed(self.now(), rejected)
+        return holder.committed
+
+    def _holds_token(self, worker: Worker, write: RunWrite) -> bool:
+        run = self._runs.get(write.run_id)
+        return run is not None and run.owner == worker.id and run.token == write.token
+
+    def _refuse_taken_places(self, writes: Sequence[RunWrite]) -> None:
+        """Raise before anything is applied when an event's place in its history is taken (P3)."""
+        new: set[tuple[RunId, int]] = set()
+        for write in writes:
+            history = self._runs[write.run_id].events
+            for event in write.events:
+                index = bisect_left(history, event.seq, key=_seq)
+                taken = index < len(history) and history[index].seq == event.seq
+                if taken or (write.run_id, event.seq) in new:
+                    raise RuntimeError(f"run {write.run_id} already has an event {event.seq}")
+                new.add((write.run_id, event.seq))
+
+    def _apply(self, write: RunWrite) -> None:
+        run = self._runs[write.run_id]
+        for event in write.events:
+            insort(run.events, event._replace(body=frozen(event.body)), key=_seq)
+        for id in write.consumed:
+            run.inbox.pop(id, None)
+        for seq in write.dropped_tasks:
+            self._drop_task(write.run_id, seq)
+        for task in write.tasks:
+            self._hand_out(write.run_id, task)
+        if write.version is not None:
+            run.version = write.version
+        if write.refusal is not None:
+            run.refused.pop(write.refusal.version, None)
+            run.refused[write.refusal.version] = write.refusal.reason
+        for name, value in write.cells:
+            self._cells[run.chain][name] = Cell(value, self.now())
+        if write.transition is not None:
+            self._change(run, write.transition)
+
+    def _reach_others(self, writes: Sequence[RunWrite]) -> None:
+        """Do what writes mean for other runs, once all of the batch is written."""
+        for write in writes:
+            run = self._runs[write.run_id]
+            self._bear(run, write.children)
+            if write.successor is not None:
+                self._continue(run, write.successor)
+        for write in writes:
+            children = [child for id in write.cancels if (child := self._tip(id)) is not None]
+            self._conclude(self._ask_to_stop(children, BY_PARENT))
+        ended = dict.fromkeys(write.run_id for write in writes)
+        self._conclude([run for id in ended if (run := self._runs[id]).state.terminal])
+        if any(write.children or write.successor for write in writes):
+            self._hints.tell(Topic.WORK)
+        changed = {self._runs[write.run_id].chain for write in writes if write.cells}
+        if changed:
+            self._hints.tell(Topic.CELLS, sorted(changed))
+
+    def _hand_out(self, run_id: RunId, task: NewTask) -> None:
+        """Add a task, or replace the row of an earlier dispatch of the same command."""
+        before = self._tasks.get((run_id, task.seq))
+        if before is None or before.task.dispatch < task.dispatch:
+            stored = StoredTask(run_id, task, next(self._ages))
+            self._tasks[run_id, task.seq] = self._runs[run_id].tasks[task.seq] = stored
+
+    def _change(self, run: StoredRun, change: Transition) -> None:
+        run.state = change.state
+        run.due_at = change.due_at
+        run.result = change.result
+        run.error = change.error
+        run.reason = change.reason
+        if change.progress:
+            run.deaths = 0
+        run.updated_at = self.now()
+        run.completed_at = run.updated_at if change.state.terminal else None
+        if change.release or change.state >= RunState.BLOCKED:
+            self._disown(run)
+        if change.state.terminal:
+            self._call_off(run)
+            if change.retention is not None:
+                run.retain_until = run.updated_at + round(change.retention * MICROSECONDS)
+        if run.free:
+            self._offer(run)
+
+    def _tell_of(self, writes: Sequence[RunWrite]) -> None:
+        if any(write.tasks for write in writes):
+            self._hints.tell(Topic.TASKS)
+        ended = [write.run_id for write in writes if self._runs[write.run_id].state.terminal]
+        if ended:
+            self._hints.tell(Topic.DONE, ended)

@@ -1,0 +1,151 @@
+"""Runs that belong together: children, chains of runs that continued as new, what an end means to others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from continuum.engine.ids import RunId
+from continuum.journal.event_codec import CorruptBody, unpack_body
+from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredRun
+from continuum.journal.port import (
+    ClosePolicy,
+    InboxKind,
+    NewChild,
+    NewRun,
+    Posted,
+    RunState,
+    Successor,
+    Topic,
+)
+
+# A second request that finds the first still waiting is the same one.
+_CANCEL_KEY = "cancel"
+BY_PARENT = "parent"
+
+
+class MemoryFamilies(MemoryTables):
+    """Parents, children and successors."""
+
+    def _bear(self, parent: StoredRun, children: Sequence[NewChild]) -> None:
+        """Create children that do not exist yet."""
+        for child in children:
+            if child.id not in self._runs:
+                run = self._descend(parent, child.id, child.workflow, child.input)
+                run.parent, run.parent_seq = parent.start.id, child.seq
+                run.close_policy = child.close_policy
+                run.depth = parent.depth + 1
+                parent.children[child.id] = None
+                self._offer(run)
+
+    def _continue(self, run: StoredRun, successor: Successor) -> None:
+        """Create the run that goes on where `run` ended, and give it what is still to come."""
+        heir = self._descend(run, successor.id, successor.workflow, successor.input)
+        heir.parent, heir.parent_seq = run.parent, run.parent_seq
+        heir.close_policy, heir.depth = run.close_policy, run.depth
+        heir.root, heir.continued_from = run.chain, run.start.id
+        run.continued_to = successor.id
+        self._chains.setdefault(run.chain, [run.chain]).append(successor.id)
+        if run.parent is not None and run.parent in self._runs:
+            siblings = self._runs[run.parent].children
+            siblings.pop(run.start.id, None)
+            siblings[successor.id] = None
+        for name, value in successor.signals:
+            self._deliver(heir, InboxKind.SIGNAL, name, (value,), None)
+        # Answers are for commands that the successor never gave.
+        for row in [row for row in run.inbox.values() if row.kind in (InboxKind.SIGNAL, InboxKind.CANCEL)]:
+            del run.inbox[row.id]
+            self._deliver(heir, row.kind, row.name, row.body, row.key)
+        heir.children, run.children = run.children, {}
+        for child in heir.children:
+            self._runs[child].parent, self._runs[child].parent_seq = successor.id, None
+        self._offer(heir)
+
+    def _descend(self, run: StoredRun, run_id: RunId, workflow: str, input: bytes) -> StoredRun:
+        start = NewRun(run_id, workflow, input, run.start.namespace, trace_context=run.start.trace_context)
+        now = self.now()
+        self._runs[run_id] = StoredRun(start, next(self._ages), now, now, now, dict(run.attributes))
+        return self._runs[run_id]
+
+    def _end(self, run: StoredRun, reason: str | None) -> None:
+        """End a run as cancelled from outside."""
+        self._disown(run)
+        self._call_off(run)
+        run.state = RunState.CANCELLED
+        run.reason = reason
+        run.due_at = None
+        run.updated_at = run.completed_at = self.now()
+        code = self._code_of(run)
+        if code is not None and code.retention is not None:
+            run.retain_until = run.updated_at + round(code.retention * MICROSECONDS)
+        self._hints.tell(Topic.DONE, [run.start.id])
+
+    def _conclude(self, ended: Iterable[StoredRun]) -> None:
+        """Tell parents of ends, and ask children to stop as their close policies say."""
+        generation = [run for run in ended if run.continued_to is None]
+        while generation:
+            self._tell_of_mail([parent for run in generation if (parent := self._report(run)) is not None])
+            asked = [
+                child
+                for run in generation
+                for child in map(self._runs.__getitem__, run.children)
+                if child.close_policy is ClosePolicy.CANCEL
+                or (child.close_policy is ClosePolicy.CASCADE and run.state is RunState.CANCELLED)
+            ]
+            generation = self._ask_to_stop(asked, BY_PARENT)
+
+    def _report(self, run: StoredRun) -> StoredRun | None:
+        """Put a run's end into its parent's inbox; return the parent if it lives."""
+        parent = None if run.parent is None else self._runs.get(run.parent)
+        if parent is None or parent.state.terminal:
+            return None
+        parent.children.pop(run.start.id, None)
+        if run.parent_seq is None:
+            return None
+        self._deliver(parent, *_end_of(run), None)
+        return parent
+
+    def _ask_to_stop(self, runs: Sequence[StoredRun], name: str) -> list[StoredRun]:
+        """Mail cancel requests. A blocked run ends at once, for its code cannot run; those are returned."""
+        ended, mailed = [], []
+        for run in runs:
+            if run.state is RunState.BLOCKED:
+                self._end(run, "parent_cancelled" if name == BY_PARENT else None)
+                ended.append(run)
+            elif not run.state.terminal and self._deliver(run, InboxKind.CANCEL, name, (), _CANCEL_KEY):
+                mailed.append(run)
+        self._tell_of_mail(mailed)
+        return ended
+
+    async def force_cancel(self, run_id: RunId) -> Posted:
+        """End a run as cancelled at once, and the children that go with it; owners are fenced off."""
+        run = self._tip(run_id)
+        if run is None:
+            return Posted.NOT_FOUND
+        if run.state.terminal:
+            return Posted.TERMINAL
+        ending = [run]
+        for each in ending:
+            self._end(each, None if each is run else "parent_cancelled")
+            # The mark tells a host that the run is no longer its own, where a plain id means mail.
+            self._hints.tell(Topic.WAKE, [f"!{each.start.id}"])
+            children = [self._runs[child] for child in each.children]
+            ending += [
+                child
+                for child in children
+                if not child.state.terminal and child.close_policy is not ClosePolicy.ABANDON
+            ]
+        self._conclude([run])
+        return Posted.ACCEPTED
+
+
+def _end_of(run: StoredRun) -> tuple[InboxKind, str, tuple[object, ...]]:
+    """Return kind, name and body of the mail that tells of a run's end."""
+    name = str(run.parent_seq)
+    if run.state is RunState.COMPLETED:
+        return InboxKind.CHILD_COMPLETED, name, (run.result or b"",)
+    if run.state is RunState.CANCELLED:
+        return InboxKind.CHILD_CANCELLED, name, ()
+    try:
+        return InboxKind.CHILD_FAILED, name, unpack_body(run.error or b"")
+    except CorruptBody:
+        return InboxKind.CORRUPT, name, ()

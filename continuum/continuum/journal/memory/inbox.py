@@ -1,0 +1,56 @@
+"""Inboxes: what anyone has for a run, until its owner turns it into history."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from continuum.engine.ids import RunId
+from continuum.journal.memory.families import MemoryFamilies
+from continuum.journal.memory.tables import StoredRun
+from continuum.journal.port import InboxKind, InboxRow, Notification, Post, Posted, RunState, Topic, Worker
+
+
+class MemoryInbox(MemoryFamilies):
+    """Mail, and the hints about it."""
+
+    async def inbox(self, worker: Worker, run_ids: Sequence[RunId] | None) -> list[InboxRow]:
+        """Return inbox rows of the runs this worker owns, oldest first; None means all its runs."""
+        holder = self._workers.get(worker.id)
+        if holder is None:
+            return []
+        owned = holder.runs if run_ids is None else [id for id in run_ids if id in holder.runs]
+        return sorted(row for id in owned for row in self._runs[id].inbox.values())
+
+    async def post(self, posts: Sequence[Post]) -> list[Posted]:
+        """Put things into inboxes."""
+        mailed: dict[RunId, StoredRun] = {}
+        answers = [self._post(post, mailed) for post in posts]
+        self._tell_of_mail(mailed.values())
+        return answers
+
+    def _post(self, post: Post, mailed: dict[RunId, StoredRun]) -> Posted:
+        follows = post.kind in (InboxKind.SIGNAL, InboxKind.CANCEL)
+        run = self._tip(post.run_id) if follows else self._runs.get(post.run_id)
+        if run is None:
+            return Posted.NOT_FOUND
+        delivery = None
+        if post.kind is InboxKind.SIGNAL and post.key is not None:
+            # A delivery id outlives its row: the sender may ask again long after it was consumed.
+            delivery = (run.chain, post.name, post.key)
+            if delivery in self._deliveries:
+                return Posted.DUPLICATE
+        if run.state.terminal:
+            return Posted.TERMINAL
+        if run.state is RunState.BLOCKED and post.kind is InboxKind.CANCEL:
+            self._conclude(self._ask_to_stop([run], post.name))
+            return Posted.ACCEPTED
+        if not self._deliver(run, post.kind, post.name, post.body, post.key):
+            return Posted.DUPLICATE
+        if delivery is not None:
+            self._deliveries.add(delivery)
+        mailed[run.start.id] = run
+        return Posted.ACCEPTED
+
+    def notifications(self, topics: Sequence[Topic]) -> AsyncIterator[Notification]:
+        """Yield notifications until the journal is closed."""
+        return self._hints.listen(topics)

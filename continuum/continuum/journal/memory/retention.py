@@ -1,0 +1,65 @@
+"""What is removed: the leftovers of ended runs, and runs whose retention is over."""
+
+from __future__ import annotations
+
+from continuum.engine.ids import RunId
+from continuum.journal.limits import REMOVED_PER_SWEEP
+from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredRun
+
+_DELIVERIES_KEPT = 24 * 3600 * MICROSECONDS
+_LOST_NODES_KEPT = 3600 * MICROSECONDS
+
+
+class MemorySweeping(MemoryTables):
+    """Removal."""
+
+    async def sweep(self) -> int:
+        """Remove what ended runs left behind, and runs whose retention is over; return how many rows."""
+        removed = self._sweep_leftovers()
+        self._forget_deliveries()
+        self._forget_nodes()
+        over = [run for run in self._runs.values() if self._retention_is_over(run)]
+        over.sort(key=lambda run: run.retain_until or 0)
+        for tip in over[:REMOVED_PER_SWEEP]:
+            removed += self._remove_chain(tip.chain)
+        return removed
+
+    def _sweep_leftovers(self) -> int:
+        removed = 0
+        for run_id, run in self._runs.items():
+            if run.state.terminal:
+                removed += len(run.inbox) + len(run.tasks) + len(self._heartbeats.pop(run_id, ()))
+                run.inbox.clear()
+                self._call_off(run)
+        return removed
+
+    def _forget_deliveries(self) -> None:
+        """Drop the delivery ids of chains that ended a day ago."""
+        before = self.now() - _DELIVERIES_KEPT
+        for delivery in list(self._deliveries):
+            tip = self._tip(delivery[0])
+            if tip is None or (tip.completed_at is not None and tip.completed_at < before):
+                self._deliveries.discard(delivery)
+
+    def _forget_nodes(self) -> None:
+        """Drop nodes that nobody has heard of for an hour."""
+        before = self.now() - _LOST_NODES_KEPT
+        for node in [node for node, stored in self._nodes.items() if stored.renewed_at < before]:
+            del self._nodes[node]
+
+    def _retention_is_over(self, run: StoredRun) -> bool:
+        """Whether a chain has ended with `run`, long enough ago, and no live parent may look for it."""
+        if run.retain_until is None or run.retain_until > self.now() or run.continued_to is not None:
+            return False
+        parent = None if run.parent is None else self._runs.get(run.parent)
+        return run.state.terminal and (parent is None or parent.state.terminal)
+
+    def _remove_chain(self, root: RunId) -> int:
+        run_ids = self._chains.pop(root, [root])
+        for run_id in run_ids:
+            start = self._runs.pop(run_id).start
+            if start.idempotency_key is not None:
+                del self._keys[start.namespace, start.workflow, start.idempotency_key]
+        self._cells.pop(root, None)
+        self._deliveries = {delivery for delivery in self._deliveries if delivery[0] != root}
+        return len(run_ids)

@@ -1,0 +1,263 @@
+"""What the memory journal keeps, and the moves that several of its parts share.
+
+The tables are those of the first migration. Nothing here awaits, so in one
+asyncio loop every method that uses it is a transaction.
+
+A run that nobody owns is found by `_due`, a heap of (due, age, run), and one with mail
+is due. The heap is only a place to look: an entry whose run has changed since is
+dropped when it is met.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from heapq import heappush
+from itertools import count
+from typing import Any
+
+from continuum.engine.events import Event
+from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.journal.memory.notifications import Hints
+from continuum.journal.port import (
+    Cell,
+    ClosePolicy,
+    Committed,
+    InboxKind,
+    InboxRow,
+    LeaseLost,
+    NewRun,
+    NewTask,
+    NodeFacts,
+    RunState,
+    Topic,
+    VersionRow,
+    Worker,
+)
+from continuum.journal.snapshot_codec import Part
+
+MICROSECONDS = 1_000_000
+_NOTHING_COMMITTED = Committed(0, frozenset())
+
+
+def system_clock() -> int:
+    """Return this machine's time in microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+def json_copy(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return attributes as a JSON column would give them back."""
+    copy: dict[str, Any] = json.loads(json.dumps(dict(attributes)))
+    return copy
+
+
+def frozen(body: Sequence[Any]) -> tuple[Any, ...]:
+    """Return a body as it comes back from storage: its lists are tuples."""
+    return tuple(frozen(item) if isinstance(item, list | tuple) else item for item in body)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSnapshots:
+    """The parts of one history that are compacted, in order, and the version of the code they are for."""
+
+    version: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(slots=True)
+class StoredRun:
+    """A run's row, its history and its inbox.
+
+    `age` numbers runs in the order of their starts, `children` are those that live, `refused`
+    says which versions cannot go on with its history, `root` is the first run of its chain.
+    """
+
+    start: NewRun
+    age: int
+    started_at: int
+    updated_at: int
+    due_at: int | None
+    attributes: dict[str, Any]
+    version: str | None = None
+    state: RunState = RunState.RUNNING
+    owner: WorkerId | None = None
+    token: int = 0
+    attempt: int = 0
+    deaths: int = 0
+    result: bytes | None = None
+    error: bytes | None = None
+    reason: str | None = None
+    completed_at: int | None = None
+    parent: RunId | None = None
+    parent_seq: int | None = None
+    close_policy: ClosePolicy = ClosePolicy.CASCADE
+    depth: int = 0
+    root: RunId | None = None
+    continued_from: RunId | None = None
+    continued_to: RunId | None = None
+    retain_until: int | None = None
+    refused: dict[str, str] = field(default_factory=dict)
+    children: dict[RunId, None] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    inbox: dict[int, InboxRow] = field(default_factory=dict)
+    tasks: dict[int, StoredTask] = field(default_factory=dict)
+    snapshots: StoredSnapshots | None = None
+
+    @property
+    def chain(self) -> RunId:
+        """The first run of its chain, which may be itself."""
+        return self.root or self.start.id
+
+    @property
+    def free(self) -> bool:
+        """Whether a worker may claim it once it has something to do."""
+        return self.owner is None and self.state <= RunState.SUSPENDED
+
+
+@dataclass(slots=True)
+class StoredTask:
+    """A task's row. `age` numbers tasks in the order they became claimable."""
+
+    run_id: RunId
+    task: NewTask
+    age: int
+    owner: WorkerId | None = None
+    claimed_at: int = 0
+
+    def overdue(self, now: int) -> bool:
+        """Whether its owner has had it for longer than its timeout."""
+        return self.task.timeout > 0 and now >= self.claimed_at + self.task.timeout * MICROSECONDS
+
+
+@dataclass(slots=True)
+class StoredWorker:
+    """A worker's row and the runs it owns. `batch` numbers its last commit, `committed` is its outcome."""
+
+    worker: Worker
+    pid: int
+    expires_at: int
+    batch: int = 0
+    committed: Committed = _NOTHING_COMMITTED
+    runs: dict[RunId, None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class StoredNode:
+    """A node's row."""
+
+    facts: NodeFacts
+    renewed_at: int
+    drain: bool = False
+
+
+class MemoryTables:
+    """Every table, and the moves on them."""
+
+    def __init__(self, clock: Callable[[], int] = system_clock) -> None:
+        self._clock = clock
+        self._runs: dict[RunId, StoredRun] = {}
+        self._keys: dict[tuple[str, str, str], RunId] = {}
+        self._workers: dict[WorkerId, StoredWorker] = {}
+        self._nodes: dict[NodeId, StoredNode] = {}
+        self._tasks: dict[tuple[RunId, int], StoredTask] = {}
+        self._deliveries: set[tuple[RunId, str, str]] = set()
+        self._heartbeats: defaultdict[RunId, dict[int, bytes]] = defaultdict(dict)
+        self._results: dict[tuple[str, str], bytes] = {}
+        self._chains: dict[RunId, list[RunId]] = {}
+        self._versions: dict[tuple[str, str], VersionRow] = {}
+        self._cells: defaultdict[RunId, dict[str, Cell]] = defaultdict(dict)
+        self._due: list[tuple[int, int, RunId]] = []
+        self._hints = Hints()
+        self._worker_ids = count(1)
+        self._tokens = count(1)
+        self._inbox_ids = count(1)
+        self._ages = count(1)
+
+    def now(self) -> int:
+        """Return the clock's time in microseconds."""
+        return self._clock()
+
+    def _leased(self, worker: Worker) -> StoredWorker:
+        stored = self._workers.get(worker.id)
+        if stored is None or stored.expires_at <= self.now():
+            raise LeaseLost(worker.id)
+        return stored
+
+    def _tip(self, run_id: RunId) -> StoredRun | None:
+        """Return the run that the chain of a run has come to."""
+        run = self._runs.get(run_id)
+        return run if run is None or run.continued_to is None else self._runs[self._chains[run.chain][-1]]
+
+    def _code_of(self, run: StoredRun) -> VersionRow | None:
+        """Return what was noted of a run's version; while it has none, of the latest of its workflow."""
+        noted = [
+            row
+            for row in self._versions.values()
+            if row.workflow == run.start.workflow and run.version in (None, row.version)
+        ]
+        # Of the labels that one node noted together, the largest number is current.
+        return max(noted, key=lambda row: (row.registered_at, len(row.label), row.label), default=None)
+
+    def _offer(self, run: StoredRun) -> None:
+        """Let claims find a run that has become free."""
+        now = self.now()
+        if run.inbox and (run.due_at is None or run.due_at > now):
+            run.due_at = now
+        if run.due_at is not None:
+            heappush(self._due, (run.due_at, run.age, run.start.id))
+
+    def _disown(self, run: StoredRun) -> None:
+        """Take a run from its owner, if it has one."""
+        if run.owner is not None:
+            del self._workers[run.owner].runs[run.start.id]
+            run.owner = None
+
+    def _drop_task(self, run_id: RunId, seq: int) -> StoredTask | None:
+        """Remove a task, if it is there."""
+        stored = self._tasks.pop((run_id, seq), None)
+        if stored is not None:
+            del self._runs[run_id].tasks[seq]
+        return stored
+
+    def _call_off(self, run: StoredRun) -> None:
+        """Remove the tasks of a run that has ended: nobody waits for them."""
+        for seq in list(run.tasks):
+            self._drop_task(run.start.id, seq)
+
+    def _deliver(
+        self, run: StoredRun, kind: InboxKind, name: str, body: tuple[Any, ...], key: str | None
+    ) -> bool:
+        """Put a row into an inbox; False when one with the same key is waiting there."""
+        if key is not None and any(
+            row.key == key and row.kind == kind and row.name == name for row in run.inbox.values()
+        ):
+            return False
+        row = InboxRow(next(self._inbox_ids), run.start.id, kind, name, frozen(body), key)
+        run.inbox[row.id] = row
+        if run.free:
+            self._offer(run)
+        return True
+
+    def _count_death(self, run: StoredRun, poison_after: int) -> None:
+        """Count a death against a run, and park it when it has caused too many."""
+        run.deaths += 1
+        if run.deaths >= poison_after:
+            run.state = RunState.BLOCKED
+            run.due_at = None
+            run.reason = f"poison: its process died {run.deaths} times while executing it"
+
+    def _tell_of_mail(self, runs: Iterable[StoredRun]) -> None:
+        """Hint at mail: to the owner, or to whoever may claim the run."""
+        owned, free = [], False
+        for run in runs:
+            if run.owner is None:
+                free = True
+            else:
+                owned.append(run.start.id)
+        if owned:
+            self._hints.tell(Topic.WAKE, owned)
+        if free:
+            self._hints.tell(Topic.WORK)

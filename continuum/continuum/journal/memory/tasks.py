@@ -1,0 +1,122 @@
+"""Tasks: activities run by whoever claims them, their progress and their recorded results."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from continuum.engine.ids import NodeId, RunId
+from continuum.journal.memory.tables import MemoryTables, StoredTask
+from continuum.journal.port import ClaimedTask, InboxKind, TaskAnswer, Topic, Worker
+
+
+class MemoryTasks(MemoryTables):
+    """Tasks and activities."""
+
+    async def claim_tasks(
+        self,
+        worker: Worker,
+        activities: Sequence[str],
+        *,
+        isolated: bool,
+        limits: Mapping[str, int],
+        unlisted_limit: int,
+        limit: int,
+    ) -> list[ClaimedTask]:
+        """Take up to `limit` due tasks, highest priority then oldest first, within what the node may run."""
+        self._leased(worker)
+        running = self._running_on(worker.node)
+        claimed: list[ClaimedTask] = []
+        for stored in self._waiting_for(worker.node, activities, isolated):
+            if len(claimed) >= limit:
+                break
+            queue = stored.task.queue
+            if running[queue] < limits.get(queue, unlisted_limit):
+                running[queue] += 1
+                stored.owner = worker.id
+                stored.claimed_at = self.now()
+                claimed.append(_claimed(stored))
+        return claimed
+
+    def _running_on(self, node: NodeId) -> Counter[str]:
+        return Counter(
+            stored.task.queue
+            for stored in self._tasks.values()
+            if stored.owner is not None and self._workers[stored.owner].worker.node == node
+        )
+
+    def _waiting_for(self, node: NodeId, activities: Sequence[str], isolated: bool) -> list[StoredTask]:
+        waiting = [
+            stored
+            for stored in self._tasks.values()
+            if stored.owner is None
+            and stored.task.isolated == isolated
+            and stored.task.activity in activities
+            and stored.task.node in (None, node)
+        ]
+        waiting.sort(key=lambda stored: (-stored.task.priority, stored.age))
+        return waiting
+
+    async def disown_tasks(self, worker: Worker, keep: Sequence[tuple[RunId, int]]) -> int:
+        """Free the tasks this worker has claimed beside `keep`."""
+        kept = set(keep)
+        lost = [
+            stored for place, stored in self._tasks.items() if stored.owner == worker.id and place not in kept
+        ]
+        for stored in lost:
+            stored.owner = None
+        if lost:
+            self._hints.tell(Topic.TASKS)
+        return len(lost)
+
+    async def answer_tasks(self, worker: Worker, answers: Sequence[TaskAnswer]) -> None:
+        """Turn answers into mail for their runs (P9)."""
+        mailed = {}
+        for task, kind, body in answers:
+            mine = self._take_back(worker, task)
+            run = self._runs.get(task.run_id)
+            if run is None or run.state.terminal or not (mine or kind is InboxKind.ACTIVITY_COMPLETED):
+                continue
+            if self._deliver(run, kind, str(task.seq), body, str(task.dispatch)):
+                mailed[task.run_id] = run
+        self._tell_of_mail(mailed.values())
+
+    def _take_back(self, worker: Worker, task: ClaimedTask) -> bool:
+        """Remove a task that is still the worker's; False when it is not."""
+        stored = self._tasks.get((task.run_id, task.seq))
+        if stored is None or stored.owner != worker.id or stored.task.dispatch != task.dispatch:
+            return False
+        self._drop_task(task.run_id, task.seq)
+        return True
+
+    async def heartbeat(self, run_id: RunId, seq: int, details: bytes) -> bool:
+        """Keep the latest progress of an activity; False when no task stands for it (any more)."""
+        self._heartbeats[run_id][seq] = details
+        return (run_id, seq) in self._tasks
+
+    async def last_heartbeats(self, run_id: RunId) -> dict[int, bytes]:
+        """Return the latest progress of a run's activities, by seq."""
+        return dict(self._heartbeats.get(run_id, {}))
+
+    async def recall(self, activity: str, key: str) -> bytes | None:
+        """Return the result recorded under an idempotency key, if any."""
+        return self._results.get((activity, key))
+
+    async def remember(self, activity: str, key: str, run_id: RunId, result: bytes) -> bytes:
+        """Record a result under an idempotency key and return the one that was recorded first."""
+        return self._results.setdefault((activity, key), result)
+
+
+def _claimed(stored: StoredTask) -> ClaimedTask:
+    task = stored.task
+    return ClaimedTask(
+        run_id=stored.run_id,
+        seq=task.seq,
+        dispatch=task.dispatch,
+        attempt=task.attempt,
+        queue=task.queue,
+        activity=task.activity,
+        arguments=task.arguments,
+        timeout=task.timeout,
+        key=task.key,
+    )

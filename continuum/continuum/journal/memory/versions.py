@@ -1,0 +1,77 @@
+"""Versions of code, what they refused, what they take; and the cells that runs have published."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from continuum.engine.ids import RunId
+from continuum.journal.memory.tables import MemoryTables, json_copy
+from continuum.journal.port import Cell, Refusal, VersionRow
+
+
+class MemoryVersions(MemoryTables):
+    """Versions and cells."""
+
+    async def register_versions(self, versions: Sequence[VersionRow]) -> None:
+        """Note what code there is; a source once stored stays."""
+        now = self.now()
+        for row in versions:
+            before = self._versions.get((row.workflow, row.version))
+            source = row.source if before is None or before.source is None else before.source
+            signals = None if row.signals is None else json_copy(row.signals)
+            self._versions[row.workflow, row.version] = row._replace(
+                signals=signals, source=source, registered_at=now, open_runs=0
+            )
+
+    async def versions(self) -> list[VersionRow]:
+        """Return every version noted, and how many runs that have not ended are of it; without sources."""
+        open_runs = self._open_runs()
+        unnoted = [
+            VersionRow(workflow, version, "", "", None, None)
+            for workflow, version in open_runs
+            if (workflow, version) not in self._versions
+        ]
+        rows = [
+            row._replace(source=None, open_runs=open_runs[row.workflow, row.version])
+            for row in (*self._versions.values(), *unnoted)
+        ]
+        return sorted(rows, key=lambda row: (row.workflow, row.registered_at, row.version))
+
+    def _open_runs(self) -> Counter[tuple[str, str]]:
+        return Counter(
+            (run.start.workflow, run.version)
+            for run in self._runs.values()
+            if run.version is not None and not run.state.terminal
+        )
+
+    async def version_source(self, workflow: str, version: str) -> bytes | None:
+        """Return the stored source of a pinned version."""
+        row = self._versions.get((workflow, version))
+        return None if row is None else row.source
+
+    async def forget_versions(self, versions: Sequence[tuple[str, str]]) -> int:
+        """Forget those of these versions that no open run has; return how many."""
+        open_runs = self._open_runs()
+        unused = {version for version in versions if version in self._versions and not open_runs[version]}
+        for version in unused:
+            del self._versions[version]
+        return len(unused)
+
+    async def refusals(self, run_id: RunId) -> list[Refusal]:
+        """Return which code was found not to fit a run's history."""
+        run = self._runs.get(run_id)
+        return [] if run is None else [Refusal(*refusal) for refusal in run.refused.items()]
+
+    async def signals_of(self, run_id: RunId) -> Mapping[str, Any] | None:
+        """Return what the version of a run (of its chain's tip) declares its signals to take."""
+        run = self._tip(run_id)
+        code = None if run is None else self._code_of(run)
+        return None if code is None else code.signals
+
+    async def read_cells(self, run_id: RunId, names: Sequence[str]) -> dict[str, Cell]:
+        """Return the latest values the run's chain has published under these names."""
+        run = self._runs.get(run_id)
+        cells = {} if run is None else self._cells.get(run.chain, {})
+        return {name: cells[name] for name in names if name in cells}

@@ -1,0 +1,135 @@
+"""Leases of workers, and what nodes say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredNode, StoredWorker
+from continuum.journal.port import Freed, InboxKind, NodeFacts, NodeRow, Renewal, RunState, Topic, Worker
+
+
+class MemoryWorkers(MemoryTables):
+    """Workers and nodes."""
+
+    async def register_worker(self, node: NodeId, role: str, pid: int, ttl: float) -> Worker:
+        """Register a worker with a lease of `ttl` seconds."""
+        worker = Worker(WorkerId(next(self._worker_ids)), node)
+        self._workers[worker.id] = StoredWorker(worker, pid, self._ends_after(ttl))
+        return worker
+
+    def _ends_after(self, ttl: float) -> int:
+        return self.now() + round(ttl * MICROSECONDS)
+
+    async def renew(self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None) -> Renewal:
+        """Extend leases, and note what the node says of itself."""
+        now = self.now()
+        drain = False
+        if facts is not None:
+            known = self._nodes.get(facts.node)
+            drain = known is not None and known.drain and known.facts.pid == facts.pid
+            self._nodes[facts.node] = StoredNode(facts, now, drain)
+        # Also a lease that ran out, as long as nobody has taken it: a database that was
+        # away for longer than a lease must not cost every process its runs.
+        held = frozenset(id for id in workers if id in self._workers)
+        for id in held:
+            self._workers[id].expires_at = self._ends_after(ttl)
+        others = [stored.expires_at for id, stored in self._workers.items() if id not in workers]
+        return Renewal(held, (min(others) - now) / MICROSECONDS if others else None, drain)
+
+    async def expired_workers(self) -> list[WorkerId]:
+        """Return the workers whose lease has run out."""
+        now = self.now()
+        return [id for id, stored in self._workers.items() if stored.expires_at <= now]
+
+    async def node_workers(self, node: NodeId) -> list[tuple[WorkerId, int]]:
+        """Return (worker, pid) of a node."""
+        return [(id, stored.pid) for id, stored in self._workers.items() if stored.worker.node == node]
+
+    async def retire_worker(
+        self, worker: WorkerId, *, executing: RunId | None, poison_after: int, only_expired: bool = False
+    ) -> Freed:
+        """Take a worker's lease away and free its runs and tasks (P8)."""
+        stored = self._workers.get(worker)
+        if stored is None or (only_expired and stored.expires_at > self.now()):
+            return Freed(0, 0)
+        run_ids = list(stored.runs)
+        for run_id in run_ids:
+            self._free_run(run_id, poison_after if run_id == executing else None)
+        del self._workers[worker]
+        tasks = self._free_tasks(worker)
+        node = stored.worker.node
+        if all(other.worker.node != node for other in self._workers.values()):
+            self._unpin_tasks(node)
+        if run_ids:
+            self._hints.tell(Topic.WORK)
+        return Freed(len(run_ids), tasks)
+
+    def _free_run(self, run_id: RunId, poison_after: int | None) -> None:
+        run = self._runs[run_id]
+        self._disown(run)
+        run.updated_at = self.now()
+        if run.state == RunState.RUNNING:
+            run.due_at = self.now()
+        if poison_after is not None:
+            self._count_death(run, poison_after)
+        if run.free:
+            self._offer(run)
+
+    def _free_tasks(self, worker: WorkerId) -> int:
+        now = self.now()
+        lost = sorted(place for place, stored in self._tasks.items() if stored.owner == worker)
+        mailed = []
+        for place in lost:
+            stored = self._tasks[place]
+            self._drop_task(*place)
+            kind = InboxKind.ACTIVITY_TIMED_OUT if stored.overdue(now) else InboxKind.ACTIVITY_CRASHED
+            run = self._runs[stored.run_id]
+            name, key = str(stored.task.seq), str(stored.task.dispatch)
+            if not run.state.terminal and self._deliver(run, kind, name, (), key):
+                mailed.append(run)
+        self._tell_of_mail(mailed)
+        return len(lost)
+
+    async def retire_node(self, node: NodeId) -> None:
+        """Forget a node that has stopped; what only it was to do, anyone may."""
+        self._nodes.pop(node, None)
+        self._unpin_tasks(node)
+
+    def _unpin_tasks(self, node: NodeId) -> None:
+        unpinned = [task for task in self._tasks.values() if task.task.node == node and task.owner is None]
+        for stored in unpinned:
+            stored.task = stored.task._replace(node=None)
+        if unpinned:
+            self._hints.tell(Topic.TASKS)
+
+    async def drain_node(self, node: NodeId) -> bool:
+        """Ask a node to stop in order."""
+        stored = self._nodes.get(node)
+        if stored is None:
+            return False
+        stored.drain = True
+        return True
+
+    def _lives(self, node: NodeId) -> bool:
+        now = self.now()
+        return any(
+            stored.worker.node == node and stored.expires_at > now for stored in self._workers.values()
+        )
+
+    async def nodes(self) -> list[NodeRow]:
+        """Return every node that has not been retired."""
+        now = self.now()
+        return [
+            NodeRow(
+                node=node,
+                pid=stored.facts.pid,
+                address=stored.facts.address,
+                state=stored.facts.state if self._lives(node) else "lost",
+                live_runs=sum(len(w.runs) for w in self._workers.values() if w.worker.node == node),
+                lease_age=(now - stored.renewed_at) / MICROSECONDS,
+                processes=[(role, pid) for role, pid in stored.facts.processes],
+                workflows=list(stored.facts.workflows),
+            )
+            for node, stored in sorted(self._nodes.items())
+        ]

@@ -1,0 +1,213 @@
+"""Connections: one lane for commits, a small pool for the rest, and how their errors are told.
+
+The lane reconnects on its next use after a failure; psycopg's pool does so by
+itself. Nothing is retried here: whoever asked knows whether asking again is safe.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from time import monotonic
+from typing import Any
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from continuum.errors import InvalidOption, JournalUnavailable, SchemaOutOfDate
+from continuum.journal.postgres import packed_arrays
+from continuum.journal.postgres.statements import Statements
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+# Long enough for a server that restarts to answer, short enough for a person to wait.
+CONNECT_TIMEOUT_SECONDS = 5
+# A host's actors ask for claims, mail and tasks side by side; more would only queue in the server.
+POOL_SIZE = 4
+# A statement that is asked this often is worth preparing; psycopg's own default.
+PREPARE_AFTER = 5
+# A server that vanishes without a word (power, failover, a firewall that forgets) is noticed within
+# about ten seconds instead of the kernel's two hours. What the DSN says goes first.
+_ALIVE = {
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+# The classes of SQL states that pass without anybody changing the statement: connections, refused
+# logins, conflicts, lack of resources, locks, shutdowns, and errors of the server's machine.
+PASSING = frozenset(("08", "28", "40", "53", "55", "57", "58"))
+# How fast an estimate of the server's time that proved too early is corrected.
+CLOCK_SLEW = 0.05
+
+
+_StandbyError = psycopg.errors.ReadOnlySqlTransaction
+
+
+def checked_dsn(dsn: str) -> str:
+    """Return a DSN that can be read; `InvalidOption` otherwise."""
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        # Neither the text nor the driver's message is shown: a password may be in it.
+        raise InvalidOption(
+            "the DSN cannot be read; give one like postgresql://user@host:5432/database"
+        ) from None
+    return dsn
+
+
+@asynccontextmanager
+async def told() -> AsyncIterator[None]:
+    """Turn the driver's errors into ours."""
+    try:
+        yield
+    except (
+        psycopg.errors.InvalidSchemaName,
+        psycopg.errors.UndefinedTable,
+        psycopg.errors.UndefinedFunction,
+    ) as error:
+        raise SchemaOutOfDate(
+            f"the database schema is missing or of another version ({_first_line(error)}); "
+            "run `continuum migrate`"
+        ) from error
+    except _StandbyError as error:
+        raise JournalUnavailable(
+            "Postgres takes no writes (is it a standby?); the next connection may find the primary"
+        ) from error
+    except PoolTimeout as error:
+        raise JournalUnavailable(
+            f"Postgres does not answer ({_first_line(error)}); is the server up?"
+        ) from error
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        if error.sqlstate is not None and error.sqlstate[:2] not in PASSING:
+            # The statement is what is wrong: asking again would go on for ever.
+            raise
+        raise JournalUnavailable(
+            f"Postgres cannot be reached ({_first_line(error)}); check the DSN and the server"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+class Database:
+    """The connections of one journal."""
+
+    def __init__(
+        self, dsn: str, statements: Statements, *, prepare: bool = True, pool_size: int = POOL_SIZE
+    ) -> None:
+        self.dsn = checked_dsn(dsn)
+        self.statements = statements
+        # Statements prepared by one server session are unknown to the next that a pooler hands out.
+        self._prepare = prepare
+        given = conninfo_to_dict(dsn)
+        self._options: dict[str, Any] = {
+            **{name: value for name, value in _ALIVE.items() if name not in given},
+            "autocommit": True,
+            "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+            "prepare_threshold": PREPARE_AFTER if prepare else None,
+        }
+        self._pool = AsyncConnectionPool(
+            dsn,
+            min_size=1,
+            max_size=pool_size,
+            open=False,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            reconnect_timeout=CONNECT_TIMEOUT_SECONDS,
+            kwargs=self._options,
+            configure=_configure,
+        )
+        self._lane: psycopg.AsyncConnection[Any] | None = None
+        self._lane_lock = asyncio.Lock()
+        self._offset: float | None = None
+
+    async def open(self) -> None:
+        """Connect once, so that a wrong address is told at once."""
+        async with told():
+            probe = await self._connect()
+            await probe.close()
+            await self._pool.open()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._pool.close()
+        if self._lane is not None:
+            await self._lane.close()
+            self._lane = None
+
+    async def fetch(self, statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        """Run a named statement on the pool and return its rows."""
+        return await self.fetch_text(self.statements[statement], parameters)
+
+    async def fetch_text(self, text: bytes, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        """Run a statement on the pool and return its rows."""
+        cancelled = _cancellations()
+        async with told(), self._pool.connection() as connection:
+            if _cancellations() > cancelled:
+                # Before Python 3.12 the pool's waiting may swallow it: who loops would never hear of it.
+                raise asyncio.CancelledError
+            try:
+                cursor = await connection.execute(text, parameters)
+            except _StandbyError:
+                # The pool would go on handing out a connection to what was the primary.
+                await connection.close()
+                raise
+            return await cursor.fetchall() if cursor.description else []
+
+    async def fetch_on_lane(self, statement: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+        """Run a named statement on the commit lane, prepared."""
+        async with self._lane_lock, told():
+            lane = self._lane
+            if lane is None or lane.closed:
+                lane = self._lane = await self._connect()
+            try:
+                cursor = await lane.execute(self.statements[statement], parameters, prepare=self._prepare)
+                return await cursor.fetchall()
+            except (psycopg.OperationalError, psycopg.InterfaceError, _StandbyError):
+                await lane.close()
+                raise
+
+    async def listen(self, topics: Sequence[str]) -> psycopg.AsyncConnection[Any]:
+        """Return a new connection that listens to `topics`."""
+        async with told():
+            connection = await self._connect()
+            try:
+                for topic in topics:
+                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(topic)))
+            except BaseException:
+                # Whoever is told no longer has it, also when cancelled, and nobody else would close it.
+                await connection.close()
+                raise
+            return connection
+
+    async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        connection = await psycopg.AsyncConnection.connect(self.dsn, **self._options)
+        await _configure(connection)
+        return connection
+
+    def now(self) -> int:
+        """Return the server's time in microseconds, as last heard plus what has passed here."""
+        assert self._offset is not None, "the journal is not open"
+        return int(monotonic() * 1e6 + self._offset)
+
+    def heard_time(self, server: int) -> None:
+        """Learn from an answer that carried the server's time; it was under way, so the latest is truest."""
+        offset = server - monotonic() * 1e6
+        if self._offset is None or offset > self._offset:
+            self._offset = offset
+        else:
+            self._offset += (offset - self._offset) * CLOCK_SLEW
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task is not None else 0
+
+
+async def _configure(connection: psycopg.AsyncConnection[Any]) -> None:
+    packed_arrays.register(connection)

@@ -1,0 +1,75 @@
+"""Hints over LISTEN: one direct connection, reconnected for ever.
+
+What was missed while the connection was down is unknown, so an empty hint for
+every topic follows each (re)connection. With listening switched off there are no
+hints at all and the callers' polls keep every promise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+
+import psycopg
+
+from continuum.errors import JournalUnavailable
+from continuum.journal.port import Notification, Topic
+from continuum.journal.postgres.connections import Database
+from continuum.journal.postgres.statements import Statements
+
+# A restarting Postgres is back within seconds; many nodes must not call it in step.
+FIRST_RETRY_SECONDS = 0.1
+LAST_RETRY_SECONDS = 5.0
+
+log = logging.getLogger("continuum.journal")
+
+
+async def listen(
+    database: Database, statements: Statements, topics: Sequence[Topic], *, enabled: bool
+) -> AsyncIterator[Notification]:
+    """Yield hints about `topics`."""
+    if not enabled:
+        await asyncio.get_running_loop().create_future()
+    channels = {statements.topic(topic.name.lower()): topic for topic in topics}
+    delay = FIRST_RETRY_SECONDS
+    while True:
+        connection: psycopg.AsyncConnection[object] | None = None
+        try:
+            connection = await database.listen(list(channels))
+            delay = FIRST_RETRY_SECONDS
+            for topic in topics:
+                yield Notification(topic, ())
+            async with aclosing(_arrivals(connection)) as arrivals:
+                async for channel, payload in arrivals:
+                    yield Notification(channels[channel], tuple(payload.split(",")) if payload else ())
+        except (JournalUnavailable, psycopg.OperationalError, psycopg.InterfaceError) as error:
+            log.warning("listening for notifications failed (%s); trying again in %.1f s", error, delay)
+        finally:
+            if connection is not None:
+                await connection.close()
+        await asyncio.sleep(delay * random.uniform(0.5, 1.0))
+        delay = min(delay * 2, LAST_RETRY_SECONDS)
+
+
+async def _arrivals(connection: psycopg.AsyncConnection[object]) -> AsyncGenerator[tuple[str, str], None]:
+    """Yield (channel, payload), asleep until the server sends something.
+
+    The driver's own `notifies` wakes ten times a second, in every process of an idle node.
+    """
+    loop, server = asyncio.get_running_loop(), connection.pgconn
+    sent = asyncio.Event()
+    # Asked for once: a connection that has failed does not know its socket any more.
+    socket = server.socket
+    loop.add_reader(socket, sent.set)
+    try:
+        while True:
+            await sent.wait()
+            sent.clear()
+            server.consume_input()
+            while (notify := server.notifies()) is not None:
+                yield notify.relname.decode(), notify.extra.decode()
+    finally:
+        loop.remove_reader(socket)

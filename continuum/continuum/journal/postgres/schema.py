@@ -1,0 +1,59 @@
+"""The database schema, with what can be wrong with it told in this package's words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+import continuum_migrations
+from continuum.errors import InvalidOption, JournalUnavailable, SchemaOutOfDate
+from continuum.journal.postgres.connections import checked_dsn
+
+
+async def check_schema(dsn: str, schema: str) -> None:
+    """Raise unless the schema is the one that this code was written for."""
+    async with _told():
+        await continuum_migrations.check(checked_dsn(dsn), schema)
+
+
+async def migrate_schema(dsn: str, schema: str) -> list[int]:
+    """Bring the schema up to this code and return the versions applied."""
+    async with _told():
+        return await continuum_migrations.migrate(checked_dsn(dsn), schema)
+
+
+async def drop_schema(dsn: str, schema: str) -> None:
+    """Remove a schema with everything in it, if it is there."""
+    async with (
+        _told(),
+        await psycopg.AsyncConnection.connect(checked_dsn(dsn), autocommit=True) as connection,
+    ):
+        await connection.execute(SQL("drop schema if exists {} cascade").format(Identifier(schema)))
+
+
+@asynccontextmanager
+async def _told() -> AsyncIterator[None]:
+    """Turn what the migrations and the driver raise into our errors."""
+    try:
+        yield
+    except continuum_migrations.InvalidSchemaName as error:
+        raise InvalidOption(str(error)) from error
+    except continuum_migrations.ServerTooOld as error:
+        raise JournalUnavailable(str(error)) from error
+    except continuum_migrations.MigrationError as error:
+        raise SchemaOutOfDate(str(error)) from error
+    except psycopg.OperationalError as error:
+        raise JournalUnavailable(
+            f"Postgres cannot be reached ({_first_line(error)}); check the DSN and the server"
+        ) from error
+    except psycopg.Error as error:
+        raise JournalUnavailable(
+            f"Postgres refused ({_first_line(error)}); check what the user of the DSN may do"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

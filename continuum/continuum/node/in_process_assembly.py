@@ -1,0 +1,156 @@
+"""From checked options to child specs: the composition root of an embedded node.
+
+Here an instance's journal is opened, with patience when its database is down, and here
+the instance is registered for as long as that journal is open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from continuum.client.connecting import database, prepare_schema
+from continuum.client.instances import Instance, MemoryPlace, Place, registered
+from continuum.engine.ids import NodeId
+from continuum.journal.memory.journal import MemoryJournal
+from continuum.journal.port import Journal
+from continuum.journal.postgres import PostgresJournal
+from continuum.journal.postgres.connections import checked_dsn
+from continuum.journal.postgres.statements import statements_for
+from continuum.node.config import default_dsn
+from continuum.node.in_process_options import Checked
+from continuum.versions.loaded_code import Code
+from continuum.versions.referenced_workflows import with_named
+from continuum_actors.host import limits
+from continuum_actors.host.backoff import until_available
+from continuum_actors.host.host import Settings
+from continuum_actors.node.in_process_node import EmbeddedNode, Embedding, Remains
+from continuum_actors.node.journal_keeper import JournalOpening
+from continuum_supervision import ChildSpec, Restart, Shutdown
+
+log = logging.getLogger("continuum.node")
+
+
+def instance_children(options: Checked) -> list[ChildSpec]:
+    """Return the one child that an instance is; a supervisor restarts it, an operator's drain ends it."""
+    code = Code(with_named(options.workflows), options.activities)
+    _tell_of_idle(options)
+    settings = _settings(options)
+    if options.memory:
+        opening = _in_memory(options.name, MemoryJournal())
+        _tell_of_isolated(options.name, code)
+    else:
+        statements_for(options.schema)
+        opening = _in_postgres(options)
+
+    remains = Remains()
+
+    def node() -> EmbeddedNode:
+        # Named when it starts: a server may fork its workers after the options were read.
+        machine = f"{options.name}@{socket.gethostname()}-"
+        return EmbeddedNode(
+            Embedding(
+                NodeId(f"{machine}{os.getpid()}"),
+                _lives_of(machine),
+                code,
+                settings,
+                opening,
+                options.without,
+                remains,
+            )
+        )
+
+    return [
+        ChildSpec(f"continuum.{options.name}", node, restart=Restart.TRANSIENT, shutdown=Shutdown.INFINITY)
+    ]
+
+
+def _settings(options: Checked) -> Settings:
+    given = options.given
+    poll = limits.POLL_SECONDS if options.listens else limits.DEAF_POLL_SECONDS
+    return Settings(
+        lease_ttl=options.ttl,
+        active_runs=given.get("run_supervisor.active_runs", limits.ACTIVE_RUNS),
+        live_parked_runs=given.get("run_supervisor.live_parked_runs", limits.LIVE_PARKED_RUNS),
+        drain=given.get("run_supervisor.drain", limits.DRAIN_SECONDS),
+        poll=given.get("signal_router.poll", poll),
+        queues=options.queues,
+        snapshot_events=given.get("snapshotter.events", limits.SNAPSHOT_EVENTS),
+        activity_threads=given.get("activity_supervisor.threads", limits.ACTIVITY_THREADS),
+        claimed_tasks=given.get("activity_dispatcher.tasks", limits.CLAIMED_TASKS),
+    )
+
+
+def _lives_of(machine: str) -> Callable[[str], bool]:
+    """Return what tells the names of nodes of this instance on this machine."""
+    return lambda node: node.startswith(machine) and node.removeprefix(machine).isdigit()
+
+
+def _tell_of_idle(options: Checked) -> None:
+    """Say that no run would ever go on here, unless this is meant: it serves queues, or claims no runs."""
+    meant = options.queues or options.activities or "dispatcher" in options.without
+    if not options.workflows and not meant:
+        log.warning(
+            "instance %s serves no workflow: name some, e.g. children(workflows=[order])", options.name
+        )
+
+
+def _tell_of_isolated(name: str, code: Code) -> None:
+    """Say which activities would wait for ever: nobody else can see a journal in memory."""
+    isolated = sorted(
+        activity.name for activity in code.activities.values() if activity.defaults.executor == "process"
+    )
+    if isolated:
+        log.warning(
+            "instance %s keeps its journal in memory and has no activity hosts; "
+            "activities with executor='process' never run: %s",
+            name,
+            ", ".join(isolated),
+        )
+
+
+def _in_memory(name: str, journal: MemoryJournal) -> JournalOpening:
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Journal]:
+        with registered(Instance(name, MemoryPlace(journal, asyncio.get_running_loop()))):
+            await journal.open()
+            try:
+                yield journal
+            finally:
+                await journal.close()
+
+    return opened
+
+
+def _in_postgres(options: Checked) -> JournalOpening:
+    # What the environment says is read once: a restart must find the journal that it left.
+    dsn = options.dsn or default_dsn()
+    place = Place(dsn, options.name, options.schema, options.listens)
+    if dsn is not None:
+        checked_dsn(dsn)
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Journal]:
+        with registered(Instance(options.name, place)):
+            async with database(dsn) as address:
+                journal = PostgresJournal(address, schema=options.schema, listen=options.listens)
+
+                async def open_journal() -> None:
+                    await prepare_schema(dsn, address, options.schema)
+                    await journal.open()
+
+                try:
+                    await until_available(open_journal, f"opening the journal of {options.name}", _fraction)
+                    yield journal
+                finally:
+                    await journal.close()
+
+    return opened
+
+
+def _fraction() -> float:
+    return int.from_bytes(os.urandom(4), "big") / (1 << 32)

@@ -1,0 +1,255 @@
+"""What `continuum.children` takes, for type checkers and at run time.
+
+The `TypedDict`s are the list of options; the tables below say what a value may be, and which
+children a node cannot do without. Everything is checked here, before anything starts, and
+the error names the option and what is allowed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict
+
+from continuum.client.instances import DEFAULT, DEFAULT_SCHEMA
+from continuum.definitions.activity import Activity
+from continuum.definitions.workflow import Workflow
+from continuum.errors import InvalidOption
+from continuum.node.config import LEASE_TTL_SECONDS
+
+# A name becomes part of the node's, and of log lines.
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
+
+
+class HeartbeaterOptions(TypedDict, total=False):
+    """`ttl`: for how many seconds the node's lease lasts after a renewal."""
+
+    ttl: float
+
+
+class RunSupervisorOptions(TypedDict, total=False):
+    """How many runs are in motion, how many parked ones stay in memory, and how long a stop lets them end."""
+
+    active_runs: int
+    live_parked_runs: int
+    drain: float
+
+
+class ActivitySupervisorOptions(TypedDict, total=False):
+    """`threads`: how many `def` activities run at once."""
+
+    threads: int
+
+
+class ActivityDispatcherOptions(TypedDict, total=False):
+    """`tasks`: how many tasks of queues run at once."""
+
+    tasks: int
+
+
+class SignalRouterOptions(TypedDict, total=False):
+    """`listen` False does without LISTEN; `poll`: seconds between looks that need no hint."""
+
+    listen: bool
+    poll: float
+
+
+class SnapshotterOptions(TypedDict, total=False):
+    """`events`: how many new events earn a run a snapshot."""
+
+    events: int
+
+
+class InstanceOptions(TypedDict, total=False):
+    """The options of `continuum.children`; see there."""
+
+    name: str
+    dsn: str | None
+    schema: str
+    journal: Literal["postgres", "memory"]
+    workflows: Iterable[Workflow[..., Any]]
+    activities: Iterable[Activity[..., Any]] | None
+    queues: Mapping[str, int]
+    registry: bool
+    heartbeater: bool | HeartbeaterOptions
+    run_supervisor: bool | RunSupervisorOptions
+    activity_supervisor: bool | ActivitySupervisorOptions
+    recovery: bool
+    dispatcher: bool
+    activity_dispatcher: bool | ActivityDispatcherOptions
+    timer_wheel: bool
+    signal_router: bool | SignalRouterOptions
+    snapshotter: bool | SnapshotterOptions
+    version_registry: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """Options that can be relied on; `given` holds those of children as "child.option"."""
+
+    name: str
+    dsn: str | None
+    schema: str
+    memory: bool
+    workflows: tuple[Workflow[..., Any], ...]
+    activities: tuple[Activity[..., Any], ...] | None
+    queues: Mapping[str, int]
+    without: frozenset[str]
+    given: Mapping[str, Any]
+
+    @property
+    def ttl(self) -> float:
+        """For how many seconds a lease lasts."""
+        return float(self.given.get("heartbeater.ttl", LEASE_TTL_SECONDS))
+
+    @property
+    def listens(self) -> bool:
+        """Whether the database can send notifications."""
+        return bool(self.given.get("signal_router.listen", True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What a value may be, and how to say so."""
+
+    accepts: Callable[[Any], bool]
+    allowed: str
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _whole(least: int, most: int) -> _Rule:
+    return _Rule(
+        lambda value: type(value) is int and least <= value <= most, f"a whole number from {least} to {most}"
+    )
+
+
+def _seconds(least: float, most: float) -> _Rule:
+    return _Rule(lambda value: _is_number(value) and least <= value <= most, f"{least:g} to {most:g} seconds")
+
+
+_BOOL = _Rule(lambda value: isinstance(value, bool), "True or False")
+
+# What may be said about each child.
+_CHILDREN: dict[str, dict[str, _Rule]] = {
+    "registry": {},
+    "heartbeater": {"ttl": _seconds(1, 600)},
+    "run_supervisor": {
+        "active_runs": _whole(1, 100_000),
+        "live_parked_runs": _whole(1, 10_000_000),
+        "drain": _seconds(0, 3600),
+    },
+    "activity_supervisor": {"threads": _whole(1, 1024)},
+    "recovery": {},
+    "dispatcher": {},
+    "activity_dispatcher": {"tasks": _whole(1, 100_000)},
+    "timer_wheel": {},
+    "signal_router": {"listen": _BOOL, "poll": _seconds(0.05, 3600)},
+    "snapshotter": {"events": _whole(1, 1_000_000_000)},
+    "version_registry": {},
+}
+# Children that others cannot work without, and why.
+_NEEDED = {
+    "registry": "mail finds its run through it",
+    "heartbeater": "without renewals others take this node's runs away",
+    "run_supervisor": "it holds the runs; dispatcher=False makes a node that claims none",
+    "activity_supervisor": "the activities of its own runs run in it",
+    "timer_wheel": "no timer would ever be due",
+    "signal_router": "no signal would ever arrive",
+}
+
+
+def check_options(given: Mapping[str, Any]) -> Checked:
+    """Return the options of an instance, or raise `InvalidOption`."""
+    known = InstanceOptions.__annotations__
+    for option in given:
+        if option not in known:
+            raise InvalidOption(f"children() has no option {option!r}; there are {', '.join(known)}")
+    name = _one(given, "name", DEFAULT, _Rule(_is_name, "1 to 63 letters, digits, and any of _ . -"))
+    journal = _one(given, "journal", "postgres", _Rule(_is_journal, "'postgres' or 'memory'"))
+    dsn = _one(given, "dsn", None, _Rule(lambda value: value is None or _is_text(value), "a DSN or None"))
+    schema = _one(given, "schema", DEFAULT_SCHEMA, _Rule(_is_text, "the name of a schema"))
+    if journal == "memory" and (dsn is not None or "schema" in given):
+        raise InvalidOption("journal='memory' has no database; leave dsn and schema out")
+    without: set[str] = set()
+    said: dict[str, Any] = {}
+    for child, rules in _CHILDREN.items():
+        value = given.get(child, True)
+        if value is False:
+            if child in _NEEDED:
+                raise InvalidOption(f"children({child}=False): it cannot be left out; {_NEEDED[child]}")
+            without.add(child)
+        elif value is not True:
+            said.update(_options_of(child, value, rules))
+    activities = given.get("activities")
+    return Checked(
+        name=name,
+        dsn=dsn,
+        schema=schema,
+        memory=journal == "memory",
+        workflows=_all(given.get("workflows", ()), "workflows", Workflow, "functions with @workflow"),
+        activities=None
+        if activities is None
+        else _all(activities, "activities", Activity, "functions with @activity"),
+        queues=_queues(given.get("queues", {})),
+        without=frozenset(without),
+        given=said,
+    )
+
+
+def _one(given: Mapping[str, Any], option: str, default: Any, rule: _Rule) -> Any:
+    value = given.get(option, default)
+    if not rule.accepts(value):
+        raise InvalidOption(f"children({option}={value!r:.100}): allowed is {rule.allowed}")
+    return value
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and _NAME.match(value) is not None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
+
+
+def _is_journal(value: object) -> bool:
+    return value in ("postgres", "memory")
+
+
+def _options_of(child: str, value: object, rules: Mapping[str, _Rule]) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InvalidOption(f"children({child}={value!r:.100}): allowed are True, False or a dict of options")
+    for option, chosen in value.items():
+        if option not in rules:
+            there_are = f"there are {', '.join(rules)}" if rules else "it has none"
+            raise InvalidOption(f"children({child}={{{option!r}: …}}): no such option; {there_are}")
+        if not rules[option].accepts(chosen):
+            raise InvalidOption(
+                f"children({child}={{{option!r}: {chosen!r:.100}}}): allowed is {rules[option].allowed}"
+            )
+    return {f"{child}.{option}": chosen for option, chosen in value.items()}
+
+
+def _all(values: object, option: str, kind: type[Any], allowed: str) -> tuple[Any, ...]:
+    if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
+        raise InvalidOption(f"children({option}={values!r:.100}): allowed is a list of {allowed}")
+    listed = tuple(values)
+    for value in listed:
+        if not isinstance(value, kind):
+            raise InvalidOption(f"children({option}=[{value!r:.100}]): allowed are {allowed}")
+    return listed
+
+
+def _queues(queues: object) -> Mapping[str, int]:
+    if not isinstance(queues, Mapping):
+        raise InvalidOption(f"children(queues={queues!r:.100}): allowed is a dict of queue and limit")
+    limit_rule = _whole(1, 1_000_000)
+    for queue, limit in queues.items():
+        if not _is_text(queue) or not limit_rule.accepts(limit):
+            raise InvalidOption(
+                f"children(queues={{{queue!r}: {limit!r:.100}}}): allowed is a name and {limit_rule.allowed}"
+            )
+    return dict(queues)

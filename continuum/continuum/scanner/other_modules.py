@@ -1,0 +1,244 @@
+"""What stands behind a name of another module: the object when it is loaded, else that module's text.
+
+Nothing is imported. A name may be an alias made elsewhere (`from time import time as clock` in a module
+of the user's): it is followed to where it was made.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import sys
+from dataclasses import dataclass, is_dataclass
+from enum import Enum
+from importlib.machinery import PathFinder
+from pathlib import Path
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from typing import Any, Final
+
+from continuum.scanner.marker import is_marked
+from continuum.scanner.module import ScannedModule, module_in_file
+from continuum.scanner.resolution import Dotted, Instance, Local, LocalClass, Resolved, canonical
+from continuum.scanner.standard_library import installed_folders, standard_folders
+
+_MISSING: Final = object()
+_DECLARED = frozenset(("continuum.pure", "continuum.activity", "continuum.workflow"))
+_LITERALS = (ast.Constant, ast.Dict, ast.List, ast.Tuple, ast.Set, ast.JoinedStr)
+_DATA_BASES = ("enum.", "typing.NamedTuple", "typing.TypedDict", "typing.Protocol", "pydantic.", "builtins.")
+_DATA_DECORATORS = ("dataclasses.", "attrs.", "attr.", "pydantic.")
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What a name stands for: another `name` to judge instead, or something that is `vouched` for or not.
+
+    A `function` is suspect where it is passed on, not only where it is called.
+    """
+
+    name: str | None = None
+    vouched: bool = False
+    function: bool = False
+
+
+VOUCHED, UNKNOWN, FUNCTION = Behind(vouched=True), Behind(), Behind(function=True)
+
+
+def behind(dotted: str, live: bool) -> Behind:
+    """Return what a name of another module stands for."""
+    if live:
+        found = _loaded(dotted)
+        if found is not _MISSING:
+            return found if isinstance(found, Behind) else _of_object(found, dotted)
+    return _of_text(dotted)
+
+
+def _loaded(dotted: str) -> Any:
+    """Return the object of that name if its module is loaded, without running anybody's code."""
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        module = sys.modules.get(".".join(parts[:length]))
+        if module is None:
+            continue
+        found: Any = module
+        for attribute in parts[length:]:
+            found = inspect.getattr_static(found, attribute, _MISSING)
+            if found is _MISSING:
+                return _MISSING
+            if is_marked(found):
+                return VOUCHED
+        return found
+    return _MISSING
+
+
+def _of_object(found: Any, dotted: str) -> Behind:
+    if isinstance(found, staticmethod | classmethod):
+        found = found.__func__
+    if isinstance(found, MethodType):
+        found = found.__func__
+    made_by = type(found)
+    if isinstance(found, ModuleType) or made_by.__module__.partition(".")[0] == "continuum":
+        return VOUCHED
+    if isinstance(found, type) and _is_data(found):
+        return VOUCHED
+    if isinstance(found, type | FunctionType | BuiltinFunctionType):
+        home = canonical(f"{found.__module__}.{found.__qualname__.replace('.<locals>', '')}")
+        here = UNKNOWN if isinstance(found, type) else FUNCTION
+        return here if home == dotted else Behind(home)
+    return Behind(f"{made_by.__module__}.{made_by.__qualname__}()")
+
+
+def _is_data(found: type) -> bool:
+    return (
+        is_dataclass(found)
+        or issubclass(found, BaseException | Enum)
+        or hasattr(found, "__attrs_attrs__")
+        or (issubclass(found, tuple) and hasattr(found, "_fields"))
+        or hasattr(found, "__required_keys__")
+        or any(base.__module__.partition(".")[0] == "pydantic" for base in found.__mro__)
+    )
+
+
+def _of_text(dotted: str) -> Behind:
+    parts = dotted.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        name = ".".join(parts[:length])
+        path = locate(name)
+        module = (
+            module_in_file(path, name if path.endswith("__init__.py") else name.rpartition(".")[0])
+            if path
+            else None
+        )
+        if module is not None:
+            return _of_resolved(module, _within(module, parts[length:]), dotted)
+    return UNKNOWN
+
+
+def _within(module: ScannedModule, attributes: list[str]) -> Behind | Resolved:
+    first, *rest = attributes
+    found = module.scope.lookup(first)
+    if found is None and not module.scope.stars:
+        return None
+    if found is not None and any(isinstance(binding.node, _LITERALS) for binding in found[0]):
+        return VOUCHED
+    resolved = module.resolver.resolve(ast.Name(first, ast.Load()), module.scope)
+    for attribute in rest:
+        if isinstance(resolved, Local | LocalClass) and is_declared(module, resolved.node):
+            return VOUCHED
+        resolved = module.resolver.member(resolved, attribute)
+    return resolved
+
+
+def _of_resolved(module: ScannedModule, resolved: Behind | Resolved, dotted: str) -> Behind:
+    match resolved:
+        case Behind():
+            return resolved
+        case Dotted(name=name) if name.startswith("builtins.") and name.endswith("()"):
+            return VOUCHED
+        case Dotted(name=name) if name == dotted:
+            return UNKNOWN
+        case Dotted(name=name):
+            return Behind(name)
+        case Local(node=node, owner=owner):
+            marked = is_declared(module, node) or (owner is not None and is_declared(module, owner.node))
+            return VOUCHED if marked else FUNCTION
+        case LocalClass():
+            return (
+                VOUCHED if is_declared(module, resolved.node) or _is_data_class(module, resolved) else UNKNOWN
+            )
+        case Instance(made_by=made_by):
+            return VOUCHED if is_declared(module, made_by.node) else UNKNOWN
+        case _:
+            return UNKNOWN
+
+
+def made_by(dotted: str) -> str:
+    """Return the name of the class of a loaded object, "" when it is not loaded."""
+    found = _loaded(dotted)
+    made = type(found)
+    return "" if found is _MISSING else f"{made.__module__}.{made.__qualname__}"
+
+
+def may_be_class(dotted: str, live: bool) -> bool:
+    """Tell whether a name may be that of a class: of what is loaded, for sure."""
+    found = _loaded(dotted) if live else _MISSING
+    return found is _MISSING or isinstance(found, type)
+
+
+def definition_of(dotted: str) -> tuple[ScannedModule, Resolved] | None:
+    """Return what the text of another module defines under a name, and that module."""
+    name, _, last = dotted.rpartition(".")
+    path = locate(name) if name and "()" not in name else None
+    package = name if path and path.endswith("__init__.py") else name.rpartition(".")[0]
+    module = module_in_file(path, package) if path else None
+    if module is None or module.scope.lookup(last) is None:
+        return None
+    return module, module.resolver.resolve(ast.Name(last, ast.Load()), module.scope)
+
+
+def decorators_of(module: ScannedModule, node: ast.AST) -> list[tuple[str, ast.expr]]:
+    """Return the names of a definition's decorators that come from other modules."""
+    named = []
+    for decorator in getattr(node, "decorator_list", ()):
+        called = decorator.func if isinstance(decorator, ast.Call) else decorator
+        resolved = module.resolver.resolve(called, module.scope)
+        if isinstance(resolved, Dotted):
+            named.append((resolved.name, decorator))
+    return named
+
+
+def is_declared(module: ScannedModule, node: ast.AST) -> bool:
+    """Tell whether a definition is a workflow, an activity or pure: scanned by itself, or not at all."""
+    return any(name in _DECLARED for name, _ in decorators_of(module, node))
+
+
+def _is_data_class(module: ScannedModule, found: LocalClass) -> bool:
+    if any(name.startswith(_DATA_DECORATORS) for name, _ in decorators_of(module, found.node)):
+        return True
+    for base in found.node.bases:
+        parent = module.resolver.resolve(base, found.scope)
+        if isinstance(parent, Dotted) and (
+            parent.name.startswith(_DATA_BASES) or parent.name.endswith(("Error", "Exception"))
+        ):
+            return True
+        if (
+            isinstance(parent, LocalClass)
+            and parent.node is not found.node
+            and _is_data_class(module, parent)
+        ):
+            return True
+    return False
+
+
+def locate(name: str) -> str | None:
+    """Return the file of a module, without importing it or the packages it is in."""
+    search: list[str] | None = None
+    path: str | None = None
+    for last in name.split("."):
+        spec = PathFinder.find_spec(last, search)
+        if spec is None:
+            return None
+        path = spec.origin
+        if spec.loader is None:
+            # A package without __init__: its own list of folders wants the package above it imported.
+            search = [
+                str(folder) for root in search or sys.path if (folder := Path(root, last).absolute()).is_dir()
+            ]
+        else:
+            search = list(spec.submodule_search_locations or ())
+    return path if path is not None and path.endswith(".py") else None
+
+
+def is_users_own(top: str, live: bool) -> bool:
+    """Tell whether a top-level name is a module of the user's that merely shares it with a library's."""
+    if top in sys.builtin_module_names or top.startswith(("continuum", "builtins")):
+        return False
+    loaded = sys.modules.get(top) if live else None
+    return _is_own_file(getattr(loaded, "__file__", None) if loaded is not None else locate(top))
+
+
+@functools.cache
+def _is_own_file(path: str | None) -> bool:
+    if path is None or "site-packages" in path or "dist-packages" in path:
+        return False
+    return not path.startswith((*standard_folders(), *installed_folders()))

@@ -1,0 +1,64 @@
+"""The standard library as the scanner sees it: which modules are its own, which may be used freely.
+
+Not here: what is denied (`denied_names.py`), which weighs more.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import sys
+import sysconfig
+
+from continuum.scanner.words import words
+
+# Deterministic, and touch nothing outside. Beside the standard library: what values are made with.
+FREE = words(
+    """
+    __future__ abc array ast asyncio base64 binascii bisect builtins calendar cmath collections colorsys
+    concurrent.futures contextlib copy copyreg csv dataclasses datetime decimal difflib email.utils enum errno
+    fnmatch fractions functools graphlib hashlib heapq hmac html http importlib inspect io ipaddress itertools
+    json keyword logging math mimetypes numbers operator os os.path pathlib pickle platform pprint queue
+    quopri random re reprlib secrets signal socket statistics string stringprep struct sys textwrap time
+    tokenize traceback types typing typing_extensions unicodedata urllib.parse uuid weakref
+    attr attrs cattrs pydantic xml.etree.ElementTree xml.sax.saxutils zlib zoneinfo
+    """
+)
+
+
+def is_free(dotted: str) -> bool:
+    """Tell whether a name belongs to a module that may be used; what is denied in it was judged before."""
+    name = dotted
+    while name:
+        if name in FREE:
+            return True
+        name = name.rpartition(".")[0]
+    return False
+
+
+@functools.cache
+def exports(module: str) -> frozenset[str]:
+    """Return the names `from module import *` binds; those of the standard library and ours only."""
+    top = module.partition(".")[0]
+    if top not in sys.stdlib_module_names and top != "continuum":
+        return frozenset()
+    try:
+        loaded = importlib.import_module(module)
+    except ImportError:
+        return frozenset()
+    listed = getattr(loaded, "__all__", None)
+    return frozenset(listed or (name for name in vars(loaded) if not name.startswith("_")))
+
+
+@functools.cache
+def standard_folders() -> tuple[str, ...]:
+    """Return where the standard library's own files are."""
+    paths = sysconfig.get_paths()
+    return tuple({paths["stdlib"], paths["platstdlib"]})
+
+
+@functools.cache
+def installed_folders() -> tuple[str, ...]:
+    """Return where packages of others are installed."""
+    paths = sysconfig.get_paths()
+    return tuple({paths["purelib"], paths["platlib"]})

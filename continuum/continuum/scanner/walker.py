@@ -1,0 +1,293 @@
+"""Walks the body of one function: every name it refers to, every loop, handler and assignment in it.
+
+A reference counts, not only a call: `map(time.time, xs)`, `key=random.random` and `now = datetime.now`
+are told where they stand. Nested functions, lambdas and comprehensions are part of the body; other
+functions of the module are handed to `Scan.reach`. What a call means beyond its parts is in `calls.py`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from continuum.scanner import calls, except_clauses, forgotten_awaits, mutations, rules
+from continuum.scanner.control_flow import own_nodes
+from continuum.scanner.module_state import STATEFUL, is_state
+from continuum.scanner.name_verdict import judge
+from continuum.scanner.other_modules import is_declared
+from continuum.scanner.resolution import Dotted, Instance, Local, LocalClass, Resolved
+from continuum.scanner.scopes import (
+    Comprehension,
+    FunctionNode,
+    Kind,
+    Scope,
+    class_scope,
+    comprehension_scope,
+    function_scope,
+)
+from continuum.scanner.sets import is_set
+
+if TYPE_CHECKING:
+    from continuum.scanner.workflow_scan import Reached, Scan
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+# Not the contexts and operators, of which there are as many as of all else.
+_PARTS = (ast.expr, ast.stmt, ast.keyword, ast.match_case, ast.pattern)
+_DISPLAYS = (ast.Dict, ast.List, ast.Tuple, ast.Set)
+
+
+class Walker:
+    """One walk over one function. `impure` is inside a producer of side_effect, where reads are welcome."""
+
+    def __init__(self, scan: Scan, reached: Reached) -> None:
+        self.scan = scan
+        self.reached = reached
+        self.module = scan.module
+        self.resolver = scan.module.resolver
+        self.impure = reached.impure
+        self.scope = reached.scope
+        self.top: Scope | None = None
+        # What is called, by the id of the expression: it is resolved once, before it is visited.
+        self.called: dict[int, Resolved] = {}
+        self.unordered: set[int] = set()
+        # Calls that make an instance of a class of this module, by the id of what is called.
+        self.made: dict[int, ast.Call] = {}
+
+    def function(self, node: FunctionNode) -> None:
+        """Walk a whole function that was reached from elsewhere."""
+        if self.reached.as_decorator:
+            # Its own body ran when the module was loaded; what it returns runs in the workflow.
+            self.top = self.scope = function_scope(node, self.scope)
+            inside = own_nodes([node.body] if isinstance(node, ast.Lambda) else node.body)
+            self.visit_all(part for part in inside if isinstance(part, _FUNCTIONS))
+        else:
+            self.nested(node)
+
+    def nested(self, node: FunctionNode) -> None:
+        """Walk a function in the scope it is defined in."""
+        arguments = node.args
+        self.visit_all(value for value in (*arguments.defaults, *arguments.kw_defaults) if value is not None)
+        around, self.scope = self.scope, function_scope(node, self.scope)
+        self.top = self.top or self.scope
+        if isinstance(node, ast.Lambda):
+            self.visit(node.body)
+        else:
+            self.visit_all(node.body)
+        self.scope = around
+
+    def visit_all(self, nodes: Iterable[ast.AST]) -> None:
+        """Visit one after the other."""
+        for node in nodes:
+            self.visit(node)
+
+    def visit(self, node: ast.AST) -> None:
+        """Visit a node and what is in it."""
+        visitor = _VISITORS.get(type(node))
+        if visitor is not None:
+            visitor(self, node)
+        else:
+            self.children(node)
+
+    def children(self, node: ast.AST) -> None:
+        """Visit what is in a node."""
+        for value in node.__dict__.values():
+            if isinstance(value, _PARTS):
+                self.visit(value)
+            elif value.__class__ is list:
+                for part in value:
+                    if isinstance(part, _PARTS):
+                        self.visit(part)
+
+    def report(self, rule: rules.Rule, node: ast.AST, subject: str, instead: str | None = None) -> None:
+        """Tell an offence, unless it is a read and reads are welcome."""
+        if not (self.impure and rule in rules.READS):
+            self.scan.report(self.reached, rule, node, subject, instead)
+
+    def resolved(self, node: ast.expr) -> Resolved:
+        """Return what a reference stands for."""
+        called = id(node) in self.called
+        return self.called[id(node)] if called else self.resolver.resolve(node, self.scope)
+
+    def refer(self, node: ast.expr, resolved: Resolved, known: int) -> None:
+        """Follow or judge what a name stands for; `known` is how much of it was judged before."""
+        match resolved:
+            case Dotted(name=name):
+                self._judge(node, name, known)
+            case Local() | LocalClass() | Instance():
+                made = self.made.get(id(node))
+                self.scan.reach(self.reached, resolved, node, impure=self.impure, made=made)
+            case None:
+                pass
+
+    def _judge(self, node: ast.expr, name: str, known: int) -> None:
+        called = id(node) in self.called
+        if self.impure and name in calls.EFFECTS:
+            self.report(rules.NESTED_EFFECT, node, f"{name}()")
+            return
+        found = judge(name, known=known, called=called, live=self.module.live, trust=self.scan.trust)
+        if found is None or (self.impure and found.rule.code == rules.UNTRUSTED.code):
+            return
+        shown = found.name.removeprefix("builtins.")
+        self.report(found.rule, node, f"{shown}()" if called else shown, found.instead)
+
+    def visit_name(self, node: ast.Name) -> None:
+        if not isinstance(node.ctx, ast.Load):
+            return
+        found = self.scope.lookup(node.id)
+        if found is None:
+            self.refer(node, self.resolved(node), 0)
+            return
+        bindings, place = found
+        if len(bindings) == 1 and bindings[0].kind is Kind.OPAQUE:
+            return
+        resolved = self.resolved(node)
+        self._look_into(node, place)
+        if not (self.top is not None and place.is_within(self.top)):
+            self.refer(node, resolved, 0)
+        elif isinstance(resolved, Dotted):
+            # A local alias was told where it was made; an import in the body was not.
+            imported = bindings[0].kind is Kind.IMPORT
+            self.refer(node, resolved, 0 if imported else len(resolved.name))
+
+    def _look_into(self, node: ast.Name, place: Scope) -> None:
+        """Follow what a constant of the module holds: a table of functions is called through it."""
+        if place is not self.module.scope:
+            return
+        if is_state(place, node.id) and node.id in self.module.changed_names:
+            self.report(rules.GLOBAL_READ, node, node.id)
+        resolved = self.resolver.resolve(node, place)
+        if isinstance(resolved, Dotted) and resolved.name in STATEFUL:
+            self.report(rules.GLOBAL_READ, node, f"{node.id}, one {resolved.name} for all runs,")
+        for binding in place.bindings[node.id]:
+            if binding.kind is Kind.VALUE and isinstance(binding.node, _DISPLAYS):
+                for part in ast.iter_child_nodes(binding.node):
+                    if isinstance(part, ast.Name | ast.Attribute | ast.Lambda):
+                        self.refer(node, self.resolver.resolve(part, place), 0)
+
+    def visit_attribute(self, node: ast.Attribute) -> None:
+        resolved = self.resolved(node)
+        root = _plain_root(node)
+        if root is None or resolved is None:
+            self.refer(node, resolved, _length(self.resolver.resolve(node.value, self.scope)))
+            self.visit(node.value)
+            return
+        found = self.scope.lookup(root.id)
+        known = 0
+        if found is not None and self.top is not None and found[1].is_within(self.top):
+            told = found[0][0].kind is Kind.VALUE
+            known = _length(self.resolver.resolve(root, self.scope)) if told else 0
+        self.refer(node, resolved, known)
+        if found is not None:
+            self._look_into(root, found[1])
+
+    def visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        if not is_declared(self.module, node):
+            self.decorated(node)
+            self.nested(node)
+
+    def decorated(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
+        """Follow the decorators of a function that was reached."""
+        for decorator in node.decorator_list:
+            called = decorator.func if isinstance(decorator, ast.Call) else decorator
+            resolved = self.resolver.resolve(called, self.scope)
+            if isinstance(resolved, Dotted) and resolved.name.startswith("continuum."):
+                continue
+            if isinstance(resolved, Local):
+                self.scan.reach(self.reached, resolved, called, impure=self.impure, as_decorator=True)
+                if isinstance(decorator, ast.Call):
+                    self.visit_all((*decorator.args, *decorator.keywords))
+            else:
+                self.called[id(called)] = resolved
+                self.visit(decorator)
+
+    def visit_class(self, node: ast.ClassDef) -> None:
+        around, self.scope = self.scope, class_scope(node, self.scope)
+        self.visit_all(node.body)
+        self.scope = around
+
+    def visit_comprehension(self, node: ast.AST) -> None:
+        generators: list[ast.comprehension] = getattr(node, "generators", [])
+        around = self.scope
+        self.visit(generators[0].iter)
+        self.scope = comprehension_scope(node, generators, around)
+        blind = id(node) in self.unordered or (
+            isinstance(node, ast.SetComp)
+            and not any(isinstance(part, ast.Await) for part in ast.walk(node.elt))
+        )
+        for index, generator in enumerate(generators):
+            if not blind:
+                self.ordered(generator.iter, around if index == 0 else self.scope)
+            if index:
+                self.visit(generator.iter)
+            self.visit_all(generator.ifs)
+        for field in ("key", "value", "elt"):
+            part = getattr(node, field, None)
+            if part is not None:
+                self.visit(part)
+        self.scope = around
+
+    def ordered(self, node: ast.expr, scope: Scope | None = None) -> None:
+        """Tell a set that is taken one by one."""
+        if is_set(node, scope or self.scope, self.resolver):
+            self.report(rules.SET_ORDER, node, f"iterating {ast.unparse(node)}")
+
+    def visit_loop(self, node: ast.For | ast.AsyncFor) -> None:
+        self.ordered(node.iter)
+        self.children(node)
+
+    def visit_starred(self, node: ast.Starred) -> None:
+        self.ordered(node.value)
+        self.visit(node.value)
+
+    def visit_yield_from(self, node: ast.YieldFrom) -> None:
+        self.ordered(node.value)
+        self.visit(node.value)
+
+    def stored(self, target: ast.expr) -> None:
+        """Tell a target that is not this run's own."""
+        mutations.visit_target(self, target)
+
+
+def _plain_root(node: ast.expr) -> ast.Name | None:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return node if isinstance(node, ast.Name) else None
+
+
+def _length(resolved: Resolved) -> int:
+    return len(resolved.name) if isinstance(resolved, Dotted) else 0
+
+
+def _skip(walker: Walker, node: ast.AST) -> None:
+    """Leave what refers to nothing."""
+
+
+_VISITORS: dict[type[ast.AST], Callable[..., None]] = {
+    ast.Name: Walker.visit_name,
+    ast.Attribute: Walker.visit_attribute,
+    ast.Call: calls.visit_call,
+    ast.Expr: forgotten_awaits.visit_statement,
+    ast.FunctionDef: Walker.visit_function,
+    ast.AsyncFunctionDef: Walker.visit_function,
+    ast.Lambda: Walker.nested,
+    ast.ClassDef: Walker.visit_class,
+    ast.For: Walker.visit_loop,
+    ast.AsyncFor: Walker.visit_loop,
+    ast.Starred: Walker.visit_starred,
+    ast.YieldFrom: Walker.visit_yield_from,
+    ast.Assign: mutations.visit_assign,
+    ast.AnnAssign: mutations.visit_annotated,
+    ast.AugAssign: mutations.visit_augmented,
+    ast.Delete: mutations.visit_delete,
+    ast.Try: except_clauses.visit_try,
+    ast.TryStar: except_clauses.visit_try,
+    ast.With: except_clauses.visit_with,
+    ast.AsyncWith: except_clauses.visit_with,
+    ast.Import: _skip,
+    ast.ImportFrom: _skip,
+    ast.Constant: _skip,
+    ast.Global: _skip,
+    ast.Nonlocal: _skip,
+    **dict.fromkeys(Comprehension, Walker.visit_comprehension),
+}

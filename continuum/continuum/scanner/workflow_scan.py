@@ -1,0 +1,190 @@
+"""Scans one workflow: the function, and every function of its module that it reaches.
+
+A helper is walked once a scan, however many call it, and told with the chain of calls that led there.
+Activities are not walked, they are for what may not be here; other workflows and pure functions are
+scanned where they are defined.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from continuum.scanner import rules
+from continuum.scanner.compensations import UndoSeen
+from continuum.scanner.configuration import Trust
+from continuum.scanner.dataclass_fields import given_fields
+from continuum.scanner.findings import Finding
+from continuum.scanner.module import ScannedModule
+from continuum.scanner.other_modules import decorators_of, is_declared
+from continuum.scanner.resolution import Instance, Local, LocalClass
+from continuum.scanner.scopes import Binding, FunctionNode, Kind, Scope
+from continuum.scanner.walker import Walker
+
+# They are for people who debug, and what they say is not journaled.
+_NOT_CALLED_BY_CODE = frozenset(("__repr__", "__str__", "__format__"))
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A function to walk: where it is defined, who called it, and how."""
+
+    node: FunctionNode
+    scope: Scope
+    owner: LocalClass | None = None
+    caller: Reached | None = None
+    impure: bool = False
+    as_decorator: bool = False
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        own = "a lambda" if isinstance(self.node, ast.Lambda) else self.node.name
+        return f"{self.owner.node.name}.{own}" if self.owner is not None else own
+
+    @property
+    def chain(self) -> str:
+        """Who led here, told behind a finding's message."""
+        names, caller = [], self.caller
+        while caller is not None:
+            names.append(caller.name)
+            caller = caller.caller
+        return f" (in {self.name}, called from {', from '.join(names)})" if names else ""
+
+
+class Scan:
+    """One scan and what it has found. `signals` are the declared names; None when any may come."""
+
+    def __init__(self, module: ScannedModule, trust: Trust, signals: frozenset[str] | None = None) -> None:
+        self.module = module
+        self.trust = trust
+        self.signals = signals
+        self.undo = UndoSeen()
+        self._found: dict[tuple[Any, ...], Finding] = {}
+        self._waiting: deque[Reached] = deque()
+        self._seen: set[tuple[int, bool]] = set()
+
+    def run(self, node: FunctionNode, scope: Scope, owner: LocalClass | None = None) -> list[Finding]:
+        """Scan a function with all that it reaches, and return what was found, in the order of the text."""
+        self._walk(Reached(node, scope, owner))
+        while self._waiting:
+            self._walk(self._waiting.popleft())
+        undo = self.undo.finding()
+        if undo is not None:
+            reached, call, rule = undo
+            self.report(reached, rule, call, "continuum.compensate_all()")
+        return sorted(self._found.values())
+
+    def run_class(self, node: ast.ClassDef, scope: Scope) -> list[Finding]:
+        """Scan every method of a class."""
+        owner = LocalClass(node, scope)
+        for part in node.body:
+            if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef):
+                self.run(part, scope, owner)
+        return sorted(self._found.values())
+
+    def _walk(self, reached: Reached) -> None:
+        key = id(reached.node), reached.impure
+        if key in self._seen:
+            return
+        self._seen.add(key)
+        resolver = self.module.resolver
+        before, resolver.owner = resolver.owner, reached.owner
+        walker = Walker(self, reached)
+        if isinstance(reached.node, ast.FunctionDef | ast.AsyncFunctionDef) and not reached.as_decorator:
+            walker.decorated(reached.node)
+        walker.function(reached.node)
+        resolver.owner = before
+
+    def reach(
+        self,
+        caller: Reached,
+        target: Local | LocalClass | Instance,
+        node: ast.AST,
+        *,
+        impure: bool,
+        as_decorator: bool = False,
+        made: ast.Call | None = None,
+    ) -> None:
+        """Take note of a function or class of this module that is referred to."""
+        match target:
+            case Local(node=function, scope=scope, owner=owner):
+                self._reach_function(
+                    caller, Reached(function, scope, owner, caller, impure, as_decorator), node
+                )
+            case LocalClass() | Instance():
+                made_by = target if isinstance(target, LocalClass) else target.made_by
+                if not is_declared(self.module, made_by.node):
+                    given = given_fields(self.module.resolver, made_by, made)
+                    self._reach_class(caller, made_by, impure, given)
+
+    def _reach_function(self, caller: Reached, reached: Reached, node: ast.AST) -> None:
+        names = {name for name, _ in decorators_of(self.module, reached.node)}
+        effect = names & {"continuum.activity", "continuum.workflow"}
+        if effect and reached.impure:
+            self.report(caller, rules.NESTED_EFFECT, node, f"{reached.name}()")
+        if not effect and "continuum.pure" not in names:
+            self._waiting.append(reached)
+
+    def _reach_class(self, caller: Reached, made_by: LocalClass, impure: bool, given: frozenset[str]) -> None:
+        """Making an instance runs its initialiser; using it runs the methods Python calls by itself."""
+        members = self.module.resolver.members(made_by)
+        for name, bindings in members.bindings.items():
+            for binding in bindings:
+                special = name.startswith("__") and name.endswith("__") and name not in _NOT_CALLED_BY_CODE
+                if binding.kind is Kind.FUNCTION and special:
+                    assert isinstance(binding.node, ast.FunctionDef | ast.AsyncFunctionDef)
+                    self._waiting.append(Reached(binding.node, made_by.scope, made_by, caller, impure))
+                elif binding.kind is Kind.VALUE and name not in given:
+                    self._reach_default(caller, made_by, binding, members, impure)
+        for base in made_by.node.bases:
+            parent = self.module.resolver.resolve(base, made_by.scope)
+            if isinstance(parent, LocalClass) and parent.node is not made_by.node:
+                self._reach_class(caller, parent, impure, given)
+
+    def _reach_default(
+        self, caller: Reached, made_by: LocalClass, binding: Binding, members: Scope, impure: bool
+    ) -> None:
+        """A field's `default_factory` runs whenever an instance is made."""
+        if isinstance(binding.node, ast.Call):
+            factories = (
+                one.value for one in binding.node.keywords if one.arg in ("default_factory", "factory")
+            )
+            for factory in factories:
+                stand_in = ast.copy_location(_function_of(factory, made_by.node.name), factory)
+                self._waiting.append(Reached(stand_in, members, None, caller, impure))
+
+    def report(
+        self, reached: Reached, rule: rules.Rule, node: ast.AST, subject: str, instead: str | None = None
+    ) -> None:
+        """Keep a finding, once a place; a helper of another module is told once."""
+        if self.module.allows(node, rule.code):
+            return
+        line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
+        message = f"{subject} {rule.what}; {instead or rule.instead}{reached.chain}"
+        key: tuple[Any, ...] = (line, column, rule.code)
+        if rule.code == rules.UNTRUSTED.code:
+            key = (rule.code, subject.removesuffix("()"))
+        self._found.setdefault(
+            key, Finding(self.module.filename, line, column, rule.code, message, rule.severity)
+        )
+
+    def signal_named(self, node: ast.expr, scope: Scope) -> str | None:
+        """Return the name of the signal that a variable of this module holds."""
+        found = scope.lookup(node.id) if isinstance(node, ast.Name) else None
+        match found[0][0].node if found is not None else node:
+            case ast.Call(args=[ast.Constant(value=str(name)), *_]):
+                return name
+            case _:
+                return None
+
+
+def _function_of(factory: ast.expr, name: str) -> FunctionNode:
+    """Return a function whose body calls the factory, so that it is walked like any other."""
+    if isinstance(factory, ast.Lambda):
+        return factory
+    call = ast.copy_location(ast.Call(factory, [], []), factory)
+    arguments = ast.arguments([], [], None, [], [], None, [])
+    return ast.Lambda(arguments, call)

@@ -1,0 +1,1 @@
+"""The source text of functions: normal form, reachable code, content hash."""

@@ -1,0 +1,71 @@
+"""The hash that names a version: of what a workflow's code means, not of how it is written.
+
+Comments, docstrings, formatting and where things stand in the file change nothing; a changed constant,
+helper, name or effect does. The same on every supported Python.
+
+Code without source (`exec`, a prompt) is hashed by the names and constants of its code objects:
+enough to tell versions apart in one process, but not the same on another Python, and blind to order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType
+from typing import Any
+
+from continuum.source.module_source import ModuleSource, definition_of
+from continuum.source.reachable_code import written_form
+
+# Names what is hashed and how: another way of writing code down makes other versions of everything.
+_SCHEME = "continuum content 1"
+
+# Half of SHA-256: 128 bits tell all versions there will ever be apart.
+HASH_CHARACTERS = 32
+
+
+def content_hash(fn: Callable[..., Any], source: ModuleSource | None) -> str:
+    """Return the hash of a workflow's function and what it reaches in its module."""
+    definition = None if source is None else definition_of(fn, source)
+    parts = (
+        _compiled_form(fn) if definition is None or source is None else written_form(fn, source, definition)
+    )
+    text = "".join((_SCHEME, "\n", *parts))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:HASH_CHARACTERS]
+
+
+def _compiled_form(fn: Callable[..., Any]) -> Iterator[str]:
+    function = inspect.unwrap(fn)
+    if not isinstance(function, FunctionType):
+        yield f"{function!r}"
+        return
+    yield function.__qualname__
+    waiting, seen = [function.__code__], {function.__code__}
+    while waiting:
+        code = waiting.pop(0)
+        yield f"\n{code.co_name} {code.co_names} {code.co_varnames} {code.co_freevars} "
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                seen.add(constant)
+                waiting.append(constant)
+            elif constant != function.__doc__:
+                yield f"{_stable(constant)},"
+        for name in code.co_names:
+            helper = function.__globals__.get(name)
+            if not isinstance(helper, FunctionType) or helper.__globals__ is not function.__globals__:
+                continue
+            if helper.__code__ not in seen:
+                seen.add(helper.__code__)
+                waiting.append(helper.__code__)
+
+
+def _stable(constant: object) -> str:
+    """Sets of text come in another order in every process."""
+    match constant:
+        case frozenset():
+            return f"{{{','.join(sorted(map(_stable, constant)))}}}"
+        case tuple():
+            return f"({','.join(map(_stable, constant))})"
+        case _:
+            return repr(constant)

@@ -1,0 +1,81 @@
+"""The source a function was defined in, read and parsed once a module.
+
+Here: text and syntax tree of a function's module, and the definition in it that the function comes from.
+Not here: what is made of them (`versions/content_hash.py` hashes, `scanner/` warns). A function without
+source (`exec`, a prompt, a .pyc alone) has none of this: every answer is None.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import linecache
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any, TypeAlias
+
+Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class ModuleSource:
+    """One module's text as it was when a function of it was first looked at."""
+
+    def __init__(self, filename: str, text: str) -> None:
+        self.filename = filename
+        self.text = text
+
+    @functools.cached_property
+    def tree(self) -> ast.Module:
+        """The module's syntax tree; shared, so it must not be changed."""
+        return ast.parse(self.text, self.filename)
+
+    @functools.cached_property
+    def definitions(self) -> dict[tuple[str, int], Definition]:
+        """Every function of the module, nested ones too, by name and first line (a decorator's, if any)."""
+        return {
+            (node.name, first_line(node)): node
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+
+
+# By file name; an edited file replaces its entry, functions defined before keep the one they were given.
+_sources: dict[str, ModuleSource] = {}
+
+
+def module_source(fn: Callable[..., Any]) -> ModuleSource | None:
+    """Return the source of the module that defines `fn`; ask when `fn` is defined, files change later."""
+    function = inspect.unwrap(fn)
+    if not isinstance(function, FunctionType):
+        return None
+    filename = function.__code__.co_filename
+    linecache.checkcache(filename)
+    text = "".join(linecache.getlines(filename, function.__globals__))
+    if not text:
+        return None
+    known = _sources.get(filename)
+    if known is None or known.text != text:
+        known = _sources[filename] = ModuleSource(filename, text)
+    return known
+
+
+def module_tree(fn: Callable[..., Any]) -> ast.Module | None:
+    """Return the syntax tree of the module that defines `fn`, None when it has no source."""
+    source = module_source(fn)
+    return None if source is None else source.tree
+
+
+def definition_of(fn: Callable[..., Any], source: ModuleSource | None = None) -> Definition | None:
+    """Return the `def` that `fn` comes from, nested or not; None when its source is not to be found."""
+    source = source or module_source(fn)
+    function = inspect.unwrap(fn)
+    if source is None or not isinstance(function, FunctionType):
+        return None
+    code = function.__code__
+    return source.definitions.get((code.co_name, code.co_firstlineno))
+
+
+def first_line(node: Definition) -> int:
+    """Return the line a definition starts at: that of its first decorator, as in its code object."""
+    return min((decorator.lineno for decorator in node.decorator_list), default=node.lineno)

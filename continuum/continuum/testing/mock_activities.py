@@ -1,0 +1,151 @@
+"""What activities do instead of what they are written to do, and in which order their answers come.
+
+`Activities` stands in the tree where the activity dispatcher does. It runs the same
+attempts, with the function of a definition exchanged where a test has said so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+import random
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
+
+from continuum.definitions.activity import Activity
+from continuum.definitions.activity_options import ActivityOptions
+from continuum.engine.execution import PendingActivity
+from continuum.engine.ids import RunId
+from continuum.journal.port import ClaimedTask
+from continuum_actors.activity.activity_dispatcher import ActivityDispatcher
+from continuum_actors.activity.attempt import Attempt
+from continuum_actors.host.host import Host
+from continuum_supervision import ActorRef
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# How many turns of the loop a seeded answer is held back, at most: enough to overtake any other.
+MOST_TURNS = 12
+
+
+class Call(NamedTuple):
+    """One call of a mocked activity."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+
+
+class MockedActivity(Generic[P, R]):
+    """What stands in for an activity; `calls` are the attempts made, in order."""
+
+    def __init__(self, activity: Activity[P, R], fn: Callable[P, R | Awaitable[R]]) -> None:
+        self.name = activity.name
+        self.calls: list[Call] = []
+        self._fn = fn
+
+    def __repr__(self) -> str:
+        return f"<mocked activity {self.name}, called {len(self.calls)} times>"
+
+    async def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Count the call and do what the test wants done."""
+        self.calls.append(Call(args, kwargs))
+        result: Any = self._fn(*args, **kwargs)
+        return await result if inspect.isawaitable(result) else result
+
+
+Mocks = dict[str, MockedActivity[..., Any]]
+
+# Those of `continuum.testing.mock_activity`, which hold in every environment.
+EVERYWHERE: Mocks = {}
+
+
+@contextmanager
+def mocked(
+    mocks: Mocks, activity: Activity[P, R], fn: Callable[P, R | Awaitable[R]]
+) -> Iterator[MockedActivity[P, R]]:
+    """Keep a substitute among `mocks` for a block."""
+    mock = MockedActivity(activity, fn)
+    previous = mocks.get(activity.name)
+    mocks[activity.name] = mock
+    try:
+        yield mock
+    finally:
+        if previous is None:
+            del mocks[activity.name]
+        else:
+            mocks[activity.name] = previous
+
+
+def mock_activity(
+    activity: Activity[P, R], fn: Callable[P, R | Awaitable[R]]
+) -> AbstractContextManager[MockedActivity[P, R]]:
+    """Have `fn` called for `activity` in every environment, for a block."""
+    return mocked(EVERYWHERE, activity, fn)
+
+
+class Activities(ActivityDispatcher):
+    """The activity dispatcher of an environment.
+
+    With `shuffle`, calls begin and answers come in an order drawn from it.
+    """
+
+    def __init__(
+        self, host: Host, mocks: Mapping[str, MockedActivity[..., Any]], shuffle: random.Random | None
+    ):
+        super().__init__(host)
+        self._mocks = mocks
+        self._shuffle = shuffle
+
+    def running(self) -> list[Attempt]:
+        """Return the attempts that are under way."""
+        return [*(attempt for attempt, _ in self._own.values()), *self._claimed.values()]
+
+    @property
+    def telling(self) -> bool:
+        """Whether answers to claimed tasks are on their way to the journal."""
+        return bool(self._answers)
+
+    def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
+        """Run what the test wants run for the activity."""
+        definition = pending.definition
+        pending.definition = self._definition_of(definition)
+        try:
+            super().run(run, run_id, pending, options)
+        finally:
+            pending.definition = definition
+
+    def _attempt_at(self, task: ClaimedTask) -> Attempt:
+        attempt = super()._attempt_at(task)
+        attempt.definition = self._definition_of(attempt.definition)
+        return attempt
+
+    def _definition_of(self, activity: Activity[..., Any]) -> Activity[..., Any]:
+        mock = self._mocks.get(activity.name) or EVERYWHERE.get(activity.name)
+        if mock is None and (self._shuffle is None or not activity.is_async):
+            return activity
+        # A copy: what is defined stays as it is for everybody else.
+        changed = copy.copy(activity)
+        changed.is_async = True
+        changed.fn = _in_turn(mock or activity.fn, self._shuffle)
+        return changed
+
+
+def _in_turn(fn: Callable[..., Any], shuffle: random.Random | None) -> Callable[..., Any]:
+    """Return `fn`, held back for a while before and after when there is a shuffle."""
+    if shuffle is None:
+        return fn
+    before, after = shuffle.randrange(MOST_TURNS), shuffle.randrange(MOST_TURNS)
+
+    async def held_back(*args: Any, **kwargs: Any) -> Any:
+        for _ in range(before):
+            await asyncio.sleep(0)
+        try:
+            return await fn(*args, **kwargs)
+        finally:
+            for _ in range(after):
+                await asyncio.sleep(0)
+
+    return held_back

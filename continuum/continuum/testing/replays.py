@@ -1,0 +1,216 @@
+"""Replaying a history through a workflow's code, without a journal, a loop of one's own, or any effect.
+
+The code is taken through the history and no further: nothing is drawn, read or started.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+from continuum.definitions.effects import RunInfo
+from continuum.definitions.workflow import Workflow
+from continuum.engine.call_site import Site, caller
+from continuum.engine.drift_messages import asked_for
+from continuum.engine.events import Event, EventType
+from continuum.engine.execution import Execution
+from continuum.engine.ids import RunId
+from continuum.engine.outcome import Blocked, Cancelled, Completed, Continued, Failed, Outcome
+from continuum.errors import DurableTermError
+from continuum.testing.histories import History
+from continuum.testing.waiting import waits_of
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+_AT_THE_END = Blocked("drift", "the history ends here")
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How a replay ended.
+
+    `state` is ``completed`` (with `result`), ``failed`` (with `error`), ``cancelled``, ``continued`` (with
+    `continued_to`), ``suspended`` (with what it `waits_for`), ``going_on`` (it asks for `next_command`,
+    which the history does not have any more) or ``drifted`` (with the `reason`: the code does not do
+    what the history says).
+    """
+
+    state: str
+    result: Any = None
+    error: BaseException | None = None
+    continued_to: str | None = None
+    waits_for: tuple[str, ...] = ()
+    next_command: str | None = None
+    reason: str | None = None
+
+
+class _Rehearsal(Execution):
+    """Stops where the history does."""
+
+    __slots__ = ("asked",)
+
+    asked: str
+
+    @property
+    def replaying(self) -> bool:
+        """Always: what would be journaled, drawn or said anew is not."""
+        return True
+
+    def command(self, type: EventType, target: Any, site: Site, rest: tuple[Any, ...]) -> Event:
+        """Match a command against history, or stop."""
+        if self._cursor < len(self._history):
+            return super().command(type, target, site, rest)
+        self.check()
+        self.asked = asked_for(type, target, caller(site))
+        self.refuse(_AT_THE_END)
+
+
+def replay(
+    workflow: Workflow[..., Any], history: History, *, input: tuple[Any, ...] | None = None
+) -> Replayed:
+    """Replay a history through `workflow` and say how that ended.
+
+    `input` stands in for the arguments the run was started with.
+    """
+    start = history.beginning
+    data = start.input if input is None else workflow.arguments.encode_call(input, {})
+    try:
+        args, kwargs = workflow.arguments.decode_call(data)
+    except DurableTermError as error:
+        return Replayed("drifted", reason=f"the code cannot read its input: {error}")
+    info = RunInfo(
+        RunId(start.run_id),
+        start.workflow,
+        workflow.version,
+        start.namespace,
+        1,
+        None if start.parent is None else RunId(start.parent),
+        start.trace_context,
+    )
+
+    def rehearse() -> Replayed:
+        execution = _Rehearsal(info, _no_randomness, workflow, start.depth)
+        last = history.stored[-1].at if history.stored else start.started_at
+        program: Coroutine[Any, Any, Any] = workflow.fn(*args, **kwargs)
+        outcome = execution.begin(program, history.stored, started_at=start.started_at, now=last)
+        try:
+            return _replayed(execution, outcome, history)
+        finally:
+            execution.close()
+
+    return _in_a_thread(rehearse)
+
+
+def assert_replays(
+    workflow: Workflow[P, R],
+    history: History,
+    *,
+    input: tuple[Any, ...] | None = None,
+    expected: object = ...,
+) -> R:
+    """Fail unless `workflow` replays the whole history, to the end that the run had; return the result.
+
+    For a run that has not ended, the code must wait where the run waits. `expected`, if given, is
+    what the run is to return. Without an end, or with another than a result, None is returned.
+    """
+    replayed = replay(workflow, history, input=input)
+    problem = difference(workflow, history, replayed)
+    if problem is not None:
+        raise AssertionError(f"{workflow.name} does not replay run {history.beginning.run_id}: {problem}")
+    if expected is not ... and (replayed.state != "completed" or replayed.result != expected):
+        told = f"returned {replayed.result!r}" if replayed.state == "completed" else f"is {replayed.state}"
+        raise AssertionError(
+            f"run {history.beginning.run_id} of {workflow.name} {told}, and {expected!r} was expected"
+        )
+    result: R = replayed.result
+    return result
+
+
+def difference(workflow: Workflow[..., Any], history: History, replayed: Replayed) -> str | None:
+    """Say how a replay ended otherwise than the run; None when it did not."""
+    then = history.ending
+    if replayed.state == "drifted":
+        return replayed.reason
+    if then.state == "cancelled" and all(
+        event.type != EventType.CANCEL_REQUESTED for event in history.stored
+    ):
+        # By force, while it was blocked, or before it began: its code was not asked, and may be anywhere.
+        return None
+    match replayed.state:
+        case "going_on":
+            return f"the history ends, and the code goes on with {replayed.next_command}"
+    now = "suspended" if replayed.state == "suspended" else replayed.state
+    open_states = ("running", "suspended", "blocked")
+    if then.state in open_states:
+        return None if now == "suspended" else f"the run is {then.state}, and the code has {now}"
+    if then.state != now:
+        return f"the run has {then.state}, and the code {_doing(replayed)}"
+    if (
+        now == "completed"
+        and then.result is not None
+        and workflow.encode_result(replayed.result) != then.result
+    ):
+        recorded = workflow.decode_result(then.result)
+        return f"the run returned {recorded!r}, and the code returns {replayed.result!r}"
+    return None
+
+
+def _doing(replayed: Replayed) -> str:
+    match replayed.state:
+        case "suspended":
+            return f"waits for {', or for '.join(replayed.waits_for) or 'nothing that will come'}"
+        case "failed":
+            return f"fails: {type(replayed.error).__name__}: {replayed.error}"
+        case "completed":
+            return f"returns {replayed.result!r}"
+        case state:
+            return f"has {state}"
+
+
+def _replayed(execution: _Rehearsal, outcome: Outcome | None, history: History) -> Replayed:
+    match outcome:
+        case None:
+            return Replayed("suspended", waits_for=waits_of(execution, history))
+        case Completed(value):
+            try:
+                execution.definition.encode_result(value)
+            except DurableTermError as error:
+                return Replayed("failed", error=error)  # as the run does
+            return Replayed("completed", result=value)
+        case Failed(error):
+            return Replayed("failed", error=error)
+        case Cancelled():
+            return Replayed("cancelled")
+        case Continued(run_id):
+            return Replayed("continued", continued_to=run_id)
+        case Blocked():
+            if outcome is _AT_THE_END:
+                return Replayed("going_on", next_command=execution.asked)
+            return Replayed("drifted", reason=outcome.reason)
+
+
+def _in_a_thread(work: Callable[[], T]) -> T:
+    """Run `work` where no loop is running: a test that asserts something is inside a task of one."""
+    done: list[T] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            done.append(work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="replay")
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return done[0]
+
+
+def _no_randomness(size: int) -> bytes:
+    raise AssertionError("a replay draws nothing")

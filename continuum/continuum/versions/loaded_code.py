@@ -1,0 +1,125 @@
+"""The code a node has loaded: which workflows it may execute, which activities it can run."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from types import ModuleType
+from typing import Any
+
+from continuum.definitions.activity import Activity, defined_activities
+from continuum.definitions.workflow import Workflow
+from continuum.errors import InvalidDefinition, InvalidOption
+from continuum.journal.port import Loaded
+from continuum.versions.pinning import pinned_source
+
+
+class Code:
+    """Workflows and activities by name.
+
+    `workflows` holds the current code of each name: that of the highest label. Others of the
+    name serve the runs that are of their version and no others.
+    """
+
+    def __init__(
+        self, workflows: Iterable[Workflow[..., Any]], activities: Iterable[Activity[..., Any]] | None = None
+    ):
+        self.workflows: dict[str, Workflow[..., Any]] = {}
+        self.loaded: list[Loaded] = []
+        self._unstored = False
+        self._labels: dict[tuple[str, str], Workflow[..., Any]] = {}
+        self._versions: dict[tuple[str, str], Workflow[..., Any]] = {}
+        for workflow in workflows:
+            self._add(workflow)
+        for workflow in self.workflows.values():
+            # Two labels may have one content.
+            self._versions[workflow.name, workflow.version_hash] = workflow
+        self.pinned = [workflow for workflow in self.all_workflows if workflow.on_change == "pin"]
+        for workflow in self.pinned:
+            pinned_source(workflow)  # told now and not when it is needed
+        self._unstored = bool(self.pinned)
+        self._note_loaded()
+        self.activities: Mapping[str, Activity[..., Any]] = (
+            defined_activities()
+            if activities is None
+            else {activity.name: activity for activity in activities}
+        )
+
+    @property
+    def all_workflows(self) -> list[Workflow[..., Any]]:
+        """Every version that was defined here, of all names; pinned ones, which were not, are left out."""
+        return list(self._labels.values())
+
+    def workflow_for(self, name: str, version: str | None) -> Workflow[..., Any]:
+        """Return the workflow of exactly this version, else the current one of that name."""
+        return self._versions.get((name, version or "")) or self.workflows[name]
+
+    def knows(self, name: str, version: str) -> bool:
+        """Whether exactly this version is loaded."""
+        return (name, version) in self._versions
+
+    def keep(self, pinned: Workflow[..., Any]) -> None:
+        """Have an earlier version, which runs go on with, beside the current one."""
+        self._versions.setdefault((pinned.name, pinned.version_hash), pinned)
+        self._note_loaded()
+
+    def pinned_are_stored(self) -> None:
+        """Let runs of pinned code be claimed: before that nobody could go on with them after a deploy."""
+        self._unstored = False
+        self._note_loaded()
+
+    def _add(self, workflow: Workflow[..., Any]) -> None:
+        known = self._labels.setdefault((workflow.name, workflow.version), workflow)
+        if known is not workflow:
+            raise InvalidDefinition(
+                f"two workflows are named {workflow.name!r} with version={workflow.version} "
+                f"({known.fn.__module__} and {workflow.fn.__module__}); "
+                "give one a name=, or a later version= if it is what becomes of the other"
+            )
+        current = self.workflows.setdefault(workflow.name, workflow)
+        if int(workflow.version) > int(current.version):
+            self.workflows[workflow.name] = workflow
+        self._versions[workflow.name, workflow.version_hash] = workflow
+
+    def _note_loaded(self) -> None:
+        current = {(name, workflow.version_hash) for name, workflow in self.workflows.items()}
+        self.loaded = [
+            Loaded(
+                name,
+                version,
+                current=(name, version) in current,
+                takes_others=(name, version) in current and workflow.on_change == "replay",
+            )
+            for (name, version), workflow in self._versions.items()
+            if not (self._unstored and workflow.on_change == "pin")
+        ]
+
+
+def load_code(modules: Sequence[str]) -> Code:
+    """Import modules by name and collect what they define or import."""
+    if "" not in sys.path:
+        # A console script's path lacks the directory a person stands in.
+        sys.path.insert(0, "")
+    workflows: dict[int, Workflow[..., Any]] = {}
+    for name in modules:
+        for value in vars(_import(name)).values():
+            if isinstance(value, Workflow):
+                workflows[id(value)] = value
+    return Code(workflows.values())
+
+
+def _import(name: str) -> ModuleType:
+    if not all(part.isidentifier() for part in name.split(".")) or name.endswith(".py"):
+        module = name.removesuffix(".py").replace("\\", "/").rstrip("/").split("/")[-1]
+        raise InvalidOption(
+            f"{name!r} is not the name of a module; give {module!r}, from the directory it is in"
+        )
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
+            raise InvalidOption(
+                f"there is no module {name!r}; name it as in `import {name}`, from the directory it is in"
+            ) from error
+        raise

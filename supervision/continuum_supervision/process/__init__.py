@@ -1,0 +1,1 @@
+"""Process actors: operating-system processes under one root supervisor. Read `spec.py` first."""

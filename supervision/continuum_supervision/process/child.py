@@ -1,0 +1,133 @@
+"""One process as the root supervisor keeps it: its lives, its deaths, and what waits for it. No Thespian."""
+
+import logging
+import os
+import signal
+from collections import deque
+from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from continuum_supervision.process.decisions import Stopping, recent_deaths, too_many_deaths
+from continuum_supervision.process.limits import MESSAGES_KEPT_WHILE_DOWN
+from continuum_supervision.process.liveness import Liveness
+from continuum_supervision.process.spec import ProcessDied, ProcessSpec, ProcessStarted
+from continuum_supervision.process.wire import Deliveries, Delivery
+
+logger = logging.getLogger("continuum.process")
+
+
+@dataclass(slots=True)
+class Child:
+    spec: ProcessSpec
+    incarnation: int = 0
+    process: BaseProcess | None = None
+    address: Any = None
+    deadline: float | None = None
+    asked_to_stop: bool = False
+    sending: bool = False
+    drain_unsent: bool = False
+    shutdown_unsent: bool = False
+    restart_due: bool = False
+    deaths: tuple[float, ...] = ()
+    dropped: int = 0
+    _waiting: deque[Delivery] = field(default_factory=deque)
+    _notices: deque[Delivery] = field(default_factory=deque)
+    _last_notice: int = 0
+
+    @property
+    def alive(self) -> bool:
+        return self.process is not None
+
+    @property
+    def pid(self) -> int:
+        assert self.process is not None
+        assert self.process.pid is not None
+        return self.process.pid
+
+    def begin_life(self, process: BaseProcess, address: Any) -> ProcessStarted:
+        """Note a fresh process; notices its predecessor had not taken are for it."""
+        self.incarnation += 1
+        self.process, self.address = process, address
+        self.sending = self.restart_due = False
+        self._waiting.extendleft(reversed(self._notices))
+        return self.started()
+
+    def started(self) -> ProcessStarted:
+        return ProcessStarted(self.spec.id, self.spec.role, self.incarnation, self.pid)
+
+    def end_life(self, now: float, last: Liveness) -> ProcessDied:
+        """Note that the process is gone."""
+        assert self.process is not None
+        exit_code = self.process.exitcode
+        died = ProcessDied(self.spec.id, self.spec.role, self.incarnation, self.pid, exit_code, last)
+        self.process = self.address = None
+        # A notice that waits is among the notices as well, and put back from there.
+        self._waiting = deque(delivery for delivery in self._waiting if delivery.notice is None)
+        self.deaths = (*recent_deaths(self.deaths, now=now, within=self.spec.max_restarts_within), now)
+        return died
+
+    def has_died_too_often(self, now: float) -> bool:
+        return too_many_deaths(
+            self.deaths, now=now, max_restarts=self.spec.max_restarts, within=self.spec.max_restarts_within
+        )
+
+    def has_exited(self) -> bool:
+        return self.process is not None and not self.process.is_alive()
+
+    def keep(self, payload: bytes) -> None:
+        """Queue a message; if the process has been down for long, the oldest goes."""
+        if len(self._waiting) - len(self._notices) >= MESSAGES_KEPT_WHILE_DOWN:
+            self._drop_oldest_message()
+        self._waiting.append(Delivery(payload))
+
+    def notify(self, payload: bytes) -> None:
+        """Queue a notice, which is kept until it has been taken, over as many lives as that needs."""
+        self._last_notice += 1
+        notice = Delivery(payload, self._last_notice)
+        self._notices.append(notice)
+        if self.alive:
+            self._waiting.append(notice)
+
+    def take_notices(self, up_to: int) -> None:
+        while self._notices and (self._notices[0].notice or 0) <= up_to:
+            self._notices.popleft()
+
+    def next_batch(self) -> Deliveries | None:
+        """Take everything that waits, if there is anything and nothing is under way."""
+        if self.sending or not self.alive:
+            return None
+        if not (self._waiting or self.drain_unsent or self.shutdown_unsent):
+            return None
+        batch = Deliveries(tuple(self._waiting), self.drain_unsent, self.shutdown_unsent)
+        self._waiting.clear()
+        self.drain_unsent = self.shutdown_unsent = False
+        self.sending = True
+        return batch
+
+    def ask_to_drain(self) -> None:
+        self.drain_unsent = True
+
+    def ask_to_stop(self) -> None:
+        self.asked_to_stop = self.shutdown_unsent = True
+
+    def kill(self) -> None:
+        """Kill the process; only a parent that has not yet reaped it may use its pid."""
+        if self.process is not None and self.process.is_alive():
+            os.kill(self.pid, signal.SIGKILL)
+
+    def stopping(self) -> Stopping:
+        return Stopping(self.spec.id, self.alive, self.deadline, asked=self.asked_to_stop)
+
+    def _drop_oldest_message(self) -> None:
+        for position, delivery in enumerate(self._waiting):
+            if delivery.notice is None:
+                del self._waiting[position]
+                if self.dropped == 0:
+                    logger.warning(
+                        "messages for process %s are dropped: %d wait already",
+                        self.spec.id,
+                        len(self._waiting),
+                    )
+                self.dropped += 1
+                return

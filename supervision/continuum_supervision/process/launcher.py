@@ -1,0 +1,294 @@
+"""The launcher's side of a node's processes: start them, hear from them, speak to them, stop them.
+
+The processes grow from a fresh Python process, so the launcher may have threads, loops and connections.
+If the launcher ends, however it ends, the whole node ends with it. All methods may be called from any
+thread; they block, so a launcher with a loop calls them through `asyncio.to_thread`.
+"""
+
+import json
+import os
+import pickle
+import queue
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from continuum_supervision.errors import ProcessSystemError
+from continuum_supervision.process.addresses import resolved
+from continuum_supervision.process.control_socket import ControlReader, send_block
+from continuum_supervision.process.limits import GOODBYE_GRACE_S, START_DEADLINE_S
+from continuum_supervision.process.spec import (
+    Incoming,
+    NodeEnded,
+    NodeEvent,
+    ProcessDied,
+    ProcessReady,
+    ProcessSpec,
+    ProcessStarted,
+)
+from continuum_supervision.process.wire import (
+    Address,
+    LauncherSends,
+    NodeNotStarted,
+    NodePlan,
+    NodeStarted,
+    ShutdownNode,
+)
+from continuum_supervision.transport.cookie import random_cookie
+
+
+@dataclass(frozen=True, slots=True)
+class RunningProcess:
+    id: str
+    role: str
+    pid: int
+    incarnation: int
+
+
+class ProcessSystem:
+    """A node's processes, running. Made by `start`; over when a `NodeEnded` has been given out."""
+
+    def __init__(
+        self, system: "subprocess.Popen[bytes]", control: socket.socket, life: int, ids: frozenset[str]
+    ) -> None:
+        self._system = system
+        self._control = control
+        self._life = life
+        self._ids = ids
+        self._events: queue.Queue[NodeEvent] = queue.Queue()
+        self._changed = threading.Condition()
+        self._sending = threading.Lock()
+        self._running: dict[str, ProcessStarted] = {}
+        self._ready: set[str] = set()
+        self._started: NodeStarted | None = None
+        self._not_started: str | None = None
+        self._ended: NodeEnded | None = None
+        self._listener = threading.Thread(target=self._listen, name="continuum node events", daemon=True)
+        self._listener.start()
+
+    @classmethod
+    def start(
+        cls,
+        specs: Sequence[ProcessSpec],
+        *,
+        node: str,
+        bind: Address | None = None,
+        join: Address | None = None,
+        cookie: bytes | None = None,
+    ) -> "ProcessSystem":
+        """Start a node and return when its root supervisor runs; ProcessSystemError says why it cannot."""
+        if not specs:
+            raise ProcessSystemError("a node without processes has nothing to do: name at least one")
+        if cookie is None and (bind is not None or join is not None):
+            raise ProcessSystemError(
+                "a node that others can reach needs a cookie: give all nodes the same cookie file"
+            )
+        bind = resolved(bind, purpose="bind to") if bind is not None else None
+        join = resolved(join, purpose="join at") if join is not None else None
+        if join is not None and bind is None and not join[0].startswith("127."):
+            raise ProcessSystemError(
+                f"node {node} cannot be called back from {join[0]}: bind to an address as well"
+            )
+        plan = NodePlan(node, tuple(specs), cookie or random_cookie(), bind, join)
+        running = cls._launch(plan)
+        try:
+            running._wait_until_started()
+        except BaseException:
+            running.kill()
+            raise
+        return running
+
+    @classmethod
+    def _launch(cls, plan: NodePlan) -> "ProcessSystem":
+        pickled = pickle.dumps(plan)
+        ours, theirs = socket.socketpair()
+        life_read, life_write = os.pipe()
+        try:
+            script = str(Path(__file__).with_name("main.py"))
+            system = subprocess.Popen(
+                # -P: the script's directory must not become the first place to import from.
+                [sys.executable, "-P", script, str(theirs.fileno()), str(life_read)],
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(), life_read),
+                # Ctrl-C in a terminal is the launcher's to answer.
+                start_new_session=True,
+            )
+        except BaseException:
+            ours.close()
+            os.close(life_write)
+            raise
+        finally:
+            theirs.close()
+            os.close(life_read)
+        send_block(ours, json.dumps([entry or os.getcwd() for entry in sys.path]).encode())
+        send_block(ours, pickled)
+        return cls(system, ours, life_write, frozenset(spec.id for spec in plan.specs))
+
+    def wait_ready(self, timeout: float) -> None:
+        """Wait until every process has said that it is ready."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ready >= self._ids or self._ended is not None, timeout)
+            if self._ended is not None:
+                raise ProcessSystemError(self._ended.reason or "the node was shut down before it was ready")
+            missing = sorted(self._ids - self._ready)
+        if missing:
+            raise ProcessSystemError(
+                f"not ready within {timeout:g} s: {', '.join(missing)}; their log says why"
+            )
+
+    def receive(self, timeout: float | None = None) -> NodeEvent | None:
+        """Take the next event, None if there is none in time. After `NodeEnded` there is none."""
+        try:
+            return self._events.get(timeout=timeout)
+        except queue.Empty:
+            return None
+
+    def messages(self) -> Iterator[NodeEvent]:
+        """Give out every event as it comes, the last one being `NodeEnded`."""
+        while True:
+            event = self._events.get()
+            yield event
+            if isinstance(event, NodeEnded):
+                return
+
+    def send(self, process_id: str, message: object) -> None:
+        """Send to one of the processes."""
+        if process_id not in self._ids:
+            raise ProcessSystemError(
+                f"this node has no process {process_id}: it has {', '.join(sorted(self._ids))}"
+            )
+        self._tell(LauncherSends(process_id, pickle.dumps(Incoming(message))))
+
+    def processes(self) -> list[RunningProcess]:
+        with self._changed:
+            return [
+                RunningProcess(p.process_id, p.role, p.pid, p.incarnation) for p in self._running.values()
+            ]
+
+    @property
+    def address(self) -> Address:
+        """Where the root supervisor listens."""
+        return self._node.address
+
+    @property
+    def directory(self) -> Path:
+        """The node's private directory, gone when the node is."""
+        return Path(self._node.directory)
+
+    def own_pids(self) -> dict[str, int]:
+        """Tell the pids of what holds the node together: system process, admin and supervisor."""
+        node = self._node
+        return {"system": node.system_pid, "admin": node.admin_pid, "supervisor": node.supervisor_pid}
+
+    @property
+    def alive(self) -> bool:
+        return self._system.poll() is None
+
+    @property
+    def ended(self) -> NodeEnded | None:
+        return self._ended
+
+    def shutdown(self, budget: float | None = None) -> NodeEnded:
+        """Stop everything in reverse order; returns when it is over. May be called any number of times."""
+        self._tell(ShutdownNode(budget))
+        # The supervisor kills what is past its budget; the rest is for one that does not.
+        patience = None if budget is None else budget + GOODBYE_GRACE_S + START_DEADLINE_S
+        return self._wait_for_end(patience)
+
+    def kill(self) -> NodeEnded:
+        """End the node at once, whatever it is doing."""
+        if self._system.poll() is None:
+            self._system.kill()
+        return self._wait_for_end(None)
+
+    def _wait_for_end(self, timeout: float | None) -> NodeEnded:
+        try:
+            self._system.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._system.kill()
+            self._system.wait()
+        self._listener.join()
+        assert self._ended is not None
+        return self._ended
+
+    @property
+    def _node(self) -> NodeStarted:
+        assert self._started is not None
+        return self._started
+
+    def _wait_until_started(self) -> None:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._started is not None or self._ended is not None, START_DEADLINE_S
+            )
+            if self._started is None:
+                raise ProcessSystemError(
+                    self._not_started or "the processes of the node could not be started: their log says why"
+                )
+
+    def _tell(self, message: object) -> None:
+        with self._sending:
+            if self._ended is None:
+                try:
+                    send_block(self._control, pickle.dumps(message))
+                except (BrokenPipeError, ConnectionResetError):
+                    # The listener is about to give out how the node ended.
+                    return
+
+    def _listen(self) -> None:
+        reader = ControlReader(self._control)
+        present = True
+        last: NodeEnded | None = None
+        while present:
+            self._wait_for_data()
+            messages, present = reader.read_available()
+            for message in messages:
+                last = self._note(message) or last
+        # The end of the socket is the end of every process that holds it; the system process follows.
+        self._system.wait()
+        self._finish(last or NodeEnded(self._not_started or "the node was killed"))
+
+    def _wait_for_data(self) -> None:
+        self._control.recv(1, socket.MSG_PEEK)
+
+    def _note(self, message: object) -> NodeEnded | None:
+        with self._changed:
+            match message:
+                case NodeStarted():
+                    self._started = message
+                case NodeNotStarted(reason):
+                    self._not_started = reason
+                case NodeEnded():
+                    return message
+                case ProcessStarted(process_id):
+                    self._running[process_id] = message
+                    self._events.put(message)
+                case ProcessDied(process_id):
+                    self._running.pop(process_id, None)
+                    self._ready.discard(process_id)
+                    self._events.put(message)
+                case ProcessReady(process_id):
+                    self._ready.add(process_id)
+                    self._events.put(message)
+                case event:
+                    self._events.put(event)  # type: ignore[arg-type]
+            self._changed.notify_all()
+        return None
+
+    def _finish(self, ended: NodeEnded) -> None:
+        if self._started is not None:
+            # Its own process removes it, unless that was killed.
+            shutil.rmtree(self._started.directory, ignore_errors=True)
+        with self._sending:
+            self._control.close()
+            os.close(self._life)
+            with self._changed:
+                self._ended = ended
+                self._running.clear()
+                self._changed.notify_all()
+        self._events.put(ended)

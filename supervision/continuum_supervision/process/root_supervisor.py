@@ -1,0 +1,335 @@
+"""The root of a node's processes: a Thespian actor without threads, loops or connections but the launcher's.
+
+It starts the processes, restarts what dies, tells watchers, routes messages and stops everything in reverse
+order. It decides nothing by itself: see `decisions.py` and `peers.py`. What it cannot handle
+ends the node; a node that is not supervised must not go on.
+"""
+
+# Thespian has no types; what pyright guesses from its source is wrong for what a subclass may do.
+# pyright: reportAttributeAccessIssue=false, reportIncompatibleMethodOverride=false
+
+import logging
+import os
+import pickle
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any, assert_never
+
+from thespian.actors import Actor, ActorAddress, ChildActorExited, ThespianWatch, WakeupMessage, WatchMessage
+from thespian.system.transport import SendStatus
+from thespian.system.transport.IPBase import TCPv4ActorAddress
+
+from continuum_supervision.process.child import Child
+from continuum_supervision.process.control_socket import ControlReader, ControlWriter
+from continuum_supervision.process.inherited import close_life_pipe, forking_parent, inherited, own_logging
+from continuum_supervision.process.limits import (
+    EXIT_RECHECK_S,
+    GOODBYE_GRACE_S,
+    RESTART_AFTER_NOTICE_S,
+    SUPERVISOR_TICK_S,
+)
+from continuum_supervision.process.parent_death import die_with_parent, end_if_orphaned
+from continuum_supervision.process.peer_link import Fate, PeerLink, PeerNews
+from continuum_supervision.process.shutdown import NodeShutdown
+from continuum_supervision.process.signals import restore_signals
+from continuum_supervision.process.spec import (
+    Incoming,
+    NodeEnded,
+    NodeEvent,
+    ProcessDied,
+    ProcessReady,
+    ProcessStarted,
+    Report,
+    SiblingNotice,
+)
+from continuum_supervision.process.thespian_actor import ProcessActor, intent
+from continuum_supervision.process.wire import (
+    Address,
+    Finished,
+    FromProcess,
+    Goodbye,
+    Hello,
+    KillSibling,
+    LauncherSends,
+    NodeStarted,
+    NoticesTaken,
+    Outgoing,
+    PeerDeliveries,
+    SaidReady,
+    ShutdownNode,
+    StartProcess,
+    ToLauncher,
+    ToPeer,
+    ToSibling,
+)
+from continuum_supervision.transport.trusted_pickle import unpickled
+
+logger = logging.getLogger("continuum.process")
+
+BEGIN = "begin"
+_FATES = {SendStatus.SENDSTS_SENT: Fate.ARRIVED, SendStatus.SENDSTS_DEADTARGET: Fate.REFUSED}
+_TICK, _CHECK, _END = "tick", "check", "end"
+
+
+class ProcessSupervisor(Actor):  # type: ignore[misc]
+    def __init__(self) -> None:
+        super().__init__()
+        self._parent_pid = forking_parent()
+        die_with_parent(self._parent_pid)
+        restore_signals(keep_child_signal=True)
+        own_logging()
+        held = inherited()
+        # The system process watches the launcher's life; here only the control socket is needed.
+        close_life_pipe()
+        self._plan = held.plan
+        self._control = held.control
+        self._reader, self._writer = ControlReader(held.control), ControlWriter(held.control)
+        self._children = {spec.id: Child(spec) for spec in self._plan.specs}
+        self._peers: PeerLink | None = None
+        self._shutdown = NodeShutdown(self._children, self._wake_after)
+
+    def receiveMessage(self, message: Any, sender: Any) -> ThespianWatch:  # noqa: N802 - Thespian's name
+        try:
+            self._handle(message)
+            self._look_after_children()
+            self._flush()
+        except Exception:
+            # Thespian would log, call this again and go on; nobody would notice a half-working supervisor.
+            logger.exception("the root supervisor failed, the node ends")
+            self._end_now("the root supervisor failed, its log says why")
+        return ThespianWatch([self._control.fileno()])
+
+    def _handle(self, message: object) -> None:
+        match message:
+            case str() if message == BEGIN:
+                self._begin()
+            case FromProcess():
+                self._hear_process(message)
+            case WatchMessage():
+                self._hear_launcher()
+            case WakeupMessage(payload=payload) if payload == _TICK:
+                self._tick()
+            case WakeupMessage(payload=payload) if payload == _END:
+                self._end_now(self._shutdown.reason)
+            case Hello() | Goodbye():
+                self._peer_link.hear(message)
+            case PeerDeliveries():
+                for target, payload in self._peer_link.taken(message):
+                    self._deliver(target, payload)
+            case ChildActorExited():
+                # Said before the process is gone, or lost altogether: only the process itself counts.
+                self.wakeupAfter(timedelta(seconds=EXIT_RECHECK_S), _CHECK)
+            case _:
+                # A wake-up, or a message of Thespian's: looking after the children is all it means.
+                pass
+
+    @property
+    def _peer_link(self) -> PeerLink:
+        assert self._peers is not None
+        return self._peers
+
+    def _begin(self) -> None:
+        host, port = self._address_of(self.myAddress)
+        self._peers = PeerLink(
+            self._plan, (host, port), self._send_to_node, self._tell_about_peers, time.monotonic
+        )
+        held = inherited()
+        self._writer.send(
+            NodeStarted((host, port), os.getpid(), self._parent_pid, held.system_pid, str(held.directory))
+        )
+        for child in self._children.values():
+            self._start(child)
+        self._tick()
+
+    def _tick(self) -> None:
+        end_if_orphaned(self._parent_pid)
+        if not self._shutdown.begun:
+            self._peer_link.tick()
+        self.wakeupAfter(timedelta(seconds=SUPERVISOR_TICK_S), _TICK)
+
+    # processes
+
+    def _start(self, child: Child) -> None:
+        forked_before = len(getattr(self._myRef, "_child_procs", ()))
+        address = self.createActor(ProcessActor)
+        forked = self._myRef._child_procs
+        if len(forked) <= forked_before:
+            raise RuntimeError(f"the operating system gave no process for {child.spec.id}")
+        started = child.begin_life(forked[-1].childProc, address)
+        start = StartProcess(child.spec, child.incarnation, self._plan.node, str(inherited().directory))
+        self._myRef._send_intent(intent(address, start, on_done=_ignore))
+        if child.spec.watches_siblings:
+            for other in self._children.values():
+                if other.alive and other is not child:
+                    child.notify(pickle.dumps(Incoming(other.started())))
+            for peer in self._peer_link.present():
+                child.notify(pickle.dumps(Incoming(peer)))
+        self._tell_watchers([started])
+
+    def _look_after_children(self) -> None:
+        now = time.monotonic()
+        for child in self._children.values():
+            if child.has_exited():
+                self._bury(child, now)
+        if self._shutdown.begun:
+            self._go_on_stopping(now)
+            return
+        due = [child for child in self._children.values() if child.restart_due]
+        for child in due:
+            if now >= child.deaths[-1] + RESTART_AFTER_NOTICE_S:
+                self._start(child)
+            else:
+                self.wakeupAfter(timedelta(seconds=RESTART_AFTER_NOTICE_S), _CHECK)
+
+    def _bury(self, child: Child, now: float) -> None:
+        died = child.end_life(now, inherited().board.read(child.spec.id))
+        self._tell_watchers([died])
+        if self._shutdown.begun:
+            return
+        if child.has_died_too_often(now):
+            spec = child.spec
+            self._stop(
+                None,
+                f"process {spec.id} died {len(child.deaths)} times within {spec.max_restarts_within:g} s, "
+                f"the node ends: its log says why",
+            )
+            return
+        logger.warning(
+            "process %s (pid %d) ended with exit code %s and is started again",
+            died.process_id,
+            died.pid,
+            died.exit_code,
+        )
+        child.restart_due = True
+
+    # messages
+
+    def _hear_process(self, spoken: FromProcess) -> None:
+        child = self._children[spoken.process_id]
+        for outgoing in spoken.outgoing:
+            self._hear(child, spoken.incarnation, outgoing)
+
+    def _hear(self, child: Child, incarnation: int, outgoing: Outgoing) -> None:
+        current = child.alive and child.incarnation == incarnation
+        match outgoing:
+            case ToSibling(target, payload):
+                self._deliver(target, payload)
+            case ToPeer(node, target, payload):
+                self._peer_link.send(node, target, payload)
+            case ToLauncher(payload):
+                self._writer.send(Report(child.spec.id, incarnation, unpickled(payload)))
+            case KillSibling(process_id, victim):
+                self._kill(process_id, victim)
+            case SaidReady():
+                if current:
+                    self._writer.send(ProcessReady(child.spec.id, incarnation))
+            case NoticesTaken(up_to):
+                child.take_notices(up_to)
+            case Finished():
+                # Its exit follows; the exit counts.
+                pass
+            case never:
+                assert_never(never)
+
+    def _deliver(self, target: str, payload: bytes) -> None:
+        child = self._children.get(target)
+        if child is None:
+            logger.warning("a message for %s was dropped: this node has no such process", target)
+            return
+        child.keep(payload)
+
+    def _kill(self, process_id: str, incarnation: int) -> None:
+        child = self._children.get(process_id)
+        if child is not None and child.incarnation == incarnation:
+            child.kill()
+
+    def _tell_watchers(self, notices: Sequence[NodeEvent]) -> None:
+        for notice in notices:
+            self._writer.send(notice)
+            if not isinstance(notice, SiblingNotice):
+                continue
+            payload = pickle.dumps(Incoming(notice))
+            about = notice.process_id if isinstance(notice, ProcessStarted | ProcessDied) else None
+            for child in self._children.values():
+                if child.spec.watches_siblings and child.spec.id != about:
+                    child.notify(payload)
+
+    def _flush(self) -> None:
+        self._writer.flush()
+        for child in self._children.values():
+            batch = child.next_batch()
+            if batch is not None:
+                self._myRef._send_intent(intent(child.address, batch, on_done=self._delivered_to(child)))
+
+    def _delivered_to(self, child: Child) -> Any:
+        incarnation = child.incarnation
+
+        def delivered(_status: Any, _intent: Any) -> None:
+            if child.incarnation == incarnation:
+                child.sending = False
+                self._flush()
+
+        return delivered
+
+    # the launcher
+
+    def _hear_launcher(self) -> None:
+        messages, present = self._reader.read_available()
+        if not present:
+            # Nobody is left to ask for an orderly end or to hear of it.
+            self._end_now("the launcher is gone")
+        for message in messages:
+            match message:
+                case LauncherSends(target, payload):
+                    self._deliver(target, payload)
+                case ShutdownNode(budget):
+                    self._stop(budget, None)
+
+    # the end
+
+    def _stop(self, budget: float | None, reason: str | None) -> None:
+        now = time.monotonic()
+        self._shutdown.begin(now, budget=budget, reason=reason)
+        self._go_on_stopping(now)
+
+    def _go_on_stopping(self, now: float) -> None:
+        if self._shutdown.go_on(now):
+            reason = self._shutdown.reason
+            self._peer_link.say_goodbye(then=lambda: self._end_now(reason))
+            self.wakeupAfter(timedelta(seconds=GOODBYE_GRACE_S), _END)
+
+    def _wake_after(self, seconds: float) -> None:
+        self.wakeupAfter(timedelta(seconds=seconds), _CHECK)
+
+    def _end_now(self, reason: str | None) -> None:
+        """End the node: the children go with this process; admin and system process notice its end."""
+        for child in self._children.values():
+            child.kill()
+        self._writer.send(NodeEnded(reason))
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0 if reason is None else 1)
+
+    def _tell_about_peers(self, news: list[PeerNews]) -> None:
+        # May come out of the transport, between two messages.
+        self._tell_watchers(news)
+        self._flush()
+
+    def _send_to_node(self, address: Address, message: object, on_done: Callable[[Fate], None]) -> None:
+        def done(status: Any, _intent: Any) -> None:
+            on_done(_FATES.get(type(status), Fate.LOST))
+
+        self._myRef._send_intent(
+            intent(ActorAddress(TCPv4ActorAddress(*address, external=True)), message, on_done=done)
+        )
+
+    @staticmethod
+    def _address_of(address: Any) -> tuple[str, int]:
+        host, port = address.addressDetails.sockname[:2]
+        return str(host), int(port)
+
+
+def _ignore(_status: Any, _intent: Any) -> None:
+    """Do nothing: a process that could not be told who it is has died, and its death is seen."""

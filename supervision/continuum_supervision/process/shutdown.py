@@ -1,0 +1,82 @@
+"""Carries an orderly shutdown out: all drain at once, then end, the last started first, within their budgets.
+
+Those that drain share one stretch of time; in turns, each would take up what the one before it gave away.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import assert_never
+
+from continuum_supervision.process.child import Child
+from continuum_supervision.process.decisions import (
+    AllStopped,
+    AskToStop,
+    KillOverdue,
+    WaitForExit,
+    next_shutdown_step,
+)
+from continuum_supervision.process.limits import EXIT_RECHECK_S
+
+logger = logging.getLogger("continuum.process")
+
+
+class NodeShutdown:
+    """The shutdown of one node: not begun, under way, or over. `reason` is None if it was asked for."""
+
+    def __init__(self, children: Mapping[str, Child], wake_after: Callable[[float], None]) -> None:
+        self._children = children
+        self._wake_after = wake_after
+        self._until: float | None = None
+        self._killed: set[str] = set()
+        self.begun = False
+        self.over = False
+        self.reason: str | None = None
+
+    def begin(self, now: float, *, budget: float | None, reason: str | None) -> None:
+        """Begin, or shorten what has begun to a new overall budget."""
+        if budget is not None:
+            self._until = now + budget
+            self._hasten(now, self._until)
+        if self.begun:
+            return
+        self.begun, self.reason = True, reason
+        for child in self._children.values():
+            child.ask_to_drain()
+            if child.spec.drains:
+                self._limit(child, now)
+
+    def go_on(self, now: float) -> bool:
+        """Do what is due; True once, when the last process is gone."""
+        if self.over:
+            return False
+        match next_shutdown_step([child.stopping() for child in self._children.values()], now=now):
+            case AskToStop(process_id):
+                child = self._children[process_id]
+                child.ask_to_stop()
+                if not child.spec.drains:
+                    self._limit(child, now)
+            case KillOverdue(process_id):
+                if process_id not in self._killed:
+                    self._killed.add(process_id)
+                    logger.warning("process %s outlived its shutdown budget and is killed", process_id)
+                self._children[process_id].kill()
+                self._wake_after(EXIT_RECHECK_S)
+            case WaitForExit():
+                # Whoever was asked has a wake-up at its deadline already.
+                pass
+            case AllStopped():
+                self.over = True
+            case never:
+                assert_never(never)
+        return self.over
+
+    def _limit(self, child: Child, now: float) -> None:
+        deadline = now + child.spec.shutdown_budget
+        child.deadline = deadline if self._until is None else min(deadline, self._until)
+        self._wake_after(max(0.0, child.deadline - now))
+
+    def _hasten(self, now: float, deadline: float) -> None:
+        for child in self._children.values():
+            if child.deadline is not None and deadline < child.deadline:
+                child.deadline = deadline
+                self._wake_after(deadline - now)

@@ -1,0 +1,94 @@
+"""What the system process does once it can import: check, start, wait for an end, clean up."""
+
+import contextlib
+import logging
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from thespian.actors import ActorSystem, ActorSystemException
+
+from continuum_supervision.errors import ProcessSystemError
+from continuum_supervision.process.addresses import free_port, refuse_unusable_address
+from continuum_supervision.process.control_socket import ControlWriter
+from continuum_supervision.process.directory import make_node_directory
+from continuum_supervision.process.inherited import Inherited, hand_down
+from continuum_supervision.process.limits import PARENT_POLL_S
+from continuum_supervision.process.liveness import LivenessBoard
+from continuum_supervision.process.log import log_to_stderr
+from continuum_supervision.process.root_supervisor import BEGIN, ProcessSupervisor
+from continuum_supervision.process.signals import restore_signals
+from continuum_supervision.process.thespian_admin import install_admin
+from continuum_supervision.process.thespian_log import route_thespian_log
+from continuum_supervision.process.wire import NodeNotStarted, NodePlan
+from continuum_supervision.transport.transport import LOOPBACK, close_starter_transport, install
+from continuum_supervision.transport.trusted_pickle import unpickled
+
+
+def run_system_process(plan: bytes, control: socket.socket, life: int) -> None:
+    """Run a node until it ends or its launcher does; does not return."""
+    restore_signals(keep_child_signal=False)
+    # For the supervisor, which is forked from here. Its processes say for themselves how they log.
+    log_to_stderr(logging.WARNING)
+    launcher_pid = os.getppid()
+    directory = make_node_directory()
+    exit_code = 1
+    try:
+        try:
+            _start(_read(plan), control, life, directory)
+        except (ProcessSystemError, ActorSystemException, ImportError) as error:
+            ControlWriter(control).send(NodeNotStarted(str(error)))
+        else:
+            # From here on the supervisor alone speaks with the launcher, and its end must show there.
+            control.close()
+            exit_code = _wait_for_an_end(life, launcher_pid)
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(exit_code)
+
+
+def _read(plan: bytes) -> NodePlan:
+    read = unpickled(plan)
+    assert isinstance(read, NodePlan)
+    return read
+
+
+def _start(plan: NodePlan, control: socket.socket, life: int, directory: Path) -> None:
+    if plan.bind is not None:
+        refuse_unusable_address(*plan.bind)
+    route_thespian_log()
+    install(plan.cookie, exposed=plan.bind)
+    install_admin()
+    board = LivenessBoard.create(directory / "liveness", [spec.id for spec in plan.specs])
+    hand_down(Inherited(plan, control, life, directory, board, os.getpid()))
+    system = ActorSystem("multiprocTCPBase", {"Admin Port": free_port(LOOPBACK)})
+    system.tell(system.createActor(ProcessSupervisor), BEGIN)
+    close_starter_transport()
+
+
+def _wait_for_an_end(life: int, launcher_pid: int) -> int:
+    """Wait for the admin, which ends with the supervisor, or for the launcher; returns the exit code."""
+    woken, waker = socket.socketpair()
+    for end in (woken, waker):
+        end.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda _number, _frame: None)
+    signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+    while True:
+        with contextlib.suppress(ChildProcessError):
+            pid, status = os.waitpid(-1, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 1
+        # The pipe can be held open by a fork of the launcher; who our parent is cannot.
+        if os.getppid() != launcher_pid:
+            return 1
+        readable, _, _ = select.select([life, woken.fileno()], [], [], PARENT_POLL_S)
+        if life in readable and not os.read(life, 1):
+            return 1
+        if woken.fileno() in readable:
+            woken.recv(4096)

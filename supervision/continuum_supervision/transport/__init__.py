@@ -1,0 +1,1 @@
+"""The sealed transport between processes. Read `transport.py` first, then `seal.py`."""

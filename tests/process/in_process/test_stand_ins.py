@@ -1,0 +1,122 @@
+"""What a node does not do when one of its children is left out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import pytest
+
+from continuum import Client
+from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.journal.memory.journal import MemoryJournal
+from continuum.journal.port import ClaimedRun, ClaimedTask, Loaded, Worker
+from continuum.versions.loaded_code import Code
+from continuum_actors.host.host import Settings
+from continuum_actors.node.in_process_node import EmbeddedNode, Embedding, Remains
+from continuum_actors.node.recovery import GRACE_SECONDS
+from continuum_supervision import ChildSpec, Shutdown, Supervisor
+from tests.process.in_process import flows
+from tests.process.in_process.hosts import DEADLINE_S, WORKFLOWS, until
+
+
+class Asked(MemoryJournal):
+    """Notes who asked for what."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[tuple[str, str]] = set()
+
+    def of(self, node: str) -> set[str]:
+        """What this node has asked for."""
+        return {what for who, what in self.asked if who == node}
+
+    async def claim(self, worker: Worker, code: Sequence[Loaded], limit: int) -> list[ClaimedRun]:
+        self.asked.add((worker.node, "runs"))
+        return await super().claim(worker, code, limit)
+
+    async def claim_tasks(self, worker: Worker, *args: object, **options: object) -> list[ClaimedTask]:
+        self.asked.add((worker.node, "tasks"))
+        return await super().claim_tasks(worker, *args, **options)  # type: ignore[arg-type]
+
+    async def expired_workers(self) -> list[WorkerId]:
+        self.asked.add(("anybody", "expired"))
+        return await super().expired_workers()
+
+    async def take_snapshot(self, run_id: RunId, *args: object) -> int:
+        self.asked.add(("anybody", "snapshot"))
+        return await super().take_snapshot(run_id, *args)  # type: ignore[arg-type]
+
+
+def node(journal: Asked, name: str, without: set[str]) -> ChildSpec:
+    """Return a node of this name on the journal."""
+
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[Asked]:
+        yield journal
+
+    def start() -> EmbeddedNode:
+        settings = Settings(lease_ttl=1.0, snapshot_events=1)
+        left_out = frozenset(without)
+        return EmbeddedNode(
+            Embedding(NodeId(name), lambda _: False, Code(WORKFLOWS), settings, opening, left_out, Remains())
+        )
+
+    return ChildSpec(name, start, shutdown=Shutdown.INFINITY)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "asks_for"), [("dispatcher", {"tasks"}), ("activity_dispatcher", {"runs"})]
+)
+async def test_a_node_without_one_of_its_claimers_never_claims(left_out: str, asks_for: set[str]) -> None:
+    journal = Asked()
+    nodes = [node(journal, "partial", {left_out}), node(journal, "whole", set())]
+    async with Supervisor(nodes), Client(journal) as client:
+        run = await client.start(flows.packing, "a book")
+        assert await run.result(DEADLINE_S) == "packed, a book"
+    assert journal.of("partial") == asks_for
+    assert journal.of("whole") == {"runs", "tasks"}
+
+
+async def test_a_node_without_a_dispatcher_tells_of_no_workflow() -> None:
+    journal = Asked()
+    async with Supervisor([node(journal, "partial", {"dispatcher"})]), Client(journal) as client:
+
+        async def is_listed() -> bool:
+            return bool(await client.nodes())
+
+        await until(is_listed, "the node is not listed")
+        assert (await client.nodes())[0].workflows == []
+
+
+@pytest.mark.parametrize(("without", "taken"), [(set(), True), ({"snapshotter"}, False)])
+async def test_a_node_takes_snapshots_unless_told_not_to(without: set[str], taken: bool) -> None:
+    journal = Asked()
+    async with Supervisor([node(journal, "only", without)]), Client(journal) as client:
+        for _ in range(3):
+            run = await client.start(flows.order, 1)
+            await run.signal(flows.go, "yes")
+            assert await run.result(DEADLINE_S) == flows.shipped(1)
+    assert (("anybody", "snapshot") in journal.asked) is taken
+
+
+async def test_a_node_without_recovery_takes_nothing_from_the_dead() -> None:
+    journal = Asked()
+    await journal.register_worker(NodeId("dead"), "run_host", 1, 0.0)
+    async with Supervisor([node(journal, "idle", {"recovery"})]), Client(journal) as client:
+        # Longer than a recovery would wait for the owner.
+        run = await client.start(flows.resting, GRACE_SECONDS + 0.5)
+        await run.result(DEADLINE_S)
+        assert "expired" not in journal.of("anybody")
+        assert await journal.node_workers(NodeId("dead"))
+
+
+async def test_a_node_with_recovery_frees_what_the_dead_held() -> None:
+    journal = Asked()
+    await journal.register_worker(NodeId("dead"), "run_host", 1, 0.0)
+    async with Supervisor([node(journal, "busy", set())]):
+
+        async def is_free() -> bool:
+            return not await journal.node_workers(NodeId("dead"))
+
+        await until(is_free, "the dead still have a lease")

@@ -1,0 +1,93 @@
+"""A history that was compacted anywhere, in any parts, replays as its events do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from continuum.engine.events import COMMANDS, Event, EventType
+from continuum.engine.execution import Execution
+from continuum.engine.outcome import Outcome
+from continuum.engine.snapshot_history import CompactHistory
+from continuum.journal.snapshot_codec import pack_snapshot, unpack_snapshot
+from tests.property.test_workflows import live
+from tests.property.workflow_programs import Node, programs, workflow_of
+from tests.unit.engine.driver import STARTED_AT, Program, new_execution, told
+
+replays = settings(max_examples=150)
+parts = st.lists(st.floats(0, 1), min_size=1, max_size=4)
+
+
+def snapshot(events: Sequence[Event]) -> CompactHistory:
+    """Return events as they come back from a snapshot."""
+    compact = unpack_snapshot(pack_snapshot(events), events[0].seq, len(events))
+    assert compact is not None
+    return compact
+
+
+def compacted(history: Sequence[Event], places: Sequence[int]) -> CompactHistory | None:
+    """Return the history up to the last of these places, in parts that end at each of them."""
+    following: CompactHistory | None = None
+    for first, last in reversed(list(zip([0, *places], places, strict=False))):
+        part = snapshot(history[first:last])
+        part.following = following
+        following = part
+    return following
+
+
+def replayed(program: Program, history: Sequence[Event], compact: CompactHistory | None) -> Execution:
+    """Return an execution that has gone over a history that begins with `compact`."""
+    execution = new_execution()
+    tail = history[compact.end :] if compact is not None else history
+    now = history[-1].at if history else STARTED_AT
+    execution.begin(program(), tail, started_at=STARTED_AT, now=now, compact=compact)
+    return execution
+
+
+def end_of(
+    execution: Execution, history: Sequence[Event], cut: int
+) -> tuple[Outcome | None, list[Event], list[int]]:
+    """Give the rest of the answers; return the outcome, what was journaled since and what is pending."""
+    journaled = execution.take_log()
+    for event in history[cut:]:
+        if event.type not in COMMANDS:
+            assert execution.apply(EventType(event.type), event.body, at=event.at), event
+            journaled += execution.take_log()
+    return execution.outcome, journaled, sorted(execution.pending)
+
+
+@replays
+@given(programs, st.integers(0, 2**16), parts, st.floats(0, 1))
+def test_compact_parts_of_a_history_replay_as_its_events_do(
+    node: Node, seed: int, cuts: list[float], known: float
+) -> None:
+    history = live(node, seed).history
+    cut = round(known * len(history))
+    places = sorted({round(part * cut) for part in cuts} - {0})
+    program = workflow_of(node)
+    execution = replayed(program, history[:cut], compacted(history, places))
+    assert not execution.misfit
+    outcome, journaled, pending = end_of(execution, history, cut)
+    raw = end_of(replayed(program, history[:cut], None), history, cut)
+    assert (told(outcome), journaled, pending) == (told(raw[0]), raw[1], raw[2])
+
+
+@replays
+@given(programs, programs, st.integers(0, 2**16))
+def test_code_that_does_not_fit_a_compact_history_is_never_taken_to_fit(
+    node: Node, other: Node, seed: int
+) -> None:
+    """B3"""
+    history = live(node, seed).history
+    if not history:
+        return
+    compactly = replayed(workflow_of(other), history, snapshot(history))
+    by_events = replayed(workflow_of(other), history, None)
+    if compactly.misfit:
+        # Then nothing has been journaled that would bind a second attempt.
+        assert not [event for event in compactly.take_log() if event.seq < len(history)]
+    else:
+        assert told(compactly.outcome) == told(by_events.outcome)
+        assert compactly.take_log() == by_events.take_log()

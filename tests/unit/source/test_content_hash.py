@@ -1,0 +1,244 @@
+"""What makes another version of a workflow, and what does not."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from continuum import Workflow, activity, workflow
+from continuum.source.normal_form import NormalForm
+from tests.unit.versions.written_modules import module_of
+
+FLOW = '''
+"""What this module is for."""
+import math
+import continuum
+from continuum import Signal, activity, workflow
+
+LIMIT = 3
+UNUSED = 1
+RATES = {"usual": 0}
+RATES["fancy"] = 1
+RATES.update(gift=2)
+UNREAD = {}
+UNREAD["x"] = 1
+math.offset = 1
+approval = Signal("content.approval", str)
+
+@activity(name="content.charge")
+async def charge(amount: int) -> str:
+    return f"paid {amount}"
+
+class Price:
+    def __init__(self, amount: int) -> None:
+        self.amount = amount
+
+    def rounded(self) -> int:
+        return math.floor(self.amount * 1.21)
+
+def discount(amount: int) -> int:
+    """Not for everybody."""
+    return _lowered(amount) + RATES["fancy"] if amount > LIMIT else amount
+
+def _lowered(amount: int) -> int:
+    return amount - 1
+
+def unused() -> int:
+    return 1
+
+@workflow(name="content.flow", version=1)
+async def flow(amount: int, mode: str = "plain") -> str:
+    """Pay."""
+    answer = await charge(discount(Price(amount).rounded()))
+    verdict = await approval.wait()  # for ever
+    return answer + verdict
+'''
+
+
+@pytest.fixture
+def hash_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
+    """Return the hash of `flow` in a module of this text."""
+
+    def hashed(text: str) -> str:
+        # Activities of one name may be written again: these modules are one module in its versions.
+        monkeypatch.setattr(sys.modules["continuum.definitions.activity"], "_DEFINED", {})
+        flow: Workflow[..., Any] = module_of(text, tmp_path).flow
+        return flow.version_hash
+
+    return hashed
+
+
+def changed(old: str, new: str) -> str:
+    """Return the module with one thing changed."""
+    assert FLOW.count(old) == 1, old
+    return FLOW.replace(old, new)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(FLOW, id="another module of the same text"),
+        pytest.param(changed('    """Pay."""', '    """Pay, or not."""'), id="docstring"),
+        pytest.param(changed('    """Pay."""\n', ""), id="no docstring"),
+        pytest.param(changed('    """Not for everybody."""', "    # nobody"), id="docstring of a helper"),
+        pytest.param(changed("  # for ever", ""), id="comment"),
+        pytest.param(
+            changed("return answer + verdict", "return (\n        answer\n        + verdict\n    )"),
+            id="formatting",
+        ),
+        pytest.param(changed('"plain"', "'plain'"), id="quotes"),
+        pytest.param("\n\n\n" + FLOW, id="lines moved"),
+        pytest.param(changed("UNUSED = 1", "UNUSED = 2"), id="a constant nobody reads"),
+        pytest.param(changed('UNREAD["x"] = 1', 'UNREAD["x"] = 2'), id="a table nobody reads"),
+        pytest.param(changed("math.offset = 1", "math.offset = 2"), id="what is done to a module"),
+        pytest.param(changed("def unused() -> int:\n    return 1", ""), id="a helper nobody calls"),
+        pytest.param(changed('return f"paid {amount}"', 'return f"got {amount}"'), id="an activity's body"),
+        pytest.param(changed("version=1", "version=2"), id="the label"),
+        pytest.param(changed("version=1", 'version=1, on_change="wait"'), id="the policy"),
+        pytest.param(
+            changed("def _lowered(amount: int) -> int:\n    return amount - 1\n", "").replace(
+                "LIMIT = 3", "LIMIT = 3\ndef _lowered(amount: int) -> int:\n    return amount - 1\n"
+            ),
+            id="a helper moved",
+        ),
+    ],
+)
+def test_what_means_the_same_is_the_same_version(text: str, hash_of: Callable[[str], str]) -> None:
+    """C8, CMP36, VRG2."""
+    assert hash_of(text) == hash_of(FLOW)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(changed("answer + verdict", "verdict + answer"), id="body"),  # CMP37
+        pytest.param(FLOW.replace("_lowered", "_cut"), id="a helper's name"),  # VRG3
+        pytest.param(changed("amount - 1", "amount - 2"), id="a helper of a helper"),
+        pytest.param(changed("LIMIT = 3", "LIMIT = 4"), id="a constant a helper reads"),
+        pytest.param(changed('RATES["fancy"] = 1', 'RATES["fancy"] = 3'), id="an entry of a table"),
+        pytest.param(changed("gift=2", "gift=3"), id="an entry that a table is given"),
+        pytest.param(changed("1.21", "1.19"), id="a method"),
+        pytest.param(changed('"plain"', '"fancy"'), id="a default"),
+        pytest.param(changed('"plain"', 'b"plain"'), id="the type of a constant"),
+        pytest.param(changed('"content.charge"', '"content.charge2"'), id="which activity"),
+        pytest.param(changed('"content.approval"', '"content.consent"'), id="which signal"),
+        pytest.param(changed("import math\n", "import cmath as math\n"), id="what is imported"),
+        pytest.param(
+            changed("async def flow(", "async def other(") + "\nflow = other\n", id="the function's own name"
+        ),
+    ],
+)
+def test_what_means_something_else_is_another_version(text: str, hash_of: Callable[[str], str]) -> None:
+    """CMP37, VRG3."""
+    assert hash_of(text) != hash_of(FLOW)
+
+
+def test_a_hash_is_thirty_two_hexadecimal_digits(hash_of: Callable[[str], str]) -> None:
+    found = hash_of(FLOW)
+    assert len(found) == 32
+    assert set(found) <= set("0123456789abcdef")
+
+
+def made(limit: int, helper: Callable[[int], int]) -> Workflow[[int], int]:
+    """A workflow inside a function: what it takes from there belongs to it."""
+
+    @workflow(name="content.made")
+    async def flow(amount: int) -> int:
+        return min(helper(amount), limit)
+
+    return flow
+
+
+def test_what_a_nested_workflow_takes_from_around_it_counts() -> None:
+    def double(amount: int) -> int:
+        return amount * 2
+
+    def treble(amount: int) -> int:
+        return amount * 3
+
+    assert made(1, double).version_hash == made(1, double).version_hash
+    versions = {made(limit, helper).version_hash for limit in (1, 2) for helper in (double, treble)}
+    assert len(versions) == 4
+
+
+def test_a_local_name_is_not_the_module_s(hash_of: Callable[[str], str]) -> None:
+    text = changed("    answer = await", "    UNUSED = amount\n    answer = await").replace(
+        "answer + verdict", "answer + verdict + str(UNUSED)"
+    )
+    assert hash_of(text) == hash_of(text.replace("UNUSED = 1", "UNUSED = 2"))
+
+
+def test_helpers_that_call_each_other_end() -> None:
+    assert even_flow.version_hash != odd_flow.version_hash
+
+
+def is_even(number: int) -> bool:
+    return number == 0 or is_odd(number - 1)
+
+
+def is_odd(number: int) -> bool:
+    return number != 0 and is_even(number - 1)
+
+
+@workflow(name="content.even")
+async def even_flow(number: int) -> bool:
+    return is_even(number)
+
+
+@workflow(name="content.odd")
+async def odd_flow(number: int) -> bool:
+    return is_odd(number)
+
+
+@activity(name="content.touch")
+async def touch() -> None:
+    """Touch."""
+
+
+def test_where_the_text_of_an_f_string_is_cut_means_nothing() -> None:
+    """Pythons cut it in different places."""
+    hole = ast.FormattedValue(ast.Name("x", ast.Load()), -1)
+    cut = ast.JoinedStr([ast.Constant("a"), ast.Constant("b"), hole, ast.Constant("")])
+    whole = ast.JoinedStr([ast.Constant("ab"), hole])
+    forms = NormalForm(), NormalForm()
+    for form, tree in zip(forms, (cut, whole), strict=True):
+        form.write(tree)
+    assert forms[0].parts == forms[1].parts
+
+
+def without_source(text: str) -> Workflow[..., Any]:
+    """A workflow as a prompt makes it."""
+    namespace: dict[str, Any] = {"workflow": workflow, "touch": touch, "__name__": "nowhere"}
+    exec(text, namespace)
+    flow: Workflow[..., Any] = namespace["flow"]
+    return flow
+
+
+PROMPT = """
+def helper(): return 1
+@workflow(name="content.prompt")
+async def flow():
+    await touch()
+    return helper() in {"a", "b", "c"}
+"""
+
+
+def test_code_without_source_has_versions_too() -> None:
+    assert without_source(PROMPT).version_hash == without_source(PROMPT).version_hash
+    assert without_source(PROMPT.replace("return 1", "return 2")).version_hash != (
+        without_source(PROMPT).version_hash
+    )
+    assert without_source(PROMPT.replace('"a"', '"z"')).version_hash != without_source(PROMPT).version_hash
+
+
+def test_a_file_that_changes_under_a_process_does_not_change_what_it_has_loaded(tmp_path: Path) -> None:
+    text = "from continuum import workflow\n\n@workflow\nasync def flow():\n    return 1\n"
+    module = module_of(text, tmp_path)
+    loaded: Workflow[..., Any] = module.flow
+    Path(str(module.__file__)).write_text(text.replace("return 1", "return 2"), encoding="utf-8")
+    assert loaded.version_hash == module_of(text, tmp_path).flow.version_hash
