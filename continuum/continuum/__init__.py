@@ -10,7 +10,6 @@ from dataclasses import is_dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, get_type_hints
 
-from continuum.activity_ref import ActivityRef, unwrap
 from continuum.client import (
     Client,
     Event,
@@ -35,7 +34,12 @@ from continuum.client.default_instance import (
     start,
 )
 from continuum.definitions.activity import Activity, activity
-from continuum.definitions.activity_calls import CompensatedActivity, ConfiguredActivity, Deferred
+from continuum.definitions.activity_calls import (
+    ActivityRef,
+    CompensatedActivity,
+    ConfiguredActivity,
+    unwrap,
+)
 from continuum.definitions.activity_context import ActivityContext, activity_context
 from continuum.definitions.child_workflow import ChildHandle
 from continuum.definitions.continue_as_new import continue_as_new
@@ -196,12 +200,11 @@ def _give_public_names() -> None:
     them may depend on which file of ours holds a class. `errors.py` does the same for its own classes.
     """
     public = [globals()[name] for name in __all__]
-    names = {"Deferred": Deferred}
     for value in (*public, CompensatedActivity, ConfiguredActivity):
         if isinstance(value, type | FunctionType) and value.__module__.startswith("continuum."):
             if is_dataclass(value):
                 # Annotations are text, looked up in the module of the class: resolve them while it is right.
-                value.__annotations__ = get_type_hints(value, localns=names, include_extras=True)
+                value.__annotations__ = get_type_hints(value, include_extras=True)
             value.__module__ = __name__
 
 

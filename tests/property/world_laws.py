@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from continuum.codec.codec import decode
+from continuum.engine.children import ClosePolicy
 from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId
 from continuum.journal.event_codec import pack_body
 from continuum.journal.facts import RunRow, RunState
-from continuum.journal.family_facts import ClosePolicy
 from tests.property.composed_works import TASKS, Node, child_works
 from tests.property.ledger import ledger
 from tests.property.live_world import World, firsts, tip_of, work_in

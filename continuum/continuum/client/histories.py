@@ -10,8 +10,8 @@ from typing import Any
 
 from continuum.client.untyped_values import Unreadable, at, readable, readable_call
 from continuum.engine import events as engine
+from continuum.engine.children import ClosePolicy
 from continuum.engine.events import EventType
-from continuum.journal.family_facts import ClosePolicy
 
 # What a signal without a delivery id is deduplicated by when its post is repeated. Users' ids
 # have no control characters, so they cannot meet these.

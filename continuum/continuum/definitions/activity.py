@@ -36,6 +36,7 @@ from continuum.engine.pending import Options
 from continuum.engine.retry import Retry
 from continuum.engine.snapshot_replay import AHEAD, ANSWERED, value_ahead
 from continuum.errors import DurableTermError, InvalidDefinition
+from continuum.source.definition import Definition
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,8 +68,10 @@ def loaded_activities_stand_in() -> Iterator[None]:
         _standing_in.reset(token)
 
 
-class Activity(Generic[P, R]):
+class Activity(Definition, Generic[P, R]):
     """A function whose calls from a workflow are journaled, retried and resumed."""
+
+    kind = "activity"
 
     def __init__(
         self, fn: Callable[P, Any], name: str | None, options: ActivityOptions, *, listed: bool = True

@@ -1,22 +1,62 @@
-"""Calls of activities that say more than their arguments: options of their own, what undoes them, not yet."""
+"""Activity calls with extras: per-call options, a compensation, or a deferred call (`bind`).
+
+`note` and `take` keep the list of calls that may have to be compensated, for `saga.py`.
+"""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, overload
 
-from continuum.activity_ref import ActivityRef, note
+from continuum.codec.arguments import ArgumentsCodec
 from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.call_site import Site
+from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 from continuum.engine.loop.current import current
 
-if TYPE_CHECKING:
-    from continuum.definitions.activity import Activity
-
 P = ParamSpec("P")
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+T = TypeVar("T")
+
+innermost_block: ContextVar[list[Any] | None] = ContextVar("continuum_saga", default=None)
+"""The compensations of the innermost `saga` block around this code; None outside such a block."""
+
+
+class CallableActivity(Protocol[P, R_co]):
+    """The part of an activity that these calls need."""
+
+    @property
+    def name(self) -> str:
+        """The activity's name."""
+        ...
+
+    @property
+    def arguments(self) -> ArgumentsCodec:
+        """The codec of its parameters."""
+        ...
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R_co]: ...
+
+    def perform(
+        self,
+        execution: Execution,
+        site: Site,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        options: ActivityOptions | None = None,
+        type: EventType = EventType.ACTIVITY_SCHEDULED,
+    ) -> Coroutine[Any, Any, R_co]:
+        """Call through the journal of `execution`."""
+        ...
+
+    def check_takes_one_argument(self) -> None:
+        """Refuse an activity that cannot be called with one argument."""
+        ...
 
 
 class ConfiguredActivity(Generic[P, R]):
@@ -24,7 +64,7 @@ class ConfiguredActivity(Generic[P, R]):
 
     __slots__ = ("_activity", "_options")
 
-    def __init__(self, activity: Activity[P, R], options: ActivityOptions) -> None:
+    def __init__(self, activity: CallableActivity[P, R], options: ActivityOptions) -> None:
         self._activity = activity
         self._options = options
 
@@ -51,7 +91,7 @@ class ConfiguredActivity(Generic[P, R]):
         return Deferred(self._activity, self._options, args, kwargs)
 
     def check_takes_one_argument(self) -> None:
-        """Refuse an activity that a result alone is not enough for, or too much."""
+        """Refuse an activity that cannot be called with one argument."""
         self._activity.check_takes_one_argument()
 
 
@@ -62,7 +102,7 @@ class Deferred(Generic[R]):
 
     def __init__(
         self,
-        activity: Activity[..., R],
+        activity: CallableActivity[..., R],
         options: ActivityOptions,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
@@ -72,6 +112,46 @@ class Deferred(Generic[R]):
         self.options = options
         self.args = args
         self.kwargs = kwargs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ActivityRef(Generic[R]):
+    """A call made through `options(compensate=...)`: its `result`, and the call that compensates it.
+
+    It belongs to the run that made the call; pass on or store `result`, not the reference.
+    """
+
+    activity: str
+    result: R
+    undo: Deferred[Any] = field(repr=False)
+
+
+@overload
+def unwrap(value: ActivityRef[R]) -> R: ...
+@overload
+def unwrap(value: T) -> T: ...
+def unwrap(value: Any) -> Any:
+    """Return the result of an `ActivityRef`, and any other value unchanged."""
+    return value.result if isinstance(value, ActivityRef) else value
+
+
+def note(execution: Execution, ref: ActivityRef[Any]) -> None:
+    """Append a call to the compensations of the run and of the `saga` block around it."""
+    if execution.compensations is None:
+        execution.compensations = {}
+    execution.compensations[ref] = None
+    block = innermost_block.get()
+    if block is not None:
+        block.append(ref)
+
+
+def take(execution: Execution, ref: ActivityRef[Any]) -> bool:
+    """Remove a call from the compensations of the run; return whether it was among them."""
+    noted = execution.compensations
+    if noted is None or ref not in noted:
+        return False
+    del noted[ref]
+    return True
 
 
 class CompensatedActivity(Generic[P, R]):

@@ -6,24 +6,21 @@ A child is a run of its own, in the namespace and with the attributes of its par
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
 
 from continuum.definitions.effects import call_site, require
-from continuum.definitions.run_input import encode_input
+from continuum.definitions.run_input import TakesInput, encode_input
 from continuum.engine.call_site import Site
-from continuum.engine.children import abandon_child, start_child, stop_child
+from continuum.engine.children import ClosePolicy, abandon_child, start_child, stop_child
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingChild
 from continuum.errors import DurableTermError, InvalidOption
-from continuum.journal.port import ClosePolicy
-
-if TYPE_CHECKING:
-    from continuum.definitions.workflow import Workflow
 
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 # It is hashed into the child's run id and kept nowhere.
 ID_BYTES = 512
@@ -31,6 +28,15 @@ ID_BYTES = 512
 ParentClosePolicy: TypeAlias = Literal["cancel", "abandon"]
 
 _POLICIES = {None: ClosePolicy.CASCADE, "cancel": ClosePolicy.CANCEL, "abandon": ClosePolicy.ABANDON}
+
+
+class ChildDefinition(TakesInput, Protocol[R_co]):
+    """The part of a workflow that its parent needs."""
+
+    @property
+    def fn(self) -> Callable[..., Coroutine[Any, Any, R_co]]:
+        """The function, for the type of its result."""
+        ...
 
 
 class ChildHandle(Generic[R]):
@@ -68,7 +74,7 @@ class ChildHandle(Generic[R]):
 
 async def call_child(
     execution: Execution,
-    workflow: Workflow[..., R],
+    workflow: ChildDefinition[R],
     site: Site,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
@@ -85,7 +91,7 @@ async def call_child(
 
 async def begin_child(
     execution: Execution,
-    workflow: Workflow[..., R],
+    workflow: ChildDefinition[R],
     site: Site,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
@@ -102,7 +108,7 @@ async def begin_child(
 
 async def _started(
     execution: Execution,
-    workflow: Workflow[..., Any],
+    workflow: TakesInput,
     site: Site,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],

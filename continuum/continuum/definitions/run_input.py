@@ -1,28 +1,41 @@
-"""The input of a run that another run asks for: refused before it is journaled when nobody could read it."""
+"""Encodes the input of a run that another run starts, and refuses unreadable input before it is journaled."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from continuum.codec.arguments import ArgumentsCodec
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 from continuum.engine.ids import digest_of
 
-if TYPE_CHECKING:
-    from continuum.definitions.workflow import Workflow
+
+class TakesInput(Protocol):
+    """The part of a workflow that its input needs."""
+
+    @property
+    def name(self) -> str:
+        """The workflow's name."""
+        ...
+
+    @property
+    def arguments(self) -> ArgumentsCodec:
+        """The codec of its parameters."""
+        ...
 
 
 def encode_input(
     execution: Execution,
     type: EventType,
-    workflow: Workflow[..., Any],
+    workflow: TakesInput,
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> bytes:
     """Store the input of a command of this type; `DurableTermError` when it does not fit the parameters.
 
-    A history that goes on with the command has had it accepted, and code that was refused then is
-    refused again: by its type and workflow alone the next command could be another one.
+    Input that the history already holds was checked when it was recorded, and is not checked again. The
+    comparison includes the input: type and workflow alone could match another command, and code that
+    was refused then must be refused again.
     """
     data = workflow.arguments.encode_call(args, kwargs)
     recorded = execution.next_recorded()

@@ -11,9 +11,14 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
 from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
-from continuum.activity_ref import ActivityRef, innermost_block, take
 from continuum.definitions.activity import Activity
-from continuum.definitions.activity_calls import ConfiguredActivity, Deferred
+from continuum.definitions.activity_calls import (
+    ActivityRef,
+    ConfiguredActivity,
+    Deferred,
+    innermost_block,
+    take,
+)
 from continuum.definitions.effects import require
 from continuum.engine.call_site import Site, declare_wrapper, user_site
 from continuum.engine.control import Control

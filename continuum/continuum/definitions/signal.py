@@ -13,6 +13,7 @@ from continuum.engine.call_site import declare_wrapper
 from continuum.engine.execution import Execution
 from continuum.engine.retry import seconds
 from continuum.errors import DurableTermError, InvalidDefinition
+from continuum.source.definition import Definition
 
 declare_wrapper(__name__)
 
@@ -27,10 +28,12 @@ class _Missing:
 MISSING: Final = _Missing()
 
 
-class Signal(Generic[T]):
+class Signal(Definition, Generic[T]):
     """A named signal whose value has type `T`; buffered, first in first out, from the run's start."""
 
     __slots__ = ("_decode", "name", "type")
+
+    kind = "signal"
 
     def __init__(self, name: str, type: type[T]) -> None:
         check_name(name, "a signal's name")

@@ -27,6 +27,8 @@ from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 from continuum.engine.loop.current import current
 from continuum.errors import InvalidDefinition, NotInWorkflow
+from continuum.source.content_hash import content_hash
+from continuum.source.definition import Definition
 from continuum.source.module_source import module_source
 
 P = ParamSpec("P")
@@ -44,8 +46,10 @@ class ChildOptions(TypedDict, total=False):
     parent_close_policy: ParentClosePolicy | None
 
 
-class Workflow(Generic[P, R]):
+class Workflow(Definition, Generic[P, R]):
     """A durable function: started through a client, replayed after a crash."""
+
+    kind = "workflow"
 
     def __init__(self, fn: Callable[P, Coroutine[Any, Any, R]], options: WorkflowOptions) -> None:
         functools.update_wrapper(self, fn)
@@ -122,9 +126,6 @@ class Workflow(Generic[P, R]):
     @functools.cached_property
     def version_hash(self) -> str:
         """The hash of what the code means: which version this is to its runs. `version` is a label."""
-        # Not before it is needed: whoever starts runs does without.
-        from continuum.source.content_hash import content_hash
-
         return content_hash(self.fn, self.source)
 
     def encode_result(self, value: object) -> bytes:
@@ -155,6 +156,8 @@ class WorkflowDecorator:
     """What `@workflow(...)` applies to a function."""
 
     __slots__ = ("_options",)
+
+    __continuum_decorator__ = True
 
     def __init__(self, options: WorkflowOptions) -> None:
         self._options = options
@@ -209,3 +212,6 @@ def workflow(
     options = WorkflowOptions(name, version, signals, retention, snapshot_threshold, on_change)
     decorator = WorkflowDecorator(options)
     return decorator if fn is None else decorator(fn)
+
+
+workflow.__continuum_decorator__ = True  # type: ignore[attr-defined]  # overloads hide that it is a function

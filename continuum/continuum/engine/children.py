@@ -7,6 +7,7 @@ replay nor a repeated commit can make a second one. Its input is told by a diges
 from __future__ import annotations
 
 import asyncio
+from enum import IntEnum
 from typing import Any
 
 from continuum.engine.call_site import Site, caller, where
@@ -22,6 +23,14 @@ from continuum.errors import ChildrenTooDeep
 # How many ancestors a run may have. A cancelled run is cancelled with everything below it, parents
 # first; and a workflow that starts itself without end is found out before the database is full.
 MAX_CHILD_DEPTH = 10
+
+
+class ClosePolicy(IntEnum):
+    """What the end of a parent does to a child that still lives."""
+
+    CASCADE = 1  # a cancelled parent asks it to stop; any other end leaves it alone
+    CANCEL = 2  # any end of the parent asks it to stop
+    ABANDON = 3  # none does
 
 
 def start_child(

@@ -3,18 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from enum import IntEnum
 from typing import Any, NamedTuple
 
+from continuum.engine.children import ClosePolicy
 from continuum.engine.ids import RunId
-
-
-class ClosePolicy(IntEnum):
-    """What the end of a parent does to a child that still lives."""
-
-    CASCADE = 1  # a cancelled parent asks it to stop; any other end leaves it alone
-    CANCEL = 2  # any end of the parent asks it to stop
-    ABANDON = 3  # none does
 
 
 class NewChild(NamedTuple):

@@ -39,6 +39,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Protocol
 
+from continuum.engine.children import ClosePolicy
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.facts import (
@@ -70,7 +71,6 @@ from continuum.journal.facts import (
 )
 from continuum.journal.family_facts import (
     Cell,
-    ClosePolicy,
     Loaded,
     NewChild,
     Refusal,

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, TypeAlias
 
-Definition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
+FunctionDefinition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class ModuleSource:
@@ -31,7 +31,7 @@ class ModuleSource:
         return ast.parse(self.text, self.filename)
 
     @functools.cached_property
-    def definitions(self) -> dict[tuple[str, int], Definition]:
+    def definitions(self) -> dict[tuple[str, int], FunctionDefinition]:
         """Every function of the module, nested ones too, by name and first line (a decorator's, if any)."""
         return {
             (node.name, first_line(node)): node
@@ -60,13 +60,7 @@ def module_source(fn: Callable[..., Any]) -> ModuleSource | None:
     return known
 
 
-def module_tree(fn: Callable[..., Any]) -> ast.Module | None:
-    """Return the syntax tree of the module that defines `fn`, None when it has no source."""
-    source = module_source(fn)
-    return None if source is None else source.tree
-
-
-def definition_of(fn: Callable[..., Any], source: ModuleSource | None = None) -> Definition | None:
+def definition_of(fn: Callable[..., Any], source: ModuleSource | None = None) -> FunctionDefinition | None:
     """Return the `def` that `fn` comes from, nested or not; None when its source is not to be found."""
     source = source or module_source(fn)
     function = inspect.unwrap(fn)
@@ -76,6 +70,6 @@ def definition_of(fn: Callable[..., Any], source: ModuleSource | None = None) ->
     return source.definitions.get((code.co_name, code.co_firstlineno))
 
 
-def first_line(node: Definition) -> int:
+def first_line(node: FunctionDefinition) -> int:
     """Return the line a definition starts at: that of its first decorator, as in its code object."""
     return min((decorator.lineno for decorator in node.decorator_list), default=node.lineno)

@@ -15,10 +15,8 @@ from types import FunctionType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from continuum.definitions.activity import Activity
-from continuum.definitions.signal import Signal
-from continuum.definitions.workflow import Workflow, WorkflowDecorator, workflow
-from continuum.source.module_source import Definition, ModuleSource, definition_of
+from continuum.source.definition import Definition, is_workflow_decorator
+from continuum.source.module_source import FunctionDefinition, ModuleSource, definition_of
 from continuum.source.normal_form import NormalForm, literal
 
 _PLAIN = (str, bytes, int, float, bool, type(None))
@@ -26,7 +24,7 @@ _PLAIN = (str, bytes, int, float, bool, type(None))
 _bindings: WeakKeyDictionary[ModuleSource, dict[str, list[ast.stmt]]] = WeakKeyDictionary()
 
 
-def written_form(fn: Callable[..., Any], source: ModuleSource, root: Definition) -> Iterator[str]:
+def written_form(fn: Callable[..., Any], source: ModuleSource, root: FunctionDefinition) -> Iterator[str]:
     """Yield the parts of a workflow's text: its function, then what that reaches, in order of first use."""
     function = inspect.unwrap(fn)
     assert isinstance(function, FunctionType)
@@ -88,15 +86,8 @@ class _Reach:
 
 
 def _journaled(value: object) -> str | None:
-    match value:
-        case Activity(name=name):
-            return f"activity {name}"
-        case Workflow(name=name):
-            return f"workflow {name}"
-        case Signal(name=name):
-            return f"signal {name}"
-        case _:
-            return None
+    # The class's own `kind`: a workflow or activity also has the attributes of the function it wraps.
+    return f"{type(value).kind} {value.name}" if isinstance(value, Definition) else None
 
 
 def _dotted(value: object) -> str:
@@ -117,7 +108,7 @@ def _closure(value: object) -> dict[str, Any]:
     return found
 
 
-def _bare(root: Definition, function: FunctionType) -> Definition:
+def _bare(root: FunctionDefinition, function: FunctionType) -> FunctionDefinition:
     """Leave out `@workflow(...)`: label, policy and retention do not change what the code does."""
     bare = copy.copy(root)
     bare.decorator_list = [one for one in root.decorator_list if not _declares(one, function)]
@@ -126,8 +117,7 @@ def _bare(root: Definition, function: FunctionType) -> Definition:
 
 def _declares(decorator: ast.expr, function: FunctionType) -> bool:
     target = decorator.func if isinstance(decorator, ast.Call) else decorator
-    value = _evaluated(target, {**function.__globals__, **_closure(function)})
-    return value is workflow or isinstance(value, WorkflowDecorator)
+    return is_workflow_decorator(_evaluated(target, {**function.__globals__, **_closure(function)}))
 
 
 def _evaluated(node: ast.expr, namespace: Mapping[str, Any]) -> object:

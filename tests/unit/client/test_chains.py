@@ -9,11 +9,11 @@ import pytest
 import continuum
 from continuum.client.completions import Completions
 from continuum.codec.codec import encode
+from continuum.engine.children import ClosePolicy
 from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId
 from continuum.journal.event_codec import pack_body
 from continuum.journal.facts import InboxKind, Query, RunRow, RunState, Transition
-from continuum.journal.family_facts import ClosePolicy
 from continuum.journal.memory.journal import MemoryJournal
 from tests.unit.client.test_client import mail
 from tests.unit.client.working import Ending, greeting, memory_client

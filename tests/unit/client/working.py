@@ -12,11 +12,12 @@ from typing import Any
 from continuum import Client, Signal, workflow
 from continuum.codec.codec import encode
 from continuum.codec.signal_contracts import declared
+from continuum.engine.children import ClosePolicy
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId
 from continuum.journal.event_codec import pack_body
 from continuum.journal.facts import ClaimedRun, RunState, RunWrite, Transition, Worker
-from continuum.journal.family_facts import ClosePolicy, Loaded, NewChild, Successor, VersionRow
+from continuum.journal.family_facts import Loaded, NewChild, Successor, VersionRow
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import Journal
 

@@ -14,10 +14,9 @@ import pytest
 import continuum
 from continuum import ChildFailed, ChildrenTooDeep, InvalidOption, NotInWorkflow
 from continuum.codec.codec import encode
-from continuum.engine.children import MAX_CHILD_DEPTH
+from continuum.engine.children import MAX_CHILD_DEPTH, ClosePolicy
 from continuum.engine.events import EventType
 from continuum.engine.outcome import Blocked, Cancelled, Completed
-from continuum.journal.port import ClosePolicy
 from tests.unit.engine.activities import echo
 from tests.unit.engine.driver import (
     RUN_ID,
