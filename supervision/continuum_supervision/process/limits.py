@@ -1,31 +1,8 @@
-"""Every limit of the process half of supervision: name, unit, reason.
+"""Every limit of process supervision: its name, its unit, its reason.
 
-What a limit protects stands beside it; nothing else lives here. The light actors
-keep their own limits with their own modules.
+The limits of light actors are in `continuum_supervision/limits.py`, those of the transport in
+`transport/limits.py`.
 """
-
-# A control message is a few kilobytes; a batch of several thousand of them still fits. Beyond this
-# a sender has confused the control plane with a data plane.
-FRAME_BODY_MAX_BYTES = 16 * 1024 * 1024
-# Frames of one sender may overtake each other on different sockets and be retried for minutes;
-# anything further behind than this is refused as a replay.
-REPLAY_WINDOW_FRAMES = 8192
-# One session per process incarnation that ever spoke to us; the least recently heard is forgotten.
-SESSIONS_REMEMBERED = 4096
-# 32 bytes are 256 bits, the strength of the cipher: a shorter secret would be its weakest part.
-COOKIE_MIN_BYTES = 32
-# A cookie is a line of text; a larger file is the wrong file.
-COOKIE_MAX_BYTES = 4096
-
-
-# Stock Thespian keeps a silent half-sent frame for seven minutes; a stranger could fill the process's
-# descriptors with those. The largest frame over a slow link fits in this.
-UNFINISHED_FRAME_S = 30.0
-# Half-received frames held at a time; beyond this the oldest is dropped (its sender retries).
-UNFINISHED_FRAMES_MAX = 128
-# A bad peer costs one log line a minute, whatever it sends.
-STRANGER_LOG_EVERY_S = 60.0
-
 
 # Thespian loses the news of a child that dies before it has an address; this tick finds it.
 SUPERVISOR_TICK_S = 1.0
@@ -49,7 +26,6 @@ START_DEADLINE_S = 30.0
 GOODBYE_GRACE_S = 0.3
 # Only where the kernel cannot tell us that a parent died: how often to ask.
 PARENT_POLL_S = 0.5
-
 
 # A node's death is decided by leases; these only make the hint quick and cheap.
 PEER_HELLO_EVERY_S = 2.0

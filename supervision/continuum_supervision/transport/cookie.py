@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from continuum_supervision.errors import CookieUnusable
-from continuum_supervision.process.limits import COOKIE_MAX_BYTES, COOKIE_MIN_BYTES
+from continuum_supervision.transport.limits import COOKIE_MAX_BYTES, COOKIE_MIN_BYTES
 
 COOKIE_VARIABLE = "CONTINUUM_COOKIE"
 

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from continuum_supervision.process.limits import STRANGER_LOG_EVERY_S
+from continuum_supervision.transport.limits import REFUSED_PEER_LOG_EVERY_S
 
 logger = logging.getLogger("continuum.transport")
 
@@ -18,7 +18,7 @@ class StrangerLog:
     def refused(self, peer: str, reason: str) -> None:
         """Log a refused peer, or count it if one was logged within the minute."""
         now = self._monotonic()
-        if self._said_at is not None and now - self._said_at < STRANGER_LOG_EVERY_S:
+        if self._said_at is not None and now - self._said_at < REFUSED_PEER_LOG_EVERY_S:
             self._unsaid += 1
             return
         logger.warning(

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from continuum_supervision.process.limits import (
+from continuum_supervision.transport.limits import (
     FRAME_BODY_MAX_BYTES,
     REPLAY_WINDOW_FRAMES,
     SESSIONS_REMEMBERED,

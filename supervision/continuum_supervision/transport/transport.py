@@ -22,8 +22,8 @@ from thespian.system.transport import ReceiveEnvelope, SendStatus
 from thespian.system.transport.IPBase import IPActorAddress, TCPv4ActorAddress
 
 from continuum_supervision.errors import TransportUnexpected
-from continuum_supervision.process.limits import UNFINISHED_FRAME_S, UNFINISHED_FRAMES_MAX
 from continuum_supervision.transport.frame_buffer import FrameBuffer
+from continuum_supervision.transport.limits import UNFINISHED_FRAME_S, UNFINISHED_FRAMES_MAX
 from continuum_supervision.transport.refused_peers import StrangerLog
 from continuum_supervision.transport.seal import FrameKind, FrameRefused, Seal, frame_id_of
 from continuum_supervision.transport.thespian_version import EXPECTED_VERSION, differing_internals

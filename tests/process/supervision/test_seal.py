@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from continuum_supervision.process.limits import FRAME_BODY_MAX_BYTES, REPLAY_WINDOW_FRAMES
 from continuum_supervision.transport.frame_buffer import FrameBuffer
+from continuum_supervision.transport.limits import FRAME_BODY_MAX_BYTES, REPLAY_WINDOW_FRAMES
 from continuum_supervision.transport.seal import HEADER_BYTES, FrameKind, FrameRefused, ReplayWindow, Seal
 
 COOKIE = b"a cookie of at least 32 bytes, really"
