@@ -13,7 +13,7 @@ from typing import Protocol
 from continuum.journal.port import Journal, Topic
 from continuum_actors.host.messages import Forwarded, NodeHello
 from continuum_supervision import Actor, ActorRef, ExitReason
-from continuum_supervision.process.spec import PeerDown, PeerUp
+from continuum_supervision.process.events import PeerDown, PeerUp
 
 _TOPICS = (Topic.WAKE, Topic.WORK, Topic.TASKS)
 

@@ -27,7 +27,7 @@ from continuum_actors.node.recovery import Recovery, WorkerDied
 from continuum_actors.tree import host_supervisor
 from continuum_supervision import Actor, ActorRef, ChildSpec, Registry, RegistryActor
 from continuum_supervision.process.context import ProcessContext
-from continuum_supervision.process.spec import Incoming, PeerDown, PeerUp, ProcessDied, ProcessStarted
+from continuum_supervision.process.events import Incoming, PeerDown, PeerUp, ProcessDied, ProcessStarted
 
 CONTROL = "control"
 

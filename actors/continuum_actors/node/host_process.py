@@ -22,8 +22,8 @@ from continuum_actors.node.process_config import ProcessConfig
 from continuum_actors.tree import activity_host_children, host_supervisor, run_host_children
 from continuum_supervision import ActorRef, ChildSpec
 from continuum_supervision.process.context import ProcessContext
+from continuum_supervision.process.events import Incoming
 from continuum_supervision.process.log import log_to_stderr
-from continuum_supervision.process.spec import Incoming
 
 # A live run is a few dozen long-lived objects that are no garbage; scanning them all again and
 # again took a third of a host's time.

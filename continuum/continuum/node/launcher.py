@@ -31,9 +31,9 @@ from continuum_actors.node.node import STOP_SECONDS, node_processes
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_actors.node.recovery import is_alive
 from continuum_supervision.errors import ProcessSystemError
+from continuum_supervision.process.events import JoinUnanswered, NodeEnded, Report
 from continuum_supervision.process.launcher import ProcessSystem
 from continuum_supervision.process.log import log_to_stderr
-from continuum_supervision.process.spec import JoinUnanswered, NodeEnded, Report
 from continuum_supervision.transport.cookie import find_cookie
 
 log = logging.getLogger("continuum.node")

@@ -9,9 +9,10 @@ from multiprocessing.process import BaseProcess
 from typing import Any
 
 from continuum_supervision.process.decisions import Stopping, recent_deaths, too_many_deaths
+from continuum_supervision.process.events import ProcessDied, ProcessStarted
 from continuum_supervision.process.limits import MESSAGES_KEPT_WHILE_DOWN
 from continuum_supervision.process.liveness import Liveness
-from continuum_supervision.process.spec import ProcessDied, ProcessSpec, ProcessStarted
+from continuum_supervision.process.spec import ProcessSpec
 from continuum_supervision.process.wire import Deliveries, Delivery
 
 logger = logging.getLogger("continuum.process")

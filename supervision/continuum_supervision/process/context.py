@@ -6,25 +6,21 @@ Messages are pickled where they are sent, so that an unpicklable one is the send
 """
 
 import asyncio
-import contextvars
 import logging
 import pickle
-import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from continuum_supervision.process.events import Incoming
 from continuum_supervision.process.liveness import LivenessBoard, LivenessSlot
-from continuum_supervision.process.spec import Incoming
 from continuum_supervision.process.wire import (
     Deliveries,
-    Finished,
     KillSibling,
     NoticesTaken,
     Outgoing,
     SaidReady,
-    StartProcess,
     ToLauncher,
     ToPeer,
     ToSibling,
@@ -37,14 +33,24 @@ logger = logging.getLogger("continuum.process")
 class ProcessContext:
     """A process's way to siblings, other nodes and the launcher. What sends may be called from any thread."""
 
-    def __init__(self, start: StartProcess, board: LivenessBoard, send: Callable[[Outgoing], None]) -> None:
-        self.process_id = start.spec.id
-        self.incarnation = start.incarnation
-        self.args: Any = start.spec.args
-        self.node = start.node
-        self.directory = Path(start.directory)
+    def __init__(
+        self,
+        process_id: str,
+        incarnation: int,
+        *,
+        args: Any,
+        node: str,
+        directory: Path,
+        board: LivenessBoard,
+        send: Callable[[Outgoing], None],
+    ) -> None:
+        self.process_id = process_id
+        self.incarnation = incarnation
+        self.args = args
+        self.node = node
+        self.directory = directory
         self.liveness = board
-        self.own_liveness: LivenessSlot = board.slot(start.spec.id)
+        self.own_liveness: LivenessSlot = board.slot(process_id)
         # Set in all processes at once when the node begins to stop: from now on take up nothing new.
         self.drain_requested = asyncio.Event()
         # Set when it is this process's turn to end; whoever started later has ended already.
@@ -119,60 +125,3 @@ class ProcessContext:
         if self._handed_out is not None:
             self._send(NoticesTaken(self._handed_out))
             self._handed_out = None
-
-
-class ProcessThread:
-    """Runs a process's main in an asyncio loop of its own thread, and says when it has ended."""
-
-    def __init__(self, start: StartProcess, board: LivenessBoard, wake: Callable[[], None]) -> None:
-        self._start = start
-        self._board = board
-        self._wake = wake
-        self._outbox: deque[Outgoing] = deque()
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._context: ProcessContext | None = None
-        self._early: list[Deliveries] = []
-        self._lock = threading.Lock()
-        # Thespian's thread must answer whatever main does, so main never has the main thread.
-        self._thread = threading.Thread(target=self._run, name=f"process {start.spec.id}", daemon=True)
-        self._thread.start()
-
-    def deliver(self, arrived: Deliveries) -> None:
-        """Hand over to the loop, from another thread."""
-        with self._lock:
-            loop, context = self._loop, self._context
-            if loop is None or context is None:
-                self._early.append(arrived)
-            elif not loop.is_closed():
-                loop.call_soon_threadsafe(context.deliver, arrived)
-
-    def take_outgoing(self) -> tuple[Outgoing, ...]:
-        """Take everything that main has sent since the last time."""
-        taken = []
-        while self._outbox:
-            taken.append(self._outbox.popleft())
-        return tuple(taken)
-
-    def _send(self, outgoing: Outgoing) -> None:
-        self._outbox.append(outgoing)
-        self._wake()
-
-    def _run(self) -> None:
-        exit_code = 1
-        try:
-            with asyncio.Runner() as runner:
-                runner.run(self._main(), context=contextvars.copy_context())
-            exit_code = 0
-        except BaseException:
-            logger.exception("process %s ended with an error", self._start.spec.id)
-        finally:
-            self._send(Finished(exit_code))
-
-    async def _main(self) -> None:
-        context = ProcessContext(self._start, self._board, self._send)
-        context.own_liveness.reset()
-        with self._lock:
-            self._loop, self._context = asyncio.get_running_loop(), context
-        for arrived in self._early:
-            context.deliver(arrived)
-        await self._start.spec.main(context)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from continuum_supervision.process.liveness import LivenessBoard
-from continuum_supervision.process.wire import NodePlan
+from continuum_supervision.process.plan import NodePlan
 
 
 @dataclass(slots=True)

@@ -21,21 +21,21 @@ from pathlib import Path
 from continuum_supervision.errors import ProcessSystemError
 from continuum_supervision.process.addresses import resolved
 from continuum_supervision.process.control_socket import ControlReader, send_block
-from continuum_supervision.process.limits import GOODBYE_GRACE_S, START_DEADLINE_S
-from continuum_supervision.process.spec import (
+from continuum_supervision.process.events import (
     Incoming,
     NodeEnded,
     NodeEvent,
     ProcessDied,
     ProcessReady,
-    ProcessSpec,
     ProcessStarted,
 )
+from continuum_supervision.process.limits import GOODBYE_GRACE_S, START_DEADLINE_S
+from continuum_supervision.process.plan import NodePlan
+from continuum_supervision.process.spec import ProcessSpec
 from continuum_supervision.process.wire import (
     Address,
     LauncherSends,
     NodeNotStarted,
-    NodePlan,
     NodeStarted,
     ShutdownNode,
 )

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from enum import Enum
 from typing import assert_never
 
+from continuum_supervision.process.events import JoinUnanswered, PeerDown, PeerUp
 from continuum_supervision.process.limits import MESSAGES_KEPT_FOR_PEER
 from continuum_supervision.process.peers import Greet, Membership, PeerStep
-from continuum_supervision.process.spec import JoinUnanswered, PeerDown, PeerUp
-from continuum_supervision.process.wire import Address, Goodbye, Hello, NodeCard, NodePlan, PeerDeliveries
+from continuum_supervision.process.plan import NodePlan
+from continuum_supervision.process.wire import Address, Goodbye, Hello, NodeCard, PeerDeliveries
 
 logger = logging.getLogger("continuum.process")
 

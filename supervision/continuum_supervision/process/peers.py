@@ -12,6 +12,7 @@ is void.
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from continuum_supervision.process.events import JoinUnanswered, PeerDown, PeerUp
 from continuum_supervision.process.limits import (
     JOIN_DEADLINE_S,
     LOST_PEER_HELLO_EVERY_S,
@@ -19,7 +20,6 @@ from continuum_supervision.process.limits import (
     PEER_HELLO_EVERY_S,
     PEER_SILENT_AFTER_S,
 )
-from continuum_supervision.process.spec import JoinUnanswered, PeerDown, PeerUp
 from continuum_supervision.process.wire import Address, Goodbye, Hello, NodeCard
 
 

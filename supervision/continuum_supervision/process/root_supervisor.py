@@ -23,18 +23,7 @@ from thespian.system.transport.IPBase import TCPv4ActorAddress
 
 from continuum_supervision.process.child import Child
 from continuum_supervision.process.control_socket import ControlReader, ControlWriter
-from continuum_supervision.process.inherited import close_life_pipe, forking_parent, inherited, own_logging
-from continuum_supervision.process.limits import (
-    EXIT_RECHECK_S,
-    GOODBYE_GRACE_S,
-    RESTART_AFTER_NOTICE_S,
-    SUPERVISOR_TICK_S,
-)
-from continuum_supervision.process.parent_death import die_with_parent, end_if_orphaned
-from continuum_supervision.process.peer_link import Fate, PeerLink, PeerNews
-from continuum_supervision.process.shutdown import NodeShutdown
-from continuum_supervision.process.signals import restore_signals
-from continuum_supervision.process.spec import (
+from continuum_supervision.process.events import (
     Incoming,
     NodeEnded,
     NodeEvent,
@@ -44,6 +33,18 @@ from continuum_supervision.process.spec import (
     Report,
     SiblingNotice,
 )
+from continuum_supervision.process.inherited import close_life_pipe, forking_parent, inherited, own_logging
+from continuum_supervision.process.limits import (
+    EXIT_RECHECK_S,
+    GOODBYE_GRACE_S,
+    RESTART_AFTER_NOTICE_S,
+    SUPERVISOR_TICK_S,
+)
+from continuum_supervision.process.parent_death import die_with_parent, end_if_orphaned
+from continuum_supervision.process.peer_link import Fate, PeerLink, PeerNews
+from continuum_supervision.process.plan import StartProcess
+from continuum_supervision.process.shutdown import NodeShutdown
+from continuum_supervision.process.signals import restore_signals
 from continuum_supervision.process.thespian_actor import ProcessActor, intent
 from continuum_supervision.process.wire import (
     Address,
@@ -59,7 +60,6 @@ from continuum_supervision.process.wire import (
     PeerDeliveries,
     SaidReady,
     ShutdownNode,
-    StartProcess,
     ToLauncher,
     ToPeer,
     ToSibling,

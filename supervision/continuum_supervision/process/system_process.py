@@ -20,11 +20,12 @@ from continuum_supervision.process.inherited import Inherited, hand_down
 from continuum_supervision.process.limits import PARENT_POLL_S
 from continuum_supervision.process.liveness import LivenessBoard
 from continuum_supervision.process.log import log_to_stderr
+from continuum_supervision.process.plan import NodePlan
 from continuum_supervision.process.root_supervisor import BEGIN, ProcessSupervisor
 from continuum_supervision.process.signals import restore_signals
 from continuum_supervision.process.thespian_admin import install_admin
 from continuum_supervision.process.thespian_log import route_thespian_log
-from continuum_supervision.process.wire import NodeNotStarted, NodePlan
+from continuum_supervision.process.wire import NodeNotStarted
 from continuum_supervision.transport.transport import LOOPBACK, close_starter_transport, install
 from continuum_supervision.transport.trusted_pickle import unpickled
 

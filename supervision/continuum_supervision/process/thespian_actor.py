@@ -17,7 +17,6 @@ from typing import Any
 from thespian.actors import Actor, ThespianWatch
 from thespian.system.transport import TransmitIntent
 
-from continuum_supervision.process.context import ProcessThread
 from continuum_supervision.process.inherited import (
     close_launcher_connections,
     forking_parent,
@@ -26,8 +25,10 @@ from continuum_supervision.process.inherited import (
 )
 from continuum_supervision.process.limits import SEND_GIVE_UP_S, SEND_RETRY_EVERY_S
 from continuum_supervision.process.parent_death import die_with_parent, end_if_orphaned
+from continuum_supervision.process.plan import StartProcess
 from continuum_supervision.process.signals import restore_signals
-from continuum_supervision.process.wire import Deliveries, Finished, FromProcess, Outgoing, StartProcess
+from continuum_supervision.process.thread import ProcessThread
+from continuum_supervision.process.wire import Deliveries, Finished, FromProcess, Outgoing
 
 
 def intent(target: Any, message: object, *, on_done: Any) -> TransmitIntent:

@@ -3,9 +3,7 @@
 User messages travel as pickled bytes: the supervisor routes them without importing what they are made of.
 """
 
-from dataclasses import dataclass, field
-
-from continuum_supervision.process.spec import ProcessSpec
+from dataclasses import dataclass
 
 Address = tuple[str, int]
 
@@ -16,16 +14,6 @@ class Delivery:
 
     payload: bytes
     notice: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StartProcess:
-    """To a new process actor: who it is."""
-
-    spec: ProcessSpec
-    incarnation: int
-    node: str
-    directory: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +114,6 @@ class PeerDeliveries:
     card: NodeCard
     echo: str
     deliveries: tuple[tuple[str, bytes], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class NodePlan:
-    """Everything the launcher decides for a node; travels over an inherited socket, never argv."""
-
-    node: str
-    specs: tuple[ProcessSpec, ...]
-    cookie: bytes = field(repr=False)
-    bind: Address | None
-    join: Address | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from continuum.errors import JournalUnavailable
 from continuum.journal.port import Loaded, Renewal, Topic
 from continuum.journal.postgres import PostgresJournal
 from continuum_actors.host.messages import Forwarded, NodeHello
-from continuum_supervision.process.spec import PeerUp
+from continuum_supervision.process.events import PeerUp
 from tests.process.actors.controlling import NODE, control_on
 from tests.process.actors.hosting import DEADLINE_S, stage
 from tests.process.actors.orders import order

@@ -17,7 +17,7 @@ from continuum.errors import ClusterError
 from continuum.journal.port import NodeFacts
 from continuum.node.launcher import refuse_taken_name, watch
 from continuum_actors.node.control_process import ControlledNode, DrainRequested, retire
-from continuum_supervision.process.spec import JoinUnanswered, NodeEvent, ProcessStarted, Report
+from continuum_supervision.process.events import JoinUnanswered, NodeEvent, ProcessStarted, Report
 from tests.process.node import flows, short_drains
 from tests.process.node.nodes import DEADLINE_S, LONG_LEASE_S, eventually, site
 

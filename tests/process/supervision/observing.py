@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from continuum_supervision.process.events import NodeEvent, Report
 from continuum_supervision.process.launcher import ProcessSystem
-from continuum_supervision.process.spec import NodeEvent, Report
 
 DEADLINE_S = 20.0
 StartNode = Callable[..., ProcessSystem]

@@ -5,7 +5,7 @@ import os
 import select
 
 from continuum_supervision.process.context import ProcessContext
-from continuum_supervision.process.spec import Incoming, PeerDown, PeerUp, ProcessDied, ProcessStarted
+from continuum_supervision.process.events import Incoming, PeerDown, PeerUp, ProcessDied, ProcessStarted
 
 
 async def echo(context: ProcessContext) -> None:

@@ -13,6 +13,7 @@ from continuum_supervision.process.decisions import (
     recent_deaths,
     too_many_deaths,
 )
+from continuum_supervision.process.events import JoinUnanswered, PeerDown, PeerUp
 from continuum_supervision.process.limits import (
     JOIN_DEADLINE_S,
     LOST_PEER_HELLO_EVERY_S,
@@ -20,7 +21,6 @@ from continuum_supervision.process.limits import (
     PEER_SILENT_AFTER_S,
 )
 from continuum_supervision.process.peers import Greet, Membership
-from continuum_supervision.process.spec import JoinUnanswered, PeerDown, PeerUp
 from continuum_supervision.process.wire import Goodbye, Hello, NodeCard
 
 ONE = NodeCard("one", "10.0.0.1", 7000, "life 1 of one")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from continuum_supervision.process.spec import NodeEnded, ProcessSpec
+from continuum_supervision.process.events import NodeEnded
+from continuum_supervision.process.spec import ProcessSpec
 from tests.process.supervision import process_mains
 from tests.process.supervision.observing import StartNode, await_event, pids_of, remaining
 

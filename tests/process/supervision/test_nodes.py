@@ -7,8 +7,9 @@ import socket
 import pytest
 
 from continuum_supervision.errors import ProcessSystemError
+from continuum_supervision.process.events import JoinUnanswered, PeerDown, PeerUp
 from continuum_supervision.process.launcher import ProcessSystem
-from continuum_supervision.process.spec import JoinUnanswered, PeerDown, PeerUp, ProcessSpec
+from continuum_supervision.process.spec import ProcessSpec
 from tests.process.supervision import process_mains
 from tests.process.supervision.observing import StartNode, await_event, await_notice, await_report, free_port
 

@@ -7,14 +7,8 @@ import threading
 import pytest
 
 from continuum_supervision.errors import ProcessSystemError
-from continuum_supervision.process.spec import (
-    NodeEnded,
-    ProcessDied,
-    ProcessReady,
-    ProcessSpec,
-    ProcessStarted,
-    Report,
-)
+from continuum_supervision.process.events import NodeEnded, ProcessDied, ProcessReady, ProcessStarted, Report
+from continuum_supervision.process.spec import ProcessSpec
 from tests.process.supervision import process_mains
 from tests.process.supervision.observing import (
     StartNode,

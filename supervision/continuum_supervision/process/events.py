@@ -1,0 +1,94 @@
+"""The events that processes and the launcher of a node receive, and the envelope around each message."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from continuum_supervision.process.liveness import Liveness
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStarted:
+    """A sibling runs. A watcher hears it of every sibling, and of all of them when it starts itself."""
+
+    process_id: str
+    role: str
+    incarnation: int
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessDied:
+    """A sibling is gone. `last` is what it left on the liveness board; its successor writes over it."""
+
+    process_id: str
+    role: str
+    incarnation: int
+    pid: int
+    exit_code: int | None
+    last: Liveness
+
+
+@dataclass(frozen=True, slots=True)
+class PeerUp:
+    """Another node with our cookie answers at this address."""
+
+    node: str
+    host: str
+    port: int
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
+class PeerDown:
+    """Another node said goodbye, or is silent: a hint only, leases decide."""
+
+    node: str
+    host: str
+    port: int
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A message and where it came from: a process of this node, of the named peer, or (None) the launcher."""
+
+    message: Any
+    process_id: str | None = None
+    node: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a process told the launcher."""
+
+    process_id: str
+    incarnation: int
+    message: Any
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessReady:
+    """A process has said that it is ready to serve."""
+
+    process_id: str
+    incarnation: int
+
+
+@dataclass(frozen=True, slots=True)
+class JoinUnanswered:
+    """Nobody with our cookie answered at the address to join; the node runs alone and goes on trying."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NodeEnded:
+    """The last thing a launcher hears. `reason` is None after an orderly shutdown."""
+
+    reason: str | None
+
+
+SiblingNotice = ProcessStarted | ProcessDied | PeerUp | PeerDown
+NodeEvent = (
+    Report | ProcessReady | ProcessStarted | ProcessDied | PeerUp | PeerDown | JoinUnanswered | NodeEnded
+)

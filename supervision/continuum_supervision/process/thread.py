@@ -1,0 +1,82 @@
+"""The thread whose loop runs the main function of a process. Knows no Thespian."""
+
+import asyncio
+import contextvars
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+from continuum_supervision.process.context import ProcessContext
+from continuum_supervision.process.liveness import LivenessBoard
+from continuum_supervision.process.plan import StartProcess
+from continuum_supervision.process.wire import Deliveries, Finished, Outgoing
+
+logger = logging.getLogger("continuum.process")
+
+
+class ProcessThread:
+    """Runs a process's main in an asyncio loop of its own thread, and says when it has ended."""
+
+    def __init__(self, start: StartProcess, board: LivenessBoard, wake: Callable[[], None]) -> None:
+        self._start = start
+        self._board = board
+        self._wake = wake
+        self._outbox: deque[Outgoing] = deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._context: ProcessContext | None = None
+        self._early: list[Deliveries] = []
+        self._lock = threading.Lock()
+        # Thespian's thread must answer whatever main does, so main never has the main thread.
+        self._thread = threading.Thread(target=self._run, name=f"process {start.spec.id}", daemon=True)
+        self._thread.start()
+
+    def deliver(self, arrived: Deliveries) -> None:
+        """Hand over to the loop, from another thread."""
+        with self._lock:
+            loop, context = self._loop, self._context
+            if loop is None or context is None:
+                self._early.append(arrived)
+            elif not loop.is_closed():
+                loop.call_soon_threadsafe(context.deliver, arrived)
+
+    def take_outgoing(self) -> tuple[Outgoing, ...]:
+        """Take everything that main has sent since the last time."""
+        taken = []
+        while self._outbox:
+            taken.append(self._outbox.popleft())
+        return tuple(taken)
+
+    def _send(self, outgoing: Outgoing) -> None:
+        self._outbox.append(outgoing)
+        self._wake()
+
+    def _run(self) -> None:
+        exit_code = 1
+        try:
+            with asyncio.Runner() as runner:
+                runner.run(self._main(), context=contextvars.copy_context())
+            exit_code = 0
+        except BaseException:
+            logger.exception("process %s ended with an error", self._start.spec.id)
+        finally:
+            self._send(Finished(exit_code))
+
+    async def _main(self) -> None:
+        start = self._start
+        context = ProcessContext(
+            start.spec.id,
+            start.incarnation,
+            args=start.spec.args,
+            node=start.node,
+            directory=Path(start.directory),
+            board=self._board,
+            send=self._send,
+        )
+        context.own_liveness.reset()
+        with self._lock:
+            self._loop, self._context = asyncio.get_running_loop(), context
+        for arrived in self._early:
+            context.deliver(arrived)
+        await start.spec.main(context)
