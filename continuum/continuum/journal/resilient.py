@@ -1,0 +1,125 @@
+"""`ResilientJournal`: the journal of a run host, which waits while the database is down.
+
+Every call that may be made twice is made until the journal answers, and observers learn of
+it under the name of the method. A call here has the signature of the port, except for the
+claims. What must not be repeated is passed on as it is: `now`, `close`, `notifications`, and
+`take_snapshot`, which is not worth waiting for.
+
+A commit is repeated with the batch number it had, so it takes effect once (P12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from continuum.engine.ids import RunId
+from continuum.journal.port import ClaimedRun, ClaimedTask, Journal, Loaded, Worker
+from continuum.journal.retry import Clock, Observer, Retry, RetryPolicy
+
+# Soon enough for a restart of Postgres to go unnoticed, seldom enough to leave a database that
+# is starting in peace. Half of a delay is random, so that not all processes return at once.
+HOST_RETRIES = RetryPolicy(first_delay=0.05, longest_delay=2.0, jitter=0.5, announced=True)
+
+
+class ResilientJournal:
+    """A journal whose calls end only with a result, or an error that waiting does not mend."""
+
+    def __init__(self, journal: Journal, clock: Clock, random: Callable[[], float]) -> None:
+        self._journal = journal
+        self._retry = retry = Retry(HOST_RETRIES, clock, random)
+
+        self.now = journal.now
+        self.close = journal.close
+        self.notifications = journal.notifications
+        self.take_snapshot = journal.take_snapshot
+
+        self.open = retry.bind("open", "connecting", journal.open)
+
+        self.register_worker = retry.bind("register_worker", "registering a worker", journal.register_worker)
+        self.renew = retry.bind("renew", "renewing leases", journal.renew)
+        self.expired_workers = retry.bind(
+            "expired_workers", "looking for expired leases", journal.expired_workers
+        )
+        self.node_workers = retry.bind("node_workers", "looking for earlier workers", journal.node_workers)
+        self.retire_worker = retry.bind(
+            "retire_worker", "releasing what a worker owned", journal.retire_worker
+        )
+        self.nodes = retry.bind("nodes", "looking for earlier nodes", journal.nodes)
+        self.retire_node = retry.bind("retire_node", "removing a node", journal.retire_node)
+
+        self.next_due = retry.bind("next_due", "looking for what is due", journal.next_due)
+        self.load = retry.bind("load", "loading histories", journal.load)
+        self.load_compact = retry.bind("load_compact", "loading histories", journal.load_compact)
+        self.commit = retry.bind("commit", "committing", journal.commit)
+        self.inbox = retry.bind("inbox", "reading the inbox", journal.inbox)
+        self.release = retry.bind("release", "releasing a run", journal.release)
+        self.post = retry.bind("post", "posting a result", journal.post)
+        self.sweep = retry.bind("sweep", "sweeping", journal.sweep)
+        self.unblock = retry.bind("unblock", "trying blocked runs again", journal.unblock)
+
+        self.register_versions = retry.bind(
+            "register_versions", "registering versions", journal.register_versions
+        )
+        self.versions = retry.bind("versions", "looking for pinned versions", journal.versions)
+        self.version_source = retry.bind(
+            "version_source", "fetching a pinned version", journal.version_source
+        )
+
+        self.answer_tasks = retry.bind("answer_tasks", "answering tasks", journal.answer_tasks)
+        self.heartbeat = retry.bind("heartbeat", "recording a heartbeat", journal.heartbeat)
+        self.last_heartbeats = retry.bind("last_heartbeats", "reading heartbeats", journal.last_heartbeats)
+        self.recall = retry.bind("recall", "looking up an idempotency key", journal.recall)
+        self.remember = retry.bind("remember", "recording a result", journal.remember)
+
+    def observe(self, observer: Observer) -> Callable[[], None]:
+        """Report every finished call to `observer`; the returned function ends that."""
+        return self._retry.observe(observer)
+
+    async def claim(
+        self, worker: Worker, code: Sequence[Loaded], limit: int, *, known: Callable[[], Sequence[RunId]]
+    ) -> list[ClaimedRun]:
+        """Claim runs as `Journal.claim` does.
+
+        An attempt whose answer was lost may have claimed runs that nobody here knows of. The
+        next one first releases what this worker owns beyond `known()`.
+        """
+        attempted = False
+
+        async def attempt() -> list[ClaimedRun]:
+            nonlocal attempted
+            if attempted:
+                await self._journal.disown_runs(worker, known())
+            attempted = True
+            return await self._journal.claim(worker, code, limit)
+
+        return await self._retry("claim", "claiming runs", attempt)
+
+    async def claim_tasks(
+        self,
+        worker: Worker,
+        activities: Sequence[str],
+        *,
+        isolated: bool,
+        limits: Mapping[str, int],
+        unlisted_limit: int,
+        limit: int,
+        known: Callable[[], Sequence[tuple[RunId, int]]],
+    ) -> list[ClaimedTask]:
+        """Claim tasks as `Journal.claim_tasks` does; `known` is as in `claim`."""
+        attempted = False
+
+        async def attempt() -> list[ClaimedTask]:
+            nonlocal attempted
+            if attempted:
+                await self._journal.disown_tasks(worker, known())
+            attempted = True
+            return await self._journal.claim_tasks(
+                worker,
+                activities,
+                isolated=isolated,
+                limits=limits,
+                unlisted_limit=unlisted_limit,
+                limit=limit,
+            )
+
+        return await self._retry("claim_tasks", "claiming tasks", attempt)

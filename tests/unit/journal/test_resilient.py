@@ -1,0 +1,266 @@
+"""The journal of a run host waits while the database is down, and reports each call once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
+
+import pytest
+
+from continuum.engine.ids import NodeId, RunId
+from continuum.errors import JournalUnavailable
+from continuum.journal.memory.journal import MemoryJournal
+from continuum.journal.port import ClaimedRun, Committed, LeaseLost, Loaded, NewRun, RunWrite, Worker
+from continuum.journal.resilient import ResilientJournal
+from continuum.journal.retry import JournalCall, Retry, RetryPolicy
+from continuum_supervision import ManualClock
+from continuum_supervision.clock import settle
+
+T = TypeVar("T")
+
+
+class FailingJournal(MemoryJournal):
+    """A journal whose next calls fail: before they took effect, or after."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.refuse = 0
+        self.lose_results = 0
+        self.batches: list[int] = []
+        self.released: list[Sequence[RunId]] = []
+
+    def _before(self) -> None:
+        if self.refuse:
+            self.refuse -= 1
+            raise JournalUnavailable("no connection")
+
+    def _after(self) -> None:
+        if self.lose_results:
+            self.lose_results -= 1
+            raise JournalUnavailable("the connection died")
+
+    async def commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
+        self._before()
+        self.batches.append(batch)
+        committed = await super().commit(worker, batch, writes)
+        self._after()
+        return committed
+
+    async def claim(self, worker: Worker, code: Sequence[Loaded], limit: int) -> list[ClaimedRun]:
+        self._before()
+        claimed = await super().claim(worker, code, limit)
+        self._after()
+        return claimed
+
+    async def disown_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:
+        self.released.append(keep)
+        return await super().disown_runs(worker, keep)
+
+    async def take_snapshot(self, run_id: RunId, version: str, first: int) -> int:
+        self._before()
+        return await super().take_snapshot(run_id, version, first)
+
+
+class World:
+    """A failing journal, the door to it, and a clock that the test moves."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.journal = FailingJournal()
+        self.door = ResilientJournal(self.journal, self.clock, lambda: 0.5)
+
+    async def worker(self) -> Worker:
+        return await self.journal.register_worker(NodeId("north"), "run_host", 1, 60.0)
+
+    async def finish(self, call: Coroutine[Any, Any, T]) -> T:
+        """Await a call, moving the clock from one delay to the next."""
+        task = asyncio.create_task(call)
+        await settle()
+        while not task.done():
+            due = self.clock.next_due()
+            assert due is not None, "the call waits for something else than the clock"
+            await self.clock.advance(due - self.clock.monotonic())
+        return task.result()
+
+
+def test_an_unanswered_commit_is_repeated_with_its_batch_number() -> None:
+    async def scenario() -> None:
+        world = World()
+        worker = await world.worker()
+        world.journal.lose_results = 1
+
+        committed = await world.finish(world.door.commit(worker, 7, []))
+
+        assert committed.rejected == frozenset()
+        assert world.journal.batches == [7, 7]
+
+    asyncio.run(scenario())
+
+
+def test_delays_double_up_to_the_longest() -> None:
+    async def scenario() -> None:
+        world = World()
+        worker = await world.worker()
+        world.journal.refuse = 8
+
+        await world.finish(world.door.commit(worker, 1, []))
+
+        # Three quarters of 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2 and 2 seconds, with a random half of 0.5.
+        assert world.clock.monotonic() == pytest.approx(0.75 * (0.05 * 63 + 2 + 2))
+
+    asyncio.run(scenario())
+
+
+def test_a_lost_lease_is_not_retried() -> None:
+    async def scenario() -> None:
+        world = World()
+        worker = await world.worker()
+        await world.journal.retire_worker(worker.id, executing=None, poison_after=3)
+
+        with pytest.raises(LeaseLost):
+            await world.finish(world.door.commit(worker, 1, []))
+
+        assert world.journal.batches == [1]
+
+    asyncio.run(scenario())
+
+
+def test_a_snapshot_is_not_waited_for() -> None:
+    async def scenario() -> None:
+        world = World()
+        world.journal.refuse = 1
+
+        with pytest.raises(JournalUnavailable):
+            await world.door.take_snapshot(RunId("r"), "v", 0)
+
+    asyncio.run(scenario())
+
+
+def test_a_claim_without_answer_releases_what_nobody_knows_before_the_next() -> None:
+    async def scenario() -> None:
+        world = World()
+        worker = await world.worker()
+        run = RunId("00000000-0000-4000-8000-000000000001")
+        await world.journal.start([NewRun(run, "orders", b"")])
+        world.journal.lose_results = 1
+
+        claimed = await world.finish(world.door.claim(worker, [Loaded("orders", "v")], 5, known=list))
+
+        assert [claim.id for claim in claimed] == [run]
+        assert world.journal.released == [[]]
+
+    asyncio.run(scenario())
+
+
+def test_a_first_claim_releases_nothing() -> None:
+    async def scenario() -> None:
+        world = World()
+        worker = await world.worker()
+
+        await world.finish(world.door.claim(worker, [Loaded("orders", "v")], 5, known=list))
+
+        assert world.journal.released == []
+
+    asyncio.run(scenario())
+
+
+def test_an_outage_is_logged_once_when_it_begins_and_once_when_it_ends(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario() -> None:
+        world = World()
+        worker = await world.worker()
+        world.journal.refuse = 3
+        await world.finish(world.door.commit(worker, 1, []))
+
+    with caplog.at_level(logging.INFO, "continuum.journal"):
+        asyncio.run(scenario())
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "committing: no connection; trying again until it answers",
+        "committing: the database answers again",
+    ]
+
+
+def test_observers_see_every_finished_call() -> None:
+    async def scenario() -> None:
+        world = World()
+        worker = await world.worker()
+        calls: list[JournalCall] = []
+        stop = world.door.observe(calls.append)
+        world.journal.refuse = 1
+
+        await world.finish(world.door.commit(worker, 1, []))
+        await world.journal.retire_worker(worker.id, executing=None, poison_after=3)
+        with pytest.raises(LeaseLost):
+            await world.door.commit(worker, 2, [])
+        stop()
+        with pytest.raises(LeaseLost):
+            await world.door.commit(worker, 3, [])
+
+        assert [(call.operation, call.failures, type(call.error)) for call in calls] == [
+            ("commit", 1, type(None)),
+            ("commit", 0, LeaseLost),
+        ]
+        assert calls[0].seconds == pytest.approx(0.75 * 0.05)
+
+    asyncio.run(scenario())
+
+
+def test_a_failing_observer_fails_no_commit(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(call: JournalCall) -> None:
+        raise RuntimeError("no metrics today")
+
+    async def scenario() -> Committed:
+        world = World()
+        worker = await world.worker()
+        world.door.observe(broken)
+        return await world.door.commit(worker, 1, [])
+
+    assert asyncio.run(scenario()).rejected == frozenset()
+    assert "an observer of journal calls failed" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("policy", "attempts"),
+    [
+        (RetryPolicy(1.0, 1.0, attempts=2), 2),
+        (RetryPolicy(1.0, 4.0, patience=10.0), 4),  # after 0, 1, 3 and 7 seconds; the next would be at 11
+        (RetryPolicy(1.0, 1.0, patience=0.5), 1),
+    ],
+)
+def test_a_bounded_policy_gives_up(policy: RetryPolicy, attempts: int) -> None:
+    async def scenario() -> int:
+        world = World()
+        made = 0
+
+        async def fail() -> None:
+            nonlocal made
+            made += 1
+            raise JournalUnavailable("no connection")
+
+        retry = Retry(policy, world.clock, lambda: 0.0)
+        with pytest.raises(JournalUnavailable):
+            await world.finish(retry("read", "reading", fail))
+        return made
+
+    assert asyncio.run(scenario()) == attempts
+
+
+def test_a_cancelled_call_waits_no_longer() -> None:
+    async def scenario() -> None:
+        world = World()
+        worker = await world.worker()
+        world.journal.refuse = 1
+        task = asyncio.create_task(world.door.commit(worker, 1, []))
+        await settle()
+
+        task.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await world.clock.advance(5.0)  # the alarm of the delay finds nobody, and says nothing
+
+    asyncio.run(scenario())
