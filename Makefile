@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet
 ROOMS := continuum actors supervision migrations tests bench examples
 
-.PHONY: demo test test-fast lint format bench clean
+.PHONY: demo test test-fast lint format docs bench clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -16,6 +16,7 @@ help:
 	@echo "make test-fast  what needs no database server; PYTHON=... VENV=... for another interpreter"
 	@echo "make lint     linter, formatter, types, import contracts"
 	@echo "make format   rewrite the code in the house format"
+	@echo "make docs     the documentation site, in build/docs; a warning is an error"
 	@echo "make bench    measure, and write the figures"
 	@echo "make clean    remove .venv and everything built"
 
@@ -40,6 +41,10 @@ lint: $(VENV)/.for-lint
 format: $(VENV)/.for-lint
 	$(RUN)/ruff check --fix .
 	$(RUN)/ruff format .
+
+docs: $(VENV)/.for-docs
+	@$(RUN)/python -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
+	@echo "open build/docs/index.html"
 
 bench: $(VENV)/.for-test
 	@$(RUN)/python -m bench $(ARGS)
@@ -68,6 +73,11 @@ $(VENV)/.for-demo: pyproject.toml | $(VENV)/bin/python
 $(VENV)/.for-test: pyproject.toml | $(VENV)/bin/python
 	@echo "installing continuum-durable[test]"
 	@$(PIP) install --editable '.[test]'
+	@touch $@
+
+$(VENV)/.for-docs: pyproject.toml | $(VENV)/bin/python
+	@echo "installing continuum-durable[docs]"
+	@$(PIP) install --editable '.[docs]'
 	@touch $@
 
 $(VENV)/.for-lint: pyproject.toml | $(VENV)/bin/python

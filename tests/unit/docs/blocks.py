@@ -34,7 +34,8 @@ class Block:
 def documents() -> list[Path]:
     """Every document of the project, history aside."""
     rooms = [ROOT / room / "README.md" for room in (*ROOMS, "tests", "bench")]
-    found = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", *rooms, *sorted((ROOT / "docs").glob("*.md"))]
+    root = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md")]
+    found = [*root, *rooms, *sorted((ROOT / "docs").rglob("*.md"))]
     return [path for path in found if path.exists()]
 
 
