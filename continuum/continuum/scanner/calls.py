@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from continuum.scanner import rules
 from continuum.scanner.default_factories import judge_defaults
 from continuum.scanner.mutations import is_mutation
 from continuum.scanner.resolution import Dotted, LocalClass
-from continuum.scanner.scopes import Kind
+from continuum.scanner.scopes import Kind, Scope
 from continuum.scanner.sets import ORDERED, UNORDERED
-from continuum.scanner.words import words
+from continuum.scanner.walker import Walker
 
-if TYPE_CHECKING:
-    from continuum.scanner.walker import Walker
-
-EFFECTS = frozenset(
-    f"continuum.{name}"
-    for name in words(
-        """now today uuid4 random side_effect patched sleep sleep_until wait_signal saga compensate
-        compensate_all continue_as_new publish log"""
-    )
-)
 # Impure only without these arguments: how many by position, or by which name.
 _PURE_WITH = {
     "random.Random": (1, "x"),
@@ -51,7 +40,7 @@ def visit_call(walker: Walker, node: ast.Call) -> None:
     _order(walker, node, name)
     _signal(walker, node, name)
     judge_defaults(walker, node, name)
-    walker.scan.undo.see(walker, node, resolved)
+    walker.scan.undo.see(walker.module, walker.reached, node, resolved)
     if name in _WHEN_BARE and not _has(node, *_PURE_WITH.get(name, (2, "tz"))):
         walker.report(rules.TIME_ZONE, node, f"{name}()")
     if isinstance(function, ast.Attribute) and function.attr == "astimezone" and not _has(node, 1, "tz"):
@@ -139,9 +128,19 @@ def _signal(walker: Walker, node: ast.Call, name: str) -> None:
         )
         waited = first.value if isinstance(first, ast.Constant) and isinstance(first.value, str) else None
     elif name == "continuum.Signal().wait" and isinstance(node.func, ast.Attribute):
-        waited = walker.scan.signal_named(node.func.value, walker.scope)
+        waited = signal_named(node.func.value, walker.scope)
     if waited is not None and waited not in declared:
         walker.report(rules.UNDECLARED_SIGNAL, node, f"signal {waited!r}")
+
+
+def signal_named(node: ast.expr, scope: Scope) -> str | None:
+    """Return the name of the signal that a variable of this module holds."""
+    found = scope.lookup(node.id) if isinstance(node, ast.Name) else None
+    match found[0][0].node if found is not None else node:
+        case ast.Call(args=[ast.Constant(value=str(name)), *_]):
+            return name
+        case _:
+            return None
 
 
 def _runtime(walker: Walker, node: ast.Call) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from continuum.scanner.calls import signal_named
 from continuum.scanner.configuration import Trust
 from continuum.scanner.findings import Finding
 from continuum.scanner.module import ScannedModule
@@ -65,4 +66,4 @@ def _signal_name(module: ScannedModule, node: ast.expr, scope: Scope) -> str | N
         return node.value
     if module.resolver.resolve(node, scope) != Dotted("continuum.Signal()"):
         return None
-    return Scan(module, Trust()).signal_named(node, scope)
+    return signal_named(node, scope)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from continuum.scanner import rules
+from continuum.scanner.module import ScannedModule
 from continuum.scanner.other_modules import decorators_of
+from continuum.scanner.reached import Reached
 from continuum.scanner.resolution import Dotted, Local, Resolved
-
-if TYPE_CHECKING:
-    from continuum.scanner.walker import Walker
-    from continuum.scanner.workflow_scan import Reached
 
 
 class UndoSeen:
@@ -22,12 +19,12 @@ class UndoSeen:
         self.bare = False
         self.noted = False
 
-    def see(self, walker: Walker, node: ast.Call, resolved: Resolved) -> None:
+    def see(self, module: ScannedModule, reached: Reached, node: ast.Call, resolved: Resolved) -> None:
         """Take note of a call."""
         if resolved == Dotted("continuum.compensate_all"):
-            self.undoing = self.undoing or (walker.reached, node)
+            self.undoing = self.undoing or (reached, node)
         elif isinstance(resolved, Local):
-            self.bare = self.bare or "continuum.activity" in dict(decorators_of(walker.module, resolved.node))
+            self.bare = self.bare or "continuum.activity" in dict(decorators_of(module, resolved.node))
         if isinstance(node.func, ast.Attribute) and node.func.attr == "options":
             # `**options` may hold one; `compensate=None` says that there is nothing to undo.
             self.noted = self.noted or any(one.arg in ("compensate", None) for one in node.keywords)

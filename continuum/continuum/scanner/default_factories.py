@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from continuum.scanner.dataclass_fields import given_fields
 from continuum.scanner.denied_names import denial_of
@@ -16,9 +15,7 @@ from continuum.scanner.module import ScannedModule
 from continuum.scanner.other_modules import definition_of, is_declared, is_users_own, may_be_class
 from continuum.scanner.resolution import Dotted, LocalClass
 from continuum.scanner.scopes import Scope
-
-if TYPE_CHECKING:
-    from continuum.scanner.walker import Walker
+from continuum.scanner.walker import Walker
 
 # Re-exports of re-exports.
 _DEEPEST = 6

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from continuum.scanner import rules
 from continuum.scanner.rules import Rule
+from continuum.scanner.standard_library import words
 
 # The rule, and what to write instead when that is more precise than what the rule says.
 Denial: TypeAlias = tuple[Rule, str | None]
@@ -154,7 +155,7 @@ _DENIED: tuple[tuple[Rule, str | None, str], ...] = (
     (
         rules.CLIENT,
         None,
-        """continuum: query get_run connect connect_sync configure disconnect client cli app Client children
+        """continuum: query get_run connect connect_sync configure disconnect client cli node Client children
         continuum: SyncClient RunHandle SyncRunHandle testing configure_scanner
         continuum_actors continuum_supervision""",
     ),
@@ -191,6 +192,15 @@ DENIED: dict[str, Denial] = {
     name: (rule, instead) for rule, instead, table in _DENIED for name in _names(table)
 }
 ALLOWED: frozenset[str] = frozenset(_names(_ALLOWED))
+
+# What a producer of `side_effect` may not call.
+EFFECTS = frozenset(
+    f"continuum.{name}"
+    for name in words(
+        """now today uuid4 random side_effect patched sleep sleep_until wait_signal saga compensate
+        compensate_all continue_as_new publish log"""
+    )
+)
 
 # Exceptions and constants of a denied module touch nothing.
 _HARMLESS_ENDINGS = ("Error", "Exception", "Warning", "Timeout", "Expired", "Interrupt")

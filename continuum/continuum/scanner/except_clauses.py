@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from continuum.scanner import rules
 from continuum.scanner.control_flow import caught, has_effect, leaves, reraises
+from continuum.scanner.mutations import visit_target
 from continuum.scanner.resolution import Dotted
-
-if TYPE_CHECKING:
-    from continuum.scanner.walker import Walker
+from continuum.scanner.walker import Walker
 
 
 def visit_try(walker: Walker, node: ast.Try | ast.TryStar) -> None:
@@ -44,7 +42,7 @@ def visit_with(walker: Walker, node: ast.With | ast.AsyncWith) -> None:
             _judge_suppress(walker, node, item.context_expr)
         walker.visit(item.context_expr)
         if item.optional_vars is not None:
-            walker.stored(item.optional_vars)
+            visit_target(walker, item.optional_vars)
     walker.visit_all(node.body)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from continuum.scanner import rules
 from continuum.scanner.control_flow import own_nodes
@@ -11,10 +10,8 @@ from continuum.scanner.module import ScannedModule
 from continuum.scanner.other_modules import decorators_of, definition_of, is_users_own, made_by
 from continuum.scanner.resolution import Dotted, Local, Resolved
 from continuum.scanner.scopes import Scope
-from continuum.scanner.words import words
-
-if TYPE_CHECKING:
-    from continuum.scanner.walker import Walker
+from continuum.scanner.standard_library import words
+from continuum.scanner.walker import Walker
 
 _FUNCTIONS = frozenset(
     f"{module}.{name}"

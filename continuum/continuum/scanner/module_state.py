@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 
 from continuum.scanner.scopes import FunctionNode, Kind, Scope, function_scope
-from continuum.scanner.words import words
+from continuum.scanner.standard_library import words
 
 MUTATORS = words(
     "append extend insert remove pop clear update setdefault popitem add discard sort reverse appendleft "

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from continuum.scanner import rules
 from continuum.scanner.module_state import MUTATORS, is_container, root_name
 from continuum.scanner.resolution import LocalClass
-
-if TYPE_CHECKING:
-    from continuum.scanner.scopes import Scope
-    from continuum.scanner.walker import Walker
+from continuum.scanner.scopes import Scope
+from continuum.scanner.walker import Walker
 
 
 def visit_assign(walker: Walker, node: ast.Assign) -> None:

@@ -17,10 +17,12 @@ from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
-from continuum.scanner.marker import is_marked
 from continuum.scanner.module import ScannedModule, module_in_file
 from continuum.scanner.resolution import Dotted, Instance, Local, LocalClass, Resolved, canonical
 from continuum.scanner.standard_library import installed_folders, standard_folders
+
+PURE_MARK = "__continuum_pure__"
+"""The attribute of a function or class that `@continuum.pure` has checked."""
 
 _MISSING: Final = object()
 _DECLARED = frozenset(("continuum.pure", "continuum.activity", "continuum.workflow"))
@@ -69,6 +71,11 @@ def _loaded(dotted: str) -> Any:
                 return VOUCHED
         return found
     return _MISSING
+
+
+def is_marked(found: Any) -> bool:
+    """Tell whether this very object is marked as pure; a subclass of a marked class is not."""
+    return getattr(found, "__dict__", {}).get(PURE_MARK) is True
 
 
 def _of_object(found: Any, dotted: str) -> Behind:

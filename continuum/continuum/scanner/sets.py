@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from continuum.scanner.resolution import Dotted, Instance, Local, Resolver
 from continuum.scanner.scopes import Binding, Kind, Scope
-from continuum.scanner.words import words
+from continuum.scanner.standard_library import words
 
 _MAKERS = frozenset(("builtins.set", "builtins.frozenset"))
 _TYPES = words(

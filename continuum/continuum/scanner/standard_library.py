@@ -10,7 +10,11 @@ import importlib
 import sys
 import sysconfig
 
-from continuum.scanner.words import words
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text; a table of names is easier to read as text than as quoted strings."""
+    return frozenset(text.split())
+
 
 # Deterministic, and touch nothing outside. Beside the standard library: what values are made with.
 FREE = words(

@@ -8,17 +8,21 @@ functions of the module are handed to `Scan.reach`. What a call means beyond its
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeAlias
 
-from continuum.scanner import calls, except_clauses, forgotten_awaits, mutations, rules
+from continuum.scanner import rules
+from continuum.scanner.compensations import UndoSeen
+from continuum.scanner.configuration import Trust
 from continuum.scanner.control_flow import own_nodes
+from continuum.scanner.denied_names import EFFECTS
+from continuum.scanner.module import ScannedModule
 from continuum.scanner.module_state import STATEFUL, is_state
 from continuum.scanner.name_verdict import judge
 from continuum.scanner.other_modules import is_declared
+from continuum.scanner.reached import Reached
 from continuum.scanner.resolution import Dotted, Instance, Local, LocalClass, Resolved
 from continuum.scanner.scopes import (
-    Comprehension,
     FunctionNode,
     Kind,
     Scope,
@@ -28,20 +32,50 @@ from continuum.scanner.scopes import (
 )
 from continuum.scanner.sets import is_set
 
-if TYPE_CHECKING:
-    from continuum.scanner.workflow_scan import Reached, Scan
-
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 # Not the contexts and operators, of which there are as many as of all else.
 _PARTS = (ast.expr, ast.stmt, ast.keyword, ast.match_case, ast.pattern)
 _DISPLAYS = (ast.Dict, ast.List, ast.Tuple, ast.Set)
 
 
+Visitors: TypeAlias = Mapping[type[ast.AST], Callable[["Walker", Any], None]]
+"""What visits the nodes of a class; a node of any other class has only its parts visited."""
+
+
+class WalkedScan(Protocol):
+    """The part of a scan that a walk needs: what it may use, where it reports, what it passes on."""
+
+    module: ScannedModule
+    trust: Trust
+    signals: frozenset[str] | None
+    undo: UndoSeen
+
+    def reach(
+        self,
+        caller: Reached,
+        target: Local | LocalClass | Instance,
+        node: ast.AST,
+        *,
+        impure: bool,
+        as_decorator: bool = False,
+        made: ast.Call | None = None,
+    ) -> None:
+        """Walk a function or class of this module later."""
+        ...
+
+    def report(
+        self, reached: Reached, rule: rules.Rule, node: ast.AST, subject: str, instead: str | None = None
+    ) -> None:
+        """Keep a finding."""
+        ...
+
+
 class Walker:
     """One walk over one function. `impure` is inside a producer of side_effect, where reads are welcome."""
 
-    def __init__(self, scan: Scan, reached: Reached) -> None:
+    def __init__(self, scan: WalkedScan, reached: Reached, visitors: Visitors) -> None:
         self.scan = scan
+        self._visitor_of = visitors.get
         self.reached = reached
         self.module = scan.module
         self.resolver = scan.module.resolver
@@ -83,7 +117,7 @@ class Walker:
 
     def visit(self, node: ast.AST) -> None:
         """Visit a node and what is in it."""
-        visitor = _VISITORS.get(type(node))
+        visitor = self._visitor_of(type(node))
         if visitor is not None:
             visitor(self, node)
         else:
@@ -122,7 +156,7 @@ class Walker:
 
     def _judge(self, node: ast.expr, name: str, known: int) -> None:
         called = id(node) in self.called
-        if self.impure and name in calls.EFFECTS:
+        if self.impure and name in EFFECTS:
             self.report(rules.NESTED_EFFECT, node, f"{name}()")
             return
         found = judge(name, known=known, called=called, live=self.module.live, trust=self.scan.trust)
@@ -244,10 +278,6 @@ class Walker:
         self.ordered(node.value)
         self.visit(node.value)
 
-    def stored(self, target: ast.expr) -> None:
-        """Tell a target that is not this run's own."""
-        mutations.visit_target(self, target)
-
 
 def _plain_root(node: ast.expr) -> ast.Name | None:
     while isinstance(node, ast.Attribute):
@@ -257,37 +287,3 @@ def _plain_root(node: ast.expr) -> ast.Name | None:
 
 def _length(resolved: Resolved) -> int:
     return len(resolved.name) if isinstance(resolved, Dotted) else 0
-
-
-def _skip(walker: Walker, node: ast.AST) -> None:
-    """Leave what refers to nothing."""
-
-
-_VISITORS: dict[type[ast.AST], Callable[..., None]] = {
-    ast.Name: Walker.visit_name,
-    ast.Attribute: Walker.visit_attribute,
-    ast.Call: calls.visit_call,
-    ast.Expr: forgotten_awaits.visit_statement,
-    ast.FunctionDef: Walker.visit_function,
-    ast.AsyncFunctionDef: Walker.visit_function,
-    ast.Lambda: Walker.nested,
-    ast.ClassDef: Walker.visit_class,
-    ast.For: Walker.visit_loop,
-    ast.AsyncFor: Walker.visit_loop,
-    ast.Starred: Walker.visit_starred,
-    ast.YieldFrom: Walker.visit_yield_from,
-    ast.Assign: mutations.visit_assign,
-    ast.AnnAssign: mutations.visit_annotated,
-    ast.AugAssign: mutations.visit_augmented,
-    ast.Delete: mutations.visit_delete,
-    ast.Try: except_clauses.visit_try,
-    ast.TryStar: except_clauses.visit_try,
-    ast.With: except_clauses.visit_with,
-    ast.AsyncWith: except_clauses.visit_with,
-    ast.Import: _skip,
-    ast.ImportFrom: _skip,
-    ast.Constant: _skip,
-    ast.Global: _skip,
-    ast.Nonlocal: _skip,
-    **dict.fromkeys(Comprehension, Walker.visit_comprehension),
-}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 from collections import deque
-from dataclasses import dataclass
 from typing import Any
 
 from continuum.scanner import rules
@@ -19,39 +18,14 @@ from continuum.scanner.dataclass_fields import given_fields
 from continuum.scanner.findings import Finding
 from continuum.scanner.module import ScannedModule
 from continuum.scanner.other_modules import decorators_of, is_declared
+from continuum.scanner.reached import Reached
 from continuum.scanner.resolution import Instance, Local, LocalClass
 from continuum.scanner.scopes import Binding, FunctionNode, Kind, Scope
+from continuum.scanner.visitors import VISITORS
 from continuum.scanner.walker import Walker
 
 # They are for people who debug, and what they say is not journaled.
 _NOT_CALLED_BY_CODE = frozenset(("__repr__", "__str__", "__format__"))
-
-
-@dataclass(frozen=True, slots=True)
-class Reached:
-    """A function to walk: where it is defined, who called it, and how."""
-
-    node: FunctionNode
-    scope: Scope
-    owner: LocalClass | None = None
-    caller: Reached | None = None
-    impure: bool = False
-    as_decorator: bool = False
-
-    @property
-    def name(self) -> str:
-        """What people call it."""
-        own = "a lambda" if isinstance(self.node, ast.Lambda) else self.node.name
-        return f"{self.owner.node.name}.{own}" if self.owner is not None else own
-
-    @property
-    def chain(self) -> str:
-        """Who led here, told behind a finding's message."""
-        names, caller = [], self.caller
-        while caller is not None:
-            names.append(caller.name)
-            caller = caller.caller
-        return f" (in {self.name}, called from {', from '.join(names)})" if names else ""
 
 
 class Scan:
@@ -92,7 +66,7 @@ class Scan:
         self._seen.add(key)
         resolver = self.module.resolver
         before, resolver.owner = resolver.owner, reached.owner
-        walker = Walker(self, reached)
+        walker = Walker(self, reached, VISITORS)
         if isinstance(reached.node, ast.FunctionDef | ast.AsyncFunctionDef) and not reached.as_decorator:
             walker.decorated(reached.node)
         walker.function(reached.node)
@@ -170,15 +144,6 @@ class Scan:
         self._found.setdefault(
             key, Finding(self.module.filename, line, column, rule.code, message, rule.severity)
         )
-
-    def signal_named(self, node: ast.expr, scope: Scope) -> str | None:
-        """Return the name of the signal that a variable of this module holds."""
-        found = scope.lookup(node.id) if isinstance(node, ast.Name) else None
-        match found[0][0].node if found is not None else node:
-            case ast.Call(args=[ast.Constant(value=str(name)), *_]):
-                return name
-            case _:
-                return None
 
 
 def _function_of(factory: ast.expr, name: str) -> FunctionNode:
