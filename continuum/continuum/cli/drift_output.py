@@ -8,12 +8,8 @@ from typing import Any
 import click
 
 from continuum.cli.printing import print_table
-from continuum.drift.comparison import Row, diff, sides_told
-from continuum.drift.deploy_check import Finding, Judgement, inspect_run
-from continuum.engine.ids import RunId
-from continuum.errors import RunNotFound
-from continuum.journal.port import Journal
-from continuum.versions.loaded_code import load_code
+from continuum.drift.comparison import Row
+from continuum.drift.deploy_check import Finding, Judgement
 
 
 def print_judgement(judged: Judgement) -> None:
@@ -70,30 +66,6 @@ def finding_facts(finding: Finding) -> dict[str, Any]:
         "line": finding.line,
         "suggestion": finding.suggestion,
     }
-
-
-async def drift_of(journal: Journal, run_id: str, modules: Sequence[str]) -> list[tuple[str, Sequence[Row]]]:
-    """Return why a run cannot go on: sentences, each with its diff (empty when it is about something else).
-
-    With modules the run is replayed against their code; without, what nodes have noted is told.
-    """
-    known = RunId(run_id)
-    row = await journal.get_run(known)
-    if row is None:
-        raise RunNotFound(run_id)
-    if modules:
-        history = (await journal.load([known]))[known]
-        finding = await inspect_run(journal, load_code(modules), row, history)
-        return [] if finding is None else [(finding.reason, finding.rows)]
-    if row.state.terminal:
-        return []
-    told = [] if row.reason is None else [row.reason]
-    told += [f"version {one.version} was refused: {one.reason}" for one in await journal.refusals(known)]
-    parted = [(reason, sides_told(reason)) for reason in told]
-    if not any(sides for _, sides in parted):
-        return [(reason, ()) for reason in told]
-    history = (await journal.load([known]))[known]
-    return [(reason, () if sides is None else diff(history, sides)) for reason, sides in parted]
 
 
 def print_drift(found: Sequence[tuple[str, Sequence[Row]]]) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from continuum.cli.database import Target, ask, ask_journal, database_options, json_option
-from continuum.cli.drift_output import drift_of, print_drift
+from continuum.cli.drift_output import print_drift
 from continuum.cli.printing import print_table
 from continuum.cli.values import named_json, to_json
 from continuum.client import Run
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.client.runs import RunError
+from continuum.drift.run_report import drift_of
 from continuum.errors import NotPublished
 
 STATES = ("running", "suspended", "blocked", "completed", "failed", "cancelled")

@@ -1,19 +1,18 @@
-"""The outside of a run: start it, signal it, cancel it, wait for it, look at it.
+"""The client: start, signal, cancel, await and inspect runs from outside.
 
-Read `client.py` first. `connecting.py` gets there from a DSN, `sync_client.py` and
-`default_instance.py` say the same things blocking and module-wide. `posting.py` posts and
-`group_commit.py` shares writes; `waiting.py` shares the wait for ends, `published_values.py` that for
-published values (`reading_published.py` is their face); `run_lookup.py` reads single runs and follows chains,
-`retrying.py` says what is repeated. `queries.py`, `argument_checks.py`, `contracts.py` and
-`namespaces.py` say what is let through, `runs.py` and `histories.py` what comes back.
-Nothing here knows an actor.
+Read `client.py` first. `connecting.py` opens a client on a DSN; `sync_client.py` and
+`default_instance.py` offer the same calls blocking and as module functions. `posting.py` posts
+signals and cancel requests, `group_commit.py` joins the writes of many callers,
+`completions.py` waits for runs to end, `published_values.py` for values to change.
+`run_lookup.py` reads single runs and follows chains, `retrying.py` retries. Arguments are checked
+in `start_options.py`, `queries.py`, `argument_checks.py`, `signal_checking.py` and `namespaces.py`;
+`runs.py` and `histories.py` hold what calls return. Nothing here imports an actor.
 """
 
 from __future__ import annotations
 
-from continuum.client.client import Client
+from continuum.client.client import Client, RunHandle
 from continuum.client.connecting import connect
-from continuum.client.handles import RunHandle
 from continuum.client.histories import Event
 from continuum.client.runs import Page, Run, RunError
 from continuum.client.sync_client import SyncClient, SyncRunHandle, connect_sync

@@ -1,7 +1,7 @@
-"""What a caller hands in, checked before anything is written.
+"""Checks of a caller's arguments, before anything is written.
 
-Text goes into index rows of a database that knows no NUL character, so every
-name and key has a length in bytes and no control characters.
+Text goes into index rows of a database that has no NUL character, so every
+name and key is limited in bytes and has no control characters.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from continuum.errors import InvalidOption, RunNotFound
 
 
 def run_id_of(text: str) -> RunId:
-    """Return the canonical form of an id that is to be looked up; what is no id, no run has."""
+    """Return an id to look up in canonical form; `RunNotFound` if it is not a UUID."""
     try:
         return parse_run_id(text)
     except (ValueError, AttributeError, TypeError):
@@ -25,7 +25,7 @@ def run_id_of(text: str) -> RunId:
 
 
 def new_id(text: str) -> RunId:
-    """Return the canonical form of an id that a run is to be started with."""
+    """Return an id for a new run in canonical form; `InvalidOption` if it is not a UUID."""
     try:
         return parse_run_id(text)
     except (ValueError, AttributeError, TypeError):
@@ -35,7 +35,7 @@ def new_id(text: str) -> RunId:
 
 
 def short_text(value: object, what: str, *, most: int = KEY_BYTES) -> str:
-    """Return `value` if it is text that may be a key or a name."""
+    """Return `value` if it is text that can be a key or a name."""
     if not isinstance(value, str):
         raise InvalidOption(f"{what} must be text, not {type(value).__name__}")
     try:
@@ -50,17 +50,17 @@ def short_text(value: object, what: str, *, most: int = KEY_BYTES) -> str:
 
 
 def signal_name(value: object) -> str:
-    """Return `value` if it may be the name of a signal."""
+    """Return `value` if it can be the name of a signal."""
     return short_text(value, "a signal's name", most=NAME_BYTES)
 
 
 def published_name(value: object) -> str:
-    """Return `value` if it may be the name of a published value."""
+    """Return `value` if it can be the name of a published value."""
     return short_text(value, "the name of a published value", most=NAME_BYTES)
 
 
 def checked_attributes(attributes: object) -> Mapping[str, Any]:
-    """Return attributes if JSON has a form for them."""
+    """Return attributes if they can be written as JSON."""
     if not isinstance(attributes, Mapping):
         raise InvalidOption(f"attributes must be a map, not {type(attributes).__name__}")
     for name, value in attributes.items():
@@ -78,7 +78,7 @@ def json_text(value: object, what: str) -> str:
     """Return the JSON of a value that a JSON column can hold."""
     try:
         text = json.dumps(value, allow_nan=False)
-        # A lone surrogate has an escape in JSON, but no character in the database.
+        # JSON can escape a lone surrogate, but the database cannot store it as a character.
         json.dumps(value, ensure_ascii=False).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidOption(f"{what} has no form in JSON: {error}") from None

@@ -1,32 +1,31 @@
-"""`Client`: everything the outside may ask of runs, on any journal.
+"""`Client` and `RunHandle`: start, signal, cancel, await and inspect runs, on any journal.
 
-What is written is durable when the call returns, and is repeated for a while when
-the journal is unavailable, because each write takes effect once: a start by its id,
-a signal by its delivery id. Starts and posts of many callers share commits.
+A write is durable when its call returns. While the journal is unavailable a write is retried
+for some seconds, which is safe because it takes effect once: a start by its id, a signal by
+its delivery id. Starts and posts of many callers share commits.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar, TypeVarTuple, Unpack, overload
+from typing import Any, Generic, ParamSpec, Self, TypeVar, TypeVarTuple, Unpack, overload
 
-from continuum.client.argument_checks import checked_attributes, run_id_of
+from continuum.client.argument_checks import checked_attributes, published_name, run_id_of
 from continuum.client.completions import Completions
 from continuum.client.group_commit import GroupCommit, in_order
-from continuum.client.handles import RunHandle
 from continuum.client.histories import Event, history_of
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace, checked_namespace
-from continuum.client.posting import Mail
-from continuum.client.published_values import Cells
+from continuum.client.posting import Posting
+from continuum.client.published_values import PublishedValues
 from continuum.client.queries import Condition, question_of
-from continuum.client.reading_published import Publications
-from continuum.client.retrying import once_more
+from continuum.client.retrying import retry_read_once
 from continuum.client.run_ids import RANDOM_BYTES, new_run_id
-from continuum.client.run_lookup import Looking
+from continuum.client.run_lookup import RunLookup
 from continuum.client.runs import Page, Run, not_ended, outcome_of, run_of
 from continuum.client.start_options import (
     Startable,
@@ -37,27 +36,31 @@ from continuum.client.start_options import (
     new_run,
     split,
 )
-from continuum.codec.codec import decode
-from continuum.definitions.signal import Signal
+from continuum.codec.codec import decode, decoder_for
+from continuum.definitions.signal import MISSING, Signal
 from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import NodeId, RunId
 from continuum.engine.retry import seconds
-from continuum.errors import AlreadyStarted, NodeNotFound, RunNotFound
+from continuum.errors import AlreadyStarted, NodeNotFound, NotPublished, RunNotFound
 from continuum.journal.facts import NewRun, NodeRow, RunRow, Started
 from continuum.journal.port import Journal
 
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
+D = TypeVar("D")
 A = TypeVar("A")
 B = TypeVar("B")
 Ts = TypeVarTuple("Ts")
 
 
-class Client(Publications):
-    """Starts, signals, cancels and looks at runs. Made by `connect`, or here on an open journal.
+class Client:
+    """Starts, signals, cancels and inspects runs. Made by `connect`, or directly on an open journal.
 
-    It belongs to one asyncio loop; closing it leaves the journal open.
+    It belongs to one asyncio loop. Closing it leaves the journal open.
+
+    Every call that names a run by its id takes `namespace`: with it, a run of any other namespace
+    raises `RunNotFound`. Without it the id alone is enough.
     """
 
     def __init__(
@@ -67,9 +70,9 @@ class Client(Publications):
         self._journal = journal
         self._randomness = randomness
         self._starts = GroupCommit(self._start_all)
-        self._looking = Looking(journal)
-        self._mail = Mail(journal, self._looking, randomness)
-        self._cells = Cells(journal, self._looking)
+        self._lookup = RunLookup(journal)
+        self._posting = Posting(journal, self._lookup, randomness)
+        self._published = PublishedValues(journal, self._lookup)
         self._completions = Completions(journal)
 
     async def __aenter__(self) -> Self:
@@ -81,10 +84,10 @@ class Client(Publications):
         await self.close()
 
     async def close(self) -> None:
-        """Finish the writes under way, and tell those who wait for runs that nobody waits any more."""
+        """Finish the writes that are under way, then raise `NotReady` in every caller that still waits."""
         await self._starts.close()
-        await self._mail.close()
-        await self._cells.close()
+        await self._posting.close()
+        await self._published.close()
         await self._completions.close()
 
     @overload
@@ -110,13 +113,13 @@ class Client(Publications):
     async def start(self, workflow: Any, /, *args: Any, **given: Any) -> RunHandle[Any]:  # type: ignore[misc]  # mypy cannot match TypeVarTuple with Any
         """Start a run and return its handle once the start is durable.
 
-        `workflow` is a workflow or, with any encodable arguments, the name of one. The
+        `workflow` is a workflow, or the name of one with any arguments that can be encoded. The
         keywords of `StartOptions` are options; all others go to the workflow.
         """
         options, keywords = split(given)
         run = new_run(workflow, args, keywords, options, self._fresh_id)
         started = await self._starts.add(run)
-        # A start may be repeated after its answer was lost: then it meets itself.
+        # A start whose result was lost is retried, and then finds the run that it has created itself.
         existing = started.existing and (started.run_id != run.id or options.get("id") is not None)
         if existing and options.get("on_conflict") == "raise":
             raise AlreadyStarted(started.run_id)
@@ -128,7 +131,7 @@ class Client(Publications):
     @overload
     def handle(self, run_id: str, workflow: Workflow[..., R]) -> RunHandle[R]: ...
     def handle(self, run_id: str, workflow: Workflow[..., Any] | None = None) -> RunHandle[Any]:
-        """Return the handle of a run by its id, without asking the journal."""
+        """Return a handle for the run with this id, without reading the journal."""
         return RunHandle(self, run_id_of(run_id), workflow, existing=True)
 
     @overload
@@ -163,19 +166,24 @@ class Client(Publications):
         workflow: Workflow[..., Any] | None = None,
         namespace: InNamespace = ANY_NAMESPACE,
     ) -> None:
-        """Send a signal to a run, durable on return; a `delivery_id` seen before is a no-op.
+        """Send a signal to a run, durable on return; a repeated `delivery_id` has no effect.
 
-        Where the run's code declares its signals, `UndeclaredSignal` is raised for any other, and
-        `DurableTermError` for a value that does not fit; `workflow` saves asking for what it declares.
+        If the run's code declares its signals, any other signal raises `UndeclaredSignal`, and a
+        value that does not match raises `DurableTermError`. With `workflow` the client takes the
+        declarations from there instead of reading them from the journal.
         """
-        known = await self._looking.known(run_id, namespace)
-        await self._mail.signal(known, workflow, signal, value, delivery_id)
+        found = await self._lookup.resolve(run_id, namespace)
+        await self._posting.post_signal(found, workflow, signal, value, delivery_id)
 
     async def cancel(
         self, run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE
     ) -> None:
-        """Ask a run to stop (it may compensate first), or with `force` end it at once."""
-        await self._mail.cancel(await self._looking.known(run_id, namespace), force=force)
+        """Request that a run stops (it may compensate first); with `force` end it at once."""
+        found = await self._lookup.resolve(run_id, namespace)
+        if force:
+            await self._posting.force_cancel(found)
+        else:
+            await self._posting.post_cancel(found)
 
     async def await_run(
         self,
@@ -187,17 +195,17 @@ class Client(Publications):
     ) -> Any:
         """Return a run's result once it has ended, decoded by `workflow` if that is given.
 
-        Of a run that continued as new it is the result of the last run of the chain.
-        Raises `RunFailed`, `RunCancelled`, or `TimeoutError` after `timeout`; 0 only looks.
+        For a run that continued as new this is the result of the latest run of its chain.
+        Raises `RunFailed`, `RunCancelled`, or `TimeoutError` after `timeout`; 0 does not wait.
         """
-        row = await self._looking.row(run_id_of(run_id), checked_namespace(namespace))
-        tip = await self._looking.tip(row)
-        return await self._outcome(tip.id, timeout, workflow, tip if tip.state.terminal else None)
+        row = await self._lookup.row(run_id_of(run_id), checked_namespace(namespace))
+        latest = await self._lookup.latest_run(row)
+        return await self._outcome(latest.id, timeout, workflow, latest if latest.state.terminal else None)
 
     async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None) -> Any:
-        """Return the result of a run that this client has started, however long it takes.
+        """Return the result of a run that this client has started, however long that takes.
 
-        It is there for sure, so nobody asks for it one by one.
+        The run is known to exist, so this skips the read with which `await_run` begins.
         """
         return await self._outcome(run_id, None, workflow, None)
 
@@ -216,14 +224,14 @@ class Client(Publications):
                     row = await self._completions.wait(run_id)
             except TimeoutError:
                 assert timeout is not None, "without a timeout nothing times out"
-                row = await self._looking.latest(run_id)
+                row = await self._lookup.latest_for_message(run_id)
                 if row is None or not row.state.terminal:
                     raise TimeoutError(not_ended(run_id, seconds(timeout), row)) from None
         return outcome_of(row, decode if workflow is None else workflow.decode_result)
 
     async def get_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run:
-        """Return this very run as it is now; `RunNotFound` when there is none."""
-        return run_of(await self._looking.row(run_id_of(run_id), checked_namespace(namespace)))
+        """Return the run with exactly this id as it is now; `RunNotFound` if there is none."""
+        return run_of(await self._lookup.row(run_id_of(run_id), checked_namespace(namespace)))
 
     async def query(
         self,
@@ -234,12 +242,12 @@ class Client(Publications):
         cursor: str | None = None,
         namespace: str | None = "default",
     ) -> Page:
-        """Return a page of the runs for which every condition holds; `namespace` None means all.
+        """Return a page of the runs that match every condition; `namespace` None means all namespaces.
 
         A condition is (field, operator, value), the field a column or ("attributes", name).
         """
         question = question_of(where, order_by, limit, cursor, namespace)
-        rows = await self._looking.ask(lambda: self._journal.query(question.one_more()))
+        rows = await self._lookup.read(lambda: self._journal.query(question.one_more()))
         more = question.cursor_after(rows[limit - 1]) if len(rows) > limit else None
         return Page([run_of(row) for row in rows[:limit]], more)
 
@@ -248,26 +256,91 @@ class Client(Publications):
     ) -> None:
         """Merge attributes into a run's, atomically."""
         checked = checked_attributes(attributes)
-        known = await self._looking.known(run_id, namespace)
-        if not await once_more(lambda: self._journal.set_attributes(known, checked)):
-            raise RunNotFound(known)
+        found = await self._lookup.resolve(run_id, namespace)
+        if not await retry_read_once(lambda: self._journal.set_attributes(found, checked)):
+            raise RunNotFound(found)
 
     async def history(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> list[Event]:
-        """Return what this very run has journaled, oldest first."""
-        known = await self._looking.known(run_id, namespace)
-        stored = (await self._looking.ask(lambda: self._journal.load([known])))[known]
+        """Return the journaled events of the run with exactly this id, oldest first."""
+        found = await self._lookup.resolve(run_id, namespace)
+        stored = (await self._lookup.read(lambda: self._journal.load([found])))[found]
         if not stored:
-            await self._looking.row(known)
+            await self._lookup.row(found)
         return history_of(stored)
 
+    @overload
+    async def read(self, run_id: str, name: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Any: ...
+    @overload
+    async def read(
+        self, run_id: str, name: str, type: type[T], *, namespace: InNamespace = ANY_NAMESPACE
+    ) -> T: ...
+    @overload
+    async def read(
+        self,
+        run_id: str,
+        name: str,
+        type: type[T],
+        *,
+        default: D,
+        namespace: InNamespace = ANY_NAMESPACE,
+    ) -> T | D: ...
+    @overload
+    async def read(
+        self, run_id: str, name: str, *, default: object, namespace: InNamespace = ANY_NAMESPACE
+    ) -> Any: ...
+    async def read(
+        self,
+        run_id: str,
+        name: str,
+        type: Any = Any,
+        *,
+        default: Any = MISSING,
+        namespace: InNamespace = ANY_NAMESPACE,
+    ) -> Any:
+        """Return the latest value that a run published under a name; this works without a live node.
+
+        It is decoded as `type`, or as a plain value without one. If nothing has been published yet,
+        return `default`, or raise `NotPublished` without one.
+        """
+        decode_value = decoder_for(type, path=f"published {published_name(name)}")
+        found = await self._lookup.resolve(run_id, namespace)
+        value = await self._published.read(found, name)
+        if value is not None:
+            return decode_value(value)
+        await self._lookup.row(found)
+        if default is MISSING:
+            raise NotPublished(found, name)
+        return default
+
+    @overload
+    def watch(
+        self, run_id: str, name: str, *, namespace: InNamespace = ANY_NAMESPACE
+    ) -> AsyncGenerator[Any, None]: ...
+    @overload
+    def watch(
+        self, run_id: str, name: str, type: type[T], *, namespace: InNamespace = ANY_NAMESPACE
+    ) -> AsyncGenerator[T, None]: ...
+    async def watch(
+        self, run_id: str, name: str, type: Any = Any, *, namespace: InNamespace = ANY_NAMESPACE
+    ) -> AsyncGenerator[Any, None]:
+        """Yield the value published under a name, and each change of it, until the run has ended.
+
+        A slow reader gets the latest value next, not every one in between.
+        """
+        decode_value = decoder_for(type, path=f"published {published_name(name)}")
+        found = await self._lookup.resolve(run_id, namespace)
+        async with aclosing(self._published.watch(found, name)) as values:
+            async for value in values:
+                yield decode_value(value)
+
     async def drain_node(self, name: str) -> None:
-        """Ask a node to stop in order; it begins within a third of its lease."""
-        if not await once_more(lambda: self._journal.drain_node(NodeId(name))):
+        """Ask a node to shut down in order; it begins within a third of its lease."""
+        if not await retry_read_once(lambda: self._journal.drain_node(NodeId(name))):
             raise NodeNotFound(name)
 
     async def nodes(self) -> list[NodeRow]:
         """Return every node that has not been stopped for good."""
-        return await self._looking.ask(self._journal.nodes)
+        return await self._lookup.read(self._journal.nodes)
 
     def _fresh_id(self) -> RunId:
         return new_run_id(self._journal.now(), self._randomness(RANDOM_BYTES))
@@ -275,3 +348,85 @@ class Client(Publications):
     async def _start_all(self, runs: Sequence[NewRun]) -> Sequence[Started]:
         # In the order of their keys: two clients that insert the same keys in two orders would deadlock.
         return await in_order(runs, lambda run: run.idempotency_key or "", self._journal.start)
+
+
+class RunHandle(Generic[R]):
+    """One run. `existing` is True if the run existed before the start that returned this handle."""
+
+    __slots__ = ("_client", "_workflow", "existing", "id")
+
+    def __init__(
+        self, client: Client, run_id: RunId, workflow: Workflow[..., R] | None, *, existing: bool
+    ) -> None:
+        self._client = client
+        self._workflow = workflow
+        self.id: RunId = run_id
+        self.existing = existing
+
+    def __repr__(self) -> str:
+        return f"<run {self.id}{'' if self._workflow is None else f' of {self._workflow.name}'}>"
+
+    async def result(self, timeout: float | timedelta | None = None) -> R:
+        """Return the result of the run, or of the latest run of its chain; wait at most `timeout`.
+
+        Raises `RunFailed`, `RunCancelled` or `TimeoutError`.
+        """
+        result: R
+        if self.existing or timeout is not None:
+            result = await self._client.await_run(self.id, timeout, workflow=self._workflow)
+        else:
+            result = await self._client.await_started(self.id, self._workflow)
+        return result
+
+    @overload
+    async def signal(self, signal: Signal[T], value: T, *, delivery_id: str | None = None) -> None: ...
+    @overload
+    async def signal(self, signal: str, value: object = None, *, delivery_id: str | None = None) -> None: ...
+    async def signal(
+        self, signal: Signal[Any] | str, value: Any = None, *, delivery_id: str | None = None
+    ) -> None:
+        """Send a signal; a `delivery_id` that this run has received for this signal has no effect.
+
+        `Client.signal` says which signals are refused.
+        """
+        await self._client.signal(self.id, signal, value, delivery_id=delivery_id, workflow=self._workflow)
+
+    async def cancel(self, *, force: bool = False) -> None:
+        """Request that the run stops; with `force` end it at once."""
+        await self._client.cancel(self.id, force=force)
+
+    async def get(self) -> Run:
+        """Return the run as it is now."""
+        return await self._client.get_run(self.id)
+
+    async def state(self) -> str:
+        """Return the run's state."""
+        return (await self.get()).state
+
+    async def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Merge attributes into the run's."""
+        await self._client.set_attributes(self.id, attributes)
+
+    async def history(self) -> list[Event]:
+        """Return the run's journaled events so far, oldest first."""
+        return await self._client.history(self.id)
+
+    @overload
+    async def read(self, name: str) -> Any: ...
+    @overload
+    async def read(self, name: str, type: type[T]) -> T: ...
+    @overload
+    async def read(self, name: str, type: type[T], *, default: D) -> T | D: ...
+    @overload
+    async def read(self, name: str, *, default: object) -> Any: ...
+    async def read(self, name: str, type: Any = Any, *, default: Any = MISSING) -> Any:
+        """Return the latest value that the run published under a name; see `Client.read`."""
+        return await self._client.read(self.id, name, type, default=default)
+
+    @overload
+    def watch(self, name: str) -> AsyncGenerator[Any, None]: ...
+    @overload
+    def watch(self, name: str, type: type[T]) -> AsyncGenerator[T, None]: ...
+    def watch(self, name: str, type: Any = Any) -> AsyncGenerator[Any, None]:
+        """Yield the value published under a name, and each change of it; see `Client.watch`."""
+        return self._client.watch(self.id, name, type)

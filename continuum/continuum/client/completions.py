@@ -1,9 +1,9 @@
-"""Waiting for runs to end: one listener and one poll for everyone who waits in a client.
+"""Waits for runs to end: one listener and one poll for all waiting callers of a client.
 
-A hint that a run has ended makes the poll ask for it at once; without hints each
-run is asked for after a second, then less and less often. All that are due are
-asked for in one query, which returns only those that have ended. Whoever waits for a
-run that continued as new waits for the last run of its chain.
+A notification that a run has ended makes the poll look for it at once; without
+notifications the poll looks for each run after a second, then less and less often. One query
+covers all runs that are due and returns only those that have ended. A wait for a run
+that continues as new becomes a wait for the latest run of its chain.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ log = logging.getLogger("continuum.client")
 
 @dataclass(slots=True)
 class Awaited:
-    """A run that someone waits for, and when to ask for it next, in the loop's time.
+    """A run that callers wait for, and when to look for it next, in the loop's time.
 
-    `doubt` grows with each look that does not find its end, and is full after news: then it may be gone.
+    `doubt` counts the looks that did not find its end. At `LOOKS_UNTIL_DOUBT` the poll checks whether the run
+    still exists; a notification sets it there at once, because the run may be removed right after its end.
     """
 
     look_at: float
@@ -47,7 +48,7 @@ class Awaited:
 
 
 class Completions:
-    """Who waits for which run. Without a hint each is asked for after `first_poll` seconds."""
+    """The runs that callers wait for. Without notifications the first poll is after `first_poll` seconds."""
 
     def __init__(self, journal: Journal, *, first_poll: float = FIRST_POLL_SECONDS) -> None:
         self._journal = journal
@@ -58,13 +59,16 @@ class Completions:
         self._closed = False
 
     async def wait(self, run_id: RunId) -> RunRow:
-        """Return the row of a run that there is, or of its chain's last run, once that has ended."""
+        """Return the row of an existing run, or of its chain's latest run, once that has ended."""
         if self._closed:
             raise NotReady("the client is closed; open another with continuum.connect()")
         if not self._tasks:
-            # Listening begins with the call, before the first look.
-            hints = self._journal.notifications([Topic.DONE])
-            self._tasks = [asyncio.create_task(self._listen(hints)), asyncio.create_task(self._poll())]
+            # Subscribe before the first look, so that no end falls between the two.
+            notifications = self._journal.notifications([Topic.DONE])
+            self._tasks = [
+                asyncio.create_task(self._listen(notifications)),
+                asyncio.create_task(self._poll()),
+            ]
         while True:
             with self._waiting_for(run_id) as future:
                 row = await future
@@ -73,19 +77,19 @@ class Completions:
             run_id = await self._later_than(row, row.continued_to)
 
     async def close(self) -> None:
-        """Stop; whoever still waits is told."""
+        """Stop; every caller that still waits gets `NotReady`."""
         self._closed = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._fail(NotReady("the client was closed while waiting; the run goes on without it"))
+        self._fail(NotReady("the client was closed while waiting; the run continues without it"))
 
     async def _later_than(self, row: RunRow, successor: RunId) -> RunId:
-        """Return a run further on in the chain: its last one, if the journal can be asked for it."""
+        """Return a later run of the chain: the latest one, or `successor` if the journal is unavailable."""
         try:
             latest = await latest_of_chain(self._journal, row)
         except JournalUnavailable as error:
-            log.warning("cannot look for the end of a chain now, will follow it run by run: %s", error)
+            log.warning("cannot find the latest run of a chain now, will follow it run by run: %s", error)
             return successor
         return successor if latest is None else latest.id
 
@@ -93,7 +97,7 @@ class Completions:
     def _waiting_for(self, run_id: RunId) -> Iterator[asyncio.Future[RunRow]]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[RunRow] = loop.create_future()
-        # It may have ended before anybody waited, and its hint be past, so it is looked at soon.
+        # The run may have ended before this wait began, and its notification be past, so look soon.
         look_at = loop.time() + FIRST_LOOK_SECONDS
         awaited = self._awaited.setdefault(run_id, Awaited(look_at, self._first_poll))
         awaited.look_at = min(awaited.look_at, look_at)
@@ -106,17 +110,16 @@ class Completions:
             if not awaited.futures and self._awaited.get(run_id) is awaited:
                 del self._awaited[run_id]
 
-    async def _listen(self, hints: AsyncIterator[Notification]) -> None:
+    async def _listen(self, notifications: AsyncIterator[Notification]) -> None:
         try:
-            async for hint in hints:
-                self._hear(hint)
+            async for notification in notifications:
+                self._look_soon(notification)
         except Exception:
-            # Hints only make it quicker: the polls go on.
-            log.exception("listening for ended runs stopped; results come by polling alone")
+            # Notifications only make it faster: polling continues.
+            log.exception("listening for ended runs stopped; results arrive by polling alone")
 
-    def _hear(self, hint: Notification) -> None:
-        concerned = hint.ids or tuple(self._awaited)
-        for run_id in concerned:
+    def _look_soon(self, notification: Notification) -> None:
+        for run_id in notification.ids or tuple(self._awaited):
             awaited = self._awaited.get(RunId(run_id))
             if awaited is not None:
                 awaited.look_at = 0.0
@@ -129,12 +132,12 @@ class Completions:
             now = asyncio.get_running_loop().time()
             due = [run_id for run_id, awaited in self._awaited.items() if awaited.look_at <= now][:POLL_IDS]
             if due:
-                self._put_off(due, now)
+                self._schedule_next(due, now)
                 await self._look(due)
             else:
                 await self._news_or_time()
 
-    def _put_off(self, run_ids: list[RunId], now: float) -> None:
+    def _schedule_next(self, run_ids: list[RunId], now: float) -> None:
         for run_id in run_ids:
             awaited = self._awaited[run_id]
             awaited.look_at = now + awaited.interval
@@ -147,7 +150,7 @@ class Completions:
             async with asyncio.timeout_at(earliest):
                 await self._news.wait()
         except TimeoutError:
-            # Time to look without news.
+            # Time to look without a notification.
             return
 
     async def _look(self, run_ids: list[RunId]) -> None:
@@ -158,10 +161,10 @@ class Completions:
             rows = await self._journal.query(Query(None, where, ("id", False), len(run_ids), None))
             gone = await self._gone(set(doubted) - {row.id for row in rows})
         except JournalUnavailable as error:
-            log.warning("cannot look for ended runs now, will look again: %s", error)
+            log.warning("cannot look for ended runs now, will retry: %s", error)
             self._set_doubt(doubted, LOOKS_UNTIL_DOUBT)
             return
-        except Exception as error:  # noqa: BLE001 - it is handed to everyone who waits
+        except Exception as error:  # noqa: BLE001 - every waiting caller receives it
             self._fail(error)
             return
         for row in rows:
@@ -181,7 +184,7 @@ class Completions:
                 awaited.doubt = doubt
 
     async def _gone(self, run_ids: set[RunId]) -> list[RunId]:
-        """Return which of these are no more: a run may be removed as soon as it has ended."""
+        """Return which of these no longer exist: a run may be removed as soon as it has ended."""
         if not run_ids:
             return []
         where = [("id", "in", sorted(run_ids))]

@@ -1,14 +1,15 @@
-"""From a DSN, or the name of an instance, or neither, to a client.
+"""`connect`: opens a client on a DSN, on a named instance, or on the default database.
 
-An explicit DSN wins. Without one the name is looked up among the instances that run in
-this process, and the default one is wherever `configure` says. What then is left is the
-DSN of CONTINUUM_DSN, or this user's embedded Postgres, whose schema is ours to migrate. A
-database that was named is only checked.
+An explicit DSN wins. Without one, `connect` takes what `configure` was called with (for the
+default name), then the instance of that name that runs in this process, then the DSN in
+CONTINUUM_DSN, then this user's embedded Postgres. It migrates the schema of the embedded
+server, and only checks the schema of any other database.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -28,7 +29,6 @@ from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.connections import checked_dsn
 from continuum.journal.postgres.schema import check_schema, migrate_schema
 from continuum.local_postgres import EmbeddedPostgres
-from continuum.node.config import default_dsn
 
 
 @asynccontextmanager
@@ -37,8 +37,8 @@ async def connect(
 ) -> AsyncIterator[Client]:
     """Open a client on a database, or on the instance of this name that runs in this process.
 
-    `schema` is "continuum" unless given, or the instance's; `listen` False does without
-    LISTEN, which poolers lack.
+    `schema` defaults to the instance's, or to "continuum". `listen` False polls without
+    LISTEN, for connection poolers that do not support it.
     """
     place = find_place(Place(dsn, name, schema, listen))
     if isinstance(place, MemoryPlace):
@@ -62,7 +62,7 @@ async def connect(
 
 
 def find_place(asked: Place) -> Place | MemoryPlace:
-    """Return where the journal is that was asked for."""
+    """Return where the journal of a `connect` call is."""
     if asked.dsn is None and asked.name == DEFAULT and (configured := configured_default()) is not None:
         asked = replace(
             configured,
@@ -88,16 +88,24 @@ def find_place(asked: Place) -> Place | MemoryPlace:
 
 
 async def prepare_schema(dsn: str | None, address: str, schema: str) -> None:
-    """Check the schema of a database that was named, and migrate that of our own."""
-    await (check_schema if address == (dsn or default_dsn()) else migrate_schema)(address, schema)
+    """Check the schema of a database that the user named; migrate the schema of the embedded server."""
+    if address == (dsn or default_dsn()):
+        await check_schema(address, schema)
+    else:
+        await migrate_schema(address, schema)
 
 
 @asynccontextmanager
 async def database(dsn: str | None = None) -> AsyncIterator[str]:
-    """Yield where to connect: the DSN given, that of the environment, or the embedded server's."""
+    """Yield the DSN to connect to: the given one, that of the environment, or the embedded server's."""
     address = dsn or default_dsn()
     if address is not None:
         yield checked_dsn(address)
         return
     async with EmbeddedPostgres() as server:
         yield server.dsn
+
+
+def default_dsn() -> str | None:
+    """Return the DSN of the environment (CONTINUUM_DSN), if there is one."""
+    return os.environ.get("CONTINUUM_DSN") or None

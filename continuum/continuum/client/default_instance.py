@@ -1,10 +1,10 @@
 """The default instance: `continuum.configure(dsn=...)`, then `continuum.start(...)` from anywhere.
 
-Where nothing is configured it is the one that `continuum.children()` runs in this process
-under no other name. Which one it is is looked up at every call.
+If nothing is configured, the default instance is the one that `continuum.children()` runs in
+this process under the default name. Every call looks it up again.
 
-A client belongs to a loop, so each loop that uses these functions gets one of its
-own on first use. `continuum.disconnect()` closes the one of the running loop.
+A client belongs to one loop, so each loop that uses these functions opens its own client on
+first use. `continuum.disconnect()` closes the client of the running loop.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 from weakref import WeakKeyDictionary
 
-from continuum.client.client import Client
+from continuum.client.client import Client, RunHandle
 from continuum.client.connecting import connect
-from continuum.client.handles import RunHandle
 from continuum.client.instances import DEFAULT, Instance, Place, configure_default, configured_default, find
 from continuum.client.queries import Condition
 from continuum.client.runs import Page, Run
@@ -44,7 +43,7 @@ Ts = TypeVarTuple("Ts")
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """Which instance is the default one: where it was configured to be, and who runs under its name here."""
+    """Which instance is the default: its configured place, and the instance of that name that runs here."""
 
     place: Place
     running: Instance | None
@@ -52,7 +51,7 @@ class _Choice:
 
 @dataclass(slots=True)
 class _Connection:
-    """The client of one loop, and what it was opened for."""
+    """The client of one loop, and the choice it was opened for."""
 
     choice: _Choice
     manager: AbstractAsyncContextManager[Client]
@@ -70,7 +69,7 @@ _connections: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connection] = WeakKe
 def configure(
     dsn: str | None = None, *, name: str = DEFAULT, schema: str | None = None, listen: bool = True
 ) -> None:
-    """Say where the default instance is. Nothing is connected before the first call that needs it.
+    """Set where the default instance is. The first call that needs it opens the connection.
 
     With a `name` and no `dsn` it is the instance of that name that runs in this process.
     """
@@ -111,7 +110,7 @@ async def _client() -> Client:
     try:
         return await asyncio.shield(connection.opening)
     except Exception:
-        # The next call tries anew.
+        # The next call connects again.
         if _connections.get(loop) is connection:
             del _connections[loop]
         raise

@@ -1,8 +1,8 @@
-"""Group commit: what is waiting goes in one call while the call before is in flight.
+"""Group commit: while one call is in flight new items gather, and the next call writes them together.
 
-There is no timer: an item that comes alone is written at once. A call that is
-refused because of one item (not because the journal is unavailable) is made again
-item by item, so that nobody pays for a neighbour.
+There is no timer: a single item is written at once. A call that is refused because of one
+item (not because the journal is unavailable) is repeated item by item, so that a bad item
+fails alone.
 """
 
 from __future__ import annotations
@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from itertools import islice
 from typing import Any, Generic, TypeVar
 
 from continuum.client.limits import GROUP_ITEMS
-from continuum.client.retrying import persist
+from continuum.client.retrying import retry_write
 from continuum.errors import JournalUnavailable, NotReady
 
 T = TypeVar("T")
@@ -22,7 +21,7 @@ R = TypeVar("R")
 
 
 class GroupCommit(Generic[T, R]):
-    """A queue of writes; `write` takes several and answers each, in order, and may be repeated."""
+    """A queue of writes; `write` takes several items, returns their results in order, and may be repeated."""
 
     def __init__(self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]]) -> None:
         self._write = write
@@ -31,7 +30,7 @@ class GroupCommit(Generic[T, R]):
         self._closed = False
 
     async def add(self, item: T) -> R:
-        """Return the answer to `item` once it is durable."""
+        """Write `item` and return its result once it is durable."""
         if self._closed:
             raise NotReady("the client is closed; open another with continuum.connect()")
         future: asyncio.Future[R] = asyncio.get_running_loop().create_future()
@@ -41,27 +40,27 @@ class GroupCommit(Generic[T, R]):
         return await future
 
     async def close(self) -> None:
-        """Take nothing more, and return once everyone who waits has an answer."""
+        """Accept no more items, and return once every waiting caller has its result."""
         self._closed = True
         if self._writer is not None:
             await asyncio.shield(self._writer)
 
     async def _write_all(self) -> None:
         while self._waiting:
-            batch = [self._waiting.popleft() for _ in islice(range(len(self._waiting)), GROUP_ITEMS)]
-            await self._write_batch(batch)
+            size = min(len(self._waiting), GROUP_ITEMS)
+            await self._write_batch([self._waiting.popleft() for _ in range(size)])
         self._writer = None
 
     async def _write_batch(self, batch: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
         items = [item for item, _ in batch]
         try:
-            answers = await persist(lambda: self._write(items))
+            results = await retry_write(lambda: self._write(items))
         except asyncio.CancelledError:
-            # The loop is being shut down: nobody is left to take another answer.
+            # The loop is shutting down, and no other task will complete these futures.
             for _, future in (*batch, *self._waiting):
                 future.cancel()
             raise
-        except Exception as error:  # noqa: BLE001 - it is handed to whoever asked
+        except Exception as error:  # noqa: BLE001 - every caller of the batch receives it
             if len(batch) > 1 and not isinstance(error, JournalUnavailable):
                 for entry in batch:
                     await self._write_batch([entry])
@@ -70,15 +69,15 @@ class GroupCommit(Generic[T, R]):
                 if not future.done():
                     future.set_exception(error)
             return
-        for (_, future), answer in zip(batch, answers, strict=True):
+        for (_, future), result in zip(batch, results, strict=True):
             if not future.done():
-                future.set_result(answer)
+                future.set_result(result)
 
 
 async def in_order(
     items: Sequence[T], key: Callable[[T], str], write: Callable[[Sequence[T]], Any]
 ) -> list[Any]:
-    """Write items ordered by `key` and return the answers in the order of the items."""
+    """Write items sorted by `key` and return the results in the order of the items."""
     order = sorted(range(len(items)), key=lambda index: key(items[index]))
-    answers = await write([items[index] for index in order])
-    return [answer for _, answer in sorted(zip(order, answers, strict=True), key=lambda pair: pair[0])]
+    results = await write([items[index] for index in order])
+    return [result for _, result in sorted(zip(order, results, strict=True), key=lambda pair: pair[0])]

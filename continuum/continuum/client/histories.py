@@ -1,4 +1,4 @@
-"""A run's history for people: event names, and payloads with names instead of positions."""
+"""A run's history for people: events by name, and payloads with named fields."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from continuum.engine import events as engine
 from continuum.engine.children import ClosePolicy
 from continuum.engine.events import EventType
 
-# What a signal without a delivery id is deduplicated by when its post is repeated. Users' ids
-# have no control characters, so they cannot meet these.
+# The prefix of the delivery id that the client makes for a signal without one, so that a repeated post is
+# deduplicated. Users' ids have no control characters, so the two cannot collide.
 INTERNAL_DELIVERY = "\x1f"
 
 _CORRUPT = Unreadable("the event cannot be read; restore it from a backup, or cancel the run with force")
@@ -29,11 +29,11 @@ _RETRIED = ("scheduled", "type", "message", "attempt")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One entry of a history. `name` is what it is about (an activity, a signal, a patch), if anything.
+    """One entry of a history. `name` is that of its activity, signal, patch or child, if it has one.
 
     `payload` depends on the type: e.g. ``arguments`` of an ``activity_scheduled``,
-    ``scheduled`` (the seq it answers) and ``result`` of an ``activity_completed``,
-    ``child_run_id`` of all that concern a child, ``continued_to`` of ``run_continued_as_new``.
+    ``scheduled`` (the seq of that event) and ``result`` of an ``activity_completed``,
+    ``child_run_id`` of every event about a child, ``continued_to`` of ``run_continued_as_new``.
     """
 
     seq: int
@@ -44,14 +44,14 @@ class Event:
 
 
 def history_of(stored: Sequence[engine.Event]) -> list[Event]:
-    """Return a stored history for people; what cannot be read is shown as such."""
+    """Return a stored history for people; an unreadable event is shown as `Unreadable`."""
     known = _Known({}, {})
     return [_event_of(event, known) for event in stored]
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What earlier events have told: what each command and child is about, and children by seq."""
+    """Facts from earlier events: the name of each command and child, and children by seq."""
 
     names: dict[int | str, str]
     children: dict[int, str]
@@ -110,14 +110,14 @@ def _read_activity(event: engine.Event, known: _Known) -> tuple[str | None, dict
             called = {"arguments": args, "keywords": keywords, "options": body[4]}
             return body[0], called | {"caller": body[1], "where": body[2]}
         case EventType.ACTIVITY_COMPLETED | EventType.COMPENSATION_COMPLETED:
-            told: dict[str, Any] = {"scheduled": body[0], "result": readable(body[1])}
+            payload: dict[str, Any] = {"scheduled": body[0], "result": readable(body[1])}
         case EventType.ACTIVITY_FAILED | EventType.COMPENSATION_FAILED:
-            told = dict(zip(_FAILED, body, strict=False))
+            payload = dict(zip(_FAILED, body, strict=False))
         case EventType.ACTIVITY_RETRIED:
-            told = dict(zip(_RETRIED, body, strict=False)) | {"due": at(body[4])}
+            payload = dict(zip(_RETRIED, body, strict=False)) | {"due": at(body[4])}
         case _:
-            told = dict(zip(("scheduled", "crashes"), body, strict=False))
-    return known.names.get(body[0]), told
+            payload = dict(zip(("scheduled", "crashes"), body, strict=False))
+    return known.names.get(body[0]), payload
 
 
 def _read_child(event: engine.Event, known: _Known) -> tuple[str | None, dict[str, Any]]:
@@ -133,13 +133,13 @@ def _read_child(event: engine.Event, known: _Known) -> tuple[str | None, dict[st
             child = {"child_run_id": body[0], "caller": body[1], "where": body[2]}
             return known.names.get(body[0]), child
         case EventType.CHILD_COMPLETED:
-            told: dict[str, Any] = {"result": readable(body[1])}
+            payload: dict[str, Any] = {"result": readable(body[1])}
         case EventType.CHILD_FAILED:
-            told = dict(zip(_CHILD_FAILED, body[1:], strict=False))
+            payload = dict(zip(_CHILD_FAILED, body[1:], strict=False))
         case _:
-            told = {}
+            payload = {}
     child = {"started": body[0], "child_run_id": known.children.get(body[0])}
-    return known.names.get(body[0]), child | told
+    return known.names.get(body[0]), child | payload
 
 
 def _side_effect(kind: str, value: Any) -> Any:

@@ -1,8 +1,8 @@
-"""Instances that run in this process, by name, and which one is the default.
+"""The instances that run in this process, by name, and which instance is the default.
 
 `continuum.children(name=...)` registers its instance while it runs; `continuum.connect(name=...)`
-finds it here. `continuum.configure` says where the default instance is, which need not run here.
-Nothing is opened or closed here.
+finds it here. `continuum.configure` sets where the default instance is; it need not run here.
+This module opens and closes nothing.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ DEFAULT_SCHEMA = "continuum"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a client finds its journal; `dsn` None means what the environment says, `schema` None ours."""
+    """Where a client finds its journal. `dsn` None means the environment's, `schema` None the default one."""
 
     dsn: str | None = None
     name: str = DEFAULT
@@ -31,7 +31,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlace:
-    """A journal in memory, which belongs to the loop it was made in."""
+    """A journal in memory. It belongs to the loop that created it."""
 
     journal: Journal
     loop: asyncio.AbstractEventLoop
@@ -39,7 +39,7 @@ class MemoryPlace:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """An instance that runs here. Compared by identity: one that was started again is another."""
+    """An instance that runs here. Compared by identity: a restarted instance is another one."""
 
     name: str
     place: Place | MemoryPlace
@@ -53,7 +53,7 @@ class Instance:
 
 @dataclass(slots=True)
 class _Known:
-    """What this process knows; names are set and removed in one step, as threads may look."""
+    """What this process knows. Names are set and removed in one step, because other threads may read them."""
 
     running: dict[str, Instance]
     configured: Place | None = None
@@ -64,7 +64,7 @@ _known = _Known({})
 
 @contextmanager
 def registered(instance: Instance) -> Iterator[None]:
-    """Let an instance be found by its name for as long as the block lasts."""
+    """Register an instance under its name for the duration of the block."""
     if _known.running.setdefault(instance.name, instance) is not instance:
         raise InvalidOption(
             f"an instance named {instance.name!r} runs in this process already; "
@@ -82,7 +82,7 @@ def find(name: str) -> Instance | None:
 
 
 def configure_default(place: Place | None) -> None:
-    """Say where the default instance is from now on, or with None that nothing is known of it."""
+    """Set where the default instance is from now on, or with None forget it."""
     _known.configured = place
 
 
@@ -92,7 +92,7 @@ def configured_default() -> Place | None:
 
 
 def not_registered(name: str) -> InstanceNotRegistered:
-    """Return the error for a name that nobody has."""
+    """Return the error for a name that no instance has."""
     names = ", ".join(sorted(_known.running)) or "none"
     return InstanceNotRegistered(
         f"no instance named {name!r} runs in this process (running: {names}); "

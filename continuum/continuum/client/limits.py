@@ -2,43 +2,44 @@
 
 from __future__ import annotations
 
-# Keys, names and namespaces are parts of index rows, which Postgres bounds at a third of a page.
+# Keys, names and namespaces are parts of index rows, which Postgres limits to a third of a page.
 KEY_BYTES = 255
-# Attributes are what runs are looked for by, not where documents live.
+# Attributes are for finding runs, not for storing documents.
 ATTRIBUTES_BYTES = 65_536
 
-# One statement of this many rows keeps its lock times and its message small; past it, the gain is gone.
+# A statement of this many rows keeps lock times and message small; more rows would gain nothing.
 GROUP_ITEMS = 500
 # A Postgres that restarts is back within seconds, and a caller would rather know than wait longer.
-WRITE_PATIENCE_SECONDS = 10.0
+WRITE_RETRY_SECONDS = 10.0
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 1.0
-# A read is cheap to repeat by whoever wants it, so it is asked for once more only.
+# A caller can cheaply repeat a read, so it is retried only once.
 READ_RETRY_SECONDS = 0.2
-# As many as the journal has connections: more would wait in its queue and may time out there.
+# As many as the journal has connections: further reads would wait in its queue and could time out there.
 READS_AT_ONCE = 4
 
-# Hints can be lost; whoever waits looks for himself, less and less often.
+# Notifications can be lost, so every wait also polls, less and less often.
 FIRST_POLL_SECONDS = 1.0
-# The end of a short run is on its way as a hint when the wait begins; a look before it is in vain, and
-# competes with the run. One that ended before anybody waited is found by this look.
+# When a wait for a short run begins, the notification of its end is about to arrive: a look before that
+# finds nothing and competes with the run. This look finds a run that ended before the wait began.
 FIRST_LOOK_SECONDS = 0.02
 LAST_POLL_SECONDS = 5.0
-# Who waited in vain is told why if the journal says so at once; he did not ask to wait longer.
-LAST_LOOK_SECONDS = 1.0
+# After a timeout, explain why only if the journal answers quickly: the caller did not ask to wait longer.
+MESSAGE_READ_SECONDS = 1.0
 POLL_GROWTH = 1.5
-# A run may be removed soon after its end, and the hint of it be lost: after so many looks that did not find
-# its end, every half minute when they are rarest, it is asked whether the run is there at all.
+# A run may be removed soon after its end, and the notification of its end be lost. After this many looks that
+# did not find the end (every half minute, once looks are rarest) check whether the run still exists.
 LOOKS_UNTIL_DOUBT = 6
-# How many runs one poll asks for; their ids go as one array.
+# How many runs one poll looks for; their ids are one array parameter.
 POLL_IDS = 1_000
 
-# A page is held in memory whole, on both sides.
+# Server and client both hold a whole page in memory.
 PAGE_ENTRIES = 1000
 # Values of one `in`: each becomes a parameter.
 CHOICES = 1000
 
-# For this long a run that goes on under other code may be sent what only the code before took.
+# After a run continues under other code, a signal that only the earlier code accepted may still pass the
+# check for this long.
 CONTRACT_SECONDS = 30.0
-# One is a few hundred bytes; past this many runs the one that was asked for first is asked for again.
+# A contract takes a few hundred bytes. Past this many runs the oldest contract is dropped.
 CONTRACTS_KEPT = 10_000

@@ -1,4 +1,4 @@
-"""An asyncio loop in a thread of its own, for callers that have none."""
+"""An asyncio loop in a thread of its own, for callers without a loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Runs coroutines for any thread but its own; `stop` returns when every call has its answer."""
+    """Runs coroutines for any thread but its own; `stop` returns when every call has its result."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -26,7 +26,7 @@ class LoopThread:
         self._thread.start()
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Return what a coroutine returns; giving up the wait cancels it."""
+        """Return the result of a coroutine; an interrupted wait cancels it."""
         with self._lock:
             if self._stopped or threading.current_thread() is self._thread:
                 coroutine.close()
@@ -47,23 +47,23 @@ class LoopThread:
                 self._calls.discard(future)
 
     def each(self, values: AsyncGenerator[T, None]) -> Iterator[T]:
-        """Yield what an asynchronous generator yields, waiting for each."""
+        """Yield the values of an asynchronous generator, waiting for each."""
 
-        async def following() -> list[T]:
+        async def next_value() -> list[T]:
             async for value in values:
                 return [value]
             return []
 
         try:
-            while found := self.call(following()):
+            while found := self.call(next_value()):
                 yield from found
         finally:
-            # Once stopped, the loop has closed what was open on it.
+            # A stopped loop has closed its open generators already.
             if not self._stopped:
                 self.call(values.aclose())
 
     def stop(self) -> None:
-        """Cancel what is running and end the thread."""
+        """Cancel the calls that are running and end the thread."""
         with self._lock:
             if self._stopped:
                 return
@@ -71,7 +71,7 @@ class LoopThread:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         with self._lock:
-            # What the loop had no turn left for would otherwise wait for ever.
+            # A call that the loop no longer ran would otherwise wait for ever.
             for future in self._calls:
                 future.cancel()
 

@@ -1,7 +1,7 @@
-"""The guard on calls that name a run by its id: whoever gives a namespace means no other's runs.
+"""The namespace guard of calls that name a run by its id: a run of another namespace is not found.
 
-Not given, an id alone is enough. None is refused: it is what a lookup that found no
-tenant gives, and must not open everybody's runs.
+Without a namespace the id alone is enough. None is refused: a failed lookup of a tenant
+returns None, and that must not open every tenant's runs.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ InNamespace: TypeAlias = str | AnyNamespace
 
 
 def checked_namespace(namespace: object) -> InNamespace:
-    """Return what was given if it may be a namespace."""
+    """Return `namespace` if it can be one."""
     return namespace if isinstance(namespace, AnyNamespace) else short_text(namespace, "namespace")
 
 
 def guarded(run_id: RunId, row: RunRow | None, namespace: InNamespace) -> RunRow:
-    """Return the row if there is one, and it is in the namespace; to others it does not exist."""
+    """Return the row if there is one and it is in the namespace, else raise `RunNotFound`."""
     if row is None or namespace not in (ANY_NAMESPACE, row.namespace):
         raise RunNotFound(run_id)
     return row

@@ -1,4 +1,4 @@
-"""What the outside tells a run: signals and cancel requests. Those of many callers share commits."""
+"""Posts signals and cancel requests into the inboxes of runs. Posts of many callers share commits."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from continuum.client.argument_checks import short_text, signal_name
 from continuum.client.group_commit import GroupCommit, in_order
 from continuum.client.histories import INTERNAL_DELIVERY
-from continuum.client.run_lookup import Looking
-from continuum.client.signal_checking import Contracts
+from continuum.client.run_lookup import RunLookup
+from continuum.client.signal_checking import SignalChecks
 from continuum.codec.codec import encode
 from continuum.definitions.signal import Signal
 from continuum.definitions.workflow import Workflow
@@ -19,22 +19,22 @@ from continuum.journal.facts import InboxKind, Post, Posted
 from continuum.journal.port import Journal
 
 
-class Mail:
-    """Posts into the inboxes of runs; what a run does not take is refused before it is written."""
+class Posting:
+    """Posts into the inboxes of runs, after checking that the run accepts the signal."""
 
-    def __init__(self, journal: Journal, looking: Looking, randomness: Callable[[int], bytes]) -> None:
+    def __init__(self, journal: Journal, lookup: RunLookup, randomness: Callable[[int], bytes]) -> None:
         self._journal = journal
-        self._looking = looking
+        self._lookup = lookup
         self._randomness = randomness
-        self._contracts = Contracts(journal, looking)
+        self._checks = SignalChecks(journal, lookup)
         self._posts = GroupCommit(self._post_all)
 
     async def close(self) -> None:
-        """Finish the posts under way."""
-        await self._contracts.close()
+        """Finish the posts that are under way."""
+        await self._checks.close()
         await self._posts.close()
 
-    async def signal(
+    async def post_signal(
         self,
         run_id: RunId,
         workflow: Workflow[..., Any] | None,
@@ -49,19 +49,20 @@ class Mail:
             name = signal_name(signal)
             data = encode(value, path=f"signal {name}")
         if delivery_id is None:
-            # With a key of its own, a post whose answer was lost can be repeated.
+            # With a key of its own, a post whose result was lost can be repeated.
             key = INTERNAL_DELIVERY + self._randomness(16).hex()
         else:
             key = short_text(delivery_id, "delivery_id")
-        await self._contracts.check(run_id, workflow, signal, data)
+        await self._checks.check(run_id, workflow, signal, data)
         await self._post(Post(run_id, InboxKind.SIGNAL, name, (data,), key))
 
-    async def cancel(self, run_id: RunId, *, force: bool) -> None:
-        """Ask a run to stop, or end it at once."""
-        if force:
-            await self._check(run_id, await self._journal.force_cancel(run_id))
-        else:
-            await self._post(Post(run_id, InboxKind.CANCEL, "cancel", (), "cancel"))
+    async def post_cancel(self, run_id: RunId) -> None:
+        """Ask a run to stop, durable on return."""
+        await self._post(Post(run_id, InboxKind.CANCEL, "cancel", (), "cancel"))
+
+    async def force_cancel(self, run_id: RunId) -> None:
+        """End a run at once."""
+        await self._check(run_id, await self._journal.force_cancel(run_id))
 
     async def _post(self, post: Post) -> None:
         await self._check(post.run_id, await self._posts.add(post))
@@ -71,9 +72,9 @@ class Mail:
             case Posted.NOT_FOUND:
                 raise RunNotFound(run_id)
             case Posted.TERMINAL:
-                tip = await self._looking.tip(await self._looking.row(run_id))
-                raise RunTerminal(run_id, tip.state.name.lower())
+                latest = await self._lookup.latest_run(await self._lookup.row(run_id))
+                raise RunTerminal(run_id, latest.state.name.lower())
 
     async def _post_all(self, posts: Sequence[Post]) -> Sequence[Posted]:
-        # In the order of the runs, as everyone locks them (I3); each run's own posts stay in line.
+        # Sorted by run, as everyone locks runs (I3); the posts of one run keep their order.
         return await in_order(posts, lambda post: post.run_id, self._journal.post)

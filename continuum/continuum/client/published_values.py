@@ -1,9 +1,9 @@
-"""What runs have published: the latest value of a name, and its changes.
+"""Reads and watches published values: the latest value of a name, and its changes.
 
-All who watch in a client share one listener. A hint that a chain of runs changed a
-value, or that a run ended, makes those concerned look; without hints each looks after
-a second, then less and less often. Values that came and went between two looks are
-not seen: a cell is a state, not a stream.
+All watchers of a client share one listener. A notification that a chain of runs changed a
+value, or that a run ended, makes the watchers of that chain read again at once; without
+notifications each watcher reads after a second, then less and less often. A value that is
+replaced between two reads is not seen: a published value is a state, not a stream.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 
 from continuum.client.limits import FIRST_POLL_SECONDS, LAST_POLL_SECONDS, POLL_GROWTH
-from continuum.client.run_lookup import Looking
+from continuum.client.run_lookup import RunLookup
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable, NotReady
 from continuum.journal.facts import Notification, RunRow, Topic
@@ -23,61 +23,67 @@ from continuum.journal.port import Cell, Journal
 log = logging.getLogger("continuum.client")
 
 
-class Cells:
-    """Reads and watches published values. Without a hint they are looked at after `first_poll` seconds."""
+class PublishedValues:
+    """Reads and watches published values. Without notifications it polls after `first_poll` seconds."""
 
-    def __init__(self, journal: Journal, looking: Looking, *, first_poll: float = FIRST_POLL_SECONDS) -> None:
+    def __init__(
+        self, journal: Journal, lookup: RunLookup, *, first_poll: float = FIRST_POLL_SECONDS
+    ) -> None:
         self._journal = journal
-        self._looking = looking
+        self._lookup = lookup
         self._first_poll = first_poll
         self._watching: dict[str, set[asyncio.Event]] = {}
         self._listener: asyncio.Task[None] | None = None
         self._closed = False
 
-    async def read(self, run_id: RunId, name: str) -> Cell | None:
-        """Return the latest value published under a name; None when there is none yet."""
-        return (await self._looking.ask(lambda: self._journal.read_cells(run_id, [name]))).get(name)
+    async def read(self, run_id: RunId, name: str) -> bytes | None:
+        """Return the latest value published under a name, encoded; None if there is none yet."""
+        stored = await self._stored(run_id, name)
+        return None if stored is None else stored.value
 
     async def watch(self, run_id: RunId, name: str) -> AsyncGenerator[bytes, None]:
-        """Yield the latest value and each later one that a look finds, until the run has ended."""
-        row = await self._looking.row(run_id)
+        """Yield the latest value and each later one that a read finds, until the run has ended."""
+        row = await self._lookup.row(run_id)
         if self._listener is None and not self._closed:
-            # Listening begins with the call, before the first look.
-            hints = self._journal.notifications([Topic.CELLS, Topic.DONE])
-            self._listener = asyncio.create_task(self._listen(hints))
+            # Subscribe before the first read, so that no change falls between the two.
+            notifications = self._journal.notifications([Topic.CELLS, Topic.DONE])
+            self._listener = asyncio.create_task(self._listen(notifications))
         news, seen, wait = asyncio.Event(), None, self._first_poll
         while not self._closed:
-            with self._hearing(news, {row.root or row.id, row.id}):
+            with self._notified(news, {row.root or row.id, row.id}):
                 news.clear()
                 try:
-                    # In this order: what a run published last is there when it has ended.
+                    # In this order: once the run has ended, the read finds the last value it published.
                     row = await self._latest(row)
-                    cell = await self.read(run_id, name)
+                    stored = await self._stored(run_id, name)
                 except JournalUnavailable as error:
-                    log.warning("cannot look at what run %s published, will look again: %s", run_id, error)
-                    cell = seen
-                if cell is not None and cell != seen:
-                    seen, wait = cell, self._first_poll
-                    yield cell.value
+                    log.warning("cannot read what run %s published now, will retry: %s", run_id, error)
+                    stored = seen
+                if stored is not None and stored != seen:
+                    seen, wait = stored, self._first_poll
+                    yield stored.value
                 if row.state.terminal:
                     return
                 await _set_or_time(news, wait)
                 wait = min(wait * POLL_GROWTH, max(LAST_POLL_SECONDS, self._first_poll))
-        raise NotReady("the client was closed while watching; the run goes on without it")
+        raise NotReady("the client was closed while watching; the run continues without it")
 
     async def close(self) -> None:
-        """Stop; whoever still watches is told."""
+        """Stop; every watcher that is still open raises `NotReady`."""
         self._closed = True
         self._wake(tuple(self._watching))
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.gather(self._listener, return_exceptions=True)
 
+    async def _stored(self, run_id: RunId, name: str) -> Cell | None:
+        return (await self._lookup.read(lambda: self._journal.read_cells(run_id, [name]))).get(name)
+
     async def _latest(self, row: RunRow) -> RunRow:
-        return await self._looking.tip(await self._looking.row(row.id))
+        return await self._lookup.latest_run(await self._lookup.row(row.id))
 
     @contextmanager
-    def _hearing(self, news: asyncio.Event, ids: set[RunId]) -> Iterator[None]:
+    def _notified(self, news: asyncio.Event, ids: set[RunId]) -> Iterator[None]:
         for run_id in ids:
             self._watching.setdefault(run_id, set()).add(news)
         try:
@@ -88,13 +94,13 @@ class Cells:
                 if not self._watching[run_id]:
                     del self._watching[run_id]
 
-    async def _listen(self, hints: AsyncIterator[Notification]) -> None:
+    async def _listen(self, notifications: AsyncIterator[Notification]) -> None:
         try:
-            async for hint in hints:
-                self._wake(hint.ids or tuple(self._watching))
+            async for notification in notifications:
+                self._wake(notification.ids or tuple(self._watching))
         except Exception:
-            # Hints only make it quicker: the polls go on.
-            log.exception("listening for published values stopped; they come by polling alone")
+            # Notifications only make it faster: polling continues.
+            log.exception("listening for published values stopped; they arrive by polling alone")
 
     def _wake(self, run_ids: tuple[str, ...]) -> None:
         for run_id in run_ids:
@@ -107,5 +113,5 @@ async def _set_or_time(news: asyncio.Event, longest: float) -> None:
         async with asyncio.timeout(longest):
             await news.wait()
     except TimeoutError:
-        # Time to look without news.
+        # Time to read again without a notification.
         return

@@ -1,7 +1,7 @@
-"""Questions about runs, checked against a closed list of fields before they reach the journal.
+"""Queries for runs, checked against a closed list of fields before they reach the journal.
 
-A condition is (field, operator, value). A cursor says where a page ended; it is bound
-to the question by a digest, and what it holds is checked like any other value.
+A condition is (field, operator, value). A cursor holds where a page ended; it is bound
+to its query by a digest, and its contents are checked like any other value.
 """
 
 from __future__ import annotations
@@ -77,21 +77,21 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "completed_at": _time,
 }
 _MAY_BE_NONE = ("version", "idempotency_key", "parent_run_id", "completed_at")
-# The journal has another word for these.
+# The journal names these columns differently.
 _STORED_AS = {"parent_run_id": "parent"}
-# A page can only go on from a field that every run has.
+# A cursor needs a field that every run has.
 _SORTABLE = tuple(field for field in _READERS if field not in _MAY_BE_NONE)
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A checked query, and the digest of what it asks, whatever the page."""
+    """A checked query, and a digest that is the same for all its pages."""
 
     query: Query
     digest: str
 
     def one_more(self) -> Query:
-        """Return the query for a row beyond the page, which tells whether another page follows."""
+        """Return the query with one row more than a page; that row means that another page follows."""
         return replace(self.query, limit=self.query.limit + 1)
 
     def cursor_after(self, row: RunRow) -> str:
@@ -108,7 +108,7 @@ def question_of(
     cursor: str | None,
     namespace: str | None,
 ) -> Question:
-    """Check a query as users write it; `InvalidQuery` says what is wrong with it."""
+    """Check a query as users write it; `InvalidQuery` says what is wrong."""
     if namespace is not None:
         namespace = _checked(lambda: short_text(namespace, "namespace"))
     if type(limit) is not int or not 1 <= limit <= PAGE_ENTRIES:
@@ -181,7 +181,7 @@ def _attribute_of(operator: str, value: Any) -> Any:
         raise InvalidQuery(
             f"{operator} compares an attribute with a number, text or truth value, not {value!r}"
         )
-    # As JSON has it: what is compared is what a JSON column holds.
+    # Convert to what a JSON column holds, because that is what the database compares.
     return json.loads(_checked(lambda: json_text(value, "the value")))
 
 
@@ -201,7 +201,7 @@ def _checked(read: Callable[[], Any], prefix: str = "") -> Any:
 
 
 def _place(cursor: object, question: Question) -> tuple[Any, str]:
-    """Return where a page begins, if the cursor is of this very question."""
+    """Return where a page begins, if the cursor belongs to this query."""
     field = question.query.order_by[0]
     try:
         text = str(cursor)

@@ -1,6 +1,6 @@
-"""How long a call is repeated while the journal is unavailable.
+"""How long a call is retried while the journal is unavailable.
 
-Only calls that take effect once however often they are made may be repeated.
+Only calls that take effect once, however often they are made, may be retried.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from continuum.client.limits import (
     FIRST_RETRY_SECONDS,
     LAST_RETRY_SECONDS,
     READ_RETRY_SECONDS,
-    WRITE_PATIENCE_SECONDS,
+    WRITE_RETRY_SECONDS,
 )
 from continuum.errors import JournalUnavailable
 
 T = TypeVar("T")
 
 
-async def persist(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a write that takes effect once, again and again until the patience is used up."""
+async def retry_write(call: Callable[[], Awaitable[T]]) -> T:
+    """Make a write that takes effect once; retry it for at most `WRITE_RETRY_SECONDS`."""
     loop = asyncio.get_running_loop()
-    deadline = loop.time() + WRITE_PATIENCE_SECONDS
+    deadline = loop.time() + WRITE_RETRY_SECONDS
     delay = FIRST_RETRY_SECONDS
     while True:
         try:
@@ -35,8 +35,8 @@ async def persist(call: Callable[[], Awaitable[T]]) -> T:
         delay = min(delay * 2, LAST_RETRY_SECONDS)
 
 
-async def once_more(call: Callable[[], Awaitable[T]]) -> T:
-    """Make a read, and once more if the journal was unavailable."""
+async def retry_read_once(call: Callable[[], Awaitable[T]]) -> T:
+    """Make a read; retry it once if the journal was unavailable."""
     try:
         return await call()
     except JournalUnavailable:

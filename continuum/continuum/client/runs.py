@@ -1,4 +1,4 @@
-"""A run as anyone may see it, and pages of them."""
+"""`Run`, the public view of a run, pages of runs, and how a run ended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from continuum.journal.facts import RunRow, RunState
 
 @dataclass(frozen=True, slots=True)
 class RunError:
-    """The exception that a run ended with."""
+    """The exception with which a run failed."""
 
     type: str
     message: str
@@ -28,13 +28,13 @@ class RunError:
 class Run:
     """A run at one moment.
 
-    `input` holds the positional arguments it was started with and `keywords` the
-    others; they and `result` are plain values (a dataclass reads as a dict), for a
+    `input` holds the positional arguments of its start and `keywords` the keyword
+    arguments; they and `result` are plain values (a dataclass reads as a dict), because a
     client needs no workflow code. `state` is ``running``, ``suspended``, ``blocked``,
-    ``completed``, ``failed`` or ``cancelled``; `reason` says why it is blocked, or what
-    a run that is not running waits for; of a cancelled one it says "parent_cancelled" when the end of
-    its parent stopped it. A run that continued as new is completed, and `continued_to` is the run that goes
-    on with its work. Times are aware and in UTC.
+    ``completed``, ``failed`` or ``cancelled``. `reason` says why a run is blocked, or what a run
+    that is not running waits for; for a cancelled run it is "parent_cancelled" if the end of its
+    parent stopped it. A run that continued as new is completed, and `continued_to` is the run that
+    continues its work. Times are aware and in UTC.
     """
 
     id: str
@@ -60,14 +60,14 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some runs, and where the next ones begin; `next_cursor` is None on the last page."""
+    """Some runs, and the cursor of the next page; `next_cursor` is None on the last page."""
 
     entries: list[Run]
     next_cursor: str | None
 
 
 def run_of(row: RunRow) -> Run:
-    """Return a stored row for people."""
+    """Return the public view of a stored row."""
     args, keywords = readable_call(row.input)
     return Run(
         id=row.id,
@@ -93,7 +93,7 @@ def run_of(row: RunRow) -> Run:
 
 
 def error_of(data: bytes | None) -> RunError:
-    """Return the stored error of a failed run."""
+    """Return the error of a failed run from its stored form."""
     try:
         type, message, traceback = unpack_body(data or b"")
         return RunError(str(type), str(message), str(traceback))
@@ -102,7 +102,7 @@ def error_of(data: bytes | None) -> RunError:
 
 
 def outcome_of(row: RunRow, decode_result: Callable[[bytes], Any]) -> Any:
-    """Return the result of a run that has ended, or raise how it ended."""
+    """Return the result of a completed run; raise the error of a failed or cancelled one."""
     match row.state:
         case RunState.COMPLETED:
             return None if row.result is None else decode_result(row.result)
@@ -116,15 +116,16 @@ def outcome_of(row: RunRow, decode_result: Callable[[bytes], Any]) -> Any:
 
 
 WAITS_FOR_A_NODE = "waits for a node"
-"""How the reason of a run begins that nobody can go on with now."""
+"""How the reason of a run begins that no running node can execute."""
 
 
 def not_ended(run_id: RunId, waited: float, row: RunRow | None) -> str:
-    """Say what a run is about that had not ended after some seconds; its row, if it could be read."""
+    """Return the message for a run that did not end in time; `row` is None if it could not be read."""
     reason = None if row is None else _reason(row)
     if row is not None and row.state is RunState.BLOCKED:
         return f"run {row.id} is blocked and waits for an operator: {reason}"
-    return f"run {run_id} has not ended within {waited:g} s; it {reason or 'goes on'}, ask again later"
+    doing = reason or "is still running"
+    return f"run {run_id} has not ended within {waited:g} s; it {doing}, ask again later"
 
 
 def _reason(row: RunRow) -> str | None:

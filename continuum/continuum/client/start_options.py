@@ -1,7 +1,7 @@
-"""What `start` takes beside a workflow's own arguments, and how type checkers match the two.
+"""The options of `start`, which share a call with the workflow's own arguments.
 
-A `ParamSpec` leaves no room for further keywords: see `continuum.startable`. Options win over
-keyword parameters of the same name.
+A `ParamSpec` leaves no room for further keywords, so `start` is overloaded for type checkers: see
+`continuum.definitions.call_signatures`. An option wins over a keyword parameter of the same name.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ def new_run(
     options: StartOptions,
     fresh_id: Callable[[], RunId],
 ) -> NewRun:
-    """Return the run that a start asks for, all of it checked."""
+    """Return the run that a start requests, all of it checked."""
     if isinstance(workflow, Workflow):
         name = workflow.name
         data = workflow.arguments.encode_call(args, keywords)
-        workflow.arguments.decode_call(data)  # before a run is there that no code can read
+        workflow.arguments.decode_call(data)  # fails here, before a run exists that no code can read
     elif isinstance(workflow, str):
         name = short_text(workflow, "a workflow's name")
         data = encode_arguments(args, keywords)

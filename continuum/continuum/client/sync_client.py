@@ -1,6 +1,6 @@
 """`SyncClient`: the client for code without a loop, usable from any thread.
 
-It says what `Client` says, blocking; see there for what each call means.
+It has the calls of `Client`, blocking; their documentation is there.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import timedelta
 from typing import Any, Generic, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
-from continuum.client.client import Client
+from continuum.client.client import Client, RunHandle
 from continuum.client.connecting import connect
-from continuum.client.handles import RunHandle
 from continuum.client.histories import Event
 from continuum.client.loop_thread import LoopThread
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
@@ -53,7 +52,7 @@ class SyncRunHandle(Generic[R]):
         return repr(self._handle)
 
     def result(self, timeout: float | timedelta | None = None) -> R:
-        """Return what the run returned; see `RunHandle.result`."""
+        """Return the run's result; see `RunHandle.result`."""
         return self._thread.call(self._handle.result(timeout))
 
     @overload
@@ -65,7 +64,7 @@ class SyncRunHandle(Generic[R]):
         self._thread.call(self._handle.signal(signal, value, delivery_id=delivery_id))
 
     def cancel(self, *, force: bool = False) -> None:
-        """Ask the run to stop; see `RunHandle.cancel`."""
+        """Request that the run stops; see `RunHandle.cancel`."""
         self._thread.call(self._handle.cancel(force=force))
 
     def get(self) -> Run:
@@ -81,7 +80,7 @@ class SyncRunHandle(Generic[R]):
         self._thread.call(self._handle.set_attributes(attributes))
 
     def history(self) -> list[Event]:
-        """Return what the run has journaled so far."""
+        """Return the run's journaled events so far, oldest first."""
         return self._thread.call(self._handle.history())
 
     @overload
@@ -101,7 +100,7 @@ class SyncRunHandle(Generic[R]):
     @overload
     def watch(self, name: str, type: type[T]) -> Iterator[T]: ...
     def watch(self, name: str, type: Any = Any) -> Iterator[Any]:
-        """Yield the value published under a name and what it changes to; see `Client.watch`."""
+        """Yield the value published under a name, and each change of it; see `Client.watch`."""
         return self._thread.each(self._handle.watch(name, type))
 
 
@@ -142,7 +141,7 @@ class SyncClient:
     @overload
     def handle(self, run_id: str, workflow: Workflow[..., R]) -> SyncRunHandle[R]: ...
     def handle(self, run_id: str, workflow: Any = None) -> SyncRunHandle[Any]:
-        """Return the handle of a run by its id."""
+        """Return a handle for the run with this id; see `Client.handle`."""
         return SyncRunHandle(self._thread, self._client.handle(run_id, workflow))
 
     @overload
@@ -180,7 +179,7 @@ class SyncClient:
         )
 
     def cancel(self, run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE) -> None:
-        """Ask a run to stop; see `Client.cancel`."""
+        """Request that a run stops; see `Client.cancel`."""
         self._thread.call(self._client.cancel(run_id, force=force, namespace=namespace))
 
     def await_run(
@@ -218,7 +217,7 @@ class SyncClient:
         self._thread.call(self._client.set_attributes(run_id, attributes, namespace=namespace))
 
     def history(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> list[Event]:
-        """Return what the run has journaled, oldest first."""
+        """Return a run's journaled events, oldest first."""
         return self._thread.call(self._client.history(run_id, namespace=namespace))
 
     def read(
@@ -236,7 +235,7 @@ class SyncClient:
     def watch(
         self, run_id: str, name: str, type: Any = Any, *, namespace: InNamespace = ANY_NAMESPACE
     ) -> Iterator[Any]:
-        """Yield the value published under a name and what it changes to; see `Client.watch`."""
+        """Yield the value published under a name, and each change of it; see `Client.watch`."""
         return self._thread.each(self._client.watch(run_id, name, type, namespace=namespace))
 
     def nodes(self) -> list[NodeRow]:

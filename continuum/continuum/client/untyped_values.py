@@ -1,4 +1,4 @@
-"""Stored values as a person reads them: without the types that the code has for them."""
+"""Stored values as a person reads them: plain values, without the types of the code."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Stands where a stored value cannot be read, so that one bad row hides no other."""
+    """The placeholder of a stored value that cannot be read, so that one bad row hides no other."""
 
     reason: str
 
 
 def readable(data: bytes | None) -> Any:
-    """Return a stored value; None stays None."""
+    """Decode a stored value without types; None stays None."""
     if data is None:
         return None
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,8 +59,3 @@ class NodeConfig:
             raise InvalidOption(
                 "--join needs --bind: other nodes must be able to answer; give --bind HOST:PORT"
             )
-
-
-def default_dsn() -> str | None:
-    """Return the DSN of the environment (CONTINUUM_DSN), if there is one."""
-    return os.environ.get("CONTINUUM_DSN") or None

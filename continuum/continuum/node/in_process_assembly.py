@@ -13,7 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from continuum.client.connecting import database, prepare_schema
+from continuum.client.connecting import database, default_dsn, prepare_schema
 from continuum.client.instances import Instance, MemoryPlace, Place, registered
 from continuum.engine.ids import NodeId
 from continuum.journal.memory.journal import MemoryJournal
@@ -21,7 +21,6 @@ from continuum.journal.port import Journal
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.connections import checked_dsn
 from continuum.journal.postgres.statements import statements_for
-from continuum.node.config import default_dsn
 from continuum.node.in_process_options import Checked
 from continuum.versions.loaded_code import Code
 from continuum.versions.referenced_workflows import with_named

@@ -18,12 +18,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import FrameType
 
+from continuum.client.connecting import default_dsn
 from continuum.engine.ids import NodeId
 from continuum.errors import ClusterError
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.schema import check_schema, migrate_schema
 from continuum.local_postgres import EmbeddedPostgres
-from continuum.node.config import NodeConfig, default_dsn
+from continuum.node.config import NodeConfig
 from continuum.versions.loaded_code import load_code
 from continuum_actors.host import limits
 from continuum_actors.node.control_process import DrainRequested

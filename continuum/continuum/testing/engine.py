@@ -14,7 +14,7 @@ from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import Journal
 from continuum.testing.killable_journal import TreeJournal
 from continuum.testing.mock_activities import MockedActivity
-from continuum.testing.replay_after_each_write import Paranoia
+from continuum.testing.replay_after_each_write import ReplayAfterEachWrite
 from continuum.testing.run_host import Tree, patient_settings
 from continuum.testing.virtual_clock import VirtualClock
 from continuum.versions.loaded_code import Code
@@ -35,7 +35,7 @@ class Engine:
         *,
         draw: Callable[[int], bytes],
         shuffle: random.Random | None,
-        paranoia: Paranoia | None,
+        replays: ReplayAfterEachWrite | None,
         crashes: frozenset[int],
     ) -> None:
         self._journal = journal
@@ -43,7 +43,7 @@ class Engine:
         self._mocks = mocks
         self._draw = draw
         self._shuffle = shuffle
-        self._paranoia = paranoia
+        self._replays = replays
         self._crashes = crashes
         self._seen: Counter[str] = Counter()
         self.moments: list[str] = []
@@ -116,8 +116,8 @@ class Engine:
 
     async def has_committed(self, run_ids: Sequence[RunId]) -> None:
         """Have the grown histories checked."""
-        if self._paranoia is not None:
-            await self._paranoia.check(run_ids)
+        if self._replays is not None:
+            await self._replays.check(run_ids)
 
     async def _begin(self) -> None:
         self._link = TreeJournal(self._journal, self, self._died)

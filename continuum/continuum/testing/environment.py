@@ -26,8 +26,7 @@ from continuum.testing.engine import Engine
 from continuum.testing.histories import History, taken_from
 from continuum.testing.loaded_code import LoadedCode
 from continuum.testing.mock_activities import MockedActivity, Mocks, mocked
-from continuum.testing.paranoid_default import paranoid_by_default
-from continuum.testing.replay_after_each_write import Paranoia
+from continuum.testing.replay_after_each_write import ReplayAfterEachWrite, paranoid_by_default
 from continuum.testing.replays import replay
 from continuum.testing.virtual_clock import BEGINNING, VirtualClock, microseconds_in
 from continuum.testing.waiting import StillWaiting, still_waiting, with_blocked
@@ -66,7 +65,7 @@ class Environment(Client):
         self._memory = MemoryJournal(self._clock.microseconds)
         self._mocks: Mocks = {}
         self._patience = patience
-        self._paranoia = Paranoia(self._memory, self._loaded) if paranoid else None
+        self._replays = ReplayAfterEachWrite(self._memory, self._loaded) if paranoid else None
         # Without a seed everything is the same every time as well: as if nothing competed.
         chance = random.Random(0 if seed is None else seed)
         self._engine = Engine(
@@ -75,7 +74,7 @@ class Environment(Client):
             self._mocks,
             draw=chance.randbytes,
             shuffle=None if seed is None else random.Random(seed),
-            paranoia=self._paranoia,
+            replays=self._replays,
             crashes=frozenset(crashes),
         )
         super().__init__(self._memory, name="test", randomness=chance.randbytes)
@@ -218,9 +217,9 @@ class Environment(Client):
         return still_waiting(run_id, name, with_blocked(replayed.waits_for, blocked), passed)
 
     def _check(self) -> None:
-        """Raise what paranoia has found, once."""
-        if self._paranoia is not None:
-            self._paranoia.tell()
+        """Raise the mismatches that the paranoid mode has found, once."""
+        if self._replays is not None:
+            self._replays.report()
 
 
 def env(

@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from continuum.testing import paranoid_default
-
 if TYPE_CHECKING:
     from continuum.testing import Environment, GoldenHistory, PostgresEnvironment
 
@@ -47,13 +45,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Add our marker, and be paranoid if the ini file says so."""
     config.addinivalue_line("markers", MARKER)
     if config.getini("continuum_paranoid"):
-        paranoid_default.turn_on()
+        from continuum.testing import replay_after_each_write
+
+        replay_after_each_write.turn_on()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Leave nothing behind for another session in this process."""
     if config.getini("continuum_paranoid"):
-        paranoid_default.turn_off()
+        from continuum.testing import replay_after_each_write
+
+        replay_after_each_write.turn_off()
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import pytest
 
 import continuum
 from continuum import Client
-from continuum.client.published_values import Cells
-from continuum.client.run_lookup import Looking
+from continuum.client.published_values import PublishedValues
+from continuum.client.run_lookup import RunLookup
 from continuum.codec.codec import decode
 from continuum.engine.ids import RunId
 from continuum.errors import DurableTermError, JournalUnavailable, NotPublished, NotReady, RunNotFound
@@ -32,7 +32,7 @@ class Progress:
 
 
 class Unsteady(MemoryJournal):
-    """Is unavailable for a while where cells are read."""
+    """Is unavailable for a while where values are read."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -135,8 +135,8 @@ def test_hints_bring_changes_long_before_the_poll() -> None:
         async with Client(journal) as client:
             ending = Ending(journal)
             run = await client.start(greeting, "ann")
-            cells = Cells(journal, Looking(journal), first_poll=3600.0)
-            watch = cells.watch(run.id, "progress")
+            values = PublishedValues(journal, RunLookup(journal), first_poll=3600.0)
+            watch = values.watch(run.id, "progress")
             async with asyncio.timeout(30):
                 for n in range(3):
                     coming = asyncio.create_task(anext(watch))
@@ -145,7 +145,7 @@ def test_hints_bring_changes_long_before_the_poll() -> None:
                 over = asyncio.create_task(anext(watch, None))
                 await ending.complete(run.id, None)
                 assert await over is None
-            await cells.close()
+            await values.close()
 
     asyncio.run(main())
 
@@ -156,15 +156,15 @@ def test_polling_alone_brings_changes(monkeypatch: pytest.MonkeyPatch) -> None:
         async with Client(journal) as client:
             ending = Ending(journal)
             run = await client.start(greeting, "ann")
-            cells = Cells(journal, Looking(journal), first_poll=0.001)
-            monkeypatch.setattr(cells, "_wake", lambda run_ids: None)
-            watch = cells.watch(run.id, "progress")
+            values = PublishedValues(journal, RunLookup(journal), first_poll=0.001)
+            monkeypatch.setattr(values, "_wake", lambda run_ids: None)
+            watch = values.watch(run.id, "progress")
             async with asyncio.timeout(30):
                 coming = asyncio.create_task(anext(watch))
                 await ending.publish(run.id, progress=1)
                 assert decode(await coming) == 1
             await watch.aclose()
-            await cells.close()
+            await values.close()
 
     asyncio.run(main())
 
@@ -177,12 +177,12 @@ def test_watching_survives_a_journal_that_is_away() -> None:
             run = await client.start(greeting, "ann")
             await ending.publish(run.id, progress=1)
             journal.losses = 2
-            cells = Cells(journal, Looking(journal), first_poll=0.001)
+            values = PublishedValues(journal, RunLookup(journal), first_poll=0.001)
             async with asyncio.timeout(30):
-                watch = cells.watch(run.id, "progress")
+                watch = values.watch(run.id, "progress")
                 assert decode(await anext(watch)) == 1
             await watch.aclose()
-            await cells.close()
+            await values.close()
 
     asyncio.run(main())
 

@@ -61,7 +61,8 @@ def test_a_run_in_motion_goes_on() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
             await ending.claim()
-            with pytest.raises(TimeoutError, match="has not ended within 0 s; it goes on, ask again later"):
+            message = "has not ended within 0 s; it is still running, ask again later"
+            with pytest.raises(TimeoutError, match=message):
                 await run.result(timeout=0)
 
     asyncio.run(main())
@@ -85,7 +86,7 @@ def test_a_journal_that_cannot_say_why_leaves_it_at_the_time() -> None:
             run = await client.start(greeting, "ann")
             await Ending(journal).claim()
             journal.failing = True
-            with pytest.raises(TimeoutError, match="it goes on, ask again later"):
+            with pytest.raises(TimeoutError, match="it is still running, ask again later"):
                 await client._outcome(RunId(run.id), 0, None, None)
 
     asyncio.run(main())

@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 
 from continuum import ChildFailed, workflow
-from continuum.testing import env, paranoid_default
+from continuum.testing import env, replay_after_each_write
 from tests.unit.testing import flows
 
 world: Iterator[int] = count()
@@ -115,13 +115,13 @@ def test_without_paranoia_nothing_is_replayed() -> None:
 
 def test_the_environment_variable_makes_paranoid(monkeypatch: pytest.MonkeyPatch) -> None:
     """PAR1."""
-    monkeypatch.setenv(paranoid_default.VARIABLE, "yes")
-    assert paranoid_default.paranoid_by_default()
-    monkeypatch.setenv(paranoid_default.VARIABLE, "0")
-    assert not paranoid_default.paranoid_by_default()
-    monkeypatch.delenv(paranoid_default.VARIABLE)
-    paranoid_default.turn_on()
+    monkeypatch.setenv(replay_after_each_write.VARIABLE, "yes")
+    assert replay_after_each_write.paranoid_by_default()
+    monkeypatch.setenv(replay_after_each_write.VARIABLE, "0")
+    assert not replay_after_each_write.paranoid_by_default()
+    monkeypatch.delenv(replay_after_each_write.VARIABLE)
+    replay_after_each_write.turn_on()
     try:
-        assert paranoid_default.paranoid_by_default()
+        assert replay_after_each_write.paranoid_by_default()
     finally:
-        paranoid_default.turn_off()
+        replay_after_each_write.turn_off()

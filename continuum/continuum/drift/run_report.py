@@ -1,0 +1,36 @@
+"""The report on one run: why it cannot continue, and journal and code side by side where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from continuum.drift.comparison import Row, diff, sides_told
+from continuum.drift.deploy_check import inspect_run
+from continuum.engine.ids import RunId
+from continuum.errors import RunNotFound
+from continuum.journal.port import Journal
+from continuum.versions.loaded_code import load_code
+
+
+async def drift_of(journal: Journal, run_id: str, modules: Sequence[str]) -> list[tuple[str, Sequence[Row]]]:
+    """Return why a run cannot continue: sentences, each with its diff, which is empty if it is not a drift.
+
+    With modules the run is replayed against their code; without, the report is what nodes have recorded.
+    """
+    known = RunId(run_id)
+    row = await journal.get_run(known)
+    if row is None:
+        raise RunNotFound(run_id)
+    if modules:
+        history = (await journal.load([known]))[known]
+        finding = await inspect_run(journal, load_code(modules), row, history)
+        return [] if finding is None else [(finding.reason, finding.rows)]
+    if row.state.terminal:
+        return []
+    reasons = [] if row.reason is None else [row.reason]
+    reasons += [f"version {one.version} was refused: {one.reason}" for one in await journal.refusals(known)]
+    parted = [(reason, sides_told(reason)) for reason in reasons]
+    if not any(sides for _, sides in parted):
+        return [(reason, ()) for reason in reasons]
+    history = (await journal.load([known]))[known]
+    return [(reason, () if sides is None else diff(history, sides)) for reason, sides in parted]
