@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet
 ROOMS := continuum actors supervision migrations tests bench examples
 
-.PHONY: demo test test-fast lint format docs bench clean
+.PHONY: demo test test-fast test-oldest-postgres lint format docs bench clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -30,6 +30,11 @@ test-fast: $(VENV)/.for-test
 	@$(RUN)/python -m pytest tests/unit/engine tests/unit/definitions tests/unit/codec tests/unit/supervision \
 		tests/unit/scanner tests/unit/guard tests/unit/versions tests/unit/source tests/unit/drift tests/unit/examples \
 		tests/property tests/golden tests/crash/test_prefixes.py $(ARGS)
+
+# CONTINUUM_PG_BIN=/directory/of/postgres chooses the server.
+test-oldest-postgres: $(VENV)/.for-test
+	@CONTINUUM_PG_BIN="$(CONTINUUM_PG_BIN)" $(RUN)/python -m pytest tests/contract tests/postgres/test_fence.py \
+		tests/postgres/test_migrations.py tests/postgres/test_client.py tests/process/node/test_deaths.py $(ARGS)
 
 lint: $(VENV)/.for-lint
 	$(RUN)/ruff check .

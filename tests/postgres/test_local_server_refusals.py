@@ -48,6 +48,22 @@ def test_without_binaries_the_error_names_the_command(directory: Path) -> None:
     assert "pip install 'continuum-durable[embedded]'" in refusal(directory)
 
 
+def test_a_chosen_directory_without_programs_is_refused(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONTINUUM_PG_BIN", str(directory / "nothing"))
+    assert "set it to the directory that holds both, or unset it" in refusal(directory)
+
+
+def test_a_chosen_directory_is_the_only_one(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = server_account(os.environ, uid=os.geteuid())
+    chosen = find_binaries(layout_of(directory), account, os.environ)
+    monkeypatch.setattr(binaries, "WHEELS", ())
+    monkeypatch.setenv("PATH", "/nonexistent")
+    named = {"CONTINUUM_PG_BIN": str(chosen.directory)}
+    assert find_binaries(layout_of(directory), account, named).directory == chosen.directory
+
+
 def test_a_directory_of_another_major_version_names_both(directory: Path) -> None:
     with EmbeddedPostgres(directory, durable=False):
         pass

@@ -1,6 +1,7 @@
 """Where the server's programs come from.
 
-In order: the wheels that carry a Postgres (only their programs are used, never
+`CONTINUUM_PG_BIN` names a directory of programs, and then no other is looked at. Otherwise, in
+order: the wheels that carry a Postgres (only their programs are used, never
 their Python code), `postgres` on the PATH, then the usual places of a system-wide
 installation. A data directory can be opened by its own major version alone, so an
 existing one narrows the search to that. Programs of a wheel that the server's account
@@ -64,6 +65,10 @@ def find_binaries(layout: Layout, account: Account, environment: Mapping[str, st
 
 
 def _candidates(environment: Mapping[str, str]) -> Iterator[Binaries]:
+    named = environment.get("CONTINUUM_PG_BIN")
+    if named:
+        yield from _binaries_of_choice(Path(named))
+        return
     for name, installations in WHEELS:
         spec = importlib.util.find_spec(name)
         for location in (spec.submodule_search_locations or ()) if spec else ():
@@ -75,6 +80,16 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[Binaries]:
     for base, pattern in _SYSTEM_PLACES:
         for directory in sorted(Path(base).glob(pattern), key=_by_version, reverse=True):
             yield from _binaries_in(directory)
+
+
+def _binaries_of_choice(directory: Path) -> Iterator[Binaries]:
+    found = list(_binaries_in(directory))
+    if not found:
+        raise EmbeddedPostgresError(
+            f"CONTINUUM_PG_BIN is {directory}, where no `postgres` and `initdb` can be run; "
+            "set it to the directory that holds both, or unset it"
+        )
+    yield from found
 
 
 def _binaries_in(directory: Path, wheel: Path | None = None) -> Iterator[Binaries]:
