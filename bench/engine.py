@@ -16,8 +16,9 @@ from bench.flows import go, parked, steps_in_a_row
 from continuum.client.client import Client
 from continuum.engine.ids import NodeId
 from continuum.journal.postgres import PostgresJournal
+from continuum.settings import Settings
 from continuum.versions.loaded_code import Code
-from continuum_actors.host.host import Host, Settings
+from continuum_actors.host.host import Host
 from continuum_actors.tree import host_supervisor, run_host_children
 
 LEASE_SECONDS = 600.0

@@ -110,10 +110,11 @@ class Node:
 
 
 @contextmanager
-def node(**config: Any) -> Iterator[Node]:
-    """Run a node of `NodeConfig(**config)` that serves the measured flows."""
+def node(dsn: str, schema: str, **settings: Any) -> Iterator[Node]:
+    """Run a node that serves the measured flows; `settings` differ from those of `run-node`."""
     marker = uuid4().hex
-    command = [sys.executable, "-m", "bench.node", json.dumps({"modules": ["bench.flows"], **config})]
+    config = {"modules": ["bench.flows"], "dsn": dsn, "schema": schema, "settings": settings}
+    command = [sys.executable, "-m", "bench.node", json.dumps(config)]
     with _started(command, {MARKER: marker}) as process:
         running = Node(process, marker)
         try:

@@ -90,7 +90,6 @@ from continuum.errors import (
     UnknownVersion,
     UnknownWorkflow,
 )
-from continuum.node.config import NodeConfig
 from continuum.node.in_process import children
 from continuum.scanner.configuration import configure_scanner
 from continuum.scanner.findings import DeterminismWarning
@@ -131,7 +130,6 @@ __all__ = [
     "InvalidOption",
     "InvalidQuery",
     "JournalUnavailable",
-    "NodeConfig",
     "NodeNotFound",
     "NotInWorkflow",
     "NotPublished",

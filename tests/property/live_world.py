@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import cast
 
 from continuum import Client
@@ -18,11 +19,11 @@ from continuum.errors import RunTerminal
 from continuum.journal.facts import Query, RunRow, RunState
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import Journal
+from continuum.settings import Settings
 from continuum.testing.killable_journal import TreeJournal
 from continuum.testing.run_host import NEVER_SECONDS, Tree
 from continuum.testing.virtual_clock import VirtualClock, microseconds_in
 from continuum.versions.loaded_code import Code
-from continuum_actors.host.host import Settings
 from tests.property.composed_programs import work_flow, work_flow_changed
 from tests.property.composed_works import Work, signals_of
 from tests.property.ledger import ledger
@@ -177,10 +178,9 @@ class World:
 
     async def _begin(self) -> None:
         self._link = TreeJournal(cast(MemoryJournal, self.written), self, self._died)
-        never = NEVER_SECONDS if self.clock is not None else None
         settings = Settings(lease_ttl=NEVER_SECONDS, snapshot_events=SNAPSHOT_EVENTS)
-        if never is not None:
-            settings.poll = settings.longest_nap = never
+        if self.clock is not None:
+            settings = replace(settings, poll=NEVER_SECONDS, longest_nap=NEVER_SECONDS)
         self._tree = Tree(
             cast(Journal, self._link),
             self.code,

@@ -68,7 +68,7 @@ class ActivityDispatcher(Actor):
 
     def _poll(self) -> None:
         """Look now and then without a hint; hints may be lost."""
-        self.send_after(self._host.settings.poll * (0.75 + self._host.fraction() / 2), _POLL)
+        self.send_after(self._host.settings.poll_seconds * (0.75 + self._host.fraction() / 2), _POLL)
 
     # The runs that are live here.
 

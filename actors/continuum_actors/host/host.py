@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from continuum.engine.ids import NodeId
 from continuum.journal.port import Journal, Worker
+from continuum.settings import Settings
 from continuum.versions.loaded_code import Code
-from continuum_actors.host import limits
 from continuum_supervision import Clock, Registry, SystemClock
 
 if TYPE_CHECKING:
@@ -52,23 +52,6 @@ class NoPulse:
 
     def set_worker_id(self, worker_id: int) -> None:
         """Leave no trace."""
-
-
-@dataclass(slots=True)
-class Settings:
-    """How one process is to behave; times in seconds."""
-
-    lease_ttl: float = 10.0
-    active_runs: int = limits.ACTIVE_RUNS
-    live_parked_runs: int = limits.LIVE_PARKED_RUNS
-    poll: float = limits.POLL_SECONDS
-    queues: Mapping[str, int] = field(default_factory=dict)
-    drain: float = limits.DRAIN_SECONDS
-    activity_hosts: bool = False
-    snapshot_events: int = limits.SNAPSHOT_EVENTS
-    activity_threads: int = limits.ACTIVITY_THREADS
-    claimed_tasks: int = limits.CLAIMED_TASKS
-    longest_nap: float = limits.LONGEST_NAP_SECONDS
 
 
 @dataclass(slots=True)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-# Enough runs in motion to fill a group commit, few enough that each one is answered soon.
-ACTIVE_RUNS = 1_000
 # One claim is one UPDATE; larger ones hold the rows' locks for longer than they save.
 CLAIM_BATCH = 250
-# A parked run costs at most 12 KB: about 200 MB a host, then the longest parked are put away.
-LIVE_PARKED_RUNS = 16_000
 # What one commit carries at most; beyond it the answer to the first writer comes too late.
 COMMIT_EVENTS = 4_000
 # And how many bytes: larger results than usual must not hold up everybody else's steps.
@@ -17,20 +13,9 @@ COMMIT_BYTES = 16 * 1024 * 1024
 WRITE_BYTES = 512 * 1024 * 1024
 # A reason is shown in a list, on one line.
 REASON_CHARACTERS = 500
-# Notifications are hints; this bounds what a lost one can delay. A lost connection is noticed by
-# itself and followed by a look, so only a hint dropped on a healthy one waits this long.
-POLL_SECONDS = 10.0
-# The timer wheel looks again at least this often: the journal's clock and ours may drift apart.
-LONGEST_NAP_SECONDS = 10.0
-# Without LISTEN the poll alone carries every wake.
-DEAF_POLL_SECONDS = 0.25
 # A database that is down is asked again this soon, and this late.
 FIRST_RETRY_SECONDS = 0.05
 LAST_RETRY_SECONDS = 2.0
-# Threads for `def` activities; they mostly wait for the network.
-ACTIVITY_THREADS = 32
-# Queued tasks one process runs at once.
-CLAIMED_TASKS = 64
 # A queue without a limit of its own, per node.
 UNLISTED_QUEUE_LIMIT = 256
 # How often progress of a running activity reaches the database at most.
@@ -43,10 +28,6 @@ ANSWERS_PER_STATEMENT = 500
 BEAT_SECONDS = 1.0
 # Rows that ended runs left behind cost only space.
 SWEEP_SECONDS = 60.0
-# A history this much longer than its snapshot gets a new one.
-SNAPSHOT_EVENTS = 1_000
-# A drain lets running activities end for this long, then hands their runs over.
-DRAIN_SECONDS = 10.0
 # A query that was cancelled is off by then.
 TASKS_END_SECONDS = 1.0
 # Renewing three times within a lease survives two failures.

@@ -118,7 +118,7 @@ async def control_main(context: ProcessContext) -> None:
     """Be the control process until the node stops."""
     config: ProcessConfig = context.args
     set_up_logging(config)
-    journal = PostgresJournal(config.dsn, schema=config.schema, listen=config.listen)
+    journal = PostgresJournal(config.dsn, schema=config.schema, listen=config.settings.listen)
 
     def draw() -> float:
         return int.from_bytes(os.urandom(4), "big") / (1 << 32)
@@ -136,7 +136,12 @@ async def control_main(context: ProcessContext) -> None:
 
     def heartbeater() -> Actor:
         return Heartbeater(
-            journal, node, ttl=config.lease_ttl, watchdog=config.watchdog, draw=draw, expiring=expiring
+            journal,
+            node,
+            ttl=config.settings.lease_ttl,
+            watchdog=config.settings.watchdog,
+            draw=draw,
+            expiring=expiring,
         )
 
     peers: dict[str, bool | None] = {}
@@ -151,7 +156,7 @@ async def control_main(context: ProcessContext) -> None:
         ),
         ChildSpec(
             "cluster",
-            lambda: Cluster(journal, config.node, node, listens=config.listen, peers=peers),
+            lambda: Cluster(journal, config.node, node, listens=config.settings.listen, peers=peers),
             name="cluster",
         ),
         ChildSpec("heartbeater", heartbeater, name="heartbeater"),

@@ -15,7 +15,7 @@ from continuum.scanner.findings import DeterminismWarning
 from continuum.versions.loaded_code import load_code
 from continuum_actors.host import limits
 from continuum_actors.host.backoff import until_available
-from continuum_actors.host.host import Host, Settings
+from continuum_actors.host.host import Host
 from continuum_actors.host.messages import Forwarded
 from continuum_actors.node.draining import drain
 from continuum_actors.node.process_config import ProcessConfig
@@ -58,21 +58,13 @@ def set_up_logging(config: ProcessConfig) -> None:
 def _host(context: ProcessContext, role: str) -> Host:
     config: ProcessConfig = context.args
     set_up_logging(config)
-    journal = PostgresJournal(config.dsn, schema=config.schema, listen=config.listen)
+    journal = PostgresJournal(config.dsn, schema=config.schema, listen=config.settings.listen)
     return Host(
         journal,
         config.node,
         load_code(config.modules),
         role,
-        Settings(
-            lease_ttl=config.lease_ttl,
-            active_runs=config.active_runs,
-            live_parked_runs=config.live_parked_runs,
-            poll=limits.POLL_SECONDS if config.listen else limits.DEAF_POLL_SECONDS,
-            queues=config.queues,
-            drain=limits.DRAIN_SECONDS,
-            activity_hosts=config.activity_hosts > 0,
-        ),
+        config.settings,
         pulse=context.own_liveness,
     )
 

@@ -22,10 +22,11 @@ from dataclasses import dataclass, field
 
 from continuum.engine.ids import NodeId
 from continuum.journal.port import Journal, NodeFacts, Worker
+from continuum.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
 from continuum_actors.host.backoff import until_available
-from continuum_actors.host.host import Host, Settings
+from continuum_actors.host.host import Host
 from continuum_actors.node.draining import drain
 from continuum_actors.node.heartbeater import Alive, Heartbeater
 from continuum_actors.node.journal_keeper import JournalKeeper, JournalOpening

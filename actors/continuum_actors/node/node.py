@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from continuum_actors.host.limits import DRAIN_SECONDS
+from continuum.settings import Settings
 from continuum_actors.node.control_process import CONTROL, control_main
 from continuum_actors.node.host_process import activity_host_main, run_host_main
 from continuum_actors.node.process_config import ProcessConfig
@@ -10,16 +10,20 @@ from continuum_supervision.process.spec import ProcessSpec
 
 # Beyond the drain: writing what was handed over, and closing connections.
 SHUTDOWN_MARGIN_SECONDS = 5.0
-# All hosts drain at the same time, control goes after them; the last margin is the supervisor's own.
-STOP_SECONDS = DRAIN_SECONDS + 3 * SHUTDOWN_MARGIN_SECONDS
 # A host that dies this often in this many seconds dies of something that a restart does not mend.
 HOST_MAX_RESTARTS = 100
 HOST_MAX_RESTARTS_WITHIN_SECONDS = 60.0
 
 
+def stop_seconds(settings: Settings) -> float:
+    """Return how long a node may take to stop."""
+    # All hosts drain at the same time, control goes after them; the last margin is the supervisor's own.
+    return settings.drain + 3 * SHUTDOWN_MARGIN_SECONDS
+
+
 def node_processes(config: ProcessConfig) -> list[ProcessSpec]:
     """Return the processes of a node in start order; the hosts drain together, control stops last."""
-    budget = DRAIN_SECONDS + SHUTDOWN_MARGIN_SECONDS
+    budget = config.settings.drain + SHUTDOWN_MARGIN_SECONDS
     specs = [
         ProcessSpec(
             CONTROL,
@@ -33,8 +37,8 @@ def node_processes(config: ProcessConfig) -> list[ProcessSpec]:
         )
     ]
     for role, count, main in (
-        ("run_host", config.run_hosts, run_host_main),
-        ("activity_host", config.activity_hosts, activity_host_main),
+        ("run_host", config.settings.run_hosts, run_host_main),
+        ("activity_host", config.settings.activity_hosts, activity_host_main),
     ):
         specs += [
             ProcessSpec(

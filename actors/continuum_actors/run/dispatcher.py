@@ -153,7 +153,7 @@ class Dispatcher(LeasedActor):
         """Wait for a hint, for the next run that nobody owns to be due, or for the poll."""
         host = self._host
         if not self._wanted.is_set():
-            nap = host.settings.poll * (0.75 + host.fraction() / 2)
+            nap = host.settings.poll_seconds * (0.75 + host.fraction() / 2)
             due = await until_available(
                 partial(host.journal.next_due, host.code.loaded), "looking for what is due", host.fraction
             )

@@ -82,7 +82,7 @@ class SignalRouter(LeasedActor):
         while True:
             try:
                 # Not wait_for: before Python 3.12 it may swallow a cancellation.
-                async with asyncio.timeout(host.settings.poll * (0.75 + host.fraction() / 2)):
+                async with asyncio.timeout(host.settings.poll_seconds * (0.75 + host.fraction() / 2)):
                     await self._wanted.wait()
             except TimeoutError:
                 self._all_dirty = True

@@ -19,7 +19,7 @@ from continuum.demo.display import Display
 from continuum.demo.interrupts import Interrupts
 from continuum.demo.orders import Order, process_order, review
 from continuum.errors import ClusterError, ContinuumError
-from continuum.node.launcher import RunningNode
+from continuum.node.running_node import RunningNode
 
 ORDERS = 200
 # Orders come in for about seven seconds, so that at any moment some are at every step.

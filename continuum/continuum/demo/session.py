@@ -26,6 +26,7 @@ from continuum.local_postgres.account import server_account
 from continuum.local_postgres.directory import new_temporary_directory
 from continuum.node.config import NodeConfig
 from continuum.node.launcher import started_node
+from continuum.settings import Settings
 
 SCHEMA = "continuum"
 STDERR = 2
@@ -65,9 +66,8 @@ def _run(ledger: Path, log: Path, shown: Display, interrupts: Interrupts) -> Rep
     with _postgres(shown) as dsn, _stderr_to(log):
         interrupts.check()
         shown.say("starting a node: 2 run hosts, 1 activity host")
-        config = NodeConfig(
-            modules=["continuum.demo.orders"], dsn=dsn, schema=SCHEMA, run_hosts=2, activity_hosts=1
-        )
+        settings = Settings(run_hosts=2, activity_hosts=1)
+        config = NodeConfig(modules=["continuum.demo.orders"], dsn=dsn, schema=SCHEMA, settings=settings)
         with started_node(config) as node:
             shown.say(f"running {ORDERS} orders: validate, charge, wait for a review, sleep, ship")
             seen, killing = asyncio.run(drive(node, str(ledger), shown, interrupts))

@@ -24,9 +24,7 @@ from continuum.journal.postgres.statements import statements_for
 from continuum.node.in_process_options import Checked
 from continuum.versions.loaded_code import Code
 from continuum.versions.referenced_workflows import with_named
-from continuum_actors.host import limits
 from continuum_actors.host.backoff import until_available
-from continuum_actors.host.host import Settings
 from continuum_actors.node.in_process_node import EmbeddedNode, Embedding, Remains
 from continuum_actors.node.journal_keeper import JournalOpening
 from continuum_supervision import ChildSpec, Restart, Shutdown
@@ -38,7 +36,6 @@ def instance_children(options: Checked) -> list[ChildSpec]:
     """Return the one child that an instance is; a supervisor restarts it, an operator's drain ends it."""
     code = Code(with_named(options.workflows), options.activities)
     _tell_of_idle(options)
-    settings = _settings(options)
     if options.memory:
         opening = _in_memory(options.name, MemoryJournal())
         _tell_of_isolated(options.name, code)
@@ -56,7 +53,7 @@ def instance_children(options: Checked) -> list[ChildSpec]:
                 NodeId(f"{machine}{os.getpid()}"),
                 _lives_of(machine),
                 code,
-                settings,
+                options.settings,
                 opening,
                 options.without,
                 remains,
@@ -68,22 +65,6 @@ def instance_children(options: Checked) -> list[ChildSpec]:
     ]
 
 
-def _settings(options: Checked) -> Settings:
-    given = options.given
-    poll = limits.POLL_SECONDS if options.listens else limits.DEAF_POLL_SECONDS
-    return Settings(
-        lease_ttl=options.ttl,
-        active_runs=given.get("run_supervisor.active_runs", limits.ACTIVE_RUNS),
-        live_parked_runs=given.get("run_supervisor.live_parked_runs", limits.LIVE_PARKED_RUNS),
-        drain=given.get("run_supervisor.drain", limits.DRAIN_SECONDS),
-        poll=given.get("signal_router.poll", poll),
-        queues=options.queues,
-        snapshot_events=given.get("snapshotter.events", limits.SNAPSHOT_EVENTS),
-        activity_threads=given.get("activity_supervisor.threads", limits.ACTIVITY_THREADS),
-        claimed_tasks=given.get("activity_dispatcher.tasks", limits.CLAIMED_TASKS),
-    )
-
-
 def _lives_of(machine: str) -> Callable[[str], bool]:
     """Return what tells the names of nodes of this instance on this machine."""
     return lambda node: node.startswith(machine) and node.removeprefix(machine).isdigit()
@@ -91,7 +72,7 @@ def _lives_of(machine: str) -> Callable[[str], bool]:
 
 def _tell_of_idle(options: Checked) -> None:
     """Say that no run would ever go on here, unless this is meant: it serves queues, or claims no runs."""
-    meant = options.queues or options.activities or "dispatcher" in options.without
+    meant = options.settings.queues or options.activities or "dispatcher" in options.without
     if not options.workflows and not meant:
         log.warning(
             "instance %s serves no workflow: name some, e.g. children(workflows=[order])", options.name
@@ -128,7 +109,7 @@ def _in_memory(name: str, journal: MemoryJournal) -> JournalOpening:
 def _in_postgres(options: Checked) -> JournalOpening:
     # What the environment says is read once: a restart must find the journal that it left.
     dsn = options.dsn or default_dsn()
-    place = Place(dsn, options.name, options.schema, options.listens)
+    place = Place(dsn, options.name, options.schema, options.settings.listen)
     if dsn is not None:
         checked_dsn(dsn)
 
@@ -136,7 +117,7 @@ def _in_postgres(options: Checked) -> JournalOpening:
     async def opened() -> AsyncIterator[Journal]:
         with registered(Instance(options.name, place)):
             async with database(dsn) as address:
-                journal = PostgresJournal(address, schema=options.schema, listen=options.listens)
+                journal = PostgresJournal(address, schema=options.schema, listen=options.settings.listen)
 
                 async def open_journal() -> None:
                     await prepare_schema(dsn, address, options.schema)

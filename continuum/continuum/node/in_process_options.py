@@ -8,7 +8,7 @@ the error names the option and what is allowed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
@@ -16,7 +16,7 @@ from continuum.client.instances import DEFAULT, DEFAULT_SCHEMA
 from continuum.definitions.activity import Activity
 from continuum.definitions.workflow import Workflow
 from continuum.errors import InvalidOption
-from continuum.node.config import LEASE_TTL_SECONDS
+from continuum.settings import QUEUE_LIMIT, RULES, Rule, Settings, wrong_queue
 
 # A name becomes part of the node's, and of log lines.
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
@@ -86,7 +86,7 @@ class InstanceOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Options that can be relied on; `given` holds those of children as "child.option"."""
+    """Options that can be relied on."""
 
     name: str
     dsn: str | None
@@ -94,61 +94,26 @@ class Checked:
     memory: bool
     workflows: tuple[Workflow[..., Any], ...]
     activities: tuple[Activity[..., Any], ...] | None
-    queues: Mapping[str, int]
     without: frozenset[str]
-    given: Mapping[str, Any]
-
-    @property
-    def ttl(self) -> float:
-        """For how many seconds a lease lasts."""
-        return float(self.given.get("heartbeater.ttl", LEASE_TTL_SECONDS))
-
-    @property
-    def listens(self) -> bool:
-        """Whether the database can send notifications."""
-        return bool(self.given.get("signal_router.listen", True))
+    settings: Settings
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
-    """What a value may be, and how to say so."""
-
-    accepts: Callable[[Any], bool]
-    allowed: str
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _whole(least: int, most: int) -> _Rule:
-    return _Rule(
-        lambda value: type(value) is int and least <= value <= most, f"a whole number from {least} to {most}"
-    )
-
-
-def _seconds(least: float, most: float) -> _Rule:
-    return _Rule(lambda value: _is_number(value) and least <= value <= most, f"{least:g} to {most:g} seconds")
-
-
-_BOOL = _Rule(lambda value: isinstance(value, bool), "True or False")
-
-# What may be said about each child.
-_CHILDREN: dict[str, dict[str, _Rule]] = {
+# The options of each child, and the setting that each one is.
+_CHILDREN: dict[str, dict[str, str]] = {
     "registry": {},
-    "heartbeater": {"ttl": _seconds(1, 600)},
+    "heartbeater": {"ttl": "lease_ttl"},
     "run_supervisor": {
-        "active_runs": _whole(1, 100_000),
-        "live_parked_runs": _whole(1, 10_000_000),
-        "drain": _seconds(0, 3600),
+        "active_runs": "active_runs",
+        "live_parked_runs": "live_parked_runs",
+        "drain": "drain",
     },
-    "activity_supervisor": {"threads": _whole(1, 1024)},
+    "activity_supervisor": {"threads": "activity_threads"},
     "recovery": {},
     "dispatcher": {},
-    "activity_dispatcher": {"tasks": _whole(1, 100_000)},
+    "activity_dispatcher": {"tasks": "claimed_tasks"},
     "timer_wheel": {},
-    "signal_router": {"listen": _BOOL, "poll": _seconds(0.05, 3600)},
-    "snapshotter": {"events": _whole(1, 1_000_000_000)},
+    "signal_router": {"listen": "listen", "poll": "poll"},
+    "snapshotter": {"events": "snapshot_events"},
     "version_registry": {},
 }
 # Children that others cannot work without, and why.
@@ -168,22 +133,22 @@ def check_options(given: Mapping[str, Any]) -> Checked:
     for option in given:
         if option not in known:
             raise InvalidOption(f"children() has no option {option!r}; there are {', '.join(known)}")
-    name = _one(given, "name", DEFAULT, _Rule(_is_name, "1 to 63 letters, digits, and any of _ . -"))
-    journal = _one(given, "journal", "postgres", _Rule(_is_journal, "'postgres' or 'memory'"))
-    dsn = _one(given, "dsn", None, _Rule(lambda value: value is None or _is_text(value), "a DSN or None"))
-    schema = _one(given, "schema", DEFAULT_SCHEMA, _Rule(_is_text, "the name of a schema"))
+    name = _one(given, "name", DEFAULT, Rule(_is_name, "1 to 63 letters, digits, and any of _ . -"))
+    journal = _one(given, "journal", "postgres", Rule(_is_journal, "'postgres' or 'memory'"))
+    dsn = _one(given, "dsn", None, Rule(lambda value: value is None or _is_text(value), "a DSN or None"))
+    schema = _one(given, "schema", DEFAULT_SCHEMA, Rule(_is_text, "the name of a schema"))
     if journal == "memory" and (dsn is not None or "schema" in given):
         raise InvalidOption("journal='memory' has no database; leave dsn and schema out")
     without: set[str] = set()
-    said: dict[str, Any] = {}
-    for child, rules in _CHILDREN.items():
+    chosen: dict[str, Any] = {}
+    for child, settings in _CHILDREN.items():
         value = given.get(child, True)
         if value is False:
             if child in _NEEDED:
                 raise InvalidOption(f"children({child}=False): it cannot be left out; {_NEEDED[child]}")
             without.add(child)
         elif value is not True:
-            said.update(_options_of(child, value, rules))
+            chosen.update(_settings_of(child, value, settings))
     activities = given.get("activities")
     return Checked(
         name=name,
@@ -194,13 +159,12 @@ def check_options(given: Mapping[str, Any]) -> Checked:
         activities=None
         if activities is None
         else _all(activities, "activities", Activity, "functions with @activity"),
-        queues=_queues(given.get("queues", {})),
         without=frozenset(without),
-        given=said,
+        settings=Settings(queues=_queues(given.get("queues", {})), **chosen),
     )
 
 
-def _one(given: Mapping[str, Any], option: str, default: Any, rule: _Rule) -> Any:
+def _one(given: Mapping[str, Any], option: str, default: Any, rule: Rule) -> Any:
     value = given.get(option, default)
     if not rule.accepts(value):
         raise InvalidOption(f"children({option}={value!r:.100}): allowed is {rule.allowed}")
@@ -219,18 +183,19 @@ def _is_journal(value: object) -> bool:
     return value in ("postgres", "memory")
 
 
-def _options_of(child: str, value: object, rules: Mapping[str, _Rule]) -> dict[str, Any]:
+def _settings_of(child: str, value: object, settings: Mapping[str, str]) -> dict[str, Any]:
     if not isinstance(value, Mapping):
         raise InvalidOption(f"children({child}={value!r:.100}): allowed are True, False or a dict of options")
     for option, chosen in value.items():
-        if option not in rules:
-            there_are = f"there are {', '.join(rules)}" if rules else "it has none"
+        if option not in settings:
+            there_are = f"there are {', '.join(settings)}" if settings else "it has none"
             raise InvalidOption(f"children({child}={{{option!r}: …}}): no such option; {there_are}")
-        if not rules[option].accepts(chosen):
+        rule = RULES[settings[option]]
+        if not rule.accepts(chosen):
             raise InvalidOption(
-                f"children({child}={{{option!r}: {chosen!r:.100}}}): allowed is {rules[option].allowed}"
+                f"children({child}={{{option!r}: {chosen!r:.100}}}): allowed is {rule.allowed}"
             )
-    return {f"{child}.{option}": chosen for option, chosen in value.items()}
+    return {settings[option]: chosen for option, chosen in value.items()}
 
 
 def _all(values: object, option: str, kind: type[Any], allowed: str) -> tuple[Any, ...]:
@@ -246,10 +211,9 @@ def _all(values: object, option: str, kind: type[Any], allowed: str) -> tuple[An
 def _queues(queues: object) -> Mapping[str, int]:
     if not isinstance(queues, Mapping):
         raise InvalidOption(f"children(queues={queues!r:.100}): allowed is a dict of queue and limit")
-    limit_rule = _whole(1, 1_000_000)
-    for queue, limit in queues.items():
-        if not _is_text(queue) or not limit_rule.accepts(limit):
-            raise InvalidOption(
-                f"children(queues={{{queue!r}: {limit!r:.100}}}): allowed is a name and {limit_rule.allowed}"
-            )
+    if (wrong := wrong_queue(queues)) is not None:
+        queue, limit = wrong
+        raise InvalidOption(
+            f"children(queues={{{queue!r}: {limit!r:.100}}}): allowed is a name and {QUEUE_LIMIT.allowed}"
+        )
     return dict(queues)

@@ -19,11 +19,11 @@ from continuum.errors import ContinuumError, NotReady
 from continuum.journal.facts import Query, RunState
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.schema import drop_schema, migrate_schema
+from continuum.settings import Settings
 from continuum.testing.histories import History, taken_from
 from continuum.testing.loaded_code import LoadedCode
 from continuum.testing.mock_activities import MockedActivity, Mocks, mocked
 from continuum.testing.run_host import Tree
-from continuum_actors.host.host import Settings
 
 P = ParamSpec("P")
 R = TypeVar("R")

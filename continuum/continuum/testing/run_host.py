@@ -10,10 +10,11 @@ from typing import Any, cast
 
 from continuum.engine.ids import NodeId
 from continuum.journal.port import Journal
+from continuum.settings import Settings
 from continuum.testing.idle_loop import may_wake, quiet
 from continuum.testing.mock_activities import Activities, MockedActivity
 from continuum.versions.loaded_code import Code
-from continuum_actors.host.host import Host, Settings
+from continuum_actors.host.host import Host
 from continuum_actors.run.version_registry import version_row
 from continuum_actors.tree import MAX_RESTARTS, MAX_SECONDS, run_host_children
 from continuum_supervision import ChildSpec, Clock, Crash, Strategy, Supervisor

@@ -14,8 +14,9 @@ from psycopg.sql import SQL, Identifier
 from continuum import Client, RunHandle, Workflow
 from continuum.engine.ids import NodeId
 from continuum.journal.postgres import PostgresJournal
+from continuum.settings import Settings
 from continuum.versions.loaded_code import Code
-from continuum_actors.host.host import Host, Settings
+from continuum_actors.host.host import Host
 from continuum_actors.tree import activity_host_children, host_supervisor, run_host_children
 from continuum_supervision import ActorRef, Supervisor
 

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from continuum.settings import Settings
 from continuum_actors.host import limits
-from continuum_actors.host.host import Settings
 from continuum_supervision import ActorRef
 from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, results, stage
 from tests.process.actors.orders import expected, order, verdict

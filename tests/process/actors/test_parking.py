@@ -6,7 +6,7 @@ import asyncio
 
 import continuum
 from continuum import Signal, Workflow, workflow
-from continuum_actors.host.host import Settings
+from continuum.settings import Settings
 from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, eventually, results, stage
 from tests.process.actors.orders import charge, expected, order, ship, verdict
 

@@ -14,9 +14,10 @@ from continuum import activity, workflow
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import ClaimedTask, Committed, NewTask, RunState, RunWrite, Worker
+from continuum.settings import Settings
 from continuum_actors.activity.activity_dispatcher import ActivityDispatcher
 from continuum_actors.host import limits
-from continuum_actors.host.host import Host, Settings
+from continuum_actors.host.host import Host
 from continuum_actors.node.host_process import serve
 from continuum_supervision import Actor, ChildSpec, SupervisorGaveUp, spawn
 from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, results, stage
@@ -230,7 +231,8 @@ async def test_time_begins_when_a_thread_has_taken_the_call(dsn: str, schema: st
         gate = gates["threads"] = threading.Event()
         try:
             tree = await on.tree(threaded, waiting_long)
-            holding = [await on.client.start(threaded, "threads", 0) for _ in range(limits.ACTIVITY_THREADS)]
+            threads = tree.host.settings.activity_threads
+            holding = [await on.client.start(threaded, "threads", 0) for _ in range(threads)]
             for run in holding:
                 # Out of time, with its thread held.
                 await on.until_state(run, "failed")
@@ -255,7 +257,7 @@ async def test_an_activity_host_runs_one_isolated_activity_at_a_time(dsn: str, s
     async with stage(dsn, schema) as on:
         gate = gates["isolated"] = threading.Event()
         try:
-            await on.tree(apart, settings=Settings(lease_ttl=LONG_LEASE_S, activity_hosts=True))
+            await on.tree(apart, settings=Settings(lease_ttl=LONG_LEASE_S, activity_hosts=1))
             runs = [await on.client.start(apart, "isolated", number) for number in range(4)]
             await on.until(lambda: on.holds("select count(*) = 4 from {schema}.tasks"), "not all wait")
             await on.tree(apart, isolated=True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from continuum import Retry, RunCancelled, RunFailed, Signal, activity, workflow
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import ClaimedRun, LeaseLost, Loaded, Worker
-from continuum_actors.host.host import Settings
+from continuum.settings import Settings
 from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, stage
 
 attempts: list[int] = []
@@ -100,7 +101,7 @@ async def test_a_crash_of_a_second_attempt_counts(dsn: str, schema: str) -> None
         async with on.alone(paying) as dying:
             run = await on.client.start(paying)
             await eventually(lambda: len(attempts) == 2, "no second attempt")
-            dying.host.settings.drain = 0.0
+            dying.host.settings = replace(dying.host.settings, drain=0.0)
         await on.tree(paying)
         with pytest.raises(RunFailed, match="ProcessCrashed"):
             await run.result(10)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from continuum import Signal, activity, workflow
 from continuum.engine.events import EventType
 from continuum.engine.ids import RunId
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.snapshot_codec import pack_snapshot
-from continuum_actors.host.host import Settings
+from continuum.settings import Settings
 from continuum_supervision import KILLED
 from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, results, stage
 
@@ -43,7 +44,7 @@ async def test_a_run_resumes_from_the_snapshot_of_its_long_history(dsn: str, sch
     async with stage(dsn, schema) as on:
         run = await on.client.start(adding, 60)
         async with on.alone(adding) as tree:
-            tree.host.settings.snapshot_events = 50
+            tree.host.settings = replace(tree.host.settings, snapshot_events=50)
             await on.until_state(run, "suspended")
             await on.until(lambda: on.holds("select count(*) > 0 from {schema}.snapshots"), "no snapshot")
         taken = await snapshot_of(on)
@@ -60,7 +61,7 @@ async def test_a_snapshot_that_cannot_be_read_costs_nothing_but_time(dsn: str, s
     async with stage(dsn, schema) as on:
         run = await on.client.start(adding, 30)
         async with on.alone(adding) as tree:
-            tree.host.settings.snapshot_events = 20
+            tree.host.settings = replace(tree.host.settings, snapshot_events=20)
             await on.until_state(run, "suspended")
             await on.until(lambda: on.holds("select count(*) > 0 from {schema}.snapshots"), "no snapshot")
         await on.sql("update {schema}.snapshots set payload = 'nonsense'")

@@ -11,8 +11,8 @@ from continuum import Client
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import ClaimedRun, ClaimedTask, Loaded, Worker
+from continuum.settings import Settings
 from continuum.versions.loaded_code import Code
-from continuum_actors.host.host import Settings
 from continuum_actors.node.in_process_node import EmbeddedNode, Embedding, Remains
 from continuum_actors.node.recovery import GRACE_SECONDS
 from continuum_supervision import ChildSpec, Shutdown, Supervisor

@@ -22,6 +22,8 @@ from psycopg.sql import SQL, Identifier
 from continuum import Client, RunHandle
 from continuum.journal.port import NodeRow
 from continuum.journal.postgres import PostgresJournal
+from continuum.node.config import NodeConfig
+from continuum.settings import Settings
 from tests.process.node import flows
 
 DEADLINE_S = 30.0
@@ -32,7 +34,8 @@ LAUNCH = """
 import sys
 from continuum.node.launcher import run_node
 from continuum.node.config import NodeConfig
-sys.exit(run_node(NodeConfig(**eval(sys.argv[1]))))
+from continuum.settings import Settings
+sys.exit(run_node(eval(sys.argv[1])))
 """
 
 
@@ -89,9 +92,7 @@ def is_over(process: psutil.Process) -> bool:
         return True
 
 
-def launch(
-    config: dict[str, Any], *, script: str = LAUNCH, environment: dict[str, str] | None = None
-) -> Node:
+def launch(config: NodeConfig, *, script: str = LAUNCH, environment: dict[str, str] | None = None) -> Node:
     """Start a node's launcher and return at once."""
     launcher = subprocess.Popen(
         [sys.executable, "-c", script, repr(config)],
@@ -99,7 +100,7 @@ def launch(
         text=True,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(environment or {})},
     )
-    return Node(str(config.get("name")), launcher)
+    return Node(config.name, launcher)
 
 
 def await_ready(node: Node) -> None:
@@ -126,16 +127,10 @@ class Site:
         """Start a node; wait for it with `await_ready`."""
         environment = options.pop("environment", None)
         script = options.pop("script", LAUNCH)
-        config = {
-            "modules": [flows.__name__],
-            "dsn": self.dsn,
-            "schema": self.schema,
-            "name": name,
-            "run_hosts": 1,
-            "activity_hosts": 0,
-            "lease_ttl": LONG_LEASE_S,
-            **options,
-        }
+        chosen = {key: options.pop(key) for key in Settings.__dataclass_fields__ if key in options}
+        settings = Settings(**{"lease_ttl": LONG_LEASE_S, **chosen})
+        place = {"modules": [flows.__name__], "dsn": self.dsn, "schema": self.schema, **options}
+        config = NodeConfig(name=name, settings=settings, **place)
         node = launch(config, environment=environment, script=script)
         self.exits.callback(node.end)
         return node

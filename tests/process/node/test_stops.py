@@ -15,34 +15,36 @@ from continuum import RunHandle
 from continuum.engine.ids import NodeId
 from continuum.errors import ClusterError
 from continuum.journal.port import NodeFacts
-from continuum.node.launcher import refuse_taken_name, watch
+from continuum.node.name_check import refuse_taken_name
+from continuum.node.running_node import wait_for_end
 from continuum_actors.node.control_process import ControlledNode, DrainRequested, retire
 from continuum_supervision.process.events import JoinUnanswered, NodeEvent, ProcessStarted, Report
-from tests.process.node import flows, short_drains
+from tests.process.node import flows
 from tests.process.node.nodes import DEADLINE_S, LONG_LEASE_S, eventually, site
 
-# The budgets that go with the drain of `short_drains`.
+# A budget that goes with a drain of one second.
 LAUNCH_IMPATIENT = """
 import sys
-from continuum_actors import node
-node.DRAIN_SECONDS = 1.0
+from continuum_actors.node import node
 node.SHUTDOWN_MARGIN_SECONDS = 3.0
 from continuum.node.launcher import run_node
 from continuum.node.config import NodeConfig
-sys.exit(run_node(NodeConfig(**eval(sys.argv[1]))))
+from continuum.settings import Settings
+sys.exit(run_node(eval(sys.argv[1])))
 """
 
 LAUNCH_WITHOUT_LOOKING = """
 import sys
-from continuum.node import launcher
+from continuum.node import launcher, node_database
 from continuum.node.config import NodeConfig
+from continuum.settings import Settings
 
 async def looks_good(dsn, schema, name=None):
     pass
 
-launcher.check_schema = launcher.refuse_taken_name = looks_good
+node_database.check_schema = launcher.refuse_taken_name = looks_good
 sys.stderr = sys.stdout
-sys.exit(launcher.run_node(NodeConfig(**eval(sys.argv[1]))))
+sys.exit(launcher.run_node(eval(sys.argv[1])))
 """
 
 
@@ -50,8 +52,9 @@ LAUNCH_ON_ONE_STREAM = """
 import sys
 from continuum.node.launcher import run_node
 from continuum.node.config import NodeConfig
+from continuum.settings import Settings
 sys.stderr = sys.stdout
-sys.exit(run_node(NodeConfig(**eval(sys.argv[1]))))
+sys.exit(run_node(eval(sys.argv[1])))
 """
 
 
@@ -59,7 +62,7 @@ async def test_hosts_that_drain_out_of_time_leave_all_free_and_take_up_nothing(
     dsn: str, schema: str, tmp_path: Path
 ) -> None:
     async with site(dsn, schema) as at:
-        north = at.node("north", run_hosts=2, modules=[short_drains.__name__])
+        north = at.node("north", run_hosts=2, drain=1.0)
         runs: list[RunHandle[int]] = []
 
         async def both_own_some() -> bool:
@@ -89,7 +92,7 @@ async def test_hosts_that_drain_out_of_time_leave_all_free_and_take_up_nothing(
 
 async def test_a_host_that_has_to_be_killed_leaves_no_lease(dsn: str, schema: str) -> None:
     async with site(dsn, schema) as at:
-        north = at.node("north", modules=[short_drains.__name__], watchdog=600.0, script=LAUNCH_IMPATIENT)
+        north = at.node("north", drain=1.0, watchdog=600.0, script=LAUNCH_IMPATIENT)
         runs = await at.orders(3)
         os.kill(await at.pid("north", "run_host"), signal.SIGSTOP)
         assert north.terminate() == 0
@@ -169,6 +172,6 @@ class Events:
 
 def test_a_join_that_nobody_answers_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     system: Any = Events(JoinUnanswered("nobody answered"), Report("control", 1, DrainRequested()))
-    watch(system, threading.Event())
+    wait_for_end(system, threading.Event())
     said = [(record.levelno, record.getMessage()) for record in caplog.records]
     assert said == [(logging.WARNING, "nobody answered")]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from continuum import RunCancelled
-from tests.process.node import flows, slow_polls
+from tests.process.node import flows
 from tests.process.node.nodes import DEADLINE_S, Site, eventually, site
 from tests.process.supervision.observing import free_port
 
@@ -74,8 +74,9 @@ async def deaf_south(at: Site, north: int, cookie: str) -> None:
     """Start a node that cannot listen, joined to the one at this port."""
     at.node(
         "south",
-        modules=[slow_polls.__name__],
         listen=False,
+        # So rare that polls explain nothing.
+        poll=600.0,
         bind=("127.0.0.1", free_port()),
         join=("127.0.0.1", north),
         environment={"CONTINUUM_COOKIE": cookie},

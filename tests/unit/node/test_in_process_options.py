@@ -102,8 +102,8 @@ def test_every_option_that_is_declared_is_accepted() -> None:
     checked = check_options(given)
     assert checked.without == {"recovery", "dispatcher", "snapshotter", "version_registry"}
     assert checked.workflows == (flow,)
-    assert checked.ttl == 5
-    assert not checked.listens
+    assert checked.settings.lease_ttl == 5
+    assert not checked.settings.listen
     assert len(continuum.children(**given)) == 1
 
 

@@ -1,0 +1,130 @@
+"""How a node behaves: every setting with its unit, its default and the values a user may choose.
+
+One record travels from the command line or `continuum.children` to every process of a node. A new
+setting is a field here, an option of `run-node` or `children`, and the line that reads it. Where a
+node is (database, name, addresses, cookie) is not a setting; see `node/config.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from continuum.errors import InvalidOption
+
+# Notifications can be lost; the poll bounds how long. A lost connection is noticed by itself and
+# followed by a look, so only a notification dropped on a healthy connection waits this long.
+POLL_SECONDS = 10.0
+# Without LISTEN the poll alone finds new work.
+POLL_WITHOUT_LISTEN_SECONDS = 0.25
+
+REFUSAL = "{name} must be {allowed}, not {value!r:.100}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """The values a setting may have; `allowed` names them in an error message."""
+
+    accepts: Callable[[Any], bool]
+    allowed: str
+    refusal: str = REFUSAL
+
+
+def whole_number(least: int, most: int) -> Rule:
+    """Return the rule of a setting that counts something."""
+    return Rule(
+        lambda value: type(value) is int and least <= value <= most, f"a whole number from {least} to {most}"
+    )
+
+
+def _seconds(least: float, most: float, refusal: str = REFUSAL) -> Rule:
+    return Rule(
+        lambda value: _is_number(value) and least <= value <= most, f"{least:g} to {most:g} seconds", refusal
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _at_least(least: int, refusal: str) -> Rule:
+    return Rule(lambda value: type(value) is int and value >= least, f"at least {least}", refusal)
+
+
+_BOOL = Rule(lambda value: isinstance(value, bool), "True or False")
+QUEUE_LIMIT = whole_number(1, 1_000_000)
+
+
+def wrong_queue(queues: Mapping[Any, Any]) -> tuple[Any, Any] | None:
+    """Return the first pair that is not the name of a queue and its limit."""
+    for name, limit in queues.items():
+        if not isinstance(name, str) or not name or not QUEUE_LIMIT.accepts(limit):
+            return name, limit
+    return None
+
+
+def _setting(default: Any, rule: Rule) -> Any:
+    return field(default=default, metadata={"rule": rule})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a node and each of its processes behave; times in seconds.
+
+    The defaults are those of one process by itself; `NODE_SETTINGS` are those of `run-node`. A value
+    that no user may choose is not refused before `check`: on the clock of a test, a lease lasts for ever.
+    """
+
+    run_hosts: int = _setting(1, _at_least(1, "a node needs at least one run host, not {value}"))
+    activity_hosts: int = _setting(0, _at_least(0, "the number of activity hosts cannot be {value}"))
+    # How many tasks of a queue run at once on this node.
+    queues: Mapping[str, int] = field(default_factory=dict)
+    # False does without LISTEN, which poolers lack.
+    listen: bool = _setting(True, _BOOL)
+    # Between two looks that no notification caused; None depends on `listen`.
+    poll: float | None = _setting(None, _seconds(0.05, 3600))
+    # A lease outlives two missed renewals and one slow fsync, and still releases a dead worker's runs
+    # before a person notices.
+    lease_ttl: float = _setting(10.0, _seconds(1, 600, "the lease must last {allowed}, not {value}"))
+    # A process whose loop has not turned for this long is stuck in user code, and is killed.
+    watchdog: float = _setting(15.0, _seconds(0.1, 3600))
+    # A drain lets running activities end for this long, then releases their runs.
+    drain: float = _setting(10.0, _seconds(0, 3600))
+    # Enough runs in motion to fill a group commit, few enough that each one is served soon.
+    active_runs: int = _setting(1_000, whole_number(1, 100_000))
+    # A suspended run costs at most 12 KB: about 200 MB a host, then the longest suspended are evicted.
+    live_parked_runs: int = _setting(16_000, whole_number(1, 10_000_000))
+    # A history with this many events more than its snapshot gets a new one.
+    snapshot_events: int = _setting(1_000, whole_number(1, 1_000_000_000))
+    # Threads for `def` activities; they mostly wait for the network.
+    activity_threads: int = _setting(32, whole_number(1, 1024))
+    # Tasks of queues that one process runs at once.
+    claimed_tasks: int = _setting(64, whole_number(1, 100_000))
+    # The timer wheel looks again at least this often: the journal's clock and ours may drift apart.
+    longest_nap: float = _setting(10.0, _seconds(0.05, 3600))
+
+    @property
+    def poll_seconds(self) -> float:
+        """Return how many seconds lie between two looks that no notification caused."""
+        if self.poll is not None:
+            return self.poll
+        return POLL_SECONDS if self.listen else POLL_WITHOUT_LISTEN_SECONDS
+
+    def check(self) -> None:
+        """Raise `InvalidOption` if a setting has a value that no user may choose."""
+        if (wrong := wrong_queue(self.queues)) is not None:
+            raise InvalidOption("the limit of queue {!r} must be at least 1, not {}".format(*wrong))
+        for name, rule in RULES.items():
+            value = getattr(self, name)
+            if value is not None and not rule.accepts(value):
+                raise InvalidOption(rule.refusal.format(name=name, allowed=rule.allowed, value=value))
+
+
+# The rule of each setting by its name.
+RULES: Mapping[str, Rule] = {
+    setting.name: setting.metadata["rule"] for setting in fields(Settings) if setting.metadata
+}
+
+# Two run hosts share two cores with the database on the smallest machine we measure on.
+NODE_SETTINGS = Settings(run_hosts=2, activity_hosts=1)
