@@ -1,0 +1,68 @@
+"""The settings of a node: their defaults, the values that are refused, and how they reach the processes."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from continuum import InvalidOption
+from continuum.cli.node import run_node
+from continuum.engine.ids import NodeId
+from continuum.node.config import NodeConfig
+from continuum.settings import NODE_SETTINGS, RULES, Settings
+from continuum_actors.node.node import node_processes
+from continuum_actors.node.process_config import ProcessConfig
+
+REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"run_hosts": 0}, "a node needs at least one run host, not 0"),
+    ({"activity_hosts": -1}, "the number of activity hosts cannot be -1"),
+    ({"queues": {"mail": 0}}, "the limit of queue 'mail' must be at least 1, not 0"),
+    ({"lease_ttl": 0.5}, "the lease must last 1 to 600 seconds, not 0.5"),
+    ({"lease_ttl": float("nan")}, "the lease must last 1 to 600 seconds, not nan"),
+    ({"watchdog": 0.0}, "watchdog must be 0.1 to 3600 seconds, not 0.0"),
+    ({"drain": -1.0}, "drain must be 0 to 3600 seconds, not -1.0"),
+    ({"poll": 0.0}, "poll must be 0.05 to 3600 seconds, not 0.0"),
+    ({"active_runs": 0}, "active_runs must be a whole number from 1 to 100000, not 0"),
+    ({"claimed_tasks": True}, "claimed_tasks must be a whole number from 1 to 100000, not True"),
+    ({"listen": "no"}, "listen must be True or False, not 'no'"),
+]
+
+
+@pytest.mark.parametrize(("chosen", "message"), REFUSED, ids=[str(chosen) for chosen, _ in REFUSED])
+def test_a_node_refuses_a_setting_in_one_sentence(chosen: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidOption) as refused:
+        NodeConfig(settings=Settings(**chosen))
+    assert str(refused.value) == message
+
+
+def test_the_defaults_pass_their_own_check() -> None:
+    Settings().check()
+    NODE_SETTINGS.check()
+
+
+def test_every_setting_has_a_rule() -> None:
+    assert {*RULES, "queues"} == {setting.name for setting in fields(Settings)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "seconds"),
+    [(Settings(), 10.0), (Settings(listen=False), 0.25), (Settings(listen=False, poll=3.0), 3.0)],
+)
+def test_a_process_without_listen_polls_more_often(settings: Settings, seconds: float) -> None:
+    assert settings.poll_seconds == seconds
+
+
+def test_every_option_of_run_node_is_a_setting_or_says_where_the_node_is() -> None:
+    known = {each.name for each in (*fields(Settings), *fields(NodeConfig))} | {"no_listen"}
+    assert {parameter.name for parameter in run_node.params} <= known
+
+
+def test_every_process_of_a_node_receives_the_settings_as_they_are() -> None:
+    settings = replace(NODE_SETTINGS, run_hosts=3, drain=1.0)
+    config = ProcessConfig("dsn", "schema", NodeId("north"), (), "local", 1, 30, settings)
+    processes = node_processes(config)
+    assert [process.role for process in processes] == ["control", *["run_host"] * 3, "activity_host"]
+    assert all(process.args.settings is settings for process in processes)
+    assert {process.shutdown_budget for process in processes} == {5.0, 6.0}
