@@ -92,13 +92,16 @@ async def test_p2_p14_a_rejected_write_starts_no_child(journal: Journal) -> None
     lost, kept = new_child(), new_child()
 
     done = await commit(
-        journal, worker, write(parent, children=[lost], cells=[("a", b"1")]), write(other, children=[kept])
+        journal,
+        worker,
+        write(parent, children=[lost], published=[("a", b"1")]),
+        write(other, children=[kept]),
     )
 
     assert done.rejected == {parent.id}
     assert await journal.get_run(lost.id) is None
     assert (await row(journal, kept.id)).parent == other.id
-    assert await journal.read_cells(parent.id, ["a"]) == {}
+    assert await journal.read_published(parent.id, ["a"]) == {}
 
 
 @pytest.mark.parametrize(
@@ -180,15 +183,15 @@ async def test_p14_a_parent_and_a_child_may_end_in_one_batch(journal: Journal) -
 async def test_p12_p14_a_batch_asked_for_again_tells_the_parent_once(journal: Journal) -> None:
     worker = await worker_of(journal)
     parent, child = await parent_and_child(journal, worker)
-    writes = [family_write(child, transition=end(), cells=[("a", b"1")])]
+    writes = [family_write(child, transition=end(), published=[("a", b"1")])]
     batch = 3 * 10**9
 
     first = await journal.commit(worker, batch, writes)
-    cell = (await journal.read_cells(child.id, ["a"]))["a"]
+    cell = (await journal.read_published(child.id, ["a"]))["a"]
     assert (await journal.commit(worker, batch, writes)).rejected == first.rejected == frozenset()
 
     assert len(await journal.inbox(worker, [parent.id])) == 1
-    assert (await journal.read_cells(child.id, ["a"]))["a"] == cell
+    assert (await journal.read_published(child.id, ["a"]))["a"] == cell
 
 
 async def test_p1_a_rejected_end_of_a_child_tells_its_parent_nothing(journal: Journal) -> None:

@@ -358,10 +358,10 @@ async def test_p2_p14_a_commit_that_fails_leaves_no_part_of_a_family(
             await commit(
                 journal,
                 worker,
-                family_write(parent, children=[sister], cells=[("a", b"1")]),
+                family_write(parent, children=[sister], published=[("a", b"1")]),
                 family_write(child, event(0), transition=end()),
             )
 
         assert await journal.get_run(sister.id) is None
-        assert await journal.read_cells(parent.id, ["a"]) == {}
+        assert await journal.read_published(parent.id, ["a"]) == {}
         assert await journal.inbox(worker, None) == []

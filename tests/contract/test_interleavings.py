@@ -10,7 +10,7 @@ from typing import LiteralString
 
 import pytest
 
-from continuum.journal.port import Freed, LeaseLost, Posted, RunState
+from continuum.journal.port import LeaseLost, Posted, Released, RunState
 from tests.contract.builders import (
     begin,
     claim,
@@ -49,7 +49,7 @@ async def test_p8_a_retirement_waits_for_the_write_in_flight(
         await met.other.rollback()
 
         assert (await writing).rejected == frozenset()
-        assert await retiring == Freed(1, 0)
+        assert await retiring == Released(1, 0)
         assert await seqs(journal, run.id) == [1]
         with pytest.raises(LeaseLost):
             await commit(journal, worker, write(run, event(2)))
@@ -116,7 +116,7 @@ async def test_p8_a_retirement_waits_for_the_claim_in_flight_and_frees_what_it_t
         await met.waiting(1)
         await met.other.commit()
 
-        assert await retiring == Freed(1, 0)
+        assert await retiring == Released(1, 0)
         assert (await row(journal, run_id)).owner is None
 
 
@@ -208,7 +208,7 @@ async def test_a_sparing_retirement_that_waits_for_a_renewal_spares_the_worker(
         await met.waiting(1)
         await met.other.commit()
 
-        assert await retiring == Freed(0, 0)
+        assert await retiring == Released(0, 0)
         assert (await commit(journal, worker, write(run, event(1)))).rejected == frozenset()
 
 

@@ -25,12 +25,12 @@ async def test_runs_a_worker_does_not_know_of_go_to_the_next_claim(journal: Jour
     known, lost = await owned_runs(journal, worker, 2)
     theirs = await owned_run(journal, other)
 
-    assert await journal.disown_runs(worker, [known.id]) == 1
+    assert await journal.release_other_runs(worker, [known.id]) == 1
 
     assert [run.id for run in await claim(journal, other)] == [lost.id]
     assert (await commit(journal, worker, write(known, transition=end()))).rejected == frozenset()
     assert (await commit(journal, other, write(theirs, transition=end()))).rejected == frozenset()
-    assert await journal.disown_runs(worker, []) == 0
+    assert await journal.release_other_runs(worker, []) == 0
 
 
 async def test_tasks_a_worker_does_not_know_of_go_to_the_next_claim(journal: Journal) -> None:
@@ -39,7 +39,7 @@ async def test_tasks_a_worker_does_not_know_of_go_to_the_next_claim(journal: Jou
     await commit(journal, worker, write(run, tasks=[new_task(1), new_task(2)]))
     assert len(await take_tasks(journal, worker)) == 2
 
-    assert await journal.disown_tasks(worker, [(run.id, 1)]) == 1
+    assert await journal.release_other_tasks(worker, [(run.id, 1)]) == 1
 
     assert [task.seq for task in await take_tasks(journal, other)] == [2]
 

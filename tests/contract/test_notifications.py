@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from continuum.engine.ids import RunId
-from continuum.journal.port import ClaimedTask, InboxKind, Journal, Notification, TaskAnswer, Topic
+from continuum.journal.port import ClaimedTask, InboxKind, Journal, Notification, TaskResult, Topic
 from tests.contract.builders import (
     begin,
     claim,
@@ -64,9 +64,9 @@ async def listening(journal: Journal) -> AsyncIterator[list[Notification]]:
         await asyncio.gather(listener, return_exceptions=True)
 
 
-def completed(task: ClaimedTask) -> TaskAnswer:
+def completed(task: ClaimedTask) -> TaskResult:
     """Return the result of a claimed task."""
-    return TaskAnswer(task, InboxKind.ACTIVITY_COMPLETED, (b"r",))
+    return TaskResult(task, InboxKind.ACTIVITY_COMPLETED, (b"r",))
 
 
 async def test_every_cause_is_followed_by_its_hint(journal: Journal) -> None:
@@ -87,10 +87,10 @@ async def test_every_cause_is_followed_by_its_hint(journal: Journal) -> None:
         await expect(Topic.WORK, (), lambda: begin(journal, workflow="refunds"))
         await expect(Topic.TASKS, (), lambda: hand_out(journal, worker, run, new_task(1), new_task(2)))
         first, second = await take_tasks(journal, worker)
-        await expect(Topic.WAKE, (run.id,), lambda: journal.answer_tasks(worker, [completed(first)]))
+        await expect(Topic.WAKE, (run.id,), lambda: journal.complete_tasks(worker, [completed(first)]))
         await expect(Topic.WORK, (), lambda: journal.release(worker, [run.id], crashed=False, poison_after=3))
         await expect(Topic.WORK, (), lambda: journal.post([signal(run.id)]))
-        await expect(Topic.WORK, (), lambda: journal.answer_tasks(worker, [completed(second)]))
+        await expect(Topic.WORK, (), lambda: journal.complete_tasks(worker, [completed(second)]))
         (again,) = await claim(journal, worker)
         await expect(Topic.WORK, (), lambda: retire(journal, worker))
         heir = await worker_of(journal)

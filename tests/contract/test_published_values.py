@@ -12,11 +12,13 @@ from tests.contract.families import go_on
 async def test_p17_a_cell_shows_what_was_committed(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
-    assert await journal.read_cells(run.id, ["progress"]) == {}
+    assert await journal.read_published(run.id, ["progress"]) == {}
 
-    done = await commit(journal, worker, write(run, event(0), cells=[("progress", b"1"), ("other", b"x")]))
+    done = await commit(
+        journal, worker, write(run, event(0), published=[("progress", b"1"), ("other", b"x")])
+    )
 
-    (cell,) = (await journal.read_cells(run.id, ["progress", "absent"])).values()
+    (cell,) = (await journal.read_published(run.id, ["progress", "absent"])).values()
     assert cell.value == b"1"
     assert abs(cell.changed_at - done.at) < 60_000_000
 
@@ -28,47 +30,47 @@ async def test_p17_the_last_value_counts_also_within_a_batch(journal: Journal) -
     await commit(
         journal,
         worker,
-        write(run, cells=[("progress", b"1"), ("progress", b"2")]),
-        write(run, cells=[("progress", b"3")]),
+        write(run, published=[("progress", b"1"), ("progress", b"2")]),
+        write(run, published=[("progress", b"3")]),
     )
-    assert (await journal.read_cells(run.id, ["progress"]))["progress"].value == b"3"
+    assert (await journal.read_published(run.id, ["progress"]))["progress"].value == b"3"
 
-    await commit(journal, worker, write(run, cells=[("progress", b"4")]))
-    assert (await journal.read_cells(run.id, ["progress"]))["progress"].value == b"4"
+    await commit(journal, worker, write(run, published=[("progress", b"4")]))
+    assert (await journal.read_published(run.id, ["progress"]))["progress"].value == b"4"
 
 
 async def test_p16_the_cells_of_a_chain_are_one(journal: Journal) -> None:
     worker = await worker_of(journal)
     first = await owned_run(journal, worker)
-    await commit(journal, worker, write(first, cells=[("kept", b"1"), ("changed", b"1")]))
+    await commit(journal, worker, write(first, published=[("kept", b"1"), ("changed", b"1")]))
     second = await go_on(journal, worker, first)
-    await commit(journal, worker, write(second, cells=[("changed", b"2")]))
+    await commit(journal, worker, write(second, published=[("changed", b"2")]))
 
     for run in (first, second):
-        cells = await journal.read_cells(run.id, ["kept", "changed"])
+        cells = await journal.read_published(run.id, ["kept", "changed"])
         assert {name: cell.value for name, cell in cells.items()} == {"kept": b"1", "changed": b"2"}
 
 
 async def test_cells_of_an_ended_run_stay(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
-    await commit(journal, worker, write(run, cells=[("progress", b"9")], transition=end()))
+    await commit(journal, worker, write(run, published=[("progress", b"9")], transition=end()))
     await journal.sweep()
 
-    assert (await journal.read_cells(run.id, ["progress"]))["progress"].value == b"9"
-    assert await journal.read_cells(new_run().id, ["progress"]) == {}
+    assert (await journal.read_published(run.id, ["progress"]))["progress"].value == b"9"
+    assert await journal.read_published(new_run().id, ["progress"]) == {}
 
 
 async def test_p11_a_change_is_hinted_at_by_the_first_run_of_the_chain(journal: Journal) -> None:
     worker = await worker_of(journal)
     first = await owned_run(journal, worker)
     second = await go_on(journal, worker, first)
-    hints = journal.notifications([Topic.CELLS])
+    hints = journal.notifications([Topic.PUBLISHED])
     told = asyncio.ensure_future(anext(hints))
     if type(journal).__name__ == "PostgresJournal":
         assert (await told).ids == ()
         told = asyncio.ensure_future(anext(hints))
 
-    await commit(journal, worker, write(second, cells=[("progress", b"1")]))
+    await commit(journal, worker, write(second, published=[("progress", b"1")]))
 
     assert (await asyncio.wait_for(told, 10)).ids == (first.id,)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from continuum.journal.port import ClaimedTask, InboxKind, Journal, TaskAnswer
+from continuum.journal.port import ClaimedTask, InboxKind, Journal, TaskResult
 from tests.contract.builders import hand_out, new_task, owned_run, take_tasks, worker_of
 
 LIMITS = {"slow": 1, "fast": 2}
@@ -23,7 +23,7 @@ async def test_room_in_one_queue_is_not_given_to_another(journal: Journal) -> No
     )
 
     async def finish(task: ClaimedTask) -> None:
-        await journal.answer_tasks(worker, [TaskAnswer(task, InboxKind.ACTIVITY_COMPLETED, (b"result",))])
+        await journal.complete_tasks(worker, [TaskResult(task, InboxKind.ACTIVITY_COMPLETED, (b"result",))])
 
     first = await take_tasks(journal, worker, 3, limits=LIMITS)
     assert queues_of(first) == ["fast", "fast", "slow"]

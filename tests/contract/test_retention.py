@@ -54,8 +54,8 @@ async def left_behind(journal: Journal, worker: Worker, run: ClaimedRun) -> None
     await journal.post([signal(run.id, key="d")])
     await journal.heartbeat(run.id, 1, b"half")
     refusal = Refusal("v0", "drift")
-    await commit(journal, worker, write(run, event(0), cells=[("a", b"1")], refusal=refusal))
-    await journal.remember("send", run.id, run.id, b"result")
+    await commit(journal, worker, write(run, event(0), published=[("a", b"1")], refusal=refusal))
+    await journal.record_result("send", run.id, run.id, b"result")
 
 
 async def test_an_ended_run_goes_with_all_it_had_when_its_time_is_over(journal: Journal) -> None:
@@ -68,10 +68,10 @@ async def test_an_ended_run_goes_with_all_it_had_when_its_time_is_over(journal: 
     await gone(journal, run)
 
     assert await history(journal, run.id) == []
-    assert await journal.read_cells(run.id, ["a"]) == {}
+    assert await journal.read_published(run.id, ["a"]) == {}
     assert await journal.last_heartbeats(run.id) == {}
     assert await journal.refusals(run.id) == []
-    assert await journal.recall("send", run.id) == b"result"
+    assert await journal.find_result("send", run.id) == b"result"
     assert await journal.post([signal(run.id, key="d")]) == [Posted.NOT_FOUND]
     assert await journal.sweep() == 0
     # Its key and its id may be used again.
@@ -150,7 +150,7 @@ async def test_a_chain_stays_whole_while_its_tip_lives_and_goes_whole_after(jour
     await finish(journal, worker, third, retention=0.0)
     await gone(journal, first, second, third)
 
-    assert await journal.read_cells(first.id, ["a"]) == {}
+    assert await journal.read_published(first.id, ["a"]) == {}
     assert await history(journal, first.id) == []
 
 

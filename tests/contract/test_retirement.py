@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from continuum.journal.port import Freed, InboxKind, Journal, LeaseLost, RunState, Transition
+from continuum.journal.port import InboxKind, Journal, LeaseLost, Released, RunState, Transition
 from tests.contract.builders import (
     POISON_AFTER,
     SOON,
@@ -34,7 +34,7 @@ async def test_p8_running_runs_of_a_retired_worker_are_claimable_at_once(journal
 
     freed = await journal.retire_worker(worker.id, executing=None, poison_after=POISON_AFTER)
 
-    assert freed == Freed(1, 0)
+    assert freed == Released(1, 0)
     (again,) = await claim(journal, heir)
     assert again.id == run.id
     assert again.token > run.token
@@ -74,7 +74,7 @@ async def test_retiring_a_worker_twice_frees_nothing_more(journal: Journal) -> N
     await owned_run(journal, worker)
     await retire(journal, worker)
 
-    assert await journal.retire_worker(worker.id, executing=None, poison_after=1) == Freed(0, 0)
+    assert await journal.retire_worker(worker.id, executing=None, poison_after=1) == Released(0, 0)
 
 
 async def test_only_what_the_worker_held_is_freed(journal: Journal) -> None:
@@ -95,7 +95,7 @@ async def test_only_expired_spares_a_lease_that_holds(journal: Journal) -> None:
 
     freed = await journal.retire_worker(worker.id, executing=run.id, poison_after=1, only_expired=True)
 
-    assert freed == Freed(0, 0)
+    assert freed == Released(0, 0)
     assert (await commit(journal, worker, write(run, event(1)))).rejected == frozenset()
 
 
@@ -107,7 +107,7 @@ async def test_only_expired_takes_a_lease_that_ran_out(journal: Journal) -> None
 
     freed = await journal.retire_worker(worker.id, executing=None, poison_after=3, only_expired=True)
 
-    assert freed == Freed(1, 0)
+    assert freed == Released(1, 0)
     assert await journal.expired_workers() == []
 
 
@@ -163,7 +163,7 @@ async def test_p9_tasks_of_a_retired_worker_become_crash_mail(journal: Journal) 
 
     freed = await journal.retire_worker(hand.id, executing=None, poison_after=3)
 
-    assert freed == Freed(0, 3)
+    assert freed == Released(0, 3)
     mail = await journal.inbox(owner, None)
     assert [(m.kind, m.name, m.key, m.body) for m in mail] == [
         (InboxKind.ACTIVITY_CRASHED, "1", "2", ()),
@@ -193,11 +193,11 @@ async def test_a_task_goes_with_the_lease_of_its_worker_and_not_before(journal: 
     await take_tasks(journal, hand)
 
     spared = await journal.retire_worker(hand.id, executing=None, poison_after=3, only_expired=True)
-    assert (spared, await journal.inbox(owner, None)) == (Freed(0, 0), [])
+    assert (spared, await journal.inbox(owner, None)) == (Released(0, 0), [])
 
     await let_expire(journal, hand)
     freed = await journal.retire_worker(hand.id, executing=None, poison_after=3, only_expired=True)
-    assert freed == Freed(0, 1)
+    assert freed == Released(0, 1)
     assert [(m.kind, m.name, m.key) for m in await journal.inbox(owner, None)] == [
         (InboxKind.ACTIVITY_CRASHED, "1", "1")
     ]

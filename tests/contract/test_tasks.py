@@ -13,7 +13,7 @@ from continuum.journal.port import (
     Journal,
     LeaseLost,
     RunState,
-    TaskAnswer,
+    TaskResult,
     Transition,
 )
 from tests.contract.builders import (
@@ -32,10 +32,10 @@ from tests.contract.builders import (
 )
 
 
-def answer(task: ClaimedTask, kind: InboxKind = InboxKind.ACTIVITY_COMPLETED) -> TaskAnswer:
+def answer(task: ClaimedTask, kind: InboxKind = InboxKind.ACTIVITY_COMPLETED) -> TaskResult:
     """Return an answer to a task."""
     completed = kind is InboxKind.ACTIVITY_COMPLETED
-    return TaskAnswer(task, kind, (b"result",) if completed else ("E", "m", "t", ()))
+    return TaskResult(task, kind, (b"result",) if completed else ("E", "m", "t", ()))
 
 
 async def test_a_task_is_claimed_with_everything_it_was_handed_out_with(journal: Journal) -> None:
@@ -116,7 +116,7 @@ async def test_an_answered_task_makes_room_in_its_queue(journal: Journal) -> Non
     await hand_out(journal, worker, run, new_task(1), new_task(2))
     (first,) = await take_tasks(journal, worker, limits={"mail": 1})
 
-    await journal.answer_tasks(worker, [answer(first)])
+    await journal.complete_tasks(worker, [answer(first)])
 
     assert [task.seq for task in await take_tasks(journal, worker, limits={"mail": 1})] == [2]
 
@@ -219,7 +219,7 @@ async def test_p9_an_answer_becomes_mail_for_the_run(journal: Journal) -> None:
     await hand_out(journal, owner, run, new_task(1), new_task(2, dispatch=3))
     first, second = await take_tasks(journal, hand)
 
-    await journal.answer_tasks(hand, [answer(first), answer(second, InboxKind.ACTIVITY_RAISED)])
+    await journal.complete_tasks(hand, [answer(first), answer(second, InboxKind.ACTIVITY_RAISED)])
 
     mail = sorted(await journal.inbox(owner, None), key=lambda m: m.name)
     assert [(m.run_id, m.kind, m.name, m.key, m.body) for m in mail] == [
@@ -236,7 +236,7 @@ async def test_p5_an_answer_makes_a_sleeping_run_claimable(journal: Journal) -> 
     await commit(journal, owner, write(run, transition=sleep_until(None)))
     assert await claim(journal, owner) == []
 
-    await journal.answer_tasks(hand, [answer(task)])
+    await journal.complete_tasks(hand, [answer(task)])
 
     assert [again.id for again in await claim(journal, owner)] == [run.id]
 
@@ -248,7 +248,7 @@ async def test_p9_a_result_counts_although_its_worker_was_retired(journal: Journ
     (task,) = await take_tasks(journal, hand)
     await retire(journal, hand)
 
-    await journal.answer_tasks(hand, [answer(task)])
+    await journal.complete_tasks(hand, [answer(task)])
 
     kinds = [mail.kind for mail in await journal.inbox(owner, None)]
     assert kinds == [InboxKind.ACTIVITY_CRASHED, InboxKind.ACTIVITY_COMPLETED]
@@ -261,7 +261,7 @@ async def test_p9_a_result_counts_although_its_task_was_handed_out_again(journal
     (task,) = await take_tasks(journal, hand)
     await hand_out(journal, owner, run, new_task(1, dispatch=2))
 
-    await journal.answer_tasks(hand, [answer(task)])
+    await journal.complete_tasks(hand, [answer(task)])
 
     assert [(mail.kind, mail.key) for mail in await journal.inbox(owner, None)] == [
         (InboxKind.ACTIVITY_COMPLETED, "1")
@@ -277,7 +277,7 @@ async def test_p9_a_result_reaches_whoever_owns_the_run_by_then(journal: Journal
     await retire(journal, owner)
     await claim(journal, heir)
 
-    await journal.answer_tasks(hand, [answer(task)])
+    await journal.complete_tasks(hand, [answer(task)])
 
     assert [mail.kind for mail in await journal.inbox(heir, None)] == [InboxKind.ACTIVITY_COMPLETED]
 
@@ -295,7 +295,7 @@ async def test_p9_a_failure_from_a_worker_that_lost_the_task_is_dropped(
     (task,) = await take_tasks(journal, hand)
     await hand_out(journal, owner, run, new_task(1, dispatch=2))
 
-    await journal.answer_tasks(hand, [TaskAnswer(task, kind, ())])
+    await journal.complete_tasks(hand, [TaskResult(task, kind, ())])
 
     assert await journal.inbox(owner, None) == []
     assert len(await take_tasks(journal, hand)) == 1
@@ -307,10 +307,10 @@ async def test_p9_a_failure_from_a_worker_that_never_had_the_task_is_dropped(jou
     await hand_out(journal, owner, run, new_task(1))
     (task,) = await take_tasks(journal, hand)
 
-    await journal.answer_tasks(owner, [answer(task, InboxKind.ACTIVITY_RAISED)])
+    await journal.complete_tasks(owner, [answer(task, InboxKind.ACTIVITY_RAISED)])
     assert await journal.inbox(owner, None) == []
 
-    await journal.answer_tasks(hand, [answer(task, InboxKind.ACTIVITY_RAISED)])
+    await journal.complete_tasks(hand, [answer(task, InboxKind.ACTIVITY_RAISED)])
     assert len(await journal.inbox(owner, None)) == 1
 
 
@@ -324,10 +324,10 @@ async def test_p9_a_failure_of_an_earlier_dispatch_leaves_the_later_one_alone(jo
     (later,) = await take_tasks(journal, hand)
 
     failed = [answer(task, InboxKind.ACTIVITY_RAISED) for task in (earlier, later)]
-    await journal.answer_tasks(hand, failed[:1])
+    await journal.complete_tasks(hand, failed[:1])
     assert await journal.inbox(owner, None) == []
 
-    await journal.answer_tasks(hand, failed[1:])
+    await journal.complete_tasks(hand, failed[1:])
     assert [mail.key for mail in await journal.inbox(owner, None)] == ["2"]
 
 
@@ -338,7 +338,7 @@ async def test_an_answer_given_twice_is_one_piece_of_mail(journal: Journal) -> N
     (task,) = await take_tasks(journal, worker)
 
     for _ in range(2):
-        await journal.answer_tasks(worker, [answer(task)])
+        await journal.complete_tasks(worker, [answer(task)])
 
     assert len(await journal.inbox(worker, None)) == 1
 
@@ -350,7 +350,7 @@ async def test_p3_an_answer_to_an_ended_run_is_dropped(journal: Journal) -> None
     (task,) = await take_tasks(journal, worker)
     await commit(journal, worker, write(run, transition=end()))
 
-    await journal.answer_tasks(worker, [answer(task)])
+    await journal.complete_tasks(worker, [answer(task)])
 
     assert await journal.sweep() == 0
 
@@ -362,7 +362,7 @@ async def test_a_blocked_run_keeps_the_answer_for_later(journal: Journal) -> Non
     (task,) = await take_tasks(journal, worker)
     await commit(journal, worker, write(run, transition=Transition(RunState.BLOCKED)))
 
-    await journal.answer_tasks(worker, [answer(task)])
+    await journal.complete_tasks(worker, [answer(task)])
 
     await journal.unblock(["orders"])
     await claim(journal, worker)
@@ -403,18 +403,18 @@ async def test_the_first_result_under_a_key_wins(journal: Journal) -> None:
     """C7"""
     first, second = await begin(journal), await begin(journal)
 
-    assert await journal.recall("charge", "k") is None
-    assert await journal.remember("charge", "k", first, b"one") == b"one"
-    assert await journal.remember("charge", "k", second, b"two") == b"one"
-    assert await journal.recall("charge", "k") == b"one"
-    assert await journal.recall("refund", "k") is None
+    assert await journal.find_result("charge", "k") is None
+    assert await journal.record_result("charge", "k", first, b"one") == b"one"
+    assert await journal.record_result("charge", "k", second, b"two") == b"one"
+    assert await journal.find_result("charge", "k") == b"one"
+    assert await journal.find_result("refund", "k") is None
 
 
 async def test_of_concurrent_results_under_a_key_all_see_the_same_one(journal: Journal) -> None:
     run_id = await begin(journal)
 
     seen = await asyncio.gather(
-        *(journal.remember("charge", "k", run_id, str(number).encode()) for number in range(8))
+        *(journal.record_result("charge", "k", run_id, str(number).encode()) for number in range(8))
     )
 
     assert len(set(seen)) == 1

@@ -275,11 +275,11 @@ async def test_versions_with_open_runs_are_not_forgotten(journal: Journal) -> No
     run = await owned_run(journal, worker)
 
     named = [("orders", name) for name in ("v1", "v2", "v2", "unknown")]
-    assert await journal.forget_versions(named) == 1
+    assert await journal.delete_versions(named) == 1
     assert [row.version for row in await journal.versions()] == ["v1", "v3"]
 
     await finish(journal, worker, run)
-    assert await journal.forget_versions(named) == 1
+    assert await journal.delete_versions(named) == 1
 
 
 async def test_the_signals_of_a_run_are_those_of_its_version(journal: Journal) -> None:
@@ -289,19 +289,19 @@ async def test_the_signals_of_a_run_are_those_of_its_version(journal: Journal) -
     run = await owned_run(journal, worker)
     fresh = await begin(journal)
 
-    assert await journal.signals_of(run.id) == first
+    assert await journal.declared_signals(run.id) == first
     # Of one registration the highest label is current: 10 comes after 9 and 1.
-    assert await journal.signals_of(fresh) == second
+    assert await journal.declared_signals(fresh) == second
 
 
 async def test_a_run_without_a_version_takes_the_signals_noted_last(journal: Journal) -> None:
     fresh = await begin(journal)
-    assert await journal.signals_of(fresh) is None
+    assert await journal.declared_signals(fresh) is None
     await journal.register_versions([version("v2", "2", signals={"new": {}})])
     await journal.register_versions([version("v1", "1", signals={"old": {}})])
 
-    assert await journal.signals_of(fresh) == {"old": {}}
-    assert await journal.signals_of(new_run().id) is None
+    assert await journal.declared_signals(fresh) == {"old": {}}
+    assert await journal.declared_signals(new_run().id) is None
 
 
 async def test_p16_the_signals_of_a_chain_are_those_of_its_tip(journal: Journal) -> None:
@@ -312,7 +312,7 @@ async def test_p16_the_signals_of_a_chain_are_those_of_its_tip(journal: Journal)
     await commit(journal, worker, write(second, version="v2"))
     await journal.register_versions([version("v2", signals={"approve": {}})])
 
-    assert await journal.signals_of(first.id) == {"approve": {}}
+    assert await journal.declared_signals(first.id) == {"approve": {}}
     assert await journal.refusals(RunId(str(uuid4()))) == []
     await commit(journal, worker, write(second, transition=end()))
-    assert await journal.signals_of(second.id) == {"approve": {}}
+    assert await journal.declared_signals(second.id) == {"approve": {}}

@@ -50,7 +50,7 @@ def test_a_signal_that_is_refused_leaves_no_row(dsn: str, schema: str) -> None:
                 await run.signal("reveiw", 1)
             with pytest.raises(DurableTermError, match="signal review: expected int, got str"):
                 await run.signal("review", "1")
-            assert await node.journal.signals_of(run.id) == {"review": "int"}
+            assert await node.journal.declared_signals(run.id) == {"review": "int"}
 
     asyncio.run(main())
     with psycopg.connect(dsn) as connection:

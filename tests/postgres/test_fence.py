@@ -18,7 +18,7 @@ import psycopg
 import pytest
 
 from continuum.engine.ids import RunId
-from continuum.journal.port import Freed, LeaseLost, Posted, RunState, Successor
+from continuum.journal.port import LeaseLost, Posted, Released, RunState, Successor
 from continuum.journal.postgres import PostgresJournal, packed_arrays
 from continuum.journal.postgres.connections import Database, Parameters
 from continuum.journal.postgres.statements import statements_for
@@ -125,7 +125,7 @@ async def test_i1_who_takes_a_lease_waits_for_the_append_and_what_it_wrote_stays
         taking = asyncio.create_task(at.journal.retire_worker(worker.id, executing=None, poison_after=3))
         await at.waits()
         await at.transaction.commit()
-        assert await taking == Freed(1, 0)
+        assert await taking == Released(1, 0)
         assert await seqs(at.journal, run.id) == [1]
         with pytest.raises(LeaseLost):
             await commit(at.journal, worker, write(run, event(2)))
@@ -170,7 +170,7 @@ async def test_p7_who_takes_a_lease_waits_for_a_claim_and_frees_what_it_claimed(
         taking = asyncio.create_task(at.journal.retire_worker(worker.id, executing=None, poison_after=3))
         await at.waits()
         await at.transaction.commit()
-        assert await taking == Freed(1, 0)
+        assert await taking == Released(1, 0)
         assert (await row(at.journal, run_id)).owner is None
 
 

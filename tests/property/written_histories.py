@@ -107,12 +107,12 @@ class WrittenHistories:
         if next_runs != ([] if write.successor is None else [write.successor.id]):
             self._tell(write.run_id, f"continues as {write.successor} and says {next_runs}")
         shown = [event.body[0] for event in write.events if event.type == EventType.STATE_PUBLISHED]
-        if list(dict(write.cells)) != list(dict.fromkeys(shown)):
-            self._tell(write.run_id, f"shows {write.cells} and says {shown}")
+        if list(dict(write.published)) != list(dict.fromkeys(shown)):
+            self._tell(write.run_id, f"shows {write.published} and says {shown}")
         root = self._roots.get(write.run_id, write.run_id)
         if write.successor is not None:
             self._roots[write.successor.id] = root
-        self.published.setdefault(root, {}).update(write.cells)
+        self.published.setdefault(root, {}).update(write.published)
 
     def _tell(self, run_id: RunId, problem: str) -> None:
         self.wrong.append(f"run {run_id} {problem}")

@@ -22,7 +22,7 @@ from continuum.definitions.activity import Activity
 from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.execution import PendingActivity
 from continuum.engine.ids import RunId
-from continuum.journal.port import ClaimedTask, InboxKind, LeaseLost, Post, TaskAnswer
+from continuum.journal.port import ClaimedTask, InboxKind, LeaseLost, Post, TaskResult
 from continuum_actors.activity.attempt import Attempt, HardKill, start_task
 from continuum_actors.activity.orphaned_results import KeptAnswers
 from continuum_actors.host import limits
@@ -50,7 +50,7 @@ class ActivityDispatcher(Actor):
         self._kill = HardKill() if isolated else None
         self._own: dict[tuple[RunId, int], tuple[Attempt, ActorRef]] = {}
         self._claimed: dict[tuple[RunId, int, int], Attempt] = {}
-        self._answers: list[TaskAnswer] = []
+        self._answers: list[TaskResult] = []
         self._kept = KeptAnswers()
         self._asked: dict[RunId, asyncio.Task[dict[int, bytes]]] = {}
         self._beats: dict[tuple[RunId, int], bytes] = {}
@@ -188,13 +188,15 @@ class ActivityDispatcher(Actor):
             return await attempt.run(self._threads, self._kill, self.clock)
         name = attempt.definition.name
         known = await until_available(
-            partial(journal.recall, name, attempt.key), "looking up an idempotency key", self._host.fraction
+            partial(journal.find_result, name, attempt.key),
+            "looking up an idempotency key",
+            self._host.fraction,
         )
         if known is not None:
             return known
         result = await attempt.run(self._threads, self._kill, self.clock)
         return await until_available(
-            partial(journal.remember, name, attempt.key, attempt.run_id, result),
+            partial(journal.record_result, name, attempt.key, attempt.run_id, result),
             "recording a result",
             self._host.fraction,
         )
@@ -256,7 +258,7 @@ class ActivityDispatcher(Actor):
         async def claim() -> list[ClaimedTask]:
             nonlocal uncertain
             if uncertain:
-                await host.journal.disown_tasks(host.worker, self._known())
+                await host.journal.release_other_tasks(host.worker, self._known())
             uncertain = True
             return await host.journal.claim_tasks(
                 host.worker,
@@ -294,9 +296,9 @@ class ActivityDispatcher(Actor):
             if isinstance(error, asyncio.CancelledError) and self.ref.exit_reason is not None:
                 raise
             kind, text, traceback, names = describe_error(error)
-            answer = TaskAnswer(task, InboxKind.ACTIVITY_RAISED, (kind, text, traceback, sorted(names)))
+            answer = TaskResult(task, InboxKind.ACTIVITY_RAISED, (kind, text, traceback, sorted(names)))
         else:
-            answer = TaskAnswer(task, InboxKind.ACTIVITY_COMPLETED, (result,))
+            answer = TaskResult(task, InboxKind.ACTIVITY_COMPLETED, (result,))
         finally:
             del self._claimed[task.run_id, task.seq, task.dispatch]
         self._answers.append(answer)
@@ -310,7 +312,9 @@ class ActivityDispatcher(Actor):
             while self._answers:
                 answers = self._answers[: limits.ANSWERS_PER_STATEMENT]
                 await until_available(
-                    partial(host.journal.answer_tasks, host.worker, answers), "answering tasks", host.fraction
+                    partial(host.journal.complete_tasks, host.worker, answers),
+                    "answering tasks",
+                    host.fraction,
                 )
                 del self._answers[: len(answers)]
         finally:

@@ -143,7 +143,7 @@ class Dispatcher(LeasedActor):
         async def claim() -> list[ClaimedRun]:
             nonlocal uncertain
             if uncertain:
-                await host.journal.disown_runs(host.worker, host.runs.live_run_ids())
+                await host.journal.release_other_runs(host.worker, host.runs.live_run_ids())
             uncertain = True
             return await host.journal.claim(host.worker, host.code.loaded, room)
 

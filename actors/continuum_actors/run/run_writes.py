@@ -84,7 +84,7 @@ def announce(write: RunWrite, announced: Announcements) -> None:
     ]
     write.cancels = [run_id for _, run_id in announced.cancels]
     # Of two values under one name the later is the one to see.
-    write.cells = list({name: value for _, name, value in announced.cells}.items())
+    write.published = list({name: value for _, name, value in announced.cells}.items())
 
 
 def options_of(activity: PendingActivity) -> ActivityOptions:

@@ -116,7 +116,7 @@ def gc(dry_run: bool, as_json: bool, dsn: str | None, schema: str) -> None:
     async def collecting(journal: Journal) -> tuple[Sequence[VersionRow], int]:
         dead = forgettable(await journal.versions())
         pairs = [(row.workflow, row.version) for row in dead]
-        return dead, 0 if dry_run or not pairs else await journal.forget_versions(pairs)
+        return dead, 0 if dry_run or not pairs else await journal.delete_versions(pairs)
 
     dead, forgotten = ask_journal(Target(dsn, schema), collecting)
     if as_json:

@@ -18,7 +18,7 @@ from continuum.client.run_lookup import RunLookup
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable, NotReady
 from continuum.journal.facts import Notification, RunRow, Topic
-from continuum.journal.port import Cell, Journal
+from continuum.journal.port import Journal, PublishedValue
 
 log = logging.getLogger("continuum.client")
 
@@ -46,7 +46,7 @@ class PublishedValues:
         row = await self._lookup.row(run_id)
         if self._listener is None and not self._closed:
             # Subscribe before the first read, so that no change falls between the two.
-            notifications = self._journal.notifications([Topic.CELLS, Topic.DONE])
+            notifications = self._journal.notifications([Topic.PUBLISHED, Topic.DONE])
             self._listener = asyncio.create_task(self._listen(notifications))
         news, seen, wait = asyncio.Event(), None, self._first_poll
         while not self._closed:
@@ -76,8 +76,8 @@ class PublishedValues:
             self._listener.cancel()
             await asyncio.gather(self._listener, return_exceptions=True)
 
-    async def _stored(self, run_id: RunId, name: str) -> Cell | None:
-        return (await self._lookup.read(lambda: self._journal.read_cells(run_id, [name]))).get(name)
+    async def _stored(self, run_id: RunId, name: str) -> PublishedValue | None:
+        return (await self._lookup.read(lambda: self._journal.read_published(run_id, [name]))).get(name)
 
     async def _latest(self, row: RunRow) -> RunRow:
         return await self._lookup.latest_run(await self._lookup.row(row.id))

@@ -90,7 +90,7 @@ class SignalChecks:
             raise
 
     async def _contract_of(self, run_id: RunId) -> Contract | None:
-        declared = await self._lookup.read(lambda: self._journal.signals_of(run_id))
+        declared = await self._lookup.read(lambda: self._journal.declared_signals(run_id))
         return None if declared is None else _contract(json.dumps(declared, sort_keys=True))
 
 

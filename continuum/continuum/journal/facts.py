@@ -63,7 +63,7 @@ class Topic(IntEnum):
     WORK = 2  # runs became claimable
     TASKS = 3  # tasks became claimable
     DONE = 4  # these run ids reached a terminal state
-    CELLS = 5  # state cells of these runs' chains (ids of their first runs) changed
+    PUBLISHED = 5  # published values of these runs' chains (ids of their first runs) changed
 
 
 class LeaseLost(ContinuumError):
@@ -200,7 +200,7 @@ class RunWrite:
     children: Sequence[NewChild] = ()
     cancels: Sequence[RunId] = ()  # children the code wants stopped
     successor: Successor | None = None
-    cells: Sequence[tuple[str, bytes]] = ()
+    published: Sequence[tuple[str, bytes]] = ()
     version: str | None = None  # the run goes on under this one
     refusal: Refusal | None = None
     # Writes are locked in the order of (depth, id), parents before children.
@@ -259,7 +259,7 @@ class ClaimedTask(NamedTuple):
     key: str | None
 
 
-class TaskAnswer(NamedTuple):
+class TaskResult(NamedTuple):
     """How a claimed task ended; `kind` and `body` as in `InboxKind`."""
 
     task: ClaimedTask
@@ -306,7 +306,7 @@ class Renewal(NamedTuple):
     drain: bool
 
 
-class Freed(NamedTuple):
+class Released(NamedTuple):
     """What taking a worker's lease away released."""
 
     runs: int

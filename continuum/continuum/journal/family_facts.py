@@ -78,7 +78,7 @@ class VersionRow(NamedTuple):
     retention: float | None = None
 
 
-class Cell(NamedTuple):
+class PublishedValue(NamedTuple):
     """The latest value a run has published under a name."""
 
     value: bytes

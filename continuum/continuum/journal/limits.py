@@ -4,7 +4,7 @@ from __future__ import annotations
 
 # A notification carries at most this many run ids; a larger one says "look for
 # yourself". Two hundred UUIDs are 7,400 bytes, and Postgres refuses 8,000.
-HINT_IDS = 200
+NOTIFICATION_IDS = 200
 
 # A run whose version some code lacks is left this long, in seconds, to whoever has it: a node
 # that has it polls on a hint, so it is there within milliseconds unless there is none.

@@ -46,7 +46,6 @@ from continuum.journal.facts import (
     ClaimedRun,
     ClaimedTask,
     Committed,
-    Freed,
     InboxKind,
     InboxRow,
     LeaseLost,
@@ -58,33 +57,32 @@ from continuum.journal.facts import (
     Post,
     Posted,
     Query,
+    Released,
     Renewal,
     RunRow,
     RunState,
     RunWrite,
     Started,
     StoredHistory,
-    TaskAnswer,
+    TaskResult,
     Topic,
     Transition,
     Worker,
 )
 from continuum.journal.family_facts import (
-    Cell,
     Loaded,
     NewChild,
+    PublishedValue,
     Refusal,
     Successor,
     VersionRow,
 )
 
 __all__ = [
-    "Cell",
     "ClaimedRun",
     "ClaimedTask",
     "ClosePolicy",
     "Committed",
-    "Freed",
     "InboxKind",
     "InboxRow",
     "Journal",
@@ -98,8 +96,10 @@ __all__ = [
     "Notification",
     "Post",
     "Posted",
+    "PublishedValue",
     "Query",
     "Refusal",
+    "Released",
     "Renewal",
     "RunRow",
     "RunState",
@@ -107,7 +107,7 @@ __all__ = [
     "Started",
     "StoredHistory",
     "Successor",
-    "TaskAnswer",
+    "TaskResult",
     "Topic",
     "Transition",
     "VersionRow",
@@ -150,7 +150,7 @@ class Journal(Protocol):
 
     async def retire_worker(
         self, worker: WorkerId, *, executing: RunId | None, poison_after: int, only_expired: bool = False
-    ) -> Freed:
+    ) -> Released:
         """Take a worker's lease away and free its runs and tasks (P8).
 
         Its tasks become mail for their runs (CRASHED or TIMED_OUT). With `only_expired`
@@ -196,15 +196,15 @@ class Journal(Protocol):
         """
         ...
 
-    async def disown_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:
+    async def release_other_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:
         """Free what this worker owns beside `keep`, due at once; return how many.
 
         After a claim whose answer was lost: what it took is owned, and nobody knows.
         """
         ...
 
-    async def disown_tasks(self, worker: Worker, keep: Sequence[tuple[RunId, int]]) -> int:
-        """Free the tasks this worker has claimed beside `keep`, as `disown_runs` does with runs."""
+    async def release_other_tasks(self, worker: Worker, keep: Sequence[tuple[RunId, int]]) -> int:
+        """Free the tasks this worker has claimed beside `keep`, as `release_other_runs` does with runs."""
         ...
 
     async def load(self, run_ids: Sequence[RunId]) -> dict[RunId, list[Event]]:
@@ -282,7 +282,7 @@ class Journal(Protocol):
         """Return the stored source of a pinned version."""
         ...
 
-    async def forget_versions(self, versions: Sequence[tuple[str, str]]) -> int:
+    async def delete_versions(self, versions: Sequence[tuple[str, str]]) -> int:
         """Forget those of these versions that no open run has; return how many."""
         ...
 
@@ -290,7 +290,7 @@ class Journal(Protocol):
         """Return which code was found not to fit a run's history."""
         ...
 
-    async def signals_of(self, run_id: RunId) -> Mapping[str, Any] | None:
+    async def declared_signals(self, run_id: RunId) -> Mapping[str, Any] | None:
         """Return what the version of a run (of its chain's tip) declares its signals to take.
 
         None when it declares none or nobody has noted it; of a run that has no version yet,
@@ -300,7 +300,7 @@ class Journal(Protocol):
 
     # State cells.
 
-    async def read_cells(self, run_id: RunId, names: Sequence[str]) -> dict[str, Cell]:
+    async def read_published(self, run_id: RunId, names: Sequence[str]) -> dict[str, PublishedValue]:
         """Return the latest values the run's chain has published under these names."""
         ...
 
@@ -323,7 +323,7 @@ class Journal(Protocol):
         """
         ...
 
-    async def answer_tasks(self, worker: Worker, answers: Sequence[TaskAnswer]) -> None:
+    async def complete_tasks(self, worker: Worker, answers: Sequence[TaskResult]) -> None:
         """Turn answers into mail for their runs (P9); durable on return."""
         ...
 
@@ -335,11 +335,11 @@ class Journal(Protocol):
         """Return the latest progress of a run's activities, by seq."""
         ...
 
-    async def recall(self, activity: str, key: str) -> bytes | None:
+    async def find_result(self, activity: str, key: str) -> bytes | None:
         """Return the result recorded under an idempotency key, if any."""
         ...
 
-    async def remember(self, activity: str, key: str, run_id: RunId, result: bytes) -> bytes:
+    async def record_result(self, activity: str, key: str, run_id: RunId, result: bytes) -> bytes:
         """Record a result under an idempotency key and return the one that was recorded first."""
         ...
 

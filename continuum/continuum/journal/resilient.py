@@ -65,11 +65,11 @@ class ResilientJournal:
             "version_source", "fetching a pinned version", journal.version_source
         )
 
-        self.answer_tasks = retry.bind("answer_tasks", "answering tasks", journal.answer_tasks)
+        self.complete_tasks = retry.bind("answer_tasks", "answering tasks", journal.complete_tasks)
         self.heartbeat = retry.bind("heartbeat", "recording a heartbeat", journal.heartbeat)
         self.last_heartbeats = retry.bind("last_heartbeats", "reading heartbeats", journal.last_heartbeats)
-        self.recall = retry.bind("recall", "looking up an idempotency key", journal.recall)
-        self.remember = retry.bind("remember", "recording a result", journal.remember)
+        self.find_result = retry.bind("find_result", "looking up an idempotency key", journal.find_result)
+        self.record_result = retry.bind("record_result", "recording a result", journal.record_result)
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Report every finished call to `observer`; the returned function ends that."""
@@ -88,7 +88,7 @@ class ResilientJournal:
         async def attempt() -> list[ClaimedRun]:
             nonlocal attempted
             if attempted:
-                await self._journal.disown_runs(worker, known())
+                await self._journal.release_other_runs(worker, known())
             attempted = True
             return await self._journal.claim(worker, code, limit)
 
@@ -111,7 +111,7 @@ class ResilientJournal:
         async def attempt() -> list[ClaimedTask]:
             nonlocal attempted
             if attempted:
-                await self._journal.disown_tasks(worker, known())
+                await self._journal.release_other_tasks(worker, known())
             attempted = True
             return await self._journal.claim_tasks(
                 worker,

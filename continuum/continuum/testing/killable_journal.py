@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from continuum.engine.drift_messages import describe
 from continuum.engine.ids import RunId
 from continuum.journal.memory.journal import MemoryJournal
-from continuum.journal.port import ClaimedRun, ClaimedTask, Committed, Loaded, RunWrite, TaskAnswer, Worker
+from continuum.journal.port import ClaimedRun, ClaimedTask, Committed, Loaded, RunWrite, TaskResult, Worker
 
 
 class Watching(Protocol):
@@ -87,16 +87,16 @@ class TreeJournal:
             await self._moment("after a claim of tasks")
         return tasks
 
-    async def answer_tasks(self, worker: Worker, answers: Sequence[TaskAnswer]) -> None:
+    async def complete_tasks(self, worker: Worker, answers: Sequence[TaskResult]) -> None:
         """Deliver answers."""
         await self._moment("before an answer of a task")
-        await self._shared.answer_tasks(worker, answers)
+        await self._shared.complete_tasks(worker, answers)
         await self._moment("after an answer of a task")
 
-    async def remember(self, activity: str, key: str, run_id: RunId, result: bytes) -> bytes:
+    async def record_result(self, activity: str, key: str, run_id: RunId, result: bytes) -> bytes:
         """Keep a result under its idempotency key."""
         await self._moment("before the record of a result")
-        kept = await self._shared.remember(activity, key, run_id, result)
+        kept = await self._shared.record_result(activity, key, run_id, result)
         await self._moment("after the record of a result")
         return kept
 

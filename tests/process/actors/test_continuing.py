@@ -39,7 +39,7 @@ async def test_the_id_of_the_first_run_is_good_for_the_whole_chain(dsn: str, sch
         links = await chain_of(on, run.id)
         assert [state for _, state in links] == [4] * 4
         assert links[0][0] == run.id
-        cells = await on.journal.read_cells(RunId(run.id), ["total"])
+        cells = await on.journal.read_published(RunId(run.id), ["total"])
         assert decode(cells["total"].value) == 6
 
 

@@ -211,7 +211,7 @@ async def test_a_pinned_version_that_was_forgotten_under_its_node_is_noted_again
     async with stage(dsn, schema) as on:
         async with on.alone(before):
             await on.until(lambda: noted(on, before), "it was not noted")
-            assert await on.journal.forget_versions([version]) == 1
+            assert await on.journal.delete_versions([version]) == 1
             await on.until(lambda: noted(on, before), "it was not noted again")
             run = await on.client.start(before, 1)
             await on.until_state(run, "suspended")

@@ -16,7 +16,7 @@ from continuum.client.run_lookup import RunLookup
 from continuum.codec.codec import decode
 from continuum.engine.ids import RunId
 from continuum.errors import DurableTermError, JournalUnavailable, NotPublished, NotReady, RunNotFound
-from continuum.journal.family_facts import Cell
+from continuum.journal.family_facts import PublishedValue
 from continuum.journal.memory.journal import MemoryJournal
 from tests.unit.client.working import Ending, greeting, memory_client
 
@@ -38,11 +38,11 @@ class Unsteady(MemoryJournal):
         super().__init__()
         self.losses = 0
 
-    async def read_cells(self, run_id: RunId, names: Any) -> dict[str, Cell]:
+    async def read_published(self, run_id: RunId, names: Any) -> dict[str, PublishedValue]:
         if self.losses:
             self.losses -= 1
             raise JournalUnavailable("it restarts")
-        return await super().read_cells(run_id, names)
+        return await super().read_published(run_id, names)
 
 
 def test_the_latest_value_is_read() -> None:

@@ -46,12 +46,12 @@ class CountsQuestions(MemoryJournal):
         self.questions = 0
         self.unavailable = 0
 
-    async def signals_of(self, run_id: RunId) -> Mapping[str, Any] | None:
+    async def declared_signals(self, run_id: RunId) -> Mapping[str, Any] | None:
         self.questions += 1
         if self.unavailable:
             self.unavailable -= 1
             raise JournalUnavailable("it restarts")
-        return await super().signals_of(run_id)
+        return await super().declared_signals(run_id)
 
 
 def test_a_declared_set_is_closed_to_whoever_sends() -> None:
@@ -96,10 +96,10 @@ def test_what_a_version_declares_is_what_the_journal_tells() -> None:
         async with memory_client() as (client, ending):
             await ending.declare(review, count)
             run = await client.start(reviewed, "ann")
-            told = await ending.journal.signals_of(run.id)
+            told = await ending.journal.declared_signals(run.id)
             assert told == declared(reviewed.signals) == {"review": describe(Verdict), "count": "int"}
             await ending.claim()
-            assert await ending.journal.signals_of(run.id) == told
+            assert await ending.journal.declared_signals(run.id) == told
 
     asyncio.run(main())
 

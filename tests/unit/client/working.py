@@ -82,7 +82,7 @@ class Ending:
         await self.claim()
         run = self.claimed[run_id]
         cells = [(name, encode(value)) for name, value in values.items()]
-        await self._commit(RunWrite(run.id, run.token, cells=cells))
+        await self._commit(RunWrite(run.id, run.token, published=cells))
 
     async def declare(self, *signals: Signal[Any]) -> None:
         """Say what the code of this node takes, as its version registry does."""

@@ -54,9 +54,9 @@ class FailingJournal(MemoryJournal):
         self._after()
         return claimed
 
-    async def disown_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:
+    async def release_other_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:
         self.released.append(keep)
-        return await super().disown_runs(worker, keep)
+        return await super().release_other_runs(worker, keep)
 
     async def take_snapshot(self, run_id: RunId, version: str, first: int) -> int:
         self._before()

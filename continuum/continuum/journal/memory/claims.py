@@ -47,7 +47,7 @@ class MemoryClaims(MemoryTables):
         """Create runs. A taken idempotency key or id gives the run that has it."""
         started = [self._start(run) for run in runs]
         if not all(answer.existing for answer in started):
-            self._hints.tell(Topic.WORK)
+            self._notifications.send(Topic.WORK)
         return started
 
     def _start(self, new: NewRun) -> Started:
@@ -103,7 +103,7 @@ class MemoryClaims(MemoryTables):
             default=None,
         )
 
-    async def disown_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:
+    async def release_other_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:
         """Free what this worker owns beside `keep`, due at once."""
         holder = self._workers.get(worker.id)
         lost = [run_id for run_id in holder.runs if run_id not in set(keep)] if holder else []
@@ -113,7 +113,7 @@ class MemoryClaims(MemoryTables):
             run.due_at = run.updated_at = self.now()
             self._offer(run)
         if lost:
-            self._hints.tell(Topic.WORK)
+            self._notifications.send(Topic.WORK)
         return len(lost)
 
     def _something_to_do(self) -> Iterator[StoredRun]:
@@ -172,7 +172,7 @@ class MemoryClaims(MemoryTables):
                 self._count_death(run, poison_after)
             if run.free:
                 self._offer(run)
-                self._hints.tell(Topic.WORK)
+                self._notifications.send(Topic.WORK)
 
     async def unblock(self, workflows: Sequence[str], run_ids: Sequence[RunId] | None = None) -> int:
         """Make blocked runs of these workflows claimable once more; return how many."""
@@ -191,5 +191,5 @@ class MemoryClaims(MemoryTables):
             run.due_at = run.updated_at = self.now()
             self._offer(run)
         if blocked:
-            self._hints.tell(Topic.WORK)
+            self._notifications.send(Topic.WORK)
         return len(blocked)

@@ -10,7 +10,16 @@ from continuum.engine.events import Event
 from continuum.engine.ids import RunId
 from continuum.journal.memory.families import BY_PARENT, MemoryFamilies
 from continuum.journal.memory.tables import MICROSECONDS, StoredRun, StoredTask, frozen
-from continuum.journal.port import Cell, Committed, NewTask, RunState, RunWrite, Topic, Transition, Worker
+from continuum.journal.port import (
+    Committed,
+    NewTask,
+    PublishedValue,
+    RunState,
+    RunWrite,
+    Topic,
+    Transition,
+    Worker,
+)
 
 _seq = attrgetter("seq")
 
@@ -69,8 +78,8 @@ class MemoryCommits(MemoryFamilies):
         if write.refusal is not None:
             run.refused.pop(write.refusal.version, None)
             run.refused[write.refusal.version] = write.refusal.reason
-        for name, value in write.cells:
-            self._cells[run.chain][name] = Cell(value, self.now())
+        for name, value in write.published:
+            self._published[run.chain][name] = PublishedValue(value, self.now())
         if write.transition is not None:
             self._change(run, write.transition)
 
@@ -87,10 +96,10 @@ class MemoryCommits(MemoryFamilies):
         ended = dict.fromkeys(write.run_id for write in writes)
         self._conclude([run for id in ended if (run := self._runs[id]).state.terminal])
         if any(write.children or write.successor for write in writes):
-            self._hints.tell(Topic.WORK)
-        changed = {self._runs[write.run_id].chain for write in writes if write.cells}
+            self._notifications.send(Topic.WORK)
+        changed = {self._runs[write.run_id].chain for write in writes if write.published}
         if changed:
-            self._hints.tell(Topic.CELLS, sorted(changed))
+            self._notifications.send(Topic.PUBLISHED, sorted(changed))
 
     def _hand_out(self, run_id: RunId, task: NewTask) -> None:
         """Add a task, or replace the row of an earlier dispatch of the same command."""
@@ -120,7 +129,7 @@ class MemoryCommits(MemoryFamilies):
 
     def _tell_of(self, writes: Sequence[RunWrite]) -> None:
         if any(write.tasks for write in writes):
-            self._hints.tell(Topic.TASKS)
+            self._notifications.send(Topic.TASKS)
         ended = [write.run_id for write in writes if self._runs[write.run_id].state.terminal]
         if ended:
-            self._hints.tell(Topic.DONE, ended)
+            self._notifications.send(Topic.DONE, ended)

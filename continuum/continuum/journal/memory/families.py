@@ -77,7 +77,7 @@ class MemoryFamilies(MemoryTables):
         code = self._code_of(run)
         if code is not None and code.retention is not None:
             run.retain_until = run.updated_at + round(code.retention * MICROSECONDS)
-        self._hints.tell(Topic.DONE, [run.start.id])
+        self._notifications.send(Topic.DONE, [run.start.id])
 
     def _conclude(self, ended: Iterable[StoredRun]) -> None:
         """Tell parents of ends, and ask children to stop as their close policies say."""
@@ -127,7 +127,7 @@ class MemoryFamilies(MemoryTables):
         for each in ending:
             self._end(each, None if each is run else "parent_cancelled")
             # The mark tells a host that the run is no longer its own, where a plain id means mail.
-            self._hints.tell(Topic.WAKE, [f"!{each.start.id}"])
+            self._notifications.send(Topic.WAKE, [f"!{each.start.id}"])
             children = [self._runs[child] for child in each.children]
             ending += [
                 child

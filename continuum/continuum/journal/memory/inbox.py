@@ -53,4 +53,4 @@ class MemoryInbox(MemoryFamilies):
 
     def notifications(self, topics: Sequence[Topic]) -> AsyncIterator[Notification]:
         """Yield notifications until the journal is closed."""
-        return self._hints.listen(topics)
+        return self._notifications.listen(topics)

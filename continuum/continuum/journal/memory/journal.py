@@ -37,4 +37,4 @@ class MemoryJournal(
 
     async def close(self) -> None:
         """End every iteration over notifications; what is stored stays."""
-        self._hints.close()
+        self._notifications.close()

@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from weakref import WeakSet
 
-from continuum.journal.limits import HINT_IDS
+from continuum.journal.limits import NOTIFICATION_IDS
 from continuum.journal.port import Notification, Topic
 
 
-class Hints:
+class Notifications:
     """Tells every listener of a topic."""
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Hints:
         self._listeners.add(listener)
         return listener
 
-    def tell(self, topic: Topic, ids: Iterable[str] = ()) -> None:
+    def send(self, topic: Topic, ids: Iterable[str] = ()) -> None:
         """Leave a hint with every listener; without ids it means: look for yourself."""
         told = tuple(ids)
         for listener in self._listeners:
@@ -55,7 +55,7 @@ class Listener:
         before = self._waiting.get(topic)
         vague = not ids or before == frozenset()
         merged = frozenset() if vague else (before or frozenset()).union(ids)
-        self._waiting[topic] = merged if len(merged) <= HINT_IDS else frozenset()
+        self._waiting[topic] = merged if len(merged) <= NOTIFICATION_IDS else frozenset()
         self._news.set()
 
     def end(self) -> None:

@@ -60,6 +60,6 @@ class MemorySweeping(MemoryTables):
             start = self._runs.pop(run_id).start
             if start.idempotency_key is not None:
                 del self._keys[start.namespace, start.workflow, start.idempotency_key]
-        self._cells.pop(root, None)
+        self._published.pop(root, None)
         self._deliveries = {delivery for delivery in self._deliveries if delivery[0] != root}
         return len(run_ids)

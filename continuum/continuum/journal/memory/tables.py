@@ -21,9 +21,8 @@ from typing import Any
 
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
-from continuum.journal.memory.notifications import Hints
+from continuum.journal.memory.notifications import Notifications
 from continuum.journal.port import (
-    Cell,
     ClosePolicy,
     Committed,
     InboxKind,
@@ -32,6 +31,7 @@ from continuum.journal.port import (
     NewRun,
     NewTask,
     NodeFacts,
+    PublishedValue,
     RunState,
     Topic,
     VersionRow,
@@ -168,9 +168,9 @@ class MemoryTables:
         self._results: dict[tuple[str, str], bytes] = {}
         self._chains: dict[RunId, list[RunId]] = {}
         self._versions: dict[tuple[str, str], VersionRow] = {}
-        self._cells: defaultdict[RunId, dict[str, Cell]] = defaultdict(dict)
+        self._published: defaultdict[RunId, dict[str, PublishedValue]] = defaultdict(dict)
         self._due: list[tuple[int, int, RunId]] = []
-        self._hints = Hints()
+        self._notifications = Notifications()
         self._worker_ids = count(1)
         self._tokens = count(1)
         self._inbox_ids = count(1)
@@ -258,6 +258,6 @@ class MemoryTables:
             else:
                 owned.append(run.start.id)
         if owned:
-            self._hints.tell(Topic.WAKE, owned)
+            self._notifications.send(Topic.WAKE, owned)
         if free:
-            self._hints.tell(Topic.WORK)
+            self._notifications.send(Topic.WORK)

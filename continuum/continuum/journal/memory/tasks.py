@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from continuum.engine.ids import NodeId, RunId
 from continuum.journal.memory.tables import MemoryTables, StoredTask
-from continuum.journal.port import ClaimedTask, InboxKind, TaskAnswer, Topic, Worker
+from continuum.journal.port import ClaimedTask, InboxKind, TaskResult, Topic, Worker
 
 
 class MemoryTasks(MemoryTables):
@@ -57,7 +57,7 @@ class MemoryTasks(MemoryTables):
         waiting.sort(key=lambda stored: (-stored.task.priority, stored.age))
         return waiting
 
-    async def disown_tasks(self, worker: Worker, keep: Sequence[tuple[RunId, int]]) -> int:
+    async def release_other_tasks(self, worker: Worker, keep: Sequence[tuple[RunId, int]]) -> int:
         """Free the tasks this worker has claimed beside `keep`."""
         kept = set(keep)
         lost = [
@@ -66,10 +66,10 @@ class MemoryTasks(MemoryTables):
         for stored in lost:
             stored.owner = None
         if lost:
-            self._hints.tell(Topic.TASKS)
+            self._notifications.send(Topic.TASKS)
         return len(lost)
 
-    async def answer_tasks(self, worker: Worker, answers: Sequence[TaskAnswer]) -> None:
+    async def complete_tasks(self, worker: Worker, answers: Sequence[TaskResult]) -> None:
         """Turn answers into mail for their runs (P9)."""
         mailed = {}
         for task, kind, body in answers:
@@ -98,11 +98,11 @@ class MemoryTasks(MemoryTables):
         """Return the latest progress of a run's activities, by seq."""
         return dict(self._heartbeats.get(run_id, {}))
 
-    async def recall(self, activity: str, key: str) -> bytes | None:
+    async def find_result(self, activity: str, key: str) -> bytes | None:
         """Return the result recorded under an idempotency key, if any."""
         return self._results.get((activity, key))
 
-    async def remember(self, activity: str, key: str, run_id: RunId, result: bytes) -> bytes:
+    async def record_result(self, activity: str, key: str, run_id: RunId, result: bytes) -> bytes:
         """Record a result under an idempotency key and return the one that was recorded first."""
         return self._results.setdefault((activity, key), result)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from continuum.engine.ids import RunId
 from continuum.journal.memory.tables import MemoryTables, json_copy
-from continuum.journal.port import Cell, Refusal, VersionRow
+from continuum.journal.port import PublishedValue, Refusal, VersionRow
 
 
 class MemoryVersions(MemoryTables):
@@ -51,7 +51,7 @@ class MemoryVersions(MemoryTables):
         row = self._versions.get((workflow, version))
         return None if row is None else row.source
 
-    async def forget_versions(self, versions: Sequence[tuple[str, str]]) -> int:
+    async def delete_versions(self, versions: Sequence[tuple[str, str]]) -> int:
         """Forget those of these versions that no open run has; return how many."""
         open_runs = self._open_runs()
         unused = {version for version in versions if version in self._versions and not open_runs[version]}
@@ -64,14 +64,14 @@ class MemoryVersions(MemoryTables):
         run = self._runs.get(run_id)
         return [] if run is None else [Refusal(*refusal) for refusal in run.refused.items()]
 
-    async def signals_of(self, run_id: RunId) -> Mapping[str, Any] | None:
+    async def declared_signals(self, run_id: RunId) -> Mapping[str, Any] | None:
         """Return what the version of a run (of its chain's tip) declares its signals to take."""
         run = self._tip(run_id)
         code = None if run is None else self._code_of(run)
         return None if code is None else code.signals
 
-    async def read_cells(self, run_id: RunId, names: Sequence[str]) -> dict[str, Cell]:
+    async def read_published(self, run_id: RunId, names: Sequence[str]) -> dict[str, PublishedValue]:
         """Return the latest values the run's chain has published under these names."""
         run = self._runs.get(run_id)
-        cells = {} if run is None else self._cells.get(run.chain, {})
+        cells = {} if run is None else self._published.get(run.chain, {})
         return {name: cells[name] for name in names if name in cells}

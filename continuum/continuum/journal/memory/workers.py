@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredNode, StoredWorker
-from continuum.journal.port import Freed, InboxKind, NodeFacts, NodeRow, Renewal, RunState, Topic, Worker
+from continuum.journal.port import InboxKind, NodeFacts, NodeRow, Released, Renewal, RunState, Topic, Worker
 
 
 class MemoryWorkers(MemoryTables):
@@ -48,11 +48,11 @@ class MemoryWorkers(MemoryTables):
 
     async def retire_worker(
         self, worker: WorkerId, *, executing: RunId | None, poison_after: int, only_expired: bool = False
-    ) -> Freed:
+    ) -> Released:
         """Take a worker's lease away and free its runs and tasks (P8)."""
         stored = self._workers.get(worker)
         if stored is None or (only_expired and stored.expires_at > self.now()):
-            return Freed(0, 0)
+            return Released(0, 0)
         run_ids = list(stored.runs)
         for run_id in run_ids:
             self._free_run(run_id, poison_after if run_id == executing else None)
@@ -62,8 +62,8 @@ class MemoryWorkers(MemoryTables):
         if all(other.worker.node != node for other in self._workers.values()):
             self._unpin_tasks(node)
         if run_ids:
-            self._hints.tell(Topic.WORK)
-        return Freed(len(run_ids), tasks)
+            self._notifications.send(Topic.WORK)
+        return Released(len(run_ids), tasks)
 
     def _free_run(self, run_id: RunId, poison_after: int | None) -> None:
         run = self._runs[run_id]
@@ -101,7 +101,7 @@ class MemoryWorkers(MemoryTables):
         for stored in unpinned:
             stored.task = stored.task._replace(node=None)
         if unpinned:
-            self._hints.tell(Topic.TASKS)
+            self._notifications.send(Topic.TASKS)
 
     async def drain_node(self, node: NodeId) -> bool:
         """Ask a node to stop in order."""

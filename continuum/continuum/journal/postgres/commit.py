@@ -86,7 +86,7 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
         if (
             write.depth != depth
             or write.children
-            or write.cells
+            or write.published
             or write.version
             or write.cancels
             or write.successor
@@ -105,7 +105,7 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
         composition = None
     else:
         ordered, tokens, depths = more.to_lock(runs)
-        composition = more.packed(depths, topics.topic("cells"), transitions)
+        composition = more.packed(depths, topics.topic("published"), transitions)
     rows = await database.fetch_on_lane(
         "commit",
         (

@@ -45,7 +45,7 @@ class Composition:
             self._reaches = True
         self._children.extend((run, child) for child in write.children)
         self._cancels.extend((run, packed_arrays.uuid_bytes(child)) for child in write.cancels)
-        for name, value in write.cells:
+        for name, value in write.published:
             self._cells[run, name] = value
         if write.version is not None:
             self._versions[run] = write.version

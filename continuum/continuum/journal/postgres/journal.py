@@ -20,7 +20,6 @@ from continuum.journal.limits import FOREIGN_GRACE_SECONDS, REMOVED_PER_SWEEP
 from continuum.journal.port import (
     ClaimedRun,
     Committed,
-    Freed,
     InboxKind,
     InboxRow,
     Loaded,
@@ -31,6 +30,7 @@ from continuum.journal.port import (
     Post,
     Posted,
     Query,
+    Released,
     Renewal,
     RunRow,
     RunWrite,
@@ -108,7 +108,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
 
     async def retire_worker(
         self, worker: WorkerId, *, executing: RunId | None, poison_after: int, only_expired: bool = False
-    ) -> Freed:
+    ) -> Released:
         rows = await self._database.fetch(
             "retire_worker",
             (
@@ -123,7 +123,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
                 self._statements.topic("tasks"),
             ),
         )
-        return Freed(*rows[0])
+        return Released(*rows[0])
 
     async def retire_node(self, node: NodeId) -> None:
         await self._database.fetch("retire_node", {"node": node, "topic": self._statements.topic("tasks")})
@@ -233,7 +233,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
             },
         )
 
-    async def disown_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:
+    async def release_other_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:
         rows = await self._database.fetch(
             "disown_runs",
             {"worker": worker.id, "keep": packed_arrays.uuids(keep), "topic": self._statements.topic("work")},

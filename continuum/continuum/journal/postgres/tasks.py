@@ -7,7 +7,7 @@ from typing import Any
 
 from continuum.engine.ids import RunId
 from continuum.journal.event_codec import pack_body
-from continuum.journal.port import ClaimedTask, InboxKind, LeaseLost, TaskAnswer, Worker
+from continuum.journal.port import ClaimedTask, InboxKind, LeaseLost, TaskResult, Worker
 from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.statements import Statements
@@ -43,7 +43,7 @@ class PostgresTasks:
         )
         return [ClaimedTask(*row[:9]) for row in held(rows, worker)]
 
-    async def answer_tasks(self, worker: Worker, answers: Sequence[TaskAnswer]) -> None:
+    async def complete_tasks(self, worker: Worker, answers: Sequence[TaskResult]) -> None:
         await self._database.fetch(
             "answer_tasks",
             (
@@ -66,18 +66,18 @@ class PostgresTasks:
     async def last_heartbeats(self, run_id: RunId) -> dict[int, bytes]:
         return dict(await self._database.fetch("last_heartbeats", (run_id,)))
 
-    async def recall(self, activity: str, key: str) -> bytes | None:
+    async def find_result(self, activity: str, key: str) -> bytes | None:
         rows = await self._database.fetch("recall", (activity, key))
         return rows[0][0] if rows else None
 
-    async def remember(self, activity: str, key: str, run_id: RunId, result: bytes) -> bytes:
+    async def record_result(self, activity: str, key: str, run_id: RunId, result: bytes) -> bytes:
         """Two statements: the second sees whoever was first."""
         await self._database.fetch("remember", (activity, key, run_id, result))
-        first = await self.recall(activity, key)
+        first = await self.find_result(activity, key)
         assert first is not None, "a recorded result is never removed"
         return first
 
-    async def disown_tasks(self, worker: Worker, keep: Sequence[tuple[RunId, int]]) -> int:
+    async def release_other_tasks(self, worker: Worker, keep: Sequence[tuple[RunId, int]]) -> int:
         rows = await self._database.fetch(
             "disown_tasks",
             {

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from continuum.engine.ids import RunId
-from continuum.journal.port import Cell, Refusal, VersionRow
+from continuum.journal.port import PublishedValue, Refusal, VersionRow
 from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.connections import Database
 
@@ -48,7 +48,7 @@ class PostgresVersions:
         rows = await self._database.fetch("version_source", (workflow, version))
         return rows[0][0] if rows else None
 
-    async def forget_versions(self, versions: Sequence[tuple[str, str]]) -> int:
+    async def delete_versions(self, versions: Sequence[tuple[str, str]]) -> int:
         rows = await self._database.fetch(
             "forget_versions",
             (
@@ -61,10 +61,10 @@ class PostgresVersions:
     async def refusals(self, run_id: RunId) -> list[Refusal]:
         return [Refusal(*row) for row in await self._database.fetch("refusals", (run_id,))]
 
-    async def signals_of(self, run_id: RunId) -> Mapping[str, Any] | None:
+    async def declared_signals(self, run_id: RunId) -> Mapping[str, Any] | None:
         rows = await self._database.fetch("signals_of", (run_id,))
         return rows[0][0] if rows else None
 
-    async def read_cells(self, run_id: RunId, names: Sequence[str]) -> dict[str, Cell]:
+    async def read_published(self, run_id: RunId, names: Sequence[str]) -> dict[str, PublishedValue]:
         rows = await self._database.fetch("read_cells", (packed_arrays.texts(names), run_id))
-        return {name: Cell(value, changed_at) for name, value, changed_at in rows}
+        return {name: PublishedValue(value, changed_at) for name, value, changed_at in rows}
