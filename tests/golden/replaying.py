@@ -34,7 +34,7 @@ def begun(
 ) -> Execution:
     """Return an execution of a program that has gone over some of its history."""
     program, start = PROGRAMS[name], history.beginning
-    info = RunInfo(RunId(start.run_id), program.name, program.version, start.namespace, 1)
+    info = RunInfo(RunId(start.run_id), program.name, program.label, start.namespace, 1)
     execution = Execution(info, random.Random(0).randbytes, program, start.depth)
     args, kwargs = program.arguments.decode_call(start.input)
     now = events[-1].at if events else start.started_at

@@ -80,7 +80,7 @@ async def work_flow(work: Work, before: list[Any]) -> list[Any]:
     return carry_on(work, [*before, answers])
 
 
-@workflow(name="composed.work", version=2)
+@workflow(name="composed.work", label=2)
 async def work_flow_changed(work: Work, before: list[Any]) -> list[Any]:
     """Do the work, as it was written later, with a change that runs which began before do not see."""
     answers = await run_stage(work, Stage(written_later, work.unit))

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Eight mistakes that a type checker is to find, each on a line that says so; three functions make none.
+"""Nine mistakes that a type checker is to find, each on a line that says so; three functions make none.
 
 The first line keeps the linter of this repository quiet; the checkers do not get to see it.
 """
@@ -72,6 +72,10 @@ async def wrong_result_type(order: Order) -> int:
 
 async def wrong_continue_as_new_argument() -> None:
     process.continue_as_new("order-1")  # WRONG
+
+
+@workflow(version=2)  # WRONG
+async def label_called_version() -> None: ...
 
 
 async def calls_side_by_side_keep_their_types(order: Order) -> None:

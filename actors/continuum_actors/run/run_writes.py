@@ -33,7 +33,7 @@ def run_info(claim: ClaimedRun, workflow: Workflow[..., Any]) -> RunInfo:
     return RunInfo(
         claim.id,
         claim.workflow,
-        workflow.version,
+        workflow.label,
         claim.namespace,
         claim.attempt,
         claim.parent,

@@ -101,7 +101,7 @@ def version_row(workflow: Workflow[..., object]) -> VersionRow:
     return VersionRow(
         workflow.name,
         workflow.version_hash,
-        workflow.version,
+        workflow.label,
         workflow.fn.__module__,
         declared(workflow.signals),
         pinned_source(workflow) if workflow.on_change == "pin" else None,

@@ -38,14 +38,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class RunInfo:
     """What a run knows about itself.
 
-    `attempt` counts how often it was taken up, from 1, and `version` is the label of the code that has it
-    now: both are for messages, a replay may have others. What is decided by them goes through
-    `side_effect(lambda: info().attempt)`.
+    `attempt` counts the times a host has claimed the run, from 1. `label` is that of the code which executes
+    it now. Both are for messages: a replay may see other values. Code that decides by one of them reads it
+    with `side_effect(lambda: info().attempt)`.
     """
 
     run_id: RunId
     workflow: str
-    version: str
+    label: str
     namespace: str
     attempt: int
     parent_run_id: RunId | None = None

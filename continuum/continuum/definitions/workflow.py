@@ -56,7 +56,7 @@ class Workflow(Definition, Generic[P, R]):
         self.fn = fn
         self.options = options
         self.name = options.name or fn.__qualname__
-        self.version = str(options.version)
+        self.label = str(options.label)
         self.on_change: OnChange = options.on_change
         self.signals = {signal.name: signal for signal in options.signals}
         keep = options.retention
@@ -68,7 +68,7 @@ class Workflow(Definition, Generic[P, R]):
         self.source = module_source(fn)
 
     def __repr__(self) -> str:
-        return f"<workflow {self.name} version {self.version}>"
+        return f"<workflow {self.name} label {self.label}>"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R]:
         """Run it as a child of the run that calls, and return its result when awaited."""
@@ -125,7 +125,7 @@ class Workflow(Definition, Generic[P, R]):
 
     @functools.cached_property
     def version_hash(self) -> str:
-        """The hash of what the code means: which version this is to its runs. `version` is a label."""
+        """The hash of what the code means; it names the version. `label` is for people."""
         return content_hash(self.fn, self.source)
 
     def encode_result(self, value: object) -> bytes:
@@ -181,7 +181,7 @@ def workflow(fn: Callable[P, Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
 def workflow(
     *,
     name: str | None = None,
-    version: int = 1,
+    label: int = 1,
     signals: Sequence[Signal[Any]] = (),
     retention: timedelta | None = None,
     snapshot_threshold: int | None = None,
@@ -192,24 +192,31 @@ def workflow(
     /,
     *,
     name: str | None = None,
-    version: int = 1,
+    label: int = 1,
     signals: Sequence[Signal[Any]] = (),
     retention: timedelta | None = None,
     snapshot_threshold: int | None = None,
     on_change: OnChange = "replay",
+    version: object = ...,
 ) -> Any:
-    """Declare a workflow. `name` defaults to the function's; `version` is a whole number from 1.
+    """Declare a workflow. `name` defaults to the function's name.
 
-    `signals` are those that its runs take; every other name is then refused. `retention` is how long
-    an ended run and its history are kept, None for ever. `snapshot_threshold` is after how many events
-    a run's history is compacted, None for the node's setting.
+    `label` is a whole number from 1 for people. When a node has loaded several versions of a workflow, new
+    runs start with the highest label. `signals` lists the signals that the runs accept; every other name is
+    then refused. `retention` is how long an ended run and its history are kept, None for ever.
+    `snapshot_threshold` is the number of events after which a run's history is compacted, None for the
+    node's setting.
 
-    `on_change` says what becomes of open runs when their code changes. "replay": they go on with
-    the new code if it does with their history what the old code did, otherwise they wait for a node that
-    has theirs. "wait": they wait in any case. "pin": nodes keep the source of every version in the
-    database and go on executing it for the runs that began with it.
+    `on_change` decides what happens to open runs when their code changes. "replay": they continue with the
+    new code if it issues the commands in their history, otherwise they wait for a node that has loaded
+    their own version. "wait": they always wait for such a node. "pin": nodes store the source of every
+    version in the database and execute it for the runs that began with it.
     """
-    options = WorkflowOptions(name, version, signals, retention, snapshot_threshold, on_change)
+    if version is not ...:
+        raise InvalidDefinition(
+            f"@workflow has no version=; write label={version!r} (a version is the hash of the code)"
+        )
+    options = WorkflowOptions(name, label, signals, retention, snapshot_threshold, on_change)
     decorator = WorkflowDecorator(options)
     return decorator if fn is None else decorator(fn)
 

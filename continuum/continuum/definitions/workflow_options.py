@@ -22,7 +22,7 @@ class WorkflowOptions:
     """The parameters of `workflow`; see there."""
 
     name: str | None = None
-    version: int = 1
+    label: int = 1
     signals: Sequence[Signal[Any]] = ()
     retention: timedelta | None = None
     snapshot_threshold: int | None = None
@@ -32,8 +32,8 @@ class WorkflowOptions:
         name = self.name
         if name is not None and not (isinstance(name, str) and 0 < len(name.encode()) <= NAME_BYTES):
             raise InvalidDefinition(f"a workflow's name has 1 to {NAME_BYTES} bytes, not {name!r:.100}")
-        if type(self.version) is not int or self.version < 1:
-            raise InvalidDefinition(f"a workflow's version is a whole number from 1, not {self.version!r}")
+        if type(self.label) is not int or self.label < 1:
+            raise InvalidDefinition(f"a workflow's label is a whole number from 1, not {self.label!r}")
         if isinstance(self.signals, str) or not all(isinstance(each, Signal) for each in self.signals):
             raise InvalidDefinition(f"signals is a list of continuum.Signal, not {self.signals!r:.100}")
         keep = self.retention

@@ -123,7 +123,7 @@ def fault_of(workflow: Workflow[..., Any], row: RunRow, history: Sequence[Event]
     return dry_pass(
         workflow.fn(*args, **kwargs),
         history,
-        RunInfo(row.id, row.workflow, workflow.version, row.namespace, 1, row.parent, row.trace_context),
+        RunInfo(row.id, row.workflow, workflow.label, row.namespace, 1, row.parent, row.trace_context),
         started_at=row.started_at,
         now=row.updated_at,
         definition=workflow,

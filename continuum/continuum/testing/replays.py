@@ -85,7 +85,7 @@ def replay(
     info = RunInfo(
         RunId(start.run_id),
         start.workflow,
-        workflow.version,
+        workflow.label,
         start.namespace,
         1,
         None if start.parent is None else RunId(start.parent),

@@ -70,15 +70,15 @@ class Code:
         self._note_loaded()
 
     def _add(self, workflow: Workflow[..., Any]) -> None:
-        known = self._labels.setdefault((workflow.name, workflow.version), workflow)
+        known = self._labels.setdefault((workflow.name, workflow.label), workflow)
         if known is not workflow:
             raise InvalidDefinition(
-                f"two workflows are named {workflow.name!r} with version={workflow.version} "
+                f"two workflows are named {workflow.name!r} with label={workflow.label} "
                 f"({known.fn.__module__} and {workflow.fn.__module__}); "
-                "give one a name=, or a later version= if it is what becomes of the other"
+                "give one a name=, or the later version of the same workflow a higher label="
             )
         current = self.workflows.setdefault(workflow.name, workflow)
-        if int(workflow.version) > int(current.version):
+        if int(workflow.label) > int(current.label):
             self.workflows[workflow.name] = workflow
         self._versions[workflow.name, workflow.version_hash] = workflow
 

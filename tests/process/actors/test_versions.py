@@ -88,7 +88,7 @@ async def test_vdp1_a_run_goes_on_with_the_version_it_began_with(
     deploy: Deploy, dsn: str, schema: str
 ) -> None:
     """VDP1, VRG4: the later version is loaded beside its own, and takes new runs."""
-    before, after = deploy(FIRST, version=1), deploy(INCOMPATIBLE, version=2)
+    before, after = deploy(FIRST, label=1), deploy(INCOMPATIBLE, label=2)
     async with stage(dsn, schema) as on:
         run = await parked_under(on, before)
         await on.tree(before, after)
@@ -283,7 +283,7 @@ async def test_unk2_a_run_that_an_earlier_release_named_by_its_label_goes_on(
 
 async def test_vrd1_a_node_notes_what_it_has_loaded(deploy: Deploy, dsn: str, schema: str) -> None:
     """VRD1, VRG6: ready, with counts, once it stands in the journal."""
-    flows = [deploy(FIRST, version=1), deploy(REWORDED, version=2)]
+    flows = [deploy(FIRST, label=1), deploy(REWORDED, label=2)]
     async with stage(dsn, schema) as on:
         tree = await on.tree(*flows)
         registry = tree.host.version_registry
@@ -291,7 +291,7 @@ async def test_vrd1_a_node_notes_what_it_has_loaded(deploy: Deploy, dsn: str, sc
         assert (registry.state, registry.registered) == ("ready", 2)
         rows = await on.journal.versions()
         assert {(row.workflow, row.version, row.label) for row in rows} == {
-            (flow.name, flow.version_hash, flow.version) for flow in flows
+            (flow.name, flow.version_hash, flow.label) for flow in flows
         }
 
 

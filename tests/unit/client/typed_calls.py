@@ -23,7 +23,7 @@ class Order:
 verdict = Signal("verdict", str)
 
 
-@workflow(version=1)
+@workflow(label=1)
 async def order_flow(order: Order) -> str:
     """Takes one argument."""
     return order.id

@@ -33,7 +33,7 @@ async def read(value: int) -> int:
     return value
 
 
-@workflow(name="definitions.flow", version=3)
+@workflow(name="definitions.flow", label=3)
 async def flow(value: int) -> int:
     return value
 
@@ -206,14 +206,14 @@ def test_a_workflow_is_not_called() -> None:
         _ = flow(1)
 
 
-def test_a_workflow_has_a_name_and_a_version() -> None:
-    assert (flow.name, flow.version) == ("definitions.flow", "3")
+def test_a_workflow_has_a_name_and_a_label() -> None:
+    assert (flow.name, flow.label) == ("definitions.flow", "3")
 
 
-@pytest.mark.parametrize("version", [0, -1, True, "1", 1.0])
-def test_a_version_is_a_whole_number(version: object) -> None:
-    with pytest.raises(InvalidDefinition, match="version"):
-        workflow(version=version)  # type: ignore[call-overload]
+@pytest.mark.parametrize("label", [0, -1, True, "1", 1.0])
+def test_a_label_is_a_whole_number(label: object) -> None:
+    with pytest.raises(InvalidDefinition, match="label"):
+        workflow(label=label)  # type: ignore[call-overload]
 
 
 def test_a_workflow_goes_on_an_async_function() -> None:
@@ -237,5 +237,5 @@ def test_a_bound_call_is_checked_when_it_is_bound() -> None:
 def test_definitions_say_what_they_are() -> None:
     assert isinstance(pay, Activity)
     assert repr(pay) == "<activity definitions.pay>"
-    assert repr(flow) == "<workflow definitions.flow version 3>"
+    assert repr(flow) == "<workflow definitions.flow label 3>"
     assert repr(Signal("s", int)) == "Signal('s', int)"

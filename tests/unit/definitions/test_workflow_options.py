@@ -14,7 +14,7 @@ verdict = Signal("verdict", str)
 
 @workflow(
     name="options.flow",
-    version=4,
+    label=4,
     signals=[verdict],
     retention=timedelta(days=2),
     snapshot_threshold=500,
@@ -31,7 +31,7 @@ async def plain() -> None:
 
 def test_a_workflow_knows_what_it_was_declared_with() -> None:
     """CMP2"""
-    assert (flow.name, flow.version, flow.on_change) == ("options.flow", "4", "wait")
+    assert (flow.name, flow.label, flow.on_change) == ("options.flow", "4", "wait")
     assert (flow.retention, flow.snapshot_threshold, flow.signals) == (172_800.0, 500, {"verdict": verdict})
 
 
@@ -49,9 +49,9 @@ def test_by_default_runs_are_kept_for_ever_and_take_any_signal() -> None:
     [
         ({"name": ""}, "name"),
         ({"name": 5}, "name"),
-        ({"version": 0}, "version"),
-        ({"version": True}, "version"),
-        ({"version": "2"}, "version"),
+        ({"label": 0}, "label"),
+        ({"label": True}, "label"),
+        ({"label": "2"}, "label"),
         ({"signals": ["verdict"]}, "signals"),
         ({"signals": "verdict"}, "signals"),
         ({"retention": 5}, "retention"),
@@ -66,3 +66,9 @@ def test_an_option_that_cannot_work_is_refused(options: dict[str, Any], words: s
     """CMP4"""
     with pytest.raises(InvalidDefinition, match=words):
         workflow(**options)
+
+
+@pytest.mark.parametrize("old", [2, None])
+def test_the_old_spelling_of_the_label_is_refused_with_the_new_one(old: object) -> None:
+    with pytest.raises(InvalidDefinition, match=f"no version=; write label={old}"):
+        workflow(version=old)  # type: ignore[call-overload]

@@ -51,7 +51,7 @@ def _lowered(amount: int) -> int:
 def unused() -> int:
     return 1
 
-@workflow(name="content.flow", version=1)
+@workflow(name="content.flow", label=1)
 async def flow(amount: int, mode: str = "plain") -> str:
     """Pay."""
     answer = await charge(discount(Price(amount).rounded()))
@@ -98,8 +98,8 @@ def changed(old: str, new: str) -> str:
         pytest.param(changed("math.offset = 1", "math.offset = 2"), id="what is done to a module"),
         pytest.param(changed("def unused() -> int:\n    return 1", ""), id="a helper nobody calls"),
         pytest.param(changed('return f"paid {amount}"', 'return f"got {amount}"'), id="an activity's body"),
-        pytest.param(changed("version=1", "version=2"), id="the label"),
-        pytest.param(changed("version=1", 'version=1, on_change="wait"'), id="the policy"),
+        pytest.param(changed("label=1", "label=2"), id="the label"),
+        pytest.param(changed("label=1", 'label=1, on_change="wait"'), id="the policy"),
         pytest.param(
             changed("def _lowered(amount: int) -> int:\n    return amount - 1\n", "").replace(
                 "LIMIT = 3", "LIMIT = 3\ndef _lowered(amount: int) -> int:\n    return amount - 1\n"

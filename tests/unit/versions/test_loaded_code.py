@@ -13,7 +13,7 @@ from continuum.versions.loaded_code import Code
 
 
 def labelled(label: int, answer: int = 0, name: str = "code.flow") -> Workflow[[], int]:
-    @workflow(name=name, version=label)
+    @workflow(name=name, label=label)
     async def flow() -> int:
         return answer or label
 
@@ -48,7 +48,7 @@ def test_a_version_that_is_not_loaded_resolves_to_the_current_one() -> None:
 
 
 def test_one_label_for_two_functions_is_refused() -> None:
-    with pytest.raises(InvalidDefinition, match="version=1"):
+    with pytest.raises(InvalidDefinition, match="label=1"):
         Code([labelled(1, 1), labelled(1, 2)])
 
 
@@ -61,7 +61,7 @@ def test_two_labels_of_the_same_content_are_one_version_and_it_is_current() -> N
     """What is current takes new runs, whichever label was defined first."""
 
     def relabelled(label: int) -> Workflow[[], int]:
-        @workflow(name="code.relabelled", version=label)
+        @workflow(name="code.relabelled", label=label)
         async def flow() -> int:
             return 1
 
