@@ -4,27 +4,25 @@ Nothing here knows what a workflow is, and nothing here imports Thespian: proces
 actors live in `spec.py`, for those who need them.
 """
 
-from .actor import Actor, spawn, spawn_nowait
+from .actor import Actor
 from .child_lifecycle import SupervisorGaveUp
 from .child_spec import ChildExists, ChildSpec, NoSuchChild, Shutdown
 from .clock import Cancellable, Clock, ManualClock, SystemClock, settle
 from .dynamic import DynamicSupervisor, TooManyChildren
-from .links import (
+from .exits import (
     KILLED,
     NORMAL,
     SHUTDOWN,
     ActorDied,
     Crash,
-    Down,
     Ending,
-    Exit,
     ExitReason,
-    MonitorId,
     is_abnormal,
 )
-from .mailbox import NO_REPLY
-from .ref import ActorRef, ReplyTo
+from .links import MonitorId
+from .ref import ActorRef, Down, Exit
 from .registry import Names, NameTaken, Registry, RegistryActor, WhereIs
+from .replies import NO_REPLY, ReplyTo
 from .requests import (
     ChildCount,
     ChildInfo,
@@ -36,6 +34,7 @@ from .requests import (
     WhichChildren,
 )
 from .restart import Intensity, Restart, wants_restart
+from .spawning import spawn, spawn_nowait
 from .strategy import Strategy, affected
 from .supervisor import Supervisor
 

@@ -7,8 +7,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from .actor import Actor
-from .links import Crash, ExitReason, describe, is_abnormal
-from .mailbox import logger
+from .exits import Crash, ExitReason, describe, is_abnormal
+from .ref import logger
 
 if TYPE_CHECKING:
     from .child_spec import ChildSpec

@@ -14,14 +14,15 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .actor import Actor, initialise, initialise_nowait, prepare
+from .actor import Actor
 from .child_lifecycle import SupervisorGaveUp, log_exit, log_failed_start, make
 from .child_spec import ChildSpec
+from .exits import ActorDied, Crash, ExitReason, is_abnormal
 from .limits import MAX_RESTART_SECONDS, MAX_RESTARTS, STOP_TIMEOUT_S
-from .links import ActorDied, Crash, ExitReason, is_abnormal
-from .mailbox import logger
+from .ref import logger
 from .registry import Registry
 from .restart import Intensity, Restart, wants_restart
+from .spawning import initialise, initialise_nowait, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable

@@ -1,109 +1,75 @@
-"""How the end of one actor reaches others: exit reasons, links, monitors.
+"""The links and monitors of an actor: which other actors its end concerns.
 
-A **link** joins two actors for better and worse: an abnormal end of one ends the
-other, unless that one traps exits and is told with an `Exit` message instead. A
-**monitor** looks one way and only tells: a `Down` message.
+A **link** works both ways: an abnormal end of one actor ends the other, unless that one traps exits and
+receives an `Exit` message instead. A **monitor** works one way and only reports: the watcher receives a
+`Down` message.
 
-What lives here is the vocabulary and the bookkeeping. Who ends when is decided in
-`mailbox.py`.
+This module keeps the books of both sides; `ref.py` acts on them when an actor ends.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
 from itertools import count
-from typing import TYPE_CHECKING, NewType, TypeAlias
+from typing import Generic, NewType, TypeVar
 
-if TYPE_CHECKING:
-    from .mailbox import Mailbox
-    from .ref import ActorRef
-
-
-class Ending(Enum):
-    """The ends that are nobody's bug."""
-
-    NORMAL = "normal"
-    SHUTDOWN = "shutdown"
-    KILLED = "killed"
-
-    def __repr__(self) -> str:
-        return self.name
-
-
-NORMAL = Ending.NORMAL
-SHUTDOWN = Ending.SHUTDOWN
-KILLED = Ending.KILLED
-
-
-@dataclass(frozen=True, slots=True)
-class Crash:
-    """An end by an exception that nobody handled."""
-
-    exception: BaseException
-
-
-ExitReason: TypeAlias = Ending | Crash
 MonitorId = NewType("MonitorId", int)
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """Tells an actor that traps exits how a linked one ended."""
-
-    ref: ActorRef
-    reason: ExitReason
-
-
-@dataclass(frozen=True, slots=True)
-class Down:
-    """Tells a watcher how the actor it monitors ended."""
-
-    ref: ActorRef
-    reason: ExitReason
-    monitor: MonitorId
-
-
-class ActorDied(Exception):
-    """The actor that was called is dead, or died before it answered."""
-
-    def __init__(self, reason: ExitReason):
-        super().__init__(f"the actor ended: {describe(reason)}")
-        self.reason = reason
-        if isinstance(reason, Crash):
-            self.__cause__ = reason.exception
-
-
-def is_abnormal(reason: ExitReason) -> bool:
-    """Whether links propagate this end and a transient child is restarted after it."""
-    return reason is not NORMAL and reason is not SHUTDOWN
-
-
-def describe(reason: ExitReason) -> str:
-    """Say a reason in a few words."""
-    if isinstance(reason, Ending):
-        return reason.value
-    return f"crashed with {type(reason.exception).__name__}: {reason.exception}"
-
-
-class Bonds:
-    """The links and monitors of one actor; most actors never have any."""
-
-    __slots__ = ("links", "watchers", "watching")
-
-    def __init__(self) -> None:
-        # Dicts for their order: the first that was linked is the first to hear.
-        self.links: dict[Mailbox, None] = {}
-        self.watchers: dict[MonitorId, Mailbox] = {}
-        self.watching: dict[MonitorId, Mailbox] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self.links or self.watchers)
-
+Owner = TypeVar("Owner")
 
 _monitor_numbers = count(1)
 
 
+class Bonds(Generic[Owner]):
+    """The links and monitors of one actor, its owner; most actors never have any."""
+
+    __slots__ = ("links", "owner", "watchers", "watching")
+
+    def __init__(self, owner: Owner) -> None:
+        self.owner = owner
+        # Dicts, because they keep order: the actor that was linked first is notified first.
+        self.links: dict[Bonds[Owner], None] = {}
+        self.watchers: dict[MonitorId, Bonds[Owner]] = {}
+        self.watching: dict[MonitorId, Bonds[Owner]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether the end of the owner concerns anybody."""
+        return bool(self.links or self.watchers)
+
+    def link(self, other: Bonds[Owner]) -> None:
+        self.links[other] = other.links[self] = None
+
+    def unlink(self, other: Bonds[Owner]) -> None:
+        """Remove a link; one that is gone is no error."""
+        self.links.pop(other, None)
+        other.links.pop(self, None)
+
+    def add_watcher(self, monitor: MonitorId, watcher: Bonds[Owner]) -> None:
+        self.watchers[monitor] = watcher
+        watcher.watching[monitor] = self
+
+    def remove_watcher(self, monitor: MonitorId) -> None:
+        """Remove a monitor; one that is gone is no error."""
+        watcher = self.watchers.pop(monitor, None)
+        if watcher is not None:
+            watcher.watching.pop(monitor, None)
+
+    def unlink_all(self) -> tuple[Owner, ...]:
+        """Remove all links; returns the actors that were linked, the first one first."""
+        linked = tuple(self.links)
+        for other in linked:
+            self.unlink(other)
+        return tuple(other.owner for other in linked)
+
+    def unwatch_all(self) -> tuple[tuple[MonitorId, Owner], ...]:
+        """Remove all monitors in both directions; returns the actors that watched the owner."""
+        for monitor, watched in self.watching.items():
+            watched.watchers.pop(monitor, None)
+        self.watching.clear()
+        watchers = tuple(self.watchers.items())
+        for monitor, _ in watchers:
+            self.remove_watcher(monitor)
+        return tuple((monitor, watcher.owner) for monitor, watcher in watchers)
+
+
 def new_monitor_id() -> MonitorId:
-    """A number no other monitor in this process has."""
+    """Return a number that no other monitor in this process has."""
     return MonitorId(next(_monitor_numbers))

@@ -1,61 +1,70 @@
-"""Turns: the actors of one loop that have something to do, and the one callback that lets them do it.
+"""The actors of one loop that have messages, and the one loop callback that runs them all.
 
-A callback of the loop for every actor that wakes would cost as much as what a short handler does.
-Who wakes while turns are given has its own in the next pass of the loop, as with callbacks.
+One loop callback per waking actor would cost as much as a short handler itself. An actor that wakes while
+the queue is being run is served in the next pass of the loop, exactly as with loop callbacks.
 """
 
 from __future__ import annotations
 
 import asyncio
 from contextvars import Context
-from typing import TYPE_CHECKING
+from typing import Protocol
 from weakref import WeakKeyDictionary
 
-if TYPE_CHECKING:
-    from .mailbox import Mailbox
+
+class Runnable(Protocol):
+    """What the queue needs of an actor's address. Private to this package, hence the underscores."""
+
+    @property
+    def _context(self) -> Context | None:
+        """The actor's own context, None once the actor has ended."""
+
+    def _drain(self) -> None:
+        """Handle what waits; called inside the actor's context."""
 
 
-class Turns:
-    """Who is next, in order."""
+class RunQueue:
+    """Actors in the order in which they woke."""
 
     __slots__ = ("_context", "_waiting")
 
     def __init__(self) -> None:
-        self._waiting: list[Mailbox] = []
-        # Empty: whoever wakes an actor first lends it nothing.
+        self._waiting: list[Runnable] = []
+        # Empty, so that the context of whoever wakes the first actor does not leak into the others.
         self._context = Context()
 
-    def wait_for(self, mailbox: Mailbox, loop: asyncio.AbstractEventLoop) -> None:
-        """Have the mailbox drained soon; RuntimeError when the loop is closed."""
+    def add(self, actor: Runnable, loop: asyncio.AbstractEventLoop) -> None:
+        """Drain the actor in the next pass of the loop; RuntimeError when the loop is closed."""
         waiting = self._waiting
-        waiting.append(mailbox)
+        waiting.append(actor)
         if len(waiting) == 1:
             try:
-                loop.call_soon(self._give, loop, context=self._context)
+                loop.call_soon(self._run_all, loop, context=self._context)
             except RuntimeError:
                 waiting.clear()
                 raise
 
-    def _give(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _run_all(self, loop: asyncio.AbstractEventLoop) -> None:
         waiting, self._waiting = self._waiting, []
-        turns = iter(waiting)
+        actors = iter(waiting)
         try:
-            for mailbox in turns:
-                context = mailbox._context
-                if context is not None:  # it has ended since it woke
-                    context.run(mailbox._drain)
+            for actor in actors:
+                context = actor._context
+                if context is not None:  # else it has ended since it woke
+                    context.run(actor._drain)
         finally:
-            # Nobody, unless somebody's turn has ended the loop.
-            for mailbox in turns:
-                self.wait_for(mailbox, loop)
+            # Empty, unless a handler raised KeyboardInterrupt or SystemExit and so left the loop: keep the
+            # rest for the case that the loop runs again.
+            for actor in actors:
+                self.add(actor, loop)
 
 
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = WeakKeyDictionary()
+_run_queues: WeakKeyDictionary[asyncio.AbstractEventLoop, RunQueue] = WeakKeyDictionary()
 
 
-def turns_of(loop: asyncio.AbstractEventLoop) -> Turns:
-    """Return the turns of a loop's actors."""
-    turns = _turns.get(loop)
-    if turns is None:
-        turns = _turns[loop] = Turns()
-    return turns
+def run_queue_of(loop: asyncio.AbstractEventLoop) -> RunQueue:
+    """Return the run queue of a loop."""
+    run_queue = _run_queues.get(loop)
+    if run_queue is None:
+        run_queue = _run_queues[loop] = RunQueue()
+    return run_queue

@@ -19,14 +19,15 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, assert_never
 
-from .actor import Actor, spawn
+from .actor import Actor
 from .child_lifecycle import SupervisorGaveUp, log_exit, log_failed_start, log_killed, make
 from .child_spec import ChildExists, ChildSpec, NoSuchChild, in_order
 from .clock import SYSTEM_CLOCK, Clock
+from .exits import KILLED, SHUTDOWN, Crash, ExitReason, is_abnormal
 from .limits import MAX_RESTART_SECONDS, MAX_RESTARTS
-from .links import KILLED, SHUTDOWN, Crash, ExitReason, is_abnormal
-from .mailbox import NO_REPLY, logger
+from .ref import logger
 from .registry import Registry
+from .replies import NO_REPLY
 from .requests import (
     ChildCount,
     ChildInfo,
@@ -40,6 +41,7 @@ from .requests import (
 )
 from .restart import Intensity, Restart, wants_restart
 from .shutdown import KillChild, StopChild, plan
+from .spawning import spawn
 from .strategy import Strategy, affected
 
 if TYPE_CHECKING:

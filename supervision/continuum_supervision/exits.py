@@ -1,0 +1,55 @@
+"""How an actor can end: exit reasons, and the error that callers of a dead actor get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeAlias
+
+
+class Ending(Enum):
+    """The ends that are not caused by a bug."""
+
+    NORMAL = "normal"
+    SHUTDOWN = "shutdown"
+    KILLED = "killed"
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+NORMAL = Ending.NORMAL
+SHUTDOWN = Ending.SHUTDOWN
+KILLED = Ending.KILLED
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """An end by an exception that no handler caught."""
+
+    exception: BaseException
+
+
+ExitReason: TypeAlias = Ending | Crash
+
+
+class ActorDied(Exception):
+    """The actor that was called is dead, or died before it replied."""
+
+    def __init__(self, reason: ExitReason):
+        super().__init__(f"the actor ended: {describe(reason)}")
+        self.reason = reason
+        if isinstance(reason, Crash):
+            self.__cause__ = reason.exception
+
+
+def is_abnormal(reason: ExitReason) -> bool:
+    """Whether links propagate this end and a transient child is restarted after it."""
+    return reason is not NORMAL and reason is not SHUTDOWN
+
+
+def describe(reason: ExitReason) -> str:
+    """Return a few words for people."""
+    if isinstance(reason, Ending):
+        return reason.value
+    return f"crashed with {type(reason.exception).__name__}: {reason.exception}"
