@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol
 
-from continuum.journal.port import Journal, Topic
+from continuum.journal.port import Notifications, Topic
 from continuum_actors.host.messages import Forwarded, NodeHello
 from continuum_supervision import Actor, ActorRef, ExitReason
 from continuum_supervision.process.events import PeerDown, PeerUp
@@ -35,7 +35,7 @@ class Cluster(Actor):
 
     def __init__(
         self,
-        journal: Journal,
+        journal: Notifications,
         node: str,
         links: Links,
         *,

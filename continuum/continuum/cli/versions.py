@@ -13,9 +13,9 @@ from continuum.cli.drift_output import finding_facts, print_elsewhere, print_jud
 from continuum.cli.printing import print_table
 from continuum.cli.values import to_json
 from continuum.client.untyped_values import at
-from continuum.drift.deploy_check import Judgement, judge, loadable
+from continuum.drift.deploy_check import Judgement, StoredRuns, judge, loadable
 from continuum.drift.ownership import own_workflows
-from continuum.journal.port import Journal, VersionRow
+from continuum.journal.port import VersionRow, Versions
 from continuum.versions.loaded_code import Code, load_code
 
 DONE, NOT_READY = 0, 1
@@ -67,7 +67,7 @@ def check(
 
 
 def _check_versions(target: Target, code: Code, modules: Sequence[str], as_json: bool) -> bool:
-    async def looking(journal: Journal) -> list[tuple[VersionRow, str]]:
+    async def looking(journal: Versions) -> list[tuple[VersionRow, str]]:
         rows = await journal.versions()
         own = own_workflows(code, modules, rows)
         return [
@@ -93,7 +93,7 @@ def _check_versions(target: Target, code: Code, modules: Sequence[str], as_json:
 
 
 def _check_live(target: Target, code: Code, modules: Sequence[str], as_json: bool) -> bool:
-    async def looking(journal: Journal) -> Judgement:
+    async def looking(journal: StoredRuns) -> Judgement:
         return await judge(journal, code, modules)
 
     judged = ask_journal(target, looking)
@@ -113,7 +113,7 @@ def _check_live(target: Target, code: Code, modules: Sequence[str], as_json: boo
 def gc(dry_run: bool, as_json: bool, dsn: str | None, schema: str) -> None:
     """Forget versions that no open run is of, but for the latest of each workflow."""
 
-    async def collecting(journal: Journal) -> tuple[Sequence[VersionRow], int]:
+    async def collecting(journal: Versions) -> tuple[Sequence[VersionRow], int]:
         dead = forgettable(await journal.versions())
         pairs = [(row.workflow, row.version) for row in dead]
         return dead, 0 if dry_run or not pairs else await journal.delete_versions(pairs)

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from contextlib import aclosing
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Self, TypeVar, TypeVarTuple, Unpack, overload
+from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar, TypeVarTuple, Unpack, overload
 
 from continuum.client.argument_checks import checked_attributes, published_name, run_id_of
 from continuum.client.completions import Completions
@@ -25,7 +25,7 @@ from continuum.client.published_values import PublishedValues
 from continuum.client.queries import Condition, question_of
 from continuum.client.retrying import retry_read_once
 from continuum.client.run_ids import RANDOM_BYTES, new_run_id
-from continuum.client.run_lookup import RunLookup
+from continuum.client.run_lookup import RunLookup, WatchedRuns
 from continuum.client.runs import Page, Run, not_ended, outcome_of, run_of
 from continuum.client.start_options import (
     Startable,
@@ -43,7 +43,7 @@ from continuum.engine.ids import NodeId, RunId
 from continuum.engine.retry import seconds
 from continuum.errors import AlreadyStarted, NodeNotFound, NotPublished, RunNotFound
 from continuum.journal.facts import NewRun, NodeRow, RunRow, Started
-from continuum.journal.port import Journal
+from continuum.journal.port import Connection, Histories, Versions, Workers
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -52,6 +52,10 @@ D = TypeVar("D")
 A = TypeVar("A")
 B = TypeVar("B")
 Ts = TypeVarTuple("Ts")
+
+
+class ClientJournal(Connection, Workers, WatchedRuns, Histories, Versions, Protocol):
+    """What a client may do with a journal: everything but own runs and tasks."""
 
 
 class Client:
@@ -64,7 +68,11 @@ class Client:
     """
 
     def __init__(
-        self, journal: Journal, *, name: str = "default", randomness: Callable[[int], bytes] = os.urandom
+        self,
+        journal: ClientJournal,
+        *,
+        name: str = "default",
+        randomness: Callable[[int], bytes] = os.urandom,
     ) -> None:
         self.name = name
         self._journal = journal

@@ -22,11 +22,10 @@ from continuum.client.limits import (
     POLL_GROWTH,
     POLL_IDS,
 )
-from continuum.client.run_lookup import latest_of_chain
+from continuum.client.run_lookup import WatchedRuns, latest_of_chain
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable, NotReady, RunNotFound
 from continuum.journal.facts import Notification, Query, RunRow, RunState, Topic
-from continuum.journal.port import Journal
 
 ENDED = [state for state in RunState if state.terminal]
 
@@ -50,7 +49,7 @@ class Awaited:
 class Completions:
     """The runs that callers wait for. Without notifications the first poll is after `first_poll` seconds."""
 
-    def __init__(self, journal: Journal, *, first_poll: float = FIRST_POLL_SECONDS) -> None:
+    def __init__(self, journal: WatchedRuns, *, first_poll: float = FIRST_POLL_SECONDS) -> None:
         self._journal = journal
         self._first_poll = first_poll
         self._awaited: dict[RunId, Awaited] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from continuum.client.argument_checks import short_text, signal_name
 from continuum.client.group_commit import GroupCommit, in_order
@@ -16,13 +16,17 @@ from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RunId
 from continuum.errors import RunNotFound, RunTerminal
 from continuum.journal.facts import InboxKind, Post, Posted
-from continuum.journal.port import Journal
+from continuum.journal.port import Runs, Versions
+
+
+class SignalledRuns(Runs, Versions, Protocol):
+    """Runs, and the signals that their versions declare."""
 
 
 class Posting:
     """Posts into the inboxes of runs, after checking that the run accepts the signal."""
 
-    def __init__(self, journal: Journal, lookup: RunLookup, randomness: Callable[[int], bytes]) -> None:
+    def __init__(self, journal: SignalledRuns, lookup: RunLookup, randomness: Callable[[int], bytes]) -> None:
         self._journal = journal
         self._lookup = lookup
         self._randomness = randomness

@@ -14,11 +14,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import contextmanager
 
 from continuum.client.limits import FIRST_POLL_SECONDS, LAST_POLL_SECONDS, POLL_GROWTH
-from continuum.client.run_lookup import RunLookup
+from continuum.client.run_lookup import RunLookup, WatchedRuns
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable, NotReady
 from continuum.journal.facts import Notification, RunRow, Topic
-from continuum.journal.port import Journal, PublishedValue
+from continuum.journal.port import PublishedValue
 
 log = logging.getLogger("continuum.client")
 
@@ -27,7 +27,7 @@ class PublishedValues:
     """Reads and watches published values. Without notifications it polls after `first_poll` seconds."""
 
     def __init__(
-        self, journal: Journal, lookup: RunLookup, *, first_poll: float = FIRST_POLL_SECONDS
+        self, journal: WatchedRuns, lookup: RunLookup, *, first_poll: float = FIRST_POLL_SECONDS
     ) -> None:
         self._journal = journal
         self._lookup = lookup

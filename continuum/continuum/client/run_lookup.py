@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from continuum.client.argument_checks import run_id_of
 from continuum.client.limits import MESSAGE_READ_SECONDS, READS_AT_ONCE
@@ -13,15 +13,19 @@ from continuum.client.retrying import retry_read_once
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
 from continuum.journal.facts import Query, RunRow
-from continuum.journal.port import Journal
+from continuum.journal.port import Notifications, Runs
 
 T = TypeVar("T")
+
+
+class WatchedRuns(Runs, Notifications, Protocol):
+    """Runs, and notifications of what happens to them."""
 
 
 class RunLookup:
     """Finds runs by id and follows chains of runs."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Runs) -> None:
         self._journal = journal
         self._at_once = asyncio.Semaphore(READS_AT_ONCE)
 
@@ -59,7 +63,7 @@ class RunLookup:
             return None
 
 
-async def latest_of_chain(journal: Journal, row: RunRow) -> RunRow | None:
+async def latest_of_chain(journal: Runs, row: RunRow) -> RunRow | None:
     """Return the latest run of a chain with one query; None if the chain has to be followed run by run.
 
     The run with the latest start need not be it: two runs may have the same start time, and the

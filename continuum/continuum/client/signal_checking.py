@@ -23,7 +23,7 @@ from continuum.definitions.signal import Signal
 from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RunId
 from continuum.errors import ContinuumError, UndeclaredSignal
-from continuum.journal.port import Journal
+from continuum.journal.port import Versions
 
 Contract = Mapping[str, Check]
 """The check of each declared signal's values; no other signal is accepted."""
@@ -40,7 +40,7 @@ class _CachedContract:
 class SignalChecks:
     """Checks signals before they are sent, and caches the contracts of runs."""
 
-    def __init__(self, journal: Journal, lookup: RunLookup) -> None:
+    def __init__(self, journal: Versions, lookup: RunLookup) -> None:
         self._journal = journal
         self._lookup = lookup
         self._cached: dict[RunId, _CachedContract] = {}

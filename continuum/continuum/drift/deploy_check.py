@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from continuum.definitions.effects import RunInfo
 from continuum.definitions.workflow import Workflow
@@ -20,7 +20,7 @@ from continuum.engine.dry_replay import dry_pass
 from continuum.engine.events import Event
 from continuum.engine.outcome import Blocked
 from continuum.errors import DurableTermError
-from continuum.journal.port import Journal, Query, RunRow, RunState, VersionRow
+from continuum.journal.port import Histories, Query, RunRow, Runs, RunState, VersionRow, Versions
 from continuum.versions.loaded_code import Code
 
 # Rows are small, histories are not.
@@ -28,6 +28,10 @@ PAGE_RUNS = 100
 HISTORIES = 8
 
 OPEN = [RunState.RUNNING, RunState.SUSPENDED, RunState.BLOCKED]
+
+
+class StoredRuns(Runs, Histories, Versions, Protocol):
+    """Runs, their histories, and the versions of their code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +62,14 @@ class Judgement:
     elsewhere: Mapping[str, int]
 
 
-async def loadable(journal: Journal, code: Code, row: VersionRow) -> str:
+async def loadable(journal: Versions, code: Code, row: VersionRow) -> str:
     """Tell whether a version is "loaded", "pinned" (its source is stored for nodes) or "missing"."""
     if code.knows(row.workflow, row.version):
         return "loaded"
     return "pinned" if await _is_pinned(journal, code, row.workflow, row.version) else "missing"
 
 
-async def judge(journal: Journal, code: Code, modules: Sequence[str]) -> Judgement:
+async def judge(journal: StoredRuns, code: Code, modules: Sequence[str]) -> Judgement:
     """Find every open run that code loaded from these modules could not go on with."""
     own = own_workflows(code, modules, await journal.versions())
     found: list[Finding] = []
@@ -78,7 +82,7 @@ async def judge(journal: Journal, code: Code, modules: Sequence[str]) -> Judgeme
     return Judgement(found, elsewhere)
 
 
-async def _open_runs(journal: Journal) -> AsyncIterator[Sequence[RunRow]]:
+async def _open_runs(journal: Runs) -> AsyncIterator[Sequence[RunRow]]:
     after: tuple[Any, str] | None = None
     while True:
         query = Query(None, [("state", "in", OPEN)], ("started_at", False), PAGE_RUNS, after)
@@ -89,13 +93,15 @@ async def _open_runs(journal: Journal) -> AsyncIterator[Sequence[RunRow]]:
         after = page[-1].started_at, page[-1].id
 
 
-async def _among(journal: Journal, code: Code, rows: Sequence[RunRow]) -> list[Finding]:
+async def _among(journal: StoredRuns, code: Code, rows: Sequence[RunRow]) -> list[Finding]:
     histories = await journal.load([row.id for row in rows])
     inspected = [await inspect_run(journal, code, row, histories[row.id]) for row in rows]
     return [finding for finding in inspected if finding is not None]
 
 
-async def inspect_run(journal: Journal, code: Code, row: RunRow, history: Sequence[Event]) -> Finding | None:
+async def inspect_run(
+    journal: StoredRuns, code: Code, row: RunRow, history: Sequence[Event]
+) -> Finding | None:
     """Return why the code could not go on with a run, None when it could."""
     current = code.workflows.get(row.workflow)
     if current is None:
@@ -130,7 +136,7 @@ def fault_of(workflow: Workflow[..., Any], row: RunRow, history: Sequence[Event]
     )
 
 
-async def _is_pinned(journal: Journal, code: Code, name: str, version: str) -> bool:
+async def _is_pinned(journal: Versions, code: Code, name: str, version: str) -> bool:
     """Tell whether a node with this code would find the version's source. It is not executed here."""
     current = code.workflows.get(name)
     if current is None or current.on_change != "pin":

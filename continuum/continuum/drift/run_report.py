@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from continuum.drift.comparison import Row, diff, sides_told
-from continuum.drift.deploy_check import inspect_run
+from continuum.drift.deploy_check import StoredRuns, inspect_run
 from continuum.engine.ids import RunId
 from continuum.errors import RunNotFound
-from continuum.journal.port import Journal
 from continuum.versions.loaded_code import load_code
 
 
-async def drift_of(journal: Journal, run_id: str, modules: Sequence[str]) -> list[tuple[str, Sequence[Row]]]:
+async def drift_of(
+    journal: StoredRuns, run_id: str, modules: Sequence[str]
+) -> list[tuple[str, Sequence[Row]]]:
     """Return why a run cannot continue: sentences, each with its diff, which is empty if it is not a drift.
 
     With modules the run is replayed against their code; without, the report is what nodes have recorded.

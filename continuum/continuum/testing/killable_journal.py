@@ -87,10 +87,10 @@ class TreeJournal:
             await self._moment("after a claim of tasks")
         return tasks
 
-    async def complete_tasks(self, worker: Worker, answers: Sequence[TaskResult]) -> None:
-        """Deliver answers."""
+    async def complete_tasks(self, worker: Worker, results: Sequence[TaskResult]) -> None:
+        """Deliver results."""
         await self._moment("before an answer of a task")
-        await self._shared.complete_tasks(worker, answers)
+        await self._shared.complete_tasks(worker, results)
         await self._moment("after an answer of a task")
 
     async def record_result(self, activity: str, key: str, run_id: RunId, result: bytes) -> bytes:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from continuum.engine.ids import NodeId
-from continuum.journal.port import Journal
+from continuum.journal.port import Journal, Versions
 from continuum.settings import Settings
 from continuum.testing.idle_loop import may_wake, quiet
 from continuum.testing.mock_activities import Activities, MockedActivity
@@ -67,7 +67,7 @@ class Tree:
         """Bring every actor to life."""
         await self.supervisor.__aenter__()
 
-    async def load(self, code: Code, journal: Journal) -> None:
+    async def load(self, code: Code, journal: Versions) -> None:
         """Execute other code from now on, and let the journal know of it."""
         if code is self.host.code:
             return

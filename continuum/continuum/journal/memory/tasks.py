@@ -69,10 +69,10 @@ class MemoryTasks(MemoryTables):
             self._notifications.send(Topic.TASKS)
         return len(lost)
 
-    async def complete_tasks(self, worker: Worker, answers: Sequence[TaskResult]) -> None:
-        """Turn answers into mail for their runs (P9)."""
+    async def complete_tasks(self, worker: Worker, results: Sequence[TaskResult]) -> None:
+        """Turn results into mail for their runs (P9)."""
         mailed = {}
-        for task, kind, body in answers:
+        for task, kind, body in results:
             mine = self._take_back(worker, task)
             run = self._runs.get(task.run_id)
             if run is None or run.state.terminal or not (mine or kind is InboxKind.ACTIVITY_COMPLETED):

@@ -43,16 +43,16 @@ class PostgresTasks:
         )
         return [ClaimedTask(*row[:9]) for row in held(rows, worker)]
 
-    async def complete_tasks(self, worker: Worker, answers: Sequence[TaskResult]) -> None:
+    async def complete_tasks(self, worker: Worker, results: Sequence[TaskResult]) -> None:
         await self._database.fetch(
             "answer_tasks",
             (
                 worker.id,
-                packed_arrays.uuids([answer.task.run_id for answer in answers]),
-                packed_arrays.integers([answer.task.seq for answer in answers]),
-                packed_arrays.integers([answer.task.dispatch for answer in answers]),
-                packed_arrays.smallints([answer.kind for answer in answers]),
-                packed_arrays.byteas([pack_body(answer.body) for answer in answers]),
+                packed_arrays.uuids([result.task.run_id for result in results]),
+                packed_arrays.integers([result.task.seq for result in results]),
+                packed_arrays.integers([result.task.dispatch for result in results]),
+                packed_arrays.smallints([result.kind for result in results]),
+                packed_arrays.byteas([pack_body(result.body) for result in results]),
                 InboxKind.ACTIVITY_COMPLETED,
                 self._statements.topic("wake"),
                 self._statements.topic("work"),
