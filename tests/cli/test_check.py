@@ -103,7 +103,7 @@ def test_the_projects_file_says_whom_to_trust(check: CommandLine) -> None:  # CM
     [
         ("untrusted = 'never'", "untrusted is 'warn' or 'error'"),
         ("trusted = 'theirs'", "list of module names"),
-        ("trust = ['theirs']", "knows trusted and untrusted, not trust"),
+        ("trust = ['theirs']", "takes trusted and untrusted, not trust"),
         ("trusted = [", "is not TOML"),
     ],
 )

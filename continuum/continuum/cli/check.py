@@ -1,4 +1,4 @@
-"""`continuum check`: what in workflow code could not be replayed, before it is deployed."""
+"""`continuum check`: finds workflow code that replay could not repeat, before it is deployed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from continuum.scanner.module import ScannedModule, module_in_file
 from continuum.scanner.other_modules import locate
 
 
-@click.command(short_help="Find in workflow code what could not be replayed.")
+@click.command(short_help="Find workflow code that replay could not repeat.")
 @click.argument("modules", nargs=-1, required=True, metavar="MODULE ...")
-@click.option("--trusted", multiple=True, metavar="MODULE", help="Workflows may call into it. Repeatable.")
+@click.option("--trusted", multiple=True, metavar="MODULE", help="Let workflows call MODULE. Repeatable.")
 @click.option(
-    "--untrusted", type=click.Choice(["warn", "error"]), help="How helpers of other modules are told."
+    "--untrusted", type=click.Choice(["warn", "error"]), help="How to report helpers of other modules."
 )
 @json_option
 @click.pass_context
@@ -39,10 +39,10 @@ def check(
 ) -> None:
     """Check the workflows and pure helpers of each MODULE, by dotted name, without running them.
 
-    `[tool.continuum]` of the pyproject.toml here, or above, may say `trusted` and `untrusted` as well.
+    The table `[tool.continuum]` of the nearest pyproject.toml may also set `trusted` and `untrusted`.
     """
     if "" not in sys.path:
-        # A console script's path lacks the directory a person stands in.
+        # The path of a console script lacks the current directory.
         sys.path.insert(0, "")
     try:
         trust = _trust(trusted, untrusted)
@@ -83,11 +83,11 @@ def _shown(path: str) -> str:
 
 
 def _trust(trusted: Sequence[str], untrusted: str | None) -> Trust:
-    """Return what the options say, on top of what the project's file says."""
+    """Return the trust that the project's file and the options give together."""
     settings = _settings()
     unknown = sorted(set(settings) - {"trusted", "untrusted"})
     if unknown:
-        raise InvalidOption(f"[tool.continuum] knows trusted and untrusted, not {', '.join(unknown)}")
+        raise InvalidOption(f"[tool.continuum] takes trusted and untrusted, not {', '.join(unknown)}")
     listed = settings.get("trusted", [])
     if not isinstance(listed, list):
         raise InvalidOption(f"trusted in [tool.continuum] is a list of module names, not {listed!r}")

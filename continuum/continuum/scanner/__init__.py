@@ -2,8 +2,8 @@
 
 Read `rules.py` for what is refused and why, `denied_names.py` for the names, `workflow_scan.py` for how far
 a scan goes. `on_definition.py` scans when a workflow is defined, `check_files.py` for `continuum check`. The
-run-time guard stands behind both and catches what no text can show. Nothing here is loaded before a workflow
-is defined.
+run-time guard (`continuum.guard`) catches what cannot be seen in the text. Importing `continuum` does not
+load the scanner; the first workflow definition does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def scan(*targets: Callable[..., Any] | ModuleType) -> list[Finding]:
-    """Return what is wrong with workflows and pure functions: those given, and those of modules given."""
+    """Return the findings in the given workflows and pure functions, and in those of the given modules."""
     from continuum.scanner.on_definition import scan_targets
 
     return scan_targets(targets)

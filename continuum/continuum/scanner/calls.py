@@ -1,27 +1,27 @@
-"""What a call means beyond the names in it: producers, orders of arguments, dynamic calls, signals, undo."""
+"""Checks calls beyond their names: side effects, argument order, dynamic calls, signals, compensations."""
 
 from __future__ import annotations
 
 import ast
 
 from continuum.scanner import rules
-from continuum.scanner.default_factories import judge_defaults
+from continuum.scanner.default_factories import report_defaults
 from continuum.scanner.mutations import is_mutation
 from continuum.scanner.resolution import Dotted, LocalClass
 from continuum.scanner.scopes import Kind, Scope
 from continuum.scanner.sets import ORDERED, UNORDERED
 from continuum.scanner.walker import Walker
 
-# Impure only without these arguments: how many by position, or by which name.
+# Impure unless this argument is given: by its position, counted from 1, or by its name.
 _PURE_WITH = {
     "random.Random": (1, "x"),
     "time.gmtime": (1, "secs"),
     "time.asctime": (1, "t"),
     "datetime.datetime.fromtimestamp": (2, "tz"),
 }
-_ASK_FOR_CLASSES = frozenset(("builtins.isinstance", "builtins.issubclass"))
+_CLASS_CHECKS = frozenset(("builtins.isinstance", "builtins.issubclass"))
 _WHEN_BARE = {"datetime.datetime.fromtimestamp", "datetime.date.fromtimestamp"}
-_STRINGS_AND_NUMBERS = frozenset(
+_METHODS_OF_BUILTINS = frozenset(
     name for made_by in (str, bytes, int, float, list, dict, tuple, bool, set) for name in dir(made_by)
 )
 
@@ -32,29 +32,29 @@ def visit_call(walker: Walker, node: ast.Call) -> None:
     resolved = walker.called[id(function)] = walker.resolver.resolve(function, walker.scope)
     name = resolved.name if isinstance(resolved, Dotted) else ""
     if name == "continuum.side_effect":
-        _produce(walker, node)
+        _visit_side_effect(walker, node)
         return
     if name == "builtins.getattr":
-        _get_attribute(walker, node)
+        _visit_getattr(walker, node)
         return
-    _order(walker, node, name)
-    _signal(walker, node, name)
-    judge_defaults(walker, node, name)
-    walker.scan.undo.see(walker.module, walker.reached, node, resolved)
+    _check_order(walker, node, name)
+    _check_signal(walker, node, name)
+    report_defaults(walker, node, name)
+    walker.scan.compensations.record_call(walker.module, walker.reached, node, resolved)
     if name in _WHEN_BARE and not _has(node, *_PURE_WITH.get(name, (2, "tz"))):
         walker.report(rules.TIME_ZONE, node, f"{name}()")
     if isinstance(function, ast.Attribute) and function.attr == "astimezone" and not _has(node, 1, "tz"):
-        # Only moments have this method, and without a zone it means the host's.
+        # Only datetimes have this method, and without a zone it uses the host's.
         walker.report(rules.TIME_ZONE, node, f"{ast.unparse(function)}()")
     if isinstance(function, ast.Attribute) and is_mutation(walker, function):
         walker.visit_all((*node.args, *node.keywords))
         return
     if resolved is None or name.endswith("getattr()"):
-        _runtime(walker, node)
+        _check_runtime_value(walker, node)
     if isinstance(resolved, LocalClass):
         walker.made[id(function)] = node
-    if name in _ASK_FOR_CLASSES:
-        # A class that is asked about is not made.
+    if name in _CLASS_CHECKS:
+        # This only names the class and makes no instance.
         walker.visit_all(node.args[:1])
         return
     if not _is_pure(node, name):
@@ -75,7 +75,7 @@ def _has(node: ast.Call, position: int, keyword: str) -> bool:
     return len(node.args) >= position or any(one.arg == keyword for one in node.keywords)
 
 
-def _produce(walker: Walker, node: ast.Call) -> None:
+def _visit_side_effect(walker: Walker, node: ast.Call) -> None:
     if walker.impure:
         walker.report(rules.NESTED_EFFECT, node, "continuum.side_effect()")
     before, walker.impure = walker.impure, True
@@ -83,7 +83,7 @@ def _produce(walker: Walker, node: ast.Call) -> None:
     walker.impure = before
 
 
-def _get_attribute(walker: Walker, node: ast.Call) -> None:
+def _visit_getattr(walker: Walker, node: ast.Call) -> None:
     resolved = walker.resolver.resolve(node, walker.scope)
     if not isinstance(resolved, Dotted) or resolved.name != "builtins.getattr()":
         walker.called[id(node)] = resolved
@@ -98,7 +98,7 @@ def _is_module(walker: Walker, node: ast.Call) -> bool:
     return isinstance(base, Dotted) and "()" not in base.name
 
 
-def _order(walker: Walker, node: ast.Call, name: str) -> None:
+def _check_order(walker: Walker, node: ast.Call, name: str) -> None:
     if name in UNORDERED:
         for argument in node.args:
             walker.unordered.add(id(argument))
@@ -115,7 +115,7 @@ def _order(walker: Walker, node: ast.Call, name: str) -> None:
             walker.ordered(argument)
 
 
-def _signal(walker: Walker, node: ast.Call, name: str) -> None:
+def _check_signal(walker: Walker, node: ast.Call, name: str) -> None:
     declared = walker.scan.signals
     if declared is None:
         return
@@ -143,8 +143,8 @@ def signal_named(node: ast.expr, scope: Scope) -> str | None:
             return None
 
 
-def _runtime(walker: Walker, node: ast.Call) -> None:
-    """Tell a call of what the outside put into the input, or of what a name was looked up by."""
+def _check_runtime_value(walker: Walker, node: ast.Call) -> None:
+    """Report a call of a value from the input, or of an attribute that was looked up by a computed name."""
     function = node.func
     if isinstance(function, ast.Name):
         found = walker.scope.lookup(function.id)
@@ -153,14 +153,14 @@ def _runtime(walker: Walker, node: ast.Call) -> None:
         if walker.resolver.resolve(function, walker.scope) == Dotted("builtins.getattr()"):
             walker.report(rules.DYNAMIC_CODE, node, f"{ast.unparse(function)}()")
             return
-    if isinstance(function, ast.Attribute) and function.attr in _STRINGS_AND_NUMBERS:
+    if isinstance(function, ast.Attribute) and function.attr in _METHODS_OF_BUILTINS:
         return
     if _is_input(walker, function, any_type=isinstance(function, ast.Subscript)):
         walker.report(rules.RUNTIME_VALUE, node, f"{ast.unparse(function)}()")
 
 
 def _is_input(walker: Walker, node: ast.expr, *, any_type: bool = False) -> bool:
-    """Tell whether an expression is part of the workflow's own input, of a type that nobody names."""
+    """Tell whether an expression is part of the workflow's own input and has no annotated type."""
     while isinstance(node, ast.Attribute | ast.Subscript):
         node = node.value
     if not isinstance(node, ast.Name) or walker.reached.caller is not None:

@@ -1,4 +1,4 @@
-"""Scans the workflows of modules by their text: nothing is imported, nothing is executed."""
+"""Scans the workflows of modules by their text: nothing is imported or executed."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def _functions(module: ScannedModule) -> list[ast.FunctionDef | ast.AsyncFunctio
 
 
 def _declared_signals(module: ScannedModule, decorator: ast.expr) -> frozenset[str] | None:
-    """Return the names in `signals=[...]`; None when there is none, or not all can be read."""
+    """Return the names in `signals=[...]`; None when it is absent or a name cannot be read from the text."""
     keywords = decorator.keywords if isinstance(decorator, ast.Call) else []
     declared = next((one.value for one in keywords if one.arg == "signals"), None)
     if not isinstance(declared, ast.List | ast.Tuple) or not declared.elts:

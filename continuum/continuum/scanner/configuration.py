@@ -1,4 +1,4 @@
-"""Whom the scanner trusts, and how strict it is with the rest."""
+"""Which modules the scanner trusts, and how strict it is with the others."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Literal
 
 from continuum.errors import InvalidOption
 
-# How a helper of a module that nobody vouches for is told.
+# How a helper of a module that is not trusted is reported.
 Untrusted = Literal["warn", "error"]
 
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Modules whose functions may be called from workflows, with everything below them."""
+    """The modules whose functions workflows may call; a package includes its submodules."""
 
     trusted: tuple[str, ...] = ()
     untrusted: Untrusted = "warn"
@@ -34,16 +34,16 @@ _configured = Trust()
 
 
 def configure_scanner(*, trusted: Sequence[str] = (), untrusted: Untrusted = "warn") -> None:
-    """Say which modules workflows may call into, for what is defined in this process from now on.
+    """Set the modules that workflows may call into, for all workflows that this process defines later.
 
     A helper of any other module must be `@continuum.pure`; otherwise its first use in a workflow is a
-    `DeterminismWarning`, or a `DeterminismError` with `untrusted="error"`. What is denied by name (clocks,
-    files, sockets ...) stays denied in workflows whatever is trusted.
+    `DeterminismWarning`, or a `DeterminismError` with `untrusted="error"`. Names that are denied (clocks,
+    files, sockets ...) stay denied in workflows, whatever is trusted.
     """
     global _configured
     _configured = Trust(trusted if isinstance(trusted, str) else tuple(trusted), untrusted)  # type: ignore[arg-type]
 
 
 def configured_trust() -> Trust:
-    """Return what this process has configured."""
+    """Return the trust that this process has configured."""
     return _configured

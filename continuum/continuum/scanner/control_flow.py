@@ -1,4 +1,4 @@
-"""Handlers that swallow what the engine says to a run, and finally blocks that drop it."""
+"""Exception handlers that swallow the engine's own exceptions, and finally blocks that drop them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from continuum.scanner.scopes import Scope
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 _WAITS = (ast.Await, ast.AsyncFor, ast.AsyncWith)
 _LOOPS = (ast.For, ast.AsyncFor, ast.While)
-_EVERYTHING = frozenset(("builtins.BaseException", "builtins.GeneratorExit", "builtins.BaseExceptionGroup"))
-_CANCELLED = frozenset(
+_CATCH_ALL = frozenset(("builtins.BaseException", "builtins.GeneratorExit", "builtins.BaseExceptionGroup"))
+_CANCELLATION = frozenset(
     ("asyncio.CancelledError", "asyncio.exceptions.CancelledError", "concurrent.futures.CancelledError")
 )
 
@@ -30,7 +30,7 @@ def own_nodes(statements: Iterable[ast.AST]) -> Iterator[ast.AST]:
 
 
 def has_effect(statements: Iterable[ast.stmt], scope: Scope, resolver: Resolver) -> bool:
-    """Tell whether the engine can speak while these run: at an await, or in an effect that needs none."""
+    """Tell whether the engine can raise while these run: at an await, or in an effect without one."""
     nodes = list(own_nodes(statements))
     if any(
         isinstance(node, _WAITS) or (isinstance(node, ast.comprehension) and node.is_async) for node in nodes
@@ -40,21 +40,21 @@ def has_effect(statements: Iterable[ast.stmt], scope: Scope, resolver: Resolver)
     return any(isinstance(one, Dotted) and one.name.startswith("continuum.") for one in named)
 
 
-def caught(named: ast.expr | None, scope: Scope, resolver: Resolver) -> Rule | None:
-    """Return the rule that catching these exceptions falls under; None stands for a bare `except`."""
+def rule_for_catching(named: ast.expr | None, scope: Scope, resolver: Resolver) -> Rule | None:
+    """Return the rule that catching these exceptions breaks; None as `named` means a bare `except`."""
     if named is None:
         return rules.SWALLOWED
     choices = named.elts if isinstance(named, ast.Tuple) else [named]
     names = {
         one.name for one in (resolver.resolve(choice, scope) for choice in choices) if isinstance(one, Dotted)
     }
-    if names & _EVERYTHING:
+    if names & _CATCH_ALL:
         return rules.SWALLOWED
-    return rules.CANCELLATION if names & _CANCELLED else None
+    return rules.CANCELLATION if names & _CANCELLATION else None
 
 
 def reraises(handler: ast.ExceptHandler) -> bool:
-    """Tell whether a handler always raises again what it caught."""
+    """Tell whether a handler always raises what it caught again."""
     return _ends_in_raise(handler.body, handler.name) and not any(
         isinstance(node, ast.Return | ast.Break | ast.Continue) for node in own_nodes(handler.body)
     )
@@ -76,14 +76,14 @@ def _ends_in_raise(body: list[ast.stmt], name: str | None) -> bool:
             return False
 
 
-def leaves(finalbody: list[ast.stmt]) -> Iterator[ast.AST]:
-    """Yield what leaves a finally block early, and with it forgets what was being raised."""
-    yield from _leaving(finalbody, in_loop=False)
+def early_exits(finalbody: list[ast.stmt]) -> Iterator[ast.AST]:
+    """Yield the statements that leave a finally block early and so drop the exception being raised."""
+    yield from _exits_in(finalbody, in_loop=False)
 
 
-def _leaving(statements: Iterable[ast.AST], in_loop: bool) -> Iterator[ast.AST]:
+def _exits_in(statements: Iterable[ast.AST], in_loop: bool) -> Iterator[ast.AST]:
     for node in statements:
         if isinstance(node, ast.Return) or (isinstance(node, ast.Break | ast.Continue) and not in_loop):
             yield node
         elif not isinstance(node, _SCOPES):
-            yield from _leaving(ast.iter_child_nodes(node), in_loop or isinstance(node, _LOOPS))
+            yield from _exits_in(ast.iter_child_nodes(node), in_loop or isinstance(node, _LOOPS))

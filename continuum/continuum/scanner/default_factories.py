@@ -1,7 +1,7 @@
-"""Defaults that a data class of another module draws by itself when workflow code makes an instance of it.
+"""Denied default factories of data classes in other modules, found where workflow code makes an instance.
 
-The class is a value and vouched for; what `default_factory=` calls is not. A factory that is a helper of
-that module is taken for what it is called, its body is not looked into.
+The class itself is safe; the function that `default_factory=` calls may not be. A factory that is a helper
+of that module is checked by its name alone; its body is not scanned.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from collections.abc import Iterator
 from continuum.scanner.dataclass_fields import given_fields
 from continuum.scanner.denied_names import denial_of
 from continuum.scanner.module import ScannedModule
-from continuum.scanner.other_modules import definition_of, is_declared, is_users_own, may_be_class
+from continuum.scanner.other_modules import definition_of, is_declared, is_user_module, may_be_class
 from continuum.scanner.resolution import Dotted, LocalClass
 from continuum.scanner.scopes import Scope
 from continuum.scanner.walker import Walker
 
-# Re-exports of re-exports.
+# How many re-exports are followed.
 _DEEPEST = 6
 
 
-def judge_defaults(walker: Walker, node: ast.Call, name: str) -> None:
-    """Tell each default that the call leaves to a denied factory; of a call with `**fields` nobody knows."""
+def report_defaults(walker: Walker, node: ast.Call, name: str) -> None:
+    """Report each field that a call leaves to a denied factory, unless `**fields` may give a value to it."""
     if not name or walker.impure or any(keyword.arg is None for keyword in node.keywords):
         return
     found = _class_named(name, walker.module.live)
@@ -32,7 +32,9 @@ def judge_defaults(walker: Walker, node: ast.Call, name: str) -> None:
     given = given_fields(module.resolver, made, node)
     members = module.resolver.members(made)
     for field, bindings in members.bindings.items():
-        for dotted in (one for binding in bindings for one in _drawn_by(module, binding.node, members)):
+        for dotted in (
+            one for binding in bindings for one in _called_by_factory(module, binding.node, members)
+        ):
             denial = denial_of(dotted) if field not in given else None
             if denial is not None:
                 subject = f"{made.node.name}.{field}, by default {dotted.removeprefix('builtins.')}(),"
@@ -42,7 +44,7 @@ def judge_defaults(walker: Walker, node: ast.Call, name: str) -> None:
 
 def _class_named(name: str, live: bool) -> tuple[ScannedModule, LocalClass] | None:
     for _ in range(_DEEPEST):
-        if "()" in name or not is_users_own(name.partition(".")[0], live) or not may_be_class(name, live):
+        if "()" in name or not is_user_module(name.partition(".")[0], live) or not may_be_class(name, live):
             return None
         match definition_of(name):
             case (module, LocalClass() as made):
@@ -54,8 +56,8 @@ def _class_named(name: str, live: bool) -> tuple[ScannedModule, LocalClass] | No
     return None
 
 
-def _drawn_by(module: ScannedModule, value: ast.AST | None, scope: Scope) -> Iterator[str]:
-    """Yield the dotted names that the factory of a field calls."""
+def _called_by_factory(module: ScannedModule, value: ast.AST | None, scope: Scope) -> Iterator[str]:
+    """Yield the dotted names of what the factory of a field calls."""
     if not isinstance(value, ast.Call):
         return
     for factory in (one.value for one in value.keywords if one.arg in ("default_factory", "factory")):

@@ -1,8 +1,8 @@
-"""Which names fall under which rule. A name covers all below it; the longest that fits decides.
+"""Which names fall under which rule. A name covers everything below it; the longest match decides.
 
-A whole module is denied where most of it is impure, and what is pure in it allowed by name: a list of
-impure functions is never complete. `X()` stands for what a call of `X` gives, an instance mostly; a line
-`prefix: a b` for `prefix.a prefix.b`.
+A module that is mostly impure is denied as a whole and its pure parts are allowed by name, because a list
+of impure functions is never complete. `X()` is the result of calling `X`, mostly an instance. A line
+`prefix: a b` means `prefix.a prefix.b`.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from continuum.scanner import rules
 from continuum.scanner.rules import Rule
 from continuum.scanner.standard_library import words
 
-# The rule, and what to write instead when that is more precise than what the rule says.
+# The rule, and what to write instead if there is a more precise hint than that of the rule.
 Denial: TypeAlias = tuple[Rule, str | None]
 
 _STAMP = "use `continuum.now().timestamp()`"
 _ELAPSED = "subtract two `continuum.now()`, or measure in an @activity"
 _SEEDED = "use `random.Random(continuum.random())`, or derive the choice from `continuum.random()`"
-_TOKEN = "use `continuum.uuid4().hex` for a token, or draw it in an @activity"
-_CHILD = "start roots outside; use `await child(1)` to run another workflow from here"
+_TOKEN = "use `continuum.uuid4().hex` for a token, or generate it in an @activity"
+_CHILD = "start root runs outside of workflows; use `await child(1)` to run another workflow from here"
 _ACTIVITY = "do it in an @activity"
 _AWAITED = "use `await continuum.wait_signal('done')` or `await child(1)`"
 _INFO = "use `continuum.info()`, or pass it as input"
@@ -202,7 +202,7 @@ EFFECTS = frozenset(
     )
 )
 
-# Exceptions and constants of a denied module touch nothing.
+# Exceptions and constants of a denied module have no effect.
 _HARMLESS_ENDINGS = ("Error", "Exception", "Warning", "Timeout", "Expired", "Interrupt")
 
 
@@ -210,20 +210,20 @@ _HARMLESS_ENDINGS = ("Error", "Exception", "Warning", "Timeout", "Expired", "Int
 def denial_of(dotted: str, known: int = 0) -> Denial | None:
     """Return why a name is denied, None when it is not.
 
-    `known` is the length of the part that was judged where it stood: a denial that reaches no
-    further than it is not told twice.
+    `known` is the length of the part that was checked where it was assigned: a denial of no more than
+    that part is not reported twice.
     """
     name = dotted
     while name:
-        # What a function gave when the module was loaded is no better than the function.
+        # The result of a denied function is denied like the function, also if the module made it when loaded.
         plain = name.removesuffix("()")
         if name in ALLOWED or plain in ALLOWED:
             return None
         denial = DENIED.get(name) or DENIED.get(plain)
         if denial is not None:
-            # A module that was named as a value was not told: it does nothing yet.
-            told = len(name) <= known and ("." in name or known > len(name))
-            if told or (name != dotted and _is_harmless(dotted[len(name) + 1 :])):
+            # Naming a module as a value was not reported: it does nothing yet.
+            reported = len(name) <= known and ("." in name or known > len(name))
+            if reported or (name != dotted and _is_harmless(dotted[len(name) + 1 :])):
                 return None
             return None if name == dotted and "." not in name else denial
         name = name.rpartition(".")[0]

@@ -1,11 +1,11 @@
-"""Tells handlers around effects: what `try` and `suppress` would swallow, and what `finally` would drop."""
+"""Reports handlers around effects: what `try` and `suppress` would swallow, and what `finally` would drop."""
 
 from __future__ import annotations
 
 import ast
 
 from continuum.scanner import rules
-from continuum.scanner.control_flow import caught, has_effect, leaves, reraises
+from continuum.scanner.control_flow import early_exits, has_effect, reraises, rule_for_catching
 from continuum.scanner.mutations import visit_target
 from continuum.scanner.resolution import Dotted
 from continuum.scanner.walker import Walker
@@ -14,18 +14,18 @@ from continuum.scanner.walker import Walker
 def visit_try(walker: Walker, node: ast.Try | ast.TryStar) -> None:
     """Visit a try statement and all its blocks."""
     if has_effect(node.body, walker.scope, walker.resolver):
-        _judge_handlers(walker, node)
-        for leaving in leaves(node.finalbody):
+        _check_handlers(walker, node)
+        for leaving in early_exits(node.finalbody):
             walker.report(rules.FINALLY, leaving, type(leaving).__name__.lower())
     walker.visit_all((*node.body, *node.orelse, *node.finalbody))
     for handler in node.handlers:
-        # The class that is caught is named, not used.
+        # A caught class is only named, not used.
         walker.visit_all(handler.body)
 
 
-def _judge_handlers(walker: Walker, node: ast.Try | ast.TryStar) -> None:
+def _check_handlers(walker: Walker, node: ast.Try | ast.TryStar) -> None:
     for handler in node.handlers:
-        rule = caught(handler.type, walker.scope, walker.resolver)
+        rule = rule_for_catching(handler.type, walker.scope, walker.resolver)
         if rule is None:
             continue
         if not reraises(handler):
@@ -39,17 +39,17 @@ def visit_with(walker: Walker, node: ast.With | ast.AsyncWith) -> None:
     """Visit a with statement."""
     for item in node.items:
         if isinstance(item.context_expr, ast.Call):
-            _judge_suppress(walker, node, item.context_expr)
+            _check_suppress(walker, node, item.context_expr)
         walker.visit(item.context_expr)
         if item.optional_vars is not None:
             visit_target(walker, item.optional_vars)
     walker.visit_all(node.body)
 
 
-def _judge_suppress(walker: Walker, node: ast.With | ast.AsyncWith, call: ast.Call) -> None:
+def _check_suppress(walker: Walker, node: ast.With | ast.AsyncWith, call: ast.Call) -> None:
     if walker.resolver.resolve(call.func, walker.scope) != Dotted("contextlib.suppress"):
         return
-    found = [caught(named, walker.scope, walker.resolver) for named in call.args]
+    found = [rule_for_catching(named, walker.scope, walker.resolver) for named in call.args]
     if has_effect(node.body, walker.scope, walker.resolver):
         for rule in (rules.SWALLOWED, rules.CANCELLATION):
             if rule in found:

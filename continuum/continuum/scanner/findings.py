@@ -1,4 +1,4 @@
-"""What the scanner says: one line a place, with a code that stays."""
+"""What the scanner reports: one line for each place, with a stable code."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    """An error refuses the definition; a warning lets it pass."""
+    """An error refuses the definition; a warning does not."""
 
     ERROR = "error"
     WARNING = "warning"
 
 
 class DeterminismWarning(UserWarning):
-    """Workflow code may do what replay cannot repeat; the scanner cannot tell."""
+    """Workflow code may do something that replay cannot repeat; the scanner cannot decide."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,5 +34,5 @@ class Finding:
 
 
 def errors_of(findings: Iterable[Finding]) -> list[Finding]:
-    """Return those that refuse a definition."""
+    """Return the findings that refuse a definition."""
     return [finding for finding in findings if finding.severity is Severity.ERROR]

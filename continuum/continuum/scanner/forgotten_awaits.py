@@ -1,4 +1,4 @@
-"""Finds what is called and never awaited: a statement that makes a coroutine and drops it does nothing."""
+"""Finds forgotten awaits: a statement that makes a coroutine and drops it does nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import ast
 from continuum.scanner import rules
 from continuum.scanner.control_flow import own_nodes
 from continuum.scanner.module import ScannedModule
-from continuum.scanner.other_modules import decorators_of, definition_of, is_users_own, made_by
+from continuum.scanner.other_modules import class_name_of, decorators_of, definition_of, is_user_module
 from continuum.scanner.resolution import Dotted, Local, Resolved
 from continuum.scanner.scopes import Scope
 from continuum.scanner.standard_library import words
@@ -27,14 +27,14 @@ _STEPS = words("continuum.activity continuum.workflow")
 _OBJECTS = words(
     """continuum.Activity continuum.ConfiguredActivity continuum.CompensatedActivity continuum.Workflow"""
 )
-# They leave a coroutine function one.
+# Decorators that return a coroutine function when given one.
 _TRANSPARENT = _STEPS | words("continuum.pure builtins.staticmethod builtins.classmethod")
-# Options of options of options, and re-exports of re-exports.
+# How many `.options(...)` calls and re-exports are followed.
 _DEEPEST = 6
 
 
 def visit_statement(walker: Walker, node: ast.Expr) -> None:
-    """Visit an expression that stands as a statement."""
+    """Visit an expression statement."""
     call = node.value
     if isinstance(call, ast.Call) and _is_awaited(walker, call.func):
         written = f"{ast.unparse(call.func)}(...)"
@@ -43,7 +43,7 @@ def visit_statement(walker: Walker, node: ast.Expr) -> None:
 
 
 def _is_awaited(walker: Walker, function: ast.expr) -> bool:
-    """Tell whether calling this only makes something to await."""
+    """Tell whether calling this only makes an awaitable."""
     resolver, module, scope = walker.resolver, walker.module, walker.scope
     resolved = resolver.resolve(function, scope)
     if resolved is not None and _makes_coroutine(module, resolved, module.live):
@@ -56,7 +56,7 @@ def _is_awaited(walker: Walker, function: ast.expr) -> bool:
 
 
 def _without_options(function: ast.expr, scope: Scope) -> ast.expr:
-    """Return what was called before `.options(...)` changed it, here or where a name was bound."""
+    """Return the expression to which `.options(...)` was applied, here or where a name was bound."""
     for _ in range(_DEEPEST):
         match function:
             case ast.Call(func=ast.Attribute(value=value, attr="options")):
@@ -96,8 +96,8 @@ def _is_step(module: ScannedModule, resolved: Resolved, live: bool) -> bool:
         match resolved:
             case Local(node=node):
                 return not _STEPS.isdisjoint(name for name, _ in decorators_of(module, node))
-            case Dotted(name=name) if is_users_own(name.partition(".")[0], live):
-                if live and made_by(name) in _OBJECTS:
+            case Dotted(name=name) if is_user_module(name.partition(".")[0], live):
+                if live and class_name_of(name) in _OBJECTS:
                     return True
                 found = definition_of(name)
                 if found is None or found[1] == resolved:
@@ -109,9 +109,9 @@ def _is_step(module: ScannedModule, resolved: Resolved, live: bool) -> bool:
 
 
 def _is_signal(name: str, live: bool) -> bool:
-    if not is_users_own(name.partition(".")[0], live):
+    if not is_user_module(name.partition(".")[0], live):
         return False
-    if live and made_by(name) in _SIGNALS:
+    if live and class_name_of(name) in _SIGNALS:
         return True
     found = definition_of(name)
     return found is not None and found[1] == Dotted("continuum.Signal()")

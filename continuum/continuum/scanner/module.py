@@ -1,7 +1,7 @@
-"""One module under the scanner: its text, its names, and what its author allows on a line.
+"""One module as the scanner reads it: its text, its names, and the rules that its author allows on a line.
 
-A module is `live` while its own functions are being defined: then what it imports is loaded, and objects
-say more than names. `continuum check` reads files alone and executes nothing.
+A module is `live` while its functions are being defined: then its imports are loaded, and objects show more
+than names. `continuum check` only reads files and executes nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ALLOWANCE = re.compile(r"#.*\bcontinuum:\s*allow\s+(CT\d{3}(?:\s*,\s*CT\d{3})*)"
 
 
 class ScannedModule:
-    """What scanning any function of a module needs to know of the module."""
+    """What a scan of any function of a module needs to know about the module."""
 
     def __init__(self, source: ModuleSource, package: str, live: bool) -> None:
         self.filename = source.filename
@@ -44,11 +44,11 @@ class ScannedModule:
 
     @functools.cached_property
     def changed_names(self) -> frozenset[str]:
-        """The module's names that functions of it change."""
+        """The names of the module that its own functions change."""
         return changed_names(self.tree, self.scope)
 
     def allows(self, node: ast.AST, code: str) -> bool:
-        """Tell whether a comment on one of the node's lines allows this rule's offence."""
+        """Tell whether a comment on one of the node's lines allows breaking this rule."""
         if not self._allowances:
             return False
         first = getattr(node, "lineno", 1)
@@ -56,11 +56,11 @@ class ScannedModule:
         return any(code in self._allowances.get(line, ()) for line in lines)
 
     def scope_around(self, node: Definition) -> Scope:
-        """Return the scope in which a function or class of this module, nested or not, is defined."""
+        """Return the scope in which a function or class of this module, possibly nested, is defined."""
         return next((scope for found, scope in self._around(node.lineno) if found is node), self.scope)
 
     def function_at(self, name: str, line: int) -> tuple[FunctionDefinition, Scope] | None:
-        """Return the function whose first line, a decorator's if it has any, is this one, and its scope."""
+        """Return the function that starts at this line (with its first decorator), and its scope."""
         for found, scope in self._around(line):
             if not isinstance(found, ast.ClassDef) and found.name == name and _start(found) == line:
                 return found, scope
@@ -74,7 +74,7 @@ class ScannedModule:
         return None
 
     def _around(self, line: int) -> Iterator[tuple[Definition, Scope]]:
-        """Yield the definitions around a line, the outermost first: no others are looked at."""
+        """Yield the definitions around a line, the outermost first, without visiting any other."""
         scope = self.scope
         body: list[ast.AST] = [*self.tree.body]
         while body:
@@ -94,12 +94,12 @@ def _start(node: Definition) -> int:
 
 @functools.lru_cache(maxsize=64)
 def scanned_module(source: ModuleSource, package: str, live: bool) -> ScannedModule:
-    """Return the module's record, made once: ten workflows of a module share it."""
+    """Return the scanned module; all workflows of a module share one."""
     return ScannedModule(source, package, live)
 
 
 def module_in_file(path: str, package: str) -> ScannedModule | None:
-    """Read a module from its file, None when it is no text of Python."""
+    """Read a module from its file; None when the file is not valid Python."""
     try:
         status = Path(path).stat()
         return _read(path, package, (status.st_ino, status.st_mtime_ns))
@@ -109,6 +109,6 @@ def module_in_file(path: str, package: str) -> ScannedModule | None:
 
 @functools.lru_cache(maxsize=256)
 def _read(path: str, package: str, edition: tuple[int, int]) -> ScannedModule:
-    """Read one edition of a file once."""
+    """Read each edition of a file (inode and modification time) once."""
     source = ModuleSource(path, Path(path).read_text(encoding="utf-8"))
     return ScannedModule(source, package, live=False)

@@ -1,4 +1,4 @@
-"""State that outlives a run: names of the module that something in it changes."""
+"""State that outlives a run: module-level names that the module itself changes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MUTATORS = words(
     "append extend insert remove pop clear update setdefault popitem add discard sort reverse appendleft "
     "popleft extendleft rotate subtract difference_update intersection_update symmetric_difference_update"
 )
-# Objects whose every use changes them.
+# Objects that every use changes.
 STATEFUL = words(
     """
     asyncio.Lock() asyncio.Event() asyncio.Condition() asyncio.Semaphore() asyncio.BoundedSemaphore()
@@ -44,7 +44,7 @@ def is_container(node: ast.AST | None) -> bool:
 
 
 def changed_names(tree: ast.Module, module: Scope) -> frozenset[str]:
-    """Return the module's names that functions of it change while the process runs."""
+    """Return the names of the module that its own functions change while the process runs."""
     return frozenset(
         name
         for node in ast.walk(tree)
@@ -81,7 +81,7 @@ def _changes(node: ast.AST, scope: Scope) -> Iterator[str]:
 
 
 def is_state(scope: Scope, name: str) -> bool:
-    """Tell whether a name of a module holds something that can be changed in place, or is bound anew."""
+    """Tell whether a name of a module holds a mutable container, or a constant that may be bound again."""
     bindings = scope.bindings.get(name, [])
     return any(
         binding.kind is Kind.VALUE and (is_container(binding.node) or isinstance(binding.node, ast.Constant))

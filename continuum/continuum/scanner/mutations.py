@@ -1,4 +1,4 @@
-"""Tells assignments and mutations whose target is not the run's own but the module's."""
+"""Reports assignments and mutations of what belongs to the module and not to the run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def visit_assign(walker: Walker, node: ast.Assign) -> None:
 
 
 def visit_annotated(walker: Walker, node: ast.AnnAssign) -> None:
-    """Visit `target: annotation = value`; an annotation does nothing."""
+    """Visit `target: annotation = value`; annotations have no effect and are skipped."""
     visit_target(walker, node.target)
     if node.value is not None:
         walker.visit(node.value)
@@ -40,7 +40,7 @@ def visit_delete(walker: Walker, node: ast.Delete) -> None:
 
 
 def visit_target(walker: Walker, target: ast.expr) -> None:
-    """Tell a target that is not this run's own."""
+    """Report a target that does not belong to this run."""
     if isinstance(target, ast.Tuple | ast.List):
         for part in target.elts:
             visit_target(walker, part)
@@ -56,7 +56,7 @@ def visit_target(walker: Walker, target: ast.expr) -> None:
 
 
 def is_mutation(walker: Walker, function: ast.Attribute) -> bool:
-    """Tell a call like `SEEN.append(x)` of the module's own container; return whether it is one."""
+    """Report a call like `SEEN.append(x)` on a container of the module; return whether it is one."""
     root = root_name(function.value)
     if function.attr not in MUTATORS or root is None:
         return False
@@ -71,13 +71,13 @@ def is_mutation(walker: Walker, function: ast.Attribute) -> bool:
 
 
 def is_shared(walker: Walker, name: str) -> bool:
-    """Tell whether a name is the module's, not the run's."""
+    """Tell whether a name belongs to the module and not to the run."""
     found = walker.scope.lookup(name)
     return found is not None and found[1] is walker.module.scope
 
 
 def _is_class(walker: Walker, root: ast.Name) -> bool:
-    """Tell whether a name is a class: all runs of the process share what it holds."""
+    """Tell whether a name is a class: all runs of the process share its attributes."""
     return isinstance(walker.resolver.resolve(root, walker.scope), LocalClass)
 
 

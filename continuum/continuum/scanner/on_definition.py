@@ -1,4 +1,4 @@
-"""Scans what is being defined: errors refuse the definition, warnings are told where it stands."""
+"""Scans a workflow while it is being defined: errors refuse the definition, warnings point to its line."""
 
 from __future__ import annotations
 
@@ -17,22 +17,21 @@ from continuum.scanner.module import scanned_module
 from continuum.scanner.workflow_scan import Scan
 from continuum.source.module_source import module_source
 
-# Whoever applies the decorator is the first who is not one of these.
+# The caller that applies the decorator is the first frame outside these packages.
 _OURS = ("continuum.definitions", "continuum.scanner")
 
-
-# Stored source was scanned when it was defined; a rule that came later must not strand its runs.
+# Stored source was scanned when it was defined; a later rule must not strand its runs.
 _STORED = "_continuum_pinned_"
 
 
 def check_workflow(name: str, fn: Callable[..., Any], signals: Collection[str]) -> None:
-    """Scan a workflow that is being defined: `DeterminismError` for errors, a warning for each doubt."""
+    """Scan a workflow that is being defined; raise `DeterminismError` for errors, warn otherwise."""
     if not (fn.__module__ or "").startswith(_STORED):
         refuse_or_warn(f"workflow {name}", scan_function(fn, signals))
 
 
 def scan_function(fn: Callable[..., Any], signals: Collection[str] = ()) -> list[Finding]:
-    """Scan one function as its module defines it; nothing is found where there is no source."""
+    """Scan one function as its module defines it; without source there are no findings."""
     function = inspect.unwrap(getattr(fn, "fn", fn))
     source = module_source(function)
     if source is None or not isinstance(function, FunctionType):
@@ -58,7 +57,7 @@ def scan_class(made: type) -> list[Finding]:
 
 
 def scan_targets(targets: Iterable[Callable[..., Any] | ModuleType]) -> list[Finding]:
-    """Scan functions, classes, and all workflows and pure definitions of modules."""
+    """Scan functions and classes, and all workflows and pure definitions of modules."""
     found: set[Finding] = set()
     for target in targets:
         if isinstance(target, ModuleType):
@@ -84,7 +83,7 @@ def _is_of(value: Any, module: ModuleType) -> bool:
 
 
 def refuse_or_warn(what: str, findings: list[Finding]) -> None:
-    """Raise `DeterminismError` with every error, or warn of what is not one."""
+    """Raise `DeterminismError` with all errors; if there are none, issue the warnings."""
     refused = errors_of(findings)
     if refused:
         lines = "\n".join(f"  {finding}" for finding in refused)

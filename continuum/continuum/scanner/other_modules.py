@@ -1,7 +1,7 @@
-"""What stands behind a name of another module: the object when it is loaded, else that module's text.
+"""What a name of another module refers to: the object when it is loaded, else the text of that module.
 
-Nothing is imported. A name may be an alias made elsewhere (`from time import time as clock` in a module
-of the user's): it is followed to where it was made.
+Nothing is imported. A name may be an alias from elsewhere (`from time import time as clock` in one of the
+user's modules): it is followed to its origin.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ _DATA_DECORATORS = ("dataclasses.", "attrs.", "attr.", "pydantic.")
 
 
 @dataclass(frozen=True, slots=True)
-class Behind:
-    """What a name stands for: another `name` to judge instead, or something that is `vouched` for or not.
+class Referent:
+    """What a name refers to: another `name` to check instead, or something that is `safe` or not.
 
-    A `function` is suspect where it is passed on, not only where it is called.
+    A `function` is suspect where it is passed on as well as where it is called.
     """
 
     name: str | None = None
-    vouched: bool = False
+    safe: bool = False
     function: bool = False
 
 
-VOUCHED, UNKNOWN, FUNCTION = Behind(vouched=True), Behind(), Behind(function=True)
+SAFE, UNKNOWN, FUNCTION = Referent(safe=True), Referent(), Referent(function=True)
 
 
-def behind(dotted: str, live: bool) -> Behind:
-    """Return what a name of another module stands for."""
+def referent_of(dotted: str, live: bool) -> Referent:
+    """Return what a name of another module refers to."""
     if live:
         found = _loaded(dotted)
         if found is not _MISSING:
-            return found if isinstance(found, Behind) else _of_object(found, dotted)
+            return found if isinstance(found, Referent) else _of_object(found, dotted)
     return _of_text(dotted)
 
 
 def _loaded(dotted: str) -> Any:
-    """Return the object of that name if its module is loaded, without running anybody's code."""
+    """Return the object of that name if its module is loaded, without running any code of it."""
     parts = dotted.split(".")
     for length in range(len(parts), 0, -1):
         module = sys.modules.get(".".join(parts[:length]))
@@ -68,7 +68,7 @@ def _loaded(dotted: str) -> Any:
             if found is _MISSING:
                 return _MISSING
             if is_marked(found):
-                return VOUCHED
+                return SAFE
         return found
     return _MISSING
 
@@ -78,21 +78,21 @@ def is_marked(found: Any) -> bool:
     return getattr(found, "__dict__", {}).get(PURE_MARK) is True
 
 
-def _of_object(found: Any, dotted: str) -> Behind:
+def _of_object(found: Any, dotted: str) -> Referent:
     if isinstance(found, staticmethod | classmethod):
         found = found.__func__
     if isinstance(found, MethodType):
         found = found.__func__
     made_by = type(found)
     if isinstance(found, ModuleType) or made_by.__module__.partition(".")[0] == "continuum":
-        return VOUCHED
+        return SAFE
     if isinstance(found, type) and _is_data(found):
-        return VOUCHED
+        return SAFE
     if isinstance(found, type | FunctionType | BuiltinFunctionType):
         home = canonical(f"{found.__module__}.{found.__qualname__.replace('.<locals>', '')}")
         here = UNKNOWN if isinstance(found, type) else FUNCTION
-        return here if home == dotted else Behind(home)
-    return Behind(f"{made_by.__module__}.{made_by.__qualname__}()")
+        return here if home == dotted else Referent(home)
+    return Referent(f"{made_by.__module__}.{made_by.__qualname__}()")
 
 
 def _is_data(found: type) -> bool:
@@ -106,7 +106,7 @@ def _is_data(found: type) -> bool:
     )
 
 
-def _of_text(dotted: str) -> Behind:
+def _of_text(dotted: str) -> Referent:
     parts = dotted.split(".")
     for length in range(len(parts) - 1, 0, -1):
         name = ".".join(parts[:length])
@@ -121,59 +121,57 @@ def _of_text(dotted: str) -> Behind:
     return UNKNOWN
 
 
-def _within(module: ScannedModule, attributes: list[str]) -> Behind | Resolved:
+def _within(module: ScannedModule, attributes: list[str]) -> Referent | Resolved:
     first, *rest = attributes
     found = module.scope.lookup(first)
     if found is None and not module.scope.stars:
         return None
     if found is not None and any(isinstance(binding.node, _LITERALS) for binding in found[0]):
-        return VOUCHED
+        return SAFE
     resolved = module.resolver.resolve(ast.Name(first, ast.Load()), module.scope)
     for attribute in rest:
         if isinstance(resolved, Local | LocalClass) and is_declared(module, resolved.node):
-            return VOUCHED
+            return SAFE
         resolved = module.resolver.member(resolved, attribute)
     return resolved
 
 
-def _of_resolved(module: ScannedModule, resolved: Behind | Resolved, dotted: str) -> Behind:
+def _of_resolved(module: ScannedModule, resolved: Referent | Resolved, dotted: str) -> Referent:
     match resolved:
-        case Behind():
+        case Referent():
             return resolved
         case Dotted(name=name) if name.startswith("builtins.") and name.endswith("()"):
-            return VOUCHED
+            return SAFE
         case Dotted(name=name) if name == dotted:
             return UNKNOWN
         case Dotted(name=name):
-            return Behind(name)
+            return Referent(name)
         case Local(node=node, owner=owner):
             marked = is_declared(module, node) or (owner is not None and is_declared(module, owner.node))
-            return VOUCHED if marked else FUNCTION
+            return SAFE if marked else FUNCTION
         case LocalClass():
-            return (
-                VOUCHED if is_declared(module, resolved.node) or _is_data_class(module, resolved) else UNKNOWN
-            )
+            return SAFE if is_declared(module, resolved.node) or _is_data_class(module, resolved) else UNKNOWN
         case Instance(made_by=made_by):
-            return VOUCHED if is_declared(module, made_by.node) else UNKNOWN
+            return SAFE if is_declared(module, made_by.node) else UNKNOWN
         case _:
             return UNKNOWN
 
 
-def made_by(dotted: str) -> str:
-    """Return the name of the class of a loaded object, "" when it is not loaded."""
+def class_name_of(dotted: str) -> str:
+    """Return the class name of a loaded object, "" when it is not loaded."""
     found = _loaded(dotted)
     made = type(found)
     return "" if found is _MISSING else f"{made.__module__}.{made.__qualname__}"
 
 
 def may_be_class(dotted: str, live: bool) -> bool:
-    """Tell whether a name may be that of a class: of what is loaded, for sure."""
+    """Tell whether a name may be that of a class; certain only when its module is loaded."""
     found = _loaded(dotted) if live else _MISSING
     return found is _MISSING or isinstance(found, type)
 
 
 def definition_of(dotted: str) -> tuple[ScannedModule, Resolved] | None:
-    """Return what the text of another module defines under a name, and that module."""
+    """Return what the text of another module defines under a name, with that module."""
     name, _, last = dotted.rpartition(".")
     path = locate(name) if name and "()" not in name else None
     package = name if path and path.endswith("__init__.py") else name.rpartition(".")[0]
@@ -184,7 +182,7 @@ def definition_of(dotted: str) -> tuple[ScannedModule, Resolved] | None:
 
 
 def decorators_of(module: ScannedModule, node: ast.AST) -> list[tuple[str, ast.expr]]:
-    """Return the names of a definition's decorators that come from other modules."""
+    """Return the decorators of a definition that come from other modules, with their names."""
     named = []
     for decorator in getattr(node, "decorator_list", ()):
         called = decorator.func if isinstance(decorator, ast.Call) else decorator
@@ -195,7 +193,7 @@ def decorators_of(module: ScannedModule, node: ast.AST) -> list[tuple[str, ast.e
 
 
 def is_declared(module: ScannedModule, node: ast.AST) -> bool:
-    """Tell whether a definition is a workflow, an activity or pure: scanned by itself, or not at all."""
+    """Tell whether a definition is a workflow, activity or pure: it is scanned on its own or not at all."""
     return any(name in _DECLARED for name, _ in decorators_of(module, node))
 
 
@@ -227,7 +225,7 @@ def locate(name: str) -> str | None:
             return None
         path = spec.origin
         if spec.loader is None:
-            # A package without __init__: its own list of folders wants the package above it imported.
+            # A namespace package: asking it for its folders would import the package above it.
             search = [
                 str(folder) for root in search or sys.path if (folder := Path(root, last).absolute()).is_dir()
             ]
@@ -236,8 +234,8 @@ def locate(name: str) -> str | None:
     return path if path is not None and path.endswith(".py") else None
 
 
-def is_users_own(top: str, live: bool) -> bool:
-    """Tell whether a top-level name is a module of the user's that merely shares it with a library's."""
+def is_user_module(top: str, live: bool) -> bool:
+    """Tell whether a top-level name is a module of the user, which may share its name with a library."""
     if top in sys.builtin_module_names or top.startswith(("continuum", "builtins")):
         return False
     loaded = sys.modules.get(top) if live else None

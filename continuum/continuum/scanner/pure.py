@@ -1,4 +1,4 @@
-"""`@continuum.pure`: helpers of other modules that workflows may call."""
+"""`@continuum.pure`: marks helpers that workflows of other modules may call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T", bound=Callable[..., Any])
 def pure(helper: T, /) -> T:
     """Declare that a function, or every method of a class, may be called from workflows of other modules.
 
-    It is scanned like a workflow: what replay could not repeat raises `DeterminismError`.
+    It is scanned like a workflow; code that replay could not repeat raises `DeterminismError`.
     """
     # Importing `continuum` must not load the scanner.
     from continuum.scanner.on_definition import refuse_or_warn, scan_class, scan_function

@@ -11,7 +11,7 @@ from continuum.scanner.scopes import FunctionNode, Scope
 
 @dataclass(frozen=True, slots=True)
 class Reached:
-    """A function to walk: where it is defined, who called it, and how."""
+    """A function to walk: where it is defined, which function called it, and how."""
 
     node: FunctionNode
     scope: Scope
@@ -22,13 +22,13 @@ class Reached:
 
     @property
     def name(self) -> str:
-        """What people call it."""
+        """The name that messages use."""
         own = "a lambda" if isinstance(self.node, ast.Lambda) else self.node.name
         return f"{self.owner.node.name}.{own}" if self.owner is not None else own
 
     @property
     def chain(self) -> str:
-        """Who led here, told behind a finding's message."""
+        """The calls that lead here, as the end of a finding's message."""
         names, caller = [], self.caller
         while caller is not None:
             names.append(caller.name)

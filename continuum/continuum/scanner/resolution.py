@@ -1,7 +1,7 @@
-"""What an expression refers to, as far as the text of its module says.
+"""What an expression refers to, as far as the text of its module shows.
 
-`Dotted` is a name of another module or a builtin (`X()` is what calling X gives), `Local` a function of
-this module, `LocalClass` and `Instance` a class of it and what it makes. None is anything else: a value.
+`Dotted` is a name of another module or a builtin (`X()` is the result of calling X), `Local` a function of
+this module, `LocalClass` a class of it, `Instance` an instance of such a class. None is any other value.
 """
 
 from __future__ import annotations
@@ -16,10 +16,8 @@ from typing import TypeAlias
 from continuum.scanner.scopes import Binding, FunctionNode, Kind, Scope, class_scope
 from continuum.scanner.standard_library import exports
 
-# Longer chains of aliases are not written by people.
+# Longer chains of aliases do not occur in practice.
 DEEPEST = 12
-
-# Modules of ours that only define what `continuum` offers under its own name.
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +46,7 @@ class Local:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """What a class of this module makes."""
+    """An instance of a class of this module."""
 
     made_by: LocalClass
 
@@ -58,7 +56,7 @@ Resolved: TypeAlias = Dotted | Local | LocalClass | Instance | None
 
 @functools.lru_cache(maxsize=4096)
 def canonical(name: str) -> str:
-    """Return the public name of what is ours, from whichever of our modules it was imported."""
+    """Return the public name of an object of ours, whichever of our modules it was imported from."""
     parts = name.split(".")
     if parts[0] != "continuum":
         return name
@@ -70,19 +68,19 @@ def canonical(name: str) -> str:
 
 
 class Resolver:
-    """Resolves the expressions of one module; `owner` is the class whose method is looked at."""
+    """Resolves the expressions of one module; `owner` is the class whose method is being walked."""
 
     def __init__(self) -> None:
         self.owner: LocalClass | None = None
         self._members: dict[int, Scope] = {}
-        # None while a name is being resolved: `x = x / 2` means nothing, and must end.
+        # None while a name is being resolved, so that `x = x / 2` ends.
         self._names: dict[tuple[Scope, str], Resolved] = {}
 
     def resolve(self, node: ast.AST | None, scope: Scope, depth: int = 0) -> Resolved:
         """Return what an expression refers to."""
         if depth > DEEPEST:
             return None
-        # The two that are nearly all, before a `match` that tries class after class.
+        # Names and attributes are nearly all; a `match` tries one class after the other and is slower.
         if isinstance(node, ast.Name):
             return self._name(node.id, scope, depth + 1)
         if isinstance(node, ast.Attribute):
@@ -102,7 +100,7 @@ class Resolver:
                 path = self.resolve(left, scope, depth + 1)
                 return path if isinstance(path, Dotted) and path.name.startswith("pathlib.") else None
             case ast.Subscript(value=value):
-                # `asyncio.Queue[int]` is still the class; `os.environ["X"]` was judged as `os.environ`.
+                # `asyncio.Queue[int]` is still the class; `os.environ["X"]` was checked as `os.environ`.
                 generic = self.resolve(value, scope, depth + 1)
                 return generic if isinstance(generic, Dotted | LocalClass) else None
             case _:
@@ -138,7 +136,7 @@ class Resolver:
         if isinstance(made_by, LocalClass):
             return Instance(made_by)
         if isinstance(made_by, Dotted) and made_by.name == "random.Random":
-            return None  # seeded or not, it is judged where it is made
+            return None  # seeded or not, it is checked where it is made
         if isinstance(made_by, Dotted) and not made_by.name.startswith(("typing.", "builtins.")):
             return Dotted(f"{made_by.name}()")
         return None
@@ -162,7 +160,7 @@ class Resolver:
         key = place, name
         if key not in self._names:
             self._names[key] = None
-            # The last one holds, mostly: a function named like an import stands below it.
+            # The last binding mostly wins: a function named like an import is defined below it.
             choices = (self._bound(name, binding, place, depth) for binding in reversed(bindings))
             self._names[key] = next((one for one in choices if one is not None), None)
         return self._names[key]

@@ -1,8 +1,8 @@
 """The rules: what may not be in workflow code, why, and what to write instead.
 
 Codes are stable: an allowance (`# continuum: allow CT101`) and a script that reads `continuum check`
-name them. What stands in backticks after "use" is code the scanner accepts; a test proves it.
-Which names of which library fall under which rule stands in `denied_names.py`.
+name them. Code in backticks after "use" is accepted by the scanner; a test proves it.
+`denied_names.py` lists the names that fall under each rule.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from continuum.scanner.findings import Severity
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One kind of hazard: `what` says it of the offending code, `instead` names the way out."""
+    """One kind of hazard: `what` describes the offending code, `instead` what to write in its place."""
 
     code: str
     title: str
@@ -66,13 +66,13 @@ THREADS = Rule(
 )
 ASYNCIO = Rule(
     "CT206",
-    "asyncio towards the outside",
+    "asyncio outside the workflow's loop",
     "reaches outside the workflow's loop",
     "do it in an @activity",
 )
 SLEEP = Rule("CT207", "blocking sleep", "blocks and is not durable", "use `await continuum.sleep(1)`")
 OUTPUT = Rule(
-    "CT208", "print and logging", "says it again at every replay", "use `continuum.log.info('text')`"
+    "CT208", "print and logging", "repeats its output at every replay", "use `continuum.log.info('text')`"
 )
 INPUT = Rule(
     "CT209",
@@ -106,8 +106,8 @@ SET_ORDER = Rule(
 )
 SWALLOWED = Rule(
     "CT401",
-    "swallowed engine signals",
-    "around an effect stops what the engine says to the run",
+    "swallowed engine exceptions",
+    "around an effect swallows the exceptions by which the engine controls the run",
     "catch `Exception`, or end the handler with a bare `raise`",
 )
 CANCELLATION = Rule(
@@ -120,14 +120,14 @@ CANCELLATION = Rule(
 FINALLY = Rule(
     "CT403",
     "leaving a finally block",
-    "in a finally block swallows what the engine says to the run",
+    "in a finally block swallows the exceptions by which the engine controls the run",
     "leave the function after the try statement",
 )
 NESTED_EFFECT = Rule(
     "CT404",
     "effects inside side_effect",
     "is an effect inside continuum.side_effect, which cannot be journaled",
-    "do it before, and let the producer only read",
+    "do it before, and only read in the producer",
 )
 UNDECLARED_SIGNAL = Rule(
     "CT405",
@@ -149,7 +149,7 @@ NEVER_AWAITED = Rule(
     "write `await step(1)`",
 )
 DYNAMIC_CODE = Rule(
-    "CT501", "dynamic code", "runs code that nobody can see before", "call the function by its name"
+    "CT501", "dynamic code", "runs code that is not in the text", "call the function by its name"
 )
 RUNTIME_VALUE = Rule(
     "CT502",
@@ -161,7 +161,7 @@ RUNTIME_VALUE = Rule(
 UNTRUSTED = Rule(
     "CT503",
     "helpers in other modules",
-    "is code of another module that nobody has checked",
+    "is unchecked code of another module",
     "mark it @continuum.pure, make it an @activity, or trust its module (trusted=[...])",
     Severity.WARNING,
 )
@@ -175,5 +175,5 @@ RULES = (
     *(DYNAMIC_CODE, RUNTIME_VALUE, UNTRUSTED),
 )
 
-# What a producer of side_effect is for: impure, but quick and read-only.
+# What a producer of side_effect may do: reads that are impure but quick.
 READS = frozenset((CLOCK, RANDOM, UUID, ENVIRONMENT, TIME_ZONE, IDENTITY, FILES, GLOBAL_READ, SET_ORDER))

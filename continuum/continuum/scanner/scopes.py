@@ -1,4 +1,4 @@
-"""Which name means what where: scopes and the bindings in them, read from the syntax tree alone.
+"""Scopes and the names bound in them, read from the syntax tree alone.
 
 A name may be bound several times in one scope; all its bindings are kept, in the order of the text.
 """
@@ -17,7 +17,7 @@ Comprehension = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
 class Kind(Enum):
-    """How a name got its value."""
+    """How a name gets its value."""
 
     IMPORT = auto()
     FUNCTION = auto()
@@ -29,7 +29,7 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One way a name is bound: `dotted` of an import, `node` of all else, `annotation` where there is one."""
+    """One way a name is bound: `dotted` for an import, else `node`, and `annotation` if there is one."""
 
     kind: Kind
     node: ast.AST | None = None
@@ -46,10 +46,10 @@ class Scope:
         self.node = node
         self.parent = parent
         self.package: str = package or (parent.package if parent is not None else "")
-        # Looking for `:=` reads every expression once more; most modules have none.
+        # Looking for `:=` reads every expression again; most modules contain none.
         self.walruses: bool = parent is None or parent.walruses
         self.bindings: dict[str, list[Binding]] = {}
-        # Declared `global` or `nonlocal`: bound in another scope.
+        # Names declared `global` or `nonlocal`, which are bound in another scope.
         self.elsewhere: set[str] = set()
         self.stars: list[str] = []
 
@@ -69,7 +69,7 @@ class Scope:
         return None
 
     def is_within(self, other: Scope) -> bool:
-        """Tell whether this is the other scope or one inside it."""
+        """Tell whether this is the other scope or inside it."""
         scope: Scope | None = self
         while scope is not None:
             if scope is other:
@@ -79,7 +79,7 @@ class Scope:
 
 
 def module_scope(tree: ast.Module, package: str, walruses: bool = True) -> Scope:
-    """Return the scope of a module; `package` is what its relative imports start from."""
+    """Return the scope of a module; its relative imports start from `package`."""
     scope = Scope(tree, None, package)
     scope.walruses = walruses
     _bind_statements(tree.body, scope)
@@ -170,7 +170,7 @@ def _bind_import_from(node: ast.ImportFrom, scope: Scope) -> None:
     if node.level:
         parts = scope.package.split(".") if scope.package else []
         kept = parts[: len(parts) - (node.level - 1)] if node.level > 1 else parts
-        # Never the name of a module that is not this package's.
+        # An import from above the top package must not match another module.
         module = ".".join([*(kept or ["."]), *filter(None, [module])])
     for alias in node.names:
         if alias.name == "*":

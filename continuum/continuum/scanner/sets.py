@@ -1,4 +1,4 @@
-"""Which expressions are sets, as far as one function says: strings in them have another order each time."""
+"""Which expressions are sets, as far as one function shows: their order differs between processes."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _TYPES = words(
 )
 _SET_METHODS = frozenset(("union", "intersection", "difference", "symmetric_difference", "copy"))
 _OPERATORS = (ast.BitOr, ast.BitAnd, ast.Sub, ast.BitXor)
-# Tasks hash by the order they were created in, so that `asyncio.wait` gives the same sets everywhere.
+# The engine's tasks hash by the order of their creation: sets of them iterate the same way everywhere.
 _TASKS = frozenset(("create_task", "ensure_future"))
 _DEEPEST = 6
 
-# What takes an iterable in its order, by the position of the argument; the rest is from there on.
+# Functions that depend on the order of an iterable: the arguments from this position on.
 ORDERED = {
     "builtins.list": 0,
     "builtins.tuple": 0,
@@ -50,7 +50,7 @@ ORDERED = {
     "functools.reduce": 1,
     "json.dumps": 0,
 }
-# What gives the same whatever the order was.
+# Functions whose result does not depend on the order.
 UNORDERED = frozenset(f"builtins.{name}" for name in words("sorted set frozenset len any all min max sum"))
 
 
@@ -92,8 +92,10 @@ def _call_gives_set(node: ast.Call, scope: Scope, resolver: Resolver, depth: int
     if isinstance(function, ast.Attribute) and function.attr in _SET_METHODS:
         return is_set(function.value, scope, resolver, depth + 1)
     match resolver.resolve(function, scope):
-        case Local(node=ast.FunctionDef(returns=told) | ast.AsyncFunctionDef(returns=told), scope=place):
-            return told is not None and _is_set_type(told, place, resolver)
+        case Local(
+            node=ast.FunctionDef(returns=annotation) | ast.AsyncFunctionDef(returns=annotation), scope=place
+        ):
+            return annotation is not None and _is_set_type(annotation, place, resolver)
         case Dotted(name=name) if name in _MAKERS:
             return not (node.args and _holds_tasks(node.args[0]))
         case _:
@@ -109,7 +111,7 @@ def _is_empty(binding: Binding) -> bool:
 
 
 def _takes_tasks(name: str, around: ast.AST) -> bool:
-    """Tell whether all that is ever added to a set are tasks."""
+    """Tell whether only tasks are ever added to a set."""
     nodes = list(ast.walk(around))
     made = {
         target.id
@@ -133,7 +135,7 @@ def _added_to(name: str, node: ast.AST) -> list[ast.expr]:
 
 
 def _bound_to_self(owner: ast.ClassDef, attribute: str) -> Iterator[Binding]:
-    """Yield what methods of a class put into an attribute of theirs."""
+    """Yield what the methods of a class assign to one of its attributes."""
     for node in ast.walk(owner):
         match node:
             case ast.Assign(targets=[ast.Attribute(value=ast.Name(id="self"), attr=name)], value=value):

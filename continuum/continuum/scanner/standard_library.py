@@ -1,6 +1,6 @@
-"""The standard library as the scanner sees it: which modules are its own, which may be used freely.
+"""The standard library as the scanner sees it: where it is installed, and which modules may be used freely.
 
-Not here: what is denied (`denied_names.py`), which weighs more.
+Not here: denied names (`denied_names.py`), which take precedence.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ def words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Deterministic, and touch nothing outside. Beside the standard library: what values are made with.
+# Deterministic modules without effects: of the standard library, and libraries that make values.
 FREE = words(
     """
     __future__ abc array ast asyncio base64 binascii bisect builtins calendar cmath collections colorsys
@@ -31,7 +31,7 @@ FREE = words(
 
 
 def is_free(dotted: str) -> bool:
-    """Tell whether a name belongs to a module that may be used; what is denied in it was judged before."""
+    """Tell whether a name belongs to a free module; its denied names were checked before."""
     name = dotted
     while name:
         if name in FREE:
@@ -42,7 +42,7 @@ def is_free(dotted: str) -> bool:
 
 @functools.cache
 def exports(module: str) -> frozenset[str]:
-    """Return the names `from module import *` binds; those of the standard library and ours only."""
+    """Return the names that `from module import *` binds, for modules of the standard library and of ours."""
     top = module.partition(".")[0]
     if top not in sys.stdlib_module_names and top != "continuum":
         return frozenset()
@@ -56,13 +56,13 @@ def exports(module: str) -> frozenset[str]:
 
 @functools.cache
 def standard_folders() -> tuple[str, ...]:
-    """Return where the standard library's own files are."""
+    """Return the folders of the standard library."""
     paths = sysconfig.get_paths()
     return tuple({paths["stdlib"], paths["platstdlib"]})
 
 
 @functools.cache
 def installed_folders() -> tuple[str, ...]:
-    """Return where packages of others are installed."""
+    """Return the folders where packages are installed."""
     paths = sysconfig.get_paths()
     return tuple({paths["purelib"], paths["platlib"]})

@@ -1,8 +1,8 @@
-"""Walks the body of one function: every name it refers to, every loop, handler and assignment in it.
+"""Walks the body of one function: every name, loop, handler and assignment in it.
 
-A reference counts, not only a call: `map(time.time, xs)`, `key=random.random` and `now = datetime.now`
-are told where they stand. Nested functions, lambdas and comprehensions are part of the body; other
-functions of the module are handed to `Scan.reach`. What a call means beyond its parts is in `calls.py`.
+A reference counts as well as a call: `map(time.time, xs)`, `key=random.random` and `now = datetime.now`
+are reported where they are written. Nested functions, lambdas and comprehensions are part of the body;
+other functions of the module go to `reach` of the scan. `visitors.py` lists what visits each class of node.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 from continuum.scanner import rules
-from continuum.scanner.compensations import UndoSeen
+from continuum.scanner.compensations import CompensationsSeen
 from continuum.scanner.configuration import Trust
 from continuum.scanner.control_flow import own_nodes
 from continuum.scanner.denied_names import EFFECTS
 from continuum.scanner.module import ScannedModule
 from continuum.scanner.module_state import STATEFUL, is_state
-from continuum.scanner.name_verdict import judge
+from continuum.scanner.name_verdict import verdict_on
 from continuum.scanner.other_modules import is_declared
 from continuum.scanner.reached import Reached
 from continuum.scanner.resolution import Dotted, Instance, Local, LocalClass, Resolved
@@ -33,7 +33,7 @@ from continuum.scanner.scopes import (
 from continuum.scanner.sets import is_set
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-# Not the contexts and operators, of which there are as many as of all else.
+# Leaves out contexts and operators, which are half of all nodes.
 _PARTS = (ast.expr, ast.stmt, ast.keyword, ast.match_case, ast.pattern)
 _DISPLAYS = (ast.Dict, ast.List, ast.Tuple, ast.Set)
 
@@ -48,7 +48,7 @@ class WalkedScan(Protocol):
     module: ScannedModule
     trust: Trust
     signals: frozenset[str] | None
-    undo: UndoSeen
+    compensations: CompensationsSeen
 
     def reach(
         self,
@@ -71,7 +71,7 @@ class WalkedScan(Protocol):
 
 
 class Walker:
-    """One walk over one function. `impure` is inside a producer of side_effect, where reads are welcome."""
+    """One walk over one function. `impure` is true in a producer of side_effect, where reads are allowed."""
 
     def __init__(self, scan: WalkedScan, reached: Reached, visitors: Visitors) -> None:
         self.scan = scan
@@ -82,16 +82,16 @@ class Walker:
         self.impure = reached.impure
         self.scope = reached.scope
         self.top: Scope | None = None
-        # What is called, by the id of the expression: it is resolved once, before it is visited.
+        # What a called expression refers to, by its id: resolved once, before it is visited.
         self.called: dict[int, Resolved] = {}
         self.unordered: set[int] = set()
         # Calls that make an instance of a class of this module, by the id of what is called.
         self.made: dict[int, ast.Call] = {}
 
     def function(self, node: FunctionNode) -> None:
-        """Walk a whole function that was reached from elsewhere."""
+        """Walk a whole function that the scan has reached."""
         if self.reached.as_decorator:
-            # Its own body ran when the module was loaded; what it returns runs in the workflow.
+            # A decorator's body ran when the module was loaded; the function it returns runs in the workflow.
             self.top = self.scope = function_scope(node, self.scope)
             inside = own_nodes([node.body] if isinstance(node, ast.Lambda) else node.body)
             self.visit_all(part for part in inside if isinstance(part, _FUNCTIONS))
@@ -111,12 +111,12 @@ class Walker:
         self.scope = around
 
     def visit_all(self, nodes: Iterable[ast.AST]) -> None:
-        """Visit one after the other."""
+        """Visit nodes one after the other."""
         for node in nodes:
             self.visit(node)
 
     def visit(self, node: ast.AST) -> None:
-        """Visit a node and what is in it."""
+        """Visit a node and its parts."""
         visitor = self._visitor_of(type(node))
         if visitor is not None:
             visitor(self, node)
@@ -124,7 +124,7 @@ class Walker:
             self.children(node)
 
     def children(self, node: ast.AST) -> None:
-        """Visit what is in a node."""
+        """Visit the parts of a node."""
         for value in node.__dict__.values():
             if isinstance(value, _PARTS):
                 self.visit(value)
@@ -134,32 +134,32 @@ class Walker:
                         self.visit(part)
 
     def report(self, rule: rules.Rule, node: ast.AST, subject: str, instead: str | None = None) -> None:
-        """Tell an offence, unless it is a read and reads are welcome."""
+        """Report a broken rule, unless it is a read inside a producer of side_effect."""
         if not (self.impure and rule in rules.READS):
             self.scan.report(self.reached, rule, node, subject, instead)
 
     def resolved(self, node: ast.expr) -> Resolved:
-        """Return what a reference stands for."""
+        """Return what an expression refers to."""
         called = id(node) in self.called
         return self.called[id(node)] if called else self.resolver.resolve(node, self.scope)
 
     def refer(self, node: ast.expr, resolved: Resolved, known: int) -> None:
-        """Follow or judge what a name stands for; `known` is how much of it was judged before."""
+        """Follow or check what a name refers to; `known` is the length of the part checked before."""
         match resolved:
             case Dotted(name=name):
-                self._judge(node, name, known)
+                self._check_name(node, name, known)
             case Local() | LocalClass() | Instance():
                 made = self.made.get(id(node))
                 self.scan.reach(self.reached, resolved, node, impure=self.impure, made=made)
             case None:
                 pass
 
-    def _judge(self, node: ast.expr, name: str, known: int) -> None:
+    def _check_name(self, node: ast.expr, name: str, known: int) -> None:
         called = id(node) in self.called
         if self.impure and name in EFFECTS:
             self.report(rules.NESTED_EFFECT, node, f"{name}()")
             return
-        found = judge(name, known=known, called=called, live=self.module.live, trust=self.scan.trust)
+        found = verdict_on(name, known=known, called=called, live=self.module.live, trust=self.scan.trust)
         if found is None or (self.impure and found.rule.code == rules.UNTRUSTED.code):
             return
         shown = found.name.removeprefix("builtins.")
@@ -176,16 +176,16 @@ class Walker:
         if len(bindings) == 1 and bindings[0].kind is Kind.OPAQUE:
             return
         resolved = self.resolved(node)
-        self._look_into(node, place)
+        self._follow_constant(node, place)
         if not (self.top is not None and place.is_within(self.top)):
             self.refer(node, resolved, 0)
         elif isinstance(resolved, Dotted):
-            # A local alias was told where it was made; an import in the body was not.
+            # A local alias was reported where it was made; an import in the body was not.
             imported = bindings[0].kind is Kind.IMPORT
             self.refer(node, resolved, 0 if imported else len(resolved.name))
 
-    def _look_into(self, node: ast.Name, place: Scope) -> None:
-        """Follow what a constant of the module holds: a table of functions is called through it."""
+    def _follow_constant(self, node: ast.Name, place: Scope) -> None:
+        """Follow the values in a module-level constant: workflow code may call functions through a table."""
         if place is not self.module.scope:
             return
         if is_state(place, node.id) and node.id in self.module.changed_names:
@@ -209,11 +209,11 @@ class Walker:
         found = self.scope.lookup(root.id)
         known = 0
         if found is not None and self.top is not None and found[1].is_within(self.top):
-            told = found[0][0].kind is Kind.VALUE
-            known = _length(self.resolver.resolve(root, self.scope)) if told else 0
+            reported = found[0][0].kind is Kind.VALUE
+            known = _length(self.resolver.resolve(root, self.scope)) if reported else 0
         self.refer(node, resolved, known)
         if found is not None:
-            self._look_into(root, found[1])
+            self._follow_constant(root, found[1])
 
     def visit_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         if not is_declared(self.module, node):
@@ -221,7 +221,7 @@ class Walker:
             self.nested(node)
 
     def decorated(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> None:
-        """Follow the decorators of a function that was reached."""
+        """Follow the decorators of a reached function."""
         for decorator in node.decorator_list:
             called = decorator.func if isinstance(decorator, ast.Call) else decorator
             resolved = self.resolver.resolve(called, self.scope)
@@ -262,7 +262,7 @@ class Walker:
         self.scope = around
 
     def ordered(self, node: ast.expr, scope: Scope | None = None) -> None:
-        """Tell a set that is taken one by one."""
+        """Report the iteration of a set."""
         if is_set(node, scope or self.scope, self.resolver):
             self.report(rules.SET_ORDER, node, f"iterating {ast.unparse(node)}")
 

@@ -1,7 +1,7 @@
 """Scans one workflow: the function, and every function of its module that it reaches.
 
-A helper is walked once a scan, however many call it, and told with the chain of calls that led there.
-Activities are not walked, they are for what may not be here; other workflows and pure functions are
+A scan walks a helper once, however many functions call it, and reports it with the chain of calls that leads
+there. Activities are not walked, because they may do anything; other workflows and pure functions are
 scanned where they are defined.
 """
 
@@ -12,7 +12,7 @@ from collections import deque
 from typing import Any
 
 from continuum.scanner import rules
-from continuum.scanner.compensations import UndoSeen
+from continuum.scanner.compensations import CompensationsSeen
 from continuum.scanner.configuration import Trust
 from continuum.scanner.dataclass_fields import given_fields
 from continuum.scanner.findings import Finding
@@ -24,30 +24,30 @@ from continuum.scanner.scopes import Binding, FunctionNode, Kind, Scope
 from continuum.scanner.visitors import VISITORS
 from continuum.scanner.walker import Walker
 
-# They are for people who debug, and what they say is not journaled.
+# These are for debugging, and their results are not journaled.
 _NOT_CALLED_BY_CODE = frozenset(("__repr__", "__str__", "__format__"))
 
 
 class Scan:
-    """One scan and what it has found. `signals` are the declared names; None when any may come."""
+    """One scan and its findings. `signals` are the declared names; None when any signal is accepted."""
 
     def __init__(self, module: ScannedModule, trust: Trust, signals: frozenset[str] | None = None) -> None:
         self.module = module
         self.trust = trust
         self.signals = signals
-        self.undo = UndoSeen()
+        self.compensations = CompensationsSeen()
         self._found: dict[tuple[Any, ...], Finding] = {}
         self._waiting: deque[Reached] = deque()
         self._seen: set[tuple[int, bool]] = set()
 
     def run(self, node: FunctionNode, scope: Scope, owner: LocalClass | None = None) -> list[Finding]:
-        """Scan a function with all that it reaches, and return what was found, in the order of the text."""
+        """Scan a function and all that it reaches; return the findings in the order of the text."""
         self._walk(Reached(node, scope, owner))
         while self._waiting:
             self._walk(self._waiting.popleft())
-        undo = self.undo.finding()
-        if undo is not None:
-            reached, call, rule = undo
+        missing = self.compensations.finding()
+        if missing is not None:
+            reached, call, rule = missing
             self.report(reached, rule, call, "continuum.compensate_all()")
         return sorted(self._found.values())
 
@@ -82,7 +82,7 @@ class Scan:
         as_decorator: bool = False,
         made: ast.Call | None = None,
     ) -> None:
-        """Take note of a function or class of this module that is referred to."""
+        """Queue a function or class of this module that workflow code refers to."""
         match target:
             case Local(node=function, scope=scope, owner=owner):
                 self._reach_function(
@@ -103,7 +103,7 @@ class Scan:
             self._waiting.append(reached)
 
     def _reach_class(self, caller: Reached, made_by: LocalClass, impure: bool, given: frozenset[str]) -> None:
-        """Making an instance runs its initialiser; using it runs the methods Python calls by itself."""
+        """Queue the methods that Python calls by itself: the initialiser, operators, context managers."""
         members = self.module.resolver.members(made_by)
         for name, bindings in members.bindings.items():
             for binding in bindings:
@@ -121,7 +121,7 @@ class Scan:
     def _reach_default(
         self, caller: Reached, made_by: LocalClass, binding: Binding, members: Scope, impure: bool
     ) -> None:
-        """A field's `default_factory` runs whenever an instance is made."""
+        """Queue a field's `default_factory`, which runs whenever an instance is made."""
         if isinstance(binding.node, ast.Call):
             factories = (
                 one.value for one in binding.node.keywords if one.arg in ("default_factory", "factory")
@@ -133,7 +133,7 @@ class Scan:
     def report(
         self, reached: Reached, rule: rules.Rule, node: ast.AST, subject: str, instead: str | None = None
     ) -> None:
-        """Keep a finding, once a place; a helper of another module is told once."""
+        """Keep one finding for each place; a helper of another module is reported once."""
         if self.module.allows(node, rule.code):
             return
         line, column = getattr(node, "lineno", 1), getattr(node, "col_offset", 0) + 1
@@ -147,7 +147,7 @@ class Scan:
 
 
 def _function_of(factory: ast.expr, name: str) -> FunctionNode:
-    """Return a function whose body calls the factory, so that it is walked like any other."""
+    """Return a function that calls the factory, so that it is walked like any other function."""
     if isinstance(factory, ast.Lambda):
         return factory
     call = ast.copy_location(ast.Call(factory, [], []), factory)
