@@ -97,19 +97,24 @@ class AlreadyStarted(ContinuumError):
 
 
 class RunNotFound(ContinuumError):
-    """No run has that id. `removed` is true for who waited for its end: it is known to have been there."""
+    """No run has that id, or none in the `namespace` in which the call looked.
 
-    def __init__(self, run_id: str, removed: bool = False) -> None:
+    `removed` is true if the run existed, and was removed while the caller waited for its end.
+    """
+
+    def __init__(self, run_id: str, removed: bool = False, namespace: str | None = None) -> None:
+        where = "" if namespace is None else f" in namespace {namespace!r}"
         super().__init__(
             f"run {run_id} was removed before its end was seen here; give its workflow a longer retention"
             if removed
-            else f"no run has the id {run_id}; `continuum runs list` shows those there are"
+            else f"no run has the id {run_id}{where}; `continuum runs list` shows those there are"
         )
         self.run_id = run_id
         self.removed = removed
+        self.namespace = namespace
 
-    def __reduce__(self) -> tuple[type[RunNotFound], tuple[str, bool]]:
-        return type(self), (self.run_id, self.removed)
+    def __reduce__(self) -> tuple[type[RunNotFound], tuple[str, bool, str | None]]:
+        return type(self), (self.run_id, self.removed, self.namespace)
 
 
 class NotPublished(ContinuumError, LookupError):

@@ -1,7 +1,7 @@
-"""The options that say which database, and the way to it.
+"""Options that several commands share, and connections to the database they name.
 
-A schema is looked for and never created on that way, also on the embedded server: a name
-with a slip in it is an error. `migrate`, `run-node` and `demo` create theirs.
+These connections never create a schema, not even on the embedded server: a misspelled name is
+an error. `migrate`, `run-node` and `demo` create theirs.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import click
 
 from continuum.client import Client, connect
 from continuum.client.connecting import database
+from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.journal.port import Journal
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.schema import check_schema
@@ -42,6 +43,17 @@ def database_options(command: F) -> F:
     )(command)
 
 
+def namespace_option(command: F) -> F:
+    """Give a command that names a run by its id --namespace, which guards it."""
+
+    def guard(_context: click.Context, _parameter: click.Parameter, given: str | None) -> InNamespace:
+        return ANY_NAMESPACE if given is None else given
+
+    return click.option(
+        "--namespace", metavar="TEXT", callback=guard, help="Refuse RUN if it is in another namespace."
+    )(command)
+
+
 def json_option(command: F) -> F:
     """Give a command --json."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
@@ -49,7 +61,7 @@ def json_option(command: F) -> F:
 
 @asynccontextmanager
 async def connected(target: Target, *, listen: bool = False) -> AsyncIterator[Client]:
-    """Open a client on a schema that is there already."""
+    """Open a client on an existing schema."""
     async with (
         database(target.dsn) as address,
         connect(address, schema=target.schema, listen=listen) as client,
@@ -58,7 +70,7 @@ async def connected(target: Target, *, listen: bool = False) -> AsyncIterator[Cl
 
 
 def ask(target: Target, question: Callable[[Client], Awaitable[T]]) -> T:
-    """Return the answer that a client gives."""
+    """Return the result of a call of the client."""
 
     async def asking() -> T:
         async with connected(target) as client:
@@ -68,7 +80,7 @@ def ask(target: Target, question: Callable[[Client], Awaitable[T]]) -> T:
 
 
 def ask_journal(target: Target, question: Callable[[Journal], Awaitable[T]]) -> T:
-    """Return the answer that the journal itself gives, to what no client asks."""
+    """Return the result of a call of the journal itself, for calls that no client has."""
 
     async def asking() -> T:
         async with database(target.dsn) as address:

@@ -8,12 +8,20 @@ from typing import Any
 
 import click
 
-from continuum.cli.database import Target, ask, ask_journal, database_options, json_option
+from continuum.cli.database import (
+    Target,
+    ask,
+    ask_journal,
+    database_options,
+    json_option,
+    namespace_option,
+)
 from continuum.cli.drift_output import print_drift
 from continuum.cli.printing import print_table
 from continuum.cli.values import named_json, to_json
 from continuum.client import Run
 from continuum.client.limits import PAGE_ENTRIES
+from continuum.client.namespaces import InNamespace
 from continuum.client.runs import RunError
 from continuum.drift.run_report import drift_of
 from continuum.errors import NotPublished
@@ -23,11 +31,13 @@ STATES = ("running", "suspended", "blocked", "completed", "failed", "cancelled")
 
 @click.group(no_args_is_help=False)
 def runs() -> None:
-    """Look at runs."""
+    """List and inspect runs."""
 
 
 @runs.command(name="list")
-@click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="Only these. Repeatable.")
+@click.option(
+    "--state", "states", type=click.Choice(STATES), multiple=True, help="Only this state. Repeatable."
+)
 @click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
 @click.option("--parent", metavar="RUN", help="Only children of this run.")
 @click.option("--namespace", metavar="TEXT", help="Only this namespace; otherwise all.")
@@ -37,12 +47,12 @@ def runs() -> None:
     type=named_json,
     multiple=True,
     metavar="NAME=JSON",
-    help="Only runs with this. Repeatable.",
+    help="Only runs with this attribute. Repeatable.",
 )
 @click.option(
-    "--limit", type=click.IntRange(1, PAGE_ENTRIES), default=25, show_default=True, help="Runs of a page."
+    "--limit", type=click.IntRange(1, PAGE_ENTRIES), default=25, show_default=True, help="Runs per page."
 )
-@click.option("--cursor", metavar="TEXT", help="Go on where a page ended.")
+@click.option("--cursor", metavar="TEXT", help="Cursor printed by the previous page.")
 @json_option
 @database_options
 def list_runs(
@@ -77,16 +87,24 @@ def list_runs(
         click.echo(f"more: --cursor {page.next_cursor}", err=True)
 
 
-@runs.command(short_help="Show all there is to know of RUN.")
+@runs.command(short_help="Show everything about RUN.")
 @click.argument("run")
 @click.option(
     "--module", "modules", multiple=True, metavar="MODULE", help="Replay RUN against this code. Repeatable."
 )
+@namespace_option
 @json_option
 @database_options
-def show(run: str, modules: tuple[str, ...], as_json: bool, dsn: str | None, schema: str) -> None:
-    """Show all there is to know of RUN, and where its code has drifted from its journal."""
-    found = ask(Target(dsn, schema), lambda client: client.get_run(run))
+def show(
+    run: str,
+    modules: tuple[str, ...],
+    namespace: InNamespace,
+    as_json: bool,
+    dsn: str | None,
+    schema: str,
+) -> None:
+    """Show everything about RUN, and where its code has drifted from its journal."""
+    found = ask(Target(dsn, schema), lambda client: client.get_run(run, namespace=namespace))
     if as_json:
         click.echo(to_json(found))
         return
@@ -99,11 +117,12 @@ def show(run: str, modules: tuple[str, ...], as_json: bool, dsn: str | None, sch
 
 @runs.command()
 @click.argument("run")
+@namespace_option
 @json_option
 @database_options
-def history(run: str, as_json: bool, dsn: str | None, schema: str) -> None:
-    """Show what RUN has journaled, oldest first."""
-    events = ask(Target(dsn, schema), lambda client: client.history(run))
+def history(run: str, namespace: InNamespace, as_json: bool, dsn: str | None, schema: str) -> None:
+    """Show the journaled events of RUN, oldest first."""
+    events = ask(Target(dsn, schema), lambda client: client.history(run, namespace=namespace))
     if as_json:
         click.echo(to_json(events))
         return
@@ -120,15 +139,16 @@ def history(run: str, as_json: bool, dsn: str | None, schema: str) -> None:
     print_table(("seq", "at", "type", "name", "payload"), rows)
 
 
-@runs.command(short_help="Print what RUN has published under NAME.")
+@runs.command(short_help="Print the value that RUN has published under NAME.")
 @click.argument("run")
 @click.argument("name")
+@namespace_option
 @json_option
 @database_options
-def read(run: str, name: str, as_json: bool, dsn: str | None, schema: str) -> None:
-    """Print the latest value that RUN, or one that continues it, published under NAME, as JSON."""
+def read(run: str, name: str, namespace: InNamespace, as_json: bool, dsn: str | None, schema: str) -> None:
+    """Print the latest value that RUN, or a run that continues it, published under NAME, as JSON."""
     try:
-        value = ask(Target(dsn, schema), lambda client: client.read(run, name))
+        value = ask(Target(dsn, schema), lambda client: client.read(run, name, namespace=namespace))
     except NotPublished as error:
         raise click.ClickException(f"run {error.run_id} has published no {error.name!r}") from error
     click.echo(to_json(value, indent=None if as_json else 2))

@@ -132,15 +132,29 @@ class Client:
         if existing and options.get("on_conflict") == "raise":
             raise AlreadyStarted(started.run_id)
         known = workflow if isinstance(workflow, Workflow) else None
-        return RunHandle(self, started.run_id, known, existing=existing)
+        # The run that already has the chosen id may belong to another namespace.
+        namespace = options.get("namespace", ANY_NAMESPACE) if existing else ANY_NAMESPACE
+        return RunHandle(self, started.run_id, known, existing=existing, namespace=namespace)
 
     @overload
-    def handle(self, run_id: str) -> RunHandle[Any]: ...
+    def handle(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> RunHandle[Any]: ...
     @overload
-    def handle(self, run_id: str, workflow: Workflow[..., R]) -> RunHandle[R]: ...
-    def handle(self, run_id: str, workflow: Workflow[..., Any] | None = None) -> RunHandle[Any]:
-        """Return a handle for the run with this id, without reading the journal."""
-        return RunHandle(self, run_id_of(run_id), workflow, existing=True)
+    def handle(
+        self, run_id: str, workflow: Workflow[..., R], *, namespace: InNamespace = ANY_NAMESPACE
+    ) -> RunHandle[R]: ...
+    def handle(
+        self,
+        run_id: str,
+        workflow: Workflow[..., Any] | None = None,
+        *,
+        namespace: InNamespace = ANY_NAMESPACE,
+    ) -> RunHandle[Any]:
+        """Return a handle for the run with this id, without reading the journal.
+
+        With `namespace` every call of the handle raises `RunNotFound` for a run of any other.
+        """
+        known = checked_namespace(namespace)
+        return RunHandle(self, run_id_of(run_id), workflow, existing=True, namespace=known)
 
     @overload
     async def signal(
@@ -361,13 +375,20 @@ class Client:
 class RunHandle(Generic[R]):
     """One run. `existing` is True if the run existed before the start that returned this handle."""
 
-    __slots__ = ("_client", "_workflow", "existing", "id")
+    __slots__ = ("_client", "_namespace", "_workflow", "existing", "id")
 
     def __init__(
-        self, client: Client, run_id: RunId, workflow: Workflow[..., R] | None, *, existing: bool
+        self,
+        client: Client,
+        run_id: RunId,
+        workflow: Workflow[..., R] | None,
+        *,
+        existing: bool,
+        namespace: InNamespace = ANY_NAMESPACE,
     ) -> None:
         self._client = client
         self._workflow = workflow
+        self._namespace = namespace
         self.id: RunId = run_id
         self.existing = existing
 
@@ -381,7 +402,9 @@ class RunHandle(Generic[R]):
         """
         result: R
         if self.existing or timeout is not None:
-            result = await self._client.await_run(self.id, timeout, workflow=self._workflow)
+            result = await self._client.await_run(
+                self.id, timeout, workflow=self._workflow, namespace=self._namespace
+            )
         else:
             result = await self._client.await_started(self.id, self._workflow)
         return result
@@ -397,15 +420,22 @@ class RunHandle(Generic[R]):
 
         `Client.signal` says which signals are refused.
         """
-        await self._client.signal(self.id, signal, value, delivery_id=delivery_id, workflow=self._workflow)
+        await self._client.signal(
+            self.id,
+            signal,
+            value,
+            delivery_id=delivery_id,
+            workflow=self._workflow,
+            namespace=self._namespace,
+        )
 
     async def cancel(self, *, force: bool = False) -> None:
         """Request that the run stops; with `force` end it at once."""
-        await self._client.cancel(self.id, force=force)
+        await self._client.cancel(self.id, force=force, namespace=self._namespace)
 
     async def get(self) -> Run:
         """Return the run as it is now."""
-        return await self._client.get_run(self.id)
+        return await self._client.get_run(self.id, namespace=self._namespace)
 
     async def state(self) -> str:
         """Return the run's state."""
@@ -413,11 +443,11 @@ class RunHandle(Generic[R]):
 
     async def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Merge attributes into the run's."""
-        await self._client.set_attributes(self.id, attributes)
+        await self._client.set_attributes(self.id, attributes, namespace=self._namespace)
 
     async def history(self) -> list[Event]:
         """Return the run's journaled events so far, oldest first."""
-        return await self._client.history(self.id)
+        return await self._client.history(self.id, namespace=self._namespace)
 
     @overload
     async def read(self, name: str) -> Any: ...
@@ -429,7 +459,7 @@ class RunHandle(Generic[R]):
     async def read(self, name: str, *, default: object) -> Any: ...
     async def read(self, name: str, type: Any = Any, *, default: Any = MISSING) -> Any:
         """Return the latest value that the run published under a name; see `Client.read`."""
-        return await self._client.read(self.id, name, type, default=default)
+        return await self._client.read(self.id, name, type, default=default, namespace=self._namespace)
 
     @overload
     def watch(self, name: str) -> AsyncGenerator[Any, None]: ...
@@ -437,4 +467,4 @@ class RunHandle(Generic[R]):
     def watch(self, name: str, type: type[T]) -> AsyncGenerator[T, None]: ...
     def watch(self, name: str, type: Any = Any) -> AsyncGenerator[Any, None]:
         """Yield the value published under a name, and each change of it; see `Client.watch`."""
-        return self._client.watch(self.id, name, type)
+        return self._client.watch(self.id, name, type, namespace=self._namespace)

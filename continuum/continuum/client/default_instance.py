@@ -20,6 +20,7 @@ from weakref import WeakKeyDictionary
 from continuum.client.client import Client, RunHandle
 from continuum.client.connecting import connect
 from continuum.client.instances import DEFAULT, Instance, Place, configure_default, configured_default, find
+from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.client.queries import Condition
 from continuum.client.runs import Page, Run
 from continuum.client.start_options import (
@@ -149,31 +150,54 @@ async def start(workflow: Any, /, *args: Any, **given: Any) -> RunHandle[Any]:  
 
 
 @overload
-async def signal(run_id: str, signal: Signal[T], value: T, *, delivery_id: str | None = None) -> None: ...
+async def signal(
+    run_id: str,
+    signal: Signal[T],
+    value: T,
+    *,
+    delivery_id: str | None = None,
+    namespace: InNamespace = ANY_NAMESPACE,
+) -> None: ...
 @overload
 async def signal(
-    run_id: str, signal: str, value: object = None, *, delivery_id: str | None = None
+    run_id: str,
+    signal: str,
+    value: object = None,
+    *,
+    delivery_id: str | None = None,
+    namespace: InNamespace = ANY_NAMESPACE,
 ) -> None: ...
 async def signal(
-    run_id: str, signal: Signal[Any] | str, value: Any = None, *, delivery_id: str | None = None
+    run_id: str,
+    signal: Signal[Any] | str,
+    value: Any = None,
+    *,
+    delivery_id: str | None = None,
+    namespace: InNamespace = ANY_NAMESPACE,
 ) -> None:
     """Send a signal to a run of the default instance; see `Client.signal`."""
-    await (await _client()).signal(run_id, signal, value, delivery_id=delivery_id)
+    client = await _client()
+    await client.signal(run_id, signal, value, delivery_id=delivery_id, namespace=namespace)
 
 
-async def cancel(run_id: str, *, force: bool = False) -> None:
-    """Ask a run of the default instance to stop; see `Client.cancel`."""
-    await (await _client()).cancel(run_id, force=force)
+async def cancel(run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE) -> None:
+    """Request that a run of the default instance stops; see `Client.cancel`."""
+    await (await _client()).cancel(run_id, force=force, namespace=namespace)
 
 
-async def await_run(run_id: str, timeout: float | timedelta | None = None) -> Any:
+async def await_run(
+    run_id: str,
+    timeout: float | timedelta | None = None,
+    *,
+    namespace: InNamespace = ANY_NAMESPACE,
+) -> Any:
     """Return the result of a run of the default instance; see `Client.await_run`."""
-    return await (await _client()).await_run(run_id, timeout)
+    return await (await _client()).await_run(run_id, timeout, namespace=namespace)
 
 
-async def get_run(run_id: str) -> Run:
-    """Return a run of the default instance as it is now."""
-    return await (await _client()).get_run(run_id)
+async def get_run(run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run:
+    """Return a run of the default instance as it is now; see `Client.get_run`."""
+    return await (await _client()).get_run(run_id, namespace=namespace)
 
 
 async def query(
@@ -189,6 +213,8 @@ async def query(
     return await client.query(where, order_by=order_by, limit=limit, cursor=cursor, namespace=namespace)
 
 
-async def set_attributes(run_id: str, attributes: Mapping[str, Any]) -> None:
+async def set_attributes(
+    run_id: str, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE
+) -> None:
     """Merge attributes into those of a run of the default instance."""
-    await (await _client()).set_attributes(run_id, attributes)
+    await (await _client()).set_attributes(run_id, attributes, namespace=namespace)

@@ -36,5 +36,5 @@ def checked_namespace(namespace: object) -> InNamespace:
 def guarded(run_id: RunId, row: RunRow | None, namespace: InNamespace) -> RunRow:
     """Return the row if there is one and it is in the namespace, else raise `RunNotFound`."""
     if row is None or namespace not in (ANY_NAMESPACE, row.namespace):
-        raise RunNotFound(run_id)
+        raise RunNotFound(run_id, namespace=None if isinstance(namespace, AnyNamespace) else namespace)
     return row

@@ -137,12 +137,16 @@ class SyncClient:
         return SyncRunHandle(self._thread, self._thread.call(self._client.start(workflow, *args, **given)))
 
     @overload
-    def handle(self, run_id: str) -> SyncRunHandle[Any]: ...
+    def handle(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> SyncRunHandle[Any]: ...
     @overload
-    def handle(self, run_id: str, workflow: Workflow[..., R]) -> SyncRunHandle[R]: ...
-    def handle(self, run_id: str, workflow: Any = None) -> SyncRunHandle[Any]:
+    def handle(
+        self, run_id: str, workflow: Workflow[..., R], *, namespace: InNamespace = ANY_NAMESPACE
+    ) -> SyncRunHandle[R]: ...
+    def handle(
+        self, run_id: str, workflow: Any = None, *, namespace: InNamespace = ANY_NAMESPACE
+    ) -> SyncRunHandle[Any]:
         """Return a handle for the run with this id; see `Client.handle`."""
-        return SyncRunHandle(self._thread, self._client.handle(run_id, workflow))
+        return SyncRunHandle(self._thread, self._client.handle(run_id, workflow, namespace=namespace))
 
     @overload
     def signal(
