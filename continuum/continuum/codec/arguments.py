@@ -1,8 +1,8 @@
 """The arguments of a call, bound to a signature once and stored without it.
 
-A stored call is `[positional, keywords]` exactly as it was made: defaults are
-not stored, so a parameter that is added later, with a default, reads old calls.
-A caller that has no code writes the same thing with `encode_arguments`.
+A stored call is `[positional, keywords]` exactly as it was made. Defaults are
+not stored, so old calls still bind after a parameter with a default is added.
+A caller that does not have the function writes the same with `encode_arguments`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from functools import cached_property
 from inspect import Parameter
 from typing import Any
 
-from continuum.codec.encode_errors import blame
+from continuum.codec.encode_errors import explain_encode_error
 from continuum.codec.reading import unpack
 from continuum.codec.shape_of_type import Undecodable, fit_of
-from continuum.codec.shapes import Fit, Misfit, fit_deep, key_step
+from continuum.codec.shapes import Fit, Mismatch, fit_deep, key_step
 from continuum.codec.writing import pack
 from continuum.errors import DurableTermError
 
@@ -26,22 +26,22 @@ _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def encode_arguments(args: Sequence[object], kwargs: Mapping[str, object], *, path: str = "input") -> bytes:
-    """Store a call whose signature is not known here."""
+    """Encode a call of a function that this process does not have."""
     try:
         return pack([list(args), dict(kwargs)])
     except Exception as error:
         named = {f"{path}[{index}]": value for index, value in enumerate(args)}
         named |= {f"{path}{key_step(name)}": value for name, value in kwargs.items()}
-        raise _blame_argument(named, path, error) from error
+        raise _explain_argument_error(named, path, error) from error
 
 
-def _blame_argument(named: Mapping[str, object], path: str, error: Exception) -> DurableTermError:
+def _explain_argument_error(named: Mapping[str, object], path: str, error: Exception) -> DurableTermError:
     for where, value in named.items():
         try:
             pack(value)
         except Exception as fault:  # noqa: BLE001 - it becomes the error
-            return blame(value, where, fault)
-    return blame(list(named.values()), path, error)
+            return explain_encode_error(value, where, fault)
+    return explain_encode_error(list(named.values()), path, error)
 
 
 class ArgumentsCodec:
@@ -60,12 +60,12 @@ class ArgumentsCodec:
         ]
         self._required = {p.name: p for p in required}
         keyword_only = any(p.kind is Parameter.KEYWORD_ONLY for p in required)
-        # A call with this many positional arguments and no keywords binds for sure.
+        # A call with this many positional arguments and no keywords always binds.
         self._fewest = sum(p.kind in _POSITIONAL for p in required) if not keyword_only else 1 << 30
         self._most = len(self._positional) if self._rest is None else 1 << 30
 
     def encode_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
-        """Store a call; raises TypeError exactly when calling the function would."""
+        """Encode a call; raises TypeError exactly when calling the function would."""
         if kwargs or not self._fewest <= len(args) <= self._most:
             self.check_fits(args, kwargs)
         try:
@@ -73,10 +73,10 @@ class ArgumentsCodec:
         except Exception as error:
             named = {f"{self._path}.{self._name_of(index)}": value for index, value in enumerate(args)}
             named |= {f"{self._path}{key_step(name)}": value for name, value in kwargs.items()}
-            raise _blame_argument(named, self._path, error) from error
+            raise _explain_argument_error(named, self._path, error) from error
 
     def decode_call(self, data: bytes) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Read a stored call back, each argument by the annotation of its parameter."""
+        """Decode a stored call, each argument by the annotation of its parameter."""
         try:
             args, kwargs = unpack(data)
             if type(args) is not list or type(kwargs) is not dict:
@@ -91,9 +91,9 @@ class ArgumentsCodec:
                 fit = fits[index] if index < len(fits) else rest
                 if fit is not None:
                     args[index] = fit_deep(fit, value)
-        except Misfit as misfit:
-            where = f"{self._path}.{self._name_of(index)}{misfit.where}"
-            raise DurableTermError(where, misfit.reason) from misfit
+        except Mismatch as mismatch:
+            where = f"{self._path}.{self._name_of(index)}{mismatch.where}"
+            raise DurableTermError(where, mismatch.reason) from mismatch
         except Exception as error:
             where = f"{self._path}.{self._name_of(index)}"
             raise DurableTermError(where, f"{type(error).__name__}: {error}") from error
@@ -123,9 +123,9 @@ class ArgumentsCodec:
             if fit is not None:
                 try:
                     kwargs[name] = fit_deep(fit, value)
-                except Misfit as misfit:
-                    where = f"{self._path}{key_step(name)}{misfit.where}"
-                    raise DurableTermError(where, misfit.reason) from misfit
+                except Mismatch as mismatch:
+                    where = f"{self._path}{key_step(name)}{mismatch.where}"
+                    raise DurableTermError(where, mismatch.reason) from mismatch
         return kwargs
 
     def _name_of(self, index: int) -> str:
@@ -134,8 +134,8 @@ class ArgumentsCodec:
         assert self._rest is not None
         return f"{self._rest.name}[{index - len(self._positional)}]"
 
-    # Annotations are resolved on first use: at definition, the classes that a
-    # module names further down do not exist yet.
+    # Annotations are resolved on first use: when the function is defined, classes
+    # further down in its module do not exist yet.
 
     @cached_property
     def _hints(self) -> dict[str, Any]:
@@ -169,7 +169,7 @@ class ArgumentsCodec:
 
 
 def resolve_hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Resolve the annotations of a function, leaving those that name nothing known as text."""
+    """Resolve the annotations of a function; leave those with unknown names as text."""
     code = getattr(function, "__code__", None)
     cells = getattr(function, "__closure__", None) or ()
     known: dict[str, Any] = {}
@@ -180,7 +180,7 @@ def resolve_hints(function: Callable[..., Any]) -> dict[str, Any]:
             continue
     try:
         return typing.get_type_hints(function, localns=known or None, include_extras=True)
-    except Exception:  # noqa: BLE001 - one bad annotation must not cost the others theirs
+    except Exception:  # noqa: BLE001 - one bad annotation must not spoil the others
         hints = {}
         for name, hint in getattr(function, "__annotations__", {}).items():
             hints[name] = _resolve_one(function, name, hint, known)
@@ -193,5 +193,5 @@ def _resolve_one(function: Callable[..., Any], name: str, hint: Any, known: dict
         return typing.get_type_hints(
             alone, globalns=getattr(function, "__globals__", {}), localns=known, include_extras=True
         )[name]
-    except Exception:  # noqa: BLE001 - kept as text: `typed` complains when the class is needed
+    except Exception:  # noqa: BLE001 - kept as text: `shape_of_type` reports it when the class is needed
         return hint

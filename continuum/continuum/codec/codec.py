@@ -1,7 +1,7 @@
 """The value codec: Python values to journal bytes and back. Read this one first.
 
 Values are written by `writing` without looking at any annotation, and read by
-`reading` into plain structures, which `typed` turns into what the receiving
+`reading` into plain structures, which `shape_of_type` turns into what the receiving
 annotation says. Nothing is pickled, and no name found in data is imported.
 `arguments` stores whole calls. Every failure is a DurableTermError with a path.
 """
@@ -10,21 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from continuum.codec.arguments import ArgumentsCodec, encode_arguments
-from continuum.codec.encode_errors import blame
+from continuum.codec.encode_errors import explain_encode_error
 from continuum.codec.reading import unpack
 from continuum.codec.shape_of_type import Undecodable, fit_of, shape_of
-from continuum.codec.shapes import Fit, Misfit, fit_deep
+from continuum.codec.shapes import Fit, Mismatch, fit_deep
 from continuum.codec.writing import pack
 from continuum.errors import DurableTermError
 
 __all__ = [
     "ArgumentsCodec",
     "Decoder",
-    "IdentityPayloadCodec",
-    "PayloadCodec",
     "decode",
     "decoder_for",
     "encode",
@@ -37,36 +35,12 @@ __all__ = [
 Decoder = Callable[[bytes], Any]
 
 
-class PayloadCodec(Protocol):
-    """What the journal applies to every payload, e.g. to encrypt it at rest."""
-
-    def seal(self, data: bytes) -> bytes:
-        """Turn a payload into what is stored."""
-        ...
-
-    def open(self, data: bytes) -> bytes:
-        """Turn what is stored back into the payload."""
-        ...
-
-
-class IdentityPayloadCodec:
-    """Store payloads as they are."""
-
-    def seal(self, data: bytes) -> bytes:
-        """Give the payload back."""
-        return data
-
-    def open(self, data: bytes) -> bytes:
-        """Give the payload back."""
-        return data
-
-
 def encode(value: object, *, path: str = "value") -> bytes:
     """Write a value as a payload."""
     try:
         return pack(value)
     except Exception as error:
-        raise blame(value, path, error) from error
+        raise explain_encode_error(value, path, error) from error
 
 
 def decode(data: bytes, annotation: object = Any, *, path: str = "value") -> Any:
@@ -77,18 +51,18 @@ def decode(data: bytes, annotation: object = Any, *, path: str = "value") -> Any
 
 
 def decoder_for(annotation: object = Any, *, path: str = "value") -> Decoder:
-    """Make the reader of payloads of one annotation; raises DurableTermError if it cannot be read."""
+    """Make the reader for payloads of one annotation; raises DurableTermError if it cannot be read."""
     return partial(_decode_typed, _fit(annotation, path), path)
 
 
 def fitter_for(annotation: object = Any, *, path: str = "value") -> Callable[[Any], Any]:
-    """Make what turns a value that is decoded already into what one annotation says."""
+    """Make the function that converts a decoded value to the type of one annotation."""
     fit = _fit(annotation, path)
     return _as_it_is if fit is None else partial(_fitted, fit, path)
 
 
 def kept_types(annotation: object = Any) -> frozenset[type]:
-    """Return types whose values are what the annotation says as they are; none if it cannot be read."""
+    """Return the types whose values the annotation takes unchanged; none if it cannot be read."""
     try:
         return shape_of(annotation).keeps
     except Undecodable:
@@ -96,7 +70,7 @@ def kept_types(annotation: object = Any) -> frozenset[type]:
 
 
 def takes_anything(annotation: object = Any) -> bool:
-    """Whether every value fits the annotation as it is."""
+    """Whether the annotation takes every value unchanged."""
     try:
         return shape_of(annotation).passes
     except Undecodable:
@@ -132,7 +106,7 @@ def _decode_typed(fit: Fit | None, path: str, data: bytes) -> Any:
 def _fitted(fit: Fit, path: str, value: Any) -> Any:
     try:
         return fit_deep(fit, value)
-    except Misfit as misfit:
-        raise DurableTermError(path + misfit.where, misfit.reason) from misfit
+    except Mismatch as mismatch:
+        raise DurableTermError(path + mismatch.where, mismatch.reason) from mismatch
     except Exception as error:
         raise DurableTermError(path, f"{type(error).__name__}: {error}") from error

@@ -10,22 +10,22 @@ from continuum.codec.shapes import key_step
 from continuum.codec.writing import TooLarge, pack, reduce_once
 from continuum.errors import DurableTermError
 
-# Deeper than msgpack itself goes, so that it is the packer that decides.
+# Deeper than msgpack itself goes, so that the packer decides.
 MAX_DEPTH = 2000
 
-# A path into a value nested without end would be as long as the value is deep.
+# The path into a deeply nested value would be as long as the value is deep.
 LONGEST_PATH = 200
 
 _CONTAINERS = (list, tuple, set, frozenset, dict)
 _SCALARS = (str, int, float, bytes, bytearray, memoryview, type(None))
 
 
-def blame(value: object, path: str, error: Exception) -> DurableTermError:
-    """Give the error that names the first element of `value` that cannot be written."""
+def explain_encode_error(value: object, path: str, error: Exception) -> DurableTermError:
+    """Return an error that names the first element of `value` that cannot be written."""
     if isinstance(error, TooLarge):
-        # Whatever is in it, it is too much of it, and looking at every element would take minutes.
+        # The whole is too large, whatever is in it. Visiting every element would take minutes.
         return DurableTermError(path, str(error))
-    # A stack of iterators, not a recursion: the value may be as deep as it likes.
+    # A stack of iterators instead of recursion: a value may be nested deeper than the Python stack.
     stack: list[tuple[Iterator[tuple[str, Any]], int]] = [(iter(((path, value),)), 0)]
     open_ids: set[int] = set()
     while stack:

@@ -1,6 +1,6 @@
 """Shapes that pick single values: literals and enums.
 
-Their values stand in JSON as they are where JSON has them, and else as the bytes they are stored as.
+A description holds their values as JSON values where JSON has them, otherwise as their stored bytes.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from enum import Enum
 from typing import Any
 
 from continuum.codec.reading import unpack
-from continuum.codec.shapes import Misfit, Shape
+from continuum.codec.shapes import Mismatch, Shape
 from continuum.codec.writing import pack
 
-# What a member's value is stored as when it is of a subclass; the first base wins.
+# The type that a value of a subclass is stored as; the first base wins.
 _PLAIN: tuple[type, ...] = (bool, str, int, float, bytes, list, dict, set, frozenset, tuple)
 
 
@@ -25,10 +25,10 @@ def literal(values: tuple[Any, ...]) -> Shape:
     def fit(value: Any) -> Any:
         if type(value) in kinds and (key := _key(value)) in by_plain:
             return by_plain[key]
-        raise Misfit(f"expected one of {', '.join(map(repr, values))}")
+        raise Mismatch(f"expected one of {', '.join(map(repr, values))}")
 
-    told = [_told(value) for _, value in by_plain]
-    return Shape(fit, kinds, narrow=True, tells=lambda _: {"literal": told})
+    choices = [_stored_choice(value) for _, value in by_plain]
+    return Shape(fit, kinds, narrow=True, describes=lambda _: {"literal": choices})
 
 
 def _key(value: object) -> tuple[type, object]:
@@ -43,31 +43,31 @@ def members_of(cls: type[Enum]) -> Shape:
         try:
             return cls(value)
         except (ValueError, TypeError, KeyError) as error:
-            raise Misfit(f"no member of {cls.__qualname__} has this value") from error
+            raise Mismatch(f"no member of {cls.__qualname__} has this value") from error
 
-    # With a say of its own, the class may take values that no member has.
+    # A class with its own `_missing_` may take values that no member has.
     closed = cls._missing_.__func__ is Enum._missing_.__func__  # type: ignore[attr-defined]
-    told = {"enum": [_told(member.value) for member in cls]}
-    return Shape(fit, kinds, narrow=True, tells=lambda _: told if closed else "any")
+    described = {"enum": [_stored_choice(member.value) for member in cls]}
+    return Shape(fit, kinds, narrow=True, describes=lambda _: described if closed else "any")
 
 
 def values_like(values: Sequence[Any]) -> Shape:
-    """Make the shape of an Enum of which only the members' values are known."""
+    """Make the shape of an Enum when only the values of its members are known."""
 
     def fit(value: Any) -> Any:
         if value in values:
             return value
-        raise Misfit(f"expected one of {', '.join(map(repr, values))}")
+        raise Mismatch(f"expected one of {', '.join(map(repr, values))}")
 
     return Shape(fit, frozenset(map(_plain_type, values)), narrow=True)
 
 
-def choice_of(told: Any) -> Any:
-    """Read a value that a literal or an enum has told."""
-    return unpack(bytes.fromhex(told["stored"])) if isinstance(told, dict) else told
+def read_choice(described: Any) -> Any:
+    """Read a value from the description of a literal or an enum."""
+    return unpack(bytes.fromhex(described["stored"])) if isinstance(described, dict) else described
 
 
-def _told(value: object) -> Any:
+def _stored_choice(value: object) -> Any:
     if value is None or type(value) in (str, int, bool):
         return value
     return {"stored": pack(value).hex()}

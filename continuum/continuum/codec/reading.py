@@ -25,7 +25,7 @@ from continuum.codec.wire_format import (
 
 
 def unpack(data: bytes) -> Any:
-    """Read a payload; raises ValueError or TypeError when it is not one."""
+    """Read a payload; raises ValueError or TypeError for other bytes."""
     if data[:1] != HEADER:
         if not data:
             raise ValueError("the payload is empty")
@@ -37,7 +37,7 @@ def _unpack(data: bytes) -> Any:
     try:
         return msgpack.unpackb(data, ext_hook=_read_extension, strict_map_key=False)
     except TypeError:
-        # A map whose keys are records: they cannot be hashed before they are records again.
+        # A map whose keys are records: as plain maps they cannot be hashed.
         return msgpack.unpackb(
             data, ext_hook=_read_extension, strict_map_key=False, object_pairs_hook=_read_pairs
         )

@@ -1,11 +1,11 @@
 """Records: dataclasses, attrs classes, pydantic models, TypedDicts and their fields.
 
-Both directions know a record only by its class: `record_fields` gives what is
+Both directions know a record only by its class: `record_fields` returns what is
 stored of an instance, `build_record` makes the function that turns such a map
-into an instance again. cattrs generates that function for dataclasses, attrs
-classes and TypedDicts; the fields inside go through the shapes of `typed`.
-pydantic is used only when the program has imported it. `tell_record` tells the fields
-to those who have no such class.
+into an instance again. cattrs generates that function for dataclasses and attrs
+classes; the fields inside go through the shapes of `shape_of_type`.
+pydantic is used only when the program has imported it. `describe_record` describes the
+fields to processes that do not have the class.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, TypeGuard, TypeVar
 
-from continuum.codec.shapes import Fit, Misfit, key_step, kind_of
+from continuum.codec.shapes import Fit, Mismatch, key_step, kind_of
 
 Plain = Callable[[Any], Any]
 
@@ -32,17 +32,17 @@ _NOT_AN_INSTANCE = frozenset(("is_instance_of", "dataclass_exact_type", "datacla
 
 
 class RecordError(Exception):
-    """This class cannot be stored; whoever catches it knows the path."""
+    """This class cannot be stored. The error has no path: the code that catches it adds one."""
 
 
 def is_pydantic(cls: object) -> bool:
-    """Tell whether this is a pydantic model class."""
+    """Whether this is a pydantic model class."""
     pydantic = sys.modules.get("pydantic")
     return pydantic is not None and isinstance(cls, type) and issubclass(cls, pydantic.BaseModel)
 
 
 def is_record(cls: object) -> TypeGuard[type]:
-    """Tell whether instances of this class are stored as a map of fields."""
+    """Whether instances of this class are stored as a map of fields."""
     return isinstance(cls, type) and (
         dataclasses.is_dataclass(cls)
         or hasattr(cls, "__attrs_attrs__")
@@ -52,7 +52,7 @@ def is_record(cls: object) -> TypeGuard[type]:
 
 
 def record_fields(cls: type) -> Plain | None:
-    """Give the function that takes the stored fields of an instance; None for other classes."""
+    """Return the function that reads the stored fields of an instance; None for other classes."""
     if is_pydantic(cls):
         return _dump_model
     if dataclasses.is_dataclass(cls):
@@ -85,7 +85,7 @@ def _take(names: list[str]) -> Plain:
 
 
 def field_names(cls: Any) -> tuple[frozenset[str], frozenset[str]]:
-    """Give the names of the fields that a stored record must have, and of all it may have."""
+    """Return the names of the fields that a stored record must have, and of all it may have."""
     if is_pydantic(cls):
         fields = cls.model_fields
         return frozenset(name for name in fields if fields[name].is_required()), frozenset(fields)
@@ -110,41 +110,41 @@ def build_record(annotation: Any, cls: type, fit_of: Callable[[Any], Fit]) -> Fi
         return _model_fit(annotation)
     if typing.is_typeddict(cls):
         return _typed_dict_fit(annotation, cls, fit_of)
-    from continuum.codec.cattrs_bridge import first_misfit, structure_function
+    from continuum.codec.cattrs_bridge import first_mismatch, structure_function
 
     structure = structure_function(annotation, fit_of)
 
     def fit(value: Any) -> Any:
         if type(value) is not dict:
-            raise Misfit(f"expected {cls.__name__}, got {kind_of(value)}")
+            raise Mismatch(f"expected {cls.__name__}, got {kind_of(value)}")
         try:
             return structure(value, annotation)
         except Exception as error:
-            raise first_misfit(error, value) from error
+            raise first_mismatch(error, value) from error
 
     return fit
 
 
 def _typed_dict_keys(cls: Any) -> dict[str, tuple[bool, Any]]:
-    # `__required_keys__` alone is wrong where annotations are text: NotRequired is not seen in it.
+    # `__required_keys__` is wrong where annotations are strings: it misses NotRequired.
     keys = {}
     for name, hint in typing.get_type_hints(cls, include_extras=True).items():
         required = name in cls.__required_keys__
         while (origin := typing.get_origin(hint)) in _KEY_QUALIFIERS:
-            said = _KEY_QUALIFIERS[origin]
-            required = required if said is None else said
+            qualified = _KEY_QUALIFIERS[origin]
+            required = required if qualified is None else qualified
             hint = typing.get_args(hint)[0]
         keys[name] = (required, hint)
     return keys
 
 
 def _bind(annotation: Any, cls: Any, hints: dict[str, Any]) -> dict[str, Any]:
-    """Put the arguments of a generic class where its fields mention its parameters."""
+    """Replace the parameters of a generic class by its arguments in the annotations of its fields."""
     given: dict[Any, Any] = dict(
         zip(getattr(cls, "__parameters__", ()), typing.get_args(annotation), strict=False)
     )
     if any(getattr(base, "__parameters__", ()) for base in cls.__mro__[1:]):
-        # A base has parameters of its own, which may have the same names: nothing is said of either.
+        # A base has parameters of its own, which may have the same names: treat all of them as Any.
         given = {}
     bound = {}
     for name, hint in hints.items():
@@ -156,30 +156,32 @@ def _bind(annotation: Any, cls: Any, hints: dict[str, Any]) -> dict[str, Any]:
     return bound
 
 
-def tell_record(annotation: Any, cls: type, tell: Callable[[Any], Any]) -> Any:
-    """Tell which fields a stored record has; `tell` serves their annotations."""
+def describe_record(annotation: Any, cls: type, describe: Callable[[Any], Any]) -> Any:
+    """Describe the fields of a stored record; `describe` describes their annotations."""
     hints = typing.get_type_hints(cls)
     literal = {name for name, hint in hints.items() if typing.get_origin(hint) is typing.Literal}
     if is_pydantic(cls):
-        if _has_a_say(cls):
+        if _may_reshape(cls):
             return "any"
-        # What a model makes of a value, only the model knows; that it needs one is certain.
-        told = {name: tell(hints[name]) if name in literal else "any" for name in field_names(cls)[1]}
+        # Only the model knows which values a field takes, but which fields it needs is certain.
+        described = {
+            name: describe(hints[name]) if name in literal else "any" for name in field_names(cls)[1]
+        }
     else:
         known = _bind(annotation, cls, hints)
-        told = {name: tell(known.get(name, Any)) for name in field_names(cls)[1]}
-    for name, takes in told.items():
+        described = {name: describe(known.get(name, Any)) for name in field_names(cls)[1]}
+    for name, takes in described.items():
         if name not in literal and isinstance(takes, dict) and "literal" in takes:
-            # Unions go by the fields that are literals by their own words only.
-            told[name] = {"union": [takes]}
+            # Hide the literal: unions tell records apart only by fields annotated as Literal themselves.
+            described[name] = {"union": [takes]}
     required, _ = field_names(cls)
-    return {"record": cls.__name__, "fields": dict(sorted(told.items())), "required": sorted(required)}
+    return {"record": cls.__name__, "fields": dict(sorted(described.items())), "required": sorted(required)}
 
 
-def _has_a_say(model: Any) -> bool:
-    """Whether a model may take what does not have its fields."""
-    said = model.__pydantic_decorators__
-    validators = (*said.model_validators.values(), *said.field_validators.values())
+def _may_reshape(model: Any) -> bool:
+    """Whether a model may accept values that do not have its fields."""
+    decorators = model.__pydantic_decorators__
+    validators = (*decorators.model_validators.values(), *decorators.field_validators.values())
     return (
         any(validator.info.mode != "after" for validator in validators)
         or issubclass(model, sys.modules["pydantic"].RootModel)
@@ -195,25 +197,25 @@ def _typed_dict_fit(annotation: Any, cls: Any, fit_of: Callable[[Any], Fit]) -> 
 
 
 def fit_fields(name: str, fits: Mapping[str, Fit], required: Iterable[str], value: Any) -> dict[Any, Any]:
-    """Fit the fields of a record that are known and there; others stay what they are."""
+    """Fit the known fields of a record that are present; leave other fields unchanged."""
     if type(value) is not dict:
-        raise Misfit(f"expected {name}, got {kind_of(value)}")
+        raise Mismatch(f"expected {name}, got {kind_of(value)}")
     for missing in (field for field in required if field not in value):
-        raise Misfit(f"the field {missing} is missing")
+        raise Mismatch(f"the field {missing} is missing")
     fitted = {}
     for field, item in value.items():
         try:
             fitted[field] = fits[field](item) if field in fits else item
-        except Misfit as misfit:
-            raise misfit.under(key_step(field)) from misfit.__cause__
+        except Mismatch as mismatch:
+            raise mismatch.under(key_step(field)) from mismatch.__cause__
     return fitted
 
 
 def record_like(name: str, fields: Iterable[str], required: Iterable[str]) -> type:
-    """Make a class that has the fields of a record which another process knows."""
+    """Make a class with the fields of a record that only another process has."""
     needed = frozenset(required)
     keys: dict[str, Any] = {field: Any if field in needed else typing.NotRequired[Any] for field in fields}
-    made: type = typing.TypedDict(name, keys)  # type: ignore[misc]  # only known when it is read
+    made: type = typing.TypedDict(name, keys)  # type: ignore[misc]  # its fields are known only at run time
     return made
 
 
@@ -227,23 +229,23 @@ def _model_fit(model: Any) -> Fit:
             except validation_error as error:
                 if not all(detail["type"] in _NOT_AN_INSTANCE for detail in error.errors(include_url=False)):
                     raise
-            # A strict model wants the Enum members and records that are stored as plain values.
+            # A strict model refuses plain values for Enum members and records, which are stored as such.
             return model.model_validate(value, strict=False, **options)
         except validation_error as error:
             first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-            misfit = Misfit(first["msg"])
+            mismatch = Mismatch(first["msg"])
             for step in reversed(first["loc"]):
-                misfit.under(f"[{step}]" if isinstance(step, int) else f".{step}")
-            raise misfit from error
+                mismatch.under(f"[{step}]" if isinstance(step, int) else f".{step}")
+            raise mismatch from error
         except Exception as error:
-            raise Misfit(f"{type(error).__name__}: {error}") from error
+            raise Mismatch(f"{type(error).__name__}: {error}") from error
 
     return fit
 
 
 @cache
 def _by_name() -> dict[str, bool]:
-    # Models are stored under field names, so that an alias may change; before
-    # pydantic 2.11 only the model's own `populate_by_name` could say so.
+    # Models are stored under field names, so that an alias may change. Before
+    # pydantic 2.11 only the model's own `populate_by_name` could allow that.
     version = tuple(int(part) for part in sys.modules["pydantic"].VERSION.split(".")[:2])
     return {"by_name": True} if version >= (2, 11) else {}

@@ -1,8 +1,8 @@
 """Annotations to shapes: the one place that knows how Python spells types.
 
-`shape_of` compiles an annotation once and remembers it; a recursive annotation
-meets itself half compiled and is bound late. What an annotation means for a
-value is in `shapes`, `unions` and `records`.
+`shape_of` compiles an annotation once and caches the result. An annotation that is met
+again while it is being compiled (it is recursive) is bound late. What an annotation
+means for a value is in `shapes`, `unions` and `record_types`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from threading import RLock
 from typing import Any
 
 from continuum.codec.literals_and_enums import literal, members_of
-from continuum.codec.record_types import build_record, is_record, tell_record
+from continuum.codec.record_types import build_record, describe_record, is_record
 from continuum.codec.shapes import (
     ANYTHING,
     SCALARS,
     Fit,
-    Misfit,
+    Mismatch,
     Shape,
     collection,
     either_sequence,
@@ -59,7 +59,7 @@ class Undecodable(Exception):
 
 
 def shape_of(annotation: Any) -> Shape:
-    """Compile an annotation; raises Undecodable when it cannot be read back."""
+    """Compile an annotation; raises Undecodable when values of it could not be read back."""
     try:
         shape = _shapes.get(annotation)
     except TypeError:  # unhashable metadata or literals: compiled each time
@@ -89,7 +89,7 @@ def shape_of(annotation: Any) -> Shape:
 
 
 def _outline(annotation: Any) -> dict[str, Any]:
-    # What a union must know of a record that is still being compiled.
+    # A union needs this of a record that is still being compiled.
     cls = typing.get_origin(annotation) or annotation
     return {"takes": frozenset((dict,)), "record": cls} if is_record(cls) else {}
 
@@ -157,13 +157,15 @@ def _compile_class(annotation: Any, cls: type, arguments: tuple[Any, ...]) -> Sh
             fit,
             frozenset((dict,)),
             record=cls,
-            tells=lambda tell: tell_record(annotation, cls, lambda field: tell(shape_of(field))),
+            describes=lambda describe: describe_record(
+                annotation, cls, lambda field: describe(shape_of(field))
+            ),
         )
     if issubclass(cls, tuple) and hasattr(cls, "_fields"):
         return _named_tuple(cls)
     if cls is bytearray or cls is memoryview:
         stored = SCALARS[bytes]
-        return Shape(lambda value: cls(stored.fit(value)), stored.takes, tells=stored.tells)
+        return Shape(lambda value: cls(stored.fit(value)), stored.takes, describes=stored.describes)
     for base in _SUBCLASSED:
         if issubclass(cls, base):
             return _subclass(cls, base, arguments)
@@ -189,17 +191,17 @@ def _named_tuple(cls: Any) -> Shape:
 
     def fit(value: Any) -> Any:
         if type(value) is not tuple and type(value) is not list:
-            raise Misfit(f"expected {cls.__qualname__}, got {kind_of(value)}")
+            raise Mismatch(f"expected {cls.__qualname__}, got {kind_of(value)}")
         if not fewest <= len(value) <= len(shapes):
-            raise Misfit(f"expected {cls.__qualname__} of {len(shapes)} items, got {len(value)}")
+            raise Mismatch(f"expected {cls.__qualname__} of {len(shapes)} items, got {len(value)}")
         return cls(*fit_each(shapes, value))
 
-    def tells(tell: Callable[[Shape], Any]) -> Any:
-        # Those that have a default may be left out, from the end.
+    def describes(describe: Callable[[Shape], Any]) -> Any:
+        # Items with a default may be missing, from the end.
         lengths = range(fewest, len(shapes) + 1)
-        return {"union": [{"items": [tell(shape) for shape in shapes[:length]]} for length in lengths]}
+        return {"union": [{"items": [describe(shape) for shape in shapes[:length]]} for length in lengths]}
 
-    return Shape(fit, frozenset((tuple,)), frozenset((list,)), tells=tells)
+    return Shape(fit, frozenset((tuple,)), frozenset((list,)), describes=describes)
 
 
 def _subclass(cls: Any, base: type, arguments: tuple[Any, ...]) -> Shape:
@@ -214,12 +216,12 @@ def _subclass(cls: Any, base: type, arguments: tuple[Any, ...]) -> Shape:
     def fit(value: Any) -> Any:
         plain = inner.fit(value)
         try:
-            # pyright cannot know that the subclass of a plain type takes what its base takes.
+            # pyright cannot know that a subclass of a plain type takes the arguments of its base.
             return cls(None, plain) if is_defaultdict else cls(plain)  # pyright: ignore[reportCallIssue]
         except Exception as error:
-            raise Misfit(f"{type(error).__name__}: {error}") from error
+            raise Mismatch(f"{type(error).__name__}: {error}") from error
 
-    return Shape(fit, inner.takes, tells=inner.tells)
+    return Shape(fit, inner.takes, describes=inner.describes)
 
 
 def _unresolved(annotation: str | typing.ForwardRef) -> Shape:
@@ -228,9 +230,9 @@ def _unresolved(annotation: str | typing.ForwardRef) -> Shape:
     name = annotation if isinstance(annotation, str) else annotation.__forward_arg__
 
     def fit(value: Any) -> Any:
-        # Only a record needs its class; anything else is already what it was.
+        # Only a record needs its class; any other value is already restored.
         if type(value) is dict:
-            raise Misfit(f"its annotation {name!r} cannot be resolved; define the class at module level")
+            raise Mismatch(f"its annotation {name!r} cannot be resolved; define the class at module level")
         return value
 
     return Shape(fit)
@@ -246,6 +248,6 @@ def _literal_fields(cls: type) -> dict[str, frozenset[Any]]:
 
 
 def fit_of(annotation: Any) -> Fit | None:
-    """Give the function that fits a plain value to the annotation; None when every value fits."""
+    """Return the function that fits a plain value to the annotation; None when every value fits."""
     shape = shape_of(annotation)
     return None if shape.passes else shape.fit

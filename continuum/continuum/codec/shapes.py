@@ -1,12 +1,12 @@
 """Shapes: what a plain value must look like to be an int, a list of dates, a tuple …
 
-A `Fit` takes a plain value (what `reading` gives) and returns it as the
-annotated type, or raises `Misfit`. Nothing is coerced: "5" is never an int.
-What a type checker lets through fits, and stays what it was: an int where a
+A `Fit` takes a plain value (what `reading` returns) and returns it as the
+annotated type, or raises `Mismatch`. Nothing is coerced: "5" is never an int.
+What a type checker accepts fits, and stays unchanged: an int where a
 float is expected, a bool where an int is expected, a datetime for a date. A
-list fits where a tuple or a set is expected, for those who can only write JSON.
+list fits where a tuple or a set is expected, because senders of JSON have only lists.
 
-A shape also tells what it takes, as JSON, for those who have no such type: see `contracts`.
+A shape also describes what it takes, as JSON, for processes without the type: see `signal_contracts`.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ DEEPEST_FRAMES = 16_000
 _deep = RLock()  # the recursion limit belongs to the whole process
 
 
-class Misfit(Exception):
-    """A value does not fit its annotation; `where` grows on the way out."""
+class Mismatch(Exception):
+    """A value does not fit its annotation. `where` is a path that each level extends as the error passes."""
 
     def __init__(self, reason: str) -> None:
-        self.reason = " ".join(reason.split())  # an error is one line
+        self.reason = " ".join(reason.split())  # keep the error on one line
         super().__init__(self.reason)
         self.where = ""
 
     def under(self, step: str) -> Self:
-        """Say that the misfit lies below this step."""
+        """Prepend a step to the path."""
         self.where = step + self.where
         return self
 
 
-Telling: TypeAlias = "Callable[[Callable[[Shape], Any]], Any]"
-"""Gives what a shape takes as JSON; what it is called with tells the shapes inside."""
+Describing: TypeAlias = "Callable[[Callable[[Shape], Any]], Any]"
+"""Returns what a shape takes, as JSON; its argument describes the shapes inside."""
 
 
-def tell_anything(_tell: Callable[[Shape], Any]) -> str:
-    """Say nothing about what fits."""
+def describe_anything(_describe: Callable[[Shape], Any]) -> str:
+    """Describe a shape without saying what fits."""
     return "any"
 
 
@@ -59,13 +59,13 @@ class Shape:
 
     fit: Fit
     takes: frozenset[type] = frozenset()
-    also: frozenset[type] = frozenset()  # fits these too, when nothing fits them better
-    passes: bool = False  # every value fits as it is
-    keeps: frozenset[type] = frozenset()  # exactly these types fit, and stay as they are
+    also: frozenset[type] = frozenset()  # takes these too, if no other member of a union takes them
+    passes: bool = False  # takes every value unchanged
+    keeps: frozenset[type] = frozenset()  # takes exactly these types, and leaves the values unchanged
     record: type | None = None
-    narrow: bool = False  # picks single values: tried before the wider shapes of a union
-    tells: Telling = tell_anything  # never less than what fits
-    late: Callable[[], Shape] | None = None  # what it stands for, known once it is compiled
+    narrow: bool = False  # takes single values: tried before the wider shapes of a union
+    describes: Describing = describe_anything  # never narrower than what fits
+    late: Callable[[], Shape] | None = None  # the shape of a recursive annotation, once it is compiled
 
 
 def kind_of(value: object) -> str:
@@ -78,7 +78,7 @@ def kind_of(value: object) -> str:
 
 
 def key_step(key: object) -> str:
-    """Write the step of a path that leads below a key of a dict."""
+    """Return the step of a path that leads to a key of a dict."""
     if type(key) is str and key.isidentifier():
         return f".{key}"
     return f"[{key!r}]" if type(key) in SCALARS else f"[{type(key).__name__}]"
@@ -87,8 +87,8 @@ def key_step(key: object) -> str:
 def fit_deep(fit: Fit, value: Any) -> Any:
     """Fit a value, with more room on the stack when it is nested very deeply.
 
-    A writer goes as deep as msgpack in C, a record takes a few Python frames a
-    level to read: what could be written must not be unreadable.
+    The writer recurses in C as deep as msgpack allows; reading a record takes a few Python
+    frames a level. Without the room, a value could be written and never be read.
     """
     try:
         return fit(value)
@@ -110,7 +110,7 @@ ANYTHING = Shape(_keep, passes=True)
 
 
 def exact(name: str, *accepted: type) -> Shape:
-    """Make the shape of values that are kept as they are when their type is one of these."""
+    """Make the shape of values that stay unchanged when their type is one of these."""
     first = accepted[0]
     others = frozenset(accepted[1:])
     keeps = frozenset(accepted)
@@ -119,9 +119,9 @@ def exact(name: str, *accepted: type) -> Shape:
         cls = type(value)
         if cls is first or cls in others:
             return value
-        raise Misfit(f"expected {name}, got {kind_of(value)}")
+        raise Mismatch(f"expected {name}, got {kind_of(value)}")
 
-    return Shape(fit, frozenset((first,)), others, keeps=keeps, tells=lambda _: name)
+    return Shape(fit, frozenset((first,)), others, keeps=keeps, describes=lambda _: name)
 
 
 SCALARS: dict[Any, Shape] = {
@@ -142,19 +142,19 @@ SCALARS: dict[Any, Shape] = {
 
 
 def keeps_all(shape: Shape, items: Iterable[Any]) -> bool:
-    """Tell whether every item fits as it is, at the speed of C."""
+    """Whether every item fits unchanged, checked at the speed of C."""
     return shape.passes or (bool(shape.keeps) and shape.keeps.issuperset(map(type, items)))
 
 
 def fit_items(shape: Shape, items: Sequence[Any] | Iterable[Any], step: str = "[{}]") -> list[Any]:
-    """Fit every item; a misfit names the index."""
+    """Fit every item; a mismatch names the index."""
     fitted: list[Any] = []
     fit = shape.fit
     try:
         for item in items:
-            fitted.append(fit(item))  # noqa: PERF401 - its length is the index of a misfit
-    except Misfit as misfit:
-        raise misfit.under(step.format(len(fitted))) from misfit.__cause__
+            fitted.append(fit(item))  # noqa: PERF401 - its length is the index of a mismatch
+    except Mismatch as mismatch:
+        raise mismatch.under(step.format(len(fitted))) from mismatch.__cause__
     return fitted
 
 
@@ -167,30 +167,32 @@ def collection(name: str, build: Callable[[Iterable[Any]], Any] | None, takes: t
 
     def fit(value: Any) -> Any:
         if type(value) not in kinds:
-            raise Misfit(f"expected {name}, got {kind_of(value)}")
+            raise Mismatch(f"expected {name}, got {kind_of(value)}")
         items = value if keeps_all(shape, value) else fit_items(shape, value, step)
         if build is None:
             return items
         try:
             return build(items)
         except TypeError as error:
-            raise Misfit(str(error)) from error
+            raise Mismatch(str(error)) from error
 
-    return Shape(fit, frozenset((takes,)), frozenset(also), tells=lambda tell: {name: tell(shape)})
+    return Shape(
+        fit, frozenset((takes,)), frozenset(also), describes=lambda describe: {name: describe(shape)}
+    )
 
 
 def either_sequence(name: str, kinds: frozenset[type], shape: Shape) -> Shape:
-    """Make the shape of an abstract Sequence, Set or Collection: the container stays what it is."""
+    """Make the shape of an abstract Sequence, Set or Collection: the container keeps its type."""
 
     def fit(value: Any) -> Any:
         if type(value) is SetOfRecords and set in kinds:
             return set(fit_items(shape, value, "{{}}"))
         if type(value) not in kinds:
-            raise Misfit(f"expected {name}, got {kind_of(value)}")
+            raise Mismatch(f"expected {name}, got {kind_of(value)}")
         return value if keeps_all(shape, value) else type(value)(fit_items(shape, value))
 
     also = frozenset((SetOfRecords,)) if set in kinds else frozenset[type]()
-    return Shape(fit, kinds, also, tells=lambda tell: {name: tell(shape)})
+    return Shape(fit, kinds, also, describes=lambda describe: {name: describe(shape)})
 
 
 def fixed_tuple(shapes: tuple[Shape, ...]) -> Shape:
@@ -198,27 +200,27 @@ def fixed_tuple(shapes: tuple[Shape, ...]) -> Shape:
 
     def fit(value: Any) -> Any:
         if type(value) is not tuple and type(value) is not list:
-            raise Misfit(f"expected tuple, got {kind_of(value)}")
+            raise Mismatch(f"expected tuple, got {kind_of(value)}")
         if len(value) != len(shapes):
-            raise Misfit(f"expected a tuple of {len(shapes)}, got one of {len(value)}")
+            raise Mismatch(f"expected a tuple of {len(shapes)}, got one of {len(value)}")
         return tuple(fit_each(shapes, value))
 
     return Shape(
         fit,
         frozenset((tuple,)),
         frozenset((list,)),
-        tells=lambda tell: {"items": [tell(shape) for shape in shapes]},
+        describes=lambda describe: {"items": [describe(shape) for shape in shapes]},
     )
 
 
 def fit_each(shapes: Sequence[Shape], values: Sequence[Any]) -> list[Any]:
-    """Fit each value to its own shape; a misfit names the index."""
+    """Fit each value to its own shape; a mismatch names the index."""
     fitted: list[Any] = []
     try:
         for shape, value in zip(shapes, values, strict=False):
             fitted.append(shape.fit(value))
-    except Misfit as misfit:
-        raise misfit.under(f"[{len(fitted)}]") from misfit.__cause__
+    except Mismatch as mismatch:
+        raise mismatch.under(f"[{len(fitted)}]") from mismatch.__cause__
     return fitted
 
 
@@ -233,20 +235,20 @@ def mapping(key: Shape, item: Shape) -> Shape:
         elif type(value) is MapOfRecords:
             pairs = value
         else:
-            raise Misfit(f"expected dict, got {kind_of(value)}")
+            raise Mismatch(f"expected dict, got {kind_of(value)}")
         fitted = {}
         for name, element in pairs:
             try:
                 fitted[_fit_key(key, name)] = item.fit(element)
-            except Misfit as misfit:
-                raise misfit.under(key_step(name)) from misfit.__cause__
+            except Mismatch as mismatch:
+                raise mismatch.under(key_step(name)) from mismatch.__cause__
         return fitted
 
     return Shape(
         fit,
         frozenset((dict,)),
         frozenset((MapOfRecords,)),
-        tells=lambda tell: {"dict": [tell(key), tell(item)]},
+        describes=lambda describe: {"dict": [describe(key), describe(item)]},
     )
 
 
@@ -254,8 +256,8 @@ def _fit_key(key: Shape, name: Any) -> Any:
     try:
         fitted = key.fit(name)
         hash(fitted)
-    except Misfit as misfit:
-        raise Misfit(f"as a key: {misfit.reason}") from misfit
+    except Mismatch as mismatch:
+        raise Mismatch(f"as a key: {mismatch.reason}") from mismatch
     except TypeError as error:
-        raise Misfit(f"as a key: {error}") from error
+        raise Mismatch(f"as a key: {error}") from error
     return fitted

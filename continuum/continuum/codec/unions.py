@@ -1,10 +1,10 @@
 """Unions: which member a stored value belongs to, decided from the value alone.
 
 The plain type of the value rules out most members; literals and enums are
-tried first, then the members that name the type, then those that merely
-tolerate it. Records are told apart by a field that only one of them requires,
-or by literals in a field they share; a union that cannot be told apart is
-refused when it is compiled, not when a run comes back.
+tried first, then the members that name the type, then those that also accept
+it. Records are told apart by a field that only one of them requires,
+or by literals in a field they share. A union whose members cannot be told apart is
+refused when it is compiled, not when a stored value is read.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from dataclasses import replace
 from typing import Any
 
 from continuum.codec.record_types import field_names
-from continuum.codec.shapes import Fit, Misfit, Shape, kind_of
+from continuum.codec.shapes import Fit, Mismatch, Shape, kind_of
 
 
 class AmbiguousUnion(Exception):
-    """No stored value could say which of these members it is."""
+    """A stored value would not show which of these members it is."""
 
 
 Choice = Callable[[dict[str, Any]], Shape | None]
@@ -29,7 +29,8 @@ Choice = Callable[[dict[str, Any]], Shape | None]
 def union(shapes: list[Shape], literals_of: Callable[[type], Mapping[str, frozenset[Any]]]) -> Shape:
     """Make the shape of a union of these; `literals_of` gives a record's literal fields."""
     return replace(
-        _union(shapes, literals_of), tells=lambda tell: {"union": [tell(shape) for shape in shapes]}
+        _union(shapes, literals_of),
+        describes=lambda describe: {"union": [describe(shape) for shape in shapes]},
     )
 
 
@@ -59,7 +60,7 @@ def _optional(shape: Shape) -> Shape:
 
 
 def _first_that_fits(shapes: list[Shape]) -> Shape:
-    # Everything that decides the order is known now; a value only picks its row.
+    # Decide the order once; a value only picks its row.
     ordered = sorted(shapes, key=lambda shape: not shape.narrow)
     takes = frozenset[type]().union(*(shape.takes for shape in ordered))
     also = frozenset[type]().union(*(shape.also for shape in ordered)) - takes
@@ -71,13 +72,13 @@ def _first_that_fits(shapes: list[Shape]) -> Shape:
 
     def fit(value: Any) -> Any:
         fits = rows.get(type(value), open_ended)
-        misfit = Misfit(f"no member of the union takes a value of type {kind_of(value)}")
+        mismatch = Mismatch(f"no member of the union takes a value of type {kind_of(value)}")
         for candidate in fits:
             try:
                 return candidate(value)
-            except Misfit as error:
-                misfit = error
-        raise misfit
+            except Mismatch as error:
+                mismatch = error
+        raise mismatch
 
     return Shape(fit, frozenset() if open_ended else takes, also)
 
@@ -89,10 +90,10 @@ def _records_shape(
 
     def fit(value: Any) -> Any:
         if type(value) is not dict:
-            raise Misfit(f"expected one of {_names(records)}, got {kind_of(value)}")
+            raise Mismatch(f"expected one of {_names(records)}, got {kind_of(value)}")
         chosen = choose(value)
         if chosen is None:
-            raise Misfit(f"the fields belong to none of {_names(records)}")
+            raise Mismatch(f"the fields belong to none of {_names(records)}")
         return chosen.fit(value)
 
     return Shape(fit, frozenset((dict,)))

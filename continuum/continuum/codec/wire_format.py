@@ -1,7 +1,7 @@
-"""The numbers of the wire format, and what stands in for a value on its way back.
+"""The numbers of the wire format, and placeholders for values that are not restored yet.
 
 The numbers and the bytes behind them are the format: they never change meaning
-(golden tests hold them), a new kind of value takes a new number.
+(golden tests check them), and a new kind of value takes a new number.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ FORMAT_VERSION = 1
 # ends; msgpack itself stops at 511 levels of lists and maps.
 MAX_EXTENSION_DEPTH = 100
 
-# A writer keeps the buffer of its largest payload. Past this size it is thrown
-# away with its writer, so one big payload does not cost every thread that much.
+# A writer keeps the buffer of its largest payload. After a payload above this size the writer
+# is replaced, so that one big payload does not hold that much memory in every thread.
 KEPT_BUFFER_BYTES = 1 << 20
 
 # Each nested writer starts with a small buffer: most tuples and sets are short.
@@ -46,8 +46,8 @@ TIMEDELTA = Struct(">iII")  # days, seconds, microseconds
 
 
 class SetOfRecords(list[Any]):
-    """What a set reads as while its elements are still maps and cannot be hashed."""
+    """A set that was read while its elements are still maps, which cannot be hashed."""
 
 
 class MapOfRecords(list[Any]):
-    """What a dict reads as, in pairs, while its keys are still maps and cannot be hashed."""
+    """A dict that was read, as pairs, while its keys are still maps, which cannot be hashed."""

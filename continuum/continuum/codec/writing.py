@@ -1,23 +1,23 @@
 """Values to payload bytes: msgpack, with extensions for the rich built-in types.
 
 A payload is one format byte and one msgpack object. What msgpack lacks is an
-extension type with a number from `extensions.Extension`.
+extension type with a number from `wire_format.Extension`.
 Records (dataclasses, attrs classes, pydantic models) become maps of their
-fields here; turning maps back into records needs an annotation and is the
-business of `typed`, `reading` gives the plain structure back.
+fields here; `reading` returns the plain structure, and `shape_of_type` turns maps
+back into records, which needs an annotation.
 
-How values that have no exact twin are written:
+How values without an exact counterpart are written:
 
 - a subclass of `str`, `int`, `float`, `bytes`, `list`, `dict`, `set` … as its
   base type, a NamedTuple as a tuple, an Enum member as its value;
 - `bytearray` and `memoryview` as bytes;
 - an aware datetime keeps its UTC offset and loses its zone name; a naive one
   stays naive;
-- a dataclass or attrs field with `init=False` is not stored: whoever builds the
-  object computes it again.
+- a dataclass or attrs field with `init=False` is not stored: building the object
+  computes it again.
 
 Invariant: values made of exact plain types never call back into Python, so only
-rich values pay. Sets are written in the order of their bytes, so that equal
+rich values cost time. Sets are written in the order of their bytes, so that equal
 values give equal payloads under every hash seed.
 """
 
@@ -45,19 +45,19 @@ from continuum.codec.wire_format import (
     SetOfRecords,
 )
 
-# A value is held several times over on its way: by this process, the driver and the server, each of
-# which carries many. Past this size it belongs into a store made for it.
+# This process, the driver and the server each hold a copy of a value on its way, and of many values at
+# once. Above this size it belongs in a store made for large objects.
 VALUE_BYTES = 64 * 1024 * 1024
 
 _SCALARS = frozenset((str, float, bytes, bool, type(None), list, dict))
 
 
 class Unencodable(Exception):
-    """This one value cannot be written; whoever catches it knows the path."""
+    """This one value cannot be written. The error has no path: the code that catches it adds one."""
 
 
 class TooLarge(Unencodable):
-    """The value could be written and is larger than a value may be."""
+    """The value could be written, but is larger than allowed."""
 
 
 class Writer:
@@ -99,7 +99,7 @@ Reducer = Callable[[Any, Writer], object]
 
 
 def pack(value: object) -> bytes:
-    """Write a payload; raises whatever the first bad element makes msgpack raise, or TooLarge."""
+    """Write a payload; raises what the first bad element makes msgpack raise, or TooLarge."""
     # msgpack packs one level more than it unpacks; the list around the value is that level.
     packed = _THREAD.writer.pack([value])
     if len(packed) > KEPT_BUFFER_BYTES:
@@ -113,7 +113,7 @@ def pack(value: object) -> bytes:
 
 
 def reduce_once(value: object) -> object:
-    """Give the plain list or map that a record or a subclass is written as."""
+    """Return the plain list or map that a record or a subclass is written as."""
     return _reducer_of(type(value))(value, Writer())
 
 
@@ -154,7 +154,7 @@ def _write_set(code: Extension) -> Reducer:
 
 
 def _array_header(length: int) -> bytes:
-    """Give the bytes that open a msgpack array of that length."""
+    """Return the bytes that open a msgpack array of that length."""
     if length < 16:
         return bytes((0x90 | length,))
     if length < 1 << 16:
@@ -162,7 +162,7 @@ def _array_header(length: int) -> bytes:
     return b"\xdd" + length.to_bytes(4, "big")
 
 
-# The first base in this order wins: bool never arrives here, datetime is a date.
+# The first base in this order wins: a bool never gets here, and a datetime is a date.
 _BASES: tuple[tuple[type, Reducer], ...] = (
     (Enum, _write_enum),
     (tuple, lambda value, writer: _extension(Extension.TUPLE, writer.pack_nested([*value]))),
@@ -195,7 +195,7 @@ def _reducer_of(cls: type) -> Reducer:
 
 
 def _choose_reducer(cls: type) -> Reducer:
-    # An Enum may inherit from a dataclass; its value is what identifies a member.
+    # An Enum may inherit from a dataclass; a member is identified by its value.
     fields = None if issubclass(cls, Enum) else record_fields(cls)
     if fields is not None:
         return lambda value, writer: fields(value)
