@@ -1,8 +1,11 @@
-"""OTP on asyncio: light actors, links and monitors, a registry, supervision trees.
+"""Actors on asyncio, like OTP's: light actors, links and monitors, a registry, supervision trees.
 
-Nothing here knows what a workflow is, and nothing here imports Thespian: process
-actors live in `spec.py`, for those who need them.
+Nothing here knows what a workflow is. Importing this package does not import Thespian: import process actors
+from `continuum_supervision.process`.
 """
+
+from types import FunctionType
+from typing import ClassVar, get_type_hints
 
 from .actor import Actor
 from .child_lifecycle import SupervisorGaveUp
@@ -88,3 +91,20 @@ __all__ = [
     "spawn_nowait",
     "wants_restart",
 ]
+
+
+def _give_public_names() -> None:
+    """Make every public class and function say that it lives in this package, not in one of its files.
+
+    Tracebacks, logs and pickles show these names; a file that moves must not change them.
+    """
+    for value in [globals()[name] for name in __all__]:
+        if isinstance(value, type | FunctionType) and value.__module__.startswith(f"{__name__}."):
+            if isinstance(value, type) and value.__annotations__:
+                # Annotations are text, evaluated in the module of the class: do it before that changes.
+                hints = get_type_hints(value, localns={"ClassVar": ClassVar})
+                value.__annotations__ = {field: hints[field] for field in value.__annotations__}
+            value.__module__ = __name__
+
+
+_give_public_names()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from .child_spec import ChildSpec
-    from .ref import ActorRef
+from .child_spec import ChildSpec
+from .ref import ActorRef
 
 
 @dataclass(frozen=True, slots=True)
