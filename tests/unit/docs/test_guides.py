@@ -12,6 +12,7 @@ import pytest
 
 import continuum
 from continuum import testing
+from continuum.journal.port import Journal
 from tests.unit.docs.blocks import ROOMS, ROOT, blocks
 
 GUIDES = ("workflows", "activities", "signals", "sagas", "children")
@@ -34,6 +35,17 @@ def test_the_examples_of_a_guide_pass_as_tests(guide: str, tmp_path: Path) -> No
     )
     assert done.returncode == 0, done.stdout
     assert "passed" in done.stdout
+
+
+def test_the_arrows_of_the_run_states_are_functions_of_the_journal() -> None:
+    picture = (ROOT / "docs" / "pictures" / "run-states.svg").read_text(encoding="utf-8")
+    arrows = set(re.findall(r'class="edge[^"]*"[^>]*>(\w+)<', picture))
+    sql = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "migrations").rglob("*.sql"))
+    functions = set(re.findall(r"FUNCTION {schema}\.(\w+)", sql)) | set(dir(Journal))
+    assert arrows == {
+        *("start", "claim_runs", "commit_batch", "post", "force_cancel", "retire_worker", "unblock")
+    }
+    assert arrows <= functions
 
 
 def documented() -> set[str]:
