@@ -1,1 +1,1 @@
-"""The processes of a node and its control actors. Read `node.py` first."""
+"""The processes of a node, and the actors that keep it alive. Read `node.py` first."""

@@ -1,8 +1,8 @@
-"""The cluster actor: this node's side of what nodes tell each other.
+"""The cluster actor: forwards notifications to nodes that cannot LISTEN.
 
-Postgres carries everything that must not be lost. What goes over TCP are hints for
-nodes that cannot LISTEN (behind a pooler): one node that can listens on their behalf
-and forwards. A hint that does not arrive costs latency; the poll finds the row.
+Postgres carries everything that must not be lost. Over TCP go only notifications for nodes behind a
+pooler, which cannot LISTEN: one node that can listens for them and forwards. A notification that does
+not arrive costs latency; the poll finds the row.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Links(Protocol):
 
 
 class Cluster(Actor):
-    """Knows the peers, and forwards hints to those that are deaf."""
+    """Knows the peers, and forwards notifications to those that cannot LISTEN."""
 
     def __init__(
         self,
@@ -46,22 +46,22 @@ class Cluster(Actor):
         self._node = node
         self._links = links
         self._listens = listens
-        # Peers that are up, and whether each can listen; None until it has said so.
-        # Given from outside it outlives this actor: a peer greets once.
+        # Peers that are up, and whether each can listen; None until its greeting arrives. The dict is
+        # passed in so that it outlives this actor: a peer greets only once.
         self._peers = {} if peers is None else peers
         self._listening: asyncio.Task[None] | None = None
 
     def handle_cast(self, message: PeerUp | PeerDown | NodeHello | Forwarded) -> None:
-        """Hear of a peer, or from one."""
+        """A peer came, went or greeted, or forwards a notification."""
         match message:
             case PeerUp(node):
                 self._peers.setdefault(node, None)
                 self._links.to_node(node, NodeHello(self._node, self._listens))
             case PeerDown(node):
                 self._peers.pop(node, None)
-                self._listen_for_the_deaf()
+                self._listen_for_others()
             case NodeHello(node, listens):
-                self._hear_hello(node, listens)
+                self._greeted(node, listens)
             case Forwarded():
                 if not self._listens:
                     self._links.to_hosts(message)
@@ -72,26 +72,26 @@ class Cluster(Actor):
 
     def init(self) -> None:
         self.ref.on_exit(self._end_listening)
-        self._listen_for_the_deaf()
+        self._listen_for_others()
 
     def _end_listening(self, ref: ActorRef, reason: ExitReason) -> None:
-        """Also when killed, of which `terminate` does not hear."""
+        """Stop listening after a kill too, which does not call `terminate`."""
         if self._listening is not None:
             self._listening.cancel()
 
-    def _hear_hello(self, node: str, listens: bool) -> None:
+    def _greeted(self, node: str, listens: bool) -> None:
         known = self._peers.get(node)
         self._peers[node] = listens
         if known is None:
-            # It may have greeted us before it could hear our own greeting.
+            # It may have greeted us before it could receive our own greeting.
             self._links.to_node(node, NodeHello(self._node, self._listens))
-        self._listen_for_the_deaf()
+        self._listen_for_others()
 
-    def _listen_for_the_deaf(self) -> None:
-        """One node forwards, the first by name among those that listen, so that hints are not multiplied."""
-        deaf = any(listens is False for listens in self._peers.values())
+    def _listen_for_others(self) -> None:
+        """Forward if this node is the first by name that can listen: a second would send everything twice."""
+        needed = any(listens is False for listens in self._peers.values())
         first = min([self._node, *(node for node, listens in self._peers.items() if listens)])
-        wanted = deaf and self._listens and first == self._node
+        wanted = needed and self._listens and first == self._node
         if wanted and self._listening is None:
             self._listening = asyncio.get_running_loop().create_task(self._forward())
             self._listening.add_done_callback(self._failed)
@@ -104,7 +104,7 @@ class Cluster(Actor):
             self.ref.send(task.exception())
 
     async def _forward(self) -> None:
-        async for hint in self._journal.notifications(_TOPICS):
+        async for notification in self._journal.notifications(_TOPICS):
             for node, listens in self._peers.items():
                 if listens is False:
-                    self._links.to_node(node, Forwarded(hint.topic, hint.ids))
+                    self._links.to_node(node, Forwarded(notification.topic, notification.ids))

@@ -1,7 +1,7 @@
 """The control process: leases, recovery and membership of one node.
 
-It holds no run, so that it can die and come back without any run noticing: leases
-outlive several missed renewals, and notices of deaths are kept for it meanwhile.
+It holds no run, so that it can crash and restart without any run noticing: leases outlive several
+missed renewals, and the node keeps the notices of deaths for it meanwhile.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ CONTROL = "control"
 
 @dataclass(frozen=True, slots=True)
 class DrainRequested:
-    """To the launcher: somebody has asked this node to stop in order."""
+    """To the launcher: an operator wants this node to stop in order."""
 
 
 class ControlledNode:
-    """This node as the heartbeater and the cluster actor see it, kept up to date by notices."""
+    """This node as its heartbeater and its cluster actor see it; notices about processes update it."""
 
     def __init__(self, context: ProcessContext, config: ProcessConfig, workflows: Sequence[str]) -> None:
         self._context = context
@@ -46,24 +46,24 @@ class ControlledNode:
         self._config = config
         self._started: dict[str, ProcessStarted] = {}
         self._started_at: dict[str, float] = {}
-        # Of every process there ever was, by its pid: whose code it was in when it died.
+        # Every pid this node ever had, and the run whose code it executed when it died.
         self._executing: dict[int, RunId | None] = {}
         self.state = "up"
 
     def started(self, notice: ProcessStarted) -> None:
-        """A process of the node runs."""
+        """Add a process that has started."""
         self._started[notice.process_id] = notice
         self._started_at[notice.process_id] = time.monotonic()
         self._executing[notice.pid] = None
 
     def died(self, notice: ProcessDied) -> None:
-        """A process of the node is gone."""
+        """Remove a process that has died."""
         self._executing[notice.pid] = executing_at_death(notice)
         if (known := self._started.get(notice.process_id)) and known.incarnation == notice.incarnation:
             del self._started[notice.process_id]
 
     def executing(self) -> Mapping[int, RunId | None]:
-        """Tell every pid that this node ever had, and the run that died with it."""
+        """Return every pid that this node ever had, and the run that it executed when it died."""
         return self._executing
 
     def processes(self) -> Sequence[Alive]:
@@ -74,7 +74,7 @@ class ControlledNode:
                 continue
             last = self._context.liveness.read(process_id)
             if last.worker_id:
-                # Until a new incarnation has beaten, its slot tells of the one before.
+                # Until a new incarnation has beaten, its slot holds the beat of the one before.
                 seen = max(last.beat_at, self._started_at[process_id])
                 alive.append(Alive(process_id, WorkerId(last.worker_id), now - seen))
         return alive
@@ -109,30 +109,27 @@ class ControlledNode:
 
 
 def executing_at_death(notice: ProcessDied) -> RunId | None:
-    """Return the run whose code the process was in when it died."""
+    """Return the run whose code the process executed when it died."""
     executing = notice.last.executing
     return RunId(str(uuid.UUID(bytes=executing))) if executing else None
 
 
 async def control_main(context: ProcessContext) -> None:
-    """Be the control process until the node stops."""
+    """Run the control process until the node stops."""
     config: ProcessConfig = context.args
     set_up_logging(config)
     journal = PostgresJournal(config.dsn, schema=config.schema, listen=config.settings.listen)
 
-    def draw() -> float:
-        return int.from_bytes(os.urandom(4), "big") / (1 << 32)
-
-    if not await connected(journal, context, draw):
+    if not await connected(journal, context, random_fraction):
         return
     code = load_code(config.modules)
     node = ControlledNode(context, config, sorted(code.workflows))
     registry = Registry()
 
     def expiring(seconds: float) -> None:
-        recovery = registry.whereis("recovery")
-        if recovery is not None:
-            recovery.send(seconds)
+        actor = registry.whereis("recovery")
+        if actor is not None:
+            actor.send(seconds)
 
     def heartbeater() -> Actor:
         return Heartbeater(
@@ -140,20 +137,22 @@ async def control_main(context: ProcessContext) -> None:
             node,
             ttl=config.settings.lease_ttl,
             watchdog=config.settings.watchdog,
-            draw=draw,
+            random_fraction=random_fraction,
             expiring=expiring,
         )
 
+    # Only a node that boots tries blocked runs again, not an actor or a process that restarts.
+    boot = context.incarnation == 1
     peers: dict[str, bool | None] = {}
-    # Blocked runs are tried again by a node that boots, not by an actor that comes back from a crash.
-    boots = iter((context.incarnation == 1,))
+
+    def recovery() -> Actor:
+        nonlocal boot
+        first, boot = boot, False
+        return Recovery(journal, config.node, code, boot=first, random_fraction=random_fraction)
+
     children = [
         ChildSpec("registry", lambda: RegistryActor(registry)),
-        ChildSpec(
-            "recovery",
-            lambda: Recovery(journal, config.node, code, boot=next(boots, False), draw=draw),
-            name="recovery",
-        ),
+        ChildSpec("recovery", recovery, name="recovery"),
         ChildSpec(
             "cluster",
             lambda: Cluster(journal, config.node, node, listens=config.settings.listen, peers=peers),
@@ -164,21 +163,21 @@ async def control_main(context: ProcessContext) -> None:
     supervisor = host_supervisor(children, registry)
     try:
         async with supervisor:
-            context.on_message(lambda incoming: _hear(node, registry, incoming))
+            context.on_message(lambda incoming: _received(node, registry, incoming))
             context.ready()
             await until_set(context.drain_requested, supervisor.ref)
             node.state = "draining"
-            _tell(registry.whereis("heartbeater"), None)
-            # The leases of those that drain are renewed until the last of them is gone.
+            _cast(registry.whereis("heartbeater"), None)
+            # Renew the leases of the hosts that drain until the last of them is gone.
             await until_set(context.shutdown_requested, supervisor.ref)
-        await until_available(lambda: retire(journal, node, config.node), "leaving", draw)
+        await until_available(lambda: retire(journal, node, config.node), "leaving", random_fraction)
     finally:
         await let_tasks_end()
         await journal.close()
 
 
 async def retire(journal: Journal, node: ControlledNode, name: NodeId) -> None:
-    """Free what processes held that had to be killed, then forget the node.
+    """Release what killed processes held, then delete the node.
 
     Only workers of our own pids: a successor of the same name may run already.
     """
@@ -190,26 +189,31 @@ async def retire(journal: Journal, node: ControlledNode, name: NodeId) -> None:
     await journal.retire_node(name)
 
 
-def _hear(node: ControlledNode, registry: Registry, incoming: Incoming) -> None:
+def random_fraction() -> float:
+    """Return a random number in [0, 1)."""
+    return int.from_bytes(os.urandom(4), "big") / (1 << 32)
+
+
+def _received(node: ControlledNode, registry: Registry, incoming: Incoming) -> None:
     message = incoming.message
     match message:
         case ProcessStarted():
             node.started(message)
-            _tell(registry.whereis("heartbeater"), None)
+            _cast(registry.whereis("heartbeater"), None)
         case ProcessDied():
             node.died(message)
-            _tell(registry.whereis("heartbeater"), None)
+            _cast(registry.whereis("heartbeater"), None)
             if message.last.worker_id:
-                _tell(
+                _cast(
                     registry.whereis("recovery"),
                     WorkerDied(WorkerId(message.last.worker_id), executing_at_death(message)),
                 )
         case PeerUp() | PeerDown() | NodeHello() | Forwarded():
-            _tell(registry.whereis("cluster"), message)
+            _cast(registry.whereis("cluster"), message)
         case _:
             raise AssertionError(f"the control process does not understand {message!r}")
 
 
-def _tell(actor: ActorRef | None, message: object) -> None:
+def _cast(actor: ActorRef | None, message: object) -> None:
     if actor is not None:
         actor.cast(message)

@@ -1,4 +1,4 @@
-"""Leaving in order: nothing new is claimed, what rests goes to others, what runs may end."""
+"""The drain of a process: it claims nothing more, releases idle runs, and lets running activities end."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from continuum_supervision import ActorRef
 
 log = logging.getLogger("continuum.node")
 
-# How often what still runs is looked at.
+# Between two looks at what still runs.
 LOOK_SECONDS = 0.02
 
 
 async def drain(host: Host) -> None:
-    """Claim nothing more, hand over what rests, and let what runs end for a while."""
+    """Claim nothing more, release idle runs, and wait up to `settings.drain` for the rest to end."""
     host.draining = True
     deadline = asyncio.get_running_loop().time() + host.settings.drain
     asked: set[ActorRef] = set()
     while asyncio.get_running_loop().time() < deadline:
         live = host.runs.which_children() if host.role == "run_host" else []
-        # Again when a claim that was under way has brought new ones.
+        # A claim that was under way may have brought new runs; release those too.
         if not asked.issuperset(live):
             host.runs.hand_over()
             asked.update(live)
         if not live and not host.activities.busy:
             return
         await asyncio.sleep(LOOK_SECONDS)
-    log.warning("drain: out of time; what still runs here is handed over and runs again elsewhere")
+    log.warning("drain: out of time; what still runs here is released and runs again elsewhere")

@@ -1,8 +1,8 @@
-"""The heartbeater: keeps the leases of this node's workers, and finds the process that is stuck.
+"""The heartbeater: renews the leases of this node's workers, and kills a process that is stuck.
 
-One UPDATE renews every worker of the node whose loop still turns, a third of a
-lease apart. A process whose loop has stopped for too long sits in an endless loop
-of user code: it is killed, and what it ran is taken up like after any other death.
+One UPDATE, three times within a lease, renews every worker of the node whose loop still turns. A
+process whose loop has not turned for too long is in an endless loop of user code: it is killed, and
+its runs are claimed again, as after any other death.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = logging.getLogger("continuum.heartbeater")
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """A process of this node: its worker, and for how many seconds its loop has not turned."""
+    """A process of this node, its worker, and the seconds since its loop last turned."""
 
     process_id: str
     worker: WorkerId
@@ -33,27 +33,27 @@ class Alive:
 
 
 class Node(Protocol):
-    """What the heartbeater must know of its node, and do to it."""
+    """The node, as its heartbeater needs it."""
 
     def processes(self) -> Sequence[Alive]:
         """Return the processes that have registered as workers."""
         ...
 
     def facts(self) -> NodeFacts | None:
-        """Return what the node says of itself."""
+        """Return what the node reports about itself."""
         ...
 
     def kill(self, process_id: str) -> None:
-        """End a process that is stuck."""
+        """Kill a process that is stuck."""
         ...
 
     def drain(self) -> None:
-        """Somebody has asked the node to stop in order."""
+        """Begin to drain: an operator wants the node to stop in order."""
         ...
 
 
 class Heartbeater(WorkingActor):
-    """Renews leases. `expiring` hears in how many seconds some other worker's lease runs out."""
+    """Renews leases; calls `expiring` with the seconds until the lease of some other worker runs out."""
 
     def __init__(
         self,
@@ -61,26 +61,26 @@ class Heartbeater(WorkingActor):
         node: Node,
         *,
         ttl: float,
-        draw: Callable[[], float],
+        random_fraction: Callable[[], float],
         expiring: Callable[[float], None],
         watchdog: float,
     ) -> None:
         self._journal = journal
         self._node = node
         self._ttl = ttl
-        self._draw = draw
+        self._random_fraction = random_fraction
         self._expiring = expiring
         self._watchdog = watchdog
         self._now = asyncio.Event()
 
     def init(self) -> None:
-        self.begin_work(self._renew_for_ever())
+        self.begin_work(self._keep_renewing())
 
     def handle_cast(self, message: object) -> None:
-        """Something about the node changed: renew at once, so that others see it."""
+        """Renew at once, so that others see what changed about the node."""
         self._now.set()
 
-    async def _renew_for_ever(self) -> None:
+    async def _keep_renewing(self) -> None:
         # A long lease must not make the watchdog slow.
         every = min(self._ttl / limits.RENEWALS_PER_LEASE, self._watchdog / 2)
         while True:
@@ -99,7 +99,7 @@ class Heartbeater(WorkingActor):
             renewal = await until_available(
                 partial(self._journal.renew, workers, self._ttl, self._node.facts()),
                 "renewing leases",
-                self._draw,
+                self._random_fraction,
             )
             if renewal.others is not None:
                 self._expiring(renewal.others)

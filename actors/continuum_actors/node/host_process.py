@@ -25,13 +25,13 @@ from continuum_supervision.process.context import ProcessContext
 from continuum_supervision.process.events import Incoming
 from continuum_supervision.process.log import log_to_stderr
 
-# A live run is a few dozen long-lived objects that are no garbage; scanning them all again and
-# again took a third of a host's time.
+# A live run is a few dozen long-lived objects that are no garbage; scanning them again and again
+# took a third of a host's time.
 COLLECTOR_THRESHOLDS = (100_000, 50, 100)
 
 
 async def run_host_main(context: ProcessContext) -> None:
-    """Be a run host until the node stops."""
+    """Run a run host until the node stops."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
@@ -41,17 +41,17 @@ async def run_host_main(context: ProcessContext) -> None:
 
 
 async def activity_host_main(context: ProcessContext) -> None:
-    """Be an activity host until the node stops."""
+    """Run an activity host until the node stops."""
     host = _host(context, "activity_host")
     if await connected(host.journal, context, host.fraction):
         await serve(context, host, activity_host_children(host))
 
 
 def set_up_logging(config: ProcessConfig) -> None:
-    """Log to standard error, as the launcher does, but for what it has said of the code already."""
+    """Log to standard error as the launcher does, without the warnings that it has given about the code."""
     log_to_stderr(config.log_level)
     warnings.simplefilter("ignore", DeterminismWarning)
-    # It tells of every attempt to reconnect; we say once that the database is away, and once that it is back.
+    # The pool logs every attempt to reconnect; we log once that the database is away, once that it is back.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
@@ -70,22 +70,22 @@ def _host(context: ProcessContext, role: str) -> Host:
 
 
 async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) -> None:
-    """Run a process's actors until the node stops, or until their supervisor gives them up.
+    """Run a process's actors until the node stops or their supervisor gives up.
 
-    All hosts of a node drain at once and leave as soon as they have: none takes up what another gave away.
-    A process whose actors are gone must end, so that its node starts another: while it
-    lives its lease is renewed, and nobody else takes its runs.
+    All hosts of a node drain at the same time, and each leaves once it has drained: none claims what
+    another released. A process whose supervisor gave up must end, so that the node starts another: as
+    long as it lives its lease is renewed, and no other worker claims its runs.
     """
     beating = asyncio.create_task(_beat(context))
     try:
         async with host_supervisor(children) as supervisor:
-            context.on_message(lambda incoming: _hear(host, incoming))
+            context.on_message(lambda incoming: _received(host, incoming))
             context.ready()
             await until_set(context.drain_requested, supervisor.ref)
             if supervisor.ref.alive:
                 await drain(host)
-            # Otherwise leaving the block raises what the supervisor gave up for.
-        # Whatever is still ours goes to others now, not when the lease runs out.
+            # Otherwise the end of the block raises the reason why the supervisor gave up.
+        # Release what is still ours now, not when the lease runs out.
         await host.journal.retire_worker(
             host.worker.id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
         )
@@ -96,9 +96,9 @@ async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) 
         await host.journal.close()
 
 
-async def connected(journal: Journal, context: ProcessContext, draw: Callable[[], float]) -> bool:
-    """Open the journal, however long that takes; False, and closed, when the node stops before that."""
-    opening = asyncio.create_task(until_available(journal.open, "connecting", draw))
+async def connected(journal: Journal, context: ProcessContext, random_fraction: Callable[[], float]) -> bool:
+    """Open the journal, however long that takes; if the node stops first, close it and return False."""
+    opening = asyncio.create_task(until_available(journal.open, "connecting", random_fraction))
     asked = asyncio.create_task(context.drain_requested.wait())
     try:
         await asyncio.wait([opening, asked], return_when=asyncio.FIRST_COMPLETED)
@@ -114,7 +114,7 @@ async def connected(journal: Journal, context: ProcessContext, draw: Callable[[]
 
 
 async def until_set(requested: asyncio.Event, supervisor: ActorRef) -> None:
-    """Wait for a request of the node or for the supervisor's end."""
+    """Wait until the node requests something or the supervisor ends."""
     asked = asyncio.create_task(requested.wait())
     ended = asyncio.create_task(supervisor.wait())
     try:
@@ -125,7 +125,7 @@ async def until_set(requested: asyncio.Event, supervisor: ActorRef) -> None:
 
 
 async def let_tasks_end() -> None:
-    """Wait for tasks that were cancelled: a query that is being called off complains when cut short."""
+    """Wait for cancelled tasks: a query logs an error if the loop closes while it is being cancelled."""
     ending = [task for task in asyncio.all_tasks() if task.cancelling()]
     if ending:
         await asyncio.wait(ending, timeout=limits.TASKS_END_SECONDS)
@@ -137,7 +137,7 @@ async def _beat(context: ProcessContext) -> None:
         await asyncio.sleep(limits.BEAT_SECONDS)
 
 
-def _hear(host: Host, incoming: Incoming) -> None:
+def _received(host: Host, incoming: Incoming) -> None:
     message: Any = incoming.message
     if not isinstance(message, Forwarded):
         return

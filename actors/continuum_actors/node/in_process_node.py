@@ -1,14 +1,13 @@
-"""A whole node in the loop of a host application: no processes, no signals, no watchdog.
+"""A whole node in the loop of an application: no processes, no signals, no watchdog.
 
-    EmbeddedNode            restarts nothing: its own supervisor makes another
-    ├─ JournalKeeper        the journal, for as long as anything below lives
-    └─ EmbeddedEngine       rest-for-one; stops in order: drain, then its children, then farewell
+    InProcessNode           restarts nothing: its own supervisor starts another node
+    ├─ JournalKeeper        keeps the journal open while anything below lives
+    └─ InProcessEngine      rest-for-one; stops in order: drain, children, release of the lease
         ├─ control          Recovery, Heartbeater: they may crash without any run noticing
         └─ …                a run host's children, as in `tree.py`
 
-The node is one worker, this process. Its heartbeater runs in the loop it vouches for: a host
-application that blocks its loop for longer than a lease loses the lease, and its runs go to
-others, as they should.
+The node is one worker, this process. Its heartbeater runs in the same loop as its runs: an application
+that blocks its loop for longer than a lease loses the lease, and other nodes claim its runs, as they should.
 """
 
 from __future__ import annotations
@@ -46,27 +45,27 @@ from continuum_supervision import (
 
 log = logging.getLogger("continuum.node")
 
-# Closing connections, and leaving an embedded server, which may write its last checkpoint.
+# Time to close connections and to leave an embedded server, which may write its last checkpoint.
 CLOSE_SECONDS = 30.0
-# One question to the database; without an answer the lease runs out by itself.
-FAREWELL_SECONDS = 5.0
+# Time for the statements that release the lease; if they fail, it runs out by itself.
+RELEASE_SECONDS = 5.0
 
 
 @dataclass(slots=True)
-class Remains:
-    """What an earlier life of a node in this process may have left: its worker's lease, an open journal."""
+class Leftovers:
+    """What an earlier life of the node in this process may have left: its worker's lease, an open journal."""
 
     worker: Worker | None = None
     closing: set[asyncio.Task[None]] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
-class Embedding:
-    """What an embedded node is made of; the same for every time it is started.
+class NodeParts:
+    """The parts of an in-process node, the same for each of its starts.
 
-    `earlier` tells the names of nodes that were this one before: processes of this machine
-    and this instance. `without` names the children that are left out. `remains` is
-    shared by all lives of the node in this process: each clears away what a killed one left.
+    `earlier` recognises the names of this node's earlier lives: processes of this machine and this
+    instance. `without` names the children that are left out. All lives of the node in this process
+    share `leftovers`: each one clears away what a killed one left.
     """
 
     node: NodeId
@@ -75,12 +74,12 @@ class Embedding:
     settings: Settings
     opening: JournalOpening
     without: frozenset[str]
-    remains: Remains
+    leftovers: Leftovers
 
 
 @dataclass(slots=True)
 class OwnProcess:
-    """This process as its heartbeater sees it: the one worker of its node."""
+    """This process as its heartbeater sees it: the only worker of its node."""
 
     host: Host
     workflows: Sequence[str]
@@ -96,7 +95,7 @@ class OwnProcess:
         return NodeFacts(self.host.node, pid, "embedded", self.state, [("run_host", pid)], self.workflows)
 
     def kill(self, process_id: str) -> None:
-        raise AssertionError("a process whose heartbeater runs is not silent")
+        raise AssertionError("a process whose heartbeater runs is not stuck")
 
     def drain(self) -> None:
         if self.state != "draining":
@@ -104,80 +103,80 @@ class OwnProcess:
             self.ask_to_stop()
 
 
-class EmbeddedNode(Supervisor):
-    """A node. Asked by an operator to drain, it ends for good and its host application lives on."""
+class InProcessNode(Supervisor):
+    """A node. When an operator drains it, it ends for good; the application lives on."""
 
-    def __init__(self, embedding: Embedding) -> None:
-        self._embedding = embedding
+    def __init__(self, parts: NodeParts) -> None:
+        self._parts = parts
         self._journal: Journal | None = None
         super().__init__(
             [
                 ChildSpec(
                     "journal",
-                    lambda: JournalKeeper(embedding.opening, self._journal_opened, embedding.remains.closing),
+                    lambda: JournalKeeper(parts.opening, self._journal_opened, parts.leftovers.closing),
                     shutdown=CLOSE_SECONDS,
                 ),
                 ChildSpec("engine", self._engine, shutdown=Shutdown.INFINITY),
             ],
-            # What cannot be mended below is mended by a new node, which is for its own supervisor to decide.
+            # If restarts below do not help, only a new node does, and its own supervisor decides about that.
             max_restarts=0,
         )
 
     def _journal_opened(self, journal: Journal) -> None:
         self._journal = journal
 
-    def _engine(self) -> EmbeddedEngine:
+    def _engine(self) -> InProcessEngine:
         assert self._journal is not None, "the journal is the first child"
-        return EmbeddedEngine(self._embedding, self._journal, lambda: self.stop(NORMAL))
+        return InProcessEngine(self._parts, self._journal, lambda: self.stop(NORMAL))
 
 
-class EmbeddedEngine(Supervisor):
-    """What works on the journal."""
+class InProcessEngine(Supervisor):
+    """Everything of the node that uses the journal."""
 
-    def __init__(self, embedding: Embedding, journal: Journal, ask_to_stop: Callable[[], None]) -> None:
-        self._embedding = embedding
-        # Blocked runs are tried again by a node that boots, not by an actor that comes back from a crash.
-        self._boots = iter((True,))
-        self.host = Host(journal, embedding.node, embedding.code, settings=embedding.settings)
-        claims = "dispatcher" not in embedding.without
-        self._process = OwnProcess(self.host, sorted(embedding.code.workflows) if claims else [], ask_to_stop)
-        self._named = Registry()
+    def __init__(self, parts: NodeParts, journal: Journal, ask_to_stop: Callable[[], None]) -> None:
+        self._parts = parts
+        # Only a node that boots tries blocked runs again, not an actor that restarts after a crash.
+        self._boot = True
+        self.host = Host(journal, parts.node, parts.code, settings=parts.settings)
+        claims = "dispatcher" not in parts.without
+        self._process = OwnProcess(self.host, sorted(parts.code.workflows) if claims else [], ask_to_stop)
+        self._control_actors = Registry()
         children = [
             ChildSpec("control", self._control, shutdown=Shutdown.INFINITY),
-            *run_host_children(self.host, embedding.without),
+            *run_host_children(self.host, parts.without),
         ]
-        if embedding.remains.worker is not None:
-            # After a kill nobody has said farewell; the lease actor gives it back before it registers anew.
-            self.host.worker = embedding.remains.worker
+        if parts.leftovers.worker is not None:
+            # A killed node has not released its lease; the lease actor does so before it registers anew.
+            self.host.worker = parts.leftovers.worker
         super().__init__(
             children, strategy=Strategy.REST_FOR_ONE, max_restarts=MAX_RESTARTS, max_seconds=MAX_SECONDS
         )
 
     async def init(self) -> None:
-        self.ref.on_exit(self._leave_behind)
+        self.ref.on_exit(self._keep_worker)
         await super().init()
 
-    def _leave_behind(self, ref: ActorRef, reason: ExitReason) -> None:
+    def _keep_worker(self, ref: ActorRef, reason: ExitReason) -> None:
         if hasattr(self.host, "worker"):
-            self._embedding.remains.worker = self.host.worker
+            self._parts.leftovers.worker = self.host.worker
 
     async def terminate(self, reason: ExitReason) -> None:
-        """Hand everything over; after a crash at once."""
+        """Drain, except after a crash; then stop the children and release the lease."""
         if not isinstance(reason, Crash):
             self._process.state = "draining"
-            heartbeater = self._named.whereis("heartbeater")
+            heartbeater = self._control_actors.whereis("heartbeater")
             if heartbeater is not None:
                 heartbeater.cast(None)
             await drain(self.host)
         await super().terminate(reason)
         try:
-            async with asyncio.timeout(FAREWELL_SECONDS):
-                await until_available(self._leave, "leaving", self.host.fraction)
+            async with asyncio.timeout(RELEASE_SECONDS):
+                await until_available(self._release, "leaving", self.host.fraction)
         except TimeoutError:
-            log.warning("leaving without a word; others take over when the lease has run out")
+            log.warning("the lease could not be released; others take over when it has run out")
 
-    async def _leave(self) -> None:
-        """What is still ours goes to others now, not when the lease runs out."""
+    async def _release(self) -> None:
+        """Release what is still ours now, not when the lease runs out."""
         journal = self.host.journal
         await journal.retire_worker(
             self.host.worker.id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
@@ -186,24 +185,25 @@ class EmbeddedEngine(Supervisor):
 
     def _control(self) -> Supervisor:
         children = [ChildSpec("heartbeater", self._heartbeater, name="heartbeater")]
-        if "recovery" not in self._embedding.without:
+        if "recovery" not in self._parts.without:
             children.insert(0, ChildSpec("recovery", self._recovery, name="recovery"))
         return Supervisor(
             children,
             max_restarts=MAX_RESTARTS,
             max_seconds=MAX_SECONDS,
-            registry=self._named,
+            registry=self._control_actors,
         )
 
     def _recovery(self) -> Recovery:
         host = self.host
+        boot, self._boot = self._boot, False
         return Recovery(
             host.journal,
             host.node,
             host.code,
-            boot=next(self._boots, False),
-            draw=host.fraction,
-            earlier=self._embedding.earlier,
+            boot=boot,
+            random_fraction=host.fraction,
+            earlier=self._parts.earlier,
         )
 
     def _heartbeater(self) -> Heartbeater:
@@ -211,12 +211,12 @@ class EmbeddedEngine(Supervisor):
             self.host.journal,
             self._process,
             ttl=self.host.settings.lease_ttl,
-            draw=self.host.fraction,
+            random_fraction=self.host.fraction,
             expiring=self._expiring,
             watchdog=math.inf,
         )
 
     def _expiring(self, seconds: float) -> None:
-        recovery = self._named.whereis("recovery")
+        recovery = self._control_actors.whereis("recovery")
         if recovery is not None:
             recovery.send(seconds)

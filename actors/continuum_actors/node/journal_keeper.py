@@ -13,9 +13,9 @@ JournalOpening = Callable[[], AbstractAsyncContextManager[Journal]]
 
 
 class JournalKeeper(Actor):
-    """Holds a journal open for as long as it lives; `opened` is told of it.
+    """Keeps a journal open for as long as this actor lives, and passes it to `opened`.
 
-    `closing` outlives it: what a killed one leaves to be closed, which its successor waits for.
+    `closing` outlives the actor: a killed keeper closes its journal there, and its successor waits for that.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class JournalKeeper(Actor):
         self.ref.on_exit(self._close_after_a_kill)
 
     async def terminate(self, reason: ExitReason) -> None:
-        """Close it; everything that uses it has ended."""
+        """Close the journal; everything that used it has ended."""
         await self._exits.aclose()
 
     def _close_after_a_kill(self, ref: ActorRef, reason: ExitReason) -> None:
-        """Of a kill `terminate` does not hear; after one that it has heard of nothing is left to close."""
+        """Close after a kill, which does not call `terminate`; otherwise the journal is closed already."""
         task = asyncio.get_running_loop().create_task(self._exits.aclose())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)

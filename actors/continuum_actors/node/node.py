@@ -1,4 +1,4 @@
-"""A whole node as a list of processes: what a launcher starts."""
+"""A whole node as the list of processes that a launcher starts."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from continuum_actors.node.host_process import activity_host_main, run_host_main
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_supervision.process.spec import ProcessSpec
 
-# Beyond the drain: writing what was handed over, and closing connections.
+# After the drain a process still releases its runs and closes its connections.
 SHUTDOWN_MARGIN_SECONDS = 5.0
-# A host that dies this often in this many seconds dies of something that a restart does not mend.
+# A host that dies this often in this many seconds dies of something that a restart does not cure.
 HOST_MAX_RESTARTS = 100
 HOST_MAX_RESTARTS_WITHIN_SECONDS = 60.0
 

@@ -1,9 +1,8 @@
-"""Recovery: frees what dead workers held.
+"""Recovery: releases what dead workers held.
 
-A death in this node is heard of in milliseconds and acted on at once. A death
-elsewhere shows as a lease that has run out: whoever sees it first takes it over. A
-lease is given a moment of grace, so that after an outage of the database its
-owner, who is just as late as everybody, renews it first.
+A death in this node is reported within milliseconds and handled at once. A death elsewhere shows as a
+lease that has run out; the first node that sees it releases the worker's runs. An expired lease gets
+a moment of grace: after an outage of the database every owner is late, and must be able to renew first.
 """
 
 from __future__ import annotations
@@ -25,23 +24,23 @@ from continuum_actors.host.looping_actor import WorkingActor
 
 log = logging.getLogger("continuum.recovery")
 
-# Owners renew when the database is back; this is how long takers wait for them.
+# After an outage owners get this long to renew before their runs are released.
 GRACE_SECONDS = 0.5
 _LOOKING_BACK = "looking for an earlier life of this node"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerDied:
-    """A process of this node is gone; `executing` is the run whose code it was in, if any."""
+    """A process of this node died; `executing` is the run whose code it executed, if any."""
 
     worker: WorkerId
     executing: RunId | None
 
 
 class Recovery(WorkingActor):
-    """Takes leases away from the dead. `boot` is True the first time this node's control process starts.
+    """Ends the leases of dead workers. `boot` is True only when the node starts, not after a crash.
 
-    `earlier` knows names under which this node lived before, beside its own.
+    `earlier` recognises other names that this node had in earlier lives.
     """
 
     def __init__(
@@ -51,14 +50,14 @@ class Recovery(WorkingActor):
         code: Code,
         *,
         boot: bool,
-        draw: Callable[[], float],
+        random_fraction: Callable[[], float],
         earlier: Callable[[str], bool] | None = None,
     ) -> None:
         self._journal = journal
         self._node = node
         self._code = code
         self._boot = boot
-        self._draw = draw
+        self._random_fraction = random_fraction
         self._earlier = earlier
         self._check_at: float | None = None
         self._changed = asyncio.Event()
@@ -66,15 +65,15 @@ class Recovery(WorkingActor):
     async def init(self) -> None:
         if self._boot:
             await self._after_boot()
-        self.begin_work(self._check_for_ever())
-        self.begin_work(self._sweep_for_ever())
+        self.begin_work(self._keep_checking())
+        self.begin_work(self._keep_sweeping())
 
     async def handle_cast(self, message: WorkerDied) -> None:
-        """A process of this node died."""
+        """Release what a process of this node held that died."""
         await self._retire(message.worker, message.executing, only_expired=False)
 
     def handle_info(self, message: BaseException | float) -> None:
-        """Some worker's lease runs out in so many seconds; or a task failed, and so does recovery."""
+        """Check leases when one runs out, in `message` seconds; an exception of a loop ends this actor."""
         if isinstance(message, BaseException):
             raise message
         at = asyncio.get_running_loop().time() + max(message, 0.0) + GRACE_SECONDS
@@ -83,34 +82,36 @@ class Recovery(WorkingActor):
             self._changed.set()
 
     async def _after_boot(self) -> None:
-        """Free what earlier lives of this node held, and let fixed code try what was blocked."""
-        for node in await self._lives():
+        """Release what earlier lives of this node held, and unblock runs: the code may have been fixed."""
+        for node in await self._own_names():
             for worker, pid in await until_available(
-                partial(self._journal.node_workers, node), _LOOKING_BACK, self._draw
+                partial(self._journal.node_workers, node), _LOOKING_BACK, self._random_fraction
             ):
                 if not is_alive(pid):
                     await self._retire(worker, None, only_expired=False)
-        freed = await until_available(
+        unblocked = await until_available(
             partial(self._journal.unblock, list(self._code.workflows)),
             "trying blocked runs again",
-            self._draw,
+            self._random_fraction,
         )
-        if freed:
-            log.info("%d blocked runs are tried again with the code of this node", freed)
+        if unblocked:
+            log.info("%d blocked runs are tried again with the code of this node", unblocked)
 
-    async def _lives(self) -> list[NodeId]:
-        """Return the names of this node, those under which it died included, and forget the latter."""
+    async def _own_names(self) -> list[NodeId]:
+        """Return this node's name and those of its earlier lives, and delete the earlier nodes."""
         names = [self._node]
         if self._earlier is not None:
-            for row in await until_available(self._journal.nodes, _LOOKING_BACK, self._draw):
+            for row in await until_available(self._journal.nodes, _LOOKING_BACK, self._random_fraction):
                 node = NodeId(row.node)
                 if node != self._node and self._earlier(node) and not is_alive(row.pid):
-                    await until_available(partial(self._journal.retire_node, node), _LOOKING_BACK, self._draw)
+                    await until_available(
+                        partial(self._journal.retire_node, node), _LOOKING_BACK, self._random_fraction
+                    )
                     names.append(node)
         return names
 
     async def _retire(self, worker: WorkerId, executing: RunId | None, *, only_expired: bool) -> None:
-        freed = await until_available(
+        released = await until_available(
             partial(
                 self._journal.retire_worker,
                 worker,
@@ -118,15 +119,18 @@ class Recovery(WorkingActor):
                 poison_after=limits.POISON_AFTER_DEATHS,
                 only_expired=only_expired,
             ),
-            "freeing what a dead worker held",
-            self._draw,
+            "releasing what a dead worker held",
+            self._random_fraction,
         )
-        if freed.runs or freed.tasks:
+        if released.runs or released.tasks:
             log.warning(
-                "worker %d is dead: %d runs and %d tasks of it are free", worker, freed.runs, freed.tasks
+                "worker %d is dead: released its %d runs and %d tasks",
+                worker,
+                released.runs,
+                released.tasks,
             )
 
-    async def _check_for_ever(self) -> None:
+    async def _keep_checking(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
@@ -140,17 +144,18 @@ class Recovery(WorkingActor):
                 continue
             self._check_at = None
             for worker in await until_available(
-                self._journal.expired_workers, "looking for the dead", self._draw
+                self._journal.expired_workers, "looking for expired leases", self._random_fraction
             ):
                 await self._retire(worker, None, only_expired=True)
 
-    async def _sweep_for_ever(self) -> None:
+    async def _keep_sweeping(self) -> None:
         while True:
-            await asyncio.sleep(limits.SWEEP_SECONDS * (0.5 + self._draw()))
-            await until_available(self._journal.sweep, "sweeping", self._draw)
+            await asyncio.sleep(limits.SWEEP_SECONDS * (0.5 + self._random_fraction()))
+            await until_available(self._journal.sweep, "sweeping", self._random_fraction)
 
 
 def is_alive(pid: int) -> bool:
+    """Return whether a process of this machine runs."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -161,10 +166,10 @@ def is_alive(pid: int) -> bool:
 
 
 def _is_zombie(pid: int) -> bool:
-    """A killed process whose parent died with it stays a while, in some containers for ever."""
+    """Recognise a killed process whose parent died too: it stays a while, in some containers for ever."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (FileNotFoundError, ProcessLookupError):
-        # Gone meanwhile, or a system without /proc; then the lease runs out.
+        # The process is gone by now, or there is no /proc; then its lease runs out.
         return False
     return state in ("Z", "X")

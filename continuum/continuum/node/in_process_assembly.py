@@ -1,7 +1,7 @@
-"""From checked options to child specs: the composition root of an embedded node.
+"""From checked options to child specs: puts an in-process node together.
 
-Here an instance's journal is opened, with patience when its database is down, and here
-the instance is registered for as long as that journal is open.
+Opens the instance's journal, waiting while the database is down, and keeps the instance registered
+for as long as the journal is open.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from continuum.node.in_process_options import Checked
 from continuum.versions.loaded_code import Code
 from continuum.versions.referenced_workflows import with_named
 from continuum_actors.host.backoff import until_available
-from continuum_actors.node.in_process_node import EmbeddedNode, Embedding, Remains
+from continuum_actors.node.in_process_node import InProcessNode, Leftovers, NodeParts
 from continuum_actors.node.journal_keeper import JournalOpening
 from continuum_supervision import ChildSpec, Restart, Shutdown
 
@@ -33,30 +33,30 @@ log = logging.getLogger("continuum.node")
 
 
 def instance_children(options: Checked) -> list[ChildSpec]:
-    """Return the one child that an instance is; a supervisor restarts it, an operator's drain ends it."""
+    """Return the one child of an instance: restarted after a crash, ended for good by an operator's drain."""
     code = Code(with_named(options.workflows), options.activities)
-    _tell_of_idle(options)
+    _warn_if_idle(options)
     if options.memory:
         opening = _in_memory(options.name, MemoryJournal())
-        _tell_of_isolated(options.name, code)
+        _warn_of_isolated(options.name, code)
     else:
         statements_for(options.schema)
         opening = _in_postgres(options)
 
-    remains = Remains()
+    leftovers = Leftovers()
 
-    def node() -> EmbeddedNode:
-        # Named when it starts: a server may fork its workers after the options were read.
+    def node() -> InProcessNode:
+        # The name is made at the start: a server may fork its workers after the options were read.
         machine = f"{options.name}@{socket.gethostname()}-"
-        return EmbeddedNode(
-            Embedding(
+        return InProcessNode(
+            NodeParts(
                 NodeId(f"{machine}{os.getpid()}"),
-                _lives_of(machine),
+                _is_life_of(machine),
                 code,
                 options.settings,
                 opening,
                 options.without,
-                remains,
+                leftovers,
             )
         )
 
@@ -65,22 +65,22 @@ def instance_children(options: Checked) -> list[ChildSpec]:
     ]
 
 
-def _lives_of(machine: str) -> Callable[[str], bool]:
-    """Return what tells the names of nodes of this instance on this machine."""
+def _is_life_of(machine: str) -> Callable[[str], bool]:
+    """Return a function that recognises names of nodes of this instance on this machine."""
     return lambda node: node.startswith(machine) and node.removeprefix(machine).isdigit()
 
 
-def _tell_of_idle(options: Checked) -> None:
-    """Say that no run would ever go on here, unless this is meant: it serves queues, or claims no runs."""
-    meant = options.settings.queues or options.activities or "dispatcher" in options.without
-    if not options.workflows and not meant:
+def _warn_if_idle(options: Checked) -> None:
+    """Warn that no run would ever be claimed here, unless the instance is meant for queues or clients."""
+    intended = options.settings.queues or options.activities or "dispatcher" in options.without
+    if not options.workflows and not intended:
         log.warning(
             "instance %s serves no workflow: name some, e.g. children(workflows=[order])", options.name
         )
 
 
-def _tell_of_isolated(name: str, code: Code) -> None:
-    """Say which activities would wait for ever: nobody else can see a journal in memory."""
+def _warn_of_isolated(name: str, code: Code) -> None:
+    """Warn of activities that would wait for ever: no other node sees a journal in memory."""
     isolated = sorted(
         activity.name for activity in code.activities.values() if activity.defaults.executor == "process"
     )
@@ -107,7 +107,7 @@ def _in_memory(name: str, journal: MemoryJournal) -> JournalOpening:
 
 
 def _in_postgres(options: Checked) -> JournalOpening:
-    # What the environment says is read once: a restart must find the journal that it left.
+    # The environment is read once: a restart must find the same journal.
     dsn = options.dsn or default_dsn()
     place = Place(dsn, options.name, options.schema, options.settings.listen)
     if dsn is not None:

@@ -1,8 +1,8 @@
-"""What `continuum.children` takes, for type checkers and at run time.
+"""The options of `continuum.children`, for type checkers and at run time.
 
-The `TypedDict`s are the list of options; the tables below say what a value may be, and which
-children a node cannot do without. Everything is checked here, before anything starts, and
-the error names the option and what is allowed.
+The `TypedDict`s list the options; the tables below name the setting behind each option, whose rule
+says which values are allowed, and the children that a node needs. Every option is checked here,
+before anything starts, and the error names the option and what is allowed.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from continuum.definitions.workflow import Workflow
 from continuum.errors import InvalidOption
 from continuum.settings import QUEUE_LIMIT, RULES, Rule, Settings, wrong_queue
 
-# A name becomes part of the node's, and of log lines.
+# An instance's name becomes part of its node's name, and of log lines.
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
 
 
 class HeartbeaterOptions(TypedDict, total=False):
-    """`ttl`: for how many seconds the node's lease lasts after a renewal."""
+    """`ttl`: how many seconds the node's lease lasts after a renewal."""
 
     ttl: float
 
 
 class RunSupervisorOptions(TypedDict, total=False):
-    """How many runs are in motion, how many parked ones stay in memory, and how long a stop lets them end."""
+    """Limits of runs in motion and of suspended runs in memory; seconds that a stop lets activities end."""
 
     active_runs: int
     live_parked_runs: int
@@ -49,14 +49,14 @@ class ActivityDispatcherOptions(TypedDict, total=False):
 
 
 class SignalRouterOptions(TypedDict, total=False):
-    """`listen` False does without LISTEN; `poll`: seconds between looks that need no hint."""
+    """`listen` False: do without LISTEN; `poll`: seconds between two looks that no notification caused."""
 
     listen: bool
     poll: float
 
 
 class SnapshotterOptions(TypedDict, total=False):
-    """`events`: how many new events earn a run a snapshot."""
+    """`events`: a run with this many new events gets a snapshot."""
 
     events: int
 
@@ -86,7 +86,7 @@ class InstanceOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """Options that can be relied on."""
+    """The options of an instance, all valid."""
 
     name: str
     dsn: str | None
@@ -116,7 +116,7 @@ _CHILDREN: dict[str, dict[str, str]] = {
     "snapshotter": {"events": "snapshot_events"},
     "version_registry": {},
 }
-# Children that others cannot work without, and why.
+# Children that a node needs, and why.
 _NEEDED = {
     "registry": "mail finds its run through it",
     "heartbeater": "without renewals others take this node's runs away",

@@ -92,13 +92,15 @@ async def control_on(on: Stage, *, ttl: float) -> Control:
     children = [
         ChildSpec(
             "recovery",
-            lambda: Recovery(journal, NODE, Code([]), boot=False, draw=never_early),
+            lambda: Recovery(journal, NODE, Code([]), boot=False, random_fraction=never_early),
             name="recovery",
         ),
         ChildSpec("cluster", lambda: Cluster(journal, NODE, node, listens=True, peers=peers), name="cluster"),
         ChildSpec(
             "heartbeater",
-            lambda: Heartbeater(journal, node, ttl=ttl, watchdog=15.0, draw=never_early, expiring=expiring),
+            lambda: Heartbeater(
+                journal, node, ttl=ttl, watchdog=15.0, random_fraction=never_early, expiring=expiring
+            ),
             name="heartbeater",
         ),
     ]

@@ -13,7 +13,7 @@ from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import ClaimedRun, ClaimedTask, Loaded, Worker
 from continuum.settings import Settings
 from continuum.versions.loaded_code import Code
-from continuum_actors.node.in_process_node import EmbeddedNode, Embedding, Remains
+from continuum_actors.node.in_process_node import InProcessNode, Leftovers, NodeParts
 from continuum_actors.node.recovery import GRACE_SECONDS
 from continuum_supervision import ChildSpec, Shutdown, Supervisor
 from tests.process.in_process import flows
@@ -55,12 +55,12 @@ def node(journal: Asked, name: str, without: set[str]) -> ChildSpec:
     async def opening() -> AsyncIterator[Asked]:
         yield journal
 
-    def start() -> EmbeddedNode:
+    def start() -> InProcessNode:
         settings = Settings(lease_ttl=1.0, snapshot_events=1)
         left_out = frozenset(without)
-        return EmbeddedNode(
-            Embedding(NodeId(name), lambda _: False, Code(WORKFLOWS), settings, opening, left_out, Remains())
-        )
+        code = Code(WORKFLOWS)
+        parts = NodeParts(NodeId(name), lambda _: False, code, settings, opening, left_out, Leftovers())
+        return InProcessNode(parts)
 
     return ChildSpec(name, start, shutdown=Shutdown.INFINITY)
 
