@@ -1,4 +1,4 @@
-"""`continuum demo`, from outside: it succeeds, it leaves nothing behind, and its audit sees what is wrong."""
+"""`continuum demo` from outside: it succeeds, it leaves nothing behind, and its audit finds every problem."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KILLED_PID = 7
 
 @pytest.fixture
 def temporary() -> Iterator[Path]:
-    """A directory for temporary files that the account of the server can enter."""
+    """Yield a directory for temporary files that the server's account can enter."""
     directory = Path(tempfile.mkdtemp(prefix="demo-test-", dir="/tmp"))
     directory.chmod(0o755)
     yield directory
@@ -51,7 +51,7 @@ def launched(temporary: Path) -> subprocess.Popen[str]:
     )
 
 
-def concerned(temporary: Path) -> list[psutil.Process]:
+def processes_naming(temporary: Path) -> list[psutil.Process]:
     """Return the processes that name the directory, zombies aside: the server and its keeper."""
     found = psutil.process_iter(["cmdline", "status"])
     return [
@@ -75,7 +75,7 @@ def test_the_demo_loses_nothing_and_leaves_nothing(temporary: Path) -> None:
     assert figures["journal duplicates"] == "0"
     assert figures["activity results journaled"] == "600"
     assert "kill -9" in out
-    assert (os.listdir(temporary), concerned(temporary)) == ([], [])
+    assert (os.listdir(temporary), processes_naming(temporary)) == ([], [])
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -91,17 +91,17 @@ def test_an_interrupted_demo_leaves_nothing(how: signal.Signals, temporary: Path
         finally:
             demo.kill()
     assert (demo.returncode, err) == (130, "")
-    assert (os.listdir(temporary), concerned(temporary)) == ([], [])
+    assert (os.listdir(temporary), processes_naming(temporary)) == ([], [])
     _, alive = psutil.wait_procs(children, timeout=10)
     assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
 
 
-def event(seq: int, type: str, name: str, answers: int = 0, after: float = 1.0) -> Event:
-    return Event(seq, type, name, {"scheduled": answers}, KILLED_AT + timedelta(seconds=after))
+def event(seq: int, type: str, name: str, completes: int = 0, after: float = 1.0) -> Event:
+    return Event(seq, type, name, {"scheduled": completes}, KILLED_AT + timedelta(seconds=after))
 
 
 def seen(number: int, result: str | None = None, state: str = "completed") -> Seen:
-    """An order as a journal would tell of it, when all is well."""
+    """Return an order that ended as it should, as the journal has it."""
     run = Run(
         id=f"run-{number}",
         workflow="demo.order",
@@ -125,7 +125,7 @@ def seen(number: int, result: str | None = None, state: str = "completed") -> Se
     )
     history = [
         event(0, "activity_scheduled", "demo.validate", after=-1),
-        event(1, "activity_completed", "demo.validate", answers=0, after=0.25),
+        event(1, "activity_completed", "demo.validate", completes=0, after=0.25),
     ]
     return Seen(run, history)
 
@@ -152,19 +152,19 @@ def test_an_order_that_has_not_ended_is_stuck(state: str) -> None:
     assert problem.startswith("order 3 is stuck")
 
 
-def test_a_failed_order_is_told_with_its_error() -> None:
+def test_a_failed_order_is_reported_with_its_error() -> None:
     order = seen(3, state="failed")
     failed = replace(order, run=replace(order.run, error=RunError("ValueError", "no", "")))
     (problem,) = report({3: failed}, sold(3)).problems
     assert "ValueError: no" in problem
 
 
-def test_a_result_that_was_not_ordered_is_wrong() -> None:
+def test_an_unexpected_result_is_a_problem() -> None:
     (problem,) = report({3: seen(3, result="shipped for nothing")}, sold(3)).problems
     assert "'shipped for nothing'" in problem
 
 
-def test_a_journaled_activity_that_the_world_never_saw_is_wrong() -> None:
+def test_a_journaled_activity_without_an_effect_is_a_problem() -> None:
     (problem,) = report({3: seen(3)}, sold(3)[:2]).problems
     assert "the world saw ['charge', 'validate']" in problem
 
@@ -177,7 +177,7 @@ def test_a_rejected_order_must_be_refunded_in_the_world() -> None:
 @pytest.mark.parametrize(
     "again",
     [
-        event(2, "activity_completed", "demo.validate", answers=0),
+        event(2, "activity_completed", "demo.validate", completes=0),
         event(2, "activity_scheduled", "demo.validate"),
     ],
 )
@@ -201,7 +201,7 @@ def test_progress_is_what_the_runs_of_the_killed_host_journaled_after_the_kill()
 
 def test_no_progress_after_the_kill_is_a_problem() -> None:
     silent = replace(seen(3), history=[event(0, "activity_scheduled", "demo.validate", after=-1)])
-    assert report({3: silent}, sold(3, pid=KILLED_PID)).problems == ["no run of the killed host went on"]
+    assert report({3: silent}, sold(3, pid=KILLED_PID)).problems == ["no run of the killed host continued"]
 
 
 def test_a_demo_without_a_kill_proves_nothing() -> None:
@@ -234,7 +234,7 @@ def test_progress_is_a_bar_on_a_terminal() -> None:
     assert "[brackets] are not markup" in out.getvalue()
 
 
-def test_every_problem_is_told_up_to_ten() -> None:
+def test_ten_problems_are_shown_and_the_others_counted() -> None:
     out = StringIO()
     numbers = tuple(range(1, 13))
     show_report(Console(file=out), report({}, [], numbers))

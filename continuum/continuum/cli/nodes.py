@@ -14,14 +14,14 @@ from continuum.journal.facts import NodeRow
 
 @click.group(no_args_is_help=False)
 def nodes() -> None:
-    """Look at the nodes."""
+    """List and drain nodes."""
 
 
 @nodes.command(name="list")
 @json_option
 @database_options
 def list_nodes(as_json: bool, dsn: str | None, schema: str) -> None:
-    """List every node that has not been stopped for good."""
+    """List every node that has not stopped for good."""
     found = ask(Target(dsn, schema), lambda client: client.nodes())
     if as_json:
         click.echo(to_json([_facts(node) for node in found]))
@@ -41,11 +41,11 @@ def list_nodes(as_json: bool, dsn: str | None, schema: str) -> None:
     print_table(("node", "pid", "address", "state", "live_runs", "lease_age", "processes"), rows)
 
 
-@nodes.command(short_help="Ask the node NAME to stop in order.")
+@nodes.command(short_help="Let the node NAME drain and stop.")
 @click.argument("name")
 @database_options
 def drain(name: str, dsn: str | None, schema: str) -> None:
-    """Ask the node NAME to stop in order: it finishes or hands over what it runs, then exits."""
+    """Let the node NAME drain and stop: it finishes or releases what it runs, then exits."""
     ask(Target(dsn, schema), lambda client: client.drain_node(name))
 
 

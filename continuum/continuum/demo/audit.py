@@ -1,7 +1,7 @@
-"""Was anything lost, stuck or journaled twice? Decided from what can be seen from outside.
+"""The audit: was anything lost, stuck or journaled twice?
 
-Pure: the plan says how each order must end, the ledger says what was done in the world, the
-runs and their histories say what the engine believes; nothing here asks the engine.
+Pure functions. The plan says how each order must end, the ledger which effects the world saw, the
+runs and their histories what the engine recorded; nothing here calls the engine.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ COMPLETED = ("activity_completed", "compensation_completed")
 
 @dataclass(frozen=True, slots=True)
 class Killing:
-    """When processes were killed, and the pid of the run host among them."""
+    """The time of the kill, and the pid of the killed run host."""
 
     at: datetime
     run_host: int
@@ -35,7 +35,7 @@ class Killing:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What the journal says of one order."""
+    """The run of one order and its history, as the journal has them."""
 
     run: Run
     history: Sequence[Event]
@@ -43,7 +43,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The figures of the demo, and everything that is not as it should be, a line each."""
+    """The figures of the demo, and its problems, a line each."""
 
     states: Mapping[str, int]
     refunded: int
@@ -57,7 +57,7 @@ class Report:
 
 
 def verdict_on(number: int) -> str | None:
-    """Return what the reviewer says of an order, None when nobody reviews it."""
+    """Return the reviewer's verdict on an order, None if nobody reviews it."""
     if number % REJECTED_EVERY == 0:
         return "rejected"
     return None if number % UNREVIEWED_EVERY == 1 else "approved"
@@ -72,7 +72,7 @@ def expected_result(number: int, amount: int) -> str:
 def audit(
     amounts: Mapping[int, int], seen: Mapping[int, Seen], ledger: Sequence[Entry], killing: Killing | None
 ) -> Report:
-    """Compare what was ordered with what was done and what was journaled."""
+    """Compare the orders with their effects in the world and with what was journaled."""
     done = Counter((entry.order, entry.activity) for entry in ledger)
     problems: list[str] = []
     for number, amount in amounts.items():
@@ -83,9 +83,9 @@ def audit(
     interrupted = [] if killing is None else _interrupted(seen, ledger, killing)
     progress = None if killing is None else _seconds_to_progress(interrupted, killing)
     if killing is None:
-        problems.append("nothing was killed: the orders were over before their time")
+        problems.append("nothing was killed: the orders ended too early")
     elif interrupted and progress is None:
-        problems.append("no run of the killed host went on")
+        problems.append("no run of the killed host continued")
     return Report(
         states=Counter(order.run.state for order in seen.values()),
         refunded=len({entry.order for entry in ledger if entry.activity == "refund"}),
@@ -100,10 +100,10 @@ def audit(
 
 
 def journaled_twice(history: Sequence[Event]) -> int:
-    """Count the activities that were journaled more than once: asked for again, or answered again."""
-    asked = Counter(event.name for event in history if event.type in SCHEDULED)
-    answered = Counter(event.payload["scheduled"] for event in history if event.type in COMPLETED)
-    return sum(count > 1 for count in (*asked.values(), *answered.values()))
+    """Count the activities that were scheduled, or completed, more than once."""
+    scheduled = Counter(event.name for event in history if event.type in SCHEDULED)
+    completed = Counter(event.payload["scheduled"] for event in history if event.type in COMPLETED)
+    return sum(count > 1 for count in (*scheduled.values(), *completed.values()))
 
 
 def _problems(number: int, amount: int, order: Seen | None, done: Mapping[tuple[int, str], int]) -> list[str]:
@@ -116,24 +116,24 @@ def _problems(number: int, amount: int, order: Seen | None, done: Mapping[tuple[
     if run.state != "completed" or run.result != expected:
         ended = run.result if run.error is None else f"{run.error.type}: {run.error.message}"
         return [f"order {number} is {run.state} with {ended!r}, not completed with {expected!r}"]
-    due = EFFECTS_OF_A_REFUND if verdict_on(number) == "rejected" else EFFECTS_OF_A_SALE
+    expected_effects = EFFECTS_OF_A_REFUND if verdict_on(number) == "rejected" else EFFECTS_OF_A_SALE
     happened = {activity for (owner, activity), count in done.items() if owner == number and count}
-    if happened != set(due):
-        return [f"order {number}: the world saw {sorted(happened)}, not {sorted(due)}"]
+    if happened != set(expected_effects):
+        return [f"order {number}: the world saw {sorted(happened)}, not {sorted(expected_effects)}"]
     return []
 
 
 def _interrupted(seen: Mapping[int, Seen], ledger: Sequence[Entry], killing: Killing) -> list[Seen]:
-    """Return the runs that the killed host had: it did their last work, and they had not ended."""
-    had = {entry.order for entry in ledger if entry.pid == killing.run_host}
+    """Return the runs that the killed host owned: it did work for them, and they had not ended."""
+    worked_on = {entry.order for entry in ledger if entry.pid == killing.run_host}
     return [
         order
         for number, order in seen.items()
-        if number in had and (order.run.completed_at is None or order.run.completed_at > killing.at)
+        if number in worked_on and (order.run.completed_at is None or order.run.completed_at > killing.at)
     ]
 
 
 def _seconds_to_progress(interrupted: Sequence[Seen], killing: Killing) -> float | None:
-    """Return how long after the kill the first of these runs journaled something, by the journal's clock."""
+    """Return the time from the kill to the first event of these runs, by the journal's clock."""
     after = [event.at for order in interrupted for event in order.history if event.at > killing.at]
     return (min(after) - killing.at).total_seconds() if after else None

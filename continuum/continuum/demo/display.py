@@ -1,4 +1,4 @@
-"""What a person sees: a progress bar on a terminal, plain lines anywhere else, a table at the end."""
+"""The output of the demo: a progress bar on a terminal, plain lines anywhere else, a table at the end."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from rich.text import Text
 
 from continuum.demo.audit import Report
 
-# Often enough to see that it goes on, seldom enough to read.
+# Often enough to show that the demo still runs, rarely enough to read.
 LINE_EVERY_SECONDS = 1.0
 PROBLEMS_SHOWN = 10
 
 
 class Display(Protocol):
-    """Where the demo says what it does."""
+    """Where the demo reports its progress."""
 
     def say(self, text: str) -> None:
-        """Tell a step."""
+        """Print one step."""
 
     def progress(self, started: int, ended: int) -> None:
-        """Tell how many orders have been started and have ended."""
+        """Show how many orders have started and how many have ended."""
 
 
 class _Bar:
@@ -81,7 +81,7 @@ def display(console: Console, total: int, clock: Callable[[], float] = time.mono
 
 
 def show_report(console: Console, report: Report) -> None:
-    """Print the table, and what is wrong if anything is."""
+    """Print the figures, then the problems if there are any."""
     if console.is_terminal:
         table = Table(box=None, pad_edge=False, show_header=False)
         table.add_column()
@@ -108,6 +108,6 @@ def _rows(report: Report) -> list[tuple[str, str]]:
         ("activities executed more than once", str(report.executed_again)),
         ("activity results journaled", str(report.journaled)),
         ("journal duplicates", str(report.journal_duplicates)),
-        ("runs in the hands of the killed run host", str(report.interrupted)),
+        ("runs owned by the killed run host", str(report.interrupted)),
         ("time from kill to first progress", "-" if waited is None else f"{waited * 1000:.0f} ms"),
     ]

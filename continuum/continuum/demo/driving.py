@@ -1,7 +1,7 @@
-"""What happens to the node while the orders run: starts, signals, and a kill in the middle.
+"""The load of the demo: starts, signals, and a kill in the middle.
 
-Every order is one coroutine at a client, as it might be in a web shop; none of them knows of
-the kill.
+Every order is one coroutine at a client, as it might be in a web shop; none of them knows about the
+kill.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from continuum.errors import ClusterError, ContinuumError
 from continuum.node.running_node import RunningNode
 
 ORDERS = 200
-# Orders come in for about seven seconds, so that at any moment some are at every step.
+# Orders arrive for about seven seconds, so that at any moment some are at every step.
 ARRIVAL_SECONDS = 0.035
 REVIEW_SECONDS = (0.2, 0.4, 0.6, 0.8, 1.0)
 # The kill comes when this many orders have been acknowledged.
 KILL_AT = ORDERS // 2
-# A lost hint costs a poll, a lost node a lease, each of about ten seconds. When no order has moved for
-# longer than both, none will.
+# A lost notification costs a poll, a lost node a lease, each about ten seconds. If no order has moved
+# for longer than both, none will.
 STUCK_AFTER_SECONDS = 30.0
 LOOK_EVERY_SECONDS = 0.1
 PAGE = 1_000
@@ -36,7 +36,7 @@ PAGE = 1_000
 
 @dataclass(slots=True)
 class Progress:
-    """How far the orders are. `run_ids` are those of acknowledged orders."""
+    """How far the orders are; `run_ids` has an entry for each acknowledged order."""
 
     run_ids: dict[int, str] = field(default_factory=dict)
     ended: int = 0
@@ -44,14 +44,14 @@ class Progress:
 
 
 def amounts() -> dict[int, int]:
-    """Return what was ordered: numbers and amounts in cents."""
+    """Return the orders: numbers and amounts in cents."""
     return {number: 500 + 37 * number for number in range(ORDERS)}
 
 
 async def drive(
     node: RunningNode, ledger: str, display: Display, interrupts: Interrupts
 ) -> tuple[dict[int, Seen], Killing | None]:
-    """Run every order, kill two processes meanwhile, and return what the journal says of the orders."""
+    """Run every order, kill two processes meanwhile, and return what the journal has of each order."""
     progress = Progress()
     async with connect(node.dsn, schema=node.schema) as client:
         orders = [
@@ -64,10 +64,10 @@ async def drive(
         finally:
             for task in (watcher, *orders):
                 task.cancel()
-            answers = await asyncio.gather(*orders, return_exceptions=True)
-        for number, answer in enumerate(answers):
-            if isinstance(answer, Exception):
-                display.say(f"order {number} was refused: {answer}")
+            outcomes = await asyncio.gather(*orders, return_exceptions=True)
+        for number, outcome in enumerate(outcomes):
+            if isinstance(outcome, Exception):
+                display.say(f"order {number} was refused: {outcome}")
         display.progress(len(progress.run_ids), progress.ended)
         return await _seen(client, progress.run_ids), progress.killing
 
@@ -83,7 +83,7 @@ async def _all_ended(
         if watcher in done:
             watcher.result()
         if not done:
-            # The audit names every order that is not over.
+            # The audit names every order that has not ended.
             display.say(f"no order has ended for {STUCK_AFTER_SECONDS:.0f} s")
             return
         pending = rest - {watcher}
@@ -100,7 +100,7 @@ async def _one_order(client: Client, order: Order, progress: Progress) -> None:
     try:
         await run.result()
     except ContinuumError:
-        # How it ended is the audit's to judge.
+        # The audit decides whether this end was right.
         pass
     progress.ended += 1
 
@@ -109,7 +109,7 @@ async def _watch(node: RunningNode, progress: Progress, display: Display, interr
     while True:
         interrupts.check()
         if node.system.ended is not None:
-            raise ClusterError(f"the node ended: {node.system.ended.reason or 'nobody asked it to'}")
+            raise ClusterError(f"the node ended: {node.system.ended.reason or 'nobody stopped it'}")
         if progress.killing is None and len(progress.run_ids) >= KILL_AT:
             progress.killing = _kill(node, display)
         display.progress(len(progress.run_ids), progress.ended)

@@ -1,8 +1,8 @@
 """Ctrl-C and SIGTERM: the demo ends at its next step and leaves nothing behind.
 
-An exception raised from a signal handler may strike anywhere, in the middle of a loop's own
-bookkeeping or of a clean-up. So the first signal is only noted, and looked for between steps
-and while the orders run; who sends a second one does not want to wait for that.
+An exception raised in a signal handler may strike anywhere, even inside the event loop or a clean-up.
+So the first signal only sets a flag, which the demo checks between steps and while the orders run. A
+second signal means that the user does not want to wait for that.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupted(Exception):
-    """Somebody asked for the end."""
+    """A signal ends the demo."""
 
 
 class Interrupts:
-    """Notes signals until the end of the block."""
+    """Handles signals until the end of the block."""
 
     def __init__(self) -> None:
-        self._asked = False
+        self._interrupted = False
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self._hear) for number in SIGNALS}
+        self._before = {number: signal.signal(number, self._received) for number in SIGNALS}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -33,11 +33,11 @@ class Interrupts:
             signal.signal(number, handler)
 
     def check(self) -> None:
-        """Raise `Interrupted` when a signal has come."""
-        if self._asked:
+        """Raise `Interrupted` if a signal has arrived."""
+        if self._interrupted:
             raise Interrupted
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
-        if self._asked:
+    def _received(self, number: int, frame: FrameType | None) -> None:
+        if self._interrupted:
             raise KeyboardInterrupt
-        self._asked = True
+        self._interrupted = True

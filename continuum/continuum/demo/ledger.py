@@ -1,7 +1,7 @@
 """The world outside the journal: one line per effect, written by the activities themselves.
 
-A file opened for appending takes each short line whole, from any process, and keeps it when
-that process is killed a moment later. So it says what really happened, however often.
+A file opened for appending takes each short line whole, from any process, and keeps it when that
+process is killed a moment later. So it records every effect that really happened, however often.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One effect: of which activity, for which order, by which process."""
+    """One effect: its activity, its order and its process."""
 
     order: int
     activity: str
@@ -22,7 +22,7 @@ class Entry:
 
 
 def record(ledger: str, order: int, activity: str) -> None:
-    """Have an effect on the world."""
+    """Record an effect on the world."""
     line = json.dumps(asdict(Entry(order, activity, os.getpid()))) + "\n"
     descriptor = os.open(ledger, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:

@@ -13,12 +13,12 @@ from continuum.definitions.signal import Signal
 from continuum.definitions.workflow import workflow
 from continuum.demo.ledger import record
 
-# How long a reviewer may take; an order that nobody reviews goes on after it. Rejections
-# are sent within the first second, so that a slow machine does not let one come too late.
+# How long a reviewer may take; an order that nobody reviews then continues. Rejections are sent
+# within the first second, so that none comes too late on a slow machine.
 REVIEW_TIMEOUT = timedelta(seconds=4)
 PACKING_SECONDS = 1.5
-# What the other side of an activity takes before it acts, and then before it answers. A kill
-# between the two leaves an effect that no journal knows of, and the activity runs again.
+# Seconds before an activity acts, and seconds before it then returns. A kill between the two leaves an
+# effect that is not journaled, and the activity runs again.
 VALIDATING_SECONDS = 0.05
 BANKING_SECONDS = 0.1, 0.3
 SHIPPING_SECONDS = 0.01, 0.01
@@ -38,7 +38,7 @@ review = Signal("review", str)
 
 @activity(name="demo.validate")
 async def validate(order: Order) -> int:
-    """Return what is to be paid: runs in the loop of the run host."""
+    """Return the amount to pay; runs in the loop of the run host."""
     await asyncio.sleep(VALIDATING_SECONDS)
     record(order.ledger, order.number, "validate")
     return order.amount
@@ -53,7 +53,7 @@ def _act(order: Order, activity: str, takes: tuple[float, float]) -> None:
 
 @activity(name="demo.charge")
 def charge(order: Order, amount: int) -> str:
-    """Take the money: runs in a thread of the run host."""
+    """Take the money; runs in a thread of the run host."""
     _act(order, "charge", BANKING_SECONDS)
     return f"payment-{order.number}-{amount}"
 
@@ -66,14 +66,14 @@ def refund(order: Order, payment: str) -> None:
 
 @activity(name="demo.ship", executor="process")
 def ship(order: Order, payment: str) -> str:
-    """Hand the parcel over: runs in the activity host."""
+    """Send the parcel; runs in the activity host."""
     _act(order, "ship", SHIPPING_SECONDS)
     return f"shipped for {payment}"
 
 
 @workflow(name="demo.order", signals=[review])
 async def process_order(order: Order) -> str:
-    """See an order through, whatever dies on the way."""
+    """Process an order to its end, whatever dies on the way."""
     amount = await validate(order)
     async with continuum.saga() as saga:
         payment = await charge(order, amount)

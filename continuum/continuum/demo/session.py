@@ -1,4 +1,4 @@
-"""The demo from beginning to end: a Postgres, a node, the orders, the audit, and nothing left behind."""
+"""The demo from start to end: a Postgres, a node, the orders, the audit, and a clean-up."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from continuum.settings import Settings
 
 SCHEMA = "continuum"
 STDERR = 2
-# What shells give for a program ended by SIGINT.
+# The exit code that shells use for a program ended by SIGINT.
 INTERRUPTED = 130
 
 
 class DemoFailed(ContinuumError):
-    """The demo could not be carried out; the message says why and where to look."""
+    """The demo could not run; the message says why and where to look."""
 
 
 def main() -> int:
@@ -104,7 +104,7 @@ def _stderr_to(log: Path) -> Iterator[None]:
 
 
 def _kept(log: Path) -> str:
-    """Put the node's log where it stays, and return where; nothing when the node said nothing."""
+    """Copy the node's log out of the temporary directory and return where; "" if the log is empty."""
     if not log.exists() or not log.stat().st_size:
         return ""
     descriptor, kept = tempfile.mkstemp(prefix="continuum-demo-", suffix=".log")

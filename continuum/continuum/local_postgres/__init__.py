@@ -1,10 +1,9 @@
 """A real Postgres with no set-up: pip-installed binaries, started on demand, stopped after its last user.
 
-Read `server.py` first: what a process does to start, share and leave a server.
-`keeper.py` is the small parent of the server that outlives any one of them,
-`directory.py` says where things lie and whose they are, `account.py` under which
-user the server runs, `binaries.py` where its programs come from, `locks.py` how
-processes agree. Nothing here knows a workflow, a schema or a query.
+Read `server.py` first: how a process starts, shares and leaves a server. `keeper.py` is the small
+parent process of the server, which outlives the processes that use it. `directory.py` holds the paths
+and checks their owner, `account.py` chooses the user that runs the server, `binaries.py` finds its
+programs, and processes coordinate through `locks.py`. Nothing here knows a workflow, a schema or a query.
 """
 
 from __future__ import annotations

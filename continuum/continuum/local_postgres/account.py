@@ -1,10 +1,9 @@
 """The account the server runs under, and what that account can reach.
 
-Postgres refuses to run as root. A process of root's starts it under an unprivileged
-account (`CONTINUUM_PG_USER`, else ``postgres``, else ``nobody``) with that account's
-group and no other; everybody else runs it as themselves. No permission outside the
-server's own directory is ever changed, so what the account cannot reach is an error
-here and never a chmod.
+Postgres refuses to run as root. A process that runs as root starts it under an unprivileged account
+(`CONTINUUM_PG_USER`, else ``postgres``, else ``nobody``) with that account's group and no other; any
+other process starts it under its own account. Permissions outside the server's own directory are
+never changed: a path that the account cannot reach is an error here and never a chmod.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ def server_account(environment: Mapping[str, str], *, uid: int) -> Account:
 
 
 def unreachable_part(path: Path, account: Account) -> Path | None:
-    """Find the first directory above `path` that the account may not pass through."""
+    """Return the first directory above `path` that the account may not pass through."""
     if not account.changes:
         return None
     for ancestor in reversed(path.parents):
@@ -68,7 +67,7 @@ def unreachable_part(path: Path, account: Account) -> Path | None:
 
 
 def may_run(program: Path, account: Account) -> bool:
-    """Tell whether the account can reach and execute the program."""
+    """Return whether the account can reach and execute the program."""
     return not account.changes or (
         unreachable_part(program, account) is None and _may_pass(program.stat(), account)
     )

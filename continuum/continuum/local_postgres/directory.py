@@ -1,11 +1,11 @@
-"""Where the embedded server keeps its things, and the checks before anything is written there.
+"""The directory of the embedded server, and the checks before anything is written there.
 
 One directory, mode 0700, owned by the server's account:
 
     data/  socket/  binaries/  postgres.log  gate.lock  holders.lock  keeper.lock
 
-It is ours when it is empty or when it holds our gate lock; any other directory is
-refused, so that a mistyped path never has its owner or mode changed.
+A directory is ours if it is empty or holds our gate lock. Any other is refused, so that a mistyped
+path never has its owner or mode changed.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ class Layout:
 
     @property
     def without_durability(self) -> Path:
-        """The file that marks a cluster which has run without fsync."""
+        """Return the file that marks a cluster which has run without fsync."""
         return self.root / "not-durable"
 
 
 def default_directory(environment: Mapping[str, str], *, uid: int) -> Path:
-    """The directory of this user's own server."""
+    """Return the directory of this user's own server."""
     chosen = environment.get("CONTINUUM_DATA_DIR")
     if chosen:
         return Path(chosen)
@@ -65,7 +65,7 @@ def default_directory(environment: Mapping[str, str], *, uid: int) -> Path:
 
 
 def layout_of(root: Path) -> Layout:
-    """Lay out the directory; sockets move to a short path when theirs would be too long for the kernel."""
+    """Return the paths in a directory; a socket path too long for the kernel is replaced by a short one."""
     resolved = Path(os.path.realpath(root))
     sockets = resolved / "socket"
     if len(os.fsencode(sockets / SOCKET_NAME)) > SOCKET_PATH_BYTES:
@@ -75,7 +75,7 @@ def layout_of(root: Path) -> Layout:
 
 
 def claim(layout: Layout, account: Account) -> None:
-    """Create the directory, or make sure that it is the server's own; to be called before any lock."""
+    """Create the directory, or check that it is the server's own; call this before taking any lock."""
     barrier = unreachable_part(layout.root, account)
     if barrier is not None:
         raise EmbeddedPostgresError(
@@ -87,12 +87,12 @@ def claim(layout: Layout, account: Account) -> None:
 
 
 def claim_sockets(layout: Layout, account: Account) -> None:
-    """Create the directory of the socket, wherever it is; to be called at the gate."""
+    """Create the directory of the socket; call this while holding the gate lock."""
     _own(layout.sockets, account, ours=_is_socket_directory)
 
 
 def new_temporary_directory(account: Account) -> Path:
-    """Make an empty directory for temporary files where the server's account can enter."""
+    """Make an empty temporary directory that the server's account can enter."""
     for base in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
         if unreachable_part(Path(base) / "any", account) is None:
             return Path(tempfile.mkdtemp(prefix="continuum-", dir=base))
@@ -115,7 +115,7 @@ def _own(path: Path, account: Account, *, ours: Callable[[list[str]], bool]) -> 
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         facts = os.fstat(descriptor)
-        # Root may have made the directory, or been given an empty one, a moment ago.
+        # Root may have made the directory a moment ago, or may own an empty one.
         if facts.st_uid not in ({account.uid, 0} if account.changes else {account.uid}):
             raise EmbeddedPostgresError(
                 f"{path} belongs to user {facts.st_uid}, not to {account.name}; {_ELSEWHERE}"

@@ -1,14 +1,14 @@
-"""The parent of the embedded server: starts it, revives it, stops it after its last user, and ends.
+"""The parent of the embedded server: starts it, restarts it, stops it after its last user, and ends.
 
-Run as a file of its own by an interpreter with nothing else loaded, so it may import
-the standard library alone; its one argument is a JSON object (see `Orders`). It leaves
-its starter's process group and parent at once, so it is nobody's zombie and no
-Ctrl-C reaches it. One line of JSON on standard output says how the start went.
+An interpreter with nothing else loaded runs this file as a script, so it imports only the standard
+library; its one argument is a JSON object (see `Orders`). It leaves its starter's process group and
+parent at once, so that it never becomes a zombie and no Ctrl-C reaches it. One line of JSON on
+standard output reports whether the start succeeded.
 
-- The server dies while it is in use: it is started again.
-- Everyone who uses it is gone: the keeper then gets the exclusive lock, ends the server, ends itself.
-- The keeper itself is killed: the kernel interrupts the server (Linux), which then
-  shuts down in good order. Elsewhere the next keeper reports the server it finds.
+- The server dies while it is in use: the keeper starts it again.
+- The last process that uses it ends: the keeper gets the exclusive lock, stops the server and ends.
+- The keeper itself is killed: on Linux the kernel interrupts the server, which then shuts down in
+  order. Elsewhere the next keeper reports the server that it finds.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from typing import NoReturn
 
 PR_SET_PDEATHSIG = 1
 
-# What a server says when the one before it is still on its way out.
-STILL_LEAVING = ("pre-existing shared memory block", 'lock file "postmaster.pid" already exists')
+# What a server logs while the one before it still shuts down.
+STILL_STOPPING = ("pre-existing shared memory block", 'lock file "postmaster.pid" already exists')
 
 
 @dataclass(frozen=True, slots=True)
 class Orders:
-    """What a starter asks for."""
+    """What the starter wants the keeper to do."""
 
     root: str
     sockets: str
@@ -55,11 +55,11 @@ class Orders:
 
 
 class StartFailed(Exception):
-    """The server, or initdb, ended before it was of use; the text is for the starter."""
+    """The server, or initdb, ended before the server was ready; the text is for the starter."""
 
 
 class Keeper:
-    """One server and the two things that may end it: its users' leaving and a signal."""
+    """One server, which ends when its last user leaves or on a signal."""
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
@@ -72,21 +72,21 @@ class Keeper:
         self._libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
     def start(self) -> None:
-        """Create the cluster where there is none, and return once the server takes connections."""
+        """Create the cluster if there is none, and return once the server accepts connections."""
         if not (self._data / "PG_VERSION").exists():
             self._create_cluster()
         deadline = time.monotonic() + self._orders.start_timeout
         while True:
             self._start_server()
-            said = self._wait_until_ready(deadline)
-            if said is None:
+            written = self._wait_until_ready(deadline)
+            if written is None:
                 return
-            if time.monotonic() > deadline or not any(reason in said for reason in STILL_LEAVING):
-                raise StartFailed(f"the server did not start: {self._last_words(said)}")
+            if time.monotonic() > deadline or not any(reason in written for reason in STILL_STOPPING):
+                raise StartFailed(f"the server did not start: {self._last_lines(written)}")
             time.sleep(self._orders.look_again * 10)
 
     def keep(self) -> None:
-        """Stay with the server until it is stopped, and start it again when it dies before that."""
+        """Restart the server whenever it dies; return once it has been stopped."""
         deaths: deque[float] = deque(maxlen=self._orders.restarts)
         while True:
             assert self._server is not None
@@ -99,7 +99,7 @@ class Keeper:
             self.start()
 
     def stop(self) -> None:
-        """End the server in good order, then by force; both are safe for its data."""
+        """Shut the server down, by force if it takes too long; both are safe for its data."""
         self._stopping.set()
         for order in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
             server = self._server
@@ -112,13 +112,13 @@ class Keeper:
                 continue
 
     def _create_cluster(self) -> None:
-        # Built aside and renamed: a killed start never leaves half a cluster under the real name.
+        # Build it aside and rename it: a killed start never leaves half a cluster under the real name.
         aside = self._root / "data.new"
         shutil.rmtree(aside, ignore_errors=True)
         made = self._spawn([*self._orders.initdb, "-D", str(aside)], subprocess.PIPE)
         output, _ = made.communicate()
         if made.returncode != 0:
-            raise StartFailed(f"initdb failed: {self._last_words(output.decode(errors='replace'))}")
+            raise StartFailed(f"initdb failed: {self._last_lines(output.decode(errors='replace'))}")
         aside.rename(self._data)
 
     def _start_server(self) -> None:
@@ -156,7 +156,7 @@ class Keeper:
             os._exit(1)
 
     def _wait_until_ready(self, deadline: float) -> str | None:
-        """Return None once the server is ready, else what it wrote before it ended."""
+        """Return None once the server is ready, or what it wrote if it ended before that."""
         assert self._server is not None
         while self._server.poll() is None:
             if self._is_ready(self._server.pid):
@@ -174,13 +174,13 @@ class Keeper:
             return False
         return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
 
-    def _last_words(self, text: str) -> str:
+    def _last_lines(self, text: str) -> str:
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return " | ".join(lines[-self._orders.log_lines :]) or "it wrote nothing"
 
 
 def leave_the_starter() -> None:
-    """Become the child of init, in a session of its own."""
+    """Become a child of init, in a session of its own."""
     if os.fork() > 0:
         os._exit(0)
     os.setsid()
@@ -188,24 +188,24 @@ def leave_the_starter() -> None:
 
 
 def stop_on_signal(_number: int, _frame: object) -> NoReturn:
-    """End in good order, through the `finally` of `main`."""
+    """End through the `finally` of `main`."""
     raise SystemExit(0)
 
 
 def report(**facts: object) -> None:
-    """Tell the starter, and let go of its pipe."""
+    """Write one line of JSON to the starter, and close its pipe."""
     try:
         os.write(1, json.dumps(facts).encode() + b"\n")
     except BrokenPipeError:
-        # The starter is gone; its share of the holders' lock went with it, which is what counts.
+        # The starter is gone, and so is its share of the holders' lock, which is what counts.
         pass
-    silence = os.open(os.devnull, os.O_RDWR)
+    devnull = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
-        os.dup2(silence, descriptor)
+        os.dup2(devnull, descriptor)
 
 
 def main(argument: str) -> int:
-    """Keep one server for as long as anyone holds it."""
+    """Keep one server running for as long as any process uses it."""
     orders = Orders(**json.loads(argument))
     leave_the_starter()
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -216,7 +216,7 @@ def main(argument: str) -> int:
     try:
         fcntl.flock(keeping, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        # A starter was killed between starting a keeper and hearing from it: that keeper is the one.
+        # A starter was killed after it had started a keeper; that keeper keeps the server.
         report(another=True)
         return 0
     keeper = Keeper(orders)
@@ -241,7 +241,7 @@ def main(argument: str) -> int:
 
 
 def clean_up(orders: Orders) -> None:
-    """Remove what nobody uses any more: a socket directory outside, or a temporary cluster whole."""
+    """Remove a socket directory outside the root, and the whole root of a temporary cluster."""
     if Path(orders.sockets).parent != Path(orders.root):
         shutil.rmtree(orders.sockets, ignore_errors=True)
     if orders.remove_afterwards:

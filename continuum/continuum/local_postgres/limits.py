@@ -1,6 +1,6 @@
 """Every limit of the embedded server, with its unit and its reason.
 
-The keeper is run as a file of its own and receives what it needs as arguments.
+The keeper runs as a script of its own and receives these values as arguments.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ SHARED_BUFFERS = "128MB"
 # A cold start takes under a second; a crashed server on a slow disk first replays its log.
 START_TIMEOUT_S = 60.0
 
-# A fast shutdown ends sessions and writes a checkpoint; after this it is cut short, which costs
+# A fast shutdown ends sessions and writes a checkpoint; after this time it is cut short, which costs
 # a replay of the log at the next start and loses nothing.
 STOP_TIMEOUT_S = 20.0
 
-# How often a waiting process looks again; a look costs one small read.
+# Between two looks of a process that waits; a look costs one small read.
 LOOK_AGAIN_S = 0.005
 
-# A server that dies under its users is started again, but one that dies at once is not retried for ever.
+# A server that dies while in use is started again, but one that keeps dying is not retried for ever.
 RESTARTS = 10
 RESTARTS_WITHIN_S = 60.0
 

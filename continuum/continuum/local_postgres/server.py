@@ -1,11 +1,11 @@
 """Start, share and leave the embedded server.
 
-Every process that uses a server holds a shared lock in its directory; the first one
-starts the keeper, which stops the server once nobody holds that lock any more, however
-the last holder ended. A forked child of a holder is a holder too; a spawned one makes
-its own `EmbeddedPostgres` and joins in milliseconds.
+Every process that uses a server holds a shared lock in its directory. The first one starts the
+keeper, which stops the server once no process holds that lock any more, however the last holder
+ended. A forked child of a holder is a holder too; a spawned one makes its own `EmbeddedPostgres` and
+joins in milliseconds.
 
-Everything here blocks for at most the time a start takes; `async with` moves it to a thread.
+Every call here blocks for at most the time of a start; `async with` moves it to a thread.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ from continuum.local_postgres.locks import GATE, HOLDERS, KEEPER, FileLock
 
 
 class EmbeddedPostgres:
-    """A server of this user's own, shared by every process that names the same directory.
+    """This user's own server, shared by every process that names the same directory.
 
-    With `durable=False` it runs without fsync, for tests: such a cluster is marked and
-    never opened by anyone who expects durability, nor the other way round.
+    With `durable=False` it runs without fsync, for tests. Such a cluster is marked: opening it as a
+    durable one is refused, and the other way round too.
     """
 
     def __init__(self, data_directory: Path | None = None, durable: bool = True) -> None:
@@ -63,7 +63,7 @@ class EmbeddedPostgres:
 
     @classmethod
     def temporary(cls) -> Self:
-        """A server without durability in a new directory that vanishes with its last user."""
+        """Return a server without durability in a new directory, which is removed after its last user."""
         account = server_account(os.environ, uid=os.geteuid())
         server = cls(new_temporary_directory(account), durable=False)
         server._temporary = True
@@ -71,23 +71,23 @@ class EmbeddedPostgres:
 
     @property
     def dsn(self) -> str:
-        """Where to connect: a Unix socket in a directory that only its owner may enter."""
+        """Return the DSN: a Unix socket in a directory that only its owner may enter."""
         host = quote(str(self._layout.sockets), safe="")
         return f"postgresql://{SUPERUSER}@/{DATABASE}?host={host}&port={PORT}"
 
     @property
     def data_directory(self) -> Path:
-        """The directory that holds the cluster, its log and its locks."""
+        """Return the directory that holds the cluster, its log and its locks."""
         return self._layout.root
 
     def start(self) -> None:
-        """Return once the server takes connections: start it, or join those who use it.
+        """Start the server, or join a running one; return once it accepts connections.
 
-        Called again, it brings back a server that went down with its keeper.
+        A second call starts a server again that went down with its keeper.
         """
         try:
             claim(self._layout, self._account)
-            with _at_the_gate(self._layout):
+            with _gate_locked(self._layout):
                 before, self._hold = self._hold, self._join_or_start()
                 if before is not None:
                     before.close()
@@ -97,17 +97,17 @@ class EmbeddedPostgres:
             ) from error
 
     def stop(self) -> None:
-        """Leave the server; when nobody else uses it, return once it has ended."""
+        """Leave the server; if no other process uses it, return once it has ended."""
         hold, self._hold = self._hold, None
         if hold is None:
             return
-        with _at_the_gate(self._layout):
+        with _gate_locked(self._layout):
             keeping = FileLock(self._layout.root / KEEPER)
             try:
                 hold.close()
                 if not _others_hold(self._layout):
                     keeping.lock()
-                    _await_orphan(self._layout)
+                    _wait_for_orphan(self._layout)
             finally:
                 keeping.close()
 
@@ -135,7 +135,7 @@ class EmbeddedPostgres:
         deadline = time.monotonic() + limits.START_TIMEOUT_S + limits.STOP_TIMEOUT_S
         try:
             while time.monotonic() < deadline:
-                # Without a share, the keeper has the lock to itself: it is ending the server.
+                # If no shared lock is free, the keeper has the exclusive one: it is ending the server.
                 if hold.try_share() and self._is_running_or_started(keeping):
                     return hold
                 time.sleep(limits.LOOK_AGAIN_S)
@@ -180,17 +180,17 @@ class EmbeddedPostgres:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         ) as starting:
-            said, wrong = starting.communicate()
+            output, errors = starting.communicate()
         try:
-            answer = json.loads(said)
+            report = json.loads(output)
         except ValueError:
-            last = wrong.decode(errors="replace").strip().splitlines()[-1:]
+            last = errors.decode(errors="replace").strip().splitlines()[-1:]
             raise EmbeddedPostgresError(
                 f"the server's keeper ended at once: {''.join(last) or 'it said nothing'}"
             ) from None
-        if "error" in answer:
-            raise EmbeddedPostgresError(f"{answer['error']} (see {self._layout.log})")
-        return "ready" in answer
+        if "error" in report:
+            raise EmbeddedPostgresError(f"{report['error']} (see {self._layout.log})")
+        return "ready" in report
 
     def _orders(self, binaries: Binaries) -> dict[str, object]:
         return {
@@ -212,25 +212,25 @@ class EmbeddedPostgres:
 
 
 @contextmanager
-def _at_the_gate(layout: Layout) -> Iterator[None]:
+def _gate_locked(layout: Layout) -> Iterator[None]:
     gate = FileLock(layout.root / GATE)
     try:
         gate.lock()
         yield
     finally:
-        # A child forked by another thread meanwhile has this file open: closing alone would leave it locked.
+        # A child that another thread forked meanwhile has this file open: closing alone would not unlock it.
         gate.unlock()
         gate.close()
 
 
 def _others_hold(layout: Layout) -> bool:
-    """Tell whether anyone still uses the server; sure only for someone who stands at the gate."""
-    look = FileLock(layout.root / HOLDERS)
+    """Return whether another process still uses the server; reliable only while holding the gate lock."""
+    lock = FileLock(layout.root / HOLDERS)
     try:
-        # Exclusive means nobody is left; not even shared means the keeper knows that already.
-        return not look.try_lock() and look.try_share()
+        # An exclusive lock means that no holder is left; if even a shared one fails, the keeper has noticed.
+        return not lock.try_lock() and lock.try_share()
     finally:
-        look.close()
+        lock.close()
 
 
 def _is_ready(layout: Layout) -> bool:
@@ -238,15 +238,15 @@ def _is_ready(layout: Layout) -> bool:
     return len(lines) > 7 and lines[7].strip() == "ready"
 
 
-def _await_orphan(layout: Layout) -> None:
-    """Wait for a server whose keeper was killed; it has been interrupted and is on its way out."""
+def _wait_for_orphan(layout: Layout) -> None:
+    """Wait for a server whose keeper was killed: it was interrupted and is shutting down."""
     deadline = time.monotonic() + limits.STOP_TIMEOUT_S
     while _running(layout) and time.monotonic() < deadline:
         time.sleep(limits.LOOK_AGAIN_S)
 
 
 def _running(layout: Layout) -> list[str]:
-    """What the running server says of itself, line by line; nothing where none runs."""
+    """Return the lines of the running server's pid file; none if no server runs."""
     try:
         lines = (layout.data / "postmaster.pid").read_text().splitlines()
         os.kill(int(lines[0]), 0)
