@@ -13,7 +13,7 @@ from continuum.cli import main
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a command ended and what it said."""
+    """The exit code of a command, and what it printed."""
 
     code: int
     out: str
@@ -21,13 +21,13 @@ class Outcome:
 
     @property
     def json(self) -> Any:
-        """What it said, as JSON."""
+        """The printed output, parsed as JSON."""
         return json.loads(self.out)
 
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """`continuum` on one schema."""
+    """Runs `continuum` on one schema."""
 
     options: tuple[str, ...]
     captured: pytest.CaptureFixture[str]
@@ -37,8 +37,8 @@ class CommandLine:
         return self.bare(*arguments, *self.options)
 
     def bare(self, *arguments: str) -> Outcome:
-        """Run a command line as it is."""
+        """Run a command line without added options."""
         self.captured.readouterr()
         code = main(list(arguments))
-        said = self.captured.readouterr()
-        return Outcome(code, said.out, said.err)
+        printed = self.captured.readouterr()
+        return Outcome(code, printed.out, printed.err)

@@ -17,7 +17,7 @@ from theirs import price
 async def order(n: int) -> int:
     return n
 """
-CROOKED = """\
+NONDETERMINISTIC = """\
 import datetime as dt
 import continuum
 from theirs import price
@@ -39,46 +39,46 @@ def check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     """The command line in a directory with modules of its own; it needs no database."""
     (tmp_path / "shop").mkdir()
     (tmp_path / "shop" / "clean.py").write_text(CLEAN)
-    (tmp_path / "shop" / "crooked.py").write_text(CROOKED)
+    (tmp_path / "shop" / "faulty.py").write_text(NONDETERMINISTIC)
     (tmp_path / "theirs.py").write_text("def price(n):\n    return n\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", ["", *sys.path])
     return CommandLine((), capsys)
 
 
-def test_a_module_without_findings_is_done(check: CommandLine) -> None:
+def test_a_module_without_findings_exits_with_0(check: CommandLine) -> None:
     outcome = check("check", "shop.clean")
     assert (outcome.code, outcome.out, outcome.err) == (0, "0 errors, 0 warnings in 1 workflow\n", "")
 
 
-def test_findings_of_all_workflows_are_lines_and_the_end_is_1(check: CommandLine) -> None:
-    outcome = check("check", "shop.crooked", "shop.clean")
+def test_errors_are_printed_as_lines_and_exit_with_1(check: CommandLine) -> None:
+    outcome = check("check", "shop.faulty", "shop.clean")
     first, second, third, summary = outcome.out.splitlines()
     assert outcome.code == 1
-    assert first.startswith("shop/crooked.py:8:5 CT208 print() ")
-    assert second.startswith("shop/crooked.py:9:12 CT101 datetime.datetime.now() ")
-    assert third.startswith("shop/crooked.py:13:12 CT503 theirs.price() ")
+    assert first.startswith("shop/faulty.py:8:5 CT208 print() ")
+    assert second.startswith("shop/faulty.py:9:12 CT101 datetime.datetime.now() ")
+    assert third.startswith("shop/faulty.py:13:12 CT503 theirs.price() ")
     assert summary == "2 errors, 1 warning in 3 workflows"
 
 
-def test_findings_are_told_as_json(check: CommandLine) -> None:
-    outcome = check("check", "shop.crooked", "--json")
+def test_findings_are_printed_as_json(check: CommandLine) -> None:
+    outcome = check("check", "shop.faulty", "--json")
     assert outcome.code == 1
     assert [(one["line"], one["column"], one["code"], one["severity"]) for one in outcome.json] == [
         (8, 5, "CT208", "error"),
         (9, 12, "CT101", "error"),
         (13, 12, "CT503", "warning"),
     ]
-    assert {one["file"] for one in outcome.json} == {"shop/crooked.py"}
+    assert {one["file"] for one in outcome.json} == {"shop/faulty.py"}
 
 
 def warned(check: CommandLine, *options: str) -> tuple[int, str]:
-    Path("shop/crooked.py").write_text(CLEAN.replace("return n", "return price(n)"))
-    outcome = check("check", "shop.crooked", *options)
+    Path("shop/faulty.py").write_text(CLEAN.replace("return n", "return price(n)"))
+    outcome = check("check", "shop.faulty", *options)
     return outcome.code, outcome.out.splitlines()[-1]
 
 
-def test_warnings_alone_are_done(check: CommandLine) -> None:  # CMP38
+def test_warnings_alone_exit_with_0(check: CommandLine) -> None:  # CMP38
     assert warned(check) == (0, "0 errors, 1 warning in 1 workflow")
 
 
@@ -91,7 +91,7 @@ def test_an_option_trusts_a_module(check: CommandLine) -> None:  # CMP46
     assert warned(check, *trusting) == (0, "0 errors, 0 warnings in 1 workflow")
 
 
-def test_the_projects_file_says_whom_to_trust(check: CommandLine) -> None:  # CMP39, CMP46
+def test_the_project_file_sets_trusted_modules(check: CommandLine) -> None:  # CMP39, CMP46
     Path("pyproject.toml").write_text('[tool.continuum]\nuntrusted = "error"\n')
     assert warned(check)[0] == 1
     Path("pyproject.toml").write_text('[tool.continuum]\ntrusted = ["theirs"]\nuntrusted = "error"\n')
@@ -99,7 +99,7 @@ def test_the_projects_file_says_whom_to_trust(check: CommandLine) -> None:  # CM
 
 
 @pytest.mark.parametrize(
-    ("settings", "told"),
+    ("settings", "message"),
     [
         ("untrusted = 'never'", "untrusted is 'warn' or 'error'"),
         ("trusted = 'theirs'", "list of module names"),
@@ -107,17 +107,15 @@ def test_the_projects_file_says_whom_to_trust(check: CommandLine) -> None:  # CM
         ("trusted = [", "is not TOML"),
     ],
 )
-def test_a_projects_file_that_means_nothing_is_a_usage_error(
-    check: CommandLine, settings: str, told: str
-) -> None:
+def test_an_invalid_project_file_is_a_usage_error(check: CommandLine, settings: str, message: str) -> None:
     Path("pyproject.toml").write_text(f"[tool.continuum]\n{settings}\n")
     outcome = check("check", "shop.clean")
     assert outcome.code == 2
-    assert told in outcome.err
+    assert message in outcome.err
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (["shop.nowhere"], "there is no module 'shop.nowhere'"),
         (["shop/clean.py"], "give 'clean'"),
@@ -125,17 +123,15 @@ def test_a_projects_file_that_means_nothing_is_a_usage_error(
         (["shop.broken"], "not readable as Python"),
     ],
 )
-def test_what_is_no_module_is_a_usage_error(check: CommandLine, arguments: list[str], told: str) -> None:
+def test_a_wrong_module_name_is_a_usage_error(check: CommandLine, arguments: list[str], message: str) -> None:
     Path("shop/broken.py").write_text("def (")
     outcome = check("check", *arguments)
     assert outcome.code == 2
-    assert told in outcome.err
+    assert message in outcome.err
 
 
-def test_a_node_whose_code_is_refused_tells_each_finding_on_a_line(
-    check: CommandLine, tmp_path: Path
-) -> None:
-    code = CROOKED.replace('raise SystemExit("nothing is executed")\n', "")
+def test_a_node_with_refused_code_prints_each_finding_on_a_line(check: CommandLine, tmp_path: Path) -> None:
+    code = NONDETERMINISTIC.replace('raise SystemExit("nothing is executed")\n', "")
     (tmp_path / "refused_shop.py").write_text(code)
     outcome = check("run-node", "refused_shop")
     sys.modules.pop("theirs", None)
@@ -145,5 +141,5 @@ def test_a_node_whose_code_is_refused_tells_each_finding_on_a_line(
     assert second.startswith(f"{tmp_path}/refused_shop.py:8:12 CT101 datetime.datetime.now() ")
     assert summary == (
         "continuum: workflow order does what replay could not repeat; "
-        "`continuum check MODULE` tells all that a module has of these"
+        "run `continuum check MODULE` for all findings"
     )

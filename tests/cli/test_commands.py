@@ -1,4 +1,4 @@
-"""What each command does, prints and exits with."""
+"""The effects, output and exit codes of each command."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.unit.client.working import Ending, greeting
 
 
 def on_journal(cli: CommandLine, do: Any) -> None:
-    """Do something as a node would."""
+    """Change the journal as a node would."""
 
     async def doing() -> None:
         journal = PostgresJournal(cli.options[1], schema=cli.options[3])
@@ -55,7 +55,7 @@ def test_start_prints_the_run_id_alone(cli: CommandLine) -> None:
     assert shown["state"] == "running"
 
 
-def test_start_with_a_key_gives_the_same_run_again(cli: CommandLine) -> None:
+def test_start_with_a_used_key_returns_the_same_run(cli: CommandLine) -> None:
     assert started(cli, "--key", "k") == started(cli, "--key", "k")
 
 
@@ -73,7 +73,7 @@ def test_result_prints_json(cli: CommandLine) -> None:
     assert outcome.json == {"at": "2025-01-02T00:00:00+00:00", "price": "1.50", "raw": "AA=="}
 
 
-def test_result_of_a_failed_run_is_one_line_and_one(cli: CommandLine) -> None:
+def test_result_of_a_failed_run_prints_one_line_and_exits_with_1(cli: CommandLine) -> None:
     run_id = started(cli)
     on_journal(cli, lambda journal: Ending(journal).fail(run_id, "ValueError", "no\nsuch name"))
     outcome = cli("result", run_id)
@@ -81,22 +81,22 @@ def test_result_of_a_failed_run_is_one_line_and_one(cli: CommandLine) -> None:
     assert outcome.err == f"continuum: run {run_id} failed: ValueError: no such name\n"
 
 
-def test_result_out_of_time_is_one(cli: CommandLine) -> None:
+def test_result_exits_with_1_after_the_timeout(cli: CommandLine) -> None:
     outcome = cli("result", started(cli), "--timeout", "0")
     assert outcome.code == 1
     assert "has not ended within 0 s; it waits for a node that has loaded greeting, ask" in outcome.err
 
 
-def test_result_of_a_blocked_run_says_at_once_that_it_is(cli: CommandLine) -> None:
+def test_result_of_a_blocked_run_fails_at_once(cli: CommandLine) -> None:
     run_id = started(cli)
     blocked = Transition(RunState.BLOCKED, reason="poison: it dies")
     on_journal(cli, lambda journal: Ending(journal).write(run_id, blocked))
     outcome = cli("result", run_id, "--timeout", "0")
-    said = f"continuum: run {run_id} is blocked and waits for an operator: poison: it dies\n"
-    assert (outcome.code, outcome.err) == (1, said)
+    message = f"continuum: run {run_id} is blocked and waits for an operator: poison: it dies\n"
+    assert (outcome.code, outcome.err) == (1, message)
 
 
-def test_a_cancel_that_no_node_can_hear_says_so(cli: CommandLine) -> None:
+def test_cancel_warns_if_no_node_can_stop_the_run(cli: CommandLine) -> None:
     run_id = started(cli)
     outcome = cli("cancel", run_id)
     assert outcome.code == 0
@@ -132,8 +132,8 @@ def test_a_signal_with_a_delivery_id_arrives_once(cli: CommandLine) -> None:
     on_journal(cli, look)
 
 
-def test_a_signal_that_the_run_does_not_take_is_one_line_and_one(cli: CommandLine) -> None:
-    """SIG1, from a sender that has no code."""
+def test_a_refused_signal_prints_one_line_and_exits_with_1(cli: CommandLine) -> None:
+    """SIG1: the sender has no workflow code."""
     on_journal(cli, lambda journal: Ending(journal).declare(Signal("review", int)))
     run_id = started(cli)
     for name, value, message in (
@@ -145,17 +145,17 @@ def test_a_signal_that_the_run_does_not_take_is_one_line_and_one(cli: CommandLin
     assert cli("signal", run_id, "review", "1").code == 0
 
 
-def test_what_a_run_published_is_read_without_any_node(cli: CommandLine) -> None:
+def test_published_values_can_be_read_without_a_node(cli: CommandLine) -> None:
     run_id = started(cli)
     on_journal(cli, lambda journal: Ending(journal).publish(run_id, progress={"done": 3}))
     assert cli("runs", "read", run_id, "progress").json == {"done": 3}
     assert cli("runs", "read", run_id, "progress", "--json").out == '{"done": 3}\n'
     missing = cli("runs", "read", run_id, "other")
-    said = f"continuum: run {run_id} has published no 'other'\n"
-    assert (missing.code, missing.out, missing.err) == (1, "", said)
+    message = f"continuum: run {run_id} has published no 'other'\n"
+    assert (missing.code, missing.out, missing.err) == (1, "", message)
 
 
-def test_lineage_is_shown_and_children_are_listed(cli: CommandLine) -> None:
+def test_show_prints_the_chain_and_list_prints_children(cli: CommandLine) -> None:
     run_id = started(cli)
     made: dict[str, str] = {}
 
@@ -168,13 +168,13 @@ def test_lineage_is_shown_and_children_are_listed(cli: CommandLine) -> None:
     on_journal(cli, work)
     assert f"\ncontinued_to\t{made['next']}\n" in cli("runs", "show", run_id).out
     assert f"\ncontinued_from\t{run_id}\n" in cli("runs", "show", made["next"]).out
-    # Its children moved to the run that goes on with its work.
+    # Its children moved to the run that continues its work.
     listed = cli("runs", "list", "--parent", made["next"], "--json").json
     assert [entry["id"] for entry in listed["entries"]] == [made["child"]]
     assert cli("result", run_id, "--timeout", "30").out == '"hello"\n'
 
 
-def test_a_failed_run_is_shown_with_its_traceback_as_text(cli: CommandLine) -> None:
+def test_show_prints_the_traceback_of_a_failed_run(cli: CommandLine) -> None:
     run_id = started(cli)
     on_journal(cli, lambda journal: Ending(journal).fail(run_id, "ValueError", "no such name"))
     shown = cli("runs", "show", run_id).out
@@ -182,7 +182,7 @@ def test_a_failed_run_is_shown_with_its_traceback_as_text(cli: CommandLine) -> N
     assert shown.endswith("\n\na stack\n")
 
 
-def test_a_failure_without_a_message_is_its_type(cli: CommandLine) -> None:
+def test_a_failure_without_a_message_is_shown_as_its_type(cli: CommandLine) -> None:
     run_id = started(cli)
     on_journal(cli, lambda journal: Ending(journal).fail(run_id, "TimeoutError", ""))
     assert cli("runs", "list").out.endswith("\tTimeoutError\n")
@@ -195,9 +195,7 @@ def test_times_are_shown_as_text(cli: CommandLine) -> None:
 
 
 @pytest.mark.parametrize("group", [(), ("runs",), ("nodes",), ("versions",)])
-def test_help_tells_of_each_command_in_full(
-    group: tuple[str, ...], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_help_lists_each_command_in_full(group: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     outcome = CommandLine((), capsys).bare(*group, "--help")
     assert outcome.code == 0
     assert "..." not in outcome.out.partition("Commands:")[2]
@@ -222,7 +220,7 @@ def test_runs_are_listed_page_by_page(cli: CommandLine) -> None:
     assert second["next_cursor"] is None
 
 
-def test_a_list_for_pipes_is_tab_separated(cli: CommandLine) -> None:
+def test_a_list_in_a_pipe_is_tab_separated(cli: CommandLine) -> None:
     run_id = started(cli)
     header, row = cli("runs", "list").out.splitlines()
     assert header.split("\t") == ["id", "workflow", "state", "started", "note"]
@@ -235,7 +233,7 @@ def test_a_history_is_shown(cli: CommandLine) -> None:
     assert cli("runs", "history", run_id).out == "seq\tat\ttype\tname\tpayload\n"
 
 
-def test_nodes_say_who_they_are(cli: CommandLine) -> None:
+def test_nodes_are_listed_with_their_processes(cli: CommandLine) -> None:
     facts = NodeFacts(NodeId("north"), 7, "127.0.0.1:1900", "running", [("run_host", 8)])
     on_journal(cli, lambda journal: journal.register_worker(NodeId("north"), "run_host", 8, 60.0))
     on_journal(cli, lambda journal: journal.renew([], 10.0, facts))
@@ -253,7 +251,7 @@ def test_nodes_say_who_they_are(cli: CommandLine) -> None:
     assert cli("nodes", "list").out.splitlines()[1].startswith("north\t7\t")
 
 
-def test_a_name_that_no_running_node_knows_is_refused_before_anything_is_written(cli: CommandLine) -> None:
+def test_start_refuses_a_name_that_no_running_node_knows(cli: CommandLine) -> None:
     facts = NodeFacts(NodeId("north"), 7, "local", "up", [], ["greeting", "order_flow"])
     on_journal(cli, lambda journal: journal.renew([], 10.0, facts))
     on_journal(cli, lambda journal: journal.register_worker(NodeId("north"), "run_host", 8, 60.0))
@@ -263,7 +261,7 @@ def test_a_name_that_no_running_node_knows_is_refused_before_anything_is_written
     assert cli("runs", "list", "--json").json["entries"] == []
 
 
-def test_a_node_can_be_asked_to_stop(cli: CommandLine) -> None:
+def test_nodes_drain_asks_a_node_to_stop(cli: CommandLine) -> None:
     facts = NodeFacts(NodeId("north"), 7, "local", "up", [])
     on_journal(cli, lambda journal: journal.renew([], 10.0, facts))
     assert cli("nodes", "drain", "north").code == 0
@@ -274,7 +272,9 @@ def test_a_node_can_be_asked_to_stop(cli: CommandLine) -> None:
     )
 
 
-def test_migrate_is_done_once(dsn: str, empty_name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_migrate_applies_each_migration_once(
+    dsn: str, empty_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     cli = CommandLine(("--dsn", dsn, "--schema", empty_name), capsys)
     refused = cli("runs", "list")
     assert refused.code == 1
@@ -295,7 +295,7 @@ def test_migrate_is_done_once(dsn: str, empty_name: str, capsys: pytest.CaptureF
     ],
 )
 @pytest.mark.parametrize("run", ["no-such-run", str(uuid.UUID(int=7))])
-def test_an_unknown_run_is_one(cli: CommandLine, arguments: tuple[str, ...], run: str) -> None:
+def test_an_unknown_run_exits_with_1(cli: CommandLine, arguments: tuple[str, ...], run: str) -> None:
     outcome = cli(*arguments, run)
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.err == f"continuum: no run has the id {run}; `continuum runs list` shows those there are\n"
@@ -321,7 +321,7 @@ def test_an_unknown_run_is_one(cli: CommandLine, arguments: tuple[str, ...], run
         (("run-node", "--join", "127.0.0.1:1900"), "--join needs --bind"),
     ],
 )
-def test_wrong_use_is_one_line_and_two(
+def test_wrong_usage_prints_one_line_and_exits_with_2(
     arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcome = CommandLine((), capsys).bare(*arguments)
@@ -337,7 +337,7 @@ def test_wrong_use_is_one_line_and_two(
     ],
 )
 @pytest.mark.parametrize("command", [("runs", "list"), ("migrate",), ("start", "greeting")])
-def test_a_bad_database_is_one_line_and_one(
+def test_a_bad_database_prints_one_line_and_exits_with_1(
     command: tuple[str, ...], dsn: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcome = CommandLine((), capsys).bare(*command, "--dsn", dsn)
@@ -362,7 +362,7 @@ def test_the_program_runs_as_a_module_and_takes_the_dsn_from_the_environment(dsn
     assert run("start").returncode == 2
 
 
-def test_without_a_database_the_embedded_one_is_meant(tmp_path: Path) -> None:
+def test_without_a_dsn_the_embedded_server_is_used(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     path = os.pathsep.join(str(root / room) for room in ("continuum", "actors", "supervision", "migrations"))
     blocked = tmp_path / "a file"
@@ -375,16 +375,16 @@ def test_without_a_database_the_embedded_one_is_meant(tmp_path: Path) -> None:
     assert "CONTINUUM_DATA_DIR" in done.stderr
 
 
-def test_json_has_a_form_for_every_value() -> None:
+def test_every_value_can_be_printed_as_json() -> None:
     value = {1: {3, 1, 2}, "t": (None, uuid.UUID(int=1))}
     assert to_json(value) == '{"1": [1, 2, 3], "t": [null, "00000000-0000-0000-0000-000000000001"]}'
 
 
-def test_an_address_may_be_of_version_six() -> None:
+def test_an_ipv6_address_can_be_parsed() -> None:
     assert address("[::1]:1900") == ("::1", 1900)
 
 
-def test_a_client_and_the_command_line_see_the_same(cli: CommandLine) -> None:
+def test_a_client_and_the_command_line_see_the_same_runs(cli: CommandLine) -> None:
     async def main() -> str:
         async with connect(cli.options[1], schema=cli.options[3]) as client:
             return (await client.start(greeting, "ann")).id

@@ -1,4 +1,4 @@
-"""On the embedded server a schema is made by those who run something, and by nobody who looks."""
+"""On the embedded server only the commands that run something create a schema."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.cli.commands import CommandLine
 from tests.postgres.holding import server_directory
 
 RUN = str(uuid.UUID(int=7))
-LOOKS_OR_WRITES = [
+NEEDS_A_SCHEMA = [
     ("runs", "list"),
     ("runs", "show", RUN),
     ("runs", "history", RUN),
@@ -42,8 +42,8 @@ def embedded() -> Iterator[str]:
             yield server.dsn
 
 
-@pytest.mark.parametrize("arguments", LOOKS_OR_WRITES, ids=" ".join)
-def test_a_schema_with_a_slip_in_its_name_is_not_created(
+@pytest.mark.parametrize("arguments", NEEDS_A_SCHEMA, ids=" ".join)
+def test_a_command_does_not_create_a_misspelled_schema(
     embedded: str, arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     cli = CommandLine((), capsys)

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a command that waits, without a word."""
+"""Ctrl-C ends a waiting command without output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEADLINE_S = 30.0
 
 
 def is_listening(dsn: str, schema: str) -> bool:
-    """Tell whether somebody listens for what happens in this schema."""
+    """Return whether a connection listens for notifications of this schema."""
     with psycopg.connect(dsn) as connection:
         found = connection.execute(
             "select from pg_stat_activity where query ilike 'listen%%' and position(%s in query) > 0",
@@ -27,7 +27,7 @@ def is_listening(dsn: str, schema: str) -> bool:
         return found.fetchone() is not None
 
 
-def test_waiting_for_a_result_is_interrupted_silently(cli: CommandLine) -> None:
+def test_an_interrupted_wait_for_a_result_prints_nothing(cli: CommandLine) -> None:
     run_id = cli("start", "greeting", '"ann"').out.strip()
     waiting = subprocess.Popen(
         [sys.executable, "-m", "continuum.cli", "result", run_id, *cli.options],
@@ -42,7 +42,7 @@ def test_waiting_for_a_result_is_interrupted_silently(cli: CommandLine) -> None:
             assert time.monotonic() < deadline, "it does not wait"
             threading.Event().wait(0.01)
         waiting.send_signal(signal.SIGINT)
-        # The terminal has written ^C there.
+        # The newline ends the line on which the terminal has printed ^C.
         assert waiting.communicate(timeout=DEADLINE_S)[0] == "\n"
         assert waiting.returncode == INTERRUPTED
     finally:

@@ -1,4 +1,4 @@
-"""Values that JSON has no form for, on the command line."""
+"""Values on the command line that JSON cannot express."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from tests.unit.client.working import Ending
         ('{"$date": "2026-01-31", "n": 1}', {"$date": "2026-01-31", "n": 1}),
     ],
 )
-def test_a_map_with_the_name_of_a_type_is_a_value_of_it(text: str, value: Any) -> None:
+def test_a_map_with_the_name_of_a_type_is_read_as_that_type(text: str, value: Any) -> None:
     assert typed_json(text) == value
 
 
@@ -48,13 +48,13 @@ def test_a_map_with_the_name_of_a_type_is_a_value_of_it(text: str, value: Any) -
         '{"$bytes": "%"}',
     ],
 )
-def test_what_is_no_value_of_its_type_is_used_wrongly(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_typed_value_is_a_usage_error(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     outcome = CommandLine((), capsys).bare("start", "greeting", text)
     assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
     assert f"{text} is no " in outcome.err
 
 
-def test_a_run_and_a_signal_get_values_of_any_type(cli: CommandLine) -> None:
+def test_start_and_signal_accept_values_of_any_type(cli: CommandLine) -> None:
     async def declare() -> None:
         journal = PostgresJournal(cli.options[1], schema=cli.options[3])
         await journal.open()
@@ -79,5 +79,5 @@ def test_a_run_and_a_signal_get_values_of_any_type(cli: CommandLine) -> None:
     )
 
 
-def test_what_is_printed_of_a_value_is_what_is_read() -> None:
+def test_printed_values_can_be_read_back() -> None:
     assert to_json([timedelta(seconds=90.5), b"\x00\xff"]) == '[90.5, "AP8="]'

@@ -1,4 +1,4 @@
-"""`continuum versions`: what there is, and whether a deploy would leave open runs behind."""
+"""`continuum versions`: lists versions, and checks whether a deploy would leave open runs behind."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ REWORDED = SHOP.replace("paid", "payment")
 
 @dataclass
 class Shop:
-    """A module on disk that is deployed again and again."""
+    """A module on disk that a test deploys several times."""
 
     folder: Path
     name: str
@@ -56,7 +56,7 @@ class Shop:
         return f"{self.name}.order"
 
     def deploy(self, text: str) -> ModuleType:
-        """Write the module, for whoever imports it next."""
+        """Write the module and import it again."""
         path = self.folder / f"{self.name}.py"
         path.write_text(text.replace("{name}", self.name), encoding="utf-8")
         sys.modules.pop(self.name, None)
@@ -96,7 +96,7 @@ def shop(cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
         del sys.modules[loaded]
 
 
-def test_list_tells_versions_and_their_open_runs(shop: Shop) -> None:
+def test_list_shows_versions_and_their_open_runs(shop: Shop) -> None:
     module = shop.deploy(SHOP)
     shop.park(module)
     (row,) = shop.cli("versions", "list", "--json").json
@@ -112,8 +112,8 @@ def test_list_tells_versions_and_their_open_runs(shop: Shop) -> None:
     assert module.order.version_hash in table.out
 
 
-def test_vck1_check_is_content_when_every_open_version_is_there(shop: Shop) -> None:
-    """VCK1: an ended run asks for nothing."""
+def test_vck1_check_passes_if_every_open_version_is_there(shop: Shop) -> None:
+    """VCK1: an ended run needs no version."""
     run_id = shop.park(shop.deploy(SHOP))
     assert shop.cli("versions", "check", shop.name).code == 0
     shop.deploy(SHIPS_FIRST)
@@ -122,8 +122,8 @@ def test_vck1_check_is_content_when_every_open_version_is_there(shop: Shop) -> N
     assert shop.cli("versions", "check", shop.name).code == 0
 
 
-def test_vck2_check_fails_when_a_version_is_missing(shop: Shop) -> None:
-    """VCK2, VCK3: for machines too."""
+def test_vck2_check_fails_if_a_version_is_missing(shop: Shop) -> None:
+    """VCK2, VCK3: also as JSON."""
     version = shop.deploy(SHOP).order.version_hash
     shop.park(sys.modules[shop.name])
     shop.deploy(SHIPS_FIRST)
@@ -134,7 +134,7 @@ def test_vck2_check_fails_when_a_version_is_missing(shop: Shop) -> None:
     assert (row["version"], row["status"]) == (version, "missing")
 
 
-def test_check_live_lets_changes_pass_that_do_the_same(shop: Shop) -> None:
+def test_check_live_accepts_changes_that_do_the_same(shop: Shop) -> None:
     shop.park(shop.deploy(SHOP))
     shop.deploy(REWORDED)
     outcome = shop.cli("versions", "check", "--live", shop.name, "--json")
@@ -144,8 +144,8 @@ def test_check_live_lets_changes_pass_that_do_the_same(shop: Shop) -> None:
     )
 
 
-def test_check_live_tells_what_would_drift_where_and_what_to_do(shop: Shop) -> None:
-    """VCK2, VCK3: a gate for a deploy."""
+def test_check_live_shows_the_drift_its_line_and_a_patch(shop: Shop) -> None:
+    """VCK2, VCK3: the deploy check."""
     run_id = shop.park(shop.deploy(SHOP))
     shop.deploy(SHIPS_FIRST)
     outcome = shop.cli("versions", "check", "--live", shop.name, "--json")
@@ -160,15 +160,15 @@ def test_check_live_tells_what_would_drift_where_and_what_to_do(shop: Shop) -> N
         f'if continuum.patched("{shop.flow}-0"):\n'
         "    paid = await ship(amount)\n"
         "else:\n"
-        f"    paid = ...  # what stood here before: activity {shop.name}.charge"
+        f"    paid = ...  # the code before the change: activity {shop.name}.charge"
     )
-    people = shop.cli("versions", "check", "--live", shop.name)
-    assert people.code == 1
-    assert run_id in people.out
-    assert found["suggestion"] in people.out
+    printed = shop.cli("versions", "check", "--live", shop.name)
+    assert printed.code == 1
+    assert run_id in printed.out
+    assert found["suggestion"] in printed.out
 
 
-def test_a_patched_block_as_suggested_passes_the_gate(shop: Shop) -> None:
+def test_check_live_accepts_the_suggested_patch(shop: Shop) -> None:
     shop.park(shop.deploy(SHOP))
     patched = SHOP.replace("import Signal,", "import patched, Signal,").replace(
         "    paid = await charge(amount)\n",
@@ -179,14 +179,14 @@ def test_a_patched_block_as_suggested_passes_the_gate(shop: Shop) -> None:
     assert shop.cli("versions", "check", "--live", shop.name).code == 0
 
 
-def test_check_live_tells_of_workflows_that_are_gone(shop: Shop) -> None:
+def test_check_live_finds_workflows_that_were_removed(shop: Shop) -> None:
     run_id = shop.park(shop.deploy(SHOP))
     shop.deploy("")
     (found,) = shop.cli("versions", "check", "--live", shop.name, "--json").json["runs"]
     assert (found["run_id"], found["problem"]) == (run_id, "missing")
 
 
-def test_a_workflow_of_another_application_is_named_and_no_failure(shop: Shop) -> None:
+def test_check_names_workflows_of_other_applications_and_passes(shop: Shop) -> None:
     shop.park(shop.deploy(SHOP))
     billing = Shop(shop.folder, f"{shop.name}_billing", shop.cli)
     billing.deploy(SHOP)
@@ -194,7 +194,7 @@ def test_a_workflow_of_another_application_is_named_and_no_failure(shop: Shop) -
         outcome = shop.cli("versions", "check", *live, billing.name)
         assert outcome.code == 0
         assert outcome.err == (
-            f"not judged, because no node loaded them from these modules: {shop.flow} (1)\n"
+            f"not checked, because no node loaded them from these modules: {shop.flow} (1)\n"
         )
     assert shop.cli("versions", "check", "--live", billing.name, "--json").json == {
         "ready": True,
@@ -205,7 +205,7 @@ def test_a_workflow_of_another_application_is_named_and_no_failure(shop: Shop) -
     assert row["status"] == "elsewhere"
 
 
-def test_a_workflow_that_was_renamed_fails_the_gate(shop: Shop) -> None:
+def test_check_fails_if_a_workflow_was_renamed(shop: Shop) -> None:
     run_id = shop.park(shop.deploy(SHOP))
     shop.deploy(SHOP.replace('name="{name}.order"', 'name="{name}.purchase"'))
     (found,) = shop.cli("versions", "check", "--live", shop.name, "--json").json["runs"]
@@ -213,14 +213,14 @@ def test_a_workflow_that_was_renamed_fails_the_gate(shop: Shop) -> None:
     assert shop.cli("versions", "check", shop.name).code == 1
 
 
-def test_check_live_knows_that_waiting_code_takes_no_others(shop: Shop) -> None:
+def test_check_live_fails_if_waiting_code_has_no_such_version(shop: Shop) -> None:
     run_id = shop.park(shop.deploy(SHOP))
     shop.deploy(REWORDED.replace('.order")', '.order", on_change="wait")'))
     (found,) = shop.cli("versions", "check", "--live", shop.name, "--json").json["runs"]
     assert (found["run_id"], found["problem"]) == (run_id, "waits")
 
 
-def test_check_counts_a_pinned_version_as_there(shop: Shop) -> None:
+def test_check_accepts_a_pinned_version(shop: Shop) -> None:
     pinned = ('.order")', '.order", on_change="pin")')
     shop.park(shop.deploy(SHOP.replace(*pinned)))
     shop.deploy(SHIPS_FIRST.replace(*pinned))
@@ -229,7 +229,7 @@ def test_check_counts_a_pinned_version_as_there(shop: Shop) -> None:
     assert shop.cli("versions", "check", "--live", shop.name).code == 0
 
 
-def test_gc_forgets_versions_without_open_runs_but_the_latest(shop: Shop) -> None:
+def test_gc_deletes_versions_without_open_runs_except_the_latest(shop: Shop) -> None:
     run_id = shop.park(shop.deploy(SHOP))
 
     async def register() -> None:
@@ -249,17 +249,17 @@ def test_gc_forgets_versions_without_open_runs_but_the_latest(shop: Shop) -> Non
     assert [row["version"] for row in shop.cli("versions", "list", "--json").json] == ["third"]
 
 
-def test_show_puts_journal_and_code_beside_each_other(shop: Shop) -> None:
+def test_show_prints_journal_and_code_side_by_side(shop: Shop) -> None:
     run_id = shop.park(shop.deploy(SHOP))
     assert "≠" not in shop.cli("runs", "show", run_id, "--module", shop.name).out
     shop.deploy(SHIPS_FIRST)
     shown = shop.cli("runs", "show", run_id, "--module", shop.name).out
-    (parted,) = [line.split("\t") for line in shown.splitlines() if "≠" in line]
-    assert parted[:3] == ["0", "≠", f"activity_scheduled {shop.name}.charge from order"]
-    assert parted[3].startswith(f"activity_scheduled {shop.name}.ship from order at ")
+    (differing,) = [line.split("\t") for line in shown.splitlines() if "≠" in line]
+    assert differing[:3] == ["0", "≠", f"activity_scheduled {shop.name}.charge from order"]
+    assert differing[3].startswith(f"activity_scheduled {shop.name}.ship from order at ")
 
 
-def test_show_tells_what_was_refused_without_the_code(shop: Shop) -> None:
+def test_show_prints_a_refusal_without_the_code(shop: Shop) -> None:
     run_id = shop.park(shop.deploy(SHOP))
     other = shop.deploy(SHIPS_FIRST)
 
@@ -270,7 +270,7 @@ def test_show_tells_what_was_refused_without_the_code(shop: Shop) -> None:
             async def refused() -> bool:
                 return bool(await on.journal.refusals(on.client.handle(run_id).id))
 
-            await on.until(refused, "the code was not found unfit")
+            await on.until(refused, "the code was not refused")
 
     asyncio.run(refusing())
     shown = shop.cli("runs", "show", run_id).out

@@ -1,7 +1,7 @@
-"""The command line. Read `main.py` first; each other module is a group of commands or what they share.
+"""The command line. Read `main.py` first; each other module is a group of commands, or code that they share.
 
-Nothing here decides anything: commands turn text into calls of the client or of the
-application, and answers into text.
+Commands decide nothing: they turn text into calls of the client or the launcher, and results
+into text.
 """
 
 from __future__ import annotations

@@ -8,8 +8,8 @@ import click
 @click.command(short_help="Run 200 orders and kill processes in the middle.")
 @click.pass_context
 def demo(context: click.Context) -> None:
-    """Run 200 orders, kill processes in the middle, and count what was lost."""
-    # Not before it is needed: the demo brings the whole node with it.
+    """Run 200 orders, kill processes in the middle, and count lost orders."""
+    # Import late: the demo imports the whole node.
     from continuum.demo import main
 
     context.exit(main())

@@ -1,4 +1,4 @@
-"""Drift on a terminal: journal and code beside each other, and what to do about it."""
+"""Prints drift: journal and code side by side, and the suggested patches."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ import click
 
 from continuum.cli.printing import print_table
 from continuum.drift.comparison import Row
-from continuum.drift.deploy_check import Finding, Judgement
+from continuum.drift.deploy_check import CheckedRuns, Finding
 
 
-def print_judgement(judged: Judgement) -> None:
-    """Print what a deploy would leave behind."""
-    if judged.findings:
-        _print_findings(judged.findings)
+def print_checked_runs(checked: CheckedRuns) -> None:
+    """Print the open runs that a deploy would leave behind."""
+    if checked.findings:
+        _print_findings(checked.findings)
     else:
-        click.echo(f"every {'other ' if judged.elsewhere else ''}open run would go on")
-    print_elsewhere(judged.elsewhere)
+        click.echo(f"every {'other ' if checked.elsewhere else ''}open run would continue")
+    print_elsewhere(checked.elsewhere)
 
 
 def print_elsewhere(runs: Mapping[str, int]) -> None:
-    """Tell whose open runs were not judged: among them may be a workflow that got lost."""
+    """Print which workflows' open runs were not checked: one of them may have lost its code."""
     if runs:
         named = ", ".join(f"{workflow} ({count})" for workflow, count in sorted(runs.items()))
-        click.echo(f"not judged, because no node loaded them from these modules: {named}", err=True)
+        click.echo(f"not checked, because no node loaded them from these modules: {named}", err=True)
 
 
 def _print_findings(found: Sequence[Finding]) -> None:
@@ -36,40 +36,40 @@ def _print_findings(found: Sequence[Finding]) -> None:
                 finding.run_id,
                 finding.workflow,
                 finding.problem,
-                "" if finding.sides is None else str(finding.sides.position),
-                finding.reason if finding.sides is None else finding.sides.journal,
-                "" if finding.sides is None else finding.sides.code,
-                "" if finding.sides is None else finding.sides.where,
+                "" if finding.mismatch is None else str(finding.mismatch.position),
+                finding.reason if finding.mismatch is None else finding.mismatch.journal,
+                "" if finding.mismatch is None else finding.mismatch.code,
+                "" if finding.mismatch is None else finding.mismatch.where,
             )
             for finding in found
         ],
     )
-    # Runs of one kind part in the same place.
+    # Runs of one workflow often differ in the same place, so print each suggestion once.
     for suggestion in dict.fromkeys(finding.suggestion for finding in found if finding.suggestion):
-        click.echo(f"\nsuggested, so that old runs go on:\n\n{suggestion}")
-    click.echo(f"\n{len(found)} open run{'' if len(found) == 1 else 's'} would not go on", err=True)
+        click.echo(f"\nsuggested, so that old runs continue:\n\n{suggestion}")
+    click.echo(f"\n{len(found)} open run{'' if len(found) == 1 else 's'} would not continue", err=True)
 
 
 def finding_facts(finding: Finding) -> dict[str, Any]:
     """Return a finding for JSON."""
-    sides = finding.sides
+    mismatch = finding.mismatch
     return {
         "run_id": finding.run_id,
         "workflow": finding.workflow,
         "version": finding.version,
         "problem": finding.problem,
         "reason": finding.reason,
-        "event": None if sides is None else sides.position,
-        "journal": None if sides is None else sides.journal,
-        "code": None if sides is None else sides.code,
-        "where": None if sides is None else sides.where,
+        "event": None if mismatch is None else mismatch.position,
+        "journal": None if mismatch is None else mismatch.journal,
+        "code": None if mismatch is None else mismatch.code,
+        "where": None if mismatch is None else mismatch.where,
         "line": finding.line,
         "suggestion": finding.suggestion,
     }
 
 
 def print_drift(found: Sequence[tuple[str, Sequence[Row]]]) -> None:
-    """Print what `drift_of` has found."""
+    """Print the sentences and diffs that `drift_of` returns."""
     for reason, rows in found:
         click.echo(f"\n{reason}")
         if rows:

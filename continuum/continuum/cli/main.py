@@ -1,8 +1,8 @@
-"""The door of the command line: which commands there are, and how they end.
+"""The entry point of the command line: the list of commands, and their exit codes.
 
-Exit codes: 0 done, 1 refused or failed, 2 used wrongly. An error is one line on
-stderr, after a line for each finding when code was refused that replay could not
-repeat; CONTINUUM_TRACEBACK=1 shows where it came from.
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage. An error is one line on stderr. If
+code was refused because it is not deterministic, a line for each finding comes before it.
+CONTINUUM_TRACEBACK=1 prints the traceback.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from continuum.cli.versions import versions
 from continuum.errors import ContinuumError, DeterminismError
 
 DONE, FAILED = 0, 1
-# What shells give for a program ended by SIGINT.
+# The exit code that shells use for a program ended by SIGINT.
 INTERRUPTED = 130
 
 
@@ -52,14 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read has gone. What is still buffered must not fail again at exit.
+        # The reader has closed the pipe. The flush of the buffer at exit must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except DeterminismError as error:
         return _end(error, _after_findings(error), FAILED)
     except (ContinuumError, TimeoutError) as error:
         return _end(error, str(error), FAILED)
-    except Exception as error:  # noqa: BLE001 - the last door: whatever it is, it is told in one line
+    except Exception as error:  # noqa: BLE001 - every error ends as one line on stderr
         text = f"{type(error).__name__}: {error}; set CONTINUUM_TRACEBACK=1 to see where"
         return _end(error, text, FAILED)
     return code if isinstance(code, int) else DONE
@@ -72,13 +72,13 @@ def _hint(error: click.ClickException) -> str:
 
 
 def _after_findings(error: DeterminismError) -> str:
-    """Print each place in code that was refused, and return what is left to say."""
-    told, *places = str(error).splitlines()
-    for place in places:
-        click.echo(place.strip(), err=True)
-    if not places:
-        return told
-    return f"{told.rstrip(':')}; `continuum check MODULE` tells all that a module has of these"
+    """Print each finding of a refused definition on a line of its own, and return the final line."""
+    summary, *findings = str(error).splitlines()
+    for finding in findings:
+        click.echo(finding.strip(), err=True)
+    if not findings:
+        return summary
+    return f"{summary.rstrip(':')}; run `continuum check MODULE` for all findings"
 
 
 def _end(error: Exception, text: str, code: int) -> int:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows under their columns' names."""
+    """Print rows under the names of their columns."""
     if not sys.stdout.isatty():
         for row in (columns, *rows):
             click.echo("\t".join(" ".join(cell.split()) for cell in row))
@@ -21,6 +21,6 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        # As text: brackets in a value are not markup.
+        # Text, because rich would read brackets in a value as markup.
         table.add_row(*(Text(cell) for cell in row))
     Console().print(table)

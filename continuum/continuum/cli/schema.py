@@ -14,7 +14,7 @@ from continuum.journal.postgres.schema import migrate_schema
 @click.command(short_help="Bring the database schema up to this release.")
 @database_options
 def migrate(dsn: str | None, schema: str) -> None:
-    """Bring the database schema up to this release; harmless when it is there already."""
+    """Bring the database schema up to this release; no effect if it is up to date."""
 
     async def migrating() -> list[int]:
         async with database(dsn) as address:

@@ -1,8 +1,8 @@
 """Values on the command line: JSON in, JSON or plain text out.
 
-What JSON has no form for is written as a map with one key, the name of its type behind a
-dollar sign: `{"$datetime": "2026-01-31T09:00:00Z"}`. Nobody here knows which types a
-workflow takes, so they are said and never guessed.
+A value that JSON cannot express is a map with one key, a dollar sign and the name of its type:
+`{"$datetime": "2026-01-31T09:00:00Z"}`. The command line does not know which types a workflow
+takes, so the user states them; they are never guessed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TYPED: dict[str, Callable[[Any], Any]] = {
 
 
 def json_value(text: str, *, read_map: Callable[[dict[str, Any]], Any] | None = None) -> Any:
-    """Read an argument that is JSON; text that is not quoted is the usual mistake."""
+    """Read an argument that is JSON. The usual mistake is text without quotes."""
     try:
         return json.loads(text, object_hook=read_map)
     except ValueError:
@@ -41,7 +41,7 @@ def json_value(text: str, *, read_map: Callable[[dict[str, Any]], Any] | None = 
 
 
 def typed_json(text: str) -> Any:
-    """Read an argument that is JSON, in which other values have the name of their type."""
+    """Read an argument that is JSON, with typed values as maps like `{"$date": "2026-01-31"}`."""
     return json_value(text, read_map=_typed)
 
 
@@ -86,7 +86,7 @@ def address(text: str) -> tuple[str, int]:
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
-    """Return a value as JSON: times in ISO 8601, bytes in base64, what has no number type in JSON as text."""
+    """Return a value as JSON: times in ISO 8601, bytes in base64, decimals and UUIDs as text."""
     return json.dumps(_jsonable(value), indent=indent, ensure_ascii=False)
 
 
@@ -109,7 +109,7 @@ def _jsonable(value: Any) -> Any:
         case list() | tuple():
             return [_jsonable(item) for item in value]
         case set() | frozenset():
-            # Sets have no order of their own; the output should.
+            # Sets have no order; sort them so that the output is stable.
             return sorted(
                 (_jsonable(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True)
             )

@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from continuum.cli.database import Target, ask_journal, database_options, json_option
-from continuum.cli.drift_output import finding_facts, print_elsewhere, print_judgement
+from continuum.cli.drift_output import finding_facts, print_checked_runs, print_elsewhere
 from continuum.cli.printing import print_table
 from continuum.cli.values import to_json
 from continuum.client.untyped_values import at
-from continuum.drift.deploy_check import Judgement, StoredRuns, judge, loadable
+from continuum.drift.deploy_check import CheckedRuns, StoredRuns, check_open_runs, loadable
 from continuum.drift.ownership import own_workflows
 from continuum.journal.port import VersionRow, Versions
 from continuum.versions.loaded_code import Code, load_code
@@ -23,14 +23,14 @@ DONE, NOT_READY = 0, 1
 
 @click.group(no_args_is_help=False)
 def versions() -> None:
-    """Look at the versions of workflow code that runs are of."""
+    """List and check the versions of workflow code."""
 
 
 @versions.command(name="list")
 @json_option
 @database_options
 def list_versions(as_json: bool, dsn: str | None, schema: str) -> None:
-    """List every version that a node has loaded or an open run is of."""
+    """List every version that a node has loaded or that an open run uses."""
     rows = sorted(ask_journal(Target(dsn, schema), lambda journal: journal.versions()), key=_by_age)
     if as_json:
         click.echo(to_json([_facts(row) for row in rows]))
@@ -44,7 +44,7 @@ def list_versions(as_json: bool, dsn: str | None, schema: str) -> None:
     )
 
 
-@versions.command(short_help="Tell whether open runs would go on with MODULE.")
+@versions.command(short_help="Check whether MODULE can continue every open run.")
 @click.argument("modules", nargs=-1, required=True, metavar="MODULE...")
 @click.option("--live", is_flag=True, help="Replay the history of every open run against the code of MODULE.")
 @json_option
@@ -53,21 +53,21 @@ def list_versions(as_json: bool, dsn: str | None, schema: str) -> None:
 def check(
     context: click.Context, modules: tuple[str, ...], live: bool, as_json: bool, dsn: str | None, schema: str
 ) -> None:
-    """Tell whether a node that serves MODULE could go on with every open run; exit 1 if not.
+    """Check whether a node that serves MODULE could continue every open run; exit 1 if not.
 
-    Without --live each run's very version has to be in MODULE, or kept in the database by
-    on_change="pin". With --live it is enough that the code does what the run's history says.
-    Runs of workflows that no node ever loaded from MODULE are another application's: they are
-    only named.
+    Without --live the exact version of each run has to be in MODULE, or stored in the database by
+    on_change="pin". With --live it is enough that the code repeats the run's history.
+    If no node ever loaded a workflow from MODULE, its runs belong to another application: they are
+    counted, not checked.
     """
     code = load_code(modules)
     target = Target(dsn, schema)
-    looked = _check_live if live else _check_versions
-    context.exit(DONE if looked(target, code, modules, as_json) else NOT_READY)
+    check_runs = _check_live if live else _check_versions
+    context.exit(DONE if check_runs(target, code, modules, as_json) else NOT_READY)
 
 
 def _check_versions(target: Target, code: Code, modules: Sequence[str], as_json: bool) -> bool:
-    async def looking(journal: Versions) -> list[tuple[VersionRow, str]]:
+    async def checking(journal: Versions) -> list[tuple[VersionRow, str]]:
         rows = await journal.versions()
         own = own_workflows(code, modules, rows)
         return [
@@ -76,7 +76,7 @@ def _check_versions(target: Target, code: Code, modules: Sequence[str], as_json:
             if row.open_runs
         ]
 
-    found = sorted(ask_journal(target, looking), key=lambda entry: _by_age(entry[0]))
+    found = sorted(ask_journal(target, checking), key=lambda entry: _by_age(entry[0]))
     ready = all(status != "missing" for _, status in found)
     if as_json:
         click.echo(to_json({"ready": ready, "versions": [{**_facts(row), "status": s} for row, s in found]}))
@@ -93,49 +93,49 @@ def _check_versions(target: Target, code: Code, modules: Sequence[str], as_json:
 
 
 def _check_live(target: Target, code: Code, modules: Sequence[str], as_json: bool) -> bool:
-    async def looking(journal: StoredRuns) -> Judgement:
-        return await judge(journal, code, modules)
+    async def checking(journal: StoredRuns) -> CheckedRuns:
+        return await check_open_runs(journal, code, modules)
 
-    judged = ask_journal(target, looking)
-    ready = not judged.findings
+    checked = ask_journal(target, checking)
+    ready = not checked.findings
     if as_json:
-        runs = [finding_facts(finding) for finding in judged.findings]
-        click.echo(to_json({"ready": ready, "runs": runs, "elsewhere": judged.elsewhere}))
+        runs = [finding_facts(finding) for finding in checked.findings]
+        click.echo(to_json({"ready": ready, "runs": runs, "elsewhere": checked.elsewhere}))
     else:
-        print_judgement(judged)
+        print_checked_runs(checked)
     return ready
 
 
-@versions.command(short_help="Forget versions that no open run is of.")
-@click.option("--dry-run", is_flag=True, help="Only tell what would be forgotten.")
+@versions.command(short_help="Delete versions that no open run uses.")
+@click.option("--dry-run", is_flag=True, help="Only list what would be deleted.")
 @json_option
 @database_options
 def gc(dry_run: bool, as_json: bool, dsn: str | None, schema: str) -> None:
-    """Forget versions that no open run is of, but for the latest of each workflow."""
+    """Delete versions that no open run uses, except the latest of each workflow."""
 
     async def collecting(journal: Versions) -> tuple[Sequence[VersionRow], int]:
-        dead = forgettable(await journal.versions())
-        pairs = [(row.workflow, row.version) for row in dead]
-        return dead, 0 if dry_run or not pairs else await journal.delete_versions(pairs)
+        unused = unused_versions(await journal.versions())
+        pairs = [(row.workflow, row.version) for row in unused]
+        return unused, 0 if dry_run or not pairs else await journal.delete_versions(pairs)
 
-    dead, forgotten = ask_journal(Target(dsn, schema), collecting)
+    unused, deleted = ask_journal(Target(dsn, schema), collecting)
     if as_json:
-        click.echo(to_json({"forgotten": forgotten, "versions": [_facts(row) for row in dead]}))
+        click.echo(to_json({"forgotten": deleted, "versions": [_facts(row) for row in unused]}))
         return
-    print_table(("workflow", "label", "version"), [(row.workflow, row.label, row.version) for row in dead])
-    click.echo(f"{len(dead)} would be forgotten" if dry_run else f"{forgotten} forgotten", err=True)
+    print_table(("workflow", "label", "version"), [(row.workflow, row.label, row.version) for row in unused])
+    click.echo(f"{len(unused)} would be deleted" if dry_run else f"{deleted} deleted", err=True)
 
 
-def forgettable(rows: Iterable[VersionRow]) -> list[VersionRow]:
-    """Return the versions without open runs; the latest of a workflow stays, new runs may become of it."""
+def unused_versions(rows: Iterable[VersionRow]) -> list[VersionRow]:
+    """Return the versions without open runs, except the latest of each workflow, which new runs will use."""
     latest: dict[str, VersionRow] = {}
-    dead: list[VersionRow] = []
+    unused: list[VersionRow] = []
     for row in sorted(rows, key=_by_age):
         previous = latest.get(row.workflow)
         if previous is not None and not previous.open_runs:
-            dead.append(previous)
+            unused.append(previous)
         latest[row.workflow] = row
-    return dead
+    return unused
 
 
 def _by_age(row: VersionRow) -> tuple[str, int, str]:
@@ -143,7 +143,7 @@ def _by_age(row: VersionRow) -> tuple[str, int, str]:
 
 
 def _registered(row: VersionRow) -> str:
-    # A version that runs have and nobody has noted.
+    # No time for a version that runs have but no node has registered.
     return at(row.registered_at).isoformat(timespec="seconds") if row.registered_at else ""
 
 

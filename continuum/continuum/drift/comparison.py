@@ -1,7 +1,7 @@
-"""Drift as two sides: what the journal has at a place, and what the code asks for there.
+"""Where history and code differ: the mismatch of a drift, and a diff around it.
 
-A fault is journaled as a sentence (`engine/messages.py` writes it); here it is read back, so that a run that
-was blocked long ago and one that was replayed just now are shown in the same way. Pure text.
+A fault is journaled as a sentence, written by `engine/drift_messages.py`. `mismatch_in` reads it, so that
+a run that was blocked long ago and one that was replayed just now are shown in the same way. Pure text.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from continuum.engine.drift_messages import describe
 from continuum.engine.events import COMMANDS, Event, is_whole
 from continuum.engine.outcome import Blocked
 
-# How many events before and after the place where they part are worth showing.
+# How many commands a diff shows before and after the mismatch.
 CONTEXT_EVENTS = 3
 
 NOTHING = "nothing"
-"""What the side that has ended, or waits, asks for."""
+"""The code's side of a mismatch when the code has ended, or waits."""
 
 _JOURNAL = r"at event (?P<seq>\d+) the journal has (?P<journal>.+?)"
 _CODE = r"the code at (?P<where>\S+:\d+)"
@@ -35,8 +35,11 @@ _SENTENCES = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Sides:
-    """Where journal and code part: at event `position`; `where` in the code, "" when it asks for nothing."""
+class Mismatch:
+    """The event `position`, as the journal has it and as the code wants it.
+
+    `where` is the line of code; it is empty if the code has no command there.
+    """
 
     position: int
     journal: str
@@ -46,7 +49,7 @@ class Sides:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a diff; `differs` where the two sides part."""
+    """One line of a diff; `differs` on the line of the mismatch."""
 
     seq: int | None
     journal: str
@@ -54,35 +57,38 @@ class Row:
     differs: bool
 
 
-def sides_of(fault: Blocked) -> Sides | None:
-    """Return the two sides of a fault, None when it has none."""
+def mismatch_of(fault: Blocked) -> Mismatch | None:
+    """Return the mismatch of a fault, None if it has none."""
     if fault.position is None or fault.expected is None:
         return None
-    return Sides(fault.position, fault.expected, fault.actual or NOTHING, fault.where or "")
+    return Mismatch(fault.position, fault.expected, fault.actual or NOTHING, fault.where or "")
 
 
-def sides_told(reason: str) -> Sides | None:
-    """Return the two sides of a drift that this sentence tells of, None when it tells of something else."""
+def mismatch_in(reason: str) -> Mismatch | None:
+    """Return the mismatch that this sentence describes, None if it describes something else."""
     for sentence in _SENTENCES:
         if found := sentence.search(reason):
             parts = found.groupdict()
-            return Sides(
+            return Mismatch(
                 int(parts["seq"]), parts["journal"], parts.get("code") or NOTHING, parts.get("where") or ""
             )
     return None
 
 
-def diff(history: Sequence[Event], sides: Sides) -> list[Row]:
-    """Return journal and code beside each other, around the place where they part."""
-    before = [event for event in history if event.seq < sides.position and event.type in COMMANDS]
-    rows = [Row(event.seq, told(event), told(event), False) for event in before[-CONTEXT_EVENTS:]]
-    code = f"{sides.code} at {sides.where}" if sides.where else sides.code
-    rows.append(Row(sides.position, sides.journal, code, True))
-    after = [event for event in history if event.seq > sides.position and event.type in COMMANDS]
-    rows += [Row(event.seq, told(event), "", False) for event in after[:CONTEXT_EVENTS]]
+def diff(history: Sequence[Event], mismatch: Mismatch) -> list[Row]:
+    """Return the commands of journal and code side by side, around the mismatch."""
+    before = [event for event in history if event.seq < mismatch.position and event.type in COMMANDS]
+    rows = [
+        Row(event.seq, describe_safely(event), describe_safely(event), False)
+        for event in before[-CONTEXT_EVENTS:]
+    ]
+    code = f"{mismatch.code} at {mismatch.where}" if mismatch.where else mismatch.code
+    rows.append(Row(mismatch.position, mismatch.journal, code, True))
+    after = [event for event in history if event.seq > mismatch.position and event.type in COMMANDS]
+    rows += [Row(event.seq, describe_safely(event), "", False) for event in after[:CONTEXT_EVENTS]]
     return rows
 
 
-def told(event: Event) -> str:
-    """Return an event as a person would name it; also one that this version does not know."""
+def describe_safely(event: Event) -> str:
+    """Describe an event for people, also an event that this version does not know."""
     return describe(event) if is_whole(event) else f"event of type {event.type}"

@@ -1,6 +1,6 @@
-"""The gate before a deploy: which open runs could code on disk not go on with?
+"""The deploy check: finds the open runs that code on disk could not continue.
 
-Everything is read, nothing written, and memory holds a few histories at a time.
+It reads and never writes, and holds only a few histories in memory at a time.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any, Protocol
 
 from continuum.definitions.effects import RunInfo
 from continuum.definitions.workflow import Workflow
-from continuum.drift.comparison import Row, Sides, diff, sides_of
+from continuum.drift.comparison import Mismatch, Row, diff, mismatch_of
 from continuum.drift.ownership import own_workflows
-from continuum.drift.patch_suggestion import suggestion
-from continuum.drift.source_location import place_of
+from continuum.drift.patch_suggestion import suggest_patch
+from continuum.drift.source_location import locate
 from continuum.engine.dry_replay import dry_pass
 from continuum.engine.events import Event
 from continuum.engine.outcome import Blocked
@@ -23,7 +23,7 @@ from continuum.errors import DurableTermError
 from continuum.journal.port import Histories, Query, RunRow, Runs, RunState, VersionRow, Versions
 from continuum.versions.loaded_code import Code
 
-# Rows are small, histories are not.
+# Rows are small, histories are large.
 PAGE_RUNS = 100
 HISTORIES = 8
 
@@ -36,11 +36,11 @@ class StoredRuns(Runs, Histories, Versions, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A run that the code could not go on with, and what might be done.
+    """A run that the code could not continue, and a possible fix.
 
-    `problem` is "missing" (no such workflow), "waits" (its version is not there, and the workflow's
-    policy is to wait for it), "drift" or "corrupt". A drift has its two sides, the history around
-    the place where they part, the line of code, and a sketch of a block of code for both.
+    `problem` is "missing" (no such workflow), "waits" (its version is not loaded, and the workflow's
+    policy is to wait for it), "drift" or "corrupt". A drift comes with its mismatch, a diff around it,
+    the line of code, and a sketch of code that serves old and new runs.
     """
 
     run_id: str
@@ -48,29 +48,29 @@ class Finding:
     version: str
     problem: str
     reason: str
-    sides: Sides | None = None
+    mismatch: Mismatch | None = None
     rows: Sequence[Row] = ()
     line: str = ""
     suggestion: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """What was found among the open runs, oldest first, and how many of which workflow were not judged."""
+class CheckedRuns:
+    """The findings, oldest run first; `elsewhere` counts the runs of other applications by workflow."""
 
     findings: Sequence[Finding]
     elsewhere: Mapping[str, int]
 
 
 async def loadable(journal: Versions, code: Code, row: VersionRow) -> str:
-    """Tell whether a version is "loaded", "pinned" (its source is stored for nodes) or "missing"."""
+    """Return whether a version is "loaded", "pinned" (its source is stored for nodes) or "missing"."""
     if code.knows(row.workflow, row.version):
         return "loaded"
     return "pinned" if await _is_pinned(journal, code, row.workflow, row.version) else "missing"
 
 
-async def judge(journal: StoredRuns, code: Code, modules: Sequence[str]) -> Judgement:
-    """Find every open run that code loaded from these modules could not go on with."""
+async def check_open_runs(journal: StoredRuns, code: Code, modules: Sequence[str]) -> CheckedRuns:
+    """Find every open run that code loaded from these modules could not continue."""
     own = own_workflows(code, modules, await journal.versions())
     found: list[Finding] = []
     elsewhere: Counter[str] = Counter()
@@ -79,7 +79,7 @@ async def judge(journal: StoredRuns, code: Code, modules: Sequence[str]) -> Judg
         ours = [row for row in page if row.workflow in own]
         for start in range(0, len(ours), HISTORIES):
             found += await _among(journal, code, ours[start : start + HISTORIES])
-    return Judgement(found, elsewhere)
+    return CheckedRuns(found, elsewhere)
 
 
 async def _open_runs(journal: Runs) -> AsyncIterator[Sequence[RunRow]]:
@@ -102,7 +102,7 @@ async def _among(journal: StoredRuns, code: Code, rows: Sequence[RunRow]) -> lis
 async def inspect_run(
     journal: StoredRuns, code: Code, row: RunRow, history: Sequence[Event]
 ) -> Finding | None:
-    """Return why the code could not go on with a run, None when it could."""
+    """Return why the code could not continue a run, None if it could."""
     current = code.workflows.get(row.workflow)
     if current is None:
         return _finding(row, "missing", f"no workflow named {row.workflow!r} is defined there")
@@ -117,11 +117,11 @@ async def inspect_run(
         return _finding(row, "waits", reason)
     workflow = code.workflow_for(row.workflow, row.version)
     fault = fault_of(workflow, row, history)
-    return None if fault is None else _told(row, workflow, history, fault)
+    return None if fault is None else _finding_of(row, workflow, history, fault)
 
 
 def fault_of(workflow: Workflow[..., Any], row: RunRow, history: Sequence[Event]) -> Blocked | None:
-    """Return why this code cannot go on with a run's history, None when it can."""
+    """Return why this code cannot continue a run's history, None if it can."""
     try:
         args, kwargs = workflow.arguments.decode_call(row.input)
     except DurableTermError as error:
@@ -137,28 +137,30 @@ def fault_of(workflow: Workflow[..., Any], row: RunRow, history: Sequence[Event]
 
 
 async def _is_pinned(journal: Versions, code: Code, name: str, version: str) -> bool:
-    """Tell whether a node with this code would find the version's source. It is not executed here."""
+    """Return whether a node with this code would find the version's source. It is not executed here."""
     current = code.workflows.get(name)
     if current is None or current.on_change != "pin":
         return False
     return await journal.version_source(name, version) is not None
 
 
-def _told(row: RunRow, workflow: Workflow[..., Any], history: Sequence[Event], fault: Blocked) -> Finding:
-    sides = sides_of(fault)
-    if sides is None:
+def _finding_of(
+    row: RunRow, workflow: Workflow[..., Any], history: Sequence[Event], fault: Blocked
+) -> Finding:
+    mismatch = mismatch_of(fault)
+    if mismatch is None:
         return _finding(row, fault.kind, fault.reason)
-    place = place_of(workflow.fn, sides.where)
+    location = locate(workflow.fn, mismatch.where)
     return Finding(
         row.id,
         row.workflow,
         row.version or "",
         fault.kind,
         fault.reason,
-        sides,
-        diff(history, sides),
-        place.line,
-        suggestion(row.workflow, history, sides, place),
+        mismatch,
+        diff(history, mismatch),
+        location.line,
+        suggest_patch(row.workflow, history, mismatch, location),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from continuum.drift.comparison import Row, diff, sides_told
+from continuum.drift.comparison import Row, diff, mismatch_in
 from continuum.drift.deploy_check import StoredRuns, inspect_run
 from continuum.engine.ids import RunId
 from continuum.errors import RunNotFound
@@ -30,8 +30,11 @@ async def drift_of(
         return []
     reasons = [] if row.reason is None else [row.reason]
     reasons += [f"version {one.version} was refused: {one.reason}" for one in await journal.refusals(known)]
-    parted = [(reason, sides_told(reason)) for reason in reasons]
-    if not any(sides for _, sides in parted):
+    mismatches = [mismatch_in(reason) for reason in reasons]
+    if not any(mismatches):
         return [(reason, ()) for reason in reasons]
     history = (await journal.load([known]))[known]
-    return [(reason, () if sides is None else diff(history, sides)) for reason, sides in parted]
+    return [
+        (reason, () if mismatch is None else diff(history, mismatch))
+        for reason, mismatch in zip(reasons, mismatches, strict=True)
+    ]

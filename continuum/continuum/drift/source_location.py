@@ -1,4 +1,4 @@
-"""Finds the place of a drift in the workflow's source: its line, its statement, and the names ahead of it."""
+"""Finds a mismatch in the workflow's source: its line, its statement, and the names in the code after it."""
 
 from __future__ import annotations
 
@@ -6,42 +6,55 @@ import ast
 import inspect
 import linecache
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
-
-from continuum.drift.patch_suggestion import Place
 
 _SIMPLE = (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Raise)
 
 
-def place_of(fn: Callable[..., Any], where: str) -> Place:
-    """Return the place that a message names by the end of its path; with no line, all of the workflow."""
+@dataclass(frozen=True, slots=True)
+class SourceLocation:
+    """Where the code is: its `line`, and the whole `statement`, "" if an `if` block cannot hold it.
+
+    `target` is the variable that the statement assigns. `names_after` are the names in the rest of the
+    workflow, or in all of it if there is no line; None if they are not known.
+    """
+
+    line: str = ""
+    statement: str = ""
+    target: str = ""
+    names_after: frozenset[str] | None = None
+
+
+def locate(fn: Callable[..., Any], where: str) -> SourceLocation:
+    """Return the location that `where` names as `end/of/path.py:line`; if it is empty, all of `fn`."""
     code = fn.__code__
     lines = linecache.getlines(code.co_filename)
-    short, _, number = where.rpartition(":")
-    at = int(number) if short else 0
-    if short and not code.co_filename.replace("\\", "/").endswith(short):
-        return Place()
+    path_end, _, number = where.rpartition(":")
+    at = int(number) if path_end else 0
+    if path_end and not code.co_filename.replace("\\", "/").endswith(path_end):
+        return SourceLocation()
     line = lines[at - 1].strip() if 0 < at <= len(lines) else ""
     text = "".join(lines)
     try:
         tree = ast.parse(text)
     except SyntaxError:
-        return Place(line)
+        return SourceLocation(line)
     own = next((node for node in _functions(tree) if _first_line(node) == code.co_firstlineno), None)
-    if not short:
-        return Place() if own is None else Place(ahead=frozenset(_names(own, 0, fn)))
+    if not path_end:
+        return SourceLocation() if own is None else SourceLocation(names_after=frozenset(_names(own, 0, fn)))
     statement = _statement(tree, at)
     if own is None or statement is None or not own.lineno <= at <= (own.end_lineno or 0):
-        # In a helper: what comes after it returns is not looked for.
-        ahead = None
+        # The line is in a helper: the code that follows its return is not searched.
+        names_after = None
     else:
-        ahead = frozenset(_names(own, statement.end_lineno or at, fn))
+        names_after = frozenset(_names(own, statement.end_lineno or at, fn))
     if not isinstance(statement, _SIMPLE):
-        return Place(line, ahead=ahead)
+        return SourceLocation(line, names_after=names_after)
     target = ast.unparse(statement.targets[0]) if isinstance(statement, ast.Assign) else ""
     if isinstance(statement, ast.AnnAssign):
         target = ast.unparse(statement.target)
-    return Place(line, _source(lines, statement), target, ahead)
+    return SourceLocation(line, _source(lines, statement), target, names_after)
 
 
 def _functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -65,14 +78,14 @@ def _statement(tree: ast.AST, line: int) -> ast.stmt | None:
 
 
 def _source(lines: list[str], statement: ast.stmt) -> str:
-    """Return a statement's own lines, as far to the left as they go."""
+    """Return the lines of a statement without its indentation."""
     margin = statement.col_offset
     part = [line.rstrip() for line in lines[statement.lineno - 1 : statement.end_lineno]]
     return "\n".join(line[margin:] if not line[:margin].strip() else line for line in part)
 
 
 def _names(function: ast.AST, after: int, fn: Callable[..., Any]) -> Iterator[str]:
-    """Yield what the code below a line refers to: as it is called there, and as runs know it."""
+    """Yield the names that the code below a line refers to, as spelled there and as runs know them."""
     for node in ast.walk(function):
         if getattr(node, "lineno", 0) <= after:
             continue

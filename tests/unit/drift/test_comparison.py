@@ -1,10 +1,10 @@
-"""Drift as two sides: read back from its sentence, and shown as a diff."""
+"""The mismatch of a drift, and the diff around it."""
 
 from __future__ import annotations
 
 import pytest
 
-from continuum.drift.comparison import Row, diff, sides_of, sides_told
+from continuum.drift.comparison import Row, diff, mismatch_in, mismatch_of
 from continuum.engine import drift_messages
 from continuum.engine.events import Event, EventType
 from continuum.engine.outcome import Blocked
@@ -31,38 +31,38 @@ ASKED = drift_messages.drift(CHARGE, EventType.ACTIVITY_SCHEDULED, "shop.ship", 
         (drift_messages.unasked(CHARGE), ""),
     ],
 )
-def test_what_was_journaled_as_a_sentence_has_two_sides_again(fault: Blocked, where: str) -> None:
-    told = sides_told(f"drift: {fault.reason}")
-    assert told is not None
-    assert (told.position, told.journal, told.where) == (
+def test_a_stored_sentence_describes_its_mismatch(fault: Blocked, where: str) -> None:
+    found = mismatch_in(f"drift: {fault.reason}")
+    assert found is not None
+    assert (found.position, found.journal, found.where) == (
         3,
         "activity_scheduled shop.charge from order",
         where,
     )
-    known = sides_of(fault)
+    known = mismatch_of(fault)
     assert known is not None
-    assert (known.position, known.journal, known.where) == (told.position, told.journal, told.where)
-    assert told.code in known.code
+    assert (known.position, known.journal, known.where) == (found.position, found.journal, found.where)
+    assert found.code in known.code
 
 
-def test_a_sentence_that_was_cut_short_is_read_as_far_as_it_goes() -> None:
+def test_a_truncated_sentence_still_describes_its_mismatch() -> None:
     cut = f"drift: {ASKED.reason}"[: ASKED.reason.index("; ") + 7]
-    told = sides_told(cut)
-    assert told is not None
-    assert told.code == "activity_scheduled shop.ship from order"
+    found = mismatch_in(cut)
+    assert found is not None
+    assert found.code == "activity_scheduled shop.ship from order"
 
 
 @pytest.mark.parametrize("fault", [drift_messages.livelock(3), drift_messages.corrupt_history(3, CHARGED)])
-def test_other_faults_have_no_sides(fault: Blocked) -> None:
-    assert sides_of(fault) is None
-    assert sides_told(fault.reason) is None
+def test_other_faults_have_no_mismatch(fault: Blocked) -> None:
+    assert mismatch_of(fault) is None
+    assert mismatch_in(fault.reason) is None
 
 
-def test_a_diff_shows_commands_before_and_after_the_place() -> None:
-    sides = sides_of(ASKED)
-    assert sides is not None
+def test_a_diff_shows_the_commands_around_the_mismatch() -> None:
+    mismatch = mismatch_of(ASKED)
+    assert mismatch is not None
     charge, ship = "activity_scheduled shop.charge from order", "activity_scheduled shop.ship from order"
-    assert diff([NOW, CHARGE, CHARGED, SLEEP], sides) == [
+    assert diff([NOW, CHARGE, CHARGED, SLEEP], mismatch) == [
         Row(0, "side_effect now from order", "side_effect now from order", False),
         Row(3, charge, f"{ship} at shop/flows.py:8", True),
         Row(5, "timer_started from order", "", False),

@@ -1,4 +1,4 @@
-"""The gate looks at every open run, a page at a time, and at no other."""
+"""The deploy check reads every open run, a page at a time, and no other run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from continuum import workflow
 from continuum.drift import deploy_check
-from continuum.drift.deploy_check import Judgement, judge
+from continuum.drift.deploy_check import CheckedRuns, check_open_runs
 from continuum.engine.ids import RunId
 from continuum.errors import InvalidOption
 from continuum.journal.facts import NewRun
@@ -24,10 +24,10 @@ async def flow(number: int) -> int:
     return number
 
 
-def on_journal(do: Callable[[Journal], Awaitable[Judgement]]) -> Judgement:
-    """Do something on a new journal."""
+def on_journal(do: Callable[[Journal], Awaitable[CheckedRuns]]) -> CheckedRuns:
+    """Check the runs of a new journal."""
 
-    async def doing() -> Judgement:
+    async def doing() -> CheckedRuns:
         journal = MemoryJournal()
         await journal.open()
         try:
@@ -42,75 +42,75 @@ def run_id(number: int) -> RunId:
     return RunId(f"00000000-0000-7000-8000-{number:012}")
 
 
-async def judged(journal: Journal) -> Judgement:
-    return await judge(journal, Code([flow]), [__name__])
+async def checked(journal: Journal) -> CheckedRuns:
+    return await check_open_runs(journal, Code([flow]), [__name__])
 
 
 async def load(journal: Journal, name: str, module: str) -> None:
-    """Note what a node says when it has loaded a workflow."""
+    """Register a workflow as a node does after loading it."""
     await journal.register_versions([VersionRow(name, "1", "1", module, None, None)])
 
 
-def test_every_page_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_reads_every_page(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deploy_check, "PAGE_RUNS", 3)
     monkeypatch.setattr(deploy_check, "HISTORIES", 2)
     ids = [run_id(number) for number in range(8)]
 
-    async def look(journal: Journal) -> Judgement:
+    async def check(journal: Journal) -> CheckedRuns:
         await load(journal, "deploy_check.gone", __name__)
         await journal.start([NewRun(one, "deploy_check.gone", b"") for one in ids])
-        return await judged(journal)
+        return await checked(journal)
 
-    found = on_journal(look).findings
+    found = on_journal(check).findings
     assert sorted(finding.run_id for finding in found) == ids
     assert {finding.problem for finding in found} == {"missing"}
 
 
-def test_a_run_that_has_ended_asks_for_nothing() -> None:
-    async def look(journal: Journal) -> Judgement:
+def test_the_check_ignores_runs_that_have_ended() -> None:
+    async def check(journal: Journal) -> CheckedRuns:
         await load(journal, "deploy_check.gone", __name__)
         await journal.start([NewRun(run_id(1), "deploy_check.gone", b"")])
         await journal.force_cancel(run_id(1))
-        return await judged(journal)
+        return await checked(journal)
 
-    assert on_journal(look) == Judgement([], {})
+    assert on_journal(check) == CheckedRuns([], {})
 
 
-def test_input_that_the_code_cannot_read_is_found() -> None:
-    async def look(journal: Journal) -> Judgement:
+def test_the_check_finds_input_that_the_code_cannot_read() -> None:
+    async def check(journal: Journal) -> CheckedRuns:
         readable = flow.arguments.encode_call((1,), {})
         await journal.start([NewRun(run_id(1), flow.name, readable), NewRun(run_id(2), flow.name, b"\xc1")])
-        return await judged(journal)
+        return await checked(journal)
 
-    (finding,) = on_journal(look).findings
+    (finding,) = on_journal(check).findings
     assert (finding.run_id, finding.problem) == (run_id(2), "drift")
     assert "cannot read its input" in finding.reason
 
 
-def test_workflows_of_another_application_are_counted_and_not_judged() -> None:
-    async def look(journal: Journal) -> Judgement:
+def test_the_check_only_counts_runs_of_other_applications() -> None:
+    async def check(journal: Journal) -> CheckedRuns:
         await load(journal, "invoice", "billing")
         names = ["invoice", "invoice", "nobody.loaded"]
         await journal.start([NewRun(run_id(number), name, b"") for number, name in enumerate(names)])
-        return await judged(journal)
+        return await checked(journal)
 
-    assert on_journal(look) == Judgement([], {"invoice": 2, "nobody.loaded": 1})
+    assert on_journal(check) == CheckedRuns([], {"invoice": 2, "nobody.loaded": 1})
 
 
 @pytest.mark.parametrize("module", [__name__, f"{__name__}.inner"])
-def test_a_workflow_that_a_node_once_loaded_from_there_is_missing(module: str) -> None:
-    async def look(journal: Journal) -> Judgement:
+def test_a_workflow_that_a_node_once_loaded_from_the_module_is_missing(module: str) -> None:
+    async def check(journal: Journal) -> CheckedRuns:
         await load(journal, "deploy_check.renamed", module)
         await journal.start([NewRun(run_id(1), "deploy_check.renamed", b"")])
-        return await judged(journal)
+        return await checked(journal)
 
-    (finding,) = on_journal(look).findings
+    (finding,) = on_journal(check).findings
     assert (finding.run_id, finding.problem) == (run_id(1), "missing")
 
 
-def test_modules_that_never_had_a_workflow_are_no_answer() -> None:
-    async def look(journal: Journal) -> Judgement:
-        return await judge(journal, Code([]), ["shop.text"])
+def test_the_check_refuses_modules_that_never_had_a_workflow() -> None:
+    async def check(journal: Journal) -> CheckedRuns:
+        return await check_open_runs(journal, Code([]), ["shop.text"])
 
     with pytest.raises(InvalidOption, match=r"no workflow is in shop\.text"):
-        on_journal(look)
+        on_journal(check)
