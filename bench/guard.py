@@ -51,7 +51,7 @@ def inside() -> float:
     execution.begin(steps(STEPS), (), started_at=1, now=1)
     answer, begin = encode(1), time.perf_counter()
     while execution.outcome is None:
-        execution.take_log()
+        execution.log.take_events()
         for pending in execution.take_opened():
             execution.apply(EventType.ACTIVITY_COMPLETED, (pending.seq, answer), at=2)
     return (time.perf_counter() - begin) / STEPS

@@ -38,10 +38,10 @@ def history_of(kind: str, events: int) -> list[Event]:
     """Return the first events of a run of this kind that goes on for longer."""
     run, history, now = execution(), [], STARTED_AT
     run.begin(KINDS[kind](events), (), started_at=STARTED_AT, now=now)
-    history += run.take_log()
+    history += run.log.take_events()
     while len(history) < events:
         for activity in run.take_opened():
             now += 1_000
             run.apply(EventType.ACTIVITY_COMPLETED, (activity.seq, encode(1)), at=now)
-            history += run.take_log()
+            history += run.log.take_events()
     return history[:events]

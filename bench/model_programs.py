@@ -90,7 +90,7 @@ def _replayed(kind: str, events: list[Event], compact: CompactHistory | None) ->
     begin = time.perf_counter()
     run.begin(KINDS[kind](end + 2), events, started_at=STARTED_AT, now=now, compact=compact)
     seconds = time.perf_counter() - begin
-    if run.misfit or run.events_written < end:
+    if run.log.snapshot_mismatch or run.log.next_seq < end:
         raise AssertionError("the run did not come back")
     return seconds
 

@@ -52,11 +52,11 @@ def asked_for(events: Sequence[Event]) -> list[str]:
 def from_the_start(name: str, history: History) -> list[str]:
     """Say what the program asks for when it is given the answers of its history and nothing else."""
     execution = begun(name, history, ())
-    log = execution.take_log()
+    log = execution.log.take_events()
     for event in history.stored:
         if event.type not in COMMANDS:
             assert execution.apply(EventType(event.type), event.body, at=event.at), event
-            log += execution.take_log()
+            log += execution.log.take_events()
     execution.close()
     return asked_for(log)
 

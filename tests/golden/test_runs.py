@@ -63,7 +63,7 @@ def test_a_run_of_an_earlier_engine_is_taken_up_anywhere(name: str) -> None:
     history = history_of(name)
     for cut in range(len(history) + 1):
         execution = begun(name, history, history.stored[:cut])
-        assert execution.verdict is None or history.ending.state == "continued", f"cut at {cut}"
+        assert execution.log.verdict is None or history.ending.state == "continued", f"cut at {cut}"
         execution.close()
 
 
@@ -75,9 +75,9 @@ def test_a_snapshot_of_an_earlier_engine_is_read() -> None:
     compact = unpack_parts([Part(0, half, bytes.fromhex(blob.read_text(encoding="ascii")))])
     assert compact is not None
     execution = begun("snapshot", history, history.stored[half:], compact)
-    assert not execution.misfit
+    assert not execution.log.snapshot_mismatch
     assert execution.outcome == Completed(replay(PROGRAMS["snapshot"], history).result)
-    assert execution.take_log() == []
+    assert execution.log.take_events() == []
 
 
 def replayed_by(python: str, seed: str) -> str:

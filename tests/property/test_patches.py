@@ -31,7 +31,7 @@ def assert_replays_from_snapshots(program: Program, driver: Driver) -> None:
     assert replay(program, history).outcome == driver.outcome
     for end in sorted({min(1, len(history)), len(history) // 2, len(history)} - {0}):
         execution = replayed(program, history, compacted(history, [end]))
-        assert not execution.misfit
+        assert not execution.log.snapshot_mismatch
         assert execution.outcome == driver.outcome, f"a snapshot of {end}"
 
 

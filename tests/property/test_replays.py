@@ -56,9 +56,9 @@ def assert_replays(program: Program, history: list[Event], outcome: Outcome | No
     assert replay(program, history).outcome == outcome
     for place in {1, len(history) // 2, len(history)} - {0}:
         execution = replayed(program, history, compacted(history, [place]))
-        assert not execution.misfit
+        assert not execution.log.snapshot_mismatch
         assert execution.outcome == outcome
-        assert execution.take_log() == []
+        assert execution.log.take_events() == []
 
 
 @given(steps)
@@ -97,7 +97,8 @@ def drifts(program: Program, history: list[Event]) -> bool:
     """Whether code does not fit a history, neither its events nor a snapshot of them."""
     outcome = replay(program, history).outcome
     execution = replayed(program, history, compacted(history, [len(history)]))
-    return isinstance(outcome, Blocked) and (execution.misfit or isinstance(execution.outcome, Blocked))
+    mismatch = execution.log.snapshot_mismatch or isinstance(execution.outcome, Blocked)
+    return isinstance(outcome, Blocked) and mismatch
 
 
 @given(values, values)

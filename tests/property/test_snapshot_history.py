@@ -50,11 +50,11 @@ def end_of(
     execution: Execution, history: Sequence[Event], cut: int
 ) -> tuple[Outcome | None, list[Event], list[int]]:
     """Give the rest of the answers; return the outcome, what was journaled since and what is pending."""
-    journaled = execution.take_log()
+    journaled = execution.log.take_events()
     for event in history[cut:]:
         if event.type not in COMMANDS:
             assert execution.apply(EventType(event.type), event.body, at=event.at), event
-            journaled += execution.take_log()
+            journaled += execution.log.take_events()
     return execution.outcome, journaled, sorted(execution.pending)
 
 
@@ -68,7 +68,7 @@ def test_compact_parts_of_a_history_replay_as_its_events_do(
     places = sorted({round(part * cut) for part in cuts} - {0})
     program = workflow_of(node)
     execution = replayed(program, history[:cut], compacted(history, places))
-    assert not execution.misfit
+    assert not execution.log.snapshot_mismatch
     outcome, journaled, pending = end_of(execution, history, cut)
     raw = end_of(replayed(program, history[:cut], None), history, cut)
     assert (told(outcome), journaled, pending) == (told(raw[0]), raw[1], raw[2])
@@ -85,9 +85,9 @@ def test_code_that_does_not_fit_a_compact_history_is_never_taken_to_fit(
         return
     compactly = replayed(workflow_of(other), history, snapshot(history))
     by_events = replayed(workflow_of(other), history, None)
-    if compactly.misfit:
+    if compactly.log.snapshot_mismatch:
         # Then nothing has been journaled that would bind a second attempt.
-        assert not [event for event in compactly.take_log() if event.seq < len(history)]
+        assert not [event for event in compactly.log.take_events() if event.seq < len(history)]
     else:
         assert told(compactly.outcome) == told(by_events.outcome)
-        assert compactly.take_log() == by_events.take_log()
+        assert compactly.log.take_events() == by_events.log.take_events()

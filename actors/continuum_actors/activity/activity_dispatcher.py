@@ -20,8 +20,8 @@ from typing import Any
 
 from continuum.definitions.activity import Activity
 from continuum.definitions.activity_options import ActivityOptions
-from continuum.engine.execution import PendingActivity
 from continuum.engine.ids import RunId
+from continuum.engine.pending import PendingActivity
 from continuum.journal.port import ClaimedTask, InboxKind, LeaseLost, Post, TaskResult
 from continuum_actors.activity.attempt import Attempt, HardKill, start_task
 from continuum_actors.activity.orphaned_results import KeptAnswers

@@ -16,8 +16,9 @@ from collections.abc import Sequence
 
 from continuum.definitions.workflow import Workflow
 from continuum.engine.events import EventType
-from continuum.engine.execution import Execution, PendingActivity
+from continuum.engine.execution import Execution
 from continuum.engine.outcome import Blocked, Cancelled, Continued, Outcome
+from continuum.engine.pending import PendingActivity
 from continuum.errors import DurableTermError
 from continuum.journal.port import (
     ClaimedRun,
@@ -124,7 +125,7 @@ class Run(RunActivities):
             changed = version_change(claim, workflow, history, now)
             history = [*history, changed]
             replayed += 1
-            self._execution.preface(changed)
+            self._execution.log.write_before_everything(changed)
             self._changed_version = workflow.version_hash
         try:
             args, kwargs = workflow.arguments.decode_call(claim.input)
@@ -143,7 +144,7 @@ class Run(RunActivities):
             compact=compact,
         )
         host.pulse.clear()
-        if self._execution.misfit:
+        if self._execution.log.snapshot_mismatch:
             self.ended = True
             host.dispatcher.ref.cast(say.SnapshotMisfit(claim))
             self.stop(NORMAL)
@@ -275,12 +276,12 @@ class Run(RunActivities):
         for activity in execution.take_opened():
             self._start(activity)
         dropped = self._drop_abandoned()
-        events, announced = execution.take_log(), execution.announced
+        events, outgoing = execution.log.take_events(), execution.outgoing
         if execution.outcome is not None:
             tasks: list[NewTask] = []
             transition: Transition | None = self._ended_as(execution.outcome)
             if type(execution.outcome) is Blocked:
-                events, tasks, announced = before_the_fault(events, self._tasks, announced)
+                events, tasks, outgoing = before_the_fault(events, self._tasks, outgoing)
         else:
             tasks = self._tasks
             transition = self._parked_or_not()
@@ -294,9 +295,9 @@ class Run(RunActivities):
         claim = self._claim
         write = RunWrite(claim.id, claim.token, events, consumed, tasks, dropped, transition)
         write.depth, write.parent = claim.depth, claim.parent
-        if announced is not None:
-            execution.announced = None
-            announce(write, announced)
+        if outgoing is not None:
+            execution.outgoing = None
+            announce(write, outgoing)
         if self._changed_version is not None:
             write.version, self._changed_version = self._changed_version, None
         if type(execution.outcome) is Continued:

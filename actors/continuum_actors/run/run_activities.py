@@ -8,7 +8,8 @@ from __future__ import annotations
 import uuid
 
 from continuum.engine.events import EventType
-from continuum.engine.execution import Execution, PendingActivity
+from continuum.engine.execution import Execution
+from continuum.engine.pending import PendingActivity
 from continuum.engine.retry import backoff_delay, wants_retry
 from continuum.journal.port import ClaimedRun, NewTask
 from continuum_actors.host.host import Host

@@ -10,10 +10,10 @@ from continuum.definitions.activity_options import ActivityOptions
 from continuum.definitions.effects import RunInfo
 from continuum.definitions.workflow import Workflow
 from continuum.engine.events import COMMANDS, Event
-from continuum.engine.execution import PendingActivity
 from continuum.engine.ids import NodeId
 from continuum.engine.outcome import Blocked, Cancelled, Completed, Continued, Failed, Outcome
-from continuum.engine.outgoing import Announcements
+from continuum.engine.outgoing import Outgoing
+from continuum.engine.pending import PendingActivity
 from continuum.errors import DurableTermError
 from continuum.journal.event_codec import pack_body
 from continuum.journal.port import (
@@ -65,26 +65,26 @@ def final_transition(outcome: Outcome, workflow: Workflow[..., Any]) -> Transiti
 
 
 def before_the_fault(
-    events: Sequence[Event], tasks: Sequence[NewTask], announced: Announcements | None
-) -> tuple[list[Event], list[NewTask], Announcements | None]:
+    events: Sequence[Event], tasks: Sequence[NewTask], outgoing: Outgoing | None
+) -> tuple[list[Event], list[NewTask], Outgoing | None]:
     """Leave out what the step that went wrong asked for: it must not bind the code that mends it."""
     kept = list(events)
     dropped: set[int] = set()
     while kept and kept[-1].type in COMMANDS:
         dropped.add(kept.pop().seq)
     remaining = [task for task in tasks if task.seq not in dropped]
-    return kept, remaining, announced.without(dropped) if announced is not None else None
+    return kept, remaining, outgoing.without(dropped) if outgoing is not None else None
 
 
-def announce(write: RunWrite, announced: Announcements) -> None:
+def announce(write: RunWrite, outgoing: Outgoing) -> None:
     """Let a write carry what the run tells others."""
     write.children = [
         NewChild(child.seq, child.run_id, child.workflow, child.input, ClosePolicy(child.close_policy))
-        for child in announced.children
+        for child in outgoing.children
     ]
-    write.cancels = [run_id for _, run_id in announced.cancels]
+    write.cancels = [run_id for _, run_id in outgoing.cancels]
     # Of two values under one name the later is the one to see.
-    write.published = list({name: value for _, name, value in announced.cells}.items())
+    write.published = list({name: value for _, name, value in outgoing.published}.items())
 
 
 def options_of(activity: PendingActivity) -> ActivityOptions:

@@ -30,8 +30,7 @@ from continuum.definitions.activity_options import (
 )
 from continuum.engine.call_site import Site
 from continuum.engine.events import EventType
-from continuum.engine.execution import Execution
-from continuum.engine.loop.current import current
+from continuum.engine.execution import Execution, current
 from continuum.engine.pending import Options
 from continuum.engine.retry import Retry
 from continuum.engine.snapshot_replay import AHEAD, ANSWERED, value_ahead
@@ -172,7 +171,7 @@ class Activity(Definition, Generic[P, R]):
         type: EventType = EventType.ACTIVITY_SCHEDULED,
     ) -> R:
         """Call through the journal of `execution`."""
-        compact = execution.compact
+        compact = execution.log.compact
         if compact is not None and execution.loop.quiet:
             value = value_ahead(execution, compact, ANSWERED, type, self.name, site)
             if value is not AHEAD:
@@ -194,7 +193,7 @@ class Activity(Definition, Generic[P, R]):
         try:
             return cast(R, self.decode_result(data))
         except DurableTermError as error:
-            execution.unreadable(pending.seq, error)
+            execution.log.unreadable(pending.seq, error)
 
     def check_takes_one_argument(self) -> None:
         """Refuse an activity that a result alone is not enough for, or too much."""

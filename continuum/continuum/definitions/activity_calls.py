@@ -15,8 +15,7 @@ from continuum.codec.arguments import ArgumentsCodec
 from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.call_site import Site
 from continuum.engine.events import EventType
-from continuum.engine.execution import Execution
-from continuum.engine.loop.current import current
+from continuum.engine.execution import Execution, current
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -128,4 +128,4 @@ def _decoded(execution: Execution, child: PendingChild, data: bytes) -> object:
     try:
         return child.definition.decode_result(data)
     except DurableTermError as error:
-        execution.unreadable(child.seq, error)
+        execution.log.unreadable(child.seq, error)

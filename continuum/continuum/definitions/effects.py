@@ -17,11 +17,10 @@ from typing import Any, TypeVar
 
 from continuum.codec.codec import decode, encode
 from continuum.definitions.name_rules import check_name
-from continuum.engine import outgoing
-from continuum.engine.call_site import Site, declare_wrapper, user_site
-from continuum.engine.execution import Execution
+from continuum.engine import recorded_values
+from continuum.engine.call_site import Site, declare_wrapper
+from continuum.engine.execution import Execution, current
 from continuum.engine.ids import RunId
-from continuum.engine.loop.current import current
 from continuum.engine.loop.event_loop import WorkflowTimer
 from continuum.engine.recorded_values import reached_patch, recorded_value
 from continuum.engine.retry import seconds
@@ -89,14 +88,14 @@ def today() -> date:
 
 def _now(site: Site) -> datetime:
     execution = require("continuum.now()")
-    return _EPOCH + timedelta(microseconds=recorded_value(execution, "now", site, lambda: execution.at))
+    return _EPOCH + timedelta(microseconds=recorded_value(execution, "now", site, lambda: execution.log.at))
 
 
 def uuid4() -> uuid.UUID:
     """Return a random UUID, journaled."""
     execution = require("continuum.uuid4()")
     return uuid.UUID(
-        bytes=recorded_value(execution, "uuid4", call_site(1), lambda: execution.draw(16)),
+        bytes=recorded_value(execution, "uuid4", call_site(1), lambda: execution.random_bytes(16)),
         version=4,
     )
 
@@ -104,7 +103,8 @@ def uuid4() -> uuid.UUID:
 def random() -> float:
     """Return a random float in [0, 1), journaled."""
     execution = require("continuum.random()")
-    value: float = _fraction(recorded_value(execution, "random", call_site(1), lambda: execution.draw(7)))
+    data = recorded_value(execution, "random", call_site(1), lambda: execution.random_bytes(7))
+    value: float = _fraction(data)
     return value
 
 
@@ -123,7 +123,7 @@ def side_effect(read: Callable[[], T]) -> T:
     try:
         value: T = decode(data, path="side_effect")
     except DurableTermError as error:
-        execution.unreadable(None, error)
+        execution.log.unreadable(None, error)
     return value
 
 
@@ -144,7 +144,7 @@ def publish(name: str, value: Any) -> None:
     """
     execution = require("continuum.publish()")
     check_name(name, "the name of a published value")
-    outgoing.publish(execution, name, call_site(1), encode(value, path=f"published {name}"))
+    recorded_values.publish(execution, name, call_site(1), encode(value, path=f"published {name}"))
 
 
 async def sleep(duration: float | timedelta) -> None:
@@ -161,7 +161,7 @@ async def sleep_until(when: datetime) -> None:
     future: asyncio.Future[None] = execution.loop.create_future()
     due = (when - _EPOCH) // timedelta(microseconds=1)
     timer = WorkflowTimer(due / 1e6, _wake, (future,), execution.loop)
-    timer.seq = execution.start_timer(timer, due, user_site())
+    timer.seq = execution.start_timer(timer, due)
     try:
         await future
     finally:
@@ -178,7 +178,7 @@ class _ReplayAwareLogger(logging.LoggerAdapter[logging.Logger]):
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's name
         execution = current()
-        return (execution is None or not execution.replaying) and super().isEnabledFor(level)
+        return (execution is None or not execution.log.replaying) and super().isEnabledFor(level)
 
     def process(self, msg: Any, kwargs: MutableMapping[str, Any]) -> tuple[Any, MutableMapping[str, Any]]:
         execution = current()

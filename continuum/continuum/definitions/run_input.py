@@ -38,7 +38,7 @@ def encode_input(
     was refused then must be refused again.
     """
     data = workflow.arguments.encode_call(args, kwargs)
-    recorded = execution.next_recorded()
+    recorded = execution.log.next_recorded()
     if (
         recorded is None
         or recorded.type != type

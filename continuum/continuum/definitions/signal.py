@@ -77,7 +77,7 @@ class Signal(Definition, Generic[T]):
         try:
             return cast(T, self._decode(data))
         except DurableTermError as error:
-            execution.unreadable(None, error)
+            execution.log.unreadable(None, error)
 
 
 async def wait_signal(name: str, timeout: float | timedelta | None = None, default: Any = MISSING) -> Any:

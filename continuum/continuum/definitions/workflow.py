@@ -24,8 +24,7 @@ from continuum.definitions.signal import Signal
 from continuum.definitions.workflow_options import OnChange, WorkflowOptions
 from continuum.engine.continue_as_new import continue_run
 from continuum.engine.events import EventType
-from continuum.engine.execution import Execution
-from continuum.engine.loop.current import current
+from continuum.engine.execution import Execution, current
 from continuum.errors import InvalidDefinition, NotInWorkflow
 from continuum.source.content_hash import content_hash
 from continuum.source.definition import Definition

@@ -13,13 +13,15 @@ from functools import cache
 from types import CodeType, FrameType
 from typing import TypeAlias
 
+from continuum.engine.loop import asyncio_patches, event_loop
+
 Site: TypeAlias = tuple[CodeType, int]
 """The function's code and the offset of an instruction in it; its line is looked up for words alone."""
 
 _WRAPPERS = {"contextlib"}
 """Modules that stand between user code and a command; its authors only when nobody else is there."""
 
-_PLUMBING: set[str] = set()
+_PLUMBING = {asyncio_patches.__name__, event_loop.__name__}
 """Modules that are never the author, as asyncio's own are not: Python versions differ in them."""
 
 _COMPREHENSION = re.compile(r"\.<locals>\.<(?:listcomp|setcomp|dictcomp|genexpr)>")

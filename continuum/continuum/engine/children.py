@@ -16,7 +16,6 @@ from continuum.engine.drift_messages import other_input
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId, child_run_id, digest_of
-from continuum.engine.outgoing import announcements
 from continuum.engine.pending import PendingChild
 from continuum.errors import ChildrenTooDeep
 
@@ -44,21 +43,22 @@ def start_child(
     definition: Any,
 ) -> PendingChild:
     """Ask for a child; its end arrives in the returned entry's future."""
+    log = execution.log
     try:
-        execution.check()
+        log.check()
         if execution.depth >= MAX_CHILD_DEPTH:
             raise ChildrenTooDeep(workflow, MAX_CHILD_DEPTH)
         digest = digest_of(input)
-        recorded = execution.replaying
-        run_id = "" if recorded else child_run_id(execution.info.run_id, execution.events_written, id)
-        event = execution.command(EventType.CHILD_STARTED, workflow, site, (run_id, digest, close_policy))
+        recorded = log.replaying
+        run_id = "" if recorded else child_run_id(execution.info.run_id, log.next_seq, id)
+        event = log.command(EventType.CHILD_STARTED, workflow, site, (run_id, digest, close_policy))
     except Control:
-        if not execution.weary:
+        if not log.refused_too_often:
             raise
         nobody = PendingChild(-1, RunId(""), workflow, input, close_policy, definition, _future(execution))
         return nobody
     if event.body[4] != digest:
-        execution.refuse(other_input(event, caller(site), where(site)))
+        log.refuse(other_input(event, caller(site), where(site)))
     child = PendingChild(
         event.seq, event.body[3], workflow, input, event.body[5], definition, _future(execution)
     )
@@ -66,7 +66,7 @@ def start_child(
         execution.children = {}
     execution.children[event.seq] = child
     if not recorded:
-        announcements(execution).children.append(child)
+        execution.next_outgoing().children.append(child)
     return child
 
 
@@ -79,11 +79,11 @@ def stop_child(execution: Execution, child: PendingChild, site: Site) -> None:
     children = execution.children
     if child.stopping or children is None or children.get(child.seq) is not child:
         return
-    recorded = execution.replaying
-    event = execution.command(EventType.CHILD_CANCEL_REQUESTED, child.run_id, site, ())
+    recorded = execution.log.replaying
+    event = execution.log.command(EventType.CHILD_CANCEL_REQUESTED, child.run_id, site, ())
     child.stopping = True
     if not recorded:
-        announcements(execution).cancels.append((event.seq, child.run_id))
+        execution.next_outgoing().cancels.append((event.seq, child.run_id))
 
 
 def abandon_child(execution: Execution, child: PendingChild, site: Site) -> None:

@@ -1,8 +1,8 @@
-"""What a run's code asks for, in order: matched against its history while that lasts, journaled after.
+"""The commands of a run's code, in order: matched against its history first, journaled after its end.
 
 Two commands are the same when type, target and calling function agree and they
-stand at the same place. Nothing may be asked for once something has ended the run in
-the middle of a step (`verdict`), while its coroutine is put away, or inside `side_effect`.
+have the same position. No command is accepted once something has ended the run in
+the middle of a step (`verdict`), while its coroutine is closed, or inside `side_effect`.
 """
 
 from __future__ import annotations
@@ -12,93 +12,114 @@ from typing import Any, NoReturn
 
 from continuum.engine.call_site import Site, caller, where
 from continuum.engine.control import Closed, Halted
-from continuum.engine.drift_messages import drift, unreadable
-from continuum.engine.events import Event, EventType
-from continuum.engine.outcome import Verdict
+from continuum.engine.drift_messages import corrupt_history, drift, unreadable
+from continuum.engine.events import Event, EventType, is_whole
+from continuum.engine.outcome import Blocked, Verdict
 from continuum.engine.snapshot_history import CompactHistory
-from continuum.engine.snapshot_replay import command_ahead
 from continuum.errors import DeterminismError, DurableTermError
 
-# Code that swallows a refusal and asks again, for ever, never gives the process back;
-# refused this often, an effect waits instead of raising.
+# Code that catches a refusal and tries again, for ever, would never give the process back.
+# After this many refusals an effect waits instead of raising.
 REFUSALS = 1_000
 
 
 class CommandLog:
-    """One run's commands. `Execution` drives the code that issues them."""
+    """The commands of one run. `Execution` drives the code that issues them."""
 
     __slots__ = (
-        "_at",
-        "_cursor",
-        "_history",
-        "_log",
-        "_next_seq",
+        "_events",
         "_refusals",
+        "at",
         "closing",
         "compact",
+        "cursor",
+        "history",
         "in_side_effect",
-        "misfit",
+        "next_seq",
+        "snapshot_mismatch",
         "verdict",
     )
 
     def __init__(self) -> None:
-        # What ended the run in the middle of a step. It sticks: code that swallows the
-        # `Halted` it is told with does not get past the next effect, nor past its own end.
+        # What ended the run in the middle of a step. It stays set: code that catches the `Halted`
+        # raised then can neither issue another command nor end the run in its own way.
         self.verdict: Verdict | None = None
         self.in_side_effect = False
         self.closing = False
-        # What is left of the compact part of the history, which comes before the rest of it.
+        # The rest of the compact part of the history, which comes before the rest of `history`.
         self.compact: CompactHistory | None = None
-        self.misfit = False
-        self._history: Sequence[Event] = ()
-        self._cursor = 0
-        self._next_seq = 0
-        self._at = 0
-        self._log: list[Event] = []
+        # Whether the code did not match the compact part.
+        self.snapshot_mismatch = False
+        # What the code is matched against, and the position of the next event in it.
+        self.history: Sequence[Event] = ()
+        self.cursor = 0
+        # The seq of the next event: how many the history has, those not yet taken included.
+        self.next_seq = 0
+        # When the current step began on the journal's clock; a replay does not repeat it.
+        self.at = 0
+        self._events: list[Event] = []
         self._refusals = 0
 
-    @property
-    def at(self) -> int:
-        """When the current step began on the journal's clock; not the same in a replay."""
-        return self._at
+    def begin(self, history: Sequence[Event], compact: CompactHistory | None, at: int) -> None:
+        """Match commands against `compact`, then `history`; a broken history sets the verdict."""
+        self.at = at
+        first = compact.end if compact is not None else 0
+        self.next_seq = first + len(history)
+        version_changed = False
+        for position, event in enumerate(history, first):
+            if event.seq != position or not is_whole(event):
+                self.verdict = corrupt_history(position, event)
+                return
+            if event.type == EventType.VERSION_CHANGED:
+                version_changed = True
+        if version_changed:
+            # It describes the history; the code neither caused it nor waits for it.
+            history = [event for event in history if event.type != EventType.VERSION_CHANGED]
+        self.history = history
+        self.compact = compact
+
+    def end_replay(self) -> None:
+        """Drop the history: every command is new from here on."""
+        self.history = ()
+        self.cursor = 0
 
     @property
     def replaying(self) -> bool:
-        """Whether the code is still going over what it did before."""
-        return self._cursor < len(self._history) or self.compact is not None
+        """Whether the code repeats what it did before."""
+        return self.cursor < len(self.history) or self.compact is not None
 
     @property
-    def events_written(self) -> int:
-        """How many events the history has, the ones not yet taken included."""
-        return self._next_seq
-
-    @property
-    def weary(self) -> bool:
-        """Whether the code was refused so often that it is to wait instead."""
+    def refused_too_often(self) -> bool:
+        """Whether the code has been refused so often that it must wait instead."""
         return self._refusals >= REFUSALS
 
-    def take_log(self) -> list[Event]:
-        """Hand over the events journaled since the last call."""
-        events, self._log = self._log, []
+    def take_events(self) -> list[Event]:
+        """Return the events journaled since the last call, and forget them."""
+        events, self._events = self._events, []
         return events
 
-    def preface(self, event: Event) -> None:
-        """Have an event that the history already ends with written before any other."""
-        self._log.append(event)
+    def append(self, event: Event) -> None:
+        """Journal an event from outside, which has the next seq."""
+        self.next_seq += 1
+        self._events.append(event)
+
+    def write_before_everything(self, event: Event) -> None:
+        """Write an event first that is already the last one of the history to replay."""
+        self._events.append(event)
 
     def command(self, type: EventType, target: Any, site: Site, rest: tuple[Any, ...]) -> Event:
-        """Match a command against history, or journal it when history has ended.
+        """Match a command against the history, or journal it when the history has ended.
 
-        A timer's target, its due time, is the journal's.
+        The target of a timer is its due time, which the journal decides.
         """
         if self.closing or self.in_side_effect or self.verdict is not None:
             self.check()
         if self.compact is not None:
-            return command_ahead(self, self.compact, type, target, site)
+            return self._compact_command(self.compact, type, target, site)
         author = caller(site)
-        cursor = self._cursor
-        if cursor < len(self._history):
-            event = self._history[cursor]
+        cursor = self.cursor
+        if cursor < len(self.history):
+            event = self.history[cursor]
             body = event.body
             if (
                 event.type != type
@@ -106,21 +127,36 @@ class CommandLog:
                 or (body[0] != target and type is not EventType.TIMER_STARTED)
             ):
                 self.refuse(drift(event, type, target, author, where(site)))
-            self._cursor = cursor + 1
+            self.cursor = cursor + 1
             return event
-        event = Event(self._next_seq, type, self._at, (target, author, where(site), *rest))
-        self._next_seq += 1
-        self._log.append(event)
+        event = Event(self.next_seq, type, self.at, (target, author, where(site), *rest))
+        self.next_seq += 1
+        self._events.append(event)
         return event
 
+    def _compact_command(self, compact: CompactHistory, type: EventType, target: Any, site: Site) -> Event:
+        event = compact.take_command(type, target, caller(site))
+        if event is None:
+            self.refuse_compact()
+            raise Halted
+        if compact.ended:
+            self.compact = compact.following
+        return event
+
+    def refuse_compact(self) -> None:
+        """Give up on the compact history, which does not match: the caller starts over without it."""
+        self.compact = None
+        self.snapshot_mismatch = True
+        self.verdict = Blocked("drift", "a snapshot of its history does not fit its code")
+
     def next_recorded(self) -> Event | None:
-        """Return the event the history goes on with, None at its end."""
+        """Return the next event of the history, None at its end."""
         if self.compact is not None:
             return self.compact.next_recorded()
-        return self._history[self._cursor] if self._cursor < len(self._history) else None
+        return self.history[self.cursor] if self.cursor < len(self.history) else None
 
     def check(self) -> None:
-        """Raise unless the code may ask for something now."""
+        """Raise unless the code may issue a command now."""
         if self.closing:
             self._refusals += 1
             raise Closed
@@ -133,10 +169,10 @@ class CommandLog:
             )
 
     def refuse(self, verdict: Verdict) -> NoReturn:
-        """End the run here, whatever its code makes of that."""
+        """End the run here, even if its code catches the exception."""
         self.verdict = verdict
         raise Halted
 
     def unreadable(self, position: int | None, error: DurableTermError) -> NoReturn:
-        """End the run because its code cannot read a value the journal has."""
+        """End the run because its code cannot read a value in the journal."""
         self.refuse(unreadable(position, str(error)))

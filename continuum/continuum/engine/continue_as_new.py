@@ -17,12 +17,13 @@ def continue_run(execution: Execution, workflow: str, site: Site, input: bytes) 
 
     A run that has been asked to stop stops: it has no successor.
     """
-    execution.check()
+    log = execution.log
+    log.check()
     if execution.cancelled is not None:
-        execution.refuse(execution.cancelled)
+        log.refuse(execution.cancelled)
     digest = digest_of(input)
-    run_id = "" if execution.replaying else successor_run_id(execution.info.run_id, execution.events_written)
-    event = execution.command(EventType.RUN_CONTINUED_AS_NEW, workflow, site, (run_id, digest))
+    run_id = "" if log.replaying else successor_run_id(execution.info.run_id, log.next_seq)
+    event = log.command(EventType.RUN_CONTINUED_AS_NEW, workflow, site, (run_id, digest))
     if event.body[4] != digest:
-        execution.refuse(other_input(event, caller(site), where(site)))
-    execution.refuse(Continued(event.body[3], workflow, input, tuple(execution.signals_kept())))
+        log.refuse(other_input(event, caller(site), where(site)))
+    log.refuse(Continued(event.body[3], workflow, input, tuple(execution.signals_kept())))

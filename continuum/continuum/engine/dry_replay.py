@@ -1,7 +1,7 @@
-"""Whether code does what a history says, found out without doing anything else.
+"""Checking whether code does what a history says, without any effect.
 
-The code is taken through the history and stopped at the first thing it asks for beyond: nothing
-is read from the outside, drawn, logged or started.
+The code runs through the history and stops at its first command beyond it: nothing is read from
+the outside, no random bytes are made, nothing is logged or started.
 """
 
 from __future__ import annotations
@@ -10,16 +10,18 @@ from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from continuum.engine.call_site import Site, caller
+from continuum.engine.command_log import CommandLog
 from continuum.engine.drift_messages import asked_for, goes_on
 from continuum.engine.events import Event, EventType
 from continuum.engine.execution import Execution
 from continuum.engine.outcome import Blocked
 
-_AT_THE_END = Blocked("drift", "the history ends here")
+END_OF_HISTORY = Blocked("drift", "the history ends here")
+"""The outcome of a dry replay whose code has a command that the history does not have."""
 
 
-class _DryExecution(Execution):
-    """Stops where the history does."""
+class DryCommandLog(CommandLog):
+    """A command log that stops the code where the history ends; `asked` is the command it stopped at."""
 
     __slots__ = ("asked",)
 
@@ -27,20 +29,26 @@ class _DryExecution(Execution):
 
     @property
     def replaying(self) -> bool:
-        """Always: what would be journaled, drawn or said anew is not."""
+        """Always: nothing that a new command would journal, read or log may happen."""
         return True
 
     def command(self, type: EventType, target: Any, site: Site, rest: tuple[Any, ...]) -> Event:
-        """Match a command against history, or stop."""
-        if self._cursor < len(self._history):
+        """Match a command against the history, or stop."""
+        if self.cursor < len(self.history):
             return super().command(type, target, site, rest)
         self.check()
         self.asked = asked_for(type, target, caller(site))
-        self.refuse(_AT_THE_END)
+        self.refuse(END_OF_HISTORY)
 
 
-def _no_randomness(size: int) -> bytes:
-    raise AssertionError("a dry pass draws nothing")
+def dry_execution(info: Any, definition: Any = None, depth: int = 0) -> tuple[Execution, DryCommandLog]:
+    """Return an execution that only replays, and its log."""
+    log = DryCommandLog()
+    return Execution(info, _no_random_bytes, definition, depth, log), log
+
+
+def _no_random_bytes(size: int) -> bytes:
+    raise AssertionError("a dry replay makes no random bytes")
 
 
 def dry_pass(
@@ -54,15 +62,15 @@ def dry_pass(
     depth: int = 0,
     complete: bool = False,
 ) -> Blocked | None:
-    """Return why `program` cannot go on with `history`; None when it can.
+    """Return why `program` cannot continue from `history`; None when it can.
 
-    `complete` says that the run has ended with its last event: code that goes on after it has drifted too.
+    `complete` means that the run ended with the last event: code that continues after it has drifted too.
     """
-    execution = _DryExecution(info, _no_randomness, definition, depth)
+    execution, log = dry_execution(info, definition, depth)
     outcome = execution.begin(program, history, started_at=started_at, now=now)
     execution.close()
-    if outcome is _AT_THE_END:
-        return goes_on(len(history), execution.asked) if complete else None
+    if outcome is END_OF_HISTORY:
+        return goes_on(len(history), log.asked) if complete else None
     if outcome is None and complete:
         return goes_on(len(history), None)
     return outcome if isinstance(outcome, Blocked) else None

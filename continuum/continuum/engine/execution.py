@@ -1,13 +1,22 @@
 """The replay core: history in, commands out.
 
-An `Execution` drives one workflow coroutine on its deterministic loop. `begin`
-starts the coroutine and replays a history through it; `apply` journals one
-thing that the outside answered and runs the code until it waits again. What the
-code asked for meanwhile is in `take_log` (events to write) and `take_opened`
-(activities to start once those events are durable).
+An `Execution` drives one workflow coroutine on its deterministic loop. It does no I/O and
+reads no clock: times come in as microseconds, values as bytes. The same history always
+yields the same commands (invariant I10). Its caller does the rest, in these steps:
 
-It does no I/O and reads no clock: times come in as microseconds, values as
-bytes. The same history always yields the same commands (invariant I10).
+1. Make an `Execution` and call `begin` with the coroutine and the run's history. This replays
+   the history and runs the code on from there until it waits for something or ends.
+2. Commit what the code has caused: the events of `log.take_events()`, together with `outgoing`,
+   which is for children and readers; then set `outgoing` to None.
+3. Once that commit is durable, start the activities of `take_opened()`. Stop those in
+   `abandoned`, and clear it: their results would be dropped.
+4. Wait for something from outside: the result of an activity or child, a signal, a cancel
+   request, or the time `next_due()`.
+5. Call `apply` with the event for it, which runs the code again. At `next_due()` that is
+   TIMER_FIRED or ACTIVITY_RESTARTED for each seq of `take_due()`; the restarted activities
+   are to be started once the event is durable.
+6. Continue at step 2 until `outcome` says how the run has ended. Call `close` to stop earlier:
+   the same history resumes the run in another `Execution`.
 """
 
 from __future__ import annotations
@@ -16,35 +25,42 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
-from typing import Any
+from typing import Any, cast
 
-from continuum.engine.call_site import Site
+from continuum.engine.call_site import Site, declare_plumbing, user_site
 from continuum.engine.command_log import CommandLog
 from continuum.engine.control import Control
-from continuum.engine.drift_messages import corrupt_history, extra_event, leftover, livelock, unasked
-from continuum.engine.events import COMMANDS, Event, EventType, is_whole
+from continuum.engine.drift_messages import extra_event, leftover, livelock, unasked
+from continuum.engine.events import COMMANDS, Event, EventType
 from continuum.engine.loop import step_guard
+from continuum.engine.loop.current import current as active_run
 from continuum.engine.loop.event_loop import WorkflowLoop, WorkflowTask, WorkflowTimer
 from continuum.engine.outcome import Blocked, Cancelled, Failed, Outcome, outcome_of
-from continuum.engine.outgoing import Announcements
-from continuum.engine.pending import Options, PendingActivity, PendingChild, end_child, note_attempt, resolve
+from continuum.engine.outgoing import Outgoing
+from continuum.engine.pending import (
+    Options,
+    PendingActivity,
+    PendingChild,
+    end_child,
+    record_attempt,
+    resolve,
+)
 from continuum.engine.signal_buffer import SignalBuffer
 from continuum.engine.snapshot_history import CompactHistory
-from continuum.engine.snapshot_replay import replay_compact
 from continuum.engine.timers import DueTimes
 
-__all__ = ["Execution", "PendingActivity"]
+declare_plumbing(__name__)
 
-log = logging.getLogger("continuum.engine")
+logger = logging.getLogger("continuum.engine")
 
-# The end of the year 9999 in microseconds: the last moment a timer can be due, whatever was asked for.
+# The end of the year 9999 in microseconds: the last moment a timer can be due, whatever the code says.
 LAST_DUE = 253_402_300_799_000_000
 
 
-class Execution(CommandLog):
-    """One run's code in motion. See the module docstring for how it is driven.
+class Execution:
+    """One run's code in motion. The module docstring says how to drive it.
 
-    `definition` is the workflow, which only the public API looks at; `depth` counts the run's ancestors.
+    `definition` is the workflow, which only the public API reads; `depth` counts the run's ancestors.
     """
 
     __slots__ = (
@@ -53,31 +69,37 @@ class Execution(CommandLog):
         "_root",
         "_signals",
         "abandoned",
-        "announced",
         "cancelled",
         "children",
         "compensations",
         "definition",
         "depth",
-        "draw",
         "info",
+        "log",
         "loop",
         "outcome",
+        "outgoing",
         "patches",
         "pending",
+        "random_bytes",
         "tasks",
         "time",
         "timers",
     )
 
     def __init__(
-        self, info: Any, draw: Callable[[int], bytes], definition: Any = None, depth: int = 0
+        self,
+        info: Any,
+        random_bytes: Callable[[int], bytes],
+        definition: Any = None,
+        depth: int = 0,
+        log: CommandLog | None = None,
     ) -> None:
-        super().__init__()
         self.info = info
-        self.draw = draw
+        self.random_bytes = random_bytes
         self.definition = definition
         self.depth = depth
+        self.log = CommandLog() if log is None else log
         self.time = 0
         self.outcome: Outcome | None = None
         self.tasks: set[WorkflowTask[Any]] = set()
@@ -85,19 +107,19 @@ class Execution(CommandLog):
         self.timers: dict[int, WorkflowTimer] = {}
         # Most runs have none of these four.
         self.children: dict[int, PendingChild] | None = None
-        self.announced: Announcements | None = None
+        self.outgoing: Outgoing | None = None
         self.patches: dict[str, bool] | None = None
         self.compensations: dict[Any, None] | None = None
         self.abandoned: list[int] = []
-        # Set once somebody has asked the run to stop.
+        # Set once the run has been asked to cancel.
         self.cancelled: Cancelled | None = None
-        self.loop = WorkflowLoop(self)  # type: ignore[abstract]  # what is missing is set in a loop
+        self.loop = WorkflowLoop(self)  # type: ignore[abstract]  # its module adds the missing methods
         self._root: WorkflowTask[Any] | None = None
         self._opened: list[PendingActivity] = []
         self._due = DueTimes(self.timers, self.pending)
         self._signals: SignalBuffer | None = None
 
-    # Driving.
+    # Called by whoever drives the run.
 
     def begin(
         self,
@@ -108,89 +130,90 @@ class Execution(CommandLog):
         now: int,
         compact: CompactHistory | None = None,
     ) -> Outcome | None:
-        """Start `program`, replay `history` through it, and let it go on from there.
+        """Start `program`, replay `history` through it, and let it continue from there.
 
-        `history` begins where `compact` ends, if that is given. When `misfit` is set afterwards the
-        outcome means nothing: begin anew with the events alone.
+        `history` begins where `compact` ends, if that is given. If `log.snapshot_mismatch` is set
+        afterwards, the outcome means nothing: begin again in a new execution with the events alone.
         """
+        log = self.log
         self.time = started_at
         # The database clock may have stepped back since; a run's own time never does.
-        self._at = max(now, history[-1].at if history else started_at)
-        first = compact.end if compact is not None else 0
-        self._next_seq = first + len(history)
-        foreign = False
-        for position, event in enumerate(history, first):
-            if event.seq != position or not is_whole(event):
-                self.verdict = corrupt_history(position, event)
-                program.close()
-                return self._settle()
-            if event.type == EventType.VERSION_CHANGED:
-                foreign = True
-        if foreign:
-            # It says something about the history and is no part of what the code went through.
-            history = [event for event in history if event.type != EventType.VERSION_CHANGED]
-        self._history = history
-        self.compact = compact
+        log.begin(history, compact, at=max(now, history[-1].at if history else started_at))
+        if log.verdict is not None:
+            program.close()
+            return self._settle()
         step_guard.active.watch(program)
-        # An empty context: what the host keeps in its context variables is not the run's.
+        # An empty context: the run must not see the context variables of the process that hosts it.
         self._root = WorkflowTask(program, loop=self.loop, name=None, context=Context())
         with step_guard.active:
             self._run()
             if compact is not None:
-                replay_compact(self, self._root)
+                self._replay_compact(self._root)
             self._replay(self._root)
-        self._history = ()
-        self._cursor = 0
+        log.end_replay()
         return self._settle()
 
-    def _replay(self, root: WorkflowTask[Any]) -> None:
-        history = self._history
-        while self._cursor < len(history) and type(self.verdict) is not Blocked:
-            event = history[self._cursor]
-            if root.done() or self.outcome is not None or self.verdict is not None:
+    def _replay_compact(self, root: WorkflowTask[Any]) -> None:
+        log = self.log
+        while (compact := log.compact) is not None:
+            ended = root.done() or self.outcome is not None or log.verdict is not None
+            answer = None if ended else compact.take_answer()
+            if answer is None:
                 self.outcome = None
-                self.verdict = leftover(event)
-            elif event.type in COMMANDS:
-                self.verdict = extra_event(event)
+                log.refuse_compact()
+                return
+            if compact.ended:
+                log.compact = compact.following
+            self.time = answer.at
+            if self._feed(answer):
+                self._run()
             else:
-                self._cursor += 1
+                log.refuse_compact()
+
+    def _replay(self, root: WorkflowTask[Any]) -> None:
+        log = self.log
+        history = log.history
+        while log.cursor < len(history) and type(log.verdict) is not Blocked:
+            event = history[log.cursor]
+            if root.done() or self.outcome is not None or log.verdict is not None:
+                self.outcome = None
+                log.verdict = leftover(event)
+            elif event.type in COMMANDS:
+                log.verdict = extra_event(event)
+            else:
+                log.cursor += 1
                 self.time = event.at
                 if self._feed(event):
                     self._run()
                 else:
-                    self.verdict = unasked(event)
+                    log.verdict = unasked(event)
 
     def apply(self, type: EventType, body: tuple[Any, ...], *, at: int) -> bool:
-        """Journal one answer from outside and run the code; False when nobody waits for it any more."""
+        """Journal one event from outside and run the code; False if nothing waits for it any more."""
         if self.outcome is not None:
             return False
-        if at < self._at:
-            at = self._at
+        log = self.log
+        if at < log.at:
+            at = log.at
         previous = self.time
-        self.time = self._at = at
-        event = Event(self._next_seq, type, at, body)
+        self.time = log.at = at
+        event = Event(log.next_seq, type, at, body)
         if not self._feed(event):
             self.time = previous
             return False
-        # The answer comes before whatever the code does about it.
-        self._next_seq += 1
-        self._log.append(event)
+        # Before the commands that the code issues because of it.
+        log.append(event)
         with step_guard.active:
             self._run()
         self._settle()
         return True
 
     def take_opened(self) -> list[PendingActivity]:
-        """Hand over the activities scheduled since the last call and still wanted."""
+        """Return the activities scheduled since the last call that the code still wants."""
         if not self._opened:
             return []
         opened, self._opened = self._opened, []
         return [activity for activity in opened if activity.seq in self.pending]
-
-    def take_announced(self) -> Announcements | None:
-        """Hand over what the code has told others since the last call: children, stops, published values."""
-        announced, self.announced = self.announced, None
-        return announced
 
     def next_due(self) -> int | None:
         """Return when the earliest timer or retry is due, in microseconds, or None."""
@@ -201,8 +224,8 @@ class Execution(CommandLog):
         return self._due.take(now)
 
     def close(self) -> None:
-        """Put the coroutine away without letting it do anything more."""
-        self.closing = True
+        """Close the coroutine without letting it do anything more."""
+        self.log.closing = True
         if self._root is not None:
             self.loop.close_quietly([self._root, *sorted(self.tasks, key=hash)])
         self.tasks.clear()
@@ -221,14 +244,14 @@ class Execution(CommandLog):
         options: Options,
         definition: Any = None,
     ) -> PendingActivity:
-        """Ask for an activity or compensation; its result arrives in the returned entry's future."""
+        """Schedule an activity or compensation; its result arrives in the future of the returned entry."""
         try:
-            event = self.command(type, name, site, (arguments, options))
+            event = self.log.command(type, name, site, (arguments, options))
         except Control:
-            if not self.weary:
+            if not self.log.refused_too_often:
                 raise
-            unanswered: asyncio.Future[bytes] = asyncio.Future(loop=self.loop)
-            return PendingActivity(-1, type, name, arguments, options, definition, unanswered)
+            never_done: asyncio.Future[bytes] = asyncio.Future(loop=self.loop)
+            return PendingActivity(-1, type, name, arguments, options, definition, never_done)
         activity = PendingActivity(
             event.seq,
             event.type,
@@ -243,16 +266,16 @@ class Execution(CommandLog):
         return activity
 
     def abandon(self, activity: PendingActivity) -> None:
-        """Stop waiting for an activity; whatever it still answers is dropped."""
+        """Stop waiting for an activity; its result will be dropped."""
         if self.pending.pop(activity.seq, None) is not None:
             self.abandoned.append(activity.seq)
 
-    def start_timer(self, timer: WorkflowTimer, due: int, site: Site) -> int:
-        """Start a durable timer that fires at `due` and return its seq."""
+    def start_timer(self, timer: WorkflowTimer, due: int) -> int:
+        """Start a durable timer that fires at `due`, in microseconds, and return its seq."""
         try:
-            event = self.command(EventType.TIMER_STARTED, min(due, LAST_DUE), site, ())
+            event = self.log.command(EventType.TIMER_STARTED, min(due, LAST_DUE), user_site(), ())
         except Control:
-            if not self.weary:
+            if not self.log.refused_too_often:
                 raise
             return -1
         self.timers[event.seq] = timer
@@ -262,27 +285,33 @@ class Execution(CommandLog):
     async def next_signal(self, name: str) -> bytes:
         """Return the next signal of that name, waiting for it when there is none."""
         try:
-            self.check()
+            self.log.check()
         except Control:
-            if not self.weary:
+            if not self.log.refused_too_often:
                 raise
             await self.loop.create_future()
         return await self._signal_buffer().take(name, self.loop)
 
     def signals_waited_for(self) -> list[str]:
-        """Return the names of the signals that code is waiting for."""
+        """Return the names of the signals that the code is waiting for."""
         return self._signals.waited_for() if self._signals is not None else []
 
     def signals_kept(self) -> list[tuple[str, bytes]]:
-        """Return name and value of the signals that have come and no code has asked for."""
+        """Return name and value of the signals that have arrived and that no code has taken."""
         return self._signals.kept() if self._signals is not None else []
 
-    def report(self, context: dict[str, Any]) -> None:
-        """Log what asyncio found to complain about in workflow code."""
-        if not self.closing and not self.replaying:
-            log.warning("in a workflow: %s", context.get("message"), exc_info=context.get("exception"))
+    def next_outgoing(self) -> Outgoing:
+        """Return what the next commit carries to others, to add to it."""
+        if self.outgoing is None:
+            self.outgoing = Outgoing()
+        return self.outgoing
 
-    # Inside.
+    def report(self, context: dict[str, Any]) -> None:
+        """Log a complaint of asyncio about workflow code."""
+        if not self.log.closing and not self.log.replaying:
+            logger.warning("in a workflow: %s", context.get("message"), exc_info=context.get("exception"))
+
+    # Internal.
 
     def _signal_buffer(self) -> SignalBuffer:
         if self._signals is None:
@@ -290,7 +319,7 @@ class Execution(CommandLog):
         return self._signals
 
     def _feed(self, event: Event) -> bool:
-        """Hand one answer to whoever waits for it; False when nobody does."""
+        """Pass one event from outside to the code that waits for it; False when none does."""
         match event.type:
             case (
                 EventType.ACTIVITY_COMPLETED
@@ -300,7 +329,7 @@ class Execution(CommandLog):
             ):
                 return resolve(self.pending, event)
             case EventType.ACTIVITY_RETRIED | EventType.ACTIVITY_CRASHED | EventType.ACTIVITY_RESTARTED:
-                if not note_attempt(self.pending, event):
+                if not record_attempt(self.pending, event):
                     return False
                 if event.type == EventType.ACTIVITY_RETRIED:
                     self._due.add(event.body[4], event.body[0])
@@ -322,31 +351,31 @@ class Execution(CommandLog):
                 return False
         return True
 
-    def feed(self, event: Event) -> bool:
-        """Hand one recorded answer to whoever waits for it, and run the code; False when nobody does."""
-        fed = self._feed(event)
-        if fed:
-            self._run()
-        return fed
-
     def _run(self) -> None:
         try:
             finished = self.loop.step()
         except (SystemExit, KeyboardInterrupt) as error:
-            # asyncio re-raises these out of the task; here they are the run's own end.
+            # asyncio re-raises these out of the task; here they are how the run ends.
             self.outcome = Failed(error)
             return
-        if not finished and self.verdict is None:
-            self.verdict = livelock(self.loop.callbacks_per_step)
+        if not finished and self.log.verdict is None:
+            self.log.verdict = livelock(self.loop.callbacks_per_step)
 
     def _settle(self) -> Outcome | None:
         root = self._root
         if self.outcome is not None:
             pass
-        elif self.verdict is not None:
-            self.outcome = self.verdict
+        elif self.log.verdict is not None:
+            self.outcome = self.log.verdict
         elif root is not None and root.done():
             self.outcome = outcome_of(root, self.cancelled)
         if self.outcome is not None:
             self.close()
         return self.outcome
+
+
+current = cast("Callable[[], Execution | None]", active_run)
+"""Return the execution whose workflow code is running in this thread, if any.
+
+It is the loop package's function: only an `Execution` makes a `WorkflowLoop`, so the active run is one.
+"""

@@ -55,7 +55,7 @@ def resolve(pending: dict[int, PendingActivity], event: Event) -> bool:
     return True
 
 
-def note_attempt(pending: dict[int, PendingActivity], event: Event) -> bool:
+def record_attempt(pending: dict[int, PendingActivity], event: Event) -> bool:
     """Note a retry, its start or a crash of an activity; False when nobody waits for it."""
     activity = pending.get(event.body[0])
     if activity is None:

@@ -1,6 +1,6 @@
-"""Commands whose answer is known at once: recorded reads of the outside, and patch decisions.
+"""Commands that need no result from outside: recorded reads, patch decisions and published values.
 
-None of them waits for a commit; a replay takes the answer from the history.
+None of them waits for a commit. A replay takes the recorded value from the history.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from continuum.engine import side_effect_errors
 from continuum.engine.call_site import Site
+from continuum.engine.command_log import CommandLog
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 from continuum.engine.snapshot_replay import AHEAD, COMMAND, value_ahead
@@ -17,13 +18,14 @@ from continuum.engine.snapshot_replay import AHEAD, COMMAND, value_ahead
 
 def recorded_value(execution: Execution, kind: str, site: Site, produce: Callable[[], Any]) -> Any:
     """Return the journaled value of `produce`, or raise its journaled failure, calling it only once."""
-    if execution.compact is not None:
-        rest = value_ahead(execution, execution.compact, COMMAND, EventType.SIDE_EFFECT, kind, site)
+    log = execution.log
+    if log.compact is not None:
+        rest = value_ahead(execution, log.compact, COMMAND, EventType.SIDE_EFFECT, kind, site)
         if rest is not AHEAD:
             return rest[0] if len(rest) == 1 else _raise(rest)
-    execution.check()
-    recorded = (None,) if execution.replaying else _attempt(execution, produce)
-    body = execution.command(EventType.SIDE_EFFECT, kind, site, recorded).body
+    log.check()
+    recorded = (None,) if log.replaying else _attempt(log, produce)
+    body = log.command(EventType.SIDE_EFFECT, kind, site, recorded).body
     return body[3] if len(body) == 4 else _raise(body[3:])
 
 
@@ -31,26 +33,35 @@ def _raise(recorded: tuple[Any, ...]) -> NoReturn:
     raise side_effect_errors.raised(*recorded[1:])
 
 
-def _attempt(execution: Execution, produce: Callable[[], Any]) -> tuple[Any, ...]:
-    execution.in_side_effect = True
+def _attempt(log: CommandLog, produce: Callable[[], Any]) -> tuple[Any, ...]:
+    log.in_side_effect = True
     try:
         return side_effect_errors.attempt(produce)
     finally:
-        execution.in_side_effect = False
+        log.in_side_effect = False
 
 
 def reached_patch(execution: Execution, name: str, site: Site) -> bool:
-    """Return whether the run reached patch `name` first with code that has it."""
-    execution.check()
+    """Return whether the run first reached patch `name` with code that has it."""
+    log = execution.log
+    log.check()
     decisions = execution.patches
     if decisions is None:
         decisions = execution.patches = {}
     known = decisions.get(name)
     if known is None:
-        recorded = execution.next_recorded()
-        # Only its own marker: one of another name belongs to another call.
+        recorded = log.next_recorded()
+        # Only its own marker counts: one with another name belongs to another call.
         known = recorded is None or (recorded.type == EventType.PATCHED and recorded.body[0] == name)
         if known:
-            execution.command(EventType.PATCHED, name, site, ())
+            log.command(EventType.PATCHED, name, site, ())
         decisions[name] = known
     return known
+
+
+def publish(execution: Execution, name: str, site: Site, value: bytes) -> None:
+    """Publish a value: readers see it once the commit that carries it is durable."""
+    recorded = execution.log.replaying
+    event = execution.log.command(EventType.STATE_PUBLISHED, name, site, ())
+    if not recorded:
+        execution.next_outgoing().published.append((event.seq, name, value))

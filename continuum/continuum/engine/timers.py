@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Collection
 
-from continuum.engine.loop.event_loop import WorkflowTimer
 from continuum.engine.pending import PendingActivity
 
 # A timer that is cancelled leaves its entry behind until it is due; more stale entries
@@ -17,7 +17,7 @@ class DueTimes:
 
     __slots__ = ("_heap", "_pending", "_timers")
 
-    def __init__(self, timers: dict[int, WorkflowTimer], pending: dict[int, PendingActivity]) -> None:
+    def __init__(self, timers: Collection[int], pending: dict[int, PendingActivity]) -> None:
         self._timers = timers
         self._pending = pending
         self._heap: list[tuple[int, int]] = []

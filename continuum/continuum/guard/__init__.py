@@ -35,7 +35,7 @@ def install() -> None:
     audit.install(guard)
     # A fork made by another thread while a run is being stepped must not inherit the refusals.
     os.register_at_fork(after_in_child=guard.forget)
-    step_guard.stand(guard)
+    step_guard.install(guard)
 
 
 def is_installed() -> bool:

@@ -44,8 +44,8 @@ _INHERITED = {"random.Random.": "random.", "pathlib.PathBase.": "pathlib.Path."}
 
 def judge(kind: Kind, name: str, frame: FrameType) -> None:
     """Raise `DeterminismError` when `frame`, which calls `name`, belongs to the code of a run."""
-    execution = current()
-    if execution is None or execution.in_side_effect or execution.closing:
+    run = current()
+    if run is None or run.log.in_side_effect or run.log.closing:
         return
     culprit: FrameType | None = None
     # The function of the standard library that the culprit called, and who called the culprit.

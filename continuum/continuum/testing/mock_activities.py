@@ -16,8 +16,8 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 from continuum.definitions.activity import Activity
 from continuum.definitions.activity_options import ActivityOptions
-from continuum.engine.execution import PendingActivity
 from continuum.engine.ids import RunId
+from continuum.engine.pending import PendingActivity
 from continuum.journal.port import ClaimedTask
 from continuum_actors.activity.activity_dispatcher import ActivityDispatcher
 from continuum_actors.activity.attempt import Attempt

@@ -12,9 +12,8 @@ from typing import Any, ParamSpec, TypeVar
 
 from continuum.definitions.effects import RunInfo
 from continuum.definitions.workflow import Workflow
-from continuum.engine.call_site import Site, caller
-from continuum.engine.drift_messages import asked_for
-from continuum.engine.events import Event, EventType
+from continuum.engine.dry_replay import END_OF_HISTORY, DryCommandLog, dry_execution
+from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
 from continuum.engine.outcome import Blocked, Cancelled, Completed, Continued, Failed, Outcome
@@ -25,8 +24,6 @@ from continuum.testing.waiting import waits_of
 P = ParamSpec("P")
 R = TypeVar("R")
 T = TypeVar("T")
-
-_AT_THE_END = Blocked("drift", "the history ends here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,27 +43,6 @@ class Replayed:
     waits_for: tuple[str, ...] = ()
     next_command: str | None = None
     reason: str | None = None
-
-
-class _Rehearsal(Execution):
-    """Stops where the history does."""
-
-    __slots__ = ("asked",)
-
-    asked: str
-
-    @property
-    def replaying(self) -> bool:
-        """Always: what would be journaled, drawn or said anew is not."""
-        return True
-
-    def command(self, type: EventType, target: Any, site: Site, rest: tuple[Any, ...]) -> Event:
-        """Match a command against history, or stop."""
-        if self._cursor < len(self._history):
-            return super().command(type, target, site, rest)
-        self.check()
-        self.asked = asked_for(type, target, caller(site))
-        self.refuse(_AT_THE_END)
 
 
 def replay(
@@ -93,12 +69,12 @@ def replay(
     )
 
     def rehearse() -> Replayed:
-        execution = _Rehearsal(info, _no_randomness, workflow, start.depth)
+        execution, log = dry_execution(info, workflow, start.depth)
         last = history.stored[-1].at if history.stored else start.started_at
         program: Coroutine[Any, Any, Any] = workflow.fn(*args, **kwargs)
         outcome = execution.begin(program, history.stored, started_at=start.started_at, now=last)
         try:
-            return _replayed(execution, outcome, history)
+            return _replayed(execution, log, outcome, history)
         finally:
             execution.close()
 
@@ -171,7 +147,9 @@ def _doing(replayed: Replayed) -> str:
             return f"has {state}"
 
 
-def _replayed(execution: _Rehearsal, outcome: Outcome | None, history: History) -> Replayed:
+def _replayed(
+    execution: Execution, log: DryCommandLog, outcome: Outcome | None, history: History
+) -> Replayed:
     match outcome:
         case None:
             return Replayed("suspended", waits_for=waits_of(execution, history))
@@ -188,8 +166,8 @@ def _replayed(execution: _Rehearsal, outcome: Outcome | None, history: History) 
         case Continued(run_id):
             return Replayed("continued", continued_to=run_id)
         case Blocked():
-            if outcome is _AT_THE_END:
-                return Replayed("going_on", next_command=execution.asked)
+            if outcome is END_OF_HISTORY:
+                return Replayed("going_on", next_command=log.asked)
             return Replayed("drifted", reason=outcome.reason)
 
 
@@ -210,7 +188,3 @@ def _in_a_thread(work: Callable[[], T]) -> T:
     if failed:
         raise failed[0]
     return done[0]
-
-
-def _no_randomness(size: int) -> bytes:
-    raise AssertionError("a replay draws nothing")

@@ -18,10 +18,10 @@ from continuum.codec.codec import decode, encode
 from continuum.definitions.activity import defined_activities
 from continuum.definitions.effects import RunInfo
 from continuum.engine.events import COMMANDS, Event, EventType
-from continuum.engine.execution import Execution, PendingActivity
+from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
 from continuum.engine.outcome import Blocked, Cancelled, Completed, Continued, Failed, Outcome
-from continuum.engine.pending import PendingChild
+from continuum.engine.pending import PendingActivity, PendingChild
 from continuum.engine.retry import backoff_delay, exception_name, wants_retry
 
 Program: TypeAlias = Callable[[], Coroutine[Any, Any, Any]]
@@ -38,7 +38,7 @@ def new_execution(
     """Return an execution whose randomness depends on the position in its history alone."""
     info = RunInfo(run_id, definition.name if definition else "driven", "1", "default", 1)
     execution = Execution(
-        info, lambda size: random.Random(execution.events_written).randbytes(size), definition, depth
+        info, lambda size: random.Random(execution.log.next_seq).randbytes(size), definition, depth
     )
     return execution
 
@@ -184,18 +184,18 @@ class Driver:
         self.execution.close()
 
     def _collect(self) -> None:
-        self.history += self.execution.take_log()
+        self.history += self.execution.log.take_events()
         self._started += self.execution.take_opened()
         self._started = [activity for activity in self._started if activity.seq in self.execution.pending]
-        announced = self.execution.take_announced()
-        if announced is not None:
-            self.children += announced.children
-            self.stopped += [run_id for _, run_id in announced.cancels]
-            self.cells += [(name, decode(value)) for _, name, value in announced.cells]
+        outgoing, self.execution.outgoing = self.execution.outgoing, None
+        if outgoing is not None:
+            self.children += outgoing.children
+            self.stopped += [run_id for _, run_id in outgoing.cancels]
+            self.cells += [(name, decode(value)) for _, name, value in outgoing.published]
 
     def _resume(self, replayed: int) -> None:
         opened = self.execution.take_opened()
-        self.history += self.execution.take_log()
+        self.history += self.execution.log.take_events()
         for activity in opened:
             if activity.seq < replayed and activity.retry_due is not None:
                 continue
@@ -275,11 +275,11 @@ def resume_exactly(
 ) -> tuple[Outcome | None, list[Event]]:
     """Lose everything after `cut`, give the same answers again, and return outcome and history."""
     execution = replay(program, history[:cut], definition)
-    again = [*history[:cut], *execution.take_log()]
+    again = [*history[:cut], *execution.log.take_events()]
     for event in history[cut:]:
         if event.type not in COMMANDS:
             assert execution.apply(EventType(event.type), event.body, at=event.at), event
-            again += execution.take_log()
+            again += execution.log.take_events()
     return execution.outcome, again
 
 

@@ -117,7 +117,7 @@ def test_the_journal_hears_of_a_child_once() -> None:
     ]
     assert driver.children[0].close_policy == ClosePolicy.CASCADE
     again = replay(program, driver.history[:1])
-    assert again.take_announced() is None
+    assert again.outgoing is None
 
 
 @pytest.mark.parametrize(

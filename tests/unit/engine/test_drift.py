@@ -248,7 +248,7 @@ def test_no_compensation_runs_because_of_drift() -> None:
 
     execution = replay(program, journal(flow(one)))
     assert isinstance(execution.outcome, Blocked)
-    assert execution.take_log() == []
+    assert execution.log.take_events() == []
 
 
 def test_an_endless_loop_is_parked_as_poison(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,7 +144,7 @@ def test_a_change_of_version_is_nothing_to_the_code_wherever_it_stands() -> None
     for at in range(1, len(driver.history) + 1):
         execution = replay(order_flow, changed(driver.history, at))
         assert execution.outcome == Completed(3), at
-        assert execution.events_written == len(driver.history) + 1
+        assert execution.log.next_seq == len(driver.history) + 1
 
 
 def test_a_patch_reached_first_after_a_change_of_version_is_taken_again_in_replay() -> None:
@@ -159,7 +159,7 @@ def test_a_patch_reached_first_after_a_change_of_version_is_taken_again_in_repla
     mark = Event(1, EventType.VERSION_CHANGED, STARTED_AT, ("old", "new"))
     first = replay(patched_flow.fn, [received, mark])
     assert first.outcome == Completed([True, True])
-    history = [received, mark, *first.take_log()]
+    history = [received, mark, *first.log.take_events()]
     assert [event.seq for event in history] == [0, 1, 2]
     assert replay(patched_flow.fn, history).outcome == Completed([True, True])
 

@@ -61,7 +61,7 @@ def test_a_run_resumed_after_the_clock_stepped_back_goes_on_from_its_own_time() 
     driver = Driver(program)
     driver.run()
     execution = replay(program, driver.history[:-1])
-    assert execution.at == driver.history[-1].at
+    assert execution.log.at == driver.history[-1].at
 
 
 def test_a_read_that_is_recorded_is_not_made() -> None:

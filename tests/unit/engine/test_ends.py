@@ -241,7 +241,7 @@ def test_putting_a_parked_run_away_does_nothing_and_says_nothing(
     execution = driver.execution
     driver.close()
     del driver
-    assert execution.take_log() == []
+    assert execution.log.take_events() == []
     assert execution.take_opened() == []
     del execution
     gc.collect()

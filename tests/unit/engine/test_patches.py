@@ -40,7 +40,7 @@ def test_a_history_without_the_marker_stays_on_the_old_side_and_is_consumed_as_i
     for names in (("new",), ("new", "newer")):
         replayed = replay(patched_flow(*names), driver.history)
         assert replayed.outcome == Completed([*(False for _ in names), 1])
-        assert replayed.take_log() == []
+        assert replayed.log.take_events() == []
 
 
 def test_a_decision_holds_also_where_the_history_has_ended() -> None:

@@ -33,7 +33,7 @@ def test_a_replay_shows_nothing_again() -> None:
     driver.run()
     again = replay(showing, driver.history)
     assert again.outcome == Completed(4)
-    assert again.take_announced() is None
+    assert again.outgoing is None
     assert_same_from_every_prefix(showing, driver)
 
 

@@ -51,14 +51,14 @@ def test_a_child_in_a_snapshot_has_the_input_it_had() -> None:
     history = lived(parent_of(3))
     assert resumed(parent_of(3), history, 2).outcome == Completed(6)
     other = resumed(parent_of(4), history, 2)
-    assert other.misfit
-    assert other.take_announced() is None
+    assert other.log.snapshot_mismatch
+    assert other.outgoing is None
     assert isinstance(replay(parent_of(4), history).outcome, Blocked)
 
 
 def test_another_child_does_not_fit_a_snapshot() -> None:
     history = lived(parent_of(3))
-    assert resumed(parent_of(3, failed=True), history, 2).misfit
+    assert resumed(parent_of(3, failed=True), history, 2).log.snapshot_mismatch
 
 
 def test_a_continuation_in_a_snapshot_has_the_input_it_had() -> None:
@@ -108,7 +108,7 @@ def test_a_patch_in_a_snapshot_is_taken() -> None:
     history = lived(patched_flow("new"))
     execution = resumed(patched_flow("new"), history, len(history))
     assert execution.outcome == Completed([True, 1, False])
-    assert execution.take_log() == []
+    assert execution.log.take_events() == []
 
 
 @pytest.mark.parametrize(
@@ -124,8 +124,8 @@ def test_a_marker_in_a_snapshot_is_not_anothers(changed: dict[str, tuple[str, ..
     author = first.body[1] if author == "order_flow" else author
     forged = [first._replace(body=(name, author, where)), *rest]
     execution = resumed(program, forged, len(forged))
-    assert execution.misfit
-    assert execution.take_log() == []
+    assert execution.log.snapshot_mismatch
+    assert execution.log.take_events() == []
     assert isinstance(replay(program, forged).outcome, Blocked)
 
 
@@ -134,7 +134,7 @@ def test_a_patch_missed_in_a_snapshot_is_missed_for_good() -> None:
     history = lived(patched_flow())
     execution = resumed(patched_flow("new", late="new"), history[:2], 2)
     assert execution.outcome == Completed([False, 1, False])
-    assert execution.take_log() == []
+    assert execution.log.take_events() == []
 
 
 async def undoes_in_parallel() -> object:
@@ -162,7 +162,7 @@ def test_what_is_composed_replays_from_a_snapshot_of_any_length(program: Program
     assert isinstance(outcome, Completed)
     for compacted in range(1, len(driver.history) + 1):
         execution = resumed(program, driver.history, compacted)
-        assert not execution.misfit
+        assert not execution.log.snapshot_mismatch
         assert execution.outcome == outcome
 
 

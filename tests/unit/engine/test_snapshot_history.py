@@ -34,9 +34,9 @@ def assert_replays(program: Program) -> None:
     driver = Driver(program)
     outcome = driver.run()
     execution = replayed(program, driver)
-    assert not execution.misfit
+    assert not execution.log.snapshot_mismatch
     assert execution.outcome == outcome
-    assert execution.take_log() == []
+    assert execution.log.take_events() == []
 
 
 def test_a_task_that_is_ready_goes_first_as_it_did() -> None:
@@ -131,7 +131,7 @@ def test_a_change_of_version_in_the_middle_is_passed_over() -> None:
         execution = new_execution()
         execution.begin(program(), (), started_at=STARTED_AT, now=driver.now, compact=before or compact)
         assert execution.outcome == driver.outcome
-        assert execution.events_written == len(changed)
+        assert execution.log.next_seq == len(changed)
 
 
 def moved(event: Event) -> Event:
@@ -151,6 +151,6 @@ def test_other_code_is_a_misfit_and_has_asked_for_nothing() -> None:
     driver = Driver(before)
     driver.run()
     execution = replayed(after, driver)
-    assert execution.misfit
-    assert execution.take_log() == []
+    assert execution.log.snapshot_mismatch
+    assert execution.log.take_events() == []
     assert execution.take_opened() == []

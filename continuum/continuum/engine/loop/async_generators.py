@@ -1,34 +1,29 @@
-"""Async generators that a run's code begins, and leaves half-way.
+"""Async generators of a run: which run began one, and how an abandoned one ends.
 
-Python tells two hooks of a thread: one when an async generator begins, one when it is
-collected before its end. Setting them is announced by audit events, which a guarded
-process pays for, so they are set once in a thread whose loop runs, and pass on what is
-not a run's. Who began a generator has to be remembered: by the time it is collected
-another run may be running.
+A thread has two hooks for async generators: Python calls one when a generator begins and
+the other when a generator is collected before its end. Setting them raises audit events,
+which a guarded process pays for. So they are set once in a thread whose loop runs, and
+they pass generators that belong to no run to the hooks that were there before. The owner
+of a generator is recorded at its beginning: when it is collected, another run may be
+running.
 """
 
 from __future__ import annotations
 
 import sys
 from asyncio import AbstractEventLoop
-from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 from weakref import WeakValueDictionary
 
-from continuum.engine.loop.current import running
+from continuum.engine.loop.current import Generator, GeneratorOwner, running
 
-if TYPE_CHECKING:
-    from continuum.engine.loop.event_loop import WorkflowLoop
+# The references to a generator that the code has dropped: our argument, the one of the function that
+# counts them, and the interpreter's. The cycle collector holds one more, besides those in the cycle.
+_REFERENCES_WHEN_DROPPED = 3
 
-Generator: TypeAlias = AsyncGenerator[Any, Any]
-
-# References to a generator that nobody has any more: our argument, what counts them, and the interpreter
-# that asks us. The cycle collector has one of its own besides those in the cycle.
-_LET_GO = 3
-
-# By id, for a generator that is being collected has no weak references left. One that ended
-# is not told of: its entry goes with its run, or when its id is given out again.
-_owners: WeakValueDictionary[int, WorkflowLoop] = WeakValueDictionary()
+# By id, because a generator that is being collected has no weak references left. Python does not report
+# a generator that ends: its entry goes with its run, or when its id is used again.
+_owners: WeakValueDictionary[int, GeneratorOwner] = WeakValueDictionary()
 
 
 class Hooks:
@@ -40,39 +35,39 @@ class Hooks:
         self.before = before
 
     def begins(self, generator: Generator) -> None:
-        """Note whose it is."""
-        execution = running.execution
-        if execution is not None:
-            _owners[id(generator)] = execution.loop
+        """Record the run that begins the generator."""
+        run = running.run
+        if run is not None:
+            _owners[id(generator)] = run.loop
             return
         _owners.pop(id(generator), None)
         if self.before.firstiter is not None:
             self.before.firstiter(generator)
 
     def collected(self, generator: Generator) -> None:
-        """Let the run end it whose code has just let go of it.
+        """Close an abandoned async generator inside the run that dropped it.
 
-        Collected at any other time a run's own is dropped as it is: its `finally` would act for
-        whichever run is then running, and at a moment that no replay repeats, when it was in a
-        cycle of references.
+        A run's generator that is collected at any other time gets no end. Its `finally` would act
+        for the run that is running then; and a generator in a cycle of references is collected at a
+        moment that no replay repeats.
         """
         owner = _owners.pop(id(generator), None)
         if owner is None:
             if self.before.finalizer is not None:
                 self.before.finalizer(generator)
-        elif sys.getrefcount(generator) == _LET_GO:
+        elif sys.getrefcount(generator) == _REFERENCES_WHEN_DROPPED:
             owner.end_generator(generator)
 
 
-def hear_of_generators(host: AbstractEventLoop | None) -> Hooks | None:
-    """Set the hooks of this thread; return them if they are to be taken back after the step.
+def set_generator_hooks(host: AbstractEventLoop | None) -> Hooks | None:
+    """Set the hooks of this thread; return them if the caller must restore the old ones after the step.
 
-    They stay while `host` runs, which takes them back itself at its end.
+    While `host` runs they stay: it restores the old ones itself at its end.
     """
     before = sys.get_asyncgen_hooks()
-    if before[0] is not None and before[0] is running.hears_of_generators:
+    if before[0] is not None and before[0] is running.generator_hook:
         return None
     hooks = Hooks(before)
-    running.hears_of_generators = hooks.begins
-    sys.set_asyncgen_hooks(running.hears_of_generators, hooks.collected)
+    running.generator_hook = hooks.begins
+    sys.set_asyncgen_hooks(running.generator_hook, hooks.collected)
     return hooks if host is None else None

@@ -1,12 +1,12 @@
-"""asyncio functions whose behaviour differs between processes or Python versions, mended inside workflows.
+"""asyncio functions that behave differently between processes or Python versions, repaired for workflows.
 
 - `as_completed` copies bare coroutines through a set, which orders them by address, and
   starts its timer at the call or at the first iteration, depending on the version;
-- `wait_for` wraps the awaitable in a task before Python 3.12 and does not since, so that
-  two of them issue their commands in another order.
+- `wait_for` wraps the awaitable in a task before Python 3.12 and no longer does since, so
+  two calls of it issue their commands in a different order.
 
-The functions' code is replaced, not their names: a module that imported one earlier gets
-the repair too. Outside a workflow's loop they do what they always did.
+The code of the functions is replaced, not their names, so a module that imported one
+earlier gets the repair too. Outside a workflow's loop they behave as before.
 """
 
 from __future__ import annotations
@@ -18,18 +18,14 @@ from asyncio import events, tasks
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from typing import Any
 
-from continuum.engine.call_site import declare_plumbing
-
-declare_plumbing(__name__)
-
 
 class AsCompleted(Iterator[Coroutine[Any, Any, Any]], AsyncIterator["asyncio.Future[Any]"]):
-    """`asyncio.as_completed` with the order of its arguments; both kinds of iteration, on every version."""
+    """`asyncio.as_completed` in the order of its arguments, with both kinds of iteration on every version."""
 
     def __init__(self, awaitables: Iterable[Awaitable[Any]], timeout: float | None) -> None:
         loop = asyncio.get_running_loop()
         self._completed: asyncio.Queue[asyncio.Future[Any] | None] = asyncio.Queue()
-        # A dict where asyncio has a set: awaitables are told apart by identity, and keep their order.
+        # A dict where asyncio has a set: it distinguishes awaitables by identity and keeps their order.
         self._running = dict.fromkeys(
             asyncio.ensure_future(awaitable, loop=loop) for awaitable in dict.fromkeys(awaitables)
         )
@@ -97,7 +93,7 @@ async def wait_for(awaitable: Awaitable[Any], timeout: float | None) -> Any:
 
 
 def install(workflow_loop: type) -> None:
-    """Mend asyncio for code that runs on a `workflow_loop`."""
+    """Repair asyncio for code that runs on a `workflow_loop`."""
 
     def in_workflow() -> bool:
         return type(events._get_running_loop()) is workflow_loop
@@ -123,7 +119,7 @@ def _ordered(fs: Iterable[Awaitable[Any]], timeout: float | None) -> AsCompleted
 
 
 def _twin(function: Any) -> Any:
-    """Return a function that goes on doing what `function` does now."""
+    """Return a function that keeps doing what `function` does now."""
     twin = types.FunctionType(
         function.__code__,
         function.__globals__,
@@ -135,7 +131,7 @@ def _twin(function: Any) -> Any:
     return twin
 
 
-# The next two lend asyncio's functions their code, and look names up in asyncio's module.
+# asyncio's functions get the code of the next two, which therefore looks up names in asyncio's module.
 
 
 def _as_completed(fs, *, timeout=None):  # type: ignore[no-untyped-def]

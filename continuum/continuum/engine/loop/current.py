@@ -1,29 +1,74 @@
-"""Whose code runs in this thread right now.
+"""The run whose code runs in this thread right now.
 
-asyncio knows it as well, for a run's loop is the running loop meanwhile; but before
-Python 3.12 it asks the system for the process id at every question.
+asyncio knows it too, because a run's loop is the running loop meanwhile. But before
+Python 3.12 asyncio asks the system for the process id at every question.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from threading import local
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeAlias
 
-if TYPE_CHECKING:
-    from continuum.engine.execution import Execution
+Generator: TypeAlias = AsyncGenerator[Any, Any]
+
+
+class GeneratorOwner(Protocol):
+    """The loop of a run, which ends the async generators that its code abandons."""
+
+    def end_generator(self, generator: Generator) -> None:
+        """Finish a generator that the run's code has just dropped."""
+        ...
+
+
+class Commands(Protocol):
+    """The command log of a run, as far as this package and the guard read it."""
+
+    @property
+    def at(self) -> int:
+        """When the current step began on the journal's clock, in microseconds."""
+        ...
+
+    @property
+    def closing(self) -> bool:
+        """Whether the run's coroutines are being closed."""
+        ...
+
+    @property
+    def in_side_effect(self) -> bool:
+        """Whether the code is inside `side_effect`."""
+        ...
+
+    @property
+    def verdict(self) -> object | None:
+        """What ended the run in the middle of a step, if anything has."""
+        ...
+
+
+class ActiveRun(Protocol):
+    """A run whose code is running."""
+
+    @property
+    def log(self) -> Commands:
+        """Its command log."""
+        ...
+
+    @property
+    def loop(self) -> GeneratorOwner:
+        """Its loop."""
+        ...
 
 
 class _Running(local):
-    execution: Execution | None = None
-    # The hook that was set in this thread last.
-    hears_of_generators: Callable[[Any], None] | None = None
+    run: ActiveRun | None = None
+    # The hook for new async generators that this thread was given last.
+    generator_hook: Callable[[Any], None] | None = None
 
 
 running = _Running()
-"""Set by a run's loop, for as long as it runs callbacks."""
+"""A run's loop sets it for as long as it runs callbacks."""
 
 
-def current() -> Execution | None:
-    """Return the execution whose workflow code is running right now, if any."""
-    return running.execution
+def current() -> ActiveRun | None:
+    """Return the run whose code is running in this thread, if any."""
+    return running.run

@@ -1,10 +1,10 @@
-"""The deterministic event loop that one run's coroutines live on.
+"""The deterministic event loop that runs the coroutines of one run.
 
-Plain asyncio works on it — gather, TaskGroup, timeout, Event, Queue — because
-it is an `AbstractEventLoop`; it replays identically because it has one FIFO
-ready queue, no I/O, no clock of its own and no threads. Timers become commands
-of the run's execution. Step it from a plain callback, never from inside a task
-that matters: it swaps the thread's running loop while it runs.
+Plain asyncio works on it (gather, TaskGroup, timeout, Event, Queue), because it is an
+`AbstractEventLoop`. It replays identically, because it has one FIFO ready queue, no I/O,
+no clock of its own and no threads. Its `Driver`, the run's execution, turns timers into
+commands. Step it from a plain callback, not from inside a task: it replaces the thread's
+running loop while it runs.
 """
 
 from __future__ import annotations
@@ -15,35 +15,52 @@ from asyncio import events
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
-from continuum.engine.call_site import declare_plumbing, user_site
 from continuum.engine.loop import asyncio_patches
-from continuum.engine.loop.async_generators import Generator, hear_of_generators
-from continuum.engine.loop.current import running
+from continuum.engine.loop.async_generators import set_generator_hooks
+from continuum.engine.loop.current import ActiveRun, Generator, running
 from continuum.engine.loop.refused_methods import LOOP_METHODS, refuse
 from continuum.errors import DeterminismError
 
-declare_plumbing(__name__)
-
-if TYPE_CHECKING:
-    from continuum.engine.execution import Execution
-
 Result = TypeVar("Result")
 
-# A run that keeps itself busy for this many callbacks without waiting for
-# anything is in an endless loop; 10,000-way fan-outs stay far below it.
+# A run that runs this many callbacks without waiting for anything is in an endless loop;
+# a fan-out of 10,000 stays far below it.
 CALLBACKS_PER_STEP = 2_000_000
 
-# `sleep(inf)` means for ever, and a due time is a whole number: ten thousand years will do.
+# `sleep(inf)` means for ever, but a due time is a whole number: ten thousand years are enough.
 FOREVER_SECONDS = 3.2e11
 
-# How often a coroutine that awaits in a `finally` is told again that it is over.
+# How often to close a coroutine that awaits in a `finally` before giving up.
 CLOSE_ATTEMPTS = 10
 
-# Coroutines that refuse to end. Collected, they would run on outside any workflow, where
-# a call of an activity is a plain call: they are kept instead.
-_UNDEAD: list[Any] = []
+# Coroutines that refuse to end. If they were collected they would continue outside any workflow,
+# where calling an activity runs it directly. So they are kept for ever.
+_UNCLOSABLE: list[Any] = []
+
+
+class Driver(ActiveRun, Protocol):
+    """What the loop needs from the execution of its run."""
+
+    tasks: set[WorkflowTask[Any]]
+    """The tasks that the run's code has created and that are not done."""
+
+    timers: dict[int, WorkflowTimer]
+    """The timers that have neither fired nor been cancelled, by seq."""
+
+    @property
+    def time(self) -> int:
+        """The time of the run, in microseconds; a replay repeats it."""
+        ...
+
+    def start_timer(self, timer: WorkflowTimer, due: int) -> int:
+        """Start a durable timer that fires at `due`, in microseconds, and return its seq."""
+        ...
+
+    def report(self, context: dict[str, Any]) -> None:
+        """Log a complaint of asyncio about workflow code."""
+        ...
 
 
 class WorkflowTask(asyncio.Task[Result]):
@@ -59,14 +76,14 @@ class WorkflowTask(asyncio.Task[Result]):
         name: str | None,
         context: Context | None,
     ) -> None:
-        # asyncio puts every task into one weak set of the process, which hashes it there and then:
-        # hashed by number, the first tasks of all live runs would collide.
+        # asyncio adds every task to one weak set of the process during the call below, and that hashes
+        # it. Hashed by number, the first tasks of all live runs would collide.
         self._number = id(self)
-        # A fixed name keeps asyncio's process-wide counter out of the run.
+        # Without a name asyncio would take one from a counter of the process, which no replay repeats.
         super().__init__(coroutine, loop=loop, name=name or "workflow", context=context)
         loop.tasks_created += 1
         self._number = loop.tasks_created
-        # A parked run that is dropped is no programming error.
+        # Evicting a suspended run drops its pending tasks; that is no programming error.
         self._log_destroy_pending = False
 
     def __hash__(self) -> int:
@@ -94,7 +111,7 @@ class WorkflowFuture(asyncio.Future[Result]):
 
 
 class WorkflowTimer(asyncio.TimerHandle):
-    """A timer handle that remembers which journaled timer it stands for."""
+    """A timer handle with the seq of its journaled timer."""
 
     __slots__ = ("seq",)
 
@@ -102,36 +119,37 @@ class WorkflowTimer(asyncio.TimerHandle):
 
 
 class WorkflowLoop(asyncio.AbstractEventLoop):
-    """A loop whose only inputs are the events its execution feeds it."""
+    """A loop whose only inputs are the events that its driver feeds it."""
 
-    # No __slots__: AbstractEventLoop has none, so there is a dict in any case.
+    # No __slots__: AbstractEventLoop has none, so every instance has a dict anyway.
 
     callbacks_per_step = CALLBACKS_PER_STEP
 
-    def __init__(self, execution: Execution) -> None:
-        self.execution = execution
-        # Futures made through the loop included: tasks and futures share one numbering.
+    def __init__(self, driver: Driver) -> None:
+        self.driver = driver
+        # Counts futures made through the loop too: tasks and futures share one numbering.
         self.tasks_created = 0
         self._alone = False
         self._ready: list[events.Handle] = []
 
     def step(self) -> bool:
-        """Run callbacks until none is ready; False when the limit cut it short or something ended the run."""
-        execution = self.execution
-        outer, running.execution = running.execution, execution
+        """Run callbacks until none is ready; False if it reached the limit or something ended the run."""
+        driver = self.driver
+        log = driver.log
+        outer, running.run = running.run, driver
         previous = events._get_running_loop()
         events._set_running_loop(self)
-        hooks = hear_of_generators(previous)
+        hooks = set_generator_hooks(previous)
         try:
             ran = 0
             while batch := self._ready:
-                # A list swapped whole keeps FIFO order; an empty deque costs a parked run 0.7 KB.
+                # Replacing the whole list keeps FIFO order; an empty deque would cost a suspended run 0.7 KB.
                 self._ready = []
                 self._alone = len(batch) == 1
                 for handle in batch:
                     if not handle._cancelled:
                         handle._run()
-                        if execution.verdict is not None:
+                        if log.verdict is not None:
                             return False
                 ran += len(batch)
                 if ran > self.callbacks_per_step:
@@ -141,11 +159,11 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             if hooks is not None:
                 sys.set_asyncgen_hooks(*hooks.before)
             events._set_running_loop(previous)
-            running.execution = outer
+            running.run = outer
 
     @property
     def quiet(self) -> bool:
-        """Whether nothing but the callback that runs now is ready to run."""
+        """Whether no callback is ready apart from the one that runs now."""
         return self._alone and not self._ready
 
     def wake(self, timer: WorkflowTimer) -> None:
@@ -153,8 +171,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self._ready.append(timer)
 
     def close_quietly(self, tasks: list[WorkflowTask[Any]]) -> None:
-        """Put the run's coroutines away; the execution is marked closing, so that they can do nothing."""
-        outer, running.execution = running.execution, self.execution
+        """Close the run's coroutines; the driver is marked as closing, so they can do nothing more."""
+        outer, running.run = running.run, self.driver
         previous = events._get_running_loop()
         events._set_running_loop(self)
         try:
@@ -165,13 +183,13 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                         _close(coroutine)
         finally:
             events._set_running_loop(previous)
-            running.execution = outer
+            running.run = outer
         self._ready.clear()
 
-    # The part of the loop contract that asyncio's own primitives need.
+    # The part of the loop interface that asyncio's own primitives need.
 
     def time(self) -> float:
-        return self.execution.time / 1e6
+        return self.driver.time / 1e6
 
     def get_debug(self) -> bool:
         return False
@@ -193,14 +211,14 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         context: Context | None = None,
         **_: object,
     ) -> WorkflowTask[Result]:
-        if self.execution.in_side_effect:
+        if self.driver.log.in_side_effect:
             coro.close()
             raise DeterminismError(
                 "a task was made inside side_effect(), where replay would skip it; make it outside"
             )
         task = WorkflowTask(coro, loop=self, name=name, context=context)
-        self.execution.tasks.add(task)
-        task.add_done_callback(self.execution.tasks.discard)
+        self.driver.tasks.add(task)
+        task.add_done_callback(self.driver.tasks.discard)
         return task
 
     def call_soon(  # type: ignore[override]
@@ -224,40 +242,40 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             timer.seq = -1
             self._ready.append(timer)
         else:
-            due = self.execution.at + round(min(delay, FOREVER_SECONDS) * 1e6)
-            timer.seq = self.execution.start_timer(timer, due, user_site())
+            due = self.driver.log.at + round(min(delay, FOREVER_SECONDS) * 1e6)
+            timer.seq = self.driver.start_timer(timer, due)
         return timer
 
     def end_generator(self, generator: Generator) -> None:
-        """Let code that has just left an async generator half-way finish it in a task, as asyncio does."""
-        if running.execution is self.execution and not self.execution.closing:
+        """Close, in a task as asyncio does, an async generator that the running code has just dropped."""
+        if running.run is self.driver and not self.driver.log.closing:
             self.create_task(generator.aclose())
 
     def _timer_handle_cancelled(self, handle: WorkflowTimer) -> None:
-        self.execution.timers.pop(handle.seq, None)
+        self.driver.timers.pop(handle.seq, None)
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
-        self.execution.report(context)
+        self.driver.report(context)
 
 
 def _close(coroutine: Any) -> None:
-    """Close a coroutine and those it awaits, innermost first: one left half-way would run on if collected."""
+    """Close a coroutine and those it awaits, innermost first: collecting one unfinished would run it."""
     chain = [coroutine]
     while type(awaited := getattr(chain[-1], "cr_await", None)) is CoroutineType:
         chain.append(awaited)
-    if not all(_ends(link) for link in reversed(chain)):
-        _UNDEAD.append(coroutine)
+    if not all(_can_close(link) for link in reversed(chain)):
+        _UNCLOSABLE.append(coroutine)
 
 
-def _ends(coroutine: Any) -> bool:
+def _can_close(coroutine: Any) -> bool:
     for _ in range(CLOSE_ATTEMPTS):
         try:
             coroutine.close()
         except RuntimeError:
-            # It awaited something while being closed, or raised this itself: the next attempt tells.
+            # It awaited something while closing, or raised this itself: the next attempt decides.
             continue
         except BaseException:  # noqa: BLE001
-            # A finally block raised: the run is being put away, nobody is there to hear it.
+            # A finally block raised; the run is being closed and no code is left to receive the error.
             return True
         return True
     return False

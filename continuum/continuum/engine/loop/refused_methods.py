@@ -1,4 +1,4 @@
-"""What a workflow's loop refuses, because it reaches outside the workflow."""
+"""The loop methods that a workflow's loop refuses, because they reach outside the workflow."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOOP_METHODS = (
 
 
 def refuse(name: str) -> Callable[..., NoReturn]:
-    """Return a method that refuses."""
+    """Return a method that raises `DeterminismError` whenever it is called."""
 
     def refused(self: object, *args: object, **kwargs: object) -> NoReturn:
         raise DeterminismError(

@@ -1,7 +1,7 @@
-"""What stands around every step. Nothing, until `continuum.guard` puts itself here.
+"""The guard around every step: none, until `continuum.guard` installs one here.
 
-The engine reaches for no clock and no file, so it cannot forbid them either: whoever
-hosts runs installs a guard, and the engine only says when user code runs.
+The engine uses no clock and no file, so it cannot forbid them either. The process that
+hosts runs installs a guard, and the engine only reports when user code runs.
 """
 
 from __future__ import annotations
@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
-__all__ = ["StepGuard", "Unguarded", "active", "stand"]
+__all__ = ["StepGuard", "Unguarded", "active", "install"]
 
 
 class StepGuard(Protocol):
-    """Entered while user code of a run runs, and left afterwards; nests, and may be shared by threads."""
+    """Entered before user code of a run runs and left afterwards; it nests, and threads may share it."""
 
     def watch(self, program: Coroutine[Any, Any, Any]) -> None:
-        """Learn where the code of a run comes from, before it runs for the first time."""
+        """Inspect the module that the code of a run comes from, before that code first runs."""
         ...
 
     def rest(self) -> None:
-        """Nothing will be stepped for a while: leave nothing behind."""
+        """Restore everything now: no step follows for a while."""
         ...
 
     def __enter__(self) -> object: ...
@@ -29,15 +29,15 @@ class StepGuard(Protocol):
 
 
 class Unguarded:
-    """For a process that hosts no runs."""
+    """The guard of a process that hosts no runs: it does nothing."""
 
     __slots__ = ()
 
     def watch(self, program: Coroutine[Any, Any, Any]) -> None:
-        """Learn nothing."""
+        """Inspect nothing."""
 
     def rest(self) -> None:
-        """There is nothing to leave."""
+        """Restore nothing."""
 
     def __enter__(self) -> None:
         pass
@@ -49,7 +49,7 @@ class Unguarded:
 active: StepGuard = Unguarded()
 
 
-def stand(guard: StepGuard) -> None:
-    """Let `guard` stand around the steps of this process from now on."""
+def install(guard: StepGuard) -> None:
+    """Put `guard` around the steps of this process from now on."""
     global active
     active = guard
