@@ -1,7 +1,7 @@
 """Continuum: durable execution for Python.
 
-Write `@workflow` and `@activity` functions, start them through a client from
-`connect()`, run them with `continuum run-node`. What users write against stands here.
+Write `@workflow` and `@activity` functions, start them through a client from `connect()`, and run them with
+`continuum run-node`. This module is the public API.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name):
-        """Load the testing kit, with the engine in it, when it is first asked for."""
+        """Load the testing kit, which loads the engine, when it is first used."""
         if name != "testing":
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
@@ -192,16 +192,16 @@ __all__ = [
 
 
 def _give_public_names() -> None:
-    """Make every public class and function say that it lives in `continuum`.
+    """Set the module of every public class and function to `continuum`.
 
     Exception names are journaled, names of objects enter version hashes, and tracebacks show both: none of
-    them may depend on which file of ours holds a class. `errors.py` does the same for its own classes.
+    them may depend on the file that holds a class. `errors.py` does the same for its own classes.
     """
     public = [globals()[name] for name in __all__]
     for value in (*public, CompensatedActivity, ConfiguredActivity):
         if isinstance(value, type | FunctionType) and value.__module__.startswith("continuum."):
             if is_dataclass(value):
-                # Annotations are text, looked up in the module of the class: resolve them while it is right.
+                # Annotations are text that is resolved in the class's module: resolve them before it changes.
                 value.__annotations__ = get_type_hints(value, include_extras=True)
             value.__module__ = __name__
 

@@ -1,9 +1,9 @@
-"""Every exception a user of Continuum can meet, drawn once.
+"""Every exception that Continuum raises to its users.
 
 Three families: the caller's mistake (fix the call), the world (try again or
 ask an operator), and the run's own fate (what happened inside a workflow).
-Engine control signals are not here: they are `BaseException`s that live in
-`continuum.engine.control`, so that user code cannot catch them by accident.
+The engine's control exceptions are in `continuum.engine.control`: they are `BaseException`s, so that
+user code does not catch them by accident.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class InvalidOption(ContinuumError):
 
 
 class ChildrenTooDeep(ContinuumError):
-    """A run with as many ancestors as a run may have starts a child; nothing was written."""
+    """A run that has the most ancestors allowed cannot start a child; nothing was written."""
 
     def __init__(self, workflow: str, limit: int) -> None:
         super().__init__(
@@ -83,7 +83,7 @@ class UnknownVersion(ContinuumError):
 
 
 class AlreadyStarted(ContinuumError):
-    """The idempotency key, or the run id, is taken; `run_id` is the run that has it."""
+    """The idempotency key or the run id is taken; `run_id` is the run that has it."""
 
     def __init__(self, run_id: str) -> None:
         super().__init__(
@@ -118,7 +118,7 @@ class RunNotFound(ContinuumError):
 
 
 class NotPublished(ContinuumError, LookupError):
-    """The run, and those it continues, have published nothing under that name yet."""
+    """No run of this chain has published a value under that name yet."""
 
     def __init__(self, run_id: str, name: str) -> None:
         super().__init__(f"run {run_id} has published no {name!r}; pass default= if it may be missing")
@@ -130,7 +130,7 @@ class NotPublished(ContinuumError, LookupError):
 
 
 class UndeclaredSignal(ContinuumError):
-    """The run's code declares which signals it takes, and this is none of them; nothing was sent."""
+    """The run's code declares its signals, and this is not one of them; nothing was sent."""
 
     def __init__(self, run_id: str, name: str, declared: Sequence[str]) -> None:
         super().__init__(f"run {run_id} takes no signal {name!r}; it takes {', '.join(sorted(declared))}")
@@ -177,7 +177,7 @@ class JournalUnavailable(ContinuumError):
 
 
 class SchemaOutOfDate(ContinuumError):
-    """The database schema is missing or older than this code; `continuum migrate` mends it."""
+    """The database schema is missing or older than this code; run `continuum migrate`."""
 
 
 class EmbeddedPostgresError(ContinuumError):
@@ -214,7 +214,7 @@ class ActivityError(ContinuumError):
 class ChildFailed(ContinuumError):
     """A child run ended without a result.
 
-    `type`, `message` and `traceback` are those of the exception it ended with; `cancelled` says that
+    `type`, `message` and `traceback` are those of the exception it ended with; `cancelled` is true if
     it was stopped instead.
     """
 

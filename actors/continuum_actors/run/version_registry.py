@@ -87,7 +87,7 @@ class VersionRegistry(WorkingActor):
             if source is None:
                 continue  # its runs began before the workflow was pinned; they wait for a node that has it
             try:
-                code.keep(load_pinned(source, row.version, code.workflows[row.workflow]))
+                code.add_pinned(load_pinned(source, row.version, code.workflows[row.workflow]))
             except UnknownVersion as error:
                 self._refused.add(version)
                 log.warning("%s; its runs wait for a node that can", error)

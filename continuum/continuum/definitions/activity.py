@@ -1,7 +1,7 @@
-"""Activities: the only place where a workflow touches the world.
+"""Activities: the only place where a workflow has effects on the outside world.
 
-Inside a workflow a call goes through the journal; outside it just runs the
-function, so unit tests of activities and workflows' callers need nothing.
+Inside a workflow, a call goes through the journal. Outside, it just runs the function, so unit tests of
+activities and of their callers need no set-up.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 Compensation: TypeAlias = Deferred[Any] | Callable[[R], Coroutine[Any, Any, Any]]
-"""What undoes a call: a call that is known already, or an activity that takes the result."""
+"""What compensates a call: a call that is bound already, or an activity that takes the result."""
 
 _DEFINED: dict[str, Activity[..., Any]] = {}
 
@@ -51,20 +51,21 @@ def defined_activities() -> dict[str, Activity[..., Any]]:
     return dict(_DEFINED)
 
 
-_standing_in = ContextVar("_standing_in", default=False)
+_reusing_loaded = ContextVar("_reusing_loaded", default=False)
 
 
 @contextmanager
-def loaded_activities_stand_in() -> Iterator[None]:
-    """Let definitions made in this block be those of the same name that are loaded already.
+def reuse_loaded_activities() -> Iterator[None]:
+    """Make `@activity` return the loaded activity of the same name, if there is one, in this block.
 
-    For earlier code of a module: what its runs do is journaled by name, and done by today's activities.
+    For loading the stored source of an earlier version: its runs schedule activities by name, and the current
+    activities execute them.
     """
-    token = _standing_in.set(True)
+    token = _reusing_loaded.set(True)
     try:
         yield
     finally:
-        _standing_in.reset(token)
+        _reusing_loaded.reset(token)
 
 
 class Activity(Definition, Generic[P, R]):
@@ -77,7 +78,7 @@ class Activity(Definition, Generic[P, R]):
     ) -> None:
         functools.update_wrapper(self, fn)
         self.fn = fn
-        # What is annotated: in a test, `fn` may be something else.
+        # Has the annotations: a test may replace `fn` with a mock.
         self._declared = fn
         self.name = name or fn.__qualname__
         self.defaults = options
@@ -148,8 +149,8 @@ class Activity(Definition, Generic[P, R]):
     ) -> ConfiguredActivity[P, R] | CompensatedActivity[P, R]:
         """Return this activity with some options changed for the calls made through it.
 
-        `compensate` is what undoes the call: `undo.bind(...)`, or an activity that takes the call's
-        result alone. Such a call returns an `ActivityRef`, and is noted for `continuum.compensate_all()`
+        `compensate` compensates the call: `undo.bind(...)`, or an activity whose only argument is the result
+        of the call. Such a call returns an `ActivityRef`, and is recorded for `continuum.compensate_all()`
         and for the `saga` block around it.
         """
         options = make_options(self.defaults, given)
@@ -158,7 +159,7 @@ class Activity(Definition, Generic[P, R]):
         return configured if compensate is None else CompensatedActivity(configured, _undo_of(compensate))
 
     def bind(self, *args: P.args, **kwargs: P.kwargs) -> Deferred[R]:
-        """Return a call to be made later, checked now."""
+        """Return a call to make later; its arguments are checked now."""
         return Deferred(self, self.defaults, args, kwargs)
 
     async def perform(
@@ -196,7 +197,7 @@ class Activity(Definition, Generic[P, R]):
             execution.log.unreadable(pending.seq, error)
 
     def check_takes_one_argument(self) -> None:
-        """Refuse an activity that a result alone is not enough for, or too much."""
+        """Refuse an activity that cannot be called with one argument."""
         try:
             self.arguments.signature.bind(None)
         except TypeError as error:
@@ -211,7 +212,7 @@ class Activity(Definition, Generic[P, R]):
     def encode_result(self, value: object) -> bytes:
         """Return the stored form of a result; `DurableTermError` when it has none or is not as annotated.
 
-        Once it is journaled, a result that cannot be read stops the run for good.
+        A journaled result that cannot be read would block the run for good.
         """
         data = encode(value, path=self.result_path)
         if value.__class__ not in self.kept_results and not self._returns_anything:
@@ -225,12 +226,12 @@ class Activity(Definition, Generic[P, R]):
 
     @functools.cached_property
     def fit_result(self) -> Callable[[Any], Any]:
-        """Read a result back that is decoded already, as `decode_result` reads a stored one."""
+        """Convert a decoded result to the annotated type, as `decode_result` does for a stored one."""
         return fitter_for(self._result_type, path=self.result_path)
 
     @functools.cached_property
     def kept_results(self) -> frozenset[Any]:
-        """Types of decoded results that `fit_result` would leave as they are."""
+        """The types of decoded results that `fit_result` returns unchanged."""
         return kept_types(self._result_type)
 
     @functools.cached_property
@@ -278,14 +279,13 @@ def activity(
 def activity(fn: Callable[..., Any] | None = None, /, *, name: str | None = None, **options: Any) -> Any:
     """Declare an activity.
 
-    `retry` says when an exception leads to another attempt (default: never). `timeout`
-    bounds one attempt, in seconds. `idempotency_key`, a template over the parameters or
-    a callable, makes calls with the same key share the first result, across runs; calls
-    that overlap in time may all execute, and still share one result.
-    `queue` hands the call to any node that serves the queue, highest `priority` first;
-    without one it runs on the node that owns the run. `executor="process"` runs a plain
-    function in a process that is killed on timeout. A crash of the process runs the
-    activity again, up to 5 times, unless `at_most_once`.
+    `retry` decides which exceptions lead to another attempt (default: none). `timeout` limits one attempt, in
+    seconds. `idempotency_key`, a template over the parameters or a callable, makes calls with the same key
+    share the first result, across runs; calls that overlap in time may all execute, and still share one
+    result. `queue` gives the call to any node that serves the queue, highest `priority` first; without a
+    queue it runs on the node that owns the run. `executor="process"` runs a plain function in a process that
+    is killed on timeout. After a crash of that process the activity runs again, up to 5 times, unless
+    `at_most_once`.
     """
     decorator = ActivityDecorator(name, make_options(ActivityOptions(), options))
     return decorator if fn is None else decorator(fn)
@@ -307,7 +307,7 @@ class ActivityDecorator:
     def __call__(self, fn: Callable[..., Any]) -> Any:
         if not inspect.isfunction(fn):
             raise InvalidDefinition(f"@activity goes on a function, not on {fn!r}")
-        if not _standing_in.get():
+        if not _reusing_loaded.get():
             return Activity(fn, self._name, self._options)
         return _DEFINED.get(self._name or fn.__qualname__) or Activity(
             fn, self._name, self._options, listed=False

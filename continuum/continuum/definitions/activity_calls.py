@@ -1,6 +1,6 @@
 """Activity calls with extras: per-call options, a compensation, or a deferred call (`bind`).
 
-`note` and `take` keep the list of calls that may have to be compensated, for `saga.py`.
+`record` and `take` keep the list of calls that may have to be compensated, for `saga.py`.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class ConfiguredActivity(Generic[P, R]):
         return self._activity.perform(execution, site, args, kwargs, self._options)
 
     def bind(self, *args: P.args, **kwargs: P.kwargs) -> Deferred[R]:
-        """Return a call to be made later, checked now."""
+        """Return a call to make later; its arguments are checked now."""
         return Deferred(self._activity, self._options, args, kwargs)
 
     def check_takes_one_argument(self) -> None:
@@ -134,7 +134,7 @@ def unwrap(value: Any) -> Any:
     return value.result if isinstance(value, ActivityRef) else value
 
 
-def note(execution: Execution, ref: ActivityRef[Any]) -> None:
+def record(execution: Execution, ref: ActivityRef[Any]) -> None:
     """Append a call to the compensations of the run and of the `saga` block around it."""
     if execution.compensations is None:
         execution.compensations = {}
@@ -146,15 +146,15 @@ def note(execution: Execution, ref: ActivityRef[Any]) -> None:
 
 def take(execution: Execution, ref: ActivityRef[Any]) -> bool:
     """Remove a call from the compensations of the run; return whether it was among them."""
-    noted = execution.compensations
-    if noted is None or ref not in noted:
+    recorded = execution.compensations
+    if recorded is None or ref not in recorded:
         return False
-    del noted[ref]
+    del recorded[ref]
     return True
 
 
 class CompensatedActivity(Generic[P, R]):
-    """An activity whose calls can be undone; made by `Activity.options(compensate=...)`."""
+    """An activity with a compensation for each call; made by `Activity.options(compensate=...)`."""
 
     __slots__ = ("_configured", "_undo")
 
@@ -175,7 +175,7 @@ class CompensatedActivity(Generic[P, R]):
         self, execution: Execution, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> ActivityRef[R]:
         ref = self._ref(await self._configured.perform(execution, site, args, kwargs))
-        note(execution, ref)
+        record(execution, ref)
         return ref
 
     async def _directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ActivityRef[R]:

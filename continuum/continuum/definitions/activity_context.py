@@ -1,4 +1,4 @@
-"""What an activity may know about the attempt it is."""
+"""The attempt that an activity runs in: its number, its progress, whether it is cancelled."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from continuum.codec.codec import decode, encode
 from continuum.engine.ids import RunId
 from continuum.errors import ContinuumError
 
-# Progress is for resuming, not for results.
+# Progress is for resuming an attempt, not for results.
 HEARTBEAT_BYTES = 16 * 1024
 
 _CURRENT: ContextVar[ActivityContext] = ContextVar("continuum_activity")
 
 
 class ActivityContext:
-    """One attempt: whose it is, its number from 1, its progress, and whether anybody still waits for it.
+    """One attempt: its run, its number from 1, its progress, and whether it was cancelled.
 
-    An attempt from a queue, or one that may be killed, learns that nobody does with a heartbeat.
+    An attempt from a queue, or in a process of its own, learns of a cancellation at its next heartbeat.
     """
 
     __slots__ = ("_beat", "_last", "attempt", "cancelled", "run_id")
@@ -40,17 +40,17 @@ class ActivityContext:
             self._beat(data)
 
     def resume_from(self, last: bytes | None) -> None:
-        """Let the attempt see what an earlier one recorded."""
+        """Set the progress that an earlier attempt recorded."""
         self._last = last
 
     @property
     def last_heartbeat(self) -> Any:
-        """The progress that an earlier attempt recorded last, or None."""
+        """The latest progress that an earlier attempt recorded, or None."""
         return None if self._last is None else decode(self._last, path="heartbeat")
 
 
 def activity_context() -> ActivityContext:
-    """Return the attempt this code runs in; raises outside an activity that Continuum runs."""
+    """Return the attempt that this code runs in; raises outside an activity that Continuum runs."""
     context = _CURRENT.get(None)
     if context is None:
         raise ContinuumError("activity_context() works only inside an activity that a workflow called")
@@ -58,5 +58,5 @@ def activity_context() -> ActivityContext:
 
 
 def enter_activity(context: ActivityContext) -> None:
-    """Make `context` the current one, in a contextvars context of its own."""
+    """Make `context` the current attempt; call it in a contextvars context of its own."""
     _CURRENT.set(context)

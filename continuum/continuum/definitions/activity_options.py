@@ -1,4 +1,4 @@
-"""How an activity is to be run: its options, merged field by field, and their stored form."""
+"""The options of an activity, merged field by field, and their stored form."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from continuum.errors import InvalidDefinition
 
 # Queue names are index keys.
 QUEUE_NAME_BYTES = 128
-# So are idempotency keys; longer ones do not fit a page of the index with its other columns.
+# Idempotency keys are index keys; longer ones do not fit a page of the index with its other columns.
 KEY_BYTES = 512
 # A priority is an integer column.
 PRIORITIES = range(-(2**31), 2**31)
-# Longer than this an activity should be several, with a durable timer between.
+# A longer activity should be several, with a durable timer between them.
 TIMEOUT_CEILING_SECONDS = 24 * 3600.0
-# How often a crashed process may take an activity with it before the activity is given up.
+# How many crashes of its process an activity survives before it fails.
 CRASH_LIMIT = 5
 
 IdempotencyKey = str | Callable[..., str]
@@ -45,7 +45,7 @@ class ActivityOptions:
 
     @property
     def dispatched(self) -> bool:
-        """Whether the activity goes through the task table instead of running beside its run."""
+        """Whether the activity goes through the task table instead of running in the process of its run."""
         return self.queue is not None or self.executor == "process"
 
 
@@ -87,7 +87,7 @@ def _check(changes: Mapping[str, Any]) -> None:
 
 
 def check_key_template(key: IdempotencyKey | None, signature: inspect.Signature, name: str) -> None:
-    """Refuse a key template that names something which is not a parameter."""
+    """Refuse a key template that names anything but a parameter."""
     if not isinstance(key, str):
         return
     try:
@@ -108,7 +108,7 @@ def check_key_template(key: IdempotencyKey | None, signature: inspect.Signature,
 def resolve_key(
     key: IdempotencyKey, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> str:
-    """Return the idempotency key of one call, checked: it becomes an index key of the database."""
+    """Return the idempotency key of one call, checked because it becomes an index key of the database."""
     if callable(key):
         resolved: object = key(*args, **kwargs)
     else:
@@ -123,7 +123,7 @@ def resolve_key(
 
 
 def _size(text: str) -> int:
-    """Return how many bytes a text takes in the database; 0 when it cannot be stored at all."""
+    """Return how many bytes a text takes in the database; 0 when it cannot be stored."""
     try:
         return 0 if "\0" in text else len(text.encode())
     except UnicodeEncodeError:
@@ -131,7 +131,7 @@ def _size(text: str) -> int:
 
 
 def store_changes(base: ActivityOptions, options: ActivityOptions, key: str | None) -> dict[str, Any] | None:
-    """Return what a call's options change, as primitives; None when that is nothing."""
+    """Return the options that a call changes, as primitives; None when it changes none."""
     stored: dict[str, Any] = {}
     for name in ("timeout", "queue", "priority", "executor", "at_most_once"):
         value = getattr(options, name)

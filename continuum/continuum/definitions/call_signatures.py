@@ -1,9 +1,8 @@
-"""Workflows seen by their positional parameters, for calls that take options beside the arguments.
+"""Types of workflows by their positional parameters, for calls that take options besides the arguments.
 
-A `ParamSpec` leaves no room for further keywords. So a call without options is
-matched exactly, and one with options by the positional parameters of the function:
-`Startable` by all of them, `StartableWithNone`, `…One` and `…Two` where mypy cannot
-because the others have defaults.
+A `ParamSpec` leaves no room for further keywords. So a call without options is matched exactly, and a call
+with options by the positional parameters of the function: `Startable` matches all of them;
+`StartableWithNone`, `…One` and `…Two` match where mypy fails because the other parameters have defaults.
 """
 
 from __future__ import annotations
@@ -18,36 +17,36 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Startable(Protocol[*Ts, R_co]):
-    """A workflow, seen by its positional parameters."""
+    """A workflow, typed by its positional parameters."""
 
     @property
     def fn(self) -> Callable[[Unpack[Ts]], Coroutine[Any, Any, R_co]]:
-        """The function behind it."""
+        """The function of the workflow."""
         ...
 
 
 class StartableWithOne(Protocol[A_contra, R_co]):
-    """A workflow that one argument is enough for."""
+    """A workflow that can be called with one argument."""
 
     @property
     def fn(self) -> Callable[[A_contra], Coroutine[Any, Any, R_co]]:
-        """The function behind it."""
+        """The function of the workflow."""
         ...
 
 
 class StartableWithTwo(Protocol[A_contra, B_contra, R_co]):
-    """A workflow that two arguments are enough for."""
+    """A workflow that can be called with two arguments."""
 
     @property
     def fn(self) -> Callable[[A_contra, B_contra], Coroutine[Any, Any, R_co]]:
-        """The function behind it."""
+        """The function of the workflow."""
         ...
 
 
 class StartableWithNone(Protocol[R_co]):
-    """A workflow that needs no argument."""
+    """A workflow that can be called without arguments."""
 
     @property
     def fn(self) -> Callable[[], Coroutine[Any, Any, R_co]]:
-        """The function behind it."""
+        """The function of the workflow."""
         ...

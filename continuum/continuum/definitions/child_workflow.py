@@ -1,4 +1,4 @@
-"""Workflows that workflows run: called and awaited, or started and awaited later.
+"""Child workflows: called and awaited, or started and awaited later.
 
 A child is a run of its own, in the namespace and with the attributes of its parent.
 """
@@ -22,7 +22,7 @@ from continuum.errors import DurableTermError, InvalidOption
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
-# It is hashed into the child's run id and kept nowhere.
+# The id is hashed into the child's run id and stored nowhere.
 ID_BYTES = 512
 
 ParentClosePolicy: TypeAlias = Literal["cancel", "abandon"]
@@ -40,10 +40,10 @@ class ChildDefinition(TakesInput, Protocol[R_co]):
 
 
 class ChildHandle(Generic[R]):
-    """A child that was started; awaiting it, as often as you like, returns its result.
+    """A started child; awaiting it, any number of times, returns its result.
 
-    A child that failed or was stopped raises `ChildFailed` there. Cancelling such an await
-    only stops waiting; `cancel` asks the child itself to stop.
+    The await raises `ChildFailed` if the child failed or was stopped. Cancelling the await only stops
+    waiting; `cancel` asks the child itself to stop.
     """
 
     __slots__ = ("_child",)
@@ -56,14 +56,14 @@ class ChildHandle(Generic[R]):
 
     @property
     def id(self) -> RunId:
-        """The child's run id; it follows from the parent's, so a replay has the same."""
+        """The child's run id. It is derived from the parent's, so a replay has the same."""
         return self._child.run_id
 
     def __await__(self) -> Generator[Any, Any, R]:
         return self._result().__await__()
 
     def cancel(self) -> None:
-        """Ask the child to stop, as `client.cancel` does; nothing when it has ended."""
+        """Ask the child to stop, as `client.cancel` does; no effect on a child that has ended."""
         stop_child(require("cancelling a child"), self._child, call_site(1))
 
     async def _result(self) -> R:
@@ -79,7 +79,7 @@ async def call_child(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
 ) -> R:
-    """Start a child and return its result; a caller that is cancelled meanwhile asks it to stop."""
+    """Start a child and return its result; cancelling the caller meanwhile asks the child to stop."""
     child = await _started(execution, workflow, site, args, kwargs, None, ClosePolicy.CASCADE)
     try:
         data = await child.future
@@ -120,7 +120,7 @@ async def _started(
         execution, workflow.name, site, data, id=id, close_policy=int(policy), definition=workflow
     )
     if child.seq < 0:
-        await child.future  # refused for the thousandth time: it is not to ask again
+        await child.future  # refused too often: wait instead of letting the code ask again
     return child
 
 

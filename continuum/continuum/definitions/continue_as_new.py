@@ -1,4 +1,4 @@
-"""Ending a run in favour of a fresh one."""
+"""`continue_as_new`: ends a run and starts its successor with an empty history."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from continuum.errors import NotInWorkflow
 def continue_as_new(*args: Any, **kwargs: Any) -> NoReturn:
     """End this run and start its workflow anew with these arguments and an empty history; never returns.
 
-    The successor takes the run's place: signals it has not read, its children, its parent's wait and
-    everybody who has its id. It begins with current code and without notes of what to compensate. A
-    run that has been asked to stop ends cancelled instead. Type checkers know the parameters when
-    it is spelled `my_flow.continue_as_new(...)`, which may also be another workflow.
+    The successor takes the place of the run: it gets the unread signals and the children, the parent waits
+    for it, and the run's id leads to it. It begins with current code and an empty list of compensations. A
+    run that has been asked to stop ends cancelled instead. Use `my_flow.continue_as_new(...)` to have the
+    arguments type-checked, or to continue as another workflow.
     """
     execution = require("continuum.continue_as_new()")
     workflow = execution.definition

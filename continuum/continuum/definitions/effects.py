@@ -1,7 +1,7 @@
-"""What workflow code may ask for besides activities and signals.
+"""The effects of workflow code besides activities and signals: time, randomness, reads, timers, logging.
 
-Values from outside the run (time, randomness, an impure read) are journaled the
-first time and replayed afterwards; none of them waits for a commit.
+Values from outside the run (time, randomness, an impure read) are journaled when they are first read and
+replayed afterwards; none of them waits for a commit.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def require(what: str) -> Execution:
 
 
 def call_site(depth: int) -> Site:
-    """Return where the caller, `depth` frames up, stands."""
+    """Return the call site of the caller that is `depth` frames up."""
     frame = sys._getframe(depth + 1)
     return frame.f_code, frame.f_lasti
 
@@ -108,15 +108,15 @@ def random() -> float:
     return value
 
 
-def _fraction(drawn: bytes) -> float:
-    return (int.from_bytes(drawn, "big") >> 3) / (1 << 53)
+def _fraction(random_bytes: bytes) -> float:
+    return (int.from_bytes(random_bytes, "big") >> 3) / (1 << 53)
 
 
 def side_effect(read: Callable[[], T]) -> T:
     """Return the journaled result of an impure, quick, synchronous read.
 
-    Called once; a replay returns the same value. What it raises is journaled too, and reaches
-    the workflow as an `ActivityError` with `.type` and `.message`. Other effects inside it are refused.
+    `read` is called once; a replay returns the same value. An exception of it is journaled too and raised in
+    the workflow as an `ActivityError` with `.type` and `.message`. Other effects inside `read` are refused.
     """
     execution = require("continuum.side_effect()")
     data = recorded_value(execution, "user", call_site(1), lambda: encode(read(), path="side_effect"))
@@ -130,17 +130,18 @@ def side_effect(read: Callable[[], T]) -> T:
 def patched(name: str) -> bool:
     """Whether this run takes the new side of the change `name`.
 
-    True for a run that gets here first with this code, False for one whose history is
-    from before it. The first decision per name holds for the run. False outside a workflow.
+    True for a run that reaches this call for the first time with this code, False for a run whose history
+    was recorded without it. The first decision for each name holds for the whole run. False outside a
+    workflow.
     """
     execution = current()
     return False if execution is None else reached_patch(execution, name, call_site(1))
 
 
 def publish(name: str, value: Any) -> None:
-    """Show `value` under `name` to whoever looks from outside, once it is durable.
+    """Publish `value` under `name` for clients to read, as soon as it is durable.
 
-    A later value of the name takes its place. Clients read it with no worker alive, also after the run.
+    A later value of the name replaces it. Clients can read it while no node is alive, and after the run.
     """
     execution = require("continuum.publish()")
     check_name(name, "the name of a published value")
@@ -154,7 +155,7 @@ async def sleep(duration: float | timedelta) -> None:
 
 
 async def sleep_until(when: datetime) -> None:
-    """Sleep durably until `when`, an aware datetime on the database clock; at once when it has passed."""
+    """Sleep durably until `when`, an aware datetime on the database clock; return at once when it is past."""
     execution = require("continuum.sleep_until()")
     if when.tzinfo is None:
         raise ValueError("sleep_until() needs an aware datetime, e.g. datetime(..., tzinfo=UTC)")
@@ -174,7 +175,7 @@ def _wake(future: asyncio.Future[None]) -> None:
 
 
 class _ReplayAwareLogger(logging.LoggerAdapter[logging.Logger]):
-    """Says nothing while a run goes over what it said before; adds the run's id to records."""
+    """Drops records while a run replays what it logged before; adds the run's id to the others."""
 
     def isEnabledFor(self, level: int) -> bool:  # noqa: N802 - logging's name
         execution = current()

@@ -1,7 +1,7 @@
-"""Compensation: undo what was done, last first: by hand, or when a block fails.
+"""Compensation: undoes calls in reverse order, explicitly or when a `saga` block fails.
 
-A compensation runs once. Whatever is taken from a list of them is off the list before
-it runs, and a run that is cancelled meanwhile undoes its work all the same.
+A compensation runs once: it is removed from its list before it runs. Cancelling the run meanwhile does not
+stop the compensations.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ Mode: TypeAlias = Literal["sequential", "parallel"]
 _MODES = get_args(Mode)
 
 Entry: TypeAlias = Deferred[Any] | ActivityRef[Any]
-"""What a block has to undo: something added by hand, or a call that says itself what undoes it."""
+"""What a block has to undo: a compensation added by `Saga.add`, or a call with its own compensation."""
 
 
 class Saga:
-    """The compensations of one block. Entering it is free; nothing is journaled until they run."""
+    """The compensations of one block. Nothing is journaled until they run."""
 
     def __init__(self) -> None:
         self._stack: list[Entry] = []
         self._outer: list[Entry] | None = None
 
     def add(self, activity: Callable[P, Coroutine[Any, Any, Any]], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Note that `activity(*args, **kwargs)` undoes what was just done."""
+        """Add `activity(*args, **kwargs)` as the compensation of what was just done."""
         if not isinstance(activity, Activity | ConfiguredActivity):
             raise InvalidDefinition(f"a compensation must be an activity, not {activity!r}")
         self._stack.append(activity.bind(*args, **kwargs))
 
     async def compensate(self, mode: Mode = "sequential") -> None:
-        """Run the compensations noted so far, last first, each once.
+        """Run the compensations added so far, in reverse order, each once.
 
-        Every one is tried; those that failed are raised together as an `ExceptionGroup`
-        of `ActivityError` afterwards.
+        All of them are tried; the failures are raised together afterwards as an `ExceptionGroup` of
+        `ActivityError`.
         """
         _check(mode)
         await _all_of(self._taken(), mode, user_site())
@@ -72,31 +72,31 @@ class Saga:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        # A run that is put away (GeneratorExit) or cannot go on (Control) has not failed. It is
-        # put away in another context, too, where there is nothing to set back.
+        # An evicted run (GeneratorExit) or one that cannot continue (Control) has not failed. Eviction
+        # happens in another context, where there is no variable to reset.
         if isinstance(error, (Control, GeneratorExit)):
             return
         innermost_block.set(self._outer)
         if error is None:
-            # What a block inside another has called, the other may have to undo.
+            # The outer block may still have to undo the calls of this one.
             if self._outer is not None:
                 self._outer += [entry for entry in self._stack if isinstance(entry, ActivityRef)]
             return
-        failures, cancelled = await _to_the_end(self._taken(), "sequential", user_site())
-        _noted(error, failures)
+        failures, cancelled = await _run_all(self._taken(), "sequential", user_site())
+        _with_notes(error, failures)
         if cancelled is not None:
-            raise _noted(cancelled, failures)
+            raise _with_notes(cancelled, failures)
 
 
 def saga() -> Saga:
-    """Return a block that compensates, last first, when it is left by an exception or a cancellation."""
+    """Return a block that compensates in reverse order when an exception or a cancellation leaves it."""
     return Saga()
 
 
 async def compensate(ref: ActivityRef[Any]) -> Any:
-    """Undo the call that returned `ref`, once, and return what its compensation returned.
+    """Compensate the call that returned `ref`, once, and return the result of the compensation.
 
-    A compensation that fails raises `ActivityError`; it is not tried again.
+    A failing compensation raises `ActivityError`; it is not tried again.
     """
     execution = require("continuum.compensate()")
     if not isinstance(ref, ActivityRef):
@@ -106,23 +106,23 @@ async def compensate(ref: ActivityRef[Any]) -> Any:
     if not take(execution, ref):
         raise InvalidOption(f"this call of {ref.activity} was compensated before, or belongs to another run")
     undoing = asyncio.get_running_loop().create_task(_undo(ref.undo, user_site()))
-    cancelled = await _over(undoing)
+    cancelled = await _finish(undoing)
     if cancelled is not None:
         error = undoing.exception()
-        raise _noted(cancelled, [error] if isinstance(error, Exception) else [])
+        raise _with_notes(cancelled, [error] if isinstance(error, Exception) else [])
     return undoing.result()
 
 
 async def compensate_all(mode: Mode = "sequential") -> None:
-    """Undo every call of this run made through `options(compensate=...)` and not undone yet, last first.
+    """Compensate, in reverse order, every call of this run made through `options(compensate=...)`.
 
-    Every one is tried; those that failed are raised together as an `ExceptionGroup` of
-    `ActivityError` afterwards.
+    Calls that are compensated already are skipped. All others are tried; the failures are raised together
+    afterwards as an `ExceptionGroup` of `ActivityError`.
     """
     execution = require("continuum.compensate_all()")
     _check(mode)
-    noted = list(execution.compensations or ())[::-1]
-    await _all_of(list(_still_to_undo(noted)), mode, user_site())
+    recorded = list(execution.compensations or ())[::-1]
+    await _all_of(list(_still_to_undo(recorded)), mode, user_site())
 
 
 def _check(mode: Mode) -> None:
@@ -131,7 +131,7 @@ def _check(mode: Mode) -> None:
 
 
 def _still_to_undo(stack: Iterable[Entry]) -> Iterator[Deferred[Any]]:
-    """Take what is left to do: a call that has been undone by hand, or by a block around, is done with."""
+    """Yield what is left to undo: skip calls that `compensate` or an outer block has undone."""
     execution = require("a compensation")
     for entry in stack:
         if isinstance(entry, Deferred):
@@ -141,26 +141,26 @@ def _still_to_undo(stack: Iterable[Entry]) -> Iterator[Deferred[Any]]:
 
 
 async def _all_of(stack: list[Deferred[Any]], mode: Mode, site: Site) -> None:
-    failures, cancelled = await _to_the_end(stack, mode, site)
+    failures, cancelled = await _run_all(stack, mode, site)
     if cancelled is not None:
-        raise _noted(cancelled, failures)
+        raise _with_notes(cancelled, failures)
     if failures:
         raise ExceptionGroup("compensations failed", failures)
 
 
-async def _to_the_end(
+async def _run_all(
     stack: list[Deferred[Any]], mode: Mode, site: Site
 ) -> tuple[list[Exception], asyncio.CancelledError | None]:
-    """Run compensations, and return what failed and the cancellation that came meanwhile."""
+    """Run compensations; return the failures, and the cancellation that arrived meanwhile."""
     if not stack:
         return [], None
     undoing = asyncio.get_running_loop().create_task(_undo_all(stack, mode, site))
-    cancelled = await _over(undoing)
+    cancelled = await _finish(undoing)
     return undoing.result(), cancelled
 
 
-async def _over(undoing: asyncio.Task[Any]) -> asyncio.CancelledError | None:
-    """Return when a task of its own is done: a run that is cancelled while it undoes its work undoes it."""
+async def _finish(undoing: asyncio.Task[Any]) -> asyncio.CancelledError | None:
+    """Wait until the task is done, even if the run is cancelled: the compensations must finish."""
     cancelled: asyncio.CancelledError | None = None
     while not undoing.done():
         try:
@@ -172,13 +172,13 @@ async def _over(undoing: asyncio.Task[Any]) -> asyncio.CancelledError | None:
 
 async def _undo_all(stack: list[Deferred[Any]], mode: Mode, site: Site) -> list[Exception]:
     if mode == "parallel":
-        answers = await asyncio.gather(*(_undo(entry, site) for entry in stack), return_exceptions=True)
-        return [answer for answer in answers if isinstance(answer, Exception)]
+        results = await asyncio.gather(*(_undo(entry, site) for entry in stack), return_exceptions=True)
+        return [result for result in results if isinstance(result, Exception)]
     failures: list[Exception] = []
     for entry in stack:
         try:
             await _undo(entry, site)
-        except Exception as error:  # noqa: BLE001 - every one is tried, then all are told
+        except Exception as error:  # noqa: BLE001 - every one is tried, then all failures are reported
             failures.append(error)
     return failures
 
@@ -194,7 +194,7 @@ def _undo(entry: Deferred[Any], site: Site) -> Coroutine[Any, Any, Any]:
     )
 
 
-def _noted(error: Cause, failures: list[Exception]) -> Cause:
+def _with_notes(error: Cause, failures: list[Exception]) -> Cause:
     for failure in failures:
         error.add_note(f"compensation failed: {failure}")
     return error

@@ -1,4 +1,4 @@
-"""Typed signals: what the outside may tell a running workflow."""
+"""Typed signals: messages from outside to a running workflow."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ class Signal(Definition, Generic[T]):
     async def wait(self, timeout: float | timedelta | None = None, default: D | _Missing = MISSING) -> T | D:
         """Return the next value, waiting at most `timeout`.
 
-        Out of time it returns `default`, or raises `TimeoutError` when there is none; a
-        value that comes later is kept for the next wait.
+        On a timeout it returns `default`, or raises `TimeoutError` when there is none; a value that arrives
+        later is kept for the next wait.
         """
         execution = require(f"waiting for signal {self.name}")
         _check_declared(execution, self.name)
@@ -81,7 +81,7 @@ class Signal(Definition, Generic[T]):
 
 
 async def wait_signal(name: str, timeout: float | timedelta | None = None, default: Any = MISSING) -> Any:
-    """Return the next value of the signal `name`, as `Signal.wait` does, without a type."""
+    """Return the next value of the signal `name` without a type; otherwise like `Signal.wait`."""
     return await Signal(name, cast(type[Any], Any)).wait(timeout, default)
 
 

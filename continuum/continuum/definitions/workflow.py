@@ -1,4 +1,4 @@
-"""Workflows: the functions whose runs survive."""
+"""Workflows: functions whose runs survive crashes."""
 
 from __future__ import annotations
 
@@ -59,18 +59,18 @@ class Workflow(Definition, Generic[P, R]):
         self.on_change: OnChange = options.on_change
         self.signals = {signal.name: signal for signal in options.signals}
         keep = options.retention
-        # Seconds from its end until a run may be removed.
+        # Seconds after its end until a run may be removed.
         self.retention = keep.total_seconds() if keep is not None else None
         self.snapshot_threshold = options.snapshot_threshold
         self.arguments = ArgumentsCodec(fn, path="input")
-        # As it is now: by the time somebody asks for the hash the file may be another.
+        # Read now: the file may have changed by the time the hash is computed.
         self.source = module_source(fn)
 
     def __repr__(self) -> str:
         return f"<workflow {self.name} label {self.label}>"
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R]:
-        """Run it as a child of the run that calls, and return its result when awaited."""
+        """Run it as a child of the calling run; awaiting returns its result."""
         execution = self._caller()
         frame = sys._getframe(1)
         return call_child(execution, self, (frame.f_code, frame.f_lasti), args, kwargs)
@@ -94,12 +94,12 @@ class Workflow(Definition, Generic[P, R]):
         self: StartableWithTwo[A, B, S], first: A, second: B, /, **options: Unpack[ChildOptions]
     ) -> Coroutine[Any, Any, ChildHandle[S]]: ...
     def start_child(self, *args: Any, **given: Any) -> Coroutine[Any, Any, ChildHandle[Any]]:  # type: ignore[misc]  # mypy cannot match TypeVarTuple with Any
-        """Start it as a child of the run that calls; awaiting returns a handle at once.
+        """Start it as a child of the calling run; awaiting returns a handle at once.
 
-        `id` tells children apart that the same call starts; with the run's own id and the place in its
-        history it makes the child's run id. `parent_close_policy` says what the end of this run
-        does to a child that still lives. None: it stops when this run is cancelled. "cancel": it
-        stops however this run ends. "abandon": it lives on.
+        The child's run id is derived from `id`, the id of this run and the position in its history.
+        `parent_close_policy` decides what happens to an open child when this run ends. None: the child is
+        stopped if this run is cancelled. "cancel": the child is stopped however this run ends. "abandon": the
+        child keeps running.
         """
         execution = self._caller()
         frame = sys._getframe(1)
@@ -108,7 +108,7 @@ class Workflow(Definition, Generic[P, R]):
         return begin_child(execution, self, site, args, given, id, policy)
 
     def continue_as_new(self, *args: P.args, **kwargs: P.kwargs) -> NoReturn:
-        """End the run that calls in favour of one of this workflow; see `continuum.continue_as_new`."""
+        """End the calling run and continue as a run of this workflow; see `continuum.continue_as_new`."""
         execution = require("continue_as_new()")
         frame = sys._getframe(1)
         data = encode_input(execution, EventType.RUN_CONTINUED_AS_NEW, self, args, kwargs)
@@ -130,7 +130,7 @@ class Workflow(Definition, Generic[P, R]):
     def encode_result(self, value: object) -> bytes:
         """Return the stored form of a result; `DurableTermError` when it has none or is not as annotated.
 
-        Once it is stored, who waits for it could not read it.
+        Check it before it is stored: a caller could not read it afterwards.
         """
         data = encode(value, path="result")
         if value.__class__ not in self._kept_results and not takes_anything(self._result_type):
@@ -167,7 +167,7 @@ class WorkflowDecorator:
                 f"@workflow goes on an `async def`, not on {getattr(fn, '__qualname__', repr(fn))}"
             )
         defined = Workflow(fn, self._options)
-        # Not before it is needed: a program that only sends signals defines nothing.
+        # Loaded here and not above: a program that only sends signals defines no workflow.
         from continuum.scanner.on_definition import check_workflow
 
         check_workflow(defined.name, fn, defined.signals)

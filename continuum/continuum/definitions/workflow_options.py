@@ -1,4 +1,4 @@
-"""What `@workflow(...)` may say about a workflow, checked where it is written."""
+"""The options of `@workflow(...)`, checked when the workflow is defined."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from continuum.definitions.signal import Signal
 from continuum.errors import InvalidDefinition
 
 OnChange: TypeAlias = Literal["replay", "wait", "pin"]
-"""What becomes of runs of code that is not loaded any more: see `workflow`."""
+"""What happens to open runs whose code is not loaded any more: see `workflow`."""
 
-# A workflow's name is an index key and a CLI argument, as a signal's is.
+# A workflow's name is an index key and a command-line argument.
 NAME_BYTES = 512
 
 

@@ -23,7 +23,7 @@ from continuum.journal.postgres.connections import checked_dsn
 from continuum.journal.postgres.statements import statements_for
 from continuum.node.in_process_options import Checked
 from continuum.versions.loaded_code import Code
-from continuum.versions.referenced_workflows import with_named
+from continuum.versions.referenced_workflows import with_referenced
 from continuum_actors.host.backoff import until_available
 from continuum_actors.node.in_process_node import InProcessNode, Leftovers, NodeParts
 from continuum_actors.node.journal_keeper import JournalOpening
@@ -34,7 +34,7 @@ log = logging.getLogger("continuum.node")
 
 def instance_children(options: Checked) -> list[ChildSpec]:
     """Return the one child of an instance: restarted after a crash, ended for good by an operator's drain."""
-    code = Code(with_named(options.workflows), options.activities)
+    code = Code(with_referenced(options.workflows), options.activities)
     _warn_if_idle(options)
     if options.memory:
         opening = _in_memory(options.name, MemoryJournal())

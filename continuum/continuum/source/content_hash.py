@@ -1,10 +1,10 @@
 """The hash that names a version: of what a workflow's code means, not of how it is written.
 
-Comments, docstrings, formatting and where things stand in the file change nothing; a changed constant,
-helper, name or effect does. The same on every supported Python.
+Comments, docstrings, formatting and the position in the file do not change it; a different constant,
+helper, name or effect does. It is the same on every supported Python.
 
-Code without source (`exec`, a prompt) is hashed by the names and constants of its code objects:
-enough to tell versions apart in one process, but not the same on another Python, and blind to order.
+Code without source (`exec`, a prompt) is hashed by the names and constants of its code objects. That is
+enough to distinguish versions in one process, but it differs between Pythons and ignores order.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from continuum.source.module_source import ModuleSource, definition_of
-from continuum.source.reachable_code import written_form
+from continuum.source.reachable_code import reachable_form
 
-# Names what is hashed and how: another way of writing code down makes other versions of everything.
+# Names the method of hashing: with another normal form every workflow gets a new version.
 _SCHEME = "continuum content 1"
 
-# Half of SHA-256: 128 bits tell all versions there will ever be apart.
+# Half of SHA-256: with 128 bits two versions never collide.
 HASH_CHARACTERS = 32
 
 
 def content_hash(fn: Callable[..., Any], source: ModuleSource | None) -> str:
-    """Return the hash of a workflow's function and what it reaches in its module."""
+    """Return the hash of a workflow's function and of the code it reaches in its module."""
     definition = None if source is None else definition_of(fn, source)
     parts = (
-        _compiled_form(fn) if definition is None or source is None else written_form(fn, source, definition)
+        _compiled_form(fn) if definition is None or source is None else reachable_form(fn, source, definition)
     )
     text = "".join((_SCHEME, "\n", *parts))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:HASH_CHARACTERS]
@@ -61,7 +61,7 @@ def _compiled_form(fn: Callable[..., Any]) -> Iterator[str]:
 
 
 def _stable(constant: object) -> str:
-    """Sets of text come in another order in every process."""
+    """Return the text of a constant; the order of a set of strings differs between processes, so sort it."""
     match constant:
         case frozenset():
             return f"{{{','.join(sorted(map(_stable, constant)))}}}"

@@ -1,8 +1,8 @@
-"""The source a function was defined in, read and parsed once a module.
+"""The source text that a function was defined in, read and parsed once for each module.
 
-Here: text and syntax tree of a function's module, and the definition in it that the function comes from.
-Not here: what is made of them (`versions/content_hash.py` hashes, `scanner/` warns). A function without
-source (`exec`, a prompt, a .pyc alone) has none of this: every answer is None.
+Here: text and syntax tree of a function's module, and the `def` in it that the function comes from.
+Not here: their uses (`content_hash.py` hashes them, `scanner/` checks them). For a function without source
+(`exec`, a prompt, only a .pyc) the functions here return None.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FunctionDefinition: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class ModuleSource:
-    """One module's text as it was when a function of it was first looked at."""
+    """The text of one module when a function of it was first looked up."""
 
     def __init__(self, filename: str, text: str) -> None:
         self.filename = filename
@@ -27,12 +27,12 @@ class ModuleSource:
 
     @functools.cached_property
     def tree(self) -> ast.Module:
-        """The module's syntax tree; shared, so it must not be changed."""
+        """The syntax tree of the module; it is shared, so do not change it."""
         return ast.parse(self.text, self.filename)
 
     @functools.cached_property
     def definitions(self) -> dict[tuple[str, int], FunctionDefinition]:
-        """Every function of the module, nested ones too, by name and first line (a decorator's, if any)."""
+        """Every function of the module, also nested ones, by name and first line (of a decorator, if any)."""
         return {
             (node.name, first_line(node)): node
             for node in ast.walk(self.tree)
@@ -40,12 +40,12 @@ class ModuleSource:
         }
 
 
-# By file name; an edited file replaces its entry, functions defined before keep the one they were given.
+# By file name. An edited file replaces its entry; functions defined before keep the source they got.
 _sources: dict[str, ModuleSource] = {}
 
 
 def module_source(fn: Callable[..., Any]) -> ModuleSource | None:
-    """Return the source of the module that defines `fn`; ask when `fn` is defined, files change later."""
+    """Return the source of the module that defines `fn`; to be called before the file changes."""
     function = inspect.unwrap(fn)
     if not isinstance(function, FunctionType):
         return None
@@ -61,7 +61,7 @@ def module_source(fn: Callable[..., Any]) -> ModuleSource | None:
 
 
 def definition_of(fn: Callable[..., Any], source: ModuleSource | None = None) -> FunctionDefinition | None:
-    """Return the `def` that `fn` comes from, nested or not; None when its source is not to be found."""
+    """Return the `def` that `fn` comes from, possibly nested; None when its source is missing."""
     source = source or module_source(fn)
     function = inspect.unwrap(fn)
     if source is None or not isinstance(function, FunctionType):
@@ -71,5 +71,5 @@ def definition_of(fn: Callable[..., Any], source: ModuleSource | None = None) ->
 
 
 def first_line(node: FunctionDefinition) -> int:
-    """Return the line a definition starts at: that of its first decorator, as in its code object."""
+    """Return the first line of a definition: that of its first decorator, as in its code object."""
     return min((decorator.lineno for decorator in node.decorator_list), default=node.lineno)

@@ -1,9 +1,8 @@
-"""A syntax tree as text in which only meaning counts, the same on every supported Python.
+"""The normal form of code: its syntax tree as text that depends on the meaning alone, equal on every Python.
 
-Not `ast.dump`: its output changes between Pythons (type parameters, omitted defaults). Positions,
-docstrings, contexts and whatever is absent or empty are left out, so a field that a later
-Python adds and old code does not use changes nothing. The names that a definition takes from
-outside itself are collected on the way.
+`ast.dump` does not serve: its output differs between Pythons (type parameters, omitted defaults). Positions,
+docstrings, contexts and empty fields are left out, so a field that a later Python adds does not change the
+form of code that does not use it. The names that a definition takes from outside are collected on the way.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ _NO_MEANING = frozenset({"ctx", "kind", "type_comment", "type_ignores"})
 
 
 class NormalForm:
-    """Writes trees down; `names` are those they read and do not bind, in order of first use."""
+    """Writes trees as text; `names` are those they read and do not bind, in order of first use."""
 
     def __init__(self) -> None:
         self.parts: list[str] = []
@@ -25,7 +24,7 @@ class NormalForm:
         self._bound: list[frozenset[str]] = []
 
     def write(self, value: Any) -> None:
-        """Write a node, a list of nodes, or what a field holds."""
+        """Write a node, a list of nodes, or the value of a field."""
         if isinstance(value, ast.AST):
             self._node(value)
         elif isinstance(value, list):
@@ -69,7 +68,7 @@ class NormalForm:
                 continue
             parts.append(f"{name}=")
             if name == "body" and isinstance(node, _FUNCTIONS):
-                # Decorators, defaults and annotations belong to the scope around it.
+                # Decorators, defaults and annotations belong to the surrounding scope.
                 self._bound.append(frozenset(bound_by(node)))
                 self.write(value)
                 self._bound.pop()
@@ -89,10 +88,10 @@ _fields_of: dict[type[ast.AST], tuple[str, ...]] = {}
 
 
 def literal(value: object) -> str:
-    """Write a constant so that its type and value can be told from the text."""
+    """Return a text that determines the type and the value of a constant."""
     if type(value) is int:
-        return hex(value)  # decimal digits are limited in number
-    return f"{type(value).__name__} {value!a}"  # as ASCII: Pythons differ in what they think printable
+        return hex(value)  # Python limits the number of decimal digits
+    return f"{type(value).__name__} {value!a}"  # as ASCII: Pythons differ in which characters they print
 
 
 def _without_docstring(node: ast.AST, body: list[Any]) -> list[Any]:
@@ -106,7 +105,7 @@ def _without_docstring(node: ast.AST, body: list[Any]) -> list[Any]:
 
 
 def _joined(node: ast.JoinedStr) -> list[ast.expr]:
-    """Pythons differ in where they cut the text between the holes of an f-string."""
+    """Join adjacent text parts of an f-string: Pythons split them in different places."""
     joined: list[ast.expr] = []
     for value in node.values:
         if isinstance(value, ast.Constant) and isinstance(value.value, str):
@@ -139,12 +138,12 @@ def bound_by(scope: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[
             case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp() as comprehension:
                 bound |= _walrus(comprehension)
             case node:
-                bound |= _bound_beside_names(node)
+                bound |= _other_bindings(node)
                 waiting.extend(ast.iter_child_nodes(node))
     return bound - elsewhere
 
 
-def _bound_beside_names(node: ast.AST) -> set[str]:
+def _other_bindings(node: ast.AST) -> set[str]:
     match node:
         case ast.alias(name=name, asname=asname):
             return {asname or name.partition(".")[0]}

@@ -1,8 +1,9 @@
-"""Which code belongs to a workflow: what it reaches inside its own module.
+"""The code that belongs to a workflow: everything it reaches inside its own module.
 
-Functions, classes with their methods, and module-level values are followed, through any number of
-names. Activities, workflows and signals count by name alone: what they do is journaled. What is
-imported counts by its dotted name. What a nested function takes from around it is looked up alive.
+Functions, classes with their methods, and module-level values are followed through any number of names.
+Activities, workflows and signals count by name only, because their effects are journaled. Imports count by
+their dotted names. The variables that a nested function takes from its closure are looked up in the
+function object.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ _PLAIN = (str, bytes, int, float, bool, type(None))
 _bindings: WeakKeyDictionary[ModuleSource, dict[str, list[ast.stmt]]] = WeakKeyDictionary()
 
 
-def written_form(fn: Callable[..., Any], source: ModuleSource, root: FunctionDefinition) -> Iterator[str]:
-    """Yield the parts of a workflow's text: its function, then what that reaches, in order of first use."""
+def reachable_form(fn: Callable[..., Any], source: ModuleSource, root: FunctionDefinition) -> Iterator[str]:
+    """Yield the normal form of a workflow's function, then of what it reaches, in order of first use."""
     function = inspect.unwrap(fn)
     assert isinstance(function, FunctionType)
     reach = _Reach(source, function.__globals__)
     yield function.__qualname__
-    reach.follow(_bare(root, function), _closure(function))
+    reach.follow(_without_workflow_decorator(root, function), _closure(function))
     yield from reach.parts
 
 
 class _Reach:
-    """Follows names through one module, each once."""
+    """Follows each name of one module once."""
 
     def __init__(self, source: ModuleSource, namespace: Mapping[str, Any]) -> None:
         self.parts: list[str] = []
@@ -44,21 +45,21 @@ class _Reach:
         self._module = _bindings_of(source)
         self._seen: set[object] = set()
 
-    def follow(self, node: ast.AST, around: Mapping[str, Any]) -> None:
-        """Write `node` down and everything it takes from outside; `around` is what its closure holds."""
+    def follow(self, node: ast.AST, closure: Mapping[str, Any]) -> None:
+        """Write `node` and everything it takes from outside; `closure` holds its free variables."""
         form = NormalForm()
         form.write(node)
         self.parts += form.parts
         for name in form.names:
-            if name in around:
-                self._alive(name, around[name])
+            if name in closure:
+                self._closure_value(name, closure[name])
             elif name in self._module and name not in self._seen:
                 self._seen.add(name)
                 self._global(name)
 
     def _global(self, name: str) -> None:
         value = self._namespace.get(name)
-        if (known := _journaled(value)) is not None:
+        if (known := _definition_form(value)) is not None:
             self.parts.append(f"\n{name}: {known}")
             return
         for statement in self._module[name]:
@@ -69,8 +70,8 @@ class _Reach:
                 case _:
                     self.follow(statement, _closure(value))
 
-    def _alive(self, name: str, value: object) -> None:
-        known = _journaled(value)
+    def _closure_value(self, name: str, value: object) -> None:
+        known = _definition_form(value)
         if known is not None or isinstance(value, _PLAIN):
             self.parts.append(f"\n{name}: {literal(value) if known is None else known}")
             return
@@ -85,7 +86,7 @@ class _Reach:
         self.parts.append(f"\n{name}: {_dotted(value)}")
 
 
-def _journaled(value: object) -> str | None:
+def _definition_form(value: object) -> str | None:
     # The class's own `kind`: a workflow or activity also has the attributes of the function it wraps.
     return f"{type(value).kind} {value.name}" if isinstance(value, Definition) else None
 
@@ -96,7 +97,7 @@ def _dotted(value: object) -> str:
 
 
 def _closure(value: object) -> dict[str, Any]:
-    """Return what a nested function takes from around it, as far as that is there yet."""
+    """Return the closure variables of a nested function that are bound already."""
     if not isinstance(value, FunctionType) or value.__closure__ is None:
         return {}
     found = {}
@@ -108,8 +109,8 @@ def _closure(value: object) -> dict[str, Any]:
     return found
 
 
-def _bare(root: FunctionDefinition, function: FunctionType) -> FunctionDefinition:
-    """Leave out `@workflow(...)`: label, policy and retention do not change what the code does."""
+def _without_workflow_decorator(root: FunctionDefinition, function: FunctionType) -> FunctionDefinition:
+    """Return the definition without `@workflow(...)`: label, policy and retention do not change the code."""
     bare = copy.copy(root)
     bare.decorator_list = [one for one in root.decorator_list if not _declares(one, function)]
     return bare
@@ -141,7 +142,7 @@ def _imported(statement: ast.Import | ast.ImportFrom, name: str) -> str:
 
 
 def _bindings_of(source: ModuleSource) -> dict[str, list[ast.stmt]]:
-    """Return which top-level statements of a module give a name its value, or change that."""
+    """Return the top-level statements that bind each name of a module, or change its value."""
     known = _bindings.get(source)
     if known is None:
         known = _bindings[source] = {}
@@ -149,7 +150,7 @@ def _bindings_of(source: ModuleSource) -> dict[str, list[ast.stmt]]:
             for name in _named_by(statement):
                 known.setdefault(name, []).append(statement)
             changed = _changed_by(statement)
-            # What is imported counts by its name, whatever is done to it here.
+            # An imported name counts by its dotted name, even if this module changes the object.
             if any(not isinstance(one, ast.Import | ast.ImportFrom) for one in known.get(changed, ())):
                 known[changed].append(statement)
     return known

@@ -8,7 +8,7 @@ from typing import Any
 from continuum.definitions.activity import defined_activities
 from continuum.definitions.workflow import Workflow
 from continuum.versions.loaded_code import Code
-from continuum.versions.referenced_workflows import with_named
+from continuum.versions.referenced_workflows import with_referenced
 
 
 class LoadedCode:
@@ -22,7 +22,7 @@ class LoadedCode:
 
     def load(self, workflow: Workflow[..., Any]) -> None:
         """Add a workflow and what it reaches."""
-        for reached in with_named([workflow]):
+        for reached in with_referenced([workflow]):
             if id(reached) not in self._workflows:
                 self._workflows[id(reached)] = reached
                 self._code = None

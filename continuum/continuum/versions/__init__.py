@@ -1,6 +1,6 @@
-"""Versions of workflow code: what tells two of them apart, and how an old one is kept.
+"""Versions of workflow code: which ones a node has loaded, and how it keeps an old one.
 
-Start with `content_hash.py` (the hash that names a version), then `reachable_code.py` (which code counts),
-`normal_form.py` (how a syntax tree is written down so that only meaning counts), `pinning.py`
-(source that runs keep). Which version takes up which run is the journal's and the dispatcher's business.
+Start with `loaded_code.py` (workflows and activities by name and version), then `pinning.py` (stored source
+of old versions) and `referenced_workflows.py` (children that the code names). The hash that names a version
+is in `continuum.source`. The journal and the dispatcher decide which version executes which run.
 """

@@ -1,4 +1,4 @@
-"""The code a node has loaded: which workflows it may execute, which activities it can run."""
+"""The code that a node has loaded: the workflows and activities that it can execute."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from continuum.versions.pinning import pinned_source
 class Code:
     """Workflows and activities by name.
 
-    `workflows` holds the current code of each name: that of the highest label. Others of the
-    name serve the runs that are of their version and no others.
+    `workflows` holds the current code of each name: that with the highest label. Other versions of
+    a name execute only the runs of exactly their version.
     """
 
     def __init__(
@@ -33,13 +33,13 @@ class Code:
         for workflow in workflows:
             self._add(workflow)
         for workflow in self.workflows.values():
-            # Two labels may have one content.
+            # Two labels may have the same content.
             self._versions[workflow.name, workflow.version_hash] = workflow
         self.pinned = [workflow for workflow in self.all_workflows if workflow.on_change == "pin"]
         for workflow in self.pinned:
-            pinned_source(workflow)  # told now and not when it is needed
+            pinned_source(workflow)  # raises now instead of when the source is needed
         self._unstored = bool(self.pinned)
-        self._note_loaded()
+        self._update_loaded()
         self.activities: Mapping[str, Activity[..., Any]] = (
             defined_activities()
             if activities is None
@@ -48,7 +48,7 @@ class Code:
 
     @property
     def all_workflows(self) -> list[Workflow[..., Any]]:
-        """Every version that was defined here, of all names; pinned ones, which were not, are left out."""
+        """Every version of every name that was defined here; not the pinned ones loaded from the journal."""
         return list(self._labels.values())
 
     def workflow_for(self, name: str, version: str | None) -> Workflow[..., Any]:
@@ -59,15 +59,15 @@ class Code:
         """Whether exactly this version is loaded."""
         return (name, version) in self._versions
 
-    def keep(self, pinned: Workflow[..., Any]) -> None:
-        """Have an earlier version, which runs go on with, beside the current one."""
+    def add_pinned(self, pinned: Workflow[..., Any]) -> None:
+        """Add an earlier version that open runs continue with."""
         self._versions.setdefault((pinned.name, pinned.version_hash), pinned)
-        self._note_loaded()
+        self._update_loaded()
 
     def pinned_are_stored(self) -> None:
-        """Let runs of pinned code be claimed: before that nobody could go on with them after a deploy."""
+        """Allow runs of pinned code to be claimed: until its source is stored, a deploy would strand them."""
         self._unstored = False
-        self._note_loaded()
+        self._update_loaded()
 
     def _add(self, workflow: Workflow[..., Any]) -> None:
         known = self._labels.setdefault((workflow.name, workflow.label), workflow)
@@ -82,7 +82,7 @@ class Code:
             self.workflows[workflow.name] = workflow
         self._versions[workflow.name, workflow.version_hash] = workflow
 
-    def _note_loaded(self) -> None:
+    def _update_loaded(self) -> None:
         current = {(name, workflow.version_hash) for name, workflow in self.workflows.items()}
         self.loaded = [
             Loaded(
@@ -99,7 +99,7 @@ class Code:
 def load_code(modules: Sequence[str]) -> Code:
     """Import modules by name and collect what they define or import."""
     if "" not in sys.path:
-        # A console script's path lacks the directory a person stands in.
+        # The path of a console script lacks the current directory.
         sys.path.insert(0, "")
     workflows: dict[int, Workflow[..., Any]] = {}
     for name in modules:

@@ -1,9 +1,9 @@
-"""Source that runs keep: how a version is stored whole, and loaded again beside its successors.
+"""Pinned versions: stores the source of a version, and loads it again next to later versions.
 
-What is stored is the text of the workflow's module; what it imports is what is there when it is loaded
-again, and its activities and signals are those that are loaded now, by name. Stored source is executed
-only for a workflow whose own code here says `on_change="pin"`, and only when what comes out has the
-hash it is stored under.
+The text of the workflow's module is stored. When it is loaded again, its imports give the modules of that
+time, and its activities and signals are those that are loaded by then, by name. Stored source is executed
+only for a workflow whose current code says `on_change="pin"`, and the result is used only if it has the
+hash under which the source was stored.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from continuum.definitions.activity import loaded_activities_stand_in
+from continuum.definitions.activity import reuse_loaded_activities
 from continuum.definitions.workflow import Workflow
 from continuum.errors import InvalidDefinition, UnknownVersion
 from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
 
 
 def pinned_source(workflow: Workflow[..., Any]) -> bytes:
-    """Return what it takes to load this version again; `InvalidDefinition` when that cannot be."""
+    """Return what `load_pinned` needs to load this version again; `InvalidDefinition` when it cannot be."""
     name, qualname = workflow.name, workflow.fn.__qualname__
     if workflow.source is None:
         raise InvalidDefinition(f'{name} has on_change="pin", but no source to keep; define it in a file')
@@ -33,9 +33,9 @@ def pinned_source(workflow: Workflow[..., Any]) -> bytes:
 
 
 def load_pinned(stored: bytes, version: str, current: Workflow[..., Any]) -> Workflow[..., Any]:
-    """Return the workflow that was stored under this version; `current` is what it has become.
+    """Return the workflow that was stored under this version; `current` is the loaded code of its name.
 
-    Raises `UnknownVersion` when the source does not give that version here.
+    Raises `UnknownVersion` when the source does not yield that version here.
     """
     what = f"version {version} of {current.name}"
     try:
@@ -56,15 +56,15 @@ def load_pinned(stored: bytes, version: str, current: Workflow[..., Any]) -> Wor
 
 
 def _empty_module(text: str, version: str, current: Workflow[..., Any]) -> ModuleType:
-    """Return a module with a name of its own, seen by nobody but who asks for exactly it."""
+    """Return a module under a unique name, so that no import finds it by accident."""
     module = ModuleType(f"_continuum_pinned_{version}")
     filename = f"<pinned {current.name} {version}>"
-    # Relative imports lead where those of the current code lead.
+    # Relative imports resolve as in the current code.
     module.__package__ = current.fn.__globals__.get("__package__")
     module.__file__ = filename
-    # For the hash, and for tracebacks.
+    # The hash and tracebacks read the source from here.
     linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-    # Dataclasses and type hints look their module up.
+    # Dataclasses and type hints look up their module.
     sys.modules[module.__name__] = module
     return module
 
@@ -75,7 +75,7 @@ def _forget(module: ModuleType) -> None:
 
 
 def _executed(text: str, qualname: str, module: ModuleType) -> object:
-    with loaded_activities_stand_in():
+    with reuse_loaded_activities():
         exec(compile(text, str(module.__file__), "exec", dont_inherit=True), module.__dict__)
     found: object = module
     for part in qualname.split("."):

@@ -1,4 +1,4 @@
-"""Which workflows the code of a workflow names: those that it may start as children, or goes on as."""
+"""The workflows that a workflow's code names: it may start them as children or continue as them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 from continuum.definitions.workflow import Workflow
 
 
-def with_named(workflows: Iterable[Workflow[..., Any]]) -> list[Workflow[..., Any]]:
-    """Return workflows, then those that they name, those that these name, and so on; each once."""
+def with_referenced(workflows: Iterable[Workflow[..., Any]]) -> list[Workflow[..., Any]]:
+    """Return the workflows and, transitively, all that their code names, each once."""
     reached = {id(workflow): workflow for workflow in workflows}
     waiting = list(reached.values())
     while waiting:
@@ -41,7 +41,7 @@ def _named_by(function: FunctionType) -> Iterator[object]:
         try:
             yield cell.cell_contents
         except ValueError:
-            continue  # a name that is bound later
+            continue  # not bound yet
     for name in _names_in(function.__code__):
         if name in function.__globals__:
             value = function.__globals__[name]
@@ -57,7 +57,7 @@ def _named_by(function: FunctionType) -> Iterator[object]:
 
 
 def _names_in(code: CodeType) -> set[str]:
-    """Return every global or attribute that code names, that of nested functions included."""
+    """Return every global or attribute that code names, including its nested functions."""
     names = set(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

@@ -120,7 +120,7 @@ def test_pinned_code_is_not_loaded_before_its_source_is_stored(
     code = Code([current])
     assert code.loaded == []
     code.pinned_are_stored()
-    code.keep(load_pinned(stored, version, current))
+    code.add_pinned(load_pinned(stored, version, current))
     assert {(one.version, one.current, one.takes_others) for one in code.loaded} == {
         (current.version_hash, True, False),
         (version, False, False),
