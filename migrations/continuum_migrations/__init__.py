@@ -1,7 +1,7 @@
-"""Numbered SQL and its runner; knows nobody.
+"""The SQL of the schema and its runner; knows nobody.
 
-`runner.py` applies and checks, `files.py` reads the numbered files, `errors.py` says
-what can go wrong. The SQL beside them is the only description of the schema.
+`runner.py` applies, checks and drops, `files.py` reads the files of `tables/` and `functions/`,
+`errors.py` says what can go wrong. The SQL is the only description of the schema.
 """
 
 from __future__ import annotations
@@ -11,20 +11,27 @@ from continuum_migrations.errors import (
     MigrationChanged,
     MigrationError,
     MigrationFilesWrong,
+    NodesAlive,
+    NotOurSchema,
+    OldLayout,
     SchemaBehind,
     SchemaTooNew,
     ServerTooOld,
 )
-from continuum_migrations.runner import check, migrate
+from continuum_migrations.runner import check, drop, migrate
 
 __all__ = [
     "InvalidSchemaName",
     "MigrationChanged",
     "MigrationError",
     "MigrationFilesWrong",
+    "NodesAlive",
+    "NotOurSchema",
+    "OldLayout",
     "SchemaBehind",
     "SchemaTooNew",
     "ServerTooOld",
     "check",
+    "drop",
     "migrate",
 ]

@@ -16,7 +16,7 @@ class ServerTooOld(MigrationError):
 
 
 class SchemaBehind(MigrationError):
-    """The schema is missing, or older than this code; `continuum migrate` mends it."""
+    """The schema is missing, or older than this code; `continuum migrate` brings it up to date."""
 
 
 class SchemaTooNew(MigrationError):
@@ -24,8 +24,20 @@ class SchemaTooNew(MigrationError):
 
 
 class MigrationChanged(MigrationError):
-    """The file of an applied migration is not what was applied."""
+    """A file of tables is not the one that was applied."""
+
+
+class OldLayout(MigrationError):
+    """The schema was made before the first release, when all SQL was in numbered files."""
+
+
+class NotOurSchema(MigrationError):
+    """The schema was not made by these migrations, so they do not drop it."""
+
+
+class NodesAlive(MigrationError):
+    """A node still works with the schema that is to be dropped."""
 
 
 class MigrationFilesWrong(MigrationError):
-    """The numbered files themselves are missing, misnamed, or leave a gap."""
+    """The SQL files themselves are missing, misnamed, or leave a gap."""

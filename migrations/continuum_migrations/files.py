@@ -1,9 +1,10 @@
-"""Reads the numbered files: `NNNN_name.sql`, from 0001 on, without a gap."""
+"""Reads the SQL: `tables/NNNN_name.sql`, from 0001 on without a gap, and `functions/NOUN.sql`."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -11,49 +12,58 @@ from pathlib import Path
 
 from continuum_migrations.errors import MigrationFilesWrong
 
-FILE_NAME = re.compile(r"(?P<version>\d{4})_(?P<name>[a-z0-9_]+)\.sql")
+TABLES, FUNCTIONS = "tables", "functions"
+TABLES_NAME = re.compile(r"(?P<version>\d{4})_[a-z0-9_]+\.sql")
+FUNCTIONS_NAME = re.compile(r"[a-z0-9_]+\.sql")
 
 
 @dataclass(frozen=True, slots=True)
-class Migration:
-    """One numbered file."""
+class SqlFile:
+    """One file; `name` is its path, `functions/claims.sql`."""
 
-    version: int
     name: str
     sql: str
 
     @property
     def checksum(self) -> str:
-        """The fingerprint recorded with an applied migration."""
+        """The fingerprint recorded with an applied file."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
-    def sql_for(self, quoted_schema: str) -> str:
+    def sql_for(self, schema: str) -> str:
         """The statements for one schema; other braces (`'{}'::jsonb`) stay as they are."""
-        return self.sql.replace("{schema}", quoted_schema)
+        return self.sql.replace("{schema}", f'"{schema}"')
 
 
-def read_migrations(source: Traversable | Path | None = None) -> tuple[Migration, ...]:
-    """Read every migration in order: those of this package, or of another directory."""
+@dataclass(frozen=True, slots=True)
+class SqlFiles:
+    """All files: the tables in the order of their numbers, the functions by name."""
+
+    tables: tuple[SqlFile, ...]
+    functions: tuple[SqlFile, ...]
+
+
+def read_files(source: Traversable | Path | None = None) -> SqlFiles:
+    """Read every file: those of this package, or of another directory."""
     directory = source if source is not None else files("continuum_migrations")
-    found = sorted(
-        (_read(entry) for entry in directory.iterdir() if entry.name.endswith(".sql")), key=_version
-    )
-    numbers = [migration.version for migration in found]
+    tables = _read(directory / TABLES, TABLES, TABLES_NAME, "name it like 0007_add_queues.sql")
+    numbers = [int(Path(file.name).name[:4]) for file in tables]
     if not numbers or numbers != list(range(1, len(numbers) + 1)):
         raise MigrationFilesWrong(
-            f"migrations are numbered from 0001 without a gap, and {directory} has {numbers or 'none'}; "
+            f"files of tables are numbered from 0001 without a gap, and {directory} has {numbers or 'none'}; "
             "install the package again, or number the new file anew"
         )
-    return tuple(found)
+    functions = _read(directory / FUNCTIONS, FUNCTIONS, FUNCTIONS_NAME, "name it like claims.sql")
+    return SqlFiles(tuple(tables), tuple(functions))
 
 
-def _read(entry: Traversable) -> Migration:
-    parts = FILE_NAME.fullmatch(entry.name)
-    if parts is None:
-        raise MigrationFilesWrong(f"{entry.name} is not a migration; name it like 0007_add_queues.sql")
+def _read(directory: Traversable | Path, kind: str, wanted: re.Pattern[str], mend: str) -> Sequence[SqlFile]:
+    if not directory.is_dir():
+        return []
+    found = sorted(
+        (entry for entry in directory.iterdir() if entry.name.endswith(".sql")), key=lambda entry: entry.name
+    )
+    for entry in found:
+        if wanted.fullmatch(entry.name) is None:
+            raise MigrationFilesWrong(f"{kind}/{entry.name} is not a file of {kind}; {mend}")
     # Universal newlines: a checkout with CRLF has the same checksum.
-    return Migration(int(parts["version"]), parts["name"], entry.read_text(encoding="utf-8"))
-
-
-def _version(migration: Migration) -> int:
-    return migration.version
+    return [SqlFile(f"{kind}/{entry.name}", entry.read_text(encoding="utf-8")) for entry in found]

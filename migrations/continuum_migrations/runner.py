@@ -1,19 +1,24 @@
-"""Applies numbered SQL to one schema, once, however many nodes start together.
+"""Brings one schema up to this code, once, however many nodes start together.
 
-Each file runs in a transaction of its own that first takes an advisory lock, so it also
-works behind a pooler that gives every transaction another session. What was applied
-is recorded in the schema itself, in the table ``migrations``, with a checksum.
+Files of `tables` are numbered and applied once each; one never changes after its release. Files of
+`functions` hold the current text; one is applied again whenever its text changes. Each transaction
+first takes an advisory lock, so the runner also works behind a pooler that gives every transaction
+another session. What was applied is recorded in the schema itself, in the table ``migrations``, with a
+checksum.
 
-The invariants: a version is applied at most once; versions are applied in order; a
-file never changes after it was applied; code older than the schema changes nothing.
+The invariants: a file of tables is applied at most once, and in order; it never changes after it was
+applied; code older than the schema changes nothing. Numbers tell which tables are newer. For functions
+the record tells: it keeps every text that was ever applied, so a text that was replaced is older than the
+one in place.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, LiteralString, TypeAlias
@@ -27,11 +32,14 @@ from continuum_migrations.errors import (
     InvalidSchemaName,
     MigrationChanged,
     MigrationError,
+    NodesAlive,
+    NotOurSchema,
+    OldLayout,
     SchemaBehind,
     SchemaTooNew,
     ServerTooOld,
 )
-from continuum_migrations.files import Migration, read_migrations
+from continuum_migrations.files import TABLES, SqlFile, SqlFiles, read_files
 
 # The oldest server that the SQL is written for and tested on.
 OLDEST_SERVER = 14
@@ -45,24 +53,33 @@ Connection: TypeAlias = AsyncConnection[Any]
 Source: TypeAlias = Traversable | Path | None
 
 
-async def migrate(connection_or_dsn: Connection | str, schema: str, *, source: Source = None) -> list[int]:
-    """Bring the schema up to this code and return the versions that this call applied."""
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """What a schema's record says: the checksums of each file, the one in place last."""
+
+    checksums: Mapping[str, Sequence[str]]
+
+    @property
+    def tables(self) -> list[str]:
+        return [name for name in self.checksums if name.startswith(f"{TABLES}/")]
+
+
+async def migrate(connection_or_dsn: Connection | str, schema: str, *, source: Source = None) -> list[str]:
+    """Bring the schema up to this code and return the files that this call applied."""
     _require_name(schema)
-    known = read_migrations(source)
-    done: list[int] = []
+    known = read_files(source)
+    done: list[str] = []
     async with _connected(connection_or_dsn) as connection:
         _require_supported_server(connection)
         while _pending(known, await _applied(connection, schema), schema):
-            version = await _apply_next(connection, schema, known)
-            if version is not None:
-                done.append(version)
+            done += await _apply_next(connection, schema, known)
     return done
 
 
 async def check(connection_or_dsn: Connection | str, schema: str, *, source: Source = None) -> None:
     """Raise unless the schema is exactly what this code expects; change nothing."""
     _require_name(schema)
-    known = read_migrations(source)
+    known = read_files(source)
     async with _connected(connection_or_dsn) as connection:
         _require_supported_server(connection)
         applied = await _applied(connection, schema)
@@ -70,9 +87,37 @@ async def check(connection_or_dsn: Connection | str, schema: str, *, source: Sou
             raise _missing(schema, await _schemas(connection))
     pending = _pending(known, applied, schema)
     if pending:
-        raise SchemaBehind(
-            f"schema {schema} is at version {len(applied)} and this code needs {known[-1].version}; "
-            "run continuum migrate"
+        lacks = ", ".join(file.name for file in pending)
+        raise SchemaBehind(f"schema {schema} lacks {lacks} of this code; run continuum migrate")
+
+
+async def drop(connection_or_dsn: Connection | str, schema: str) -> None:
+    """Drop a schema of ours, of any layout, with everything in it; refuse while a node works with it."""
+    _require_name(schema)
+    async with _connected(connection_or_dsn) as connection, connection.transaction():
+        await _lock(connection, schema)
+        if schema not in await _schemas(connection):
+            raise NotOurSchema(
+                f"schema {schema} was not made by continuum migrate; drop it yourself, or name another schema"
+            )
+        await _require_no_node(connection, schema)
+        await connection.execute(_about("drop schema {schema} cascade", schema))
+
+
+async def _require_no_node(connection: Connection, schema: str) -> None:
+    cursor = await connection.execute("select to_regclass(%s) is not null", (f'"{schema}".workers',))
+    if not (await cursor.fetchone() or (False,))[0]:
+        return
+    # The lock keeps a node that starts at this moment from registering before the drop.
+    await connection.execute(_about("lock table {schema}.workers in access exclusive mode", schema))
+    cursor = await connection.execute(
+        _about("select distinct node from {schema}.workers where expires_at > clock_timestamp()", schema)
+    )
+    alive = sorted(node for (node,) in await cursor.fetchall())
+    if alive:
+        raise NodesAlive(
+            f"schema {schema} is in use by {', '.join(alive)}; stop these nodes "
+            "(a killed one counts until its lease runs out), then try again"
         )
 
 
@@ -86,55 +131,70 @@ def _missing(schema: str, there: Sequence[str]) -> SchemaBehind:
     )
 
 
-async def _apply_next(connection: Connection, schema: str, known: Sequence[Migration]) -> int | None:
-    """Apply the first pending migration, unless another node has done so since we looked."""
+async def _apply_next(connection: Connection, schema: str, known: SqlFiles) -> list[str]:
+    """Apply the first pending file of tables, else all pending functions, unless another node has done so."""
     async with connection.transaction():
-        await connection.execute("select pg_advisory_xact_lock(%s)", (_lock_key(schema),))
+        await _lock(connection, schema)
         await _create_ledger(connection, schema)
         pending = _pending(known, await _applied(connection, schema), schema)
-        if not pending:
-            return None
-        migration = pending[0]
-        # Without parameters, one call may carry many statements.
-        await connection.execute(migration.sql_for(f'"{schema}"').encode())
-        await connection.execute(
-            _about("insert into {schema}.migrations (version, name, checksum) values (%s, %s, %s)", schema),
-            (migration.version, migration.name, migration.checksum),
-        )
-    return migration.version
+        # All functions at once: one may call another of another file.
+        batch = pending[:1] if pending and pending[0] in known.tables else pending
+        for file in batch:
+            # Without parameters, one call may carry many statements.
+            await connection.execute(file.sql_for(schema).encode())
+            await connection.execute(
+                _about("insert into {schema}.migrations (file, checksum) values (%s, %s)", schema),
+                (file.name, file.checksum),
+            )
+    return [file.name for file in batch]
+
+
+async def _lock(connection: Connection, schema: str) -> None:
+    await connection.execute("select pg_advisory_xact_lock(%s)", (_lock_key(schema),))
 
 
 async def _create_ledger(connection: Connection, schema: str) -> None:
-    # Asked first: `create schema if not exists` needs the right to create one even where it exists.
+    # Checked first: `create schema if not exists` needs the right to create one even where it exists.
     cursor = await connection.execute("select 1 from pg_namespace where nspname = %s", (schema,))
     if await cursor.fetchone() is None:
         await connection.execute(_about("create schema {schema}", schema))
     await connection.execute(
         _about(
-            "create table if not exists {schema}.migrations (version int primary key, name text not null, "
+            "create table if not exists {schema}.migrations "
+            "(id int generated always as identity primary key, file text not null, "
             "checksum text not null, applied_at timestamptz not null default now())",
             schema,
         )
     )
 
 
-async def _applied(connection: Connection, schema: str) -> dict[int, str] | None:
-    """The checksum of every applied version in order, or None where there is no schema of ours."""
+async def _applied(connection: Connection, schema: str) -> _Applied | None:
+    """What was applied to a schema, or None where there is no schema of ours."""
     async with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
-        await cursor.execute("select to_regclass(%s) is not null", (f'"{schema}".migrations',))
-        exists = await cursor.fetchone()
-        if exists is None or not exists[0]:
-            return None
         await cursor.execute(
-            _about("select version, checksum from {schema}.migrations order by version", schema)
+            "select attname from pg_attribute "
+            "where attrelid = to_regclass(%s) and attnum > 0 and not attisdropped",
+            (f'"{schema}".migrations',),
         )
-        return dict(await cursor.fetchall())
+        columns = {name for (name,) in await cursor.fetchall()}
+        if not columns:
+            return None
+        if "file" not in columns:
+            raise OldLayout(
+                f"schema {schema} has the layout from before the first release, which cannot be migrated; "
+                "run continuum migrate --fresh to drop it with all its runs and create it anew"
+            )
+        await cursor.execute(_about("select file, checksum from {schema}.migrations order by id", schema))
+        checksums: dict[str, list[str]] = {}
+        for file, checksum in await cursor.fetchall():
+            checksums.setdefault(file, []).append(checksum)
+        return _Applied(checksums)
 
 
 async def _schemas(connection: Connection) -> list[str]:
     """The names of the schemas that have a ledger of ours."""
     cursor = await connection.execute(
-        "select c.relnamespace::regnamespace::text from pg_class c "
+        "select n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace "
         "join pg_attribute a on a.attrelid = c.oid and a.attname = 'checksum' "
         "where c.relname = 'migrations' and c.relkind = 'r' order by 1"
     )
@@ -145,22 +205,32 @@ def _about(statement: LiteralString, schema: str) -> Composed:
     return SQL(statement).format(schema=Identifier(schema))
 
 
-def _pending(known: Sequence[Migration], applied: dict[int, str] | None, schema: str) -> list[Migration]:
-    """The migrations still to apply; raises where the schema's past is not this code's past."""
-    past = applied or {}
-    newest = max(past, default=0)
-    if newest > known[-1].version:
+def _pending(known: SqlFiles, applied: _Applied | None, schema: str) -> list[SqlFile]:
+    """The files still to apply; raises where the schema's past is not this code's past."""
+    if applied is None:
+        return [*known.tables, *known.functions]
+    past, tables = applied.checksums, applied.tables
+    if len(tables) > len(known.tables):
         raise SchemaTooNew(
-            f"schema {schema} is at version {newest} and this code knows {known[-1].version}; "
+            f"schema {schema} has {tables[-1]}, which this code does not know; "
             "run a release of Continuum that is at least as new as the one that migrated it"
         )
-    for migration in known:
-        if past.get(migration.version, migration.checksum) != migration.checksum:
+    for name, file in zip(tables, known.tables, strict=False):
+        if name != file.name or past[name] != [file.checksum]:
             raise MigrationChanged(
-                f"migration {migration.version:04}_{migration.name} is not the one applied to {schema}; "
-                "restore the file, and put the change into a new migration"
+                f"{file.name} is not the file that was applied to {schema}; "
+                "restore the file, and put the change into a new file of tables"
             )
-    return [migration for migration in known if migration.version not in past]
+    for file in known.functions:
+        if file.checksum in past.get(file.name, [])[:-1]:
+            raise SchemaTooNew(
+                f"schema {schema} has a newer {file.name} than this code; "
+                "run a release of Continuum that is at least as new as the one that migrated it"
+            )
+    return [
+        *(file for file in known.tables if file.name not in past),
+        *(file for file in known.functions if past.get(file.name, [""])[-1] != file.checksum),
+    ]
 
 
 def _require_name(schema: str) -> None:

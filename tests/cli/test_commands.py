@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import subprocess
 import sys
@@ -12,7 +13,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from continuum import Signal, connect
 from continuum.cli.values import address, to_json
@@ -279,8 +282,53 @@ def test_migrate_applies_each_migration_once(
     refused = cli("runs", "list")
     assert refused.code == 1
     assert "run continuum migrate" in refused.err
-    assert "applied 0001" in cli("migrate").out
+    assert "applied tables 0001_initial; functions chains, claims" in cli("migrate").out
     assert cli("migrate").out == f"schema {empty_name}: up to date\n"
+    assert cli("runs", "list").code == 0
+
+
+def test_a_fresh_migration_drops_all_runs_after_a_confirmation(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def runs() -> int:
+        return len(cli("runs", "list", "--json").json["entries"])
+
+    started(cli)
+    monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
+    assert cli("migrate", "--fresh").out.endswith("nothing changed\n")
+    assert runs() == 1
+    monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
+    assert "applied tables 0001_initial" in cli("migrate", "--fresh").out
+    assert runs() == 0
+    started(cli)
+    assert "applied tables 0001_initial" in cli("migrate", "--fresh", "--yes").out
+    assert runs() == 0
+
+
+def test_a_fresh_migration_is_refused_while_a_node_is_alive(cli: CommandLine) -> None:
+    on_journal(cli, lambda journal: journal.register_worker(NodeId("north"), "run_host", 7, 60.0))
+    refused = cli("migrate", "--fresh", "--yes")
+    assert refused.code == 1
+    assert "is in use by north; stop these nodes" in refused.err
+
+
+def test_an_old_layout_is_refused_with_what_to_do(
+    dsn: str, empty_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(SQL("create schema {}").format(Identifier(empty_name)))
+        connection.execute(
+            SQL("create table {}.migrations (version int primary key, name text, checksum text)").format(
+                Identifier(empty_name)
+            )
+        )
+    cli = CommandLine(("--dsn", dsn, "--schema", empty_name), capsys)
+    for command in (("runs", "list"), ("migrate",)):
+        refused = cli(*command)
+        assert refused.code == 1
+        assert len(refused.err.splitlines()) == 1
+        assert "run continuum migrate --fresh to drop it with all its runs" in refused.err
+    assert "applied tables 0001_initial" in cli("migrate", "--fresh", "--yes").out
     assert cli("runs", "list").code == 0
 
 

@@ -137,6 +137,7 @@ async def take_tasks(
     isolated: bool = False,
     limits: dict[str, int] | None = None,
     unlisted_limit: int = 100,
+    namespaces: Sequence[str] | None = None,
 ) -> list[ClaimedTask]:
     """Claim tasks."""
     return await journal.claim_tasks(
@@ -146,6 +147,7 @@ async def take_tasks(
         limits=limits or {},
         unlisted_limit=unlisted_limit,
         limit=limit,
+        namespaces=namespaces,
     )
 
 

@@ -30,7 +30,8 @@ from tests.contract.builders import (
 from tests.contract.meetings import LOCK_RUN, meeting
 
 CLAIM: LiteralString = (
-    "select from {schema}.claim_runs(%s, array['orders'], array['v1'], array[true], array[true], 10, 1.0)"
+    "select from {schema}.claim_runs("
+    "%s, array['orders'], array['v1'], array[true], array[true], 10, 1.0, null)"
 )
 
 
@@ -220,7 +221,8 @@ async def test_a_claim_of_tasks_waits_for_another_of_its_node_and_counts_what_th
         run = await owned_run(journal, first)
         await commit(journal, first, write(run, tasks=[new_task(seq) for seq in range(1, 7)]))
         await met.hold(
-            "select * from {schema}.claim_tasks(%s, '{{send}}', false, '{{mail}}', '{{3}}', 100, 2)", first.id
+            "select * from {schema}.claim_tasks(%s, '{{send}}', false, '{{mail}}', '{{3}}', 100, 2, null)",
+            first.id,
         )
 
         claiming = asyncio.create_task(take_tasks(journal, second, limits={"mail": 3}))

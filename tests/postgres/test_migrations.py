@@ -4,42 +4,56 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
-from continuum.engine.events import Event, EventType
-from continuum.engine.ids import NodeId, RunId, WorkerId
-from continuum.journal.event_codec import pack_body
-from continuum.journal.port import InboxKind, Loaded, Post, Posted, RunWrite, Worker
+from continuum.engine.ids import NodeId
+from continuum.journal.port import Loaded, RunWrite
 from continuum.journal.postgres import PostgresJournal
 from continuum_migrations import (
     InvalidSchemaName,
     MigrationChanged,
     MigrationError,
+    NodesAlive,
+    NotOurSchema,
+    OldLayout,
     SchemaBehind,
     SchemaTooNew,
     ServerTooOld,
     check,
+    drop,
     migrate,
     runner,
 )
-from continuum_migrations.files import read_migrations
+from continuum_migrations.files import read_files
+from tests.contract.builders import event, new_run
 from tests.postgres_server import unused_schema
 
 FIRST = "create table {schema}.first (id int primary key, extra jsonb default '{}');"
 SECOND = "create table {schema}.second (id int); insert into {schema}.second values (1); select 100 % 7;"
+FIRST_FILE, SECOND_FILE = "tables/0001_first.sql", "tables/0002_second.sql"
+ONE_FILE, TWO_FILE = "functions/one.sql", "functions/two.sql"
+ALL_FILES = [FIRST_FILE, SECOND_FILE, ONE_FILE, TWO_FILE]
 
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """A directory with two migrations."""
-    (tmp_path / "0001_first.sql").write_text(FIRST)
-    (tmp_path / "0002_second.sql").write_text(SECOND)
+    """A directory with two files of tables and two of functions."""
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "functions").mkdir()
+    (tmp_path / FIRST_FILE).write_text(FIRST)
+    (tmp_path / SECOND_FILE).write_text(SECOND)
+    (tmp_path / ONE_FILE).write_text(function("one", 1))
+    (tmp_path / TWO_FILE).write_text(function("two", 2))
     return tmp_path
+
+
+def function(name: str, value: int) -> str:
+    return f"CREATE OR REPLACE FUNCTION {{schema}}.{name}() RETURNS int LANGUAGE sql AS 'select {value}';"
 
 
 def rows(dsn: str, statement: Any, schema: str) -> list[tuple[Any, ...]]:
@@ -47,8 +61,8 @@ def rows(dsn: str, statement: Any, schema: str) -> list[tuple[Any, ...]]:
         return connection.execute(SQL(statement).format(schema=Identifier(schema))).fetchall()
 
 
-def test_every_migration_is_applied_in_order(dsn: str, empty_name: str, source: Path) -> None:
-    assert asyncio.run(migrate(dsn, empty_name, source=source)) == [1, 2]
+def test_every_file_is_applied_in_order(dsn: str, empty_name: str, source: Path) -> None:
+    assert asyncio.run(migrate(dsn, empty_name, source=source)) == ALL_FILES
     assert rows(dsn, "select id from {schema}.second", empty_name) == [(1,)]
 
 
@@ -59,47 +73,110 @@ def test_a_second_call_applies_nothing(dsn: str, empty_name: str, source: Path) 
 
 def test_a_new_file_is_applied_alone(dsn: str, empty_name: str, source: Path) -> None:
     asyncio.run(migrate(dsn, empty_name, source=source))
-    (source / "0003_third.sql").write_text("create table {schema}.third ();")
-    assert asyncio.run(migrate(dsn, empty_name, source=source)) == [3]
+    (source / "tables/0003_third.sql").write_text("create table {schema}.third ();")
+    assert asyncio.run(migrate(dsn, empty_name, source=source)) == ["tables/0003_third.sql"]
+
+
+def test_a_changed_file_of_functions_is_applied_again_as_a_whole(
+    dsn: str, empty_name: str, source: Path
+) -> None:
+    asyncio.run(migrate(dsn, empty_name, source=source))
+    (source / ONE_FILE).write_text(function("one", 11) + function("another", 12))
+    with pytest.raises(SchemaBehind, match=r"lacks functions/one\.sql of this code; run continuum migrate"):
+        asyncio.run(check(dsn, empty_name, source=source))
+    assert asyncio.run(migrate(dsn, empty_name, source=source)) == [ONE_FILE]
+    asyncio.run(check(dsn, empty_name, source=source))
+    values = rows(dsn, "select {schema}.one(), {schema}.another(), {schema}.two()", empty_name)
+    assert values == [(11, 12, 2)]
+
+
+@pytest.mark.parametrize("call", [migrate, check])
+def test_code_whose_functions_were_replaced_changes_nothing(
+    dsn: str, empty_name: str, source: Path, call: Any
+) -> None:
+    asyncio.run(migrate(dsn, empty_name, source=source))
+    (source / ONE_FILE).write_text(function("one", 11))
+    asyncio.run(migrate(dsn, empty_name, source=source))
+    (source / ONE_FILE).write_text(function("one", 1))
+    with pytest.raises(SchemaTooNew, match=r"has a newer functions/one\.sql than this code; run a release"):
+        asyncio.run(call(dsn, empty_name, source=source))
+    assert rows(dsn, "select {schema}.one()", empty_name) == [(11,)]
+
+
+def test_functions_of_newer_code_stay(dsn: str, empty_name: str, source: Path) -> None:
+    (source / "functions/three.sql").write_text(function("three", 3))
+    asyncio.run(migrate(dsn, empty_name, source=source))
+    (source / "functions/three.sql").unlink()
+    asyncio.run(check(dsn, empty_name, source=source))
+    assert rows(dsn, "select {schema}.three()", empty_name) == [(3,)]
+
+
+def test_changed_functions_that_fail_leave_the_earlier_ones(dsn: str, empty_name: str, source: Path) -> None:
+    asyncio.run(migrate(dsn, empty_name, source=source))
+    (source / ONE_FILE).write_text(function("one", 11))
+    (source / TWO_FILE).write_text("select 1 / 0;")
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        asyncio.run(migrate(dsn, empty_name, source=source))
+    assert rows(dsn, "select {schema}.one(), {schema}.two()", empty_name) == [(1, 2)]
 
 
 def test_what_was_applied_is_recorded_with_its_checksum(dsn: str, empty_name: str, source: Path) -> None:
     asyncio.run(migrate(dsn, empty_name, source=source))
-    ledger = rows(dsn, "select version, name, length(checksum) from {schema}.migrations", empty_name)
-    assert ledger == [(1, "first", 64), (2, "second", 64)]
+    ledger = rows(dsn, "select file, length(checksum) from {schema}.migrations order by id", empty_name)
+    assert ledger == [(file, 64) for file in ALL_FILES]
 
 
-def test_nodes_that_start_together_apply_each_migration_once(dsn: str, empty_name: str, source: Path) -> None:
-    async def main() -> list[list[int]]:
+def test_nodes_that_start_together_apply_each_file_once(dsn: str, empty_name: str, source: Path) -> None:
+    async def main() -> list[list[str]]:
         return await asyncio.gather(*(migrate(dsn, empty_name, source=source) for _ in range(8)))
 
     applied = asyncio.run(main())
-    assert sorted(version for each in applied for version in each) == [1, 2]
+    assert sorted(file for each in applied for file in each) == sorted(ALL_FILES)
+
+
+def test_nodes_that_start_together_replace_changed_functions_once(
+    dsn: str, empty_name: str, source: Path
+) -> None:
+    asyncio.run(migrate(dsn, empty_name, source=source))
+    (source / ONE_FILE).write_text(function("one", 11))
+
+    async def main() -> list[list[str]]:
+        return await asyncio.gather(*(migrate(dsn, empty_name, source=source) for _ in range(8)))
+
+    assert sorted(asyncio.run(main())) == [*([[]] * 7), [ONE_FILE]]
+    assert rows(dsn, "select count(*) from {schema}.migrations", empty_name) == [(5,)]
 
 
 def test_a_failing_migration_leaves_those_before_it_and_nothing_of_itself(
     dsn: str, empty_name: str, source: Path
 ) -> None:
-    (source / "0002_second.sql").write_text("create table {schema}.half (); select 1 / 0;")
+    (source / SECOND_FILE).write_text("create table {schema}.half (); select 1 / 0;")
     with pytest.raises(psycopg.errors.DivisionByZero):
         asyncio.run(migrate(dsn, empty_name, source=source))
-    assert rows(dsn, "select version from {schema}.migrations", empty_name) == [(1,)]
+    assert rows(dsn, "select file from {schema}.migrations", empty_name) == [(FIRST_FILE,)]
     assert rows(dsn, "select to_regclass('{schema}.half')", empty_name) == [(None,)]
 
 
 @pytest.mark.parametrize("call", [migrate, check])
-def test_a_changed_file_is_refused(dsn: str, empty_name: str, source: Path, call: Any) -> None:
+def test_a_changed_file_of_tables_is_refused(dsn: str, empty_name: str, source: Path, call: Any) -> None:
     asyncio.run(migrate(dsn, empty_name, source=source))
-    (source / "0001_first.sql").write_text(FIRST + "-- harmless?")
+    (source / FIRST_FILE).write_text(FIRST + "-- harmless?")
     with pytest.raises(MigrationChanged, match="0001_first"):
         asyncio.run(call(dsn, empty_name, source=source))
+
+
+def test_a_renamed_file_of_tables_is_refused(dsn: str, empty_name: str, source: Path) -> None:
+    asyncio.run(migrate(dsn, empty_name, source=source))
+    (source / SECOND_FILE).rename(source / "tables/0002_renamed.sql")
+    with pytest.raises(MigrationChanged, match="0002_renamed"):
+        asyncio.run(migrate(dsn, empty_name, source=source))
 
 
 @pytest.mark.parametrize("call", [migrate, check])
 def test_a_schema_newer_than_the_code_is_refused(dsn: str, empty_name: str, source: Path, call: Any) -> None:
     asyncio.run(migrate(dsn, empty_name, source=source))
-    (source / "0002_second.sql").unlink()
-    with pytest.raises(SchemaTooNew, match="at version 2 and this code knows 1"):
+    (source / SECOND_FILE).unlink()
+    with pytest.raises(SchemaTooNew, match=r"has tables/0002_second\.sql, which this code does not know"):
         asyncio.run(call(dsn, empty_name, source=source))
 
 
@@ -123,10 +200,10 @@ def test_check_of_a_missing_schema_names_those_that_are_there(
             asyncio.run(check(dsn, empty_name, source=source))
 
 
-def test_check_of_an_older_schema_names_both_versions(dsn: str, empty_name: str, source: Path) -> None:
+def test_check_of_an_older_schema_names_what_it_lacks(dsn: str, empty_name: str, source: Path) -> None:
     asyncio.run(migrate(dsn, empty_name, source=source))
-    (source / "0003_third.sql").write_text("select 1;")
-    with pytest.raises(SchemaBehind, match=r"at version 2 and this code needs 3; run continuum migrate"):
+    (source / "tables/0003_third.sql").write_text("select 1;")
+    with pytest.raises(SchemaBehind, match=r"lacks tables/0003_third\.sql of this code; run"):
         asyncio.run(check(dsn, empty_name, source=source))
 
 
@@ -148,14 +225,14 @@ def test_a_server_that_is_too_old_is_refused(
 def test_a_callers_own_connection_is_used_and_left_idle(
     dsn: str, empty_name: str, source: Path, autocommit: bool
 ) -> None:
-    async def main() -> list[int]:
+    async def main() -> list[str]:
         async with await AsyncConnection.connect(dsn, autocommit=autocommit) as connection:
             applied = await migrate(connection, empty_name, source=source)
             await check(connection, empty_name, source=source)
             return applied
 
-    assert asyncio.run(main()) == [1, 2]
-    assert rows(dsn, "select count(*) from {schema}.migrations", empty_name) == [(2,)]
+    assert asyncio.run(main()) == ALL_FILES
+    assert rows(dsn, "select count(*) from {schema}.migrations", empty_name) == [(4,)]
 
 
 def test_a_connection_inside_a_transaction_is_refused(dsn: str, empty_name: str, source: Path) -> None:
@@ -171,7 +248,7 @@ def test_a_connection_inside_a_transaction_is_refused(dsn: str, empty_name: str,
 def test_an_existing_schema_needs_no_right_to_create_one(dsn: str, empty_name: str, source: Path) -> None:
     role = f"role_{empty_name}"
 
-    async def main() -> list[int]:
+    async def main() -> list[str]:
         async with await AsyncConnection.connect(dsn, autocommit=True) as connection:
             await connection.execute(SQL("set role {}").format(Identifier(role)))
             return await migrate(connection, empty_name, source=source)
@@ -182,84 +259,91 @@ def test_an_existing_schema_needs_no_right_to_create_one(dsn: str, empty_name: s
             admin.execute(
                 SQL("create schema {} authorization {}").format(Identifier(empty_name), Identifier(role))
             )
-            assert asyncio.run(main()) == [1, 2]
+            assert asyncio.run(main()) == ALL_FILES
         finally:
             admin.execute(SQL("drop owned by {}").format(Identifier(role)))
             admin.execute(SQL("drop role {}").format(Identifier(role)))
 
 
-def test_runs_that_lived_before_there_were_families_go_on(dsn: str, empty_name: str, tmp_path: Path) -> None:
-    """A schema of the second version, with runs in every state, brought up to this code."""
-    for migration in read_migrations()[:2]:
-        (tmp_path / f"{migration.version:04}_{migration.name}.sql").write_text(migration.sql)
-    assert asyncio.run(migrate(dsn, empty_name, source=tmp_path)) == [1, 2]
-    ids = [f"00000000-0000-4000-8000-00000000000{number}" for number in range(6)]
-    owned, fresh, due, waiting, blocked, ended = (RunId(each) for each in ids)
-    with psycopg.connect(dsn) as old:
+OLD_LEDGER = (
+    "create schema {schema}; create table {schema}.migrations (version int primary key, name text not null, "
+    "checksum text not null, applied_at timestamptz not null default now()); "
+    "insert into {schema}.migrations values (1, 'initial', 'a'), (2, 'snapshots', 'b')"
+)
 
-        def execute(statement: LiteralString, *parameters: object) -> None:
-            old.execute(SQL(statement).format(schema=Identifier(empty_name)), parameters)
 
-        execute(
-            "insert into {schema}.workers (node, role, pid, expires_at) "
-            "values ('north', 'run_host', 1, now() + interval '1 hour')"
-        )
-        for run_id, state, version in zip(
-            ids, (1, 1, 2, 2, 3, 4), ("1", None, "1", "1", "1", "1"), strict=True
-        ):
-            execute(
-                "insert into {schema}.runs (id, workflow, namespace, input, state, version) "
-                "values (%s, 'orders', 'default', '', %s, %s)",
-                run_id,
-                state,
-                version,
-            )
-        execute(
-            "update {schema}.runs set owner = 1, token = nextval('{schema}.fencing_token') where id = %s",
-            owned,
-        )
-        execute("update {schema}.runs set due_at = now() where id = any (%s::uuid[])", [fresh, due])
-        execute(
-            "insert into {schema}.events (run_id, seq, type, at, payload) values (%s, 0, 9, now(), %s)",
-            owned,
-            pack_body(("before",)),
-        )
-        execute(
-            "insert into {schema}.inbox (run_id, kind, name, payload) values (%s, 1, 'review', %s)",
-            owned,
-            pack_body((b"yes",)),
-        )
-    assert asyncio.run(migrate(dsn, empty_name))[0] == 3
+def execute(dsn: str, statements: Any, schema: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(SQL(statements).format(schema=Identifier(schema)))
 
-    async def go_on(journal: PostgresJournal) -> None:
-        owner = Worker(WorkerId(1), NodeId("north"))
-        (mail,) = await journal.inbox(owner, None)
-        assert mail.body == (b"yes",)
-        write = RunWrite(owned, 1, [Event(1, EventType.SIDE_EFFECT, journal.now(), ("after",))], [mail.id])
-        assert (await journal.commit(owner, 1, [write])).rejected == frozenset()
-        assert [event.body for event in (await journal.load([owned]))[owned]] == [("before",), ("after",)]
 
-        heir = await journal.register_worker(NodeId("south"), "run_host", 2, 60.0)
-        claimed = await journal.claim(heir, [Loaded("orders", "1")], 10)
-        assert {(run.id, run.version, run.parent, run.depth, run.root) for run in claimed} == {
-            (fresh, "1", None, 0, fresh),
-            (due, "1", None, 0, due),
-        }
-        assert await journal.post([Post(waiting, InboxKind.SIGNAL, "review", (b"v",), "d")]) == [
-            Posted.ACCEPTED
-        ]
-        assert await journal.unblock(["orders"]) == 1
-        again = await journal.claim(heir, [Loaded("orders", "1")], 10)
-        assert {run.id for run in again} == {waiting, blocked}
-        assert await journal.force_cancel(owned) is Posted.ACCEPTED
-        assert await journal.force_cancel(ended) is Posted.TERMINAL
-        assert [row.open_runs for row in await journal.versions()] == [4]
+@pytest.mark.parametrize("call", [migrate, check])
+def test_the_old_layout_is_refused_in_one_line(dsn: str, empty_name: str, source: Path, call: Any) -> None:
+    execute(dsn, OLD_LEDGER, empty_name)
+    with pytest.raises(OldLayout, match="cannot be migrated; run continuum migrate --fresh to drop it"):
+        asyncio.run(call(dsn, empty_name, source=source))
+
+
+def test_an_old_layout_is_dropped(dsn: str, empty_name: str, source: Path) -> None:
+    execute(dsn, OLD_LEDGER, empty_name)
+    asyncio.run(drop(dsn, empty_name))
+    assert asyncio.run(migrate(dsn, empty_name, source=source)) == ALL_FILES
+
+
+@pytest.mark.parametrize("statements", ["select 1", "create schema {schema}"])
+def test_a_schema_that_is_not_ours_is_not_dropped(dsn: str, empty_name: str, statements: str) -> None:
+    execute(dsn, statements, empty_name)
+    with pytest.raises(NotOurSchema, match="was not made by continuum migrate"):
+        asyncio.run(drop(dsn, empty_name))
+
+
+def test_a_schema_that_a_node_uses_is_not_dropped(dsn: str, schema: str) -> None:
+    async def main() -> None:
+        journal = PostgresJournal(dsn, schema=schema)
+        await journal.open()
+        try:
+            worker = await journal.register_worker(NodeId("north"), "run_host", 1, 60.0)
+            with pytest.raises(NodesAlive, match="is in use by north; stop these nodes"):
+                await drop(dsn, schema)
+            await journal.retire_worker(worker.id, executing=None, poison_after=3)
+            await journal.register_worker(NodeId("south"), "run_host", 1, 0.0)
+            await drop(dsn, schema)
+        finally:
+            await journal.close()
+
+    asyncio.run(main())
+    assert rows(dsn, "select to_regnamespace('{schema}')", schema) == [(None,)]
+
+
+def test_runs_continue_while_functions_are_replaced(dsn: str, empty_name: str, tmp_path: Path) -> None:
+    """The node keeps its connections and prepared statements."""
+
+    def write(remark: str) -> None:
+        known = read_files()
+        for file in known.tables:
+            (tmp_path / file.name).write_text(file.sql)
+        for file in known.functions:
+            (tmp_path / file.name).write_text(file.sql + remark)
+
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "functions").mkdir()
+    write("")
 
     async def main() -> None:
+        await migrate(dsn, empty_name, source=tmp_path)
         journal = PostgresJournal(dsn, schema=empty_name)
         await journal.open()
         try:
-            await go_on(journal)
+            worker = await journal.register_worker(NodeId("north"), "run_host", 1, 60.0)
+            await journal.start([new_run()])
+            (run,) = await journal.claim(worker, [Loaded("orders", "v1")], 10)
+            for number in range(20):
+                if number == 10:
+                    write("\n-- A remark.\n")
+                    assert len(await migrate(dsn, empty_name, source=tmp_path)) == len(read_files().functions)
+                write_ = RunWrite(run.id, run.token, [event(number)])
+                assert (await journal.commit(worker, number + 1, [write_])).rejected == frozenset()
+            assert len((await journal.load([run.id]))[run.id]) == 20
         finally:
             await journal.close()
 

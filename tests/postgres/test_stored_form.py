@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from decimal import Decimal
 from typing import Any, LiteralString
 
 import psycopg
@@ -13,15 +12,10 @@ from psycopg.sql import SQL, Identifier
 
 from continuum.codec.codec import encode
 from continuum.engine.ids import NodeId
-from continuum.journal.port import ClaimedRun, NodeFacts
+from continuum.journal.port import NodeFacts
 from continuum.journal.postgres import PostgresJournal
 from tests.contract.builders import begin, claim, commit, end, event, signal, worker_of, write
 
-# What such a commit has none of.
-UNUSED = (
-    "e_run e_seq e_type e_at e_payload p_consumed d_run d_seq k_run k_seq k_dispatch k_attempt k_queue "
-    "k_priority k_isolated k_activity k_arguments k_timeout k_key k_node"
-)
 VALUE = {"card": "4711", "items": ["a", "b"]}
 
 
@@ -88,41 +82,6 @@ def test_a_lost_node_is_told_of_for_an_hour(dsn: str, schema: str) -> None:
             await journal.close()
 
     assert asyncio.run(main()) == ["south"]
-
-
-def test_a_node_of_the_release_before_names_the_runs_that_it_wants_kept_for_a_time(
-    dsn: str, schema: str
-) -> None:
-    async def claimed() -> tuple[int, ClaimedRun]:
-        journal = PostgresJournal(dsn, schema=schema)
-        await journal.open()
-        try:
-            worker = await worker_of(journal)
-            await begin(journal)
-            (run,) = await claim(journal, worker)
-            return worker.id, run
-        finally:
-            await journal.close()
-
-    worker, run = asyncio.run(claimed())
-    nothing = ", ".join(f"{name} => '{{}}'" for name in UNUSED.split())
-    told = json.dumps({"depths": [0], "r_run": [run.id], "r_seconds": [5.0]})
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(
-            f"select from {schema}.commit_batch(p_worker => %s, p_batch => 1, p_runs => array[%s]::uuid[], "
-            "p_tokens => array[%s]::bigint[], t_run => array[%s]::uuid[], t_state => array[4]::smallint[], "
-            "t_due => array[null]::timestamptz[], t_release => array[false], "
-            "t_result => array[null]::bytea[], t_error => array[null]::bytea[], "
-            "t_reason => array[null]::text[], t_progress => array[true], "
-            "p_done_topic => 'd', p_tasks_topic => 't', p_work_topic => 'w', p_wake_topic => 'k', "
-            f"{nothing}, "
-            f"p_more => jsonb_populate_record(null::{schema}.composition, %s))".encode(),
-            (worker, run.id, run.token, run.id, told),
-        )
-    question: LiteralString = (
-        "select state, round(extract(epoch from retain_until - completed_at), 3) from {schema}.runs"
-    )
-    assert ask(dsn, schema, question) == [(4, Decimal("5.000"))]
 
 
 @pytest.mark.parametrize(

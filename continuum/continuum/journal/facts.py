@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.engine.snapshot_history import CompactHistory
 from continuum.errors import ContinuumError
-from continuum.journal.family_facts import NewChild, Refusal, Successor
+from continuum.journal.family_facts import Fault, NewChild, Refusal, Successor
+
+# What a worker claims from; None for all.
+Namespaces: TypeAlias = Sequence[str] | None
 
 
 class RunState(IntEnum):
@@ -146,6 +149,7 @@ class Transition:
     reason: str | None = None
     progress: bool = False
     retention: float | None = None
+    fault: Fault | None = None  # the reason as facts
 
 
 class StoredHistory(NamedTuple):
@@ -281,7 +285,10 @@ class NodeFacts:
 
 @dataclass(frozen=True, slots=True)
 class NodeRow:
-    """A node as any other sees it. `lease_age` is in seconds since its last renewal."""
+    """A node as any other sees it. `lease_age` is in seconds since its last renewal.
+
+    `namespaces` are those that its workers claim from, None for all.
+    """
 
     node: str
     pid: int
@@ -291,6 +298,7 @@ class NodeRow:
     lease_age: float
     processes: list[tuple[str, int]]
     workflows: list[str]
+    namespaces: list[str] | None = None
 
 
 class Renewal(NamedTuple):
@@ -338,6 +346,7 @@ class RunRow:
     root: RunId | None = None
     continued_from: RunId | None = None
     continued_to: RunId | None = None
+    fault: Fault | None = None
 
 
 @dataclass(frozen=True, slots=True)

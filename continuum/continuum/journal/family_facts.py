@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -51,11 +52,38 @@ class Loaded(NamedTuple):
     takes_others: bool = False
 
 
+class Fault(NamedTuple):
+    """Why code cannot run a history, as facts for programs: a `reason` says the same as a sentence.
+
+    `kind` is ``drift``, ``poison`` or ``corrupt``. For a drift, `position` is the seq of the event,
+    `expected` what the journal has there, `actual` what the code did, and `where` the place in the code.
+    Texts must be storable (no NUL, no lone surrogates), as those of a reason.
+    """
+
+    kind: str
+    position: int | None = None
+    expected: str | None = None
+    actual: str | None = None
+    where: str | None = None
+
+    def as_json(self) -> str:
+        """Return the text of a JSON column; parts that are missing are left out."""
+        return json.dumps({name: value for name, value in self._asdict().items() if value is not None})
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any] | None) -> Fault | None:
+        """Return what a JSON column holds; parts that only newer code knows are left out."""
+        if stored is None:
+            return None
+        return cls(**{name: value for name, value in stored.items() if name in cls._fields})
+
+
 class Refusal(NamedTuple):
-    """Code that cannot go on with a run's history, and why. A fact about the two, kept beside the run."""
+    """Code that cannot continue a run's history, and why. A fact about the two, kept apart from the run."""
 
     version: str
     reason: str
+    fault: Fault | None = None
 
 
 class VersionRow(NamedTuple):

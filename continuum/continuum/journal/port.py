@@ -50,6 +50,7 @@ from continuum.journal.facts import (
     InboxKind,
     InboxRow,
     LeaseLost,
+    Namespaces,
     NewRun,
     NewTask,
     NodeFacts,
@@ -71,6 +72,7 @@ from continuum.journal.facts import (
     Worker,
 )
 from continuum.journal.family_facts import (
+    Fault,
     Loaded,
     NewChild,
     PublishedValue,
@@ -85,6 +87,7 @@ __all__ = [
     "ClosePolicy",
     "Committed",
     "Connection",
+    "Fault",
     "Histories",
     "InboxKind",
     "InboxRow",
@@ -143,8 +146,10 @@ class Connection(Protocol):
 class Workers(Protocol):
     """Leases of workers, and the nodes they belong to."""
 
-    async def register_worker(self, node: NodeId, role: str, pid: int, ttl: float) -> Worker:
-        """Register a worker with a lease of `ttl` seconds."""
+    async def register_worker(
+        self, node: NodeId, role: str, pid: int, ttl: float, *, namespaces: Namespaces = None
+    ) -> Worker:
+        """Register a worker with a lease of `ttl` seconds that claims from `namespaces`, None for all."""
         ...
 
     async def renew(self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None) -> Renewal:
@@ -233,8 +238,10 @@ class Runs(Protocol):
 class OwnedRuns(Protocol):
     """Runs as their owner sees them. Every call is fenced by the worker."""
 
-    async def claim(self, worker: Worker, code: Sequence[Loaded], limit: int) -> list[ClaimedRun]:
-        """Take ownership of up to `limit` runs that have something to do and that `code` can execute.
+    async def claim(
+        self, worker: Worker, code: Sequence[Loaded], limit: int, *, namespaces: Namespaces = None
+    ) -> list[ClaimedRun]:
+        """Own up to `limit` runs of `namespaces` that have something to do and that `code` can execute.
 
         A run without a version gets the current one of `code`. Code that takes other versions gets a run
         of a version that is not in `code` after `FOREIGN_GRACE_SECONDS`, so that a worker which has the
@@ -242,8 +249,8 @@ class OwnedRuns(Protocol):
         """
         ...
 
-    async def next_due(self, code: Sequence[Loaded]) -> int | None:
-        """Return when the next run that has no owner and that `code` can execute is due; None without one.
+    async def next_due(self, code: Sequence[Loaded], *, namespaces: Namespaces = None) -> int | None:
+        """Return when the next run that a claim with these arguments takes is due; None without one.
 
         It may be past: claims skip a row that is locked for a moment.
         """
@@ -310,11 +317,12 @@ class Tasks(Protocol):
         limits: Mapping[str, int],
         unlisted_limit: int,
         limit: int,
+        namespaces: Namespaces = None,
     ) -> list[ClaimedTask]:
         """Claim up to `limit` due tasks, highest priority then oldest first.
 
-        `limits` bounds how many tasks of a queue this node runs at once, over all of
-        its workers; `unlisted_limit` does so for each queue not named there.
+        `limits` bounds how many tasks of a queue this node runs at once, over all of its workers;
+        `unlisted_limit` does so for each other queue. With `namespaces`, claim tasks of their runs only.
         """
         ...
 
@@ -372,8 +380,7 @@ class Versions(Protocol):
     async def declared_signals(self, run_id: RunId) -> Mapping[str, Any] | None:
         """Return the types of the signals that the version of a chain's latest run declares.
 
-        None when it declares none or is not registered. For a run that has no version yet,
-        the version that was registered last counts.
+        None without any. A run that has no version yet has those of the version registered last.
         """
         ...
 

@@ -76,7 +76,13 @@ class ResilientJournal:
         return self._retry.observe(observer)
 
     async def claim(
-        self, worker: Worker, code: Sequence[Loaded], limit: int, *, known: Callable[[], Sequence[RunId]]
+        self,
+        worker: Worker,
+        code: Sequence[Loaded],
+        limit: int,
+        *,
+        known: Callable[[], Sequence[RunId]],
+        namespaces: Sequence[str] | None = None,
     ) -> list[ClaimedRun]:
         """Claim runs as `Journal.claim` does.
 
@@ -90,7 +96,7 @@ class ResilientJournal:
             if attempted:
                 await self._journal.release_other_runs(worker, known())
             attempted = True
-            return await self._journal.claim(worker, code, limit)
+            return await self._journal.claim(worker, code, limit, namespaces=namespaces)
 
         return await self._retry("claim", "claiming runs", attempt)
 
@@ -104,6 +110,7 @@ class ResilientJournal:
         unlisted_limit: int,
         limit: int,
         known: Callable[[], Sequence[tuple[RunId, int]]],
+        namespaces: Sequence[str] | None = None,
     ) -> list[ClaimedTask]:
         """Claim tasks as `Journal.claim_tasks` does; `known` is as in `claim`."""
         attempted = False
@@ -120,6 +127,7 @@ class ResilientJournal:
                 limits=limits,
                 unlisted_limit=unlisted_limit,
                 limit=limit,
+                namespaces=namespaces,
             )
 
         return await self._retry("claim_tasks", "claiming tasks", attempt)

@@ -65,10 +65,17 @@ class TreeJournal:
         await self._moment("after a commit", told)
         return committed
 
-    async def claim(self, worker: Worker, code: Sequence[Loaded], limit: int) -> list[ClaimedRun]:
-        """Take runs up."""
+    async def claim(
+        self,
+        worker: Worker,
+        code: Sequence[Loaded],
+        limit: int,
+        *,
+        namespaces: Sequence[str] | None = None,
+    ) -> list[ClaimedRun]:
+        """Claim runs."""
         await self._alive()
-        claims = await self._shared.claim(worker, code, limit)
+        claims = await self._shared.claim(worker, code, limit, namespaces=namespaces)
         if claims:
             await self._moment("after a claim of runs")
         return claims

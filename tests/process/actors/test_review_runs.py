@@ -113,8 +113,14 @@ async def test_runs_of_a_claim_whose_answer_was_lost_go_on(dsn: str, schema: str
         tree = await on.tree(counting, settings=Settings(lease_ttl=LONG_LEASE_S, poll=0.1))
         claim, lost = tree.host.journal.claim, asyncio.Event()
 
-        async def losing(worker: Worker, code: Sequence[Loaded], limit: int) -> list[ClaimedRun]:
-            claimed = await claim(worker, code, limit)
+        async def losing(
+            worker: Worker,
+            code: Sequence[Loaded],
+            limit: int,
+            *,
+            namespaces: Sequence[str] | None = None,
+        ) -> list[ClaimedRun]:
+            claimed = await claim(worker, code, limit, namespaces=namespaces)
             if claimed and not lost.is_set():
                 lost.set()
                 raise JournalUnavailable("the connection died before the answer came")

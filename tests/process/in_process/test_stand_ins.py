@@ -31,9 +31,16 @@ class Asked(MemoryJournal):
         """What this node has asked for."""
         return {what for who, what in self.asked if who == node}
 
-    async def claim(self, worker: Worker, code: Sequence[Loaded], limit: int) -> list[ClaimedRun]:
+    async def claim(
+        self,
+        worker: Worker,
+        code: Sequence[Loaded],
+        limit: int,
+        *,
+        namespaces: Sequence[str] | None = None,
+    ) -> list[ClaimedRun]:
         self.asked.add((worker.node, "runs"))
-        return await super().claim(worker, code, limit)
+        return await super().claim(worker, code, limit, namespaces=namespaces)
 
     async def claim_tasks(self, worker: Worker, *args: object, **options: object) -> list[ClaimedTask]:
         self.asked.add((worker.node, "tasks"))

@@ -48,9 +48,16 @@ class FailingJournal(MemoryJournal):
         self._after()
         return committed
 
-    async def claim(self, worker: Worker, code: Sequence[Loaded], limit: int) -> list[ClaimedRun]:
+    async def claim(
+        self,
+        worker: Worker,
+        code: Sequence[Loaded],
+        limit: int,
+        *,
+        namespaces: Sequence[str] | None = None,
+    ) -> list[ClaimedRun]:
         self._before()
-        claimed = await super().claim(worker, code, limit)
+        claimed = await super().claim(worker, code, limit, namespaces=namespaces)
         self._after()
         return claimed
 

@@ -66,8 +66,15 @@ class MemoryClaims(MemoryTables):
         self._offer(run)
         return Started(new.id, False)
 
-    async def claim(self, worker: Worker, code: Sequence[Loaded], limit: int) -> list[ClaimedRun]:
-        """Own up to `limit` runs that have something to do and that `code` can execute."""
+    async def claim(
+        self,
+        worker: Worker,
+        code: Sequence[Loaded],
+        limit: int,
+        *,
+        namespaces: Sequence[str] | None = None,
+    ) -> list[ClaimedRun]:
+        """Own up to `limit` runs of `namespaces` that have something to do and that `code` can execute."""
         holder = self._leased(worker)
         if limit < 1:
             return []
@@ -76,7 +83,9 @@ class MemoryClaims(MemoryTables):
         foreign: list[StoredRun] = []
         claimed: list[ClaimedRun] = []
         for run in self._something_to_do():
-            if loaded.has(run):
+            if not _within(namespaces, run):
+                passed.append(run)
+            elif loaded.has(run):
                 claimed.append(self._own(holder, run, loaded))
             elif loaded.may_try(run) and run.due_at is not None and run.due_at + _FOREIGN_GRACE <= now:
                 foreign.append(run)
@@ -90,15 +99,20 @@ class MemoryClaims(MemoryTables):
             self._offer(run)
         return claimed
 
-    async def next_due(self, code: Sequence[Loaded]) -> int | None:
-        """Return when the next run that nobody owns and `code` can execute is due."""
+    async def next_due(
+        self, code: Sequence[Loaded], *, namespaces: Sequence[str] | None = None
+    ) -> int | None:
+        """Return when the next run that a claim with the same arguments takes is due."""
         loaded = LoadedCode(code)
         ahead = ((due, self._runs.get(run_id)) for due, _, run_id in self._due)
         return min(
             (
                 due if loaded.has(run) else due + _FOREIGN_GRACE
                 for due, run in ahead
-                if run is not None and self._is_due(run, due) and (loaded.has(run) or loaded.may_try(run))
+                if run is not None
+                and self._is_due(run, due)
+                and _within(namespaces, run)
+                and (loaded.has(run) or loaded.may_try(run))
             ),
             default=None,
         )
@@ -186,10 +200,14 @@ class MemoryClaims(MemoryTables):
         ]
         for run in blocked:
             run.state = RunState.RUNNING
-            run.reason = None
+            run.reason = run.fault = None
             run.deaths = 0
             run.due_at = run.updated_at = self.now()
             self._offer(run)
         if blocked:
             self._notifications.send(Topic.WORK)
         return len(blocked)
+
+
+def _within(namespaces: Sequence[str] | None, run: StoredRun) -> bool:
+    return namespaces is None or run.start.namespace in namespaces

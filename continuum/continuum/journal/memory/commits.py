@@ -77,7 +77,7 @@ class MemoryCommits(MemoryFamilies):
             run.version = write.version
         if write.refusal is not None:
             run.refused.pop(write.refusal.version, None)
-            run.refused[write.refusal.version] = write.refusal.reason
+            run.refused[write.refusal.version] = write.refusal
         for name, value in write.published:
             self._published[run.chain][name] = PublishedValue(value, self.now())
         if write.transition is not None:
@@ -114,6 +114,7 @@ class MemoryCommits(MemoryFamilies):
         run.result = change.result
         run.error = change.error
         run.reason = change.reason
+        run.fault = change.fault
         if change.progress:
             run.deaths = 0
         run.updated_at = self.now()

@@ -72,6 +72,7 @@ class MemoryFamilies(MemoryTables):
         self._call_off(run)
         run.state = RunState.CANCELLED
         run.reason = reason
+        run.fault = None
         run.due_at = None
         run.updated_at = run.completed_at = self.now()
         code = self._code_of(run)

@@ -133,4 +133,5 @@ def _row(run: StoredRun) -> RunRow:
         root=run.chain,
         continued_from=run.continued_from,
         continued_to=run.continued_to,
+        fault=run.fault,
     )

@@ -25,6 +25,7 @@ from continuum.journal.memory.notifications import Notifications
 from continuum.journal.port import (
     ClosePolicy,
     Committed,
+    Fault,
     InboxKind,
     InboxRow,
     LeaseLost,
@@ -32,6 +33,7 @@ from continuum.journal.port import (
     NewTask,
     NodeFacts,
     PublishedValue,
+    Refusal,
     RunState,
     Topic,
     VersionRow,
@@ -90,6 +92,7 @@ class StoredRun:
     result: bytes | None = None
     error: bytes | None = None
     reason: str | None = None
+    fault: Fault | None = None
     completed_at: int | None = None
     parent: RunId | None = None
     parent_seq: int | None = None
@@ -99,7 +102,7 @@ class StoredRun:
     continued_from: RunId | None = None
     continued_to: RunId | None = None
     retain_until: int | None = None
-    refused: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, Refusal] = field(default_factory=dict)
     children: dict[RunId, None] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     inbox: dict[int, InboxRow] = field(default_factory=dict)
@@ -139,6 +142,7 @@ class StoredWorker:
     worker: Worker
     pid: int
     expires_at: int
+    namespaces: Sequence[str] | None
     batch: int = 0
     committed: Committed = _NOTHING_COMMITTED
     runs: dict[RunId, None] = field(default_factory=dict)
@@ -248,6 +252,7 @@ class MemoryTables:
             run.state = RunState.BLOCKED
             run.due_at = None
             run.reason = f"poison: its process died {run.deaths} times while executing it"
+            run.fault = Fault("poison")
 
     def _tell_of_mail(self, runs: Iterable[StoredRun]) -> None:
         """Hint at mail: to the owner, or to whoever may claim the run."""

@@ -22,12 +22,15 @@ class MemoryTasks(MemoryTables):
         limits: Mapping[str, int],
         unlisted_limit: int,
         limit: int,
+        namespaces: Sequence[str] | None = None,
     ) -> list[ClaimedTask]:
         """Take up to `limit` due tasks, highest priority then oldest first, within what the node may run."""
         self._leased(worker)
         running = self._running_on(worker.node)
         claimed: list[ClaimedTask] = []
         for stored in self._waiting_for(worker.node, activities, isolated):
+            if namespaces is not None and self._runs[stored.run_id].start.namespace not in namespaces:
+                continue
             if len(claimed) >= limit:
                 break
             queue = stored.task.queue

@@ -62,7 +62,7 @@ class MemoryVersions(MemoryTables):
     async def refusals(self, run_id: RunId) -> list[Refusal]:
         """Return which code was found not to fit a run's history."""
         run = self._runs.get(run_id)
-        return [] if run is None else [Refusal(*refusal) for refusal in run.refused.items()]
+        return [] if run is None else list(run.refused.values())
 
     async def declared_signals(self, run_id: RunId) -> Mapping[str, Any] | None:
         """Return what the version of a run (of its chain's tip) declares its signals to take."""

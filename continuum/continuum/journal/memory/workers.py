@@ -12,10 +12,12 @@ from continuum.journal.port import InboxKind, NodeFacts, NodeRow, Released, Rene
 class MemoryWorkers(MemoryTables):
     """Workers and nodes."""
 
-    async def register_worker(self, node: NodeId, role: str, pid: int, ttl: float) -> Worker:
-        """Register a worker with a lease of `ttl` seconds."""
+    async def register_worker(
+        self, node: NodeId, role: str, pid: int, ttl: float, *, namespaces: Sequence[str] | None = None
+    ) -> Worker:
+        """Register a worker with a lease of `ttl` seconds that claims from `namespaces`, None for all."""
         worker = Worker(WorkerId(next(self._worker_ids)), node)
-        self._workers[worker.id] = StoredWorker(worker, pid, self._ends_after(ttl))
+        self._workers[worker.id] = StoredWorker(worker, pid, self._ends_after(ttl), namespaces)
         return worker
 
     def _ends_after(self, ttl: float) -> int:
@@ -117,6 +119,14 @@ class MemoryWorkers(MemoryTables):
             stored.worker.node == node and stored.expires_at > now for stored in self._workers.values()
         )
 
+    def _namespaces_of(self, node: NodeId) -> list[str] | None:
+        claimed = [worker.namespaces for worker in self._workers.values() if worker.worker.node == node]
+        # One worker that claims from all makes it all.
+        limited = [namespaces for namespaces in claimed if namespaces is not None]
+        if not limited or len(limited) < len(claimed):
+            return None
+        return sorted({name for namespaces in limited for name in namespaces}) or None
+
     async def nodes(self) -> list[NodeRow]:
         """Return every node that has not been retired."""
         now = self.now()
@@ -130,6 +140,7 @@ class MemoryWorkers(MemoryTables):
                 lease_age=(now - stored.renewed_at) / MICROSECONDS,
                 processes=[(role, pid) for role, pid in stored.facts.processes],
                 workflows=list(stored.facts.workflows),
+                namespaces=self._namespaces_of(node),
             )
             for node, stored in sorted(self._nodes.items())
         ]

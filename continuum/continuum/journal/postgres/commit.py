@@ -41,6 +41,7 @@ _NO_TRANSITIONS = (
     _NO_BYTEAS,
     _NO_BYTEAS,
     _NO_TEXTS,
+    _NO_TEXTS,
     _NO_BOOLEANS,
 )
 
@@ -149,6 +150,7 @@ def _pack_transitions(transitions: Transitions) -> tuple[packed_arrays.PackedArr
         packed_arrays.byteas([value.result for value in values]),
         packed_arrays.byteas([value.error for value in values]),
         packed_arrays.texts([value.reason for value in values]),
+        packed_arrays.texts([None if value.fault is None else value.fault.as_json() for value in values]),
         packed_arrays.booleans([value.progress for value in values]),
     )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from continuum.journal.event_codec import pack_body
-from continuum.journal.port import NewChild, RunWrite, Successor, Transition
+from continuum.journal.port import NewChild, Refusal, RunWrite, Successor, Transition
 from continuum.journal.postgres import packed_arrays
 
 # Stands for a token in the list of runs to lock: locked in its place, and not written to.
@@ -32,7 +32,7 @@ class Composition:
         self._successors: list[tuple[bytes, Successor]] = []
         self._cells: dict[tuple[bytes, str], bytes] = {}
         self._versions: dict[bytes, str] = {}
-        self._refusals: dict[bytes, tuple[str, str]] = {}
+        self._refusals: dict[bytes, Refusal] = {}
         self._reaches = False
 
     def add(self, run: bytes, write: RunWrite) -> None:
@@ -75,6 +75,7 @@ class Composition:
         """
         children = [child for _, child in self._children]
         successors = [successor for _, successor in self._successors]
+        refusals = list(self._refusals.values())
         kept = [(successor, *signal) for successor in successors for signal in successor.signals]
         return packed_arrays.PackedRow(
             [
@@ -101,9 +102,11 @@ class Composition:
                 packed_arrays.packed_uuids(list(self._versions)),
                 packed_arrays.texts(list(self._versions.values())),
                 packed_arrays.packed_uuids(list(self._refusals)),
-                packed_arrays.texts([version for version, _ in self._refusals.values()]),
-                packed_arrays.texts([reason for _, reason in self._refusals.values()]),
-                packed_arrays.packed_uuids([]),
+                packed_arrays.texts([refusal.version for refusal in refusals]),
+                packed_arrays.texts([refusal.reason for refusal in refusals]),
+                packed_arrays.texts(
+                    [None if refusal.fault is None else refusal.fault.as_json() for refusal in refusals]
+                ),
                 packed_arrays.doubles(self._retentions(transitions)),
             ]
         )

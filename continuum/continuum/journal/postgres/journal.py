@@ -78,8 +78,12 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
 
     # Workers and nodes.
 
-    async def register_worker(self, node: NodeId, role: str, pid: int, ttl: float) -> Worker:
-        rows = await self._database.fetch("register_worker", (node, role, pid, ttl))
+    async def register_worker(
+        self, node: NodeId, role: str, pid: int, ttl: float, *, namespaces: Sequence[str] | None = None
+    ) -> Worker:
+        rows = await self._database.fetch(
+            "register_worker", (node, role, pid, _optional_texts(namespaces), ttl)
+        )
         return Worker(WorkerId(rows[0][0]), node)
 
     async def renew(self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None) -> Renewal:
@@ -142,9 +146,10 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
                 age,
                 [(role, number) for role, number in processes],
                 workflows,
+                namespaces,
             )
-            for node, pid, address, state, live, age, processes, workflows in await self._database.fetch(
-                "nodes"
+            for node, pid, address, state, live, age, processes, workflows, namespaces in (
+                await self._database.fetch("nodes")
             )
         ]
 
@@ -188,14 +193,26 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
             )
         return RunId(rows[0][0])
 
-    async def claim(self, worker: Worker, code: Sequence[Loaded], limit: int) -> list[ClaimedRun]:
+    async def claim(
+        self,
+        worker: Worker,
+        code: Sequence[Loaded],
+        limit: int,
+        *,
+        namespaces: Sequence[str] | None = None,
+    ) -> list[ClaimedRun]:
         rows = await self._database.fetch(
-            "claim", (worker.id, *_packed_code(code), limit, FOREIGN_GRACE_SECONDS)
+            "claim",
+            (worker.id, *_packed_code(code), limit, FOREIGN_GRACE_SECONDS, _optional_texts(namespaces)),
         )
         return [ClaimedRun(*row[:13]) for row in held(rows, worker)]
 
-    async def next_due(self, code: Sequence[Loaded]) -> int | None:
-        rows = await self._database.fetch("next_due", (*_packed_code(code), FOREIGN_GRACE_SECONDS))
+    async def next_due(
+        self, code: Sequence[Loaded], *, namespaces: Sequence[str] | None = None
+    ) -> int | None:
+        rows = await self._database.fetch(
+            "next_due", (*_packed_code(code), FOREIGN_GRACE_SECONDS, _optional_texts(namespaces))
+        )
         due, at = rows[0]
         # Asked at every nap, so a host that commits nothing keeps the server's time too.
         self._database.heard_time(at)
@@ -324,6 +341,10 @@ def _packed_code(code: Sequence[Loaded]) -> tuple[packed_arrays.PackedArray, ...
         packed_arrays.booleans([loaded.current for loaded in code]),
         packed_arrays.booleans([loaded.takes_others for loaded in code]),
     )
+
+
+def _optional_texts(values: Sequence[str] | None) -> packed_arrays.PackedArray | None:
+    return None if values is None else packed_arrays.texts(values)
 
 
 def _inbox_row(row_id: int, run_id: RunId, kind: int, name: str, payload: bytes, key: str | None) -> InboxRow:

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from continuum.engine.ids import RunId
-from continuum.journal.port import Query, RunRow, RunState
+from continuum.journal.port import Fault, Query, RunRow, RunState
 from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.connections import Database
 
@@ -36,6 +36,7 @@ def run_row(row: tuple[Any, ...]) -> RunRow:
     values = list(row)
     values[0] = RunId(values[0])
     values[4] = RunState(values[4])
+    values[-1] = Fault.from_json(values[-1])
     return RunRow(*values)
 
 

@@ -1,4 +1,4 @@
-"""The database schema, with what can be wrong with it told in this package's words."""
+"""Checks, migrates and drops the schema; turns the errors of the migrations and the driver into ours."""
 
 from __future__ import annotations
 
@@ -15,27 +15,33 @@ from continuum.journal.postgres.connections import checked_dsn
 
 async def check_schema(dsn: str, schema: str) -> None:
     """Raise unless the schema is the one that this code was written for."""
-    async with _told():
+    async with _translated():
         await continuum_migrations.check(checked_dsn(dsn), schema)
 
 
-async def migrate_schema(dsn: str, schema: str) -> list[int]:
-    """Bring the schema up to this code and return the versions applied."""
-    async with _told():
+async def migrate_schema(dsn: str, schema: str) -> list[str]:
+    """Bring the schema up to this code and return the files applied."""
+    async with _translated():
         return await continuum_migrations.migrate(checked_dsn(dsn), schema)
 
 
+async def drop_unused_schema(dsn: str, schema: str) -> None:
+    """Drop a schema of ours with everything in it; refuse one that is not ours, or that a node uses."""
+    async with _translated():
+        await continuum_migrations.drop(checked_dsn(dsn), schema)
+
+
 async def drop_schema(dsn: str, schema: str) -> None:
-    """Remove a schema with everything in it, if it is there."""
+    """Drop a schema of our own tests with everything in it, if it is there."""
     async with (
-        _told(),
+        _translated(),
         await psycopg.AsyncConnection.connect(checked_dsn(dsn), autocommit=True) as connection,
     ):
         await connection.execute(SQL("drop schema if exists {} cascade").format(Identifier(schema)))
 
 
 @asynccontextmanager
-async def _told() -> AsyncIterator[None]:
+async def _translated() -> AsyncIterator[None]:
     """Turn what the migrations and the driver raise into our errors."""
     try:
         yield

@@ -2,8 +2,8 @@
 SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 
 -- name: register_worker
-INSERT INTO {schema}.workers (node, role, pid, expires_at)
-VALUES (%s, %s, %s, clock_timestamp() + %s * interval '1 second') RETURNING id
+INSERT INTO {schema}.workers (node, role, pid, namespaces, expires_at)
+VALUES (%s, %s, %s, %s::text[], clock_timestamp() + %s * interval '1 second') RETURNING id
 
 -- name: renew
 WITH facts AS (
@@ -51,7 +51,10 @@ SELECT n.node, n.pid, n.address,
             THEN n.state ELSE 'lost' END,
        (SELECT count(*) FROM {schema}.workers w JOIN {schema}.runs r ON r.owner = w.id AND r.state <= 2
         WHERE w.node = n.node),
-       extract(epoch FROM clock_timestamp() - n.renewed_at)::float8, n.processes, n.workflows
+       extract(epoch FROM clock_timestamp() - n.renewed_at)::float8, n.processes, n.workflows,
+       CASE WHEN NOT EXISTS (SELECT FROM {schema}.workers w WHERE w.node = n.node AND w.namespaces IS NULL)
+            THEN (SELECT array_agg(DISTINCT s.namespace ORDER BY s.namespace)
+                  FROM {schema}.workers w CROSS JOIN unnest(w.namespaces) AS s (namespace) WHERE w.node = n.node) END
 FROM {schema}.nodes n ORDER BY n.node
 
 -- name: start
@@ -72,10 +75,10 @@ WHERE r.id = %s OR (r.namespace = %s AND r.workflow = %s AND r.idempotency_key =
 -- name: claim
 SELECT id::text, token, workflow, version, namespace, input, (extract(epoch FROM started_at) * 1000000)::bigint,
        attempt, trace_context, fresh, parent::text, depth, root::text, held
-FROM {schema}.claim_runs(%s, %s, %s, %s, %s, %s, %s)
+FROM {schema}.claim_runs(%s, %s, %s, %s, %s, %s, %s, %s)
 
 -- name: next_due
-SELECT (extract(epoch FROM {schema}.next_due(%s, %s, %s, %s, %s)) * 1000000)::bigint,
+SELECT (extract(epoch FROM {schema}.next_due(%s, %s, %s, %s, %s, %s)) * 1000000)::bigint,
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 
 -- name: load
@@ -101,7 +104,7 @@ DELETE FROM {schema}.snapshots WHERE run_id = %s AND (first_seq > %s OR version 
 -- name: commit
 SELECT (extract(epoch FROM at) * 1000000)::bigint, rejected::text[]
 FROM {schema}.commit_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-                           %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                           %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 
 -- name: inbox
 SELECT i.id, i.run_id::text, i.kind, i.name, i.payload, i.key
@@ -120,6 +123,8 @@ WITH locked AS MATERIALIZED (
         due_at = CASE WHEN %(crashed)s::integer = 1 AND r.deaths + 1 >= %(poison)s THEN NULL ELSE clock_timestamp() END,
         reason = CASE WHEN %(crashed)s::integer = 1 AND r.deaths + 1 >= %(poison)s
                       THEN 'poison: executing it failed ' || (r.deaths + 1) || ' times inside the engine' ELSE r.reason END,
+        fault = CASE WHEN %(crashed)s::integer = 1 AND r.deaths + 1 >= %(poison)s
+                     THEN '{"kind": "poison"}' ELSE r.fault END,
         updated_at = clock_timestamp()
     FROM locked WHERE r.id = locked.id RETURNING 1
 )
@@ -192,7 +197,7 @@ WITH locked AS MATERIALIZED (
     WHERE state = 3 AND workflow = ANY (%(workflows)s) AND (%(runs)s::uuid[] IS NULL OR id = ANY (%(runs)s))
     ORDER BY depth, id FOR NO KEY UPDATE
 ), freed AS (
-    UPDATE {schema}.runs r SET state = 1, due_at = clock_timestamp(), deaths = 0, reason = NULL,
+    UPDATE {schema}.runs r SET state = 1, due_at = clock_timestamp(), deaths = 0, reason = NULL, fault = NULL,
         updated_at = clock_timestamp()
     FROM locked WHERE r.id = locked.id RETURNING 1
 ), hinted AS (
@@ -208,7 +213,7 @@ SELECT {schema}.force_cancel(%s, %s, %s, %s)
 
 -- name: claim_tasks
 SELECT run_id::text, seq, dispatch, attempt, queue, activity, arguments, timeout, key, held
-FROM {schema}.claim_tasks(%s, %s, %s, %s, %s, %s, %s)
+FROM {schema}.claim_tasks(%s, %s, %s, %s, %s, %s, %s, %s)
 
 -- name: answer_tasks
 SELECT {schema}.answer_tasks(%s, %s, %s, %s, %s, %s, %s::smallint, %s, %s)
@@ -232,7 +237,7 @@ SELECT r.id::text, r.workflow, r.version, r.namespace, r.state, r.input, r.resul
        r.idempotency_key, r.trace_context, r.owner, (extract(epoch FROM r.started_at) * 1000000)::bigint,
        (extract(epoch FROM r.updated_at) * 1000000)::bigint, (extract(epoch FROM r.completed_at) * 1000000)::bigint,
        (extract(epoch FROM r.due_at) * 1000000)::bigint, r.parent_id::text, coalesce(r.root, r.id)::text,
-       r.continued_from::text, r.continued_to::text
+       r.continued_from::text, r.continued_to::text, r.fault
 FROM {schema}.runs r
 
 -- name: set_attributes
@@ -276,7 +281,7 @@ WHERE v.workflow = f.workflow AND v.version = f.version
 RETURNING 1
 
 -- name: refusals
-SELECT version, reason FROM {schema}.refusals WHERE run_id = %s ORDER BY refused_at, version
+SELECT version, reason, fault FROM {schema}.refusals WHERE run_id = %s ORDER BY refused_at, version
 
 -- name: signals_of
 SELECT v.signals FROM {schema}.runs r JOIN {schema}.versions v ON v.workflow = r.workflow

@@ -28,6 +28,7 @@ class PostgresTasks:
         limits: Mapping[str, int],
         unlisted_limit: int,
         limit: int,
+        namespaces: Sequence[str] | None = None,
     ) -> list[ClaimedTask]:
         rows = await self._database.fetch(
             "claim_tasks",
@@ -39,6 +40,7 @@ class PostgresTasks:
                 packed_arrays.integers(list(limits.values())),
                 unlisted_limit,
                 limit,
+                None if namespaces is None else packed_arrays.texts(namespaces),
             ),
         )
         return [ClaimedTask(*row[:9]) for row in held(rows, worker)]

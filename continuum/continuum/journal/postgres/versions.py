@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from continuum.engine.ids import RunId
-from continuum.journal.port import PublishedValue, Refusal, VersionRow
+from continuum.journal.port import Fault, PublishedValue, Refusal, VersionRow
 from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.connections import Database
 
@@ -59,7 +59,10 @@ class PostgresVersions:
         return len(rows)
 
     async def refusals(self, run_id: RunId) -> list[Refusal]:
-        return [Refusal(*row) for row in await self._database.fetch("refusals", (run_id,))]
+        return [
+            Refusal(version, reason, Fault.from_json(fault))
+            for version, reason, fault in await self._database.fetch("refusals", (run_id,))
+        ]
 
     async def declared_signals(self, run_id: RunId) -> Mapping[str, Any] | None:
         rows = await self._database.fetch("signals_of", (run_id,))

@@ -1,0 +1,99 @@
+-- Take due tasks, within what this node may run of each queue at once.
+CREATE OR REPLACE FUNCTION {schema}.claim_tasks(
+    p_worker bigint, p_activities text[], p_isolated boolean,
+    p_queues text[], p_limits integer[], p_unlisted integer, p_limit integer, p_namespaces text[]
+) RETURNS TABLE (run_id uuid, seq integer, dispatch integer, attempt integer, queue text, activity text,
+                 arguments bytea, timeout double precision, key text, held boolean)
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_node text;
+BEGIN
+    SELECT w.node INTO v_node FROM {schema}.workers w
+    WHERE w.id = p_worker AND w.expires_at > clock_timestamp() FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT NULL::uuid, NULL::integer, NULL::integer, NULL::integer, NULL::text, NULL::text,
+                            NULL::bytea, NULL::double precision, NULL::text, false;
+        RETURN;
+    END IF;
+    -- The processes of a node share its limits, so they count one after the other.
+    PERFORM pg_advisory_xact_lock(hashtextextended('{schema}.tasks.' || v_node, 0));
+    RETURN QUERY
+    WITH RECURSIVE queues (name) AS (
+        (SELECT t.queue FROM {schema}.tasks t WHERE t.owner IS NULL AND t.isolated = p_isolated
+         ORDER BY t.queue LIMIT 1)
+        UNION ALL
+        SELECT (SELECT t.queue FROM {schema}.tasks t
+                WHERE t.owner IS NULL AND t.isolated = p_isolated AND t.queue > q.name ORDER BY t.queue LIMIT 1)
+        FROM queues q WHERE q.name IS NOT NULL
+    ), busy AS MATERIALIZED (
+        SELECT t.queue AS name, count(*)::integer AS running FROM {schema}.workers w
+        JOIN {schema}.tasks t ON t.owner = w.id WHERE w.node = v_node GROUP BY t.queue
+    ), room AS MATERIALIZED (
+        SELECT q.name,
+               coalesce((SELECT l.most FROM unnest(p_queues, p_limits) AS l (name, most) WHERE l.name = q.name),
+                        p_unlisted) - coalesce((SELECT b.running FROM busy b WHERE b.name = q.name), 0) AS free
+        FROM queues q WHERE q.name IS NOT NULL
+    ), candidates AS MATERIALIZED (
+        SELECT c.run_id, c.seq, c.priority, c.due_at FROM room
+        CROSS JOIN LATERAL (
+            SELECT t.run_id, t.seq, t.priority, t.due_at FROM {schema}.tasks t
+            WHERE t.owner IS NULL AND t.isolated = p_isolated AND t.queue = room.name AND t.due_at <= now()
+              AND t.activity = ANY (p_activities) AND (t.node IS NULL OR t.node = v_node)
+              AND (p_namespaces IS NULL OR EXISTS (
+                  SELECT FROM {schema}.runs r WHERE r.id = t.run_id AND r.namespace = ANY (p_namespaces)))
+            ORDER BY t.priority DESC, t.due_at LIMIT greatest(0, least(room.free, p_limit))
+            FOR UPDATE SKIP LOCKED
+        ) c
+        WHERE room.free > 0
+    ), chosen AS (
+        SELECT c.run_id, c.seq FROM candidates c ORDER BY c.priority DESC, c.due_at LIMIT p_limit
+    )
+    UPDATE {schema}.tasks AS t SET owner = p_worker, claimed_at = clock_timestamp()
+    FROM chosen c WHERE t.run_id = c.run_id AND t.seq = c.seq
+    RETURNING t.run_id, t.seq, t.dispatch, t.attempt, t.queue, t.activity, t.arguments, t.timeout, t.key, true;
+END
+$$;
+
+-- Turn answers of tasks into mail for their runs. A failure counts only while the task
+-- is still the worker's; a result is never thrown away, whoever owns task or run by now.
+CREATE OR REPLACE FUNCTION {schema}.answer_tasks(
+    p_worker bigint, p_run uuid[], p_seq integer[], p_dispatch integer[], p_kind smallint[], p_payload bytea[],
+    p_completed smallint, p_wake_topic text, p_work_topic text
+) RETURNS integer
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_runs text[];
+BEGIN
+    -- Waits for commits in flight: a run that is being released must not miss its mail.
+    PERFORM FROM {schema}.runs r WHERE r.id = ANY (p_run) ORDER BY r.depth, r.id FOR NO KEY UPDATE;
+    WITH answer AS MATERIALIZED (
+        SELECT * FROM unnest(p_run, p_seq, p_dispatch, p_kind, p_payload)
+            AS a (run_id, seq, dispatch, kind, payload)
+    ), mine AS (
+        DELETE FROM {schema}.tasks t USING answer a
+        WHERE t.run_id = a.run_id AND t.seq = a.seq AND t.dispatch = a.dispatch AND t.owner = p_worker
+        RETURNING t.run_id, t.seq, t.dispatch
+    ), mailed AS (
+        INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
+        SELECT a.run_id, a.kind, a.seq::text, a.dispatch::text, a.payload FROM answer a
+        JOIN {schema}.runs r ON r.id = a.run_id AND r.state <= 3
+        WHERE a.kind = p_completed
+           OR EXISTS (SELECT FROM mine m WHERE m.run_id = a.run_id AND m.seq = a.seq AND m.dispatch = a.dispatch)
+        ON CONFLICT DO NOTHING
+        RETURNING inbox.run_id
+    )
+    SELECT array_agg(m.run_id::text) INTO v_runs FROM mailed m;
+    IF v_runs IS NOT NULL THEN
+        PERFORM {schema}.hint(p_wake_topic, v_runs);
+        UPDATE {schema}.runs r SET due_at = clock_timestamp()
+        WHERE r.id = ANY (v_runs::uuid[]) AND r.owner IS NULL AND r.state <= 2;
+        IF FOUND THEN
+            PERFORM {schema}.hint(p_work_topic, '{}');
+        END IF;
+    END IF;
+    RETURN coalesce(cardinality(v_runs), 0);
+END
+$$;
