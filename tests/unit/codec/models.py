@@ -1,4 +1,4 @@
-"""Classes that the codec tests store: at module level, as users define them."""
+"""Classes that the codec tests store, defined at module level as users do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole calls: bound like Python binds them, stored as they were made."""
+"""Whole calls: bound as Python binds them, stored as they were made."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CALLS: list[tuple[tuple[Any, ...], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("args", "kwargs"), CALLS, ids=str)
-def test_a_call_comes_back_as_it_was_made(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def test_a_decoded_call_equals_the_encoded_one(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     assert CODEC.decode_call(CODEC.encode_call(args, kwargs)) == (args, kwargs)
 
 
@@ -33,13 +33,13 @@ def test_a_call_comes_back_as_it_was_made(args: tuple[Any, ...], kwargs: dict[st
     [((), {}), ((ORDER,), {"order": ORDER}), ((), {"count": 1})],
     ids=["none", "twice", "missing"],
 )
-def test_a_call_that_python_would_refuse_is_a_type_error(args: Any, kwargs: Any) -> None:
+def test_a_call_that_python_refuses_raises_type_error(args: Any, kwargs: Any) -> None:
     with pytest.raises(TypeError, match=r"^place\(\) "):
         CODEC.encode_call(args, kwargs)
 
 
 @pytest.mark.parametrize(("args", "kwargs"), [((1,), {"b": "x"}), ((1, "b", 3), {}), ((), {"a": 1})], ids=str)
-def test_positional_only_parameters_take_no_keywords_and_no_more(args: Any, kwargs: Any) -> None:
+def test_positional_only_parameters_refuse_keywords_and_extra_arguments(args: Any, kwargs: Any) -> None:
     with pytest.raises(TypeError):
         ArgumentsCodec(models.only_positional).encode_call(args, kwargs)
 
@@ -53,7 +53,7 @@ def test_positional_only_parameters_take_no_keywords_and_no_more(args: Any, kwar
     ],
     ids=["nested", "rest", "keyword"],
 )
-def test_an_argument_that_cannot_be_stored_is_named(args: Any, kwargs: Any, path: str) -> None:
+def test_the_error_names_an_argument_that_cannot_be_stored(args: Any, kwargs: Any, path: str) -> None:
     with pytest.raises(DurableTermError) as caught:
         CODEC.encode_call(args, kwargs)
     assert caught.value.path == path
@@ -71,24 +71,26 @@ def test_an_argument_that_cannot_be_stored_is_named(args: Any, kwargs: Any, path
     ],
     ids=["nested", "scalar", "rest", "keyword", "more", "missing"],
 )
-def test_an_argument_that_does_not_fit_its_parameter_is_named(args: Any, kwargs: Any, path: str) -> None:
+def test_the_error_names_an_argument_that_does_not_fit(
+    args: Any, kwargs: Any, path: str
+) -> None:
     with pytest.raises(DurableTermError) as caught:
         CODEC.decode_call(encode_arguments(args, kwargs))
     assert caught.value.path == path
 
 
-def test_a_call_made_without_the_signature_is_read_with_it() -> None:
+def test_a_call_encoded_without_the_signature_is_decoded_with_it() -> None:
     data = encode_arguments(({"owners": [{"name": "ann"}]},), {"urgent": True})
     assert CODEC.decode_call(data) == ((ORDER,), {"urgent": True})
 
 
-def test_a_call_made_without_the_signature_names_what_cannot_be_stored() -> None:
+def test_encoding_without_the_signature_names_what_cannot_be_stored() -> None:
     with pytest.raises(DurableTermError) as caught:
         encode_arguments((1, [object()]), {})
     assert caught.value.path == "input[1][0]"
 
 
-def test_an_old_call_fits_new_code_that_has_one_more_default() -> None:
+def test_an_old_call_fits_new_code_with_one_more_default() -> None:
     old = CODEC.encode_call((ORDER, 2), {})
     assert ArgumentsCodec(models.grown).decode_call(old) == ((ORDER, 2), {})
 
@@ -99,7 +101,7 @@ def test_an_old_call_does_not_fit_new_code_that_needs_one_more_argument() -> Non
         ArgumentsCodec(models.grown_without_default).decode_call(old)
 
 
-def test_an_annotation_that_names_nothing_costs_only_its_own_parameter() -> None:
+def test_an_unresolvable_annotation_affects_only_its_own_parameter() -> None:
     codec = ArgumentsCodec(models.unresolvable)
     assert codec.decode_call(codec.encode_call((1, Point(2)), {})) == ((1, Point(2)), {})
     with pytest.raises(DurableTermError) as caught:
@@ -116,17 +118,17 @@ def test_parameters_without_annotations_take_plain_values() -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"\x01\x05", b"\x01\x92\x05\x80", b"\x01\x92\x90\x05", b"\x01\x93\x90\x80\x01"]
 )
-def test_what_is_no_stored_call_is_refused(data: bytes) -> None:
+def test_other_bytes_than_a_stored_call_are_refused(data: bytes) -> None:
     with pytest.raises(DurableTermError) as caught:
         CODEC.decode_call(data)
     assert caught.value.path == "input"
 
 
-def test_a_path_may_start_elsewhere() -> None:
+def test_the_root_of_error_paths_can_be_chosen() -> None:
     with pytest.raises(DurableTermError) as caught:
         ArgumentsCodec(models.place, path="signal").encode_call((object(),), {})
     assert caught.value.path == "signal.order"
 
 
-def test_the_signature_is_there_to_be_asked() -> None:
+def test_the_signature_is_public() -> None:
     assert CODEC.signature == inspect.signature(models.place)

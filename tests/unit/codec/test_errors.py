@@ -1,4 +1,4 @@
-"""What cannot be written, and the path that says where it is."""
+"""Values that cannot be written, and the path in the error."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ BAD: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("value", "path"), BAD, ids=lambda item: str(item)[:40])
 def test_the_error_names_the_first_element_that_cannot_be_written(value: Any, path: str) -> None:
-    """DUR2, DUR3, DUR4: the last element of a tuple or of a linked record as well as any."""
+    """DUR2, DUR3, DUR4: also the last element of a tuple or of a linked record."""
     with pytest.raises(DurableTermError) as caught:
         encode(value, path="input")
     assert caught.value.path == path
@@ -73,7 +73,7 @@ def test_the_error_names_the_first_element_that_cannot_be_written(value: Any, pa
     ],
     ids=["lock", "builtin", "function", "complex", "event"],
 )
-def test_the_error_names_the_kind_of_what_cannot_be_written(value: object, kind: str) -> None:
+def test_the_error_names_the_type_that_cannot_be_written(value: object, kind: str) -> None:
     """DUR3"""
     with pytest.raises(DurableTermError) as caught:
         encode(("fine", value), path="input")
@@ -126,13 +126,13 @@ def test_a_deep_value_that_can_be_written_can_be_read(levels: int) -> None:
         assert encode(decode(payload, annotation)) == payload
 
 
-def test_a_failed_encode_leaves_nothing_behind() -> None:
+def test_a_failed_encode_does_not_affect_the_next() -> None:
     with pytest.raises(DurableTermError):
         encode([1, (2, object())])
     assert decode(encode((1, (2,)))) == (1, (2,))
 
 
-def test_threads_encode_side_by_side() -> None:
+def test_threads_encode_at_the_same_time() -> None:
     @dataclass
     class Slow:
         number: int
@@ -164,12 +164,12 @@ def test_a_value_that_is_too_large_is_refused_with_its_size_and_the_limit() -> N
         encode(LARGE, path="result")
 
 
-def test_of_a_calls_arguments_the_one_that_is_too_large_is_named() -> None:
+def test_the_error_names_the_argument_that_is_too_large() -> None:
     def call(small: int, large: bytes) -> None: ...
 
     with pytest.raises(DurableTermError, match=r"input\.large"):
         ArgumentsCodec(call).encode_call((1, LARGE), {})
 
 
-def test_a_value_as_large_as_a_value_may_be_is_written() -> None:
+def test_a_value_of_exactly_the_largest_size_is_written() -> None:
     assert len(encode(LARGE[:-32])) < VALUE_BYTES

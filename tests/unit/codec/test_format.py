@@ -66,14 +66,14 @@ def test_the_bytes_of_a_value_never_change(value: Any, expected: str | bytes) ->
         "no utf-8",
     ],
 )
-def test_what_is_no_payload_is_refused_by_path(data: bytes) -> None:
+def test_the_error_for_bytes_that_are_no_payload_has_the_path(data: bytes) -> None:
     with pytest.raises(DurableTermError) as caught:
         decode(data, path="history[3]")
     assert caught.value.path == "history[3]"
 
 
 def test_equal_sets_give_equal_bytes() -> None:
-    # 0 and 1024 share a slot in a small table, so the order of insertion is the order of iteration.
+    # 0 and 1024 share a slot in a small table, so they iterate in the order of insertion.
     upwards, downwards = {0, 1024}, {1024, 0}
     assert list(upwards) != list(downwards)
     assert encode(upwards) == encode(downwards)
@@ -85,5 +85,5 @@ def test_an_aware_datetime_keeps_its_offset() -> None:
 
 
 @pytest.mark.parametrize("blob", [bytearray(b"ab"), memoryview(b"ab")], ids=["bytearray", "memoryview"])
-def test_any_buffer_comes_back_as_bytes(blob: object) -> None:
+def test_any_buffer_is_read_as_bytes(blob: object) -> None:
     assert decode(encode(blob)) == b"ab"

@@ -1,4 +1,4 @@
-"""What each kind of annotation makes of a stored value."""
+"""How each kind of annotation reads a stored value."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ FITTING: list[tuple[Any, Any]] = [
 
 
 @pytest.mark.parametrize(("value", "annotation"), FITTING, ids=lambda item: str(item)[:40])
-def test_a_value_comes_back_as_its_annotation_says(value: Any, annotation: Any) -> None:
+def test_a_value_is_read_as_its_annotation_says(value: Any, annotation: Any) -> None:
     """PGJ26"""
     restored = decode(encode(value), annotation)
     assert restored == value
@@ -110,20 +110,20 @@ MISFITS: list[tuple[Any, Any, str]] = [
 
 
 @pytest.mark.parametrize(("value", "annotation", "path"), MISFITS, ids=lambda item: str(item)[:40])
-def test_a_value_that_does_not_fit_is_refused_by_path(value: Any, annotation: Any, path: str) -> None:
+def test_the_error_for_a_value_that_does_not_fit_has_the_path(value: Any, annotation: Any, path: str) -> None:
     with pytest.raises(DurableTermError) as caught:
         decode(encode(value), annotation)
     assert caught.value.path == path
 
 
 @pytest.mark.parametrize("annotation", [Card | OtherCard, Card | dict, print])
-def test_an_annotation_that_cannot_be_read_is_refused_at_once(annotation: Any) -> None:
+def test_an_annotation_that_cannot_be_decoded_is_refused_at_once(annotation: Any) -> None:
     with pytest.raises(DurableTermError):
         decoder_for(annotation)
 
 
 @pytest.mark.parametrize(("value", "annotation"), [(1, float), (True, int), (True, float)])
-def test_what_a_type_checker_lets_through_stays_what_it_was(value: Any, annotation: Any) -> None:
+def test_values_that_a_type_checker_accepts_stay_unchanged(value: Any, annotation: Any) -> None:
     assert decode(encode(value), annotation) is value
 
 
@@ -132,7 +132,7 @@ def test_a_list_fits_where_a_tuple_or_a_set_is_expected() -> None:
     assert decode(encode([1, 2]), set[int]) == {1, 2}
 
 
-def test_a_field_that_is_gone_is_left_out_and_a_new_one_takes_its_default() -> None:
+def test_a_removed_field_is_ignored_and_a_new_one_takes_its_default() -> None:
     assert decode(encode({"x": 1, "gone": 2}), Point) == Point(1, 0)
 
 
@@ -141,7 +141,7 @@ def test_without_an_annotation_records_are_maps_and_enums_are_values() -> None:
     assert value == [{"x": 1, "y": 0}, (1, 2), (1, {"x": 0, "y": 0})]
 
 
-def test_a_set_of_records_survives_being_read_without_an_annotation() -> None:
+def test_a_set_of_records_can_be_read_without_an_annotation() -> None:
     plain = decode(encode({Point(1), Point(2)}))
     assert decode(encode(plain), set[Point]) == {Point(1), Point(2)}
 
@@ -155,7 +155,7 @@ def test_no_name_in_the_data_is_imported() -> None:
     assert set(sys.modules) - before == set()
 
 
-def test_an_alias_made_by_the_type_statement_is_its_value() -> None:
+def test_an_alias_of_the_type_statement_reads_as_its_value() -> None:
     alias = getattr(typing, "TypeAliasType", None)
     if alias is None:
         pytest.skip("this Python has no type statement")
