@@ -1,4 +1,4 @@
-"""What the contract tests arrange: runs, workers, events, tasks and writes with good defaults."""
+"""Builders for the contract tests: runs, workers, events, tasks and writes with good defaults."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from continuum.journal.port import (
 )
 
 CODE = (Loaded("orders", "v1"),)
-SOON = 1_000_000_000_000  # microseconds; far enough that no test lives to see it
+SOON = 1_000_000_000_000  # microseconds; later than the end of any test
 POISON_AFTER = 3
 
-# Batches grow, also beyond those that a test numbers itself.
+# Larger than the batch numbers that tests choose themselves, because batches must grow.
 _batches = count(2 * 10**9)
 
 
@@ -49,7 +49,7 @@ def event(seq: int, body: tuple[Any, ...] = ("what",), at: int = 1_700_000_000_1
 
 
 def new_task(seq: int = 1, **facts: Any) -> NewTask:
-    """Return a task to hand out."""
+    """Return a task to queue."""
     task = NewTask(
         seq=seq,
         dispatch=1,
@@ -67,7 +67,7 @@ def new_task(seq: int = 1, **facts: Any) -> NewTask:
 
 
 def write(run: ClaimedRun, *events: Event, **facts: Any) -> RunWrite:
-    """Return what the owner of `run` writes."""
+    """Return a write of the owner of `run`."""
     return RunWrite(run.id, run.token, list(events), **facts)
 
 
@@ -77,7 +77,7 @@ def end(state: RunState = RunState.COMPLETED, **facts: Any) -> Transition:
 
 
 def sleep_until(due_at: int | None, *, release: bool = True) -> Transition:
-    """Return a transition to suspended, given up unless told otherwise."""
+    """Return a transition to suspended, by default with a release of the run."""
     return Transition(RunState.SUSPENDED, due_at, release)
 
 
@@ -100,12 +100,12 @@ async def begin(journal: Journal, **facts: Any) -> RunId:
 async def claim(
     journal: Journal, worker: Worker, limit: int = 100, code: Sequence[Loaded] = CODE
 ) -> list[ClaimedRun]:
-    """Claim what there is to do."""
+    """Claim what is due."""
     return await journal.claim(worker, code, limit)
 
 
 async def owned_run(journal: Journal, worker: Worker, **facts: Any) -> ClaimedRun:
-    """Start a run and claim it, where nothing else is claimable."""
+    """Start a run and claim it, when nothing else is claimable."""
     run_id = await begin(journal, **facts)
     (claimed,) = await claim(journal, worker)
     assert claimed.id == run_id
@@ -118,12 +118,12 @@ async def owned_runs(journal: Journal, worker: Worker, number: int) -> list[Clai
 
 
 async def commit(journal: Journal, worker: Worker, *writes: RunWrite) -> Committed:
-    """Commit writes as a batch of their own."""
+    """Commit writes as one batch."""
     return await journal.commit(worker, next(_batches), writes)
 
 
-async def hand_out(journal: Journal, worker: Worker, run: ClaimedRun, *tasks: NewTask) -> None:
-    """Commit tasks, one batch each so that each is younger than the one before."""
+async def queue_tasks(journal: Journal, worker: Worker, run: ClaimedRun, *tasks: NewTask) -> None:
+    """Commit tasks in one batch each, so that each is younger than the one before."""
     for task in tasks:
         await commit(journal, worker, write(run, tasks=[task]))
 
@@ -154,12 +154,12 @@ async def take_tasks(
 async def retire(
     journal: Journal, worker: Worker, executing: RunId | None = None, poison_after: int = POISON_AFTER
 ) -> None:
-    """Take a worker's lease away."""
+    """End a worker's lease."""
     await journal.retire_worker(worker.id, executing=executing, poison_after=poison_after)
 
 
 async def row(journal: Journal, run_id: RunId) -> RunRow:
-    """Return the row of a run that there is."""
+    """Return the row of a run that exists."""
     found = await journal.get_run(run_id)
     assert found is not None
     return found
@@ -171,12 +171,12 @@ async def history(journal: Journal, run_id: RunId) -> list[Event]:
 
 
 async def seqs(journal: Journal, run_id: RunId) -> list[int]:
-    """Return the places taken in a history."""
+    """Return the seqs of a history."""
     return [entry.seq for entry in await history(journal, run_id)]
 
 
 async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
-    """Look again until it holds."""
+    """Poll until the condition holds."""
     deadline = time.monotonic() + seconds
     while not await holds():
         assert time.monotonic() < deadline, "it never held"
@@ -184,7 +184,7 @@ async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> 
 
 
 async def let_expire(journal: Journal, worker: Worker) -> None:
-    """Have a lease run out on the journal's clock."""
+    """Let a lease run out on the journal's clock."""
     await journal.renew([worker.id], 0.001, None)
 
     async def expired() -> bool:

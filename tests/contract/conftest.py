@@ -15,7 +15,7 @@ from continuum.journal.postgres import PostgresJournal
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run a coroutine test in the loop its journal lives in."""
+    """Run a coroutine test in the event loop of its journal."""
     if not inspect.iscoroutinefunction(pyfuncitem.obj):
         return None
     runner = pyfuncitem.funcargs["runner"]

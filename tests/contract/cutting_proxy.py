@@ -1,4 +1,4 @@
-"""A TCP proxy before the server that can lose one request or one answer, as a dying connection does."""
+"""A TCP proxy to the server that can lose one request or one response, as a dying connection does."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 
 class Loss(Enum):
-    """What is lost next, with its connection."""
+    """What the proxy loses next, together with the connection."""
 
     NOTHING = "nothing"
     REQUEST = "request"
@@ -19,7 +19,7 @@ class Loss(Enum):
 
 
 class CuttingProxy:
-    """Passes bytes on until it is told to lose some."""
+    """Forwards bytes until a test makes it lose some."""
 
     def __init__(self, upstream: dict[str, str]) -> None:
         self._upstream = upstream
@@ -27,7 +27,7 @@ class CuttingProxy:
         self._carrying: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Carry a connection until either side is done."""
+        """Forward a connection until either side is done."""
         task = asyncio.current_task()
         assert task is not None
         self._carrying[task] = writer
@@ -37,7 +37,7 @@ class CuttingProxy:
             del self._carrying[task]
 
     async def cut(self) -> None:
-        """End every connection there is, in the middle of whatever it does."""
+        """End every open connection, in the middle of whatever it does."""
         left = dict(self._carrying)
         for writer in left.values():
             writer.close()
@@ -77,12 +77,12 @@ class CuttingProxy:
 
 @asynccontextmanager
 async def cutting_proxy(dsn: str) -> AsyncIterator[tuple[CuttingProxy, str]]:
-    """Yield a proxy to the server of `dsn`, and the DSN that leads through it."""
+    """Yield a proxy to the server of `dsn`, and the DSN of the proxy."""
     facts = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
     proxy = CuttingProxy({"host": facts.get("host", "localhost"), "port": facts.get("port", "5432")})
     server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    # Both protections would start with a question to the server that the proxy need not understand.
+    # TLS and GSS encryption would start with a handshake that the proxy would have to understand.
     through = make_conninfo(dsn, host="127.0.0.1", port=port, sslmode="disable", gssencmode="disable")
     try:
         yield proxy, through

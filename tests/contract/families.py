@@ -1,4 +1,4 @@
-"""What tests of families and chains arrange: a parent with a claimed child, a run and its successor."""
+"""Builders for families and chains: a parent with a claimed child, a run and its successor."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def new_child(
 
 
 def family_write(run: ClaimedRun, *events: Event, **facts: Any) -> RunWrite:
-    """Return what the owner of a run writes that has its place in a family."""
+    """Return a write of the owner of a run that belongs to a family."""
     return write(run, *events, depth=run.depth, parent=run.parent, **facts)
 
 
@@ -40,7 +40,7 @@ async def claimed_child(
     seq: int = 1,
     policy: ClosePolicy = ClosePolicy.CASCADE,
 ) -> ClaimedRun:
-    """Have `parent` start a child, and claim it."""
+    """Start a child of `parent`, and claim it."""
     child = new_child(seq, policy)
     await commit(journal, worker, family_write(parent, children=[child]))
     (claimed,) = [run for run in await claim(journal, worker) if run.id == child.id]
@@ -56,12 +56,12 @@ async def parent_and_child(
 
 
 async def finish(journal: Journal, worker: Worker, run: ClaimedRun, **facts: Any) -> None:
-    """End a run, completed unless told otherwise."""
+    """End a run, completed by default."""
     await commit(journal, worker, family_write(run, transition=end(**facts)))
 
 
-async def park(journal: Journal, worker: Worker, run: ClaimedRun) -> None:
-    """Leave a run suspended without an owner and without a time to wake."""
+async def suspend(journal: Journal, worker: Worker, run: ClaimedRun) -> None:
+    """Suspend a run without an owner and without a due time."""
     await commit(journal, worker, family_write(run, transition=Transition(RunState.SUSPENDED, None, True)))
 
 
@@ -70,7 +70,7 @@ async def block(journal: Journal, worker: Worker, run: ClaimedRun) -> None:
     await commit(journal, worker, family_write(run, transition=Transition(RunState.BLOCKED, reason="drift")))
 
 
-async def go_on(journal: Journal, worker: Worker, run: ClaimedRun, **facts: Any) -> ClaimedRun:
+async def continue_as_new(journal: Journal, worker: Worker, run: ClaimedRun, **facts: Any) -> ClaimedRun:
     """Continue a run as new, and claim its successor."""
     successor = Successor(RunId(str(uuid4())), "orders", b"next input")
     await commit(

@@ -1,4 +1,4 @@
-"""A journal in Postgres and a transaction beside it that a test holds open."""
+"""A journal in Postgres, and a second transaction that a test holds open."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.contract.lock_watch import waiting_for_locks
 
 @dataclass
 class Meeting:
-    """A journal, and a transaction beside it that the test holds open."""
+    """A journal, and a second transaction that the test holds open."""
 
     journal: PostgresJournal
     dsn: str
@@ -25,17 +25,17 @@ class Meeting:
     other: psycopg.AsyncConnection[Any]
 
     async def hold(self, statement: LiteralString, *parameters: object) -> None:
-        """Do something in the other transaction, and leave it open."""
+        """Execute a statement in the other transaction, and leave it open."""
         await self.other.execute(SQL(statement).format(schema=Identifier(self.schema)), parameters)
 
     async def waiting(self, number: int) -> None:
-        """Return once so many of the journal's statements wait for a lock."""
+        """Wait until `number` of the journal's statements wait for a lock."""
         await until(lambda: waiting_for_locks(self.dsn, self.schema, number))
 
 
 @asynccontextmanager
 async def meeting(dsn: str, schema: str) -> AsyncIterator[Meeting]:
-    """Yield a journal with a second transaction beside it."""
+    """Yield a journal and a second transaction."""
     journal = PostgresJournal(dsn, schema=schema)
     await journal.open()
     try:

@@ -1,4 +1,4 @@
-"""Children: started with their parent's write, and told of to it when they end."""
+"""Children: started with their parent's write, and reported to it when they end."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ from tests.contract.families import (
     finish,
     new_child,
     parent_and_child,
-    park,
+    suspend,
 )
 
 
-async def test_p14_a_child_is_there_with_the_write_that_starts_it(journal: Journal) -> None:
+async def test_p14_a_child_exists_with_the_write_that_starts_it(journal: Journal) -> None:
     """CHD1, CNT7: it runs in its parent's namespace, with its attributes and trace context."""
     worker = await worker_of(journal)
     facts = {"namespace": "shop", "attributes": {"customer": 7}, "trace_context": "00-trace"}
@@ -59,7 +59,7 @@ async def test_p14_a_child_is_there_with_the_write_that_starts_it(journal: Journ
     assert claimed.fresh
 
 
-async def test_a_run_that_nobody_started_as_a_child_has_no_parent(journal: Journal) -> None:
+async def test_a_run_started_from_outside_has_no_parent(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
 
@@ -68,7 +68,7 @@ async def test_a_run_that_nobody_started_as_a_child_has_no_parent(journal: Journ
 
 
 async def test_p14_a_repeated_write_starts_no_second_child(journal: Journal) -> None:
-    """CHD8: the child that is there is left as it is."""
+    """CHD8: an existing child stays unchanged."""
     worker = await worker_of(journal)
     parent = await owned_run(journal, worker)
     child = new_child()
@@ -84,11 +84,11 @@ async def test_p14_a_repeated_write_starts_no_second_child(journal: Journal) -> 
 
 
 async def test_p2_p14_a_rejected_write_starts_no_child(journal: Journal) -> None:
-    worker, heir = await worker_of(journal), await worker_of(journal)
+    worker, other_worker = await worker_of(journal), await worker_of(journal)
     parent = await owned_run(journal, worker)
     other = await owned_run(journal, worker)
     await journal.release(worker, [parent.id], crashed=False, poison_after=3)
-    await claim(journal, heir)
+    await claim(journal, other_worker)
     lost, kept = new_child(), new_child()
 
     done = await commit(
@@ -131,11 +131,11 @@ async def test_p14_a_childs_end_reaches_the_owner_of_its_parent(
     assert (await row(journal, child.id)).reason == ends.reason
 
 
-async def test_p14_a_childs_end_wakes_a_parent_that_nobody_owns(journal: Journal) -> None:
+async def test_p14_a_childs_end_wakes_a_parent_without_owner(journal: Journal) -> None:
     """CHD1"""
     worker = await worker_of(journal)
     parent, child = await parent_and_child(journal, worker)
-    await park(journal, worker, parent)
+    await suspend(journal, worker, parent)
     assert await claim(journal, worker) == []
 
     await finish(journal, worker, child, result=b"value")
@@ -145,7 +145,7 @@ async def test_p14_a_childs_end_wakes_a_parent_that_nobody_owns(journal: Journal
     assert [mail.body for mail in await journal.inbox(worker, None)] == [(b"value",)]
 
 
-async def test_p14_a_blocked_parent_keeps_the_mail_of_its_child(journal: Journal) -> None:
+async def test_p14_a_blocked_parent_keeps_the_mail_from_its_child(journal: Journal) -> None:
     worker = await worker_of(journal)
     parent, child = await parent_and_child(journal, worker)
     await block(journal, worker, parent)
@@ -158,7 +158,7 @@ async def test_p14_a_blocked_parent_keeps_the_mail_of_its_child(journal: Journal
     assert [mail.kind for mail in await journal.inbox(worker, None)] == [InboxKind.CHILD_COMPLETED]
 
 
-async def test_p3_an_ended_parent_gets_no_mail_of_its_child(journal: Journal) -> None:
+async def test_p3_an_ended_parent_gets_no_mail_from_its_child(journal: Journal) -> None:
     worker = await worker_of(journal)
     parent, child = await parent_and_child(journal, worker, ClosePolicy.ABANDON)
     await finish(journal, worker, parent)
@@ -180,7 +180,7 @@ async def test_p14_a_parent_and_a_child_may_end_in_one_batch(journal: Journal) -
     assert (await row(journal, child.id)).state is RunState.COMPLETED
 
 
-async def test_p12_p14_a_batch_asked_for_again_tells_the_parent_once(journal: Journal) -> None:
+async def test_p12_p14_a_repeated_batch_reports_to_the_parent_once(journal: Journal) -> None:
     worker = await worker_of(journal)
     parent, child = await parent_and_child(journal, worker)
     writes = [family_write(child, transition=end(), published=[("a", b"1")])]
@@ -194,11 +194,11 @@ async def test_p12_p14_a_batch_asked_for_again_tells_the_parent_once(journal: Jo
     assert (await journal.read_published(child.id, ["a"]))["a"] == cell
 
 
-async def test_p1_a_rejected_end_of_a_child_tells_its_parent_nothing(journal: Journal) -> None:
-    worker, heir = await worker_of(journal), await worker_of(journal)
+async def test_p1_a_rejected_end_of_a_child_is_not_reported_to_its_parent(journal: Journal) -> None:
+    worker, other_worker = await worker_of(journal), await worker_of(journal)
     parent, child = await parent_and_child(journal, worker)
     await journal.release(worker, [child.id], crashed=False, poison_after=3)
-    await claim(journal, heir)
+    await claim(journal, other_worker)
 
     done = await commit(journal, worker, family_write(child, transition=end()))
 
@@ -207,20 +207,20 @@ async def test_p1_a_rejected_end_of_a_child_tells_its_parent_nothing(journal: Jo
 
 
 async def test_p14_a_child_outlives_the_worker_of_its_parent(journal: Journal) -> None:
-    worker, heir = await worker_of(journal), await worker_of(journal)
+    worker, other_worker = await worker_of(journal), await worker_of(journal)
     parent = await owned_run(journal, worker)
     await commit(journal, worker, write(parent, children=[new_child()]))
-    (child,) = await claim(journal, heir)
+    (child,) = await claim(journal, other_worker)
     await retire(journal, worker)
 
-    await finish(journal, heir, child)
+    await finish(journal, other_worker, child)
 
-    assert [run.id for run in await claim(journal, heir)] == [parent.id]
-    assert len(await journal.inbox(heir, None)) == 1
+    assert [run.id for run in await claim(journal, other_worker)] == [parent.id]
+    assert len(await journal.inbox(other_worker, None)) == 1
 
 
 async def test_children_of_children_count_their_depth(journal: Journal) -> None:
-    """CHD2: the depth is there to be limited by."""
+    """CHD2: the depth can be limited."""
     worker = await worker_of(journal)
     _, child = await parent_and_child(journal, worker)
     grandchild = await claimed_child(journal, worker, child)
@@ -246,7 +246,7 @@ async def test_runs_are_found_by_their_parent_and_by_their_chain(journal: Journa
     assert await journal.query(query(("parent", "eq", new_run().id))) == []
 
 
-async def test_the_tasks_of_an_ended_child_are_gone_and_its_parents_stay(journal: Journal) -> None:
+async def test_an_ended_childs_tasks_are_removed_and_its_parents_stay(journal: Journal) -> None:
     worker = await worker_of(journal)
     parent, child = await parent_and_child(journal, worker)
     await commit(
@@ -258,8 +258,8 @@ async def test_the_tasks_of_an_ended_child_are_gone_and_its_parents_stay(journal
     assert [task.run_id for task in await take_tasks(journal, worker)] == [parent.id]
 
 
-async def test_a_thousand_children_all_tell_their_parent(journal: Journal) -> None:
-    """CHD1: with as many children as a fan-out has, each end still finds its parent and only that."""
+async def test_a_thousand_children_all_report_to_their_parent(journal: Journal) -> None:
+    """CHD1: even with as many children as a large fan-out, each end reaches its parent and no other run."""
     worker = await worker_of(journal)
     parent = await owned_run(journal, worker)
     children = [new_child(seq) for seq in range(1000)]
@@ -271,9 +271,9 @@ async def test_a_thousand_children_all_tell_their_parent(journal: Journal) -> No
         batch = claimed[first : first + 100]
         await commit(journal, worker, *(family_write(run, transition=end(result=b"v")) for run in batch))
 
-    async def all_told() -> bool:
+    async def all_reported() -> bool:
         return len(await journal.inbox(worker, [parent.id])) == 1000
 
-    await until(all_told)
+    await until(all_reported)
     names = {mail.name for mail in await journal.inbox(worker, [parent.id])}
     assert names == {str(seq) for seq in range(1000)}

@@ -1,4 +1,4 @@
-"""Claiming runs: what is claimable, for whom, in which order, and what the owner gets."""
+"""Claiming runs: what is claimable, by whom, in which order, and what the owner gets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tests.contract.builders import (
 )
 
 
-async def test_a_claim_gives_what_the_run_was_started_with(journal: Journal) -> None:
+async def test_a_claim_returns_what_the_run_was_started_with(journal: Journal) -> None:
     run = new_run(input=b"abc", namespace="shop", trace_context="00-trace")
     await journal.start([run])
     worker = await worker_of(journal)
@@ -43,7 +43,7 @@ async def test_a_claim_gives_what_the_run_was_started_with(journal: Journal) -> 
     assert stored.owner == worker.id
 
 
-async def test_the_first_claim_stamps_the_version_for_good(journal: Journal) -> None:
+async def test_the_first_claim_sets_the_version_for_good(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await journal.release(worker, [run.id], crashed=False, poison_after=POISON_AFTER)
@@ -64,7 +64,7 @@ async def test_p7_only_one_of_many_workers_gets_a_run(journal: Journal) -> None:
 
     claimed = [run.id for haul in hauls for run in haul]
     assert len(claimed) == len(set(claimed))
-    # A claim passes over what another is looking at; nothing is lost by that.
+    # A claim skips rows that another claim has locked; the next one finds them.
     claimed += [run.id for run in await claim(journal, workers[0])]
     assert sorted(claimed) == sorted(run_ids)
 
@@ -91,7 +91,7 @@ async def test_p7_every_claim_has_a_larger_token(journal: Journal) -> None:
 
 
 async def test_a_claimed_run_that_has_mail_is_not_fresh(journal: Journal) -> None:
-    """CAN10: whoever takes it up reads the request to stop before the code begins."""
+    """CAN10: its owner reads the cancel request before the code begins."""
     worker = await worker_of(journal)
     run_id = await begin(journal)
     await journal.post([Post(run_id, InboxKind.CANCEL, "", (), "cancel")])
@@ -129,7 +129,7 @@ async def test_a_claim_takes_no_more_than_its_limit(journal: Journal) -> None:
     assert len(await claim(journal, worker, limit=2)) == 1
 
 
-async def test_a_run_whose_code_is_not_loaded_stays_for_who_has_it(journal: Journal) -> None:
+async def test_a_run_whose_code_is_not_loaded_stays_for_workers_that_have_it(journal: Journal) -> None:
     worker = await worker_of(journal)
     refund = await begin(journal, workflow="refunds")
     order = await begin(journal)
@@ -139,7 +139,7 @@ async def test_a_run_whose_code_is_not_loaded_stays_for_who_has_it(journal: Jour
     assert [run.id for run in await claim(journal, worker, code=[Loaded("refunds", "v7")])] == [refund]
 
 
-async def test_a_run_that_sleeps_is_not_claimed_before_it_is_due(journal: Journal) -> None:
+async def test_a_sleeping_run_is_not_claimed_before_it_is_due(journal: Journal) -> None:
     """TMW5, DSP7"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
@@ -148,7 +148,7 @@ async def test_a_run_that_sleeps_is_not_claimed_before_it_is_due(journal: Journa
     assert await claim(journal, worker) == []
 
 
-async def test_a_run_whose_time_has_come_is_claimed(journal: Journal) -> None:
+async def test_a_due_run_is_claimed(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, transition=sleep_until(journal.now() - 1_000_000)))
@@ -171,7 +171,7 @@ async def test_p5_a_sleeping_run_with_mail_is_claimed_before_it_is_due(journal: 
     assert [again.id for again in await claim(journal, worker)] == [run.id]
 
 
-async def test_p5_mail_that_came_before_the_run_was_given_up_makes_it_claimable(journal: Journal) -> None:
+async def test_p5_mail_that_arrived_before_the_release_makes_the_run_claimable(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await journal.post([signal(run.id)])
@@ -180,7 +180,7 @@ async def test_p5_mail_that_came_before_the_run_was_given_up_makes_it_claimable(
     assert [again.id for again in await claim(journal, worker)] == [run.id]
 
 
-async def test_a_suspended_run_that_is_kept_is_not_claimable(journal: Journal) -> None:
+async def test_a_suspended_run_with_an_owner_is_not_claimable(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, transition=sleep_until(journal.now() - 1, release=False)))
@@ -191,7 +191,7 @@ async def test_a_suspended_run_that_is_kept_is_not_claimable(journal: Journal) -
 
 
 @pytest.mark.parametrize("state", [RunState.BLOCKED, RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED])
-async def test_a_run_that_is_blocked_or_has_ended_is_not_claimable(journal: Journal, state: RunState) -> None:
+async def test_a_blocked_or_ended_run_is_not_claimable(journal: Journal, state: RunState) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await journal.post([signal(run.id)])
@@ -200,7 +200,7 @@ async def test_a_run_that_is_blocked_or_has_ended_is_not_claimable(journal: Jour
     assert await claim(journal, worker) == []
 
 
-async def test_a_released_run_is_claimed_anew_at_once(journal: Journal) -> None:
+async def test_a_released_run_can_be_claimed_at_once(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, transition=sleep_until(journal.now() + SOON, release=False)))
@@ -211,7 +211,7 @@ async def test_a_released_run_is_claimed_anew_at_once(journal: Journal) -> None:
     assert [again.id for again in await claim(journal, worker)] == [run.id]
 
 
-async def test_a_worker_cannot_release_what_another_owns(journal: Journal) -> None:
+async def test_a_worker_cannot_release_a_run_of_another(journal: Journal) -> None:
     owner, other = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
 
@@ -220,7 +220,7 @@ async def test_a_worker_cannot_release_what_another_owns(journal: Journal) -> No
     assert (await row(journal, run.id)).owner == owner.id
 
 
-async def test_a_run_released_as_crashed_too_often_is_parked(journal: Journal) -> None:
+async def test_a_run_released_as_crashed_too_often_is_blocked(journal: Journal) -> None:
     worker = await worker_of(journal)
     run_id = await begin(journal)
     for _ in range(2):

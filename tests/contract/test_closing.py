@@ -1,4 +1,4 @@
-"""What the end of a run means to its children, and what a cancellation by force reaches."""
+"""What the end of a run does to its children, and which runs a forced cancel ends."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tests.contract.builders import (
     commit,
     end,
     event,
-    hand_out,
     new_run,
     new_task,
     owned_run,
+    queue_tasks,
     row,
     take_tasks,
     worker_of,
@@ -31,11 +31,11 @@ from tests.contract.builders import (
 from tests.contract.families import (
     block,
     claimed_child,
+    continue_as_new,
     family_write,
     finish,
-    go_on,
     parent_and_child,
-    park,
+    suspend,
 )
 
 CANCELLED, COMPLETED, FAILED = RunState.CANCELLED, RunState.COMPLETED, RunState.FAILED
@@ -60,7 +60,7 @@ async def mail_of(journal: Journal, worker: Worker, run: ClaimedRun) -> list[Inb
         (ABANDON, FAILED, False),
     ],
 )
-async def test_p15_the_end_of_a_parent_asks_its_children_as_their_policy_says(
+async def test_p15_the_end_of_a_parent_stops_its_children_as_their_policy_says(
     journal: Journal, policy: ClosePolicy, state: RunState, asked: bool
 ) -> None:
     """CHD7"""
@@ -76,19 +76,19 @@ async def test_p15_the_end_of_a_parent_asks_its_children_as_their_policy_says(
     assert (await row(journal, child.id)).state is RunState.RUNNING
 
 
-async def test_p15_a_child_that_nobody_owns_is_due_when_it_is_asked_to_stop(journal: Journal) -> None:
+async def test_p15_a_child_without_owner_is_due_when_it_is_asked_to_stop(journal: Journal) -> None:
     """CHD7"""
     worker = await worker_of(journal)
     parent, child = await parent_and_child(journal, worker)
-    await park(journal, worker, child)
+    await suspend(journal, worker, child)
 
     await finish(journal, worker, parent, state=CANCELLED)
 
     assert [run.id for run in await claim(journal, worker)] == [child.id]
 
 
-async def test_p15_a_blocked_child_ends_with_its_parent_and_hands_the_request_on(journal: Journal) -> None:
-    """CHD7: its code cannot run, so it cannot do so itself."""
+async def test_p15_a_blocked_child_ends_with_its_parent_and_passes_the_request_on(journal: Journal) -> None:
+    """CHD7: its code cannot run, so the journal ends it."""
     worker = await worker_of(journal)
     parent, child = await parent_and_child(journal, worker)
     grandchild = await claimed_child(journal, worker, child)
@@ -105,7 +105,7 @@ async def test_p15_a_blocked_child_ends_with_its_parent_and_hands_the_request_on
     assert [mail.name for mail in await mail_of(journal, worker, grandchild)] == ["parent"]
 
 
-async def test_an_ended_child_is_not_asked(journal: Journal) -> None:
+async def test_an_ended_child_is_not_asked_to_stop(journal: Journal) -> None:
     worker = await worker_of(journal)
     parent, child = await parent_and_child(journal, worker)
     await finish(journal, worker, child)
@@ -115,7 +115,7 @@ async def test_an_ended_child_is_not_asked(journal: Journal) -> None:
     assert (found.state, found.reason) == (COMPLETED, None)
 
 
-async def test_a_run_cancelled_by_its_parent_says_so_when_its_owner_does(journal: Journal) -> None:
+async def test_a_cancelled_child_keeps_the_reason_that_its_owner_wrote(journal: Journal) -> None:
     worker = await worker_of(journal)
     _, child = await parent_and_child(journal, worker)
 
@@ -138,7 +138,9 @@ async def test_a_parent_can_ask_one_child_to_stop(journal: Journal) -> None:
     assert await mail_of(journal, worker, other) == []
 
 
-async def test_p14_a_blocked_child_that_is_asked_to_stop_ends_and_tells_its_parent(journal: Journal) -> None:
+async def test_p14_a_blocked_child_that_is_asked_to_stop_reports_its_end(
+    journal: Journal,
+) -> None:
     worker = await worker_of(journal)
     parent, child = await parent_and_child(journal, worker)
     grandchild = await claimed_child(journal, worker, child)
@@ -152,13 +154,13 @@ async def test_p14_a_blocked_child_that_is_asked_to_stop_ends_and_tells_its_pare
     assert [mail.name for mail in await mail_of(journal, worker, grandchild)] == ["parent"]
 
 
-async def test_p14_a_blocked_child_that_anybody_cancels_ends_and_tells_its_parent(journal: Journal) -> None:
-    """CAN6: durably, with no engine that could run it."""
+async def test_p14_a_blocked_child_that_is_cancelled_reports_its_end(journal: Journal) -> None:
+    """CAN6: durably, without an engine that could run it."""
     worker = await worker_of(journal)
     parent, child = await parent_and_child(journal, worker)
     grandchild = await claimed_child(journal, worker, child)
-    await park(journal, worker, parent)
-    await hand_out(journal, worker, child, new_task())
+    await suspend(journal, worker, parent)
+    await queue_tasks(journal, worker, child, new_task())
     await block(journal, worker, child)
 
     assert await journal.post([Post(child.id, InboxKind.CANCEL, "", (), "cancel")]) == [Posted.ACCEPTED]
@@ -170,7 +172,7 @@ async def test_p14_a_blocked_child_that_anybody_cancels_ends_and_tells_its_paren
     assert await take_tasks(journal, worker) == []
 
 
-async def test_p15_force_ends_the_whole_family_but_the_abandoned(journal: Journal) -> None:
+async def test_p15_a_forced_cancel_ends_the_whole_family_except_abandoned_children(journal: Journal) -> None:
     """CHD7, CAN3"""
     worker, others = await worker_of(journal), await worker_of(journal, "south")
     parent, child = await parent_and_child(journal, worker)
@@ -196,7 +198,7 @@ async def test_p15_force_ends_the_whole_family_but_the_abandoned(journal: Journa
     assert fenced.rejected == {grandchild.id}
 
 
-async def test_p14_a_child_ended_by_force_tells_its_parent(journal: Journal) -> None:
+async def test_p14_a_child_ended_by_force_is_reported_to_its_parent(journal: Journal) -> None:
     worker = await worker_of(journal)
     parent, child = await parent_and_child(journal, worker)
 
@@ -207,18 +209,18 @@ async def test_p14_a_child_ended_by_force_tells_its_parent(journal: Journal) -> 
     assert await journal.force_cancel(child.id) is Posted.TERMINAL  # CAN11
 
 
-async def test_force_on_an_unknown_run_finds_nothing(journal: Journal) -> None:
+async def test_a_forced_cancel_of_an_unknown_run_finds_nothing(journal: Journal) -> None:
     """CAN7"""
     assert await journal.force_cancel(new_run().id) is Posted.NOT_FOUND
 
 
-async def test_p15_the_children_of_a_run_that_continues_live_on(journal: Journal) -> None:
-    """CNT9: they are the successor's, and go with it when it is cancelled."""
+async def test_p15_the_children_of_a_run_that_continues_stay_alive(journal: Journal) -> None:
+    """CNT9: they belong to the successor, and are cancelled with it."""
     worker = await worker_of(journal)
     first = await owned_run(journal, worker)
     child = await claimed_child(journal, worker, first, policy=CANCEL)
 
-    second = await go_on(journal, worker, first)
+    second = await continue_as_new(journal, worker, first)
 
     assert await mail_of(journal, worker, child) == []
     assert (await row(journal, child.id)).parent == second.id
@@ -226,12 +228,12 @@ async def test_p15_the_children_of_a_run_that_continues_live_on(journal: Journal
     assert [mail.name for mail in await mail_of(journal, worker, child)] == ["parent"]
 
 
-async def test_p15_force_on_the_first_of_a_chain_ends_the_children_of_its_tip(journal: Journal) -> None:
-    """CNT9, CNT13: root stays completed, tip and child are cancelled."""
+async def test_p15_a_forced_cancel_of_a_first_run_ends_the_children_of_the_latest(journal: Journal) -> None:
+    """CNT9, CNT13: the first run stays completed, the latest run and its child are cancelled."""
     worker = await worker_of(journal)
     first = await owned_run(journal, worker)
     child = await claimed_child(journal, worker, first)
-    second = await go_on(journal, worker, first)
+    second = await continue_as_new(journal, worker, first)
 
     assert await journal.force_cancel(first.id) is Posted.ACCEPTED
 
@@ -240,7 +242,7 @@ async def test_p15_force_on_the_first_of_a_chain_ends_the_children_of_its_tip(jo
     assert (await row(journal, child.id)).reason == "parent_cancelled"
 
 
-async def test_a_batch_in_which_parent_and_blocked_grandchild_meet_cancels_all(journal: Journal) -> None:
+async def test_a_batch_with_a_parent_and_a_blocked_grandchild_cancels_all(journal: Journal) -> None:
     worker = await worker_of(journal)
     parent, child = await parent_and_child(journal, worker, CANCEL)
     blocked = await claimed_child(journal, worker, child, policy=CANCEL)

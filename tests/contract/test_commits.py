@@ -1,4 +1,4 @@
-"""The write path of owners: what a commit makes durable, and what its fence refuses."""
+"""The write path of owners: what a commit makes durable, and what its fence rejects."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.contract.builders import (
 )
 
 
-async def test_p3_events_come_back_in_the_order_of_their_places(journal: Journal) -> None:
+async def test_p3_events_load_in_the_order_of_their_seq(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     written = [event(seq) for seq in range(1, 8)]
@@ -42,7 +42,7 @@ async def test_p3_events_come_back_in_the_order_of_their_places(journal: Journal
     assert await history(journal, run.id) == written
 
 
-async def test_histories_of_many_runs_load_apart(journal: Journal) -> None:
+async def test_histories_of_many_runs_load_separately(journal: Journal) -> None:
     worker = await worker_of(journal)
     first, second = await owned_runs(journal, worker, 2)
 
@@ -65,7 +65,7 @@ async def test_histories_of_many_runs_load_apart(journal: Journal) -> None:
         (("nested", ("deeper", b"x")), None),
     ],
 )
-async def test_a_body_comes_back_as_it_was_written(journal: Journal, body: tuple[object, ...]) -> None:
+async def test_a_body_loads_as_it_was_written(journal: Journal, body: tuple[object, ...]) -> None:
     """PGJ6"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
@@ -77,7 +77,7 @@ async def test_a_body_comes_back_as_it_was_written(journal: Journal, body: tuple
     assert [type(item) for item in stored.body] == [type(item) for item in body]
 
 
-async def test_lists_in_a_body_come_back_as_tuples(journal: Journal) -> None:
+async def test_lists_in_a_body_load_as_tuples(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
 
@@ -106,7 +106,7 @@ async def test_every_event_type_can_be_journaled(journal: Journal) -> None:
     assert await history(journal, run.id) == written
 
 
-async def test_p10_a_commit_tells_the_journals_time(journal: Journal) -> None:
+async def test_p10_a_commit_returns_the_journals_time(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
 
@@ -161,7 +161,9 @@ async def test_p1_a_lost_lease_rejects_the_whole_batch(journal: Journal) -> None
     assert await seqs(journal, first.id) == await seqs(journal, second.id) == []
 
 
-async def test_p1_a_lease_that_ran_out_rejects_the_batch_before_anyone_has_taken_it(journal: Journal) -> None:
+async def test_p1_an_expired_lease_rejects_the_batch_before_any_retirement(
+    journal: Journal,
+) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await let_expire(journal, worker)
@@ -211,7 +213,7 @@ async def test_p2_a_batch_without_its_lease_leaves_nothing_behind(journal: Journ
     assert await take_tasks(journal, next_one) == []
 
 
-async def test_p3_a_place_in_a_history_is_taken_once(journal: Journal) -> None:
+async def test_p3_a_seq_in_a_history_is_used_once(journal: Journal) -> None:
     """B11"""
     worker = await worker_of(journal)
     run, other = await owned_runs(journal, worker, 2)
@@ -263,7 +265,7 @@ async def test_an_ended_run_keeps_how_it_ended_and_has_no_owner(
     assert stored.completed_at >= stored.started_at
 
 
-async def test_a_blocked_run_says_why_and_has_no_owner(journal: Journal) -> None:
+async def test_a_blocked_run_has_a_reason_and_no_owner(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
 
@@ -303,7 +305,7 @@ async def test_several_writes_of_one_run_are_applied_in_order(journal: Journal) 
     assert [task.seq for task in await take_tasks(journal, worker)] == [2]
 
 
-async def test_a_batch_may_end_a_run_that_it_has_written_before(journal: Journal) -> None:
+async def test_a_batch_may_end_a_run_that_it_wrote_before(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
 
@@ -328,7 +330,7 @@ async def test_an_empty_batch_keeps_the_fence(journal: Journal) -> None:
         await commit(journal, worker)
 
 
-async def test_p8_of_a_commit_and_a_retirement_at_once_the_history_tells_who_was_first(
+async def test_p8_the_history_shows_whether_a_concurrent_commit_or_retirement_was_first(
     journal: Journal,
 ) -> None:
     for _ in range(8):

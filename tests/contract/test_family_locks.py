@@ -1,6 +1,6 @@
-"""Parents, children and successors that meet in Postgres: in which order they lock, and who hears of whom.
+"""Concurrent writes to parents, children and successors in Postgres: the order of locks, and what each sees.
 
-A memory journal has no such moments: each of its methods is one step.
+The memory journal has no such moments: each of its methods is one step.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from tests.contract.builders import begin, claim, commit, end, event, owned_run,
 from tests.contract.families import (
     block,
     claimed_child,
+    continue_as_new,
     family_write,
     finish,
-    go_on,
     new_child,
     parent_and_child,
 )
@@ -45,7 +45,7 @@ TRY_RUN: LiteralString = "select from {schema}.runs where id = %s for no key upd
 
 @asynccontextmanager
 async def two_journals(dsn: str, schema: str) -> AsyncIterator[tuple[PostgresJournal, PostgresJournal]]:
-    """Yield two, so that two commits can be under way at once."""
+    """Yield two journals, so that two commits can run at once."""
     first, second = PostgresJournal(dsn, schema=schema), PostgresJournal(dsn, schema=schema)
     await first.open()
     try:
@@ -56,15 +56,15 @@ async def two_journals(dsn: str, schema: str) -> AsyncIterator[tuple[PostgresJou
         await first.close()
 
 
-def ids_downwards() -> Iterator[RunId]:
-    """Give ids each smaller than the one before, so that children sort before their parents."""
+def descending_ids() -> Iterator[RunId]:
+    """Return ids each smaller than the one before, so that children sort before their parents."""
     return (RunId(str(UUID(int=2**127 - number))) for number in count(1))
 
 
 def continued(
     journal: PostgresJournal, worker: Worker, run: ClaimedRun
 ) -> tuple[RunId, asyncio.Task[Committed]]:
-    """Have a run continue as new; return its successor's id and the commit that is under way."""
+    """Continue a run as new; return its successor's id and the commit, which is still running."""
     successor = Successor(RunId(str(uuid4())), "orders", b"")
     write = family_write(run, transition=end(), successor=successor)
     return successor.id, asyncio.create_task(commit(journal, worker, write))
@@ -122,10 +122,10 @@ async def test_p15_the_end_of_a_parent_locks_it_before_its_children(
 
 
 @pytest.mark.parametrize("way", ["force", "cancel"])
-async def test_p15_a_cancellation_from_outside_locks_the_parent_first(
+async def test_p15_a_cancel_request_from_outside_locks_the_parent_first(
     runner: asyncio.Runner, dsn: str, schema: str, way: str
 ) -> None:
-    """CHD7: parent-first locking, also where only the child is named."""
+    """CHD7: the parent is locked first, even if only the child is named."""
     async with meeting(dsn, schema) as met:
         worker = await worker_of(met.journal)
         parent, child = await parent_and_child(met.journal, worker)
@@ -156,7 +156,7 @@ async def test_p15_parents_and_children_that_end_together_on_two_workers_never_d
     """B50: a deadlock would end one of the commits with an error."""
     async with two_journals(dsn, schema) as (north, south):
         first, second = await worker_of(north, "north"), await worker_of(south, "south")
-        ids = ids_downwards()
+        ids = descending_ids()
         for _ in range(6):
             families: list[tuple[ClaimedRun, ClaimedRun]] = []
             for number in range(12):
@@ -188,7 +188,7 @@ async def test_p15_parents_and_children_that_end_together_on_two_workers_never_d
             )
 
 
-async def test_p15_force_posts_and_commits_on_one_family_never_deadlock(
+async def test_p15_forced_cancels_posts_and_commits_on_one_family_never_deadlock(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
     async with two_journals(dsn, schema) as (north, south):
@@ -212,10 +212,10 @@ async def test_p15_force_posts_and_commits_on_one_family_never_deadlock(
             assert {(await row(north, child.id)).state.terminal for child in children} == {True}
 
 
-async def test_p16_mail_that_waits_for_a_continuation_goes_to_the_successor(
+async def test_p16_mail_that_waits_for_continue_as_new_goes_to_the_successor(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
-    """CNT10, CNT12, B33: posted to the predecessor while its last commit is under way."""
+    """CNT10, CNT12, B33: posted to the predecessor while its last commit runs."""
     async with meeting(dsn, schema) as met:
         journal, worker = met.journal, await worker_of(met.journal)
         first = await owned_run(journal, worker)
@@ -238,7 +238,7 @@ async def test_p16_mail_that_waits_for_a_continuation_goes_to_the_successor(
         assert await journal.post([signal(successor, key="d")]) == [Posted.DUPLICATE]
 
 
-async def test_p16_mail_that_a_continuation_waits_for_goes_to_the_successor(
+async def test_p16_mail_that_continue_as_new_waits_for_goes_to_the_successor(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
     """CNT10, B33"""
@@ -249,7 +249,7 @@ async def test_p16_mail_that_a_continuation_waits_for_goes_to_the_successor(
 
         posting = asyncio.create_task(journal.post([signal(first.id)]))
         await met.waiting(1)
-        continuing = asyncio.create_task(go_on(journal, worker, first))
+        continuing = asyncio.create_task(continue_as_new(journal, worker, first))
         await met.waiting(2)
         await met.other.rollback()
 
@@ -258,7 +258,7 @@ async def test_p16_mail_that_a_continuation_waits_for_goes_to_the_successor(
         assert [mail.run_id for mail in await journal.inbox(worker, None)] == [second.id]
 
 
-async def test_p16_a_forced_cancel_that_waits_for_a_continuation_ends_the_successor(
+async def test_p16_a_forced_cancel_that_waits_for_continue_as_new_ends_the_successor(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
     """CNT13"""
@@ -278,10 +278,10 @@ async def test_p16_a_forced_cancel_that_waits_for_a_continuation_ends_the_succes
         assert (await row(journal, successor)).state is RunState.CANCELLED
 
 
-async def test_p15_force_finds_the_grandchild_that_was_born_while_it_waited(
+async def test_p15_a_forced_cancel_finds_a_grandchild_started_while_it_waited(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
-    """B49: generation by generation, each looked for once the one above it is locked."""
+    """B49: generation by generation, each read after the one above it is locked."""
     async with meeting(dsn, schema) as met:
         journal, worker = met.journal, await worker_of(met.journal)
         parent, child = await parent_and_child(journal, worker)
@@ -300,7 +300,7 @@ async def test_p15_force_finds_the_grandchild_that_was_born_while_it_waited(
             assert (await row(journal, run_id)).state is RunState.CANCELLED
 
 
-async def test_p16_attributes_that_wait_for_a_continuation_are_the_successors(
+async def test_p16_attributes_that_wait_for_continue_as_new_belong_to_the_successor(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
     """ATR1, ATR2"""
@@ -320,16 +320,16 @@ async def test_p16_attributes_that_wait_for_a_continuation_are_the_successors(
         assert (await row(journal, successor)).attributes == {"paid": True}
 
 
-async def test_p15_a_child_that_continues_while_its_parent_ends_is_asked_in_its_successor(
+async def test_p15_the_successor_of_a_child_is_asked_to_stop_when_its_parent_ends_meanwhile(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
-    """CNT9: also when its owner still takes an earlier run of the parent's chain for the parent."""
+    """CNT9: also when its owner still has an earlier run of the parent's chain as the parent."""
     async with two_journals(dsn, schema) as (north, south), meeting(dsn, schema) as met:
         first_worker, second_worker = await worker_of(north, "north"), await worker_of(south, "south")
         first = await owned_run(north, first_worker)
         await commit(north, first_worker, write(first, children=[new_child(1, ClosePolicy.CANCEL)]))
         (child,) = await claim(south, second_worker)
-        second = await go_on(north, first_worker, first)
+        second = await continue_as_new(north, first_worker, first)
         await met.hold(LOCK_RUN, child.id)
 
         successor, continuing = continued(south, second_worker, child)
@@ -344,7 +344,7 @@ async def test_p15_a_child_that_continues_while_its_parent_ends_is_asked_in_its_
         assert [mail.name for mail in await south.inbox(second_worker, [claimed.id])] == ["parent"]
 
 
-async def test_p2_p14_a_commit_that_fails_leaves_no_part_of_a_family(
+async def test_p2_p14_a_failed_commit_leaves_no_part_of_a_family(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
     async with meeting(dsn, schema) as met:

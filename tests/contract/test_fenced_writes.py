@@ -1,4 +1,4 @@
-"""Writes of those who own nothing, and writes that come after the end: nothing of them is kept."""
+"""Writes without ownership and writes after the end of a run leave nothing behind."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from tests.contract.builders import (
     commit,
     end,
     event,
-    hand_out,
     new_run,
     new_task,
     owned_run,
+    queue_tasks,
     row,
     seqs,
     take_tasks,
@@ -24,13 +24,13 @@ from tests.contract.builders import (
 
 
 def everything(run_id: RunId, token: int) -> RunWrite:
-    """Return a write with a little of all that a write can do."""
+    """Return a write with something in every field."""
     return RunWrite(run_id, token, [event(0)], tasks=[new_task()], transition=end(result=b"result"))
 
 
 @pytest.mark.parametrize("token", [0, 1, 2**40])
-async def test_p1_a_run_that_nobody_owns_is_written_by_nobody(journal: Journal, token: int) -> None:
-    """PGJ21, PGJ23, PGJ24: there is no write without an owner, whatever token it claims to have."""
+async def test_p1_no_worker_writes_a_run_without_owner(journal: Journal, token: int) -> None:
+    """PGJ21, PGJ23, PGJ24: no token makes a write without ownership valid."""
     worker = await worker_of(journal)
     run_id = await begin(journal)
 
@@ -55,7 +55,7 @@ async def test_p1_an_owners_write_needs_the_token_of_its_claim(journal: Journal)
     assert await take_tasks(journal, worker) == []
 
 
-async def test_p2_a_write_to_an_unknown_run_makes_none(journal: Journal) -> None:
+async def test_p2_a_write_to_an_unknown_run_creates_none(journal: Journal) -> None:
     """MJN2, B12"""
     worker = await worker_of(journal)
     unknown = new_run().id
@@ -67,12 +67,12 @@ async def test_p2_a_write_to_an_unknown_run_makes_none(journal: Journal) -> None
     assert await take_tasks(journal, worker) == []
 
 
-async def test_a_retry_written_after_a_forced_cancel_hands_nothing_out(journal: Journal) -> None:
-    """CAN3, CAN12: what waited is gone with the run, and what is retried too late never comes to be."""
+async def test_a_retry_written_after_a_forced_cancel_queues_no_task(journal: Journal) -> None:
+    """CAN3, CAN12: waiting tasks are removed with the run, and a late retry creates none."""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, event(0)))
-    await hand_out(journal, worker, run, new_task(0))
+    await queue_tasks(journal, worker, run, new_task(0))
 
     assert await journal.force_cancel(run.id) is Posted.ACCEPTED
     again = write(run, event(1), tasks=[new_task(0, dispatch=2, attempt=2)])
@@ -83,7 +83,7 @@ async def test_a_retry_written_after_a_forced_cancel_hands_nothing_out(journal: 
     assert (await row(journal, run.id)).state is RunState.CANCELLED
 
 
-async def test_what_fires_after_a_cancel_is_not_written(journal: Journal) -> None:
+async def test_a_timer_that_fires_after_a_cancel_is_not_written(journal: Journal) -> None:
     """CAN5, B41"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)

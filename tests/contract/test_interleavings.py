@@ -1,6 +1,6 @@
 """Both orders of two writers that meet in Postgres, held open in explicit transactions.
 
-A memory journal has no such moments: each of its methods is one step.
+The memory journal has no such moments: each of its methods is one step.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ async def test_p8_a_claim_during_a_retirement_waits_for_nothing_and_owns_nothing
         assert (await row(journal, run_id)).owner is None
 
 
-async def test_p8_a_retirement_waits_for_the_claim_in_flight_and_frees_what_it_took(
+async def test_p8_a_retirement_waits_for_the_claim_in_flight_and_releases_its_runs(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
     async with meeting(dsn, schema) as met:
@@ -124,7 +124,7 @@ async def test_p8_a_retirement_waits_for_the_claim_in_flight_and_frees_what_it_t
 async def test_a_claim_that_finds_nothing_writes_nothing(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
-    """An idle node costs no flush of the log."""
+    """An idle node does not flush the write-ahead log."""
     async with meeting(dsn, schema) as met:
         worker = await worker_of(met.journal)
         await met.hold(CLAIM, worker.id)
@@ -148,7 +148,7 @@ async def test_p3_a_post_waits_for_the_end_in_flight_and_is_refused(
         assert await journal.sweep() == 0
 
 
-async def test_p5_mail_posted_while_its_run_is_being_given_up_makes_it_claimable(
+async def test_p5_mail_posted_while_its_run_is_being_released_makes_it_claimable(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
     """B37"""
@@ -191,7 +191,7 @@ async def test_a_forced_cancel_that_waits_for_the_end_of_a_run_does_not_undo_it(
         assert (await row(journal, run.id)).state is RunState.COMPLETED
 
 
-async def test_a_sparing_retirement_that_waits_for_a_renewal_spares_the_worker(
+async def test_a_retirement_of_expired_leases_that_waits_for_a_renewal_spares_the_worker(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
     async with meeting(dsn, schema) as met:
@@ -213,7 +213,7 @@ async def test_a_sparing_retirement_that_waits_for_a_renewal_spares_the_worker(
         assert (await commit(journal, worker, write(run, event(1)))).rejected == frozenset()
 
 
-async def test_a_claim_of_tasks_waits_for_another_of_its_node_and_counts_what_that_took(
+async def test_a_claim_of_tasks_waits_for_another_of_its_node_and_counts_its_tasks(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
     async with meeting(dsn, schema) as met:

@@ -1,7 +1,7 @@
 """Random interleavings of workers against a small model of what the journal promises.
 
-The model knows who owns each run, with which token, what its history and its
-inbox hold. Whatever the journal answers must be what the model says.
+The model knows who owns each run, with which token, and what its history and its
+inbox hold. Every result of the journal must match the model.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ POISON_AFTER = 2
 
 @dataclass
 class ModelRun:
-    """What must be true of one run."""
+    """The expected state of one run."""
 
     key: str | None
     state: RunState = RunState.RUNNING
@@ -65,7 +65,7 @@ Make = Callable[[], AbstractContextManager[Journal]]
 
 
 class JournalMachine(RuleBasedStateMachine):
-    """Rules are what processes do; `make` gives an empty journal."""
+    """The rules are actions of processes; `make` returns an empty journal."""
 
     make: Make
 
@@ -216,7 +216,7 @@ class JournalMachine(RuleBasedStateMachine):
             run.state, run.due, run.deaths = RunState.RUNNING, True, 0
 
     @invariant()
-    def the_journal_shows_what_the_model_says(self) -> None:
+    def the_journal_matches_the_model(self) -> None:
         histories = self.runner.run(self.journal.load(list(self.model)))
         for id, run in self.model.items():
             stored = self.runner.run(builders.row(self.journal, id))
@@ -235,7 +235,7 @@ def check(make: Make, examples: int, steps: int) -> None:
     run_state_machine_as_test(machine, settings=budget)
 
 
-def test_memory_keeps_to_the_model() -> None:
+def test_the_memory_journal_matches_the_model() -> None:
     @contextmanager
     def make() -> Iterator[Journal]:
         yield MemoryJournal()
@@ -243,7 +243,7 @@ def test_memory_keeps_to_the_model() -> None:
     check(make, examples=150, steps=40)
 
 
-def test_postgres_keeps_to_the_model(dsn: str) -> None:
+def test_the_postgres_journal_matches_the_model(dsn: str) -> None:
     @contextmanager
     def make() -> Iterator[Journal]:
         with migrated_schema(dsn) as schema:

@@ -1,4 +1,4 @@
-"""What a worker owns without knowing it, after a claim whose answer was lost, can be given back."""
+"""After a claim whose result was lost, a worker can release what it owns without knowing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.contract.builders import (
 )
 
 
-async def test_runs_a_worker_does_not_know_of_go_to_the_next_claim(journal: Journal) -> None:
+async def test_runs_of_a_lost_claim_go_to_the_next_claim(journal: Journal) -> None:
     worker, other = await worker_of(journal), await worker_of(journal)
     known, lost = await owned_runs(journal, worker, 2)
     theirs = await owned_run(journal, other)
@@ -33,7 +33,7 @@ async def test_runs_a_worker_does_not_know_of_go_to_the_next_claim(journal: Jour
     assert await journal.release_other_runs(worker, []) == 0
 
 
-async def test_tasks_a_worker_does_not_know_of_go_to_the_next_claim(journal: Journal) -> None:
+async def test_tasks_of_a_lost_claim_go_to_the_next_claim(journal: Journal) -> None:
     worker, other = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, tasks=[new_task(1), new_task(2)]))
@@ -44,7 +44,7 @@ async def test_tasks_a_worker_does_not_know_of_go_to_the_next_claim(journal: Jou
     assert [task.seq for task in await take_tasks(journal, other)] == [2]
 
 
-async def test_the_tasks_of_a_run_that_ends_are_called_off(journal: Journal) -> None:
+async def test_the_tasks_of_an_ended_run_are_removed(journal: Journal) -> None:
     worker = await worker_of(journal)
     done, forced = await owned_runs(journal, worker, 2)
     await commit(journal, worker, write(done, tasks=[new_task(1)]), write(forced, tasks=[new_task(1)]))
@@ -55,7 +55,7 @@ async def test_the_tasks_of_a_run_that_ends_are_called_off(journal: Journal) -> 
     assert await take_tasks(journal, worker) == []
 
 
-async def test_the_next_due_time_is_that_of_loaded_code(journal: Journal) -> None:
+async def test_the_next_due_time_counts_only_loaded_code(journal: Journal) -> None:
     """TMW11, B43"""
     worker = await worker_of(journal)
     later = journal.now() + 3_600_000_000
@@ -72,7 +72,7 @@ async def test_the_next_due_time_is_that_of_loaded_code(journal: Journal) -> Non
     assert await journal.next_due([Loaded("another", sooner.version)]) is None
 
 
-async def test_mail_that_comes_while_a_run_is_given_up_makes_it_due(journal: Journal) -> None:
+async def test_mail_that_arrives_before_a_release_makes_the_run_due(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await journal.post([signal(run.id)])
@@ -94,7 +94,7 @@ async def test_mail_for_a_blocked_run_waits_until_it_is_unblocked(journal: Journ
     assert [claimed.id for claimed in await claim(journal, worker)] == [run_id]
 
 
-async def test_a_blocked_run_that_is_cancelled_ends_there_and_then(journal: Journal) -> None:
+async def test_a_blocked_run_that_is_cancelled_ends_at_once(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, transition=end(RunState.BLOCKED)))

@@ -1,4 +1,4 @@
-"""What only the memory journal has: an injected clock, and hints without a server."""
+"""What only the memory journal has: an injected clock, and notifications without a server."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tests.contract.builders import (
     commit,
     end,
     event,
-    hand_out,
     new_run,
     new_task,
     owned_run,
+    queue_tasks,
     retire,
     row,
     signal,
@@ -32,7 +32,7 @@ from tests.contract.builders import (
 SECOND = 1_000_000
 
 
-class HandClock:
+class ManualTime:
     """A clock that a test moves by hand."""
 
     def __init__(self) -> None:
@@ -43,12 +43,12 @@ class HandClock:
 
 
 @pytest.fixture
-def clock() -> HandClock:
+def clock() -> ManualTime:
     """A clock that stands still."""
-    return HandClock()
+    return ManualTime()
 
 
-async def test_p10_all_times_are_the_injected_clocks(runner: asyncio.Runner, clock: HandClock) -> None:
+async def test_p10_all_times_are_the_injected_clocks(runner: asyncio.Runner, clock: ManualTime) -> None:
     journal = MemoryJournal(clock)
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
@@ -60,7 +60,7 @@ async def test_p10_all_times_are_the_injected_clocks(runner: asyncio.Runner, clo
     assert committed.at == journal.now() == clock.time
 
 
-async def test_a_lost_node_is_told_of_for_an_hour(runner: asyncio.Runner, clock: HandClock) -> None:
+async def test_a_lost_node_is_listed_for_an_hour(runner: asyncio.Runner, clock: ManualTime) -> None:
     journal = MemoryJournal(clock)
     for node in ("north", "south"):
         await journal.renew([], 60.0, NodeFacts(NodeId(node), 10, "loopback:1", "up"))
@@ -80,9 +80,9 @@ async def test_a_lost_node_is_told_of_for_an_hour(runner: asyncio.Runner, clock:
 
 @pytest.mark.parametrize("state", [RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED])
 async def test_retention_counts_from_the_end_of_a_run(
-    runner: asyncio.Runner, clock: HandClock, state: RunState
+    runner: asyncio.Runner, clock: ManualTime, state: RunState
 ) -> None:
-    """PGJ15, B70: however long ago it was started."""
+    """PGJ15, B70: however long ago the run was started."""
     journal = MemoryJournal(clock)
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
@@ -99,7 +99,7 @@ async def test_retention_counts_from_the_end_of_a_run(
 
 
 async def test_a_sleeping_run_is_due_exactly_when_its_time_comes(
-    runner: asyncio.Runner, clock: HandClock
+    runner: asyncio.Runner, clock: ManualTime
 ) -> None:
     """TMW5"""
     journal = MemoryJournal(clock)
@@ -113,7 +113,7 @@ async def test_a_sleeping_run_is_due_exactly_when_its_time_comes(
     assert [again.id for again in await claim(journal, worker)] == [run.id]
 
 
-async def test_a_lease_runs_out_on_the_injected_clock(runner: asyncio.Runner, clock: HandClock) -> None:
+async def test_a_lease_runs_out_on_the_injected_clock(runner: asyncio.Runner, clock: ManualTime) -> None:
     journal = MemoryJournal(clock)
     worker = await worker_of(journal, ttl=10.0)
     run = await owned_run(journal, worker)
@@ -127,11 +127,11 @@ async def test_a_lease_runs_out_on_the_injected_clock(runner: asyncio.Runner, cl
         await commit(journal, worker, write(run, event(2)))
 
 
-async def test_a_task_is_timed_out_by_the_injected_clock(runner: asyncio.Runner, clock: HandClock) -> None:
+async def test_a_task_is_timed_out_by_the_injected_clock(runner: asyncio.Runner, clock: ManualTime) -> None:
     journal = MemoryJournal(clock)
     owner, early, late = [await worker_of(journal, ttl=10**6) for _ in range(3)]
     run = await owned_run(journal, owner)
-    await hand_out(journal, owner, run, new_task(1, timeout=2.0), new_task(2, timeout=2.0))
+    await queue_tasks(journal, owner, run, new_task(1, timeout=2.0), new_task(2, timeout=2.0))
     await take_tasks(journal, early, limit=1)
     await take_tasks(journal, late, limit=1)
 
@@ -145,7 +145,7 @@ async def test_a_task_is_timed_out_by_the_injected_clock(runner: asyncio.Runner,
 
 
 async def test_runs_of_one_instant_are_claimed_in_the_order_of_their_starts(
-    runner: asyncio.Runner, clock: HandClock
+    runner: asyncio.Runner, clock: ManualTime
 ) -> None:
     journal = MemoryJournal(clock)
     worker = await worker_of(journal)
@@ -155,7 +155,7 @@ async def test_runs_of_one_instant_are_claimed_in_the_order_of_their_starts(
     assert [claimed.id for claimed in await claim(journal, worker)] == [run.id for run in runs]
 
 
-async def test_p11_hints_of_one_topic_wait_as_one(runner: asyncio.Runner) -> None:
+async def test_p11_waiting_notifications_of_one_topic_are_merged(runner: asyncio.Runner) -> None:
     journal = MemoryJournal()
     hints = journal.notifications([Topic.DONE, Topic.WORK])
     run_ids = [await begin(journal) for _ in range(3)]
@@ -166,7 +166,7 @@ async def test_p11_hints_of_one_topic_wait_as_one(runner: asyncio.Runner) -> Non
     assert await anext(hints) == Notification(Topic.DONE, tuple(sorted(run_ids)))
 
 
-async def test_closing_ends_every_iteration_over_hints(runner: asyncio.Runner) -> None:
+async def test_closing_ends_every_iteration_over_notifications(runner: asyncio.Runner) -> None:
     journal = MemoryJournal()
     await begin(journal)
     hints = journal.notifications([Topic.WORK])
@@ -179,11 +179,11 @@ async def test_closing_ends_every_iteration_over_hints(runner: asyncio.Runner) -
 
 
 async def collect(hints: AsyncIterator[Notification]) -> list[Notification]:
-    """Return every hint there is until the end."""
+    """Return every notification until the end."""
     return [hint async for hint in hints]
 
 
-async def test_a_row_that_was_handed_out_does_not_change(runner: asyncio.Runner) -> None:
+async def test_a_returned_row_does_not_change(runner: asyncio.Runner) -> None:
     journal = MemoryJournal()
     run_id = await begin(journal, attributes={"a": 1})
     before = await row(journal, run_id)
@@ -193,7 +193,7 @@ async def test_a_row_that_was_handed_out_does_not_change(runner: asyncio.Runner)
     assert before.attributes == {"a": 1}
 
 
-async def test_a_due_time_that_was_replaced_wakes_nobody(runner: asyncio.Runner, clock: HandClock) -> None:
+async def test_a_replaced_due_time_wakes_no_run(runner: asyncio.Runner, clock: ManualTime) -> None:
     journal = MemoryJournal(clock)
     worker = await worker_of(journal, ttl=10**6)
     run = await owned_run(journal, worker)

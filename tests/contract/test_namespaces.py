@@ -10,9 +10,9 @@ from tests.contract.builders import (
     begin,
     claim,
     commit,
-    hand_out,
     new_task,
     owned_run,
+    queue_tasks,
     sleep_until,
     take_tasks,
     until,
@@ -89,7 +89,7 @@ async def test_a_claim_takes_only_tasks_of_its_namespaces(journal: Journal) -> N
     worker = await worker_of(journal)
     for name in ("other", "mine"):
         run = await owned_run(journal, worker, namespace=name)
-        await hand_out(journal, worker, run, new_task(1, key=name))
+        await queue_tasks(journal, worker, run, new_task(1, key=name))
 
     assert [task.key for task in await take_tasks(journal, worker, 1, namespaces=["mine"])] == ["mine"]
     assert await take_tasks(journal, worker, namespaces=["mine"]) == []

@@ -1,4 +1,4 @@
-"""Workers, their leases, and what nodes say of themselves."""
+"""Workers, their leases, and the facts that nodes report about themselves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.contract.builders import (
 
 
 def facts(node: str, **changed: str) -> NodeFacts:
-    """Return what a node says of itself."""
+    """Return the facts of a node."""
     said = {"address": "loopback:1", "state": "up"} | changed
     processes = (("run_host", 11), ("activity_host", 12))
     return NodeFacts(NodeId(node), 10, said["address"], said["state"], processes)
@@ -37,7 +37,7 @@ async def test_no_worker_id_is_used_twice(journal: Journal) -> None:
     assert len(set(ids)) == 3
 
 
-async def test_a_node_knows_its_workers(journal: Journal) -> None:
+async def test_a_node_lists_its_workers(journal: Journal) -> None:
     first = await journal.register_worker(NodeId("north"), "run_host", 1, 60.0)
     second = await journal.register_worker(NodeId("north"), "run_host", 2, 60.0)
     await journal.register_worker(NodeId("south"), "run_host", 3, 60.0)
@@ -49,7 +49,7 @@ async def test_a_node_knows_its_workers(journal: Journal) -> None:
     assert await journal.node_workers(NodeId("nowhere")) == []
 
 
-async def test_a_lease_that_runs_out_makes_its_worker_expired(journal: Journal) -> None:
+async def test_a_worker_whose_lease_runs_out_is_expired(journal: Journal) -> None:
     worker, kept = await worker_of(journal), await worker_of(journal)
     assert await journal.expired_workers() == []
 
@@ -59,7 +59,7 @@ async def test_a_lease_that_runs_out_makes_its_worker_expired(journal: Journal) 
     assert (await journal.renew([kept.id], 60.0, None))[0] == {kept.id}
 
 
-async def test_a_lease_that_ran_out_can_be_renewed_until_it_is_taken(journal: Journal) -> None:
+async def test_an_expired_lease_can_be_renewed_until_its_worker_is_retired(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await let_expire(journal, worker)
@@ -69,7 +69,7 @@ async def test_a_lease_that_ran_out_can_be_renewed_until_it_is_taken(journal: Jo
     assert (await commit(journal, worker, write(run, event(1)))).rejected == frozenset()
 
 
-async def test_renewing_tells_which_leases_are_still_held(journal: Journal) -> None:
+async def test_renewing_reports_which_leases_are_still_held(journal: Journal) -> None:
     """ACT28"""
     gone, kept = await worker_of(journal), await worker_of(journal)
     await retire(journal, gone)
@@ -79,7 +79,7 @@ async def test_renewing_tells_which_leases_are_still_held(journal: Journal) -> N
     assert held == {kept.id}
 
 
-async def test_renewing_tells_when_the_next_lease_of_others_runs_out(journal: Journal) -> None:
+async def test_renewing_reports_when_the_next_lease_of_others_runs_out(journal: Journal) -> None:
     mine = await worker_of(journal, ttl=5.0)
     assert (await journal.renew([mine.id], 5.0, None))[1] is None
 
@@ -122,7 +122,7 @@ async def test_a_node_without_a_live_worker_is_lost(journal: Journal) -> None:
     assert [node.state for node in await journal.nodes()] == ["lost"]
 
 
-async def test_a_node_hears_with_its_next_renewal_that_it_is_to_stop(journal: Journal) -> None:
+async def test_the_next_renewal_tells_a_node_to_stop(journal: Journal) -> None:
     assert not (await journal.renew([], 60.0, facts("north"))).drain
 
     assert await journal.drain_node(NodeId("north"))
@@ -131,11 +131,11 @@ async def test_a_node_hears_with_its_next_renewal_that_it_is_to_stop(journal: Jo
     assert not (await journal.renew([], 60.0, facts("south"))).drain
 
 
-async def test_nobody_can_ask_a_node_to_stop_that_is_not_there(journal: Journal) -> None:
+async def test_a_node_that_does_not_exist_cannot_be_drained(journal: Journal) -> None:
     assert not await journal.drain_node(NodeId("north"))
 
 
-async def test_what_only_a_dead_node_was_to_do_anyone_may(journal: Journal) -> None:
+async def test_any_node_may_run_tasks_that_were_bound_to_a_dead_node(journal: Journal) -> None:
     north, south = await worker_of(journal, node="north"), await worker_of(journal, node="south")
     run = await owned_run(journal, south)
     await commit(journal, south, write(run, tasks=[new_task(node=NodeId("north"))]))
@@ -153,7 +153,7 @@ async def test_a_node_that_renews_again_is_listed_once_with_its_latest_facts(jou
     assert [node.address for node in await journal.nodes()] == ["loopback:2"]
 
 
-async def test_a_retired_node_is_listed_no_more(journal: Journal) -> None:
+async def test_a_retired_node_is_not_listed(journal: Journal) -> None:
     await journal.renew([], 60.0, facts("north"))
     await journal.renew([], 60.0, facts("south"))
 
@@ -163,7 +163,7 @@ async def test_a_retired_node_is_listed_no_more(journal: Journal) -> None:
     assert [node.node for node in await journal.nodes()] == ["south"]
 
 
-async def test_p10_the_journals_time_goes_on(journal: Journal) -> None:
+async def test_p10_the_journals_time_advances(journal: Journal) -> None:
     first = journal.now()
 
     async def later() -> bool:
@@ -178,5 +178,5 @@ async def test_p10_the_journals_time_is_the_one_that_stamps_runs(journal: Journa
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, event(1)))
 
-    # Learnt over a connection, so as exact as a round trip; a wrong epoch or time zone is hours off.
+    # As exact as a round trip to the server; with a wrong epoch or time zone it would be hours off.
     assert abs(run.started_at - before) < 60_000_000

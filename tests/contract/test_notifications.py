@@ -1,7 +1,7 @@
-"""Notifications: hints that something has changed.
+"""Notifications that something may have changed.
 
-A listener may take a moment to be connected, so each test first makes hints until
-one arrives (`listening`), and then looks at what its own action causes.
+A listener may take a moment to connect, so each test first causes notifications until
+one arrives (`listening`), and then checks what its own action causes.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from tests.contract.builders import (
     commit,
     end,
     event,
-    hand_out,
     new_run,
     new_task,
     owned_run,
+    queue_tasks,
     retire,
     signal,
     take_tasks,
@@ -35,12 +35,12 @@ Cause = Callable[[], Awaitable[object]]
 
 @asynccontextmanager
 async def listening(journal: Journal) -> AsyncIterator[list[Notification]]:
-    """Yield what is heard, from a moment on at which every topic is listened to."""
+    """Yield received notifications, once the listener is connected for every topic."""
     heard: list[Notification] = []
 
     async def listen() -> None:
         async for notification in journal.notifications(list(Topic)):
-            heard.append(notification)  # noqa: PERF401 - it is read while it grows
+            heard.append(notification)  # noqa: PERF401 - the list is read while it grows
 
     listener = asyncio.create_task(listen())
 
@@ -51,12 +51,12 @@ async def listening(journal: Journal) -> AsyncIterator[list[Notification]]:
         await journal.force_cancel(RunId(probes[-1]))
         return any(hint.topic is Topic.DONE and hint.ids for hint in heard)
 
-    async def last_probe_heard() -> bool:
+    async def last_probe_received() -> bool:
         return any(hint.topic is Topic.DONE and probes[-1] in hint.ids for hint in heard)
 
     try:
         await until(connected)
-        await until(last_probe_heard)
+        await until(last_probe_received)
         heard.clear()
         yield heard
     finally:
@@ -69,7 +69,7 @@ def completed(task: ClaimedTask) -> TaskResult:
     return TaskResult(task, InboxKind.ACTIVITY_COMPLETED, (b"r",))
 
 
-async def test_every_cause_is_followed_by_its_hint(journal: Journal) -> None:
+async def test_every_change_sends_its_notification(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     async with listening(journal) as heard:
@@ -85,7 +85,7 @@ async def test_every_cause_is_followed_by_its_hint(journal: Journal) -> None:
 
         await expect(Topic.WAKE, (run.id,), lambda: journal.post([signal(run.id)]))
         await expect(Topic.WORK, (), lambda: begin(journal, workflow="refunds"))
-        await expect(Topic.TASKS, (), lambda: hand_out(journal, worker, run, new_task(1), new_task(2)))
+        await expect(Topic.TASKS, (), lambda: queue_tasks(journal, worker, run, new_task(1), new_task(2)))
         first, second = await take_tasks(journal, worker)
         await expect(Topic.WAKE, (run.id,), lambda: journal.complete_tasks(worker, [completed(first)]))
         await expect(Topic.WORK, (), lambda: journal.release(worker, [run.id], crashed=False, poison_after=3))
@@ -93,13 +93,13 @@ async def test_every_cause_is_followed_by_its_hint(journal: Journal) -> None:
         await expect(Topic.WORK, (), lambda: journal.complete_tasks(worker, [completed(second)]))
         (again,) = await claim(journal, worker)
         await expect(Topic.WORK, (), lambda: retire(journal, worker))
-        heir = await worker_of(journal)
-        (again,) = await claim(journal, heir)
+        other_worker = await worker_of(journal)
+        (again,) = await claim(journal, other_worker)
         ending = write(again, event(1), transition=end())
-        await expect(Topic.DONE, (run.id,), lambda: commit(journal, heir, ending))
+        await expect(Topic.DONE, (run.id,), lambda: commit(journal, other_worker, ending))
 
 
-async def test_a_batch_that_ends_many_runs_hints_at_all_of_them(journal: Journal) -> None:
+async def test_a_batch_that_ends_many_runs_names_all_of_them(journal: Journal) -> None:
     worker = await worker_of(journal)
     for _ in range(150):
         await begin(journal)
@@ -113,7 +113,7 @@ async def test_a_batch_that_ends_many_runs_hints_at_all_of_them(journal: Journal
         await until(all_named)
 
 
-async def test_a_batch_too_large_to_name_its_runs_says_to_look(journal: Journal) -> None:
+async def test_a_batch_too_large_to_name_its_runs_sends_an_empty_notification(journal: Journal) -> None:
     worker = await worker_of(journal)
     await journal.start([new_run() for _ in range(250)])
     runs = await claim(journal, worker, limit=250)
@@ -126,7 +126,7 @@ async def test_a_batch_too_large_to_name_its_runs_says_to_look(journal: Journal)
         await until(told)
 
 
-async def test_p11_work_is_found_without_any_hint(journal: Journal) -> None:
+async def test_p11_work_is_found_without_any_notification(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
 

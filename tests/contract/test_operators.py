@@ -1,4 +1,4 @@
-"""What operators and housekeeping do to runs: end by force, unblock, sweep."""
+"""What operators and housekeeping do with runs: cancel by force, unblock, sweep."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from tests.contract.builders import (
     commit,
     end,
     event,
-    hand_out,
     new_run,
     new_task,
     owned_run,
     owned_runs,
+    queue_tasks,
     retire,
     row,
     seqs,
@@ -39,7 +39,7 @@ async def test_a_forced_cancel_ends_a_run_and_fences_its_owner(journal: Journal)
     assert stored.completed_at is not None
 
 
-async def test_a_forced_cancel_ends_runs_nobody_owns(journal: Journal) -> None:
+async def test_a_forced_cancel_ends_runs_without_owner(journal: Journal) -> None:
     worker = await worker_of(journal)
     blocked = await owned_run(journal, worker)
     await commit(journal, worker, write(blocked, transition=Transition(RunState.BLOCKED)))
@@ -52,7 +52,7 @@ async def test_a_forced_cancel_ends_runs_nobody_owns(journal: Journal) -> None:
     assert await journal.post([signal(free)]) == [Posted.TERMINAL]
 
 
-async def test_a_forced_cancel_says_when_there_is_nothing_to_end(journal: Journal) -> None:
+async def test_a_forced_cancel_reports_when_there_is_nothing_to_end(journal: Journal) -> None:
     """B55"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
@@ -63,7 +63,7 @@ async def test_a_forced_cancel_says_when_there_is_nothing_to_end(journal: Journa
     assert (await row(journal, run.id)).state is RunState.COMPLETED
 
 
-async def test_unblocked_runs_are_claimable_and_say_no_reason(journal: Journal) -> None:
+async def test_unblocked_runs_are_claimable_and_have_no_reason(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, transition=Transition(RunState.BLOCKED, reason="drift")))
@@ -76,7 +76,7 @@ async def test_unblocked_runs_are_claimable_and_say_no_reason(journal: Journal) 
     assert await journal.unblock(["orders"]) == 0
 
 
-async def test_unblocking_touches_the_runs_it_names_and_no_other(journal: Journal) -> None:
+async def test_unblocking_changes_only_the_named_runs(journal: Journal) -> None:
     worker = await worker_of(journal)
     first, second, running = await owned_runs(journal, worker, 3)
     blocked = Transition(RunState.BLOCKED, reason="drift")
@@ -90,7 +90,7 @@ async def test_unblocking_touches_the_runs_it_names_and_no_other(journal: Journa
     assert (await row(journal, running.id)).owner == worker.id
 
 
-async def test_an_unblocked_run_starts_counting_deaths_anew(journal: Journal) -> None:
+async def test_unblocking_resets_the_count_of_deaths(journal: Journal) -> None:
     run_id = await begin(journal)
     for _ in range(2):
         worker = await worker_of(journal)
@@ -105,11 +105,11 @@ async def test_an_unblocked_run_starts_counting_deaths_anew(journal: Journal) ->
     assert (await row(journal, run_id)).state is RunState.RUNNING
 
 
-async def test_a_sweep_removes_what_ended_runs_left_and_nothing_else(journal: Journal) -> None:
+async def test_a_sweep_removes_only_what_ended_runs_left_behind(journal: Journal) -> None:
     worker = await worker_of(journal)
     ended, live = await owned_runs(journal, worker, 2)
     for run in (ended, live):
-        await hand_out(journal, worker, run, new_task(1))
+        await queue_tasks(journal, worker, run, new_task(1))
         await journal.heartbeat(run.id, 1, b"half")
         await journal.post([signal(run.id), signal(run.id)])
     await commit(journal, worker, write(ended, event(1), transition=end()))

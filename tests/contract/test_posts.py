@@ -21,7 +21,7 @@ from tests.contract.builders import (
 )
 
 
-async def test_p4_what_was_posted_is_in_the_inbox_of_the_owner(journal: Journal) -> None:
+async def test_p4_the_owner_reads_what_was_posted(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
 
@@ -45,7 +45,7 @@ async def test_mail_is_read_in_the_order_it_was_posted(journal: Journal) -> None
     assert [row.id for row in mail] == sorted({row.id for row in mail})
 
 
-async def test_an_inbox_shows_the_runs_asked_for_and_only_what_the_worker_owns(journal: Journal) -> None:
+async def test_an_inbox_shows_the_requested_runs_that_the_worker_owns(journal: Journal) -> None:
     """SRT8, B36"""
     worker, other = await worker_of(journal), await worker_of(journal)
     first, second = await owned_runs(journal, worker, 2)
@@ -81,14 +81,14 @@ async def test_a_retired_worker_reads_no_mail(journal: Journal) -> None:
 
 
 async def test_p5_mail_survives_a_change_of_owner(journal: Journal) -> None:
-    worker, heir = await worker_of(journal), await worker_of(journal)
+    worker, other_worker = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, worker)
     await journal.post([signal(run.id)])
     mail = await journal.inbox(worker, None)
     await retire(journal, worker)
-    await claim(journal, heir)
+    await claim(journal, other_worker)
 
-    assert await journal.inbox(heir, None) == mail
+    assert await journal.inbox(other_worker, None) == mail
 
 
 async def test_p6_a_second_post_with_a_key_is_a_duplicate(journal: Journal) -> None:
@@ -124,7 +124,7 @@ async def test_p6_a_delivery_id_is_remembered_after_the_run_has_ended(journal: J
     assert await journal.post([signal(run.id, key="d")]) == [Posted.DUPLICATE]
 
 
-async def test_p6_keys_are_apart_for_each_run_kind_and_name(journal: Journal) -> None:
+async def test_p6_each_run_kind_and_name_has_its_own_keys(journal: Journal) -> None:
     first, second = await begin(journal), await begin(journal)
 
     posts = [
@@ -144,7 +144,7 @@ async def test_posts_without_a_key_are_never_duplicates(journal: Journal) -> Non
     assert await journal.post([signal(run_id), signal(run_id)]) == [Posted.ACCEPTED] * 2
 
 
-async def test_p6_a_cancel_request_that_waits_takes_no_second_one(journal: Journal) -> None:
+async def test_p6_a_second_cancel_request_is_a_duplicate_while_the_first_waits(journal: Journal) -> None:
     run_id = await begin(journal)
     cancel = Post(run_id, InboxKind.CANCEL, "", (), "cancel")
 
@@ -152,7 +152,7 @@ async def test_p6_a_cancel_request_that_waits_takes_no_second_one(journal: Journ
     assert await journal.post([cancel]) == [Posted.DUPLICATE]
 
 
-async def test_p6_of_concurrent_posts_with_one_key_one_is_accepted(journal: Journal) -> None:
+async def test_p6_one_of_several_concurrent_posts_with_one_key_is_accepted(journal: Journal) -> None:
     run_id = await begin(journal)
 
     answers = await asyncio.gather(*(journal.post([signal(run_id, key="d")]) for _ in range(8)))
@@ -177,7 +177,7 @@ async def test_p3_nothing_is_posted_to_an_ended_run(journal: Journal) -> None:
     assert await journal.sweep() == 0
 
 
-async def test_a_blocked_run_takes_mail_for_later(journal: Journal) -> None:
+async def test_a_blocked_run_keeps_mail_for_later(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, transition=Transition(RunState.BLOCKED, reason="drift")))
@@ -190,7 +190,7 @@ async def test_a_blocked_run_takes_mail_for_later(journal: Journal) -> None:
     assert len(await journal.inbox(worker, None)) == 1
 
 
-async def test_bodies_of_mail_come_back_as_they_were_posted(journal: Journal) -> None:
+async def test_bodies_of_mail_are_read_as_they_were_posted(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     body = ("TypeError", "message", "", ("TypeError", "Exception"), None, 3, b"\x00")

@@ -1,4 +1,4 @@
-"""State cells: the latest values that runs have published, read by anyone."""
+"""The latest values that runs have published, readable by any process."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 
 from continuum.journal.port import Journal, Topic
 from tests.contract.builders import commit, end, event, new_run, owned_run, worker_of, write
-from tests.contract.families import go_on
+from tests.contract.families import continue_as_new
 
 
-async def test_p17_a_cell_shows_what_was_committed(journal: Journal) -> None:
+async def test_p17_a_published_value_is_what_was_committed(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     assert await journal.read_published(run.id, ["progress"]) == {}
@@ -39,11 +39,11 @@ async def test_p17_the_last_value_counts_also_within_a_batch(journal: Journal) -
     assert (await journal.read_published(run.id, ["progress"]))["progress"].value == b"4"
 
 
-async def test_p16_the_cells_of_a_chain_are_one(journal: Journal) -> None:
+async def test_p16_all_runs_of_a_chain_share_their_published_values(journal: Journal) -> None:
     worker = await worker_of(journal)
     first = await owned_run(journal, worker)
     await commit(journal, worker, write(first, published=[("kept", b"1"), ("changed", b"1")]))
-    second = await go_on(journal, worker, first)
+    second = await continue_as_new(journal, worker, first)
     await commit(journal, worker, write(second, published=[("changed", b"2")]))
 
     for run in (first, second):
@@ -51,7 +51,7 @@ async def test_p16_the_cells_of_a_chain_are_one(journal: Journal) -> None:
         assert {name: cell.value for name, cell in cells.items()} == {"kept": b"1", "changed": b"2"}
 
 
-async def test_cells_of_an_ended_run_stay(journal: Journal) -> None:
+async def test_published_values_of_an_ended_run_stay(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, published=[("progress", b"9")], transition=end()))
@@ -61,10 +61,10 @@ async def test_cells_of_an_ended_run_stay(journal: Journal) -> None:
     assert await journal.read_published(new_run().id, ["progress"]) == {}
 
 
-async def test_p11_a_change_is_hinted_at_by_the_first_run_of_the_chain(journal: Journal) -> None:
+async def test_p11_a_notification_of_a_change_names_the_first_run_of_the_chain(journal: Journal) -> None:
     worker = await worker_of(journal)
     first = await owned_run(journal, worker)
-    second = await go_on(journal, worker, first)
+    second = await continue_as_new(journal, worker, first)
     hints = journal.notifications([Topic.PUBLISHED])
     told = asyncio.ensure_future(anext(hints))
     if type(journal).__name__ == "PostgresJournal":

@@ -1,4 +1,4 @@
-"""Looking at runs: conditions, attributes, order and pages."""
+"""Queries of runs: conditions, attributes, order and pages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def ids(journal: Journal, asked: Query) -> list[RunId]:
 
 
 async def names(journal: Journal, field: Field, operator: str, value: Any) -> set[str | None]:
-    """Return the idempotency keys of the runs a condition holds for."""
+    """Return the idempotency keys of the runs that meet a condition."""
     return {found.idempotency_key for found in await journal.query(query((field, operator, value)))}
 
 
@@ -72,7 +72,7 @@ async def test_a_query_shows_what_the_run_itself_shows(journal: Journal) -> None
         ("namespace", "eq", "default", {"done", "going", "refund"}),
     ],
 )
-async def test_a_condition_holds_for_the_runs_it_says(
+async def test_a_condition_selects_the_right_runs(
     journal: Journal, field: str, operator: str, value: Any, found: set[str]
 ) -> None:
     worker = await worker_of(journal)
@@ -161,7 +161,7 @@ async def test_an_attribute_of_maps_equals_what_it_contains(journal: Journal) ->
     assert await names(journal, field, "eq", {"age": None}) == set()
 
 
-async def test_odd_attribute_names_and_values_are_only_data(journal: Journal) -> None:
+async def test_odd_attribute_names_and_values_are_plain_data(journal: Journal) -> None:
     name = 'it\'s "a" %s; drop table runs --'
     run_id = await begin(journal, attributes={name: name})
 
@@ -172,7 +172,7 @@ async def test_odd_attribute_names_and_values_are_only_data(journal: Journal) ->
 
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("field", ["started_at", "updated_at", "id", "workflow", "state"])
-async def test_pages_show_every_run_once_and_in_order(journal: Journal, field: str, descending: bool) -> None:
+async def test_pages_have_every_run_once_and_in_order(journal: Journal, field: str, descending: bool) -> None:
     await journal.start([new_run(("orders", "refunds")[n % 2]) for n in range(7)])
     everything = await ids(journal, query(order_by=(field, descending)))
     assert len(everything) == 7
@@ -187,7 +187,7 @@ async def test_pages_show_every_run_once_and_in_order(journal: Journal, field: s
     assert ordered == sorted(ordered, reverse=descending)
 
 
-async def test_a_run_that_starts_between_pages_disturbs_neither(journal: Journal) -> None:
+async def test_a_run_that_starts_between_two_pages_changes_neither(journal: Journal) -> None:
     first, second = await begin(journal), await begin(journal)
     page = await journal.query(query(order_by=("started_at", True), limit=1))
     await begin(journal)
@@ -225,7 +225,7 @@ async def test_attributes_can_be_set_on_ended_runs_but_not_on_unknown_ones(journ
     assert not await journal.set_attributes(new_run().id, {"a": 1})
 
 
-async def test_attributes_come_back_as_json_has_them(journal: Journal) -> None:
+async def test_attributes_are_read_as_json_stores_them(journal: Journal) -> None:
     given = {"text": "ü", "number": 2**40, "real": 0.5, "yes": True, "none": None, "list": [1, "2", [3]]}
 
     run_id = await begin(journal, attributes=given)
@@ -233,7 +233,7 @@ async def test_attributes_come_back_as_json_has_them(journal: Journal) -> None:
     assert (await row(journal, run_id)).attributes == given
 
 
-async def test_attributes_given_to_the_journal_are_its_own(journal: Journal) -> None:
+async def test_the_journal_copies_the_attributes_it_receives(journal: Journal) -> None:
     given = {"list": [1]}
     run_id = await begin(journal, attributes=given)
     given["list"].append(2)

@@ -1,4 +1,4 @@
-"""Retention: ended runs go when their time is over, with all that belongs to them."""
+"""Retention: ended runs are removed when their time is over, with all that belongs to them."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ from tests.contract.builders import (
     worker_of,
     write,
 )
-from tests.contract.families import block, family_write, finish, go_on, parent_and_child
+from tests.contract.families import block, continue_as_new, family_write, finish, parent_and_child
 
 
 async def note(journal: Journal, version: str, retention: float | None, label: str = "1") -> None:
-    """Note a version of the workflow that says how long its runs are kept."""
+    """Register a version of the workflow with a retention."""
     noted = VersionRow("orders", version, label, "shop", None, None, retention=retention)
     await journal.register_versions([noted])
 
 
 async def gone(journal: Journal, *runs: ClaimedRun) -> None:
-    """Sweep until these runs are gone."""
+    """Sweep until these runs are removed."""
 
     async def all_gone() -> bool:
         await journal.sweep()
@@ -50,7 +50,7 @@ async def gone(journal: Journal, *runs: ClaimedRun) -> None:
 
 
 async def left_behind(journal: Journal, worker: Worker, run: ClaimedRun) -> None:
-    """Give a run everything that a run may have."""
+    """Give a run one of everything that a run can have."""
     await journal.post([signal(run.id, key="d")])
     await journal.heartbeat(run.id, 1, b"half")
     refusal = Refusal("v0", "drift")
@@ -58,7 +58,7 @@ async def left_behind(journal: Journal, worker: Worker, run: ClaimedRun) -> None
     await journal.record_result("send", run.id, run.id, b"result")
 
 
-async def test_an_ended_run_goes_with_all_it_had_when_its_time_is_over(journal: Journal) -> None:
+async def test_an_ended_run_is_removed_with_all_its_rows_when_its_retention_is_over(journal: Journal) -> None:
     """ARC2, B28: results under idempotency keys stay."""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker, idempotency_key="once")
@@ -74,14 +74,14 @@ async def test_an_ended_run_goes_with_all_it_had_when_its_time_is_over(journal: 
     assert await journal.find_result("send", run.id) == b"result"
     assert await journal.post([signal(run.id, key="d")]) == [Posted.NOT_FOUND]
     assert await journal.sweep() == 0
-    # Its key and its id may be used again.
+    # Its key and its id can be used again.
     again = new_run(id=run.id, idempotency_key="once")
     assert (await journal.start([again]))[0] == (run.id, False)
     await claim(journal, worker)
     assert await journal.inbox(worker, None) == []
 
 
-async def test_runs_without_retention_and_those_whose_time_is_not_over_stay(journal: Journal) -> None:
+async def test_runs_without_retention_and_runs_within_it_stay(journal: Journal) -> None:
     """ARC4"""
     worker = await worker_of(journal)
     kept, later, over = [await owned_run(journal, worker) for _ in range(3)]
@@ -95,7 +95,7 @@ async def test_runs_without_retention_and_those_whose_time_is_not_over_stay(jour
     assert (await journal.get_run(later.id)) is not None
 
 
-async def test_a_retention_beyond_all_calendars_is_for_ever(journal: Journal) -> None:
+async def test_a_retention_beyond_all_calendars_lasts_for_ever(journal: Journal) -> None:
     worker = await worker_of(journal)
     longest = timedelta.max.total_seconds()
     await note(journal, "v1", longest)
@@ -110,8 +110,8 @@ async def test_a_retention_beyond_all_calendars_is_for_ever(journal: Journal) ->
     assert await journal.get_run(forced.id) is not None
 
 
-async def test_of_several_that_end_together_each_is_kept_for_its_own_time(journal: Journal) -> None:
-    """Also where one of them is a child, for which other rows are locked."""
+async def test_runs_that_end_together_are_kept_for_their_own_retention(journal: Journal) -> None:
+    """Also if one of them is a child, for which other rows are locked."""
     worker = await worker_of(journal)
     parent, child = await parent_and_child(journal, worker)
     first, kept, later, last = [await owned_run(journal, worker) for _ in range(4)]
@@ -137,13 +137,13 @@ async def test_of_several_that_end_together_each_is_kept_for_its_own_time(journa
         assert await journal.get_run(run.id) is not None
 
 
-async def test_a_chain_stays_whole_while_its_tip_lives_and_goes_whole_after(journal: Journal) -> None:
-    """ARC3, B57: its first id leads to the tip for as long as there is one."""
+async def test_a_chain_stays_while_its_latest_run_lives_and_is_removed_as_a_whole(journal: Journal) -> None:
+    """ARC3, B57: its first id leads to the latest run for as long as that exists."""
     worker = await worker_of(journal)
     first = await owned_run(journal, worker)
     await left_behind(journal, worker, first)
-    second = await go_on(journal, worker, first)
-    third = await go_on(journal, worker, second)
+    second = await continue_as_new(journal, worker, first)
+    third = await continue_as_new(journal, worker, second)
     await journal.sweep()
     assert await journal.post([signal(first.id, key="e")]) == [Posted.ACCEPTED]
 
@@ -154,10 +154,10 @@ async def test_a_chain_stays_whole_while_its_tip_lives_and_goes_whole_after(jour
     assert await history(journal, first.id) == []
 
 
-async def test_the_retention_of_a_run_that_continued_is_its_tips(journal: Journal) -> None:
+async def test_the_retention_of_the_latest_run_counts_for_its_chain(journal: Journal) -> None:
     worker = await worker_of(journal)
     first = await owned_run(journal, worker)
-    second = await go_on(journal, worker, first)
+    second = await continue_as_new(journal, worker, first)
     other = await owned_run(journal, worker)
     await finish(journal, worker, second)
     await finish(journal, worker, other, retention=0.0)
@@ -184,7 +184,7 @@ async def test_a_child_stays_while_its_parent_lives(journal: Journal) -> None:
     assert await journal.get_run(parent.id) is not None
 
 
-async def test_a_child_whose_parent_is_gone_ends_as_any_run(journal: Journal) -> None:
+async def test_a_child_whose_parent_is_removed_ends_like_any_run(journal: Journal) -> None:
     worker = await worker_of(journal)
     parent, child = await parent_and_child(journal, worker)
     await finish(journal, worker, parent, retention=0.0)
@@ -208,7 +208,7 @@ async def test_a_removed_run_leaves_nothing_to_claim(journal: Journal) -> None:
     assert [each.id for each in await claim(journal, worker)] == [fresh]
 
 
-async def test_more_runs_than_one_sweep_removes_go_with_the_next(journal: Journal) -> None:
+async def test_the_next_sweep_removes_the_runs_beyond_the_limit_of_one(journal: Journal) -> None:
     worker = await worker_of(journal)
     await journal.start([new_run() for _ in range(450)])
     runs = await claim(journal, worker, 450)
@@ -218,7 +218,7 @@ async def test_more_runs_than_one_sweep_removes_go_with_the_next(journal: Journa
     await gone(journal, *runs)
 
 
-async def test_a_family_that_was_ended_by_force_is_kept_as_long_as_its_code_says(journal: Journal) -> None:
+async def test_a_family_ended_by_force_is_kept_as_long_as_its_code_says(journal: Journal) -> None:
     worker = await worker_of(journal)
     await note(journal, "v1", 0.0)
     parent, child = await parent_and_child(journal, worker)
@@ -228,7 +228,7 @@ async def test_a_family_that_was_ended_by_force_is_kept_as_long_as_its_code_says
     await gone(journal, parent, child)
 
 
-async def test_a_blocked_run_that_was_cancelled_is_kept_as_long_as_its_code_says(journal: Journal) -> None:
+async def test_a_cancelled_blocked_run_is_kept_as_long_as_its_code_says(journal: Journal) -> None:
     worker = await worker_of(journal)
     await note(journal, "v1", 0.0)
     run = await owned_run(journal, worker)
@@ -239,7 +239,7 @@ async def test_a_blocked_run_that_was_cancelled_is_kept_as_long_as_its_code_says
     await gone(journal, run)
 
 
-async def test_a_run_that_nobody_began_is_kept_as_long_as_the_latest_code_says(journal: Journal) -> None:
+async def test_a_run_that_never_began_is_kept_as_long_as_the_latest_code_says(journal: Journal) -> None:
     worker = await worker_of(journal)
     await note(journal, "v1", 3600.0)
     await note(journal, "v2", 0.0, label="2")
@@ -256,7 +256,7 @@ async def test_a_run_that_nobody_began_is_kept_as_long_as_the_latest_code_says(j
     assert await journal.get_run(begun.id) is not None
 
 
-async def test_a_run_ended_by_force_stays_where_its_code_says_nothing_any_more(journal: Journal) -> None:
+async def test_a_run_ended_by_force_stays_when_its_code_has_no_retention_any_more(journal: Journal) -> None:
     worker = await worker_of(journal)
     await note(journal, "v1", 0.0)
     await note(journal, "v1", None)

@@ -1,4 +1,4 @@
-"""Taking a worker's lease away, and what becomes of what it held."""
+"""Ending a worker's lease, and what happens to its runs and tasks."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tests.contract.builders import (
     claim,
     commit,
     event,
-    hand_out,
     let_expire,
     new_task,
     owned_run,
     owned_runs,
+    queue_tasks,
     retire,
     row,
     sleep_until,
@@ -28,14 +28,14 @@ from tests.contract.builders import (
 
 async def test_p8_running_runs_of_a_retired_worker_are_claimable_at_once(journal: Journal) -> None:
     """DSP8"""
-    worker, heir = await worker_of(journal), await worker_of(journal)
+    worker, other_worker = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, event(1)))
 
     freed = await journal.retire_worker(worker.id, executing=None, poison_after=POISON_AFTER)
 
     assert freed == Released(1, 0)
-    (again,) = await claim(journal, heir)
+    (again,) = await claim(journal, other_worker)
     assert again.id == run.id
     assert again.token > run.token
 
@@ -59,17 +59,17 @@ async def test_p8_suspended_runs_of_a_retired_worker_keep_their_due_time(journal
 
 
 async def test_p8_every_later_write_of_a_retired_worker_is_rejected(journal: Journal) -> None:
-    worker, heir = await worker_of(journal), await worker_of(journal)
+    worker, other_worker = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, worker)
     await retire(journal, worker)
-    await claim(journal, heir)
+    await claim(journal, other_worker)
 
     for _ in range(2):
         with pytest.raises(LeaseLost):
             await commit(journal, worker, write(run, event(1)))
 
 
-async def test_retiring_a_worker_twice_frees_nothing_more(journal: Journal) -> None:
+async def test_retiring_a_worker_twice_releases_nothing_more(journal: Journal) -> None:
     worker = await worker_of(journal)
     await owned_run(journal, worker)
     await retire(journal, worker)
@@ -77,7 +77,7 @@ async def test_retiring_a_worker_twice_frees_nothing_more(journal: Journal) -> N
     assert await journal.retire_worker(worker.id, executing=None, poison_after=1) == Released(0, 0)
 
 
-async def test_only_what_the_worker_held_is_freed(journal: Journal) -> None:
+async def test_only_what_the_worker_owned_is_released(journal: Journal) -> None:
     worker, other = await worker_of(journal), await worker_of(journal)
     await owned_run(journal, worker)
     kept = await owned_run(journal, other)
@@ -88,7 +88,7 @@ async def test_only_what_the_worker_held_is_freed(journal: Journal) -> None:
     assert (await commit(journal, other, write(kept, event(1)))).rejected == frozenset()
 
 
-async def test_only_expired_spares_a_lease_that_holds(journal: Journal) -> None:
+async def test_only_expired_spares_a_valid_lease(journal: Journal) -> None:
     """RCV2"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
@@ -99,7 +99,7 @@ async def test_only_expired_spares_a_lease_that_holds(journal: Journal) -> None:
     assert (await commit(journal, worker, write(run, event(1)))).rejected == frozenset()
 
 
-async def test_only_expired_takes_a_lease_that_ran_out(journal: Journal) -> None:
+async def test_only_expired_ends_an_expired_lease(journal: Journal) -> None:
     """DSP8"""
     worker = await worker_of(journal)
     await owned_run(journal, worker)
@@ -111,7 +111,7 @@ async def test_only_expired_takes_a_lease_that_ran_out(journal: Journal) -> None
     assert await journal.expired_workers() == []
 
 
-async def test_a_death_while_executing_is_counted_until_the_run_is_parked(journal: Journal) -> None:
+async def test_deaths_while_executing_are_counted_until_the_run_is_blocked(journal: Journal) -> None:
     run_id, bystander = await begin(journal), await begin(journal)
     states = []
     for _ in range(POISON_AFTER):
@@ -128,7 +128,7 @@ async def test_a_death_while_executing_is_counted_until_the_run_is_parked(journa
     assert [run.id for run in await claim(journal, await worker_of(journal))] == [bystander]
 
 
-async def test_deaths_are_forgotten_when_the_run_gets_on(journal: Journal) -> None:
+async def test_progress_of_a_run_resets_its_count_of_deaths(journal: Journal) -> None:
     run_id = await begin(journal)
     states = []
     for life in range(POISON_AFTER + 1):
@@ -158,7 +158,7 @@ async def test_p9_tasks_of_a_retired_worker_become_crash_mail(journal: Journal) 
     """B17"""
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
-    await hand_out(journal, owner, run, new_task(1, dispatch=2), new_task(5), new_task(6, timeout=3600.0))
+    await queue_tasks(journal, owner, run, new_task(1, dispatch=2), new_task(5), new_task(6, timeout=3600.0))
     await take_tasks(journal, hand)
 
     freed = await journal.retire_worker(hand.id, executing=None, poison_after=3)
@@ -173,10 +173,10 @@ async def test_p9_tasks_of_a_retired_worker_become_crash_mail(journal: Journal) 
     assert await take_tasks(journal, await worker_of(journal)) == []
 
 
-async def test_p9_a_task_whose_time_was_up_becomes_time_out_mail(journal: Journal) -> None:
+async def test_p9_an_overdue_task_becomes_time_out_mail(journal: Journal) -> None:
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
-    await hand_out(journal, owner, run, new_task(1, timeout=0.000_001))
+    await queue_tasks(journal, owner, run, new_task(1, timeout=0.000_001))
     await take_tasks(journal, hand)
     await let_expire(journal, hand)
 
@@ -185,11 +185,11 @@ async def test_p9_a_task_whose_time_was_up_becomes_time_out_mail(journal: Journa
     assert [mail.kind for mail in await journal.inbox(owner, None)] == [InboxKind.ACTIVITY_TIMED_OUT]
 
 
-async def test_a_task_goes_with_the_lease_of_its_worker_and_not_before(journal: Journal) -> None:
-    """RCV3: a second hand-out is a second dispatch, of the same attempt."""
+async def test_a_task_is_released_with_the_lease_of_its_worker_and_not_before(journal: Journal) -> None:
+    """RCV3: queueing it again is a second dispatch of the same attempt."""
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
-    await hand_out(journal, owner, run, new_task(1))
+    await queue_tasks(journal, owner, run, new_task(1))
     await take_tasks(journal, hand)
 
     spared = await journal.retire_worker(hand.id, executing=None, poison_after=3, only_expired=True)
@@ -201,14 +201,14 @@ async def test_a_task_goes_with_the_lease_of_its_worker_and_not_before(journal: 
     assert [(m.kind, m.name, m.key) for m in await journal.inbox(owner, None)] == [
         (InboxKind.ACTIVITY_CRASHED, "1", "1")
     ]
-    await hand_out(journal, owner, run, new_task(1, dispatch=2))
+    await queue_tasks(journal, owner, run, new_task(1, dispatch=2))
     assert [(task.dispatch, task.attempt) for task in await take_tasks(journal, owner)] == [(2, 1)]
 
 
-async def test_tasks_nobody_had_taken_stay(journal: Journal) -> None:
+async def test_unclaimed_tasks_stay(journal: Journal) -> None:
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
-    await hand_out(journal, owner, run, new_task(1))
+    await queue_tasks(journal, owner, run, new_task(1))
 
     await retire(journal, hand)
 
@@ -219,7 +219,7 @@ async def test_tasks_nobody_had_taken_stay(journal: Journal) -> None:
 async def test_p5_crash_mail_makes_a_sleeping_run_claimable(journal: Journal) -> None:
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
-    await hand_out(journal, owner, run, new_task(1))
+    await queue_tasks(journal, owner, run, new_task(1))
     await take_tasks(journal, hand)
     await commit(journal, owner, write(run, transition=sleep_until(None)))
 

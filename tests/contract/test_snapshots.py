@@ -1,4 +1,4 @@
-"""P13: what snapshots are for, and all that may happen to them."""
+"""P13: what snapshots do, and what can go wrong with them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ VERSION = "first"
 
 
 def calls(count: int, first: int = 0) -> list[Event]:
-    """Activities that were answered one after the other."""
+    """Return the events of activities that completed one after the other."""
     events: list[Event] = []
     for number in range(first, first + count):
         seq = 2 * number
@@ -71,7 +71,7 @@ async def test_p13_a_snapshot_holds_the_history_and_the_events_after_it_follow(j
     assert found[other.id] == StoredHistory(None, calls(1))
 
 
-async def test_p13_a_part_goes_on_where_the_last_one_ended(journal: Journal) -> None:
+async def test_p13_a_part_begins_where_the_previous_one_ended(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, *calls(2)))
@@ -86,7 +86,7 @@ async def test_p13_a_part_goes_on_where_the_last_one_ended(journal: Journal) -> 
     assert parts_of((await stored(journal, run)).compact) == [(0, 8)]
 
 
-async def test_p13_a_part_that_does_not_connect_is_read_from_the_events(journal: Journal) -> None:
+async def test_p13_events_replace_a_part_that_does_not_connect(journal: Journal) -> None:
     run = await run_with(journal, calls(4))
     await journal.take_snapshot(run.id, VERSION, 4)
     assert await stored(journal, run) == StoredHistory(None, calls(4))
@@ -101,7 +101,7 @@ async def test_p13_other_code_gets_the_events(journal: Journal) -> None:
     assert parts_of((await stored(journal, run, "second")).compact) == [(0, 4)]
 
 
-async def test_p13_a_snapshot_that_would_be_too_large_is_none(
+async def test_p13_a_snapshot_that_would_be_too_large_is_not_stored(
     journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # SNP8
@@ -111,7 +111,7 @@ async def test_p13_a_snapshot_that_would_be_too_large_is_none(
     assert await stored(journal, run) == StoredHistory(None, calls(200))
 
 
-async def test_p13_nothing_new_is_no_snapshot(journal: Journal) -> None:
+async def test_p13_no_snapshot_is_stored_without_new_events(journal: Journal) -> None:
     run = await run_with(journal, calls(1))
     assert await journal.take_snapshot(run.id, VERSION, 2) == 2
 
@@ -125,7 +125,7 @@ async def test_p13_a_sweep_keeps_the_history_of_an_ended_run_with_a_snapshot(jou
     assert await history(journal, run.id) == calls(2)
 
 
-def test_what_is_no_snapshot_is_not_taken_for_one() -> None:
+def test_other_bytes_are_not_read_as_a_snapshot() -> None:
     """B67"""
     # SNF1, SNF4, SNP4
     from continuum.journal.snapshot_codec import Part

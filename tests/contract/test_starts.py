@@ -9,7 +9,7 @@ from tests.contract.builders import begin, end, new_run, owned_run, row, worker_
 from tests.contract.builders import commit as commit_writes
 
 
-async def test_p4_a_started_run_is_there_with_what_it_was_started_with(journal: Journal) -> None:
+async def test_p4_a_started_run_has_what_it_was_started_with(journal: Journal) -> None:
     """PGJ1, PGJ4, B68"""
     run = new_run(
         input=b"\x00\xff",
@@ -34,7 +34,7 @@ async def test_p4_a_started_run_is_there_with_what_it_was_started_with(journal: 
     assert stored.started_at <= stored.updated_at
 
 
-async def test_nobody_has_an_unknown_run(journal: Journal) -> None:
+async def test_an_unknown_run_is_not_found(journal: Journal) -> None:
     """PGJ2, PGJ12"""
     unknown = new_run().id
 
@@ -42,13 +42,13 @@ async def test_nobody_has_an_unknown_run(journal: Journal) -> None:
     assert await journal.load([unknown]) == {unknown: []}
 
 
-async def test_a_run_without_history_loads_as_an_empty_one(journal: Journal) -> None:
+async def test_a_run_without_events_loads_an_empty_history(journal: Journal) -> None:
     run_id = await begin(journal)
 
     assert await journal.load([run_id]) == {run_id: []}
 
 
-async def test_a_taken_idempotency_key_gives_the_run_that_has_it(journal: Journal) -> None:
+async def test_a_taken_idempotency_key_returns_the_run_that_has_it(journal: Journal) -> None:
     first = await begin(journal, idempotency_key="k")
     second = new_run(idempotency_key="k")
 
@@ -75,7 +75,7 @@ async def test_an_idempotency_key_is_taken_in_one_namespace_and_workflow_only(jo
     assert await journal.start(others) == [Started(run.id, False) for run in others]
 
 
-async def test_a_taken_id_gives_the_run_that_has_it(journal: Journal) -> None:
+async def test_a_taken_id_returns_the_run_that_has_it(journal: Journal) -> None:
     """JCT1, B12"""
     first = new_run(input=b"first")
     await journal.start([first])
@@ -96,7 +96,7 @@ async def test_one_call_may_start_the_same_run_twice(journal: Journal) -> None:
     ]
 
 
-async def test_of_concurrent_starts_with_one_key_one_makes_the_run(journal: Journal) -> None:
+async def test_one_of_several_concurrent_starts_with_one_key_creates_the_run(journal: Journal) -> None:
     answers = await asyncio.gather(*(journal.start([new_run(idempotency_key="k")]) for _ in range(12)))
 
     started = [answer for (answer,) in answers]

@@ -1,4 +1,4 @@
-"""Tasks: who gets which, in what order and how many, and what becomes of the answers."""
+"""Tasks: which worker gets which, in what order and how many, and what happens to the results."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests.contract.builders import (
     claim,
     commit,
     end,
-    hand_out,
     new_task,
     owned_run,
+    queue_tasks,
     retire,
     sleep_until,
     take_tasks,
@@ -33,17 +33,17 @@ from tests.contract.builders import (
 
 
 def answer(task: ClaimedTask, kind: InboxKind = InboxKind.ACTIVITY_COMPLETED) -> TaskResult:
-    """Return an answer to a task."""
+    """Return the result of a task."""
     completed = kind is InboxKind.ACTIVITY_COMPLETED
     return TaskResult(task, kind, (b"result",) if completed else ("E", "m", "t", ()))
 
 
-async def test_a_task_is_claimed_with_everything_it_was_handed_out_with(journal: Journal) -> None:
+async def test_a_claimed_task_has_all_that_was_queued(journal: Journal) -> None:
     """ACT16"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     task = new_task(3, dispatch=2, attempt=4, arguments=b"\x00\xff", timeout=1.5, key="charge:7")
-    await hand_out(journal, worker, run, task)
+    await queue_tasks(journal, worker, run, task)
 
     (claimed,) = await take_tasks(journal, worker)
 
@@ -60,7 +60,7 @@ async def test_a_task_is_claimed_once(journal: Journal) -> None:
     hauls = await asyncio.gather(*(take_tasks(journal, hand, limit=4) for hand in hands))
 
     claimed = [task.seq for haul in hauls for task in haul]
-    # A claim passes over what another is looking at; nothing is lost by that.
+    # A claim skips rows that another claim has locked; the next one finds them.
     claimed += [task.seq for task in await take_tasks(journal, hands[0])]
     assert sorted(claimed) == list(range(1, 21))
 
@@ -70,7 +70,7 @@ async def test_the_highest_priority_comes_first_and_then_the_oldest(journal: Jou
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     priorities = {1: 0, 2: 5, 3: 0, 4: 5, 5: -1}
-    await hand_out(journal, worker, run, *(new_task(seq, priority=p) for seq, p in priorities.items()))
+    await queue_tasks(journal, worker, run, *(new_task(seq, priority=p) for seq, p in priorities.items()))
 
     claimed = [(await take_tasks(journal, worker, limit=1))[0].seq for _ in priorities]
 
@@ -80,7 +80,7 @@ async def test_the_highest_priority_comes_first_and_then_the_oldest(journal: Jou
 async def test_priorities_count_across_queues(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
-    await hand_out(journal, worker, run, new_task(1, queue="a"), new_task(2, queue="b", priority=1))
+    await queue_tasks(journal, worker, run, new_task(1, queue="a"), new_task(2, queue="b", priority=1))
 
     assert [task.seq for task in await take_tasks(journal, worker, limit=1)] == [2]
 
@@ -89,7 +89,7 @@ async def test_a_node_runs_no_more_of_a_queue_than_its_limit_over_all_its_worker
     first, second = await worker_of(journal), await worker_of(journal)
     elsewhere = await worker_of(journal, node="south")
     run = await owned_run(journal, first)
-    await hand_out(journal, first, run, *(new_task(seq) for seq in range(1, 7)))
+    await queue_tasks(journal, first, run, *(new_task(seq) for seq in range(1, 7)))
     limits = {"mail": 3}
 
     assert len(await take_tasks(journal, first, 2, limits=limits)) == 2
@@ -98,7 +98,7 @@ async def test_a_node_runs_no_more_of_a_queue_than_its_limit_over_all_its_worker
     assert len(await take_tasks(journal, elsewhere, limits=limits)) == 3
 
 
-async def test_workers_of_one_node_that_claim_at_once_keep_to_its_limit(journal: Journal) -> None:
+async def test_workers_of_one_node_that_claim_at_once_keep_its_limit(journal: Journal) -> None:
     hands = [await worker_of(journal) for _ in range(4)]
     run = await owned_run(journal, hands[0])
     await commit(journal, hands[0], write(run, tasks=[new_task(seq) for seq in range(1, 41)]))
@@ -110,10 +110,10 @@ async def test_workers_of_one_node_that_claim_at_once_keep_to_its_limit(journal:
         assert taken == limit
 
 
-async def test_an_answered_task_makes_room_in_its_queue(journal: Journal) -> None:
+async def test_a_completed_task_makes_room_in_its_queue(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
-    await hand_out(journal, worker, run, new_task(1), new_task(2))
+    await queue_tasks(journal, worker, run, new_task(1), new_task(2))
     (first,) = await take_tasks(journal, worker, limits={"mail": 1})
 
     await journal.complete_tasks(worker, [answer(first)])
@@ -125,26 +125,26 @@ async def test_each_unlisted_queue_has_the_unlisted_limit(journal: Journal) -> N
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     tasks = [new_task(seq, queue=queue) for seq, queue in enumerate("aaabbbccc", 1)]
-    await hand_out(journal, worker, run, *tasks)
+    await queue_tasks(journal, worker, run, *tasks)
 
     claimed = await take_tasks(journal, worker, limits={"a": 3, "c": 0}, unlisted_limit=2)
 
     assert sorted(task.queue for task in claimed) == list("aaabb")
 
 
-async def test_isolated_tasks_go_to_who_asks_for_them(journal: Journal) -> None:
+async def test_isolated_tasks_go_to_workers_that_claim_isolated_ones(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
-    await hand_out(journal, worker, run, new_task(1, isolated=True), new_task(2))
+    await queue_tasks(journal, worker, run, new_task(1, isolated=True), new_task(2))
 
     assert [task.seq for task in await take_tasks(journal, worker)] == [2]
     assert [task.seq for task in await take_tasks(journal, worker, isolated=True)] == [1]
 
 
-async def test_tasks_of_activities_the_worker_does_not_know_stay(journal: Journal) -> None:
+async def test_tasks_of_unknown_activities_stay(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
-    await hand_out(journal, worker, run, new_task(1, activity="print"))
+    await queue_tasks(journal, worker, run, new_task(1, activity="print"))
 
     assert await take_tasks(journal, worker) == []
     assert await take_tasks(journal, worker, activities=()) == []
@@ -154,16 +154,16 @@ async def test_tasks_of_activities_the_worker_does_not_know_stay(journal: Journa
 async def test_a_task_for_one_node_is_not_claimed_by_another(journal: Journal) -> None:
     here, there = await worker_of(journal, node="north"), await worker_of(journal, node="south")
     run = await owned_run(journal, here)
-    await hand_out(journal, here, run, new_task(1, node=NodeId("south")))
+    await queue_tasks(journal, here, run, new_task(1, node=NodeId("south")))
 
     assert await take_tasks(journal, here) == []
     assert len(await take_tasks(journal, there)) == 1
 
 
-async def test_a_task_for_a_node_that_was_retired_may_be_claimed_by_any(journal: Journal) -> None:
+async def test_a_task_for_a_retired_node_may_be_claimed_by_any(journal: Journal) -> None:
     here = await worker_of(journal, node="north")
     run = await owned_run(journal, here)
-    await hand_out(journal, here, run, new_task(1, node=NodeId("south")))
+    await queue_tasks(journal, here, run, new_task(1, node=NodeId("south")))
 
     await journal.retire_node(NodeId("south"))
 
@@ -178,45 +178,45 @@ async def test_p8_a_retired_worker_claims_no_task(journal: Journal) -> None:
         await take_tasks(journal, worker)
 
 
-async def test_handing_a_command_out_again_replaces_the_older_dispatch(journal: Journal) -> None:
+async def test_a_new_dispatch_of_a_command_replaces_the_older_one(journal: Journal) -> None:
     """ACT26"""
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
-    await hand_out(journal, owner, run, new_task(1))
+    await queue_tasks(journal, owner, run, new_task(1))
     await take_tasks(journal, hand)
 
-    await hand_out(journal, owner, run, new_task(1, dispatch=2, attempt=2))
+    await queue_tasks(journal, owner, run, new_task(1, dispatch=2, attempt=2))
 
     (task,) = await take_tasks(journal, hand)
     assert (task.dispatch, task.attempt) == (2, 2)
 
 
-async def test_handing_out_the_same_dispatch_again_changes_nothing(journal: Journal) -> None:
+async def test_queueing_the_same_dispatch_again_changes_nothing(journal: Journal) -> None:
     """ACT17"""
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
-    await hand_out(journal, worker, run, new_task(1, dispatch=2))
+    await queue_tasks(journal, worker, run, new_task(1, dispatch=2))
     await take_tasks(journal, worker)
 
-    await hand_out(journal, worker, run, new_task(1, dispatch=2), new_task(1, dispatch=1))
+    await queue_tasks(journal, worker, run, new_task(1, dispatch=2), new_task(1, dispatch=1))
 
     assert await take_tasks(journal, worker) == []
 
 
-async def test_a_dropped_task_is_not_handed_out(journal: Journal) -> None:
+async def test_a_dropped_task_is_not_claimed(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
-    await hand_out(journal, worker, run, new_task(1), new_task(2))
+    await queue_tasks(journal, worker, run, new_task(1), new_task(2))
 
     await commit(journal, worker, write(run, dropped_tasks=[1]))
 
     assert [task.seq for task in await take_tasks(journal, worker)] == [2]
 
 
-async def test_p9_an_answer_becomes_mail_for_the_run(journal: Journal) -> None:
+async def test_p9_a_result_becomes_mail_for_the_run(journal: Journal) -> None:
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
-    await hand_out(journal, owner, run, new_task(1), new_task(2, dispatch=3))
+    await queue_tasks(journal, owner, run, new_task(1), new_task(2, dispatch=3))
     first, second = await take_tasks(journal, hand)
 
     await journal.complete_tasks(hand, [answer(first), answer(second, InboxKind.ACTIVITY_RAISED)])
@@ -228,10 +228,10 @@ async def test_p9_an_answer_becomes_mail_for_the_run(journal: Journal) -> None:
     ]
 
 
-async def test_p5_an_answer_makes_a_sleeping_run_claimable(journal: Journal) -> None:
+async def test_p5_a_result_makes_a_sleeping_run_claimable(journal: Journal) -> None:
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
-    await hand_out(journal, owner, run, new_task(1))
+    await queue_tasks(journal, owner, run, new_task(1))
     (task,) = await take_tasks(journal, hand)
     await commit(journal, owner, write(run, transition=sleep_until(None)))
     assert await claim(journal, owner) == []
@@ -244,7 +244,7 @@ async def test_p5_an_answer_makes_a_sleeping_run_claimable(journal: Journal) -> 
 async def test_p9_a_result_counts_although_its_worker_was_retired(journal: Journal) -> None:
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
-    await hand_out(journal, owner, run, new_task(1))
+    await queue_tasks(journal, owner, run, new_task(1))
     (task,) = await take_tasks(journal, hand)
     await retire(journal, hand)
 
@@ -254,12 +254,12 @@ async def test_p9_a_result_counts_although_its_worker_was_retired(journal: Journ
     assert kinds == [InboxKind.ACTIVITY_CRASHED, InboxKind.ACTIVITY_COMPLETED]
 
 
-async def test_p9_a_result_counts_although_its_task_was_handed_out_again(journal: Journal) -> None:
+async def test_p9_a_result_counts_although_its_task_was_dispatched_again(journal: Journal) -> None:
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
-    await hand_out(journal, owner, run, new_task(1))
+    await queue_tasks(journal, owner, run, new_task(1))
     (task,) = await take_tasks(journal, hand)
-    await hand_out(journal, owner, run, new_task(1, dispatch=2))
+    await queue_tasks(journal, owner, run, new_task(1, dispatch=2))
 
     await journal.complete_tasks(hand, [answer(task)])
 
@@ -269,17 +269,17 @@ async def test_p9_a_result_counts_although_its_task_was_handed_out_again(journal
     assert [again.dispatch for again in await take_tasks(journal, hand)] == [2]
 
 
-async def test_p9_a_result_reaches_whoever_owns_the_run_by_then(journal: Journal) -> None:
-    owner, heir, hand = [await worker_of(journal) for _ in range(3)]
+async def test_p9_a_result_reaches_the_owner_that_the_run_has_by_then(journal: Journal) -> None:
+    owner, other_worker, hand = [await worker_of(journal) for _ in range(3)]
     run = await owned_run(journal, owner)
-    await hand_out(journal, owner, run, new_task(1))
+    await queue_tasks(journal, owner, run, new_task(1))
     (task,) = await take_tasks(journal, hand)
     await retire(journal, owner)
-    await claim(journal, heir)
+    await claim(journal, other_worker)
 
     await journal.complete_tasks(hand, [answer(task)])
 
-    assert [mail.kind for mail in await journal.inbox(heir, None)] == [InboxKind.ACTIVITY_COMPLETED]
+    assert [mail.kind for mail in await journal.inbox(other_worker, None)] == [InboxKind.ACTIVITY_COMPLETED]
 
 
 @pytest.mark.parametrize(
@@ -291,9 +291,9 @@ async def test_p9_a_failure_from_a_worker_that_lost_the_task_is_dropped(
     """ACT26"""
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
-    await hand_out(journal, owner, run, new_task(1))
+    await queue_tasks(journal, owner, run, new_task(1))
     (task,) = await take_tasks(journal, hand)
-    await hand_out(journal, owner, run, new_task(1, dispatch=2))
+    await queue_tasks(journal, owner, run, new_task(1, dispatch=2))
 
     await journal.complete_tasks(hand, [TaskResult(task, kind, ())])
 
@@ -304,7 +304,7 @@ async def test_p9_a_failure_from_a_worker_that_lost_the_task_is_dropped(
 async def test_p9_a_failure_from_a_worker_that_never_had_the_task_is_dropped(journal: Journal) -> None:
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
-    await hand_out(journal, owner, run, new_task(1))
+    await queue_tasks(journal, owner, run, new_task(1))
     (task,) = await take_tasks(journal, hand)
 
     await journal.complete_tasks(owner, [answer(task, InboxKind.ACTIVITY_RAISED)])
@@ -314,13 +314,13 @@ async def test_p9_a_failure_from_a_worker_that_never_had_the_task_is_dropped(jou
     assert len(await journal.inbox(owner, None)) == 1
 
 
-async def test_p9_a_failure_of_an_earlier_dispatch_leaves_the_later_one_alone(journal: Journal) -> None:
+async def test_p9_a_failure_of_an_earlier_dispatch_does_not_affect_the_later_one(journal: Journal) -> None:
     """ACT29, B20"""
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
-    await hand_out(journal, owner, run, new_task(1))
+    await queue_tasks(journal, owner, run, new_task(1))
     (earlier,) = await take_tasks(journal, hand)
-    await hand_out(journal, owner, run, new_task(1, dispatch=2))
+    await queue_tasks(journal, owner, run, new_task(1, dispatch=2))
     (later,) = await take_tasks(journal, hand)
 
     failed = [answer(task, InboxKind.ACTIVITY_RAISED) for task in (earlier, later)]
@@ -331,10 +331,10 @@ async def test_p9_a_failure_of_an_earlier_dispatch_leaves_the_later_one_alone(jo
     assert [mail.key for mail in await journal.inbox(owner, None)] == ["2"]
 
 
-async def test_an_answer_given_twice_is_one_piece_of_mail(journal: Journal) -> None:
+async def test_a_repeated_result_is_one_inbox_entry(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
-    await hand_out(journal, worker, run, new_task(1))
+    await queue_tasks(journal, worker, run, new_task(1))
     (task,) = await take_tasks(journal, worker)
 
     for _ in range(2):
@@ -343,10 +343,10 @@ async def test_an_answer_given_twice_is_one_piece_of_mail(journal: Journal) -> N
     assert len(await journal.inbox(worker, None)) == 1
 
 
-async def test_p3_an_answer_to_an_ended_run_is_dropped(journal: Journal) -> None:
+async def test_p3_a_result_for_an_ended_run_is_dropped(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
-    await hand_out(journal, worker, run, new_task(1))
+    await queue_tasks(journal, worker, run, new_task(1))
     (task,) = await take_tasks(journal, worker)
     await commit(journal, worker, write(run, transition=end()))
 
@@ -355,10 +355,10 @@ async def test_p3_an_answer_to_an_ended_run_is_dropped(journal: Journal) -> None
     assert await journal.sweep() == 0
 
 
-async def test_a_blocked_run_keeps_the_answer_for_later(journal: Journal) -> None:
+async def test_a_blocked_run_keeps_the_result_for_later(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
-    await hand_out(journal, worker, run, new_task(1))
+    await queue_tasks(journal, worker, run, new_task(1))
     (task,) = await take_tasks(journal, worker)
     await commit(journal, worker, write(run, transition=Transition(RunState.BLOCKED)))
 
@@ -380,10 +380,10 @@ async def test_the_latest_heartbeat_of_each_activity_is_kept(journal: Journal) -
 
 
 @pytest.mark.parametrize("way", ["forced", "given up", "ended"])
-async def test_a_heartbeat_tells_that_nobody_waits_for_a_task_any_more(journal: Journal, way: str) -> None:
+async def test_a_heartbeat_reports_that_its_task_is_gone(journal: Journal, way: str) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
-    await hand_out(journal, worker, run, new_task(1), new_task(2))
+    await queue_tasks(journal, worker, run, new_task(1), new_task(2))
     await take_tasks(journal, worker)
     assert await journal.heartbeat(run.id, 1, b"10 %")
     assert not await journal.heartbeat(run.id, 3, b"of no task")
@@ -410,7 +410,7 @@ async def test_the_first_result_under_a_key_wins(journal: Journal) -> None:
     assert await journal.find_result("refund", "k") is None
 
 
-async def test_of_concurrent_results_under_a_key_all_see_the_same_one(journal: Journal) -> None:
+async def test_concurrent_results_under_a_key_all_see_the_same_one(journal: Journal) -> None:
     run_id = await begin(journal)
 
     seen = await asyncio.gather(

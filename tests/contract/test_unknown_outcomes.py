@@ -1,4 +1,4 @@
-"""P12: commits whose answer never came, asked for again with the same batch number."""
+"""P12: commits whose response was lost, repeated with the same batch number."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ async def behind_a_proxy(dsn: str, schema: str) -> AsyncIterator[tuple[PostgresJ
 
 
 async def lose(journal: Journal, proxy: CuttingProxy, loss: Loss, worker: Worker, *writes: RunWrite) -> None:
-    """Commit, and lose the request or the answer on the way."""
-    # One like it first, so that what is lost is the statement and not a preparation of it.
+    """Commit, and lose the request or the response on the way."""
+    # Prepare the statement first, so that the statement itself is lost and not its preparation.
     await journal.commit(worker, BATCH - 1, writes[:0])
     proxy.next_loss = loss
     with pytest.raises(JournalUnavailable):
         await journal.commit(worker, BATCH, writes)
 
 
-async def test_p12_memory_applies_a_batch_once_however_often_it_is_asked_for(runner: asyncio.Runner) -> None:
+async def test_p12_the_memory_journal_applies_a_repeated_batch_once(runner: asyncio.Runner) -> None:
     journal = MemoryJournal()
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
@@ -71,7 +71,7 @@ async def test_p12_memory_applies_a_batch_once_however_often_it_is_asked_for(run
 
 
 @pytest.mark.parametrize("loss", [Loss.REQUEST, Loss.ANSWER])
-async def test_p12_a_commit_without_answer_takes_effect_once(
+async def test_p12_a_commit_without_response_takes_effect_once(
     runner: asyncio.Runner, dsn: str, schema: str, loss: Loss
 ) -> None:
     async with behind_a_proxy(dsn, schema) as (journal, proxy):
@@ -94,7 +94,7 @@ async def test_p12_a_commit_without_answer_takes_effect_once(
 
 
 @pytest.mark.parametrize("state", [RunState.COMPLETED, RunState.FAILED, RunState.CANCELLED, RunState.BLOCKED])
-async def test_p12_a_run_that_ended_in_the_commit_is_not_called_rejected(
+async def test_p12_a_run_that_ended_in_the_lost_commit_is_not_rejected(
     runner: asyncio.Runner, dsn: str, schema: str, state: RunState
 ) -> None:
     async with behind_a_proxy(dsn, schema) as (journal, proxy):
@@ -107,7 +107,7 @@ async def test_p12_a_run_that_ended_in_the_commit_is_not_called_rejected(
         assert (await journal.commit(worker, BATCH, writes)).rejected == frozenset()
 
 
-async def test_p12_a_run_that_the_lost_commit_rejected_is_told(
+async def test_p12_a_run_that_the_lost_commit_rejected_is_reported(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
     async with behind_a_proxy(dsn, schema) as (journal, proxy):
@@ -122,7 +122,7 @@ async def test_p12_a_run_that_the_lost_commit_rejected_is_told(
         assert await seqs(journal, kept.id) == [1]
 
 
-async def test_p12_asking_again_without_the_lease_is_refused(
+async def test_p12_repeating_a_commit_without_the_lease_is_refused(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
     async with behind_a_proxy(dsn, schema) as (journal, proxy):
@@ -137,7 +137,7 @@ async def test_p12_asking_again_without_the_lease_is_refused(
         assert await seqs(journal, run.id) == []
 
 
-async def test_p12_a_commit_that_is_still_under_way_on_the_server_takes_effect_once(
+async def test_p12_a_commit_still_running_on_the_server_takes_effect_once(
     runner: asyncio.Runner, dsn: str, schema: str
 ) -> None:
     async with (
@@ -162,7 +162,7 @@ async def test_p12_a_commit_that_is_still_under_way_on_the_server_takes_effect_o
         await holder.rollback()
 
         assert (await second).rejected == frozenset()
-        # The pool's connections were cut as well, and each says so once.
+        # The proxy also cut the pool's connections, each of which would fail once.
         onlooker = PostgresJournal(dsn, schema=schema)
         await onlooker.open()
         try:

@@ -1,4 +1,4 @@
-"""Versions of code: which runs they may claim, what they refused, what is known of them."""
+"""Versions of code: which runs they may claim, which they did not match, and what is registered."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from tests.contract.builders import (
     worker_of,
     write,
 )
-from tests.contract.families import block, finish, go_on
+from tests.contract.families import block, continue_as_new, finish
 
 OLD = [Loaded("orders", "v1")]
 NEW = [Loaded("orders", "v2", takes_others=True)]
@@ -45,14 +45,14 @@ WAITS = [Loaded("orders", "v2")]
 
 
 async def given_up(journal: Journal, worker: Worker, **facts: Any) -> RunId:
-    """Return a run of version v1 that is due and that nobody owns."""
+    """Return a run of version v1 that is due and has no owner."""
     run = await owned_run(journal, worker, **facts)
     await commit(journal, worker, write(run, event(0), transition=sleep_until(run.started_at)))
     return run.id
 
 
 async def taken(journal: Journal, worker: Worker, code: Sequence[Loaded]) -> ClaimedRun:
-    """Claim until there is something."""
+    """Claim until a run is claimed."""
     claimed: list[ClaimedRun] = []
 
     async def something() -> bool:
@@ -65,13 +65,13 @@ async def taken(journal: Journal, worker: Worker, code: Sequence[Loaded]) -> Cla
 
 
 async def refuse(journal: Journal, worker: Worker, run: ClaimedRun, version: str, reason: str) -> None:
-    """Have code refuse a run that is due."""
+    """Record that code does not match a run that is due."""
     back = Transition(RunState.SUSPENDED, run.started_at, release=True)
     await commit(journal, worker, write(run, transition=back, refusal=Refusal(version, reason)))
 
 
-async def test_a_run_of_a_version_that_nobody_has_waits_untouched(journal: Journal) -> None:
-    """UNK1: it is left alone, and whoever has the version finds it as it was."""
+async def test_a_run_of_a_version_that_no_worker_has_stays_untouched(journal: Journal) -> None:
+    """UNK1: it stays unchanged for a worker that has the version."""
     worker = await worker_of(journal)
     run_id = await given_up(journal, worker)
     before = await row(journal, run_id)
@@ -94,7 +94,7 @@ async def test_code_that_takes_others_leaves_a_run_to_its_own_version_first(jour
 
 
 async def test_code_that_takes_others_claims_a_run_that_keeps_its_version(journal: Journal) -> None:
-    """UNK2: a run of a version that is gone is taken up by the code there is."""
+    """UNK2: existing code claims a run of a version that no longer exists."""
     worker = await worker_of(journal)
     run_id = await given_up(journal, worker)
 
@@ -135,7 +135,7 @@ async def test_only_current_code_takes_runs_without_a_version(journal: Journal) 
     assert len(await claim(journal, worker, code=BOTH)) == 1
 
 
-async def test_a_refused_run_waits_untouched_for_other_code(journal: Journal) -> None:
+async def test_a_refused_run_stays_untouched_for_other_code(journal: Journal) -> None:
     worker = await worker_of(journal)
     run_id = await given_up(journal, worker)
     before = await row(journal, run_id)
@@ -152,7 +152,7 @@ async def test_a_refused_run_waits_untouched_for_other_code(journal: Journal) ->
     assert [each.id for each in await claim(journal, worker, code=OLD)] == [run_id]
 
 
-async def test_code_that_was_not_refused_may_try_what_other_code_was(journal: Journal) -> None:
+async def test_code_may_try_a_run_that_other_code_could_not_continue(journal: Journal) -> None:
     worker = await worker_of(journal)
     run_id = await given_up(journal, worker)
     await refuse(journal, worker, await taken(journal, worker, NEW), "v2", "drift")
@@ -168,7 +168,7 @@ async def test_code_that_was_not_refused_may_try_what_other_code_was(journal: Jo
     assert await journal.next_due([Loaded("orders", "v4", takes_others=True)]) == due_at + 1_000_000
 
 
-async def test_a_refused_run_that_is_not_due_yet_is_told_of(journal: Journal) -> None:
+async def test_a_refused_run_that_is_not_due_yet_is_listed(journal: Journal) -> None:
     worker = await worker_of(journal)
     await given_up(journal, worker)
     run = await taken(journal, worker, NEW)
@@ -180,7 +180,7 @@ async def test_a_refused_run_that_is_not_due_yet_is_told_of(journal: Journal) ->
     assert await journal.next_due(NEW) is None
 
 
-async def test_a_refusal_counts_deaths_on(journal: Journal) -> None:
+async def test_a_refusal_does_not_reset_the_count_of_deaths(journal: Journal) -> None:
     worker = await worker_of(journal)
     run_id = await given_up(journal, worker)
     run = await taken(journal, worker, NEW)
@@ -194,11 +194,11 @@ async def test_a_refusal_counts_deaths_on(journal: Journal) -> None:
     assert (await row(journal, run_id)).state is RunState.BLOCKED
 
 
-async def test_p2_a_rejected_refusal_is_none(journal: Journal) -> None:
-    worker, heir = await worker_of(journal), await worker_of(journal)
+async def test_p2_a_rejected_refusal_is_not_recorded(journal: Journal) -> None:
+    worker, other_worker = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, worker)
     await journal.release(worker, [run.id], crashed=False, poison_after=3)
-    await claim(journal, heir)
+    await claim(journal, other_worker)
 
     await commit(journal, worker, write(run, refusal=Refusal("v2", "drift"), version="v9"))
 
@@ -206,7 +206,7 @@ async def test_p2_a_rejected_refusal_is_none(journal: Journal) -> None:
     assert (await row(journal, run.id)).version == "v1"
 
 
-async def test_a_run_refused_by_many_versions_is_still_its_own_versions(journal: Journal) -> None:
+async def test_a_run_refused_by_many_versions_still_belongs_to_its_own(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     for number in range(40):
@@ -224,7 +224,7 @@ def version(name: str = "v1", label: str = "1", **facts: Any) -> VersionRow:
     return VersionRow("orders", name, label, "shop.orders", None, None)._replace(**facts)
 
 
-async def test_versions_are_told_with_the_open_runs_that_have_them(journal: Journal) -> None:
+async def test_versions_are_listed_with_their_number_of_open_runs(journal: Journal) -> None:
     worker = await worker_of(journal)
     await journal.register_versions([version(source=b"def"), version("v0", "0", signals={"review": "str"})])
     running, waiting, blocked, ended = [await owned_run(journal, worker) for _ in range(4)]
@@ -242,7 +242,7 @@ async def test_versions_are_told_with_the_open_runs_that_have_them(journal: Jour
     assert running.version == "v1"
 
 
-async def test_a_version_that_runs_have_and_nobody_noted_is_told_too(journal: Journal) -> None:
+async def test_an_unregistered_version_that_runs_have_is_listed_too(journal: Journal) -> None:
     worker = await worker_of(journal)
     await owned_run(journal, worker)
 
@@ -251,7 +251,7 @@ async def test_a_version_that_runs_have_and_nobody_noted_is_told_too(journal: Jo
     assert (unnoted.version, unnoted.label, unnoted.module, unnoted.open_runs) == ("v1", "", "", 1)
 
 
-async def test_a_refused_run_is_open(journal: Journal) -> None:
+async def test_a_refused_run_counts_as_open(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await refuse(journal, worker, run, "v2", "drift")
@@ -269,7 +269,7 @@ async def test_a_source_once_stored_stays(journal: Journal) -> None:
     assert [(row.label, row.module) for row in await journal.versions()] == [("8", "shop.orders")]
 
 
-async def test_versions_with_open_runs_are_not_forgotten(journal: Journal) -> None:
+async def test_versions_with_open_runs_are_not_deleted(journal: Journal) -> None:
     worker = await worker_of(journal)
     await journal.register_versions([version("v1"), version("v2"), version("v3")])
     run = await owned_run(journal, worker)
@@ -290,11 +290,11 @@ async def test_the_signals_of_a_run_are_those_of_its_version(journal: Journal) -
     fresh = await begin(journal)
 
     assert await journal.declared_signals(run.id) == first
-    # Of one registration the highest label is current: 10 comes after 9 and 1.
+    # The highest label of one registration is current: 10 comes after 9 and 1.
     assert await journal.declared_signals(fresh) == second
 
 
-async def test_a_run_without_a_version_takes_the_signals_noted_last(journal: Journal) -> None:
+async def test_a_run_without_a_version_takes_the_signals_registered_last(journal: Journal) -> None:
     fresh = await begin(journal)
     assert await journal.declared_signals(fresh) is None
     await journal.register_versions([version("v2", "2", signals={"new": {}})])
@@ -304,11 +304,11 @@ async def test_a_run_without_a_version_takes_the_signals_noted_last(journal: Jou
     assert await journal.declared_signals(new_run().id) is None
 
 
-async def test_p16_the_signals_of_a_chain_are_those_of_its_tip(journal: Journal) -> None:
+async def test_p16_the_signals_of_a_chain_are_those_of_its_latest_run(journal: Journal) -> None:
     worker = await worker_of(journal)
     await journal.register_versions([version("v1", signals={"review": {}})])
     first = await owned_run(journal, worker)
-    second = await go_on(journal, worker, first)
+    second = await continue_as_new(journal, worker, first)
     await commit(journal, worker, write(second, version="v2"))
     await journal.register_versions([version("v2", signals={"approve": {}})])
 

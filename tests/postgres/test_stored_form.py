@@ -64,7 +64,7 @@ def test_retention_is_stored_from_the_end_on(dsn: str, schema: str) -> None:
     assert ask(dsn, schema, question) == [(5.0,)]
 
 
-def test_a_lost_node_is_told_of_for_an_hour(dsn: str, schema: str) -> None:
+def test_a_lost_node_is_listed_for_an_hour(dsn: str, schema: str) -> None:
     async def main() -> list[str]:
         journal = PostgresJournal(dsn, schema=schema)
         await journal.open()

@@ -71,9 +71,7 @@ def test_the_error_names_an_argument_that_cannot_be_stored(args: Any, kwargs: An
     ],
     ids=["nested", "scalar", "rest", "keyword", "more", "missing"],
 )
-def test_the_error_names_an_argument_that_does_not_fit(
-    args: Any, kwargs: Any, path: str
-) -> None:
+def test_the_error_names_an_argument_that_does_not_fit(args: Any, kwargs: Any, path: str) -> None:
     with pytest.raises(DurableTermError) as caught:
         CODEC.decode_call(encode_arguments(args, kwargs))
     assert caught.value.path == path
