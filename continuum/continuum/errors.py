@@ -1,7 +1,7 @@
 """Every exception that Continuum raises to its users.
 
-Three families: the caller's mistake (fix the call), the world (try again or
-ask an operator), and the run's own fate (what happened inside a workflow).
+There are three families: the caller's mistake (fix the call), the world (try again or
+ask an operator), and the end of a run (what happened inside a workflow).
 The engine's control exceptions are in `continuum.engine.control`: they are `BaseException`s, so that
 user code does not catch them by accident.
 """
@@ -17,7 +17,7 @@ class ContinuumError(Exception):
     """Base of every exception that Continuum raises on purpose."""
 
 
-# The caller's mistake: nothing was written.
+# The caller's mistake; nothing was written.
 
 
 class NotInWorkflow(ContinuumError):
@@ -25,7 +25,7 @@ class NotInWorkflow(ContinuumError):
 
 
 class DeterminismError(ContinuumError):
-    """Workflow code reached for something that replay could not repeat."""
+    """Workflow code used something that replay cannot repeat."""
 
 
 class DurableTermError(ContinuumError):
@@ -75,11 +75,11 @@ class InstanceNotRegistered(ContinuumError):
 
 
 class UnknownWorkflow(ContinuumError):
-    """No workflow of that name is known here."""
+    """This process knows no workflow of that name."""
 
 
 class UnknownVersion(ContinuumError):
-    """This process has not loaded the code a run was started with."""
+    """This process has not loaded the code that a run was started with."""
 
 
 class AlreadyStarted(ContinuumError):
@@ -97,9 +97,9 @@ class AlreadyStarted(ContinuumError):
 
 
 class RunNotFound(ContinuumError):
-    """No run has that id, or none in the `namespace` in which the call looked.
+    """No run has that id, or none in the `namespace` that the call was limited to.
 
-    `removed` is true if the run existed, and was removed while the caller waited for its end.
+    `removed` is true if the run existed and was removed while the caller waited for its end.
     """
 
     def __init__(self, run_id: str, removed: bool = False, namespace: str | None = None) -> None:
@@ -165,7 +165,7 @@ class RunTerminal(ContinuumError):
         return type(self), (self.run_id, self.state)
 
 
-# The world: the same call may succeed later, or after an operator acts.
+# The world; the same call may succeed later, or after an operator acts.
 
 
 class NotReady(ContinuumError):
@@ -188,15 +188,15 @@ class ClusterError(ContinuumError):
     """A node cannot bind, join or authenticate; the message says what to do."""
 
 
-# The run's own fate.
+# The end of a run.
 
 
 class ActivityError(ContinuumError):
-    """An activity failed for good, after its last attempt.
+    """An activity failed for good: its last attempt has failed.
 
     `type` is the qualified name of the original exception, `message` its text,
-    `traceback` its formatted stack (may be empty), `attempt` the number of the
-    attempt that failed last, counted from 1.
+    `traceback` its formatted stack (may be empty), and `attempt` the number of the
+    last attempt, counted from 1.
     """
 
     def __init__(self, activity: str, type: str, message: str, traceback: str, attempt: int) -> None:
@@ -242,7 +242,7 @@ class ChildFailed(ContinuumError):
 
 
 class RunFailed(ContinuumError):
-    """The run ended with an exception: `type`, `message` and `traceback` are the original's."""
+    """The run ended with an exception; `type`, `message` and `traceback` describe the original."""
 
     def __init__(self, run_id: str, type: str, message: str, traceback: str = "") -> None:
         super().__init__(f"run {run_id} failed: {type}: {message}")
@@ -256,7 +256,7 @@ class RunFailed(ContinuumError):
 
 
 class RunCancelled(ContinuumError):
-    """The run was cancelled. `reason` is "parent_cancelled" when the end of its parent stopped it."""
+    """The run was cancelled. `reason` is "parent_cancelled" if the end of its parent caused it."""
 
     def __init__(self, run_id: str, reason: str | None = None) -> None:
         super().__init__(f"run {run_id} was cancelled{'' if reason is None else f': {reason}'}")

@@ -24,7 +24,6 @@ from continuum.client.posting import Posting
 from continuum.client.published_values import PublishedValues
 from continuum.client.queries import Condition, question_of
 from continuum.client.retrying import retry_read_once
-from continuum.client.run_ids import RANDOM_BYTES, new_run_id
 from continuum.client.run_lookup import RunLookup, WatchedRuns
 from continuum.client.runs import Page, Run, not_ended, outcome_of, run_of
 from continuum.client.start_options import (
@@ -39,7 +38,7 @@ from continuum.client.start_options import (
 from continuum.codec.codec import decode, decoder_for
 from continuum.definitions.signal import MISSING, Signal
 from continuum.definitions.workflow import Workflow
-from continuum.engine.ids import NodeId, RunId
+from continuum.engine.ids import RUN_ID_RANDOM_BYTES, NodeId, RunId, new_run_id
 from continuum.engine.retry import seconds
 from continuum.errors import AlreadyStarted, NodeNotFound, NotPublished, RunNotFound
 from continuum.journal.facts import NewRun, NodeRow, RunRow, Started
@@ -365,7 +364,7 @@ class Client:
         return await self._lookup.read(self._journal.nodes)
 
     def _fresh_id(self) -> RunId:
-        return new_run_id(self._journal.now(), self._randomness(RANDOM_BYTES))
+        return new_run_id(self._journal.now(), self._randomness(RUN_ID_RANDOM_BYTES))
 
     async def _start_all(self, runs: Sequence[NewRun]) -> Sequence[Started]:
         # In the order of their keys: two clients that insert the same keys in two orders would deadlock.

@@ -1,7 +1,7 @@
-"""Where in user code a command was issued.
+"""The place in user code that issued a command.
 
-A command is identified by the function that issued it, so that name must be the
-same however the call got here: through asyncio, a comprehension (a function of its
+A command is identified by the function that issued it. So the name of that function must
+not depend on how the call got here: through asyncio, a comprehension (a function of its
 own before Python 3.12, inlined since) or the engine's own wrappers.
 """
 
@@ -16,13 +16,13 @@ from typing import TypeAlias
 from continuum.engine.loop import asyncio_patches, event_loop
 
 Site: TypeAlias = tuple[CodeType, int]
-"""The function's code and the offset of an instruction in it; its line is looked up for words alone."""
+"""The function's code and the offset of an instruction in it; the line is looked up only for messages."""
 
 _WRAPPERS = {"contextlib"}
-"""Modules that stand between user code and a command; its authors only when nobody else is there."""
+"""Modules between user code and a command; they are its author only when no user code is on the stack."""
 
 _PLUMBING = {asyncio_patches.__name__, event_loop.__name__}
-"""Modules that are never the author, as asyncio's own are not: Python versions differ in them."""
+"""Modules that are never the author. Neither are asyncio's own: they differ between Python versions."""
 
 _COMPREHENSION = re.compile(r"\.<locals>\.<(?:listcomp|setcomp|dictcomp|genexpr)>")
 
@@ -38,16 +38,16 @@ def declare_plumbing(module: str) -> None:
 
 
 def user_site() -> Site:
-    """Return where the innermost user code on the stack stands.
+    """Return the place of the innermost user code on the stack.
 
-    A task made of asyncio's own coroutine has none; whatever that is called, it is one author.
+    A task made of one of asyncio's own coroutines has none; all such coroutines count as one author.
     """
     frame: FrameType | None = sys._getframe(1)
     site = _ASYNCIO
     while frame is not None:
         module = frame.f_globals.get("__name__", "")
         if module == "asyncio.events":
-            break  # the callback of a task: what is below drives the run
+            break  # the callback of a task: the frames below drive the run
         if module.partition(".")[0] != "asyncio" and module not in _PLUMBING:
             site = frame.f_code, frame.f_lasti
             if module not in _WRAPPERS:
@@ -68,7 +68,7 @@ def caller(site: Site) -> str:
 def where(site: Site) -> str:
     """Return file and line for a message."""
     code, offset = site
-    # Code hashes slowly, and asking for an id is an audit event.
+    # Not by the code object, which hashes slowly; nor by its id, because `id` raises an audit event.
     key = code.co_qualname, code.co_firstlineno, offset
     known = _places.get(key)
     if known is None or known[0] is not code:
@@ -90,5 +90,5 @@ def _enclosing(name: str) -> str:
 
 @cache
 def _short(filename: str) -> str:
-    """The last two parts of a path say enough in a message, and nothing about the machine."""
+    """Return the last two parts of a path: enough for a message, and nothing about the machine."""
     return "/".join(filename.replace("\\", "/").split("/")[-2:])

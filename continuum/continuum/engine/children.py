@@ -1,7 +1,7 @@
-"""Runs that a run starts, and asks to stop.
+"""Child runs: starting and cancelling them.
 
-A child's id follows from its parent's id and the command that starts it, so neither a
-replay nor a repeated commit can make a second one. Its input is told by a digest.
+A child's id is derived from its parent's id and the command that starts it, so neither a
+replay nor a repeated commit can make a second one. The history has a digest of its input.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from continuum.engine.ids import RunId, child_run_id, digest_of
 from continuum.engine.pending import PendingChild
 from continuum.errors import ChildrenTooDeep
 
-# How many ancestors a run may have. A cancelled run is cancelled with everything below it, parents
-# first; and a workflow that starts itself without end is found out before the database is full.
+# How many ancestors a run may have. Cancelling a run also cancels everything below it, parents first;
+# and a workflow that starts itself without end must fail before the database is full.
 MAX_CHILD_DEPTH = 10
 
 
 class ClosePolicy(IntEnum):
-    """What the end of a parent does to a child that still lives."""
+    """What the end of a parent does to a child that has not ended."""
 
-    CASCADE = 1  # a cancelled parent asks it to stop; any other end leaves it alone
-    CANCEL = 2  # any end of the parent asks it to stop
-    ABANDON = 3  # none does
+    CASCADE = 1  # cancelling the parent cancels it; any other end leaves it alone
+    CANCEL = 2  # every end of the parent cancels it
+    ABANDON = 3  # no end of the parent cancels it
 
 
 def start_child(
@@ -42,7 +42,7 @@ def start_child(
     close_policy: int,
     definition: Any,
 ) -> PendingChild:
-    """Ask for a child; its end arrives in the returned entry's future."""
+    """Start a child; its result arrives in the future of the returned entry."""
     log = execution.log
     try:
         log.check()
@@ -55,8 +55,8 @@ def start_child(
     except Control:
         if not log.refused_too_often:
             raise
-        nobody = PendingChild(-1, RunId(""), workflow, input, close_policy, definition, _future(execution))
-        return nobody
+        never_done = _future(execution)
+        return PendingChild(-1, RunId(""), workflow, input, close_policy, definition, never_done)
     if event.body[4] != digest:
         log.refuse(other_input(event, caller(site), where(site)))
     child = PendingChild(
@@ -75,7 +75,7 @@ def _future(execution: Execution) -> asyncio.Future[bytes]:
 
 
 def stop_child(execution: Execution, child: PendingChild, site: Site) -> None:
-    """Ask a child to stop, unless it has ended or was asked before."""
+    """Cancel a child, unless it has ended or was cancelled before."""
     children = execution.children
     if child.stopping or children is None or children.get(child.seq) is not child:
         return
@@ -87,7 +87,7 @@ def stop_child(execution: Execution, child: PendingChild, site: Site) -> None:
 
 
 def abandon_child(execution: Execution, child: PendingChild, site: Site) -> None:
-    """Ask a child to stop that nobody will wait for any more; how it ends is dropped."""
+    """Cancel a child that no code waits for any more; its result will be dropped."""
     stop_child(execution, child, site)
     if execution.children is not None:
         execution.children.pop(child.seq, None)

@@ -1,4 +1,4 @@
-"""A run that ends in favour of a fresh one: same work, new history."""
+"""Continuing as new: a run ends, and a successor does the rest of its work with a new history."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from continuum.engine.outcome import Continued
 
 
 def continue_run(execution: Execution, workflow: str, site: Site, input: bytes) -> NoReturn:
-    """End the run here; nothing that its code does afterwards counts.
+    """End the run here and name its successor; nothing that the code does afterwards counts.
 
-    A run that has been asked to stop stops: it has no successor.
+    A run with a cancel request ends as cancelled instead, without a successor.
     """
     log = execution.log
     log.check()

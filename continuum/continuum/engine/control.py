@@ -1,23 +1,23 @@
-"""Signals of the engine that travel through user code.
+"""Exceptions with which the engine stops user code.
 
-They are `BaseException`s, so `except Exception` cannot eat them; code that
-catches `BaseException` anyway is caught by the sticky flag the execution keeps
-(`CommandLog.verdict`), which is checked after every step.
+They are `BaseException`s, so `except Exception` cannot swallow them. Code that catches
+`BaseException` still cannot continue: `CommandLog.verdict` stays set, and it is checked
+after every callback and at every command.
 """
 
 from __future__ import annotations
 
 
 class Control(BaseException):
-    """Base of the engine's control signals."""
+    """Base of the engine's control exceptions."""
 
 
 class Halted(Control):
-    """The run cannot go on as it is; the execution's verdict says why."""
+    """The run ends here; the verdict of its command log says why."""
 
 
 class Closed(Control, GeneratorExit):
-    """The coroutine is being put away; whatever it still tries is refused.
+    """The coroutine is being closed; every command that it still issues is refused.
 
-    A `GeneratorExit`, so that Python takes it for the answer to closing a generator.
+    It is a `GeneratorExit`, so that Python accepts it as the normal end of closing a coroutine.
     """

@@ -1,4 +1,4 @@
-"""The sentences an operator reads when a run cannot go on. Pure text."""
+"""The sentences that tell an operator why a run is blocked. Pure text."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def describe(event: Event) -> str:
 
 
 def asked_for(type: EventType, target: object, caller: str) -> str:
-    """Return a command that the code has issued as a person would name it."""
+    """Return a command of the code as a person would name it."""
     named = f" {target}" if isinstance(target, str) and type is not EventType.CHILD_CANCEL_REQUESTED else ""
     return f"{event_name(type)}{named} from {caller}"
 
 
 def drift(expected: Event, type: EventType, target: object, caller: str, where: str) -> Blocked:
-    """The code asks for something else than the journal has at this place."""
+    """The code issues another command than the journal has at this position."""
     actual = asked_for(type, target, caller)
     return _drift(
         f"at event {expected.seq} the journal has {describe(expected)}, "
@@ -47,7 +47,7 @@ def drift(expected: Event, type: EventType, target: object, caller: str, where: 
 
 
 def other_input(expected: Event, caller: str, where: str) -> Blocked:
-    """The code starts the run that the journal has, with another input."""
+    """The code starts the run that the journal has, but with another input."""
     actual = f"{event_name(expected.type)} {expected.body[0]} from {caller}, with another input"
     return _drift(
         f"at event {expected.seq} the journal has {describe(expected)}, "
@@ -59,7 +59,7 @@ def other_input(expected: Event, caller: str, where: str) -> Blocked:
 
 
 def extra_event(event: Event) -> Blocked:
-    """The journal has a command that the code did not ask for."""
+    """The journal has a command that the code did not issue."""
     return _drift(
         f"at event {event.seq} the journal has {describe(event)}, the code asks for nothing",
         event,
@@ -68,7 +68,7 @@ def extra_event(event: Event) -> Blocked:
 
 
 def leftover(event: Event) -> Blocked:
-    """The code returned although the journal goes on."""
+    """The code has returned, but the journal continues."""
     return _drift(
         f"the code has ended, but the journal goes on at event {event.seq} with {describe(event)}",
         event,
@@ -77,7 +77,7 @@ def leftover(event: Event) -> Blocked:
 
 
 def unasked(event: Event) -> Blocked:
-    """The journal answers something that the code never asked."""
+    """The journal has an event from outside that the code does not wait for."""
     return _drift(
         f"at event {event.seq} the journal has {describe(event)}, which the code does not wait for",
         event,
@@ -86,14 +86,14 @@ def unasked(event: Event) -> Blocked:
 
 
 def goes_on(position: int, asks: str | None) -> Blocked:
-    """The journal ends with the run's own end, the code does not."""
+    """The run ended with the last event of the journal, but the code continues."""
     actual = asks or "nothing: the code waits"
     reason = f"the run has ended after event {position - 1}, the code goes on: {actual}; {_DEPLOY}"
     return Blocked("drift", reason, position, "the end of the run", actual)
 
 
 def unreadable(position: int | None, what: str) -> Blocked:
-    """A value in the journal does not fit what the code wants to read it as."""
+    """A value in the journal does not match the type that the code reads it as."""
     place = "" if position is None else f"event {position}: "
     reason = f"the code cannot read what the journal has: {place}{what}; deploy code whose types read it"
     return Blocked("drift", reason, position)
@@ -104,7 +104,7 @@ def _drift(what: str, expected: Event, actual: str, where: str | None = None) ->
 
 
 def corrupt_history(position: int, event: Event) -> Blocked:
-    """An event is missing, out of place, of an unknown type or cut short."""
+    """An event is missing, out of place, of an unknown type or incomplete."""
     if event.seq != position:
         what = f"event {position} is missing (found {event.seq})"
     else:
@@ -113,7 +113,7 @@ def corrupt_history(position: int, event: Event) -> Blocked:
 
 
 def livelock(callbacks: int) -> Blocked:
-    """The code keeps itself busy without waiting for anything."""
+    """The code runs on and on without waiting for anything."""
     return Blocked(
         "poison",
         f"the workflow ran {callbacks} callbacks without waiting for anything; "

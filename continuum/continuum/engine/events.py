@@ -1,13 +1,13 @@
-"""What a history is made of.
+"""Events: the entries of a run's history.
 
-An event is a plain fact: its position in the run, its type, when it was
-journaled (microseconds since the epoch on the database clock) and a body of
-primitives whose shape depends on the type. Bodies carry user values as encoded
-bytes, so this module needs no codec and replay decodes only what it uses.
+An event has a position in the run, a type, the time when it was journaled (microseconds
+since the epoch on the database clock) and a body of primitives whose shape depends on the
+type. Bodies carry user values as encoded bytes, so this module needs no codec, and replay
+decodes only what it uses.
 
-Command events are written when workflow code asks for something, in the order
-it asks; completion events are written when the outside answers. Replay matches
-the first against the code and feeds it the second.
+Command events are written when workflow code issues a command, in that order. All others
+come from outside: results, signals, fired timers. Replay matches the commands against the
+code and passes it the rest.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 
 class EventType(IntEnum):
-    """The numbers are stored: never reuse or renumber one."""
+    """The type of an event. The numbers are stored: never reuse or change one."""
 
     ACTIVITY_SCHEDULED = 1
     ACTIVITY_COMPLETED = 2
@@ -45,23 +45,23 @@ class EventType(IntEnum):
 
 
 class Event(NamedTuple):
-    """One row of a run's history.
+    """One entry of a run's history.
 
-    Bodies, by type (``caller`` is the qualified name of the function that issued
-    the command, ``where`` its file and line, kept for messages only):
+    Bodies by type, where ``caller`` is the qualified name of the function that issued the
+    command, and ``where`` its file and line, for messages only:
 
     - activity or compensation scheduled: name, caller, where, arguments, options
     - activity or compensation completed: scheduled seq, result
     - activity or compensation failed: scheduled seq, type, message, traceback, attempt
     - activity retried: scheduled seq, type, message, attempt, due (microseconds)
     - activity crashed: scheduled seq, crashes so far
-    - activity restarted (its back-off is over): scheduled seq
+    - activity restarted (its backoff is over): scheduled seq
     - timer started: due (microseconds), caller, where
     - timer fired: started seq
     - signal received: name, value, delivery id or None
     - side effect: kind, caller, where, value; or kind, caller, where, None, type, message when it raised
     - patched: name, caller, where
-    - cancel requested: (empty), or "parent" when the end of the run's parent asked
+    - cancel requested: (empty), or "parent" when the end of the run's parent caused it
     - child started: workflow, caller, where, child run id, digest of its input, close policy
     - child completed: started seq, result
     - child failed: started seq, type, message, traceback
@@ -91,7 +91,7 @@ COMMANDS = frozenset(
         EventType.STATE_PUBLISHED,
     }
 )
-"""Types that workflow code causes; every other type comes from outside."""
+"""The types that workflow code causes; every other type comes from outside."""
 
 _LEAST_LENGTH: dict[int, int] = {
     EventType.ACTIVITY_SCHEDULED: 5,
@@ -121,7 +121,7 @@ _LEAST_LENGTH: dict[int, int] = {
 
 
 def is_whole(event: Event) -> bool:
-    """Whether this version knows the event's type and its body has everything that replay reads."""
+    """Whether this version knows the event's type and the body has everything that replay reads."""
     least = _LEAST_LENGTH.get(event.type)
     return least is not None and len(event.body) >= least
 

@@ -1,4 +1,4 @@
-"""Identifiers, as distinct types so that one cannot be passed for another; those of runs that runs make."""
+"""Ids, as distinct types so that one cannot be passed for another, and how the ids of runs are made."""
 
 from __future__ import annotations
 
@@ -10,15 +10,30 @@ RunId = NewType("RunId", str)
 """A run, in the canonical 36-character form of a UUID."""
 
 WorkerId = NewType("WorkerId", int)
-"""A process that may own runs; a fresh one each time it registers."""
+"""A process that may own runs; it gets a new id each time it registers."""
 
 NodeId = NewType("NodeId", str)
 """A node: one launcher and every process under it."""
+
+RUN_ID_RANDOM_BYTES = 10
+"""How many random bytes `new_run_id` takes."""
 
 
 def parse_run_id(text: str) -> RunId:
     """Return `text` in canonical form; `ValueError` when it is no UUID."""
     return RunId(str(uuid.UUID(text)))
+
+
+def new_run_id(microseconds: int, randomness: bytes) -> RunId:
+    """Make an id from a time since the epoch and `RUN_ID_RANDOM_BYTES` random bytes.
+
+    It is a UUID of version 7, so runs that are neighbours in time are neighbours in every index.
+    """
+    assert len(randomness) == RUN_ID_RANDOM_BYTES, "version 7 has 74 random bits"
+    time_bits = (microseconds // 1000) & ((1 << 48) - 1)
+    noise = int.from_bytes(randomness, "big")
+    value = time_bits << 80 | 0x7 << 76 | (noise >> 64 & 0xFFF) << 64 | 0b10 << 62 | noise & ((1 << 62) - 1)
+    return RunId(str(uuid.UUID(int=value)))
 
 
 def child_run_id(parent: RunId, seq: int, id: str | None) -> RunId:
@@ -27,10 +42,10 @@ def child_run_id(parent: RunId, seq: int, id: str | None) -> RunId:
 
 
 def successor_run_id(run: RunId, seq: int) -> RunId:
-    """Return the id of the run that goes on where the command `seq` ended another."""
+    """Return the id of the successor of `run`, which its command `seq` continues as new."""
     return RunId(str(uuid.uuid5(uuid.UUID(run), f"{seq}:next")))
 
 
 def digest_of(input: bytes) -> bytes:
-    """Return what tells one input from another in a history."""
+    """Return the digest by which a history distinguishes inputs."""
     return sha256(input).digest()[:16]

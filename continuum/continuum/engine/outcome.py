@@ -1,4 +1,4 @@
-"""How a run stands after a step: still going, or one of the ways to end."""
+"""The outcomes of a run: the ways in which it ends, or is blocked."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The run was asked to stop, and has; `by_parent` when the end of its parent asked."""
+    """The run ended because of a cancel request; `by_parent` when the end of its parent caused it."""
 
     by_parent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Continued:
-    """The run has ended in favour of another, which begins with `input` and no history.
+    """The run continues as the new run `run_id`, which begins with `input` and no history.
 
-    `signals`, by name and value, have come to the run and its code had not asked for them.
+    `signals` are the name and value of those that had arrived and that no code had taken.
     """
 
     run_id: RunId
@@ -46,10 +46,11 @@ class Continued:
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """The run waits for a fixed deploy or an operator; `reason` says for what.
+    """The run waits for a fixed deploy or an operator; `reason` says why.
 
-    `kind` is ``drift``, ``poison`` or ``corrupt``. Of a drift the rest says the same in parts: at
-    which event, what the journal has there, what the code asked for, and where in the code.
+    `kind` is ``drift``, ``poison`` or ``corrupt``. The other fields repeat the facts of a drift: the
+    seq of the event where code and history differ, what the journal has there, what the code wants
+    instead, and the file and line of that code.
     """
 
     kind: str
@@ -67,11 +68,11 @@ Outcome: TypeAlias = Completed | Failed | Cancelled | Continued | Blocked
 
 
 def outcome_of(root: asyncio.Task[Any], cancelled: Cancelled | None) -> Outcome:
-    """Return how a run ended whose workflow function is done."""
+    """Return the outcome of a run whose workflow function is done."""
     if root.cancelled():
         return cancelled or Failed(asyncio.CancelledError("the workflow cancelled itself"))
     error = root.exception()
     if error is not None:
         return Failed(error)
-    # Asked to stop, it may have tidied up and returned; it may not act as if nobody had asked.
+    # After a cancel request the code may clean up and return, but the run has not completed.
     return cancelled or Completed(root.result())

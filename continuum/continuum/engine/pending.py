@@ -1,4 +1,4 @@
-"""Activities and children a run waits for, and what their answers do to them."""
+"""The activities and children that a run waits for, and what their results do to them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PendingActivity:
 
 @dataclass(slots=True)
 class PendingChild:
-    """A child that has not ended, as far as the run knows; `stopping` once it was asked to."""
+    """A child that has not ended as far as the run knows; `stopping` once the run has cancelled it."""
 
     seq: int
     run_id: RunId
@@ -44,7 +44,7 @@ class PendingChild:
 
 
 def resolve(pending: dict[int, PendingActivity], event: Event) -> bool:
-    """Give an activity its result or its failure; False when nobody waits for it."""
+    """Give an activity its result or its failure; False when no code waits for it."""
     activity = pending.pop(event.body[0], None)
     if activity is None or activity.future.done():
         return False
@@ -56,7 +56,7 @@ def resolve(pending: dict[int, PendingActivity], event: Event) -> bool:
 
 
 def record_attempt(pending: dict[int, PendingActivity], event: Event) -> bool:
-    """Note a retry, its start or a crash of an activity; False when nobody waits for it."""
+    """Record a retry of an activity, its start or a crash; False when no code waits for it."""
     activity = pending.get(event.body[0])
     if activity is None:
         return False
@@ -64,7 +64,7 @@ def record_attempt(pending: dict[int, PendingActivity], event: Event) -> bool:
         activity.attempt = event.body[3] + 1
         activity.retry_due = event.body[4]
     else:
-        # Restarted, or crashed and so restarted before.
+        # Restarted; or crashed, and an activity that crashes has been restarted.
         activity.retry_due = None
         if event.type == EventType.ACTIVITY_CRASHED:
             activity.crashes = event.body[1]
@@ -72,7 +72,7 @@ def record_attempt(pending: dict[int, PendingActivity], event: Event) -> bool:
 
 
 def end_child(children: dict[int, PendingChild], event: Event) -> bool:
-    """Give a child its end; False when nobody knows of it any more."""
+    """Give a child its result or its failure; False when no code waits for it."""
     child = children.pop(event.body[0], None)
     if child is None or child.future.done():
         return False
@@ -86,6 +86,6 @@ def end_child(children: dict[int, PendingChild], event: Event) -> bool:
         child.future.set_exception(
             ChildFailed(child.run_id, "CancelledError", "it was cancelled", "", cancelled=True)
         )
-    # A child that nobody waits for may fail without anybody being told that nobody asked.
+    # Mark the exception as retrieved: a child that no code awaits may fail without an asyncio warning.
     child.future.exception()
     return True

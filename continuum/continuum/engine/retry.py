@@ -1,4 +1,4 @@
-"""When to try an activity again. Pure: a policy and a draw go in, a delay comes out."""
+"""When to retry an activity. Pure: a policy and a random number go in, a delay comes out."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ def seconds(value: float | timedelta) -> float:
 
 
 def exception_name(kind: type[BaseException]) -> str:
-    """Return a class's name as other processes know it, e.g. ``billing.CardDeclined``."""
+    """Return a class's name as other processes know it, for example ``billing.CardDeclined``."""
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How often and how soon an activity that raised is tried again.
+    """How often, and after which delay, an activity is retried that raised an exception.
 
-    `max_attempts` counts exceptions only; a crashed process is counted apart.
-    `base` is the first delay in seconds, `max_backoff` the longest, and `jitter`
-    the fraction of the delay that is drawn at random, taken from below so that
-    the sum never passes `max_backoff`. An exception that is an instance of a
-    class in `non_retryable` (or has the name given there) ends it at once, and so
-    does a result that cannot be stored or is not what is annotated (`DurableTermError`).
+    `max_attempts` counts exceptions only; crashed processes have a limit of their own.
+    `base` is the first delay in seconds and `max_backoff` the longest. `jitter` is the
+    fraction of the delay that is random; it shortens the delay, which so never exceeds
+    `max_backoff`. There is no retry after an exception that is an instance of a class in
+    `non_retryable` (or has a name given there), nor after a result that cannot be stored
+    or does not match its annotation (`DurableTermError`).
     """
 
     max_attempts: int = 1
@@ -64,7 +64,7 @@ class Retry:
 
     @property
     def non_retryable_names(self) -> frozenset[str]:
-        """Names by which an exception is recognised across processes."""
+        """The names by which an exception is recognised across processes."""
         return frozenset(
             entry if isinstance(entry, str) else exception_name(entry) for entry in self.non_retryable
         )
@@ -75,21 +75,21 @@ def _names_exceptions(entry: object) -> bool:
 
 
 NO_RETRY = Retry()
-# The work is done and only its result cannot be kept: doing it again would do it twice.
+# The work is done and only its result cannot be stored: a retry would do it twice.
 FINAL_NAMES = frozenset({exception_name(DurableTermError)})
 
 
-def backoff_delay(policy: Retry, failed_attempt: int, draw: float) -> float:
-    """Return the seconds to wait after attempt `failed_attempt` failed; `draw` is uniform in [0, 1)."""
+def backoff_delay(policy: Retry, failed_attempt: int, fraction: float) -> float:
+    """Return the seconds to wait after attempt `failed_attempt`; `fraction` is random in [0, 1)."""
     if policy.backoff == "constant":
         delay = policy.base
     else:
-        # 2**1024 overflows a float; by then the cap has long decided.
+        # 2**1024 would overflow a float; long before that `max_backoff` is the smaller one.
         delay = min(policy.base * 2.0 ** min(failed_attempt - 1, 64), policy.max_backoff)
-    return delay * (1.0 - policy.jitter * draw)
+    return delay * (1.0 - policy.jitter * fraction)
 
 
 def wants_retry(policy: Retry, *, failed_attempt: int, error_names: frozenset[str]) -> bool:
-    """Whether another attempt follows; `error_names` are the names of the exception's classes."""
+    """Whether to retry; `error_names` are the names of the exception's classes."""
     final = policy.non_retryable_names | FINAL_NAMES
     return failed_attempt < policy.max_attempts and not (error_names & final)

@@ -1,8 +1,9 @@
 """How a failed `side_effect` is journaled, and raised again from the journal.
 
-Code may catch what its impure read raised and go another way, so the failure is part
-of the history. The class cannot be rebuilt in another process: live and in replay the
-code meets the same `ActivityError`, or the same mistake of its own.
+Code may catch the exception of a `side_effect` and take another path, so the failure is
+part of the history. Its class cannot be rebuilt in another process. So the code gets the
+same `ActivityError` in the live run and in a replay; a `DeterminismError` or
+`DurableTermError` stays what it is.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from continuum.engine.retry import exception_name
 from continuum.errors import ActivityError, DeterminismError, DurableTermError
 
-# Enough to tell what went wrong; a response body quoted whole is not.
+# Enough to say what went wrong, but not a whole response body.
 MESSAGE_CHARACTERS = 4_000
 
 # The second names are those that histories of the first engine hold.
@@ -22,17 +23,17 @@ _DURABLE_TERM = frozenset({exception_name(DurableTermError), "continuum.errors.D
 
 
 def attempt(produce: Callable[[], Any]) -> tuple[Any, ...]:
-    """Return what to journal of a read: its value, or None with the exception's type and text."""
+    """Return what to journal: the value of `produce`, or None with the type and text of its exception."""
     try:
         return (produce(),)
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is journaled
+    except Exception as error:  # noqa: BLE001 - every exception is journaled
         # The journal takes UTF-8 only; an exception may quote anything.
         text = str(error)[:MESSAGE_CHARACTERS].encode("utf-8", "backslashreplace").decode()
         return None, exception_name(type(error)), text
 
 
 def raised(type: str, message: str) -> Exception:
-    """Return what the code is told about a journaled failure."""
+    """Return the exception that the code gets for a journaled failure."""
     if type in _DETERMINISM:
         return DeterminismError(message)
     if type in _DURABLE_TERM:

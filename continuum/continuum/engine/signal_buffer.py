@@ -1,4 +1,4 @@
-"""Signals of one run: kept until asked for, first in first out by name, handed to whoever asked first."""
+"""The signals of one run: first in, first out by name, to the code that has waited longest."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import deque
 
 
 class SignalBuffer:
-    """What has been delivered and not taken, and who waits. Never both for one name."""
+    """Signals that no code has taken, and code that waits for one; never both for one name."""
 
     __slots__ = ("_kept", "_waiting")
 
@@ -16,8 +16,8 @@ class SignalBuffer:
         self._waiting: dict[str, deque[asyncio.Future[bytes]]] = {}
 
     def deliver(self, name: str, value: bytes) -> None:
-        """Hand a signal to the first that waits for it, or keep it behind those that came before."""
-        if not self._hand_over(name, value):
+        """Give a signal to the first waiter for its name, or keep it behind the earlier ones."""
+        if not self._give(name, value):
             self._kept.setdefault(name, deque()).append(value)
 
     async def take(self, name: str, loop: asyncio.AbstractEventLoop) -> bytes:
@@ -39,19 +39,19 @@ class SignalBuffer:
             raise
 
     def kept(self) -> list[tuple[str, bytes]]:
-        """Return what nobody has asked for, oldest first by name."""
+        """Return the signals that no code has taken, oldest first within a name."""
         return [(name, value) for name, values in self._kept.items() for value in values]
 
     def waited_for(self) -> list[str]:
-        """Return the names that somebody waits for."""
+        """Return the names that code waits for."""
         return sorted(name for name, waiting in self._waiting.items() if waiting)
 
     def _put_back(self, name: str, value: bytes) -> None:
-        """Delivered and cancelled in one step: the signal is for the next to ask, before any later one."""
-        if not self._hand_over(name, value):
+        """Keep the signal of a waiter that was cancelled in the same step, before any later one."""
+        if not self._give(name, value):
             self._kept.setdefault(name, deque()).appendleft(value)
 
-    def _hand_over(self, name: str, value: bytes) -> bool:
+    def _give(self, name: str, value: bytes) -> bool:
         waiting = self._waiting.get(name)
         while waiting:
             future = waiting.popleft()

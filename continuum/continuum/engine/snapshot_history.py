@@ -1,14 +1,13 @@
-"""A history rewritten for replay alone: what a snapshot holds.
+"""The content of a snapshot: a history rewritten for replay alone.
 
-Most of a long history is calls that were answered before the code did anything
-else: scheduled, perhaps retried, completed. Replay needs the result of such a
-call and nothing more, and may give it to the code without parking it, because
-nothing happened in between. `compact` finds those calls and keeps of everything
-else only what replay reads: arguments of answered calls, attempts, and the
-places in the source are left out.
+Most of a long history consists of calls that completed before the code did anything else:
+scheduled, perhaps retried, completed. Replay needs only the result of such a call, and it
+may return it without suspending the code, because nothing happened in between. `compact`
+finds those calls. It keeps only what replay reads of everything else: it drops the
+arguments of completed calls, attempts, and places in the source.
 
-It is never more than a short cut. What does not fit it for whatever reason
-is replayed from the events themselves, which also say better what is wrong.
+A snapshot is only a short cut. When the code does not match it, the events themselves are
+replayed, which also explain better what is wrong.
 """
 
 from __future__ import annotations
@@ -36,12 +35,12 @@ _ANSWERS = frozenset(
 )
 
 
-# What is left of the arguments and options of a call that nobody will start again.
+# Stands in for the arguments and options of a call that has its result and will not start again.
 _ANSWERED_CALL = (b"", None)
 
 
 class Form(IntEnum):
-    """What one step of a compact history stands for. The numbers are stored."""
+    """What one step of a compact history represents. The numbers are stored."""
 
     COMMAND = 0  # one command; its value is the rest of the body
     ANSWERED = 1  # a call and everything up to its result, which is the value
@@ -49,7 +48,7 @@ class Form(IntEnum):
 
 
 class Kind(NamedTuple):
-    """What many steps have in common. `width` is how many events each of them stands for."""
+    """What many steps have in common. `width` is how many events each of them represents."""
 
     form: int
     type: int
@@ -62,11 +61,10 @@ class Kind(NamedTuple):
 class CompactHistory:
     """A part of a history as steps, which are taken one after the other while it is replayed.
 
-    `steps` are indexes into `kinds`; `values` holds a value for each step, and `delays` how many
-    microseconds after the one before it was journaled, the first since the epoch. Results of
-    answered calls are plain decoded values; `repack` gives the stored form of one back. `first` is
-    the seq of its first event, `events` how many it stands for, and `following` the part that
-    comes next, if there is one.
+    `steps` are indexes into `kinds`. `values` has a value for each step; `delays` has the microseconds
+    since the step before, and for the first step those since the epoch. Results of answered calls are
+    plain decoded values; `repack` returns the stored form of one. `first` is the seq of the first event,
+    `events` how many events the part represents, and `following` the next part, if there is one.
     """
 
     kinds: Sequence[Kind]
@@ -78,13 +76,13 @@ class CompactHistory:
     repack: Callable[[Any], bytes]
     following: CompactHistory | None = None
     count: int = field(init=False)
-    # Where replay stands: the next step, the seq of its first event and its time, and an answer
-    # that is due before that step because the code could not be given it at once.
+    # How far replay has come: the next step, the seq of its first event and its time, and a result
+    # that is due before that step because the code could not get it at once.
     position: int = field(init=False, default=0)
     seq: int = field(init=False)
     time: int = field(init=False)
     due: Event | None = field(init=False, default=None)
-    # The code last found to be the author of each kind, so that names are compared once.
+    # The code object last seen as the author of each kind, so that names are compared only once.
     authors: list[CodeType | None] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -104,7 +102,7 @@ class CompactHistory:
         return self.position == self.count and self.due is None
 
     def next_recorded(self) -> Event:
-        """Return what comes next as an event; of an answered call only the target is told."""
+        """Return what comes next as an event; for an answered call it has only the target."""
         if self.due is not None:
             return self.due
         kind = self.kinds[self.steps[self.position]]
@@ -112,14 +110,14 @@ class CompactHistory:
         return Event(self.seq, kind.type, self.time, (kind.target, kind.author, "", *rest))
 
     def advance(self, width: int) -> None:
-        """Leave a step behind that stands for so many events."""
+        """Move past a step that represents `width` events."""
         self.seq += width
         self.position += 1
         if self.position < self.count:
             self.time += self.delays[self.position]
 
     def take_command(self, type: int, target: object, author: str) -> Event | None:
-        """Take the next step as the event of this command; None when it is another."""
+        """Take the next step as the event of this command; None when it is another command."""
         if self.due is not None or self.position == self.count:
             return None
         form, expected, name, expected_author, width = self.kinds[self.steps[self.position]]
@@ -138,7 +136,7 @@ class CompactHistory:
         return Event(seq, type, at, (target, author, "", *rest))
 
     def take_answer(self) -> Event | None:
-        """Take the next step as an answer; None when it is something the code has not asked for."""
+        """Take the next step as an event from outside; None when it is a command."""
         if self.due is not None:
             event, self.due = self.due, None
             return event
@@ -153,9 +151,9 @@ class CompactHistory:
 
 
 class Steps(NamedTuple):
-    """What `compact` found, before it is encoded: results are payloads still.
+    """The output of `compact`, before it is encoded: results are still payloads.
 
-    `skipped` events stand before the first step and concern no replay.
+    `skipped` events come before the first step and do not matter to replay.
     """
 
     kinds: list[Kind]
@@ -178,15 +176,15 @@ def compact(events: Sequence[Event]) -> Steps:
             kind = Kind(Form.ANSWERED, event.type, event.body[0], event.body[1], last - place + 1)
             value, event = events[last].body[1], events[last]
         elif event.type in COMMANDS:
-            # The due time is the journal's and no identity: it is a value.
+            # The journal decides the due time, so it is a value and not part of the command's identity.
             timer = event.type == EventType.TIMER_STARTED
             kind = Kind(Form.COMMAND, event.type, None if timer else event.body[0], event.body[1], 1)
             value = event.body[:1] if timer else _rest(event, answered)
         else:
             kind = Kind(Form.ANSWER, event.type, None, "", 1)
             value = event.body
-        # What says something about the history and is no part of what the code went through
-        # is counted with the step before it.
+        # Changes of version describe the history; the code neither causes nor waits for them. They
+        # are counted with the step before them.
         kind = kind._replace(width=kind.width + _changes_of_version(events, place + kind.width))
         found.steps.append(kinds.setdefault(kind, len(kinds)))
         found.values.append(value)
@@ -204,7 +202,7 @@ def _changes_of_version(events: Sequence[Event], place: int) -> int:
 
 
 def _result_of(events: Sequence[Event], place: int) -> int | None:
-    """Return where the result of the call at `place` stands, if nothing else happened before it."""
+    """Return the position of the result of the call at `place`, if nothing else happened before it."""
     call = events[place]
     completed = _COMPLETES.get(call.type)
     if completed is None:

@@ -1,4 +1,4 @@
-"""When a run's timers and retries are due: a heap whose entries may have become stale."""
+"""The due times of a run's timers and retries: a heap whose entries may be stale."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Collection
 
 from continuum.engine.pending import PendingActivity
 
-# A timer that is cancelled leaves its entry behind until it is due; more stale entries
-# than these are swept out, so that a loop of long timeouts does not grow.
+# A cancelled timer leaves its entry behind until it is due. More stale entries than this are
+# removed, so that the heap does not grow in a loop of long timeouts.
 STALE_ENTRIES = 64
 
 
 class DueTimes:
-    """Entries name a timer, or an activity that waits for its back-off, by seq."""
+    """Each entry is the seq of a timer, or of an activity that waits for its backoff."""
 
     __slots__ = ("_heap", "_pending", "_timers")
 
@@ -23,7 +23,7 @@ class DueTimes:
         self._heap: list[tuple[int, int]] = []
 
     def add(self, due: int, seq: int) -> None:
-        """Note that the timer or activity `seq` is due then."""
+        """Record when the timer or activity `seq` is due."""
         if len(self._heap) > STALE_ENTRIES + 2 * (len(self._timers) + len(self._pending)):
             self._heap = [entry for entry in self._heap if self._wanted(*entry)]
             heapq.heapify(self._heap)

@@ -1,10 +1,10 @@
-"""The run-time guard: what a scan of the source cannot see is refused when it happens.
+"""The run-time guard: it refuses forbidden calls that a scan of the source cannot see.
 
-While a run is being stepped, reading a clock, drawing randomness, touching a file, a
-socket, a process or a thread, and blocking the process raise `DeterminismError`, which
-names the call, its line and what to use instead. Everywhere else, and in other threads,
-the same calls are what they were. `calls.py` lists what is refused, `names.py` and
-`audit.py` are the two ways it is noticed, `verdict.py` decides and words the refusal.
+While a run's code runs, reading a clock, making random values, using a file, a socket, a
+process or a thread, and blocking the process raise `DeterminismError`. The error names the
+call, its line and what to use instead. Everywhere else, and in other threads, the same calls
+work as always. `calls.py` lists what is refused, `names.py` and `audit.py` are the two ways
+to notice it, and `verdict.py` decides and words the error.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ SWITCH = "CONTINUUM_GUARD"
 
 
 def install() -> None:
-    """Guard the steps of this process, once; `CONTINUUM_GUARD=off` leaves them alone.
+    """Guard the steps of this process, once; with `CONTINUUM_GUARD=off` do nothing.
 
-    Called by whatever hosts runs, never by a client: Python cannot take an audit hook back.
+    Only a process that hosts runs calls this, never a client: Python cannot remove an audit hook.
     """
     wanted = os.environ.get(SWITCH, "on")
     if wanted not in ("on", "off"):
@@ -33,11 +33,11 @@ def install() -> None:
         return
     guard = NameGuard()
     audit.install(guard)
-    # A fork made by another thread while a run is being stepped must not inherit the refusals.
+    # A process that another thread forks while a run's code runs must not inherit the refusals.
     os.register_at_fork(after_in_child=guard.forget)
     step_guard.install(guard)
 
 
 def is_installed() -> bool:
-    """Whether the steps of this process are guarded."""
+    """Whether the guard is installed in this process."""
     return isinstance(step_guard.active, NameGuard)

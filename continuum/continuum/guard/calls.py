@@ -1,14 +1,14 @@
-"""What a step may not do: one table by kind of call, and what to do instead."""
+"""The calls that a step may not make, by kind, and what to do instead."""
 
 from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["EVENTS", "SPOKEN", "Kind"]
+__all__ = ["EVENTS", "PUBLIC_NAMES", "Kind"]
 
 
 class Kind(Enum):
-    """A kind of call, with what is wrong about it and the way out."""
+    """A kind of call; its value says what is wrong with it and what to use instead."""
 
     CLOCK = "reads the clock, which replay cannot repeat; use continuum.now()"
     SLEEP = "blocks every run of this process; use `await continuum.sleep(...)`"
@@ -34,7 +34,7 @@ def _events(kind: Kind, prefix: str, names: str) -> dict[str, Kind]:
     return {prefix + name: kind for name in names.split()}
 
 
-# Audit events that Python raises for these calls however they were imported.
+# Python raises these audit events however the function was imported.
 EVENTS: dict[str, Kind] = {
     **_events(Kind.FILE, "", "open mmap.__new__ sqlite3.connect glob.glob"),
     **_events(Kind.FILE, "pathlib.Path.", "glob rglob"),
@@ -50,12 +50,12 @@ EVENTS: dict[str, Kind] = {
     **_events(Kind.PROCESS, "os.", "exec fork forkpty posix_spawn spawn startfile system"),
     **_events(Kind.PROCESS, "", "subprocess.Popen pty.spawn"),
     **_events(Kind.THREAD, "_thread.", "start_new_thread start_joinable_thread"),
-    # From Python 3.13; before, the name in the module is guarded.
+    # Since Python 3.13. Before, the name in the module is guarded.
     **_events(Kind.SLEEP, "", "time.sleep"),
 }
 
-# What a person calls the function behind an event, where the event is not its name.
-SPOKEN: dict[str, str] = {
+# The public name of the function behind an event, where it differs from the event.
+PUBLIC_NAMES: dict[str, str] = {
     "socket.__new__": "socket.socket",
     "mmap.__new__": "mmap.mmap",
     "urllib.Request": "urllib.request.urlopen",

@@ -1,14 +1,14 @@
-"""What Python does not announce: clocks, randomness, the environment, looked up by name.
+"""Calls without an audit event: clocks, randomness, the environment. They are guarded by name.
 
-For as long as a step lasts, names in a few dictionaries stand for functions that refuse.
-They are exchanged when a step begins and put back afterwards, so that nothing is slowed
-outside; steps that follow one another in a loop share one exchange, or it would cost more
-than they do. Whoever calls one meanwhile and is no step gets the real thing. A method of
-an object in the middle catches everything built on it: `uuid4` asks `os.urandom`,
-`randint` the hidden generator of `random`, `os.getenv` the encoder of `os.environ`.
+During a step, names in a few dictionaries refer to functions that refuse. They are replaced
+when a step begins and restored afterwards, so that nothing is slower outside. Steps that
+follow one another in a loop share one replacement, which would otherwise cost more than the
+steps. A caller that is not a step gets the real function meanwhile. Guarding one inner method
+covers everything built on it: `uuid4` calls `os.urandom`, `randint` the hidden generator of
+`random`, `os.getenv` the encoder of `os.environ`.
 
-`from time import time` copies the function into the importing module. The application's
-modules that a workflow can reach are searched for such copies before its first run.
+`from time import time` copies the function into the importing module. Before a workflow
+first runs, the application's modules that it can reach are searched for such copies.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from typing import Any, TypeAlias
 
 from continuum.engine.loop.current import current
 from continuum.guard.calls import Kind
-from continuum.guard.verdict import TRUSTED, judge
+from continuum.guard.verdict import TRUSTED, refuse_if_workflow
 
 __all__ = ["NameGuard"]
 
-# Every name costs each step some 40 ns: those that measure the processor's time are left to the scanner.
+# Every name costs each step some 40 ns, so the scanner alone looks for clocks of processor time.
 _CLOCKS = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns")
 
-# These read the clock only when they are not given a time, as their argument of this number.
+# These read the clock only without a time; the number is the position of that argument.
 _FORMATTERS = {"localtime": 1, "gmtime": 1, "ctime": 1, "strftime": 2}
 
 _GENERATOR: Any = vars(random)["_inst"]
@@ -44,11 +44,11 @@ _THREADING: Any = threading
 _Parts: TypeAlias = tuple[Any, Any, Any, Any]
 
 Refusal: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
-"""Takes a function and returns the one that stands in its place while a step runs."""
+"""Takes a function and returns the one that replaces it while a step runs."""
 
 
 class Watched:
-    """Names of one dictionary that are exchanged for as long as a step lasts."""
+    """The names of one dictionary that are replaced while a step runs."""
 
     __slots__ = ("found", "guards", "names", "originals", "read", "refusals")
 
@@ -60,15 +60,15 @@ class Watched:
         self.read_again()
 
     def read_again(self) -> None:
-        """Take what stands there now for the original: somebody else may have put it there."""
-        there = [name for name in self.refusals if name in self.names]
-        # Another thread that ends its step just now has not put everything back yet.
+        """Take the present values as the originals: other code may have replaced them."""
+        present = [name for name in self.refusals if name in self.names]
+        # Another thread that is just ending its step has not restored everything yet.
         self.originals = {
             name: self.originals[name] if self.names[name] is self.guards.get(name) else self.names[name]
-            for name in there
+            for name in present
         }
-        self.guards = {name: self.refusals[name](self.originals[name]) for name in there}
-        self.read: Callable[[dict[str, Any]], Any] = itemgetter(*there) if there else _nothing
+        self.guards = {name: self.refusals[name](self.originals[name]) for name in present}
+        self.read: Callable[[dict[str, Any]], Any] = itemgetter(*present) if present else _nothing
         self.found = self.read(self.originals)
 
 
@@ -77,12 +77,12 @@ def _nothing(_: dict[str, Any]) -> None:
 
 
 def _refusal(kind: Kind, name: str, *, harmless_with: int = 0) -> Refusal:
-    """Return what makes a refusing function; with so many arguments the call reads nothing."""
+    """Return a maker of refusing functions; a call with `harmless_with` arguments is allowed."""
 
     def refusal(original: Callable[..., Any]) -> Callable[..., Any]:
         def guarded(*args: Any, **kwargs: Any) -> Any:
             if current() is not None and not (0 < harmless_with <= len(args) and args[-1] is not None):
-                judge(kind, name, sys._getframe(1))
+                refuse_if_workflow(kind, name, sys._getframe(1))
             return original(*args, **kwargs)
 
         return guarded
@@ -90,13 +90,13 @@ def _refusal(kind: Kind, name: str, *, harmless_with: int = 0) -> Refusal:
     return refusal
 
 
-_DRAWS = {name: _refusal(Kind.RANDOM, f"random.{name}()") for name in ("random", "getrandbits")}
+_RANDOM_METHODS = {name: _refusal(Kind.RANDOM, f"random.{name}()") for name in ("random", "getrandbits")}
 
 
 class Hidden:
-    """What stands behind functions of the standard library; nobody else puts anything there.
+    """Internals behind functions of the standard library, which no other code replaces.
 
-    One by one: for so few names that is cheaper than dictionaries.
+    They are replaced one by one: for so few names that is cheaper than dictionaries.
     """
 
     __slots__ = ("guards", "originals")
@@ -108,29 +108,32 @@ class Hidden:
             os.environ.encodekey,
             _UUID._generate_time_safe,
         )
-        draw, draw_bits, encode, unique = self.originals
+        random_method, bits_method, encode, generate_uuid = self.originals
         self.guards: _Parts = (
-            _DRAWS["random"](draw),
-            _DRAWS["getrandbits"](draw_bits),
+            _RANDOM_METHODS["random"](random_method),
+            _RANDOM_METHODS["getrandbits"](bits_method),
             _refusal(Kind.ENVIRONMENT, "os.environ")(encode),
-            # Without the system's generator there is none, and uuid1() asks the clock.
-            None if unique is None else _refusal(Kind.UUID, "uuid.uuid1()")(unique),
+            # None where the system has no generator; uuid1() then reads the clock, which is guarded too.
+            None if generate_uuid is None else _refusal(Kind.UUID, "uuid.uuid1()")(generate_uuid),
         )
 
-    def exchange(self, parts: _Parts) -> None:
-        """Put `parts` where they belong."""
-        # Methods of the generator look these up on it; the originals shadow the same methods of its class.
+    def set(self, parts: _Parts) -> None:
+        """Put `parts` in their places."""
+        # Other methods of the generator look these up on it. The originals shadow equal methods of its class.
         _GENERATOR.random, _GENERATOR.getrandbits, os.environ.encodekey, _UUID._generate_time_safe = parts
 
 
 class NameGuard:
-    """Exchanges the names of a process around steps, which may nest and run in several threads."""
+    """Replaces names of the process around steps, which may nest and run in several threads.
 
-    __slots__ = ("_copied", "_exchanged", "_hidden", "_resting", "_seen", "_watched", "lowered")
+    `steps` counts those that are running.
+    """
+
+    __slots__ = ("_copied", "_hidden", "_replaced", "_resting", "_seen", "_watched", "steps")
 
     def __init__(self) -> None:
-        self.lowered = 0
-        self._exchanged = self._resting = False
+        self.steps = 0
+        self._replaced = self._resting = False
         self._watched = [Watched(names, refusals) for names, refusals in _public()]
         self._hidden = Hidden()
         self._copied: dict[Any, Refusal] = {
@@ -140,28 +143,28 @@ class NameGuard:
             if type(original) is BuiltinFunctionType
         }
         if sys.version_info < (3, 12):
-            # Announced since. Beginning a thread takes long enough to exchange nothing for it.
+            # Since then it raises an audit event. Starting a thread takes so long that this guard may stay.
             begin = _refusal(Kind.THREAD, "_thread.start_new_thread()")
             _THREADING._start_new_thread = begin(_THREADING._start_new_thread)
-        # The dictionaries are kept, so that an id stays theirs.
+        # It keeps the dictionaries alive, so that no other object gets their id.
         self._seen: dict[int, dict[str, Any]] = {}
 
     def watch(self, program: Coroutine[Any, Any, Any]) -> None:
-        """Find copies of the names in the modules that a run's code reaches."""
+        """Find copies of the guarded functions in the modules that a run's code can reach."""
         frame = getattr(program, "cr_frame", None)
         if frame is not None and id(frame.f_globals) not in self._seen:
             self._search(frame.f_globals)
 
     def __enter__(self) -> None:
-        """Exchange the names, unless another step has."""
-        self.lowered += 1
-        if not self._exchanged:
-            self._exchange()
+        """Replace the names, unless another step has."""
+        self.steps += 1
+        if not self._replaced:
+            self._replace()
 
     def __exit__(self, *exception: object) -> None:
-        """Have the names put back once the loop has run what is ready now, further steps among it."""
-        self.lowered -= 1
-        if self.lowered or self._resting:
+        """Restore the names once the loop has run what is ready now, which may be more steps."""
+        self.steps -= 1
+        if self.steps or self._resting:
             return
         loop = _get_running_loop()
         if loop is None:
@@ -171,13 +174,13 @@ class NameGuard:
             loop.call_soon(self.rest)
 
     def rest(self) -> None:
-        """Put the names back, unless a step goes on."""
+        """Restore the names, unless a step is running."""
         self._resting = False
-        if self._exchanged and not self.lowered:
-            self._put_back()
+        if self._replaced and not self.steps:
+            self._restore()
 
-    def _exchange(self) -> None:
-        self._exchanged = True
+    def _replace(self) -> None:
+        self._replaced = True
         for watched in self._watched:
             names = watched.names
             try:
@@ -186,19 +189,19 @@ class NameGuard:
             except KeyError:
                 watched.read_again()
             names |= watched.guards
-        self._hidden.exchange(self._hidden.guards)
+        self._hidden.set(self._hidden.guards)
 
     def forget(self) -> None:
-        """Put the names back in a forked child, where no step goes on."""
-        self.lowered = 0
+        """Restore the names in a forked child, where no step is running."""
+        self.steps = 0
         self.rest()
 
-    def _put_back(self) -> None:
-        self._exchanged = False
+    def _restore(self) -> None:
+        self._replaced = False
         for watched in self._watched:
             names = watched.names
             names |= watched.originals
-        self._hidden.exchange(self._hidden.originals)
+        self._hidden.set(self._hidden.originals)
 
     def _search(self, program_names: dict[str, Any]) -> None:
         package = _package(program_names)
@@ -223,14 +226,14 @@ def _package(names: dict[str, Any]) -> str:
 
 
 def _is_application(names: dict[str, Any], package: str) -> bool:
-    """Whether a module is the application's own: of the package the run comes from, or not installed."""
+    """Whether a module is the application's own: in the package of the run's code, or not installed."""
     if _package(names) in TRUSTED or _package(names) in sys.stdlib_module_names:
         return False
     return _package(names) == package or "-packages" not in (names.get("__file__") or "")
 
 
 def _modules_in(names: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield the modules that code in a module reaches by name: those it imported, whole or in part."""
+    """Yield the modules that a module imported, whole or in part."""
     for value in list(names.values()):
         kind = type(value)
         if kind is FunctionType:
@@ -242,7 +245,7 @@ def _modules_in(names: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _public() -> Iterator[tuple[dict[str, Any], dict[str, Refusal]]]:
-    """Yield modules with the names to guard in them; tests put functions of their own there."""
+    """Yield modules with the names to guard in them; tests may replace these functions, too."""
     yield (
         time.__dict__,
         {name: _refusal(Kind.CLOCK, f"time.{name}()") for name in _CLOCKS}
@@ -252,9 +255,9 @@ def _public() -> Iterator[tuple[dict[str, Any], dict[str, Refusal]]]:
     yield (
         os.__dict__,
         {
-            # Behind exists() and the like; other access to files is announced.
+            # `exists()` and similar functions call it; other access to files raises an audit event.
             "stat": _refusal(Kind.FILE, "os.stat()"),
             "urandom": _refusal(Kind.RANDOM, "os.urandom()"),
         },
     )
-    yield random.__dict__, {**_DRAWS, "_urandom": _refusal(Kind.RANDOM, "os.urandom()")}
+    yield random.__dict__, {**_RANDOM_METHODS, "_urandom": _refusal(Kind.RANDOM, "os.urandom()")}

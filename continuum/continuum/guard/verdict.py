@@ -1,8 +1,8 @@
-"""Who made a forbidden call, whether it may, and what it is told.
+"""Deciding whether a call comes from workflow code, and the error that refuses it.
 
-Machinery that works beside user code may do as it likes: logging reads the clock, an
-import opens files, a debugger prompts. User code may not, through whichever module of
-the standard library it goes.
+Some machinery may do anything while workflow code runs: logging reads the clock, an import
+opens files, a debugger prompts. Workflow code may not, whichever module of the standard
+library it goes through.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from continuum.engine.loop.current import current
 from continuum.errors import DeterminismError
 from continuum.guard.calls import Kind
 
-__all__ = ["judge"]
+__all__ = ["refuse_if_workflow"]
 
-# Whatever runs below a call of these is theirs: no result of it reaches the workflow's decisions.
+# Everything that runs inside a call of these is allowed: its results do not reach the workflow's decisions.
 MACHINERY = frozenset(
     (
         *("logging", "warnings", "traceback", "linecache", "importlib", "zipimport", "weakref", "zoneinfo"),
@@ -26,7 +26,8 @@ MACHINERY = frozenset(
     )
 )
 
-# Their own calls are part of running a workflow; what they call back is judged by itself.
+# The calls of these packages are part of running a workflow. The code that they call back is checked
+# on its own.
 TRUSTED = frozenset(
     (
         *("continuum", "continuum_actors", "continuum_supervision", "continuum_migrations"),
@@ -34,36 +35,37 @@ TRUSTED = frozenset(
     )
 )
 
-# They ask a factory that a field names for its default: what it reads or draws is the application's doing.
-_ASKS_FACTORIES = "pydantic"
-_DRAWN = frozenset((Kind.CLOCK, Kind.RANDOM, Kind.UUID))
+# It calls the default factory of a field. If that reads a clock or makes random values, the application
+# is responsible for it.
+_CALLS_FACTORIES = "pydantic"
+_NOT_REPEATABLE = frozenset((Kind.CLOCK, Kind.RANDOM, Kind.UUID))
 
-# Where the standard library defines what is known by another name.
+# Where the standard library defines a function that is known by another name.
 _INHERITED = {"random.Random.": "random.", "pathlib.PathBase.": "pathlib.Path."}
 
 
-def judge(kind: Kind, name: str, frame: FrameType) -> None:
-    """Raise `DeterminismError` when `frame`, which calls `name`, belongs to the code of a run."""
+def refuse_if_workflow(kind: Kind, name: str, frame: FrameType) -> None:
+    """Raise `DeterminismError` if `frame`, which calls `name`, belongs to the code of a run."""
     run = current()
     if run is None or run.log.in_side_effect or run.log.closing:
         return
     culprit: FrameType | None = None
-    # The function of the standard library that the culprit called, and who called the culprit.
+    # The function of the standard library that the culprit called, and the caller of the culprit.
     through: FrameType | None = None
     caller: FrameType | None = None
-    visitors = _visitors()
+    callbacks = _collector_callbacks()
     step: FrameType | None = frame
     while step is not None:
         module = step.f_globals.get("__name__", "")
         if module == "asyncio.events":
-            break  # the callback of a task: what is below drives the run
+            break  # the callback of a task: the frames below drive the run
         package = module.partition(".")[0]
         code = step.f_code
-        if package in MACHINERY or code.co_name == "__del__" or code in visitors:
+        if package in MACHINERY or code.co_name == "__del__" or code in callbacks:
             return
         if culprit is None:
             if package in TRUSTED:
-                if package != _ASKS_FACTORIES or through is None or kind not in _DRAWN:
+                if package != _CALLS_FACTORIES or through is None or kind not in _NOT_REPEATABLE:
                     return
             elif package in sys.stdlib_module_names:
                 through = step
@@ -77,13 +79,13 @@ def judge(kind: Kind, name: str, frame: FrameType) -> None:
     raise DeterminismError(f"{name} {_place(culprit, caller)} {_kind_of(kind, name).value}")
 
 
-def _visitors() -> set[CodeType]:
-    """The collector's callbacks run wherever it happens to start."""
+def _collector_callbacks() -> set[CodeType]:
+    """Return the code of the garbage collector's callbacks, which run wherever a collection starts."""
     return {callback.__code__ for callback in gc.callbacks if hasattr(callback, "__code__")}
 
 
 def _kind_of(kind: Kind, name: str) -> Kind:
-    """uuid4() is noticed when it draws its bytes."""
+    """Return `kind`, or UUID for `uuid4()`, which is noticed when it gets its random bytes."""
     return Kind.UUID if kind is Kind.RANDOM and name.startswith("uuid.") else kind
 
 
@@ -97,7 +99,7 @@ def _place(culprit: FrameType | None, caller: FrameType | None) -> str:
 
 
 def _public_name(frame: FrameType) -> str | None:
-    """Return what a user calls the function that runs in `frame`, e.g. ``pathlib.Path.read_text()``."""
+    """Return the public name of the function in `frame`, for example ``pathlib.Path.read_text()``."""
     package, *inner = frame.f_globals["__name__"].split(".")
     name = frame.f_code.co_qualname.removesuffix(".__init__")
     if any(part.startswith(("_", "<")) for part in (package, *name.split("."))):

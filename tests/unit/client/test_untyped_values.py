@@ -7,12 +7,11 @@ import asyncio
 import pytest
 
 from continuum.client.histories import history_of
-from continuum.client.run_ids import new_run_id
 from continuum.client.runs import RunError, error_of
 from continuum.client.untyped_values import Unreadable, readable_call
 from continuum.codec.codec import encode
 from continuum.engine.events import Event, EventType
-from continuum.engine.ids import RunId
+from continuum.engine.ids import RunId, new_run_id
 from continuum.journal.facts import NewRun
 from tests.unit.client.working import memory_client
 
