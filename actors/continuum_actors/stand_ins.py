@@ -1,29 +1,45 @@
-"""What stands where a child was left out: others may speak to it, and nothing comes of it."""
+"""Stand-ins for children that were left out: they accept requests and do nothing."""
 
 from __future__ import annotations
 
-from continuum_actors.activity.activity_dispatcher import ActivityDispatcher
+from continuum.engine.ids import RunId
+from continuum.journal.port import ClaimedRun
 from continuum_actors.host.messages import TakeSnapshot
-from continuum_actors.run.dispatcher import Dispatcher
-from continuum_actors.run.snapshotter import Snapshotter
 
 
-class NoDispatcher(Dispatcher):
-    """Claims no run: this process serves queues, and its clients."""
+class NoDispatcher:
+    """Claims no run: this process serves queues and its clients."""
 
-    def init(self) -> None:
-        self._host.dispatcher = self
+    def look(self) -> None:
+        """Leave the runs that can be claimed to other processes."""
+
+    def expect(self, due: int) -> None:
+        """Leave the run that is due then to other processes."""
+
+    def has_room(self) -> None:
+        """There is always room: no run is live here."""
+
+    def run_crashed(self, run_id: RunId) -> None:
+        """No run is live here that could crash."""
+
+    def replay_events(self, claim: ClaimedRun) -> None:
+        """No run was claimed here that could be replayed."""
 
 
-class OwnActivities(ActivityDispatcher):
-    """Runs the activities of the runs that are live here, and claims none from queues."""
+class NoActivityDispatcher:
+    """Claims no activity task: only the activities of the runs that are live here run in this process."""
+
+    busy = False
+
+    def lease_taken(self) -> None:
+        """The lease is of no use to claim tasks."""
 
     def look_for_work(self) -> None:
-        """There may be tasks; they are for others."""
+        """Leave the tasks to other processes."""
 
 
-class NoSnapshotter(Snapshotter):
-    """Takes no snapshot: every run is resumed from its whole history."""
+class NoSnapshotter:
+    """Takes no snapshot: every run is replayed from its whole history."""
 
-    def handle_cast(self, message: TakeSnapshot) -> None:
-        """A run has grown, which is all right."""
+    def take(self, wanted: TakeSnapshot) -> None:
+        """Let the history grow."""

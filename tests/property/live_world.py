@@ -115,7 +115,9 @@ class World:
         """Have others believe that the tree is dead; it goes on until it hears that it owns nothing."""
         tree = await self._alive()
         self.leases_lost += 1
-        await self.stored.retire_worker(tree.host.worker.id, executing=None, poison_after=MOST_RUNS)
+        await self.stored.retire_worker(
+            tree.host.registered_worker().id, executing=None, poison_after=MOST_RUNS
+        )
 
     async def deploy(self, code: Code) -> None:
         """Stop in order and start with this code."""
@@ -123,14 +125,16 @@ class World:
         self.code = code
         await tree.stop()
         if self._dying is None and self._tree is tree:
-            await self.stored.retire_worker(tree.host.worker.id, executing=None, poison_after=MOST_RUNS)
+            await self.stored.retire_worker(
+                tree.host.registered_worker().id, executing=None, poison_after=MOST_RUNS
+            )
             await self._begin()
         # Otherwise it has died while it stopped.
         await self._alive()
 
     async def put_away(self) -> None:
         """Have the tree give every run up that only waits."""
-        (await self._alive()).host.runs.hand_over()
+        (await self._alive()).host.runs.release_all()
 
     async def restart_client(self) -> None:
         """Go on with another client."""
@@ -205,7 +209,9 @@ class World:
         link.cut()
         await tree.stop()
         await self.written.written()
-        await self.stored.retire_worker(tree.host.worker.id, executing=None, poison_after=MOST_RUNS)
+        await self.stored.retire_worker(
+            tree.host.registered_worker().id, executing=None, poison_after=MOST_RUNS
+        )
         await self._begin()
         self._dying = None
 
@@ -238,9 +244,9 @@ class World:
         tree.check()
         moving = Query(None, [("state", "eq", RunState.RUNNING)], ("id", False), 1, None)
         return bool(
-            tree.activities.running()
+            tree.attempts()
             or await self.stored.query(moving)
-            or await self.stored.inbox(tree.host.worker, None)
+            or await self.stored.inbox(tree.host.registered_worker(), None)
         )
 
 

@@ -1,1 +1,1 @@
-"""The actors that run activities. Read `activity_dispatcher.py` first."""
+"""The actors that run activities. Read `local_activities.py` first, then `activity_dispatcher.py`."""

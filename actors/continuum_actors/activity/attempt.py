@@ -19,12 +19,12 @@ from continuum.definitions.activity_context import ActivityContext, enter_activi
 from continuum.engine.ids import RunId
 from continuum_supervision import Cancellable, Clock
 
-Beat = Callable[[RunId, int, bytes], None]
+RecordHeartbeat = Callable[[RunId, int, bytes], None]
 
 
 @functools.cache
 def _nowhere() -> int:
-    """Return a file for dumps, open as long as the process.
+    """Return a file that discards dumps, open as long as the process.
 
     A dump would end up in the middle of the node's log; the run's error says what happened.
     """
@@ -32,10 +32,10 @@ def _nowhere() -> int:
 
 
 class HardKill:
-    """Ends this process when an attempt is out of time, even if it never lets the interpreter go.
+    """Ends this process when an attempt is out of time, even if it never releases the interpreter lock.
 
-    The watching thread is C and needs no lock of Python's. Whoever owned the process
-    finds the task overdue and counts it as timed out.
+    The watching thread is written in C and needs no lock of Python's. Recovery finds the dead
+    process's task overdue and counts it as timed out.
     """
 
     @contextmanager
@@ -49,7 +49,7 @@ class HardKill:
 
 
 def out_of_time(seconds: float | None) -> str:
-    """Return what is said of an attempt that took longer than its limit."""
+    """Return the message of an attempt that took longer than its limit."""
     return "out of time" if seconds is None else f"not done within its timeout of {seconds:g} s"
 
 
@@ -79,7 +79,7 @@ class _Limit:
             raise TimeoutError(out_of_time(self._seconds)) from error
 
     def start(self) -> None:
-        """The work begins now; it may be given up already."""
+        """The work begins now, unless the wait for it has been given up already."""
         if not self._over:
             self._alarm = self._clock.call_later(self._seconds, self._expire)
 
@@ -88,7 +88,7 @@ class _Limit:
 
 
 class Attempt:
-    """What is to be run, and its context."""
+    """One call of an activity, and its context."""
 
     __slots__ = (
         "_arguments",
@@ -112,7 +112,7 @@ class Attempt:
         timeout: float | None,
         key: str | None,
         loop: asyncio.AbstractEventLoop,
-        beat: Beat,
+        record_heartbeat: RecordHeartbeat,
         dispatch: int = 1,
     ) -> None:
         self.dispatch = dispatch
@@ -124,16 +124,16 @@ class Attempt:
         self._timeout = timeout
         self.task: asyncio.Task[None] | None = None
         self.context = ActivityContext(
-            # A `def` activity beats from its thread.
+            # A `def` activity sends heartbeats from its thread.
             run_id,
             number,
-            lambda data: _in_loop(loop, beat, run_id, seq, data),
+            lambda data: _in_loop(loop, record_heartbeat, run_id, seq, data),
         )
 
     async def run(self, threads: Executor, kill: HardKill | None, clock: Clock) -> bytes:
-        """Run it and return the encoded result; raises what it raises, `TimeoutError` when out of time.
+        """Return the encoded result; raises what the activity raises, `TimeoutError` when out of time.
 
-        The time of a `def` activity begins when a thread has taken the call.
+        The time of a `def` activity begins when a thread begins the call.
         """
         definition = self.definition
         args, kwargs = self.enter()
@@ -171,7 +171,7 @@ class Attempt:
 
 
 def start_task(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
-    """Start a task, where Python can (3.12) at once: work that never waits then costs no turn of the loop."""
+    """Start a task, since Python 3.12 at once: work that never waits then costs no turn of the loop."""
     if sys.version_info >= (3, 12):
         return asyncio.Task(work, loop=loop, eager_start=True)
     return loop.create_task(work)
@@ -187,8 +187,10 @@ def _within(kill: HardKill, seconds: float, call: Callable[[], Any]) -> Any:
         return call()
 
 
-def _in_loop(loop: asyncio.AbstractEventLoop, beat: Beat, run_id: RunId, seq: int, data: bytes) -> None:
+def _in_loop(
+    loop: asyncio.AbstractEventLoop, record: RecordHeartbeat, run_id: RunId, seq: int, data: bytes
+) -> None:
     if asyncio._get_running_loop() is loop:
-        beat(run_id, seq, data)
+        record(run_id, seq, data)
     else:
-        loop.call_soon_threadsafe(beat, run_id, seq, data)
+        loop.call_soon_threadsafe(record, run_id, seq, data)

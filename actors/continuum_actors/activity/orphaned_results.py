@@ -1,9 +1,9 @@
-"""Answers of activities whose run had no actor to hear them.
+"""Results of activities whose run had no live actor when they ended.
 
 A run that changes owner inside a living host (its lease was lost, an actor above it
-crashed) leaves its activities running here. Their answers are kept for the actor
-that takes the run up again, so that it neither counts a crash nor runs them twice;
-results are posted to the inbox as well, for an owner elsewhere (invariant I7).
+crashed) leaves its activities running here. Their results are kept for the run's next
+actor, so that it neither counts a crash nor runs them twice. Values are also posted to the
+inbox, in case the next owner is elsewhere (I7).
 """
 
 from __future__ import annotations
@@ -13,30 +13,30 @@ from collections import OrderedDict
 from continuum.engine.ids import RunId
 from continuum_actors.host.messages import ActivityCompleted, ActivityRaised
 
-# An answer nobody asks for belongs to a run that went elsewhere: the oldest may go.
-KEPT_ANSWERS = 10_000
+# A result that no actor takes belongs to a run that has left this process: the oldest may go.
+ORPHANED_RESULTS = 10_000
 
-Answer = ActivityCompleted | ActivityRaised
+Result = ActivityCompleted | ActivityRaised
 
 
-class KeptAnswers:
-    """The last word on each activity, until somebody asks for it."""
+class OrphanedResults:
+    """The latest result of each activity, until a run takes it."""
 
-    __slots__ = ("_answers",)
+    __slots__ = ("_results",)
 
     def __init__(self) -> None:
-        self._answers: OrderedDict[tuple[RunId, int], tuple[int, Answer]] = OrderedDict()
+        self._results: OrderedDict[tuple[RunId, int], tuple[int, Result]] = OrderedDict()
 
-    def keep(self, run_id: RunId, dispatch: int, answer: Answer) -> None:
+    def keep(self, run_id: RunId, dispatch: int, result: Result) -> None:
         """Keep how the attempt with this dispatch number ended."""
-        self._answers[run_id, answer.seq] = (dispatch, answer)
-        if len(self._answers) > KEPT_ANSWERS:
-            self._answers.popitem(last=False)
+        self._results[run_id, result.seq] = (dispatch, result)
+        if len(self._results) > ORPHANED_RESULTS:
+            self._results.popitem(last=False)
 
-    def take(self, run_id: RunId, seq: int, dispatch: int) -> Answer | None:
-        """Hand an answer out. A result is good for every dispatch, a failure only for its own."""
-        kept = self._answers.pop((run_id, seq), None)
+    def take(self, run_id: RunId, seq: int, dispatch: int) -> Result | None:
+        """Remove and return a result. A value is good for every dispatch, a failure only for its own."""
+        kept = self._results.pop((run_id, seq), None)
         if kept is None:
             return None
-        answered, answer = kept
-        return answer if answered == dispatch or isinstance(answer, ActivityCompleted) else None
+        ended, result = kept
+        return result if ended == dispatch or isinstance(result, ActivityCompleted) else None

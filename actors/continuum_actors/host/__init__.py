@@ -1,1 +1,1 @@
-"""What the actors of one run host share. Read `host.py` first."""
+"""What the actors of one process share. Read `host.py` first."""

@@ -1,4 +1,4 @@
-"""How an exception is written down: type, message, traceback, bounded; or as one line."""
+"""Exceptions as bounded text: type, message and traceback, or one line."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import traceback
 from continuum.engine.retry import exception_name
 from continuum_actors.host import limits
 
-# Where an exception passes through on its way, or is made on somebody's behalf.
-_NOT_THEIRS = ("continuum.", "continuum_actors.", "asyncio.")
+# Code that an exception only passes through, or that makes one on behalf of the user's code.
+_NOT_USER_CODE = ("continuum.", "continuum_actors.", "asyncio.")
 
 
 def describe_error(error: BaseException) -> tuple[str, str, str, frozenset[str]]:
@@ -25,7 +25,7 @@ def describe_error(error: BaseException) -> tuple[str, str, str, frozenset[str]]
     )
     return (
         printable(exception_name(kind)),
-        # Cut again: what cannot be stored as it is grows when it is written out.
+        # Cut again: characters that cannot be stored grow when they are escaped.
         printable(message[: limits.ERROR_TEXT_CHARACTERS])[: limits.ERROR_TEXT_CHARACTERS],
         printable(text[-limits.TRACEBACK_CHARACTERS :])[-limits.TRACEBACK_CHARACTERS :],
         names,
@@ -33,22 +33,22 @@ def describe_error(error: BaseException) -> tuple[str, str, str, frozenset[str]]
 
 
 def _place_of(error: BaseException) -> str:
-    """Return where an exception that says nothing came from, in the code of whoever uses us."""
+    """Return where in the user's code an exception without a message was raised."""
     places = [
         f"no message, raised in {frame.f_code.co_name} at {frame.f_code.co_filename}:{line}"
         for frame, line in traceback.walk_tb(error.__traceback__)
-        if not frame.f_globals.get("__name__", "").startswith(_NOT_THEIRS)
+        if not frame.f_globals.get("__name__", "").startswith(_NOT_USER_CODE)
     ]
     return places[-1] if places else ""
 
 
 def refusal_reason(error: BaseException) -> str:
-    """Return why a run is blocked whose write the journal refused, as one line."""
+    """Return one line that says why the journal refused a run's write, which blocks the run."""
     text = f"corrupt: the journal refused its write: {type(error).__name__}: {error}"
     line = "".join(character if character.isprintable() else " " for character in text)
     return " ".join(printable(line).split())[: limits.REASON_CHARACTERS]
 
 
 def printable(text: str) -> str:
-    """Lone surrogates and NUL characters cannot be stored."""
+    """Escape lone surrogates and NUL characters, which cannot be stored."""
     return text.replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()

@@ -1,43 +1,53 @@
-"""What the actors of one process share: the journal, the code, the settings, and each other."""
+"""What the actors of one process share: the journal, the code, the settings, and each other.
+
+The actors of a host call each other directly, through the protocols below, which list all that
+one may ask of another. A message would cost a turn of the mailbox for each step of a run, and
+they all live in one loop, so that a call is never concurrent. Runs come and go and may be dead
+when somebody has news for them: they are spoken to by message alone (`messages.py`). So is an
+actor that must do nothing any more once it has ended; its method then posts the message.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import Any, Protocol
 
-from continuum.engine.ids import NodeId
-from continuum.journal.port import Journal, Worker
+from continuum.definitions.activity_options import ActivityOptions
+from continuum.engine.ids import NodeId, RunId
+from continuum.engine.pending import PendingActivity
+from continuum.journal.port import (
+    ClaimedRun,
+    InboxRow,
+    Journal,
+    LeaseLost,
+    RunWrite,
+    StoredHistory,
+    Topic,
+    Worker,
+)
 from continuum.settings import Settings
 from continuum.versions.loaded_code import Code
-from continuum_supervision import Clock, Registry, SystemClock
-
-if TYPE_CHECKING:
-    from continuum_actors.activity.activity_dispatcher import ActivityDispatcher
-    from continuum_actors.host.worker_lease import WorkerLease
-    from continuum_actors.run.dispatcher import Dispatcher
-    from continuum_actors.run.journal_writer import JournalWriter
-    from continuum_actors.run.run_supervisor import RunSupervisor
-    from continuum_actors.run.signal_router import SignalRouter
-    from continuum_actors.run.snapshotter import Snapshotter
-    from continuum_actors.run.timer_wheel import TimerWheel
-    from continuum_actors.run.version_registry import VersionRegistry
+from continuum_actors.host.messages import TakeSnapshot
+from continuum_supervision import ActorRef, Clock, Registry, SystemClock
 
 
 class Pulse(Protocol):
     """Where a process leaves the traces that outlive it."""
 
     def executing(self, run_id: bytes) -> None:
-        """Say whose code runs from now on."""
+        """Record whose code runs from now on."""
         ...
 
     def clear(self) -> None:
-        """Say that nobody's code runs."""
+        """Record that no run's code is running."""
         ...
 
     def set_worker_id(self, worker_id: int) -> None:
-        """Say which worker this process is."""
+        """Record which worker this process is."""
         ...
 
 
@@ -54,9 +64,191 @@ class NoPulse:
         """Leave no trace."""
 
 
+class Lease(Protocol):
+    """The worker lease of this process. Asked by all that writes in its name."""
+
+    batch: int
+    """Numbers this worker's commits; survives a restart of the writer."""
+
+    def lost(self, error: LeaseLost) -> None:
+        """End everything that lives on the lease and register anew."""
+        ...
+
+
+class Writer(Protocol):
+    """Group commit. Asked by runs."""
+
+    def submit(self, write: RunWrite, run: ActorRef) -> None:
+        """Make `write` durable, then send `Committed` or `Fenced` to `run`."""
+        ...
+
+
+class Wheel(Protocol):
+    """Alarms. Asked by runs."""
+
+    def arm(self, run: ActorRef, due: int | None) -> None:
+        """Send `TimerDue` to `run` at `due` (microseconds on the journal's clock), or never."""
+        ...
+
+
+class Runs(Protocol):
+    """The live runs. Asked by the dispatcher, by runs, and by a drain."""
+
+    def start_run(self, claim: ClaimedRun, history: StoredHistory, mail: Sequence[InboxRow]) -> None:
+        """Start the actor of a claimed run; it has made its first step when this returns."""
+        ...
+
+    def whereis(self, run_id: str) -> ActorRef | None:
+        """Return the live actor of a run."""
+        ...
+
+    def which_children(self) -> Sequence[ActorRef]:
+        """Return every run actor."""
+        ...
+
+    def live_run_ids(self) -> list[RunId]:
+        """Return the ids of the runs that are live here."""
+        ...
+
+    def room(self) -> int:
+        """Return how many more runs may be active here."""
+        ...
+
+    def activated(self, run: ActorRef) -> None:
+        """The run has something under way here."""
+        ...
+
+    def suspended(self, run: ActorRef) -> None:
+        """The run only waits."""
+        ...
+
+    def blocked(self, claim: ClaimedRun, reason: str | None) -> None:
+        """The run waits for an operator."""
+        ...
+
+    def refused(self, claim: ClaimedRun, reason: str) -> None:
+        """The run waits for a node that has other code."""
+        ...
+
+    def release_all(self) -> None:
+        """Have every run released as soon as it has nothing under way here."""
+        ...
+
+
+class Activities(Protocol):
+    """The activities of the runs that are live here. Asked by runs, and by a drain."""
+
+    def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
+        """Run an attempt, then send `ActivityCompleted` or `ActivityRaised` to `run`."""
+        ...
+
+    def adopt(self, run_id: RunId, seq: int, dispatch: int, run: ActorRef) -> bool:
+        """Report an attempt of an earlier owner of the run to `run`; False when none is known here."""
+        ...
+
+    def abandon(self, run_id: RunId, seq: int) -> None:
+        """Set the attempt's `cancelled`: no run waits for it any more."""
+        ...
+
+    def salvage(self, run_id: RunId, results: Sequence[tuple[int, bytes]]) -> None:
+        """Keep results whose run has left this process before they were durable (I7)."""
+        ...
+
+    @property
+    def busy(self) -> bool:
+        """Whether an attempt is running or its result is not delivered yet."""
+        ...
+
+
+class Tasks(Protocol):
+    """Activity tasks that are claimed from the database. Asked by whoever learns that there are some."""
+
+    def lease_taken(self) -> None:
+        """Tasks may be claimed from now on, by message: this process is registered as a worker."""
+        ...
+
+    def look_for_work(self) -> None:
+        """Claim tasks as far as there is capacity, by message."""
+        ...
+
+    @property
+    def busy(self) -> bool:
+        """Whether a task is running or its result is not stored yet."""
+        ...
+
+
+class Router(Protocol):
+    """Notifications and mail. Asked by the dispatcher, by runs, and by the node's other processes."""
+
+    fetch_number: int
+    """The number of the latest fetch that has begun; runs use it to know which rows are new."""
+
+    def look(self, run_ids: Sequence[RunId] | None) -> None:
+        """Fetch the mail of these runs, or of all."""
+        ...
+
+    def notified(self, topic: Topic, ids: Sequence[str]) -> None:
+        """Act on a notification, from the database or from another node."""
+        ...
+
+
+class Claims(Protocol):
+    """The dispatcher. Asked by all that makes a run claimable, or room for one."""
+
+    def look(self) -> None:
+        """There may be a run to claim."""
+        ...
+
+    def expect(self, due: int) -> None:
+        """A run that has no owner is due then (microseconds on the journal's clock)."""
+        ...
+
+    def has_room(self) -> None:
+        """A run has stopped being active."""
+        ...
+
+    def run_crashed(self, run_id: RunId) -> None:
+        """Release a run whose actor died of a bug, by message."""
+        ...
+
+    def replay_events(self, claim: ClaimedRun) -> None:
+        """Start a claimed run again without its snapshot, which its code does not match, by message."""
+        ...
+
+
+class Snapshots(Protocol):
+    """Compaction of histories. Asked by runs."""
+
+    def take(self, wanted: TakeSnapshot) -> None:
+        """Compact a run's history, then send `Compacted` to its actor."""
+        ...
+
+
+class Versions(Protocol):
+    """What this process has registered in the journal. Asked by those who watch it."""
+
+    state: str
+    registered: int
+    ready: asyncio.Event
+
+
+class NotStarted:
+    """The value of a field of the host until the actor that sets it has started.
+
+    It is not `None`: the tree starts an actor after those that it calls, so that a check at
+    each of forty calls would only cost time.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(f"{name}: the actor that has it has not started in this process")
+
+
+_NOT_STARTED: Any = NotStarted()
+
+
 @dataclass(slots=True)
 class Host:
-    """One process's share of the engine. The actors put themselves here when they start."""
+    """One process's share of the engine. Each actor puts itself into its field when it starts."""
 
     journal: Journal
     node: NodeId
@@ -66,19 +258,27 @@ class Host:
     registry: Registry = field(default_factory=Registry)
     clock: Clock = field(default_factory=SystemClock)
     pulse: Pulse = field(default_factory=NoPulse)
-    draw: Callable[[int], bytes] = os.urandom
+    random_bytes: Callable[[int], bytes] = os.urandom
     draining: bool = False
-    worker: Worker = field(init=False)
-    lease: WorkerLease = field(init=False)
-    writer: JournalWriter = field(init=False)
-    runs: RunSupervisor = field(init=False)
-    wheel: TimerWheel = field(init=False)
-    activities: ActivityDispatcher = field(init=False)
-    router: SignalRouter = field(init=False)
-    dispatcher: Dispatcher = field(init=False)
-    snapshotter: Snapshotter = field(init=False)
-    version_registry: VersionRegistry = field(init=False)
+    # The worker that this process has registered as last; None before the first time.
+    worker: Worker | None = None
+    lease: Lease = _NOT_STARTED
+    writer: Writer = _NOT_STARTED
+    runs: Runs = _NOT_STARTED
+    wheel: Wheel = _NOT_STARTED
+    threads: Executor = _NOT_STARTED
+    activities: Activities = _NOT_STARTED
+    tasks: Tasks = _NOT_STARTED
+    router: Router = _NOT_STARTED
+    dispatcher: Claims = _NOT_STARTED
+    snapshotter: Snapshots = _NOT_STARTED
+    version_registry: Versions = _NOT_STARTED
 
-    def fraction(self) -> float:
-        """Draw a number in [0, 1)."""
-        return int.from_bytes(self.draw(4), "big") / (1 << 32)
+    def random_fraction(self) -> float:
+        """Return a random number in [0, 1)."""
+        return int.from_bytes(self.random_bytes(4), "big") / (1 << 32)
+
+    def registered_worker(self) -> Worker:
+        """Return this process's worker, for what starts after the worker lease."""
+        assert self.worker is not None, "nothing writes before the worker lease has started"
+        return self.worker

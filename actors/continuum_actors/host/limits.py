@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-# One claim is one UPDATE; larger ones hold the rows' locks for longer than they save.
+# One claim is one UPDATE; a larger one holds the rows' locks for longer than it saves.
 CLAIM_BATCH = 250
-# What one commit carries at most; beyond it the answer to the first writer comes too late.
+# Events in one commit; with more, the first writer waits too long for its confirmation.
 COMMIT_EVENTS = 4_000
-# And how many bytes: larger results than usual must not hold up everybody else's steps.
+# Bytes in one commit: unusually large results must not delay the steps of all other runs.
 COMMIT_BYTES = 16 * 1024 * 1024
-# A run whose one write is larger is blocked: Postgres ends the connection at a message of 1 GB,
-# which looks like an outage, and asking again would go on for ever.
+# A run whose single write is larger is blocked: Postgres ends the connection at a message of 1 GB,
+# which looks like an outage, and the retry would never end.
 WRITE_BYTES = 512 * 1024 * 1024
 # A reason is shown in a list, on one line.
 REASON_CHARACTERS = 500
-# A database that is down is asked again this soon, and this late.
+# The first and the longest delay before a database that is down is asked again.
 FIRST_RETRY_SECONDS = 0.05
 LAST_RETRY_SECONDS = 2.0
-# A queue without a limit of its own, per node.
+# Tasks of a queue without a limit of its own, per node.
 UNLISTED_QUEUE_LIMIT = 256
-# How often progress of a running activity reaches the database at most.
+# The shortest time between two writes of an activity's heartbeats.
 HEARTBEAT_FLUSH_SECONDS = 0.5
-# A run that its process died from executing this often is parked as blocked.
+# A run that has killed its process this often is blocked.
 POISON_AFTER_DEATHS = 3
-# Answers of tasks wait at most this long for company.
+# Results of activity tasks stored with one statement.
 ANSWERS_PER_STATEMENT = 500
-# How often a process shows that its loop turns; a watcher waits for many times as long.
+# How often a process shows that its loop turns; the watchdog waits for many times as long.
 BEAT_SECONDS = 1.0
 # Rows that ended runs left behind cost only space.
 SWEEP_SECONDS = 60.0
-# A query that was cancelled is off by then.
+# A cancelled query has ended by then.
 TASKS_END_SECONDS = 1.0
-# Renewing three times within a lease survives two failures.
+# Three renewals within a lease survive two failures.
 RENEWALS_PER_LEASE = 3
-# Longer than this, an error text helps nobody and burdens every reader.
+# A longer error text helps nobody and slows every reader down.
 ERROR_TEXT_CHARACTERS = 4_000
 TRACEBACK_CHARACTERS = 8_000
-# Runs of pinned code are taken over at boot; a version that another node registered later, this late.
+# Runs of pinned code are found at boot; those of a version that another node registers later, this late.
 PINNED_VERSIONS_SECONDS = 30.0

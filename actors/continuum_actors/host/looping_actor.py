@@ -1,7 +1,7 @@
-"""Actors that have loops of their own beside their mailbox, and how the two end together.
+"""Actors that run loops besides their mailbox, and how the two end together.
 
-A loop that fails is a message, which ends the actor; an actor that ends, also by a
-kill, of which `terminate` does not hear, takes its loops along: nobody may go on in its name.
+A loop that fails sends its error to the actor, which ends by it. An actor that ends cancels its
+loops, also after a kill, when `terminate` is not called: no loop may continue in its name.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from continuum_actors.host.host import Host
 from continuum_supervision import Actor, ActorRef, ExitReason
 
 
-class WorkingActor(Actor):
-    """Begin loops with `begin_work`, usually in `init`."""
+class LoopingActor(Actor):
+    """Start loops with `start_loop`, usually in `init`."""
 
-    def begin_work(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def start_loop(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Run `work` for as long as the actor lives."""
         task = asyncio.get_running_loop().create_task(work)
-        task.add_done_callback(self._work_ended)
+        task.add_done_callback(self._loop_ended)
 
         def end(ref: ActorRef, reason: ExitReason) -> None:
             task.cancel()
@@ -33,23 +33,23 @@ class WorkingActor(Actor):
         """A loop failed: so does the actor."""
         raise message
 
-    def work_failed(self, error: BaseException | None) -> None:
-        """Tell the actor, which ends by it."""
+    def loop_failed(self, error: BaseException | None) -> None:
+        """Send the error to the actor, which ends by it."""
         self.ref.send(error)
 
-    def _work_ended(self, task: asyncio.Task[None]) -> None:
+    def _loop_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():
-            self.work_failed(task.exception())
+            self.loop_failed(task.exception())
 
 
-class LeasedActor(WorkingActor):
+class LeasedActor(LoopingActor):
     """One whose loops work in the name of this process's worker lease."""
 
     _host: Host
 
-    def work_failed(self, error: BaseException | None) -> None:
+    def loop_failed(self, error: BaseException | None) -> None:
         """A lost lease ends everything that lives on it, not this actor alone."""
         if isinstance(error, LeaseLost):
             self._host.lease.lost(error)
         else:
-            super().work_failed(error)
+            super().loop_failed(error)

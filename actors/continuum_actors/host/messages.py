@@ -1,4 +1,4 @@
-"""What the actors of one process say to each other."""
+"""The messages between the actors of one process, and the few between processes and nodes."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ class Committed(NamedTuple):
 
 
 class Fenced(NamedTuple):
-    """To a run: it belongs to somebody else now, or to nobody; it must vanish without a trace."""
+    """To a run: this process no longer owns it; it must vanish without a trace."""
 
 
 class EndedElsewhere(NamedTuple):
-    """To a run: somebody has ended it by force; nobody waits for what it has under way."""
+    """To a run: somebody has ended it by force, so no activity of it is wanted any more."""
 
 
 class TimerDue(NamedTuple):
-    """To a run: a timer or a retry of its is due."""
+    """To a run: one of its timers or retries is due."""
 
 
-class HandOver(NamedTuple):
-    """To a run: leave this process as soon as nothing of yours goes on here."""
+class Release(NamedTuple):
+    """To a run: leave this process as soon as nothing of the run is under way here."""
 
 
 class Mail(NamedTuple):
@@ -69,25 +69,29 @@ class TakeSnapshot(NamedTuple):
     first: int
 
 
-class SnapshotMisfit(NamedTuple):
-    """To the dispatcher: a run that it took up must be replayed from its events."""
+class SnapshotMismatch(NamedTuple):
+    """To the dispatcher: a run that it started does not match its snapshot; replay its events instead."""
 
     claim: ClaimedRun
 
 
-class LookForWork(NamedTuple):
-    """To a claimer: there may be something to claim."""
-
-
 class RunCrashed(NamedTuple):
-    """To the dispatcher: a run actor died of a bug; its run must be taken up anew."""
+    """To the dispatcher: a run actor died of a bug; release its run, so that it is claimed again."""
 
     run_id: RunId
 
 
+class LeaseTaken(NamedTuple):
+    """To the activity dispatcher: this process is registered as a worker and may claim tasks."""
+
+
+class LookForWork(NamedTuple):
+    """To the activity dispatcher: there may be tasks to claim."""
+
+
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """Between processes and nodes: a hint for those who cannot listen; `topic` is a `Topic`."""
+    """Between processes and nodes: a notification for those who cannot listen; `topic` is a `Topic`."""
 
     topic: int
     ids: tuple[str, ...]
@@ -95,7 +99,7 @@ class Forwarded:
 
 @dataclass(frozen=True, slots=True)
 class NodeHello:
-    """Between nodes: whether this one hears the database's notifications by itself."""
+    """Between nodes: whether this one receives the database's notifications by itself."""
 
     node: str
     listens: bool

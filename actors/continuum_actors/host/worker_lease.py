@@ -1,9 +1,9 @@
 """The worker lease: this process's registration, which every write it makes is fenced by.
 
-Renewing is the Heartbeater's business. Whoever is told that the lease is gone
-tells this actor, which crashes, and with it everything that lives on the lease:
-the runs belong to somebody else. The restart registers a new worker, and gives back
-the earlier lease if that still stood: what lived on it is gone, whatever crashed.
+The Heartbeater renews the lease. An actor that finds the lease lost reports it here; this actor
+then crashes, and with it everything that lives on the lease: the runs have other owners now.
+The restart registers a new worker. It first gives back the earlier lease, in case that was
+still valid: whatever crashed, the actors that worked under it are gone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 
 from continuum.journal.port import LeaseLost
 from continuum_actors.host import limits
-from continuum_actors.host import messages as say
 from continuum_actors.host.backoff import until_available
 from continuum_actors.host.host import Host
 from continuum_supervision import Actor
@@ -23,35 +22,36 @@ class WorkerLease(Actor):
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        # Numbers this worker's commits; outlives a restart of the writer.
+        # Numbers this worker's commits; survives a restart of the writer.
         self.batch = 0
 
     async def init(self) -> None:
         host = self._host
-        if hasattr(host, "worker"):
+        if host.worker is not None:
             await until_available(
-                self._give_back, "giving back the lease of an earlier worker", host.fraction
+                self._give_back, "giving back the lease of an earlier worker", host.random_fraction
             )
-        host.worker = await until_available(
+        worker = await until_available(
             lambda: host.journal.register_worker(host.node, host.role, os.getpid(), host.settings.lease_ttl),
             "registering this worker",
-            host.fraction,
+            host.random_fraction,
         )
-        host.pulse.set_worker_id(host.worker.id)
+        host.worker = worker
+        host.pulse.set_worker_id(worker.id)
         host.lease = self
-        host.activities.ref.cast(say.LookForWork())
+        host.tasks.lease_taken()
 
     async def _give_back(self) -> None:
         host = self._host
         await host.journal.retire_worker(
-            host.worker.id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
+            host.registered_worker().id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
         )
 
     def handle_info(self, message: LeaseLost) -> None:
-        """Somebody found the lease gone."""
+        """An actor found the lease lost."""
         raise message
 
     def lost(self, error: LeaseLost) -> None:
-        """Give everything up and begin anew; late news of an earlier lease is none."""
-        if error.worker == self._host.worker.id:
+        """Crash, and register anew; ignores late reports about an earlier lease."""
+        if self._host.worker is not None and error.worker == self._host.worker.id:
             self.ref.send(error)

@@ -23,9 +23,14 @@ async def drain(host: Host) -> None:
         live = host.runs.which_children() if host.role == "run_host" else []
         # A claim that was under way may have brought new runs; release those too.
         if not asked.issuperset(live):
-            host.runs.hand_over()
+            host.runs.release_all()
             asked.update(live)
-        if not live and not host.activities.busy:
+        if not live and not is_busy(host):
             return
         await asyncio.sleep(LOOK_SECONDS)
     log.warning("drain: out of time; what still runs here is released and runs again elsewhere")
+
+
+def is_busy(host: Host) -> bool:
+    """Whether activities run in this process; an activity host has no runs, and no activities of theirs."""
+    return host.tasks.busy or (host.role == "run_host" and host.activities.busy)

@@ -18,7 +18,7 @@ from continuum.engine.ids import WorkerId
 from continuum.journal.port import Journal, NodeFacts
 from continuum_actors.host import limits
 from continuum_actors.host.backoff import until_available
-from continuum_actors.host.looping_actor import WorkingActor
+from continuum_actors.host.looping_actor import LoopingActor
 
 log = logging.getLogger("continuum.heartbeater")
 
@@ -52,7 +52,7 @@ class Node(Protocol):
         ...
 
 
-class Heartbeater(WorkingActor):
+class Heartbeater(LoopingActor):
     """Renews leases; calls `expiring` with the seconds until the lease of some other worker runs out."""
 
     def __init__(
@@ -74,7 +74,7 @@ class Heartbeater(WorkingActor):
         self._now = asyncio.Event()
 
     def init(self) -> None:
-        self.begin_work(self._keep_renewing())
+        self.start_loop(self._keep_renewing())
 
     def handle_cast(self, message: object) -> None:
         """Renew at once, so that others see what changed about the node."""

@@ -36,14 +36,14 @@ async def run_host_main(context: ProcessContext) -> None:
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     host = _host(context, "run_host")
-    if await connected(host.journal, context, host.fraction):
+    if await connected(host.journal, context, host.random_fraction):
         await serve(context, host, run_host_children(host))
 
 
 async def activity_host_main(context: ProcessContext) -> None:
     """Run an activity host until the node stops."""
     host = _host(context, "activity_host")
-    if await connected(host.journal, context, host.fraction):
+    if await connected(host.journal, context, host.random_fraction):
         await serve(context, host, activity_host_children(host))
 
 
@@ -87,7 +87,7 @@ async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) 
             # Otherwise the end of the block raises the reason why the supervisor gave up.
         # Release what is still ours now, not when the lease runs out.
         await host.journal.retire_worker(
-            host.worker.id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
+            host.registered_worker().id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
         )
         host.pulse.set_worker_id(0)
     finally:
@@ -142,6 +142,6 @@ def _received(host: Host, incoming: Incoming) -> None:
     if not isinstance(message, Forwarded):
         return
     if host.role == "run_host":
-        host.router.hint(Topic(message.topic), message.ids)
+        host.router.notified(Topic(message.topic), message.ids)
     elif message.topic == Topic.TASKS:
-        host.activities.look_for_work()
+        host.tasks.look_for_work()

@@ -87,7 +87,7 @@ class OwnProcess:
     state: str = "up"
 
     def processes(self) -> Sequence[Alive]:
-        worker = getattr(self.host, "worker", None)
+        worker = self.host.worker
         return [] if worker is None else [Alive("embedded", worker.id, 0.0)]
 
     def facts(self) -> NodeFacts | None:
@@ -157,7 +157,7 @@ class InProcessEngine(Supervisor):
         await super().init()
 
     def _keep_worker(self, ref: ActorRef, reason: ExitReason) -> None:
-        if hasattr(self.host, "worker"):
+        if self.host.worker is not None:
             self._parts.leftovers.worker = self.host.worker
 
     async def terminate(self, reason: ExitReason) -> None:
@@ -171,7 +171,7 @@ class InProcessEngine(Supervisor):
         await super().terminate(reason)
         try:
             async with asyncio.timeout(RELEASE_SECONDS):
-                await until_available(self._release, "leaving", self.host.fraction)
+                await until_available(self._release, "leaving", self.host.random_fraction)
         except TimeoutError:
             log.warning("the lease could not be released; others take over when it has run out")
 
@@ -179,7 +179,7 @@ class InProcessEngine(Supervisor):
         """Release what is still ours now, not when the lease runs out."""
         journal = self.host.journal
         await journal.retire_worker(
-            self.host.worker.id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
+            self.host.registered_worker().id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
         )
         await journal.retire_node(self.host.node)
 
@@ -202,7 +202,7 @@ class InProcessEngine(Supervisor):
             host.node,
             host.code,
             boot=boot,
-            random_fraction=host.fraction,
+            random_fraction=host.random_fraction,
             earlier=self._parts.earlier,
         )
 
@@ -211,7 +211,7 @@ class InProcessEngine(Supervisor):
             self.host.journal,
             self._process,
             ttl=self.host.settings.lease_ttl,
-            random_fraction=self.host.fraction,
+            random_fraction=self.host.random_fraction,
             expiring=self._expiring,
             watchdog=math.inf,
         )

@@ -20,7 +20,7 @@ from continuum.journal.port import Journal
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
 from continuum_actors.host.backoff import until_available
-from continuum_actors.host.looping_actor import WorkingActor
+from continuum_actors.host.looping_actor import LoopingActor
 
 log = logging.getLogger("continuum.recovery")
 
@@ -37,7 +37,7 @@ class WorkerDied:
     executing: RunId | None
 
 
-class Recovery(WorkingActor):
+class Recovery(LoopingActor):
     """Ends the leases of dead workers. `boot` is True only when the node starts, not after a crash.
 
     `earlier` recognises other names that this node had in earlier lives.
@@ -65,8 +65,8 @@ class Recovery(WorkingActor):
     async def init(self) -> None:
         if self._boot:
             await self._after_boot()
-        self.begin_work(self._keep_checking())
-        self.begin_work(self._keep_sweeping())
+        self.start_loop(self._keep_checking())
+        self.start_loop(self._keep_sweeping())
 
     async def handle_cast(self, message: WorkerDied) -> None:
         """Release what a process of this node held that died."""

@@ -1,8 +1,8 @@
-"""The dispatcher: claims runs that have something to do and brings them to life.
+"""The dispatcher: claims runs that have something to do and starts their actors.
 
-It claims as long as there is room for runs in motion, a batch at a time, pushed by
-hints and held up by a poll. It claims only code that is loaded here, so a run
-nobody can execute stays where it is.
+It claims for as long as there is room for active runs, a batch at a time, woken by
+notifications and, in case one is lost, by a poll. It claims only code that is loaded
+here, so that a run whose code no node has stays as it is (I9).
 """
 
 from __future__ import annotations
@@ -15,32 +15,32 @@ from functools import partial
 
 from continuum.engine.ids import RunId
 from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory
-from continuum_actors.host import limits
-from continuum_actors.host import messages as say
+from continuum_actors.host import limits, messages
 from continuum_actors.host.backoff import until_available
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor
-from continuum_actors.run.run import NO_HISTORY
 from continuum_supervision import ActorDied, ExitReason
 
 log = logging.getLogger("continuum.dispatcher")
 
-# Bringing a run to life executes user code; other runs get a turn in between.
+# Starting a run executes user code; other runs get a turn in between.
 STARTS_PER_TURN = 32
 # Events replayed in one turn: about 50 ms.
 EVENTS_PER_TURN = 5_000
-# Histories are loaded this many runs at a time at first, then by what they turned out to hold.
+# Histories are loaded for this many runs at first, then for as many as their length allows.
 FIRST_LOAD_RUNS = 8
 MOST_LOAD_RUNS = 250
 EVENTS_PER_LOAD = 20_000
-# A row that somebody has locked is free again by then.
+# A row that another transaction has locked is free again by then.
 SHORTEST_NAP_MICROSECONDS = 50_000
-# With no half of the places free, the others are filled this often.
+# While fewer than half of the places are free, they are filled this often.
 ROOM_NAP_SECONDS = 0.01
+
+_NO_HISTORY = StoredHistory.empty()
 
 
 class Dispatcher(LeasedActor):
-    """Takes runs up."""
+    """Claims runs."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -52,33 +52,33 @@ class Dispatcher(LeasedActor):
 
     def init(self) -> None:
         self._host.dispatcher = self
-        self._working = self.begin_work(self._work())
+        self._working = self.start_loop(self._work())
         self._wanted.set()
 
-    async def handle_cast(self, message: say.RunCrashed | say.SnapshotMisfit) -> None:
-        """A run that was taken up did not come to life."""
+    async def handle_cast(self, message: messages.RunCrashed | messages.SnapshotMismatch) -> None:
+        """A claimed run could not be started, or its actor crashed."""
         match message:
-            case say.RunCrashed(run_id):
-                await self._give_back(run_id)
-            case say.SnapshotMisfit(claim):
-                # What is wrong, if anything is, the events themselves say.
-                await self._resume([claim], compact=False)
+            case messages.RunCrashed(run_id):
+                await self._release_crashed(run_id)
+            case messages.SnapshotMismatch(claim):
+                # The events themselves show what is wrong, if anything is.
+                await self._replay([claim], compact=False)
 
-    async def _give_back(self, run_id: RunId) -> None:
-        """A run actor died of a bug: its run is taken up anew, here or elsewhere."""
+    async def _release_crashed(self, run_id: RunId) -> None:
+        """Release a run whose actor died of a bug, so that it is claimed again, here or elsewhere."""
         host = self._host
         if host.runs.whereis(run_id) is not None:
-            return  # it has been taken up already
+            return  # it has been claimed again already
         await until_available(
             partial(
                 host.journal.release,
-                host.worker,
+                host.registered_worker(),
                 [run_id],
                 crashed=True,
                 poison_after=limits.POISON_AFTER_DEATHS,
             ),
             "releasing a run",
-            host.fraction,
+            host.random_fraction,
         )
         self.look()
 
@@ -87,17 +87,25 @@ class Dispatcher(LeasedActor):
             self._working.cancel()
             await asyncio.wait([self._working])
 
+    def run_crashed(self, run_id: RunId) -> None:
+        """Release a run whose actor died of a bug."""
+        self.ref.cast(messages.RunCrashed(run_id))
+
+    def replay_events(self, claim: ClaimedRun) -> None:
+        """Start a claimed run again without its snapshot, which its code does not match."""
+        self.ref.cast(messages.SnapshotMismatch(claim))
+
     def look(self) -> None:
-        """There may be something to claim."""
+        """There may be a run to claim."""
         self._wanted.set()
 
     def expect(self, due: int) -> None:
-        """A run that nobody owns is due then (microseconds on the journal's clock)."""
+        """A run that has no owner is due then (microseconds on the journal's clock)."""
         if due < self._awake_by:
             self._wanted.set()
 
     def has_room(self) -> None:
-        """A run came to rest; look again if the last claim left some behind.
+        """A run has stopped being active; look again if the last claim left some behind.
 
         At once when half of the places are free, else after a moment: claims of a few runs
         each would cost more than they bring, but long activities may hold most places for hours.
@@ -127,39 +135,43 @@ class Dispatcher(LeasedActor):
                     break
                 claims = await self._claim(room)
                 if claims:
-                    await self._take_up(claims)
+                    await self._start_all(claims)
                 if len(claims) < room:
                     break
 
     async def _claim(self, room: int) -> list[ClaimedRun]:
         """Claim up to `room` runs.
 
-        A claim whose answer is lost may have taken runs that nobody here knows of; before
-        the next one everything owned and not live is given back.
+        A claim whose response is lost may have claimed runs that this process does not know of;
+        before the next claim every run is released that is owned and not live.
         """
         host = self._host
         uncertain = False
 
         async def claim() -> list[ClaimedRun]:
             nonlocal uncertain
+            worker = host.registered_worker()
             if uncertain:
-                await host.journal.release_other_runs(host.worker, host.runs.live_run_ids())
+                await host.journal.release_other_runs(worker, host.runs.live_run_ids())
             uncertain = True
-            return await host.journal.claim(host.worker, host.code.loaded, room)
+            return await host.journal.claim(worker, host.code.loaded, room)
 
-        return await until_available(claim, "claiming runs", host.fraction)
+        return await until_available(claim, "claiming runs", host.random_fraction)
 
     async def _nap(self) -> None:
-        """Wait for a hint, for the next run that nobody owns to be due, or for the poll."""
+        """Wait for a notification, for the next run without an owner to be due, or for the poll."""
         host = self._host
         if not self._wanted.is_set():
-            nap = host.settings.poll_seconds * (0.75 + host.fraction() / 2)
+            nap = host.settings.poll_seconds * (0.75 + host.random_fraction() / 2)
             due = await until_available(
-                partial(host.journal.next_due, host.code.loaded), "looking for what is due", host.fraction
+                partial(host.journal.next_due, host.code.loaded),
+                "looking for what is due",
+                host.random_fraction,
             )
             now = host.journal.now()
             if due is not None:
-                # Full, only room helps. Otherwise what is due was locked when we looked, and soon is not.
+                # When full, only room helps. Otherwise a run that is due already was locked when we
+                # looked, and will be free soon.
                 due = None if self._full else max(due, now + SHORTEST_NAP_MICROSECONDS)
             self._awake_by = now + round(nap * 1e6) if due is None else min(due, now + round(nap * 1e6))
             try:
@@ -170,33 +182,35 @@ class Dispatcher(LeasedActor):
                 pass
         self._wanted.clear()
 
-    async def _take_up(self, claims: Sequence[ClaimedRun]) -> None:
-        """Bring claimed runs to life: new ones first, then those with a history, a few at a time."""
+    async def _start_all(self, claims: Sequence[ClaimedRun]) -> None:
+        """Start claimed runs: new ones first, then those with a history, a few at a time."""
         host = self._host
         fresh = [claim for claim in claims if claim.fresh]
         for turn in range(0, len(fresh), STARTS_PER_TURN):
             for claim in fresh[turn : turn + STARTS_PER_TURN]:
-                await self._start(claim, NO_HISTORY, ())
+                await self._start(claim, _NO_HISTORY, ())
             await asyncio.sleep(0)
-        resumed = [claim for claim in claims if not claim.fresh]
+        waiting = [claim for claim in claims if not claim.fresh]
         group = FIRST_LOAD_RUNS
-        while resumed:
-            taken, resumed = resumed[:group], resumed[group:]
-            events = await self._resume(taken)
+        while waiting:
+            next_ones, waiting = waiting[:group], waiting[group:]
+            events = await self._replay(next_ones)
             # Loading and replaying keep the loop busy: long histories come in small groups.
-            group = max(1, min(MOST_LOAD_RUNS, EVENTS_PER_LOAD * len(taken) // max(events, 1)))
+            group = max(1, min(MOST_LOAD_RUNS, EVENTS_PER_LOAD * len(next_ones) // max(events, 1)))
         host.router.look([claim.id for claim in claims])
 
-    async def _resume(self, claims: Sequence[ClaimedRun], *, compact: bool = True) -> int:
-        """Replay runs from their journal; return how many events that took."""
+    async def _replay(self, claims: Sequence[ClaimedRun], *, compact: bool = True) -> int:
+        """Start runs from their histories; return how many events were replayed."""
         host = self._host
         run_ids = [claim.id for claim in claims]
         histories = await until_available(
-            partial(self._load, claims, compact=compact), "loading histories", host.fraction
+            partial(self._load, claims, compact=compact), "loading histories", host.random_fraction
         )
         mail: defaultdict[RunId, list[InboxRow]] = defaultdict(list)
         for row in await until_available(
-            partial(host.journal.inbox, host.worker, run_ids), "reading the inbox", host.fraction
+            partial(host.journal.inbox, host.registered_worker(), run_ids),
+            "reading the inbox",
+            host.random_fraction,
         ):
             mail[row.run_id].append(row)
         since_turn = 0
@@ -209,7 +223,7 @@ class Dispatcher(LeasedActor):
         return sum(history.steps for history in histories.values())
 
     async def _load(self, claims: Sequence[ClaimedRun], *, compact: bool) -> dict[RunId, StoredHistory]:
-        """Load histories, from snapshots where the code loaded here took them."""
+        """Load histories, from snapshots if those were taken with code that is loaded here."""
         journal, code = self._host.journal, self._host.code
         own = [claim for claim in claims if compact and code.knows(claim.workflow, claim.version)]
         found = await journal.load_compact([(claim.id, claim.version) for claim in own]) if own else {}
@@ -222,13 +236,13 @@ class Dispatcher(LeasedActor):
         host = self._host
         predecessor = host.runs.whereis(claim.id)
         if predecessor is not None:
-            # It has given the run up already; its last words are on their way to nobody.
+            # It has released the run already; nobody waits for its last messages.
             await predecessor.stop()
         try:
             host.runs.start_run(claim, history, mail)
         except ActorDied:
-            # The runs' supervisor is gone: the lease is given back, and the claims with it.
+            # The run supervisor is gone: the lease is given back, and the claims with it.
             return
         except Exception:
-            log.exception("run %s could not be brought to life", claim.id)
-            await self._give_back(claim.id)
+            log.exception("run %s could not be started", claim.id)
+            await self._release_crashed(claim.id)

@@ -33,7 +33,7 @@ from continuum.journal.port import (
     Transition,
 )
 from continuum_actors.activity.attempt import out_of_time
-from continuum_actors.host import messages as say
+from continuum_actors.host import messages
 from continuum_actors.host.host import Host
 from continuum_actors.run.consumed_mail import TakenRows
 from continuum_actors.run.resume import asked_to_stop_first, is_of_other_code, misfit, version_change
@@ -103,7 +103,7 @@ class Run(RunActivities):
 
     def init(self) -> None:
         claim, host, workflow = self._claim, self._host, self._workflow
-        self._execution = Execution(run_info(claim, workflow), host.draw, workflow, claim.depth)
+        self._execution = Execution(run_info(claim, workflow), host.random_bytes, workflow, claim.depth)
         host.runs.activated(self.ref)
         (compact, history), self._history = self._history, NO_HISTORY
         mail, self._mail = self._mail, ()
@@ -146,7 +146,7 @@ class Run(RunActivities):
         host.pulse.clear()
         if self._execution.log.snapshot_mismatch:
             self.ended = True
-            host.dispatcher.ref.cast(say.SnapshotMisfit(claim))
+            host.dispatcher.replay_events(claim)
             self.stop(NORMAL)
             return
         for activity in self._execution.take_opened():
@@ -162,15 +162,15 @@ class Run(RunActivities):
     def handle_cast(self, message: object) -> None:
         # The two of every step come first, without the cost of matching.
         kind = type(message)
-        if kind is say.Committed:
+        if kind is messages.Committed:
             self._committed()
         elif self.ended:
-            if kind is say.Fenced or kind is say.EndedElsewhere:
+            if kind is messages.Fenced or kind is messages.EndedElsewhere:
                 self.stop(NORMAL)
-            elif kind is say.ActivityCompleted and self._written[0] < RunState.COMPLETED:
+            elif kind is messages.ActivityCompleted and self._written[0] < RunState.COMPLETED:
                 # Given up or blocked meanwhile: whoever takes the run up wants it.
                 self._host.activities.salvage(self._claim.id, [message])  # type: ignore[list-item]
-        elif kind is say.ActivityCompleted:
+        elif kind is messages.ActivityCompleted:
             self._completed(*message)  # type: ignore[misc]
             self._write()
         else:
@@ -178,26 +178,26 @@ class Run(RunActivities):
 
     def _hear(self, message: object) -> None:
         match message:
-            case say.ActivityRaised(seq, type, text, traceback, names):
+            case messages.ActivityRaised(seq, type, text, traceback, names):
                 self._raised(seq, type, text, traceback, names)
                 self._write()
-            case say.TimerDue():
+            case messages.TimerDue():
                 self._armed = None
                 self._due()
                 self._write()
-            case say.Mail(fetch, rows):
+            case messages.Mail(fetch, rows):
                 self._taken.forget_before(fetch)
                 self._write(self._take_mail(rows))
-            case say.Compacted(end):
+            case messages.Compacted(end):
                 self._compacted = end
-            case say.HandOver():
+            case messages.Release():
                 self._leaving = True
                 self._try_release()
-            case say.EndedElsewhere():
+            case messages.EndedElsewhere():
                 self._abandon_all()
                 self.ended = True
                 self.stop(NORMAL)
-            case say.Fenced():
+            case messages.Fenced():
                 # Somebody else may have the run now, and wants the answers of what goes on here.
                 self.ended = True
                 self.stop(NORMAL)
@@ -348,7 +348,7 @@ class Run(RunActivities):
         if wanted == previous:
             return None
         if wanted[0] is not previous[0]:
-            (host.runs.activated if self._local else host.runs.parked)(self.ref)
+            (host.runs.activated if self._local else host.runs.suspended)(self.ref)
         return Transition(wanted[0], wanted[1])
 
     def _committed(self) -> None:
@@ -377,8 +377,8 @@ class Run(RunActivities):
     def _compact(self, durable: int) -> None:
         """Have the history compacted: it has grown enough since it was last."""
         self._compact_at = durable + self._snapshot_events
-        wanted = say.TakeSnapshot(self.ref, self._claim.id, self._workflow.version_hash, self._compacted)
-        self._host.snapshotter.ref.cast(wanted)
+        wanted = messages.TakeSnapshot(self.ref, self._claim.id, self._workflow.version_hash, self._compacted)
+        self._host.snapshotter.take(wanted)
 
     def _try_release(self) -> None:
         """Give the run up if it is parked and everything of it is durable."""

@@ -77,7 +77,7 @@ class RunActivities(Actor):
             return
         policy = options_of(activity).retry
         if wants_retry(policy, failed_attempt=activity.attempt, error_names=names):
-            delay = backoff_delay(policy, activity.attempt, self._host.fraction())
+            delay = backoff_delay(policy, activity.attempt, self._host.random_fraction())
             due = self._host.journal.now() + round(delay * 1e6)
             self._apply(EventType.ACTIVITY_RETRIED, (seq, type, text, activity.attempt, due))
         else:

@@ -1,8 +1,8 @@
-"""The supervisor of this process's run actors, and which of them may leave memory.
+"""The supervisor of this process's run actors, which also decides which runs are evicted from memory.
 
-Run actors are temporary: one that crashes is not restarted here, its run is
-released and taken up from the journal by whoever claims it. Parked runs are
-kept until there are too many, then the longest parked go first.
+Run actors are temporary: one that crashes is not restarted here. Its run is released, and
+whoever claims it replays it from the journal. Suspended runs are kept in memory until there
+are too many; then those that have been suspended longest are released first.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from continuum import guard
 from continuum.engine.ids import RunId
 from continuum.engine.loop import step_guard
 from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory
-from continuum_actors.host import messages as say
 from continuum_actors.host.host import Host
+from continuum_actors.host.messages import Release
 from continuum_actors.run.run import Run
 from continuum_supervision import NORMAL, ActorRef, DynamicSupervisor, ExitReason
 
 log = logging.getLogger("continuum.runs")
 
-_HAND_OVER = say.HandOver()
+_RELEASE = Release()
 
 
 class RunSupervisor(DynamicSupervisor):
@@ -32,7 +32,7 @@ class RunSupervisor(DynamicSupervisor):
         super().__init__(on_down=self._run_ended, registry=host.registry, shutdown=None)
         self._host = host
         self._active: set[ActorRef] = set()
-        self._parked: OrderedDict[ActorRef, None] = OrderedDict()
+        self._suspended: OrderedDict[ActorRef, None] = OrderedDict()
 
     def init(self) -> None:
         super().init()
@@ -44,7 +44,7 @@ class RunSupervisor(DynamicSupervisor):
         step_guard.active.rest()
 
     def start_run(self, claim: ClaimedRun, history: StoredHistory, mail: Sequence[InboxRow]) -> None:
-        """Bring a claimed run to life; it runs its first step before this returns."""
+        """Start the actor of a claimed run; it has made its first step when this returns."""
         workflow = self._host.code.workflow_for(claim.workflow, claim.version)
         self.start_child_nowait(Run(self._host, claim, workflow, history, mail), name=claim.id)
 
@@ -57,39 +57,39 @@ class RunSupervisor(DynamicSupervisor):
         return [RunId(str(ref.name)) for ref in self.which_children() if ref.alive]
 
     def activated(self, run: ActorRef) -> None:
-        """Note that something of the run goes on here."""
-        self._parked.pop(run, None)
+        """The run has something under way here."""
+        self._suspended.pop(run, None)
         self._active.add(run)
 
-    def parked(self, run: ActorRef) -> None:
-        """Note that the run only waits; make room when too many do."""
+    def suspended(self, run: ActorRef) -> None:
+        """The run only waits; have the oldest such run released when there are too many."""
         self._active.discard(run)
-        self._parked[run] = None
-        if len(self._parked) > self._host.settings.live_parked_runs:
-            oldest, _ = self._parked.popitem(last=False)
-            oldest.cast(_HAND_OVER)
+        self._suspended[run] = None
+        if len(self._suspended) > self._host.settings.live_parked_runs:
+            oldest, _ = self._suspended.popitem(last=False)
+            oldest.cast(_RELEASE)
         self._host.dispatcher.has_room()
 
     def blocked(self, claim: ClaimedRun, reason: str | None) -> None:
-        """Say that a run waits for an operator; nobody else would."""
+        """Log that a run waits for an operator, who would not learn of it otherwise."""
         log.warning("run %s of %s is blocked: %s", claim.id, claim.workflow, reason)
 
     def refused(self, claim: ClaimedRun, reason: str) -> None:
-        """Say that a run waits for a node that has other code than this one."""
-        log.warning("run %s of %s does not fit the code loaded here: %s", claim.id, claim.workflow, reason)
+        """Log that a run waits for a node that has other code than this one."""
+        log.warning("run %s of %s does not match the code loaded here: %s", claim.id, claim.workflow, reason)
 
     def room(self) -> int:
-        """How many more runs may be in motion here."""
+        """Return how many more runs may be active here."""
         return self._host.settings.active_runs - len(self._active)
 
-    def hand_over(self) -> None:
-        """Ask every run to give itself up as soon as nothing of it goes on here."""
+    def release_all(self) -> None:
+        """Have every run released as soon as it has nothing under way here."""
         for ref in self.which_children():
-            ref.cast(_HAND_OVER)
+            ref.cast(_RELEASE)
 
     def _run_ended(self, run: ActorRef, reason: ExitReason) -> None:
         self._active.discard(run)
-        self._parked.pop(run, None)
+        self._suspended.pop(run, None)
         if reason is not NORMAL and self.ref.alive:
-            self._host.dispatcher.ref.cast(say.RunCrashed(RunId(str(run.name))))
+            self._host.dispatcher.run_crashed(RunId(str(run.name)))
         self._host.dispatcher.has_room()

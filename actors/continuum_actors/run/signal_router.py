@@ -1,9 +1,9 @@
-"""The signal router: hints come in, mail goes out to the run actors.
+"""The signal router: receives notifications, and sends mail to the run actors.
 
-One LISTEN connection serves the process: hints about mail are handled here, hints
-about claimable runs and tasks go to those who claim. A hint may be lost; a poll
-bounds what that costs. The rows themselves are read from the inbox, and leave it
-only with the owner's write that turns them into history.
+One LISTEN connection serves the process: notifications about mail are handled here, those
+about claimable runs and tasks are passed to the actors that claim. A notification may be
+lost; a poll bounds what that costs. The rows themselves are read from the inbox, and leave it
+only with the owner's write that turns them into history (I5).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from functools import partial
 
 from continuum.engine.ids import RunId
 from continuum.journal.port import InboxRow, Topic
-from continuum_actors.host import messages as say
 from continuum_actors.host.backoff import until_available
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor
+from continuum_actors.host.messages import EndedElsewhere, Mail
 
-_ENDED_ELSEWHERE = say.EndedElsewhere()
-# An inbox query names at most this many runs; beyond it asking for all of them is cheaper.
+_ENDED_ELSEWHERE = EndedElsewhere()
+# An inbox query names at most this many runs; beyond it, a query for all runs is cheaper.
 NAMED_RUNS = 500
 
 
@@ -30,7 +30,7 @@ class SignalRouter(LeasedActor):
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        # The number of the latest fetch that has begun; runs use it to know which rows are news.
+        # The number of the latest fetch that has begun; runs use it to know which rows are new.
         self.fetch_number = 0
         self._dirty: set[RunId] = set()
         self._all_dirty = False
@@ -38,8 +38,8 @@ class SignalRouter(LeasedActor):
 
     def init(self) -> None:
         self._host.router = self
-        self.begin_work(self._listen())
-        self.begin_work(self._fetch_for_ever())
+        self.start_loop(self._listen())
+        self.start_loop(self._fetch_for_ever())
 
     def look(self, run_ids: Sequence[RunId] | None) -> None:
         """Fetch the mail of these runs, or of all."""
@@ -49,13 +49,13 @@ class SignalRouter(LeasedActor):
             self._dirty.update(run_ids)
         self._wanted.set()
 
-    def hint(self, topic: Topic, ids: Sequence[str]) -> None:
-        """Act on a hint, from the database or from another node."""
+    def notified(self, topic: Topic, ids: Sequence[str]) -> None:
+        """Act on a notification, from the database or from another node."""
         host = self._host
         if topic is Topic.WORK:
             host.dispatcher.look()
         elif topic is Topic.TASKS:
-            host.activities.ref.cast(say.LookForWork())
+            host.tasks.look_for_work()
         elif not ids:
             self.look(None)
         else:
@@ -74,15 +74,15 @@ class SignalRouter(LeasedActor):
             run.cast(_ENDED_ELSEWHERE)
 
     async def _listen(self) -> None:
-        async for hint in self._host.journal.notifications((Topic.WAKE, Topic.WORK, Topic.TASKS)):
-            self.hint(hint.topic, hint.ids)
+        async for notification in self._host.journal.notifications((Topic.WAKE, Topic.WORK, Topic.TASKS)):
+            self.notified(notification.topic, notification.ids)
 
     async def _fetch_for_ever(self) -> None:
         host = self._host
         while True:
             try:
                 # Not wait_for: before Python 3.12 it may swallow a cancellation.
-                async with asyncio.timeout(host.settings.poll_seconds * (0.75 + host.fraction() / 2)):
+                async with asyncio.timeout(host.settings.poll_seconds * (0.75 + host.random_fraction() / 2)):
                     await self._wanted.wait()
             except TimeoutError:
                 self._all_dirty = True
@@ -92,17 +92,19 @@ class SignalRouter(LeasedActor):
             self._dirty.clear()
             self.fetch_number += 1
             rows = await until_available(
-                partial(host.journal.inbox, host.worker, named), "reading the inbox", host.fraction
+                partial(host.journal.inbox, host.registered_worker(), named),
+                "reading the inbox",
+                host.random_fraction,
             )
             if rows:
-                self._hand_out(rows)
+                self._deliver(rows)
 
-    def _hand_out(self, rows: Sequence[InboxRow]) -> None:
+    def _deliver(self, rows: Sequence[InboxRow]) -> None:
         by_run: defaultdict[RunId, list[InboxRow]] = defaultdict(list)
         for row in rows:
             by_run[row.run_id].append(row)
         for run_id, mail in by_run.items():
-            # A run that is just being taken up asks for its mail when it is live.
+            # The dispatcher has the mail of a run fetched that it is just starting.
             run = self._host.registry.whereis(run_id)
             if run is not None:
-                run.cast(say.Mail(self.fetch_number, tuple(mail)))
+                run.cast(Mail(self.fetch_number, tuple(mail)))

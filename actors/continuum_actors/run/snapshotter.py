@@ -1,7 +1,7 @@
-"""The snapshotter: compacts long histories, so that a run that comes back is replayed quickly.
+"""The snapshotter: compacts long histories, so that their runs are replayed quickly.
 
-One at a time and never in anybody's way: what fails is logged and left, the events
-themselves are all that a run needs.
+It takes one snapshot at a time and blocks nobody: a failure is logged and ignored, because
+the events themselves are all that a run needs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
 from continuum_actors.host.host import Host
-from continuum_actors.host.looping_actor import WorkingActor
+from continuum_actors.host.looping_actor import LoopingActor
 from continuum_actors.host.messages import Compacted, TakeSnapshot
 from continuum_supervision import ExitReason
 
@@ -22,23 +22,23 @@ log = logging.getLogger("continuum.snapshotter")
 PAUSE_SECONDS = 0.05
 
 
-class Snapshotter(WorkingActor):
-    """Takes the snapshots it is asked for, and tells the runs how far they reach."""
+class Snapshotter(LoopingActor):
+    """Takes the snapshots that runs want, and reports to each run how far its snapshot reaches."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        # Not the mailbox: who is to stop must not have to take all of them first.
+        # Not the mailbox: an actor that is to stop must not have to work through all of them first.
         self._wanted: dict[RunId, TakeSnapshot] = {}
         self._asked = asyncio.Event()
         self._working: asyncio.Task[None] | None = None
 
     def init(self) -> None:
         self._host.snapshotter = self
-        self._working = self.begin_work(self._work())
+        self._working = self.start_loop(self._work())
 
-    def handle_cast(self, message: TakeSnapshot) -> None:
-        """Note that a run's history has grown; of two requests of one run the later says it all."""
-        self._wanted[message.run_id] = message
+    def take(self, wanted: TakeSnapshot) -> None:
+        """Compact a run's history soon; of two requests for one run the later includes the earlier."""
+        self._wanted[wanted.run_id] = wanted
         self._asked.set()
 
     async def terminate(self, reason: ExitReason) -> None:
@@ -55,7 +55,7 @@ class Snapshotter(WorkingActor):
                 await asyncio.sleep(PAUSE_SECONDS)
 
     async def _take(self, wanted: TakeSnapshot) -> None:
-        """Compact what a run's history has grown by."""
+        """Compact the part of a history that is new since its last snapshot."""
         run, run_id, version, first = wanted
         try:
             run.cast(Compacted(await self._host.journal.take_snapshot(run_id, version, first)))

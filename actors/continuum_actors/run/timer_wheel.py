@@ -1,8 +1,8 @@
-"""The timer wheel: when the runs owned here next have something to do by themselves.
+"""The timer wheel: when each run that is owned here is due next. It is a heap.
 
-One entry per run, its earliest due time; the run knows which timer it is. A heap
-with lazy deletion, rebuilt when most of it is stale: a timeout of a day that is
-cancelled after a second must not stay for a day.
+One entry per run, its earliest due time; the run knows which of its timers that is.
+Deletion is lazy, and the heap is rebuilt when most of it is stale: a timeout of a day
+that is cancelled after a second must not stay for a day.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 import heapq
 from itertools import count
 
-from continuum_actors.host import messages as say
 from continuum_actors.host.host import Host
+from continuum_actors.host.messages import TimerDue
 from continuum_supervision import Actor, ActorRef, Cancellable, ExitReason
 
-_DUE = say.TimerDue()
+_DUE = TimerDue()
 # Rebuilding a small heap saves nothing.
 SMALLEST_REBUILD = 1_000
 
@@ -34,7 +34,7 @@ class TimerWheel(Actor):
         self._host.wheel = self
 
     def arm(self, run: ActorRef, due: int | None) -> None:
-        """Wake `run` at `due` (microseconds on the journal's clock), or never; replaces what was."""
+        """Wake `run` at `due` (microseconds on the journal's clock), or never; replaces an earlier time."""
         if due is None:
             self._due.pop(run, None)
             return

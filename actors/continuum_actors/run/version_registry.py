@@ -1,9 +1,9 @@
-"""The version registry: notes in the journal which code is loaded here, and loads what pinned runs need.
+"""The version registry: registers the code that is loaded here, and loads the code that pinned runs need.
 
-It is ready once every version stands in the journal, with the source of the pinned ones; until then runs of
-pinned code are not claimed, because nobody could go on with them after a deploy. From then on it looks
-now and then for open runs of pinned versions that are not loaded here, and loads those from their source;
-and notes again what is loaded here and was forgotten.
+It is ready once the journal has every version, with the source of the pinned ones. Until then
+runs of pinned code are not claimed, because nobody could continue them after a deploy. After
+that it looks regularly for open runs of pinned versions that are not loaded here, loads those
+from their source, and registers again what is loaded here and was deleted from the journal.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from continuum.versions.pinning import load_pinned, pinned_source
 from continuum_actors.host import limits
 from continuum_actors.host.backoff import until_available
 from continuum_actors.host.host import Host
-from continuum_actors.host.looping_actor import WorkingActor
+from continuum_actors.host.looping_actor import LoopingActor
 
 log = logging.getLogger("continuum.versions")
 
 
-class VersionRegistry(WorkingActor):
+class VersionRegistry(LoopingActor):
     """`state` is "starting" until the journal knows all `registered` versions, then "ready"."""
 
     def __init__(self, host: Host) -> None:
@@ -38,12 +38,12 @@ class VersionRegistry(WorkingActor):
 
     def init(self) -> None:
         self._host.version_registry = self
-        self.begin_work(self._work())
+        self.start_loop(self._work())
 
-    def work_failed(self, error: BaseException | None) -> None:
-        """Without pinned code the work ends once everything is registered."""
+    def loop_failed(self, error: BaseException | None) -> None:
+        """Ignore the end of the loop: without pinned code it ends once everything is registered."""
         if error is not None:
-            super().work_failed(error)
+            super().loop_failed(error)
 
     async def _work(self) -> None:
         host = self._host
@@ -54,25 +54,27 @@ class VersionRegistry(WorkingActor):
         self.state = "ready"
         self.ready.set()
         while host.code.pinned:
-            noted = await until_available(host.journal.versions, "looking for pinned versions", host.fraction)
-            await self._load_pinned(noted)
-            known = {(row.workflow, row.version) for row in noted if row.registered_at}
-            # Collected as garbage while no run was of them, and yet new ones will be.
+            stored = await until_available(
+                host.journal.versions, "looking for pinned versions", host.random_fraction
+            )
+            await self._load_pinned(stored)
+            known = {(row.workflow, row.version) for row in stored if row.registered_at}
+            # `gc` may have deleted a version while no run used it; new runs of it will still begin.
             await self._register([row for row in rows if (row.workflow, row.version) not in known])
-            await asyncio.sleep(limits.PINNED_VERSIONS_SECONDS * (0.75 + host.fraction() / 2))
+            await asyncio.sleep(limits.PINNED_VERSIONS_SECONDS * (0.75 + host.random_fraction() / 2))
 
     async def _register(self, rows: Sequence[VersionRow]) -> None:
         if rows:
             register = partial(self._host.journal.register_versions, rows)
-            await until_available(register, "registering versions", self._host.fraction)
+            await until_available(register, "registering versions", self._host.random_fraction)
 
-    async def _load_pinned(self, noted: Sequence[VersionRow]) -> None:
-        """Load what open runs of pinned workflows need and nobody here has."""
+    async def _load_pinned(self, stored: Sequence[VersionRow]) -> None:
+        """Load the versions that open runs of pinned workflows need and that are not loaded here."""
         host, code = self._host, self._host.code
         pinned = {
             workflow.name for workflow in code.pinned if code.workflows[workflow.name].on_change == "pin"
         }
-        for row in noted:
+        for row in stored:
             version = row.workflow, row.version
             if (
                 row.workflow not in pinned
@@ -82,22 +84,24 @@ class VersionRegistry(WorkingActor):
             ):
                 continue
             source = await until_available(
-                partial(host.journal.version_source, *version), "fetching a pinned version", host.fraction
+                partial(host.journal.version_source, *version),
+                "fetching a pinned version",
+                host.random_fraction,
             )
             if source is None:
-                continue  # its runs began before the workflow was pinned; they wait for a node that has it
+                continue  # its runs began before the workflow was pinned, and wait for a node that has it
             try:
                 code.add_pinned(load_pinned(source, row.version, code.workflows[row.workflow]))
             except UnknownVersion as error:
                 self._refused.add(version)
                 log.warning("%s; its runs wait for a node that can", error)
             else:
-                log.info("open runs of %s go on with their own code, version %s", *version)
+                log.info("open runs of %s continue with their own code, version %s", *version)
         host.dispatcher.look()
 
 
 def version_row(workflow: Workflow[..., object]) -> VersionRow:
-    """Return what the journal is told about a version."""
+    """Return what the journal stores about a version."""
     return VersionRow(
         workflow.name,
         workflow.version_hash,

@@ -158,6 +158,11 @@ class StoredHistory(NamedTuple):
     compact: CompactHistory | None
     events: list[Event]
 
+    @classmethod
+    def empty(cls) -> StoredHistory:
+        """Return the history of a run that has not begun."""
+        return cls(None, [])
+
     @property
     def steps(self) -> int:
         """How much there is to replay."""

@@ -145,7 +145,7 @@ class Engine:
         link.cut()
         await tree.stop()
         await self._journal.retire_worker(
-            tree.host.worker.id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
+            tree.host.registered_worker().id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
         )
         self._dying = None
         await self._begin()

@@ -1,7 +1,7 @@
 """What activities do instead of what they are written to do, and in which order their answers come.
 
-`Activities` stands in the tree where the activity dispatcher does. It runs the same
-attempts, with the function of a definition exchanged where a test has said so.
+Subclasses of the two actors that run activities take their places in the tree. They run the same
+attempts, with the function of a definition replaced where a test wants that.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from continuum.engine.pending import PendingActivity
 from continuum.journal.port import ClaimedTask
 from continuum_actors.activity.activity_dispatcher import ActivityDispatcher
 from continuum_actors.activity.attempt import Attempt
+from continuum_actors.activity.local_activities import LocalActivities
 from continuum_actors.host.host import Host
 from continuum_supervision import ActorRef
 
@@ -86,51 +87,71 @@ def mock_activity(
     return mocked(EVERYWHERE, activity, fn)
 
 
-class Activities(ActivityDispatcher):
-    """The activity dispatcher of an environment.
+class Substitutes:
+    """What runs for each activity in one environment.
 
-    With `shuffle`, calls begin and answers come in an order drawn from it.
+    With `shuffle`, calls begin and results come in a random order.
     """
 
     def __init__(
-        self, host: Host, mocks: Mapping[str, MockedActivity[..., Any]], shuffle: random.Random | None
-    ):
-        super().__init__(host)
+        self, mocks: Mapping[str, MockedActivity[..., Any]], shuffle: random.Random | None = None
+    ) -> None:
         self._mocks = mocks
         self._shuffle = shuffle
 
-    def running(self) -> list[Attempt]:
-        """Return the attempts that are under way."""
-        return [*(attempt for attempt, _ in self._own.values()), *self._claimed.values()]
+    def definition_of(self, activity: Activity[..., Any]) -> Activity[..., Any]:
+        """Return the activity as it is, or a copy that runs what the test wants."""
+        mock = self._mocks.get(activity.name) or EVERYWHERE.get(activity.name)
+        if mock is None and (self._shuffle is None or not activity.is_async):
+            return activity
+        # A copy: the definition itself is shared with other environments.
+        changed = copy.copy(activity)
+        changed.is_async = True
+        changed.fn = _in_turn(mock or activity.fn, self._shuffle)
+        return changed
 
-    @property
-    def telling(self) -> bool:
-        """Whether answers to claimed tasks are on their way to the journal."""
-        return bool(self._answers)
+
+class MockedLocalActivities(LocalActivities):
+    """The local activities of an environment."""
+
+    def __init__(self, host: Host, substitutes: Substitutes) -> None:
+        super().__init__(host)
+        self._substitutes = substitutes
+
+    def attempts(self) -> list[Attempt]:
+        """Return the attempts that are running."""
+        return [attempt for attempt, _ in self._running.values()]
 
     def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
         """Run what the test wants run for the activity."""
         definition = pending.definition
-        pending.definition = self._definition_of(definition)
+        pending.definition = self._substitutes.definition_of(definition)
         try:
             super().run(run, run_id, pending, options)
         finally:
             pending.definition = definition
 
+
+class MockedDispatcher(ActivityDispatcher):
+    """The activity dispatcher of an environment."""
+
+    def __init__(self, host: Host, substitutes: Substitutes) -> None:
+        super().__init__(host)
+        self._substitutes = substitutes
+
+    def attempts(self) -> list[Attempt]:
+        """Return the attempts that are running."""
+        return [*self._running.values()]
+
+    @property
+    def storing(self) -> bool:
+        """Whether results of claimed tasks are on their way to the journal."""
+        return bool(self._results)
+
     def _attempt_at(self, task: ClaimedTask) -> Attempt:
         attempt = super()._attempt_at(task)
-        attempt.definition = self._definition_of(attempt.definition)
+        attempt.definition = self._substitutes.definition_of(attempt.definition)
         return attempt
-
-    def _definition_of(self, activity: Activity[..., Any]) -> Activity[..., Any]:
-        mock = self._mocks.get(activity.name) or EVERYWHERE.get(activity.name)
-        if mock is None and (self._shuffle is None or not activity.is_async):
-            return activity
-        # A copy: what is defined stays as it is for everybody else.
-        changed = copy.copy(activity)
-        changed.is_async = True
-        changed.fn = _in_turn(mock or activity.fn, self._shuffle)
-        return changed
 
 
 def _in_turn(fn: Callable[..., Any], shuffle: random.Random | None) -> Callable[..., Any]:

@@ -126,9 +126,9 @@ class PostgresEnvironment(Client):
     async def _latest_if_still(self, tree: Tree) -> object:
         """Return which run was changed last, and when; `...` while anything is in motion."""
         moving = Query(None, [("state", "eq", RunState.RUNNING)], ("id", False), 1, None)
-        if tree.activities.running() or await self._stored.query(moving):
+        if tree.attempts() or await self._stored.query(moving):
             return ...
-        if await self._stored.inbox(tree.host.worker, None):
+        if await self._stored.inbox(tree.host.registered_worker(), None):
             return ...
         rows = await self._stored.query(Query(None, [], ("updated_at", True), 1, None))
         return [(row.id, row.updated_at) for row in rows]

@@ -12,8 +12,14 @@ from continuum.engine.ids import NodeId
 from continuum.journal.port import Journal, Versions
 from continuum.settings import Settings
 from continuum.testing.idle_loop import may_wake, quiet
-from continuum.testing.mock_activities import Activities, MockedActivity
+from continuum.testing.mock_activities import (
+    MockedActivity,
+    MockedDispatcher,
+    MockedLocalActivities,
+    Substitutes,
+)
 from continuum.versions.loaded_code import Code
+from continuum_actors.activity.attempt import Attempt
 from continuum_actors.host.host import Host
 from continuum_actors.run.version_registry import version_row
 from continuum_actors.tree import MAX_RESTARTS, MAX_SECONDS, run_host_children
@@ -41,15 +47,19 @@ class Tree:
     ) -> None:
         # Set once its process is as good as dead: it is being cleared away, and says nothing any more.
         self.killed = False
-        self.host = Host(journal, NodeId("test"), code, settings=settings, draw=draw)
+        self.host = Host(journal, NodeId("test"), code, settings=settings, random_bytes=draw)
         if clock is not None:
             self.host.clock = clock
-        children = [
-            ChildSpec(spec.id, lambda: Activities(self.host, mocks, shuffle))
-            if spec.id == "activity_dispatcher"
-            else spec
-            for spec in run_host_children(self.host)
-        ]
+        substitutes = Substitutes(mocks, shuffle)
+        replaced = {
+            "local_activities": ChildSpec(
+                "local_activities", lambda: MockedLocalActivities(self.host, substitutes)
+            ),
+            "activity_dispatcher": ChildSpec(
+                "activity_dispatcher", lambda: MockedDispatcher(self.host, substitutes)
+            ),
+        }
+        children = [replaced.get(spec.id, spec) for spec in run_host_children(self.host)]
         self.supervisor = Supervisor(
             children,
             strategy=Strategy.REST_FOR_ONE,
@@ -58,10 +68,15 @@ class Tree:
             clock=clock,
         )
 
-    @property
-    def activities(self) -> Activities:
-        """The actor that runs activities."""
-        return cast("Activities", self.host.activities)
+    def attempts(self) -> list[Attempt]:
+        """Return the attempts that are running."""
+        return [*self._local().attempts(), *self._dispatcher().attempts()]
+
+    def _local(self) -> MockedLocalActivities:
+        return cast("MockedLocalActivities", self.host.activities)
+
+    def _dispatcher(self) -> MockedDispatcher:
+        return cast("MockedDispatcher", self.host.tasks)
 
     async def start(self) -> None:
         """Bring every actor to life."""
@@ -92,8 +107,8 @@ class Tree:
             if self.killed:
                 return
             self.check()
-            under_way = self.activities.running()
-            if not under_way and not self.activities.telling:
+            under_way = self.attempts()
+            if not under_way and not self._dispatcher().storing:
                 return
             left = deadline - loop.time()
             in_threads = any(not attempt.definition.is_async for attempt in under_way)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -17,6 +17,7 @@ from continuum.journal.postgres import PostgresJournal
 from continuum.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host.host import Host
+from continuum_actors.run.timer_wheel import TimerWheel
 from continuum_actors.tree import activity_host_children, host_supervisor, run_host_children
 from continuum_supervision import ActorRef, Supervisor
 
@@ -109,7 +110,9 @@ class Stage:
                 self.exits, own = exits, self.exits
                 await own.aclose()
                 # Once it has stopped: a tree that lives registers anew, and takes up again what it lost.
-                await self.journal.retire_worker(tree.host.worker.id, executing=None, poison_after=3)
+                await self.journal.retire_worker(
+                    tree.host.registered_worker().id, executing=None, poison_after=3
+                )
 
     async def state_of(self, run: RunHandle[Any]) -> str:
         """Return the run's state."""
@@ -147,6 +150,13 @@ async def stage(dsn: str, schema: str) -> AsyncIterator[Stage]:
         exits.push_async_callback(journal.close)
         client = await exits.enter_async_context(Client(journal))
         yield Stage(dsn, schema, client, journal, exits)
+
+
+def armed_timers(tree: Tree) -> Mapping[ActorRef, int]:
+    """Return when the tree's runs are to be woken."""
+    wheel = tree.host.wheel
+    assert isinstance(wheel, TimerWheel)
+    return wheel._due
 
 
 async def eventually(claim: Callable[[], bool], otherwise: str) -> None:

@@ -32,7 +32,7 @@ async def waiting(number: int) -> str:
 
 async def steal_the_lease(on: Stage, tree: Tree) -> None:
     """Take the lease of a living host away, as another node's recovery would."""
-    await on.journal.retire_worker(tree.host.worker.id, executing=None, poison_after=3)
+    await on.journal.retire_worker(tree.host.registered_worker().id, executing=None, poison_after=3)
 
 
 async def test_runs_of_a_stolen_lease_are_claimed_anew(dsn: str, schema: str) -> None:
@@ -40,13 +40,13 @@ async def test_runs_of_a_stolen_lease_are_claimed_anew(dsn: str, schema: str) ->
     async with stage(dsn, schema) as on:
         tree = await on.tree(order)
         runs = await asyncio.gather(*(on.client.start(order, number) for number in range(20)))
-        first = tree.host.worker
-        await eventually(lambda: tree.host.runs.count_children() > 0, "nothing was claimed")
+        first = tree.host.registered_worker()
+        await eventually(lambda: len(tree.host.runs.which_children()) > 0, "nothing was claimed")
         await steal_the_lease(on, tree)
         for run in runs:
             await run.signal(verdict, "yes")
         assert await results(runs) == [expected(number) for number in range(20)]
-        assert tree.host.worker.id != first.id
+        assert tree.host.registered_worker().id != first.id
 
 
 async def test_i7_an_activity_in_flight_when_the_lease_is_stolen_is_answered_once(
@@ -58,11 +58,11 @@ async def test_i7_an_activity_in_flight_when_the_lease_is_stolen_is_answered_onc
         tree = await on.tree(waiting, order)
         run = await on.client.start(waiting, 1)
         await eventually(lambda: 1 in started, "the activity did not begin")
-        first = tree.host.worker
+        first = tree.host.registered_worker()
         await steal_the_lease(on, tree)
         # Something that writes, so that the host finds out.
         other = await on.client.start(order, 1)
-        await eventually(lambda: tree.host.worker.id != first.id, "nobody noticed")
+        await eventually(lambda: tree.host.registered_worker().id != first.id, "nobody noticed")
         await other.signal(verdict, "yes")
         await other.result(10)
         gates[1].set()
@@ -101,7 +101,7 @@ async def test_a_host_that_is_cut_off_from_the_database_does_no_harm_when_it_is_
         north = await on.tree_on(journal, order)
         run = await on.client.start(order, number)
         await on.until_state(run, "suspended")
-        first = north.host.worker
+        first = north.host.registered_worker()
         with monkeypatch.context() as apart:
             apart.setattr(proxy, "_serve", refuse)
             await proxy.cut()
@@ -110,6 +110,6 @@ async def test_a_host_that_is_cut_off_from_the_database_does_no_harm_when_it_is_
             await run.signal(verdict, "yes")
             assert await run.result(10) == expected(number)
             events = [event.type for event in await run.history()]
-        await eventually(lambda: north.host.worker.id != first.id, "nobody noticed")
+        await eventually(lambda: north.host.registered_worker().id != first.id, "nobody noticed")
         assert [event.type for event in await run.history()] == events
         assert charged[number] == 1

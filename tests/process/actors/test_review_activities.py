@@ -15,7 +15,7 @@ from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import ClaimedTask, Committed, NewTask, RunState, RunWrite, Worker
 from continuum.settings import Settings
-from continuum_actors.activity.activity_dispatcher import ActivityDispatcher
+from continuum_actors.activity.local_activities import LocalActivities
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host
 from continuum_actors.node.host_process import serve
@@ -169,7 +169,7 @@ async def test_a_write_the_journal_refuses_blocks_its_run_and_no_other(
     async with stage(dsn, schema) as on:
         tree = await on.tree(urgent, harmless)
         await eventually(lambda: hasattr(tree.host, "worker"), "no lease")
-        worker = tree.host.worker
+        worker = tree.host.registered_worker()
         spoil_tasks(tree, monkeypatch)
         bad, *good = await asyncio.gather(
             on.client.start(urgent, 0), *(on.client.start(harmless, number) for number in range(50))
@@ -179,7 +179,7 @@ async def test_a_write_the_journal_refuses_blocks_its_run_and_no_other(
         reason = str((await bad.get()).reason)
         assert reason.startswith("corrupt: the journal refused its write")
         assert reason.isprintable()
-        assert tree.host.worker == worker
+        assert tree.host.registered_worker() == worker
         await eventually(lambda: tree.host.registry.whereis(bad.id) is None, "the run is still here")
 
 
@@ -248,8 +248,9 @@ async def test_time_begins_when_a_thread_has_taken_the_call(dsn: str, schema: st
 
 def activities_of(tree: Tree) -> Mapping[tuple[RunId, int], object]:
     """Return what a tree's own runs have under way."""
-    activities: ActivityDispatcher = tree.host.activities
-    return activities._own
+    activities = tree.host.activities
+    assert isinstance(activities, LocalActivities)
+    return activities._running
 
 
 async def test_an_activity_host_runs_one_isolated_activity_at_a_time(dsn: str, schema: str) -> None:

@@ -55,10 +55,10 @@ async def counting() -> int:
 
 
 async def steal_the_lease(on: Stage, tree: Tree) -> None:
-    worker = tree.host.worker
+    worker = tree.host.registered_worker()
     await on.journal.retire_worker(worker.id, executing=None, poison_after=3)
     tree.host.lease.lost(LeaseLost(worker.id))
-    await eventually(lambda: tree.host.worker.id != worker.id, "no new lease")
+    await eventually(lambda: tree.host.registered_worker().id != worker.id, "no new lease")
 
 
 async def test_a_second_attempt_that_goes_on_is_adopted_and_not_started_again(dsn: str, schema: str) -> None:

@@ -14,7 +14,7 @@ from continuum.errors import JournalUnavailable
 from continuum.journal.port import Committed, RunState, RunWrite, Worker
 from continuum.journal.postgres.connections import Database
 from continuum.settings import Settings
-from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, stage
+from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, armed_timers, stage
 from tests.process.actors.test_leases import steal_the_lease
 
 go = Signal("go", str)
@@ -104,7 +104,7 @@ async def test_a_wait_for_a_signal_that_is_there_leaves_nothing_due(dsn: str, sc
         assert await run.result(DEADLINE_S) == "early"
         assert "timer_fired" not in await types_of(run)
         assert await due_at(on, run) is None
-        assert tree.host.wheel._due == {}
+        assert armed_timers(tree) == {}
 
 
 async def test_a_signal_in_time_takes_the_timer_with_it(dsn: str, schema: str) -> None:
@@ -118,7 +118,7 @@ async def test_a_signal_in_time_takes_the_timer_with_it(dsn: str, schema: str) -
         assert await run.result(DEADLINE_S) == "in time"
         assert await types_of(run) == ["timer_started", "signal_received"]
         assert await due_at(on, run) is None
-        assert tree.host.wheel._due == {}
+        assert armed_timers(tree) == {}
 
 
 async def test_a_timeout_that_is_due_first_is_the_answer(dsn: str, schema: str) -> None:
@@ -154,7 +154,7 @@ async def test_a_cancelled_run_has_nothing_due_any_more(dsn: str, schema: str) -
         with pytest.raises(RunCancelled):
             await run.result(DEADLINE_S)
         assert await due_at(on, run) is None
-        assert tree.host.wheel._due == {}
+        assert armed_timers(tree) == {}
         assert await types_of(run) == ["timer_started", "cancel_requested"]
 
 

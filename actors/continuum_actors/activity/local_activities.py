@@ -1,0 +1,160 @@
+"""Local activities: the activities without a queue, of the runs that are live in this process.
+
+An activity without a queue runs here, in the process of its run, as soon as the commit that
+schedules it is durable; its result goes straight to the run actor.
+
+This actor starts before the worker lease: its attempts outlive the loss of the lease. Their
+results then reach the run through the inbox, or the run's next actor if that is here (I7).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from functools import partial
+
+from continuum.definitions.activity import Activity
+from continuum.definitions.activity_options import ActivityOptions
+from continuum.engine.ids import RunId
+from continuum.engine.pending import PendingActivity
+from continuum.journal.port import InboxKind, Post
+from continuum_actors.activity.attempt import Attempt, start_task
+from continuum_actors.activity.attempt_runner import AttemptRunner
+from continuum_actors.activity.background_tasks import BackgroundTasks
+from continuum_actors.activity.heartbeats import Heartbeats
+from continuum_actors.activity.orphaned_results import OrphanedResults
+from continuum_actors.host.backoff import until_available
+from continuum_actors.host.failures import describe_error
+from continuum_actors.host.host import Host
+from continuum_actors.host.messages import ActivityCompleted, ActivityRaised
+from continuum_supervision import Actor, ActorRef, ExitReason
+
+
+class LocalActivities(Actor):
+    """Runs the activities of the runs that are live here."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self._running: dict[tuple[RunId, int], tuple[Attempt, ActorRef]] = {}
+        self._orphaned = OrphanedResults()
+
+    def init(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._background = BackgroundTasks(self.ref.send)
+        self._runner = AttemptRunner(self._host, self.clock)
+        # Bound once, not for every step.
+        self._record_heartbeat = Heartbeats(self._host, self._background).record
+        self._host.activities = self
+
+    def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
+        """Run an attempt, then send `ActivityCompleted` or `ActivityRaised` to `run`."""
+        definition: Activity[..., object] = pending.definition
+        key = pending.options.get("key") if pending.options else None
+        dispatch = pending.attempt + pending.crashes
+        attempt = Attempt(
+            definition,
+            run_id,
+            pending.seq,
+            pending.arguments,
+            pending.attempt,
+            options.timeout,
+            key,
+            self._loop,
+            self._record_heartbeat,
+            dispatch,
+        )
+        self._running[run_id, pending.seq] = (attempt, run)
+        if definition.is_async and dispatch == 1 and key is None and options.timeout is None:
+            work = self._run_simply(attempt)
+        else:
+            work = self._run_fully(attempt)
+        # Kept by the attempt alone: the set of background tasks would cost a callback for every step.
+        attempt.task = start_task(work, self._loop)
+
+    def adopt(self, run_id: RunId, seq: int, dispatch: int, run: ActorRef) -> bool:
+        """Report an attempt that is running here, or has ended, to the run's new actor; False without one."""
+        entry = self._running.get((run_id, seq))
+        if entry is not None:
+            self._running[run_id, seq] = (entry[0], run)
+            return True
+        result = self._orphaned.take(run_id, seq, dispatch)
+        if result is None:
+            return False
+        run.cast(result)
+        return True
+
+    def abandon(self, run_id: RunId, seq: int) -> None:
+        """Set the attempt's `cancelled`: no run waits for it any more."""
+        entry = self._running.get((run_id, seq))
+        if entry is not None:
+            entry[0].context.cancelled = True
+
+    def salvage(self, run_id: RunId, results: Sequence[tuple[int, bytes]]) -> None:
+        """Keep results whose run has left this process before they were durable, and post them."""
+        for seq, data in results:
+            self._orphaned.keep(run_id, 0, ActivityCompleted(seq, data))
+        posts = [Post(run_id, InboxKind.ACTIVITY_COMPLETED, str(seq), (data,)) for seq, data in results]
+        self._background.start(self._post(posts))
+
+    @property
+    def busy(self) -> bool:
+        """Whether an attempt is running or its result is not delivered yet."""
+        return bool(self._running or self._background)
+
+    async def _run_simply(self, attempt: Attempt) -> None:
+        """The path of nearly every step: one coroutine, nothing but the call."""
+        try:
+            args, kwargs = attempt.enter()
+            result = attempt.definition.encode_result(await attempt.definition.fn(*args, **kwargs))
+        except BaseException as error:  # noqa: BLE001 - whatever an activity raises is its failure
+            self._raised(attempt, error)
+        else:
+            self._returned(attempt, result)
+
+    async def _run_fully(self, attempt: Attempt) -> None:
+        try:
+            result = await self._runner.result_of(attempt, attempt.dispatch)
+        except BaseException as error:  # noqa: BLE001 - whatever an activity raises is its failure
+            self._raised(attempt, error)
+        else:
+            self._returned(attempt, result)
+
+    def _returned(self, attempt: Attempt, result: bytes) -> None:
+        run = self._ended(attempt)
+        if run is not None:
+            run.cast(ActivityCompleted(attempt.seq, result))
+        elif not attempt.context.cancelled:
+            self.salvage(attempt.run_id, [(attempt.seq, result)])
+
+    def _raised(self, attempt: Attempt, error: BaseException) -> None:
+        run = self._ended(attempt)
+        if isinstance(error, asyncio.CancelledError) and self.ref.exit_reason is not None:
+            raise error
+        failure = ActivityRaised(attempt.seq, *describe_error(error))
+        if run is not None:
+            run.cast(failure)
+        elif not attempt.context.cancelled:
+            self._orphaned.keep(attempt.run_id, attempt.dispatch, failure)
+
+    def _ended(self, attempt: Attempt) -> ActorRef | None:
+        """Forget an attempt that has ended; return the actor that waits for it, if that is alive."""
+        entry = self._running.get((attempt.run_id, attempt.seq))
+        if entry is None or entry[0] is not attempt:
+            return None
+        del self._running[attempt.run_id, attempt.seq]
+        return entry[1] if entry[1].alive else None
+
+    async def _post(self, posts: Sequence[Post]) -> None:
+        await until_available(
+            partial(self._host.journal.post, posts), "posting a result", self._host.random_fraction
+        )
+
+    def handle_info(self, message: BaseException) -> None:
+        """A background task failed: so does the actor."""
+        raise message
+
+    def terminate(self, reason: ExitReason) -> None:
+        for attempt, _ in self._running.values():
+            if attempt.task is not None:
+                attempt.task.cancel()
+        self._background.cancel()
