@@ -9,7 +9,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from continuum_actors.host.host import Host
-from continuum_supervision import Actor, ActorRef, ExitReason
+from continuum_supervision import Actor, ExitReason
 
 
 class ActivityThreads(Actor):
@@ -17,14 +17,16 @@ class ActivityThreads(Actor):
 
     def __init__(self, host: Host) -> None:
         self._host = host
+        self._threads = ThreadPoolExecutor(host.settings.activity_threads, thread_name_prefix="activity")
 
     def init(self) -> None:
-        threads = ThreadPoolExecutor(self._host.settings.activity_threads, thread_name_prefix="activity")
-        self._host.threads = threads
+        self._host.threads = self._threads
 
-        def shut_down(ref: ActorRef, reason: ExitReason) -> None:
-            # A call that is running cannot be interrupted; waiting for it would block the loop.
-            threads.shutdown(wait=False, cancel_futures=True)
+    def terminate(self, reason: ExitReason) -> None:
+        """Shut the pool down: the actors that use it have ended.
 
-        # Not `terminate`, which is not called after a kill.
-        self.ref.on_exit(shut_down)
+        After a kill, when this is not called, they are still alive for a moment, and an activity that
+        found the pool shut down would fail. Then the pool ends when the last of them has dropped it.
+        """
+        # A call that is running cannot be interrupted; waiting for it would block the loop.
+        self._threads.shutdown(wait=False, cancel_futures=True)
