@@ -1,7 +1,6 @@
 """What activities do instead of what they are written to do, and in which order their answers come.
 
-Subclasses of the two actors that run activities take their places in the tree. They run the same
-attempts, with the function of a definition replaced where a test wants that.
+`mocked_actors.py` has the actors that ask here what to run.
 """
 
 from __future__ import annotations
@@ -15,15 +14,6 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 from continuum.definitions.activity import Activity
-from continuum.definitions.activity_options import ActivityOptions
-from continuum.engine.ids import RunId
-from continuum.engine.pending import PendingActivity
-from continuum.journal.port import ClaimedTask
-from continuum_actors.activity.activity_dispatcher import ActivityDispatcher
-from continuum_actors.activity.attempt import Attempt
-from continuum_actors.activity.local_activities import LocalActivities
-from continuum_actors.host.host import Host
-from continuum_supervision import ActorRef
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -109,49 +99,6 @@ class Substitutes:
         changed.is_async = True
         changed.fn = _in_turn(mock or activity.fn, self._shuffle)
         return changed
-
-
-class MockedLocalActivities(LocalActivities):
-    """The local activities of an environment."""
-
-    def __init__(self, host: Host, substitutes: Substitutes) -> None:
-        super().__init__(host)
-        self._substitutes = substitutes
-
-    def attempts(self) -> list[Attempt]:
-        """Return the attempts that are running."""
-        return [attempt for attempt, _ in self._running.values()]
-
-    def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
-        """Run what the test wants run for the activity."""
-        definition = pending.definition
-        pending.definition = self._substitutes.definition_of(definition)
-        try:
-            super().run(run, run_id, pending, options)
-        finally:
-            pending.definition = definition
-
-
-class MockedDispatcher(ActivityDispatcher):
-    """The activity dispatcher of an environment."""
-
-    def __init__(self, host: Host, substitutes: Substitutes) -> None:
-        super().__init__(host)
-        self._substitutes = substitutes
-
-    def attempts(self) -> list[Attempt]:
-        """Return the attempts that are running."""
-        return [*self._running.values()]
-
-    @property
-    def storing(self) -> bool:
-        """Whether results of claimed tasks are on their way to the journal."""
-        return bool(self._results)
-
-    def _attempt_at(self, task: ClaimedTask) -> Attempt:
-        attempt = super()._attempt_at(task)
-        attempt.definition = self._substitutes.definition_of(attempt.definition)
-        return attempt
 
 
 def _in_turn(fn: Callable[..., Any], shuffle: random.Random | None) -> Callable[..., Any]:

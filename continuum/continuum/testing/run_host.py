@@ -12,12 +12,8 @@ from continuum.engine.ids import NodeId
 from continuum.journal.port import Journal, Versions
 from continuum.settings import Settings
 from continuum.testing.idle_loop import may_wake, quiet
-from continuum.testing.mock_activities import (
-    MockedActivity,
-    MockedDispatcher,
-    MockedLocalActivities,
-    Substitutes,
-)
+from continuum.testing.mock_activities import MockedActivity, Substitutes
+from continuum.testing.mocked_actors import MockedDispatcher, MockedLocalActivities
 from continuum.versions.loaded_code import Code
 from continuum_actors.activity.attempt import Attempt
 from continuum_actors.host.host import Host

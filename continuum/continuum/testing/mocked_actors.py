@@ -1,0 +1,60 @@
+"""The two actors that run activities, with the function of a definition replaced where a test wants that.
+
+They take the places of the real ones in the tree of an environment.
+"""
+
+from __future__ import annotations
+
+from continuum.definitions.activity_options import ActivityOptions
+from continuum.engine.ids import RunId
+from continuum.engine.pending import PendingActivity
+from continuum.journal.port import ClaimedTask
+from continuum.testing.mock_activities import Substitutes
+from continuum_actors.activity.activity_dispatcher import ActivityDispatcher
+from continuum_actors.activity.attempt import Attempt
+from continuum_actors.activity.local_activities import LocalActivities
+from continuum_actors.host.host import Host
+from continuum_supervision import ActorRef
+
+
+class MockedLocalActivities(LocalActivities):
+    """The local activities of an environment."""
+
+    def __init__(self, host: Host, substitutes: Substitutes) -> None:
+        super().__init__(host)
+        self._substitutes = substitutes
+
+    def attempts(self) -> list[Attempt]:
+        """Return the attempts that are running."""
+        return [attempt for attempt, _ in self._running.values()]
+
+    def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
+        """Run what the test wants run for the activity."""
+        definition = pending.definition
+        pending.definition = self._substitutes.definition_of(definition)
+        try:
+            super().run(run, run_id, pending, options)
+        finally:
+            pending.definition = definition
+
+
+class MockedDispatcher(ActivityDispatcher):
+    """The activity dispatcher of an environment."""
+
+    def __init__(self, host: Host, substitutes: Substitutes) -> None:
+        super().__init__(host)
+        self._substitutes = substitutes
+
+    def attempts(self) -> list[Attempt]:
+        """Return the attempts that are running."""
+        return [*self._running.values()]
+
+    @property
+    def storing(self) -> bool:
+        """Whether results of claimed tasks are on their way to the journal."""
+        return bool(self._results)
+
+    def _attempt_at(self, task: ClaimedTask) -> Attempt:
+        attempt = super()._attempt_at(task)
+        attempt.definition = self._substitutes.definition_of(attempt.definition)
+        return attempt
