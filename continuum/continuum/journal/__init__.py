@@ -1,1 +1,1 @@
-"""Where histories live. Read `port.py` first: the interface and its promises."""
+"""The storage of runs and histories. Read `port.py` first: the interface and its promises."""

@@ -1,4 +1,4 @@
-"""How bodies of events and inbox rows are written down.
+"""The stored form of bodies of events and inbox rows.
 
 A body is a tuple of primitives (user values are already bytes), so it needs no
 hooks: one version byte, then msgpack. User values have their own codec.
@@ -10,7 +10,7 @@ from typing import Any
 
 import msgpack
 
-# Stored in every row: a new layout takes the next number and keeps reading this one.
+# Stored in every row. A new layout takes the next number, and this one stays readable.
 FORMAT = 1
 
 _PREFIX = bytes([FORMAT])
@@ -29,7 +29,7 @@ def pack_body(body: tuple[Any, ...]) -> bytes:
 
 
 def unpack_body(data: bytes) -> tuple[Any, ...]:
-    """Return the body; nested lists come back as tuples. Raises `CorruptBody`."""
+    """Return the body; nested lists become tuples. Raises `CorruptBody`."""
     if not data:
         return ()
     if data[0] != FORMAT:

@@ -1,4 +1,4 @@
-"""What a journal is given and gives back: states, claims, writes, mail, tasks, nodes. Facts only."""
+"""The values of the port: states, claims, writes, mail, tasks, nodes. Data only."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.engine.snapshot_history import CompactHistory
 from continuum.errors import ContinuumError
-from continuum.journal.family_facts import Fault, NewChild, Refusal, Successor
+from continuum.journal.family_facts import NewChild, Successor
+from continuum.journal.version_facts import Fault, Refusal
 
-# What a worker claims from; None for all.
+# The namespaces that a worker claims from; None for all.
 Namespaces: TypeAlias = Sequence[str] | None
 
 
@@ -34,17 +35,17 @@ class RunState(IntEnum):
 
 
 class InboxKind(IntEnum):
-    """What an inbox row carries to the owner of a run, and the shape of its body.
+    """The meaning of an inbox row, and the shape of its body.
 
     SIGNAL: (value bytes,), named by the signal, keyed by delivery id. CANCEL: ().
-    Activity answers are named by the command's seq and keyed by the dispatch
+    Activity results are named by the command's seq and keyed by the dispatch
     number: COMPLETED (result bytes,), RAISED (type, message, traceback, names of
-    the exception's classes), CRASHED and TIMED_OUT () — the process that had the
-    task died, before or after the task's time was up. A child's end is named by the
+    the exception's classes), CRASHED and TIMED_OUT () — the process that ran the
+    task died, before or after the task's timeout. A child's end is named by the
     seq of the parent's command: CHILD_COMPLETED (result bytes,), CHILD_FAILED (type,
-    message, traceback), CHILD_CANCELLED (). The name of a CANCEL is "" when somebody
-    asked for it, "parent" when it comes from the run's parent, its code or its end. CORRUPT: the
-    row cannot be read; it blocks its run alone.
+    message, traceback), CHILD_CANCELLED (). The name of a CANCEL is "" when it was
+    requested from outside, "parent" when the run's parent requested it, by its code or its end.
+    CORRUPT: the row cannot be read; it blocks only its run.
     """
 
     CORRUPT = 0
@@ -60,7 +61,7 @@ class InboxKind(IntEnum):
 
 
 class Topic(IntEnum):
-    """What a notification is about."""
+    """The subject of a notification."""
 
     WAKE = 1  # inbox rows arrived for these run ids
     WORK = 2  # runs became claimable
@@ -70,7 +71,7 @@ class Topic(IntEnum):
 
 
 class LeaseLost(ContinuumError):
-    """The worker's lease was taken away; it owns nothing any more."""
+    """The worker's lease has ended; it owns nothing any more."""
 
     def __init__(self, worker: WorkerId) -> None:
         super().__init__(f"the lease of worker {worker} was taken away; register anew")
@@ -79,9 +80,9 @@ class LeaseLost(ContinuumError):
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A registered worker: the fence every write of a process names.
+    """A registered worker: the fence of every write of a process.
 
-    The id is the epoch: a process that lost its lease registers anew, and no id is used twice.
+    The id is the epoch: a process that lost its lease registers again, and no id is used twice.
     """
 
     id: WorkerId
@@ -102,16 +103,16 @@ class NewRun:
 
 
 class Started(NamedTuple):
-    """`run_id` is the run that has the id or key; `existing` when it was there before."""
+    """`run_id` is the run that has the id or key; `existing` is True if it existed before."""
 
     run_id: RunId
     existing: bool
 
 
 class ClaimedRun(NamedTuple):
-    """A run this worker now owns. `fresh` means that it has no history and no mail yet.
+    """A run that this worker now owns. `fresh` means that it has no history and no mail yet.
 
-    `depth` counts the ancestors; `root` is the first run of its continuation chain.
+    `depth` counts the ancestors; `root` is the first run of its chain.
     """
 
     id: RunId
@@ -133,12 +134,12 @@ class ClaimedRun(NamedTuple):
 class Transition:
     """How a run's row changes with a write.
 
-    `due_at` is when it next has something to do by itself (a timer or a retry),
-    None when only the outside can wake it. `release` gives up ownership. Terminal
-    states and BLOCKED release by themselves. `progress` says that the run got on, so
-    that the deaths counted against it until now are forgotten. A terminal one posts the
-    run's end to its parent, asks its live children to stop as their close policy says,
-    and lets the run be removed `retention` seconds later, None for never.
+    `due_at` is when the run next has something to do by itself (a timer or a retry),
+    None when only mail can wake it. `release` gives up ownership; terminal
+    states and BLOCKED always do. `progress` resets the count of deaths
+    against the run. A terminal transition posts the run's end to its parent, asks its
+    live children to stop as their close policy says, and lets the run be removed
+    `retention` seconds later, None for never.
     """
 
     state: RunState
@@ -149,7 +150,7 @@ class Transition:
     reason: str | None = None
     progress: bool = False
     retention: float | None = None
-    fault: Fault | None = None  # the reason as facts
+    fault: Fault | None = None  # the reason as data
 
 
 class StoredHistory(NamedTuple):
@@ -165,7 +166,7 @@ class StoredHistory(NamedTuple):
 
     @property
     def steps(self) -> int:
-        """How much there is to replay."""
+        """The number of steps to replay."""
         part, steps = self.compact, len(self.events)
         while part is not None:
             steps += part.count
@@ -174,11 +175,11 @@ class StoredHistory(NamedTuple):
 
 
 class NewTask(NamedTuple):
-    """An activity to be run by whoever claims it.
+    """An activity for any worker that claims it.
 
-    `dispatch` grows each time the run hands the same command out again; `attempt`
-    is what the activity sees. `timeout` is in seconds, 0 for none; `key` is the
-    idempotency key; `node` restricts who may claim it. `isolated` asks for a
+    `dispatch` grows each time the run queues the same command again; `attempt`
+    is the number that the activity sees. `timeout` is in seconds, 0 for none; `key` is the
+    idempotency key; only workers of `node` may claim it, if given. `isolated` requires a
     process that may be killed.
     """
 
@@ -197,7 +198,7 @@ class NewTask(NamedTuple):
 
 @dataclass(slots=True)
 class RunWrite:
-    """What one run wants made durable together. Applied whole or not at all."""
+    """The changes that one run makes durable together: all or none."""
 
     run_id: RunId
     token: int
@@ -207,10 +208,10 @@ class RunWrite:
     dropped_tasks: Sequence[int] = ()
     transition: Transition | None = None
     children: Sequence[NewChild] = ()
-    cancels: Sequence[RunId] = ()  # children the code wants stopped
+    cancels: Sequence[RunId] = ()  # children that the code asks to stop
     successor: Successor | None = None
     published: Sequence[tuple[str, bytes]] = ()
-    version: str | None = None  # the run goes on under this one
+    version: str | None = None  # the version under which the run continues
     refusal: Refusal | None = None
     # Writes are locked in the order of (depth, id), parents before children.
     depth: int = 0
@@ -225,7 +226,7 @@ class Committed(NamedTuple):
 
 
 class Post(NamedTuple):
-    """Something for a run's inbox. `key` deduplicates within (run, kind, name)."""
+    """An entry for a run's inbox. `key` deduplicates within (run, kind, name)."""
 
     run_id: RunId
     kind: InboxKind
@@ -235,7 +236,7 @@ class Post(NamedTuple):
 
 
 class Posted(IntEnum):
-    """What became of a post."""
+    """The outcome of a post."""
 
     ACCEPTED = 1
     DUPLICATE = 2
@@ -255,7 +256,7 @@ class InboxRow(NamedTuple):
 
 
 class ClaimedTask(NamedTuple):
-    """A task this worker is to run now; see `NewTask`."""
+    """A task for this worker to run now; see `NewTask`."""
 
     run_id: RunId
     seq: int
@@ -278,7 +279,7 @@ class TaskResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """What a node says of itself when it renews its leases."""
+    """The facts that a node reports when it renews its leases."""
 
     node: NodeId
     pid: int
@@ -290,7 +291,7 @@ class NodeFacts:
 
 @dataclass(frozen=True, slots=True)
 class NodeRow:
-    """A node as any other sees it. `lease_age` is in seconds since its last renewal.
+    """A node as other nodes see it. `lease_age` is in seconds since its last renewal.
 
     `namespaces` are those that its workers claim from, None for all.
     """
@@ -307,11 +308,11 @@ class NodeRow:
 
 
 class Renewal(NamedTuple):
-    """What renewing leases told.
+    """The outcome of renewing leases.
 
-    `held` are the workers whose lease goes on; `others` says in how many seconds some
-    other worker's runs out (negative when it has), None when there is no other; `drain`
-    whether somebody has asked this node to stop.
+    `held` are the workers whose lease was extended. `others` is the number of seconds until
+    the next lease of another worker runs out (negative if it has), None without other workers.
+    `drain` is True when an operator has asked this node to stop.
     """
 
     held: frozenset[WorkerId]
@@ -320,7 +321,7 @@ class Renewal(NamedTuple):
 
 
 class Released(NamedTuple):
-    """What taking a worker's lease away released."""
+    """The numbers of runs and tasks that a retired worker owned."""
 
     runs: int
     tasks: int
@@ -366,7 +367,7 @@ class Query:
 
 
 class Notification(NamedTuple):
-    """A hint. Empty `ids` means: look for yourself."""
+    """Something may have changed: for these ids, or for any if there are none."""
 
     topic: Topic
     ids: tuple[str, ...]

@@ -1,10 +1,9 @@
-"""How runs belong together and to versions of code: children, successors, refusals, cells. Facts only."""
+"""Runs that belong together: children, successors; and the values that runs publish. Data only."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from continuum.engine.children import ClosePolicy
 from continuum.engine.ids import RunId
@@ -14,7 +13,7 @@ class NewChild(NamedTuple):
     """A run that another starts; namespace, attributes and trace context are the parent's.
 
     `seq` is the parent's command, which names the child's end in the parent's inbox. A
-    child that exists already (the write is a repetition) is left as it is.
+    child that exists already (the write is repeated) stays unchanged.
     """
 
     seq: int
@@ -25,85 +24,18 @@ class NewChild(NamedTuple):
 
 
 class Successor(NamedTuple):
-    """The run that goes on where another continued as new.
+    """The run that continues another one as new.
 
-    It inherits namespace, attributes, trace context, parent (the parent's wait moves to it)
-    and chain root; the predecessor's unread mail and live children move to it. `signals`, by
-    name and value, come before that mail: the predecessor has journaled them, and its code
-    had not asked for them.
+    It inherits namespace, attributes, trace context, parent (the parent then waits for it)
+    and chain; the predecessor's unread mail and live children move to it. `signals`, by
+    name and value, come before that mail: the predecessor has journaled them, but its code
+    never received them.
     """
 
     id: RunId
     workflow: str
     input: bytes
     signals: Sequence[tuple[str, bytes]] = ()
-
-
-class Loaded(NamedTuple):
-    """Code that a worker can execute: a workflow in one version, the hash of its content.
-
-    `current` code takes the runs that have no version yet; code that `takes_others` may
-    claim runs of a version the worker has not loaded, unless it was refused to them before.
-    """
-
-    workflow: str
-    version: str
-    current: bool = True
-    takes_others: bool = False
-
-
-class Fault(NamedTuple):
-    """Why code cannot run a history, as facts for programs: a `reason` says the same as a sentence.
-
-    `kind` is ``drift``, ``poison`` or ``corrupt``. For a drift, `position` is the seq of the event,
-    `expected` what the journal has there, `actual` what the code did, and `where` the place in the code.
-    Texts must be storable (no NUL, no lone surrogates), as those of a reason.
-    """
-
-    kind: str
-    position: int | None = None
-    expected: str | None = None
-    actual: str | None = None
-    where: str | None = None
-
-    def as_json(self) -> str:
-        """Return the text of a JSON column; parts that are missing are left out."""
-        return json.dumps({name: value for name, value in self._asdict().items() if value is not None})
-
-    @classmethod
-    def from_json(cls, stored: Mapping[str, Any] | None) -> Fault | None:
-        """Return what a JSON column holds; parts that only newer code knows are left out."""
-        if stored is None:
-            return None
-        return cls(**{name: value for name, value in stored.items() if name in cls._fields})
-
-
-class Refusal(NamedTuple):
-    """Code that cannot continue a run's history, and why. A fact about the two, kept apart from the run."""
-
-    version: str
-    reason: str
-    fault: Fault | None = None
-
-
-class VersionRow(NamedTuple):
-    """A version of a workflow's code as some node has loaded it.
-
-    `version` is the hash of the content, `label` the number its author gave it. `signals`
-    is what each declared signal takes (see `journal.contracts`), None when none is declared.
-    `source` is what a pinned version needs to be loaded again, None for others. `retention` is how
-    many seconds a run is kept that something else than its code ends, None for ever.
-    """
-
-    workflow: str
-    version: str
-    label: str
-    module: str
-    signals: Mapping[str, Any] | None
-    source: bytes | None
-    registered_at: int = 0
-    open_runs: int = 0
-    retention: float | None = None
 
 
 class PublishedValue(NamedTuple):

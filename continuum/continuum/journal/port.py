@@ -71,15 +71,8 @@ from continuum.journal.facts import (
     Transition,
     Worker,
 )
-from continuum.journal.family_facts import (
-    Fault,
-    Loaded,
-    NewChild,
-    PublishedValue,
-    Refusal,
-    Successor,
-    VersionRow,
-)
+from continuum.journal.family_facts import NewChild, PublishedValue, Successor
+from continuum.journal.version_facts import Fault, Loaded, Refusal, VersionRow
 
 __all__ = [
     "ClaimedRun",

@@ -1,8 +1,8 @@
 """Snapshots: a part of a long history as one blob, compact and ready for replay.
 
-Loading one reads one row instead of thousands, and decodes all results in one go.
-A snapshot adds nothing and replaces nothing: whatever is wrong with it (format, size,
-contents, the code it was taken under) is answered by reading the events.
+Loading one reads one row instead of thousands, and decodes all results at once.
+A snapshot replaces no event: if anything is wrong with it (format, size, contents, the
+version of the code), the events are read instead.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
 SNAPSHOT_FORMAT = 2
 # A blob beyond this costs more to write than it saves to read.
 SNAPSHOT_BYTES = 16 * 1024 * 1024
-# Histories repeat themselves; the fastest level already finds that.
+# Histories are repetitive; the fastest level already finds that.
 _LEVEL = 1
 
 
 class Part(NamedTuple):
-    """One stored snapshot: `events` of them from seq `first`."""
+    """One stored snapshot of `events` events from seq `first` on."""
 
     first: int
     events: int
@@ -37,7 +37,7 @@ class Part(NamedTuple):
 
 
 class Uncompactable(Exception):
-    """These events have no snapshot: they hold something only they can tell, or too much."""
+    """These events cannot be compacted: a snapshot could not hold them, or would be too large."""
 
 
 def pack_snapshot(events: Sequence[Event]) -> bytes:
@@ -67,7 +67,7 @@ def unpack_snapshot(blob: bytes, first: int, count: int) -> CompactHistory | Non
         if len(delays) == len(steps) and skipped + sum(map(widths.__getitem__, steps)) == count:
             return CompactHistory(kinds, steps, values, delays, first + skipped, count - skipped, pack)
     except (zlib.error, CorruptBody, TypeError, ValueError, IndexError, StopIteration):
-        # Told apart from a good one by the caller, who reads the events.
+        # A damaged snapshot: the caller reads the events instead.
         return None
     return None
 
@@ -86,7 +86,7 @@ def _merged(
 
 
 def unpack_parts(parts: Iterable[Part]) -> CompactHistory | None:
-    """Return the beginning of a history from its parts in order, as far as they connect and can be read."""
+    """Return the beginning of a history from its parts in order, up to the first gap or damaged part."""
     beginning: CompactHistory | None = None
     last: CompactHistory | None = None
     end = 0
@@ -103,7 +103,7 @@ def unpack_parts(parts: Iterable[Part]) -> CompactHistory | None:
 
 
 def _joined(payloads: Sequence[bytes]) -> bytes:
-    """Return one payload that is the list of these, none of which is decoded."""
+    """Return one payload that is the list of these, without decoding them."""
     if not all(payload[:1] == HEADER for payload in payloads):
         raise Uncompactable("a result has another format than this version writes")
     header: bytes = msgpack.Packer().pack_array_header(len(payloads))

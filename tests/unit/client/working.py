@@ -17,9 +17,10 @@ from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId
 from continuum.journal.event_codec import pack_body
 from continuum.journal.facts import ClaimedRun, RunState, RunWrite, Transition, Worker
-from continuum.journal.family_facts import Loaded, NewChild, Successor, VersionRow
+from continuum.journal.family_facts import NewChild, Successor
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import Journal
+from continuum.journal.version_facts import Loaded, VersionRow
 
 _batches = count(1)
 

@@ -8,7 +8,7 @@ import pytest
 
 from continuum import Workflow, workflow
 from continuum.errors import InvalidDefinition
-from continuum.journal.family_facts import Loaded
+from continuum.journal.version_facts import Loaded
 from continuum.versions.loaded_code import Code
 
 

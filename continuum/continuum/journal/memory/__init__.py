@@ -1,1 +1,1 @@
-"""The journal in memory, for tests and embedding. Read `journal.py` first."""
+"""The journal in memory, for tests and for nodes without durability. Read `journal.py` first."""

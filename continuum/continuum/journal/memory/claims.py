@@ -1,4 +1,4 @@
-"""How runs begin and change hands: started, claimed, released, unblocked."""
+"""Starting runs, and changing their owners: claim, release, unblock."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ _FOREIGN_GRACE = round(FOREIGN_GRACE_SECONDS * MICROSECONDS)
 
 
 class LoadedCode:
-    """What a worker has loaded, arranged to be asked about runs."""
+    """The versions that a worker has loaded, indexed by workflow."""
 
     def __init__(self, code: Sequence[Loaded]) -> None:
         self.current: dict[str, str] = {}
         self._exact: set[tuple[str, str]] = set()
-        self._trying: defaultdict[str, list[str]] = defaultdict(list)
+        self._taking_others: defaultdict[str, list[str]] = defaultdict(list)
         for loaded in code:
             self._exact.add((loaded.workflow, loaded.version))
             if loaded.current:
                 self.current.setdefault(loaded.workflow, loaded.version)
             if loaded.takes_others:
-                self._trying[loaded.workflow].append(loaded.version)
+                self._taking_others[loaded.workflow].append(loaded.version)
 
     def has(self, run: StoredRun) -> bool:
-        """Whether it is the code of this run; that of one without a version is the current one."""
+        """Whether a run has one of these versions; a run without a version has the current one."""
         if run.version is None:
             return run.start.workflow in self.current
         return (run.start.workflow, run.version) in self._exact
 
     def may_try(self, run: StoredRun) -> bool:
-        """Whether some of it takes runs of other versions and was not refused to this one."""
-        trying = self._trying.get(run.start.workflow, ())
+        """Whether a version that takes runs of others was not refused for this run before."""
+        trying = self._taking_others.get(run.start.workflow, ())
         return run.version is not None and any(version not in run.refused for version in trying)
 
 
 class MemoryClaims(MemoryTables):
-    """Who owns which run."""
+    """Ownership of runs."""
 
     async def start(self, runs: Sequence[NewRun]) -> list[Started]:
-        """Create runs. A taken idempotency key or id gives the run that has it."""
+        """Create runs. For a taken idempotency key or id, return the run that has it."""
         started = [self._start(run) for run in runs]
         if not all(answer.existing for answer in started):
             self._notifications.send(Topic.WORK)
@@ -63,7 +63,7 @@ class MemoryClaims(MemoryTables):
         now = self.now()
         run = StoredRun(new, next(self._ages), now, now, now, json_copy(new.attributes))
         self._runs[new.id] = run
-        self._offer(run)
+        self._make_claimable(run)
         return Started(new.id, False)
 
     async def claim(
@@ -74,7 +74,7 @@ class MemoryClaims(MemoryTables):
         *,
         namespaces: Sequence[str] | None = None,
     ) -> list[ClaimedRun]:
-        """Own up to `limit` runs of `namespaces` that have something to do and that `code` can execute."""
+        """Take ownership of up to `limit` due runs of `namespaces` that `code` can execute."""
         holder = self._leased(worker)
         if limit < 1:
             return []
@@ -96,7 +96,7 @@ class MemoryClaims(MemoryTables):
         room = limit - len(claimed)
         claimed += [self._own(holder, run, loaded) for run in foreign[:room]]
         for run in (*passed, *foreign[room:]):
-            self._offer(run)
+            self._make_claimable(run)
         return claimed
 
     async def next_due(
@@ -118,20 +118,20 @@ class MemoryClaims(MemoryTables):
         )
 
     async def release_other_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:
-        """Free what this worker owns beside `keep`, due at once."""
+        """Release all runs of this worker except `keep`, due at once."""
         holder = self._workers.get(worker.id)
         lost = [run_id for run_id in holder.runs if run_id not in set(keep)] if holder else []
         for run_id in lost:
             run = self._runs[run_id]
-            self._disown(run)
+            self._release(run)
             run.due_at = run.updated_at = self.now()
-            self._offer(run)
+            self._make_claimable(run)
         if lost:
             self._notifications.send(Topic.WORK)
         return len(lost)
 
     def _something_to_do(self) -> Iterator[StoredRun]:
-        """Take the due runs out of the heap, oldest first, each once."""
+        """Remove the due runs from the heap and yield them, oldest first, each once."""
         now = self.now()
         seen: set[RunId] = set()
         while self._due and self._due[0][0] <= now:
@@ -143,8 +143,8 @@ class MemoryClaims(MemoryTables):
 
     @staticmethod
     def _is_due(run: StoredRun, due_at: int) -> bool:
-        """Whether an entry of the heap still says the truth."""
-        return run.free and run.due_at == due_at
+        """Whether an entry of the heap is still valid."""
+        return run.claimable and run.due_at == due_at
 
     def _own(self, holder: StoredWorker, run: StoredRun, loaded: LoadedCode) -> ClaimedRun:
         version = run.version or loaded.current[run.start.workflow]
@@ -175,21 +175,21 @@ class MemoryClaims(MemoryTables):
     async def release(
         self, worker: Worker, run_ids: Sequence[RunId], *, crashed: bool, poison_after: int
     ) -> None:
-        """Give runs up so that they are claimed anew at once. `crashed` counts a death against each."""
+        """Give runs up so that others can claim them at once. `crashed` counts a death against each."""
         for run_id in run_ids:
             run = self._runs.get(run_id)
             if run is None or run.owner != worker.id:
                 continue
-            self._disown(run)
+            self._release(run)
             run.due_at = run.updated_at = self.now()
             if crashed:
                 self._count_death(run, poison_after)
-            if run.free:
-                self._offer(run)
+            if run.claimable:
+                self._make_claimable(run)
                 self._notifications.send(Topic.WORK)
 
     async def unblock(self, workflows: Sequence[str], run_ids: Sequence[RunId] | None = None) -> int:
-        """Make blocked runs of these workflows claimable once more; return how many."""
+        """Make blocked runs of these workflows claimable again; return how many."""
         asked = self._runs if run_ids is None else run_ids
         blocked = [
             run
@@ -203,7 +203,7 @@ class MemoryClaims(MemoryTables):
             run.reason = run.fault = None
             run.deaths = 0
             run.due_at = run.updated_at = self.now()
-            self._offer(run)
+            self._make_claimable(run)
         if blocked:
             self._notifications.send(Topic.WORK)
         return len(blocked)

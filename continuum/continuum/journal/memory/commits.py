@@ -25,7 +25,7 @@ _seq = attrgetter("seq")
 
 
 class MemoryCommits(MemoryFamilies):
-    """Histories."""
+    """Histories and commits."""
 
     async def load(self, run_ids: Sequence[RunId]) -> dict[RunId, list[Event]]:
         """Return histories in order."""
@@ -38,11 +38,11 @@ class MemoryCommits(MemoryFamilies):
             return holder.committed
         rejected = frozenset(write.run_id for write in writes if not self._holds_token(worker, write))
         accepted = [write for write in writes if write.run_id not in rejected]
-        self._refuse_taken_places(accepted)
+        self._check_seqs(accepted)
         for write in accepted:
             self._apply(write)
-        self._tell_of(accepted)
-        self._reach_others(accepted)
+        self._notify_of(accepted)
+        self._apply_to_others(accepted)
         holder.batch = batch
         holder.committed = Committed(self.now(), rejected)
         return holder.committed
@@ -51,8 +51,8 @@ class MemoryCommits(MemoryFamilies):
         run = self._runs.get(write.run_id)
         return run is not None and run.owner == worker.id and run.token == write.token
 
-    def _refuse_taken_places(self, writes: Sequence[RunWrite]) -> None:
-        """Raise before anything is applied when an event's place in its history is taken (P3)."""
+    def _check_seqs(self, writes: Sequence[RunWrite]) -> None:
+        """Raise before anything is applied if a history already has an event with the same seq (P3)."""
         new: set[tuple[RunId, int]] = set()
         for write in writes:
             history = self._runs[write.run_id].events
@@ -72,7 +72,7 @@ class MemoryCommits(MemoryFamilies):
         for seq in write.dropped_tasks:
             self._drop_task(write.run_id, seq)
         for task in write.tasks:
-            self._hand_out(write.run_id, task)
+            self._queue_task(write.run_id, task)
         if write.version is not None:
             run.version = write.version
         if write.refusal is not None:
@@ -83,25 +83,25 @@ class MemoryCommits(MemoryFamilies):
         if write.transition is not None:
             self._change(run, write.transition)
 
-    def _reach_others(self, writes: Sequence[RunWrite]) -> None:
-        """Do what writes mean for other runs, once all of the batch is written."""
+    def _apply_to_others(self, writes: Sequence[RunWrite]) -> None:
+        """Apply the effects of writes on other runs, after the whole batch."""
         for write in writes:
             run = self._runs[write.run_id]
-            self._bear(run, write.children)
+            self._create_children(run, write.children)
             if write.successor is not None:
-                self._continue(run, write.successor)
+                self._create_successor(run, write.successor)
         for write in writes:
-            children = [child for id in write.cancels if (child := self._tip(id)) is not None]
-            self._conclude(self._ask_to_stop(children, BY_PARENT))
+            children = [child for id in write.cancels if (child := self._latest(id)) is not None]
+            self._after_ends(self._request_cancel(children, BY_PARENT))
         ended = dict.fromkeys(write.run_id for write in writes)
-        self._conclude([run for id in ended if (run := self._runs[id]).state.terminal])
+        self._after_ends([run for id in ended if (run := self._runs[id]).state.terminal])
         if any(write.children or write.successor for write in writes):
             self._notifications.send(Topic.WORK)
         changed = {self._runs[write.run_id].chain for write in writes if write.published}
         if changed:
             self._notifications.send(Topic.PUBLISHED, sorted(changed))
 
-    def _hand_out(self, run_id: RunId, task: NewTask) -> None:
+    def _queue_task(self, run_id: RunId, task: NewTask) -> None:
         """Add a task, or replace the row of an earlier dispatch of the same command."""
         before = self._tasks.get((run_id, task.seq))
         if before is None or before.task.dispatch < task.dispatch:
@@ -120,15 +120,15 @@ class MemoryCommits(MemoryFamilies):
         run.updated_at = self.now()
         run.completed_at = run.updated_at if change.state.terminal else None
         if change.release or change.state >= RunState.BLOCKED:
-            self._disown(run)
+            self._release(run)
         if change.state.terminal:
-            self._call_off(run)
+            self._drop_tasks(run)
             if change.retention is not None:
                 run.retain_until = run.updated_at + round(change.retention * MICROSECONDS)
-        if run.free:
-            self._offer(run)
+        if run.claimable:
+            self._make_claimable(run)
 
-    def _tell_of(self, writes: Sequence[RunWrite]) -> None:
+    def _notify_of(self, writes: Sequence[RunWrite]) -> None:
         if any(write.tasks for write in writes):
             self._notifications.send(Topic.TASKS)
         ended = [write.run_id for write in writes if self._runs[write.run_id].state.terminal]

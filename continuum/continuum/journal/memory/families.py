@@ -1,4 +1,4 @@
-"""Runs that belong together: children, chains of runs that continued as new, what an end means to others."""
+"""Related runs: children, chains of runs that continued as new, effects of an end on others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from continuum.journal.port import (
     Topic,
 )
 
-# A second request that finds the first still waiting is the same one.
+# A second request is a duplicate while the first is in the inbox.
 _CANCEL_KEY = "cancel"
 BY_PARENT = "parent"
 
@@ -26,23 +26,23 @@ BY_PARENT = "parent"
 class MemoryFamilies(MemoryTables):
     """Parents, children and successors."""
 
-    def _bear(self, parent: StoredRun, children: Sequence[NewChild]) -> None:
+    def _create_children(self, parent: StoredRun, children: Sequence[NewChild]) -> None:
         """Create children that do not exist yet."""
         for child in children:
             if child.id not in self._runs:
-                run = self._descend(parent, child.id, child.workflow, child.input)
+                run = self._create_related(parent, child.id, child.workflow, child.input)
                 run.parent, run.parent_seq = parent.start.id, child.seq
                 run.close_policy = child.close_policy
                 run.depth = parent.depth + 1
                 parent.children[child.id] = None
-                self._offer(run)
+                self._make_claimable(run)
 
-    def _continue(self, run: StoredRun, successor: Successor) -> None:
-        """Create the run that goes on where `run` ended, and give it what is still to come."""
-        heir = self._descend(run, successor.id, successor.workflow, successor.input)
-        heir.parent, heir.parent_seq = run.parent, run.parent_seq
-        heir.close_policy, heir.depth = run.close_policy, run.depth
-        heir.root, heir.continued_from = run.chain, run.start.id
+    def _create_successor(self, run: StoredRun, successor: Successor) -> None:
+        """Create the successor of `run`, and move unread mail, children and the parent's wait to it."""
+        successor_run = self._create_related(run, successor.id, successor.workflow, successor.input)
+        successor_run.parent, successor_run.parent_seq = run.parent, run.parent_seq
+        successor_run.close_policy, successor_run.depth = run.close_policy, run.depth
+        successor_run.root, successor_run.continued_from = run.chain, run.start.id
         run.continued_to = successor.id
         self._chains.setdefault(run.chain, [run.chain]).append(successor.id)
         if run.parent is not None and run.parent in self._runs:
@@ -50,17 +50,17 @@ class MemoryFamilies(MemoryTables):
             siblings.pop(run.start.id, None)
             siblings[successor.id] = None
         for name, value in successor.signals:
-            self._deliver(heir, InboxKind.SIGNAL, name, (value,), None)
-        # Answers are for commands that the successor never gave.
+            self._deliver(successor_run, InboxKind.SIGNAL, name, (value,), None)
+        # Results belong to commands of the predecessor, so they do not move.
         for row in [row for row in run.inbox.values() if row.kind in (InboxKind.SIGNAL, InboxKind.CANCEL)]:
             del run.inbox[row.id]
-            self._deliver(heir, row.kind, row.name, row.body, row.key)
-        heir.children, run.children = run.children, {}
-        for child in heir.children:
+            self._deliver(successor_run, row.kind, row.name, row.body, row.key)
+        successor_run.children, run.children = run.children, {}
+        for child in successor_run.children:
             self._runs[child].parent, self._runs[child].parent_seq = successor.id, None
-        self._offer(heir)
+        self._make_claimable(successor_run)
 
-    def _descend(self, run: StoredRun, run_id: RunId, workflow: str, input: bytes) -> StoredRun:
+    def _create_related(self, run: StoredRun, run_id: RunId, workflow: str, input: bytes) -> StoredRun:
         start = NewRun(run_id, workflow, input, run.start.namespace, trace_context=run.start.trace_context)
         now = self.now()
         self._runs[run_id] = StoredRun(start, next(self._ages), now, now, now, dict(run.attributes))
@@ -68,8 +68,8 @@ class MemoryFamilies(MemoryTables):
 
     def _end(self, run: StoredRun, reason: str | None) -> None:
         """End a run as cancelled from outside."""
-        self._disown(run)
-        self._call_off(run)
+        self._release(run)
+        self._drop_tasks(run)
         run.state = RunState.CANCELLED
         run.reason = reason
         run.fault = None
@@ -80,11 +80,13 @@ class MemoryFamilies(MemoryTables):
             run.retain_until = run.updated_at + round(code.retention * MICROSECONDS)
         self._notifications.send(Topic.DONE, [run.start.id])
 
-    def _conclude(self, ended: Iterable[StoredRun]) -> None:
-        """Tell parents of ends, and ask children to stop as their close policies say."""
+    def _after_ends(self, ended: Iterable[StoredRun]) -> None:
+        """Report ends to parents, and ask children to stop as their close policies say."""
         generation = [run for run in ended if run.continued_to is None]
         while generation:
-            self._tell_of_mail([parent for run in generation if (parent := self._report(run)) is not None])
+            self._notify_of_mail(
+                [parent for run in generation if (parent := self._report_end(run)) is not None]
+            )
             asked = [
                 child
                 for run in generation
@@ -92,21 +94,21 @@ class MemoryFamilies(MemoryTables):
                 if child.close_policy is ClosePolicy.CANCEL
                 or (child.close_policy is ClosePolicy.CASCADE and run.state is RunState.CANCELLED)
             ]
-            generation = self._ask_to_stop(asked, BY_PARENT)
+            generation = self._request_cancel(asked, BY_PARENT)
 
-    def _report(self, run: StoredRun) -> StoredRun | None:
-        """Put a run's end into its parent's inbox; return the parent if it lives."""
+    def _report_end(self, run: StoredRun) -> StoredRun | None:
+        """Write a run's end into its parent's inbox; return the parent if it has not ended."""
         parent = None if run.parent is None else self._runs.get(run.parent)
         if parent is None or parent.state.terminal:
             return None
         parent.children.pop(run.start.id, None)
         if run.parent_seq is None:
             return None
-        self._deliver(parent, *_end_of(run), None)
+        self._deliver(parent, *_mail_about(run), None)
         return parent
 
-    def _ask_to_stop(self, runs: Sequence[StoredRun], name: str) -> list[StoredRun]:
-        """Mail cancel requests. A blocked run ends at once, for its code cannot run; those are returned."""
+    def _request_cancel(self, runs: Sequence[StoredRun], name: str) -> list[StoredRun]:
+        """Post cancel requests. Blocked runs, whose code cannot run, end at once and are returned."""
         ended, mailed = [], []
         for run in runs:
             if run.state is RunState.BLOCKED:
@@ -114,12 +116,12 @@ class MemoryFamilies(MemoryTables):
                 ended.append(run)
             elif not run.state.terminal and self._deliver(run, InboxKind.CANCEL, name, (), _CANCEL_KEY):
                 mailed.append(run)
-        self._tell_of_mail(mailed)
+        self._notify_of_mail(mailed)
         return ended
 
     async def force_cancel(self, run_id: RunId) -> Posted:
-        """End a run as cancelled at once, and the children that go with it; owners are fenced off."""
-        run = self._tip(run_id)
+        """End a run as cancelled at once, with the children that are cancelled with it; fence off owners."""
+        run = self._latest(run_id)
         if run is None:
             return Posted.NOT_FOUND
         if run.state.terminal:
@@ -127,7 +129,7 @@ class MemoryFamilies(MemoryTables):
         ending = [run]
         for each in ending:
             self._end(each, None if each is run else "parent_cancelled")
-            # The mark tells a host that the run is no longer its own, where a plain id means mail.
+            # A leading `!` means 'you no longer own this run'; a bare id means 'this run has mail'.
             self._notifications.send(Topic.WAKE, [f"!{each.start.id}"])
             children = [self._runs[child] for child in each.children]
             ending += [
@@ -135,12 +137,12 @@ class MemoryFamilies(MemoryTables):
                 for child in children
                 if not child.state.terminal and child.close_policy is not ClosePolicy.ABANDON
             ]
-        self._conclude([run])
+        self._after_ends([run])
         return Posted.ACCEPTED
 
 
-def _end_of(run: StoredRun) -> tuple[InboxKind, str, tuple[object, ...]]:
-    """Return kind, name and body of the mail that tells of a run's end."""
+def _mail_about(run: StoredRun) -> tuple[InboxKind, str, tuple[object, ...]]:
+    """Return kind, name and body of the inbox entry for a run's end."""
     name = str(run.parent_seq)
     if run.state is RunState.COMPLETED:
         return InboxKind.CHILD_COMPLETED, name, (run.result or b"",)

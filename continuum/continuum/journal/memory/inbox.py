@@ -1,4 +1,4 @@
-"""Inboxes: what anyone has for a run, until its owner turns it into history."""
+"""Inboxes: entries that any process posts, until the run's owner consumes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from continuum.journal.port import InboxKind, InboxRow, Notification, Post, Post
 
 
 class MemoryInbox(MemoryFamilies):
-    """Mail, and the hints about it."""
+    """Inbox entries, and notifications."""
 
     async def inbox(self, worker: Worker, run_ids: Sequence[RunId] | None) -> list[InboxRow]:
         """Return inbox rows of the runs this worker owns, oldest first; None means all its runs."""
@@ -22,27 +22,27 @@ class MemoryInbox(MemoryFamilies):
         return sorted(row for id in owned for row in self._runs[id].inbox.values())
 
     async def post(self, posts: Sequence[Post]) -> list[Posted]:
-        """Put things into inboxes."""
+        """Write inbox entries."""
         mailed: dict[RunId, StoredRun] = {}
         answers = [self._post(post, mailed) for post in posts]
-        self._tell_of_mail(mailed.values())
+        self._notify_of_mail(mailed.values())
         return answers
 
     def _post(self, post: Post, mailed: dict[RunId, StoredRun]) -> Posted:
         follows = post.kind in (InboxKind.SIGNAL, InboxKind.CANCEL)
-        run = self._tip(post.run_id) if follows else self._runs.get(post.run_id)
+        run = self._latest(post.run_id) if follows else self._runs.get(post.run_id)
         if run is None:
             return Posted.NOT_FOUND
         delivery = None
         if post.kind is InboxKind.SIGNAL and post.key is not None:
-            # A delivery id outlives its row: the sender may ask again long after it was consumed.
+            # A delivery id outlives its row: the sender may repeat the post long after it was consumed.
             delivery = (run.chain, post.name, post.key)
             if delivery in self._deliveries:
                 return Posted.DUPLICATE
         if run.state.terminal:
             return Posted.TERMINAL
         if run.state is RunState.BLOCKED and post.kind is InboxKind.CANCEL:
-            self._conclude(self._ask_to_stop([run], post.name))
+            self._after_ends(self._request_cancel([run], post.name))
             return Posted.ACCEPTED
         if not self._deliver(run, post.kind, post.name, post.body, post.key):
             return Posted.DUPLICATE

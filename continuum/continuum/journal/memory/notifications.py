@@ -1,7 +1,7 @@
-"""Notifications inside one process: who listens, and what waits for each listener.
+"""Notifications inside one process: the listeners, and the notifications that wait for each.
 
-What waits is merged by topic, so a listener that is slow costs one entry a
-topic and never a queue that grows.
+Waiting notifications are merged by topic, so a slow listener costs one entry a
+topic and never a growing queue.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ from continuum.journal.limits import NOTIFICATION_IDS
 from continuum.journal.port import Notification, Topic
 
 
-class Notifications:
-    """Tells every listener of a topic."""
+class Broadcast:
+    """Sends notifications to every listener of their topic."""
 
     def __init__(self) -> None:
-        # Weak: a listener that nobody iterates any more has nobody to end it.
+        # Weak references: nothing else removes a listener whose iteration was abandoned.
         self._listeners: WeakSet[Listener] = WeakSet()
 
     def listen(self, topics: Sequence[Topic]) -> AsyncIterator[Notification]:
-        """Return what is told about `topics` from this call on."""
+        """Return the notifications about `topics` from this call on."""
         listener = Listener(topics)
         self._listeners.add(listener)
         return listener
 
     def send(self, topic: Topic, ids: Iterable[str] = ()) -> None:
-        """Leave a hint with every listener; without ids it means: look for yourself."""
-        told = tuple(ids)
+        """Send a notification to every listener; without ids it means that anything may have changed."""
+        changed = tuple(ids)
         for listener in self._listeners:
-            listener.hear(topic, told)
+            listener.receive(topic, changed)
 
     def close(self) -> None:
-        """End every iteration once it has yielded what is waiting."""
+        """End every iteration once it has yielded the waiting notifications."""
         for listener in self._listeners:
             listener.end()
 
@@ -48,18 +48,18 @@ class Listener:
         self._news = asyncio.Event()
         self._ended = False
 
-    def hear(self, topic: Topic, ids: Sequence[str]) -> None:
-        """Merge a hint into what is waiting."""
+    def receive(self, topic: Topic, ids: Sequence[str]) -> None:
+        """Merge a notification into the waiting ones."""
         if topic not in self._topics:
             return
         before = self._waiting.get(topic)
-        vague = not ids or before == frozenset()
-        merged = frozenset() if vague else (before or frozenset()).union(ids)
+        unnamed = not ids or before == frozenset()
+        merged = frozenset() if unnamed else (before or frozenset()).union(ids)
         self._waiting[topic] = merged if len(merged) <= NOTIFICATION_IDS else frozenset()
         self._news.set()
 
     def end(self) -> None:
-        """Stop after what is waiting."""
+        """Stop after the waiting notifications."""
         self._ended = True
         self._news.set()
 

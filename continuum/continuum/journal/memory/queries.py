@@ -1,13 +1,13 @@
-"""Looking at runs: one row, pages of rows by condition, attributes.
+"""Queries of runs: one row, pages of rows by condition, attributes.
 
 A condition is (field, operator, value) with one of `OPERATORS`. A field is one of
 id, workflow, version, namespace, state (a `RunState`), idempotency_key, started_at,
-updated_at and completed_at (microseconds), parent, root, or ("attributes", name). A field that
-has no value satisfies only `eq None`.
+updated_at and completed_at (microseconds), parent, root, or ("attributes", name). A field
+without a value satisfies only `eq None`.
 
-Attributes are compared as JSON is: 1, "1" and true differ, 1 and 1.0 do not. `eq`
+Attributes are compared as JSON values: 1, "1" and true differ, 1 and 1.0 do not. `eq`
 is containment and `ne` its opposite, so a missing attribute differs from
-everything; the order operators hold only between two numbers, strings or booleans.
+everything. The order operators hold only between two numbers, strings or booleans.
 
 Rows are ordered by a field that every run has, and then by id, both in one direction.
 """
@@ -34,7 +34,7 @@ OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 
 
 class MemoryQueries(MemoryTables):
-    """What anyone may see of runs."""
+    """Rows of runs, readable by any process."""
 
     async def get_run(self, run_id: RunId) -> RunRow | None:
         """Return a run's row."""
@@ -58,10 +58,10 @@ class MemoryQueries(MemoryTables):
 
     async def set_attributes(self, run_id: RunId, attributes: Mapping[str, Any]) -> bool:
         """Merge attributes; False when there is no such run."""
-        run = self._tip(run_id)
+        run = self._latest(run_id)
         if run is None:
             return False
-        # A new dict: rows handed out before keep what they showed.
+        # A new dict, so that rows returned before do not change.
         run.attributes = run.attributes | json_copy(attributes)
         run.updated_at = self.now()
         return True
@@ -90,7 +90,7 @@ def _attribute_holds(attributes: Mapping[str, Any], attribute: str, name: str, w
 
 
 def _contains(value: Any, wanted: Any) -> bool:
-    """Tell what a JSON column's containment tells: maps and lists may have more than is asked for."""
+    """Whether `value` contains `wanted` as JSON columns do: maps and lists may have more items."""
     if isinstance(wanted, Mapping):
         return isinstance(value, Mapping) and all(
             name in value and _contains(value[name], item) for name, item in wanted.items()
@@ -99,12 +99,12 @@ def _contains(value: Any, wanted: Any) -> bool:
         return isinstance(value, list) and all(
             any(_contains(have, item) for have in value) for item in wanted
         )
-    # Python has True == 1, JSON has not.
+    # True == 1 in Python, but not in JSON.
     return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)
 
 
 def _order_kind(value: Any) -> type | None:
-    """Return what `value` can be ordered among; None for what has no order."""
+    """Return the type that `value` can be ordered within; None for values without an order."""
     if isinstance(value, bool | str):
         return type(value)
     return float if isinstance(value, int | float) else None

@@ -1,4 +1,4 @@
-"""What is removed: the leftovers of ended runs, and runs whose retention is over."""
+"""Removal of what ended runs left behind, and of runs whose retention is over."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ _DELIVERIES_KEPT = 24 * 3600 * MICROSECONDS
 _LOST_NODES_KEPT = 3600 * MICROSECONDS
 
 
-class MemorySweeping(MemoryTables):
+class MemoryRetention(MemoryTables):
     """Removal."""
 
     async def sweep(self) -> int:
         """Remove what ended runs left behind, and runs whose retention is over; return how many rows."""
         removed = self._sweep_leftovers()
-        self._forget_deliveries()
-        self._forget_nodes()
+        self._delete_deliveries()
+        self._delete_lost_nodes()
         over = [run for run in self._runs.values() if self._retention_is_over(run)]
         over.sort(key=lambda run: run.retain_until or 0)
-        for tip in over[:REMOVED_PER_SWEEP]:
-            removed += self._remove_chain(tip.chain)
+        for run in over[:REMOVED_PER_SWEEP]:
+            removed += self._remove_chain(run.chain)
         return removed
 
     def _sweep_leftovers(self) -> int:
@@ -30,25 +30,25 @@ class MemorySweeping(MemoryTables):
             if run.state.terminal:
                 removed += len(run.inbox) + len(run.tasks) + len(self._heartbeats.pop(run_id, ()))
                 run.inbox.clear()
-                self._call_off(run)
+                self._drop_tasks(run)
         return removed
 
-    def _forget_deliveries(self) -> None:
-        """Drop the delivery ids of chains that ended a day ago."""
+    def _delete_deliveries(self) -> None:
+        """Remove the delivery ids of chains that ended more than a day ago."""
         before = self.now() - _DELIVERIES_KEPT
         for delivery in list(self._deliveries):
-            tip = self._tip(delivery[0])
-            if tip is None or (tip.completed_at is not None and tip.completed_at < before):
+            run = self._latest(delivery[0])
+            if run is None or (run.completed_at is not None and run.completed_at < before):
                 self._deliveries.discard(delivery)
 
-    def _forget_nodes(self) -> None:
-        """Drop nodes that nobody has heard of for an hour."""
+    def _delete_lost_nodes(self) -> None:
+        """Remove nodes that have not renewed for an hour."""
         before = self.now() - _LOST_NODES_KEPT
         for node in [node for node, stored in self._nodes.items() if stored.renewed_at < before]:
             del self._nodes[node]
 
     def _retention_is_over(self, run: StoredRun) -> bool:
-        """Whether a chain has ended with `run`, long enough ago, and no live parent may look for it."""
+        """Whether `run` ended its chain long enough ago and no live parent may read it."""
         if run.retain_until is None or run.retain_until > self.now() or run.continued_to is not None:
             return False
         parent = None if run.parent is None else self._runs.get(run.parent)

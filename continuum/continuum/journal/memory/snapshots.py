@@ -1,4 +1,4 @@
-"""Snapshots in memory: they save nothing here, and are taken so that tests go through them."""
+"""Snapshots in memory: they save no time here, but let tests exercise snapshots."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class MemorySnapshots(MemoryTables):
         return StoredHistory(compact, run.events[0 if compact is None else compact.end :])
 
     async def take_snapshot(self, run_id: RunId, version: str, first: int) -> int:
-        """Keep a compact copy of the events from seq `first` on; return where it ends."""
+        """Store a compact copy of the events from seq `first` on; return where it ends."""
         run = self._runs.get(run_id)
         events = [] if run is None else run.events[first:]
         if run is None or not events:

@@ -1,11 +1,11 @@
-"""What the memory journal keeps, and the moves that several of its parts share.
+"""The tables of the memory journal, and the operations that several of its parts share.
 
-The tables are those of the first migration. Nothing here awaits, so in one
+The tables are those of the SQL schema. Nothing here awaits, so in one
 asyncio loop every method that uses it is a transaction.
 
-A run that nobody owns is found by `_due`, a heap of (due, age, run), and one with mail
-is due. The heap is only a place to look: an entry whose run has changed since is
-dropped when it is met.
+Claims find a run without owner through `_due`, a heap of (due, age, run); a run with mail
+is due. Entries of the heap may be outdated: one whose run has changed since is dropped
+when it is reached.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Any
 
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
-from continuum.journal.memory.notifications import Notifications
+from continuum.journal.memory.notifications import Broadcast
 from continuum.journal.port import (
     ClosePolicy,
     Committed,
@@ -51,19 +51,19 @@ def system_clock() -> int:
 
 
 def json_copy(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return attributes as a JSON column would give them back."""
+    """Return attributes as a JSON column would return them."""
     copy: dict[str, Any] = json.loads(json.dumps(dict(attributes)))
     return copy
 
 
 def frozen(body: Sequence[Any]) -> tuple[Any, ...]:
-    """Return a body as it comes back from storage: its lists are tuples."""
+    """Return a body as storage returns it: its lists are tuples."""
     return tuple(frozen(item) if isinstance(item, list | tuple) else item for item in body)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSnapshots:
-    """The parts of one history that are compacted, in order, and the version of the code they are for."""
+    """The compacted parts of one history, in order, and the version of the code they are for."""
 
     version: str
     parts: tuple[Part, ...]
@@ -73,8 +73,8 @@ class StoredSnapshots:
 class StoredRun:
     """A run's row, its history and its inbox.
 
-    `age` numbers runs in the order of their starts, `children` are those that live, `refused`
-    says which versions cannot go on with its history, `root` is the first run of its chain.
+    `age` numbers runs in the order of their starts, `children` are those that have not ended, `refused`
+    has the versions that cannot continue its history, `root` is the first run of its chain.
     """
 
     start: NewRun
@@ -111,12 +111,12 @@ class StoredRun:
 
     @property
     def chain(self) -> RunId:
-        """The first run of its chain, which may be itself."""
+        """The first run of its chain, possibly this run."""
         return self.root or self.start.id
 
     @property
-    def free(self) -> bool:
-        """Whether a worker may claim it once it has something to do."""
+    def claimable(self) -> bool:
+        """Whether a worker may claim it once it is due."""
         return self.owner is None and self.state <= RunState.SUSPENDED
 
 
@@ -131,7 +131,7 @@ class StoredTask:
     claimed_at: int = 0
 
     def overdue(self, now: int) -> bool:
-        """Whether its owner has had it for longer than its timeout."""
+        """Whether its owner has run it for longer than its timeout."""
         return self.task.timeout > 0 and now >= self.claimed_at + self.task.timeout * MICROSECONDS
 
 
@@ -158,7 +158,7 @@ class StoredNode:
 
 
 class MemoryTables:
-    """Every table, and the moves on them."""
+    """Every table, and the shared operations on them."""
 
     def __init__(self, clock: Callable[[], int] = system_clock) -> None:
         self._clock = clock
@@ -174,7 +174,7 @@ class MemoryTables:
         self._versions: dict[tuple[str, str], VersionRow] = {}
         self._published: defaultdict[RunId, dict[str, PublishedValue]] = defaultdict(dict)
         self._due: list[tuple[int, int, RunId]] = []
-        self._notifications = Notifications()
+        self._notifications = Broadcast()
         self._worker_ids = count(1)
         self._tokens = count(1)
         self._inbox_ids = count(1)
@@ -190,63 +190,63 @@ class MemoryTables:
             raise LeaseLost(worker.id)
         return stored
 
-    def _tip(self, run_id: RunId) -> StoredRun | None:
-        """Return the run that the chain of a run has come to."""
+    def _latest(self, run_id: RunId) -> StoredRun | None:
+        """Return the latest run of a run's chain."""
         run = self._runs.get(run_id)
         return run if run is None or run.continued_to is None else self._runs[self._chains[run.chain][-1]]
 
     def _code_of(self, run: StoredRun) -> VersionRow | None:
-        """Return what was noted of a run's version; while it has none, of the latest of its workflow."""
-        noted = [
+        """Return the row of a run's version; for a run without one, the latest row of its workflow."""
+        rows = [
             row
             for row in self._versions.values()
             if row.workflow == run.start.workflow and run.version in (None, row.version)
         ]
-        # Of the labels that one node noted together, the largest number is current.
-        return max(noted, key=lambda row: (row.registered_at, len(row.label), row.label), default=None)
+        # Of labels that one node registered together, the largest number is current.
+        return max(rows, key=lambda row: (row.registered_at, len(row.label), row.label), default=None)
 
-    def _offer(self, run: StoredRun) -> None:
-        """Let claims find a run that has become free."""
+    def _make_claimable(self, run: StoredRun) -> None:
+        """Let claims find a run that has no owner any more."""
         now = self.now()
         if run.inbox and (run.due_at is None or run.due_at > now):
             run.due_at = now
         if run.due_at is not None:
             heappush(self._due, (run.due_at, run.age, run.start.id))
 
-    def _disown(self, run: StoredRun) -> None:
-        """Take a run from its owner, if it has one."""
+    def _release(self, run: StoredRun) -> None:
+        """Remove a run's owner, if it has one."""
         if run.owner is not None:
             del self._workers[run.owner].runs[run.start.id]
             run.owner = None
 
     def _drop_task(self, run_id: RunId, seq: int) -> StoredTask | None:
-        """Remove a task, if it is there."""
+        """Remove a task, if it exists."""
         stored = self._tasks.pop((run_id, seq), None)
         if stored is not None:
             del self._runs[run_id].tasks[seq]
         return stored
 
-    def _call_off(self, run: StoredRun) -> None:
-        """Remove the tasks of a run that has ended: nobody waits for them."""
+    def _drop_tasks(self, run: StoredRun) -> None:
+        """Remove the tasks of a run that has ended: no code waits for them."""
         for seq in list(run.tasks):
             self._drop_task(run.start.id, seq)
 
     def _deliver(
         self, run: StoredRun, kind: InboxKind, name: str, body: tuple[Any, ...], key: str | None
     ) -> bool:
-        """Put a row into an inbox; False when one with the same key is waiting there."""
+        """Write an inbox row; False when a row with the same key waits there."""
         if key is not None and any(
             row.key == key and row.kind == kind and row.name == name for row in run.inbox.values()
         ):
             return False
         row = InboxRow(next(self._inbox_ids), run.start.id, kind, name, frozen(body), key)
         run.inbox[row.id] = row
-        if run.free:
-            self._offer(run)
+        if run.claimable:
+            self._make_claimable(run)
         return True
 
     def _count_death(self, run: StoredRun, poison_after: int) -> None:
-        """Count a death against a run, and park it when it has caused too many."""
+        """Count a death against a run, and block it when it has caused too many."""
         run.deaths += 1
         if run.deaths >= poison_after:
             run.state = RunState.BLOCKED
@@ -254,8 +254,8 @@ class MemoryTables:
             run.reason = f"poison: its process died {run.deaths} times while executing it"
             run.fault = Fault("poison")
 
-    def _tell_of_mail(self, runs: Iterable[StoredRun]) -> None:
-        """Hint at mail: to the owner, or to whoever may claim the run."""
+    def _notify_of_mail(self, runs: Iterable[StoredRun]) -> None:
+        """Notify of mail: the owners of runs, or the workers that may claim them."""
         owned, free = [], False
         for run in runs:
             if run.owner is None:

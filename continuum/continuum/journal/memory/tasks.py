@@ -1,4 +1,4 @@
-"""Tasks: activities run by whoever claims them, their progress and their recorded results."""
+"""Tasks: activities for any worker that claims them, their heartbeats and recorded results."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class MemoryTasks(MemoryTables):
         limit: int,
         namespaces: Sequence[str] | None = None,
     ) -> list[ClaimedTask]:
-        """Take up to `limit` due tasks, highest priority then oldest first, within what the node may run."""
+        """Claim up to `limit` tasks, highest priority then oldest first, within the limits of the node."""
         self._leased(worker)
         running = self._running_on(worker.node)
         claimed: list[ClaimedTask] = []
@@ -61,7 +61,7 @@ class MemoryTasks(MemoryTables):
         return waiting
 
     async def release_other_tasks(self, worker: Worker, keep: Sequence[tuple[RunId, int]]) -> int:
-        """Free the tasks this worker has claimed beside `keep`."""
+        """Release all tasks of this worker except `keep`."""
         kept = set(keep)
         lost = [
             stored for place, stored in self._tasks.items() if stored.owner == worker.id and place not in kept
@@ -76,13 +76,13 @@ class MemoryTasks(MemoryTables):
         """Turn results into mail for their runs (P9)."""
         mailed = {}
         for task, kind, body in results:
-            mine = self._take_back(worker, task)
+            owned = self._take_back(worker, task)
             run = self._runs.get(task.run_id)
-            if run is None or run.state.terminal or not (mine or kind is InboxKind.ACTIVITY_COMPLETED):
+            if run is None or run.state.terminal or not (owned or kind is InboxKind.ACTIVITY_COMPLETED):
                 continue
             if self._deliver(run, kind, str(task.seq), body, str(task.dispatch)):
                 mailed[task.run_id] = run
-        self._tell_of_mail(mailed.values())
+        self._notify_of_mail(mailed.values())
 
     def _take_back(self, worker: Worker, task: ClaimedTask) -> bool:
         """Remove a task that is still the worker's; False when it is not."""
@@ -93,7 +93,7 @@ class MemoryTasks(MemoryTables):
         return True
 
     async def heartbeat(self, run_id: RunId, seq: int, details: bytes) -> bool:
-        """Keep the latest progress of an activity; False when no task stands for it (any more)."""
+        """Record the latest progress of an activity; False when it has no task (any more)."""
         self._heartbeats[run_id][seq] = details
         return (run_id, seq) in self._tasks
 

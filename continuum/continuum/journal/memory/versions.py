@@ -1,4 +1,4 @@
-"""Versions of code, what they refused, what they take; and the cells that runs have published."""
+"""Versions of code, their signals, histories they do not match; and published values of runs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from continuum.journal.port import PublishedValue, Refusal, VersionRow
 
 
 class MemoryVersions(MemoryTables):
-    """Versions and cells."""
+    """Versions and published values."""
 
     async def register_versions(self, versions: Sequence[VersionRow]) -> None:
-        """Note what code there is; a source once stored stays."""
+        """Record the code that exists; a source once stored stays."""
         now = self.now()
         for row in versions:
             before = self._versions.get((row.workflow, row.version))
@@ -26,16 +26,16 @@ class MemoryVersions(MemoryTables):
             )
 
     async def versions(self) -> list[VersionRow]:
-        """Return every version noted, and how many runs that have not ended are of it; without sources."""
+        """Return every registered version with its number of open runs; without sources."""
         open_runs = self._open_runs()
-        unnoted = [
+        unregistered = [
             VersionRow(workflow, version, "", "", None, None)
             for workflow, version in open_runs
             if (workflow, version) not in self._versions
         ]
         rows = [
             row._replace(source=None, open_runs=open_runs[row.workflow, row.version])
-            for row in (*self._versions.values(), *unnoted)
+            for row in (*self._versions.values(), *unregistered)
         ]
         return sorted(rows, key=lambda row: (row.workflow, row.registered_at, row.version))
 
@@ -52,7 +52,7 @@ class MemoryVersions(MemoryTables):
         return None if row is None else row.source
 
     async def delete_versions(self, versions: Sequence[tuple[str, str]]) -> int:
-        """Forget those of these versions that no open run has; return how many."""
+        """Delete those of these versions that no open run has; return how many."""
         open_runs = self._open_runs()
         unused = {version for version in versions if version in self._versions and not open_runs[version]}
         for version in unused:
@@ -60,18 +60,18 @@ class MemoryVersions(MemoryTables):
         return len(unused)
 
     async def refusals(self, run_id: RunId) -> list[Refusal]:
-        """Return which code was found not to fit a run's history."""
+        """Return the code whose replay did not match a run's history."""
         run = self._runs.get(run_id)
         return [] if run is None else list(run.refused.values())
 
     async def declared_signals(self, run_id: RunId) -> Mapping[str, Any] | None:
-        """Return what the version of a run (of its chain's tip) declares its signals to take."""
-        run = self._tip(run_id)
+        """Return the types of the signals that the version of a chain's latest run declares."""
+        run = self._latest(run_id)
         code = None if run is None else self._code_of(run)
         return None if code is None else code.signals
 
     async def read_published(self, run_id: RunId, names: Sequence[str]) -> dict[str, PublishedValue]:
-        """Return the latest values the run's chain has published under these names."""
+        """Return the latest values that the run's chain has published under these names."""
         run = self._runs.get(run_id)
-        cells = {} if run is None else self._published.get(run.chain, {})
-        return {name: cells[name] for name in names if name in cells}
+        published = {} if run is None else self._published.get(run.chain, {})
+        return {name: published[name] for name in names if name in published}

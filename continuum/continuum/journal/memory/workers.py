@@ -1,4 +1,4 @@
-"""Leases of workers, and what nodes say of themselves."""
+"""Leases of workers, and the facts that nodes report."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class MemoryWorkers(MemoryTables):
         return self.now() + round(ttl * MICROSECONDS)
 
     async def renew(self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None) -> Renewal:
-        """Extend leases, and note what the node says of itself."""
+        """Extend leases, and record the facts of the node."""
         now = self.now()
         drain = False
         if facts is not None:
             known = self._nodes.get(facts.node)
             drain = known is not None and known.drain and known.facts.pid == facts.pid
             self._nodes[facts.node] = StoredNode(facts, now, drain)
-        # Also a lease that ran out, as long as nobody has taken it: a database that was
-        # away for longer than a lease must not cost every process its runs.
+        # Also renew an expired lease, as long as its worker was not retired: after an outage
+        # longer than a lease, all processes would lose their runs otherwise.
         held = frozenset(id for id in workers if id in self._workers)
         for id in held:
             self._workers[id].expires_at = self._ends_after(ttl)
@@ -51,15 +51,15 @@ class MemoryWorkers(MemoryTables):
     async def retire_worker(
         self, worker: WorkerId, *, executing: RunId | None, poison_after: int, only_expired: bool = False
     ) -> Released:
-        """Take a worker's lease away and free its runs and tasks (P8)."""
+        """End a worker's lease and release its runs and tasks (P8)."""
         stored = self._workers.get(worker)
         if stored is None or (only_expired and stored.expires_at > self.now()):
             return Released(0, 0)
         run_ids = list(stored.runs)
         for run_id in run_ids:
-            self._free_run(run_id, poison_after if run_id == executing else None)
+            self._release_run(run_id, poison_after if run_id == executing else None)
         del self._workers[worker]
-        tasks = self._free_tasks(worker)
+        tasks = self._release_tasks(worker)
         node = stored.worker.node
         if all(other.worker.node != node for other in self._workers.values()):
             self._unpin_tasks(node)
@@ -67,18 +67,18 @@ class MemoryWorkers(MemoryTables):
             self._notifications.send(Topic.WORK)
         return Released(len(run_ids), tasks)
 
-    def _free_run(self, run_id: RunId, poison_after: int | None) -> None:
+    def _release_run(self, run_id: RunId, poison_after: int | None) -> None:
         run = self._runs[run_id]
-        self._disown(run)
+        self._release(run)
         run.updated_at = self.now()
         if run.state == RunState.RUNNING:
             run.due_at = self.now()
         if poison_after is not None:
             self._count_death(run, poison_after)
-        if run.free:
-            self._offer(run)
+        if run.claimable:
+            self._make_claimable(run)
 
-    def _free_tasks(self, worker: WorkerId) -> int:
+    def _release_tasks(self, worker: WorkerId) -> int:
         now = self.now()
         lost = sorted(place for place, stored in self._tasks.items() if stored.owner == worker)
         mailed = []
@@ -90,11 +90,11 @@ class MemoryWorkers(MemoryTables):
             name, key = str(stored.task.seq), str(stored.task.dispatch)
             if not run.state.terminal and self._deliver(run, kind, name, (), key):
                 mailed.append(run)
-        self._tell_of_mail(mailed)
+        self._notify_of_mail(mailed)
         return len(lost)
 
     async def retire_node(self, node: NodeId) -> None:
-        """Forget a node that has stopped; what only it was to do, anyone may."""
+        """Remove a node that has stopped; its tasks may run on any node."""
         self._nodes.pop(node, None)
         self._unpin_tasks(node)
 
@@ -121,7 +121,7 @@ class MemoryWorkers(MemoryTables):
 
     def _namespaces_of(self, node: NodeId) -> list[str] | None:
         claimed = [worker.namespaces for worker in self._workers.values() if worker.worker.node == node]
-        # One worker that claims from all makes it all.
+        # If one worker claims from all namespaces, the node does.
         limited = [namespaces for namespaces in claimed if namespaces is not None]
         if not limited or len(limited) < len(claimed):
             return None

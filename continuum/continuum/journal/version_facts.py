@@ -1,0 +1,74 @@
+"""Versions of code: loaded, registered, or found not to match a history. Data only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+
+class Loaded(NamedTuple):
+    """Code that a worker can execute: a workflow in one version, the hash of its content.
+
+    `current` code takes the runs that have no version yet; code that `takes_others` may
+    claim runs of a version the worker has not loaded, unless it was refused to them before.
+    """
+
+    workflow: str
+    version: str
+    current: bool = True
+    takes_others: bool = False
+
+
+class VersionRow(NamedTuple):
+    """A version of a workflow's code, as a node registered it.
+
+    `version` is the hash of the content, `label` the number its author gave it. `signals`
+    has the type of each declared signal (see `codec.signal_contracts`), None when none is declared.
+    `source` allows a pinned version to be loaded again, None for others. `retention` is the number
+    of seconds that a run is kept after an end that its code did not cause, None for ever.
+    """
+
+    workflow: str
+    version: str
+    label: str
+    module: str
+    signals: Mapping[str, Any] | None
+    source: bytes | None
+    registered_at: int = 0
+    open_runs: int = 0
+    retention: float | None = None
+
+
+class Fault(NamedTuple):
+    """Why code cannot run a history, as facts for programs: a `reason` says the same as a sentence.
+
+    `kind` is ``drift``, ``poison`` or ``corrupt``. For a drift, `position` is the seq of the event,
+    `expected` what the journal has there, `actual` what the code did, and `where` the place in the code.
+    Texts must be storable (no NUL, no lone surrogates), as those of a reason.
+    """
+
+    kind: str
+    position: int | None = None
+    expected: str | None = None
+    actual: str | None = None
+    where: str | None = None
+
+    def as_json(self) -> str:
+        """Return the text of a JSON column; parts that are missing are left out."""
+        return json.dumps({name: value for name, value in self._asdict().items() if value is not None})
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any] | None) -> Fault | None:
+        """Return what a JSON column holds; parts that only newer code knows are left out."""
+        if stored is None:
+            return None
+        return cls(**{name: value for name, value in stored.items() if name in cls._fields})
+
+
+class Refusal(NamedTuple):
+    """Code that cannot continue a run's history, and why. A fact about the two, kept apart from the run."""
+
+    version: str
+    reason: str
+    fault: Fault | None = None
