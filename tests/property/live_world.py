@@ -20,8 +20,8 @@ from continuum.journal.facts import Query, RunRow, RunState
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import Journal
 from continuum.settings import Settings
-from continuum.testing.killable_journal import TreeJournal
-from continuum.testing.run_host import NEVER_SECONDS, Tree
+from continuum.testing.killable_journal import KillableJournal
+from continuum.testing.run_host import NEVER_SECONDS, RunHost
 from continuum.testing.virtual_clock import VirtualClock, microseconds_in
 from continuum.versions.loaded_code import Code
 from tests.property.composed_programs import work_flow, work_flow_changed
@@ -52,8 +52,8 @@ class World:
         self.fuse: int | None = None
         self.leases_lost = 0
         self._chance = random.Random(seed)
-        self._tree: Tree | None = None
-        self._link: TreeJournal | None = None
+        self._tree: RunHost | None = None
+        self._link: KillableJournal | None = None
         self._dying: asyncio.Task[None] | None = None
         self._sent: dict[tuple[RunId, str], int] = {}
 
@@ -170,7 +170,7 @@ class World:
 
     # How trees come and go.
 
-    def dies(self, moment: str, told: str) -> bool:
+    def dies(self, moment: str, written: str) -> bool:
         """Count a moment before or after a write; True in the one to die in."""
         if self.fuse is None:
             return False
@@ -181,11 +181,11 @@ class World:
         """Hear whose histories have grown: `written` knows better."""
 
     async def _begin(self) -> None:
-        self._link = TreeJournal(cast(MemoryJournal, self.written), self, self._died)
+        self._link = KillableJournal(cast(MemoryJournal, self.written), self, self._died)
         settings = Settings(lease_ttl=NEVER_SECONDS, snapshot_events=SNAPSHOT_EVENTS)
         if self.clock is not None:
             settings = replace(settings, poll=NEVER_SECONDS, longest_nap=NEVER_SECONDS)
-        self._tree = Tree(
+        self._tree = RunHost(
             cast(Journal, self._link),
             self.code,
             {},
@@ -215,7 +215,7 @@ class World:
         await self._begin()
         self._dying = None
 
-    async def _alive(self) -> Tree:
+    async def _alive(self) -> RunHost:
         while self._dying is not None:
             await asyncio.shield(self._dying)
         assert self._tree is not None

@@ -1,10 +1,10 @@
-"""Tests of workflows: time that a test moves, activities that it replaces, crashes that it survives.
+"""The testing kit for workflows: virtual time, mocked activities, replays, and crashes at every write.
 
 Read `environment.py` first: an environment is a client with an engine (`engine.py`, `run_host.py`)
-and a clock of its own. `replays.py` takes histories (`histories.py`) through code and
-`replay_after_each_write.py` does so all the time, `golden.py` keeps them in files, `crashes.py` kills the
-engine at every write (`killable_journal.py`), `plugin.py` is what pytest loads. Names are imported on
-first use.
+and a clock of its own. `replays.py` replays histories (`histories.py`) through code,
+`replay_after_each_write.py` does so while a test runs, `golden.py` keeps histories in files, `crashes.py`
+kills the engine at every write (`killable_journal.py`), and pytest loads `plugin.py`. Names are imported
+on first use.
 """
 
 from __future__ import annotations

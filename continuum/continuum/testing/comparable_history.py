@@ -1,4 +1,4 @@
-"""What a history says beside when and where it was: two runs that did the same have one essence."""
+"""A history without times, places and random values, so that runs that did the same compare equal."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 
 from continuum.engine.events import Event, EventType, event_name
 
-# What the engine draws differs from run to run, and its code from deploy to deploy.
-_DRAWN = frozenset({"now", "today", "uuid4", "random"})
+# These values differ from run to run. Versions differ from deploy to deploy.
+_RANDOM = frozenset({"now", "today", "uuid4", "random"})
 _ABOUT_THE_HISTORY = frozenset({EventType.VERSION_CHANGED})
 
 
-def essence(events: Sequence[Event]) -> list[tuple[Any, ...]]:
-    """Return what happened, event by event; events are named by their place in this list."""
+def comparable_history(events: Sequence[Event]) -> list[tuple[Any, ...]]:
+    """Return the comparable part of each event; events refer to each other by their place in this list."""
     places = {event.seq: place for place, event in enumerate(events)}
-    return [_essence(event, places) for event in events if event.type not in _ABOUT_THE_HISTORY]
+    return [_comparable(event, places) for event in events if event.type not in _ABOUT_THE_HISTORY]
 
 
-def _essence(event: Event, places: dict[int, int]) -> tuple[Any, ...]:
+def _comparable(event: Event, places: dict[int, int]) -> tuple[Any, ...]:
     name, body = event_name(event.type), event.body
     match event.type:
         case EventType.ACTIVITY_SCHEDULED | EventType.COMPENSATION_SCHEDULED:
@@ -28,7 +28,7 @@ def _essence(event: Event, places: dict[int, int]) -> tuple[Any, ...]:
         case EventType.SIGNAL_RECEIVED:
             return name, body[0], body[1]
         case EventType.SIDE_EFFECT:
-            return name, body[0], body[1], *(() if body[0] in _DRAWN else body[3:])
+            return name, body[0], body[1], *(() if body[0] in _RANDOM else body[3:])
         case EventType.PATCHED | EventType.STATE_PUBLISHED:
             return name, body[0], body[1]
         case EventType.CHILD_STARTED | EventType.RUN_CONTINUED_AS_NEW:

@@ -1,8 +1,8 @@
-"""`crash_everywhere`: a test run again and again, its engine killed at another write each time.
+"""`crash_everywhere`: repeats a test, and kills its engine at another write each time.
 
-First the test runs undisturbed, and every moment is counted in which the engine has just
-written or is about to. Then it runs once for each of them, the process dying right there,
-and a few times with two deaths. A seed draws everything else that is left to chance.
+The first run of the test is undisturbed and counts the moments right before and after each write of
+the engine. Then the test runs once for each of these moments, and the engine dies there; a
+few more runs have two deaths. A seed determines everything else that is random.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from continuum.testing.environment import Environment, env
 
 Test: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 
-# More moments than this are not all tried: a seed draws which.
+# Of more moments than this, a seed chooses which are tried.
 MOST_RUNS = 200
-# A seed tries this many pairs of deaths as well, the second often right after the first.
+# A seed also tries this many pairs of deaths, the second soon after the first.
 PAIRS = 5
 SECONDS_A_RUN = 30.0
 SEED_VARIABLE = "CONTINUUM_SEED"
-# How the plugin knows tests that bring an environment of their own.
+# The plugin recognises tests with environments of their own by this attribute.
 MARK = "continuum_crashes"
 
 
 class CrashFound(AssertionError):
-    """A test failed because the engine was killed. `crashes` are the moments, by number, from 1."""
+    """A test failed because the engine was killed. `crashes` are the numbers of the moments, from 1."""
 
     def __init__(
         self, test: str, seed: int, crashes: tuple[int, ...], moments: list[str], error: BaseException
@@ -61,10 +61,10 @@ def crash_everywhere(
     most: int = MOST_RUNS,
     timeout: float = SECONDS_A_RUN,
 ) -> Any:
-    """Run an async test with the engine killed before and after every one of its writes.
+    """Repeat an async test, and kill the engine before and after each of its writes in turn.
 
-    The test takes its environment as `continuum_env` or `env`, a new one each time; whatever else it
-    takes is the same every time. `seeds` are how many seeds, or which; each costs at most `most` runs
+    The test takes its environment as `continuum_env` or `env` and gets a new one each time; its other
+    arguments stay the same. `seeds` is a number of seeds, or the seeds; each costs at most `most` runs
     of `timeout` real seconds.
     """
     chosen = range(seeds) if isinstance(seeds, int) else tuple(seeds)
@@ -78,7 +78,7 @@ def _everywhere(test: Test, *, seeds: Iterable[int], most: int, timeout: float) 
     name = next((name for name in ("continuum_env", "env") if name in signature.parameters), None)
     if name is None or not inspect.iscoroutinefunction(test):
         raise InvalidOption(
-            f"crash_everywhere goes on an `async def` test that takes continuum_env, not on {test!r}"
+            f"crash_everywhere decorates an `async def` test that takes continuum_env, not {test!r}"
         )
 
     @functools.wraps(test)
@@ -97,17 +97,17 @@ def _everywhere(test: Test, *, seeds: Iterable[int], most: int, timeout: float) 
 
 
 def _plans(seeds: Iterable[int]) -> Iterator[tuple[int, tuple[int, ...] | None]]:
-    """Yield seeds, each with the only crashes that are wanted, None for all; the environment has its say."""
-    wanted = os.environ.get(SEED_VARIABLE)
-    if not wanted:
+    """Yield each seed with the crashes to try, None for all; the environment variable overrides both."""
+    given = os.environ.get(SEED_VARIABLE)
+    if not given:
         yield from ((seed, None) for seed in seeds)
         return
-    seed, _, crashes = wanted.partition(":")
+    seed, _, crashes = given.partition(":")
     try:
         yield int(seed), tuple(int(crash) for crash in crashes.split(",")) if crashes else None
     except ValueError:
         raise InvalidOption(
-            f"{SEED_VARIABLE} is a seed, or seed:moment as a failure has named it, not {wanted!r}"
+            f"{SEED_VARIABLE} is a seed, or seed:moment as printed by a failure, not {given!r}"
         ) from None
 
 

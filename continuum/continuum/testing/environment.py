@@ -1,8 +1,8 @@
-"""`Environment`: a client, an engine and a clock of their own, for one test.
+"""`Environment`: a client with an engine and a clock of its own, for one test.
 
-The engine is the run host's own tree of actors on the in-memory journal; only time is the
-test's. It starts with the first run. An environment is a `Client`, so whatever can be asked
-of runs can be asked of it; results are waited for in its own time.
+The engine is the run host's own tree of actors on the in-memory journal; only the clock belongs to
+the test. It starts with the first run. An environment is a `Client` and has all its calls; it
+waits for results in its own time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from continuum.errors import RunNotFound
 from continuum.journal.facts import Query, RunRow, RunState
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.testing.engine import Engine
-from continuum.testing.histories import History, taken_from
+from continuum.testing.histories import History, read_history
 from continuum.testing.loaded_code import LoadedCode
 from continuum.testing.mock_activities import MockedActivity, Mocks, mocked
 from continuum.testing.replay_after_each_write import ReplayAfterEachWrite, paranoid_by_default
@@ -34,14 +34,14 @@ from continuum.testing.waiting import StillWaiting, still_waiting, with_blocked
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Activities may ask the world; one that takes longer than this is left running.
+# Activities may wait for the outside world; the environment stops waiting for one after this time.
 PATIENCE_SECONDS = 10.0
-# A message names as many; no more can be read.
+# The most blocked children that one message names.
 BLOCKED_CHILDREN = 100
 
 
 class Environment(Client):
-    """Where a test starts runs, lets time pass, and looks at what became of them. Made by `env`."""
+    """Starts runs, lets time pass, and shows the outcome to a test. Made by `env`."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Environment(Client):
         self._mocks: Mocks = {}
         self._patience = patience
         self._replays = ReplayAfterEachWrite(self._memory, self._loaded) if paranoid else None
-        # Without a seed everything is the same every time as well: as if nothing competed.
+        # Without a seed the order of activities is fixed too, as if they did not compete.
         chance = random.Random(0 if seed is None else seed)
         self._engine = Engine(
             self._memory,
@@ -86,16 +86,16 @@ class Environment(Client):
 
     @property
     def now(self) -> datetime:
-        """What time it is here."""
+        """The time of this environment."""
         return self._clock.now()
 
     @property
     def moments(self) -> list[str]:
-        """The moments so far in which the engine could have been killed, in words."""
+        """The moments so far at which the engine could have been killed, described for people."""
         return self._engine.moments
 
     def like_this(self, **changes: Any) -> Environment:
-        """Return another environment with the same options, some of them changed."""
+        """Return another environment with the same options except for the given changes."""
         return Environment(**(self._options | changes))
 
     async def __aenter__(self) -> Self:
@@ -111,7 +111,7 @@ class Environment(Client):
                 self._check()
 
     async def close(self) -> None:
-        """Stop the engine; what has not ended stays as it is."""
+        """Stop the engine; runs that have not ended stay as they are."""
         await super().close()
         await self._engine.stop()
         await self._memory.close()
@@ -119,14 +119,14 @@ class Environment(Client):
     if not TYPE_CHECKING:  # the overloads are the client's
 
         async def start(self, workflow, /, *args, **given):
-            """Start a run, as a client does; its code, and that of what it may start, is loaded here."""
+            """Start a run as a client does, and load its workflow and the workflows that it names."""
             if isinstance(workflow, Workflow):
                 self._loaded.load(workflow)
             await self._engine.run(self._loaded.code)
             return await super().start(workflow, *args, **given)
 
     async def advance(self, duration: timedelta | float) -> None:
-        """Let time pass, in seconds or as a timedelta: what is due happens in order, each in its moment."""
+        """Let time pass, in seconds or as a timedelta; everything due happens in order, at its own time."""
         target = self._clock.microseconds() + microseconds_in(duration)
         await self.settle()
         while (due := await self._engine.next_due()) is not None and due <= target:
@@ -136,23 +136,23 @@ class Environment(Client):
         await self.settle()
 
     async def settle(self) -> None:
-        """Return once nothing can happen unless time passes, or the test does something."""
+        """Return once nothing can happen before time passes or the test does something."""
         await self._engine.run(self._loaded.code)
         await self._engine.settle(self._patience)
         self._check()
 
     async def history(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> History:
-        """Return what a run has journaled, once everything has settled; see `History`."""
+        """Return a run's journaled events, once everything has settled; see `History`."""
         await self.settle()
         run = await self.get_run(run_id, namespace=namespace)
-        history = await taken_from(self._memory, RunId(run.id))
+        history = await read_history(self._memory, RunId(run.id))
         assert history is not None, "the run was there a moment ago"
         return history
 
     def mock_activity(
         self, activity: Activity[P, R], fn: Callable[P, R | Awaitable[R]]
     ) -> AbstractContextManager[MockedActivity[P, R]]:
-        """Have `fn` called for `activity` in this environment, for a block."""
+        """Call `fn` instead of `activity` in this environment, for the duration of a block."""
         return mocked(self._mocks, activity, fn)
 
     async def await_run(
@@ -163,14 +163,14 @@ class Environment(Client):
         workflow: Workflow[..., Any] | None = None,
         namespace: InNamespace = ANY_NAMESPACE,
     ) -> Any:
-        """Return a run's result, letting at most `timeout` of the environment's time pass until it has ended.
+        """Return a run's result; let time pass until it has ended, at most `timeout`.
 
-        `StillWaiting`, a `TimeoutError`, says what the run waits for when it has not.
+        If it has not ended then, `StillWaiting`, a `TimeoutError`, says what the run waits for.
         """
         await self.settle()
         known = RunId((await self.get_run(run_id, namespace=namespace)).id)
-        begun = self._clock.microseconds()
-        until = begun + (0 if timeout is None else microseconds_in(timeout))
+        start = self._clock.microseconds()
+        until = start + (0 if timeout is None else microseconds_in(timeout))
         while not await self._has_ended(known):
             due = await self._engine.next_due()
             if due is None or due > until:
@@ -178,7 +178,7 @@ class Environment(Client):
                 if timeout is not None:
                     await self._engine.move_to(until)
                     await self.settle()
-                    passed = timedelta(microseconds=self._clock.microseconds() - begun)
+                    passed = timedelta(microseconds=self._clock.microseconds() - start)
                 if not await self._has_ended(known):
                     raise await self._still_waiting(known, passed)
                 break
@@ -187,14 +187,14 @@ class Environment(Client):
         return await super().await_run(known, workflow=workflow)
 
     async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None) -> Any:
-        """Return the result of a run that was started here."""
+        """Return the result of a run that this environment has started."""
         return await self.await_run(run_id, workflow=workflow)
 
     async def _has_ended(self, run_id: RunId) -> bool:
-        return (await self._tip(run_id)).state.terminal
+        return (await self._latest_run(run_id)).state.terminal
 
-    async def _tip(self, run_id: RunId) -> RunRow:
-        """Return the row of the run in which a chain stands now."""
+    async def _latest_run(self, run_id: RunId) -> RunRow:
+        """Return the row of the latest run of a chain."""
         row = await self._memory.get_run(run_id)
         while row is not None and row.continued_to is not None:
             row = await self._memory.get_run(row.continued_to)
@@ -203,13 +203,13 @@ class Environment(Client):
         return row
 
     async def _still_waiting(self, run_id: RunId, passed: timedelta | None) -> StillWaiting:
-        row = await self._tip(run_id)
+        row = await self._latest_run(run_id)
         name = row.workflow
         if row.state is RunState.BLOCKED:
             return StillWaiting(run_id, f"of {name} is blocked: {row.reason}")
         if not self._loaded.has(name):
             return StillWaiting(run_id, f"waits for a workflow {name!r}; load it with env(workflows=[...])")
-        history = await taken_from(self._memory, row.id)
+        history = await read_history(self._memory, row.id)
         assert history is not None, "its row was there a moment ago"
         replayed = replay(self._loaded.code.workflow_for(name, row.version), history)
         where = [("parent", "eq", row.id), ("state", "eq", RunState.BLOCKED)]
@@ -232,9 +232,9 @@ def env(
 ) -> Environment:
     """Return an environment; `async with env() as environment` closes it.
 
-    `workflows` are loaded beside those that are started or named by what is started. `now` is what
-    time it is at first. `paranoid` replays every run after each of its writes
-    (not said: if CONTINUUM_PARANOID or the ini option continuum_paranoid is set). A `seed` draws in which
-    order activities begin and answer. Activities wait for the world at most `patience` real seconds.
+    `workflows` are loaded in addition to those that the test starts and the workflows that these name. `now`
+    is the time at first. `paranoid` replays every run after each of its writes; its default is set by
+    CONTINUUM_PARANOID or the ini option continuum_paranoid. A `seed` shuffles the order in which activities
+    begin and complete. The environment waits for activities at most `patience` real seconds.
     """
     return Environment(workflows=workflows, now=now, paranoid=paranoid, seed=seed, patience=patience)

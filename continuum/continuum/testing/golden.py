@@ -1,7 +1,7 @@
-"""Histories in files: what runs of earlier code have done, kept to be replayed by later code.
+"""Histories in files: histories of earlier code, kept so that later code can replay them.
 
-A file is JSON for people to read in a review. Payloads stand in it as they are stored, so nothing is
-lost on the way; what they mean stands beside them and is not read back.
+A file is JSON that people can read in a review. Payloads are in it as they are stored, so nothing is
+lost; their meaning is next to them for readers and is ignored when the file is loaded.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from continuum.client.untyped_values import Unreadable, at, microseconds_of, rea
 from continuum.definitions.workflow import Workflow
 from continuum.engine.events import Event, EventType, event_name
 from continuum.errors import ContinuumError
-from continuum.testing.comparable_history import essence
+from continuum.testing.comparable_history import comparable_history
 from continuum.testing.histories import Beginning, Ending, History
 from continuum.testing.replays import assert_replays
 
-# A file says which layout it has; a later one takes the next number.
+# Every file holds the number of its layout; a new layout takes the next number.
 FORMAT = 1
 
 
 class UnreadableHistory(ContinuumError):
-    """A file holds no history that this version can read."""
+    """The file does not hold a history that this version can read."""
 
 
 def dump_history(history: History, path: str | PathLike[str]) -> None:
-    """Write a history to a file, whose directories are made."""
+    """Write a history to a file, and create its directories."""
     start, end = history.beginning, history.ending
     written = {
         "format": FORMAT,
@@ -77,32 +77,32 @@ def load_history(path: str | PathLike[str]) -> History:
     if found != FORMAT:
         raise UnreadableHistory(
             f"{path} is written in format {found!r}, and this version of Continuum reads format {FORMAT}; "
-            "upgrade Continuum, or write the file anew"
+            "upgrade Continuum, or write the file again"
         )
     try:
         return _history(read)
     except (ValueError, TypeError, KeyError) as error:
         raise UnreadableHistory(
-            f"{path} is damaged ({type(error).__name__}: {error}); restore it, or write it anew"
+            f"{path} is damaged ({type(error).__name__}: {error}); restore it, or write it again"
         ) from error
 
 
 def assert_histories_match(one: History, other: History) -> None:
-    """Fail unless two runs have done the same: their places, times, ids and drawn values aside."""
-    first, second = essence(one.stored), essence(other.stored)
+    """Fail unless two runs have done the same, apart from places, times, ids and random values."""
+    first, second = comparable_history(one.stored), comparable_history(other.stored)
     for number, (left, right) in enumerate(zip(first, second, strict=False)):
         if left != right:
             raise AssertionError(f"the histories differ at event {number}: {left} there, {right} here")
     if len(first) != len(second):
         longer, place = (first, "there") if len(first) > len(second) else (second, "here")
         extra = longer[min(len(first), len(second))]
-        raise AssertionError(f"the histories differ in length: {extra} stands only {place}")
+        raise AssertionError(f"the histories differ in length: {extra} is only {place}")
     if one.ending.state != other.ending.state:
         raise AssertionError(f"one run is {one.ending.state}, the other is {other.ending.state}")
 
 
 class GoldenHistory:
-    """Keeps the histories of one test in `directory`; made by the fixture `golden_history`."""
+    """Keeps the histories of one test in `directory`. Made by the fixture `golden_history`."""
 
     def __init__(self, directory: Path, name: str, *, update: bool) -> None:
         self._directory = directory
@@ -110,9 +110,9 @@ class GoldenHistory:
         self._update = update
 
     def __call__(self, workflow: Workflow[..., Any], history: History, name: str = "") -> None:
-        """Fail unless `workflow` replays the history kept under `name` and has just done the same again.
+        """Fail unless `workflow` replays the history kept under `name`, and `history` matches it.
 
-        With ``--update-golden`` keep `history` instead.
+        With ``--update-golden`` write `history` to the file instead.
         """
         path = self._directory / f"{self._name}{f'-{name}' if name else ''}.json"
         if self._update:
@@ -121,7 +121,7 @@ class GoldenHistory:
         if not path.exists():
             raise AssertionError(f"there is no golden history {path.name} yet; write it with --update-golden")
         kept = load_history(path)
-        hint = f"if runs like that of {path.name} may be left behind, write it anew with --update-golden"
+        hint = f"if no open run has a history like {path.name}, write it again with --update-golden"
         try:
             assert_replays(workflow, kept)
             assert_histories_match(kept, history)
@@ -144,7 +144,7 @@ def _written(value: Any) -> Any:
 
 
 def _shown(value: Any) -> Any:
-    """Return a value as JSON, what that has no word for as text."""
+    """Return a value as JSON; parts that JSON cannot express become text."""
     return json.loads(json.dumps(value, default=str, skipkeys=True))
 
 

@@ -1,4 +1,4 @@
-"""A run's history as a test holds it: events for people, and everything that a replay needs."""
+"""A run's history as a test uses it: events for people, and everything that a replay needs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from continuum.journal.port import Journal
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What a run was started with. `version` is the hash of its code's content, times are microseconds."""
+    """The facts of a run's start. `version` is the hash of its code's content, times are microseconds."""
 
     run_id: str
     workflow: str
@@ -30,7 +30,7 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run stood when its history was taken: its state, and the payload that goes with that."""
+    """The state of a run when its history was read, and the payload of that state."""
 
     state: str
     result: bytes | None = None
@@ -39,7 +39,7 @@ class Ending:
 
 
 class History(list[Event]):
-    """A list of `continuum.Event`, with what stands behind it.
+    """A list of `continuum.Event`, with the stored facts behind it.
 
     `stored` are the events as the engine reads them, `beginning` and `ending` the rest of the run.
     """
@@ -62,8 +62,8 @@ class History(list[Event]):
         return self.ending.state in ("completed", "failed", "cancelled")
 
 
-async def taken_from(journal: Journal, run_id: RunId) -> History | None:
-    """Return the history of a run as it is in a journal now; None when there is no such run."""
+async def read_history(journal: Journal, run_id: RunId) -> History | None:
+    """Return the history of a run as it is in a journal now; None if there is no such run."""
     row = await journal.get_run(run_id)
     if row is None:
         return None
@@ -75,7 +75,7 @@ async def taken_from(journal: Journal, run_id: RunId) -> History | None:
 
 
 def ending_of(row: RunRow) -> Ending:
-    """Return how a run stands."""
+    """Return the state of a run and its payload."""
     state = "continued" if row.continued_to is not None else RunState(row.state).name.lower()
     return Ending(state, row.result, row.error, row.continued_to)
 

@@ -1,4 +1,4 @@
-"""Waiting until a loop has nothing to do, and telling whether anything could still wake it."""
+"""Waits until an asyncio loop is idle, and checks whether anything could still wake it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Collection, Sequence
 from typing import Any
 
-# A loop that does not show what is ready (uvloop's) is given this many turns instead.
+# A loop that does not expose its ready queue (uvloop's) gets this many turns instead.
 BLIND_TURNS = 200
-# The second quiet turn in a row has polled sockets and pipes as well.
-QUIET_TURNS = 2
+# After the second idle turn in a row the loop has polled sockets and pipes as well.
+IDLE_TURNS = 2
 
 
-async def quiet(patience: float) -> None:
+async def wait_until_idle(patience: float) -> None:
     """Return once nothing in the running loop is ready; `TimeoutError` after `patience` real seconds."""
     loop = asyncio.get_running_loop()
     ready: Sequence[Any] | None = getattr(loop, "_ready", None)
@@ -22,7 +22,7 @@ async def quiet(patience: float) -> None:
         return
     deadline = loop.time() + patience
     turns = 0
-    while turns < QUIET_TURNS:
+    while turns < IDLE_TURNS:
         await asyncio.sleep(0)
         turns = 0 if ready else turns + 1
         if loop.time() > deadline:
@@ -33,7 +33,7 @@ async def quiet(patience: float) -> None:
 
 
 def may_wake(patience: float) -> bool:
-    """Whether a timer or a socket may wake the running loop within `patience` real seconds."""
+    """Return whether a timer or a socket may wake the running loop within `patience` real seconds."""
     loop = asyncio.get_running_loop()
     timers: Collection[Any] | None = getattr(loop, "_scheduled", None)
     selector = getattr(loop, "_selector", None)
@@ -42,6 +42,6 @@ def may_wake(patience: float) -> bool:
     soon = loop.time() + patience
     if any(not timer.cancelled() and timer.when() <= soon for timer in list(timers)):
         return True
-    # One is the loop's own pipe, by which threads wake it.
+    # One of them is the loop's own pipe, through which threads wake it.
     watched = selector.get_map()
     return watched is None or len(watched) > 1

@@ -1,8 +1,8 @@
-"""The journal as one tree of actors sees it: until its process is killed.
+"""The journal as one run host sees it, until its process is killed.
 
-All trees of an environment share one journal, which survives. What a tree writes passes
-through here, so that it can be counted, checked, and cut off at any write: from then on
-every call of that tree waits for an answer that never comes, as after `kill -9`.
+All run hosts of an environment share one journal, which survives. The writes of a run host pass
+through here, so that they can be counted, checked, and cut off at any point: from then on every call
+of that run host waits for ever, as after `kill -9`.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import ClaimedRun, ClaimedTask, Committed, Loaded, RunWrite, TaskResult, Worker
 
 
-class Watching(Protocol):
-    """Who hears of every write of a tree."""
+class WriteObserver(Protocol):
+    """Observes every write of a run host, and decides where its process dies."""
 
-    def dies(self, moment: str, told: str) -> bool:
-        """Note a moment, such as "before a commit", and what is written; True when the process dies in it."""
+    def dies(self, moment: str, written: str) -> bool:
+        """Count a moment, such as "before a commit", and its write; True if the process dies there."""
         ...
 
     async def has_committed(self, run_ids: Sequence[RunId]) -> None:
-        """Hear whose histories have grown."""
+        """Observe that the histories of these runs have grown."""
         ...
 
 
-class TreeJournal:
-    """A `Journal`; what it does not define is the shared journal's."""
+class KillableJournal:
+    """A `Journal`; it delegates every call that it does not define to the shared journal."""
 
-    def __init__(self, shared: MemoryJournal, watching: Watching, died: Callable[[], None]) -> None:
+    def __init__(self, shared: MemoryJournal, observer: WriteObserver, died: Callable[[], None]) -> None:
         self._shared = shared
-        self._watching = watching
+        self._observer = observer
         self._died = died
         self._dead: asyncio.Future[None] | None = None
 
     def cut(self) -> None:
-        """Answer nothing any more; whoever waits gives up."""
+        """Fail the calls that wait, and all later ones."""
         if self._dead is None:
             self._dead = asyncio.get_running_loop().create_future()
         self._dead.cancel()
@@ -50,19 +50,19 @@ class TreeJournal:
         if not inspect.iscoroutinefunction(found):
             return found
 
-        async def ask(*args: Any, **kwargs: Any) -> Any:
+        async def call(*args: Any, **kwargs: Any) -> Any:
             await self._alive()
             return await found(*args, **kwargs)
 
-        return ask
+        return call
 
     async def commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
         """Write histories."""
-        told = _told(writes)
-        await self._moment("before a commit", told)
+        written = _described(writes)
+        await self._moment("before a commit", written)
         committed = await self._shared.commit(worker, batch, writes)
-        await self._watching.has_committed([w.run_id for w in writes if w.run_id not in committed.rejected])
-        await self._moment("after a commit", told)
+        await self._observer.has_committed([w.run_id for w in writes if w.run_id not in committed.rejected])
+        await self._moment("after a commit", written)
         return committed
 
     async def claim(
@@ -83,7 +83,7 @@ class TreeJournal:
     async def claim_tasks(
         self, worker: Worker, activities: Sequence[str], *, isolated: bool, **limits: Any
     ) -> list[ClaimedTask]:
-        """Take tasks, those for processes of their own too: here nobody else would."""
+        """Claim tasks, also isolated ones: an environment has no activity host for them."""
         await self._alive()
         tasks: list[ClaimedTask] = []
         for kind in (False, True):
@@ -107,9 +107,9 @@ class TreeJournal:
         await self._moment("after the record of a result")
         return kept
 
-    async def _moment(self, moment: str, told: str = "") -> None:
+    async def _moment(self, moment: str, written: str = "") -> None:
         await self._alive()
-        if self._watching.dies(moment, told):
+        if self._observer.dies(moment, written):
             self._dead = asyncio.get_running_loop().create_future()
             self._died()
             await self._alive()
@@ -120,8 +120,8 @@ class TreeJournal:
             await asyncio.shield(self._dead)
 
 
-def _told(writes: Sequence[RunWrite]) -> str:
-    """Say what a commit is about."""
+def _described(writes: Sequence[RunWrite]) -> str:
+    """Describe the writes of a commit for people."""
     parts = [describe(event) for write in writes for event in write.events]
     parts += [write.transition.state.name.lower() for write in writes if write.transition is not None]
     return ", ".join(parts)

@@ -1,4 +1,4 @@
-"""Which code an environment has loaded: the workflows it was given, and those they may start."""
+"""The code that an environment has loaded: the workflows it was given, and those that they name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from continuum.versions.referenced_workflows import with_referenced
 
 
 class LoadedCode:
-    """Workflows, loaded with every other that they name."""
+    """The loaded workflows, with every workflow that they name."""
 
     def __init__(self, workflows: Iterable[Workflow[..., Any]] = ()) -> None:
         self._workflows: dict[int, Workflow[..., Any]] = {}
@@ -21,7 +21,7 @@ class LoadedCode:
             self.load(workflow)
 
     def load(self, workflow: Workflow[..., Any]) -> None:
-        """Add a workflow and what it reaches."""
+        """Add a workflow and the workflows that it names."""
         for reached in with_referenced([workflow]):
             if id(reached) not in self._workflows:
                 self._workflows[id(reached)] = reached
@@ -33,7 +33,7 @@ class LoadedCode:
 
     @property
     def code(self) -> Code:
-        """The same object until something is added."""
+        """The loaded code; the same object until something is added."""
         if self._code is None or len(self._code.activities) != len(defined_activities()):
             self._code = Code(self._workflows.values())
         return self._code

@@ -1,6 +1,6 @@
-"""What activities do instead of what they are written to do, and in which order their answers come.
+"""Mocked activities, and the order in which activities begin and complete.
 
-`mocked_actors.py` has the actors that ask here what to run.
+The actors that run them are in `mocked_actors.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from continuum.definitions.activity import Activity
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# How many turns of the loop a seeded answer is held back, at most: enough to overtake any other.
+# How many turns of the loop a seed delays a result at most: enough for any other result to overtake it.
 MOST_TURNS = 12
 
 
@@ -30,7 +30,7 @@ class Call(NamedTuple):
 
 
 class MockedActivity(Generic[P, R]):
-    """What stands in for an activity; `calls` are the attempts made, in order."""
+    """The function that replaces an activity; `calls` are the attempts made, in order."""
 
     def __init__(self, activity: Activity[P, R], fn: Callable[P, R | Awaitable[R]]) -> None:
         self.name = activity.name
@@ -41,7 +41,7 @@ class MockedActivity(Generic[P, R]):
         return f"<mocked activity {self.name}, called {len(self.calls)} times>"
 
     async def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Count the call and do what the test wants done."""
+        """Record the call and run the function of the test."""
         self.calls.append(Call(args, kwargs))
         result: Any = self._fn(*args, **kwargs)
         return await result if inspect.isawaitable(result) else result
@@ -49,7 +49,7 @@ class MockedActivity(Generic[P, R]):
 
 Mocks = dict[str, MockedActivity[..., Any]]
 
-# Those of `continuum.testing.mock_activity`, which hold in every environment.
+# The mocks made by `continuum.testing.mock_activity`, which apply to every environment.
 EVERYWHERE: Mocks = {}
 
 
@@ -57,7 +57,7 @@ EVERYWHERE: Mocks = {}
 def mocked(
     mocks: Mocks, activity: Activity[P, R], fn: Callable[P, R | Awaitable[R]]
 ) -> Iterator[MockedActivity[P, R]]:
-    """Keep a substitute among `mocks` for a block."""
+    """Keep a mock in `mocks` for the duration of a block."""
     mock = MockedActivity(activity, fn)
     previous = mocks.get(activity.name)
     mocks[activity.name] = mock
@@ -73,14 +73,14 @@ def mocked(
 def mock_activity(
     activity: Activity[P, R], fn: Callable[P, R | Awaitable[R]]
 ) -> AbstractContextManager[MockedActivity[P, R]]:
-    """Have `fn` called for `activity` in every environment, for a block."""
+    """Call `fn` instead of `activity` in every environment, for the duration of a block."""
     return mocked(EVERYWHERE, activity, fn)
 
 
 class Substitutes:
-    """What runs for each activity in one environment.
+    """Chooses the function that runs for each activity in one environment.
 
-    With `shuffle`, calls begin and results come in a random order.
+    With `shuffle`, calls begin and complete in a random order.
     """
 
     def __init__(
@@ -90,24 +90,24 @@ class Substitutes:
         self._shuffle = shuffle
 
     def definition_of(self, activity: Activity[..., Any]) -> Activity[..., Any]:
-        """Return the activity as it is, or a copy that runs what the test wants."""
+        """Return the activity itself, or a copy that runs the mock of the test."""
         mock = self._mocks.get(activity.name) or EVERYWHERE.get(activity.name)
         if mock is None and (self._shuffle is None or not activity.is_async):
             return activity
         # A copy: the definition itself is shared with other environments.
         changed = copy.copy(activity)
         changed.is_async = True
-        changed.fn = _in_turn(mock or activity.fn, self._shuffle)
+        changed.fn = _delayed(mock or activity.fn, self._shuffle)
         return changed
 
 
-def _in_turn(fn: Callable[..., Any], shuffle: random.Random | None) -> Callable[..., Any]:
-    """Return `fn`, held back for a while before and after when there is a shuffle."""
+def _delayed(fn: Callable[..., Any], shuffle: random.Random | None) -> Callable[..., Any]:
+    """Return `fn`, delayed by some turns of the loop before and after it if there is a shuffle."""
     if shuffle is None:
         return fn
     before, after = shuffle.randrange(MOST_TURNS), shuffle.randrange(MOST_TURNS)
 
-    async def held_back(*args: Any, **kwargs: Any) -> Any:
+    async def delayed(*args: Any, **kwargs: Any) -> Any:
         for _ in range(before):
             await asyncio.sleep(0)
         try:
@@ -116,4 +116,4 @@ def _in_turn(fn: Callable[..., Any], shuffle: random.Random | None) -> Callable[
             for _ in range(after):
                 await asyncio.sleep(0)
 
-    return held_back
+    return delayed

@@ -1,6 +1,6 @@
-"""The two actors that run activities, with the function of a definition replaced where a test wants that.
+"""The two actors that run activities, which here run the mock of an activity if a test has set one.
 
-They take the places of the real ones in the tree of an environment.
+They replace the real actors in the tree of an environment.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class MockedLocalActivities(LocalActivities):
         return [attempt for attempt, _ in self._running.values()]
 
     def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
-        """Run what the test wants run for the activity."""
+        """Run an activity, or the mock of the test."""
         definition = pending.definition
         pending.definition = self._substitutes.definition_of(definition)
         try:

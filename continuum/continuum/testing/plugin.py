@@ -1,8 +1,8 @@
-"""What pytest loads: the fixtures `continuum_env`, `continuum_pg_env` and `golden_history`.
+"""The pytest plugin: the fixtures `continuum_env`, `continuum_pg_env` and `golden_history`.
 
-Async tests that use an environment, and that no other plugin runs (pytest-asyncio, anyio),
-are run here, each in a loop of its own. Whoever runs them, the environment is opened
-and closed inside the test's own loop. Nothing of the engine is imported before it is used.
+It runs async tests that use an environment, unless another plugin does (pytest-asyncio, anyio), each
+in a loop of its own. In both cases the environment is opened and closed inside the loop of the
+test. The engine is imported on first use only.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from continuum.testing import Environment, GoldenHistory, PostgresEnvironment
 
 ENVIRONMENTS = ("continuum_env", "continuum_pg_env")
-# Who has one of these marks runs in a loop of somebody else's.
+# Another plugin runs tests with one of these marks.
 OTHER_RUNNERS = ("asyncio", "anyio", "trio")
-MARKER = "continuum(paranoid=, now=, seed=, workflows=, patience=): what continuum_env is to be like"
+MARKER = "continuum(paranoid=, now=, seed=, workflows=, patience=): options of the fixture continuum_env"
 DSN_VARIABLE = "CONTINUUM_TEST_DSN"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add our options."""
+    """Add the command line options and the ini option."""
     group = parser.getgroup("continuum")
     group.addoption(
         "--update-golden",
         action="store_true",
-        help="write the histories that tests keep with golden_history anew",
+        help="write the histories that tests keep with golden_history again",
     )
     parser.addini(
         "continuum_paranoid", "replay every run after each of its writes", type="bool", default=False
@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Add our marker, and be paranoid if the ini file says so."""
+    """Add the marker, and turn the paranoid mode on if the ini file does."""
     config.addinivalue_line("markers", MARKER)
     if config.getini("continuum_paranoid"):
         from continuum.testing import replay_after_each_write
@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Leave nothing behind for another session in this process."""
+    """Undo `pytest_configure`, because another session may follow in this process."""
     if config.getini("continuum_paranoid"):
         from continuum.testing import replay_after_each_write
 
@@ -60,7 +60,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def continuum_env(request: pytest.FixtureRequest) -> Environment:
-    """An in-memory journal, a clock that the test moves, and an engine: see `continuum.testing.env`."""
+    """An environment with a journal in memory and a virtual clock: see `continuum.testing.env`."""
     from continuum.testing import env
 
     marker = request.node.get_closest_marker("continuum")
@@ -69,7 +69,7 @@ def continuum_env(request: pytest.FixtureRequest) -> Environment:
 
 @pytest.fixture(scope="session")
 def continuum_pg_dsn() -> Iterator[str]:
-    """A Postgres of the session's own, or the one that CONTINUUM_TEST_DSN names; override it for another."""
+    """The DSN of a temporary Postgres, or CONTINUUM_TEST_DSN; override this fixture to use another."""
     given = os.environ.get(DSN_VARIABLE)
     if given:
         yield given
@@ -82,7 +82,7 @@ def continuum_pg_dsn() -> Iterator[str]:
 
 @pytest.fixture
 def continuum_pg_env(request: pytest.FixtureRequest, continuum_pg_dsn: str) -> PostgresEnvironment:
-    """The same on Postgres, in a schema of the test's own and in real time."""
+    """An environment on Postgres, in a schema of its own and in real time."""
     from continuum.testing import postgres_env
 
     marker = request.node.get_closest_marker("continuum")
@@ -93,7 +93,7 @@ def continuum_pg_env(request: pytest.FixtureRequest, continuum_pg_dsn: str) -> P
 
 @pytest.fixture
 def golden_history(request: pytest.FixtureRequest) -> GoldenHistory:
-    """Compare a history with the one kept in the directory `golden` beside the test."""
+    """Compare a history with the one kept in the directory `golden` next to the test."""
     from continuum.testing import GoldenHistory
 
     name = re.sub(r"[^\w.-]+", "_", request.node.name).strip("_")
@@ -103,7 +103,7 @@ def golden_history(request: pytest.FixtureRequest) -> GoldenHistory:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> None:
-    """Have an async test's environments open while it runs, whoever runs it."""
+    """Open the environments of an async test while it runs, whichever plugin runs it."""
     if not isinstance(item, pytest.Function) or not _uses_environment(item):
         return
     test = item.obj
@@ -118,7 +118,7 @@ def pytest_runtest_call(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run an async test of ours that nobody else would."""
+    """Run an async test that uses an environment and that no other plugin runs."""
     test = pyfuncitem.obj
     ours = _uses_environment(pyfuncitem) or getattr(test, "continuum_crashes", False)
     if not ours or not inspect.iscoroutinefunction(test) or _has_another_runner(pyfuncitem):

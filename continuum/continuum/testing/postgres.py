@@ -1,4 +1,4 @@
-"""`PostgresEnvironment`: the same engine on a real Postgres, in a schema of its own and in real time."""
+"""`PostgresEnvironment`: an environment on a real Postgres, in a schema of its own and in real time."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ from continuum.journal.facts import Query, RunState
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.schema import drop_schema, migrate_schema
 from continuum.settings import Settings
-from continuum.testing.histories import History, taken_from
+from continuum.testing.histories import History, read_history
 from continuum.testing.loaded_code import LoadedCode
 from continuum.testing.mock_activities import MockedActivity, Mocks, mocked
-from continuum.testing.run_host import Tree
+from continuum.testing.run_host import RunHost
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# No test is that long, and nobody renews the lease of its worker.
+# Longer than any test, because an environment does not renew the lease of its worker.
 LEASE_SECONDS = 3_600.0
-# A result that has not come by then does not come: a test ends instead of hanging.
+# After this time a test fails instead of hanging.
 RESULT_SECONDS = 30.0
 LOOK_SECONDS = 0.005
 
 
 class PostgresEnvironment(Client):
-    """Where a test starts runs on Postgres and looks at what became of them. Made by `postgres_env`."""
+    """Starts runs on Postgres and shows the outcome to a test. Made by `postgres_env`."""
 
     def __init__(self, dsn: str, workflows: Iterable[Workflow[..., Any]]) -> None:
         self._dsn = dsn
         self._schema = f"continuum_test_{os.urandom(6).hex()}"
         self._loaded = LoadedCode(workflows)
         self._mocks: Mocks = {}
-        self._tree: Tree | None = None
+        self._tree: RunHost | None = None
         self._stored = PostgresJournal(dsn, schema=self._schema)
         super().__init__(self._stored, name="test")
 
@@ -55,7 +55,7 @@ class PostgresEnvironment(Client):
     async def __aenter__(self) -> Self:
         await migrate_schema(self._dsn, self._schema)
         await self._stored.open()
-        self._tree = Tree(
+        self._tree = RunHost(
             self._stored, self._loaded.code, self._mocks, settings=Settings(lease_ttl=LEASE_SECONDS)
         )
         await self._tree.start()
@@ -81,7 +81,7 @@ class PostgresEnvironment(Client):
     if not TYPE_CHECKING:  # the overloads are the client's
 
         async def start(self, workflow, /, *args, **given):
-            """Start a run, as a client does; its code, and that of what it may start, is loaded here."""
+            """Start a run as a client does, and load its workflow and the workflows that it names."""
             tree = self._running()
             if isinstance(workflow, Workflow):
                 self._loaded.load(workflow)
@@ -89,51 +89,52 @@ class PostgresEnvironment(Client):
             return await super().start(workflow, *args, **given)
 
     async def advance(self, duration: timedelta | float) -> NoReturn:
-        """Refuse: the time is the server's."""
+        """Refuse, because the server sets the time."""
         raise ContinuumError(
             f"the time of Postgres cannot be moved by {duration}; use continuum_env for what waits long, "
             "or wait in real time with `await run.result(timeout=...)`"
         )
 
     async def settle(self) -> None:
-        """Return once no run is in motion and no mail waits, in real time."""
+        """Return once no run is running and no inbox entry waits, in real time."""
         tree = self._running()
         async with asyncio.timeout(RESULT_SECONDS):
             before: object = ...
-            # Mail that is read between two questions of one look changes its run, which the next look sees.
-            while (latest := await self._latest_if_still(tree)) is ... or latest != before:
+            # A run may consume an inbox entry between the two reads of one look. That changes the run, and
+            # the next look differs from this one.
+            while (latest := await self._latest_if_idle(tree)) is ... or latest != before:
                 tree.check()
                 before = latest
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def history(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> History:
-        """Return what a run has journaled so far; see `History`."""
+        """Return a run's journaled events so far; see `History`."""
         run = await self.get_run(run_id, namespace=namespace)
-        history = await taken_from(self._stored, RunId(run.id))
+        history = await read_history(self._stored, RunId(run.id))
         assert history is not None, "the run was there a moment ago"
         return history
 
     def mock_activity(
         self, activity: Activity[P, R], fn: Callable[P, R | Awaitable[R]]
     ) -> AbstractContextManager[MockedActivity[P, R]]:
-        """Have `fn` called for `activity` in this environment, for a block."""
+        """Call `fn` instead of `activity` in this environment, for the duration of a block."""
         return mocked(self._mocks, activity, fn)
 
     async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None) -> Any:
-        """Return the result of a run that was started here; it has half a minute for it."""
+        """Return the result of a run that this environment has started, within half a minute."""
         return await self.await_run(run_id, RESULT_SECONDS, workflow=workflow)
 
-    async def _latest_if_still(self, tree: Tree) -> object:
-        """Return which run was changed last, and when; `...` while anything is in motion."""
-        moving = Query(None, [("state", "eq", RunState.RUNNING)], ("id", False), 1, None)
-        if tree.attempts() or await self._stored.query(moving):
+    async def _latest_if_idle(self, tree: RunHost) -> object:
+        """Return the run that was changed last, and when; `...` while anything is running."""
+        running = Query(None, [("state", "eq", RunState.RUNNING)], ("id", False), 1, None)
+        if tree.attempts() or await self._stored.query(running):
             return ...
         if await self._stored.inbox(tree.host.registered_worker(), None):
             return ...
         rows = await self._stored.query(Query(None, [], ("updated_at", True), 1, None))
         return [(row.id, row.updated_at) for row in rows]
 
-    def _running(self) -> Tree:
+    def _running(self) -> RunHost:
         if self._tree is None:
             raise NotReady("the environment is not open; use it as `async with postgres_env(dsn) as env`")
         return self._tree

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from continuum.engine.ids import RunId
 from continuum.journal.memory.journal import MemoryJournal
-from continuum.testing.histories import taken_from
+from continuum.testing.histories import read_history
 from continuum.testing.loaded_code import LoadedCode
 from continuum.testing.replays import difference, replay
 
@@ -57,7 +57,7 @@ class ReplayAfterEachWrite:
     async def check(self, run_ids: Sequence[RunId]) -> None:
         """Replay these runs from what is in the journal now."""
         for run_id in run_ids:
-            history = await taken_from(self._journal, run_id)
+            history = await read_history(self._journal, run_id)
             if history is None or run_id in self._found or not self._loaded.has(history.beginning.workflow):
                 continue
             if history.ending.state == "blocked":

@@ -1,4 +1,4 @@
-"""One life of a run host's tree on the journal of an environment: it runs, settles, and stops or dies."""
+"""The run host of an environment: its actors run, settle, and stop or are killed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, cast
 from continuum.engine.ids import NodeId
 from continuum.journal.port import Journal, Versions
 from continuum.settings import Settings
-from continuum.testing.idle_loop import may_wake, quiet
+from continuum.testing.idle_loop import may_wake, wait_until_idle
 from continuum.testing.mock_activities import MockedActivity, Substitutes
 from continuum.testing.mocked_actors import MockedDispatcher, MockedLocalActivities
 from continuum.versions.loaded_code import Code
@@ -21,14 +21,14 @@ from continuum_actors.run.version_registry import version_row
 from continuum_actors.tree import MAX_RESTARTS, MAX_SECONDS, run_host_children
 from continuum_supervision import ChildSpec, Clock, Crash, Strategy, Supervisor
 
-# Nothing here happens because time has passed but what a workflow asked for.
+# Longer than any test: only the timers of workflows fire because time has passed.
 NEVER_SECONDS = 1e9
-# Activities that wait for the world are looked at this often, in real time.
+# How often to check activities that wait for the outside world, in real time.
 LOOK_SECONDS = 0.002
 
 
-class Tree:
-    """A run host's actors, on a clock and a journal of their own or on the world's."""
+class RunHost:
+    """The actors of a run host, on a given journal and a given or the system's clock."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class Tree:
         shuffle: random.Random | None = None,
         draw: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        # Set once its process is as good as dead: it is being cleared away, and says nothing any more.
+        # Set once its process counts as dead. Its actors are being removed, and their failures do not count.
         self.killed = False
         self.host = Host(journal, NodeId("test"), code, settings=settings, random_bytes=draw)
         if clock is not None:
@@ -75,11 +75,11 @@ class Tree:
         return cast("MockedDispatcher", self.host.tasks)
 
     async def start(self) -> None:
-        """Bring every actor to life."""
+        """Start every actor."""
         await self.supervisor.__aenter__()
 
     async def load(self, code: Code, journal: Versions) -> None:
-        """Execute other code from now on, and let the journal know of it."""
+        """Register other code in the journal, and execute it from now on."""
         if code is self.host.code:
             return
         await journal.register_versions([version_row(workflow) for workflow in code.all_workflows])
@@ -88,32 +88,32 @@ class Tree:
         self.host.dispatcher.look()
 
     async def stop(self) -> None:
-        """End every actor in order; raises what they have given up for."""
+        """Stop every actor in order; raise the error that ended the supervisor, if any."""
         await self.supervisor.__aexit__(None, None, None)
 
     async def settle(self, patience: float) -> None:
-        """Return once nothing can happen here unless time passes or somebody outside does something.
+        """Return once nothing can happen before time passes or the test does something.
 
-        Activities wait for the world: for those that are under way at most `patience` real seconds.
+        Running activities may wait for the outside world: wait for them at most `patience` real seconds.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience
         while True:
-            await quiet(patience)
+            await wait_until_idle(patience)
             if self.killed:
                 return
             self.check()
-            under_way = self.attempts()
-            if not under_way and not self._dispatcher().storing:
+            running = self.attempts()
+            if not running and not self._dispatcher().storing:
                 return
             left = deadline - loop.time()
-            in_threads = any(not attempt.definition.is_async for attempt in under_way)
+            in_threads = any(not attempt.definition.is_async for attempt in running)
             if left <= 0 or not (in_threads or may_wake(left)):
                 return
             await asyncio.sleep(min(left, LOOK_SECONDS))
 
     def check(self) -> None:
-        """Raise what the actors have given up for, if they have."""
+        """Raise the error that ended the supervisor, if it has ended."""
         ended = self.supervisor.ref.exit_reason
         if ended is not None:
             raise RuntimeError("the engine of this environment has stopped; its log says why") from (
@@ -121,6 +121,6 @@ class Tree:
             )
 
 
-def patient_settings() -> Settings:
-    """Return settings with which only workflows have anything to do with time."""
+def timeless_settings() -> Settings:
+    """Return settings with which only workflows have timers."""
     return Settings(lease_ttl=NEVER_SECONDS, poll=NEVER_SECONDS, longest_nap=NEVER_SECONDS)

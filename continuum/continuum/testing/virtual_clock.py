@@ -1,4 +1,4 @@
-"""Time that stands still until a test moves it; what is due happens in order."""
+"""A clock that stands still until a test moves it; callbacks run in the order in which they are due."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from continuum.client.untyped_values import at, microseconds_of
 from continuum_supervision import Cancellable
 
-# Where time begins unless a test says otherwise: the same every day, so that histories are too.
+# The default start of time: the same every day, so that histories are the same too.
 BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 MICROSECONDS = 1_000_000
 
 
 class Alarm:
-    """A callback due at a moment, which may be called off."""
+    """A callback that is due at a moment and can be cancelled."""
 
     __slots__ = ("args", "callback", "due", "number")
 
@@ -29,7 +29,7 @@ class Alarm:
         return (self.due, self.number) < (other.due, other.number)
 
     def cancel(self) -> None:
-        """Call it off; any number of times."""
+        """Cancel the callback; a second call has no effect."""
         self.callback = None
         self.args = ()
 
@@ -55,31 +55,31 @@ class VirtualClock:
         return (self._now - self._start) / MICROSECONDS
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: object) -> Cancellable:
-        """Arrange a callback for when that many seconds have passed."""
+        """Schedule a callback for when that many seconds have passed."""
         self._made += 1
         alarm = Alarm(self._now + round(max(0.0, delay) * MICROSECONDS), self._made, callback, args)
         heapq.heappush(self._alarms, alarm)
         return alarm
 
     def next_due(self) -> int | None:
-        """Return when the earliest callback that was not called off is due."""
+        """Return when the earliest callback is due, None if there is none."""
         while self._alarms and self._alarms[0].callback is None:
             heapq.heappop(self._alarms)
         return self._alarms[0].due if self._alarms else None
 
     def move_to(self, moment: int) -> None:
-        """Let it be `moment` and run what is due then or was before."""
+        """Set the time to `moment` and run the callbacks that are due by then."""
         self._now = max(self._now, moment)
         while (due := self.next_due()) is not None and due <= self._now:
             alarm = heapq.heappop(self._alarms)
             callback, args = alarm.callback, alarm.args
             alarm.cancel()
-            assert callback is not None, "next_due drops what was called off"
+            assert callback is not None, "next_due drops cancelled alarms"
             callback(*args)
 
 
 def microseconds_in(duration: timedelta | float) -> int:
-    """Return a duration in seconds or as a timedelta as whole microseconds; it is not negative."""
+    """Return a duration, given in seconds or as a timedelta, in microseconds; it must not be negative."""
     length = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
     if length < timedelta(0):
         raise ValueError(f"time does not go back by {-length}; advance by zero or more")

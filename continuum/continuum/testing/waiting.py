@@ -1,4 +1,4 @@
-"""What a run waits for, in words."""
+"""Describes for people what a run waits for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from continuum.testing.histories import History
 
 
 def waits_of(execution: Execution, history: History) -> tuple[str, ...]:
-    """Say what the code of a replayed run waits for; the execution is not closed yet."""
+    """Return what the code of a replayed run waits for; its execution must still be open."""
     waits = [f"signal {name!r}" for name in execution.signals_waited_for()]
     for activity in execution.pending.values():
         retry = activity.retry_due
@@ -30,7 +30,7 @@ def waits_of(execution: Execution, history: History) -> tuple[str, ...]:
 
 
 def with_blocked(waits_for: tuple[str, ...], blocked: Sequence[RunRow]) -> tuple[str, ...]:
-    """Say beside each child that is waited for why it is blocked, if it is; it may have continued as new."""
+    """Add the reason to each wait for a child that is blocked; the child may have continued as new."""
     reasons = {row.root or row.id: row.reason for row in blocked} | {row.id: row.reason for row in blocked}
     return tuple(
         f"{wait}, which is blocked: {reasons[child]}" if (child := _child_in(wait)) in reasons else wait
@@ -39,7 +39,7 @@ def with_blocked(waits_for: tuple[str, ...], blocked: Sequence[RunRow]) -> tuple
 
 
 def _child_in(wait: str) -> RunId:
-    """Return the child that is waited for; the id of no run when it is something else."""
+    """Return the child that the run waits for; an empty id if it waits for something else."""
     kind, _, last = wait.rpartition(" ")
     return RunId(last if kind.startswith("child ") else "")
 
@@ -49,7 +49,7 @@ def _time(microseconds: int) -> str:
 
 
 class StillWaiting(TimeoutError):
-    """The result was asked for of a run that cannot end unless time passes or somebody does something."""
+    """The awaited run cannot end before time passes or the test does something."""
 
     def __init__(self, run_id: str, message: str, waits_for: tuple[str, ...] = ()) -> None:
         super().__init__(f"run {run_id} {message}")
@@ -61,7 +61,7 @@ def still_waiting(
     run_id: str, workflow: str, waits_for: tuple[str, ...], passed: timedelta | None
 ) -> StillWaiting:
     """Return the error for a run that waits for the outside."""
-    what = ", or for ".join(waits_for) or "nothing that would come by itself"
+    what = ", or for ".join(waits_for) or "nothing that happens by itself"
     after = "" if passed is None else f" after {passed}"
     hint = "give it what it waits for, or let time pass with `await env.advance(...)`"
     return StillWaiting(run_id, f"of {workflow} still waits{after}, for {what}; {hint}", waits_for)

@@ -1,4 +1,4 @@
-"""What may become of a workflow: `flows.order_flow` as later deploys have it."""
+"""Changed versions of `flows.order_flow`, as later deploys might have them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Changed = Callable[[str], Coroutine[Any, Any, str]]
 
 
 def changed(fn: Changed) -> Workflow[[str], str]:
-    """Give a function the name by which the journal knows it."""
+    """Give a function the name that the journal has."""
     fn.__qualname__ = "order_flow"
     fn.__code__ = fn.__code__.replace(co_qualname="order_flow")
     return workflow(name="testing_order")(fn)
@@ -36,7 +36,7 @@ async def shorter(order: str) -> str:
 
 @changed
 async def longer(order: str) -> str:
-    """Do one thing more than the run did."""
+    """Call one more activity than the run did."""
     payment = await flows.charge(order, 5)
     try:
         await flows.review.wait(timeout=timedelta(hours=24))
@@ -49,7 +49,7 @@ async def longer(order: str) -> str:
 
 @changed
 async def louder(order: str) -> str:
-    """Return it in capitals."""
+    """Return the result in capitals."""
     await flows.charge(order, 5)
     try:
         await flows.review.wait(timeout=timedelta(hours=24))

@@ -1,4 +1,4 @@
-"""Workflows that the tests of the testing kit run."""
+"""Workflows for the tests of the testing kit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ review = Signal("review", str)
 
 
 class Declined(Exception):
-    """What a bank says."""
+    """The error of a bank."""
 
 
 @activity(name="testing_charge", retry=Retry(max_attempts=4, base=10.0, backoff="exponential", jitter=0.0))
@@ -23,30 +23,30 @@ async def charge(order: str, amount: int) -> str:
 
 @activity(name="testing_ship", idempotency_key="ship:{order}")
 def ship(order: str) -> str:
-    """Ship an order; in a thread."""
+    """Ship an order, in a thread."""
     return f"track-{order}"
 
 
 @activity(name="testing_pack", queue="packing")
 async def pack(order: str) -> int:
-    """Pack an order, by way of a queue."""
+    """Pack an order, through a queue."""
     return len(order)
 
 
 @activity(name="testing_refund")
 async def refund(payment: str) -> None:
-    """Give a payment back."""
+    """Refund a payment."""
 
 
 @activity(name="testing_stuck", timeout=30.0)
 async def stuck() -> None:
-    """Wait for what never comes."""
+    """Wait for ever."""
     await asyncio.Event().wait()
 
 
 @activity(name="testing_isolated", executor="process")
 def isolated(number: int) -> int:
-    """Count in a process of its own, were there one."""
+    """Count in a process of its own, if there is one."""
     return number + 1
 
 
@@ -67,7 +67,7 @@ async def order_flow(order: str) -> str:
 
 @workflow(name="testing_stuck_flow")
 async def stuck_flow() -> str:
-    """Say how an activity ended that waits for ever."""
+    """Return how an activity ended that waits for ever."""
     try:
         await stuck()
     except ActivityError as error:
@@ -77,44 +77,44 @@ async def stuck_flow() -> str:
 
 @workflow(name="testing_sleeper")
 async def sleeper(until: datetime) -> list[float]:
-    """Sleep in two ways and say how long it took."""
-    begun = continuum.now()
+    """Sleep in two ways and return how long each took."""
+    start = continuum.now()
     await continuum.sleep(60)
-    rested = continuum.now()
+    middle = continuum.now()
     await continuum.sleep_until(until)
-    return [(rested - begun).total_seconds(), (continuum.now() - rested).total_seconds()]
+    return [(middle - start).total_seconds(), (continuum.now() - middle).total_seconds()]
 
 
 @workflow(name="testing_values")
 async def values() -> list[str]:
-    """Draw and read what differs from day to day."""
-    drawn = [str(continuum.now()), str(continuum.uuid4()), str(continuum.random())]
+    """Return values that differ between runs."""
+    differing = [str(continuum.now()), str(continuum.uuid4()), str(continuum.random())]
     await continuum.sleep(1)
-    return drawn
+    return differing
 
 
 @workflow(name="testing_parent")
 async def parent(order: str) -> str:
-    """Have a child do it."""
+    """Call a child."""
     return "child: " + await order_flow(order)
 
 
 @workflow(name="testing_busy")
 async def busy_flow() -> None:
     """Keep busy without any effect."""
-    while True:  # noqa: ASYNC110 - nothing is waited for: it is the mistake that is meant
+    while True:  # noqa: ASYNC110 - this is the mistake under test
         await asyncio.sleep(0)
 
 
 @workflow(name="testing_waiting_parent")
 async def waiting_parent() -> None:
-    """Wait for a child that cannot go on."""
+    """Wait for a child that is blocked."""
     await busy_flow()
 
 
 @workflow(name="testing_countdown")
 async def countdown(left: int) -> str:
-    """Go on as a new run, an hour each, until nothing is left."""
+    """Continue as new every hour until nothing is left."""
     await continuum.sleep(timedelta(hours=1))
     if left:
         continuum.continue_as_new(left - 1)
@@ -123,11 +123,11 @@ async def countdown(left: int) -> str:
 
 @workflow(name="testing_closed", signals=[review])
 async def closed_flow() -> str:
-    """Take one signal and no other."""
+    """Declare one signal and no other."""
     return await review.wait()
 
 
 @workflow(name="testing_isolating")
 async def isolating() -> int:
-    """Use a process of its own."""
+    """Call an isolated activity."""
     return await isolated(1)

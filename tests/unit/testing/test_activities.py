@@ -1,4 +1,4 @@
-"""Activities in an environment end as they do on a node: the same errors, events and contexts."""
+"""Activities in an environment have the same errors, events and contexts as on a node."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import continuum
 from continuum import ActivityError, NotInWorkflow, Workflow, activity, activity_context, workflow
 from continuum.testing import History, assert_replays, env
 
-# As much as a node keeps of one error.
+# The most that a node stores of one error.
 ERROR_BYTES = 64 * 1024
 
 
 class Thrown(BaseException):
-    """What is not even an Exception."""
+    """An error that is not an `Exception`."""
 
 
 @activity(name="testing_broken")
 async def broken(how: str) -> object:
-    """Fail, each time in another way."""
+    """Fail in the given way."""
     match how:
         case "raise":
             raise ValueError("no such order")
@@ -35,7 +35,7 @@ async def broken(how: str) -> object:
 
 @workflow(name="testing_handling")
 async def handling(how: str) -> list[str]:
-    """Tell how an activity failed."""
+    """Return how an activity failed."""
     try:
         await broken(how)
     except ActivityError as error:
@@ -51,12 +51,12 @@ async def reserve(seat: str) -> str:
 
 @activity(name="testing_free")
 def free(seat: str) -> None:
-    """Give a seat back."""
+    """Release a seat."""
 
 
 @workflow(name="testing_trip")
 async def trip() -> str:
-    """Reserve, fail to pay, give back."""
+    """Reserve a seat, fail to pay, and release the seat."""
     await reserve.options(compensate=free)("12a")
     try:
         await broken("raise")
@@ -68,7 +68,7 @@ async def trip() -> str:
 
 @activity(name="testing_knowing")
 async def knowing() -> list[object]:
-    """Tell what an activity knows of itself, and what it may not do."""
+    """Return the context of an activity, and try calls that only workflows may make."""
     context = activity_context()
     context.heartbeat("half")
     with pytest.raises(NotInWorkflow):
@@ -80,11 +80,11 @@ async def knowing() -> list[object]:
 
 @workflow(name="testing_asking")
 async def asking() -> list[object]:
-    """Ask an activity."""
+    """Call an activity."""
     return await knowing()
 
 
-def lived(flow: Workflow[..., Any], *args: object) -> tuple[Any, History, str]:
+def run_once(flow: Workflow[..., Any], *args: object) -> tuple[Any, History, str]:
     """Run a workflow in an environment; return its result, its history and its id."""
 
     async def main() -> tuple[Any, History, str]:
@@ -104,22 +104,20 @@ def lived(flow: Workflow[..., Any], *args: object) -> tuple[Any, History, str]:
         ("unstorable", "DurableTermError", "result of testing_broken.event: "),
     ],
 )
-def test_whatever_an_activity_raises_is_a_failure_that_the_code_can_handle(
-    how: str, type: str, message: str
-) -> None:
+def test_workflow_code_can_handle_any_failure_of_an_activity(how: str, type: str, message: str) -> None:
     """MAE1, MAE2, MAE3, MAE4, B22: journaled as a failure, bounded, and the same in a replay."""
-    told, history, _ = lived(handling, how)
-    assert told[0] == type
-    assert told[1].startswith(message)
-    assert sum(len(text.encode()) for text in told) < ERROR_BYTES
+    failure, history, _ = run_once(handling, how)
+    assert failure[0] == type
+    assert failure[1].startswith(message)
+    assert sum(len(text.encode()) for text in failure) < ERROR_BYTES
     assert [event.type for event in history] == ["activity_scheduled", "activity_failed"]
-    assert history[1].payload["message"] == told[1]
-    assert assert_replays(handling, history) == told
+    assert history[1].payload["message"] == failure[1]
+    assert assert_replays(handling, history) == failure
 
 
-def test_a_failure_is_compensated_for_as_on_a_node() -> None:
+def test_a_failure_is_compensated_as_on_a_node() -> None:
     """MAE5"""
-    result, history, _ = lived(trip)
+    result, history, _ = run_once(trip)
     assert result == "no such order"
     assert [event.type for event in history if not event.type.endswith("scheduled")] == [
         "activity_completed",
@@ -128,14 +126,14 @@ def test_a_failure_is_compensated_for_as_on_a_node() -> None:
     ]
 
 
-def test_an_activity_knows_its_attempt_and_is_no_workflow() -> None:
-    """C5, ACT23, B10: what would fail on a node fails here."""
-    result, _, run_id = lived(asking)
+def test_an_activity_has_its_context_and_no_workflow_calls() -> None:
+    """C5, ACT23, B10: a call that fails on a node fails here too."""
+    result, _, run_id = run_once(asking)
     assert result == [run_id, 1, False, False]
 
 
 @pytest.mark.parametrize("read_before", [False, True])
-def test_a_mock_is_held_to_what_the_activity_promises(read_before: bool) -> None:
+def test_the_result_of_a_mock_must_match_the_activity(read_before: bool) -> None:
     @activity(name=f"testing_promised_{read_before}")
     async def promised() -> str:
         return "as promised"

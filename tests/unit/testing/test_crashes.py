@@ -1,4 +1,4 @@
-"""`crash_everywhere`: a test survives any death of the engine, or says which one it does not survive."""
+"""`crash_everywhere`: a test survives every crash of the engine, or the failure names the crash."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def no_seed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @activity(name="testing_charge_twice")
 async def charge_carelessly(order: str) -> None:
-    """Charge, without a thought for having done it before."""
+    """Charge, without an idempotency key."""
     charged.append(order)
 
 
 @activity(name="testing_charge_once", at_most_once=True)
 async def charge_once(order: str) -> None:
-    """Charge, and never again."""
+    """Charge at most once."""
     charged.append(order)
 
 
@@ -44,7 +44,7 @@ async def careless(order: str) -> None:
 
 @workflow(name="testing_careful")
 async def careful(order: str) -> str:
-    """Charge at most once, and say if nobody knows whether it was done."""
+    """Charge at most once, and return the error type if the outcome is unknown."""
     try:
         await charge_once(order)
     except ActivityError as error:
@@ -54,12 +54,12 @@ async def careful(order: str) -> str:
 
 @workflow(name="testing_unrepeatable")
 async def unrepeatable() -> None:
-    """Do something else after a crash."""
+    """Call another activity after a crash."""
     other = next(executions) % 2  # continuum: allow CT302
     await (flows.charge("o1", 1) if other else flows.ship("o1"))
 
 
-def test_a_test_runs_once_undisturbed_and_once_for_every_death() -> None:
+def test_a_test_runs_undisturbed_and_then_once_per_crash() -> None:
     runs: list[Environment] = []
 
     @crash_everywhere
@@ -77,7 +77,7 @@ def test_a_test_runs_once_undisturbed_and_once_for_every_death() -> None:
     assert len({id(run) for run in runs}) == len(runs)
 
 
-def test_children_and_continued_runs_survive() -> None:
+def test_children_and_chains_survive_crashes() -> None:
     """CNT4: exactly one successor."""
 
     @crash_everywhere(seeds=2)
@@ -92,7 +92,7 @@ def test_children_and_continued_runs_survive() -> None:
     asyncio.run(scenario())
 
 
-def test_an_activity_that_happens_twice_is_found() -> None:
+def test_crashes_find_an_activity_that_runs_twice() -> None:
     @crash_everywhere
     async def scenario(env: Environment) -> None:
         charged.clear()
@@ -109,7 +109,7 @@ def test_an_activity_that_happens_twice_is_found() -> None:
     assert f"{SEED_VARIABLE}=0:{found.value.crashes[0]}" in message
 
 
-def test_the_crash_that_was_found_can_be_run_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_found_crash_can_be_repeated_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     runs: list[int] = []
 
     @crash_everywhere(seeds=[3, 4])
@@ -129,7 +129,7 @@ def test_the_crash_that_was_found_can_be_run_alone(monkeypatch: pytest.MonkeyPat
     assert (again.value.seed, again.value.crashes) == (3, found.value.crashes)
 
 
-def test_an_activity_that_happens_at_most_once_does() -> None:
+def test_an_activity_with_at_most_once_runs_at_most_once() -> None:
     outcomes: set[str] = set()
 
     @crash_everywhere
@@ -143,7 +143,7 @@ def test_an_activity_that_happens_at_most_once_does() -> None:
     assert outcomes == {"charged", "ProcessCrashed"}
 
 
-def test_code_that_does_something_else_after_a_crash_is_found() -> None:
+def test_crashes_find_code_that_is_not_deterministic() -> None:
     @crash_everywhere
     async def scenario(env: Environment) -> None:
         global executions
@@ -155,7 +155,7 @@ def test_code_that_does_something_else_after_a_crash_is_found() -> None:
     assert isinstance(found.value.__cause__, StillWaiting)
 
 
-def test_a_test_that_fails_undisturbed_says_so() -> None:
+def test_a_failure_without_a_crash_is_reported_as_such() -> None:
     @crash_everywhere
     async def scenario(env: Environment) -> None:
         raise AssertionError("as it is")
@@ -164,7 +164,7 @@ def test_a_test_that_fails_undisturbed_says_so() -> None:
         asyncio.run(scenario())
 
 
-def test_a_test_that_hangs_after_a_crash_ends() -> None:
+def test_a_hanging_test_ends_after_the_timeout() -> None:
     @crash_everywhere(timeout=0.05)
     async def scenario(env: Environment) -> None:
         await asyncio.Event().wait()
@@ -173,7 +173,7 @@ def test_a_test_that_hangs_after_a_crash_ends() -> None:
         asyncio.run(scenario())
 
 
-def test_mocks_hold_in_every_life() -> None:
+def test_mocks_survive_crashes() -> None:
     @crash_everywhere
     async def scenario(env: Environment) -> None:
         with env.mock_activity(flows.ship, lambda order: "mocked") as shipped:
@@ -184,7 +184,7 @@ def test_mocks_hold_in_every_life() -> None:
     asyncio.run(scenario())
 
 
-def test_only_so_many_moments_are_tried() -> None:
+def test_most_limits_the_number_of_runs() -> None:
     runs: list[int] = []
 
     @crash_everywhere(most=3)
@@ -196,8 +196,8 @@ def test_only_so_many_moments_are_tried() -> None:
     assert len(runs) <= 1 + 3 + 5
 
 
-def order_of_answers(seed: int) -> list[int]:
-    """Let ten activities run at once and return the order in which they were heard of."""
+def order_of_completions(seed: int) -> list[int]:
+    """Run ten activities at once and return the order in which they completed."""
 
     async def main() -> list[int]:
         async with env(seed=seed) as environment:
@@ -211,17 +211,17 @@ def order_of_answers(seed: int) -> list[int]:
 
 @workflow(name="testing_crowd")
 async def crowd() -> None:
-    """Ten at once."""
+    """Call ten activities at once."""
     await asyncio.gather(*(flows.charge(f"o{number}", 1) for number in range(10)))
 
 
-def test_a_seed_draws_the_order_of_answers_and_repeats_it() -> None:
-    orders = [order_of_answers(seed) for seed in range(3)]
-    assert orders == [order_of_answers(seed) for seed in range(3)]
+def test_a_seed_shuffles_completions_in_a_repeatable_way() -> None:
+    orders = [order_of_completions(seed) for seed in range(3)]
+    assert orders == [order_of_completions(seed) for seed in range(3)]
     assert len({tuple(order) for order in orders}) == 3
 
 
-def test_it_goes_on_tests_that_take_an_environment() -> None:
+def test_crash_everywhere_refuses_a_test_without_an_environment() -> None:
     with pytest.raises(InvalidOption, match="takes continuum_env"):
 
         @crash_everywhere
@@ -231,7 +231,7 @@ def test_it_goes_on_tests_that_take_an_environment() -> None:
         crash_everywhere(lambda env: None)  # type: ignore[arg-type, return-value]
 
 
-def test_what_is_no_seed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_seed_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     @crash_everywhere
     async def scenario(env: Environment) -> None: ...
 

@@ -1,4 +1,4 @@
-"""An environment: the engine in a time that only the test moves."""
+"""An environment: the engine with a clock that only the test moves."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from continuum.testing import Environment, StillWaiting, env
 from tests.unit.testing import flows
 
 
-def test_a_timeout_of_a_day_passes_at_once() -> None:
-    """THP4: pending until its time has come, then completed."""
+def test_a_timeout_of_a_day_costs_no_real_time() -> None:
+    """THP4: the run is pending until the timeout, then completed."""
 
     async def main() -> None:
         async with env() as environment:
@@ -37,7 +37,7 @@ def test_a_timeout_of_a_day_passes_at_once() -> None:
     asyncio.run(main())
 
 
-def test_time_stands_still_unless_it_is_moved() -> None:
+def test_time_stands_still_until_the_test_moves_it() -> None:
     async def main() -> None:
         async with env(now=datetime(2030, 5, 1, tzinfo=UTC)) as environment:
             run = await environment.start(flows.order_flow, "o1")
@@ -50,7 +50,7 @@ def test_time_stands_still_unless_it_is_moved() -> None:
     asyncio.run(main())
 
 
-def test_every_due_moment_is_lived_through_in_order() -> None:
+def test_advance_passes_every_due_moment_in_order() -> None:
     seen: list[tuple[str, datetime]] = []
 
     async def main() -> None:
@@ -67,9 +67,9 @@ def test_every_due_moment_is_lived_through_in_order() -> None:
         async with env() as environment:
             await environment.start(noting, "slow", 5.0)
             await environment.start(noting, "quick", 3.0)
-            begun = environment.now
+            start = environment.now
             await environment.advance(60)
-            assert [(name, (when - begun).total_seconds()) for name, when in seen] == [
+            assert [(name, (when - start).total_seconds()) for name, when in seen] == [
                 ("quick", 3.0),
                 ("slow", 5.0),
                 ("quick", 6.0),
@@ -79,7 +79,7 @@ def test_every_due_moment_is_lived_through_in_order() -> None:
     asyncio.run(main())
 
 
-def test_sleep_until_a_date_is_virtual_too() -> None:
+def test_sleep_until_uses_virtual_time() -> None:
     async def main() -> None:
         async with env() as environment:
             later = environment.now + timedelta(days=400)
@@ -90,7 +90,7 @@ def test_sleep_until_a_date_is_virtual_too() -> None:
     asyncio.run(main())
 
 
-def test_back_off_between_attempts_costs_no_time() -> None:
+def test_backoff_between_attempts_costs_no_real_time() -> None:
     """C17"""
 
     async def main() -> None:
@@ -115,7 +115,7 @@ def test_back_off_between_attempts_costs_no_time() -> None:
     asyncio.run(main())
 
 
-def test_an_activity_is_out_of_time_in_virtual_time() -> None:
+def test_an_activity_times_out_in_virtual_time() -> None:
     """C17"""
 
     async def main() -> None:
@@ -129,7 +129,7 @@ def test_an_activity_is_out_of_time_in_virtual_time() -> None:
     asyncio.run(main())
 
 
-def test_a_result_that_cannot_come_says_what_the_run_waits_for() -> None:
+def test_a_result_without_a_timeout_reports_what_the_run_waits_for() -> None:
     async def main() -> None:
         async with env() as environment:
             run = await environment.start(flows.order_flow, "o1")
@@ -145,21 +145,21 @@ def test_a_result_that_cannot_come_says_what_the_run_waits_for() -> None:
     asyncio.run(main())
 
 
-def test_a_result_with_a_timeout_lets_that_much_time_pass_at_most() -> None:
+def test_a_result_lets_at_most_its_timeout_pass() -> None:
     async def main() -> None:
         async with env() as environment:
-            begun = environment.now
+            start = environment.now
             run = await environment.start(flows.order_flow, "o1")
             with pytest.raises(StillWaiting, match="after 12:00:00"):
                 await run.result(timeout=timedelta(hours=12))
-            assert environment.now == begun + timedelta(hours=12)
+            assert environment.now == start + timedelta(hours=12)
             assert await run.result(timeout=timedelta(days=3)) == "track-o1 2"
-            assert environment.now == begun + timedelta(hours=24)
+            assert environment.now == start + timedelta(hours=24)
 
     asyncio.run(main())
 
 
-def test_signals_arrive() -> None:
+def test_a_signal_reaches_its_run() -> None:
     async def main() -> None:
         async with env() as environment:
             run = await environment.start(flows.order_flow, "o1")
@@ -169,8 +169,8 @@ def test_signals_arrive() -> None:
     asyncio.run(main())
 
 
-def test_declared_signals_hold_for_workflows_that_come_later() -> None:
-    """SIG1: whoever sends is told what is not declared, by name too."""
+def test_workflows_loaded_later_declare_their_signals_too() -> None:
+    """SIG1: an undeclared signal is refused, also when it is sent by name."""
 
     async def main() -> None:
         async with env() as environment:
@@ -185,8 +185,8 @@ def test_declared_signals_hold_for_workflows_that_come_later() -> None:
     asyncio.run(main())
 
 
-def test_a_cancelled_run_is_cancelled_for_everybody() -> None:
-    """THP5: both who waits and the row say cancelled."""
+def test_a_cancelled_run_is_cancelled_for_callers_and_in_its_row() -> None:
+    """THP5: the waiting caller and the row both show it."""
 
     async def main() -> None:
         async with env() as environment:
@@ -200,8 +200,8 @@ def test_a_cancelled_run_is_cancelled_for_everybody() -> None:
     asyncio.run(main())
 
 
-def test_a_signal_to_nobody_is_refused() -> None:
-    """THP6: a run that has ended, and one that never was."""
+def test_a_signal_to_an_ended_or_unknown_run_is_refused() -> None:
+    """THP6."""
 
     async def main() -> None:
         async with env() as environment:
@@ -216,8 +216,8 @@ def test_a_signal_to_nobody_is_refused() -> None:
     asyncio.run(main())
 
 
-def test_whoever_waits_without_an_end_gets_the_result() -> None:
-    """THP8: a waiting task is told as soon as the run ends."""
+def test_a_task_that_waits_gets_the_result() -> None:
+    """THP8: the task gets it as soon as the run ends."""
 
     async def main() -> None:
         async with env() as environment:
@@ -234,16 +234,16 @@ def test_patched_outside_a_workflow_is_false() -> None:
     assert continuum.patched("anything") is False
 
 
-def test_two_environments_draw_the_same_values() -> None:
-    async def drawn() -> list[str]:
+def test_two_environments_have_the_same_random_values() -> None:
+    async def random_values() -> list[str]:
         async with env() as environment:
             run = await environment.start(flows.values)
             return await run.result(timeout=2)
 
-    assert asyncio.run(drawn()) == asyncio.run(drawn())
+    assert asyncio.run(random_values()) == asyncio.run(random_values())
 
 
-def test_children_run_too() -> None:
+def test_an_environment_runs_children() -> None:
     """C17"""
 
     async def main() -> None:
@@ -256,22 +256,22 @@ def test_children_run_too() -> None:
     asyncio.run(main())
 
 
-def test_a_child_that_is_blocked_is_named_with_why() -> None:
+def test_a_waiting_parent_names_its_blocked_child_and_the_reason() -> None:
     async def main() -> None:
         async with env() as environment:
             run = await environment.start(flows.waiting_parent)
             with pytest.raises(StillWaiting) as waiting:
                 await run.result()
             (child,) = (await environment.query([("parent_run_id", "eq", run.id)])).entries
-            (said,) = waiting.value.waits_for
+            (wait,) = waiting.value.waits_for
             assert child.state == "blocked"
-            assert said == f"child {child.workflow} {child.id}, which is blocked: {child.reason}"
-            assert said in str(waiting.value)
+            assert wait == f"child {child.workflow} {child.id}, which is blocked: {child.reason}"
+            assert wait in str(waiting.value)
 
     asyncio.run(main())
 
 
-def test_the_result_of_a_run_that_continued_is_that_of_its_last() -> None:
+def test_the_result_of_a_chain_is_that_of_its_latest_run() -> None:
     """C17"""
 
     async def main() -> None:
@@ -286,7 +286,7 @@ def test_the_result_of_a_run_that_continued_is_that_of_its_last() -> None:
     asyncio.run(main())
 
 
-def test_a_failed_run_raises_what_it_failed_with() -> None:
+def test_a_failed_run_raises_its_error() -> None:
     async def main() -> None:
         @workflow(name="testing_failing")
         async def failing() -> None:
@@ -300,7 +300,7 @@ def test_a_failed_run_raises_what_it_failed_with() -> None:
     asyncio.run(main())
 
 
-def test_activities_for_processes_of_their_own_run_here() -> None:
+def test_an_environment_runs_isolated_activities() -> None:
     async def main() -> None:
         async with env() as environment:
             run = await environment.start(flows.isolating)
@@ -319,7 +319,7 @@ def test_a_workflow_can_be_started_by_name() -> None:
     asyncio.run(main())
 
 
-def test_a_run_of_no_loaded_workflow_says_which_to_load() -> None:
+def test_a_run_of_an_unloaded_workflow_reports_how_to_load_it() -> None:
     async def main() -> None:
         async with env() as environment:
             run = await environment.start("testing_nobody")
@@ -329,13 +329,13 @@ def test_a_run_of_no_loaded_workflow_says_which_to_load() -> None:
     asyncio.run(main())
 
 
-def test_a_blocked_run_says_why() -> None:
+def test_a_blocked_run_reports_its_reason() -> None:
     async def main() -> None:
         async with env() as environment:
             run = await environment.start("testing_values", "one argument too many")
             environment = await _loaded(environment)
-            said = "is blocked: drift: the code cannot read its input.*; or cancel it and start it again"
-            with pytest.raises(StillWaiting, match=said):
+            message = "is blocked: drift: the code cannot read its input.*; or cancel it and start it again"
+            with pytest.raises(StillWaiting, match=message):
                 await run.result()
 
     async def _loaded(environment: Environment) -> Environment:
@@ -345,7 +345,7 @@ def test_a_blocked_run_says_why() -> None:
     asyncio.run(main())
 
 
-def test_a_mocked_activity_does_what_the_test_wants_and_counts_its_calls() -> None:
+def test_a_mock_replaces_the_activity_and_records_its_calls() -> None:
     async def main() -> None:
         async with env() as environment:
             with environment.mock_activity(flows.ship, lambda order: f"mocked-{order}") as shipped:
@@ -359,7 +359,7 @@ def test_a_mocked_activity_does_what_the_test_wants_and_counts_its_calls() -> No
     asyncio.run(main())
 
 
-def test_a_mock_stands_in_for_queued_activities_too() -> None:
+def test_a_mock_replaces_queued_activities() -> None:
     async def main() -> None:
         async with env() as environment:
             with environment.mock_activity(flows.pack, lambda order: 77):
@@ -369,7 +369,7 @@ def test_a_mock_stands_in_for_queued_activities_too() -> None:
     asyncio.run(main())
 
 
-def test_a_mock_of_everywhere_holds_in_every_environment() -> None:
+def test_a_global_mock_applies_to_every_environment() -> None:
     async def main() -> str:
         async with env() as environment:
             run = await environment.start(flows.order_flow, "o1")
@@ -381,7 +381,7 @@ def test_a_mock_of_everywhere_holds_in_every_environment() -> None:
     assert asyncio.run(main()) == "track-o1 2"
 
 
-def test_an_activity_that_is_mid_way_is_let_go_at_the_end() -> None:
+def test_closing_an_environment_leaves_no_task_behind() -> None:
     async def main() -> set[str]:
         async with env() as environment:
             await environment.start(flows.stuck_flow)
@@ -391,7 +391,7 @@ def test_an_activity_that_is_mid_way_is_let_go_at_the_end() -> None:
     assert asyncio.run(main()) == set()
 
 
-def test_a_closed_environment_is_over() -> None:
+def test_a_closed_environment_refuses_starts() -> None:
     async def main() -> None:
         async with env() as environment:
             await environment.start(flows.order_flow, "o1")

@@ -1,4 +1,4 @@
-"""Golden files: histories that are kept, and compared with what runs do later."""
+"""Golden files: stored histories that later runs and code must match."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from continuum.testing import (
 )
 from continuum.testing.golden import UnreadableHistory
 from tests.unit.testing import flows
-from tests.unit.testing.taking import history_of, with_event, with_events
+from tests.unit.testing.recorded_histories import history_of, with_event, with_events
 
 RUNS: list[tuple[Workflow[..., Any], tuple[Any, ...]]] = [
     (flows.order_flow, ("o1",)),
@@ -31,10 +31,10 @@ RUNS: list[tuple[Workflow[..., Any], tuple[Any, ...]]] = [
 
 
 @pytest.mark.parametrize(("workflow", "args"), RUNS, ids=lambda value: getattr(value, "name", ""))
-def test_a_history_comes_back_from_its_file_as_it_was(
+def test_a_history_is_the_same_after_writing_and_reading(
     workflow: Workflow[..., Any], args: tuple[Any, ...], tmp_path: Path
 ) -> None:
-    """THP2: to the last byte."""
+    """THP2: byte for byte."""
     history = history_of(workflow, *args)
     dump_history(history, tmp_path / "deep" / "run.json")
     loaded = load_history(tmp_path / "deep" / "run.json")
@@ -70,12 +70,12 @@ def test_a_file_that_holds_no_history_is_refused(text: str, tmp_path: Path) -> N
         load_history(path)
 
 
-def test_two_runs_of_one_workflow_match() -> None:
-    """PAR4: whatever their ids, times and drawn values are."""
+def test_histories_of_two_runs_of_one_workflow_match() -> None:
+    """PAR4: ids, times and random values are ignored."""
     assert_histories_match(history_of(flows.values), history_of(flows.values))
 
 
-def test_shifted_positions_still_match() -> None:
+def test_histories_match_at_shifted_positions() -> None:
     """PAR5."""
     history = history_of(flows.order_flow, "o1", days=0)
     first, second, third = history.stored
@@ -88,7 +88,7 @@ def test_shifted_positions_still_match() -> None:
     assert_histories_match(history, moved)
 
 
-def test_another_command_does_not_match() -> None:
+def test_histories_with_another_command_do_not_match() -> None:
     """PAR6."""
     history = history_of(flows.order_flow, "o1")
     name, *rest = history.stored[0].body
@@ -97,7 +97,7 @@ def test_another_command_does_not_match() -> None:
         assert_histories_match(history, other)
 
 
-def test_a_longer_history_does_not_match() -> None:
+def test_histories_of_different_length_do_not_match() -> None:
     history = history_of(flows.order_flow, "o1")
     longer = with_events(history, *history.stored, Event(len(history), EventType.CANCEL_REQUESTED, 1, ()))
     with pytest.raises(AssertionError, match="differ in length"):
@@ -114,24 +114,24 @@ def kept(tmp_path: Path) -> History:
     return history
 
 
-def test_a_golden_history_is_written_on_demand_and_compared_from_then_on(tmp_path: Path) -> None:
+def test_a_golden_history_is_written_on_request_and_then_compared(tmp_path: Path) -> None:
     history = kept(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["test_it.json"]
     golden(tmp_path)(flows.order_flow, history)
 
 
-def test_a_golden_history_that_is_not_there_says_how_to_write_it(tmp_path: Path) -> None:
+def test_a_missing_golden_history_reports_how_to_write_it(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match=r"no golden history test_it-x\.json yet; .* --update-golden"):
         golden(tmp_path)(flows.order_flow, history_of(flows.order_flow, "o1"), "x")
 
 
-def test_a_run_that_does_something_else_differs_from_the_golden_one(tmp_path: Path) -> None:
+def test_another_run_does_not_match_the_golden_history(tmp_path: Path) -> None:
     kept(tmp_path)
     with pytest.raises(AssertionError, match=r"differ at event 0: .*o1.*o2.*--update-golden"):
         golden(tmp_path)(flows.order_flow, history_of(flows.order_flow, "o2"))
 
 
-def test_code_that_does_not_replay_the_golden_run_is_told_so(tmp_path: Path) -> None:
+def test_code_that_does_not_replay_the_golden_history_fails(tmp_path: Path) -> None:
     history = kept(tmp_path)
     with pytest.raises(AssertionError, match=r"does not replay .*test_it\.json.* --update-golden"):
         golden(tmp_path)(flows.stuck_flow, history)

@@ -1,4 +1,4 @@
-"""The pytest plugin, in sessions of pytest of its own."""
+"""The pytest plugin, run in separate pytest sessions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ async def doubling(number: int) -> int:
 def session(
     directory: Path, text: str, *arguments: str, flows: str = FLOWS, others: tuple[str, ...] = ALONE
 ) -> tuple[dict[str, int], str]:
-    """Run pytest on a file of tests; return how many ended how, and what was printed."""
+    """Run pytest on a file of tests; return the number of tests per outcome, and the output."""
     (directory / "test_it.py").write_text(flows + text, encoding="utf-8")
     installed = any(point.value == "continuum.testing.plugin" for point in entry_points(group="pytest11"))
     loaded = [] if installed else ["-p", "continuum.testing.plugin"]
@@ -52,13 +52,13 @@ def session(
         timeout=60,
         check=False,
     )
-    told = done.stdout + done.stderr
-    last = told.strip().splitlines()[-1]
-    return {what: int(number) for number, what in re.findall(r"(\d+) (passed|failed|error)", last)}, told
+    output = done.stdout + done.stderr
+    last = output.strip().splitlines()[-1]
+    return {what: int(number) for number, what in re.findall(r"(\d+) (passed|failed|error)", last)}, output
 
 
-def test_async_tests_with_an_environment_need_no_other_plugin(tmp_path: Path) -> None:
-    outcomes, told = session(
+def test_async_tests_with_an_environment_run_without_other_plugins(tmp_path: Path) -> None:
+    outcomes, output = session(
         tmp_path,
         """
 async def test_time(continuum_env):
@@ -91,11 +91,11 @@ async def test_parameters(continuum_env, number):
     assert await run.result(timeout=7200) == 2 * number
 """,
     )
-    assert outcomes == {"passed": 7}, told
+    assert outcomes == {"passed": 7}, output
 
 
-def test_failures_are_told(tmp_path: Path) -> None:
-    outcomes, told = session(
+def test_failures_are_reported(tmp_path: Path) -> None:
+    outcomes, output = session(
         tmp_path,
         """
 async def test_hasty(continuum_env):
@@ -116,10 +116,10 @@ async def test_careless(env):
     assert len(calls) == 1
 """,
     )
-    assert outcomes == {"failed": 3}, told
-    assert "still waits, for a timer due at 2026-01-01T01:00:00+00:00 (" in told
-    assert "make it an `async def`" in told
-    assert "Run only this again with CONTINUUM_SEED=0:" in told
+    assert outcomes == {"failed": 3}, output
+    assert "still waits, for a timer due at 2026-01-01T01:00:00+00:00 (" in output
+    assert "make it an `async def`" in output
+    assert "Run only this again with CONTINUUM_SEED=0:" in output
 
 
 PARANOID = """
@@ -139,9 +139,9 @@ async def test_fickle(continuum_env):
 
 def test_an_ini_option_makes_every_environment_paranoid(tmp_path: Path) -> None:
     """PAR1, PAR7."""
-    outcomes, told = session(tmp_path, PARANOID, "-o", "continuum_paranoid=true")
-    assert outcomes == {"failed": 1}, told
-    assert "not the same when replayed: run" in told
+    outcomes, output = session(tmp_path, PARANOID, "-o", "continuum_paranoid=true")
+    assert outcomes == {"failed": 1}, output
+    assert "not the same when replayed: run" in output
 
 
 GOLDEN = """
@@ -153,16 +153,16 @@ async def test_golden(continuum_env, golden_history):
 
 
 def test_golden_histories_are_written_and_compared(tmp_path: Path) -> None:
-    """GLD1: one file a test, beside it."""
-    outcomes, told = session(tmp_path, GOLDEN)
+    """GLD1: one file per test, next to it."""
+    outcomes, output = session(tmp_path, GOLDEN)
     assert outcomes == {"failed": 1}
-    assert "write it with --update-golden" in told
+    assert "write it with --update-golden" in output
     assert session(tmp_path, GOLDEN, "--update-golden")[0] == {"passed": 1}
     assert [path.name for path in (tmp_path / "golden" / "test_it").iterdir()] == ["test_golden.json"]
     changed = FLOWS.replace("    await continuum.sleep(3600)\n", "    await double(number)\n")
-    outcomes, told = session(tmp_path, GOLDEN, flows=changed)
+    outcomes, output = session(tmp_path, GOLDEN, flows=changed)
     assert outcomes == {"failed": 1}
-    assert "the journal has timer_started from doubling" in told
+    assert "the journal has timer_started from doubling" in output
 
 
 OTHERS = """
@@ -181,25 +181,25 @@ async def test_stuck(continuum_env):
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("anyio"), reason="anyio is not installed")
-def test_anyio_runs_what_is_its_own(tmp_path: Path) -> None:
+def test_anyio_runs_its_own_tests(tmp_path: Path) -> None:
     flows = FLOWS + "\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
-    outcomes, told = session(
+    outcomes, output = session(
         tmp_path, OTHERS.format(mark="@pytest.mark.anyio"), flows=flows, others=("-p", "no:asyncio")
     )
-    assert outcomes == {"passed": 2}, told
+    assert outcomes == {"passed": 2}, output
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("pytest_asyncio"), reason="pytest-asyncio is not installed")
 @pytest.mark.parametrize(
     ("mode", "mark"), [("strict", "@pytest.mark.asyncio"), ("strict", ""), ("auto", "")], ids=str
 )
-def test_pytest_asyncio_runs_what_is_its_own(tmp_path: Path, mode: str, mark: str) -> None:
+def test_pytest_asyncio_runs_its_own_tests(tmp_path: Path, mode: str, mark: str) -> None:
     options = ("-o", f"asyncio_mode={mode}", "-o", "asyncio_default_fixture_loop_scope=function")
-    outcomes, told = session(tmp_path, OTHERS.format(mark=mark), *options, others=())
-    assert outcomes == {"passed": 2}, told
+    outcomes, output = session(tmp_path, OTHERS.format(mark=mark), *options, others=())
+    assert outcomes == {"passed": 2}, output
 
 
-def test_loading_the_plugin_loads_no_engine() -> None:
+def test_the_plugin_does_not_import_the_engine() -> None:
     program = (
         "import sys, continuum.testing.plugin; "
         "print([name for name in sys.modules if 'continuum_actors' in name or 'testing.env' in name])"
@@ -216,8 +216,8 @@ def test_loading_the_plugin_loads_no_engine() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_the_examples_of_the_document_run(tmp_path: Path) -> None:
+def test_the_examples_of_the_testing_guide_run(tmp_path: Path) -> None:
     """B79"""
     text = "\n\n".join(block.text for block in blocks(ROOT / "docs" / "testing.md", "python"))
-    outcomes, told = session(tmp_path, text, "--update-golden", flows="")
-    assert outcomes == {"passed": 5}, told
+    outcomes, output = session(tmp_path, text, "--update-golden", flows="")
+    assert outcomes == {"passed": 5}, output

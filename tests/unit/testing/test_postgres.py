@@ -1,4 +1,4 @@
-"""The same environment on Postgres, in real time."""
+"""An environment on Postgres, in real time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def schemas(dsn: str) -> set[str]:
         return {name for (name,) in found}
 
 
-def test_a_run_ends_and_replays_and_its_schema_is_gone(dsn: str) -> None:
+def test_a_run_ends_and_replays_and_its_schema_is_dropped(dsn: str) -> None:
     async def main() -> None:
         async with postgres_env(dsn) as environment:
             assert len(schemas(dsn) - before) == 1
@@ -36,7 +36,7 @@ def test_a_run_ends_and_replays_and_its_schema_is_gone(dsn: str) -> None:
     assert schemas(dsn) == before
 
 
-def test_settling_waits_for_mail_to_be_read(dsn: str) -> None:
+def test_settle_waits_until_the_inbox_is_read(dsn: str) -> None:
     async def main() -> None:
         async with postgres_env(dsn) as environment:
             run = await environment.start(flows.order_flow, "o1")
@@ -48,7 +48,7 @@ def test_settling_waits_for_mail_to_be_read(dsn: str) -> None:
     asyncio.run(main())
 
 
-def test_time_cannot_be_moved_there(dsn: str) -> None:
+def test_time_on_postgres_cannot_be_moved(dsn: str) -> None:
     async def main() -> None:
         async with postgres_env(dsn) as environment:
             with pytest.raises(ContinuumError, match="cannot be moved"):
@@ -57,7 +57,7 @@ def test_time_cannot_be_moved_there(dsn: str) -> None:
     asyncio.run(main())
 
 
-def test_it_is_used_inside_a_block() -> None:
+def test_a_postgres_environment_must_be_opened() -> None:
     async def main() -> None:
         environment: PostgresEnvironment = postgres_env("postgresql://nobody")
         with pytest.raises(NotReady, match="async with"):

@@ -1,4 +1,4 @@
-"""Histories taken through code: all of it, to the end that the run had, or an assertion fails."""
+"""Replays of histories: code must repeat the whole history and reach the end of the run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import continuum
 from continuum import workflow
 from continuum.testing import History, assert_replays, env, replay
 from tests.unit.testing import changed_flows, flows
-from tests.unit.testing.taking import history_of
+from tests.unit.testing.recorded_histories import history_of
 
 
 def test_a_history_is_a_list_of_events_for_people() -> None:
@@ -21,30 +21,30 @@ def test_a_history_is_a_list_of_events_for_people() -> None:
     assert history[0].payload["arguments"] == ["o1", 5]
 
 
-def test_the_same_code_replays() -> None:
-    """PAR2, GLD2: to the result that the run returned."""
+def test_a_history_replays_through_its_own_code() -> None:
+    """PAR2, GLD2: with the result that the run returned."""
     history = history_of(flows.order_flow, "o1")
     assert assert_replays(flows.order_flow, history, expected="track-o1 2") == "track-o1 2"
 
 
-def test_what_is_journaled_wins_over_another_input() -> None:
+def test_journaled_results_win_over_another_input() -> None:
     """THP1."""
     history = history_of(flows.order_flow, "o1")
     assert assert_replays(flows.order_flow, history, input=("another",)) == "track-o1 2"
 
 
-def test_another_result_than_expected_is_told() -> None:
+def test_a_result_other_than_expected_fails() -> None:
     with pytest.raises(AssertionError, match="returned 'track-o1 2', and 'other' was expected"):
         assert_replays(flows.order_flow, history_of(flows.order_flow, "o1"), expected="other")
 
 
-def test_drawn_values_are_those_of_the_run() -> None:
-    """RPL2, RPL3: nothing is drawn or read again."""
+def test_random_values_are_replayed_from_the_history() -> None:
+    """RPL2, RPL3: the replay generates and reads nothing again."""
     history = history_of(flows.values)
     assert replay(flows.values, history).result == replay(flows.values, history).result
 
 
-def test_code_that_does_something_else_has_drifted() -> None:
+def test_code_with_another_command_has_drifted() -> None:
     """PAR3, RPL16: with both sides in the message."""
     history = history_of(flows.order_flow, "o1")
     with pytest.raises(
@@ -55,13 +55,13 @@ def test_code_that_does_something_else_has_drifted() -> None:
     assert replay(changed_flows.hasty, history).state == "drifted"
 
 
-def test_history_that_is_left_over_is_drift() -> None:
-    """All of it is to be consumed."""
+def test_code_that_ends_before_its_history_has_drifted() -> None:
+    """A replay must consume the whole history."""
     with pytest.raises(AssertionError, match="timer_started"):
         assert_replays(changed_flows.shorter, history_of(flows.order_flow, "o1"))
 
 
-def test_code_that_goes_on_after_the_end_has_drifted() -> None:
+def test_code_that_continues_after_its_history_has_drifted() -> None:
     """C10"""
     history = history_of(flows.order_flow, "o1")
     assert (
@@ -72,7 +72,7 @@ def test_code_that_goes_on_after_the_end_has_drifted() -> None:
         assert_replays(changed_flows.longer, history)
 
 
-def test_another_result_has_drifted_as_well() -> None:
+def test_code_with_another_result_has_drifted() -> None:
     history = history_of(flows.order_flow, "o1")
     with pytest.raises(
         AssertionError, match="the run returned 'track-o1 2', and the code returns 'TRACK-O1 2'"
@@ -89,7 +89,7 @@ def test_an_open_run_replays_to_where_it_waits() -> None:
     assert replayed.waits_for[0] == "signal 'review'"
 
 
-def test_a_child_replays_by_its_name_and_input() -> None:
+def test_a_child_must_match_in_name_and_input() -> None:
     """RPL8, RPL9, RPL10, CHD8."""
     history = history_of(flows.parent, "o1")
     assert assert_replays(flows.parent, history) == "child: track-o1 2"
@@ -104,7 +104,7 @@ def test_a_child_replays_by_its_name_and_input() -> None:
 
 
 def test_a_continued_run_replays_to_its_continuation() -> None:
-    """RPL12, CNT3: and only with the input that it went on with."""
+    """RPL12, CNT3: and only with the recorded input of the next run."""
 
     async def main() -> History:
         async with env() as environment:
@@ -143,12 +143,12 @@ def test_a_failed_run_replays_to_its_failure() -> None:
 
 @workflow(name="testing_unstorable")
 async def unstorable() -> object:
-    """Return what no journal takes."""
+    """Return a value that cannot be stored."""
     return object()
 
 
-def test_a_run_whose_result_cannot_be_stored_replays_to_that_failure() -> None:
-    """Also for paranoia, which looks at each of its writes."""
+def test_a_result_that_cannot_be_stored_replays_as_a_failure() -> None:
+    """The paranoid mode agrees, which replays after each of its writes."""
 
     async def main() -> None:
         async with env(paranoid=True) as environment:
@@ -160,7 +160,7 @@ def test_a_run_whose_result_cannot_be_stored_replays_to_that_failure() -> None:
     asyncio.run(main())
 
 
-def test_replaying_inside_a_running_loop_disturbs_nothing() -> None:
+def test_a_replay_inside_a_running_loop_leaves_the_loop_alone() -> None:
     async def main() -> None:
         async with env() as environment:
             run = await environment.start(flows.order_flow, "o1")

@@ -1,4 +1,4 @@
-"""Paranoia: every run replayed after each of its writes."""
+"""The paranoid mode replays every run after each of its writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ world: Iterator[int] = count()
 
 @workflow(name="testing_fickle")
 async def fickle() -> str:
-    """Do something else each time it is executed."""
+    """Call another activity each time it is executed."""
     other = next(world) % 2  # continuum: allow CT302
     if other:
         return await flows.ship("o1")
@@ -27,14 +27,14 @@ async def fickle() -> str:
 
 @workflow(name="testing_moody")
 async def moody() -> int:
-    """Do the same each time, and return something else."""
+    """Do the same each time, but return another result."""
     await flows.ship("o1")
     return next(world)  # continuum: allow CT302
 
 
 @workflow(name="testing_hasty")
 async def hasty() -> str:
-    """Start a child and think better of it."""
+    """Start a child and cancel it at once."""
     child = await flows.parent.start_child("o1")
     child.cancel()
     try:
@@ -43,8 +43,8 @@ async def hasty() -> str:
         return error.run_id
 
 
-def test_runs_that_replay_are_left_alone() -> None:
-    """PAR7: children and continued runs included (B13, CNT6)."""
+def test_runs_that_replay_pass() -> None:
+    """PAR7: also children and continued runs (B13, CNT6)."""
 
     async def main() -> None:
         async with env(paranoid=True) as environment:
@@ -57,7 +57,7 @@ def test_runs_that_replay_are_left_alone() -> None:
     asyncio.run(main())
 
 
-def test_a_run_that_would_drift_is_found_at_once() -> None:
+def test_a_run_that_would_drift_fails_at_once() -> None:
     async def main() -> None:
         async with env(paranoid=True) as environment:
             await environment.start(fickle)
@@ -67,7 +67,7 @@ def test_a_run_that_would_drift_is_found_at_once() -> None:
     asyncio.run(main())
 
 
-def test_a_result_that_would_differ_is_found() -> None:
+def test_a_run_with_another_result_fails() -> None:
     async def main() -> None:
         async with env(paranoid=True) as environment:
             await environment.start(moody)
@@ -77,8 +77,8 @@ def test_a_result_that_would_differ_is_found() -> None:
     asyncio.run(main())
 
 
-def test_a_run_that_others_end_did_nothing_else() -> None:
-    """By force, and by a request to stop that came before its code began: no event says so."""
+def test_a_run_ended_from_outside_passes() -> None:
+    """By force, and by a request to stop before its code began: neither leaves an event."""
 
     async def main() -> None:
         async with env(paranoid=True) as environment:
@@ -93,7 +93,7 @@ def test_a_run_that_others_end_did_nothing_else() -> None:
     asyncio.run(main())
 
 
-def test_what_nobody_asked_for_is_told_at_the_end() -> None:
+def test_a_mismatch_is_reported_when_the_environment_closes() -> None:
     async def main() -> None:
         async with env(paranoid=True) as environment:
             await environment.start(fickle)
@@ -104,7 +104,7 @@ def test_what_nobody_asked_for_is_told_at_the_end() -> None:
         asyncio.run(main())
 
 
-def test_without_paranoia_nothing_is_replayed() -> None:
+def test_nothing_is_replayed_unless_paranoid() -> None:
     async def main() -> None:
         async with env(paranoid=False) as environment:
             run = await environment.start(fickle)
@@ -113,7 +113,7 @@ def test_without_paranoia_nothing_is_replayed() -> None:
     asyncio.run(main())
 
 
-def test_the_environment_variable_makes_paranoid(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_variable_turns_paranoid_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """PAR1."""
     monkeypatch.setenv(replay_after_each_write.VARIABLE, "yes")
     assert replay_after_each_write.paranoid_by_default()

@@ -1,4 +1,4 @@
-"""Histories for tests that want one."""
+"""Records histories for other tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from continuum.testing import History, env
 
 
 def history_of(workflow: Workflow[..., Any], *args: Any, days: float = 3) -> History:
-    """Run a workflow for some days and return what it has journaled."""
+    """Run a workflow for some days and return its history."""
 
     async def main() -> History:
         async with env() as environment:
@@ -30,5 +30,5 @@ def with_event(history: History, seq: int, **changes: Any) -> History:
 
 
 def with_events(history: History, *events: Event) -> History:
-    """Return a history of other events."""
+    """Return the same history with other events."""
     return History(events, history.beginning, history.ending)
