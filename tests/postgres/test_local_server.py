@@ -21,28 +21,28 @@ from tests.postgres.holding import holder, is_over, server_directory, server_of
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """An empty directory that the server's account can enter; pytest's own may be closed to it."""
+    """Yield an empty directory that the server's account can enter; pytest's own may be closed to it."""
     with server_directory() as made:
         yield made
 
 
-def ask(dsn: str, question: str) -> object:
+def fetch_one(dsn: str, query: str) -> object:
     with psycopg.connect(dsn) as connection:
-        row = connection.execute(question.encode()).fetchone()
+        row = connection.execute(query.encode()).fetchone()
     assert row is not None
     return row[0]
 
 
 def test_a_started_server_answers(directory: Path) -> None:
     with EmbeddedPostgres(directory) as server:
-        assert ask(server.dsn, "select 6 * 7") == 42
+        assert fetch_one(server.dsn, "select 6 * 7") == 42
 
 
 def test_data_outlives_the_server(directory: Path) -> None:
     with EmbeddedPostgres(directory) as server, psycopg.connect(server.dsn) as connection:
         connection.execute("create table kept as select 5 as value")
     with EmbeddedPostgres(directory) as server:
-        assert ask(server.dsn, "select value from kept") == 5
+        assert fetch_one(server.dsn, "select value from kept") == 5
 
 
 @pytest.mark.parametrize("setting", ["fsync", "synchronous_commit", "full_page_writes"])
@@ -51,7 +51,7 @@ def test_only_a_test_cluster_runs_without_durability(
     directory: Path, setting: str, durable: bool, expected: str
 ) -> None:
     with EmbeddedPostgres(directory, durable=durable) as server:
-        assert ask(server.dsn, f"select current_setting('{setting}')") == expected
+        assert fetch_one(server.dsn, f"select current_setting('{setting}')") == expected
 
 
 @pytest.mark.parametrize("durable", [True, False])
@@ -78,7 +78,7 @@ def test_start_and_stop_may_be_called_any_number_of_times(directory: Path) -> No
     server.stop()
     server.start()
     server.start()
-    assert ask(server.dsn, "select 1") == 1
+    assert fetch_one(server.dsn, "select 1") == 1
     server.stop()
     server.stop()
 
@@ -96,11 +96,11 @@ def test_a_second_user_joins_the_server_that_runs(directory: Path) -> None:
             assert server_of(directory) == first
 
 
-def test_the_server_stays_for_those_who_still_use_it(directory: Path) -> None:
+def test_the_server_stays_while_another_user_is_left(directory: Path) -> None:
     with EmbeddedPostgres(directory, durable=False) as staying:
         with EmbeddedPostgres(directory, durable=False):
             pass
-        assert ask(staying.dsn, "select 1") == 1
+        assert fetch_one(staying.dsn, "select 1") == 1
 
 
 def test_users_that_start_together_share_one_server(directory: Path) -> None:
@@ -111,7 +111,7 @@ def test_users_that_start_together_share_one_server(directory: Path) -> None:
     for thread in threads:
         thread.join()
     try:
-        pids = {ask(server.dsn, "select pg_postmaster_start_time()") for server in servers}
+        pids = {fetch_one(server.dsn, "select pg_postmaster_start_time()") for server in servers}
     finally:
         for server in servers:
             server.stop()
@@ -125,7 +125,7 @@ def test_users_may_come_and_go_at_the_same_time(directory: Path) -> None:
         try:
             for _ in range(5):
                 with EmbeddedPostgres(directory, durable=False) as server:
-                    ask(server.dsn, "select 1")
+                    fetch_one(server.dsn, "select 1")
         except (EmbeddedPostgresError, psycopg.Error) as error:
             failures.append(error)
 
@@ -140,7 +140,7 @@ def test_users_may_come_and_go_at_the_same_time(directory: Path) -> None:
 def test_an_event_loop_is_not_blocked_by_a_start(directory: Path) -> None:
     async def main() -> object:
         async with EmbeddedPostgres(directory, durable=False) as server:
-            return await asyncio.to_thread(ask, server.dsn, "select 1")
+            return await asyncio.to_thread(fetch_one, server.dsn, "select 1")
 
     assert asyncio.run(main()) == 1
 
@@ -155,7 +155,7 @@ def test_a_path_too_long_for_a_socket_gets_a_short_one_that_is_removed(directory
     deep = directory / ("d" * 60) / ("e" * 60)
     directory.chmod(0o755)
     with EmbeddedPostgres(deep, durable=False) as server:
-        sockets = Path(str(ask(server.dsn, "select current_setting('unix_socket_directories')")))
+        sockets = Path(str(fetch_one(server.dsn, "select current_setting('unix_socket_directories')")))
         assert not sockets.is_relative_to(deep)
     assert not sockets.exists()
 
@@ -178,7 +178,7 @@ def test_a_forked_child_is_a_holder_of_its_own(directory: Path) -> None:
 
     def outlive_the_parents_hold(dsn: str) -> None:
         go.wait(30)
-        if ask(dsn, "select 1") == 1:
+        if fetch_one(dsn, "select 1") == 1:
             gone.set()
 
     server = EmbeddedPostgres(directory, durable=False)

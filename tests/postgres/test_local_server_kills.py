@@ -14,7 +14,7 @@ from tests.postgres.holding import eventually, holder, is_over, server_directory
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """An empty directory that the server's account can enter; pytest's own may be closed to it."""
+    """Yield an empty directory that the server's account can enter; pytest's own may be closed to it."""
     with server_directory() as made:
         yield made
 
@@ -64,13 +64,13 @@ def test_a_server_can_be_started_again_at_once_after_its_keeper_was_killed(direc
     with holder(directory):
         keeper = server_of(directory).keeper
         keeper.kill()
-        # Until the kernel is done with it, a starter joins the keeper that is about to be gone.
+        # Until the kernel has removed it, a starter would join the keeper that is about to end.
         eventually(lambda: is_over(keeper), "the keeper was not killed")
         with EmbeddedPostgres(directory, durable=False) as server:
             assert answers(server.dsn)
 
 
-def test_a_user_brings_back_the_server_that_went_down_with_its_keeper(directory: Path) -> None:
+def test_a_user_restarts_the_server_that_ended_with_its_keeper(directory: Path) -> None:
     with EmbeddedPostgres(directory, durable=False) as server:
         keeper = server_of(directory).keeper
         keeper.kill()
@@ -84,7 +84,7 @@ def test_a_user_who_leaves_after_the_keeper_was_killed_leaves_no_server(director
         running = server_of(directory)
         running.keeper.kill()
         eventually(lambda: is_over(running.keeper), "the keeper was not killed")
-    eventually(lambda: is_over(running.postmaster), "the server goes on without its keeper")
+    eventually(lambda: is_over(running.postmaster), "the server still runs without its keeper")
 
 
 def test_a_killed_server_is_started_again_for_its_users(directory: Path) -> None:
@@ -99,7 +99,7 @@ def test_a_killed_server_is_started_again_for_its_users(directory: Path) -> None
             assert connection.execute("select value from kept").fetchone() == (5,)
 
 
-def test_a_terminated_keeper_ends_the_server_in_good_order(directory: Path) -> None:
+def test_a_terminated_keeper_shuts_the_server_down(directory: Path) -> None:
     with EmbeddedPostgres(directory, durable=False):
         running = server_of(directory)
         running.keeper.terminate()

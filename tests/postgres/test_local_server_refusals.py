@@ -1,4 +1,4 @@
-"""What the embedded server refuses, in one line that says what to do, before it changes anything."""
+"""Refusals of the embedded server: one line that says what to do, before anything changes."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root drops privileg
 
 @pytest.fixture
 def directory() -> Iterator[Path]:
-    """An empty directory that the server's account can enter."""
+    """Yield an empty directory that the server's account can enter."""
     with server_directory() as made:
         yield made
 
 
 @pytest.fixture
 def nothing_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine without any Postgres."""
+    """Simulate a machine without any Postgres."""
     monkeypatch.setattr(binaries, "WHEELS", ())
     monkeypatch.setattr(binaries, "_SYSTEM_PLACES", ())
     monkeypatch.setenv("PATH", "/nonexistent")
@@ -73,7 +73,7 @@ def test_a_directory_of_another_major_version_names_both(directory: Path) -> Non
     assert "install Postgres 9" in message
 
 
-def test_an_unreadable_version_is_not_taken_for_ours(directory: Path) -> None:
+def test_an_unreadable_version_is_refused(directory: Path) -> None:
     with EmbeddedPostgres(directory, durable=False):
         pass
     (directory / "data" / "PG_VERSION").write_text("a diary\n")
@@ -119,7 +119,7 @@ def test_a_directory_below_a_closed_one_names_the_closed_one(directory: Path) ->
 
 
 @as_root
-def test_binaries_that_the_account_cannot_reach_are_copied_beside_the_data(
+def test_binaries_that_the_account_cannot_reach_are_copied_next_to_the_data(
     directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layout = layout_of(directory)
@@ -151,7 +151,7 @@ def test_root_is_not_an_unprivileged_account() -> None:
         server_account({"CONTINUUM_PG_USER": "root"}, uid=0)
 
 
-def test_an_account_that_is_named_is_taken() -> None:
+def test_a_named_account_is_used() -> None:
     assert server_account({"CONTINUUM_PG_USER": "nobody"}, uid=0).name == "nobody"
 
 

@@ -1,4 +1,4 @@
-"""Runs each coroutine test of this directory in a loop of its own; ports that nobody listens at."""
+"""Runs each coroutine test of this directory in a loop of its own, without a default instance."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from continuum.client.instances import configure_default
 from tests.process.actors.conftest import pytest_pyfunc_call
 
-__all__ = ["nothing_is_configured", "pytest_pyfunc_call", "unused_port"]
+__all__ = ["no_default_instance", "pytest_pyfunc_call", "unused_port"]
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_configured() -> Iterator[None]:
-    """Forget what an earlier test has configured, or this one."""
+def no_default_instance() -> Iterator[None]:
+    """Remove the default instance that an earlier test, or this one, has configured."""
     configure_default(None)
     yield
     configure_default(None)
@@ -23,7 +23,7 @@ def nothing_is_configured() -> Iterator[None]:
 
 @pytest.fixture
 def unused_port() -> int:
-    """A loopback port that was free a moment ago."""
+    """Return a loopback port that was free a moment ago."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
     return port

@@ -1,4 +1,4 @@
-"""What the host applications of these tests execute."""
+"""The workflows and activities of these tests."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ begun: list[str] = []
 
 @activity(name="embedding.charge")
 async def charge(number: int) -> str:
-    """Run in the host application's loop."""
+    """Run in the application's loop."""
     return f"payment {number}"
 
 
@@ -28,28 +28,28 @@ def ship(payment: str) -> str:
 
 @activity(name="embedding.pack", queue="packing")
 async def pack(parcel: str) -> str:
-    """Go through the table of tasks."""
+    """Run as an activity task."""
     return f"packed, {parcel}"
 
 
 @workflow(name="embedding.order")
 async def order(number: int) -> str:
-    """Charge, wait for a word, rest, ship."""
+    """Charge, wait for a signal, sleep, ship."""
     payment = await charge(number)
-    said = await go.wait()
+    word = await go.wait()
     await continuum.sleep(0.02)
-    return f"{said}: {await ship(payment)}"
+    return f"{word}: {await ship(payment)}"
 
 
 @workflow(name="embedding.packing")
 async def packing(parcel: str) -> str:
-    """Do one queued thing."""
+    """Run one activity of a queue."""
     return await pack(parcel)
 
 
 @activity(name="embedding.gated")
 async def gated(name: str) -> str:
-    """Say that it began, and wait until the test lets it end."""
+    """Record the begin, and wait until the test lets it end."""
     begun.append(name)
     await gates[name].wait()
     return name
@@ -57,34 +57,34 @@ async def gated(name: str) -> str:
 
 @workflow(name="embedding.patient")
 async def patient(name: str) -> str:
-    """Do one long thing."""
+    """Run one long activity."""
     return await gated(name)
 
 
 @workflow(name="embedding.resting")
 async def resting(seconds: float) -> None:
-    """Do nothing for a while."""
+    """Sleep."""
     await continuum.sleep(seconds)
 
 
 @workflow(name="embedding.grandchild")
 async def grandchild(number: int) -> int:
-    """Do what a family is for."""
+    """Add one."""
     return number + 1
 
 
 @workflow(name="embedding.child")
 async def child(number: int) -> int:
-    """Have it done."""
+    """Let a child add one."""
     return await grandchild(number)
 
 
 @workflow(name="embedding.mother")
 async def mother(number: int) -> int:
-    """Have it done by others, whom nobody but her code names."""
+    """Let a child add one that only this code refers to."""
     return await child(number)
 
 
-def shipped(number: int, said: str = "yes") -> str:
-    """What an order of this number returns."""
-    return f"{said}: shipped for payment {number}"
+def shipped(number: int, word: str = "yes") -> str:
+    """Return the result of an order with this number."""
+    return f"{word}: shipped for payment {number}"

@@ -1,4 +1,4 @@
-"""Host applications as processes of their own: they run a node and do what a line on stdin says."""
+"""Applications as processes of their own: they run a node and obey lines on standard input."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from continuum import Client, RunHandle, Workflow
 from tests.process.in_process import flows
 
 DEADLINE_S = 20.0
-# No lease runs out by itself in a test that does not want it to.
+# No lease of this length expires during a test.
 LONG_LEASE_S = 600.0
 
 WORKFLOWS: Sequence[Workflow[..., Any]] = (
@@ -35,7 +35,7 @@ async def main():
     async with Supervisor(node):
         print("ready", flush=True)
         while (line := await asyncio.to_thread(sys.stdin.readline)).strip():
-            # The host application's mistake: its loop stands still.
+            # The application's mistake: it blocks its loop.
             threading.Event().wait(float(line))
             print("awake", flush=True)
 
@@ -44,7 +44,7 @@ asyncio.run(main())
 
 
 class HostProcess:
-    """A host application."""
+    """An application with a node."""
 
     def __init__(self, **options: Any) -> None:
         self.process = subprocess.Popen(
@@ -55,25 +55,25 @@ class HostProcess:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         )
 
-    def says(self, word: str) -> None:
-        """Wait for its next line."""
+    def expect(self, word: str) -> None:
+        """Wait for the next line of its output, which must be `word`."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line.strip() == word, f"the host application said {line!r}"
+        assert line.strip() == word, f"the application wrote {line!r}"
 
-    def tell(self, line: str) -> None:
-        """Write a line to it; an empty one ends it in order."""
+    def write(self, line: str) -> None:
+        """Write a line to its input; an empty one ends it in order."""
         assert self.process.stdin is not None
         self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
 
     def kill(self) -> None:
-        """End it without a word."""
+        """Kill it."""
         self.process.kill()
         self.process.wait(DEADLINE_S)
 
     def end(self) -> None:
-        """Leave nothing behind."""
+        """Kill it and close its pipes."""
         self.kill()
         for pipe in (self.process.stdin, self.process.stdout):
             if pipe is not None:
@@ -82,10 +82,10 @@ class HostProcess:
 
 @contextmanager
 def host_process(**options: Any) -> Iterator[HostProcess]:
-    """Start a host application and wait until its node works; kill it at the end."""
+    """Start an application and wait until its node works; kill it at the end."""
     host = HostProcess(**options)
     try:
-        host.says("ready")
+        host.expect("ready")
         yield host
     finally:
         host.end()
@@ -100,7 +100,7 @@ async def until(claim: Callable[[], Awaitable[bool]], otherwise: str) -> None:
 
 
 async def until_suspended(run: RunHandle[Any]) -> None:
-    """Return once the run waits for something."""
+    """Return once the run is suspended."""
 
     async def is_suspended() -> bool:
         return await run.state() == "suspended"

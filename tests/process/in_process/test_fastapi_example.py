@@ -20,7 +20,7 @@ ORDER = {"id": "o1", "cents": 4200}
 
 @pytest.fixture
 def database(dsn: str) -> Iterator[str]:
-    """A database of its own, migrated: the example keeps to the schema that everybody has."""
+    """Yield a migrated database of its own: the example uses the default schema."""
     name = f"shop_{uuid4().hex[:12]}"
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(SQL("create database {}").format(Identifier(name)))
@@ -38,15 +38,15 @@ async def test_an_order_survives_the_death_of_the_server_in_the_middle_of_it(
     with web_shop(database, unused_port) as shop:
         await shop.until_serving()
         placed = await shop.answer("POST", "/orders", json=ORDER)
-        said = await shop.until_state("o1", "suspended")
-        assert said["progress"] == "in review"
+        shown = await shop.until_state("o1", "suspended")
+        assert shown["progress"] == "in review"
         shop.kill()
     with web_shop(database, unused_port) as shop:
         await shop.until_serving()
         await shop.answer("POST", "/orders/o1/review", params={"verdict": "approved"})
-        said = await shop.until_state("o1", "completed")
-        assert said["result"] == "parcel-o1"
-        assert said["progress"] == "in the warehouse"
+        shown = await shop.until_state("o1", "completed")
+        assert shown["result"] == "parcel-o1"
+        assert shown["progress"] == "in the warehouse"
         assert await shop.terminate() in (0, -15)
     async with continuum.connect(database) as client:
         types = [event.type for event in await client.history(placed["run"])]
@@ -54,7 +54,7 @@ async def test_an_order_survives_the_death_of_the_server_in_the_middle_of_it(
         assert await client.nodes() == []
 
 
-async def test_a_review_that_was_answered_is_not_lost_with_the_server(
+async def test_an_acknowledged_review_survives_the_death_of_the_server(
     database: str, unused_port: int
 ) -> None:
     with web_shop(database, unused_port) as shop:
@@ -64,8 +64,8 @@ async def test_a_review_that_was_answered_is_not_lost_with_the_server(
         shop.kill()
     with web_shop(database, unused_port) as shop:
         await shop.until_serving()
-        said = await shop.until_state("o1", "completed")
-        assert said["result"] == "refunded payment-o1-4200"
+        shown = await shop.until_state("o1", "completed")
+        assert shown["result"] == "refunded payment-o1-4200"
 
 
 async def test_an_order_placed_twice_is_processed_once(database: str, unused_port: int) -> None:

@@ -1,4 +1,4 @@
-"""Nodes in several host applications, and instances beside each other in one: on a real Postgres."""
+"""Nodes in several applications, and several instances in one, on a real Postgres."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ from tests.process.in_process.hosts import (
 
 @pytest.fixture
 def other_schema(dsn: str) -> Iterator[str]:
-    """A second schema in the same database."""
+    """Yield a second schema in the same database."""
     with migrated_schema(dsn) as name:
         yield name
 
 
-async def test_a_node_that_stops_hands_its_runs_to_another_at_once(dsn: str, schema: str) -> None:
+async def test_another_node_claims_the_runs_of_a_stopped_node_at_once(dsn: str, schema: str) -> None:
     async with continuum.connect(dsn, schema=schema) as client:
         leaving = continuum.children(
             name="leaving", dsn=dsn, schema=schema, workflows=WORKFLOWS, heartbeater={"ttl": LONG_LEASE_S}
@@ -49,9 +49,7 @@ async def test_a_node_that_stops_hands_its_runs_to_another_at_once(dsn: str, sch
             assert await run.result(DEADLINE_S) == flows.shipped(1)
 
 
-async def test_the_runs_of_a_killed_host_application_go_on_elsewhere_when_its_lease_is_over(
-    dsn: str, schema: str
-) -> None:
+async def test_runs_of_a_killed_application_continue_elsewhere_after_its_lease(dsn: str, schema: str) -> None:
     """RCV1"""
     async with continuum.connect(dsn, schema=schema) as client:
         with host_process(name="first", dsn=dsn, schema=schema, heartbeater={"ttl": 1}) as host:
@@ -65,7 +63,7 @@ async def test_the_runs_of_a_killed_host_application_go_on_elsewhere_when_its_le
                 assert await run.result(DEADLINE_S) == flows.shipped(1)
 
 
-async def test_a_host_application_that_comes_back_takes_up_what_it_held_without_waiting_for_a_lease(
+async def test_a_restarted_application_resumes_its_runs_without_waiting_for_a_lease(
     dsn: str, schema: str
 ) -> None:
     async with continuum.connect(dsn, schema=schema) as client:
@@ -78,10 +76,10 @@ async def test_a_host_application_that_comes_back_takes_up_what_it_held_without_
         with host_process(name="app", dsn=dsn, schema=schema, heartbeater=lease):
             await run.signal(flows.go, "yes")
             assert await run.result(DEADLINE_S) == flows.shipped(1)
-            assert len(await client.nodes()) == 1, "the name of the dead is forgotten"
+            assert len(await client.nodes()) == 1, "the dead node is still listed"
 
 
-async def test_a_host_application_that_blocks_its_loop_loses_its_runs_and_does_no_harm_afterwards(
+async def test_an_application_that_blocks_its_loop_loses_its_runs_and_does_no_harm(
     dsn: str, schema: str
 ) -> None:
     """CLF1"""
@@ -92,17 +90,17 @@ async def test_a_host_application_that_blocks_its_loop_loses_its_runs_and_does_n
             await until_owned(client, "blocked")
             other = continuum.children(name="other", dsn=dsn, schema=schema, workflows=WORKFLOWS)
             async with Supervisor(other):
-                host.tell("4")
+                host.write("4")
                 await run.signal(flows.go, "yes")
                 assert await run.result(DEADLINE_S) == flows.shipped(1)
                 events = [event.type for event in await run.history()]
-                await asyncio.to_thread(host.says, "awake")
-                # It works on, under a lease of its own.
+                await asyncio.to_thread(host.expect, "awake")
+                # It continues under a new lease.
                 late = await client.start(flows.order, 2)
                 await late.signal(flows.go, "yes")
                 assert await late.result(DEADLINE_S) == flows.shipped(2)
                 assert [event.type for event in await run.history()] == events
-                host.tell("")
+                host.write("")
                 assert await asyncio.to_thread(host.process.wait, DEADLINE_S) == 0
 
 
@@ -135,7 +133,7 @@ async def test_two_instances_on_two_schemas_do_not_touch_each_other(
             assert await again.result(DEADLINE_S) == flows.shipped(1)
 
 
-async def test_two_instances_may_have_one_run_id_and_signal_one_of_them(
+async def test_a_signal_reaches_one_of_two_instances_with_the_same_run_id(
     dsn: str, schema: str, other_schema: str
 ) -> None:
     same = "3f0f2f64-0a4c-4c1e-8d07-6a0b8e4a8a01"
@@ -154,7 +152,7 @@ async def test_two_instances_may_have_one_run_id_and_signal_one_of_them(
         assert await two.state() == "suspended"
 
 
-async def test_a_schema_that_is_missing_is_told_with_the_command_that_makes_it(
+async def test_the_error_of_a_missing_schema_names_the_command_that_creates_it(
     dsn: str, empty_name: str
 ) -> None:
     with pytest.raises(SchemaOutOfDate, match="continuum migrate"):
@@ -162,7 +160,7 @@ async def test_a_schema_that_is_missing_is_told_with_the_command_that_makes_it(
             pass
 
 
-async def test_a_start_without_a_database_can_be_given_up(unused_port: int) -> None:
+async def test_a_start_without_a_database_can_be_cancelled(unused_port: int) -> None:
     node = continuum.children(name="alone", dsn=f"postgresql://nobody@127.0.0.1:{unused_port}/none")
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3), Supervisor(node):
@@ -191,7 +189,7 @@ async def test_a_node_renews_its_own_lease(dsn: str, schema: str) -> None:
 
 
 async def test_an_activity_may_last_longer_than_a_lease(dsn: str, schema: str) -> None:
-    """ACT20, ACT21, B16: a lease says that its process lives, and nothing of how long its work may take."""
+    """ACT20, ACT21, B16: a lease says that its process lives; it does not limit an activity."""
     flows.gates["long"] = asyncio.Event()
     node = continuum.children(name="app", dsn=dsn, schema=schema, workflows=WORKFLOWS, heartbeater={"ttl": 1})
     async with (

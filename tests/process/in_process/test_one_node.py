@@ -1,4 +1,4 @@
-"""A node in a host application's loop, on memory and on Postgres: it works, stops, and comes back."""
+"""A node in an application's loop, on memory and on Postgres: it works, stops and restarts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.process.in_process.hosts import DEADLINE_S, LONG_LEASE_S, WORKFLOWS, 
 
 @pytest.fixture(params=["memory", "postgres"])
 def options(request: pytest.FixtureRequest) -> InstanceOptions:
-    """The options of an instance named "shop" that keeps its journal here or there."""
+    """Return the options of an instance "shop" with its journal in memory, or on Postgres."""
     always: InstanceOptions = {
         "name": "shop",
         "workflows": WORKFLOWS,
@@ -46,7 +46,7 @@ async def test_a_run_with_signals_timers_and_threads_completes(options: Instance
         assert await run.result(DEADLINE_S) == flows.shipped(7)
 
 
-async def test_children_run_where_their_parent_does_though_nobody_listed_them(
+async def test_unlisted_children_run_on_their_parents_node(
     options: InstanceOptions,
 ) -> None:
     options["workflows"] = [flows.mother]
@@ -55,13 +55,13 @@ async def test_children_run_where_their_parent_does_though_nobody_listed_them(
         assert await run.result(DEADLINE_S) == 2
 
 
-async def test_tasks_of_queues_run_in_the_host_application(options: InstanceOptions) -> None:
+async def test_tasks_of_queues_run_in_the_application(options: InstanceOptions) -> None:
     async with Supervisor(continuum.children(**options)), continuum.connect(name="shop") as client:
         run = await client.start(flows.packing, "a book")
         assert await run.result(DEADLINE_S) == "packed, a book"
 
 
-async def test_a_stop_lets_what_runs_end_and_leaves_no_trace_of_the_node(options: InstanceOptions) -> None:
+async def test_a_stop_lets_activities_end_and_removes_the_node(options: InstanceOptions) -> None:
     flows.gates["last"] = asyncio.Event()
     flows.begun.clear()
     specs = continuum.children(**options)
@@ -75,7 +75,7 @@ async def test_a_stop_lets_what_runs_end_and_leaves_no_trace_of_the_node(options
         assert len(await client.nodes()) == 1
 
 
-async def test_a_node_that_is_killed_in_the_loop_takes_its_own_runs_up_at_once(
+async def test_a_node_killed_in_its_loop_resumes_its_own_runs_at_once(
     options: InstanceOptions,
 ) -> None:
     async with Supervisor(continuum.children(**options)) as supervisor:
@@ -93,7 +93,7 @@ async def test_a_node_that_is_killed_in_the_loop_takes_its_own_runs_up_at_once(
             assert await handle.result(DEADLINE_S) == flows.shipped(1)
 
 
-async def test_an_operators_drain_ends_the_node_and_not_the_host_application(
+async def test_an_operators_drain_ends_the_node_and_not_the_application(
     options: InstanceOptions,
 ) -> None:
     options["heartbeater"] = {"ttl": 1}
@@ -110,9 +110,9 @@ async def test_an_operators_drain_ends_the_node_and_not_the_host_application(
                 pass
 
 
-async def test_a_host_application_runs_its_own_actors_beside_the_node(options: InstanceOptions) -> None:
+async def test_an_application_runs_its_own_actors_next_to_the_node(options: InstanceOptions) -> None:
     class Till(Actor):
-        """The host application's own: it starts an order for every number it is cast."""
+        """The application's own actor: it starts an order for every number that it receives."""
 
         async def handle_cast(self, message: int) -> None:
             async with continuum.connect(name="shop") as client:

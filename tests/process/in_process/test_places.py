@@ -1,4 +1,4 @@
-"""Where an embedded node keeps its journal when nobody says, and what it leaves to nodes of processes."""
+"""The default journal of an in-process node, and the activities that it leaves to other nodes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.process.actors.hosting import stage
 from tests.process.in_process import flows
 from tests.process.in_process.hosts import DEADLINE_S, WORKFLOWS
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "embedding.md"
+GUIDE = Path(__file__).parents[3] / "docs" / "embedding.md"
 
 
 @activity(name="embedding.press", executor="process")
@@ -30,11 +30,13 @@ def press(number: int) -> int:
 
 @workflow(name="embedding.printing")
 async def printing(number: int) -> int:
-    """Do one isolated thing."""
+    """Run one isolated activity."""
     return await press(number)
 
 
-async def test_without_a_dsn_it_is_the_embedded_server_migrated(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_a_dsn_an_instance_uses_the_embedded_server_and_migrates_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with server_directory() as directory:
         monkeypatch.delenv("CONTINUUM_DSN", raising=False)
         monkeypatch.setenv("CONTINUUM_DATA_DIR", str(directory))
@@ -43,7 +45,7 @@ async def test_without_a_dsn_it_is_the_embedded_server_migrated(monkeypatch: pyt
                 run = await client.start(flows.order, 1)
                 await run.signal(flows.go, "yes")
                 assert await run.result(DEADLINE_S) == flows.shipped(1)
-            # The same server, by the environment alone.
+            # The environment alone leads to the same server.
             async with continuum.connect() as client:
                 assert await client.await_run(run.id, DEADLINE_S) == flows.shipped(1)
 
@@ -60,7 +62,7 @@ async def test_isolated_activities_wait_for_an_activity_host_of_another_node(dsn
         assert await run.result(DEADLINE_S) == os.getpid()
 
 
-def test_isolated_activities_on_a_journal_in_memory_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_instance_in_memory_warns_of_isolated_activities(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "continuum.node"):
         continuum.children(name="shop", journal="memory", workflows=[printing], activities=[press])
     assert "never run: embedding.press" in caplog.text
@@ -76,7 +78,7 @@ def test_isolated_activities_on_a_journal_in_memory_are_warned_of(caplog: pytest
         ({"dispatcher": False}, 0),
     ],
 )
-def test_an_instance_that_serves_nothing_says_so_unless_that_is_meant(
+def test_an_instance_that_serves_nothing_warns_unless_that_is_intended(
     options: dict[str, Any], warnings: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "continuum.node"):
@@ -84,8 +86,8 @@ def test_an_instance_that_serves_nothing_says_so_unless_that_is_meant(
     assert caplog.text.count("instance shop serves no workflow") == warnings
 
 
-def test_the_document_runs() -> None:
-    _, _, rest = DOCUMENT.read_text(encoding="utf-8").partition("```python\n")
+def test_the_embedding_guide_runs() -> None:
+    _, _, rest = GUIDE.read_text(encoding="utf-8").partition("```python\n")
     code, _, _ = rest.partition("```\n")
     done = subprocess.run(
         [sys.executable, "-c", code],

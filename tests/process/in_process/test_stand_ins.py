@@ -1,4 +1,4 @@
-"""What a node does not do when one of its children is left out."""
+"""A node whose children are left out: what it then does not do."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from tests.process.in_process import flows
 from tests.process.in_process.hosts import DEADLINE_S, WORKFLOWS, until
 
 
-class Asked(MemoryJournal):
-    """Notes who asked for what."""
+class RecordingJournal(MemoryJournal):
+    """Records which node called what."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: set[tuple[str, str]] = set()
+        self.calls: set[tuple[str, str]] = set()
 
-    def of(self, node: str) -> set[str]:
-        """What this node has asked for."""
-        return {what for who, what in self.asked if who == node}
+    def calls_of(self, node: str) -> set[str]:
+        """Return what this node has called."""
+        return {call for caller, call in self.calls if caller == node}
 
     async def claim(
         self,
@@ -39,27 +39,27 @@ class Asked(MemoryJournal):
         *,
         namespaces: Sequence[str] | None = None,
     ) -> list[ClaimedRun]:
-        self.asked.add((worker.node, "runs"))
+        self.calls.add((worker.node, "runs"))
         return await super().claim(worker, code, limit, namespaces=namespaces)
 
     async def claim_tasks(self, worker: Worker, *args: object, **options: object) -> list[ClaimedTask]:
-        self.asked.add((worker.node, "tasks"))
+        self.calls.add((worker.node, "tasks"))
         return await super().claim_tasks(worker, *args, **options)  # type: ignore[arg-type]
 
     async def expired_workers(self) -> list[WorkerId]:
-        self.asked.add(("anybody", "expired"))
+        self.calls.add(("anybody", "expired"))
         return await super().expired_workers()
 
     async def take_snapshot(self, run_id: RunId, *args: object) -> int:
-        self.asked.add(("anybody", "snapshot"))
+        self.calls.add(("anybody", "snapshot"))
         return await super().take_snapshot(run_id, *args)  # type: ignore[arg-type]
 
 
-def node(journal: Asked, name: str, without: set[str]) -> ChildSpec:
-    """Return a node of this name on the journal."""
+def node(journal: RecordingJournal, name: str, without: set[str]) -> ChildSpec:
+    """Return the spec of a node of this name on the journal."""
 
     @asynccontextmanager
-    async def opening() -> AsyncIterator[Asked]:
+    async def opening() -> AsyncIterator[RecordingJournal]:
         yield journal
 
     def start() -> InProcessNode:
@@ -73,20 +73,20 @@ def node(journal: Asked, name: str, without: set[str]) -> ChildSpec:
 
 
 @pytest.mark.parametrize(
-    ("left_out", "asks_for"), [("dispatcher", {"tasks"}), ("activity_dispatcher", {"runs"})]
+    ("left_out", "claims"), [("dispatcher", {"tasks"}), ("activity_dispatcher", {"runs"})]
 )
-async def test_a_node_without_one_of_its_claimers_never_claims(left_out: str, asks_for: set[str]) -> None:
-    journal = Asked()
+async def test_a_node_without_one_of_its_claimers_never_claims(left_out: str, claims: set[str]) -> None:
+    journal = RecordingJournal()
     nodes = [node(journal, "partial", {left_out}), node(journal, "whole", set())]
     async with Supervisor(nodes), Client(journal) as client:
         run = await client.start(flows.packing, "a book")
         assert await run.result(DEADLINE_S) == "packed, a book"
-    assert journal.of("partial") == asks_for
-    assert journal.of("whole") == {"runs", "tasks"}
+    assert journal.calls_of("partial") == claims
+    assert journal.calls_of("whole") == {"runs", "tasks"}
 
 
-async def test_a_node_without_a_dispatcher_tells_of_no_workflow() -> None:
-    journal = Asked()
+async def test_a_node_without_a_dispatcher_lists_no_workflow() -> None:
+    journal = RecordingJournal()
     async with Supervisor([node(journal, "partial", {"dispatcher"})]), Client(journal) as client:
 
         async def is_listed() -> bool:
@@ -97,33 +97,35 @@ async def test_a_node_without_a_dispatcher_tells_of_no_workflow() -> None:
 
 
 @pytest.mark.parametrize(("without", "taken"), [(set(), True), ({"snapshotter"}, False)])
-async def test_a_node_takes_snapshots_unless_told_not_to(without: set[str], taken: bool) -> None:
-    journal = Asked()
+async def test_a_node_takes_snapshots_unless_the_snapshotter_is_left_out(
+    without: set[str], taken: bool
+) -> None:
+    journal = RecordingJournal()
     async with Supervisor([node(journal, "only", without)]), Client(journal) as client:
         for _ in range(3):
             run = await client.start(flows.order, 1)
             await run.signal(flows.go, "yes")
             assert await run.result(DEADLINE_S) == flows.shipped(1)
-    assert (("anybody", "snapshot") in journal.asked) is taken
+    assert (("anybody", "snapshot") in journal.calls) is taken
 
 
-async def test_a_node_without_recovery_takes_nothing_from_the_dead() -> None:
-    journal = Asked()
+async def test_a_node_without_recovery_releases_nothing_of_dead_workers() -> None:
+    journal = RecordingJournal()
     await journal.register_worker(NodeId("dead"), "run_host", 1, 0.0)
     async with Supervisor([node(journal, "idle", {"recovery"})]), Client(journal) as client:
         # Longer than a recovery would wait for the owner.
         run = await client.start(flows.resting, GRACE_SECONDS + 0.5)
         await run.result(DEADLINE_S)
-        assert "expired" not in journal.of("anybody")
+        assert "expired" not in journal.calls_of("anybody")
         assert await journal.node_workers(NodeId("dead"))
 
 
-async def test_a_node_with_recovery_frees_what_the_dead_held() -> None:
-    journal = Asked()
+async def test_a_node_with_recovery_releases_what_dead_workers_held() -> None:
+    journal = RecordingJournal()
     await journal.register_worker(NodeId("dead"), "run_host", 1, 0.0)
     async with Supervisor([node(journal, "busy", set())]):
 
-        async def is_free() -> bool:
+        async def is_released() -> bool:
             return not await journal.node_workers(NodeId("dead"))
 
-        await until(is_free, "the dead still have a lease")
+        await until(is_released, "the dead worker still has a lease")

@@ -1,4 +1,4 @@
-"""The FastAPI example as it is deployed: uvicorn in a process of its own, spoken to over HTTP."""
+"""The FastAPI example as it is deployed: uvicorn in its own process, and an HTTP client."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 class WebShop:
-    """A web server with the example application, and a client of it."""
+    """A web server with the example application, and its client."""
 
     def __init__(self, dsn: str, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -39,14 +39,14 @@ class WebShop:
             return await client.request(method, path, **options)
 
     async def answer(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """Make one request that must succeed, and return what it says."""
+        """Make one request, which must succeed, and return its JSON."""
         response = await self.call(method, path, **options)
         assert response.is_success, response.text
-        said: dict[str, Any] = response.json()
-        return said
+        body: dict[str, Any] = response.json()
+        return body
 
     async def until_serving(self) -> None:
-        """Return once it answers."""
+        """Return once the server answers."""
 
         async def serves() -> bool:
             assert self.process.poll() is None, "the server ended"
@@ -59,23 +59,23 @@ class WebShop:
         await until(serves, "the server does not answer")
 
     async def until_state(self, order: str, state: str) -> dict[str, Any]:
-        """Return what it says of an order once that is in this state."""
-        said: dict[str, Any] = {}
+        """Return the JSON of an order once the order is in this state."""
+        shown: dict[str, Any] = {}
 
         async def is_there() -> bool:
-            said.update(await self.answer("GET", f"/orders/{order}"))
-            return bool(said["state"] == state)
+            shown.update(await self.answer("GET", f"/orders/{order}"))
+            return bool(shown["state"] == state)
 
-        await until(is_there, f"order {order} is not {state}: {said}")
-        return said
+        await until(is_there, f"order {order} is not {state}: {shown}")
+        return shown
 
     def kill(self) -> None:
-        """End it without a word."""
+        """Kill the server."""
         self.process.kill()
         self.process.wait(DEADLINE_S)
 
     async def terminate(self) -> int:
-        """Ask it to stop, as an operator does, and return its exit code."""
+        """Stop the server as an operator does, and return its exit code."""
         self.process.terminate()
         return await asyncio.to_thread(self.process.wait, DEADLINE_S)
 

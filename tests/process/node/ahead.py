@@ -1,4 +1,4 @@
-"""Imported by name in the processes of a node: sets the clock an hour ahead for all that Python asks."""
+"""Imported by name in the processes of a node: Python's clock is an hour ahead there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the nodes of these tests run. Imported by name in every process of a node."""
+"""The workflows and activities of these tests; every process of a node imports them by name."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ async def refund(payment: str) -> None:
 
 @workflow(name="nodes.order")
 async def order(number: int) -> str:
-    """Charge, wait for a word, rest, ship."""
+    """Charge, wait for a signal, sleep, ship."""
     async with continuum.saga() as saga:
         payment = await charge(number)
         saga.add(refund, payment)
-        said = await go.wait()
+        word = await go.wait()
         await continuum.sleep(0.02)
-        return f"{said}: {await ship(payment)}"
+        return f"{word}: {await ship(payment)}"
 
 
-def shipped(number: int, said: str = "yes") -> str:
-    """What an order of this number returns."""
-    return f"{said}: shipped for payment {number}"
+def shipped(number: int, word: str = "yes") -> str:
+    """Return the result of an order with this number."""
+    return f"{word}: shipped for payment {number}"
 
 
 @workflow(name="nodes.resting")
 async def resting(number: int, seconds: float) -> str:
-    """Charge, rest, ship."""
+    """Charge, sleep, ship."""
     payment = await charge(number)
     await continuum.sleep(seconds)
     return await ship(payment)
@@ -58,12 +58,12 @@ async def resting(number: int, seconds: float) -> str:
 
 @workflow(name="nodes.reading")
 async def reading(directory: str) -> str:
-    """Read something from the outside, in the midst of which the process dies."""
+    """Read something from outside; the first read kills the process."""
     return continuum.side_effect(lambda: read_fatally(directory))
 
 
 def read_fatally(directory: str) -> str:
-    """Leave a trace of every read; the first one ends the process."""
+    """Leave a trace of every read; the first one kills the process."""
     trace = Path(directory) / "reads"
     with trace.open("a") as reads:
         reads.write("read\n")
@@ -74,7 +74,7 @@ def read_fatally(directory: str) -> str:
 
 @activity(name="nodes.press", executor="process")
 def press(directory: str, number: int) -> int:
-    """Leave a trace of this attempt, and wait until a file says that it may end."""
+    """Leave a trace of this attempt, and wait for a file that lets it end."""
     trace = Path(directory) / f"press-{number}-{os.getpid()}"
     trace.write_text(str(os.getpid()))
     while not (Path(directory) / f"release-{number}").exists():
@@ -85,7 +85,7 @@ def press(directory: str, number: int) -> int:
 
 @workflow(name="nodes.printing")
 async def printing(directory: str, number: int) -> int:
-    """Do one isolated thing."""
+    """Run one isolated activity."""
     return await press(directory, number)
 
 
@@ -96,23 +96,23 @@ def traces(directory: Path) -> list[int]:
 
 @activity(name="nodes.brew")
 async def brew(directory: str, number: int) -> int:
-    """Leave a trace of every start in the run host's loop, and last until a file says that it may end."""
+    """Leave a trace of every start in the run host's loop, and wait for a file that lets it end."""
     with (Path(directory) / f"brew-{number}").open("a") as trace:
         trace.write(f"{os.getpid()}\n")
     # Activity code, in the loop of a run host.
-    while not (Path(directory) / "brewed").exists():  # noqa: ASYNC110 - the file is another process's
+    while not (Path(directory) / "brewed").exists():  # noqa: ASYNC110 - another process writes the file
         await asyncio.sleep(0.01)
     return number
 
 
 @workflow(name="nodes.brewing")
 async def brewing(directory: str, number: int) -> int:
-    """Do one long thing."""
+    """Run one long activity."""
     return await brew(directory, number)
 
 
 def starts(directory: Path) -> list[str]:
-    """Return which activity `brew` was started how often, and where."""
+    """Return every start of the activity `brew`, with the pid of its process."""
     return sorted(
         f"{trace.name} in {pid}" for trace in directory.glob("brew-*") for pid in trace.read_text().split()
     )
@@ -124,9 +124,9 @@ def stuck() -> bool:
     return re.match(r"(a+)+$", "a" * 64 + "b") is None
 
 
-@workflow(name="nodes.telling")
-async def telling() -> str:
-    """Tell how an activity failed."""
+@workflow(name="nodes.reporting")
+async def reporting() -> str:
+    """Return the type of an activity's error."""
     try:
         await stuck()
     except ActivityError as error:
@@ -142,32 +142,32 @@ def stamp(text: str) -> str:
 
 @workflow(name="nodes.parcel")
 async def parcel(number: int) -> str:
-    """Charge, wait for a word, rest, ship; every fourth one is stamped."""
+    """Charge, wait for a signal, sleep, ship; every fourth one is stamped."""
     payment = await charge(number)
-    said = await go.wait()
+    word = await go.wait()
     await continuum.sleep(0.05)
     shipped = await ship(payment)
     if number % 4 == 0:
         shipped = await stamp(shipped)
-    return f"{said}: {shipped}"
+    return f"{word}: {shipped}"
 
 
 def delivered(number: int) -> str:
-    """What a parcel of this number returns."""
+    """Return the result of a parcel with this number."""
     shipped = f"shipped for payment {number}"
     return f"yes: stamped {shipped}" if number % 4 == 0 else f"yes: {shipped}"
 
 
 @workflow(name="nodes.spinning")
 async def spinning() -> None:
-    """Never let the loop go."""
+    """Never yield to the loop."""
     while True:
         pass
 
 
 @workflow(name="nodes.clocked")
 async def clocked(seconds: float) -> tuple[float, float, float]:
-    """Tell the journaled time before and after a sleep, and what the machine's clock says."""
+    """Return the journaled time before and after a sleep, and the time of the machine's clock."""
     before = continuum.now().timestamp()
     await continuum.sleep(seconds)
     return before, continuum.now().timestamp(), await machine_time()

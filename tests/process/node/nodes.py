@@ -1,4 +1,4 @@
-"""Whole nodes as the processes they are in production, and how to look at and kill them."""
+"""Starts whole nodes as processes, as in production, and inspects and kills them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from continuum.settings import Settings
 from tests.process.node import flows
 
 DEADLINE_S = 30.0
-# So long that only what acts at once can explain a takeover.
+# So long that no takeover in a test can be the end of a lease.
 LONG_LEASE_S = 600.0
 
 LAUNCH = """
@@ -41,14 +41,14 @@ sys.exit(run_node(eval(sys.argv[1])))
 
 @dataclass
 class Node:
-    """A node's launcher, and what it has started."""
+    """A node's launcher, and the processes that it has started."""
 
     name: str
     launcher: subprocess.Popen[str]
     seen: dict[int, psutil.Process] = field(default_factory=dict)
 
     def note_processes(self) -> None:
-        """Remember every process of the node that there is now."""
+        """Add the processes that the node has now to `seen`."""
         try:
             for process in psutil.Process(self.launcher.pid).children(recursive=True):
                 self.seen.setdefault(process.pid, process)
@@ -56,11 +56,11 @@ class Node:
             return
 
     def left(self) -> list[psutil.Process]:
-        """Return the processes of the node that are still there."""
+        """Return the processes of the node that still run."""
         return [process for process in self.seen.values() if not is_over(process)]
 
     def terminate(self) -> int:
-        """Ask the node to stop, as an operator does, and return its exit code."""
+        """Stop the node as an operator does, and return its exit code."""
         self.launcher.send_signal(signal.SIGTERM)
         return self.launcher.wait(DEADLINE_S)
 
@@ -75,7 +75,7 @@ class Node:
         self.launcher.wait(DEADLINE_S)
 
     def end(self) -> None:
-        """Leave nothing behind, whatever the test did."""
+        """Kill every process that the test has left."""
         if self.launcher.poll() is None:
             self.kill_whole()
         for process in self.left():
@@ -85,7 +85,7 @@ class Node:
 
 
 def is_over(process: psutil.Process) -> bool:
-    """Tell whether a process has ended; a zombie has."""
+    """Return whether a process has ended; a zombie has."""
     try:
         return not process.is_running() or bool(process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
@@ -104,10 +104,10 @@ def launch(config: NodeConfig, *, script: str = LAUNCH, environment: dict[str, s
 
 
 def await_ready(node: Node) -> None:
-    """Wait until the node says that it accepts work."""
+    """Wait until the node reports that it accepts work."""
     assert node.launcher.stdout is not None
     readable, _, _ = select.select([node.launcher.stdout], [], [], DEADLINE_S)
-    assert readable, f"node {node.name} says nothing"
+    assert readable, f"node {node.name} writes nothing"
     line = node.launcher.stdout.readline()
     assert line.startswith("ready "), f"node {node.name} did not become ready: {line!r}"
     node.note_processes()
@@ -142,49 +142,49 @@ class Site:
         return node
 
     async def row(self, node: str) -> NodeRow | None:
-        """Return what a node says of itself."""
+        """Return the row of a node."""
         return next((row for row in await self.journal.nodes() if row.node == node), None)
 
     async def pids(self, node: str, role: str) -> list[int]:
-        """Return the pids of a node's processes of this role, as it tells them."""
+        """Return the pids that a node reports for its processes of this role."""
         row = await self.row(node)
         return [] if row is None else [pid for known, pid in row.processes if known == role]
 
     async def pid(self, node: str, role: str) -> int:
         """Wait for the one process of this role."""
-        await self.until(lambda: self._has(node, role), f"{node} tells of no {role}")
+        await self.until(lambda: self._has(node, role), f"{node} reports no {role}")
         return (await self.pids(node, role))[0]
 
     async def control_pid(self, node: str) -> int:
-        """Find the control process: the supervisor's child that the node does not tell of."""
+        """Find the control process: the supervisor's only child that the node does not report."""
         supervisor = psutil.Process(await self.pid(node, "node_supervisor"))
 
-        async def untold() -> list[int]:
+        async def unreported() -> list[int]:
             row = await self.row(node)
-            told = [] if row is None else [pid for _, pid in row.processes]
-            return [child.pid for child in supervisor.children() if child.pid not in told]
+            reported = [] if row is None else [pid for _, pid in row.processes]
+            return [child.pid for child in supervisor.children() if child.pid not in reported]
 
         async def one() -> bool:
-            return len(await untold()) == 1
+            return len(await unreported()) == 1
 
         await self.until(one, f"{node} has no control process")
-        return (await untold())[0]
+        return (await unreported())[0]
 
     async def _has(self, node: str, role: str) -> bool:
         return bool(await self.pids(node, role))
 
     async def orders(self, number: int) -> list[RunHandle[str]]:
-        """Start orders and wait until all of them wait for a word."""
+        """Start orders and wait until all of them wait for their signal."""
         runs = [await self.client.start(flows.order, each) for each in range(number)]
         for run in runs:
             await self.until_state(run, "suspended")
         return runs
 
     async def all_ship(self, runs: Sequence[RunHandle[str]]) -> None:
-        """Give every order its word, and see it end right."""
+        """Signal every order, and check its result."""
         await asyncio.gather(*(run.signal(flows.go, "yes") for run in runs))
-        answers = await asyncio.gather(*(run.result(DEADLINE_S) for run in runs))
-        assert answers == [flows.shipped(number) for number in range(len(runs))]
+        results = await asyncio.gather(*(run.result(DEADLINE_S) for run in runs))
+        assert results == [flows.shipped(number) for number in range(len(runs))]
 
     async def until_state(self, run: RunHandle[Any], state: str) -> None:
         """Return once the run is in this state."""
@@ -202,7 +202,7 @@ class Site:
             await asyncio.sleep(0.01)
 
     async def sql(self, statement: Any, *parameters: object) -> list[tuple[Any, ...]]:
-        """Look at what is stored."""
+        """Run a statement on the schema and return its rows."""
         async with await psycopg.AsyncConnection.connect(self.dsn, autocommit=True) as connection:
             cursor = await connection.execute(
                 SQL(statement).format(schema=Identifier(self.schema)), parameters
@@ -212,7 +212,7 @@ class Site:
 
 @asynccontextmanager
 async def site(dsn: str, schema: str) -> AsyncIterator[Site]:
-    """Yield an empty site; every node of it is gone at the end."""
+    """Yield a site without nodes; all its nodes are gone at the end."""
     async with AsyncExitStack() as exits:
         journal = PostgresJournal(dsn, schema=schema)
         await journal.open()

@@ -1,6 +1,6 @@
-"""Processes of a node die by kill -9, one after the other; the runs hardly notice.
+"""Processes of a node die by kill -9, one after the other; the runs continue.
 
-Leases last ten minutes here: what goes on at once does so because a death is heard of.
+Leases last ten minutes here: runs continue at once only because the death was reported.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.process.node.nodes import DEADLINE_S, eventually, site
 ORDERS = 20
 
 
-async def test_a_run_host_that_is_killed_costs_its_runs_nothing(dsn: str, schema: str) -> None:
+async def test_runs_survive_the_kill_of_their_run_host(dsn: str, schema: str) -> None:
     async with site(dsn, schema) as at:
         at.node("north", run_hosts=2)
         runs = await at.orders(ORDERS)
@@ -29,10 +29,12 @@ async def test_a_run_host_that_is_killed_costs_its_runs_nothing(dsn: str, schema
             pids = await at.pids("north", "run_host")
             return len(pids) == 2 and victim not in pids
 
-        await at.until(replaced, "the node tells of no successor")
+        await at.until(replaced, "the node reports no successor")
 
 
-async def test_a_host_that_dies_while_a_run_rests_leaves_no_gap_in_its_history(dsn: str, schema: str) -> None:
+async def test_a_host_that_dies_while_a_run_sleeps_leaves_no_gap_in_its_history(
+    dsn: str, schema: str
+) -> None:
     """ICR1, FIJ2, TMW6: the timer that was committed fires in another process, once."""
     async with site(dsn, schema) as at:
         at.node("north")
@@ -51,9 +53,7 @@ async def test_a_host_that_dies_while_a_run_rests_leaves_no_gap_in_its_history(d
         ]
 
 
-async def test_a_read_that_its_process_did_not_survive_is_made_again(
-    dsn: str, schema: str, tmp_path: Path
-) -> None:
+async def test_a_side_effect_that_kills_its_process_runs_again(dsn: str, schema: str, tmp_path: Path) -> None:
     """DSP9: what was not journaled has not happened."""
     async with site(dsn, schema) as at:
         at.node("north")
@@ -71,19 +71,19 @@ async def test_an_isolated_activity_survives_its_process(dsn: str, schema: str, 
         os.kill(flows.traces(tmp_path)[0], signal.SIGKILL)
         eventually(lambda: len(flows.traces(tmp_path)) == 2, "it did not run again")
         (tmp_path / "release-1").touch()
-        # A crash is no failed attempt.
+        # A crash does not count as a failed attempt.
         assert await run.result(DEADLINE_S) == 1
 
 
-async def test_an_isolated_activity_out_of_time_is_killed_though_it_holds_the_interpreter(
+async def test_an_isolated_activity_out_of_time_is_killed_even_if_it_holds_the_interpreter(
     dsn: str, schema: str
 ) -> None:
     async with site(dsn, schema) as at:
         at.node("north", activity_hosts=1)
-        assert await (await at.client.start(flows.telling)).result(DEADLINE_S) == "TimeoutError"
+        assert await (await at.client.start(flows.reporting)).result(DEADLINE_S) == "TimeoutError"
 
 
-async def test_the_control_process_dies_and_comes_back_and_no_lease_runs_out(dsn: str, schema: str) -> None:
+async def test_no_lease_expires_while_the_control_process_dies_and_restarts(dsn: str, schema: str) -> None:
     async with site(dsn, schema) as at:
         at.node("north", lease_ttl=3.0)
         runs = await at.orders(ORDERS)
@@ -94,18 +94,18 @@ async def test_the_control_process_dies_and_comes_back_and_no_lease_runs_out(dsn
             renewed = (await at.sql("select max(expires_at) from {schema}.workers"))[0][0]
             os.kill(victim, signal.SIGKILL)
 
-            async def lease_goes_on(victim: int = victim, renewed: object = renewed) -> bool:
+            async def is_renewed(victim: int = victim, renewed: object = renewed) -> bool:
                 (latest,) = (await at.sql("select max(expires_at) from {schema}.workers"))[0]
                 return bool(latest > renewed)
 
-            await at.until(lease_goes_on, "nobody renews the lease")
+            await at.until(is_renewed, "nobody renews the lease")
         assert await at.sql("select id from {schema}.workers order by id") == workers
         assert await at.sql("select id, token from {schema}.runs order by id") == tokens
         await at.all_ship(runs)
 
 
 @pytest.mark.parametrize("victim", ["launcher", "node_supervisor", "admin"])
-async def test_when_what_holds_a_node_together_dies_nothing_of_it_is_left(
+async def test_a_node_ends_whole_when_its_launcher_supervisor_or_admin_dies(
     victim: str, dsn: str, schema: str
 ) -> None:
     async with site(dsn, schema) as at:
@@ -119,14 +119,12 @@ async def test_when_what_holds_a_node_together_dies_nothing_of_it_is_left(
             os.kill(await at.pid("north", victim), signal.SIGKILL)
         eventually(lambda: not node.left(), f"left behind: {node.left()}")
         node.launcher.wait(DEADLINE_S)
-        # A node of the same name sees at once that its earlier life is over.
+        # A node of the same name sees at once that its earlier life has ended.
         at.node("north")
         await at.all_ship(runs)
 
 
-async def test_a_run_that_never_lets_the_loop_go_is_parked_and_the_others_go_on(
-    dsn: str, schema: str
-) -> None:
+async def test_a_run_that_never_yields_is_blocked_and_the_others_continue(dsn: str, schema: str) -> None:
     async with site(dsn, schema) as at:
         at.node("north", run_hosts=1, watchdog=1.0)
         runs = await at.orders(5)

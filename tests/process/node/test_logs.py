@@ -1,4 +1,4 @@
-"""What a node writes to standard error, all of its processes together."""
+"""The log of a node: all its processes write to standard error."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ async def doubtful(number: int) -> int:
 RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ [a-z_.]+: .+")
 
 
-async def test_every_process_logs_alike_and_a_doubt_about_code_is_told_once(
+async def test_every_process_logs_alike_and_a_warning_about_code_appears_once(
     dsn: str, schema: str, tmp_path: Path
 ) -> None:
     (tmp_path / "doubtful_code.py").write_text(DOUBTFUL)
@@ -47,16 +47,16 @@ async def test_every_process_logs_alike_and_a_doubt_about_code_is_told_once(
         victim = await at.pid("north", "run_host")
         os.kill(victim, signal.SIGKILL)
 
-        async def told() -> bool:
-            # The supervisor tells of the death, and the successor loads the code after all others.
+        async def is_logged() -> bool:
+            # The supervisor logs the death, and the successor is the fifth process that loads the code.
             return "is started again" in log.read_text() and log.read_text().count("loaded") == 5
 
-        await at.until(told, "the node says nothing of a death")
+        await at.until(is_logged, "the node does not log the death")
         assert node.terminate() == 0
     lines = log.read_text().splitlines()
     assert [line for line in lines if not RECORD.fullmatch(line)] == []
-    (doubt,) = [line for line in lines if "CT503" in line]
-    assert "WARNING py.warnings: DeterminismWarning: " in doubt
+    (warning,) = [line for line in lines if "CT503" in line]
+    assert "WARNING py.warnings: DeterminismWarning: " in warning
 
 
 def test_a_warning_of_python_is_a_line_of_the_log(

@@ -1,4 +1,4 @@
-"""A node is stopped: its hosts drain together, and nothing of it is left to run out."""
+"""Stops of a node: its hosts drain together, and it leaves no lease that would have to run out."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ from continuum.settings import Settings
 sys.exit(run_node(eval(sys.argv[1])))
 """
 
-LAUNCH_WITHOUT_LOOKING = """
+LAUNCH_WITHOUT_CHECKS = """
 import sys
 from continuum.node import launcher, node_database
 from continuum.node.config import NodeConfig
 from continuum.settings import Settings
 
-async def looks_good(dsn, schema, name=None):
+async def no_check(dsn, schema, name=None):
     pass
 
-node_database.check_schema = launcher.refuse_taken_name = looks_good
+node_database.check_schema = launcher.refuse_taken_name = no_check
 sys.stderr = sys.stdout
 sys.exit(launcher.run_node(eval(sys.argv[1])))
 """
@@ -58,7 +58,7 @@ sys.exit(run_node(eval(sys.argv[1])))
 """
 
 
-async def test_hosts_that_drain_out_of_time_leave_all_free_and_take_up_nothing(
+async def test_hosts_whose_drain_times_out_release_their_runs_and_claim_nothing(
     dsn: str, schema: str, tmp_path: Path
 ) -> None:
     async with site(dsn, schema) as at:
@@ -81,7 +81,7 @@ async def test_hosts_that_drain_out_of_time_leave_all_free_and_take_up_nothing(
         assert await at.sql("select * from {schema}.workers") == []
         assert await at.row("north") is None
         assert await at.sql("select id from {schema}.runs where owner is not null or due_at is null") == []
-        # Neither claimed what the other gave away.
+        # Neither host claimed what the other released.
         assert await at.sql("select id, token from {schema}.runs order by id") == owned
         assert flows.starts(tmp_path) == began
 
@@ -102,9 +102,7 @@ async def test_a_host_that_has_to_be_killed_leaves_no_lease(dsn: str, schema: st
         await at.all_ship(runs)
 
 
-async def test_the_last_of_a_node_frees_what_its_own_processes_left_and_nobody_elses(
-    dsn: str, schema: str
-) -> None:
+async def test_last_process_of_a_node_releases_only_its_own_nodes_leftovers(dsn: str, schema: str) -> None:
     async with site(dsn, schema) as at:
         north = NodeId("north")
         ours, successors = 2**22 + 1, 2**22 + 2
@@ -123,7 +121,7 @@ async def test_a_node_that_is_stopped_before_it_is_ready_says_so_in_one_line(
 ) -> None:
     async with site(dsn, schema) as at:
         nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
-        node = at.launch("early", dsn=nowhere, script=LAUNCH_WITHOUT_LOOKING)
+        node = at.launch("early", dsn=nowhere, script=LAUNCH_WITHOUT_CHECKS)
 
         def all_run() -> bool:
             node.note_processes()
@@ -138,7 +136,7 @@ async def test_a_node_that_is_stopped_before_it_is_ready_says_so_in_one_line(
         eventually(lambda: not node.left(), f"left behind: {node.left()}")
 
 
-async def test_a_node_without_modules_warns_and_is_ready_all_the_same(dsn: str, schema: str) -> None:
+async def test_a_node_without_modules_warns_and_still_becomes_ready(dsn: str, schema: str) -> None:
     async with site(dsn, schema) as at:
         node = at.launch("idle", modules=[], script=LAUNCH_ON_ONE_STREAM)
         assert node.launcher.stdout is not None
@@ -149,7 +147,7 @@ async def test_a_node_without_modules_warns_and_is_ready_all_the_same(dsn: str, 
         assert node.terminate() == 0
 
 
-async def test_a_name_that_a_living_node_has_is_refused(dsn: str, schema: str) -> None:
+async def test_the_name_of_a_live_node_is_refused(dsn: str, schema: str) -> None:
     async with site(dsn, schema) as at:
         holder = NodeId("north")
         await at.journal.register_worker(holder, "run_host", os.getpid(), 60.0)
@@ -160,18 +158,18 @@ async def test_a_name_that_a_living_node_has_is_refused(dsn: str, schema: str) -
 
 
 class Events:
-    """What a node tells its launcher, already known."""
+    """Events of a node, known in advance."""
 
     def __init__(self, *events: NodeEvent) -> None:
         self._events = list(events)
 
     def receive(self, timeout: float | None = None) -> NodeEvent:
-        """Give out the next one."""
+        """Return the next event."""
         return self._events.pop(0)
 
 
-def test_a_join_that_nobody_answers_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unanswered_join_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     system: Any = Events(JoinUnanswered("nobody answered"), Report("control", 1, DrainRequested()))
     wait_for_end(system, threading.Event())
-    said = [(record.levelno, record.getMessage()) for record in caplog.records]
-    assert said == [(logging.WARNING, "nobody answered")]
+    logged = [(record.levelno, record.getMessage()) for record in caplog.records]
+    assert logged == [(logging.WARNING, "nobody answered")]

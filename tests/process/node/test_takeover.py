@@ -1,4 +1,4 @@
-"""Two nodes on one database: one dies or leaves, the other goes on with its runs."""
+"""Two nodes on one database: one dies or leaves, the other continues its runs."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ async def test_a_node_that_is_killed_whole_is_replaced_when_its_lease_runs_out(d
         await at.all_ship(runs)
 
 
-async def test_an_activity_whose_node_is_killed_is_done_by_another(
-    dsn: str, schema: str, tmp_path: Path
-) -> None:
+async def test_another_node_runs_the_activity_of_a_killed_node(dsn: str, schema: str, tmp_path: Path) -> None:
     """CLA1"""
     async with site(dsn, schema) as at:
         north = at.node("north", lease_ttl=SHORT_LEASE_S)
@@ -35,7 +33,7 @@ async def test_an_activity_whose_node_is_killed_is_done_by_another(
         eventually(lambda: len(flows.starts(tmp_path)) == 1, "the activity did not begin")
         at.node("south", lease_ttl=SHORT_LEASE_S)
         north.kill_whole()
-        eventually(lambda: len(flows.starts(tmp_path)) == 2, "nobody does it again")
+        eventually(lambda: len(flows.starts(tmp_path)) == 2, "it does not run again")
         (tmp_path / "brewed").touch()
         assert await run.result(DEADLINE_S) == 1
         assert [event.type for event in await run.history()] == [
@@ -45,7 +43,7 @@ async def test_an_activity_whose_node_is_killed_is_done_by_another(
         ]
 
 
-async def test_a_node_that_is_asked_to_stop_hands_its_runs_over_at_once(dsn: str, schema: str) -> None:
+async def test_a_node_that_stops_releases_its_runs_at_once(dsn: str, schema: str) -> None:
     """CLE1"""
     async with site(dsn, schema) as at:
         north = at.node("north", activity_hosts=1)
@@ -70,7 +68,7 @@ async def test_a_node_that_stops_lets_its_activities_end(dsn: str, schema: str, 
         assert len(flows.traces(tmp_path)) == 1
 
 
-async def deaf_south(at: Site, north: int, cookie: str) -> None:
+async def south_without_listen(at: Site, north: int, cookie: str) -> None:
     """Start a node that cannot listen, joined to the one at this port."""
     at.node(
         "south",
@@ -83,20 +81,22 @@ async def deaf_south(at: Site, north: int, cookie: str) -> None:
     )
 
 
-async def test_a_deaf_node_hears_through_another_of_work_signals_and_cancels(dsn: str, schema: str) -> None:
+async def test_a_node_without_listen_receives_work_signals_and_cancels_through_another(
+    dsn: str, schema: str
+) -> None:
     """ENG3, CLB1"""
     async with site(dsn, schema) as at:
         port = free_port()
         at.node("north", modules=[], bind=("127.0.0.1", port), environment={"CONTINUUM_COOKIE": COOKIE})
-        await deaf_south(at, port, COOKIE)
+        await south_without_listen(at, port, COOKIE)
 
-        async def takes_up_work() -> bool:
-            # What was started before the two had met is found with what comes after.
+        async def claims_work() -> bool:
+            # A run started before the nodes have met is claimed together with a later one.
             await at.client.start(flows.order, -1)
             owned = await at.sql("select count(*) from {schema}.runs where owner is not null")
             return bool(owned[0][0])
 
-        await at.until(takes_up_work, "it does not hear of work")
+        await at.until(claims_work, "it receives no notification of work")
         runs = await at.orders(3)
         await at.all_ship(runs)
         cancelled = (await at.orders(1))[0]

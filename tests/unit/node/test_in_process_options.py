@@ -1,4 +1,4 @@
-"""What `continuum.children` accepts, and how it says no before anything starts."""
+"""The options that `continuum.children` accepts, and its errors before anything starts."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("options", "message"), REFUSED, ids=[str(options) for options, _ in REFUSED])
-def test_an_option_that_cannot_be_meant_is_refused_by_name(options: dict[str, Any], message: str) -> None:
+def test_a_wrong_option_is_refused_by_name(options: dict[str, Any], message: str) -> None:
     """SRT9"""
     with pytest.raises(InvalidOption, match=message):
         continuum.children(**options)
 
 
-def test_every_option_that_is_declared_is_accepted() -> None:
+def test_every_declared_option_is_accepted() -> None:
     given: InstanceOptions = {
         "name": "billing",
         "dsn": "postgresql://u@h/d",
@@ -121,7 +121,7 @@ def test_a_client_does_not_load_the_actors(fresh_python: Callable[[str], str]) -
     assert loaded.strip() == "[]"
 
 
-def test_an_embedded_node_does_not_load_the_process_transport(
+def test_an_in_process_node_does_not_load_the_process_transport(
     fresh_python: Callable[[str], str],
 ) -> None:
     loaded = fresh_python(
