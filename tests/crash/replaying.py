@@ -12,7 +12,7 @@ from typing import Any
 
 from continuum.engine.events import Event
 from tests.crash.order import crowd, order_flow
-from tests.unit.engine.driver import resume_exactly, told
+from tests.unit.engine.driver import comparable, resume_exactly
 
 PROGRAMS = {"crowd": crowd, "order_flow": order_flow}
 
@@ -46,7 +46,7 @@ def main(program: str) -> None:
     history = load(sys.stdin.read())
     for cut in (len(history), 0):
         outcome, again = resume_exactly(PROGRAMS[program], history, cut)
-        sys.stdout.write(f"{told(outcome)}\n{dump(again)}\n")
+        sys.stdout.write(f"{comparable(outcome)}\n{dump(again)}\n")
 
 
 if __name__ == "__main__":

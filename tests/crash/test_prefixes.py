@@ -7,7 +7,7 @@ import pytest
 from continuum.engine.events import EventType
 from continuum.engine.outcome import Cancelled, Completed, Failed
 from tests.crash.order import Rejected, approval, calls, crowd, order_flow
-from tests.unit.engine.driver import Driver, assert_same_from_every_prefix, told
+from tests.unit.engine.driver import Driver, assert_same_from_every_prefix, comparable
 
 YES = [(approval.name, "yes")]
 NO = [(approval.name, "no")]
@@ -51,12 +51,12 @@ def test_a_process_that_dies_after_any_event_changes_nothing_about_the_end(
 ) -> None:
     """Unlike above the world goes on by itself: what ran beside the run when it died has crashed."""
     whole = Driver(order_flow, signals=signals)
-    end = told(whole.run())
+    end = comparable(whole.run())
     for cut in range(len(whole.history) + 1):
         calls.clear()
         delivered = any(event.type == EventType.SIGNAL_RECEIVED for event in whole.history[:cut])
         resumed = Driver(order_flow, signals=() if delivered else signals, history=whole.history[:cut])
-        assert told(resumed.run()) == end, f"cut at {cut}"
+        assert comparable(resumed.run()) == end, f"cut at {cut}"
         assert resumed.scheduled == whole.scheduled, f"cut at {cut}"
 
 

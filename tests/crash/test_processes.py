@@ -16,7 +16,7 @@ import pytest
 from continuum.engine.events import Event
 from tests.crash.order import approval, calls, crowd, order_flow
 from tests.crash.replaying import dump
-from tests.unit.engine.driver import Driver, told
+from tests.unit.engine.driver import Driver, comparable
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("continuum", "actors", "supervision", "migrations", ".")
@@ -52,7 +52,7 @@ def lived(program: str) -> tuple[list[Event], str]:
         PROGRAMS[program], seed=3, signals=[(approval.name, "yes")] if program == "order_flow" else ()
     )
     outcome = driver.run()
-    return driver.history, f"{told(outcome)}\n{dump(driver.history)}\n" * 2
+    return driver.history, f"{comparable(outcome)}\n{dump(driver.history)}\n" * 2
 
 
 @pytest.mark.parametrize("program", PROGRAMS)

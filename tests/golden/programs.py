@@ -1,8 +1,8 @@
 """The code behind the golden histories: every kind of run there is.
 
-Never change what is here: each workflow has a history in `runs` that was written by an engine of the
-past, and stands for the runs of somebody who has deployed a later engine under the same code. A new
-kind of run is a new workflow with a history of its own.
+Never change this code. Each workflow has a history in `runs` that an earlier engine has written; it
+represents the runs of a user who deploys a later engine under the same code. For a new kind of run,
+add a new workflow with a history of its own.
 """
 
 from __future__ import annotations

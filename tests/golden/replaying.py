@@ -1,6 +1,6 @@
-"""Takes every golden history through its code: `python -m tests.golden.replaying` in any Python.
+"""Replays every golden history through its code: `python -m tests.golden.replaying` in any Python.
 
-Prints a line for each: what it came to, and what the code asked for when it was only given the answers.
+It prints a line for each: the outcome, and the commands of the code when it gets only the results.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from continuum.testing import History, assert_replays, load_history, replay
 from tests.golden.programs import PROGRAMS
 
 RUNS = Path(__file__).parent / "runs"
-# What the code of today would ask for from the start is something else: that is what they are about.
+# From the start, the present code issues other commands: that is the subject of these histories.
 NOT_FROM_THE_START = {"patched_old", "changed_version"}
 
 
@@ -32,7 +32,7 @@ def history_of(name: str) -> History:
 def begun(
     name: str, history: History, events: Sequence[Event], compact: CompactHistory | None = None
 ) -> Execution:
-    """Return an execution of a program that has gone over some of its history."""
+    """Return an execution of a program that has replayed some of its history."""
     program, start = PROGRAMS[name], history.beginning
     info = RunInfo(RunId(start.run_id), program.name, program.label, start.namespace, 1)
     execution = Execution(info, random.Random(0).randbytes, program, start.depth)
@@ -45,12 +45,12 @@ def begun(
 
 
 def asked_for(events: Sequence[Event]) -> list[str]:
-    """Say what code has asked for, in order."""
+    """Return the commands of the code in words, in order."""
     return [describe(event) for event in events if event.type in COMMANDS]
 
 
 def from_the_start(name: str, history: History) -> list[str]:
-    """Say what the program asks for when it is given the answers of its history and nothing else."""
+    """Return the commands of the program when it gets only the results in its history."""
     execution = begun(name, history, ())
     log = execution.log.take_events()
     for event in history.stored:
@@ -62,7 +62,7 @@ def from_the_start(name: str, history: History) -> list[str]:
 
 
 def main() -> None:
-    """Replay all of them; fails with the first that does not."""
+    """Replay all of them; stop at the first that fails."""
     for name, program in PROGRAMS.items():
         history = history_of(name)
         assert_replays(program, history)

@@ -1,7 +1,7 @@
-"""Histories written by earlier code must replay for ever: runs live longer than deploys.
+"""Histories of earlier code must replay for ever: runs live longer than deploys.
 
 A file is one history as JSON, named after its workflow. Never regenerate one: a change
-that breaks it strands runs that are under way.
+that breaks it strands open runs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def test_a_history_of_earlier_code_replays(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(HISTORIES.glob("*.json")), ids=lambda path: path.stem)
-def test_the_same_answers_still_make_the_same_commands(path: Path) -> None:
+def test_the_same_results_still_cause_the_same_commands(path: Path) -> None:
     history = load(path.read_text(encoding="utf-8"))
     _, again = resume_exactly(PROGRAMS[path.stem], history, 0)
     commands = [(event.seq, event.type, event.body[:2]) for event in again]

@@ -1,7 +1,7 @@
-"""Every kind of run there is, as an engine of the past has left it, is taken up by the engine of today.
+"""The present engine resumes every kind of run as an earlier engine has left it.
 
-On this Python and on those of `CONTINUUM_TEST_PYTHONS`, and by all to the same commands. Runs live longer
-than deploys: a change under which one of these does not replay strands somebody's runs.
+This holds on this Python and on those of `CONTINUUM_TEST_PYTHONS`, all with the same commands. Runs live
+longer than deploys: a change under which one of these does not replay strands runs of users.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ def test_a_run_of_an_earlier_engine_replays_to_its_end(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in NOT_FROM_THE_START])
-def test_the_same_answers_make_the_same_commands(name: str) -> None:
+def test_the_same_results_cause_the_same_commands(name: str) -> None:
     """GLD2: in the same order, under the same names, from the same functions, for the same children."""
     history = history_of(name)
     assert from_the_start(name, history) == asked_for(history.stored)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_run_of_an_earlier_engine_is_taken_up_anywhere(name: str) -> None:
-    """GLD2: as it was at any time of its life."""
+def test_a_run_of_an_earlier_engine_can_be_resumed_anywhere(name: str) -> None:
+    """GLD2: from any prefix of its history."""
     history = history_of(name)
     for cut in range(len(history) + 1):
         execution = begun(name, history, history.stored[:cut])
@@ -68,7 +68,7 @@ def test_a_run_of_an_earlier_engine_is_taken_up_anywhere(name: str) -> None:
 
 
 def test_a_snapshot_of_an_earlier_engine_is_read() -> None:
-    """GLD2, SNF1: as long as this version reads its format; of others it reads the events."""
+    """GLD2, SNF1: if this version reads its format; otherwise it reads the events."""
     blob = RUNS / f"snapshot.format-{SNAPSHOT_FORMAT}.hex"
     history = history_of("snapshot")
     half = len(history) // 2
@@ -81,7 +81,7 @@ def test_a_snapshot_of_an_earlier_engine_is_read() -> None:
 
 
 def replayed_by(python: str, seed: str) -> str:
-    """Return what another process says of all histories."""
+    """Return the output of another process that replays all histories."""
     environment = {
         **os.environ,
         "PYTHONHASHSEED": seed,
@@ -101,13 +101,13 @@ def replayed_by(python: str, seed: str) -> str:
 
 
 @pytest.mark.parametrize("python", [sys.executable, *PYTHONS], ids=lambda path: Path(path).parts[-3])
-def test_every_python_makes_the_same_of_them(python: str) -> None:
+def test_every_python_replays_them_the_same(python: str) -> None:
     """GLD2: with any hash seed."""
     probe = subprocess.run(
         [python, "-c", "import msgpack, cattrs, psycopg, click"], capture_output=True, check=False
     )
     if probe.returncode:
         pytest.skip(f"{python} has not the dependencies")
-    told = replayed_by(python, "4711")
-    assert told == replayed_by(sys.executable, "0")
-    assert [line.partition(":")[0] for line in told.splitlines()] == list(PROGRAMS)
+    output = replayed_by(python, "4711")
+    assert output == replayed_by(sys.executable, "0")
+    assert [line.partition(":")[0] for line in output.splitlines()] == list(PROGRAMS)

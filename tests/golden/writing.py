@@ -1,6 +1,6 @@
-"""Writes the golden histories that are not there yet: `python -m tests.golden.writing`.
+"""Writes the golden histories that do not exist yet: `python -m tests.golden.writing`.
 
-What is there stays. A history that later code does not replay is a defect of that code.
+Existing files stay. If later code does not replay a history, that code is at fault.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from continuum.testing import Environment, History, dump_history, load_history
 from tests.golden.programs import PROGRAMS, Order, charge, review
 
 RUNS = Path(__file__).parent / "runs"
-# Blobs as hex, each under the format it has and beside the history that it is of.
+# Blobs as hex, named after their format, beside the history that they belong to.
 SNAPSHOT = "snapshot.format-{}.hex"
 
-# The moment in which the engine is killed that writes a crash.
+# The commit after which the engine is killed that writes a crash.
 AFTER_THE_FIRST_COMMIT = 3
-# What was told to each, in order; the others are told nothing.
-TOLD: dict[str, Sequence[str]] = {
+# The signals to each run, in order; the others get none.
+SIGNALS: dict[str, Sequence[str]] = {
     "activity_signal_activity": ["fine"],
     "changed_version": ["fine"],
     "namespace_and_trace": ["fine"],
@@ -56,7 +56,7 @@ GIVEN: dict[str, tuple[Any, ...]] = {
 
 @workflow(name="golden.patched")
 async def patched_flow(order: Order) -> list[str]:
-    """Be what the program of this name was before somebody changed it."""
+    """Do what the program of this name did before it was changed."""
     done = [await charge(order)]
     for _ in range(2):
         await review.wait()
@@ -74,12 +74,12 @@ async def run_of(environment: Environment, name: str) -> RunHandle[Any]:
 
 
 async def written(name: str) -> History:
-    """Take a run through its life and return what it has journaled."""
+    """Run a program to its end and return what it has journaled."""
     crashes = (AFTER_THE_FIRST_COMMIT,) if name == "crashed" else ()
     async with Environment(seed=7, workflows=[program_of(name)], crashes=crashes) as environment:
         run = await run_of(environment, name)
         await environment.settle()
-        for value in TOLD.get(name, ()):
+        for value in SIGNALS.get(name, ()):
             await environment.advance(1)
             await run.signal(review, value)
         await environment.advance(1)
@@ -103,7 +103,7 @@ def program_of(name: str) -> Workflow[..., Any]:
 
 
 def without_tracebacks(history: History) -> History:
-    """Leave out what names the files of the machine that wrote a history."""
+    """Leave out tracebacks, which name files of the machine that wrote the history."""
     failures = (EventType.ACTIVITY_FAILED, EventType.COMPENSATION_FAILED, EventType.CHILD_FAILED)
     events = [
         event._replace(body=(*event.body[:3], "", *event.body[4:])) if event.type in failures else event
@@ -117,7 +117,7 @@ def without_tracebacks(history: History) -> History:
 
 
 def with_change_of_version(history: History) -> History:
-    """Return a history of a run that was taken up by other code while it waited for its signal."""
+    """Return a history of a run that other code has resumed while it waited for its signal."""
     place = next(event.seq for event in history.stored if event.type == EventType.SIGNAL_RECEIVED)
     change = Event(place, EventType.VERSION_CHANGED, history.stored[place].at, ("0" * 32, "1" * 32))
     after = [event._replace(seq=event.seq + 1, body=_moved(event)) for event in history.stored[place:]]
@@ -131,7 +131,7 @@ def _moved(event: Event) -> tuple[Any, ...]:
 
 
 def main() -> None:
-    """Write what is missing."""
+    """Write the missing files."""
     for name in PROGRAMS:
         path = RUNS / f"{name}.json"
         if not path.exists():

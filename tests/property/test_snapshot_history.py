@@ -14,7 +14,7 @@ from continuum.engine.snapshot_history import CompactHistory
 from continuum.journal.snapshot_codec import pack_snapshot, unpack_snapshot
 from tests.property.test_workflows import live
 from tests.property.workflow_programs import Node, programs, workflow_of
-from tests.unit.engine.driver import STARTED_AT, Program, new_execution, told
+from tests.unit.engine.driver import STARTED_AT, Program, comparable, new_execution
 
 replays = settings(max_examples=150)
 parts = st.lists(st.floats(0, 1), min_size=1, max_size=4)
@@ -71,7 +71,7 @@ def test_compact_parts_of_a_history_replay_as_its_events_do(
     assert not execution.log.snapshot_mismatch
     outcome, journaled, pending = end_of(execution, history, cut)
     raw = end_of(replayed(program, history[:cut], None), history, cut)
-    assert (told(outcome), journaled, pending) == (told(raw[0]), raw[1], raw[2])
+    assert (comparable(outcome), journaled, pending) == (comparable(raw[0]), raw[1], raw[2])
 
 
 @replays
@@ -89,5 +89,5 @@ def test_code_that_does_not_fit_a_compact_history_is_never_taken_to_fit(
         # Then nothing has been journaled that would bind a second attempt.
         assert not [event for event in compactly.log.take_events() if event.seq < len(history)]
     else:
-        assert told(compactly.outcome) == told(by_events.outcome)
+        assert comparable(compactly.outcome) == comparable(by_events.outcome)
         assert compactly.log.take_events() == by_events.log.take_events()

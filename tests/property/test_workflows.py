@@ -18,7 +18,7 @@ from tests.property.workflow_programs import (
     signals_in,
     workflow_of,
 )
-from tests.unit.engine.driver import Driver, call_of, resume_exactly, told
+from tests.unit.engine.driver import Driver, call_of, comparable, resume_exactly
 
 lives = settings(max_examples=150)
 seeds = st.integers(0, 2**16)
@@ -41,7 +41,7 @@ def assert_same_after(node: Node, driver: Driver, parts: list[float]) -> None:
         cut = round(part * len(driver.history))
         outcome, history = resume_exactly(workflow_of(node), driver.history, cut)
         assert history == driver.history
-        assert told(outcome) == told(driver.outcome)
+        assert comparable(outcome) == comparable(driver.outcome)
 
 
 @lives

@@ -48,7 +48,7 @@ def test_a_kill_in_the_bench_ends_with_every_run_completed(dsn: str, tmp_path: P
     assert 0 < figures["first_progress_ms"] <= figures["all_done_ms"]
 
 
-def test_an_unknown_section_is_named_and_nothing_is_measured(tmp_path: Path) -> None:
+def test_an_unknown_section_is_reported_and_nothing_is_measured(tmp_path: Path) -> None:
     ended = bench("speed", "--json", str(tmp_path / "results.json"))
     assert ended.returncode == 2
     assert "there is no section 'speed'; choose from" in ended.stderr

@@ -1,4 +1,4 @@
-"""Activities that the tests of the engine call."""
+"""Activities for the engine tests."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from continuum import Retry, activity
 
 
 class Declined(Exception):
-    """What `fail` raises."""
+    """Raised by `fail`."""
 
 
 @activity(name="engine.echo")

@@ -1,9 +1,9 @@
-"""Drives one execution in memory as the run actor does: answers, timers, signals, crashes.
+"""Drives one execution in memory as the run actor does: results, timers, signals, crashes.
 
-`Driver` plays the outside: it runs the functions of scheduled activities, takes children to
-their end, fires timers in due order on a clock of its own and hands out signals; with a seed it
-draws what happens next. `resume_exactly` cuts a history anywhere and gives the rest of the answers
-in their order to a fresh execution.
+`Driver` plays the outside: it runs the functions of scheduled activities, runs children to
+their end, fires timers in due order on a clock of its own and delivers signals. With a seed
+it chooses at random what happens next. `resume_exactly` cuts a history anywhere and applies
+the other events from outside, in the same order, to a new execution.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ Program: TypeAlias = Callable[[], Coroutine[Any, Any, Any]]
 STARTED_AT = 1_700_000_000_000_000
 SECOND = 1_000_000
 RUN_ID = RunId("01900000-0000-7000-8000-000000000001")
-# What is due later than this waits until nothing else can happen.
+# A timer that is due later than this fires only when nothing else can happen.
 PATIENCE = 7 * 86_400 * SECOND
 
 
 def new_execution(
     definition: Workflow[..., Any] | None = None, *, run_id: RunId = RUN_ID, depth: int = 0
 ) -> Execution:
-    """Return an execution whose randomness depends on the position in its history alone."""
+    """Return an execution whose random bytes depend only on the position in its history."""
     info = RunInfo(run_id, definition.name if definition else "driven", "1", "default", 1)
     execution = Execution(
         info, lambda size: random.Random(execution.log.next_seq).randbytes(size), definition, depth
@@ -43,15 +43,15 @@ def new_execution(
     return execution
 
 
-def told(outcome: Outcome | None) -> object:
-    """Return an outcome in a form that compares."""
+def comparable(outcome: Outcome | None) -> object:
+    """Return an outcome in a form that compares equal."""
     if isinstance(outcome, Failed):
         return "failed", type(outcome.error).__name__, str(outcome.error)
     return outcome
 
 
 class Driver:
-    """One run from its start, or from what a crash left of its history, to its end."""
+    """One run from its start, or from the history that a crash has left, to its end."""
 
     def __init__(
         self,
@@ -66,14 +66,14 @@ class Driver:
         depth: int = 0,
     ) -> None:
         self.execution = new_execution(definition, run_id=run_id, depth=depth)
-        # What the run told others: children it started, asked to stop, values it published.
+        # What the run has sent to others: new children, cancelled children, published values.
         self.children: list[PendingChild] = []
         self.stopped: list[RunId] = []
-        self.cells: list[tuple[str, object]] = []
+        self.published: list[tuple[str, object]] = []
         self.history = list(history)
         self.executed: list[str] = []
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
-        self._draw = random.Random(seed) if seed is not None else None
+        self._random = random.Random(seed) if seed is not None else None
         self._signals = list(signals)
         self._started: list[PendingActivity] = []
         self._cancel_at = cancel_at
@@ -88,36 +88,36 @@ class Driver:
 
     @property
     def commands(self) -> list[tuple[int, object]]:
-        """What the code asked for: types and targets."""
+        """Types and targets of the commands of the code."""
         return [(event.type, event.body[0]) for event in self.history if event.type in COMMANDS]
 
     @property
     def scheduled(self) -> list[str]:
-        """Names of the activities and compensations the code asked for."""
+        """Names of the activities and compensations that the code has scheduled."""
         asked = (EventType.ACTIVITY_SCHEDULED, EventType.COMPENSATION_SCHEDULED)
         return [event.body[0] for event in self.history if event.type in asked]
 
     def run(self, *, most: int = 10_000) -> Outcome:
-        """Go on until the run has ended."""
+        """Continue until the run has ended."""
         for _ in range(most):
             if self.outcome is not None:
                 return self.outcome
-            assert self.step(), "the run waits for something that never comes"
+            assert self.step(), "the run waits for something that never happens"
         raise AssertionError("the run does not end")
 
     def result(self) -> Any:
         """Run to the end and return what the workflow returned."""
         outcome = self.run()
-        assert isinstance(outcome, Completed), told(outcome)
+        assert isinstance(outcome, Completed), comparable(outcome)
         return outcome.value
 
     def settle(self) -> None:
-        """Answer activities until none is left; timers and signals wait."""
+        """Complete activities until none is left, without timers and signals."""
         while self._started and self.outcome is None:
             self._perform(self._started.pop(0))
 
     def step(self) -> bool:
-        """Let one thing happen; False when nothing can."""
+        """Let one event happen; False when none can."""
         self._steps += 1
         if self._cancel_at is not None and self._steps > self._cancel_at:
             self._cancel_at = None
@@ -125,7 +125,7 @@ class Driver:
             return True
         choices: list[Callable[[], object]] = []
         if self._started:
-            index = self._draw.randrange(len(self._started)) if self._draw else 0
+            index = self._random.randrange(len(self._started)) if self._random else 0
             choices.append(lambda: self._perform(self._started.pop(index)))
         if self._signals:
             choices.append(lambda: self.signal(*self._signals.pop(0)))
@@ -135,7 +135,7 @@ class Driver:
             choices.append(self._pass_time)
         if not choices:
             return False
-        (self._draw.choice(choices) if self._draw else choices[0])()
+        (self._random.choice(choices) if self._random else choices[0])()
         return True
 
     def signal(self, name: str, value: object) -> None:
@@ -146,11 +146,11 @@ class Driver:
 
     @property
     def live_children(self) -> list[PendingChild]:
-        """The children that the run has not heard the end of."""
+        """The children that have not ended as far as the run knows."""
         return list((self.execution.children or {}).values())
 
     def run_child(self, child: PendingChild) -> bool:
-        """Take a child and its successors to their end, each from its start, and tell the run."""
+        """Run a child and its successors to their end, and apply the result to the run."""
         if child.stopping:
             return self.apply(EventType.CHILD_CANCELLED, (child.seq,))
         definition, input, run_id = child.definition, child.input, child.run_id
@@ -168,7 +168,7 @@ class Driver:
             input, run_id = outcome.input, outcome.run_id
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, and everything due meanwhile happen."""
+        """Let time pass and fire everything that is due meanwhile."""
         until = self.now + round(seconds * SECOND)
         while self.outcome is None and (due := self.execution.next_due()) is not None and due <= until:
             self._pass_time()
@@ -180,7 +180,7 @@ class Driver:
         return applied
 
     def close(self) -> None:
-        """Put the run away as an eviction does."""
+        """Close the run as an eviction does."""
         self.execution.close()
 
     def _collect(self) -> None:
@@ -191,7 +191,7 @@ class Driver:
         if outgoing is not None:
             self.children += outgoing.children
             self.stopped += [run_id for _, run_id in outgoing.cancels]
-            self.cells += [(name, decode(value)) for _, name, value in outgoing.published]
+            self.published += [(name, decode(value)) for _, name, value in outgoing.published]
 
     def _resume(self, replayed: int) -> None:
         opened = self.execution.take_opened()
@@ -225,7 +225,7 @@ class Driver:
         self.now += SECOND // 1000
         try:
             value = definition.encode_result(definition.fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is the attempt's answer
+        except Exception as error:  # noqa: BLE001 - every exception fails the attempt
             self._raised(activity, error, compensation=compensation)
             return
         completed = EventType.COMPENSATION_COMPLETED if compensation else EventType.ACTIVITY_COMPLETED
@@ -264,7 +264,7 @@ def call_of(scheduled: Event) -> tuple[str, tuple[Any, ...]]:
 def replay(
     program: Program, history: Sequence[Event], definition: Workflow[..., Any] | None = None
 ) -> Execution:
-    """Return an execution that has gone over `history`."""
+    """Return an execution that has replayed `history`."""
     execution = new_execution(definition)
     execution.begin(program(), history, started_at=STARTED_AT, now=history[-1].at if history else STARTED_AT)
     return execution
@@ -273,7 +273,7 @@ def replay(
 def resume_exactly(
     program: Program, history: Sequence[Event], cut: int, definition: Workflow[..., Any] | None = None
 ) -> tuple[Outcome | None, list[Event]]:
-    """Lose everything after `cut`, give the same answers again, and return outcome and history."""
+    """Drop everything after `cut`, apply the same results again, and return outcome and history."""
     execution = replay(program, history[:cut], definition)
     again = [*history[:cut], *execution.log.take_events()]
     for event in history[cut:]:
@@ -284,8 +284,8 @@ def resume_exactly(
 
 
 def assert_same_from_every_prefix(program: Program, driver: Driver) -> None:
-    """A crash after any event leads to the same history and the same end."""
+    """Assert that a crash after any event leads to the same history and the same outcome."""
     for cut in range(len(driver.history) + 1):
         outcome, history = resume_exactly(program, driver.history, cut, driver.execution.definition)
         assert history == driver.history, f"cut at {cut}"
-        assert told(outcome) == told(driver.outcome), f"cut at {cut}"
+        assert comparable(outcome) == comparable(driver.outcome), f"cut at {cut}"

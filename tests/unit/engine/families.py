@@ -1,4 +1,4 @@
-"""Workflows that the tests of composition start from other workflows."""
+"""Workflows that the tests start as children or continue as new."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ go = Signal("go", int)
 
 @workflow(name="families.double")
 async def double(value: int) -> int:
-    """Answer twice the value."""
+    """Return twice the value."""
     return await echo(value * 2)
 
 
@@ -29,7 +29,7 @@ async def waiting() -> int:
 
 @workflow(name="families.counting")
 async def counting(left: int, total: int = 0) -> int:
-    """Count down, each number in a run of its own."""
+    """Count down, with a new run for each number."""
     if left:
         counting.continue_as_new(left - 1, total + await echo(left))
     return total
@@ -37,7 +37,7 @@ async def counting(left: int, total: int = 0) -> int:
 
 @workflow(name="families.counting_by_name")
 async def counting_by_name(left: int) -> str:
-    """Continue through the module's function, which takes the workflow from the run."""
+    """Continue as new with the module function, which continues the running workflow."""
     if left:
         continuum.continue_as_new(left - 1)
     return "done"

@@ -1,4 +1,4 @@
-"""Children: called, started, awaited, failed, stopped; told apart in a replay by what they are and get."""
+"""Children: called, started, awaited, failed, cancelled; replay compares their workflow and input."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_call_of_a_workflow_is_a_child_run_whose_result_it_returns() -> None:
     assert_same_from_every_prefix(calls_one, driver)
 
 
-def test_a_result_is_read_by_the_annotation_of_the_child() -> None:
+def test_a_result_is_decoded_by_the_annotation_of_the_child() -> None:
     async def program() -> object:
         return await echo(await double(1))
 
@@ -58,7 +58,7 @@ def test_a_result_is_read_by_the_annotation_of_the_child() -> None:
     assert "result" in driver.outcome.reason
 
 
-def test_the_id_of_a_child_follows_from_its_parent_and_the_command() -> None:
+def test_the_id_of_a_child_is_derived_from_its_parent_and_the_command() -> None:
     async def program() -> list[str]:
         handles = [await double.start_child(1), await double.start_child(1, id="second")]
         return [handle.id for handle in handles]
@@ -69,7 +69,7 @@ def test_the_id_of_a_child_follows_from_its_parent_and_the_command() -> None:
     assert replay(program, driver.history).outcome == Completed(ids)
 
 
-def test_a_started_child_is_awaited_when_its_result_is_wanted() -> None:
+def test_a_started_child_can_be_awaited_later() -> None:
     async def program() -> list[int]:
         handle = await double.start_child(1, id="one")
         between = await echo(7)
@@ -92,7 +92,7 @@ def test_children_end_in_any_order() -> None:
     assert_same_from_every_prefix(program, driver)
 
 
-def test_side_effects_around_a_child_that_continues_once_are_in_order() -> None:
+def test_side_effects_around_a_child_that_continues_as_new_are_in_order() -> None:
     """SEC2"""
 
     async def program() -> list[float]:
@@ -106,7 +106,7 @@ def test_side_effects_around_a_child_that_continues_once_are_in_order() -> None:
     assert replay(program, driver.history).outcome == Completed(value)
 
 
-def test_the_journal_hears_of_a_child_once() -> None:
+def test_the_journal_records_a_child_once() -> None:
     async def program() -> int:
         return await double(1) + await double(2)
 
@@ -124,7 +124,7 @@ def test_the_journal_hears_of_a_child_once() -> None:
     ("policy", "stored"),
     [("cancel", ClosePolicy.CANCEL), ("abandon", ClosePolicy.ABANDON), (None, ClosePolicy.CASCADE)],
 )
-def test_the_close_policy_goes_with_the_child(policy: Any, stored: ClosePolicy) -> None:
+def test_the_close_policy_is_stored_with_the_child(policy: Any, stored: ClosePolicy) -> None:
     async def program() -> None:
         await double.start_child(1, parent_close_policy=policy)
 
@@ -172,8 +172,8 @@ def test_a_child_that_fails_raises_its_failure() -> None:
     assert_same_from_every_prefix(program, driver)
 
 
-def test_a_child_that_was_stopped_has_failed_as_cancelled() -> None:
-    """A failure is told from a cancellation by what it is, not by its text: B47"""
+def test_a_cancelled_child_raises_child_failed_with_cancelled_set() -> None:
+    """B47: an attribute tells a failure from a cancellation, not the text."""
 
     async def program() -> bool:
         try:
@@ -187,7 +187,7 @@ def test_a_child_that_was_stopped_has_failed_as_cancelled() -> None:
     assert driver.outcome == Completed(True)
 
 
-def test_a_failure_nobody_waits_for_is_nobodys(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_failure_of_an_unawaited_child_is_dropped(caplog: pytest.LogCaptureFixture) -> None:
     async def program() -> object:
         await failing.start_child("unheard")
         return await continuum.wait_signal("later")
@@ -201,7 +201,7 @@ def test_a_failure_nobody_waits_for_is_nobodys(caplog: pytest.LogCaptureFixture)
     assert driver.outcome == Completed(1)
 
 
-def test_a_call_that_runs_out_of_time_stops_its_child() -> None:
+def test_a_call_that_times_out_cancels_its_child() -> None:
     async def program() -> str:
         try:
             async with asyncio.timeout(5):
@@ -218,7 +218,7 @@ def test_a_call_that_runs_out_of_time_stops_its_child() -> None:
     assert_same_from_every_prefix(program, driver)
 
 
-def test_the_end_of_a_child_nobody_waits_for_any_more_is_dropped() -> None:
+def test_the_end_of_an_abandoned_child_is_dropped() -> None:
     async def program() -> int:
         try:
             async with asyncio.timeout(5):
@@ -232,7 +232,7 @@ def test_the_end_of_a_child_nobody_waits_for_any_more_is_dropped() -> None:
     assert not driver.apply(EventType.CHILD_CANCELLED, (1,))
 
 
-def test_stopping_to_wait_for_a_handle_leaves_the_child_alone() -> None:
+def test_a_timeout_while_awaiting_a_handle_leaves_the_child_alone() -> None:
     async def program() -> int:
         handle = await waiting.start_child()
         try:
@@ -249,7 +249,7 @@ def test_stopping_to_wait_for_a_handle_leaves_the_child_alone() -> None:
     assert_same_from_every_prefix(program, driver)
 
 
-def test_a_child_is_asked_to_stop_once() -> None:
+def test_a_child_is_cancelled_once() -> None:
     async def program() -> bool:
         handle = await waiting.start_child()
         handle.cancel()
@@ -268,7 +268,7 @@ def test_a_child_is_asked_to_stop_once() -> None:
     assert_same_from_every_prefix(program, driver)
 
 
-def test_a_run_that_is_cancelled_stops_the_child_it_waits_for() -> None:
+def test_a_cancelled_run_cancels_the_child_it_waits_for() -> None:
     """CHD7"""
 
     async def program() -> int:
@@ -280,14 +280,14 @@ def test_a_run_that_is_cancelled_stops_the_child_it_waits_for() -> None:
     assert driver.stopped == [driver.children[0].run_id]
 
 
-def test_a_run_knows_whether_its_parent_stopped_it() -> None:
+def test_a_run_knows_whether_its_parent_cancelled_it() -> None:
     driver = Driver(waiting.fn)
     driver.cancel(by_parent=True)
     assert driver.outcome == Cancelled(by_parent=True)
     assert replay(waiting.fn, driver.history).outcome == Cancelled(by_parent=True)
 
 
-def test_a_run_with_ten_ancestors_starts_no_child() -> None:
+def test_a_run_with_ten_ancestors_cannot_start_a_child() -> None:
     """CHD2, B51: refused in the parent, before anything is written."""
 
     async def program() -> str:
@@ -304,7 +304,7 @@ def test_a_run_with_ten_ancestors_starts_no_child() -> None:
 
 
 def test_wrong_arguments_and_options_are_refused_before_anything_is_written() -> None:
-    """CMP35: as type checkers refuse them."""
+    """CMP35: they are the ones that type checkers refuse."""
 
     async def program() -> None:
         with pytest.raises(TypeError):

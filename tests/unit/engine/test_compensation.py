@@ -1,4 +1,4 @@
-"""Calls that say what undoes them: noted as they complete, undone once, last first, on demand."""
+"""Calls with a compensation: registered when they complete, undone once, in reverse order, on demand."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def explain(value: int, reason: str) -> str:
 
 
 def undone(driver: Driver) -> list[int]:
-    """The arguments of the compensations, in the order they were asked for."""
+    """The arguments of the compensations, in the order of their scheduling."""
     scheduled = [event for event in driver.history if event.type == EventType.COMPENSATION_SCHEDULED]
     return [call_of(event)[1][0] for event in scheduled]
 
@@ -43,7 +43,7 @@ async def three_calls() -> list[ActivityRef[int]]:
     return [await charge(value) for value in (1, 2, 3)]
 
 
-def test_such_a_call_returns_a_reference_with_the_result() -> None:
+def test_a_call_with_a_compensation_returns_a_reference_with_the_result() -> None:
     async def program() -> list[object]:
         ref = await charge(5)
         return [ref.result, ref.activity, continuum.unwrap(ref), continuum.unwrap(7)]
@@ -51,7 +51,7 @@ def test_such_a_call_returns_a_reference_with_the_result() -> None:
     assert Driver(program).result() == [5, "engine.echo", 5, 7]
 
 
-def test_a_call_that_succeeds_is_not_undone() -> None:
+def test_a_successful_run_undoes_nothing() -> None:
     """SAG1"""
 
     async def program() -> int:
@@ -63,7 +63,7 @@ def test_a_call_that_succeeds_is_not_undone() -> None:
     assert replay(program, driver.history).outcome == Completed(5)
 
 
-def test_one_call_is_undone() -> None:
+def test_compensate_undoes_one_call() -> None:
     """SAG2, SEC1: the compensation's own result is returned, and everything replays."""
 
     async def program() -> list[object]:
@@ -88,7 +88,7 @@ def test_one_call_is_undone() -> None:
     assert_same_from_every_prefix(program, driver)
 
 
-def test_a_compensation_that_fails_is_the_callers_to_handle() -> None:
+def test_a_failed_compensation_raises_to_its_caller() -> None:
     """SAG5"""
 
     async def program() -> str:
@@ -118,7 +118,7 @@ def test_another_compensation_in_the_journal_is_drift() -> None:
     assert isinstance(replay(program, driver.history).outcome, Blocked)
 
 
-def test_a_call_is_undone_once() -> None:
+def test_a_call_is_undone_only_once() -> None:
     """C6"""
 
     async def program() -> str:
@@ -134,7 +134,7 @@ def test_a_call_is_undone_once() -> None:
     assert undone(driver) == [1]
 
 
-def test_only_such_a_call_can_be_undone() -> None:
+def test_only_a_call_with_a_compensation_can_be_undone() -> None:
     async def program() -> None:
         with pytest.raises(InvalidOption, match=r"options\(compensate"):
             await continuum.compensate(await echo(1))  # type: ignore[arg-type]
@@ -156,8 +156,8 @@ def test_all_calls_are_undone_last_first(mode: Any) -> None:
     assert_same_from_every_prefix(program, driver)
 
 
-def test_parallel_compensations_are_all_asked_for_before_any_answers() -> None:
-    """PCM1: the run fails with the error that made it undo its work."""
+def test_parallel_compensations_are_all_scheduled_before_any_completes() -> None:
+    """PCM1: the run fails with the error that caused the compensations."""
 
     async def program() -> None:
         await three_calls()
@@ -190,7 +190,7 @@ def test_one_parallel_compensation_replays() -> None:
 
 
 @pytest.mark.parametrize("mode", ["sequential", "parallel"])
-def test_every_compensation_is_tried_and_those_that_failed_are_told_together(mode: Any) -> None:
+def test_every_compensation_is_tried_and_the_failures_are_raised_together(mode: Any) -> None:
     async def program() -> list[str]:
         await charge(1)
         await echo.options(compensate=undo_badly)(2)
@@ -198,24 +198,24 @@ def test_every_compensation_is_tried_and_those_that_failed_are_told_together(mod
         try:
             await continuum.compensate_all(mode)
         except* ActivityError as group:
-            told = [str(error) for error in group.exceptions]
-        return told
+            failures = [str(error) for error in group.exceptions]
+        return failures
 
     driver = Driver(program)
-    told = driver.result()
-    assert ["cannot undo 3" in told[0], "cannot undo 2" in told[1]] == [True, True]
+    failures = driver.result()
+    assert ["cannot undo 3" in failures[0], "cannot undo 2" in failures[1]] == [True, True]
     assert sorted(undone(driver)) == [1, 2, 3]
     assert_same_from_every_prefix(program, driver)
 
 
-def test_nothing_noted_is_nothing_journaled() -> None:
+def test_without_compensations_nothing_is_journaled() -> None:
     async def program() -> None:
         await continuum.compensate_all()
 
     assert Driver(program).history == []
 
 
-def test_a_mode_that_does_not_exist_loses_nothing() -> None:
+def test_an_unknown_mode_keeps_the_compensations() -> None:
     async def program() -> None:
         await charge(1)
         with pytest.raises(ValueError, match="mode"):
@@ -227,7 +227,7 @@ def test_a_mode_that_does_not_exist_loses_nothing() -> None:
     assert undone(driver) == [1]
 
 
-def test_a_failing_run_undoes_nothing_by_itself() -> None:
+def test_a_failing_run_does_not_compensate_by_itself() -> None:
     async def program() -> None:
         await charge(1)
         raise ValueError("as it is")
@@ -237,7 +237,7 @@ def test_a_failing_run_undoes_nothing_by_itself() -> None:
     assert undone(driver) == []
 
 
-def test_the_block_around_a_call_undoes_it_when_it_fails() -> None:
+def test_a_failing_saga_block_undoes_the_calls_in_it() -> None:
     async def program() -> None:
         await charge(1)
         async with continuum.saga() as saga:
@@ -252,7 +252,7 @@ def test_the_block_around_a_call_undoes_it_when_it_fails() -> None:
     assert_same_from_every_prefix(program, driver)
 
 
-def test_a_block_does_not_undo_again_what_was_undone_by_hand() -> None:
+def test_a_saga_block_does_not_undo_twice() -> None:
     async def program() -> None:
         async with continuum.saga():
             ref = await charge(1)
@@ -265,7 +265,7 @@ def test_a_block_does_not_undo_again_what_was_undone_by_hand() -> None:
     assert undone(driver) == [1, 2]
 
 
-def test_a_block_undoes_what_a_block_inside_it_has_called() -> None:
+def test_a_saga_block_undoes_the_calls_of_inner_blocks() -> None:
     async def program() -> None:
         async with continuum.saga():
             await charge(1)
@@ -279,7 +279,7 @@ def test_a_block_undoes_what_a_block_inside_it_has_called() -> None:
     assert undone(driver) == [3, 2, 1]
 
 
-def test_a_call_in_a_block_that_ended_well_can_be_undone_later() -> None:
+def test_a_call_in_a_successful_saga_block_can_be_undone_later() -> None:
     async def program() -> None:
         async with continuum.saga():
             async with continuum.saga():
@@ -293,7 +293,7 @@ def test_a_call_in_a_block_that_ended_well_can_be_undone_later() -> None:
     assert undone(driver) == [3, 2, 1]
 
 
-def test_a_cancelled_run_undoes_its_work_and_ends_cancelled() -> None:
+def test_a_cancelled_run_compensates_and_ends_cancelled() -> None:
     async def program() -> None:
         await charge(1)
         try:
@@ -310,7 +310,7 @@ def test_a_cancelled_run_undoes_its_work_and_ends_cancelled() -> None:
     assert_same_from_every_prefix(program, driver)
 
 
-def test_a_compensation_goes_on_when_the_run_is_cancelled_meanwhile() -> None:
+def test_a_compensation_continues_when_the_run_is_cancelled_meanwhile() -> None:
     async def program() -> None:
         ref = await charge(1)
         await continuum.compensate(ref)
@@ -323,7 +323,7 @@ def test_a_compensation_goes_on_when_the_run_is_cancelled_meanwhile() -> None:
     assert driver.executed == ["engine.echo", "engine.undo"]
 
 
-def test_outside_a_workflow_the_call_is_made_and_can_be_unwrapped() -> None:
+def test_outside_a_workflow_a_call_with_a_compensation_runs_directly() -> None:
     ref = asyncio.run(charge(4))
     assert continuum.unwrap(ref) == 4
     with pytest.raises(NotInWorkflow):
@@ -332,7 +332,7 @@ def test_outside_a_workflow_the_call_is_made_and_can_be_unwrapped() -> None:
         asyncio.run(continuum.compensate_all())
 
 
-def test_what_cannot_undo_a_call_is_refused_where_it_is_written() -> None:
+def test_an_invalid_compensation_is_refused_at_definition() -> None:
     with pytest.raises(InvalidDefinition, match="result alone"):
         echo.options(compensate=explain)  # type: ignore[arg-type]
     with pytest.raises(InvalidDefinition, match="compensate is"):

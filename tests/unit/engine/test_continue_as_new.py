@@ -1,4 +1,4 @@
-"""Runs that end in favour of a fresh one: nothing after it counts, and nothing catches it."""
+"""Continuing as new: nothing after it counts, and no code can catch it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def successor_of(driver: Driver) -> Continued:
 
 
 def test_a_run_continues_as_new_with_the_arguments_given() -> None:
-    """CNT3, RPL12: a replay ends in the same successor."""
+    """CNT3, RPL12: a replay ends with the same successor."""
     driver = Driver(count_from(2), definition=counting)
     successor = successor_of(driver)
     assert successor.run_id == str(uuid.uuid5(uuid.UUID(RUN_ID), "2:next"))
@@ -51,7 +51,7 @@ def test_a_chain_ends_with_the_result_of_its_last_run() -> None:
     assert (cycles, outcome) == (3, Completed(6))
 
 
-def test_the_function_of_the_module_continues_the_workflow_that_runs() -> None:
+def test_the_module_function_continues_the_running_workflow() -> None:
     driver = Driver(lambda: counting_by_name.fn(2), definition=counting_by_name)
     successor = successor_of(driver)
     assert successor.workflow == "families.counting_by_name"
@@ -67,7 +67,7 @@ def test_another_input_of_the_successor_is_drift() -> None:
     assert "another input" in outcome.reason
 
 
-def test_a_history_that_goes_on_is_drift_also_where_a_task_has_continued() -> None:
+def test_events_after_a_continuation_in_a_task_are_drift() -> None:
     async def ending() -> None:
         double.continue_as_new(1)
 
@@ -91,7 +91,7 @@ def test_arguments_are_checked_before_the_run_ends() -> None:
     assert Driver(program).result() == "still here"
 
 
-def test_code_cannot_catch_its_own_end() -> None:
+def test_code_cannot_catch_its_continuation() -> None:
     """B9, SLK2"""
 
     async def program() -> str:
@@ -119,7 +119,7 @@ def test_nothing_is_journaled_after_the_end() -> None:
     assert len(driver.history) == 1
 
 
-def test_tasks_beside_it_do_nothing_more() -> None:
+def test_other_tasks_do_nothing_after_the_continuation() -> None:
     ran: list[str] = []
 
     async def program() -> None:
@@ -138,7 +138,7 @@ def test_tasks_beside_it_do_nothing_more() -> None:
     assert ran == []
 
 
-def test_a_saga_does_not_compensate_for_a_continuation() -> None:
+def test_a_saga_does_not_compensate_when_the_run_continues_as_new() -> None:
     """C6"""
 
     async def program() -> None:
@@ -151,7 +151,7 @@ def test_a_saga_does_not_compensate_for_a_continuation() -> None:
     assert driver.scheduled == []
 
 
-def test_a_run_that_was_asked_to_stop_has_no_successor() -> None:
+def test_a_run_with_a_cancel_request_has_no_successor() -> None:
     """CNT14, B53"""
 
     async def program() -> None:
@@ -167,7 +167,7 @@ def test_a_run_that_was_asked_to_stop_has_no_successor() -> None:
     assert replay(program, driver.history).outcome == Cancelled()
 
 
-def test_a_history_that_goes_on_after_the_continuation_is_drift() -> None:
+def test_events_after_the_continuation_are_drift() -> None:
     driver = Driver(count_from(1), definition=counting)
     driver.run()
     last = driver.history[-1]
@@ -177,12 +177,12 @@ def test_a_history_that_goes_on_after_the_continuation_is_drift() -> None:
     assert "signal_received late" in outcome.reason
 
 
-def test_outside_a_workflow_there_is_nothing_to_continue() -> None:
+def test_continue_as_new_fails_outside_a_workflow() -> None:
     with pytest.raises(NotInWorkflow):
         continuum.continue_as_new(1)
 
 
-def test_a_workflow_may_hand_over_to_another() -> None:
+def test_a_workflow_may_continue_as_another_workflow() -> None:
     @workflow(name="continuation.first")
     async def first(value: int) -> int:
         double.continue_as_new(value + 1)
@@ -194,8 +194,8 @@ def test_a_workflow_may_hand_over_to_another() -> None:
     )
 
 
-def test_signals_nobody_asked_for_go_to_the_successor() -> None:
-    """CNT10, B33: the mail that brought them is gone, the history has them."""
+def test_signals_that_no_code_took_go_to_the_successor() -> None:
+    """CNT10, B33: their inbox entries are gone, but the history has them."""
 
     async def program() -> None:
         await continuum.wait_signal("go")

@@ -1,4 +1,4 @@
-"""Code that does something else than its journal: parked, said why, and not to be swallowed."""
+"""Code that differs from its journal: the run is blocked with a reason, and code cannot swallow that."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from continuum.engine.events import Event, EventType
 from continuum.engine.loop.event_loop import WorkflowLoop
 from continuum.engine.outcome import Blocked, Failed
 from tests.unit.engine.activities import echo, fail, undo
-from tests.unit.engine.driver import Driver, Program, assert_same_from_every_prefix, replay, told
+from tests.unit.engine.driver import Driver, Program, assert_same_from_every_prefix, comparable, replay
 
 
 def journal(program: Program, signals: Sequence[tuple[str, object]] = ()) -> list[Event]:
@@ -23,7 +23,7 @@ def journal(program: Program, signals: Sequence[tuple[str, object]] = ()) -> lis
 
 
 def flow(*bodies: Program) -> Program:
-    """Return a workflow that does these one after the other, always under the same name."""
+    """Return a workflow that runs these one after the other, always under the same name."""
 
     async def order_flow() -> object:
         return [await body() for body in bodies]
@@ -49,7 +49,7 @@ async def nothing() -> None:
 
 def blocked(program: Program, history: list[Event]) -> Blocked:
     outcome = replay(program, history).outcome
-    assert isinstance(outcome, Blocked), told(outcome)
+    assert isinstance(outcome, Blocked), comparable(outcome)
     return outcome
 
 
@@ -68,7 +68,7 @@ def blocked(program: Program, history: list[Event]) -> Blocked:
     ],
     ids=["another activity", "another kind", "one more", "one less", "none"],
 )
-def test_drift_says_both_sides(before: list[Program], after: list[Program], words: list[str]) -> None:
+def test_drift_names_both_sides(before: list[Program], after: list[Program], words: list[str]) -> None:
     """C3"""
     verdict = blocked(flow(*after), journal(flow(*before)))
     assert verdict.kind == "drift"
@@ -92,8 +92,8 @@ def test_a_command_the_code_no_longer_issues_is_drift() -> None:
         (EventType.TIMER_FIRED, (77,)),
     ],
 )
-def test_an_answer_to_what_was_never_asked_is_drift(type: EventType, body: tuple[object, ...]) -> None:
-    """RPL17: a call that was asked for is not answered by somebody else's timer."""
+def test_a_result_that_no_code_waits_for_is_drift(type: EventType, body: tuple[object, ...]) -> None:
+    """RPL17: a timer that the code did not start cannot complete its call."""
     history = journal(flow(one))
     stray = Event(1, type, history[0].at, body)
     verdict = blocked(flow(one), [history[0], stray])
@@ -108,7 +108,7 @@ def test_the_same_call_from_another_function_is_drift() -> None:
 
 
 def test_a_value_read_by_another_function_is_drift() -> None:
-    """RPL19: a command is known by its kind, what it is about and the function that asks for it."""
+    """RPL19: the identity of a command is its kind, its target and the function that issues it."""
 
     async def reads() -> object:
         return continuum.now().timestamp()
@@ -146,8 +146,8 @@ def test_an_event_of_an_unknown_type_is_a_corrupt_history() -> None:
     assert "of type 99" in verdict.reason
 
 
-def test_the_arguments_of_a_journaled_call_are_the_journals() -> None:
-    """C19: they may change, as the value of a constant may; what was asked for is what is done."""
+def test_the_arguments_of_a_journaled_call_come_from_the_journal() -> None:
+    """C19: arguments may change in the code; the journaled call is what runs."""
 
     def asking(number: int) -> Program:
         async def order_flow() -> object:
@@ -162,7 +162,7 @@ def test_the_arguments_of_a_journaled_call_are_the_journals() -> None:
 async def swallows() -> object:
     try:
         await undo(1)
-    except BaseException:  # noqa: BLE001 - what the test is about
+    except BaseException:  # noqa: BLE001 - the subject of the test
         return "swallowed"
     return None
 
@@ -177,7 +177,7 @@ async def insists() -> object:
     while True:
         try:
             await undo(1)
-        except BaseException:  # noqa: BLE001 - what the test is about
+        except BaseException:  # noqa: BLE001 - the subject of the test
             continue
 
 
@@ -195,8 +195,8 @@ def test_no_code_can_swallow_drift(body: Program) -> None:
     assert blocked(flow(body), journal(flow(one))).kind == "drift"
 
 
-def test_a_handler_that_raises_again_changes_nothing() -> None:
-    """SLK3: neither while the run waits, nor when it is put away, nor in a replay."""
+def test_a_handler_that_raises_again_does_not_change_the_outcome() -> None:
+    """SLK3: neither while the run waits, nor when it is closed, nor in a replay."""
 
     async def program() -> object:
         try:
@@ -214,11 +214,11 @@ def test_a_handler_that_raises_again_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("body", [insists, insists_on_sleeping])
-def test_code_that_asks_again_for_ever_gives_the_process_back(body: Program) -> None:
+def test_code_that_repeats_a_refused_command_for_ever_yields_the_process(body: Program) -> None:
     assert blocked(flow(body), journal(flow(one))).kind == "drift"
 
 
-def test_drift_in_one_task_stops_them_all() -> None:
+def test_drift_in_one_task_stops_all_tasks() -> None:
     ran: list[int] = []
 
     async def program() -> object:
@@ -237,7 +237,7 @@ def test_drift_in_one_task_stops_them_all() -> None:
     assert ran == []
 
 
-def test_no_compensation_runs_because_of_drift() -> None:
+def test_drift_runs_no_compensation() -> None:
     """C1"""
 
     async def program() -> object:
@@ -251,9 +251,9 @@ def test_no_compensation_runs_because_of_drift() -> None:
     assert execution.log.take_events() == []
 
 
-def test_an_endless_loop_is_parked_as_poison(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_endless_loop_blocks_the_run_as_poison(monkeypatch: pytest.MonkeyPatch) -> None:
     async def program() -> None:
-        while True:  # noqa: ASYNC110 - what the test is about
+        while True:  # noqa: ASYNC110 - the subject of the test
             await asyncio.sleep(0)
 
     monkeypatch.setattr(WorkflowLoop, "callbacks_per_step", 500)
@@ -264,7 +264,7 @@ def test_an_endless_loop_is_parked_as_poison(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
-def test_leaving_the_process_ends_the_run_alone(kind: type[BaseException]) -> None:
+def test_exiting_the_process_ends_only_the_run(kind: type[BaseException]) -> None:
     async def program() -> object:
         await echo(1)
         raise kind("enough")
@@ -276,7 +276,7 @@ def test_leaving_the_process_ends_the_run_alone(kind: type[BaseException]) -> No
 
 
 @pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt])
-def test_leaving_the_process_from_a_task_ends_the_run_alone(kind: type[BaseException]) -> None:
+def test_exiting_the_process_from_a_task_ends_only_the_run(kind: type[BaseException]) -> None:
     async def leaves() -> int:
         await echo(1)
         raise kind("enough")
@@ -291,7 +291,7 @@ def test_leaving_the_process_from_a_task_ends_the_run_alone(kind: type[BaseExcep
     assert type(outcome.error) is kind
 
 
-def test_new_code_that_leaves_the_process_early_is_drift() -> None:
+def test_new_code_that_exits_the_process_early_is_drift() -> None:
     async def leaves() -> None:
         raise SystemExit(1)
 

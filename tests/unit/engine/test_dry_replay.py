@@ -1,4 +1,4 @@
-"""Whether other code fits a history is found out without doing anything; its change leaves no trace in it."""
+"""A dry replay compares code with a history without any effect; a change of version is no command."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ async def order_flow() -> int:
     return first + await echo(2)
 
 
-def fits(program: Program, history: Sequence[Event], *, complete: bool = False) -> Blocked | None:
+def mismatch_of(program: Program, history: Sequence[Event], *, complete: bool = False) -> Blocked | None:
     now = history[-1].at if history else STARTED_AT
     return dry_pass(program(), history, None, started_at=STARTED_AT, now=now, complete=complete)
 
 
-def parked() -> list[Event]:
-    """The history of a run whose first call has been answered."""
+def suspended() -> list[Event]:
+    """Return the history of a run whose first call has completed."""
     driver = Driver(order_flow)
     driver.step()
     return driver.history
 
 
-def test_the_code_that_wrote_a_history_fits_it() -> None:
+def test_the_code_that_wrote_a_history_matches_it() -> None:
     driver = Driver(order_flow)
     driver.run()
     for end in range(len(driver.history) + 1):
-        assert fits(order_flow, driver.history[:end]) is None
-    assert fits(order_flow, driver.history, complete=True) is None
+        assert mismatch_of(order_flow, driver.history[:end]) is None
+    assert mismatch_of(order_flow, driver.history, complete=True) is None
 
 
-def test_code_that_does_something_else_does_not_fit_and_both_sides_are_told() -> None:
+def test_code_that_does_something_else_does_not_match_and_both_sides_are_named() -> None:
     async def program() -> int:
         return await double(1)
 
-    drift = fits(program, parked())
+    drift = mismatch_of(program, suspended())
     assert drift is not None
     assert drift.position == 0
     assert drift.expected == "activity_scheduled engine.echo from order_flow"
@@ -58,7 +58,7 @@ def test_code_that_does_something_else_does_not_fit_and_both_sides_are_told() ->
     assert drift.where.startswith("engine/test_dry_replay.py:")
 
 
-def test_code_may_go_on_differently_after_the_history() -> None:
+def test_code_may_continue_differently_after_the_history() -> None:
     async def order_flow() -> int:
         await echo(1)
         return 5
@@ -68,10 +68,10 @@ def test_code_may_go_on_differently_after_the_history() -> None:
     renamed = order_flow.__qualname__
     history = [e._replace(body=(e.body[0], renamed, *e.body[2:])) for e in driver.history]
     assert author == "order_flow"
-    assert fits(order_flow, history) is None
+    assert mismatch_of(order_flow, history) is None
 
 
-def test_nothing_is_read_drawn_said_or_started_beyond_the_history(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_dry_replay_has_no_effect_beyond_the_history(caplog: pytest.LogCaptureFixture) -> None:
     reads: list[int] = []
 
     async def program() -> None:
@@ -102,12 +102,12 @@ def test_nothing_is_read_drawn_said_or_started_beyond_the_history(caplog: pytest
 
     with caplog.at_level(logging.DEBUG):
         for each in effects():
-            assert fits(each, []) is None
+            assert mismatch_of(each, []) is None
     assert reads == []
     assert caplog.records == []
 
 
-def test_code_that_goes_on_after_the_end_of_a_run_does_not_fit() -> None:
+def test_code_that_continues_after_the_end_of_a_run_does_not_match() -> None:
     async def longer() -> int:
         await order_flow()
         return await echo(3)
@@ -119,7 +119,7 @@ def test_code_that_goes_on_after_the_end_of_a_run_does_not_fit() -> None:
     driver = Driver(order_flow)
     driver.run()
     for program, words in ((longer, "engine.echo"), (waiting, "waits")):
-        drift = fits(program, driver.history, complete=True)
+        drift = mismatch_of(program, driver.history, complete=True)
         assert drift is not None
         assert words in drift.reason
         assert drift.position == len(driver.history)
@@ -138,7 +138,7 @@ def changed(history: Sequence[Event], at: int) -> list[Event]:
     return [*history[:at], mark, *map(later, history[at:])]
 
 
-def test_a_change_of_version_is_nothing_to_the_code_wherever_it_stands() -> None:
+def test_code_ignores_a_change_of_version_at_any_position() -> None:
     driver = Driver(order_flow)
     driver.run()
     for at in range(1, len(driver.history) + 1):
@@ -147,8 +147,8 @@ def test_a_change_of_version_is_nothing_to_the_code_wherever_it_stands() -> None
         assert execution.log.next_seq == len(driver.history) + 1
 
 
-def test_a_patch_reached_first_after_a_change_of_version_is_taken_again_in_replay() -> None:
-    """PAT6, PAT7: the decision is the one of the code that came there first."""
+def test_a_patch_first_reached_after_a_change_of_version_is_taken_again_in_replay() -> None:
+    """PAT6, PAT7: the code that first reached the patch decides."""
 
     @workflow(name="dry_pass.patched")
     async def patched_flow() -> list[bool]:

@@ -1,4 +1,4 @@
-"""Journaled values: time, randomness, impure reads, patches, durable sleep."""
+"""Journaled values: time, random values, side effects, patches, durable sleep."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from continuum.engine.events import Event, EventType
 from continuum.engine.execution import LAST_DUE
 from continuum.engine.outcome import Blocked, Completed
 from tests.unit.engine.activities import echo
-from tests.unit.engine.driver import STARTED_AT, Driver, Program, assert_same_from_every_prefix, replay, told
+from tests.unit.engine.driver import (
+    STARTED_AT,
+    Driver,
+    Program,
+    assert_same_from_every_prefix,
+    comparable,
+    replay,
+)
 
 
 async def values() -> object:
@@ -29,12 +36,12 @@ def test_values_from_outside_are_replayed() -> None:
     assert_same_from_every_prefix(values, driver)
 
 
-def test_now_is_aware_and_the_journals() -> None:
+def test_now_is_aware_and_from_the_journal() -> None:
     driver = Driver(values)
     assert driver.result()[0] == datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=STARTED_AT)
 
 
-def test_random_is_a_fraction_and_uuids_are_random_ones() -> None:
+def test_random_is_a_fraction_and_uuids_have_version_4() -> None:
     _, _, unique, fraction, _, other, other_fraction = Driver(values).result()
     assert 0 <= fraction < 1
     assert fraction != other_fraction
@@ -42,7 +49,7 @@ def test_random_is_a_fraction_and_uuids_are_random_ones() -> None:
     assert unique != other
 
 
-def test_a_runs_time_never_goes_back() -> None:
+def test_the_time_of_a_run_never_goes_back() -> None:
     async def program() -> object:
         before = continuum.now()
         await echo(1)
@@ -53,7 +60,7 @@ def test_a_runs_time_never_goes_back() -> None:
     assert driver.result() is True
 
 
-def test_a_run_resumed_after_the_clock_stepped_back_goes_on_from_its_own_time() -> None:
+def test_a_run_resumed_after_the_clock_stepped_back_continues_from_its_own_time() -> None:
     async def program() -> object:
         await echo(1)
         return continuum.now()
@@ -64,8 +71,8 @@ def test_a_run_resumed_after_the_clock_stepped_back_goes_on_from_its_own_time() 
     assert execution.log.at == driver.history[-1].at
 
 
-def test_a_read_that_is_recorded_is_not_made() -> None:
-    """RPL2, RPL3: whatever the journal says is the value."""
+def test_a_recorded_read_is_not_repeated() -> None:
+    """RPL2, RPL3: the value in the journal is the value."""
 
     def read() -> int:
         raise AssertionError("read again")
@@ -99,8 +106,8 @@ def test_side_effect_reads_once() -> None:
     assert reads == [1]
 
 
-def test_what_stands_around_a_read_does_not_change_which_one_it_is() -> None:
-    """RPL4, B2: an earlier lambda, another lambda, a line further down: all of them the same command."""
+def test_the_code_around_a_side_effect_does_not_change_its_identity() -> None:
+    """RPL4, B2: an earlier lambda, another lambda or a moved line: always the same command."""
 
     def written(*, edited: bool) -> Program:
         async def program() -> object:
@@ -121,7 +128,7 @@ def test_what_stands_around_a_read_does_not_change_which_one_it_is() -> None:
     assert replay(written(edited=True), driver.history).outcome == Completed([7, 1])
 
 
-def test_what_a_side_effect_raises_is_journaled() -> None:
+def test_the_exception_of_a_side_effect_is_journaled() -> None:
     broken = [True]
 
     def read() -> int:
@@ -142,7 +149,7 @@ def test_what_a_side_effect_raises_is_journaled() -> None:
     assert replay(program, driver.history).outcome == Completed(expected)
 
 
-def test_a_side_effect_may_raise_what_no_utf8_can_say() -> None:
+def test_a_side_effect_may_raise_text_that_is_not_utf8() -> None:
     async def program() -> object:
         def read() -> None:
             raise ValueError("\udc80" * 10_000)
@@ -195,7 +202,7 @@ def test_an_unencodable_side_effect_raises_the_same_in_replay() -> None:
 
 
 def versions(*, patch: bool) -> Program:
-    """Return the workflow from before, or after, somebody guarded a change with a patch."""
+    """Return the workflow from before or after a change that a patch guards."""
 
     async def order_flow() -> object:
         await echo(1)
@@ -216,7 +223,7 @@ def test_a_new_run_takes_the_patch_and_keeps_it() -> None:
     assert_same_from_every_prefix(after_the_patch, driver)
 
 
-def test_a_history_from_before_the_patch_takes_the_old_side_for_good() -> None:
+def test_a_history_from_before_the_patch_stays_on_the_old_side() -> None:
     """B7"""
     driver = Driver(before_the_patch, signals=[("go", 1)])
     driver.run()
@@ -241,8 +248,8 @@ def test_a_patch_in_a_loop_is_journaled_once() -> None:
     assert [event.type for event in driver.history].count(EventType.PATCHED) == 1
 
 
-def test_the_mark_of_one_patch_is_not_anothers() -> None:
-    """B8: a history that has passed one patch has not passed the next."""
+def test_the_marker_of_one_patch_does_not_count_for_another() -> None:
+    """B8: a history with the marker of one patch does not have the marker of the next."""
 
     def written(*names: str) -> Program:
         async def program() -> object:
@@ -267,7 +274,7 @@ def test_sleep_until_is_a_durable_timer() -> None:
     assert_same_from_every_prefix(program, driver)
 
 
-def test_sleep_until_the_past_is_over_at_once() -> None:
+def test_sleep_until_the_past_returns_at_once() -> None:
     async def program() -> object:
         await continuum.sleep_until(datetime(1999, 1, 1, tzinfo=UTC))
         return (continuum.now().timestamp() * 1e6) - STARTED_AT
@@ -285,7 +292,7 @@ def test_sleep_until_needs_an_aware_time() -> None:
 
 
 @pytest.mark.parametrize("seconds", [math.inf, 1e300])
-def test_sleeping_for_ever_is_a_due_time_the_journal_can_hold(seconds: float) -> None:
+def test_sleeping_for_ever_has_a_due_time_that_the_journal_can_store(seconds: float) -> None:
     async def program() -> None:
         await asyncio.sleep(seconds)
 
@@ -305,7 +312,7 @@ def test_a_loop_of_long_timeouts_leaves_no_heap_of_stale_due_times() -> None:
     assert len(driver.execution._due._heap) < 200
 
 
-def test_a_timer_is_named_by_the_function_that_sleeps() -> None:
+def test_the_caller_of_a_timer_is_the_function_that_sleeps() -> None:
     async def program() -> None:
         await asyncio.sleep(1)
 
@@ -316,7 +323,7 @@ def test_a_timer_is_named_by_the_function_that_sleeps() -> None:
     driver.close()
 
 
-def test_a_comprehension_calls_in_the_name_of_its_function() -> None:
+def test_a_comprehension_calls_under_the_name_of_its_function() -> None:
     async def program() -> object:
         return await asyncio.gather(
             *[echo(number) for number in range(2)], *(echo(number) for number in (3,))
@@ -329,7 +336,7 @@ def test_a_comprehension_calls_in_the_name_of_its_function() -> None:
     assert {event.body[1].rpartition(".")[2] for event in events} == {"program"}
 
 
-def test_the_workflows_log_is_silent_on_replay(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_of_a_workflow_is_silent_in_replay(caplog: pytest.LogCaptureFixture) -> None:
     async def program() -> object:
         continuum.log.warning("before")
         await echo(1)
@@ -343,8 +350,8 @@ def test_the_workflows_log_is_silent_on_replay(caplog: pytest.LogCaptureFixture)
     assert caplog.messages == []
 
 
-def test_what_is_said_in_the_log_may_change() -> None:
-    """LOG2: it is no part of the history."""
+def test_log_messages_may_change() -> None:
+    """LOG2: they are not part of the history."""
 
     def written(text: str) -> Program:
         async def program() -> object:
@@ -358,17 +365,17 @@ def test_what_is_said_in_the_log_may_change() -> None:
     assert replay(written("after"), driver.history).outcome == Completed(1)
 
 
-def test_outside_a_workflow_effects_say_so() -> None:
+def test_effects_outside_a_workflow_raise_not_in_workflow() -> None:
     with pytest.raises(continuum.NotInWorkflow, match=r"client\.start"):
         continuum.now()
     assert continuum.patched("x") is False
     assert continuum.in_workflow() is False
 
 
-def test_a_history_that_cannot_be_is_not_taken_for_a_value() -> None:
+def test_an_impossible_history_blocks_the_run() -> None:
     driver = Driver(values)
     driver.run()
     short = driver.history[0]._replace(body=("now",))
     outcome = replay(values, [short, *driver.history[1:]]).outcome
-    assert isinstance(outcome, Blocked), told(outcome)
+    assert isinstance(outcome, Blocked), comparable(outcome)
     assert outcome.kind == "corrupt"

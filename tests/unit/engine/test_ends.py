@@ -1,4 +1,4 @@
-"""How a run is asked to stop, and how one that is parked is put away."""
+"""How a run is cancelled, and how a suspended run is closed."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_cancel_arrives_as_cancelled_error() -> None:
     assert driver.scheduled == ["engine.echo"]
 
 
-def test_a_run_that_swallows_its_cancel_ends_cancelled_all_the_same() -> None:
+def test_a_run_that_swallows_its_cancel_still_ends_cancelled() -> None:
     async def program() -> object:
         try:
             await continuum.wait_signal("never")
@@ -63,7 +63,7 @@ def test_a_run_that_swallows_its_cancel_ends_cancelled_all_the_same() -> None:
     assert driver.outcome == Cancelled()
 
 
-def test_a_failure_while_stopping_is_a_failure() -> None:
+def test_a_run_that_fails_while_cancelling_has_failed() -> None:
     async def program() -> object:
         try:
             await continuum.wait_signal("never")
@@ -76,7 +76,7 @@ def test_a_failure_while_stopping_is_a_failure() -> None:
     assert isinstance(driver.run(), Failed)
 
 
-def test_a_cancel_before_anything_was_answered_starts_nothing() -> None:
+def test_a_cancel_before_any_result_starts_nothing() -> None:
     async def program() -> object:
         return await echo(1)
 
@@ -143,7 +143,7 @@ def test_a_timeout_while_compensating_waits_for_the_compensations() -> None:
     assert driver.executed.count("engine.undo") == 3
 
 
-def test_the_workflow_cancelling_itself_fails() -> None:
+def test_a_workflow_that_cancels_itself_fails() -> None:
     async def program() -> object:
         task = asyncio.current_task()
         assert task is not None
@@ -184,8 +184,8 @@ async def left_half_way() -> object:
     return await echo(1)
 
 
-def test_a_generator_that_code_leaves_half_way_is_finished() -> None:
-    """I10: at once, as asyncio does."""
+def test_an_abandoned_generator_is_closed() -> None:
+    """I10: it is closed at once, as asyncio does."""
     driver = Driver(left_half_way)
     driver.run()
     assert [call_of(event)[1] for event in driver.history if event.type in COMMANDS] == [(1,), (98,)]
@@ -204,8 +204,8 @@ async def left_in_a_cycle(collect: bool) -> object:
 
 
 @pytest.mark.parametrize("collect", [False, True])
-def test_when_cycles_are_collected_changes_nothing_in_a_run(collect: bool) -> None:
-    """I10: a generator that is found in one is dropped, whenever that is."""
+def test_the_time_of_cycle_collection_does_not_affect_a_run(collect: bool) -> None:
+    """I10: a generator in a cycle is dropped, at whatever time the cycle is collected."""
     driver = Driver(lambda: left_in_a_cycle(collect))
     driver.run()
     assert driver.scheduled == [echo.name]
@@ -231,7 +231,7 @@ async def waits_in_finally() -> None:
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("steps", [0, 1, 2])
-def test_putting_a_parked_run_away_does_nothing_and_says_nothing(
+def test_closing_a_suspended_run_has_no_effect_and_logs_nothing(
     steps: int, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     driver = Driver(parked_everywhere)
@@ -251,7 +251,7 @@ def test_putting_a_parked_run_away_does_nothing_and_says_nothing(
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_run_that_is_merely_dropped_does_nothing_and_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_dropped_without_close_has_no_effect_and_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
     driver = Driver(undoes_when_stopped)
     driver.settle()
     driver.close()
@@ -261,7 +261,7 @@ def test_a_run_that_is_merely_dropped_does_nothing_and_says_nothing(caplog: pyte
     assert caplog.records == []
 
 
-def test_code_collected_late_does_not_act_for_another_run() -> None:
+def test_code_collected_late_does_not_affect_another_run() -> None:
     kept: list[object] = []
 
     async def leaves_a_generator() -> object:
@@ -293,13 +293,13 @@ def test_a_background_failure_is_logged_once_and_not_in_replay(caplog: pytest.Lo
     with caplog.at_level(logging.WARNING, logger="continuum.engine"):
         driver = Driver(program)
         driver.run()
-        told = len(caplog.records)
+        logged = len(caplog.records)
         execution = new_execution()
         execution.begin(program(), driver.history, started_at=STARTED_AT, now=driver.now)
-    assert told == len(caplog.records) == 1
+    assert logged == len(caplog.records) == 1
 
 
-def test_what_ends_the_run_ends_its_tasks() -> None:
+def test_the_end_of_a_run_ends_its_tasks() -> None:
     async def program() -> object:
         asyncio.create_task(sleeps_for_ever())  # noqa: RUF006
         await echo(1)
@@ -313,8 +313,8 @@ def test_what_ends_the_run_ends_its_tasks() -> None:
     assert execution.apply(EventType.TIMER_FIRED, (0,), at=driver.now) is False
 
 
-def test_a_crash_after_a_retry_has_used_up_its_backoff() -> None:
-    """Replayed, the retry is over: the activity was started, or it could not have crashed."""
+def test_a_crash_after_a_retry_clears_its_backoff() -> None:
+    """The retry has started the activity, or it could not have crashed; so no backoff is due in a replay."""
 
     async def program() -> object:
         return await echo(1)

@@ -1,4 +1,4 @@
-"""What a replay costs grows with its history, and no faster. Counted in calls: no clock decides."""
+"""The cost of a replay grows no faster than its history. It is counted in calls, so no clock decides."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STEPS = 300
 
 
 def steps(number: int) -> Program:
-    """Return a program that takes so many steps."""
+    """Return a program that takes `number` steps."""
 
     async def program() -> int:
         total = 0
@@ -29,7 +29,7 @@ def steps(number: int) -> Program:
 
 
 def steps_at_once(number: int) -> Program:
-    """Return a program that has so many activities open at a time."""
+    """Return a program that has `number` activities open at the same time."""
 
     async def program() -> int:
         return sum(await asyncio.gather(*(echo(1) for _ in range(number))))
@@ -38,7 +38,7 @@ def steps_at_once(number: int) -> Program:
 
 
 def calls_of_a_replay(program: Program) -> int:
-    """Return how many Python functions are called while a finished history is replayed."""
+    """Return how many Python functions a replay of a complete history calls."""
     driver = Driver(program)
     driver.run()
     calls = 0

@@ -1,4 +1,4 @@
-"""Guarded changes: the first decision of a name holds for the run; a marker answers its own call alone."""
+"""Patches: the first decision for a name holds for the run, and a marker counts only for its own call."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ async def order_flow() -> object:
 
 
 def patched_flow(*names: str) -> Program:
-    """Return the flow with patches before its call."""
+    """Return the workflow with patches before its call."""
 
     async def order_flow() -> object:
         return [*map(continuum.patched, names), await echo(1)]
@@ -23,7 +23,7 @@ def patched_flow(*names: str) -> Program:
     return order_flow
 
 
-def test_a_fresh_run_is_marked_once_and_replays_on_the_new_side() -> None:
+def test_a_new_run_is_marked_once_and_replays_on_the_new_side() -> None:
     """PAT1, PAT6"""
     program = patched_flow("new")
     driver = Driver(program)
@@ -33,8 +33,8 @@ def test_a_fresh_run_is_marked_once_and_replays_on_the_new_side() -> None:
     assert_same_from_every_prefix(program, driver)
 
 
-def test_a_history_without_the_marker_stays_on_the_old_side_and_is_consumed_as_it_is() -> None:
-    """PAT2, PAT3: at one place or at several."""
+def test_a_history_without_the_marker_stays_on_the_old_side() -> None:
+    """PAT2, PAT3: with one call of patched() or with several."""
     driver = Driver(order_flow)
     driver.run()
     for names in (("new",), ("new", "newer")):
@@ -43,8 +43,8 @@ def test_a_history_without_the_marker_stays_on_the_old_side_and_is_consumed_as_i
         assert replayed.log.take_events() == []
 
 
-def test_a_decision_holds_also_where_the_history_has_ended() -> None:
-    """PAT7, PAT9, B7: missed once, it is missed for good."""
+def test_a_decision_holds_after_the_end_of_the_history() -> None:
+    """PAT7, PAT9, B7: a patch that was not taken once is never taken later."""
 
     async def order_flow() -> object:
         first = continuum.patched("new")
@@ -57,7 +57,7 @@ def test_a_decision_holds_also_where_the_history_has_ended() -> None:
     assert resumed.result() == [False, False]
 
 
-def test_a_marker_of_another_name_is_not_ours() -> None:
+def test_a_marker_of_another_name_does_not_count() -> None:
     """PAT5, B8"""
     driver = Driver(patched_flow("new"))
     driver.run()
@@ -65,8 +65,8 @@ def test_a_marker_of_another_name_is_not_ours() -> None:
     assert isinstance(outcome, Blocked)
 
 
-def test_a_marker_of_another_place_is_drift() -> None:
-    """PAT4, PAT8, PAT10, B8: never silently taken for our own."""
+def test_a_marker_at_another_position_is_drift() -> None:
+    """PAT4, PAT8, PAT10, B8: it never counts silently for another call."""
     program = patched_flow("new")
     driver = Driver(program)
     driver.run()

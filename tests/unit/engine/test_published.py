@@ -1,4 +1,4 @@
-"""Values a run shows to the outside, and answers about it that its code cannot choose."""
+"""Values that a run publishes to readers outside."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ async def showing() -> int:
     return value
 
 
-def test_a_value_is_told_with_the_commit_of_its_step_and_not_kept_in_the_history() -> None:
+def test_a_value_is_published_with_the_commit_of_its_step_and_not_kept_in_the_history() -> None:
     driver = Driver(showing)
-    assert driver.cells == [("progress", {"done": 0})]
+    assert driver.published == [("progress", {"done": 0})]
     assert driver.result() == 4
-    assert driver.cells[1:] == [("progress", {"done": 4})]
+    assert driver.published[1:] == [("progress", {"done": 4})]
     shown = [event for event in driver.history if event.type == EventType.STATE_PUBLISHED]
     assert [(event.body[0], len(event.body)) for event in shown] == [("progress", 3)] * 2
 
 
-def test_a_replay_shows_nothing_again() -> None:
+def test_a_replay_publishes_nothing_again() -> None:
     driver = Driver(showing)
     driver.run()
     again = replay(showing, driver.history)
@@ -37,7 +37,7 @@ def test_a_replay_shows_nothing_again() -> None:
     assert_same_from_every_prefix(showing, driver)
 
 
-def test_another_name_at_its_place_is_drift() -> None:
+def test_another_name_at_the_same_position_is_drift() -> None:
     async def renamed() -> int:
         continuum.publish("status", {})
         return await echo(4)
@@ -67,6 +67,6 @@ def test_a_value_that_cannot_be_stored_is_refused_by_its_path() -> None:
     assert Driver(program).outcome == Completed(None)
 
 
-def test_outside_a_workflow_there_is_nobody_to_show_it() -> None:
+def test_publish_fails_outside_a_workflow() -> None:
     with pytest.raises(NotInWorkflow):
         continuum.publish("progress", 1)

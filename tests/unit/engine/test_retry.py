@@ -1,4 +1,4 @@
-"""Retries: never above the cap, never below what jitter takes, and never for what is final."""
+"""Retries: delays within their limits, and no retry of a non-retryable exception."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ policies = st.builds(
 
 
 @given(policies, st.integers(1, 10**9), st.floats(0, 1, exclude_max=True))
-def test_a_delay_never_passes_the_cap_and_jitter_takes_from_below(
+def test_a_delay_never_exceeds_the_maximum_and_jitter_shortens_it(
     policy: Retry, attempt: int, draw: float
 ) -> None:
     """POL5, POL9, B27"""
@@ -56,10 +56,10 @@ def test_delays_double() -> None:
     ],
     ids=["below the cap", "at the cap", "as wide as the cap"],
 )
-def test_jitter_spreads_delays_also_at_the_cap(
+def test_jitter_spreads_delays_at_the_maximum_too(
     base: float, cap: float, jitter: float, lowest: float, highest: float
 ) -> None:
-    """POL6, POL7, POL8, POL9, B27: taken from below, so that no delay passes the cap."""
+    """POL6, POL7, POL8, POL9, B27: jitter shortens delays, so that none exceeds the maximum."""
     policy = Retry(max_attempts=9, backoff="constant", base=base, max_backoff=cap, jitter=jitter)
     delays = [backoff_delay(policy, 1, draw / 100) for draw in range(100)]
     assert all(lowest <= delay <= highest for delay in delays)
@@ -71,17 +71,17 @@ def names(kind: type[BaseException]) -> frozenset[str]:
 
 
 class WornOut(Declined):
-    """A subclass of what is final."""
+    """A subclass of a non-retryable exception."""
 
 
 @pytest.mark.parametrize("final", [Declined, exception_name(Declined), exception_name(WornOut)])
-def test_what_is_final_is_not_tried_again(final: type[BaseException] | str) -> None:
+def test_a_non_retryable_exception_is_not_retried(final: type[BaseException] | str) -> None:
     policy = Retry(max_attempts=5, non_retryable=(final,))
     assert not wants_retry(policy, failed_attempt=1, error_names=names(WornOut))
     assert wants_retry(policy, failed_attempt=1, error_names=names(OSError))
 
 
-def test_the_last_attempt_is_the_last() -> None:
+def test_there_is_no_retry_after_the_last_attempt() -> None:
     policy = Retry(max_attempts=3)
     wanted = [wants_retry(policy, failed_attempt=number, error_names=frozenset()) for number in (1, 2, 3, 4)]
     assert wanted == [True, True, False, False]
@@ -106,7 +106,7 @@ def test_the_last_attempt_is_the_last() -> None:
     ],
     ids=str,
 )
-def test_a_policy_that_cannot_work_is_refused_when_it_is_written(options: dict[str, object]) -> None:
+def test_an_invalid_policy_is_refused_at_definition(options: dict[str, object]) -> None:
     """POL2, POL8, B26"""
     with pytest.raises(continuum.InvalidDefinition, match="Retry"):
         Retry(**options)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Compensation: last first, each once, every one tried."""
+"""Compensations: in reverse order, each once, every one tried."""
 
 from __future__ import annotations
 
@@ -68,28 +68,28 @@ async def finished() -> object:
         (finished, []),
     ],
 )
-def test_what_was_done_is_undone_last_first(program: Program, expected: list[int]) -> None:
+def test_compensations_run_in_reverse_order(program: Program, expected: list[int]) -> None:
     driver = Driver(program)
     driver.run()
     assert undone(driver.history) == expected
     assert_same_from_every_prefix(program, driver)
 
 
-def test_the_failure_that_started_it_is_the_runs() -> None:
+def test_the_run_fails_with_the_original_error() -> None:
     outcome = Driver(three_steps).run()
     assert isinstance(outcome, Failed)
     assert isinstance(outcome.error, continuum.ActivityError)
     assert outcome.error.message == "stop"
 
 
-def test_a_compensation_that_fails_is_noted() -> None:
+def test_a_failed_compensation_is_noted_on_the_error() -> None:
     outcome = Driver(one_cannot_be_undone).run()
     assert isinstance(outcome, Failed)
     assert "compensation failed: engine.undo_badly" in outcome.error.__notes__[0]
     assert "cannot undo 1" in outcome.error.__notes__[0]
 
 
-def test_asked_for_failures_are_raised_together() -> None:
+def test_failures_of_explicit_compensation_are_raised_together() -> None:
     async def program() -> object:
         async with continuum.saga() as saga:
             saga.add(undo_badly, 1)
@@ -102,7 +102,7 @@ def test_asked_for_failures_are_raised_together() -> None:
     assert len(Driver(program).result()) == 2
 
 
-def test_a_compensation_whose_arguments_cannot_be_stored_stops_no_other() -> None:
+def test_a_compensation_with_unstorable_arguments_stops_no_other() -> None:
     async def program() -> object:
         async with continuum.saga() as saga:
             saga.add(undo, 1)
@@ -117,7 +117,7 @@ def test_a_compensation_whose_arguments_cannot_be_stored_stops_no_other() -> Non
     assert "compensation failed" in outcome.error.__notes__[0]
 
 
-def test_in_parallel_all_are_started_before_the_first_is_done() -> None:
+def test_parallel_compensations_all_start_before_the_first_completes() -> None:
     driver = Driver(asked_for)
     assert undone(driver.history) == [2, 1, 0]
     driver.close()
@@ -130,7 +130,7 @@ def test_a_compensation_must_be_an_activity() -> None:
         continuum.saga().add(undo_by_hand)
 
 
-def test_a_compensation_is_checked_when_it_is_noted() -> None:
+def test_a_compensation_is_checked_when_it_is_registered() -> None:
     with pytest.raises(TypeError):
         continuum.saga().add(undo)  # type: ignore[call-arg]
 

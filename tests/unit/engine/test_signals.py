@@ -1,4 +1,4 @@
-"""Signals inside a run: first in first out by name, buffered, one winner against a timeout."""
+"""Signals inside a run: first in, first out by name, buffered, and either the signal or the timeout wins."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def three_approvals() -> object:
     return [await approval.wait() for _ in range(3)]
 
 
-def test_signals_come_in_the_order_they_were_sent() -> None:
+def test_signals_arrive_in_the_order_they_were_sent() -> None:
     """SRT14"""
     driver = Driver(three_approvals, signals=[("approval", word) for word in ("a", "b", "c")])
     assert driver.result() == ["a", "b", "c"]
@@ -28,8 +28,8 @@ def test_signals_come_in_the_order_they_were_sent() -> None:
 
 
 @pytest.mark.parametrize(("word", "expected"), [("go", ["went", 1]), ("stop", "stopped")])
-def test_what_is_sent_decides_also_in_a_replay(word: str, expected: object) -> None:
-    """RPL6, C11: the code gets the value itself, whatever it says."""
+def test_the_sent_value_decides_in_a_replay_too(word: str, expected: object) -> None:
+    """RPL6, C11: the code gets the value that was sent."""
 
     async def program() -> object:
         if await approval.wait() == "stop":
@@ -53,7 +53,7 @@ def test_signals_are_kept_from_the_start_of_the_run() -> None:
     assert driver.result() == ["a", "b", "c"]
 
 
-def test_a_signal_that_comes_during_a_rest_is_taken_after_it() -> None:
+def test_a_signal_that_arrives_during_a_sleep_is_taken_after_it() -> None:
     """MSB2"""
 
     async def program() -> object:
@@ -71,7 +71,7 @@ def test_a_signal_that_comes_during_a_rest_is_taken_after_it() -> None:
 
 
 def test_names_do_not_share_a_queue() -> None:
-    """MSB1, B5: what came too early waits for its turn."""
+    """MSB1, B5: a signal that arrives too early is kept."""
 
     async def program() -> object:
         return [await continuum.wait_signal("second"), await continuum.wait_signal("first")]
@@ -80,7 +80,7 @@ def test_names_do_not_share_a_queue() -> None:
     assert driver.result() == [2, 1]
 
 
-def test_waiters_are_served_in_the_order_they_asked() -> None:
+def test_waiters_get_signals_in_the_order_they_waited() -> None:
     async def program() -> object:
         return await asyncio.gather(*[approval.wait() for _ in range(3)])
 
@@ -93,7 +93,7 @@ async def approved_in_time() -> object:
     return [answer, await approval.wait(timeout=5, default="none")]
 
 
-def test_a_signal_that_comes_first_wins_and_the_timer_is_gone() -> None:
+def test_a_signal_before_the_timeout_wins_and_the_timer_is_cancelled() -> None:
     driver = Driver(approved_in_time)
     driver.advance(59)
     driver.signal("approval", "yes")
@@ -103,7 +103,7 @@ def test_a_signal_that_comes_first_wins_and_the_timer_is_gone() -> None:
     assert_same_from_every_prefix(approved_in_time, driver)
 
 
-def test_a_timer_that_comes_first_wins_and_the_signal_is_kept() -> None:
+def test_a_timeout_before_the_signal_wins_and_the_signal_is_kept() -> None:
     """C11"""
     driver = Driver(approved_in_time)
     driver.advance(61)
@@ -123,7 +123,7 @@ def test_the_loser_of_the_race_is_not_journaled() -> None:
     driver.close()
 
 
-def test_out_of_time_without_a_default_raises() -> None:
+def test_a_timeout_without_a_default_raises() -> None:
     async def program() -> object:
         with pytest.raises(TimeoutError, match=r"^signal approval did not come within 1 s$"):
             await approval.wait(timeout=1)
@@ -132,7 +132,7 @@ def test_out_of_time_without_a_default_raises() -> None:
     assert Driver(program).result() == "late"
 
 
-def test_a_cancelled_waiter_leaves_the_signal_to_the_next() -> None:
+def test_a_cancelled_waiter_leaves_the_signal_to_the_next_one() -> None:
     async def program() -> object:
         first = asyncio.create_task(approval.wait())
         second = asyncio.create_task(approval.wait())
@@ -146,7 +146,7 @@ def test_a_cancelled_waiter_leaves_the_signal_to_the_next() -> None:
     assert driver.result() == "yes"
 
 
-def test_a_signal_delivered_to_a_waiter_cancelled_in_the_same_step_goes_to_who_waits_next() -> None:
+def test_a_signal_for_a_waiter_cancelled_in_the_same_step_goes_to_the_next_waiter() -> None:
     async def main() -> object:
         buffer, loop = SignalBuffer(), asyncio.get_running_loop()
         first = asyncio.create_task(buffer.take("s", loop))
@@ -186,6 +186,6 @@ def test_a_run_names_the_signals_it_waits_for() -> None:
     driver.close()
 
 
-def test_a_value_that_does_not_fit_its_signal_is_refused() -> None:
+def test_a_value_that_does_not_match_its_signal_is_refused() -> None:
     with pytest.raises(continuum.DurableTermError):
         approval.encode(1)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Code that has changed meets a compact history: what it asks for, and with what input, is still compared."""
+"""Changed code replays a compact history: its commands and their inputs are still compared."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from continuum.engine.outcome import Blocked, Completed, Continued
 from continuum.engine.snapshot_history import CompactHistory, Form, compact
 from continuum.journal.snapshot_codec import pack_snapshot, unpack_snapshot
 from tests.unit.engine.activities import echo, stubborn, undo
-from tests.unit.engine.driver import STARTED_AT, Driver, Program, new_execution, replay, told
+from tests.unit.engine.driver import STARTED_AT, Driver, Program, comparable, new_execution, replay
 from tests.unit.engine.families import counting, double, failing
 
 
@@ -24,7 +24,7 @@ def from_snapshot(events: Sequence[Event]) -> CompactHistory:
 
 
 def resumed(program: Program, history: Sequence[Event], compacted: int) -> Execution:
-    """Return an execution that has gone over a history whose first events come from a snapshot."""
+    """Return an execution that has replayed a history whose first events come from a snapshot."""
     execution = new_execution()
     snapshot = from_snapshot(history[:compacted])
     execution.begin(
@@ -46,7 +46,7 @@ def parent_of(value: int, *, failed: bool = False) -> Program:
     return parent
 
 
-def test_a_child_in_a_snapshot_has_the_input_it_had() -> None:
+def test_a_child_in_a_snapshot_must_have_the_same_input() -> None:
     """RPL11, RPL15, B1"""
     history = lived(parent_of(3))
     assert resumed(parent_of(3), history, 2).outcome == Completed(6)
@@ -56,12 +56,12 @@ def test_a_child_in_a_snapshot_has_the_input_it_had() -> None:
     assert isinstance(replay(parent_of(4), history).outcome, Blocked)
 
 
-def test_another_child_does_not_fit_a_snapshot() -> None:
+def test_another_child_does_not_match_a_snapshot() -> None:
     history = lived(parent_of(3))
     assert resumed(parent_of(3, failed=True), history, 2).log.snapshot_mismatch
 
 
-def test_a_continuation_in_a_snapshot_has_the_input_it_had() -> None:
+def test_a_continuation_in_a_snapshot_must_have_the_same_input() -> None:
     """RPL15, B1"""
 
     def count_from(total: int) -> Program:
@@ -92,7 +92,7 @@ def test_a_mismatch_right_after_a_snapshot_is_drift(compacted: int) -> None:
     history = lived(calls(1, 2, 3))
     shorter = calls(*range(1, compacted // 2 + 1), last=True)
     outcome = resumed(shorter, history, compacted).outcome
-    assert isinstance(outcome, Blocked), told(outcome)
+    assert isinstance(outcome, Blocked), comparable(outcome)
     assert (outcome.kind, outcome.position) == ("drift", compacted)
 
 
@@ -116,8 +116,8 @@ def test_a_patch_in_a_snapshot_is_taken() -> None:
     [{"body": ("other", "order_flow", "f:1")}, {"body": ("new", "elsewhere", "f:1")}],
     ids=["name", "place"],
 )
-def test_a_marker_in_a_snapshot_is_not_anothers(changed: dict[str, tuple[str, ...]]) -> None:
-    """PAT4, PAT5, B8: what is wrong is told from the events."""
+def test_a_marker_in_a_snapshot_does_not_count_for_another_patch(changed: dict[str, tuple[str, ...]]) -> None:
+    """PAT4, PAT5, B8: a replay of the events then says what is wrong."""
     program = patched_flow("new")
     first, *rest = lived(program)
     name, author, where = changed["body"]
@@ -129,7 +129,7 @@ def test_a_marker_in_a_snapshot_is_not_anothers(changed: dict[str, tuple[str, ..
     assert isinstance(replay(program, forged).outcome, Blocked)
 
 
-def test_a_patch_missed_in_a_snapshot_is_missed_for_good() -> None:
+def test_a_patch_missed_in_a_snapshot_stays_missed() -> None:
     """PAT9, B7"""
     history = lived(patched_flow())
     execution = resumed(patched_flow("new", late="new"), history[:2], 2)
@@ -155,8 +155,8 @@ async def waits_for_a_chain() -> object:
 
 
 @pytest.mark.parametrize("program", [undoes_in_parallel, undoes_one, waits_for_a_chain])
-def test_what_is_composed_replays_from_a_snapshot_of_any_length(program: Program) -> None:
-    """SEC1, SEC2, C14: compensations that run side by side too."""
+def test_children_and_compensations_replay_from_a_snapshot_of_any_length(program: Program) -> None:
+    """SEC1, SEC2, C14: parallel compensations too."""
     driver = Driver(program)
     outcome = driver.run()
     assert isinstance(outcome, Completed)
@@ -167,7 +167,7 @@ def test_what_is_composed_replays_from_a_snapshot_of_any_length(program: Program
 
 
 def test_a_call_and_all_its_attempts_are_one_step() -> None:
-    """SNF5: scheduled, raised twice, and what came of it in the end."""
+    """SNF5: scheduled, two retries and the result."""
 
     async def program() -> object:
         return await stubborn()

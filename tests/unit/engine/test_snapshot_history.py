@@ -1,4 +1,4 @@
-"""Where giving a recorded result at once could differ from parking for it."""
+"""Cases where returning a recorded result at once could differ from suspending for it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def compact_of(driver: Driver) -> CompactHistory:
 
 
 def replayed(program: Program, driver: Driver) -> Execution:
-    """Return an execution that has gone over all of a run's history in its compact form."""
+    """Return an execution that has replayed the whole history in its compact form."""
     execution = new_execution()
     execution.begin(program(), (), started_at=STARTED_AT, now=driver.now, compact=compact_of(driver))
     return execution
@@ -39,7 +39,7 @@ def assert_replays(program: Program) -> None:
     assert execution.log.take_events() == []
 
 
-def test_a_task_that_is_ready_goes_first_as_it_did() -> None:
+def test_a_ready_task_runs_first_as_in_the_live_run() -> None:
     async def program() -> list[str]:
         order: list[str] = []
 
@@ -58,7 +58,7 @@ def test_a_task_that_is_ready_goes_first_as_it_did() -> None:
     assert_replays(program)
 
 
-def test_tasks_that_are_stepped_together_keep_their_order() -> None:
+def test_tasks_of_one_step_keep_their_order() -> None:
     async def program() -> list[str]:
         order: list[str] = []
         ready = asyncio.Event()
@@ -83,7 +83,7 @@ def test_tasks_that_are_stepped_together_keep_their_order() -> None:
     assert_replays(program)
 
 
-def test_the_loops_time_is_that_of_the_result() -> None:
+def test_the_time_of_the_loop_is_that_of_the_result() -> None:
     async def program() -> float:
         loop = asyncio.get_running_loop()
         before = loop.time()
@@ -93,7 +93,7 @@ def test_the_loops_time_is_that_of_the_result() -> None:
     assert_replays(program)
 
 
-def test_a_task_that_cancelled_itself_is_cancelled_where_it_was() -> None:
+def test_a_task_that_cancelled_itself_is_cancelled_at_the_same_place() -> None:
     async def program() -> str:
         async def itself() -> None:
             task = asyncio.current_task()
@@ -108,7 +108,7 @@ def test_a_task_that_cancelled_itself_is_cancelled_where_it_was() -> None:
     assert_replays(program)
 
 
-def test_a_change_of_version_in_the_middle_is_passed_over() -> None:
+def test_a_change_of_version_in_the_middle_is_skipped() -> None:
     async def program() -> int:
         total = 0
         for number in range(4):
@@ -135,13 +135,13 @@ def test_a_change_of_version_in_the_middle_is_passed_over() -> None:
 
 
 def moved(event: Event) -> Event:
-    """An event behind one that was put before it."""
+    """Return the event one position later."""
     answered = event.type == EventType.ACTIVITY_COMPLETED
     body = (event.body[0] + 1, *event.body[1:]) if answered else event.body
     return event._replace(seq=event.seq + 1, body=body)
 
 
-def test_other_code_is_a_misfit_and_has_asked_for_nothing() -> None:
+def test_other_code_is_a_mismatch_and_issues_no_command() -> None:
     async def before() -> int:
         return await echo(1)
 

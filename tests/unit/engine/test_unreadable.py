@@ -1,4 +1,4 @@
-"""Values in the journal that the code of today cannot read: the run waits for code that can."""
+"""Values in the journal that the present code cannot read: the run waits for code that can."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ def answered(program: Program, type: EventType, body: tuple[object, ...]) -> Blo
     return driver.outcome
 
 
-def test_a_result_that_does_not_fit_its_annotation_any_more_blocks_the_run() -> None:
+def test_a_result_that_no_longer_matches_its_annotation_blocks_the_run() -> None:
     blocked = answered(reads_a_result, EventType.ACTIVITY_COMPLETED, (0, encode("text")))
     assert (blocked.kind, blocked.position) == ("drift", 0)
     assert "event 0: result of engine.echo" in blocked.reason
 
 
-def test_a_signal_that_does_not_fit_its_type_any_more_blocks_the_run() -> None:
+def test_a_signal_that_no_longer_matches_its_type_blocks_the_run() -> None:
     """C21"""
     blocked = answered(reads_a_signal, EventType.SIGNAL_RECEIVED, ("level", encode("high"), None))
     assert "signal level" in blocked.reason
 
 
-def test_a_signal_the_workflow_does_not_declare_is_not_waited_for() -> None:
+def test_waiting_for_an_undeclared_signal_fails() -> None:
     """SIG3, at run time"""
 
     @workflow(name="unreadable.closed", signals=[level])
@@ -66,7 +66,7 @@ def test_a_signal_the_workflow_does_not_declare_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize("name", ["anything", "level"])
-def test_a_workflow_that_declares_nothing_waits_for_anything(name: str) -> None:
+def test_a_workflow_that_declares_no_signals_may_wait_for_any(name: str) -> None:
     """SIG4"""
 
     @workflow(name=f"unreadable.open_{name}")

@@ -1,4 +1,4 @@
-"""Code that a workflow might call: it reaches outside in every way that the guard knows.
+"""Code that a workflow might call: it reaches outside in every way that the guard detects.
 
 The functions of time and random are imported by name as well, as user code does.
 """
@@ -32,7 +32,7 @@ from continuum import DeterminismError
 
 HERE = pathlib.Path(__file__)
 
-# What is called, what the refusal says of it, and what it says to use instead.
+# The call, how the refusal names it, and what it says to use instead.
 REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "time.time()": (lambda: time.time(), "reads the clock", "continuum.now()"),
     "time.time_ns()": (lambda: time.time_ns(), "reads the clock", "continuum.now()"),
@@ -76,7 +76,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "threading.Thread.start()": (lambda: threading.Thread().start(), "starts a thread", "asyncio tasks"),
 }
 
-# Quick, harmless, and in every case a call of another kind.
+# Quick and harmless calls, one of each kind.
 HARMLESS: tuple[Callable[[], object], ...] = (
     lambda: wall_clock(),
     lambda: draw(),
@@ -93,7 +93,7 @@ HARMLESS: tuple[Callable[[], object], ...] = (
 
 
 def read_everything() -> int:
-    """Reach outside in every harmless way; return in how many."""
+    """Reach outside in every harmless way; return the number of ways."""
     return len([call() for call in HARMLESS])
 
 

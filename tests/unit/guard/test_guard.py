@@ -1,4 +1,4 @@
-"""While a run is being stepped its code reaches nothing outside, whichever way it goes; all else may."""
+"""During a step the code of a run cannot reach outside in any way; all other code can."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _guarded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def result_of(call: Callable[[], object]) -> object:
-    """Return what a call gives inside a run."""
+    """Return the result of a call inside a run."""
 
     async def program() -> object:
         return call()
@@ -47,7 +47,7 @@ def result_of(call: Callable[[], object]) -> object:
 
 
 def refusal_of(call: Callable[[], object]) -> str:
-    """Return how a call inside a run is refused."""
+    """Return the message that refuses a call inside a run."""
 
     async def program() -> object:
         return call()
@@ -59,7 +59,7 @@ def refusal_of(call: Callable[[], object]) -> str:
 
 
 @pytest.mark.parametrize("name", sorted(shop.REFUSED))
-def test_a_call_that_reaches_outside_is_refused_by_name_with_a_way_out(name: str) -> None:
+def test_a_call_that_reaches_outside_is_refused_by_name_with_a_hint(name: str) -> None:
     call, what, instead = shop.REFUSED[name]
     line = call.__code__.co_firstlineno
     refusal = refusal_of(call)
@@ -80,21 +80,21 @@ def test_the_refusal_names_the_line_of_the_workflow_that_called_the_helper() -> 
     assert f"called from {HERE}:{line}, reads the clock" in str(outcome.error)
 
 
-def test_a_call_in_the_workflow_itself_is_named_by_its_own_line_alone() -> None:
+def test_a_call_in_the_workflow_itself_is_reported_with_its_line_only() -> None:
     assert f"time.time() at {HERE}:" in (refusal := refusal_of(lambda: time.time()))
     assert "called from" not in refusal
 
 
-def test_a_date_of_today_reads_the_clock_too() -> None:
+def test_date_today_reads_the_clock() -> None:
     assert "reads the clock" in refusal_of(shop.today)
 
 
-def test_a_default_that_a_model_draws_is_refused() -> None:
+def test_a_random_default_of_a_model_is_refused() -> None:
     assert refusal_of(shop.Numbered).startswith(f"uuid.uuid4() at {HERE}")
     assert result_of(lambda: shop.Numbered(id=continuum.uuid4()).id.version) == 4
 
 
-def test_a_function_given_to_the_loop_itself_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_forbidden_function_called_by_the_loop_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     async def program() -> None:
         asyncio.get_running_loop().call_soon(time.time)
         await continuum.sleep(1)
@@ -103,11 +103,11 @@ def test_a_function_given_to_the_loop_itself_is_refused(caplog: pytest.LogCaptur
     assert "time.time() in a callback reads the clock" in caplog.text
 
 
-def test_a_time_that_is_given_is_not_read_from_the_clock() -> None:
+def test_formatting_a_given_time_does_not_read_the_clock() -> None:
     assert result_of(lambda: time.strftime("%Y", time.gmtime(0))) == "1970"
 
 
-def test_a_refusal_can_be_met_again_in_a_replay() -> None:
+def test_a_refusal_replays() -> None:
     async def program() -> str:
         await continuum.sleep(1)
         try:
@@ -121,7 +121,7 @@ def test_a_refusal_can_be_met_again_in_a_replay() -> None:
     assert replay(program, driver.history).outcome == Completed(refusal)
 
 
-def test_outside_a_run_everything_is_as_it_was() -> None:
+def test_outside_a_run_nothing_is_refused() -> None:
     before = time.time, random.random, os.urandom, vars(shop)["wall_clock"]
     result_of(lambda: None)
     assert shop.try_everything() == []
@@ -134,7 +134,7 @@ def test_a_step_that_fails_leaves_nothing_behind() -> None:
     assert time.time is before
 
 
-def test_other_threads_do_what_they_like_meanwhile() -> None:
+def test_other_threads_are_not_guarded_meanwhile() -> None:
     inside, finished = threading.Event(), threading.Event()
     refusals: list[str] = []
 
@@ -171,14 +171,14 @@ def reach_outside() -> list[str]:
     return shop.try_everything()
 
 
-def test_the_journaled_values_are_not_refused() -> None:
-    def draw() -> bool:
+def test_journaled_effects_are_not_refused() -> None:
+    def use_journaled_effects() -> bool:
         return bool(continuum.now() and continuum.today() and continuum.uuid4() and continuum.random() < 1)
 
-    assert result_of(draw) is True
+    assert result_of(use_journaled_effects) is True
 
 
-def test_a_message_for_the_log_may_reach_a_file(tmp_path: Path) -> None:
+def test_logging_may_write_to_a_file(tmp_path: Path) -> None:
     handler = logging.FileHandler(tmp_path / "log", delay=True)
     logger = continuum.log.logger
     logger.addHandler(handler)
@@ -190,7 +190,7 @@ def test_a_message_for_the_log_may_reach_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_text() == "seen 1\n"
 
 
-def test_a_module_may_be_imported_by_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_may_import_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "imported_by_a_run.py").write_text("import time\nAT = time.time()\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert result_of(lambda: importlib.import_module("imported_by_a_run").AT) is not None
@@ -206,7 +206,7 @@ def test_a_traceback_may_be_formatted() -> None:
     assert 'raise ValueError("wrong")' in str(result_of(report))
 
 
-def test_a_warning_may_quote_its_source() -> None:
+def test_a_warning_may_read_its_source() -> None:
     with pytest.warns(UserWarning, match="careful"):
         result_of(lambda: warnings.warn("careful", stacklevel=1))
 
@@ -218,7 +218,7 @@ def test_a_time_zone_may_be_read() -> None:
 
 
 class Lock:
-    """Frees a file when it is collected, whoever runs then."""
+    """Deletes a file when it is collected, whichever code is running then."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -228,13 +228,13 @@ class Lock:
         self.path.unlink()
 
 
-def test_what_is_collected_meanwhile_may_clean_up(tmp_path: Path) -> None:
+def test_an_object_collected_meanwhile_may_clean_up(tmp_path: Path) -> None:
     locks = [Lock(tmp_path / "lock")]
     result_of(locks.clear)
     assert not (tmp_path / "lock").exists()
 
 
-def test_what_is_finalized_meanwhile_may_clean_up(tmp_path: Path) -> None:
+def test_an_object_finalized_meanwhile_may_clean_up(tmp_path: Path) -> None:
     (tmp_path / "lock").touch()
     things = [Lock(tmp_path / "other")]
     weakref.finalize(things[0], (tmp_path / "lock").unlink)
@@ -256,12 +256,12 @@ def watched_collector() -> Iterator[list[float]]:
         gc.callbacks.remove(watch)
 
 
-def test_who_watches_the_collector_may_read_the_clock(watched_collector: list[float]) -> None:
+def test_callbacks_of_the_collector_may_read_the_clock(watched_collector: list[float]) -> None:
     result_of(gc.collect)
     assert watched_collector
 
 
-def test_a_function_put_in_place_by_somebody_else_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_function_replaced_by_other_code_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", lambda: 42.0)
     assert "reads the clock" in refusal_of(lambda: time.time())
     assert time.time() == 42.0

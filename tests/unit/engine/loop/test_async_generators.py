@@ -1,4 +1,4 @@
-"""Async generators of a run and of its host, in one thread."""
+"""Async generators of a run and of its host, in the same thread."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ async def waits() -> None:
     await continuum.wait_signal("never")
 
 
-def test_a_generator_of_the_host_is_ended_by_the_hosts_loop_after_runs_were_stepped() -> None:
+def test_the_hosts_loop_ends_its_own_generators_after_a_step() -> None:
     ended: list[str] = []
 
     async def host() -> None:
@@ -43,7 +43,7 @@ def test_a_generator_of_the_host_is_ended_by_the_hosts_loop_after_runs_were_step
     assert ended == ["host"]
 
 
-def test_a_generator_of_the_host_that_is_collected_during_a_step_is_ended_by_the_hosts_loop() -> None:
+def test_the_hosts_loop_ends_its_own_generators_collected_during_a_step() -> None:
     ended: list[str] = []
 
     async def collects() -> object:
@@ -66,8 +66,8 @@ def test_a_generator_of_the_host_that_is_collected_during_a_step_is_ended_by_the
     assert ended == ["host"]
 
 
-def test_a_run_whose_generator_is_let_go_by_others_does_nothing_more() -> None:
-    """I10: neither that run nor the one that happens to run then."""
+def test_a_run_does_nothing_when_other_code_drops_its_generator() -> None:
+    """I10: neither that run nor the one that is running then."""
     kept: list[object] = []
 
     async def letters() -> AsyncIterator[int]:
@@ -93,6 +93,6 @@ def test_a_run_whose_generator_is_let_go_by_others_does_nothing_more() -> None:
     assert (leaving.scheduled, other.scheduled) == ([], [echo.name])
 
 
-def test_without_a_loop_of_the_host_a_step_leaves_no_hook_behind() -> None:
+def test_a_step_without_a_host_loop_leaves_no_hook_behind() -> None:
     Driver(waits).settle()
     assert sys.get_asyncgen_hooks() == (None, None)

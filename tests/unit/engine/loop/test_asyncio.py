@@ -1,4 +1,4 @@
-"""asyncio inside a workflow: it works, and every crash leads to the same history."""
+"""asyncio inside a workflow: it works, and a crash at any point leads to the same history."""
 
 from __future__ import annotations
 
@@ -270,13 +270,13 @@ def test_asyncio_works_and_replays_from_every_prefix(program: Program, result: o
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("program", [program for program, _ in PROGRAMS])
-def test_whatever_answers_first_every_prefix_leads_to_the_same_end(program: Program, seed: int) -> None:
+def test_every_prefix_leads_to_the_same_end_in_any_order_of_results(program: Program, seed: int) -> None:
     driver = Driver(program, seed=seed)
     driver.run()
     assert_same_from_every_prefix(program, driver)
 
 
-def test_as_completed_hands_out_what_completes_first() -> None:
+def test_as_completed_yields_the_first_to_complete() -> None:
     async def program() -> object:
         async def late(number: int) -> int:
             await asyncio.sleep(10 - number)
@@ -321,7 +321,7 @@ def test_a_failure_in_a_group_abandons_its_siblings() -> None:
     assert driver.execution.signals_waited_for() == []
 
 
-def test_the_hosts_context_variables_are_not_the_runs() -> None:
+def test_a_run_does_not_see_the_context_variables_of_its_host() -> None:
     async def program() -> int:
         return setting.get()
 
@@ -354,7 +354,7 @@ OUTSIDE: dict[str, Callable[[], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
-def test_what_touches_the_outside_is_refused_with_a_hint(name: str) -> None:
+def test_loop_methods_that_reach_outside_are_refused_with_a_hint(name: str) -> None:
     async def program() -> object:
         with pytest.raises(continuum.DeterminismError, match="do it in an activity"):
             await OUTSIDE[name]()

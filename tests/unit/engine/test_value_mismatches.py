@@ -1,4 +1,4 @@
-"""Values that do not fit what is annotated are refused before the journal has them."""
+"""Values that do not match their annotation are refused before they are journaled."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def handles() -> str:
     return "went on"
 
 
-def test_a_result_that_is_not_as_annotated_fails_the_call_for_good() -> None:
+def test_a_result_that_does_not_match_its_annotation_fails_without_retry() -> None:
     driver = Driver(handles)
     refused = "continuum.DurableTermError result of misfits.count: expected int, got str"
     assert driver.run() == Completed(refused)
@@ -65,7 +65,7 @@ def test_a_result_that_is_not_as_annotated_fails_the_call_for_good() -> None:
     assert_same_from_every_prefix(handles, driver)
 
 
-def test_a_compensation_that_does_not_return_what_is_annotated_has_failed() -> None:
+def test_a_compensation_whose_result_does_not_match_its_annotation_has_failed() -> None:
     async def program() -> None:
         async with continuum.saga() as undo:
             undo.add(cancel_badly)
@@ -77,7 +77,7 @@ def test_a_compensation_that_does_not_return_what_is_annotated_has_failed() -> N
 
 
 @pytest.mark.parametrize("answer", [5, True])
-def test_a_result_that_type_checkers_let_through_is_taken(answer: int) -> None:
+def test_a_result_that_type_checkers_accept_is_accepted(answer: int) -> None:
     async def program() -> int:
         return await count(answer)
 
@@ -85,7 +85,7 @@ def test_a_result_that_type_checkers_let_through_is_taken(answer: int) -> None:
 
 
 @pytest.mark.parametrize("call", [whatever, unannotated])
-def test_what_promises_nothing_may_return_anything(call: Any) -> None:
+def test_an_activity_without_a_return_type_may_return_anything(call: Any) -> None:
     async def program() -> object:
         return await call()
 
@@ -98,7 +98,7 @@ def test_a_result_whose_annotation_cannot_be_read_fails_the_call() -> None:
 
 
 @pytest.mark.parametrize("journaled", [5, "text"])
-def test_a_result_that_needs_no_look_is_not_read_back(journaled: object) -> None:
+def test_a_result_that_needs_no_check_is_not_decoded(journaled: object) -> None:
     checked = whatever if isinstance(journaled, str) else count
     checked.__dict__.pop("decode_result", None)
     checked.encode_result(journaled)
@@ -106,7 +106,7 @@ def test_a_result_that_needs_no_look_is_not_read_back(journaled: object) -> None
 
 
 async def asks_twice() -> object:
-    """Be refused, handle it, and do the same with what fits: the next command has the same name."""
+    """Handle a refusal, then repeat the command with a valid input: both have the same name."""
     with pytest.raises(DurableTermError, match=r"input\.value: expected int, got str"):
         await double(WRONG)
     return await double(4)
@@ -120,7 +120,7 @@ async def starts_twice() -> object:
 
 
 @pytest.mark.parametrize("program", [asks_twice, starts_twice])
-def test_a_child_whose_input_does_not_fit_is_refused_and_nothing_is_written(program: Program) -> None:
+def test_a_child_whose_input_does_not_match_is_refused_and_nothing_is_written(program: Program) -> None:
     driver = Driver(program)
     assert driver.run() == Completed(8)
     assert [event.type for event in driver.history].count(EventType.CHILD_STARTED) == 1
@@ -129,7 +129,7 @@ def test_a_child_whose_input_does_not_fit_is_refused_and_nothing_is_written(prog
         assert resumed(program, driver.history, compacted).outcome == Completed(8)
 
 
-def test_a_continuation_whose_input_does_not_fit_is_refused_and_the_run_goes_on() -> None:
+def test_a_continuation_whose_input_does_not_match_is_refused_and_the_run_continues() -> None:
     async def program() -> int:
         with pytest.raises(DurableTermError, match=r"input\.left: expected int, got str"):
             counting.continue_as_new(WRONG)
@@ -142,7 +142,7 @@ def test_a_continuation_whose_input_does_not_fit_is_refused_and_the_run_goes_on(
     assert EventType.RUN_CONTINUED_AS_NEW not in [event.type for event in driver.history]
 
 
-def test_a_history_that_has_the_child_is_not_refused_by_an_annotation_that_came_later() -> None:
+def test_a_child_in_the_history_is_not_refused_by_a_later_annotation() -> None:
     async def program() -> int:
         return await double(WRONG)
 
@@ -169,7 +169,7 @@ async def parent() -> str:
     return "went on"
 
 
-def test_a_workflow_whose_result_is_not_as_annotated_fails_and_nobody_else() -> None:
+def test_only_the_workflow_whose_result_does_not_match_its_annotation_fails() -> None:
     refused = "continuum.DurableTermError result: expected int, got str"
 
     async def main() -> None:
@@ -182,7 +182,7 @@ def test_a_workflow_whose_result_is_not_as_annotated_fails_and_nobody_else() -> 
     asyncio.run(main())
 
 
-def test_a_call_that_nobody_awaited_is_named_when_it_would_be_stored() -> None:
+def test_storing_an_unawaited_call_names_it() -> None:
     call = echo(5)
     try:
         with pytest.raises(DurableTermError, match="put `await` before it"):
@@ -191,6 +191,6 @@ def test_a_call_that_nobody_awaited_is_named_when_it_would_be_stored() -> None:
         call.close()
 
 
-def test_a_call_for_later_that_does_not_fit_names_what_it_does_not_fit() -> None:
+def test_a_deferred_call_with_wrong_arguments_names_the_mismatch() -> None:
     with pytest.raises(TypeError, match=r"^count\(\) missing a required argument: 'answer'$"):
         count.bind()  # type: ignore[call-arg]
