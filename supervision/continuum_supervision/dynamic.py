@@ -103,11 +103,16 @@ class DynamicSupervisor(Actor):
             child = ChildSpec("child", child, restart=Restart.TEMPORARY)
         return await self._start(child)
 
-    def start_child_nowait(self, actor: Actor, name: Hashable | None = None) -> ActorRef:
-        """Start a temporary child whose init is synchronous; it runs on return."""
+    def start_child_nowait(
+        self, actor: Actor, name: Hashable | None = None, init: Callable[[], object] | None = None
+    ) -> ActorRef:
+        """Start a temporary child whose init is synchronous; it runs on return.
+
+        `init` is called in place of the actor's own: a closure over what the child needs only to start.
+        """
         self._admit()
         ref = prepare(actor, clock=self.clock, registry=self.registry, name=name)
-        initialise_nowait(ref)
+        initialise_nowait(ref, init)
         self._adopt(ref, None)
         return ref
 

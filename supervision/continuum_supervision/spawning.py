@@ -17,7 +17,7 @@ from .exits import ActorDied, Crash, ExitReason
 from .ref import ActorRef
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Hashable
+    from collections.abc import Callable, Hashable
 
     from .actor import Actor
     from .registry import Registry
@@ -97,9 +97,9 @@ async def initialise(ref: ActorRef) -> None:
     _open(ref)
 
 
-def initialise_nowait(ref: ActorRef) -> None:
-    """Run a synchronous init; a failure leaves nothing behind and is raised here."""
-    result = _run_init(ref)
+def initialise_nowait(ref: ActorRef, init: Callable[[], object] | None = None) -> None:
+    """Run a synchronous init, or `init` in its place; a failure leaves nothing behind and is raised here."""
+    result = _run_init(ref, init)
     if result is not None:
         close = getattr(result, "close", None)
         if close is not None:
@@ -110,14 +110,14 @@ def initialise_nowait(ref: ActorRef) -> None:
     _open(ref)
 
 
-def _run_init(ref: ActorRef) -> Awaitable[None] | None:
+def _run_init(ref: ActorRef, init: Callable[[], object] | None = None) -> Any:
     actor, context = ref._actor, ref._context
     assert context is not None
     assert actor is not None
     if ref._exit_reason is not None:
         raise ActorDied(ref._exit_reason)
     try:
-        return context.run(actor.init)
+        return context.run(actor.init if init is None else init)
     except BaseException as error:
         _fail_init(ref, Crash(error))
         raise

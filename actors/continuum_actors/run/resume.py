@@ -1,41 +1,102 @@
-"""What is decided about a claimed run before its code runs: pure functions."""
+"""How a claimed run begins or resumes: a decision, taken before its code runs.
+
+`decide` returns the decision and `Run` carries it out. It changes nothing; if the run was
+executed by other code, it replays the history through ours to see whether the two match.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple, TypeAlias
 
 from continuum.definitions.workflow import Workflow
 from continuum.engine.dry_replay import dry_pass
 from continuum.engine.events import Event, EventType
 from continuum.errors import DurableTermError
-from continuum.journal.port import ClaimedRun, InboxKind, InboxRow
+from continuum.journal.port import ClaimedRun, InboxKind, InboxRow, StoredHistory
 from continuum_actors.host.failures import printable
 from continuum_actors.run.run_writes import run_info
 
 
-def asked_to_stop_first(mail: Sequence[InboxRow]) -> InboxRow | None:
-    """Return the request to stop of a run that has not begun: there is nothing in it to be cancelled."""
-    return next((row for row in mail if row.kind is InboxKind.CANCEL), None)
+class Begin(NamedTuple):
+    """Replay the history through the code, then let the code continue."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    history: list[Event]
+    """With `changed` as its last event, if the code is not that of the history."""
+    length: int
+    """How long the history is, what the snapshot holds included."""
+    changed: Event | None
 
 
-def is_of_other_code(claim: ClaimedRun, workflow: Workflow[..., Any]) -> bool:
-    """Whether the run has been executed by other code than this."""
-    return bool(claim.version) and claim.version != workflow.version_hash
+class EndStopped(NamedTuple):
+    """End the run as cancelled, without running its code: the request came before it began."""
+
+    request: InboxRow
 
 
-def version_change(
+class Refuse(NamedTuple):
+    """Leave the run as it is for other code: it does not match ours."""
+
+    reason: str
+
+
+class CannotReadInput(NamedTuple):
+    """Block the run until code that can read its input is deployed."""
+
+    reason: str
+
+
+Decision: TypeAlias = Begin | EndStopped | Refuse | CannotReadInput
+
+
+def decide(
+    claim: ClaimedRun,
+    workflow: Workflow[..., Any],
+    stored: StoredHistory,
+    mail: Sequence[InboxRow],
+    now: int,
+) -> Decision:
+    """Return what to do with a claimed run; `now` is the journal's time."""
+    compact, history = stored
+    length = len(history) + (compact.end if compact is not None else 0)
+    # On a later attempt a run without a history may have code that waits inside a `try`.
+    if length == 0 and claim.attempt == 1:
+        request = next((row for row in mail if row.kind is InboxKind.CANCEL), None)
+        if request is not None:
+            return EndStopped(request)
+    changed: Event | None = None
+    if claim.version and claim.version != workflow.version_hash:
+        mismatch = _mismatch(claim, workflow, history, now)
+        if mismatch is not None:
+            return Refuse(mismatch)
+        changed = _version_change(claim, workflow, history, now)
+        history = [*history, changed]
+        length += 1
+    try:
+        args, kwargs = workflow.arguments.decode_call(claim.input)
+    except DurableTermError as error:
+        # The run has not failed: code that can read the input again lets it continue.
+        mend = "" if length else "; or cancel it and start it again with what the code takes"
+        return CannotReadInput(f"the code cannot read its input: {error}{mend}")
+    return Begin(args, kwargs, history, length, changed)
+
+
+def _version_change(
     claim: ClaimedRun, workflow: Workflow[..., Any], history: Sequence[Event], now: int
 ) -> Event:
-    """Return the event that says whose commands the history has from here on."""
+    """Return the event that records whose commands the history has from here on."""
     at = max(now, history[-1].at if history else claim.started_at)
     return Event(len(history), EventType.VERSION_CHANGED, at, (claim.version, workflow.version_hash))
 
 
-def misfit(claim: ClaimedRun, workflow: Workflow[..., Any], history: Sequence[Event], now: int) -> str | None:
-    """Return why the code cannot go on with a run of other code, None when it can."""
+def _mismatch(
+    claim: ClaimedRun, workflow: Workflow[..., Any], history: Sequence[Event], now: int
+) -> str | None:
+    """Return why the code cannot continue a run of other code, None if it can."""
     try:
-        # Read for this pass alone: the code may change what it is given.
+        # Decoded for this replay only: the code may change its arguments.
         args, kwargs = workflow.arguments.decode_call(claim.input)
     except DurableTermError as error:
         return printable(f"drift: the code cannot read its input: {error}")

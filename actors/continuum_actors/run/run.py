@@ -1,13 +1,13 @@
 """The run actor: where the replay core and the journal meet.
 
-It owns one run while it is live: applies what comes in (results, signals, due
-timers, cancel requests) to the execution, hands what the code asked for to the
-writer, and starts activities once the commit that announces them is durable.
-The coroutine runs ahead of the commit, which nobody outside can see; whatever
-somebody could see waits for it (ARCHITECTURE section 8).
+It owns one run while that is live. It applies what comes in (results, signals, due timers,
+cancel requests) to the execution, submits what the code asked for to the journal writer, and
+starts activities once the commit that schedules them is durable. The coroutine runs ahead of
+the commit, which is invisible from outside; whatever is visible waits for the commit
+(ARCHITECTURE, "One step").
 
-All handlers are plain functions, so the workflow's private loop is stepped from a
-callback of the process's loop and never inside a task.
+All handlers are plain functions, so that the workflow's private loop is stepped from a callback of
+the process's loop and never inside a task.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 from continuum.engine.outcome import Blocked, Cancelled, Continued, Outcome
 from continuum.engine.pending import PendingActivity
-from continuum.errors import DurableTermError
+from continuum.engine.snapshot_history import CompactHistory
 from continuum.journal.port import (
     ClaimedRun,
     InboxKind,
@@ -35,132 +35,122 @@ from continuum.journal.port import (
 from continuum_actors.activity.attempt import out_of_time
 from continuum_actors.host import messages
 from continuum_actors.host.host import Host
-from continuum_actors.run.consumed_mail import TakenRows
-from continuum_actors.run.resume import asked_to_stop_first, is_of_other_code, misfit, version_change
-from continuum_actors.run.run_activities import RunActivities
+from continuum_actors.run.consumed_mail import ConsumedMail
+from continuum_actors.run.own_activities import OwnActivities
+from continuum_actors.run.resume import Begin, CannotReadInput, EndStopped, Refuse, decide
 from continuum_actors.run.run_writes import (
-    announce,
-    before_the_fault,
+    add_outgoing,
     dispatch_number,
     final_transition,
     options_of,
     run_info,
+    without_last_commands,
 )
-from continuum_supervision import NORMAL, ExitReason
+from continuum_actors.run.watched_execution import WatchedExecution
+from continuum_supervision import NORMAL, Actor, ExitReason
 
 _CHILD_ENDED: dict[int, EventType] = {
     InboxKind.CHILD_COMPLETED: EventType.CHILD_COMPLETED,
     InboxKind.CHILD_FAILED: EventType.CHILD_FAILED,
     InboxKind.CHILD_CANCELLED: EventType.CHILD_CANCELLED,
 }
+_RESULTS = (EventType.ACTIVITY_COMPLETED, EventType.COMPENSATION_COMPLETED)
 
-NO_HISTORY = StoredHistory(None, [])
 
-
-class Run(RunActivities):
-    """One live run."""
+class Run(Actor):
+    """One live run. Its supervisor calls `resume` in place of `init`."""
 
     __slots__ = (
+        "_activities",
         "_armed",
         "_changed_version",
+        "_claim",
         "_compact_at",
         "_compacted",
-        "_history",
+        "_consumed",
+        "_execution",
+        "_host",
         "_in_flight",
         "_leaving",
-        "_mail",
-        "_taken",
+        "_watched",
         "_workflow",
         "_written",
         "ended",
     )
 
-    def __init__(
-        self,
-        host: Host,
-        claim: ClaimedRun,
-        workflow: Workflow[..., object],
-        history: StoredHistory,
-        mail: Sequence[InboxRow],
-    ) -> None:
-        super().__init__(host, claim)
+    def __init__(self, host: Host, claim: ClaimedRun, workflow: Workflow[..., object]) -> None:
+        self._host = host
+        self._claim = claim
         self._workflow = workflow
-        self._history = history
-        self._mail: Sequence[InboxRow] = mail
-        # Writes handed over and not durable yet: each with what it starts.
+        self._execution = Execution(run_info(claim, workflow), host.random_bytes, workflow, claim.depth)
+        self._watched = WatchedExecution(host, claim.id, self._execution)
+        self._activities = OwnActivities(host, claim, self._watched)
+        # Writes that are submitted and not durable yet, each with what it starts.
         self._in_flight: list[tuple[RunWrite, list[PendingActivity]]] = []
-        # The row's state and due time as the last write left them.
+        # The row's state and due time after the last write.
         self._written: tuple[RunState, int | None] = (RunState.RUNNING, None)
         self._armed: int | None = None
-        self._taken = TakenRows()
+        self._consumed = ConsumedMail()
         self._leaving = False
-        # The version the run goes on under, until a write has said so.
+        # The version under which the run continues, until a write has recorded it.
         self._changed_version: str | None = None
-        # Where its snapshot ends, and how long the history is when the next one is asked for.
-        self._compacted = 0 if history.compact is None else history.compact.end
-        self._compact_at = self._compacted + self._snapshot_events
+        # Where the run's snapshot ends, and how long its history is when the next one is due.
+        self._compacted = self._compact_at = 0
         self.ended = False
 
-    def init(self) -> None:
-        claim, host, workflow = self._claim, self._host, self._workflow
-        self._execution = Execution(run_info(claim, workflow), host.random_bytes, workflow, claim.depth)
-        host.runs.activated(self.ref)
-        (compact, history), self._history = self._history, NO_HISTORY
-        mail, self._mail = self._mail, ()
-        replayed = self._compacted + len(history)
-        # Of one that was taken up before and has no history the code may wait inside a `try`.
-        stop = asked_to_stop_first(mail) if replayed == 0 and claim.attempt == 1 else None
-        if stop is not None:
-            self._execution.outcome = Cancelled(by_parent=stop.name == "parent")
-            self._write([stop.id])
-            return
-        if is_of_other_code(claim, workflow):
-            now = host.journal.now()
-            host.pulse.executing(self._key)
-            reason = misfit(claim, workflow, history, now)
-            host.pulse.clear()
-            if reason is not None:
+    def resume(self, stored: StoredHistory, mail: Sequence[InboxRow]) -> None:
+        """Begin the run, or continue it from its history."""
+        self._compacted = 0 if stored.compact is None else stored.compact.end
+        self._compact_at = self._compacted + self._snapshot_events
+        self._host.runs.activated(self.ref)
+        # Deciding may replay the history through the code.
+        self._watched.enter()
+        decision = decide(self._claim, self._workflow, stored, mail, self._host.journal.now())
+        self._watched.leave()
+        match decision:
+            case Begin():
+                self._begin(decision, stored.compact, mail)
+            case EndStopped(request):
+                self._execution.outcome = Cancelled(by_parent=request.name == "parent")
+                self._write([request.id])
+            case CannotReadInput(reason):
+                self._execution.outcome = Blocked("drift", reason)
+                self._write()
+            case Refuse(reason):
                 self._refuse(reason)
-                return
-            changed = version_change(claim, workflow, history, now)
-            history = [*history, changed]
-            replayed += 1
-            self._execution.log.write_before_everything(changed)
-            self._changed_version = workflow.version_hash
-        try:
-            args, kwargs = workflow.arguments.decode_call(claim.input)
-        except DurableTermError as error:
-            # Not a failure of the run: code that reads its input again lets it go on.
-            mend = "" if replayed else "; or cancel it and start it again with what the code takes"
-            self._execution.outcome = Blocked("drift", f"the code cannot read its input: {error}{mend}")
-            self._write()
-            return
-        host.pulse.executing(self._key)
-        self._execution.begin(
-            workflow.fn(*args, **kwargs),
-            history,
-            started_at=claim.started_at,
-            now=host.journal.now(),
+
+    def _begin(self, begin: Begin, compact: CompactHistory | None, mail: Sequence[InboxRow]) -> None:
+        """Replay the history, start what the code asks for beyond it, and deliver the mail."""
+        execution, activities = self._execution, self._activities
+        if begin.changed is not None:
+            execution.log.write_before_everything(begin.changed)
+            self._changed_version = self._workflow.version_hash
+        self._watched.enter()
+        execution.begin(
+            self._workflow.fn(*begin.args, **begin.kwargs),
+            begin.history,
+            started_at=self._claim.started_at,
+            now=self._host.journal.now(),
             compact=compact,
         )
-        host.pulse.clear()
-        if self._execution.log.snapshot_mismatch:
+        self._watched.leave()
+        if execution.log.snapshot_mismatch:
             self.ended = True
-            host.dispatcher.replay_events(claim)
+            self._host.dispatcher.replay_events(self._claim)
             self.stop(NORMAL)
             return
-        for activity in self._execution.take_opened():
-            if activity.seq >= replayed:
-                self._start(activity)
-        consumed = self._take_mail(mail)
-        if replayed:
-            self._resume(replayed)
+        for activity in execution.take_opened():
+            if activity.seq >= begin.length:
+                activities.start(activity)
+        consumed = self._apply_mail(mail)
+        if begin.length:
+            activities.resume(begin.length, self.ref)
         self._write(consumed)
 
     # What comes in.
 
     def handle_cast(self, message: object) -> None:
-        # The two of every step come first, without the cost of matching.
+        # The two messages of every step come first, without the cost of matching.
         kind = type(message)
         if kind is messages.Committed:
             self._committed()
@@ -168,37 +158,37 @@ class Run(RunActivities):
             if kind is messages.Fenced or kind is messages.EndedElsewhere:
                 self.stop(NORMAL)
             elif kind is messages.ActivityCompleted and self._written[0] < RunState.COMPLETED:
-                # Given up or blocked meanwhile: whoever takes the run up wants it.
+                # Released or blocked meanwhile: the run's next owner needs the result.
                 self._host.activities.salvage(self._claim.id, [message])  # type: ignore[list-item]
         elif kind is messages.ActivityCompleted:
-            self._completed(*message)  # type: ignore[misc]
+            self._activities.completed(*message)  # type: ignore[misc]
             self._write()
         else:
-            self._hear(message)
+            self._handle_rare(message)
 
-    def _hear(self, message: object) -> None:
+    def _handle_rare(self, message: object) -> None:
         match message:
             case messages.ActivityRaised(seq, type, text, traceback, names):
-                self._raised(seq, type, text, traceback, names)
+                self._activities.raised(seq, type, text, traceback, names)
                 self._write()
             case messages.TimerDue():
                 self._armed = None
-                self._due()
+                self._apply_due()
                 self._write()
             case messages.Mail(fetch, rows):
-                self._taken.forget_before(fetch)
-                self._write(self._take_mail(rows))
+                self._consumed.forget_before(fetch)
+                self._write(self._apply_mail(rows))
             case messages.Compacted(end):
                 self._compacted = end
             case messages.Release():
                 self._leaving = True
                 self._try_release()
             case messages.EndedElsewhere():
-                self._abandon_all()
+                self._activities.abandon_all()
                 self.ended = True
                 self.stop(NORMAL)
             case messages.Fenced():
-                # Somebody else may have the run now, and wants the answers of what goes on here.
+                # The run may have another owner now, who needs the results of the attempts here.
                 self.ended = True
                 self.stop(NORMAL)
             case _:
@@ -207,89 +197,87 @@ class Run(RunActivities):
     def terminate(self, reason: ExitReason) -> None:
         self._execution.close()
         self._host.wheel.arm(self.ref, None)
-        # Whoever owns the run now must not run again what has an answer already (I7).
-        answers = [
-            event.body
-            for write, _ in self._in_flight
-            for event in write.events
-            if event.type in (EventType.ACTIVITY_COMPLETED, EventType.COMPENSATION_COMPLETED)
+        # The run's next owner must not run an activity again that has a result already (I7).
+        results = [
+            event.body for write, _ in self._in_flight for event in write.events if event.type in _RESULTS
         ]
-        if answers:
-            self._host.activities.salvage(self._claim.id, answers)
+        if results:
+            self._host.activities.salvage(self._claim.id, results)
 
-    def _due(self) -> None:
-        """Fire the timers that are due, and hand out again the activities whose back-off is over."""
+    def _apply_due(self) -> None:
+        """Fire the timers that are due, and restart the activities whose back-off is over."""
         execution = self._execution
         for seq in execution.take_due(self._host.journal.now()):
             activity = execution.pending.get(seq)
             if activity is None:
-                self._apply(EventType.TIMER_FIRED, (seq,))
+                self._watched.apply(EventType.TIMER_FIRED, (seq,))
             else:
-                # Journaled, so that a crash from now on is one of the attempt and not of the waiting.
-                self._apply(EventType.ACTIVITY_RESTARTED, (seq,))
-                self._start(activity)
+                self._activities.restart(activity)
 
-    def _take_mail(self, rows: Sequence[InboxRow]) -> list[int]:
-        """Turn inbox rows into history; return the ids of those that are done with."""
+    def _apply_mail(self, rows: Sequence[InboxRow]) -> list[int]:
+        """Turn inbox rows into history; return the ids of those that the next write removes."""
         consumed: list[int] = []
         for row in rows:
-            if row.id in self._taken:
+            if row.id in self._consumed:
                 continue
             if self._execution.outcome is not None:
                 break
             if row.kind is InboxKind.CORRUPT:
                 self._execution.outcome = Blocked("corrupt", f"row {row.id} of its inbox cannot be read")
                 break
-            self._read(row)
+            self._apply_row(row)
             consumed.append(row.id)
-            self._taken.add(row.id)
+            self._consumed.add(row.id)
         return consumed
 
-    def _read(self, row: InboxRow) -> None:
+    def _apply_row(self, row: InboxRow) -> None:
+        apply = self._watched.apply
         match row.kind:
             case InboxKind.SIGNAL:
-                self._apply(EventType.SIGNAL_RECEIVED, (row.name, row.body[0], row.key))
+                apply(EventType.SIGNAL_RECEIVED, (row.name, row.body[0], row.key))
             case InboxKind.CANCEL:
-                self._apply(EventType.CANCEL_REQUESTED, ("parent",) if row.name == "parent" else ())
+                apply(EventType.CANCEL_REQUESTED, ("parent",) if row.name == "parent" else ())
             case InboxKind.CHILD_COMPLETED | InboxKind.CHILD_FAILED | InboxKind.CHILD_CANCELLED:
-                self._apply(_CHILD_ENDED[row.kind], (int(row.name), *row.body))
+                apply(_CHILD_ENDED[row.kind], (int(row.name), *row.body))
             case InboxKind.ACTIVITY_COMPLETED:
-                self._completed(int(row.name), row.body[0])
+                self._activities.completed(int(row.name), row.body[0])
             case _:
                 activity = self._execution.pending.get(int(row.name))
                 if activity is None or row.key != str(dispatch_number(activity)):
-                    return  # an answer to a dispatch that has been given up
+                    return  # the result of a dispatch that has been given up
                 if row.kind is InboxKind.ACTIVITY_RAISED:
                     type, text, traceback, names = row.body
-                    self._raised(activity.seq, type, text, traceback, frozenset(names))
+                    self._activities.raised(activity.seq, type, text, traceback, frozenset(names))
                 elif row.kind is InboxKind.ACTIVITY_TIMED_OUT:
                     text = out_of_time(options_of(activity).timeout)
-                    self._raised(activity.seq, "TimeoutError", text, "", frozenset({"TimeoutError"}))
+                    self._activities.raised(
+                        activity.seq, "TimeoutError", text, "", frozenset({"TimeoutError"})
+                    )
                 else:
-                    self._crashed(activity.seq)
+                    self._activities.crashed(activity.seq)
 
     # What goes out.
 
     def _write(self, consumed: Sequence[int] = ()) -> None:
-        """Hand everything new to the writer, as one write."""
-        execution = self._execution
+        """Submit everything new to the writer, as one write."""
+        execution, activities = self._execution, self._activities
         for activity in execution.take_opened():
-            self._start(activity)
-        dropped = self._drop_abandoned()
+            activities.start(activity)
+        dropped = activities.take_dropped()
         events, outgoing = execution.log.take_events(), execution.outgoing
         if execution.outcome is not None:
             tasks: list[NewTask] = []
-            transition: Transition | None = self._ended_as(execution.outcome)
+            transition: Transition | None = self._end(execution.outcome)
             if type(execution.outcome) is Blocked:
-                events, tasks, outgoing = before_the_fault(events, self._tasks, outgoing)
+                events, tasks, outgoing = without_last_commands(events, activities.tasks, outgoing)
         else:
-            tasks = self._tasks
-            transition = self._parked_or_not()
+            tasks = activities.tasks
+            transition = self._new_state()
             if transition is not None:
                 # A crash counted against an activity is no progress: the step after it may be what kills.
                 transition.progress = any(event.type != EventType.ACTIVITY_CRASHED for event in events)
-        starting = [] if self.ended else self._starting
-        self._starting, self._tasks = [], []
+        starting = [] if self.ended else activities.starting
+        activities.starting, activities.tasks = [], []
         if not (events or consumed or dropped or tasks or transition or starting):
             return
         claim = self._claim
@@ -297,7 +285,7 @@ class Run(RunActivities):
         write.depth, write.parent = claim.depth, claim.parent
         if outgoing is not None:
             execution.outgoing = None
-            announce(write, outgoing)
+            add_outgoing(write, outgoing)
         if self._changed_version is not None:
             write.version, self._changed_version = self._changed_version, None
         if type(execution.outcome) is Continued:
@@ -307,25 +295,25 @@ class Run(RunActivities):
             )
         self._submit(write, starting)
 
-    def _ended_as(self, outcome: Outcome) -> Transition:
-        """Note that the run has ended, or cannot go on, and return what its row says of that."""
+    def _end(self, outcome: Outcome) -> Transition:
+        """The run has ended or is blocked: stop its attempts and alarm, return its row's last transition."""
         host = self._host
         final = final_transition(outcome, self._workflow)
         self._written = (final.state, None)
         self.ended = True
         if final.state.terminal:
-            self._abandon_all()
+            self._activities.abandon_all()
         else:
             host.runs.blocked(self._claim, final.reason)
         host.wheel.arm(self.ref, None)
         return final
 
     def _refuse(self, reason: str) -> None:
-        """Leave the run as it is for code that can go on with it, and note that ours cannot."""
+        """Release the run, unchanged, for code that can continue it, and record that ours cannot."""
         claim, host = self._claim, self._host
         self.ended = True
         host.runs.refused(claim, reason)
-        # Due at once: whoever has its code, or other code than ours, is to look.
+        # Due at once: a node that has the run's code, or other code than ours, is to look.
         transition = Transition(RunState.SUSPENDED, host.journal.now(), release=True)
         write = RunWrite(claim.id, claim.token, transition=transition)
         write.depth, write.parent = claim.depth, claim.parent
@@ -336,27 +324,28 @@ class Run(RunActivities):
         self._in_flight.append((write, starting))
         self._host.writer.submit(write, self.ref)
 
-    def _parked_or_not(self) -> Transition | None:
-        """Note whether something goes on here and when it is due next; None when nothing changed."""
+    def _new_state(self) -> Transition | None:
+        """Return the transition if the run's state or due time has changed; report and arm both."""
         host = self._host
         due = self._execution.next_due()
         if due != self._armed:
             host.wheel.arm(self.ref, due)
             self._armed = due
-        wanted = (RunState.RUNNING, None) if self._local else (RunState.SUSPENDED, due)
-        previous, self._written = self._written, wanted
-        if wanted == previous:
+        active = bool(self._activities.local)
+        state = (RunState.RUNNING, None) if active else (RunState.SUSPENDED, due)
+        previous, self._written = self._written, state
+        if state == previous:
             return None
-        if wanted[0] is not previous[0]:
-            (host.runs.activated if self._local else host.runs.suspended)(self.ref)
-        return Transition(wanted[0], wanted[1])
+        if state[0] is not previous[0]:
+            (host.runs.activated if active else host.runs.suspended)(self.ref)
+        return Transition(state[0], state[1])
 
     def _committed(self) -> None:
         """The oldest write in flight is durable: start what waited for it."""
         write, starting = self._in_flight.pop(0)
-        self._taken.removed(write.consumed, self._host.router.fetch_number)
+        self._consumed.removed(write.consumed, self._host.router.fetch_number)
         if write.events and write.events[-1].seq + 1 >= self._compact_at:
-            self._compact(write.events[-1].seq + 1)
+            self._take_snapshot(write.events[-1].seq + 1)
         if self.ended:
             if write.transition is not None and write.transition.release and write.transition.due_at:
                 self._host.dispatcher.expect(write.transition.due_at)
@@ -374,15 +363,16 @@ class Run(RunActivities):
     def _snapshot_events(self) -> int:
         return self._workflow.snapshot_threshold or self._host.settings.snapshot_events
 
-    def _compact(self, durable: int) -> None:
-        """Have the history compacted: it has grown enough since it was last."""
+    def _take_snapshot(self, durable: int) -> None:
+        """Have the history compacted: it has grown enough since the last snapshot."""
         self._compact_at = durable + self._snapshot_events
-        wanted = messages.TakeSnapshot(self.ref, self._claim.id, self._workflow.version_hash, self._compacted)
-        self._host.snapshotter.take(wanted)
+        self._host.snapshotter.take(
+            messages.TakeSnapshot(self.ref, self._claim.id, self._workflow.version_hash, self._compacted)
+        )
 
     def _try_release(self) -> None:
-        """Give the run up if it is parked and everything of it is durable."""
-        if self._local or self._in_flight or self.ended:
+        """Release the run if it is suspended and everything of it is durable."""
+        if self._activities.local or self._in_flight or self.ended:
             return
         self.ended = True
         transition = Transition(RunState.SUSPENDED, self._execution.next_due(), release=True)

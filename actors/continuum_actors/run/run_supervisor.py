@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 
 from continuum import guard
 from continuum.engine.ids import RunId
@@ -46,7 +47,8 @@ class RunSupervisor(DynamicSupervisor):
     def start_run(self, claim: ClaimedRun, history: StoredHistory, mail: Sequence[InboxRow]) -> None:
         """Start the actor of a claimed run; it has made its first step when this returns."""
         workflow = self._host.code.workflow_for(claim.workflow, claim.version)
-        self.start_child_nowait(Run(self._host, claim, workflow, history, mail), name=claim.id)
+        run = Run(self._host, claim, workflow)
+        self.start_child_nowait(run, name=claim.id, init=partial(run.resume, history, mail))
 
     def whereis(self, run_id: str) -> ActorRef | None:
         """Return the live actor of a run."""

@@ -1,4 +1,4 @@
-"""What a run's writes say: pure functions from the replay core's words to the journal's."""
+"""The content of a run's writes: pure functions from the terms of the replay core to those of the journal."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def run_info(claim: ClaimedRun, workflow: Workflow[..., Any]) -> RunInfo:
 
 
 def final_transition(outcome: Outcome, workflow: Workflow[..., Any]) -> Transition:
-    """Return the transition that ends a run, or parks it as blocked."""
+    """Return the transition that ends or blocks a run."""
     keep = workflow.retention
     match outcome:
         case Completed(value):
@@ -64,10 +64,10 @@ def final_transition(outcome: Outcome, workflow: Workflow[..., Any]) -> Transiti
             assert_never(never)
 
 
-def before_the_fault(
+def without_last_commands(
     events: Sequence[Event], tasks: Sequence[NewTask], outgoing: Outgoing | None
 ) -> tuple[list[Event], list[NewTask], Outgoing | None]:
-    """Leave out what the step that went wrong asked for: it must not bind the code that mends it."""
+    """Leave out what the failed step asked for: those commands must not bind the code that fixes it."""
     kept = list(events)
     dropped: set[int] = set()
     while kept and kept[-1].type in COMMANDS:
@@ -76,32 +76,32 @@ def before_the_fault(
     return kept, remaining, outgoing.without(dropped) if outgoing is not None else None
 
 
-def announce(write: RunWrite, outgoing: Outgoing) -> None:
-    """Let a write carry what the run tells others."""
+def add_outgoing(write: RunWrite, outgoing: Outgoing) -> None:
+    """Let a write carry what the run does to others: children, cancels, published values."""
     write.children = [
         NewChild(child.seq, child.run_id, child.workflow, child.input, ClosePolicy(child.close_policy))
         for child in outgoing.children
     ]
     write.cancels = [run_id for _, run_id in outgoing.cancels]
-    # Of two values under one name the later is the one to see.
+    # The last value published under a name replaces the earlier ones.
     write.published = list({name: value for _, name, value in outgoing.published}.items())
 
 
 def options_of(activity: PendingActivity) -> ActivityOptions:
-    """Return how a journaled call is to be run."""
+    """Return the options of a journaled call."""
     definition: Activity[..., object] = activity.definition
     return definition.effective_options(activity.options)
 
 
 def dispatch_number(activity: PendingActivity) -> int:
-    """Return how often the command has been handed out; it grows with every retry and crash."""
+    """Return how often the activity has been dispatched; it grows with every retry and crash."""
     return activity.attempt + activity.crashes
 
 
 def task_for(activity: PendingActivity, options: ActivityOptions, isolated_on: NodeId | None) -> NewTask:
-    """Return the task of a call that goes through the task table.
+    """Return the task of a call that is claimed from the database.
 
-    Without a queue it belongs beside its run: on `isolated_on`, or anywhere when that is None.
+    A call without a queue runs on the node of its run, `isolated_on`, or anywhere if that is None.
     """
     return NewTask(
         activity.seq,

@@ -44,6 +44,21 @@ def test_a_child_started_without_waiting_is_running_and_named() -> None:
     run(main())
 
 
+def test_a_given_init_runs_in_place_of_the_childs_own() -> None:
+    async def main() -> None:
+        begun: list[str] = []
+        supervisor = DynamicSupervisor()
+        await spawn(supervisor)
+        ref = supervisor.start_child_nowait(Failing(), init=lambda: begun.append("history"))
+        assert (begun, ref.alive) == (["history"], True)
+
+    class Failing(Probe):
+        def init(self) -> None:
+            raise Boom
+
+    run(main())
+
+
 def test_children_that_end_leave_nothing_and_are_heard_once() -> None:
     heard: list[tuple[ActorRef, ExitReason]] = []
 

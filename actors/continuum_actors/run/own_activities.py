@@ -1,0 +1,135 @@
+"""A run's own activities: what their results do to the run, and which of them are to start.
+
+An activity without a queue runs in this process (`LocalActivities`); one with a queue becomes a
+task. Either starts only when the write that schedules it is durable.
+"""
+
+from __future__ import annotations
+
+from continuum.engine.events import EventType
+from continuum.engine.pending import PendingActivity
+from continuum.engine.retry import backoff_delay, wants_retry
+from continuum.journal.port import ClaimedRun, NewTask
+from continuum_actors.host.host import Host
+from continuum_actors.run.run_writes import dispatch_number, options_of, task_for
+from continuum_actors.run.watched_execution import WatchedExecution
+from continuum_supervision import ActorRef
+
+_COMPLETED: dict[int, EventType] = {
+    EventType.ACTIVITY_SCHEDULED: EventType.ACTIVITY_COMPLETED,
+    EventType.COMPENSATION_SCHEDULED: EventType.COMPENSATION_COMPLETED,
+}
+_FAILED: dict[int, EventType] = {
+    EventType.ACTIVITY_SCHEDULED: EventType.ACTIVITY_FAILED,
+    EventType.COMPENSATION_SCHEDULED: EventType.COMPENSATION_FAILED,
+}
+
+
+class OwnActivities:
+    """The activities of one live run."""
+
+    __slots__ = ("_claim", "_host", "_obsolete", "_watched", "local", "starting", "tasks")
+
+    def __init__(self, host: Host, claim: ClaimedRun, watched: WatchedExecution) -> None:
+        self._host = host
+        self._claim = claim
+        self._watched = watched
+        # The seqs of those that run, or are about to run, in this process.
+        self.local: set[int] = set()
+        # For the next write: the tasks that it carries, and what starts here once it is durable.
+        self.tasks: list[NewTask] = []
+        self.starting: list[PendingActivity] = []
+        self._obsolete: list[int] = []
+
+    def start(self, activity: PendingActivity) -> None:
+        """Have the activity start once the next write is durable."""
+        options = options_of(activity)
+        if not options.dispatched:
+            self.local.add(activity.seq)
+            self.starting.append(activity)
+            return
+        host = self._host
+        self.tasks.append(task_for(activity, options, host.node if host.settings.activity_hosts else None))
+
+    def completed(self, seq: int, result: bytes) -> None:
+        """An activity returned: give the code its result."""
+        self.local.discard(seq)
+        activity = self._watched.execution.pending.get(seq)
+        if activity is not None:
+            if dispatch_number(activity) > 1 and options_of(activity).dispatched:
+                # The result may be that of an earlier dispatch: the later one must not run any more.
+                self._obsolete.append(seq)
+            self._watched.apply(_COMPLETED[activity.type], (seq, result))
+
+    def raised(self, seq: int, type: str, text: str, traceback: str, names: frozenset[str]) -> None:
+        """An attempt failed: retry after a while, or give the code the failure."""
+        self.local.discard(seq)
+        activity = self._watched.execution.pending.get(seq)
+        if activity is None:
+            return
+        policy = options_of(activity).retry
+        if wants_retry(policy, failed_attempt=activity.attempt, error_names=names):
+            delay = backoff_delay(policy, activity.attempt, self._host.random_fraction())
+            due = self._host.journal.now() + round(delay * 1e6)
+            self._watched.apply(EventType.ACTIVITY_RETRIED, (seq, type, text, activity.attempt, due))
+        else:
+            self._fail(activity, type, text, traceback)
+
+    def crashed(self, seq: int) -> None:
+        """The process that ran the activity died: run it again, within the limit."""
+        self.local.discard(seq)
+        activity = self._watched.execution.pending.get(seq)
+        if activity is None:
+            return
+        crashes = activity.crashes + 1
+        options = options_of(activity)
+        if crashes > options.max_crashes:
+            limit = "at_most_once is set" if options.at_most_once else f"the limit is {options.max_crashes}"
+            self._fail(
+                activity, "ProcessCrashed", f"its process died {crashes} times while it ran; {limit}", ""
+            )
+            return
+        self._watched.apply(EventType.ACTIVITY_CRASHED, (seq, crashes))
+        self.start(activity)
+
+    def restart(self, activity: PendingActivity) -> None:
+        """The back-off of a failed attempt is over: run the next one."""
+        # Journaled, so that a crash from now on counts against the attempt and not against the wait.
+        self._watched.apply(EventType.ACTIVITY_RESTARTED, (activity.seq,))
+        self.start(activity)
+
+    def resume(self, replayed: int, run: ActorRef) -> None:
+        """After a replay: adopt the attempts that run here; the others crashed with their process."""
+        execution = self._watched.execution
+        for seq in list(execution.pending):
+            activity = execution.pending.get(seq)
+            if activity is None or seq >= replayed or execution.outcome is not None:
+                continue
+            if activity.retry_due is not None or options_of(activity).dispatched:
+                continue
+            if self._host.activities.adopt(self._claim.id, seq, dispatch_number(activity), run):
+                self.local.add(seq)
+            else:
+                self.crashed(seq)
+
+    def abandon_all(self) -> None:
+        """The run is over: set `cancelled` of all its attempts that run here."""
+        for seq in self.local:
+            self._host.activities.abandon(self._claim.id, seq)
+
+    def take_dropped(self) -> list[int]:
+        """Return the tasks that the next write removes; abandon the attempts that no code waits for."""
+        dropped, self._obsolete = self._obsolete, []
+        abandoned = self._watched.execution.abandoned
+        while abandoned:
+            seq = abandoned.pop()
+            if seq in self.local:
+                self.local.discard(seq)
+                self._host.activities.abandon(self._claim.id, seq)
+            else:
+                dropped.append(seq)
+        return dropped
+
+    def _fail(self, activity: PendingActivity, type: str, text: str, traceback: str) -> None:
+        body = (activity.seq, type, text, traceback, activity.attempt)
+        self._watched.apply(_FAILED[activity.type], body)

@@ -1,0 +1,40 @@
+"""The execution of one run, with a trace of whose code runs that outlives the process."""
+
+from __future__ import annotations
+
+import uuid
+
+from continuum.engine.events import EventType
+from continuum.engine.execution import Execution
+from continuum.engine.ids import RunId
+from continuum_actors.host.host import Host
+
+
+class WatchedExecution:
+    """Records in the process's pulse when the run's code begins and ends to run.
+
+    A process that dies in between was killed by this run: recovery counts the death against it.
+    """
+
+    __slots__ = ("_host", "_key", "execution")
+
+    def __init__(self, host: Host, run_id: RunId, execution: Execution) -> None:
+        self._host = host
+        self._key = uuid.UUID(run_id).bytes
+        self.execution = execution
+
+    def enter(self) -> None:
+        """Code of the run is about to run."""
+        self._host.pulse.executing(self._key)
+
+    def leave(self) -> None:
+        """The code has returned to us."""
+        self._host.pulse.clear()
+
+    def apply(self, type: EventType, body: tuple[object, ...]) -> bool:
+        """Apply an event to the execution, at the journal's time; False if the run does not wait for it."""
+        host = self._host
+        host.pulse.executing(self._key)
+        applied = self.execution.apply(type, body, at=host.journal.now())
+        host.pulse.clear()
+        return applied
