@@ -18,7 +18,7 @@ from functools import partial
 
 from continuum.engine.ids import RunId
 from continuum.errors import SchemaOutOfDate
-from continuum.journal.port import LeaseLost, RunState, RunWrite, Transition
+from continuum.journal.port import Fault, LeaseLost, RunState, RunWrite, Transition
 from continuum_actors.host import limits
 from continuum_actors.host.backoff import until_available
 from continuum_actors.host.failures import refusal_reason
@@ -115,7 +115,8 @@ class JournalWriter(Actor):
         """Block a run whose write cannot be stored; raises when the journal refuses even that."""
         reason = refusal_reason(error)
         log.error("run %s is blocked: %s", write.run_id, reason, exc_info=error)
-        blocking = RunWrite(write.run_id, write.token, transition=Transition(RunState.BLOCKED, reason=reason))
+        blocked = Transition(RunState.BLOCKED, reason=reason, fault=Fault("corrupt"))
+        blocking = RunWrite(write.run_id, write.token, transition=blocked)
         await self._commit([(blocking, run)], _FENCED)
 
     async def _commit(self, batch: Batch, done: Committed | Fenced = _COMMITTED) -> None:

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple, TypeAlias
 from continuum.definitions.workflow import Workflow
 from continuum.engine.dry_replay import dry_pass
 from continuum.engine.events import Event, EventType
+from continuum.engine.outcome import Blocked
 from continuum.errors import DurableTermError
-from continuum.journal.port import ClaimedRun, InboxKind, InboxRow, StoredHistory
-from continuum_actors.host.failures import printable
-from continuum_actors.run.run_writes import run_info
+from continuum.journal.port import ClaimedRun, Fault, InboxKind, InboxRow, StoredHistory
+from continuum_actors.run.run_writes import describe_blocked, run_info
 
 
 class Begin(NamedTuple):
@@ -40,6 +40,7 @@ class Refuse(NamedTuple):
     """Leave the run as it is for other code: it does not match ours."""
 
     reason: str
+    fault: Fault
 
 
 class CannotReadInput(NamedTuple):
@@ -68,9 +69,9 @@ def decide(
             return EndStopped(request)
     changed: Event | None = None
     if claim.version and claim.version != workflow.version_hash:
-        mismatch = _mismatch(claim, workflow, history, now)
-        if mismatch is not None:
-            return Refuse(mismatch)
+        drift = _drift(claim, workflow, history, now)
+        if drift is not None:
+            return Refuse(*describe_blocked(drift))
         changed = _version_change(claim, workflow, history, now)
         history = [*history, changed]
         length += 1
@@ -91,16 +92,16 @@ def _version_change(
     return Event(len(history), EventType.VERSION_CHANGED, at, (claim.version, workflow.version_hash))
 
 
-def _mismatch(
+def _drift(
     claim: ClaimedRun, workflow: Workflow[..., Any], history: Sequence[Event], now: int
-) -> str | None:
+) -> Blocked | None:
     """Return why the code cannot continue a run of other code, None if it can."""
     try:
         # Decoded for this replay only: the code may change its arguments.
         args, kwargs = workflow.arguments.decode_call(claim.input)
     except DurableTermError as error:
-        return printable(f"drift: the code cannot read its input: {error}")
-    drift = dry_pass(
+        return Blocked("drift", f"the code cannot read its input: {error}")
+    return dry_pass(
         workflow.fn(*args, **kwargs),
         history,
         run_info(claim, workflow),
@@ -109,4 +110,3 @@ def _mismatch(
         definition=workflow,
         depth=claim.depth,
     )
-    return printable(f"{drift.kind}: {drift.reason}") if drift is not None else None

@@ -22,6 +22,7 @@ from continuum.engine.pending import PendingActivity
 from continuum.engine.snapshot_history import CompactHistory
 from continuum.journal.port import (
     ClaimedRun,
+    Fault,
     InboxKind,
     InboxRow,
     NewTask,
@@ -116,8 +117,8 @@ class Run(Actor):
             case CannotReadInput(reason):
                 self._execution.outcome = Blocked("drift", reason)
                 self._write()
-            case Refuse(reason):
-                self._refuse(reason)
+            case Refuse(reason, fault):
+                self._refuse(reason, fault)
 
     def _begin(self, begin: Begin, compact: CompactHistory | None, mail: Sequence[InboxRow]) -> None:
         """Replay the history, start what the code asks for beyond it, and deliver the mail."""
@@ -308,7 +309,7 @@ class Run(Actor):
         host.wheel.arm(self.ref, None)
         return final
 
-    def _refuse(self, reason: str) -> None:
+    def _refuse(self, reason: str, fault: Fault) -> None:
         """Release the run, unchanged, for code that can continue it, and record that ours cannot."""
         claim, host = self._claim, self._host
         self.ended = True
@@ -317,7 +318,7 @@ class Run(Actor):
         transition = Transition(RunState.SUSPENDED, host.journal.now(), release=True)
         write = RunWrite(claim.id, claim.token, transition=transition)
         write.depth, write.parent = claim.depth, claim.parent
-        write.refusal = Refusal(self._workflow.version_hash, reason)
+        write.refusal = Refusal(self._workflow.version_hash, reason, fault)
         self._submit(write, [])
 
     def _submit(self, write: RunWrite, starting: list[PendingActivity]) -> None:

@@ -19,6 +19,7 @@ from continuum.journal.event_codec import pack_body
 from continuum.journal.port import (
     ClaimedRun,
     ClosePolicy,
+    Fault,
     NewChild,
     NewTask,
     RunState,
@@ -58,10 +59,20 @@ def final_transition(outcome: Outcome, workflow: Workflow[..., Any]) -> Transiti
             return Transition(RunState.CANCELLED, reason=reason, retention=keep)
         case Continued():
             return Transition(RunState.COMPLETED, retention=keep)
-        case Blocked(kind, reason):
-            return Transition(RunState.BLOCKED, reason=printable(f"{kind}: {reason}"))
+        case Blocked():
+            reason, fault = describe_blocked(outcome)
+            return Transition(RunState.BLOCKED, reason=reason, fault=fault)
         case never:
             assert_never(never)
+
+
+def describe_blocked(blocked: Blocked) -> tuple[str, Fault]:
+    """Return why code cannot run a history, as a sentence and as facts; both can be stored."""
+    texts = [
+        None if text is None else printable(text)
+        for text in (blocked.expected, blocked.actual, blocked.where)
+    ]
+    return printable(f"{blocked.kind}: {blocked.reason}"), Fault(blocked.kind, blocked.position, *texts)
 
 
 def without_last_commands(

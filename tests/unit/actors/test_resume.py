@@ -120,6 +120,14 @@ def test_code_that_does_not_match_refuses_the_run_and_says_where() -> None:
     assert isinstance(made, Refuse)
     assert made.reason.startswith("drift: ")
     assert "child_started families.double" in made.reason
+    fault = made.fault
+    assert (fault.kind, fault.position, fault.expected) == (
+        "drift",
+        0,
+        "activity_scheduled engine.echo from ask",
+    )
+    assert str(fault.actual).startswith("child_started families.double")
+    assert "test_resume.py" in str(fault.where)
 
 
 def test_other_code_that_cannot_read_the_input_refuses_the_run() -> None:
