@@ -21,13 +21,13 @@ NODE = NodeId("north")
 
 
 def never_early() -> float:
-    """Draw the middle."""
+    """Return the middle of the range in place of a random number."""
     return 0.5
 
 
 @dataclass
 class TestedNode:
-    """A node of which nothing is real but its workers."""
+    """A node in which only the workers are real."""
 
     __test__ = False
 
@@ -36,27 +36,27 @@ class TestedNode:
     drains: int = 0
 
     def processes(self) -> Sequence[Alive]:
-        """Return the workers as processes that answer."""
+        """Return the workers as processes whose loops turn."""
         return [Alive(f"run_host-{worker}", worker, 0.0) for worker in self.workers]
 
     def facts(self) -> NodeFacts | None:
-        """Return what any node might say."""
+        """Return facts that any node might have."""
         return NodeFacts(NODE, 4711, "local", "up", ())
 
     def kill(self, process_id: str) -> None:
-        """Nothing here gets stuck."""
+        """No process gets stuck here."""
         raise AssertionError(f"{process_id} is to be killed")
 
     def drain(self) -> None:
-        """Count."""
+        """Count the requests to drain."""
         self.drains += 1
 
     def to_node(self, node: str, message: object) -> None:
-        """Note what is sent."""
+        """Record the message."""
         self.sent.put_nowait((node, message))
 
     def to_hosts(self, message: object) -> None:
-        """Note what is sent."""
+        """Record the message."""
         self.sent.put_nowait(("own hosts", message))
 
 

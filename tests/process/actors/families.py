@@ -1,4 +1,4 @@
-"""Workflows that start others, continue as new and undo what they did, for the tests of composition."""
+"""Workflows with children, continue_as_new and compensations, for the tests of composition."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ undoing = asyncio.Event()
 
 @workflow(name="families.double")
 async def double(number: int) -> int:
-    """Answer twice the number, after an activity."""
+    """Return twice the number, after an activity."""
     await charge(number)
     return number * 2
 
@@ -30,7 +30,7 @@ async def waiting(number: int = 0) -> int:
 
 @workflow(name="families.parent")
 async def parent(number: int) -> str:
-    """Run one child and say what came of it."""
+    """Run one child and return its outcome."""
     return f"child said {await double(number)}"
 
 
@@ -60,7 +60,7 @@ async def failing(text: str) -> int:
 
 @workflow(name="families.forgiving")
 async def forgiving(text: str) -> list[str]:
-    """Say how a child failed."""
+    """Return how a child failed."""
     try:
         await failing(text)
     except ChildFailed as error:
@@ -70,7 +70,7 @@ async def forgiving(text: str) -> list[str]:
 
 @workflow(name="families.deeper")
 async def deeper(level: int) -> int:
-    """Go down until nobody may go further."""
+    """Start a child that starts a child, down to the deepest generation allowed."""
     try:
         return await deeper(level + 1)
     except continuum.ChildrenTooDeep:
@@ -79,7 +79,7 @@ async def deeper(level: int) -> int:
 
 @workflow(name="families.leaving")
 async def leaving() -> list[str]:
-    """End while three children live, each under another policy."""
+    """End while three children live, each with another close policy."""
     handles = [
         await waiting.start_child(1, id="default"),
         await waiting.start_child(2, parent_close_policy="cancel"),
@@ -91,7 +91,7 @@ async def leaving() -> list[str]:
 
 @workflow(name="families.impatient")
 async def impatient() -> str:
-    """Give a child little time."""
+    """Give a child a short timeout."""
     try:
         async with asyncio.timeout(0.05):
             await waiting(1)
@@ -102,7 +102,7 @@ async def impatient() -> str:
 
 @workflow(name="families.chain")
 async def chain(left: int, total: int = 0) -> int:
-    """Add what is signalled, each number in a run of its own; show the sum."""
+    """Add the signalled numbers, each in a run of its own, and publish the sum."""
     if left == 0:
         return total
     total += await go.wait()
@@ -111,12 +111,12 @@ async def chain(left: int, total: int = 0) -> int:
 
 
 @workflow(name="families.orderly")
-async def orderly(left: int, heard: list[int]) -> list[int]:
-    """Hear numbers one after the other, each in a run of its own and only when asked to listen."""
+async def orderly(left: int, received: list[int]) -> list[int]:
+    """Receive numbers one by one, each in a run of its own and only after the signal to listen."""
     if left == 0:
-        return heard
+        return received
     await listen.wait()
-    orderly.continue_as_new(left - 1, [*heard, await go.wait()])
+    orderly.continue_as_new(left - 1, [*received, await go.wait()])
 
 
 @workflow(name="families.adopting")
@@ -137,13 +137,13 @@ async def calling_a_chain(left: int) -> int:
 
 @workflow(name="families.endless")
 async def endless(turn: int) -> None:
-    """Continue as new for ever, without waiting for anything."""
+    """Continue as new for ever, without ever waiting."""
     endless.continue_as_new(turn + 1)
 
 
 @activity(name="families.undo")
 async def undo(name: str) -> None:
-    """Note that it ran; the second holds until it is allowed to end."""
+    """Record that it ran; the second waits until the test releases it."""
     undone[name] += 1
     if name == "b" and undone[name] == 1:
         undoing.set()
@@ -164,7 +164,7 @@ async def break_down() -> None:
 
 @workflow(name="families.trip")
 async def trip() -> str:
-    """Book three things, fail, and undo them."""
+    """Book three things, fail, and compensate."""
     booking = book.options(compensate=undo)
     refs = [await booking(name) for name in "abc"]
     try:
@@ -177,7 +177,7 @@ async def trip() -> str:
 
 @workflow(name="families.leasing")
 async def leasing(name: str) -> int:
-    """Wait for a signal before anything else, and give back what it was given in any case."""
+    """Wait for a signal first, and release the lease at any end."""
     try:
         return await go.wait()
     finally:

@@ -1,4 +1,4 @@
-"""A run host's tree of actors in the loop of a test, on a real Postgres, beside a client."""
+"""The actors of a run host in the loop of a test, on a real Postgres, with a client."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from continuum_actors.run.timer_wheel import TimerWheel
 from continuum_actors.tree import activity_host_children, host_supervisor, run_host_children
 from continuum_supervision import ActorRef, Supervisor
 
-# Far above what any of it takes, so that a slow machine fails no test.
+# Far longer than anything here takes, so that no test fails on a slow machine.
 DEADLINE_S = 12.0
-# No lease runs out by itself in a test that does not want it to.
+# No lease expires by itself in a test that does not want that.
 LONG_LEASE_S = 600.0
 
 
@@ -52,7 +52,7 @@ class Tree:
 
 @dataclass
 class Stage:
-    """A schema with a client, where trees come and go."""
+    """A schema with a client, on which trees start and stop."""
 
     dsn: str
     schema: str
@@ -91,7 +91,7 @@ class Stage:
         return Tree(host, await self.exits.enter_async_context(host_supervisor(children)))
 
     async def sql(self, statement: LiteralString, *parameters: object) -> list[tuple[Any, ...]]:
-        """Look at, or spoil, what is stored."""
+        """Read or damage what is stored."""
         async with await psycopg.AsyncConnection.connect(self.dsn, autocommit=True) as connection:
             cursor = await connection.execute(
                 SQL(statement).format(schema=Identifier(self.schema)), parameters
@@ -100,7 +100,7 @@ class Stage:
 
     @asynccontextmanager
     async def alone(self, *workflows: Workflow[..., Any]) -> AsyncIterator[Tree]:
-        """Run a tree for a block, and let it hand its runs over at the end, as a node that stops."""
+        """Run a tree for a block; at the end it releases its runs, as a node that stops does."""
         exits, self.exits = self.exits, AsyncExitStack()
         async with self.exits:
             tree = await self.tree(*workflows)
@@ -109,7 +109,7 @@ class Stage:
             finally:
                 self.exits, own = exits, self.exits
                 await own.aclose()
-                # Once it has stopped: a tree that lives registers anew, and takes up again what it lost.
+                # Only after it has stopped: a live tree would register again and claim its runs back.
                 await self.journal.retire_worker(
                     tree.host.registered_worker().id, executing=None, poison_after=3
                 )
@@ -133,17 +133,17 @@ class Stage:
             await asyncio.sleep(0.005)
 
     async def holds(self, statement: LiteralString, *parameters: object) -> bool:
-        """Tell whether a query answers with true."""
+        """Return whether a query returns true."""
         return bool((await self.sql(statement, *parameters))[0][0])
 
     async def count(self, statement: LiteralString, *parameters: object) -> int:
-        """Return the one number that a query answers with."""
+        """Return the one number that a query returns."""
         return int((await self.sql(statement, *parameters))[0][0])
 
 
 @asynccontextmanager
 async def stage(dsn: str, schema: str) -> AsyncIterator[Stage]:
-    """Yield an empty stage; whatever was started there is stopped, last first."""
+    """Yield an empty stage; at the end everything started there stops, last first."""
     async with AsyncExitStack() as exits:
         journal = PostgresJournal(dsn, schema=schema)
         await journal.open()

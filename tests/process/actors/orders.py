@@ -1,4 +1,4 @@
-"""The order that most tests of this directory move: an activity, a signal, a timer, an activity."""
+"""The workflow of most tests here: an activity, a signal, a timer, an activity."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ charged: Counter[int] = Counter()
 
 @activity(name="orders.charge")
 async def charge(number: int) -> str:
-    """Note that it ran."""
+    """Record that it ran."""
     charged[number] += 1
     return f"payment {number}"
 
@@ -34,7 +34,7 @@ async def order(number: int, rest: float = 0.05) -> str:
 
 
 def expected(number: int, said: str = "yes") -> str:
-    """What an order of this number returns."""
+    """Return the result of an order with this number."""
     return f"{said}: shipped for payment {number}"
 
 

@@ -1,4 +1,4 @@
-"""What is stored of an activity, in whatever way it ends: its task, its events, its shared result."""
+"""What the journal stores of an activity, however it ends: its task, its events, its shared result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, eventu
 go = Signal("go", str)
 calls: Counter[str] = Counter()
 gates: dict[str, asyncio.Event] = {}
-# An error as a whole, so that no history and no reader drowns in it.
+# The size of a whole error, so that neither a history nor a reader is flooded.
 ERROR_BYTES = 64 * 1024
 
 
@@ -43,7 +43,7 @@ async def routed() -> None:
 
 @workflow(name="tasks.routing")
 async def routing() -> None:
-    """Use the queue the activity names, and one that the call names."""
+    """Use the queue of the activity, and one that the call names."""
     async with asyncio.TaskGroup() as group:
         group.create_task(_routed_as_declared())
         group.create_task(_routed_as_called())
@@ -57,7 +57,7 @@ async def _routed_as_called() -> None:
     await routed.options(queue="urgent", priority=7)()
 
 
-async def test_a_call_names_another_queue_and_priority_than_its_activity(dsn: str, schema: str) -> None:
+async def test_a_call_overrides_the_queue_and_priority_of_its_activity(dsn: str, schema: str) -> None:
     """ACT2"""
     async with stage(dsn, schema) as on:
         tree = await on.tree(routing, settings=Settings(lease_ttl=LONG_LEASE_S, claimed_tasks=0))
@@ -80,7 +80,7 @@ FAILURES: dict[str, Callable[[], BaseException]] = {
 
 
 def failure(how: str) -> BaseException:
-    """Return a fresh one."""
+    """Return a new exception."""
     return FAILURES[how]()
 
 
@@ -92,13 +92,13 @@ async def failing(how: str) -> None:
 
 @activity(name="tasks.failing_apart", queue="apart")
 def failing_apart(how: str) -> None:
-    """Fail in a thread, by way of a queue."""
+    """Fail in a thread, through a queue."""
     raise failure(how)
 
 
 @workflow(name="tasks.telling")
 async def telling(how: str, queued: bool) -> tuple[str, str, str, int]:
-    """Tell how an activity failed."""
+    """Return how an activity failed."""
     try:
         await (failing_apart(how) if queued else failing(how))
     except ActivityError as error:
@@ -123,18 +123,18 @@ async def failure_of(run: RunHandle[Any]) -> Event:
         ("unspeakable", "Unspeakable", "<its message cannot be read: RuntimeError>"),
     ],
 )
-async def test_whatever_an_activity_raises_is_a_bounded_failure_that_can_be_stored(
+async def test_any_exception_of_an_activity_is_stored_as_a_bounded_failure(
     how: str, type: str, message: str, queued: bool, dsn: str, schema: str
 ) -> None:
-    """ACT4, B23: whatever is raised, with whatever inside; the process lives on."""
+    """ACT4, B23: any exception, with any content; the process survives."""
     async with stage(dsn, schema) as on:
         await on.tree(telling)
         run = await on.client.start(telling, how, queued)
-        told = await run.result(DEADLINE_S)
-        assert told[0].endswith(type)
-        assert told[1].startswith(message)
-        assert len(told[1]) <= limits.ERROR_TEXT_CHARACTERS
-        assert len(told[2]) <= limits.TRACEBACK_CHARACTERS
+        reported = await run.result(DEADLINE_S)
+        assert reported[0].endswith(type)
+        assert reported[1].startswith(message)
+        assert len(reported[1]) <= limits.ERROR_TEXT_CHARACTERS
+        assert len(reported[2]) <= limits.TRACEBACK_CHARACTERS
         assert await on.count("select max(octet_length(payload)) from {schema}.events") < ERROR_BYTES
 
 
@@ -146,7 +146,7 @@ def declining() -> None:
 
 @workflow(name="tasks.paying")
 async def paying() -> tuple[str, str, str, int]:
-    """Tell how it was declined."""
+    """Return how it was declined."""
     try:
         await declining()
     except ActivityError as error:
@@ -154,10 +154,8 @@ async def paying() -> tuple[str, str, str, int]:
     raise AssertionError("it was not declined")
 
 
-async def test_an_exceptions_facts_are_the_same_in_the_journal_and_for_the_code(
-    dsn: str, schema: str
-) -> None:
-    """ACT12: as facts; no exception object is ever stored."""
+async def test_the_journal_and_the_code_see_the_same_facts_of_an_exception(dsn: str, schema: str) -> None:
+    """ACT12: facts only; no exception object is ever stored."""
     async with stage(dsn, schema) as on:
         await on.tree(paying)
         run = await on.client.start(paying)
@@ -175,20 +173,20 @@ async def test_an_exceptions_facts_are_the_same_in_the_journal_and_for_the_code(
 
 @activity(name="tasks.leaking", retry=Retry(max_attempts=5, base=0.0, max_backoff=0.0))
 async def leaking(name: str) -> Any:
-    """Return what cannot be stored."""
+    """Return a value that cannot be stored."""
     calls[name] += 1
     return {"open": [asyncio.Event()]}
 
 
 @activity(name="tasks.leaking_apart", queue="apart", retry=Retry(max_attempts=5, base=0.0, max_backoff=0.0))
 async def leaking_apart(name: str) -> Any:
-    """Return what cannot be stored, by way of a queue."""
+    """Return a value that cannot be stored, through a queue."""
     return await leaking.fn(name)
 
 
 @workflow(name="tasks.receiving")
 async def receiving(name: str, queued: bool) -> tuple[str, str, int]:
-    """Tell how an activity failed that did its work."""
+    """Return how an activity failed that had done its work."""
     try:
         await (leaking_apart(name) if queued else leaking(name))
     except ActivityError as error:
@@ -197,7 +195,7 @@ async def receiving(name: str, queued: bool) -> tuple[str, str, int]:
 
 
 @pytest.mark.parametrize("queued", [False, True], ids=["own", "queued"])
-async def test_a_result_that_cannot_be_stored_fails_the_activity_and_is_not_produced_again(
+async def test_a_result_that_cannot_be_stored_fails_the_activity_without_a_retry(
     queued: bool, dsn: str, schema: str
 ) -> None:
     """ACT3, B24"""
@@ -215,7 +213,7 @@ async def test_a_result_that_cannot_be_stored_fails_the_activity_and_is_not_prod
 
 @activity(name="tasks.charge", idempotency_key="charge:{order}")
 async def charge(order: str, mark: str) -> str:
-    """Charge; ends when the test lets it."""
+    """Charge, and end when the test allows it."""
     calls[mark] += 1
     await gates[mark].wait()
     return mark
@@ -229,7 +227,7 @@ async def plain() -> str:
 
 @workflow(name="tasks.charging")
 async def charging(order: str, mark: str) -> str:
-    """Charge, wait, and tell whose charge it was."""
+    """Charge, wait, and return whose charge it was."""
     charged = await charge(order, mark)
     await go.wait()
     return charged
@@ -241,9 +239,7 @@ async def without_key() -> str:
     return await plain()
 
 
-async def test_of_two_that_run_under_one_key_at_once_the_first_result_is_journaled_for_both(
-    dsn: str, schema: str
-) -> None:
+async def test_two_concurrent_calls_with_one_key_journal_the_first_result(dsn: str, schema: str) -> None:
     """ACT6"""
     for mark in ("first", "second"):
         gates[mark] = asyncio.Event()
@@ -261,10 +257,8 @@ async def test_of_two_that_run_under_one_key_at_once_the_first_result_is_journal
         assert await results(runs) == ["first", "first"]
 
 
-async def test_a_stored_result_is_journaled_without_a_call_and_counts_from_then_on(
-    dsn: str, schema: str
-) -> None:
-    """ACT5, ACT10, PGJ8: what the journal has is not asked for again, though the shared result is gone."""
+async def test_a_stored_result_is_journaled_without_another_call(dsn: str, schema: str) -> None:
+    """ACT5, ACT10, PGJ8: a result in the history holds even when the shared result is gone."""
     gates["only"] = asyncio.Event()
     gates["only"].set()
     async with stage(dsn, schema) as on:
@@ -282,7 +276,7 @@ async def test_a_stored_result_is_journaled_without_a_call_and_counts_from_then_
         assert (calls["only"], calls["never called"]) == (1, 0)
 
 
-async def test_without_a_key_no_result_is_kept_for_others(dsn: str, schema: str) -> None:
+async def test_a_result_without_a_key_is_not_shared(dsn: str, schema: str) -> None:
     """ACT9"""
     async with stage(dsn, schema) as on:
         await on.tree(without_key)
@@ -290,26 +284,26 @@ async def test_without_a_key_no_result_is_kept_for_others(dsn: str, schema: str)
         assert await on.count("select count(*) from {schema}.activity_results") == 0
 
 
-async def answered_without_hints(on: Stage, how: str) -> RunHandle[Any]:
-    """Run a queued activity whose answer nobody is told of."""
+async def completed_without_notifications(on: Stage, how: str) -> RunHandle[Any]:
+    """Run a queued activity whose result causes no notification."""
     settings = Settings(lease_ttl=LONG_LEASE_S, poll=0.1)
     await on.tree(telling, settings=settings, listen=False)
     return await on.client.start(telling, how, True)
 
 
-async def test_a_failure_that_nobody_was_told_of_is_found(dsn: str, schema: str) -> None:
-    """ACT8: the answer is in the inbox, and the hint about it is lost."""
+async def test_a_failure_whose_notification_is_lost_is_found(dsn: str, schema: str) -> None:
+    """ACT8: the result is in the inbox, and the notification about it is lost."""
     async with stage(dsn, schema) as on:
-        run = await answered_without_hints(on, "raise")
+        run = await completed_without_notifications(on, "raise")
         assert (await run.result(DEADLINE_S))[0] == "ValueError"
 
 
 @activity(name="tasks.polling")
 async def polling(name: str) -> str:
-    """Look whether anybody still waits."""
+    """Poll until the run no longer waits."""
     calls[f"{name} began"] += 1
     here = context()
-    while not here.cancelled:  # noqa: ASYNC110 - it looks, as user code does
+    while not here.cancelled:  # noqa: ASYNC110 - it polls, as user code does
         await asyncio.sleep(0)
     calls[f"{name} noticed"] += 1
     return "too late"
@@ -317,13 +311,13 @@ async def polling(name: str) -> str:
 
 @workflow(name="tasks.cancelled")
 async def cancelled(name: str) -> str:
-    """Do one long thing."""
+    """Run one long activity."""
     return await polling(name)
 
 
 @activity(name="tasks.beating", queue="mail")
 async def beating(name: str) -> str:
-    """Look whether anybody still waits, and tell of the progress."""
+    """Poll until the run no longer waits, and send heartbeats."""
     calls[f"{name} began"] += 1
     here = context()
     while not here.cancelled:
@@ -335,12 +329,12 @@ async def beating(name: str) -> str:
 
 @workflow(name="tasks.queued_and_cancelled")
 async def queued_and_cancelled(name: str) -> str:
-    """Have one long thing done by whoever claims it."""
+    """Run one long activity through a queue."""
     return await beating(name)
 
 
 @pytest.mark.parametrize("force", [False, True], ids=["asked", "forced"])
-async def test_a_queued_activity_sees_with_a_heartbeat_that_its_run_was_cancelled(
+async def test_a_heartbeat_tells_a_queued_activity_that_its_run_was_cancelled(
     force: bool, dsn: str, schema: str
 ) -> None:
     name = f"queued and cancelled {force}"
@@ -356,7 +350,7 @@ async def test_a_queued_activity_sees_with_a_heartbeat_that_its_run_was_cancelle
 
 @pytest.mark.parametrize("force", [False, True], ids=["asked", "forced"])
 async def test_an_activity_can_see_that_its_run_was_cancelled(force: bool, dsn: str, schema: str) -> None:
-    """ACT24: what it returns then changes nothing."""
+    """ACT24: its result is then ignored."""
     name = f"cancelled {force}"
     async with stage(dsn, schema) as on:
         await on.tree(cancelled)

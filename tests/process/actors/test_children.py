@@ -1,4 +1,4 @@
-"""Children on a real journal: their ends, their parents' ends, and the deaths of either's process."""
+"""Children on a real journal: their ends, their parents' ends, and crashes of either's process."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ async def seen(client: Client, run_id: str) -> Run:
 
 
 async def test_a_parent_returns_what_its_child_returned(dsn: str, schema: str) -> None:
-    """CHD1: and the child is a run like any other, in its parent's namespace, with its attributes."""
+    """CHD1: the child is an ordinary run, in its parent's namespace and with its attributes."""
     async with stage(dsn, schema) as on:
         await on.tree(parent, double)
         run = await on.client.start(
@@ -71,7 +71,7 @@ async def test_a_thousand_children_at_once(dsn: str, schema: str) -> None:
         assert await run.result(60) == WIDTH * (WIDTH - 1)
 
 
-async def test_a_child_fails_into_its_parent(dsn: str, schema: str) -> None:
+async def test_the_failure_of_a_child_reaches_its_parent(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         await on.tree(forgiving, failing)
         run = await on.client.start(forgiving, "out of paper")
@@ -89,8 +89,8 @@ async def test_the_eleventh_generation_is_not_started(dsn: str, schema: str) -> 
         assert await on.count("select max(depth) from {schema}.runs") == 10
 
 
-async def test_cancelling_a_run_cancels_what_is_below_it(dsn: str, schema: str) -> None:
-    """CHD7, B48, B58: every generation ends by itself, and says that its parent stopped it."""
+async def test_cancelling_a_run_cancels_its_descendants(dsn: str, schema: str) -> None:
+    """CHD7, B48, B58: every generation ends by itself, with the reason that its parent was cancelled."""
     async with stage(dsn, schema) as on:
         await on.tree(grandparent, patient, waiting)
         run = await on.client.start(grandparent, 1)
@@ -115,7 +115,7 @@ async def test_a_forced_cancellation_reaches_children_too(dsn: str, schema: str)
             await on.until_state(each, "cancelled")
 
 
-async def test_a_parent_that_ends_leaves_its_children_as_it_said(dsn: str, schema: str) -> None:
+async def test_the_end_of_a_parent_follows_the_close_policies_of_its_children(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         await on.tree(leaving, waiting)
         run = await on.client.start(leaving)
@@ -148,7 +148,7 @@ async def test_a_cancelled_parent_leaves_abandoned_children_alone(dsn: str, sche
         assert survivor == [(3,)]
 
 
-async def test_a_call_that_runs_out_of_time_stops_its_child(dsn: str, schema: str) -> None:
+async def test_a_call_that_times_out_cancels_its_child(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         await on.tree(impatient, waiting)
         run = await on.client.start(impatient)
@@ -156,8 +156,8 @@ async def test_a_call_that_runs_out_of_time_stops_its_child(dsn: str, schema: st
         await on.until_state(await only_child(on, run), "cancelled")
 
 
-async def test_a_child_ends_alone_while_its_parent_is_nowhere(dsn: str, schema: str) -> None:
-    """ICH1: whoever takes the parent up finds the child's result."""
+async def test_a_child_ends_while_no_process_has_its_parent(dsn: str, schema: str) -> None:
+    """ICH1: the parent's next owner finds the child's result."""
     async with stage(dsn, schema) as on:
         async with on.alone(patient):
             run = await on.client.start(patient, 1)
@@ -190,8 +190,8 @@ async def test_families_survive_the_deaths_of_their_actors(dsn: str, schema: str
         assert await on.count("select count(*) from {schema}.runs") == 40
 
 
-async def test_a_child_that_was_stopped_before_it_began_does_nothing(dsn: str, schema: str) -> None:
-    """CAN10: asked to stop before anybody took it up, it ends with an empty history."""
+async def test_a_child_cancelled_before_it_began_runs_no_code(dsn: str, schema: str) -> None:
+    """CAN10: cancelled before it was claimed, it ends with an empty history."""
     async with stage(dsn, schema) as on:
         run = await on.client.start(double, 4711)
         await run.cancel()

@@ -1,4 +1,4 @@
-"""Runs that continue as new: what they leave behind, what moves along, and what their ids are good for."""
+"""Runs that continue as new: what ends, what moves to the successor, and what their ids name."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def chain_of(on: Stage, run_id: str) -> list[tuple[str, int]]:
     ]
 
 
-async def test_the_id_of_the_first_run_is_good_for_the_whole_chain(dsn: str, schema: str) -> None:
+async def test_the_id_of_the_first_run_names_the_whole_chain(dsn: str, schema: str) -> None:
     """CNT1, CNT10, CNT12: signals sent ahead move from run to run."""
     async with stage(dsn, schema) as on:
         await on.tree(chain)
@@ -43,8 +43,8 @@ async def test_the_id_of_the_first_run_is_good_for_the_whole_chain(dsn: str, sch
         assert decode(cells["total"].value) == 6
 
 
-async def test_signals_that_were_journaled_too_early_move_along(dsn: str, schema: str) -> None:
-    """CNT10, B33: acknowledged, read into the history, and not asked for before it ended."""
+async def test_signals_journaled_before_they_are_awaited_move_to_the_successor(dsn: str, schema: str) -> None:
+    """CNT10, B33: acknowledged, read into the history, and not awaited before the run ended."""
     async with stage(dsn, schema) as on:
         await on.tree(orderly)
         run = await on.client.start(orderly, 4, [])
@@ -59,7 +59,7 @@ async def test_signals_that_were_journaled_too_early_move_along(dsn: str, schema
         assert await run.result(DEADLINE_S) == [1, 2, 3, 4]
 
 
-async def test_a_parent_waits_for_the_last_run_of_a_chain(dsn: str, schema: str) -> None:
+async def test_a_parent_waits_for_the_latest_run_of_a_chain(dsn: str, schema: str) -> None:
     """SEC2"""
     async with stage(dsn, schema) as on:
         await on.tree(calling_a_chain, chain)
@@ -80,7 +80,7 @@ async def test_a_parent_waits_for_the_last_run_of_a_chain(dsn: str, schema: str)
         ]
 
 
-async def test_cancelling_the_first_run_cancels_the_last_and_its_children(dsn: str, schema: str) -> None:
+async def test_cancelling_the_first_run_cancels_the_latest_and_its_children(dsn: str, schema: str) -> None:
     """CNT9, CNT13, B52"""
     async with stage(dsn, schema) as on:
         await on.tree(adopting, waiting)
@@ -104,7 +104,7 @@ async def test_cancelling_the_first_run_cancels_the_last_and_its_children(dsn: s
 
 
 async def test_a_chain_without_end_can_be_cancelled(dsn: str, schema: str) -> None:
-    """CNT14, B53: a request to stop is heard however fast runs follow each other."""
+    """CNT14, B53: a request to cancel takes effect however fast runs follow each other."""
     async with stage(dsn, schema) as on:
         await on.tree(endless)
         run = await on.client.start(endless, 0)
@@ -118,11 +118,11 @@ async def test_a_chain_without_end_can_be_cancelled(dsn: str, schema: str) -> No
         async def over() -> bool:
             return not await on.count("select count(*) from {schema}.runs where state < 4")
 
-        await on.until(over, "it goes on")
+        await on.until(over, "it continues")
         assert (await chain_of(on, run.id))[-1][1] == 6
 
 
-async def test_a_chain_survives_its_owners_and_has_one_successor_at_each_link(dsn: str, schema: str) -> None:
+async def test_each_run_of_a_chain_has_one_successor_though_its_owners_die(dsn: str, schema: str) -> None:
     """CNT4"""
     async with stage(dsn, schema) as on:
         tree = await on.tree(chain)

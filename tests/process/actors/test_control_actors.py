@@ -1,4 +1,4 @@
-"""Any actor of a control process may die: leases are kept, the dead are found, the deaf hear."""
+"""Any actor of a control process may die: it renews leases, finds dead workers and forwards all the same."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.process.actors.orders import order
 SHORT_LEASE_S = 1.5
 
 
-async def test_leases_outlive_the_heartbeater(dsn: str, schema: str) -> None:
+async def test_a_killed_heartbeater_loses_no_lease(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         control = await control_on(on, ttl=SHORT_LEASE_S)
         worker = await on.journal.register_worker(NODE, "run_host", 4711, SHORT_LEASE_S)
@@ -31,13 +31,13 @@ async def test_leases_outlive_the_heartbeater(dsn: str, schema: str) -> None:
         later = (
             "select coalesce(max(expires_at) > %s + %s * interval '1 second', false) from {schema}.workers"
         )
-        await on.until(lambda: on.holds(later, killed_at, 2 * SHORT_LEASE_S), "nobody renews")
+        await on.until(lambda: on.holds(later, killed_at, 2 * SHORT_LEASE_S), "the lease is not renewed")
 
 
-async def test_a_renewal_that_could_not_be_made_is_made_again(
+async def test_a_failed_renewal_is_retried(
     dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """ACT27, B21: only the journal's word that a lease is gone ends anything, not its silence."""
+    """ACT27, B21: a lease is given up when the journal says that it is lost, not when it is silent."""
     renew, failures = PostgresJournal.renew, [2]
 
     async def failing(journal: PostgresJournal, *args: Any) -> Renewal:
@@ -59,7 +59,7 @@ async def test_a_renewal_that_could_not_be_made_is_made_again(
         assert "renewing leases: the connection is gone" in caplog.text
 
 
-async def test_the_dead_of_other_nodes_are_found_by_a_recovery_that_was_killed(dsn: str, schema: str) -> None:
+async def test_a_restarted_recovery_finds_dead_workers_of_other_nodes(dsn: str, schema: str) -> None:
     """B17"""
     async with stage(dsn, schema) as on:
         control = await control_on(on, ttl=SHORT_LEASE_S)
@@ -69,10 +69,10 @@ async def test_the_dead_of_other_nodes_are_found_by_a_recovery_that_was_killed(d
         assert len(claimed) == 1
         for _ in range(3):
             await control.kill("recovery")
-        await on.until(lambda: on.holds("select owner is null from {schema}.runs"), "nobody frees the run")
+        await on.until(lambda: on.holds("select owner is null from {schema}.runs"), "the run is not released")
 
 
-async def test_a_cluster_actor_that_was_killed_still_forwards_to_the_deaf(dsn: str, schema: str) -> None:
+async def test_a_restarted_cluster_actor_forwards_to_nodes_that_cannot_listen(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         control = await control_on(on, ttl=600.0)
         cluster = control.registry.whereis("cluster")
@@ -80,7 +80,7 @@ async def test_a_cluster_actor_that_was_killed_still_forwards_to_the_deaf(dsn: s
         cluster.cast(PeerUp("south", "127.0.0.1", 1, "a life"))
         cluster.cast(NodeHello("south", listens=False))
         for _ in range(2):
-            # It greets whoever comes up, and answers who greets it.
+            # It greets a peer that comes up, and answers a greeting.
             assert isinstance((await control.node.sent.get())[1], NodeHello)
         await control.kill("cluster")
         await on.client.start(order, 1)
@@ -92,8 +92,10 @@ async def test_a_cluster_actor_that_was_killed_still_forwards_to_the_deaf(dsn: s
         assert node == "south"
 
 
-async def test_a_hint_goes_to_every_deaf_node_though_the_first_is_dead(dsn: str, schema: str) -> None:
-    """ENG2, B40: nobody knows yet that it is; the living one must hear of it all the same."""
+async def test_a_notification_reaches_every_node_that_cannot_listen_though_the_first_is_dead(
+    dsn: str, schema: str
+) -> None:
+    """ENG2, B40: its death is not known yet; the live node must be notified all the same."""
     async with stage(dsn, schema) as on:
         control = await control_on(on, ttl=600.0)
         cluster = control.registry.whereis("cluster")
@@ -102,9 +104,9 @@ async def test_a_hint_goes_to_every_deaf_node_though_the_first_is_dead(dsn: str,
             cluster.cast(PeerUp(deaf, "127.0.0.1", 1, "a life"))
             cluster.cast(NodeHello(deaf, listens=False))
         await on.client.start(order, 1)
-        told: set[str] = set()
+        notified: set[str] = set()
         async with asyncio.timeout(DEADLINE_S):
-            while told != {"dead", "south"}:
+            while notified != {"dead", "south"}:
                 node, message = await control.node.sent.get()
                 if isinstance(message, Forwarded) and message.topic == Topic.WORK and message.ids == ():
-                    told.add(node)
+                    notified.add(node)

@@ -1,4 +1,4 @@
-"""A run that reaches outside through code that no scan sees fails with a way out; its activities may."""
+"""A run that reaches outside through code that no scan sees fails with a remedy; its activities may."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ async def careful() -> list[str]:
 
 @workflow(name="guarded.careless")
 async def careless() -> int:
-    """Reach outside in a helper, after a step that is done."""
+    """Reach outside in a helper, after a completed step."""
     await reach_outside()
     return shop.read_everything()  # continuum: allow CT503 - guarded
 
 
-async def test_a_run_that_reaches_outside_fails_with_the_line_and_the_way_out(dsn: str, schema: str) -> None:
+async def test_a_run_that_reaches_outside_fails_with_the_line_and_a_remedy(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         await on.tree(careless)
         with pytest.raises(RunFailed) as failed:
@@ -47,7 +47,7 @@ async def test_a_run_that_reaches_outside_fails_with_the_line_and_the_way_out(ds
         assert failed.value.message.endswith("use continuum.now()")
 
 
-async def test_activities_and_side_effects_of_a_run_reach_what_they_like(dsn: str, schema: str) -> None:
+async def test_activities_and_side_effects_may_reach_outside(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         await on.tree(careful)
         assert await (await on.client.start(careful)).result(DEADLINE_S) == []

@@ -1,4 +1,4 @@
-"""Any actor of a run host may die while runs are in motion: all of them end, and right."""
+"""Any actor of a run host may die while runs are active: all runs end with the right result."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ RUNS = 50
 
 
 async def fifty_orders_survive(on: Stage, victim: str) -> None:
-    """Kill an actor before the signals, amid them and after them."""
-    # The freed find their due time through the poll.
+    """Kill an actor before, between and after the signals."""
+    # The due times of released runs are found by the poll.
     tree = await on.tree(order, settings=Settings(lease_ttl=LONG_LEASE_S, poll=0.3))
     runs = await asyncio.gather(*(on.client.start(order, number) for number in range(RUNS)))
     await eventually(lambda: len(tree.host.runs.which_children()) > 0, "nothing was claimed")
@@ -48,7 +48,7 @@ async def fifty_orders_survive(on: Stage, victim: str) -> None:
         "dispatcher",
     ],
 )
-async def test_runs_survive_the_death_of(victim: str, dsn: str, schema: str) -> None:
+async def test_runs_survive_a_kill_of(victim: str, dsn: str, schema: str) -> None:
     """FIJ2"""
     async with stage(dsn, schema) as on:
         await fifty_orders_survive(on, victim)
@@ -64,7 +64,7 @@ async def live_run(tree: Tree, run_id: str, unlike: ActorRef | None = None) -> A
     return found
 
 
-async def test_a_run_whose_actor_dies_is_taken_up_from_the_journal(dsn: str, schema: str) -> None:
+async def test_a_run_whose_actor_dies_resumes_from_the_journal(dsn: str, schema: str) -> None:
     """ENG1"""
     async with stage(dsn, schema) as on:
         tree = await on.tree(order)
@@ -74,13 +74,11 @@ async def test_a_run_whose_actor_dies_is_taken_up_from_the_journal(dsn: str, sch
         assert await run.result(10) == expected(1)
 
 
-async def test_a_run_whose_actor_dies_again_and_again_is_parked_and_the_others_go_on(
-    dsn: str, schema: str
-) -> None:
+async def test_a_run_whose_actor_keeps_dying_is_blocked_and_others_continue(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         tree = await on.tree(order)
         poisoned, healthy = await on.client.start(order, 1), await on.client.start(order, 2)
-        # Parked, it gets on no further whenever it is taken up: what it did before must not excuse it.
+        # It makes no progress after it is suspended: the steps before must not reset its count of deaths.
         await on.until_state(poisoned, "suspended")
         last: ActorRef | None = None
         for _ in range(limits.POISON_AFTER_DEATHS):

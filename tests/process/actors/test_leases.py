@@ -1,4 +1,4 @@
-"""A host whose lease is taken away while it lives: what it runs goes to others, and no result is lost."""
+"""A live host that loses its lease: its runs get other owners, and no result is lost."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ gates: dict[int, asyncio.Event] = {}
 
 @activity(name="leases.gated")
 async def gated(number: int) -> str:
-    """Note that it began, and wait until the test lets it end."""
+    """Record that it began, and wait until the test lets it end."""
     started.append(number)
     await gates[number].wait()
-    return f"answer {number}"
+    return f"result {number}"
 
 
 @workflow(name="leases.waiting")
 async def waiting(number: int) -> str:
-    """Do one thing."""
+    """Run one activity."""
     return await gated(number)
 
 
 async def steal_the_lease(on: Stage, tree: Tree) -> None:
-    """Take the lease of a living host away, as another node's recovery would."""
+    """Take the lease of a live host away, as another node's recovery would."""
     await on.journal.retire_worker(tree.host.registered_worker().id, executing=None, poison_after=3)
 
 
-async def test_runs_of_a_stolen_lease_are_claimed_anew(dsn: str, schema: str) -> None:
+async def test_runs_of_a_stolen_lease_are_claimed_again(dsn: str, schema: str) -> None:
     """DSP4"""
     async with stage(dsn, schema) as on:
         tree = await on.tree(order)
@@ -49,9 +49,7 @@ async def test_runs_of_a_stolen_lease_are_claimed_anew(dsn: str, schema: str) ->
         assert tree.host.registered_worker().id != first.id
 
 
-async def test_i7_an_activity_in_flight_when_the_lease_is_stolen_is_answered_once(
-    dsn: str, schema: str
-) -> None:
+async def test_i7_an_activity_running_when_the_lease_is_stolen_has_one_result(dsn: str, schema: str) -> None:
     """ACT25, B18"""
     async with stage(dsn, schema) as on:
         gates[1] = asyncio.Event()
@@ -60,13 +58,13 @@ async def test_i7_an_activity_in_flight_when_the_lease_is_stolen_is_answered_onc
         await eventually(lambda: 1 in started, "the activity did not begin")
         first = tree.host.registered_worker()
         await steal_the_lease(on, tree)
-        # Something that writes, so that the host finds out.
+        # A write, so that the host notices.
         other = await on.client.start(order, 1)
-        await eventually(lambda: tree.host.registered_worker().id != first.id, "nobody noticed")
+        await eventually(lambda: tree.host.registered_worker().id != first.id, "the loss was not noticed")
         await other.signal(verdict, "yes")
         await other.result(10)
         gates[1].set()
-        assert await run.result(10) == "answer 1"
+        assert await run.result(10) == "result 1"
         assert started.count(1) == 1
 
 
@@ -81,14 +79,14 @@ async def test_i7_a_result_reaches_its_run_on_another_node(dsn: str, schema: str
         await steal_the_lease(on, north)
         await eventually(lambda: started.count(2) == 2, "the other node does not run it again")
         gates[2].set()
-        assert await run.result(10) == "answer 2"
+        assert await run.result(10) == "result 2"
         assert await on.count("select count(*) from {schema}.runs where state <> 4") == 0
 
 
-async def test_a_host_that_is_cut_off_from_the_database_does_no_harm_when_it_is_back(
+async def test_a_host_that_was_cut_off_from_the_database_harms_no_run(
     dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CLC1: another node ends what it had; it finds its lease gone and works on under a new one."""
+    """CLC1: another node completes its runs; it finds its lease lost and continues with a new one."""
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
@@ -110,6 +108,6 @@ async def test_a_host_that_is_cut_off_from_the_database_does_no_harm_when_it_is_
             await run.signal(verdict, "yes")
             assert await run.result(10) == expected(number)
             events = [event.type for event in await run.history()]
-        await eventually(lambda: north.host.registered_worker().id != first.id, "nobody noticed")
+        await eventually(lambda: north.host.registered_worker().id != first.id, "the loss was not noticed")
         assert [event.type for event in await run.history()] == events
         assert charged[number] == 1

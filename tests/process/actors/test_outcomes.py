@@ -1,4 +1,4 @@
-"""How activities end, and with them their runs: errors, retries, timeouts, keys, crashes."""
+"""How activities and their runs end: errors, retries, timeouts, keys, crashes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ calls: Counter[str] = Counter()
 
 
 class Declined(Exception):
-    """Not worth another try."""
+    """Not retryable."""
 
 
 @workflow(name="outcomes.failing")
@@ -37,7 +37,7 @@ async def test_a_run_that_raises_fails_with_type_message_and_traceback(dsn: str,
 
 @workflow(name="outcomes.wordless")
 async def wordless(how: str) -> None:
-    """Raise without a word."""
+    """Raise without a message."""
     if how == "raise":
         raise LookupError
     async with asyncio.timeout(0.01):
@@ -45,10 +45,10 @@ async def wordless(how: str) -> None:
 
 
 @pytest.mark.parametrize(("how", "type", "line"), [("raise", "LookupError", 4), ("wait", "TimeoutError", 5)])
-async def test_a_run_that_raises_without_a_word_says_where(
+async def test_a_run_that_raises_without_a_message_says_where(
     how: str, type: str, line: int, dsn: str, schema: str
 ) -> None:
-    """A timeout is told in the workflow's own line, not in that of asyncio."""
+    """A timeout names the line of the workflow, not that of asyncio."""
     async with stage(dsn, schema) as on:
         await on.tree(wordless)
         with pytest.raises(RunFailed) as failed:
@@ -62,7 +62,7 @@ async def test_a_run_that_raises_without_a_word_says_where(
 
 @workflow(name="outcomes.unstorable")
 async def unstorable(how: str) -> object:
-    """End with what no journal holds."""
+    """End with something that cannot be stored."""
     if how == "raises":
         raise ValueError("\udc80" * 100_000, object())
     return {"event": asyncio.Event()}
@@ -71,10 +71,10 @@ async def unstorable(how: str) -> object:
 @pytest.mark.parametrize(
     ("how", "type"), [("returns", "continuum.DurableTermError"), ("raises", "ValueError")]
 )
-async def test_an_end_that_cannot_be_stored_is_a_failure_that_can(
+async def test_a_result_or_error_that_cannot_be_stored_fails_the_run(
     how: str, type: str, dsn: str, schema: str
 ) -> None:
-    """C2: and is reached once, by the first who executes it."""
+    """C2: and the run ends on its first execution."""
     async with stage(dsn, schema) as on:
         await on.tree(unstorable)
         run = await on.client.start(unstorable, how)
@@ -95,11 +95,11 @@ async def flaky() -> int:
 
 @workflow(name="outcomes.patient")
 async def patient() -> int:
-    """Do what fails twice."""
+    """Run an activity that fails twice."""
     return await flaky()
 
 
-async def test_an_activity_is_tried_again_after_a_back_off(dsn: str, schema: str) -> None:
+async def test_an_activity_is_retried_after_a_back_off(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         await on.tree(patient)
         run = await on.client.start(patient)
@@ -116,7 +116,7 @@ async def declining() -> None:
 
 @activity(name="outcomes.slow", timeout=0.05)
 async def slow() -> None:
-    """Outlast its time in the loop."""
+    """Exceed the timeout in the loop."""
     await asyncio.Event().wait()
 
 
@@ -125,13 +125,13 @@ released = threading.Event()
 
 @activity(name="outcomes.slow_thread", timeout=0.05)
 def slow_thread() -> None:
-    """Outlast its time in a thread."""
+    """Exceed the timeout in a thread."""
     released.wait()
 
 
 @workflow(name="outcomes.telling")
 async def telling(which: str) -> tuple[str, str, int]:
-    """Tell how an activity failed."""
+    """Return how an activity failed."""
     try:
         if which == "declining":
             await declining()
@@ -144,7 +144,7 @@ async def telling(which: str) -> tuple[str, str, int]:
     raise AssertionError("it did not fail")
 
 
-async def test_an_exception_that_is_not_retryable_ends_it_at_once(dsn: str, schema: str) -> None:
+async def test_a_non_retryable_exception_fails_the_activity_at_once(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         await on.tree(telling)
         type, message, attempt = await (await on.client.start(telling, "declining")).result(DEADLINE_S)
@@ -153,9 +153,7 @@ async def test_an_exception_that_is_not_retryable_ends_it_at_once(dsn: str, sche
 
 
 @pytest.mark.parametrize("which", ["slow", "slow_thread"])
-async def test_an_attempt_that_outlasts_its_time_fails_with_a_timeout(
-    which: str, dsn: str, schema: str
-) -> None:
+async def test_an_attempt_that_exceeds_its_timeout_fails(which: str, dsn: str, schema: str) -> None:
     released.clear()
     try:
         async with stage(dsn, schema) as on:
@@ -168,7 +166,7 @@ async def test_an_attempt_that_outlasts_its_time_fails_with_a_timeout(
 
 @activity(name="outcomes.progressing", retry=Retry(max_attempts=2, base=0.0))
 async def progressing() -> object:
-    """Leave progress behind and fail, then tell what is left."""
+    """Send a heartbeat and fail, then return the last heartbeat."""
     context = activity_context()
     if context.attempt == 1:
         context.heartbeat({"page": 6})
@@ -179,7 +177,7 @@ async def progressing() -> object:
 
 @workflow(name="outcomes.resuming")
 async def resuming() -> object:
-    """Do what resumes."""
+    """Run an activity that resumes."""
     return await progressing()
 
 
@@ -202,7 +200,7 @@ async def charging(order: str) -> int:
     return await keyed(order)
 
 
-async def test_a_key_makes_two_runs_share_one_execution(dsn: str, schema: str) -> None:
+async def test_two_runs_with_one_key_share_one_execution(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         await on.tree(charging)
         assert await (await on.client.start(charging, "o1")).result(DEADLINE_S) == 1
@@ -212,14 +210,14 @@ async def test_a_key_makes_two_runs_share_one_execution(dsn: str, schema: str) -
 
 @activity(name="outcomes.endless")
 async def endless(name: str) -> None:
-    """Note that it began, and never end."""
+    """Record that it began, and never end."""
     calls[name] += 1
     await asyncio.Event().wait()
 
 
 @workflow(name="outcomes.risking")
 async def risking(name: str, once: bool) -> str:
-    """Do something that its process does not survive."""
+    """Run an activity that its process does not survive."""
     try:
         await endless.options(at_most_once=once)(name)
     except ActivityError as error:
@@ -228,14 +226,12 @@ async def risking(name: str, once: bool) -> str:
 
 
 async def crash_while_it_runs(tree: Tree, name: str, call: int) -> None:
-    """Lose what runs here, as a death of the process would."""
+    """Lose the running activities, as the death of the process would."""
     await eventually(lambda: calls[name] >= call, f"{name} does not run for the {call}. time")
     await tree.kill("activities")
 
 
-async def test_at_most_once_a_crash_fails_the_activity_instead_of_running_it_again(
-    dsn: str, schema: str
-) -> None:
+async def test_a_crash_fails_an_activity_that_runs_at_most_once(dsn: str, schema: str) -> None:
     """ACT19"""
     async with stage(dsn, schema) as on:
         tree = await on.tree(risking)
@@ -245,9 +241,7 @@ async def test_at_most_once_a_crash_fails_the_activity_instead_of_running_it_aga
         assert calls["once"] == 1
 
 
-async def test_an_activity_that_its_process_never_survives_is_given_up_at_the_limit(
-    dsn: str, schema: str
-) -> None:
+async def test_an_activity_that_keeps_crashing_its_process_fails_at_the_limit(dsn: str, schema: str) -> None:
     """B19"""
     async with stage(dsn, schema) as on:
         tree = await on.tree(risking)

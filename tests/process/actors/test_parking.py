@@ -1,4 +1,4 @@
-"""Runs that leave memory, and runs that cannot go on: who wakes them, and whom they disturb."""
+"""Evicted runs, and runs that cannot continue: what wakes them, and that they disturb no others."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ async def sleeping(seconds: float) -> str:
 
 
 def few_in_memory() -> Settings:
-    """Keep few parked runs live."""
+    """Keep few suspended runs in memory."""
     return Settings(lease_ttl=LONG_LEASE_S, live_parked_runs=FEW, poll=0.3)
 
 
-async def test_runs_that_were_put_away_are_woken_by_signals(dsn: str, schema: str) -> None:
+async def test_signals_wake_evicted_runs(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         tree = await on.tree(order, settings=few_in_memory())
         runs = await asyncio.gather(*(on.client.start(order, number) for number in range(30)))
@@ -37,7 +37,7 @@ async def test_runs_that_were_put_away_are_woken_by_signals(dsn: str, schema: st
         assert await results(runs) == [expected(number) for number in range(30)]
 
 
-async def test_runs_that_were_put_away_are_woken_by_their_timers(dsn: str, schema: str) -> None:
+async def test_timers_wake_evicted_runs(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         tree = await on.tree(sleeping, settings=few_in_memory())
         runs = await asyncio.gather(*(on.client.start(sleeping, 1.0) for _ in range(20)))
@@ -47,7 +47,7 @@ async def test_runs_that_were_put_away_are_woken_by_their_timers(dsn: str, schem
 
 
 def versions_of_a_flow() -> tuple[Workflow[[int], str], Workflow[[int], str]]:
-    """The same flow as it was deployed, and as somebody changed what it calls: its content is the same."""
+    """The flow as it was deployed, and with a changed helper that its version hash does not cover."""
 
     @workflow(name="parking.changing")
     async def before(number: int) -> str:
@@ -65,9 +65,7 @@ def versions_of_a_flow() -> tuple[Workflow[[int], str], Workflow[[int], str]]:
     return before, after
 
 
-async def test_a_run_that_drifts_from_its_code_is_parked_and_goes_on_with_mended_code(
-    dsn: str, schema: str
-) -> None:
+async def test_a_run_blocked_by_drift_continues_with_fixed_code(dsn: str, schema: str) -> None:
     before, after = versions_of_a_flow()
     async with stage(dsn, schema) as on:
         async with on.alone(before):
@@ -99,7 +97,7 @@ async def test_i11_a_history_that_cannot_be_read_blocks_its_run_alone(dsn: str, 
         assert "corrupt" in str((await spoilt.get()).reason)
 
 
-async def test_i9_a_run_whose_code_nobody_has_stays_as_it_is(dsn: str, schema: str) -> None:
+async def test_i9_a_run_whose_code_no_node_has_stays_as_it_is(dsn: str, schema: str) -> None:
     """B64"""
     async with stage(dsn, schema) as on:
         await on.tree(order)
@@ -114,7 +112,7 @@ async def test_i9_a_run_whose_code_nobody_has_stays_as_it_is(dsn: str, schema: s
         assert rows == [(1, None, 0, 0)]
 
 
-async def test_p11_without_listening_polls_carry_everything(dsn: str, schema: str) -> None:
+async def test_p11_polls_find_everything_without_listen(dsn: str, schema: str) -> None:
     """CLG1, B35"""
     async with stage(dsn, schema) as on:
         await on.tree(order, settings=Settings(lease_ttl=LONG_LEASE_S, poll=0.1), listen=False)

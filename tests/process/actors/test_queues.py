@@ -1,4 +1,4 @@
-"""Queues: never more at once than a node allows, and the urgent first."""
+"""Queues: a node runs no more tasks at once than its limit, the most urgent first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LIMIT = 3
 
 @dataclass
 class Counter:
-    """Who runs, and how many ever did at once."""
+    """How many are running, and the most that ever ran at once."""
 
     running: int = 0
     most: int = 0
@@ -27,7 +27,7 @@ counters: dict[str, Counter] = {}
 
 @activity(name="queues.send", queue="mail")
 async def send(counter: str, number: int) -> int:
-    """Count those that run at once."""
+    """Count how many run at once."""
     here = counters[counter]
     here.running += 1
     here.most = max(here.most, here.running)

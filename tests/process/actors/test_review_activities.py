@@ -1,4 +1,4 @@
-"""Writes, tasks and threads that go wrong cost what they belong to, and nobody else anything."""
+"""Writes, tasks and threads that fail harm their own run and no other."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def queued(number: int) -> int:
 
 @activity(name="review.gated", timeout=0.3)
 def gated(name: str, number: int) -> int:
-    """Hold a thread until the test lets it go; the time is for the call alone."""
+    """Hold a thread until the test releases it; the timeout is for the call alone."""
     if number == 0:
         gates[name].wait(10)
         return 0
@@ -45,13 +45,13 @@ def gated(name: str, number: int) -> int:
 
 @activity(name="review.endless", timeout=0.3)
 async def endless() -> None:
-    """Wait for what never comes."""
+    """Wait for ever."""
     await asyncio.get_running_loop().create_future()
 
 
 @activity(name="review.isolated", executor="process", timeout=30)
 def isolated(name: str, number: int) -> int:
-    """Count those that run at once."""
+    """Count how many run at once."""
     with counting:
         running[name] = running.get(name, 0) + 1
         most[name] = max(most.get(name, 0), running[name])
@@ -63,19 +63,19 @@ def isolated(name: str, number: int) -> int:
 
 @activity(name="review.beside")
 async def beside(number: int) -> int:
-    """Run beside the run."""
+    """Run in the process of the run."""
     return number
 
 
 @workflow(name="review.urgent")
 async def urgent(number: int) -> int:
-    """Do one thing from a queue."""
+    """Run one activity through a queue."""
     return await queued(number)
 
 
 @workflow(name="review.harmless")
 async def harmless(number: int) -> int:
-    """Do one thing."""
+    """Run one activity."""
     return await beside(number) + await beside(number)
 
 
@@ -87,31 +87,31 @@ async def produce(size: int) -> bytes:
 
 @workflow(name="review.bulky")
 async def bulky(size: int) -> int:
-    """Take so many bytes."""
+    """Receive so many bytes."""
     return len(await produce(size))
 
 
 @workflow(name="review.threaded")
 async def threaded(name: str, number: int) -> int:
-    """Do one thing in a thread."""
+    """Run one activity in a thread."""
     return await gated(name, number)
 
 
 @workflow(name="review.waiting_long")
 async def waiting_long() -> None:
-    """Do one thing that is out of time."""
+    """Run one activity that exceeds its timeout."""
     await endless()
 
 
 @workflow(name="review.apart")
 async def apart(name: str, number: int) -> int:
-    """Do one thing in a process of its own."""
+    """Run one activity in a process of its own."""
     return await isolated(name, number)
 
 
 @dataclass
 class Stop:
-    """What a process's main is given, as far as `serve` asks."""
+    """The part of a process's context that `serve` uses."""
 
     drain_requested: asyncio.Event = field(default_factory=asyncio.Event)
     readied: asyncio.Event = field(default_factory=asyncio.Event)
@@ -121,18 +121,18 @@ class Stop:
         self.own_liveness = self
 
     def beat(self) -> None:
-        """Nobody watches."""
+        """No watchdog reads it."""
 
     def on_message(self, callback: Callable[[Any], None]) -> None:
-        """Nobody sends."""
+        """No messages come."""
 
     def ready(self) -> None:
-        """Note it."""
+        """Record the state."""
         self.readied.set()
 
 
 class Doomed(Actor):
-    """Crashes as often as it is started."""
+    """Crashes each time it is started."""
 
     def init(self) -> None:
         self.ref.cast("fall")
@@ -141,19 +141,19 @@ class Doomed(Actor):
         raise ValueError(message)
 
 
-class Deaf(Actor):
-    """Hears what became of writes, and does nothing."""
+class Ignoring(Actor):
+    """Receives the outcome of writes and ignores it."""
 
     def handle_cast(self, message: object) -> None:
-        """Take it."""
+        """Ignore it."""
 
 
 def spoil(task: NewTask) -> NewTask:
-    """Give a task a priority that no column can hold, as no check at a definition foresees."""
+    """Give a task a priority that its column cannot hold and that no check of definitions refuses."""
     return task._replace(priority=2**40)
 
 
-async def test_a_process_ends_when_its_supervisor_has_given_up(dsn: str, schema: str) -> None:
+async def test_a_process_ends_when_its_supervisor_gives_up(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         tree = await on.tree(harmless)
         context: Any = Stop()
@@ -162,7 +162,7 @@ async def test_a_process_ends_when_its_supervisor_has_given_up(dsn: str, schema:
                 await serve(context, tree.host, [ChildSpec("doomed", Doomed)])
 
 
-async def test_a_write_the_journal_refuses_blocks_its_run_and_no_other(
+async def test_a_refused_write_blocks_its_run_and_no_other(
     dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """PGJ7"""
@@ -184,7 +184,7 @@ async def test_a_write_the_journal_refuses_blocks_its_run_and_no_other(
 
 
 def spoil_tasks(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have every task that the tree writes be one that the database cannot hold."""
+    """Have the tree write only tasks that the database cannot hold."""
     commit = tree.host.journal.commit
 
     async def spoilt(worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
@@ -195,7 +195,7 @@ def spoil_tasks(tree: Tree, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tree.host.journal, "commit", spoilt)
 
 
-async def test_after_a_refused_write_no_later_write_of_its_run_is_made(dsn: str, schema: str) -> None:
+async def test_a_refused_write_drops_the_later_writes_of_its_run(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         tree = await on.tree(harmless)
         refused = await written_after_a_refusal(on, tree)
@@ -205,19 +205,19 @@ async def test_after_a_refused_write_no_later_write_of_its_run_is_made(dsn: str,
 
 
 async def written_after_a_refusal(on: Stage, tree: Tree) -> list[RunWrite]:
-    """Hand over one write that is refused, among later ones; return what was made durable of its run."""
+    """Submit one write that is refused, and later ones; return the durable writes of its run."""
     journal = tree.host.journal
     commit, durable = journal.commit, list[RunWrite]()
 
-    async def noting(worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
+    async def recording(worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
         if any(write.token == -1 and write.transition is None for write in writes):
             raise ValueError("no such token")
         durable.extend(writes)
         return await commit(worker, batch, writes)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(journal, "commit", noting)
-        ref = await spawn(Deaf())
+        patch.setattr(journal, "commit", recording)
+        ref = await spawn(Ignoring())
         strange = RunId("00000000-0000-7000-8000-000000000001")
         other = RunId("00000000-0000-7000-8000-000000000002")
         for run_id, token in ((other, 1), (strange, -1), (strange, 2), (other, 3)):
@@ -226,7 +226,7 @@ async def written_after_a_refusal(on: Stage, tree: Tree) -> list[RunWrite]:
     return [write for write in durable if write.run_id == strange]
 
 
-async def test_time_begins_when_a_thread_has_taken_the_call(dsn: str, schema: str) -> None:
+async def test_the_timeout_of_a_plain_activity_begins_in_its_thread(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         gate = gates["threads"] = threading.Event()
         try:
@@ -234,11 +234,11 @@ async def test_time_begins_when_a_thread_has_taken_the_call(dsn: str, schema: st
             threads = tree.host.settings.activity_threads
             holding = [await on.client.start(threaded, "threads", 0) for _ in range(threads)]
             for run in holding:
-                # Out of time, with its thread held.
+                # It exceeds its timeout while its thread is held.
                 await on.until_state(run, "failed")
             late = await on.client.start(threaded, "threads", 7)
             await eventually(lambda: (late.id, 0) in activities_of(tree), "it is not handed to the threads")
-            # What began after it, with as much time, and needs no thread, runs out of it.
+            # One that began later, with the same timeout and without a thread, exceeds it.
             await on.until_state(await on.client.start(waiting_long), "failed")
             gate.set()
             assert await late.result(10) == 7
@@ -247,7 +247,7 @@ async def test_time_begins_when_a_thread_has_taken_the_call(dsn: str, schema: st
 
 
 def activities_of(tree: Tree) -> Mapping[tuple[RunId, int], object]:
-    """Return what a tree's own runs have under way."""
+    """Return the running activities of a tree's own runs."""
     activities = tree.host.activities
     assert isinstance(activities, LocalActivities)
     return activities._running
@@ -264,7 +264,7 @@ async def test_an_activity_host_runs_one_isolated_activity_at_a_time(dsn: str, s
             await on.tree(apart, isolated=True)
             await eventually(lambda: running.get("isolated", 0) > 0, "nothing runs")
             for _ in range(3):
-                # A second one would be claimed by now.
+                # By now a second one would have been claimed.
                 await on.count("select count(*) from {schema}.tasks")
             gate.set()
             assert sorted(await results(runs)) == [0, 1, 2, 3]
@@ -273,19 +273,19 @@ async def test_an_activity_host_runs_one_isolated_activity_at_a_time(dsn: str, s
             gate.set()
 
 
-async def test_tasks_of_a_claim_whose_answer_was_lost_run_all_the_same(
+async def test_tasks_of_a_claim_whose_response_was_lost_run(
     dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with stage(dsn, schema) as on:
         tree = await on.tree(urgent, settings=Settings(lease_ttl=LONG_LEASE_S, poll=0.3))
-        lost = lose_an_answer(tree.host, monkeypatch)
+        lost = lose_a_response(tree.host, monkeypatch)
         runs = [await on.client.start(urgent, number) for number in range(5)]
         assert await results(runs) == list(range(5))
         assert lost
 
 
-def lose_an_answer(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[ClaimedTask]:
-    """Have the connection die between the commit of a claim and its answer, once."""
+def lose_a_response(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[ClaimedTask]:
+    """Have the connection die between the commit of a claim and its response, once."""
     claim_tasks = host.journal.claim_tasks
     lost: list[ClaimedTask] = []
 
@@ -300,19 +300,19 @@ def lose_an_answer(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[ClaimedT
     return lost
 
 
-async def test_what_gathers_is_committed_in_portions(
+async def test_waiting_writes_are_committed_in_batches_of_bounded_size(
     dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with stage(dsn, schema) as on:
         monkeypatch.setattr(limits, "COMMIT_BYTES", 3_000)
         tree = await on.tree(bulky)
-        sizes = note_sizes(tree.host, monkeypatch)
+        sizes = record_sizes(tree.host, monkeypatch)
         runs = [await on.client.start(bulky, 1_000) for _ in range(40)]
         assert await results(runs) == [1_000] * 40
         assert max(sizes) <= 3_000
 
 
-async def test_a_single_write_beyond_what_postgres_takes_blocks_its_run(
+async def test_a_write_that_is_too_large_for_postgres_blocks_its_run(
     dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with stage(dsn, schema) as on:
@@ -326,15 +326,15 @@ async def test_a_single_write_beyond_what_postgres_takes_blocks_its_run(
         assert await small.result(10) == 1
 
 
-def note_sizes(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Note how many bytes of results each commit carries."""
+def record_sizes(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Record how many bytes of results each commit carries."""
     commit = host.journal.commit
     sizes: list[int] = []
 
-    async def noting(worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
+    async def recording(worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
         bodies = [part for write in writes for event in write.events for part in event.body]
         sizes.append(sum(len(part) for part in bodies if isinstance(part, bytes)))
         return await commit(worker, batch, writes)
 
-    monkeypatch.setattr(host.journal, "commit", noting)
+    monkeypatch.setattr(host.journal, "commit", recording)
     return sizes

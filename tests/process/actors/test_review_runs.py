@@ -1,4 +1,4 @@
-"""What runs must survive that was once wrong: owners that change at a bad moment, steps that go wrong."""
+"""Former bugs of runs: owners that change at a bad moment, steps that fail."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ async def paying() -> str:
 
 @activity(name="review.step")
 async def step(number: int) -> int:
-    """Answer."""
+    """Return the number."""
     return number
 
 
 @workflow(name="review.counting")
 async def counting() -> int:
-    """Do a step for each tick; the last tick is answered by a loop that never waits."""
+    """Take a step for each tick; after the last one loop without waiting."""
     done = 0
     while True:
         word = await tick.wait()
@@ -61,7 +61,7 @@ async def steal_the_lease(on: Stage, tree: Tree) -> None:
     await eventually(lambda: tree.host.registered_worker().id != worker.id, "no new lease")
 
 
-async def test_a_second_attempt_that_goes_on_is_adopted_and_not_started_again(dsn: str, schema: str) -> None:
+async def test_a_running_second_attempt_is_adopted_by_the_runs_next_actor(dsn: str, schema: str) -> None:
     attempts.clear()
     gates["charge"] = asyncio.Event()
     async with stage(dsn, schema) as on:
@@ -69,15 +69,13 @@ async def test_a_second_attempt_that_goes_on_is_adopted_and_not_started_again(ds
         run = await on.client.start(paying)
         await eventually(lambda: len(attempts) == 2, "no second attempt")
         await steal_the_lease(on, tree)
-        await eventually(lambda: tree.host.runs.whereis(run.id) is not None, "not taken up again")
+        await eventually(lambda: tree.host.runs.whereis(run.id) is not None, "not claimed again")
         gates["charge"].set()
         assert await run.result(10) == "charged"
         assert len(attempts) == 2
 
 
-async def test_an_answer_that_comes_while_nobody_is_live_reaches_the_next_actor(
-    dsn: str, schema: str
-) -> None:
+async def test_a_result_that_comes_between_two_actors_reaches_the_second(dsn: str, schema: str) -> None:
     """DSP5"""
     attempts.clear()
     gates["charge"] = asyncio.Event()
@@ -87,7 +85,7 @@ async def test_an_answer_that_comes_while_nobody_is_live_reaches_the_next_actor(
         await eventually(lambda: len(attempts) == 2, "no second attempt")
         actor = tree.host.runs.whereis(run.id)
         assert actor is not None
-        # It ends between the death of one actor and the birth of the next.
+        # It ends between the death of one actor and the start of the next.
         actor.kill()
         gates["charge"].set()
         assert await run.result(10) == "charged"
@@ -108,7 +106,7 @@ async def test_a_crash_of_a_second_attempt_counts(dsn: str, schema: str) -> None
         assert len(attempts) == 2
 
 
-async def test_runs_of_a_claim_whose_answer_was_lost_go_on(dsn: str, schema: str) -> None:
+async def test_runs_of_a_claim_whose_response_was_lost_continue(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         tree = await on.tree(counting, settings=Settings(lease_ttl=LONG_LEASE_S, poll=0.1))
         claim, lost = tree.host.journal.claim, asyncio.Event()
@@ -123,7 +121,7 @@ async def test_runs_of_a_claim_whose_answer_was_lost_go_on(dsn: str, schema: str
             claimed = await claim(worker, code, limit, namespaces=namespaces)
             if claimed and not lost.is_set():
                 lost.set()
-                raise JournalUnavailable("the connection died before the answer came")
+                raise JournalUnavailable("the connection died before the response came")
             return claimed
 
         tree.host.journal.claim = losing  # type: ignore[method-assign]
@@ -135,7 +133,7 @@ async def test_runs_of_a_claim_whose_answer_was_lost_go_on(dsn: str, schema: str
         assert lost.is_set()
 
 
-async def test_blocking_a_run_keeps_the_good_steps_before(dsn: str, schema: str) -> None:
+async def test_a_blocked_run_keeps_the_steps_before_the_fault(dsn: str, schema: str) -> None:
     gates["spin"] = asyncio.Event()
     gates["spin"].set()
     async with stage(dsn, schema) as on:

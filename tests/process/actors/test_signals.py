@@ -1,4 +1,4 @@
-"""Signals and cancellation, as a run meets them."""
+"""Signals and cancellation, as a run receives them."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ async def collecting(number: int) -> list[int]:
 
 @workflow(name="signals.impatient")
 async def impatient(seconds: float) -> list[int]:
-    """Wait for one item only so long, and for a second one without a limit."""
+    """Wait for one item with a timeout, and for a second one without."""
     first = await item.wait(timeout=seconds, default=-1)
     return [first, await item.wait()]
 
 
 @activity(name="signals.reserve")
 async def reserve(name: str) -> str:
-    """Do what can be undone."""
+    """Reserve."""
     return name
 
 
 @activity(name="signals.unreserve")
 async def unreserve(name: str) -> None:
-    """Undo it."""
+    """Undo a reservation."""
     undone.append(name)
 
 
 @workflow(name="signals.holding")
 async def holding(name: str) -> None:
-    """Hold something until the end of days."""
+    """Hold a reservation until cancelled."""
     async with continuum.saga() as saga:
         saga.add(unreserve, await reserve(name))
         await item.wait()
@@ -66,7 +66,7 @@ async def test_a_signal_that_is_delivered_twice_counts_once(dsn: str, schema: st
         assert await run.result(DEADLINE_S) == [1, 2]
 
 
-async def test_signals_come_in_the_order_they_were_sent(dsn: str, schema: str) -> None:
+async def test_signals_arrive_in_the_order_they_were_sent(dsn: str, schema: str) -> None:
     async with hosted(dsn, schema) as on:
         run = await on.client.start(collecting, 50)
         for number in range(50):
@@ -74,7 +74,7 @@ async def test_signals_come_in_the_order_they_were_sent(dsn: str, schema: str) -
         assert await run.result(DEADLINE_S) == list(range(50))
 
 
-async def test_i2_a_wait_has_one_winner_and_a_value_that_is_late_is_kept(dsn: str, schema: str) -> None:
+async def test_i2_a_wait_has_one_winner_and_a_late_signal_is_kept(dsn: str, schema: str) -> None:
     async with hosted(dsn, schema) as on:
         runs = [await on.client.start(impatient, 0.02 * number) for number in range(15)]
         sent = [asyncio.create_task(run.signal(item, 1)) for run in runs]
@@ -88,7 +88,7 @@ async def test_i2_a_wait_has_one_winner_and_a_value_that_is_late_is_kept(dsn: st
                 assert await run.result(DEADLINE_S) in ([1, 2], [-1, 1])
 
 
-async def test_a_cancelled_run_undoes_what_it_did(dsn: str, schema: str) -> None:
+async def test_a_cancelled_run_is_compensated(dsn: str, schema: str) -> None:
     async with hosted(dsn, schema) as on:
         run = await on.client.start(holding, "seat 1")
         await on.until_state(run, "suspended")
@@ -98,7 +98,7 @@ async def test_a_cancelled_run_undoes_what_it_did(dsn: str, schema: str) -> None
         assert undone.count("seat 1") == 1
 
 
-async def test_a_run_that_is_forced_to_end_undoes_nothing_and_leaves_memory(dsn: str, schema: str) -> None:
+async def test_a_forced_cancel_compensates_nothing_and_evicts_the_run(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         tree = await on.tree(holding)
         run = await on.client.start(holding, "seat 2")

@@ -49,14 +49,14 @@ async def test_a_run_resumes_from_the_snapshot_of_its_long_history(dsn: str, sch
             await on.until(lambda: on.holds("select count(*) > 0 from {schema}.snapshots"), "no snapshot")
         taken = await snapshot_of(on)
         assert 50 <= taken <= 120
-        # What the snapshot holds is not read from the events any more.
+        # The part in the snapshot is no longer read from the events.
         await on.sql("update {schema}.events set payload = '' where seq < %s", taken)
         await on.tree(adding)
         await run.signal(go, 2)
         assert await run.result(10) == 260
 
 
-async def test_a_snapshot_that_cannot_be_read_costs_nothing_but_time(dsn: str, schema: str) -> None:
+async def test_an_unreadable_snapshot_is_ignored(dsn: str, schema: str) -> None:
     """SNP4, B67"""
     async with stage(dsn, schema) as on:
         run = await on.client.start(adding, 30)
@@ -79,7 +79,7 @@ async def adding_often(steps: int) -> int:
     return total + await go.wait()
 
 
-async def test_a_workflow_says_itself_when_its_histories_are_compacted(dsn: str, schema: str) -> None:
+async def test_a_workflow_sets_its_own_snapshot_threshold(dsn: str, schema: str) -> None:
     """SNP2, B66"""
     async with stage(dsn, schema) as on:
         run = await on.client.start(adding_often, 30)
@@ -95,7 +95,7 @@ async def test_a_workflow_says_itself_when_its_histories_are_compacted(dsn: str,
         assert await run.result(10) == 31
 
 
-async def test_a_threshold_of_one_workflow_is_not_anothers(dsn: str, schema: str) -> None:
+async def test_a_snapshot_threshold_applies_to_one_workflow_only(dsn: str, schema: str) -> None:
     """SNP3"""
     async with stage(dsn, schema) as on:
         await on.tree(adding, adding_often)
@@ -108,7 +108,7 @@ async def test_a_threshold_of_one_workflow_is_not_anothers(dsn: str, schema: str
         }
 
 
-async def test_a_snapshot_that_does_not_fit_the_code_is_left_for_the_events(dsn: str, schema: str) -> None:
+async def test_a_run_whose_snapshot_does_not_match_is_replayed_from_its_events(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         run = await on.client.start(adding_often, 30)
         async with on.alone(adding_often):
@@ -130,8 +130,8 @@ async def test_a_snapshot_that_does_not_fit_the_code_is_left_for_the_events(dsn:
         assert await run.result(10) == 31
 
 
-class Reluctant(PostgresJournal):
-    """Fails to take one snapshot, and does not come to an end of the next."""
+class FailingSnapshots(PostgresJournal):
+    """Fails to take one snapshot, and hangs in the next."""
 
     def __init__(self, dsn: str, schema: str) -> None:
         super().__init__(dsn, schema=schema)
@@ -147,12 +147,10 @@ class Reluctant(PostgresJournal):
         return await never
 
 
-async def test_neither_a_snapshot_that_fails_nor_one_without_end_is_in_anybodys_way(
-    dsn: str, schema: str
-) -> None:
-    """P13: the tree goes on, and stops in order."""
+async def test_failing_and_hanging_snapshots_block_nobody(dsn: str, schema: str) -> None:
+    """P13: the tree keeps working, and stops in order."""
     async with stage(dsn, schema) as on:
-        journal = Reluctant(dsn, schema)
+        journal = FailingSnapshots(dsn, schema)
         await journal.open()
         on.exits.push_async_callback(journal.close)
         tree = await on.tree_on(journal, adding_often)

@@ -1,4 +1,4 @@
-"""Compensation that is cut in the middle by a crash goes on where it was."""
+"""Compensation continues after a crash where it was interrupted."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from tests.process.actors.families import leasing, trip, undoing, undone
 from tests.process.actors.hosting import DEADLINE_S, stage
 
 
-async def test_a_crash_amid_compensations_repeats_only_the_one_it_cut(dsn: str, schema: str) -> None:
-    """ISG1, PCM3: newest first, each once but for the one that was under way."""
+async def test_a_crash_repeats_only_the_compensation_that_was_running(dsn: str, schema: str) -> None:
+    """ISG1, PCM3: newest first, each once except the one that was running."""
     undone.clear()
     undoing.clear()
     async with stage(dsn, schema) as on:
@@ -29,10 +29,10 @@ async def test_a_crash_amid_compensations_repeats_only_the_one_it_cut(dsn: str, 
         assert [types.count(kind.name.lower()) for kind in (scheduled, completed)] == [3, 3]
 
 
-async def test_a_run_that_waits_and_has_no_history_yet_tidies_up_after_a_restart(
+async def test_a_waiting_run_without_a_history_cleans_up_when_cancelled_after_a_restart(
     dsn: str, schema: str
 ) -> None:
-    """B53: a request to stop ends a run before its code only when its code has never run."""
+    """B53: a request to cancel ends a run without its code only if that code has never run."""
     undone.clear()
     async with stage(dsn, schema) as on:
         async with on.alone(leasing):

@@ -1,4 +1,4 @@
-"""Code that changes under its runs: who takes them up, what they execute, and what they say meanwhile."""
+"""Code that changes under its runs: which node claims them, what they execute, and their state meanwhile."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Deploy: TypeAlias = Callable[..., Flow]
 
 @pytest.fixture
 def deploy(tmp_path: Path) -> Iterator[Deploy]:
-    """Make workflows of the text of their module, as a deploy would bring them."""
+    """Make workflows from the text of their module, as a deploy would."""
     loaded = set(sys.modules)
 
     def deployed(text: str, **options: object) -> Flow:
@@ -59,7 +59,7 @@ def deploy(tmp_path: Path) -> Iterator[Deploy]:
             del sys.modules[name]
 
 
-async def parked_under(on: Stage, flow: Flow, *others: Flow) -> RunHandle[str]:
+async def suspended_under(on: Stage, flow: Flow, *others: Flow) -> RunHandle[str]:
     """Start a run on a node that has this code, and stop the node once the run waits."""
     async with on.alone(flow, *others):
         run = await on.client.start(flow, 1)
@@ -68,29 +68,29 @@ async def parked_under(on: Stage, flow: Flow, *others: Flow) -> RunHandle[str]:
 
 
 async def version_of(on: Stage, run: RunHandle[Any]) -> str | None:
-    """Return the hash of the code that the run is of."""
+    """Return the run's version."""
     row = await on.journal.get_run(RunId(run.id))
     assert row is not None
     return row.version
 
 
 async def history_types(on: Stage, run: RunHandle[Any]) -> list[str]:
-    """Return what the run has journaled."""
+    """Return the types of the run's events."""
     return [event.type for event in await on.client.history(run.id)]
 
 
 async def refused(on: Stage, run: RunHandle[Any], flow: Flow) -> bool:
-    """Tell whether this code was found not to fit the run's history."""
+    """Return whether this code was found not to match the run's history."""
     return [one.version for one in await on.journal.refusals(RunId(run.id))] == [flow.version_hash]
 
 
-async def test_vdp1_a_run_goes_on_with_the_version_it_began_with(
+async def test_vdp1_a_run_continues_with_the_version_it_began_with(
     deploy: Deploy, dsn: str, schema: str
 ) -> None:
-    """VDP1, VRG4: the later version is loaded beside its own, and takes new runs."""
+    """VDP1, VRG4: the later version is loaded as well, and new runs use it."""
     before, after = deploy(FIRST, label=1), deploy(INCOMPATIBLE, label=2)
     async with stage(dsn, schema) as on:
-        run = await parked_under(on, before)
+        run = await suspended_under(on, before)
         await on.tree(before, after)
         await run.signal(verdict, "yes")
         assert await run.result(DEADLINE_S) == SHIPPED
@@ -102,7 +102,7 @@ async def test_vdp1_a_run_goes_on_with_the_version_it_began_with(
 
 
 class Trace(NoPulse):
-    """Keeps whose code has been executed."""
+    """Records whose code has been executed."""
 
     def __init__(self) -> None:
         self.executed: list[str] = []
@@ -111,12 +111,12 @@ class Trace(NoPulse):
         self.executed.append(str(uuid.UUID(bytes=run_id)))
 
 
-async def test_who_dies_of_trying_other_code_has_said_whose_run_it_was(
+async def test_a_crash_during_a_dry_replay_is_blamed_on_its_run(
     deploy: Deploy, dsn: str, schema: str
 ) -> None:
-    """I11: a history that changed code never comes back from is counted against its run."""
+    """I11: a dry replay that kills its process counts against its run."""
     async with stage(dsn, schema) as on:
-        run = await parked_under(on, deploy(FIRST))
+        run = await suspended_under(on, deploy(FIRST))
         changed = deploy(INCOMPATIBLE)
         tree = await on.tree(changed)
         trace = tree.host.pulse = Trace()
@@ -125,13 +125,13 @@ async def test_who_dies_of_trying_other_code_has_said_whose_run_it_was(
         assert trace.executed == [run.id]
 
 
-async def test_a_run_goes_on_with_changed_code_that_does_the_same(
+async def test_a_run_continues_with_changed_code_that_does_the_same(
     deploy: Deploy, dsn: str, schema: str
 ) -> None:
-    """UNK1: what it went on with stands in its history."""
+    """UNK1: the history records the new version."""
     before, after = deploy(FIRST), deploy(REWORDED)
     async with stage(dsn, schema) as on:
-        run = await parked_under(on, before)
+        run = await suspended_under(on, before)
         await on.tree(after)
         await run.signal(verdict, "yes")
         assert await run.result(DEADLINE_S) == SHIPPED
@@ -139,13 +139,13 @@ async def test_a_run_goes_on_with_changed_code_that_does_the_same(
         assert (await history_types(on, run)).count("version_changed") == 1
 
 
-async def test_unk1_a_run_that_changed_code_does_not_fit_waits_untouched_for_its_own(
+async def test_unk1_a_run_waits_unchanged_for_code_that_matches_it(
     deploy: Deploy, dsn: str, schema: str
 ) -> None:
-    """UNK1: it says what it waits for, is not tried again by that code, and its own code finishes it."""
+    """UNK1: its reason says what it waits for, that code does not try again, and its own code finishes it."""
     before, after = deploy(FIRST), deploy(INCOMPATIBLE)
     async with stage(dsn, schema) as on:
-        run = await parked_under(on, before)
+        run = await suspended_under(on, before)
         history = await history_types(on, run)
         async with on.alone(after):
             await run.signal(verdict, "yes")
@@ -164,19 +164,19 @@ async def test_unk1_a_run_that_changed_code_does_not_fit_waits_untouched_for_its
         assert await run.result(DEADLINE_S) == SHIPPED
 
 
-async def test_a_run_whose_code_waits_is_not_taken_up_by_other_code(
+async def test_other_code_does_not_claim_a_run_that_waits_for_its_own(
     deploy: Deploy, dsn: str, schema: str
 ) -> None:
     """Not even by code that would do the same."""
     before, after = deploy(FIRST, on_change="wait"), deploy(REWORDED, on_change="wait")
     less_strict = [deploy(text.replace("versions.order", "versions.control")) for text in (FIRST, REWORDED)]
     async with stage(dsn, schema) as on:
-        run = await parked_under(on, before)
-        control = await parked_under(on, less_strict[0])
+        run = await suspended_under(on, before)
+        control = await suspended_under(on, less_strict[0])
         await run.signal(verdict, "yes")
         await control.signal(verdict, "yes")
         async with on.alone(after, less_strict[1]):
-            # Others are given time to come first; once it is over for one it is over for both.
+            # Other code has had its chance by then: when the control run ends, the run was left alone.
             assert await control.result(DEADLINE_S) == SHIPPED
             assert await version_of(on, run) == before.version_hash
             assert await on.journal.refusals(RunId(run.id)) == []
@@ -188,10 +188,10 @@ async def test_a_run_whose_code_waits_is_not_taken_up_by_other_code(
 async def test_vdp3_pinned_runs_finish_on_their_own_code_after_a_deploy(
     deploy: Deploy, dsn: str, schema: str
 ) -> None:
-    """VDP3: no node has loaded the old code, it comes from the database; new runs are of the new code."""
+    """VDP3: the old code, which no node has loaded, comes from the database; new runs use the new code."""
     before, after = deploy(FIRST, on_change="pin"), deploy(INCOMPATIBLE, on_change="pin")
     async with stage(dsn, schema) as on:
-        run = await parked_under(on, before)
+        run = await suspended_under(on, before)
         await on.tree(after)
         await run.signal(verdict, "yes")
         assert await run.result(DEADLINE_S) == SHIPPED
@@ -201,18 +201,18 @@ async def test_vdp3_pinned_runs_finish_on_their_own_code_after_a_deploy(
         assert await new.result(DEADLINE_S) == SHIPPED_TWICE
 
 
-async def test_a_pinned_version_that_was_forgotten_under_its_node_is_noted_again(
+async def test_a_pinned_version_deleted_under_its_node_is_registered_again(
     deploy: Deploy, dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """VDP3: nothing was of it when it was forgotten, but what its node starts afterwards is."""
+    """VDP3: no run used it when it was deleted, but the node starts new runs of it afterwards."""
     monkeypatch.setattr(limits, "PINNED_VERSIONS_SECONDS", 0.05)
     before, after = deploy(FIRST, on_change="pin"), deploy(INCOMPATIBLE, on_change="pin")
     version = before.name, before.version_hash
     async with stage(dsn, schema) as on:
         async with on.alone(before):
-            await on.until(lambda: noted(on, before), "it was not noted")
+            await on.until(lambda: registered(on, before), "it was not registered")
             assert await on.journal.delete_versions([version]) == 1
-            await on.until(lambda: noted(on, before), "it was not noted again")
+            await on.until(lambda: registered(on, before), "it was not registered again")
             run = await on.client.start(before, 1)
             await on.until_state(run, "suspended")
         await on.tree(after)
@@ -220,23 +220,23 @@ async def test_a_pinned_version_that_was_forgotten_under_its_node_is_noted_again
         assert await run.result(DEADLINE_S) == SHIPPED
 
 
-async def noted(on: Stage, flow: Flow) -> bool:
-    """Tell whether the journal has the source of this version."""
+async def registered(on: Stage, flow: Flow) -> bool:
+    """Return whether the journal has the source of this version."""
     return await on.journal.version_source(flow.name, flow.version_hash) is not None
 
 
-async def test_stored_source_is_executed_only_where_the_code_says_pin(
+async def test_stored_source_is_executed_only_for_pinned_workflows(
     deploy: Deploy, dsn: str, schema: str
 ) -> None:
-    """It is not even loaded where another workflow's is."""
+    """It is not even loaded on a node that loads another workflow's."""
     before, after = deploy(FIRST, on_change="pin"), deploy(INCOMPATIBLE)
     pinned = [
         deploy(text.replace("versions.order", "versions.control"), on_change="pin")
         for text in (FIRST, INCOMPATIBLE)
     ]
     async with stage(dsn, schema) as on:
-        run = await parked_under(on, before)
-        control = await parked_under(on, pinned[0])
+        run = await suspended_under(on, before)
+        control = await suspended_under(on, pinned[0])
         tree = await on.tree(after, pinned[1])
         await run.signal(verdict, "yes")
         await control.signal(verdict, "yes")
@@ -246,14 +246,14 @@ async def test_stored_source_is_executed_only_where_the_code_says_pin(
         assert not tree.host.code.knows(before.name, before.version_hash)
 
 
-async def test_a_run_blocked_by_drift_goes_on_with_a_fixed_deploy(
+async def test_a_run_blocked_by_drift_continues_after_a_fixed_deploy(
     deploy: Deploy, dsn: str, schema: str
 ) -> None:
-    """The fixed code is another version; being tried again is the node's doing at its boot."""
+    """The fixed code is another version; the node tries blocked runs again when it boots."""
     before, after = deploy(FIRST), deploy(INCOMPATIBLE)
     async with stage(dsn, schema) as on:
-        run = await parked_under(on, before)
-        # As if what makes them differ stood outside what the hash covers.
+        run = await suspended_under(on, before)
+        # As if they differed only in code that the hash does not cover.
         await on.sql("update {schema}.runs set version = %s where id = %s", after.version_hash, run.id)
         async with on.alone(after):
             await run.signal(verdict, "yes")
@@ -267,13 +267,11 @@ async def test_a_run_blocked_by_drift_goes_on_with_a_fixed_deploy(
             assert await run.result(DEADLINE_S) == SHIPPED
 
 
-async def test_unk2_a_run_that_an_earlier_release_named_by_its_label_goes_on(
-    deploy: Deploy, dsn: str, schema: str
-) -> None:
-    """UNK2: "1" is the version of no code; its history decides."""
+async def test_unk2_a_run_whose_version_is_a_label_continues(deploy: Deploy, dsn: str, schema: str) -> None:
+    """UNK2: an earlier release stored "1", which is the version of no code; the history decides."""
     flow = deploy(FIRST)
     async with stage(dsn, schema) as on:
-        run = await parked_under(on, flow)
+        run = await suspended_under(on, flow)
         await on.sql("update {schema}.runs set version = '1' where id = %s", run.id)
         await on.tree(flow)
         await run.signal(verdict, "yes")
@@ -281,8 +279,8 @@ async def test_unk2_a_run_that_an_earlier_release_named_by_its_label_goes_on(
         assert await version_of(on, run) == flow.version_hash
 
 
-async def test_vrd1_a_node_notes_what_it_has_loaded(deploy: Deploy, dsn: str, schema: str) -> None:
-    """VRD1, VRG6: ready, with counts, once it stands in the journal."""
+async def test_vrd1_a_node_registers_what_it_has_loaded(deploy: Deploy, dsn: str, schema: str) -> None:
+    """VRD1, VRG6: ready, with counts, once the journal has it."""
     flows = [deploy(FIRST, label=1), deploy(REWORDED, label=2)]
     async with stage(dsn, schema) as on:
         tree = await on.tree(*flows)
@@ -295,18 +293,18 @@ async def test_vrd1_a_node_notes_what_it_has_loaded(deploy: Deploy, dsn: str, sc
         }
 
 
-async def test_a_run_that_is_ended_by_force_is_kept_as_long_as_its_workflow_says(
+async def test_a_run_ended_by_force_is_kept_as_long_as_its_retention(
     deploy: Deploy, dsn: str, schema: str
 ) -> None:
     flow = deploy(f"import datetime\n{FIRST}", retention=timedelta(0))
     async with stage(dsn, schema) as on:
-        run = await parked_under(on, flow)
+        run = await suspended_under(on, flow)
         await run.cancel(force=True)
         await on.journal.sweep()
         assert await on.journal.get_run(RunId(run.id)) is None
 
 
-async def test_vrg5_a_version_registry_that_dies_is_restarted_and_disturbs_nobody(
+async def test_vrg5_a_killed_version_registry_is_restarted_alone(
     deploy: Deploy, dsn: str, schema: str
 ) -> None:
     """VRG5."""
@@ -322,7 +320,7 @@ async def test_vrg5_a_version_registry_that_dies_is_restarted_and_disturbs_nobod
 
 
 class LateJournal(PostgresJournal):
-    """Refuses the first registrations."""
+    """Fails the first registrations."""
 
     refusals_left = 2
 
@@ -333,7 +331,7 @@ class LateJournal(PostgresJournal):
         await super().register_versions(versions)
 
 
-async def test_vrg6_a_registration_that_fails_is_tried_again(deploy: Deploy, dsn: str, schema: str) -> None:
+async def test_vrg6_a_failed_registration_is_retried(deploy: Deploy, dsn: str, schema: str) -> None:
     """VRG6, B65: by the same actor, which is not ready until then."""
     flow = deploy(FIRST)
     async with stage(dsn, schema) as on:

@@ -1,4 +1,4 @@
-"""What wakes a run that waits, what that leaves in the journal, and what a cancelled run still has due."""
+"""What wakes a waiting run, what that leaves in the journal, and which timers a cancelled run has."""
 
 from __future__ import annotations
 
@@ -18,60 +18,60 @@ from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, armed_
 from tests.process.actors.test_leases import steal_the_lease
 
 go = Signal("go", str)
-# So rare that no poll explains what happens.
+# So rarely that no poll can be the cause.
 RARELY_S = 600.0
 
 
 @workflow(name="waking.waiting")
 async def waiting(timeout: float | None = None) -> str:
-    """Wait for a word."""
-    return await go.wait(timeout=timeout, default="nobody came")
+    """Wait for a signal."""
+    return await go.wait(timeout=timeout, default="no signal came")
 
 
 @workflow(name="waking.resting")
 async def resting(seconds: float) -> str:
-    """Rest, and then wait for a word."""
+    """Sleep, and then wait for a signal."""
     await continuum.sleep(seconds)
     return await go.wait()
 
 
 @activity(name="waking.number", queue="numbers")
 async def number(which: int) -> int:
-    """Answer by way of a queue."""
+    """Return the number, through a queue."""
     return which
 
 
 @workflow(name="waking.crowd")
 async def crowd(size: int) -> int:
-    """Ask for many numbers at once."""
+    """Run many queued activities at once."""
     return sum(await asyncio.gather(*(number(which) for which in range(size))))
 
 
 @workflow(name="waking.late")
 async def late(timeout: float) -> str:
-    """Do something before waiting."""
+    """Run an activity before waiting."""
     await number(1)
     return await go.wait(timeout=timeout)
 
 
 @workflow(name="waking.tracing")
 async def tracing() -> str | None:
-    """Tell the trace it belongs to, after having waited."""
+    """Return the trace context after having waited."""
     await go.wait()
     return continuum.info().trace_context
 
 
 async def types_of(run: RunHandle[Any]) -> list[str]:
-    """Return what its history is made of."""
+    """Return the types of the run's events."""
     return [event.type for event in await run.history()]
 
 
 async def due_at(on: Stage, run: RunHandle[Any]) -> object:
-    """Return when the run's row says that it is due."""
+    """Return the due time in the run's row."""
     return (await on.sql("select due_at from {schema}.runs where id = %s", run.id))[0][0]
 
 
-async def test_a_signal_to_a_run_that_waits_is_journaled_and_leaves_no_mail(dsn: str, schema: str) -> None:
+async def test_a_signal_to_a_waiting_run_is_journaled_and_leaves_the_inbox(dsn: str, schema: str) -> None:
     """SRT1, PGJ9, MSB6"""
     async with stage(dsn, schema) as on:
         await on.tree(waiting)
@@ -85,7 +85,7 @@ async def test_a_signal_to_a_run_that_waits_is_journaled_and_leaves_no_mail(dsn:
         assert await on.count("select count(*) from {schema}.inbox") == 0
 
 
-async def test_a_signal_that_was_there_before_the_run_is_all_that_is_journaled(dsn: str, schema: str) -> None:
+async def test_a_signal_sent_before_the_run_began_is_all_that_is_journaled(dsn: str, schema: str) -> None:
     """SRT12, B38"""
     async with stage(dsn, schema) as on:
         run = await on.client.start(waiting)
@@ -95,7 +95,7 @@ async def test_a_signal_that_was_there_before_the_run_is_all_that_is_journaled(d
         assert await types_of(run) == ["signal_received"]
 
 
-async def test_a_wait_for_a_signal_that_is_there_leaves_nothing_due(dsn: str, schema: str) -> None:
+async def test_a_wait_for_a_signal_that_has_arrived_leaves_no_timer(dsn: str, schema: str) -> None:
     """SRT13, B44: a timer is an event of its run and never a row of its own."""
     async with stage(dsn, schema) as on:
         tree = await on.tree(late)
@@ -107,7 +107,7 @@ async def test_a_wait_for_a_signal_that_is_there_leaves_nothing_due(dsn: str, sc
         assert armed_timers(tree) == {}
 
 
-async def test_a_signal_in_time_takes_the_timer_with_it(dsn: str, schema: str) -> None:
+async def test_a_signal_in_time_removes_the_timer(dsn: str, schema: str) -> None:
     """SRT17"""
     async with stage(dsn, schema) as on:
         tree = await on.tree(waiting)
@@ -121,17 +121,17 @@ async def test_a_signal_in_time_takes_the_timer_with_it(dsn: str, schema: str) -
         assert armed_timers(tree) == {}
 
 
-async def test_a_timeout_that_is_due_first_is_the_answer(dsn: str, schema: str) -> None:
+async def test_a_timeout_that_is_due_first_ends_the_wait(dsn: str, schema: str) -> None:
     """SRT16"""
     async with stage(dsn, schema) as on:
         await on.tree(waiting)
         run = await on.client.start(waiting, 0.05)
-        assert await run.result(DEADLINE_S) == "nobody came"
+        assert await run.result(DEADLINE_S) == "no signal came"
         assert await types_of(run) == ["timer_started", "timer_fired"]
 
 
 async def test_signals_and_timers_wake_a_run_without_any_poll(dsn: str, schema: str) -> None:
-    """SRT15, TMW9: a notification brings the one, the run's own alarm the other."""
+    """SRT15, TMW9: a notification for the signal, the run's own alarm for the timer."""
     async with stage(dsn, schema) as on:
         await on.tree(resting, settings=Settings(lease_ttl=LONG_LEASE_S, poll=RARELY_S))
         run = await on.client.start(resting, 0.05)
@@ -144,7 +144,7 @@ async def test_signals_and_timers_wake_a_run_without_any_poll(dsn: str, schema: 
         assert await run.result(DEADLINE_S) == "on"
 
 
-async def test_a_cancelled_run_has_nothing_due_any_more(dsn: str, schema: str) -> None:
+async def test_a_cancelled_run_has_no_timer(dsn: str, schema: str) -> None:
     """CAN4"""
     async with stage(dsn, schema) as on:
         tree = await on.tree(resting)
@@ -158,8 +158,8 @@ async def test_a_cancelled_run_has_nothing_due_any_more(dsn: str, schema: str) -
         assert await types_of(run) == ["timer_started", "cancel_requested"]
 
 
-async def test_a_request_to_stop_is_found_by_the_poll(dsn: str, schema: str) -> None:
-    """CAN9, SRT11, CLG1: evidence that nobody was told of reaches the owner all the same."""
+async def test_the_poll_finds_a_request_to_cancel(dsn: str, schema: str) -> None:
+    """CAN9, SRT11, CLG1: a request whose notification is lost reaches the owner all the same."""
     async with stage(dsn, schema) as on:
         settings = Settings(lease_ttl=LONG_LEASE_S, poll=0.1)
         await on.tree(waiting, settings=settings, listen=False)
@@ -174,8 +174,8 @@ async def test_a_request_to_stop_is_found_by_the_poll(dsn: str, schema: str) -> 
         assert await on.count("select count(*) from {schema}.inbox") == 0
 
 
-async def test_a_request_to_stop_outlives_the_lease_of_the_runs_owner(dsn: str, schema: str) -> None:
-    """CAN1, CAN2, B54: whoever asks hears nothing of leases; the next owner stops the run."""
+async def test_a_request_to_cancel_survives_the_loss_of_the_owners_lease(dsn: str, schema: str) -> None:
+    """CAN1, CAN2, B54: the caller notices nothing of leases; the next owner cancels the run."""
     async with stage(dsn, schema) as on:
         tree = await on.tree(resting, settings=Settings(lease_ttl=LONG_LEASE_S, poll=0.3))
         run = await on.client.start(resting, 3600.0)
@@ -187,7 +187,7 @@ async def test_a_request_to_stop_outlives_the_lease_of_the_runs_owner(dsn: str, 
         assert await types_of(run) == ["timer_started", "cancel_requested"]
 
 
-async def test_a_run_that_is_taken_up_again_knows_its_trace(dsn: str, schema: str) -> None:
+async def test_a_resumed_run_knows_its_trace_context(dsn: str, schema: str) -> None:
     """DSP6"""
     async with stage(dsn, schema) as on:
         async with on.alone(tracing):
@@ -199,8 +199,8 @@ async def test_a_run_that_is_taken_up_again_knows_its_trace(dsn: str, schema: st
         assert await run.result(DEADLINE_S) == "00-trace"
 
 
-async def test_many_answers_at_once_leave_a_history_without_gaps(dsn: str, schema: str) -> None:
-    """PGJ29: its owner numbers it, whoever answers."""
+async def test_many_results_at_once_leave_a_history_without_gaps(dsn: str, schema: str) -> None:
+    """PGJ29: the owner numbers the events, wherever the results come from."""
     async with stage(dsn, schema) as on:
         await on.tree(crowd)
         run = await on.client.start(crowd, 20)
@@ -208,10 +208,10 @@ async def test_many_answers_at_once_leave_a_history_without_gaps(dsn: str, schem
         assert [event.seq for event in await run.history()] == list(range(40))
 
 
-async def test_an_end_that_could_not_be_written_is_written_later_and_fails_nothing(
+async def test_an_end_that_cannot_be_written_during_an_outage_is_written_later(
     dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """EFC1, B59: a database that is away is no failure of the run."""
+    """EFC1, B59: an outage of the database does not fail a run."""
     away, asked = asyncio.Event(), asyncio.Event()
     async with stage(dsn, schema) as on:
         tree = await on.tree(waiting)
@@ -235,14 +235,14 @@ async def test_an_end_that_could_not_be_written_is_written_later_and_fails_nothi
         assert await run.result(DEADLINE_S) == "done"
 
 
-async def test_a_server_that_cannot_be_listened_to_at_first_is_listened_to_later(
+async def test_listening_begins_when_the_server_allows_it(
     dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """TMW1, B39: nothing dies of it, and what was missed meanwhile is found without a poll."""
-    listen, heard, refused = Database.listen, asyncio.Event(), asyncio.Event()
+    """TMW1, B39: no actor dies of it, and what was missed meanwhile is found without a poll."""
+    listen, listening, refused = Database.listen, asyncio.Event(), asyncio.Event()
 
     async def failing(database: Database, channels: list[str]) -> Any:
-        if not heard.is_set() and any("wake" in channel for channel in channels):
+        if not listening.is_set() and any("wake" in channel for channel in channels):
             refused.set()
             raise JournalUnavailable("too many connections")
         return await listen(database, channels)
@@ -253,12 +253,12 @@ async def test_a_server_that_cannot_be_listened_to_at_first_is_listened_to_later
         await before.signal(go, "on")
         tree = await on.tree(waiting, settings=Settings(lease_ttl=LONG_LEASE_S, poll=RARELY_S))
         router = tree.actor("router")
-        # What was there is found; what comes now is not heard of.
+        # What was there is found; what comes now causes no notification.
         assert await before.result(DEADLINE_S) == "on"
         run = await on.client.start(waiting)
         await run.signal(go, "on")
         async with asyncio.timeout(DEADLINE_S):
             await refused.wait()
-        heard.set()
+        listening.set()
         assert await run.result(DEADLINE_S) == "on"
         assert tree.actor("router") is router
