@@ -178,10 +178,10 @@ class ActivityDispatcher(Actor):
         host = self._host
         try:
             while self._results:
-                results = self._results[: limits.ANSWERS_PER_STATEMENT]
+                results = self._results[: limits.RESULTS_PER_STATEMENT]
                 await until_available(
                     partial(host.journal.complete_tasks, host.registered_worker(), results),
-                    "answering tasks",
+                    "storing results",
                     host.random_fraction,
                 )
                 del self._results[: len(results)]

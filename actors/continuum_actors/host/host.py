@@ -1,10 +1,12 @@
 """What the actors of one process share: the journal, the code, the settings, and each other.
 
-The actors of a host call each other directly, through the protocols below, which list all that
-one may ask of another. A message would cost a turn of the mailbox for each step of a run, and
-they all live in one loop, so that a call is never concurrent. Runs come and go and may be dead
-when somebody has news for them: they are spoken to by message alone (`messages.py`). So is an
-actor that must do nothing any more once it has ended; its method then posts the message.
+The actors of a host call each other's methods. The protocols below list every such call. A message
+instead would cost a mailbox entry for each step of a run and isolate nothing: these actors share one
+event loop, so calls never overlap, and the tree restarts together those that depend on each other.
+
+Run actors come and go, and one may have ended when there is something to report to it. They receive
+messages only (`messages.py`). So does an actor that must do nothing after its end: its method, marked
+"by message", posts to its own mailbox.
 """
 
 from __future__ import annotations
@@ -52,7 +54,7 @@ class Pulse(Protocol):
 
 
 class NoPulse:
-    """For a process that nobody watches from outside."""
+    """For a process that no other process watches."""
 
     def executing(self, run_id: bytes) -> None:
         """Leave no trace."""
@@ -65,7 +67,7 @@ class NoPulse:
 
 
 class Lease(Protocol):
-    """The worker lease of this process. Asked by all that writes in its name."""
+    """The worker lease of this process. Called by all that writes in its name."""
 
     batch: int
     """Numbers this worker's commits; survives a restart of the writer."""
@@ -76,7 +78,7 @@ class Lease(Protocol):
 
 
 class Writer(Protocol):
-    """Group commit. Asked by runs."""
+    """Group commit. Called by runs."""
 
     def submit(self, write: RunWrite, run: ActorRef) -> None:
         """Make `write` durable, then send `Committed` or `Fenced` to `run`."""
@@ -84,7 +86,7 @@ class Writer(Protocol):
 
 
 class Wheel(Protocol):
-    """Alarms. Asked by runs."""
+    """Alarms. Called by runs."""
 
     def arm(self, run: ActorRef, due: int | None) -> None:
         """Send `TimerDue` to `run` at `due` (microseconds on the journal's clock), or never."""
@@ -92,7 +94,7 @@ class Wheel(Protocol):
 
 
 class Runs(Protocol):
-    """The live runs. Asked by the dispatcher, by runs, and by a drain."""
+    """The live runs. Called by the dispatcher, by runs, and by a drain."""
 
     def start_run(self, claim: ClaimedRun, history: StoredHistory, mail: Sequence[InboxRow]) -> None:
         """Start the actor of a claimed run; it has made its first step when this returns."""
@@ -136,7 +138,7 @@ class Runs(Protocol):
 
 
 class Activities(Protocol):
-    """The activities of the runs that are live here. Asked by runs, and by a drain."""
+    """The activities of the runs that are live here. Called by runs, and by a drain."""
 
     def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
         """Run an attempt, then send `ActivityCompleted` or `ActivityRaised` to `run`."""
@@ -161,7 +163,7 @@ class Activities(Protocol):
 
 
 class Tasks(Protocol):
-    """Activity tasks that are claimed from the database. Asked by whoever learns that there are some."""
+    """Activity tasks that are claimed from the database. Called by all that learn of new tasks."""
 
     def lease_taken(self) -> None:
         """Tasks may be claimed from now on, by message: this process is registered as a worker."""
@@ -178,7 +180,7 @@ class Tasks(Protocol):
 
 
 class Router(Protocol):
-    """Notifications and mail. Asked by the dispatcher, by runs, and by the node's other processes."""
+    """Notifications and mail. Called by the dispatcher, by runs, and by the node's other processes."""
 
     fetch_number: int
     """The number of the latest fetch that has begun; runs use it to know which rows are new."""
@@ -193,7 +195,7 @@ class Router(Protocol):
 
 
 class Claims(Protocol):
-    """The dispatcher. Asked by all that makes a run claimable, or room for one."""
+    """The dispatcher. Called by all that makes a run claimable, or room for one."""
 
     def look(self) -> None:
         """There may be a run to claim."""
@@ -217,7 +219,7 @@ class Claims(Protocol):
 
 
 class Snapshots(Protocol):
-    """Compaction of histories. Asked by runs."""
+    """Compaction of histories. Called by runs."""
 
     def take(self, wanted: TakeSnapshot) -> None:
         """Compact a run's history, then send `Compacted` to its actor."""
@@ -225,7 +227,7 @@ class Snapshots(Protocol):
 
 
 class Versions(Protocol):
-    """What this process has registered in the journal. Asked by those who watch it."""
+    """What this process has registered in the journal. Called by those who watch it."""
 
     state: str
     registered: int

@@ -23,7 +23,7 @@ HEARTBEAT_FLUSH_SECONDS = 0.5
 # A run that has killed its process this often is blocked.
 POISON_AFTER_DEATHS = 3
 # Results of activity tasks stored with one statement.
-ANSWERS_PER_STATEMENT = 500
+RESULTS_PER_STATEMENT = 500
 # How often a process shows that its loop turns; the watchdog waits for many times as long.
 BEAT_SECONDS = 1.0
 # Rows that ended runs left behind cost only space.
@@ -32,7 +32,7 @@ SWEEP_SECONDS = 60.0
 TASKS_END_SECONDS = 1.0
 # Three renewals within a lease survive two failures.
 RENEWALS_PER_LEASE = 3
-# A longer error text helps nobody and slows every reader down.
+# A longer error text is of no use and slows every reader down.
 ERROR_TEXT_CHARACTERS = 4_000
 TRACEBACK_CHARACTERS = 8_000
 # Runs of pinned code are found at boot; those of a version that another node registers later, this late.

@@ -19,7 +19,7 @@ class Fenced(NamedTuple):
 
 
 class EndedElsewhere(NamedTuple):
-    """To a run: somebody has ended it by force, so no activity of it is wanted any more."""
+    """To a run: it was ended by force, so its activities are not wanted any more."""
 
 
 class TimerDue(NamedTuple):

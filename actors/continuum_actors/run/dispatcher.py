@@ -236,7 +236,7 @@ class Dispatcher(LeasedActor):
         host = self._host
         predecessor = host.runs.whereis(claim.id)
         if predecessor is not None:
-            # It has released the run already; nobody waits for its last messages.
+            # It has released the run already; its last messages concern no other actor.
             await predecessor.stop()
         try:
             host.runs.start_run(claim, history, mail)

@@ -1,7 +1,7 @@
 """The supervisor of this process's run actors, which also decides which runs are evicted from memory.
 
 Run actors are temporary: one that crashes is not restarted here. Its run is released, and
-whoever claims it replays it from the journal. Suspended runs are kept in memory until there
+the process that claims it next replays it from the journal. Suspended runs are kept in memory until there
 are too many; then those that have been suspended longest are released first.
 """
 

@@ -1,7 +1,7 @@
 """The version registry: registers the code that is loaded here, and loads the code that pinned runs need.
 
 It is ready once the journal has every version, with the source of the pinned ones. Until then
-runs of pinned code are not claimed, because nobody could continue them after a deploy. After
+runs of pinned code are not claimed, because after a deploy no node could continue them. After
 that it looks regularly for open runs of pinned versions that are not loaded here, loads those
 from their source, and registers again what is loaded here and was deleted from the journal.
 """
