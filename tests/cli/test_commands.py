@@ -21,6 +21,7 @@ from continuum import Signal, connect
 from continuum.cli.values import address, to_json
 from continuum.engine.ids import NodeId
 from continuum.journal.facts import NodeFacts, RunState, Transition
+from continuum.journal.port import Fault
 from continuum.journal.postgres import PostgresJournal
 from tests.cli.commands import CommandLine
 from tests.unit.client.working import Ending, greeting
@@ -97,6 +98,22 @@ def test_result_of_a_blocked_run_fails_at_once(cli: CommandLine) -> None:
     outcome = cli("result", run_id, "--timeout", "0")
     message = f"continuum: run {run_id} is blocked and waits for an operator: poison: it dies\n"
     assert (outcome.code, outcome.err) == (1, message)
+
+
+def test_show_prints_the_fault_of_a_blocked_run_as_json(cli: CommandLine) -> None:
+    run_id = started(cli)
+    assert cli("runs", "show", run_id, "--json").json["fault"] is None
+    fault = Fault("drift", 3, "a timer", "an activity", "flows.py:9")
+    blocked = Transition(RunState.BLOCKED, reason="drift: as it is", fault=fault)
+    on_journal(cli, lambda journal: Ending(journal).write(run_id, blocked))
+    assert cli("runs", "show", run_id, "--json").json["fault"] == {
+        "kind": "drift",
+        "position": 3,
+        "expected": "a timer",
+        "actual": "an activity",
+        "where": "flows.py:9",
+    }
+    assert "3\t≠\ta timer\tan activity at flows.py:9\n" in cli("runs", "show", run_id).out
 
 
 def test_cancel_warns_if_no_node_can_stop_the_run(cli: CommandLine) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from continuum.cli.printing import print_table
-from continuum.drift.comparison import Row
 from continuum.drift.deploy_check import CheckedRuns, Finding
+from continuum.drift.run_report import Problem
 
 
 def print_checked_runs(checked: CheckedRuns) -> None:
@@ -68,12 +68,12 @@ def finding_facts(finding: Finding) -> dict[str, Any]:
     }
 
 
-def print_drift(found: Sequence[tuple[str, Sequence[Row]]]) -> None:
-    """Print the sentences and diffs that `drift_of` returns."""
-    for reason, rows in found:
-        click.echo(f"\n{reason}")
-        if rows:
+def print_problems(problems: Sequence[Problem]) -> None:
+    """Print why a run cannot continue, each sentence with its diff."""
+    for problem in problems:
+        click.echo(f"\n{problem.reason}")
+        if problem.rows:
             print_table(
                 ("event", "", "journal", "code"),
-                [(str(row.seq), "≠" if row.differs else "", row.journal, row.code) for row in rows],
+                [(str(row.seq), "≠" if row.differs else "", row.journal, row.code) for row in problem.rows],
             )

@@ -16,7 +16,7 @@ from continuum.cli.database import (
     json_option,
     namespace_option,
 )
-from continuum.cli.drift_output import print_drift
+from continuum.cli.drift_output import print_problems
 from continuum.cli.printing import print_table
 from continuum.cli.values import named_json, to_json
 from continuum.client import Run
@@ -112,7 +112,7 @@ def show(
     print_table(("field", "value"), [(name, _shown(value)) for name, value in facts if value is not None])
     if found.error is not None and found.error.traceback:
         click.echo(f"\n{found.error.traceback.rstrip()}")
-    print_drift(ask_journal(Target(dsn, schema), lambda journal: drift_of(journal, run, modules)))
+    print_problems(ask_journal(Target(dsn, schema), lambda journal: drift_of(journal, run, modules)))
 
 
 @runs.command()

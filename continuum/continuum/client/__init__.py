@@ -14,7 +14,7 @@ from __future__ import annotations
 from continuum.client.client import Client, RunHandle
 from continuum.client.connecting import connect
 from continuum.client.histories import Event
-from continuum.client.runs import Page, Run, RunError
+from continuum.client.runs import Page, Run, RunError, RunFault
 from continuum.client.sync_client import SyncClient, SyncRunHandle, connect_sync
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Page",
     "Run",
     "RunError",
+    "RunFault",
     "RunHandle",
     "SyncClient",
     "SyncRunHandle",

@@ -25,6 +25,21 @@ class RunError:
 
 
 @dataclass(frozen=True, slots=True)
+class RunFault:
+    """Why code cannot continue a run, for programs; the run's `reason` says the same as a sentence.
+
+    `kind` is ``drift``, ``poison`` or ``corrupt``. For a drift, the event `position` of the history is
+    `expected`, the code wants `actual`, and `where` is the line of code.
+    """
+
+    kind: str
+    position: int | None = None
+    expected: str | None = None
+    actual: str | None = None
+    where: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """A run at one moment.
 
@@ -33,8 +48,8 @@ class Run:
     client needs no workflow code. `state` is ``running``, ``suspended``, ``blocked``,
     ``completed``, ``failed`` or ``cancelled``. `reason` says why a run is blocked, or what a run
     that is not running waits for; for a cancelled run it is "parent_cancelled" if the end of its
-    parent stopped it. A run that continued as new is completed, and `continued_to` is the run that
-    continues its work. Times are aware and in UTC.
+    parent stopped it. `fault` is the reason of a blocked run as data. A run that continued as new is
+    completed, and `continued_to` is the run that continues its work. Times are aware and in UTC.
     """
 
     id: str
@@ -56,6 +71,7 @@ class Run:
     started_at: datetime
     updated_at: datetime
     completed_at: datetime | None
+    fault: RunFault | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +96,7 @@ def run_of(row: RunRow) -> Run:
         result=readable(row.result),
         error=error_of(row.error) if row.state is RunState.FAILED else None,
         reason=_reason(row),
+        fault=None if row.fault is None else RunFault(*row.fault),
         attributes=row.attributes,
         idempotency_key=row.idempotency_key,
         trace_context=row.trace_context,

@@ -1,37 +1,24 @@
 """Where history and code differ: the mismatch of a drift, and a diff around it.
 
-A fault is journaled as a sentence, written by `engine/drift_messages.py`. `mismatch_in` reads it, so that
-a run that was blocked long ago and one that was replayed just now are shown in the same way. Pure text.
+A mismatch comes from a replay that ran just now, or from the fault that a node has stored with a blocked
+run or a refused version. Pure functions.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from continuum.engine.drift_messages import describe
 from continuum.engine.events import COMMANDS, Event, is_whole
 from continuum.engine.outcome import Blocked
+from continuum.journal.port import Fault
 
 # How many commands a diff shows before and after the mismatch.
 CONTEXT_EVENTS = 3
 
 NOTHING = "nothing"
-"""The code's side of a mismatch when the code has ended, or waits."""
-
-_JOURNAL = r"at event (?P<seq>\d+) the journal has (?P<journal>.+?)"
-_CODE = r"the code at (?P<where>\S+:\d+)"
-_SENTENCES = tuple(
-    re.compile(sentence + r"(?:; |$)")
-    for sentence in (
-        _JOURNAL + ", " + _CODE + " asks for (?P<code>.+?)",
-        _JOURNAL + ", " + _CODE + " gives it (?P<code>another input)",
-        _JOURNAL + ", the code asks for nothing",
-        r"the code has ended, but the journal goes on at event (?P<seq>\d+) with (?P<journal>.+?)",
-        _JOURNAL + ", which the code does not wait for",
-    )
-)
+"""The code's side of a mismatch when the code has no command there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +44,11 @@ class Row:
     differs: bool
 
 
-def mismatch_of(fault: Blocked) -> Mismatch | None:
+def mismatch_of(fault: Blocked | Fault) -> Mismatch | None:
     """Return the mismatch of a fault, None if it has none."""
     if fault.position is None or fault.expected is None:
         return None
     return Mismatch(fault.position, fault.expected, fault.actual or NOTHING, fault.where or "")
-
-
-def mismatch_in(reason: str) -> Mismatch | None:
-    """Return the mismatch that this sentence describes, None if it describes something else."""
-    for sentence in _SENTENCES:
-        if found := sentence.search(reason):
-            parts = found.groupdict()
-            return Mismatch(
-                int(parts["seq"]), parts["journal"], parts.get("code") or NOTHING, parts.get("where") or ""
-            )
-    return None
 
 
 def diff(history: Sequence[Event], mismatch: Mismatch) -> list[Row]:

@@ -18,6 +18,7 @@ from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
 from continuum.journal.facts import InboxKind, NewRun, Post, Posted, RunRow, RunState, Started, Transition
 from continuum.journal.memory.journal import MemoryJournal
+from continuum.journal.port import Fault
 from tests.unit.client.working import Ending, greeting, memory_client
 
 review = Signal("review", str)
@@ -292,6 +293,20 @@ def test_a_failed_run_tells_its_error() -> None:
                 await handle.result()
             assert (caught.value.type, caught.value.traceback) == ("ValueError", "a stack")
             assert (await handle.get()).error == continuum.RunError("ValueError", "no such name", "a stack")
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("facts", [("drift", 3, "a timer", "an activity", "flows.py:9"), ("poison",)])
+def test_a_blocked_run_shows_its_fault_as_data(facts: tuple[Any, ...]) -> None:
+    async def main() -> None:
+        async with memory_client() as (client, ending):
+            handle = await client.start(greeting, "ann")
+            assert (await handle.get()).fault is None
+            blocked = Transition(RunState.BLOCKED, reason="as it is", fault=Fault(*facts))
+            await ending.write(handle.id, blocked)
+            run = await handle.get()
+            assert (run.state, run.reason, run.fault) == ("blocked", "as it is", continuum.RunFault(*facts))
 
     asyncio.run(main())
 

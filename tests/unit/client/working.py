@@ -54,9 +54,10 @@ class Ending:
         await self.claim()
         assert self.worker is not None
         run = self.claimed[run_id]
-        await self._commit(RunWrite(run.id, run.token, events or [], transition=transition))
+        await self.commit(RunWrite(run.id, run.token, events or [], transition=transition))
 
-    async def _commit(self, write: RunWrite) -> None:
+    async def commit(self, write: RunWrite) -> None:
+        """Commit a write of the worker."""
         assert self.worker is not None
         committed = await self.journal.commit(self.worker, next(_batches), [write])
         assert not committed.rejected
@@ -67,7 +68,7 @@ class Ending:
         run, successor = self.claimed[run_id], RunId(str(uuid.uuid4()))
         ending = Transition(RunState.COMPLETED)
         next_run = Successor(successor, greeting.name, encode([["ann"], {}]))
-        await self._commit(RunWrite(run.id, run.token, transition=ending, successor=next_run))
+        await self.commit(RunWrite(run.id, run.token, transition=ending, successor=next_run))
         return successor
 
     async def bear(self, run_id: str) -> str:
@@ -75,7 +76,7 @@ class Ending:
         await self.claim()
         run, child = self.claimed[run_id], RunId(str(uuid.uuid4()))
         born = NewChild(1, child, greeting.name, encode([["ann"], {}]), ClosePolicy.CASCADE)
-        await self._commit(RunWrite(run.id, run.token, children=[born]))
+        await self.commit(RunWrite(run.id, run.token, children=[born]))
         return child
 
     async def publish(self, run_id: str, **values: object) -> None:
@@ -83,7 +84,7 @@ class Ending:
         await self.claim()
         run = self.claimed[run_id]
         cells = [(name, encode(value)) for name, value in values.items()]
-        await self._commit(RunWrite(run.id, run.token, published=cells))
+        await self.commit(RunWrite(run.id, run.token, published=cells))
 
     async def declare(self, *signals: Signal[Any]) -> None:
         """Say what the code of this node takes, as its version registry does."""
