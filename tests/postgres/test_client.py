@@ -59,7 +59,7 @@ def test_polling_alone_brings_a_result(dsn: str, schema: str) -> None:
     asyncio.run(main())
 
 
-def test_hundreds_who_wait_share_one_listener(dsn: str, schema: str) -> None:
+def test_hundreds_of_waits_share_one_listener(dsn: str, schema: str) -> None:
     async def main() -> None:
         async with connect(dsn, schema=schema) as client, ending(dsn, schema) as node:
             handles = await asyncio.gather(*(client.start(greeting, str(n)) for n in range(300)))
@@ -76,7 +76,7 @@ def test_hundreds_who_wait_share_one_listener(dsn: str, schema: str) -> None:
     asyncio.run(main())
 
 
-def test_signals_sent_side_by_side_all_arrive_while_the_runs_are_written(dsn: str, schema: str) -> None:
+def test_concurrent_signals_arrive_while_their_runs_are_written(dsn: str, schema: str) -> None:
     async def main() -> None:
         async with connect(dsn, schema=schema) as client, ending(dsn, schema) as node:
             handles = await asyncio.gather(*(client.start(greeting, str(n)) for n in range(20)))
@@ -92,7 +92,7 @@ def test_signals_sent_side_by_side_all_arrive_while_the_runs_are_written(dsn: st
     asyncio.run(main())
 
 
-def test_one_start_that_the_database_refuses_costs_no_neighbour(dsn: str, schema: str) -> None:
+def test_a_start_that_the_database_refuses_fails_alone(dsn: str, schema: str) -> None:
     async def main() -> None:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(
@@ -106,7 +106,7 @@ def test_one_start_that_the_database_refuses_costs_no_neighbour(dsn: str, schema
     asyncio.run(main())
 
 
-def test_one_key_started_by_many_at_once_is_one_run(dsn: str, schema: str) -> None:  # ING1
+def test_concurrent_starts_with_one_key_create_one_run(dsn: str, schema: str) -> None:  # ING1
     async def main() -> None:
         async with connect(dsn, schema=schema) as one, connect(dsn, schema=schema) as other:
             handles = await asyncio.gather(
@@ -118,7 +118,7 @@ def test_one_key_started_by_many_at_once_is_one_run(dsn: str, schema: str) -> No
     asyncio.run(main())
 
 
-def test_attributes_merged_side_by_side_are_all_there(dsn: str, schema: str) -> None:  # ATR2
+def test_concurrent_merges_keep_every_attribute(dsn: str, schema: str) -> None:  # ATR2
     async def main() -> None:
         async with connect(dsn, schema=schema) as client:
             handle = await client.start(greeting, "ann")
@@ -145,7 +145,7 @@ def test_pages_show_every_run_once(dsn: str, schema: str, field: str, direction:
     asyncio.run(main())
 
 
-def test_conditions_on_every_field_are_understood(dsn: str, schema: str) -> None:
+def test_queries_accept_conditions_on_every_field(dsn: str, schema: str) -> None:
     async def main() -> None:
         async with connect(dsn, schema=schema) as client:
             handle = await client.start(greeting, "ann", attributes={"n": 5}, idempotency_key="k")
@@ -168,7 +168,7 @@ def test_conditions_on_every_field_are_understood(dsn: str, schema: str) -> None
     asyncio.run(main())
 
 
-def test_a_schema_that_is_missing_names_the_command_that_mends_it(dsn: str, empty_name: str) -> None:
+def test_a_missing_schema_names_the_command_that_creates_it(dsn: str, empty_name: str) -> None:
     async def main() -> None:
         async with connect(dsn, schema=empty_name):
             raise AssertionError("there is no such schema")
@@ -184,7 +184,7 @@ def test_a_schema_that_is_missing_names_the_command_that_mends_it(dsn: str, empt
         ("no dsn with secret", continuum.InvalidOption, "the DSN cannot be read"),
     ],
 )
-def test_a_bad_address_is_told_in_one_line_without_its_password(
+def test_a_bad_address_is_refused_in_one_line_without_its_password(
     address: str, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message) as caught, connect_sync(address):
@@ -215,7 +215,7 @@ def test_a_blocking_client_serves_many_threads(dsn: str, schema: str) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name == "continuum-client"]
 
 
-def test_a_blocking_client_that_closes_tells_the_threads_that_wait(dsn: str, schema: str) -> None:
+def test_closing_a_blocking_client_ends_waits_in_other_threads(dsn: str, schema: str) -> None:
     told: list[Exception] = []
     waits = threading.Event()
     with connect_sync(dsn, schema=schema) as client:
@@ -235,7 +235,7 @@ def test_a_blocking_client_that_closes_tells_the_threads_that_wait(dsn: str, sch
     assert len(told) == 1
 
 
-def test_the_default_instance_serves_each_loop_that_asks(dsn: str, schema: str) -> None:
+def test_the_default_instance_serves_every_loop(dsn: str, schema: str) -> None:
     """JRS1, JRS2, B63"""
     continuum.configure(dsn, schema=schema)
 
@@ -257,7 +257,7 @@ def test_the_default_instance_serves_each_loop_that_asks(dsn: str, schema: str) 
     assert asyncio.run(main()) == asyncio.run(main())
 
 
-def test_a_server_that_went_away_for_a_moment_costs_a_start_nothing(dsn: str, schema: str) -> None:
+def test_a_start_survives_lost_connections(dsn: str, schema: str) -> None:
     async def main() -> None:
         async with connect(dsn, schema=schema) as client:
             await client.start(greeting, "ann")
@@ -273,7 +273,7 @@ def test_a_server_that_went_away_for_a_moment_costs_a_start_nothing(dsn: str, sc
     asyncio.run(main())
 
 
-def test_run_ids_begin_with_the_time_of_the_database(dsn: str, schema: str) -> None:
+def test_run_ids_begin_with_the_time_of_the_server(dsn: str, schema: str) -> None:
     async def main() -> None:
         async with connect(dsn, schema=schema) as client:
             before = time.time_ns() // 1_000_000

@@ -17,7 +17,7 @@ from tests.unit.client.working import greeting
 review = Signal("review", int)
 
 
-def test_a_chain_is_followed_to_its_end_by_all_who_wait(dsn: str, schema: str) -> None:
+def test_every_wait_follows_a_chain_to_its_end(dsn: str, schema: str) -> None:
     async def main() -> None:
         async with connect(dsn, schema=schema) as client, ending(dsn, schema) as node:
             run = await client.start(greeting, "ann", namespace="eu", trace_context="t")
@@ -39,7 +39,7 @@ def test_a_chain_is_followed_to_its_end_by_all_who_wait(dsn: str, schema: str) -
     asyncio.run(main())
 
 
-def test_a_signal_that_is_refused_leaves_no_row(dsn: str, schema: str) -> None:
+def test_a_refused_signal_leaves_no_row(dsn: str, schema: str) -> None:
     """SIG1, SIG2."""
 
     async def main() -> None:
@@ -59,7 +59,7 @@ def test_a_signal_that_is_refused_leaves_no_row(dsn: str, schema: str) -> None:
 
 
 @pytest.mark.parametrize("listen", [True, False])
-def test_published_values_are_watched_with_and_without_hints(dsn: str, schema: str, listen: bool) -> None:
+def test_published_values_are_watched_with_and_without_listening(dsn: str, schema: str, listen: bool) -> None:
     async def main() -> None:
         async with connect(dsn, schema=schema, listen=listen) as client, ending(dsn, schema) as node:
             run = await client.start(greeting, "ann")
@@ -79,7 +79,7 @@ def test_published_values_are_watched_with_and_without_hints(dsn: str, schema: s
     asyncio.run(main())
 
 
-def test_many_who_watch_share_one_listener(dsn: str, schema: str) -> None:
+def test_many_watches_share_one_listener(dsn: str, schema: str) -> None:
     async def main() -> None:
         async with connect(dsn, schema=schema) as client, ending(dsn, schema) as node:
             runs = [await client.start(greeting, str(n)) for n in range(30)]

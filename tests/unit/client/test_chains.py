@@ -1,4 +1,4 @@
-"""Runs that continued as new, and children: every id of a chain keeps working, and lineage is told."""
+"""Chains and children: every id of a chain keeps working, and runs show where they come from."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.unit.client.test_client import mail
 from tests.unit.client.working import Ending, greeting, memory_client
 
 
-class RemembersLooks(Completions):
-    """Remembers which runs it looked at."""
+class RecordsLooks(Completions):
+    """Records the runs that it looked for."""
 
     looked_at: list[RunId]
 
@@ -29,7 +29,7 @@ class RemembersLooks(Completions):
         await super()._look(run_ids)
 
 
-def test_whoever_waits_for_a_run_gets_the_result_of_its_chain() -> None:
+def test_waiting_for_any_run_of_a_chain_returns_the_result_of_the_latest() -> None:
     """B57"""
 
     async def main() -> None:
@@ -41,14 +41,14 @@ def test_whoever_waits_for_a_run_gets_the_result_of_its_chain() -> None:
             third = await ending.continue_as_new(second)
             await ending.complete(third, "hello")
             assert await asyncio.gather(*waiting) == ["hello", "hello"]
-            # What has ended is found at once.
+            # A chain that has ended is found at once.
             assert await client.await_run(run.id, 0) == "hello"
             assert await client.await_run(second, 0) == "hello"
 
     asyncio.run(main())
 
 
-def test_a_deadline_is_one_for_the_whole_chain() -> None:
+def test_a_timeout_covers_the_whole_chain() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
@@ -59,7 +59,7 @@ def test_a_deadline_is_one_for_the_whole_chain() -> None:
     asyncio.run(main())
 
 
-def test_a_long_chain_is_not_walked_run_by_run() -> None:
+def test_a_long_chain_is_not_followed_run_by_run() -> None:
     async def main() -> None:
         journal = MemoryJournal()
         async with continuum.Client(journal) as client:
@@ -69,7 +69,7 @@ def test_a_long_chain_is_not_walked_run_by_run() -> None:
             for _ in range(50):
                 last = await ending.continue_as_new(last)
             await ending.complete(last, "hello")
-            completions = RemembersLooks(journal, first_poll=3600.0)
+            completions = RecordsLooks(journal, first_poll=3600.0)
             async with asyncio.timeout(30):
                 assert (await completions.wait(run.id)).id == last
             await completions.close()
@@ -78,22 +78,22 @@ def test_a_long_chain_is_not_walked_run_by_run() -> None:
     asyncio.run(main())
 
 
-class AskedTooOften(MemoryJournal):
-    """Stops whoever asks without end, on a clock that stands still."""
+class LimitsQueries(MemoryJournal):
+    """Fails after many queries, so that an endless search ends."""
 
-    asked = 0
+    queries = 0
 
     async def query(self, query: Query) -> list[RunRow]:
-        self.asked += 1
-        assert self.asked < 1000, "it goes round in circles"
+        self.queries += 1
+        assert self.queries < 1000, "the search does not end"
         return await super().query(query)
 
 
-def test_the_end_of_a_chain_is_found_when_all_of_it_began_in_one_moment() -> None:
-    """B57: the runs of such a chain have no order but the one in which they followed each other."""
+def test_the_latest_run_is_found_in_a_chain_that_began_in_one_moment() -> None:
+    """B57: the start times of such a chain do not order its runs."""
 
     async def main() -> None:
-        journal = AskedTooOften(lambda: 1)
+        journal = LimitsQueries(lambda: 1)
         async with continuum.Client(journal) as client:
             ending = Ending(journal)
             run = await client.start(greeting, "ann")
@@ -110,7 +110,7 @@ def test_the_end_of_a_chain_is_found_when_all_of_it_began_in_one_moment() -> Non
     asyncio.run(main())
 
 
-def test_how_a_chain_ended_is_told_with_the_run_that_ended_so() -> None:
+def test_the_error_of_a_chain_names_the_run_that_failed() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
@@ -123,7 +123,7 @@ def test_how_a_chain_ended_is_told_with_the_run_that_ended_so() -> None:
     asyncio.run(main())
 
 
-def test_signals_and_cancel_requests_reach_the_last_run() -> None:
+def test_signals_and_cancel_requests_reach_the_latest_run() -> None:
     """ING6: a delivery id counts for the whole chain."""
 
     async def main() -> None:
@@ -147,7 +147,7 @@ def test_signals_and_cancel_requests_reach_the_last_run() -> None:
     asyncio.run(main())
 
 
-def test_an_id_shows_its_very_run() -> None:
+def test_get_run_returns_the_run_with_exactly_this_id() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(
@@ -162,7 +162,7 @@ def test_an_id_shows_its_very_run() -> None:
     asyncio.run(main())
 
 
-def test_children_are_found_by_their_parent() -> None:
+def test_queries_find_children_by_their_parent() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             parent, other = await client.start(greeting, "ann"), await client.start(greeting, "bob")
@@ -178,7 +178,7 @@ def test_children_are_found_by_their_parent() -> None:
     asyncio.run(main())
 
 
-def test_a_child_stopped_by_its_parent_says_so() -> None:
+def test_a_child_stopped_by_its_parent_shows_the_reason() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             parent = await client.start(greeting, "ann")
@@ -193,7 +193,7 @@ def test_a_child_stopped_by_its_parent_says_so() -> None:
     asyncio.run(main())
 
 
-def test_a_history_names_what_concerns_children_and_successors() -> None:
+def test_a_history_names_children_and_successors() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
@@ -213,9 +213,9 @@ def test_a_history_names_what_concerns_children_and_successors() -> None:
             events = [Event(seq, type, 0, body) for seq, (type, body) in enumerate(stored, 1)]
             assert all(pack_body(event.body) for event in events)
             await ending.write(run.id, None, events)
-            told = [(event.type, event.name, event.payload) for event in await run.history()]
+            shown = [(event.type, event.name, event.payload) for event in await run.history()]
             at = {"caller": "flow", "where": "a.py:1"}
-            assert told == [
+            assert shown == [
                 ("child_started", "kid", {"child_run_id": "c1", "parent_close_policy": "cancel", **at}),
                 ("child_started", "lad", {"child_run_id": "c2", "parent_close_policy": None, **at}),
                 ("child_completed", "kid", {"started": 1, "child_run_id": "c1", "result": {"done": 1}}),
@@ -241,7 +241,7 @@ def test_a_history_names_what_concerns_children_and_successors() -> None:
     asyncio.run(main())
 
 
-def test_attributes_are_set_on_the_last_run() -> None:
+def test_attributes_are_set_on_the_latest_run() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")

@@ -1,4 +1,4 @@
-"""What a client promises, on the memory journal."""
+"""The client, on the memory journal."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from tests.unit.client.working import Ending, greeting, memory_client
 review = Signal("review", str)
 
 
-class LosesAnswers(MemoryJournal):
-    """Does what it is asked, and then seems to be unavailable."""
+class LosesResults(MemoryJournal):
+    """Makes a call and then raises as if it were unavailable, a number of times."""
 
     def __init__(self, times: int) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class LosesAnswers(MemoryJournal):
     def _lose(self) -> None:
         if self.times:
             self.times -= 1
-            raise JournalUnavailable("the answer was lost")
+            raise JournalUnavailable("the result was lost")
 
     async def start(self, runs: Sequence[NewRun]) -> list[Started]:
         self.batches.append(len(runs))
@@ -56,7 +56,7 @@ class LosesAnswers(MemoryJournal):
 
 
 async def mail(client_end: Ending) -> list[tuple[InboxKind, str, Any]]:
-    """What waits in the inboxes of the runs that the worker owns."""
+    """Return the inbox entries of the runs that the worker owns."""
     await client_end.claim()
     assert client_end.worker is not None
     return [(row.kind, row.name, row.body) for row in await client_end.journal.inbox(client_end.worker, None)]
@@ -74,7 +74,7 @@ def test_a_started_run_keeps_its_arguments() -> None:  # NSC2
     asyncio.run(main())
 
 
-def test_keywords_go_to_the_workflow() -> None:
+def test_start_passes_keywords_to_the_workflow() -> None:
     async def main() -> None:
         async with memory_client() as (client, _):
             handle = await client.start(greeting, "ann", loud=True)
@@ -93,7 +93,7 @@ def test_a_run_starts_by_name_without_its_code() -> None:  # C9
     asyncio.run(main())
 
 
-def test_arguments_that_do_not_fit_are_refused_before_anything_is_written() -> None:
+def test_start_refuses_missing_arguments_before_writing() -> None:
     async def main() -> None:
         async with memory_client() as (client, _):
             with pytest.raises(TypeError, match="missing a required argument: 'name'"):
@@ -103,7 +103,7 @@ def test_arguments_that_do_not_fit_are_refused_before_anything_is_written() -> N
     asyncio.run(main())
 
 
-def test_arguments_of_another_type_are_refused_before_anything_is_written() -> None:
+def test_start_refuses_arguments_of_another_type_before_writing() -> None:
     async def main() -> None:
         async with memory_client() as (client, _):
             with pytest.raises(continuum.DurableTermError, match=r"^input\.name: expected str, got int$"):
@@ -113,7 +113,7 @@ def test_arguments_of_another_type_are_refused_before_anything_is_written() -> N
     asyncio.run(main())
 
 
-def test_arguments_that_cannot_be_stored_are_refused_before_anything_is_written() -> None:
+def test_start_refuses_arguments_that_cannot_be_stored_before_writing() -> None:
     """PGJ3"""
 
     async def main() -> None:
@@ -142,7 +142,7 @@ def test_arguments_that_cannot_be_stored_are_refused_before_anything_is_written(
         ({"on_conflict": "replace"}, "on_conflict is 'existing' or 'raise'"),
     ],
 )
-def test_bad_options_are_refused_in_one_line(options: dict[str, Any], message: str) -> None:
+def test_start_refuses_invalid_options_in_one_line(options: dict[str, Any], message: str) -> None:
     async def main() -> None:
         async with memory_client() as (client, _):
             with pytest.raises(continuum.InvalidOption, match=message):
@@ -152,7 +152,7 @@ def test_bad_options_are_refused_in_one_line(options: dict[str, Any], message: s
     asyncio.run(main())
 
 
-def test_a_taken_key_gives_the_run_that_has_it() -> None:  # ING2, C18
+def test_a_used_key_returns_the_run_that_has_it() -> None:  # ING2, C18
     async def main() -> None:
         async with memory_client() as (client, _):
             first = await client.start(greeting, "ann", idempotency_key="k")
@@ -165,9 +165,9 @@ def test_a_taken_key_gives_the_run_that_has_it() -> None:  # ING2, C18
     asyncio.run(main())
 
 
-def test_a_start_whose_answer_was_lost_takes_effect_once_and_is_no_conflict() -> None:
+def test_a_start_whose_result_was_lost_takes_effect_once_without_a_conflict() -> None:
     async def main() -> None:
-        async with Client(LosesAnswers(1)) as client:
+        async with Client(LosesResults(1)) as client:
             handle = await client.start(greeting, "ann", idempotency_key="k", on_conflict="raise")
             assert not handle.existing
             assert [run.id for run in (await client.query()).entries] == [handle.id]
@@ -175,9 +175,9 @@ def test_a_start_whose_answer_was_lost_takes_effect_once_and_is_no_conflict() ->
     asyncio.run(main())
 
 
-def test_starts_that_wait_together_are_written_together() -> None:
+def test_concurrent_starts_share_one_write() -> None:
     async def main() -> None:
-        journal = LosesAnswers(0)
+        journal = LosesResults(0)
         async with Client(journal) as client:
             handles = await asyncio.gather(*(client.start("greeting", n) for n in range(50)))
             runs = [await client.get_run(handle.id) for handle in handles]
@@ -198,9 +198,9 @@ def test_run_ids_are_ordered_by_time() -> None:
     asyncio.run(main())
 
 
-def test_a_signal_whose_answer_was_lost_arrives_once() -> None:
+def test_a_signal_whose_result_was_lost_arrives_once() -> None:
     async def main() -> None:
-        journal = LosesAnswers(0)
+        journal = LosesResults(0)
         async with Client(journal) as client:
             handle = await client.start(greeting, "ann")
             journal.times = 2
@@ -210,7 +210,7 @@ def test_a_signal_whose_answer_was_lost_arrives_once() -> None:
     asyncio.run(main())
 
 
-def test_a_delivery_id_seen_before_is_a_no_op() -> None:  # ING3, ING5
+def test_a_repeated_delivery_id_has_no_effect() -> None:  # ING3, ING5
     async def main() -> None:
         async with memory_client() as (client, ending):
             handle = await client.start(greeting, "ann")
@@ -231,7 +231,7 @@ def test_signals_without_a_delivery_id_all_arrive_in_order() -> None:  # ING4
     asyncio.run(main())
 
 
-def test_nobody_can_send_under_an_internal_delivery_id() -> None:
+def test_an_internal_delivery_id_is_refused() -> None:
     async def main() -> None:
         async with memory_client() as (client, _):
             handle = await client.start(greeting, "ann")
@@ -241,7 +241,7 @@ def test_nobody_can_send_under_an_internal_delivery_id() -> None:
     asyncio.run(main())
 
 
-def test_a_value_of_the_wrong_type_is_refused() -> None:
+def test_a_signal_value_of_another_type_is_refused() -> None:
     async def main() -> None:
         async with memory_client() as (client, _):
             handle = await client.start(greeting, "ann")
@@ -270,7 +270,7 @@ def test_an_unknown_run_is_not_found(unknown: str) -> None:  # CAN7, SRT2, ATR3,
     asyncio.run(main())
 
 
-def test_a_run_that_has_ended_takes_nothing_more() -> None:  # CAN11, SRT4, THP6, B32
+def test_an_ended_run_accepts_no_signal_and_no_cancel() -> None:  # CAN11, SRT4, THP6, B32
     async def main() -> None:
         async with memory_client() as (client, ending):
             handle = await client.start(greeting, "ann")
@@ -282,7 +282,7 @@ def test_a_run_that_has_ended_takes_nothing_more() -> None:  # CAN11, SRT4, THP6
     asyncio.run(main())
 
 
-def test_a_failed_run_tells_its_error() -> None:
+def test_a_failed_run_raises_and_shows_its_error() -> None:
     """PGJ14"""
 
     async def main() -> None:
@@ -311,7 +311,7 @@ def test_a_blocked_run_shows_its_fault_as_data(facts: tuple[Any, ...]) -> None:
     asyncio.run(main())
 
 
-def test_a_forced_cancel_ends_the_run_and_those_who_wait_for_it() -> None:  # CAN6, THP5
+def test_a_forced_cancel_ends_the_run_and_its_waits() -> None:  # CAN6, THP5
     async def main() -> None:
         async with memory_client() as (client, _):
             handle = await client.start(greeting, "ann")
@@ -324,7 +324,7 @@ def test_a_forced_cancel_ends_the_run_and_those_who_wait_for_it() -> None:  # CA
 
 
 @pytest.mark.parametrize("timeout", [0, -1.5, float("nan")])
-def test_a_result_out_of_time_says_so(timeout: float) -> None:  # B45
+def test_a_result_raises_after_its_timeout(timeout: float) -> None:  # B45
     async def main() -> None:
         async with memory_client() as (client, _):
             handle = await client.start(greeting, "ann")
@@ -346,12 +346,12 @@ def test_a_result_is_decoded_by_the_workflow() -> None:
     asyncio.run(main())
 
 
-def test_a_client_that_closes_tells_those_who_wait() -> None:
+def test_closing_a_client_ends_its_waits() -> None:
     async def main() -> None:
         async with memory_client() as (client, _):
             handle = await client.start(greeting, "ann")
             waiting = asyncio.create_task(handle.result())
-            # Its turn in the loop comes before ours again.
+            # This read gives the waiting task its turn first.
             await handle.state()
             await client.close()
             with pytest.raises(continuum.NotReady):
@@ -362,9 +362,9 @@ def test_a_client_that_closes_tells_those_who_wait() -> None:
     asyncio.run(main())
 
 
-def test_a_read_survives_one_loss() -> None:
+def test_a_read_is_retried_once() -> None:
     async def main() -> None:
-        journal = LosesAnswers(0)
+        journal = LosesResults(0)
         async with Client(journal) as client:
             handle = await client.start(greeting, "ann")
             journal.times = 1
@@ -421,8 +421,8 @@ def test_a_history_is_readable() -> None:
         (None, "waits for a signal, an activity or a child"),
     ],
 )
-def test_what_a_suspended_run_waits_for_is_told(due_at: int | None, reason: str, release: bool) -> None:
-    """Whether a node keeps it in memory meanwhile or not."""
+def test_a_suspended_run_shows_what_it_waits_for(due_at: int | None, reason: str, release: bool) -> None:
+    """Both in the memory of a node and evicted."""
 
     async def main() -> None:
         async with memory_client() as (client, ending):
@@ -434,9 +434,9 @@ def test_what_a_suspended_run_waits_for_is_told(due_at: int | None, reason: str,
     asyncio.run(main())
 
 
-def test_posts_that_go_together_lock_runs_in_the_order_of_their_ids() -> None:
+def test_posts_of_one_commit_are_sorted_by_run() -> None:
     async def main() -> None:
-        journal = LosesAnswers(0)
+        journal = LosesResults(0)
         async with Client(journal) as client:
             handles = [await client.start(greeting, str(n)) for n in range(10)]
             await asyncio.gather(*(handle.signal("count", 1) for handle in reversed(handles)))
@@ -446,7 +446,7 @@ def test_posts_that_go_together_lock_runs_in_the_order_of_their_ids() -> None:
     asyncio.run(main())
 
 
-def test_a_hint_brings_a_result_long_before_the_poll() -> None:  # AWT1
+def test_a_notification_brings_a_result_long_before_the_poll() -> None:  # AWT1
     async def main() -> None:
         journal = MemoryJournal()
         async with Client(journal) as client:

@@ -1,4 +1,4 @@
-"""How the end of a run reaches those who wait: the same, by hint, by poll, or when it is past."""
+"""A wait gets the same end of a run by notification, by poll, and after the fact."""
 
 from __future__ import annotations
 
@@ -18,41 +18,41 @@ from tests.unit.client.test_client import mail
 from tests.unit.client.working import Ending, greeting, memory_client
 
 
-class Deaf(Completions):
-    """Hears no hint."""
+class PollsOnly(Completions):
+    """Ignores notifications."""
 
-    def _hear(self, hint: object) -> None: ...
+    def _look_soon(self, notification: object) -> None: ...
 
 
 async def failure(completions: Completions, run_id: RunId) -> continuum.RunFailed:
-    """What a failed run raises for someone who waits this way."""
+    """Return the error that a failed run raises for this wait."""
     with pytest.raises(continuum.RunFailed) as caught:
         outcome_of(await completions.wait(run_id), decode)
     return caught.value
 
 
-def test_a_failure_is_the_same_by_hint_by_poll_and_afterwards() -> None:
-    """AWT2, B69: with the traceback, however it is learnt."""
+def test_a_failure_is_the_same_by_notification_by_poll_and_afterwards() -> None:
+    """AWT2, B69: always with the traceback."""
 
     async def main() -> None:
         journal = MemoryJournal()
         async with Client(journal) as client, asyncio.timeout(30):
             run = await client.start(greeting, "ann")
-            hearing, deaf = Completions(journal, first_poll=3600.0), Deaf(journal, first_poll=0.001)
-            waiting = [asyncio.create_task(failure(each, run.id)) for each in (hearing, deaf)]
+            notified, polling = Completions(journal, first_poll=3600.0), PollsOnly(journal, first_poll=0.001)
+            waiting = [asyncio.create_task(failure(each, run.id)) for each in (notified, polling)]
             await run.state()
             await Ending(journal).fail(run.id, "ValueError", "no such name")
-            failures = [*await asyncio.gather(*waiting), await failure(hearing, run.id)]
-            told = {(error.run_id, error.type, error.message, error.traceback) for error in failures}
-            assert told == {(run.id, "ValueError", "no such name", "a stack")}
-            await hearing.close()
-            await deaf.close()
+            failures = [*await asyncio.gather(*waiting), await failure(notified, run.id)]
+            facts = {(error.run_id, error.type, error.message, error.traceback) for error in failures}
+            assert facts == {(run.id, "ValueError", "no such name", "a stack")}
+            await notified.close()
+            await polling.close()
 
     asyncio.run(main())
 
 
 class LateLook(MemoryJournal):
-    """Answers after whatever has ended was removed."""
+    """Removes every ended run before it answers a query."""
 
     async def query(self, query: Query) -> list[RunRow]:
         while await self.sweep():
@@ -60,8 +60,8 @@ class LateLook(MemoryJournal):
         return await super().query(query)
 
 
-def test_a_run_that_was_removed_before_anybody_looked_is_told_to_be_gone() -> None:
-    """Without this its waiter would go on for ever."""
+def test_waiting_for_a_run_removed_before_the_first_look_raises() -> None:
+    """Without this the caller would wait for ever."""
 
     async def main() -> None:
         journal = LateLook()
@@ -73,16 +73,16 @@ def test_a_run_that_was_removed_before_anybody_looked_is_told_to_be_gone() -> No
             await Ending(journal).write(
                 run.id, Transition(RunState.COMPLETED, result=encode("hello"), retention=0.0)
             )
-            with pytest.raises(continuum.RunNotFound, match="longer retention") as told:
+            with pytest.raises(continuum.RunNotFound, match="longer retention") as caught:
                 await waiting
-            assert told.value.removed
+            assert caught.value.removed
             await completions.close()
 
     asyncio.run(main())
 
 
 class Looked(MemoryJournal):
-    """Says when somebody has looked for the ends of runs."""
+    """Sets an event after each query."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,15 +94,15 @@ class Looked(MemoryJournal):
         return rows
 
 
-def test_a_run_that_was_removed_unheard_of_is_told_to_be_gone() -> None:
-    """The hint was lost, and retention is shorter than the poll."""
+def test_waiting_for_a_run_removed_after_a_lost_notification_raises() -> None:
+    """The notification was lost, and retention is shorter than the poll interval."""
 
     async def main() -> None:
         journal = Looked()
         async with Client(journal) as client, asyncio.timeout(30):
             run = await client.start(greeting, "ann")
-            deaf = Deaf(journal, first_poll=0.001)
-            waiting = asyncio.create_task(deaf.wait(run.id))
+            polling = PollsOnly(journal, first_poll=0.001)
+            waiting = asyncio.create_task(polling.wait(run.id))
             for _ in range(3):
                 journal.looked.clear()
                 await journal.looked.wait()
@@ -112,13 +112,13 @@ def test_a_run_that_was_removed_unheard_of_is_told_to_be_gone() -> None:
             await journal.sweep()
             with pytest.raises(continuum.RunNotFound, match="longer retention"):
                 await waiting
-            await deaf.close()
+            await polling.close()
 
     asyncio.run(main())
 
 
-def test_all_who_wait_for_a_cancelled_run_are_told_once() -> None:
-    """AWT3, THP5: and the row says the same."""
+def test_every_wait_for_a_cancelled_run_raises_once() -> None:
+    """AWT3, THP5: and its row says the same."""
 
     async def main() -> None:
         async with memory_client() as (client, _):
@@ -133,8 +133,8 @@ def test_all_who_wait_for_a_cancelled_run_are_told_once() -> None:
     asyncio.run(main())
 
 
-def test_a_suspended_run_that_nobody_executes_is_cancelled_at_once_by_force() -> None:
-    """CAN6: durably, with no node there."""
+def test_a_forced_cancel_ends_a_suspended_run_without_a_node() -> None:
+    """CAN6: durably."""
 
     async def main() -> None:
         async with memory_client() as (client, ending):
@@ -146,8 +146,8 @@ def test_a_suspended_run_that_nobody_executes_is_cancelled_at_once_by_force() ->
     asyncio.run(main())
 
 
-def test_a_request_to_stop_a_run_that_another_owns_is_kept_for_its_owner() -> None:
-    """CAN1, CAN8: whether the owner can be reached does not matter."""
+def test_a_cancel_request_waits_in_the_inbox_for_the_owner() -> None:
+    """CAN1, CAN8: whether or not the owner can be reached."""
 
     async def main() -> None:
         async with memory_client() as (client, ending):

@@ -1,4 +1,4 @@
-"""Where a client goes: an explicit DSN, a running instance by name, what is configured, the environment."""
+"""Where a client connects: an explicit DSN, a running instance, the configured one, the environment."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ ELSEWHERE = "postgresql://u@elsewhere/d"
 
 @pytest.fixture(autouse=True)
 def nothing_is_configured() -> Iterator[None]:
-    """Forget what a test configures."""
+    """Undo the configuration of a test."""
     configure_default(None)
     yield
     configure_default(None)
 
 
-def test_the_default_instance_follows_what_was_configured_last() -> None:
+def test_the_default_instance_is_the_one_configured_last() -> None:
     """JRS1, JRS2, JRS3."""
     for dsn in ("postgresql://u@one/d", "postgresql://u@two/d"):
         continuum.configure(dsn, schema="shop")
@@ -41,7 +41,7 @@ def test_a_named_instance_with_a_dsn_is_on_postgres() -> None:
 
 
 def test_a_named_instance_in_memory_is_found_by_its_name() -> None:
-    """JRS5: memory is asked for by `journal="memory"`."""
+    """JRS5: with `journal="memory"`."""
     journal: Journal = MemoryJournal()
 
     async def main() -> None:
@@ -60,7 +60,7 @@ def test_an_explicit_dsn_wins() -> None:
             assert find_place(Place(ELSEWHERE, name)) == Place(ELSEWHERE, name)
 
 
-def test_a_name_that_nobody_has_is_refused_with_those_there_are() -> None:
+def test_an_unknown_instance_is_refused_with_the_running_names() -> None:
     with (
         registered(Instance("billing", Place(ELSEWHERE))),
         pytest.raises(InstanceNotRegistered, match=r"'stock' runs in this process \(running: billing\)"),
@@ -68,7 +68,7 @@ def test_a_name_that_nobody_has_is_refused_with_those_there_are() -> None:
         find_place(Place(name="stock"))
 
 
-def test_a_name_is_free_again_when_its_instance_has_stopped() -> None:
+def test_a_name_is_free_after_its_instance_has_stopped() -> None:
     with registered(Instance("billing", Place(ELSEWHERE))):
         pass
     assert find("billing") is None
@@ -85,18 +85,18 @@ def test_a_name_has_one_instance_at_a_time() -> None:
         assert find("billing") is first
 
 
-def test_a_schema_that_is_not_the_instances_is_refused() -> None:
+def test_a_schema_other_than_the_instance_has_is_refused() -> None:
     with registered(Instance("billing", Place(ELSEWHERE, "billing", "billing"))):
         assert find_place(Place(name="billing", schema="billing")).schema == "billing"  # type: ignore[union-attr]
         with pytest.raises(InvalidOption, match="leave schema out"):
             find_place(Place(name="billing", schema="continuum"))
 
 
-def test_the_default_name_without_anything_is_what_the_environment_says() -> None:
+def test_the_default_name_falls_back_to_the_environment() -> None:
     assert find_place(Place()) == Place()
 
 
-def test_what_is_configured_by_name_is_looked_up_at_every_call() -> None:
+def test_a_configured_name_is_looked_up_at_every_call() -> None:
     continuum.configure(name="billing")
     with pytest.raises(InstanceNotRegistered, match="billing"):
         find_place(Place(name="billing"))
@@ -105,7 +105,7 @@ def test_what_is_configured_by_name_is_looked_up_at_every_call() -> None:
         assert find_place(Place()) == place
 
 
-def test_memory_of_another_loop_is_refused() -> None:
+def test_a_memory_journal_of_another_loop_is_refused() -> None:
     async def main() -> None:
         async with Supervisor(continuum.children(name="here", journal="memory")):
             await asyncio.to_thread(elsewhere)

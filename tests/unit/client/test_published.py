@@ -1,4 +1,4 @@
-"""What runs publish, read and watched from outside, whether or not anything executes them."""
+"""Published values, read and watched by clients, with or without a node that executes the run."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ NOBODY = "00000000-0000-0000-0000-000000000000"
 
 @dataclass
 class Progress:
-    """How far a run is."""
+    """The progress of a run."""
 
     done: int
     of: int = 10
 
 
 class Unsteady(MemoryJournal):
-    """Is unavailable for a while where values are read."""
+    """Fails the next `losses` reads of published values."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +45,7 @@ class Unsteady(MemoryJournal):
         return await super().read_published(run_id, names)
 
 
-def test_the_latest_value_is_read() -> None:
+def test_read_returns_the_latest_value() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
@@ -60,7 +60,7 @@ def test_the_latest_value_is_read() -> None:
     asyncio.run(main())
 
 
-def test_what_was_never_published_is_a_look_up_error_or_the_default() -> None:
+def test_read_of_an_unpublished_name_raises_or_returns_the_default() -> None:
     async def main() -> None:
         async with memory_client() as (client, _):
             run = await client.start(greeting, "ann")
@@ -77,7 +77,7 @@ def test_what_was_never_published_is_a_look_up_error_or_the_default() -> None:
     asyncio.run(main())
 
 
-def test_values_are_those_of_the_chain_and_stay_when_it_has_ended() -> None:
+def test_published_values_belong_to_the_chain_and_outlive_it() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
@@ -91,7 +91,7 @@ def test_values_are_those_of_the_chain_and_stay_when_it_has_ended() -> None:
     asyncio.run(main())
 
 
-def test_watching_yields_each_change_and_ends_with_the_run() -> None:
+def test_watch_yields_each_change_and_ends_with_the_run() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
@@ -110,7 +110,7 @@ def test_watching_yields_each_change_and_ends_with_the_run() -> None:
     asyncio.run(main())
 
 
-def test_watching_a_run_that_has_ended_gives_its_last_value() -> None:
+def test_watch_of_an_ended_run_yields_its_last_value() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
@@ -122,14 +122,14 @@ def test_watching_a_run_that_has_ended_gives_its_last_value() -> None:
 
 
 async def watched_to_the_end(client: Client, ending: Ending, run_id: str) -> AsyncGenerator[Any, None]:
-    """End a run that has published, then watch it."""
+    """Publish a value, end the run, then watch it."""
     await ending.publish(run_id, progress=1)
     await ending.complete(run_id, None)
     async for value in client.watch(run_id, "progress"):
         yield value
 
 
-def test_hints_bring_changes_long_before_the_poll() -> None:
+def test_notifications_bring_changes_long_before_the_poll() -> None:
     async def main() -> None:
         journal = MemoryJournal()
         async with Client(journal) as client:
@@ -150,7 +150,7 @@ def test_hints_bring_changes_long_before_the_poll() -> None:
     asyncio.run(main())
 
 
-def test_polling_alone_brings_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_watch_works_by_polling_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         journal = MemoryJournal()
         async with Client(journal) as client:
@@ -169,7 +169,7 @@ def test_polling_alone_brings_changes(monkeypatch: pytest.MonkeyPatch) -> None:
     asyncio.run(main())
 
 
-def test_watching_survives_a_journal_that_is_away() -> None:
+def test_watch_survives_an_unavailable_journal() -> None:
     async def main() -> None:
         journal = Unsteady()
         async with Client(journal) as client:
@@ -187,7 +187,7 @@ def test_watching_survives_a_journal_that_is_away() -> None:
     asyncio.run(main())
 
 
-def test_a_client_that_closes_tells_those_who_watch() -> None:
+def test_closing_a_client_ends_its_watches() -> None:
     async def main() -> None:
         async with memory_client() as (client, _):
             run = await client.start(greeting, "ann")

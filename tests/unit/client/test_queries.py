@@ -1,4 +1,4 @@
-"""Queries: what is let through, and how pages follow one another."""
+"""Queries: how they are checked, and how pages follow one another."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def started(client: Client, *regions: str) -> list[str]:
         ({"cursor": "é"}, "the cursor is not one that a page gave"),
     ],
 )
-def test_a_bad_query_is_refused_in_one_line(question: dict[str, Any], message: str) -> None:
+def test_an_invalid_query_is_refused_in_one_line(question: dict[str, Any], message: str) -> None:
     async def main() -> None:
         async with memory_client() as (client, _):
             with pytest.raises(InvalidQuery, match=message) as caught:
@@ -82,7 +82,7 @@ def test_a_full_last_page_has_no_cursor() -> None:
     asyncio.run(main())
 
 
-def test_a_cursor_belongs_to_its_question() -> None:
+def test_a_cursor_belongs_to_its_query() -> None:
     async def main() -> None:
         async with memory_client() as (client, _):
             await started(client, "eu", "us", "eu")
@@ -109,7 +109,7 @@ def test_a_forged_cursor_is_refused(place: list[Any]) -> None:
     asyncio.run(main())
 
 
-def test_conditions_select() -> None:
+def test_queries_return_the_runs_that_match_every_condition() -> None:
     async def main() -> None:
         async with memory_client() as (client, _):
             eu, us = await started(client, "eu", "us")

@@ -1,4 +1,4 @@
-"""Which signals a client sends, and which it refuses before anything is written."""
+"""The signals that a client sends, and those that it refuses before it writes anything."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.unit.client.working import Ending, greeting, memory_client
 
 @dataclass
 class Verdict:
-    """What a reviewer says."""
+    """The verdict of a reviewer."""
 
     approved: bool
     amount: int = 0
@@ -34,28 +34,28 @@ count = Signal("count", int)
 
 @workflow(name="greeting", signals=[review, count])
 async def reviewed(name: str) -> str:
-    """`greeting` that says which signals it takes."""
+    """`greeting` with declared signals."""
     return name
 
 
-class CountsQuestions(MemoryJournal):
-    """Counts how often it is asked what a run takes."""
+class CountsReads(MemoryJournal):
+    """Counts the reads of declared signals."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.questions = 0
+        self.reads = 0
         self.unavailable = 0
 
     async def declared_signals(self, run_id: RunId) -> Mapping[str, Any] | None:
-        self.questions += 1
+        self.reads += 1
         if self.unavailable:
             self.unavailable -= 1
             raise JournalUnavailable("it restarts")
         return await super().declared_signals(run_id)
 
 
-def test_a_declared_set_is_closed_to_whoever_sends() -> None:
-    """SIG1: a misspelt name and an unfit value leave no mail; the right ones arrive."""
+def test_a_run_refuses_signals_that_it_does_not_declare() -> None:
+    """SIG1: a misspelled name and a value that does not match leave no inbox entry; valid signals arrive."""
 
     async def main() -> None:
         async with memory_client() as (client, ending):
@@ -75,8 +75,8 @@ def test_a_declared_set_is_closed_to_whoever_sends() -> None:
     asyncio.run(main())
 
 
-def test_a_signal_object_is_held_to_what_the_run_declares_under_its_name() -> None:
-    """SIG1: the sender's idea of the type is not what counts."""
+def test_a_signal_object_must_match_the_declaration_of_the_run() -> None:
+    """SIG1: the type that the sender declares does not count."""
 
     async def main() -> None:
         async with memory_client() as (client, ending):
@@ -89,22 +89,22 @@ def test_a_signal_object_is_held_to_what_the_run_declares_under_its_name() -> No
     asyncio.run(main())
 
 
-def test_what_a_version_declares_is_what_the_journal_tells() -> None:
+def test_the_journal_returns_the_declared_signals_of_a_version() -> None:
     """SIG2."""
 
     async def main() -> None:
         async with memory_client() as (client, ending):
             await ending.declare(review, count)
             run = await client.start(reviewed, "ann")
-            told = await ending.journal.declared_signals(run.id)
-            assert told == declared(reviewed.signals) == {"review": describe(Verdict), "count": "int"}
+            found = await ending.journal.declared_signals(run.id)
+            assert found == declared(reviewed.signals) == {"review": describe(Verdict), "count": "int"}
             await ending.claim()
-            assert await ending.journal.declared_signals(run.id) == told
+            assert await ending.journal.declared_signals(run.id) == found
 
     asyncio.run(main())
 
 
-def test_without_declarations_any_signal_is_taken() -> None:
+def test_a_run_without_declarations_accepts_any_signal() -> None:
     """SIG4."""
 
     async def main() -> None:
@@ -118,9 +118,9 @@ def test_without_declarations_any_signal_is_taken() -> None:
     asyncio.run(main())
 
 
-def test_whoever_knows_the_workflow_asks_nobody() -> None:
+def test_a_client_with_the_workflow_does_not_read_declarations() -> None:
     async def main() -> None:
-        journal = CountsQuestions()
+        journal = CountsReads()
         async with Client(journal) as client:
             await Ending(journal).declare(review, count)
             run = await client.start(reviewed, "ann")
@@ -129,33 +129,33 @@ def test_whoever_knows_the_workflow_asks_nobody() -> None:
             with pytest.raises(DurableTermError, match="signal count: expected int"):
                 await run.signal("count", "1")
             await client.signal(run.id, count, 1, workflow=reviewed)
-            assert journal.questions == 0
+            assert journal.reads == 0
 
     asyncio.run(main())
 
 
-def test_others_ask_once_a_run_however_many_signals_they_send_at_once() -> None:
+def test_concurrent_signals_to_a_run_share_one_read_of_its_declarations() -> None:
     async def main() -> None:
-        journal = CountsQuestions()
+        journal = CountsReads()
         async with Client(journal) as client:
             ending = Ending(journal)
             await ending.declare(count)
             run = await client.start("greeting", "ann")
             await asyncio.gather(*(run.signal("count", n) for n in range(50)))
             await run.signal("count", 50)
-            assert journal.questions == 1
-            # They keep their order.
+            assert journal.reads == 1
+            # The signals keep their order.
             assert [value_of(body) for _, _, body in await mail(ending)] == list(range(51))
 
     asyncio.run(main())
 
 
 def value_of(body: tuple[Any, ...]) -> Any:
-    """The value that a mail carries."""
+    """Return the value of an inbox entry."""
     return decode(body[0])
 
 
-def test_a_refusal_is_never_of_yesterday() -> None:
+def test_a_signal_is_refused_only_after_a_fresh_read() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             await ending.declare(count)
@@ -168,8 +168,8 @@ def test_a_refusal_is_never_of_yesterday() -> None:
     asyncio.run(main())
 
 
-def test_a_signal_that_the_run_knows_and_this_code_does_not_is_sent() -> None:
-    """C9: A client may be older than the nodes."""
+def test_a_signal_that_only_newer_code_declares_is_sent() -> None:
+    """C9: a client may be older than the nodes."""
 
     async def main() -> None:
         async with memory_client() as (client, ending):
@@ -185,9 +185,9 @@ def test_a_signal_that_the_run_knows_and_this_code_does_not_is_sent() -> None:
     asyncio.run(main())
 
 
-def test_a_question_that_failed_is_asked_anew() -> None:
+def test_a_failed_read_of_declarations_is_repeated() -> None:
     async def main() -> None:
-        journal = CountsQuestions()
+        journal = CountsReads()
         async with Client(journal) as client:
             run = await client.start("greeting", "ann")
             journal.unavailable = 2
@@ -198,21 +198,21 @@ def test_a_question_that_failed_is_asked_anew() -> None:
     asyncio.run(main())
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_of_declarations_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signal_checking, "CONTRACTS_KEPT", 2)
 
     async def main() -> None:
-        journal = CountsQuestions()
+        journal = CountsReads()
         async with Client(journal) as client:
             runs = [await client.start("greeting", str(n)) for n in range(3)]
             for run in (*runs, runs[2], runs[1], runs[0]):
                 await run.signal("count", 1)
-            assert journal.questions == 4
+            assert journal.reads == 4
 
     asyncio.run(main())
 
 
-def test_a_signal_to_nobody_is_not_found() -> None:
+def test_a_signal_to_an_unknown_run_is_not_found() -> None:
     """SRT2, THP6."""
 
     async def main() -> None:
@@ -223,7 +223,7 @@ def test_a_signal_to_nobody_is_not_found() -> None:
     asyncio.run(main())
 
 
-def test_a_value_that_cannot_be_stored_is_refused_with_its_path() -> None:
+def test_a_signal_value_that_cannot_be_stored_is_refused_with_its_path() -> None:
     """SRT3: nothing is written."""
 
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""What is said to whoever waited in vain: why the run has not ended, if the journal knows."""
+"""The message of a timeout: why the run has not ended, if the journal can be read."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from continuum.journal.memory.journal import MemoryJournal
 from tests.unit.client.working import Ending, greeting, memory_client
 
 
-def test_a_blocked_run_is_said_to_wait_for_an_operator_and_why() -> None:
+def test_the_timeout_of_a_blocked_run_names_its_reason() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
-            await ending.write(run.id, Transition(RunState.BLOCKED, reason="drift: it draws no more"))
+            await ending.write(run.id, Transition(RunState.BLOCKED, reason="drift: as it is"))
             with pytest.raises(TimeoutError) as caught:
                 await run.result(timeout=0)
             assert str(caught.value) == (
-                f"run {run.id} is blocked and waits for an operator: drift: it draws no more"
+                f"run {run.id} is blocked and waits for an operator: drift: as it is"
             )
 
     asyncio.run(main())
 
 
-def test_a_run_that_continued_and_is_blocked_now_is_the_one_that_is_named() -> None:
+def test_the_timeout_of_a_chain_names_its_blocked_run() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
@@ -42,13 +42,13 @@ def test_a_run_that_continued_and_is_blocked_now_is_the_one_that_is_named() -> N
     asyncio.run(main())
 
 
-def test_a_run_that_waits_for_code_says_which() -> None:
+def test_the_timeout_of_a_run_without_a_node_names_the_missing_code() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
             with pytest.raises(TimeoutError, match="it waits for a node that has loaded greeting, ask again"):
                 await run.result(timeout=0)
-            # Refused by what is loaded: it was suspended, and is due.
+            # As after a refusal: suspended, released and due.
             await ending.write(run.id, Transition(RunState.SUSPENDED, due_at=1, release=True))
             with pytest.raises(TimeoutError, match="it waits for a node that has loaded greeting version "):
                 await run.result(timeout=0)
@@ -56,7 +56,7 @@ def test_a_run_that_waits_for_code_says_which() -> None:
     asyncio.run(main())
 
 
-def test_a_run_in_motion_goes_on() -> None:
+def test_the_timeout_of_a_running_run_says_that_it_is_running() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
@@ -69,7 +69,7 @@ def test_a_run_in_motion_goes_on() -> None:
 
 
 class Failing(MemoryJournal):
-    """Cannot be asked for single runs any more, once told so."""
+    """Cannot read single runs while `failing` is set."""
 
     failing = False
 
@@ -79,7 +79,7 @@ class Failing(MemoryJournal):
         return await super().get_run(run_id)
 
 
-def test_a_journal_that_cannot_say_why_leaves_it_at_the_time() -> None:
+def test_a_timeout_has_no_reason_while_the_journal_is_unavailable() -> None:
     async def main() -> None:
         journal = Failing()
         async with Client(journal) as client:

@@ -1,4 +1,4 @@
-"""What cannot be read is shown as such, and hides nothing else."""
+"""A value that cannot be read is shown as unreadable, and hides nothing else."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from tests.unit.client.working import memory_client
 
 
 @pytest.mark.parametrize("data", [b"", b"garbage", encode(5), encode([1, 2])])
-def test_what_is_no_call_reads_as_unreadable(data: bytes) -> None:
+def test_an_invalid_stored_call_reads_as_unreadable(data: bytes) -> None:
     args, keywords = readable_call(data)
     assert isinstance(args, Unreadable)
     assert keywords == {}
 
 
 @pytest.mark.parametrize("data", [None, b"", b"\xff", encode([1])])
-def test_an_error_that_cannot_be_read_is_still_an_error(data: bytes | None) -> None:
+def test_an_unreadable_stored_error_is_still_an_error(data: bytes | None) -> None:
     error = error_of(data)
     assert isinstance(error, RunError)
     assert error.message.startswith("the stored error cannot be read")
 
 
-def test_a_corrupt_event_does_not_hide_the_ones_before() -> None:
+def test_a_corrupt_event_does_not_hide_earlier_events() -> None:
     stored = [
         Event(1, EventType.TIMER_FIRED, 0, (7,)),
         Event(2, EventType.ACTIVITY_SCHEDULED, 0, ("only a name",)),

@@ -1,7 +1,7 @@
-"""Calls that type checkers must accept, and calls they must refuse.
+"""Calls that type checkers must accept, and calls that they must refuse.
 
-Nothing here runs: the strict check of the suite fails when a right call is refused, and,
-since an ignore that is not needed is an error, when a wrong one is accepted.
+Nothing here runs. The strict type check of the suite fails if a valid call is refused. It also
+fails if an invalid call is accepted, because an unneeded ignore is an error.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from continuum import Client, RunHandle, Signal, SyncClient, SyncRunHandle, work
 
 @dataclass
 class Order:
-    """What an order is."""
+    """An order."""
 
     id: str
 
@@ -47,7 +47,7 @@ async def optional(first: int = 0) -> bytes:
 
 
 async def accepted(client: Client) -> None:
-    """What users write."""
+    """Valid calls."""
     run = await client.start(order_flow, Order("1"))
     assert_type(run, RunHandle[str])
     text: str = await run.result()
@@ -72,7 +72,7 @@ async def accepted(client: Client) -> None:
 
 
 def accepted_sync(client: SyncClient) -> None:
-    """The same, blocking."""
+    """Valid calls of the blocking client."""
     run = client.start(order_flow, Order("1"), id="i")
     assert_type(run, SyncRunHandle[str])
     assert_type(run.result(timeout=1), str)
@@ -82,7 +82,7 @@ def accepted_sync(client: SyncClient) -> None:
 
 
 async def refused(client: Client, run: RunHandle[str]) -> None:
-    """Every line is a mistake."""
+    """Invalid calls, one a line."""
     await client.start(order_flow, 5)  # type: ignore[misc]
     await client.start(order_flow, 5, id="i")  # type: ignore[arg-type, call-arg]
     await client.start(order_flow)  # type: ignore[arg-type, call-arg]

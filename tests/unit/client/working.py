@@ -1,4 +1,4 @@
-"""A worker for tests: it ends runs through the journal, as a node would."""
+"""A worker for tests, which ends runs through the journal as a node would."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ async def greeting(name: str, loud: bool = False) -> str:
 
 @dataclass(slots=True)
 class Ending:
-    """Claims runs of `greeting` and writes how they end."""
+    """Claims runs of `greeting` and writes their ends."""
 
     journal: Journal
     worker: Worker | None = None
     claimed: dict[str, ClaimedRun] = field(default_factory=dict)
 
     async def claim(self) -> list[ClaimedRun]:
-        """Own whatever is runnable."""
+        """Claim every run that can run."""
         if self.worker is None:
             self.worker = await self.journal.register_worker(NodeId("north"), "run_host", 1, 600.0)
         runs = await self.journal.claim(self.worker, [Loaded(greeting.name, "1")], 1000)
@@ -50,7 +50,7 @@ class Ending:
     async def write(
         self, run_id: str, transition: Transition | None, events: list[Event] | None = None
     ) -> None:
-        """Write for a run that is claimed now or was before."""
+        """Write for a run, which is claimed first if necessary."""
         await self.claim()
         assert self.worker is not None
         run = self.claimed[run_id]
@@ -63,7 +63,7 @@ class Ending:
         assert not committed.rejected
 
     async def continue_as_new(self, run_id: str) -> str:
-        """End a run in favour of a new one, and return the new one's id."""
+        """Continue a run as new, and return the id of the new run."""
         await self.claim()
         run, successor = self.claimed[run_id], RunId(str(uuid.uuid4()))
         ending = Transition(RunState.COMPLETED)
@@ -80,16 +80,16 @@ class Ending:
         return child
 
     async def publish(self, run_id: str, **values: object) -> None:
-        """Publish values, each under its name."""
+        """Publish values under their names."""
         await self.claim()
         run = self.claimed[run_id]
         cells = [(name, encode(value)) for name, value in values.items()]
         await self.commit(RunWrite(run.id, run.token, published=cells))
 
     async def declare(self, *signals: Signal[Any]) -> None:
-        """Say what the code of this node takes, as its version registry does."""
-        told = declared({signal.name: signal for signal in signals})
-        row = VersionRow(greeting.name, "1", "1", "tests", told, None)
+        """Register the signals of this node's code, as its version registry does."""
+        declarations = declared({signal.name: signal for signal in signals})
+        row = VersionRow(greeting.name, "1", "1", "tests", declarations, None)
         await self.journal.register_versions([row])
 
     async def complete(self, run_id: str, value: object) -> None:
@@ -103,7 +103,7 @@ class Ending:
 
 @asynccontextmanager
 async def memory_client() -> AsyncIterator[tuple[Client, Ending]]:
-    """Yield a client on a new memory journal, and what ends its runs."""
+    """Yield a client on a new memory journal, and a worker that ends its runs."""
     journal = MemoryJournal()
     await journal.open()
     try:
