@@ -1,4 +1,4 @@
-"""The client on a real database: connecting, crowds of callers, waiting, and bad input."""
+"""The client on a real database: connections, many callers, waits, and invalid input."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.unit.client.working import Ending, greeting
 
 @asynccontextmanager
 async def ending(dsn: str, schema: str) -> AsyncIterator[Ending]:
-    """Yield what ends runs, as a node would."""
+    """Yield a worker that ends runs as a node would."""
     journal = PostgresJournal(dsn, schema=schema)
     await journal.open()
     try:
@@ -216,7 +216,7 @@ def test_a_blocking_client_serves_many_threads(dsn: str, schema: str) -> None:
 
 
 def test_closing_a_blocking_client_ends_waits_in_other_threads(dsn: str, schema: str) -> None:
-    told: list[Exception] = []
+    raised: list[Exception] = []
     waits = threading.Event()
     with connect_sync(dsn, schema=schema) as client:
         handle = client.start(greeting, "ann")
@@ -226,13 +226,13 @@ def test_closing_a_blocking_client_ends_waits_in_other_threads(dsn: str, schema:
             try:
                 handle.result()
             except continuum.NotReady as error:
-                told.append(error)
+                raised.append(error)
 
         thread = threading.Thread(target=wait)
         thread.start()
         assert waits.wait(10)
     thread.join(30)
-    assert len(told) == 1
+    assert len(raised) == 1
 
 
 def test_the_default_instance_serves_every_loop(dsn: str, schema: str) -> None:

@@ -1,4 +1,4 @@
-"""Chains, contracts and published values through a client on a real database."""
+"""Chains, declared signals and published values, through a client on a real database."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def test_every_wait_follows_a_chain_to_its_end(dsn: str, schema: str) -> None:
             waiting = [asyncio.create_task(client.await_run(run.id, 30)) for _ in range(3)]
             await run.state()
             second = await node.continue_as_new(run.id)
-            tip = await node.continue_as_new(second)
+            latest = await node.continue_as_new(second)
             await run.signal(review, 1, delivery_id="d")
             await client.signal(second, review, 2, delivery_id="d")
             await client.set_attributes(run.id, {"vip": True})
-            await node.complete(tip, "hello")
+            await node.complete(latest, "hello")
             assert await asyncio.gather(*waiting) == ["hello"] * 3
             assert await client.await_run(second, 0, namespace="eu") == "hello"
-            last = await client.get_run(tip)
+            last = await client.get_run(latest)
             assert (last.continued_from, last.attributes, last.trace_context) == (second, {"vip": True}, "t")
             child = (await client.query([("parent_run_id", "ne", None)], namespace=None)).entries
             assert child == []
@@ -70,9 +70,9 @@ def test_published_values_are_watched_with_and_without_listening(dsn: str, schem
             await node.publish(run.id, progress=1)
             async with asyncio.timeout(30):
                 assert await coming == 1
-                tip = await node.continue_as_new(run.id)
-                await node.publish(tip, progress=2)
-                await node.complete(tip, None)
+                latest = await node.continue_as_new(run.id)
+                await node.publish(latest, progress=2)
+                await node.complete(latest, None)
                 assert [value async for value in watch] == [2]
             assert await run.read("progress", int) == 2
 
@@ -129,7 +129,7 @@ def test_a_blocking_client_watches_from_its_own_thread(dsn: str, schema: str) ->
         assert seen == [1, 2]
         assert client.read(run.id, "progress", int) == 2
         assert run.read("other", int, default=7) == 7
-        # Whoever stops early leaves nothing behind.
+        # A watch that stops early leaves nothing behind.
         assert next(iter(client.watch(run.id, "progress"))) == 2
         with pytest.raises(RunNotFound):
             client.get_run(run.id, namespace="eu")

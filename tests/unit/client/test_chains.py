@@ -52,8 +52,8 @@ def test_a_timeout_covers_the_whole_chain() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
-            tip = await ending.continue_as_new(run.id)
-            with pytest.raises(TimeoutError, match=f"run {tip} has not ended within 0 s"):
+            latest = await ending.continue_as_new(run.id)
+            with pytest.raises(TimeoutError, match=f"run {latest} has not ended within 0 s"):
                 await client.await_run(run.id, 0)
 
     asyncio.run(main())
@@ -114,11 +114,11 @@ def test_the_error_of_a_chain_names_the_run_that_failed() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
-            tip = await ending.continue_as_new(run.id)
-            await ending.fail(tip, "ValueError", "no such name")
+            latest = await ending.continue_as_new(run.id)
+            await ending.fail(latest, "ValueError", "no such name")
             with pytest.raises(continuum.RunFailed) as caught:
                 await run.result(timeout=30)
-            assert caught.value.run_id == tip
+            assert caught.value.run_id == latest
 
     asyncio.run(main())
 
@@ -130,16 +130,16 @@ def test_signals_and_cancel_requests_reach_the_latest_run() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
             await run.signal("review", "yes", delivery_id="d")
-            tip = await ending.continue_as_new(run.id)
+            latest = await ending.continue_as_new(run.id)
             await run.signal("review", "no", delivery_id="d")
-            await client.signal(tip, "review", "never", delivery_id="d")
+            await client.signal(latest, "review", "never", delivery_id="d")
             await run.cancel()
             assert await mail(ending) == [
                 (InboxKind.SIGNAL, "review", (encode("yes"),)),
                 (InboxKind.CANCEL, "cancel", ()),
             ]
             await run.cancel(force=True)
-            assert (await client.get_run(tip)).state == "cancelled"
+            assert (await client.get_run(latest)).state == "cancelled"
             for refused in (run.signal("review", "late"), run.cancel(), run.cancel(force=True)):
                 with pytest.raises(continuum.RunTerminal, match="already cancelled"):
                     await refused
@@ -153,9 +153,9 @@ def test_get_run_returns_the_run_with_exactly_this_id() -> None:
             run = await client.start(
                 greeting, "ann", namespace="eu", attributes={"vip": True}, trace_context="t"
             )
-            tip = await ending.continue_as_new(run.id)
-            first, last = await run.get(), await client.get_run(tip)
-            assert (first.state, first.continued_to, first.continued_from) == ("completed", tip, None)
+            latest = await ending.continue_as_new(run.id)
+            first, last = await run.get(), await client.get_run(latest)
+            assert (first.state, first.continued_to, first.continued_from) == ("completed", latest, None)
             assert (last.state, last.continued_to, last.continued_from) == ("running", None, run.id)
             assert (last.namespace, last.attributes, last.trace_context) == ("eu", {"vip": True}, "t")
 
@@ -245,9 +245,9 @@ def test_attributes_are_set_on_the_latest_run() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
-            tip = await ending.continue_as_new(run.id)
-            await ending.write(tip, Transition(RunState.SUSPENDED, release=True))
+            latest = await ending.continue_as_new(run.id)
+            await ending.write(latest, Transition(RunState.SUSPENDED, release=True))
             await run.set_attributes({"vip": True})
-            assert (await client.get_run(tip)).attributes == {"vip": True}
+            assert (await client.get_run(latest)).attributes == {"vip": True}
 
     asyncio.run(main())

@@ -82,10 +82,10 @@ def test_published_values_belong_to_the_chain_and_outlive_it() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
             await ending.publish(run.id, progress=1)
-            tip = await ending.continue_as_new(run.id)
-            assert await client.read(tip, "progress") == 1
-            await ending.publish(tip, progress=2)
-            await ending.complete(tip, None)
+            latest = await ending.continue_as_new(run.id)
+            assert await client.read(latest, "progress") == 1
+            await ending.publish(latest, progress=2)
+            await ending.complete(latest, None)
             assert await run.read("progress") == 2
 
     asyncio.run(main())
@@ -100,11 +100,11 @@ def test_watch_yields_each_change_and_ends_with_the_run() -> None:
             await run.state()
             await ending.publish(run.id, progress=Progress(1))
             assert await first == Progress(1)
-            tip = await ending.continue_as_new(run.id)
-            await ending.publish(tip, progress=Progress(2), other=1)
+            latest = await ending.continue_as_new(run.id)
+            await ending.publish(latest, progress=Progress(2), other=1)
             assert await anext(watch) == Progress(2)
-            await ending.publish(tip, progress=Progress(3))
-            await ending.complete(tip, None)
+            await ending.publish(latest, progress=Progress(3))
+            await ending.complete(latest, None)
             assert [value async for value in watch] == [Progress(3)]
 
     asyncio.run(main())
