@@ -1,6 +1,6 @@
-"""Replaying a history through a workflow's code, without a journal, a loop of one's own, or any effect.
+"""Replays a history through a workflow's code, without a journal, a loop or any effect.
 
-The code is taken through the history and no further: nothing is drawn, read or started.
+The code runs through the history and no further: no random value is made, nothing is read or started.
 """
 
 from __future__ import annotations
@@ -31,9 +31,8 @@ class Replayed:
     """How a replay ended.
 
     `state` is ``completed`` (with `result`), ``failed`` (with `error`), ``cancelled``, ``continued`` (with
-    `continued_to`), ``suspended`` (with what it `waits_for`), ``going_on`` (it asks for `next_command`,
-    which the history does not have any more) or ``drifted`` (with the `reason`: the code does not do
-    what the history says).
+    `continued_to`), ``suspended`` (with what it `waits_for`), ``going_on`` (the code has a `next_command`
+    after the end of the history) or ``drifted`` (the code does not match the history, with the `reason`).
     """
 
     state: str
@@ -48,9 +47,9 @@ class Replayed:
 def replay(
     workflow: Workflow[..., Any], history: History, *, input: tuple[Any, ...] | None = None
 ) -> Replayed:
-    """Replay a history through `workflow` and say how that ended.
+    """Replay a history through `workflow` and return how that ended.
 
-    `input` stands in for the arguments the run was started with.
+    `input` replaces the arguments with which the run was started.
     """
     start = history.beginning
     data = start.input if input is None else workflow.arguments.encode_call(input, {})
@@ -68,7 +67,7 @@ def replay(
         start.trace_context,
     )
 
-    def rehearse() -> Replayed:
+    def replay_dry() -> Replayed:
         execution, log = dry_execution(info, workflow, start.depth)
         last = history.stored[-1].at if history.stored else start.started_at
         program: Coroutine[Any, Any, Any] = workflow.fn(*args, **kwargs)
@@ -78,7 +77,7 @@ def replay(
         finally:
             execution.close()
 
-    return _in_a_thread(rehearse)
+    return _in_a_thread(replay_dry)
 
 
 def assert_replays(
@@ -88,37 +87,37 @@ def assert_replays(
     input: tuple[Any, ...] | None = None,
     expected: object = ...,
 ) -> R:
-    """Fail unless `workflow` replays the whole history, to the end that the run had; return the result.
+    """Fail unless `workflow` replays the whole history, to the end of the run; return the result.
 
-    For a run that has not ended, the code must wait where the run waits. `expected`, if given, is
-    what the run is to return. Without an end, or with another than a result, None is returned.
+    If the run has not ended, the code must wait where the run waits. If `expected` is given, the run
+    must have returned it. The result is None unless the run has completed.
     """
     replayed = replay(workflow, history, input=input)
     problem = difference(workflow, history, replayed)
     if problem is not None:
         raise AssertionError(f"{workflow.name} does not replay run {history.beginning.run_id}: {problem}")
     if expected is not ... and (replayed.state != "completed" or replayed.result != expected):
-        told = f"returned {replayed.result!r}" if replayed.state == "completed" else f"is {replayed.state}"
+        ended = f"returned {replayed.result!r}" if replayed.state == "completed" else f"is {replayed.state}"
         raise AssertionError(
-            f"run {history.beginning.run_id} of {workflow.name} {told}, and {expected!r} was expected"
+            f"run {history.beginning.run_id} of {workflow.name} {ended}, and {expected!r} was expected"
         )
     result: R = replayed.result
     return result
 
 
 def difference(workflow: Workflow[..., Any], history: History, replayed: Replayed) -> str | None:
-    """Say how a replay ended otherwise than the run; None when it did not."""
+    """Return how the end of a replay differs from that of the run; None if it does not."""
     then = history.ending
     if replayed.state == "drifted":
         return replayed.reason
     if then.state == "cancelled" and all(
         event.type != EventType.CANCEL_REQUESTED for event in history.stored
     ):
-        # By force, while it was blocked, or before it began: its code was not asked, and may be anywhere.
+        # Cancelled by force, while blocked, or before it began: its code took no part, and may be anywhere.
         return None
     match replayed.state:
         case "going_on":
-            return f"the history ends, and the code goes on with {replayed.next_command}"
+            return f"the history ends, and the code continues with {replayed.next_command}"
     now = "suspended" if replayed.state == "suspended" else replayed.state
     open_states = ("running", "suspended", "blocked")
     if then.state in open_states:
@@ -138,7 +137,7 @@ def difference(workflow: Workflow[..., Any], history: History, replayed: Replaye
 def _doing(replayed: Replayed) -> str:
     match replayed.state:
         case "suspended":
-            return f"waits for {', or for '.join(replayed.waits_for) or 'nothing that will come'}"
+            return f"waits for {', or for '.join(replayed.waits_for) or 'nothing that happens by itself'}"
         case "failed":
             return f"fails: {type(replayed.error).__name__}: {replayed.error}"
         case "completed":
@@ -172,14 +171,14 @@ def _replayed(
 
 
 def _in_a_thread(work: Callable[[], T]) -> T:
-    """Run `work` where no loop is running: a test that asserts something is inside a task of one."""
+    """Run `work` in a thread without a running loop, because the test itself may run inside a loop."""
     done: list[T] = []
     failed: list[BaseException] = []
 
     def run() -> None:
         try:
             done.append(work())
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+        except BaseException as error:  # noqa: BLE001 - the caller raises it again
             failed.append(error)
 
     thread = threading.Thread(target=run, name="replay")

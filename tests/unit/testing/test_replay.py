@@ -68,7 +68,7 @@ def test_code_that_continues_after_its_history_has_drifted() -> None:
         replay(changed_flows.longer, history).next_command
         == "activity_scheduled testing_refund from order_flow"
     )
-    with pytest.raises(AssertionError, match="the code goes on with activity_scheduled testing_refund"):
+    with pytest.raises(AssertionError, match="the code continues with activity_scheduled testing_refund"):
         assert_replays(changed_flows.longer, history)
 
 
