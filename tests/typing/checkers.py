@@ -1,4 +1,4 @@
-"""Runs the type checkers as a user's editor would: on files of his own, with the product beside them."""
+"""Runs the type checkers as a user's editor does: on the user's files, with the product on the path."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ ROOT = Path(__file__).parents[2]
 ROOMS = [ROOT / room for room in ("continuum", "actors", "supervision", "migrations")]
 
 # A checker that starts with a cold cache on a busy machine reads all of the product first.
-PATIENCE_S = 280
+TIMEOUT_S = 280
 
 Complaints = dict[tuple[str, int], str]
-"""What is wrong, by file and line."""
+"""Error messages by file and line."""
 
 
 def mypy(files: Sequence[Path], directory: Path) -> Complaints:
-    """Return what `mypy --strict` says about `files`, which import each other from `directory`."""
+    """Return the errors of `mypy --strict` for `files`, which import each other from `directory`."""
     configuration = directory / "mypy.ini"
     path = ":".join(map(str, [directory, *ROOMS]))
     configuration.write_text(
@@ -27,8 +27,8 @@ def mypy(files: Sequence[Path], directory: Path) -> Complaints:
         f"explicit_package_bases = true\nmypy_path = {path}\n"
         "[mypy-thespian.*,msgpack.*]\nignore_missing_imports = true\n"
     )
-    said = _run("mypy", "--config-file", configuration, "--output", "json", *files)
-    lines = [json.loads(line) for line in said.split("\n") if line]
+    output = _run("mypy", "--config-file", configuration, "--output", "json", *files)
+    lines = [json.loads(line) for line in output.split("\n") if line]
     return {
         (Path(line["file"]).name, line["line"]): line["message"]
         for line in lines
@@ -37,7 +37,7 @@ def mypy(files: Sequence[Path], directory: Path) -> Complaints:
 
 
 def pyright(files: Sequence[Path], directory: Path) -> Complaints:
-    """Return what pyright says about `files`, which import each other from `directory`."""
+    """Return the errors of pyright for `files`, which import each other from `directory`."""
     settings = {
         "include": [str(file) for file in files],
         "extraPaths": [str(room) for room in (directory, *ROOMS)],
@@ -45,10 +45,10 @@ def pyright(files: Sequence[Path], directory: Path) -> Complaints:
         "typeCheckingMode": "standard",
     }
     (directory / "pyrightconfig.json").write_text(json.dumps(settings))
-    said = _run("pyright", "--outputjson", "--pythonpath", sys.executable, "--project", directory)
+    output = _run("pyright", "--outputjson", "--pythonpath", sys.executable, "--project", directory)
     return {
         (Path(line["file"]).name, line["range"]["start"]["line"] + 1): line["message"]
-        for line in json.loads(said)["generalDiagnostics"]
+        for line in json.loads(output)["generalDiagnostics"]
         if line["severity"] == "error"
     }
 
@@ -59,9 +59,9 @@ def _run(checker: str, *arguments: object) -> str:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=TIMEOUT_S,
         check=False,
     )
-    # Zero: nothing is wrong; one: something is.
+    # 0: no errors; 1: errors.
     assert ended.returncode in (0, 1), ended.stdout + ended.stderr
     return ended.stdout

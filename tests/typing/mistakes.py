@@ -1,7 +1,7 @@
 # mypy: ignore-errors
-"""Nine mistakes that a type checker is to find, each on a line that says so; three functions make none.
+"""Nine mistakes for the type checkers to find, each on a marked line; three functions have none.
 
-The first line keeps the linter of this repository quiet; the checkers do not get to see it.
+The first line silences the linter of this repository; the test removes it before it runs the checkers.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ async def calls_side_by_side_keep_their_types(order: Order) -> None:
     assert_type((configured.result(), child.result()), tuple[str, str])
 
 
-async def what_is_waited_for_may_have_a_default_of_another_type() -> None:
+async def a_wait_may_have_a_default_of_another_type() -> None:
     assert_type(await review.wait(), str)
     assert_type(await review.wait(timeout=1, default=None), str | None)
     assert_type(await review.wait(1, 0), str | int)

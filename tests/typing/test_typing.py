@@ -1,4 +1,4 @@
-"""Type checkers accept what users are shown and find nine mistakes, each on its line."""
+"""Type checkers accept the examples and find nine mistakes, each on its line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MARKER = "# WRONG"
 
 @pytest.fixture(params=["mypy", "pyright"])
 def check(request: pytest.FixtureRequest) -> Checker:
-    """Either checker; `make lint` brings both."""
+    """Either checker; `make lint` installs both."""
     if importlib.util.find_spec(request.param) is None:
         pytest.skip(f"{request.param} is not installed; run `make lint` first")
     checker: Checker = getattr(checkers, request.param)
@@ -35,8 +35,8 @@ def test_the_examples_are_accepted(check: Checker, tmp_path: Path) -> None:
 
 
 def test_nine_mistakes_are_found_and_nothing_else(check: Checker, tmp_path: Path) -> None:
-    quiet, *lines = MISTAKES.read_text().splitlines()
-    assert quiet == "# mypy: ignore-errors"
+    first, *lines = MISTAKES.read_text().splitlines()
+    assert first == "# mypy: ignore-errors"
     file = tmp_path / MISTAKES.name
     file.write_text("\n".join(lines))
     wrong = {number for number, line in enumerate(lines, 1) if line.endswith(MARKER)}

@@ -1,4 +1,4 @@
-"""Definitions are checked where they are written, and calls where they are made."""
+"""Definitions are checked when they are made, and calls when they are called."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_two_activities_of_one_name_are_refused() -> None:
         def another() -> None: ...
 
 
-def test_an_activity_goes_on_a_function() -> None:
+def test_activity_decorates_functions_only() -> None:
     with pytest.raises(InvalidDefinition, match="goes on a function"):
         activity(str)
 
@@ -98,15 +98,13 @@ def test_a_process_activity_is_not_async() -> None:
     ],
     ids=str,
 )
-def test_an_option_that_cannot_work_is_refused_at_the_call_too(
-    options: dict[str, object], words: str
-) -> None:
+def test_an_invalid_option_of_a_call_is_refused(options: dict[str, object], words: str) -> None:
     """POL2, B26"""
     with pytest.raises(InvalidDefinition, match=words):
         pay.options(**options)  # type: ignore[call-overload]
 
 
-def test_an_unknown_option_is_refused_with_those_there_are() -> None:
+def test_an_unknown_option_is_refused_with_the_known_ones() -> None:
     """POL2"""
     with pytest.raises(InvalidDefinition, match=r"unknown activity option 'retries'; there are .*retry"):
         activity(retries=3)  # type: ignore[call-overload]
@@ -144,7 +142,7 @@ def test_exception_classes_are_stored_by_name() -> None:
     assert restored.retry.non_retryable == ("ValueError",)
 
 
-def test_a_key_is_made_from_the_arguments_defaults_included() -> None:
+def test_a_key_is_made_from_arguments_and_defaults() -> None:
     async def program() -> object:
         return await pay({"id": 7})
 
@@ -187,7 +185,7 @@ async def badly_keyed(value: int) -> int:
     ],
     ids=["the definition's key", "the call's key", "timeout", "attempts"],
 )
-def test_a_call_that_cannot_work_fails_the_run_before_anything_is_written(
+def test_an_invalid_call_fails_the_run_before_anything_is_written(
     call: Callable[[], Awaitable[int]],
 ) -> None:
     """POL4, B26"""
@@ -216,7 +214,7 @@ def test_a_label_is_a_whole_number(label: object) -> None:
         workflow(label=label)  # type: ignore[call-overload]
 
 
-def test_a_workflow_goes_on_an_async_function() -> None:
+def test_workflow_decorates_async_functions_only() -> None:
     with pytest.raises(InvalidDefinition, match="async def"):
 
         @workflow  # type: ignore[arg-type]
@@ -234,7 +232,7 @@ def test_a_bound_call_is_checked_when_it_is_bound() -> None:
         read.bind()  # type: ignore[call-arg]
 
 
-def test_definitions_say_what_they_are() -> None:
+def test_definitions_have_a_readable_repr() -> None:
     assert isinstance(pay, Activity)
     assert repr(pay) == "<activity definitions.pay>"
     assert repr(flow) == "<workflow definitions.flow label 3>"

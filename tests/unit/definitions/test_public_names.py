@@ -1,4 +1,4 @@
-"""Every public name says that it lives in `continuum`, so that no path of a file reaches what is stored."""
+"""Every public name has the module `continuum`, so that no path of a file enters the journal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_a_public_name_lives_in_the_public_package(name: str) -> None:
+def test_a_public_name_has_the_public_module(name: str) -> None:
     assert getattr(continuum, name).__module__ == "continuum"
 
 

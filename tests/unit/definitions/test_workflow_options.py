@@ -1,4 +1,4 @@
-"""What a workflow may say about itself is checked where it is written."""
+"""The options of a workflow are checked when it is defined."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ async def plain() -> None:
     """Do nothing."""
 
 
-def test_a_workflow_knows_what_it_was_declared_with() -> None:
+def test_a_workflow_keeps_its_options() -> None:
     """CMP2"""
     assert (flow.name, flow.label, flow.on_change) == ("options.flow", "4", "wait")
     assert (flow.retention, flow.snapshot_threshold, flow.signals) == (172_800.0, 500, {"verdict": verdict})
 
 
-def test_by_default_runs_are_kept_for_ever_and_take_any_signal() -> None:
+def test_by_default_runs_are_kept_for_ever_and_accept_any_signal() -> None:
     assert (plain.retention, plain.snapshot_threshold, plain.signals, plain.on_change) == (
         None,
         None,
@@ -62,7 +62,7 @@ def test_by_default_runs_are_kept_for_ever_and_take_any_signal() -> None:
         ({"on_change": "sometimes"}, "on_change"),
     ],
 )
-def test_an_option_that_cannot_work_is_refused(options: dict[str, Any], words: str) -> None:
+def test_an_invalid_option_is_refused(options: dict[str, Any], words: str) -> None:
     """CMP4"""
     with pytest.raises(InvalidDefinition, match=words):
         workflow(**options)

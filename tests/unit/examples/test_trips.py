@@ -1,4 +1,4 @@
-"""What the second example of the README says it does, it does."""
+"""The second example of the README does what it says."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ async def test_an_agency_books_until_nobody_wants_more(continuum_env: Environmen
     assert await run.result(timeout=timedelta(days=8)) == 2
 
 
-async def test_what_was_reserved_is_released_when_the_charge_fails(
+async def test_reservations_are_released_when_the_charge_fails(
     continuum_env: Environment, trips: ModuleType
 ) -> None:
     run = await continuum_env.start(trips.book, "Atlantis")

@@ -1,4 +1,4 @@
-"""Puts a few lines into a workflow and scans it, as `continuum check` does: by the text alone."""
+"""Puts a few lines into a workflow and scans its text, as `continuum check` does."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ async def child(number: int) -> int:
 
 
 def scanned(text: str, trust: Trust | None = None) -> list[Finding]:
-    """Return what is found in a whole module."""
+    """Return the findings in a whole module."""
     module = ScannedModule(ModuleSource("flows.py", text), "", live=False)
     return scan_definitions(module, trust or Trust())
 
@@ -49,16 +49,16 @@ def flow(body: str, above: str = "", parameters: str = "") -> str:
 
 
 def found(body: str, above: str = "", parameters: str = "", trust: Trust | None = None) -> list[Finding]:
-    """Return what is found in a workflow of this body, in a module with these lines above it."""
+    """Return the findings in a workflow of this body, in a module with these lines above it."""
     return scanned(flow(body, above, parameters), trust)
 
 
 def codes(body: str, above: str = "", parameters: str = "", trust: Trust | None = None) -> list[str]:
-    """Return the codes of what is found, in the order of the text."""
+    """Return the codes of the findings, in the order of the text."""
     return [finding.code for finding in found(body, above, parameters, trust)]
 
 
 def place(text: str, part: str) -> tuple[int, int]:
-    """Return line and column, from 1, of the last time a part stands in a text."""
+    """Return line and column, from 1, of the last occurrence of a part in a text."""
     before = text[: text.rindex(part)]
     return before.count("\n") + 1, len(before) - before.rfind("\n")

@@ -1,4 +1,4 @@
-"""What is called and never awaited is told where it stands; what somebody holds on to is not."""
+"""Calls that are never awaited are reported at their place; coroutines that the code keeps are not."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ ABOVE = """
         ("async def inner():\n    await step(1)\ninner()", "inner"),
     ],
 )
-def test_a_statement_that_drops_what_it_makes_is_refused(statement: str, written: str) -> None:
+def test_a_statement_that_drops_a_coroutine_is_refused(statement: str, written: str) -> None:
     (finding,) = found(statement, ABOVE)
     assert finding.code == "CT407"
     assert finding.message == (
@@ -84,17 +84,17 @@ def test_a_statement_that_drops_what_it_makes_is_refused(statement: str, written
         "step.bind(1)",
     ],
 )
-def test_what_is_held_on_to_or_needs_no_await_is_accepted(statement: str) -> None:
+def test_kept_coroutines_and_plain_calls_are_accepted(statement: str) -> None:
     assert codes(statement, ABOVE) == []
 
 
-def test_a_forgotten_await_in_a_function_that_the_workflow_calls_is_told() -> None:
+def test_a_forgotten_await_in_a_helper_is_reported() -> None:
     (finding,) = found("await caller()", "async def caller():\n    step(1)\n")
     assert finding.code == "CT407"
     assert "in caller, called from flow" in finding.message
 
 
-def test_it_may_be_allowed_on_its_line() -> None:
+def test_a_forgotten_await_can_be_allowed_on_its_line() -> None:
     assert codes("step(1)  # continuum: allow CT407") == []
 
 
@@ -120,7 +120,7 @@ async def flow() -> None:
 
 
 @pytest.mark.parametrize("called", ["{name}.act(1)", "renamed(1)", "{name}.said.wait()", "{name}.careful(1)"])
-def test_a_step_of_another_module_is_known_when_it_is_loaded(
+def test_an_activity_of_another_loaded_module_is_recognised(
     called: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = f"forgotten_{tmp_path.name}".replace("-", "_").replace("[", "_").replace("]", "_")
@@ -132,7 +132,7 @@ def test_a_step_of_another_module_is_known_when_it_is_loaded(
 
 
 @pytest.mark.parametrize("called", ["act(1)", "again(1)", "said.wait()", "act.options(timeout=3)(1)"])
-def test_a_step_of_another_module_is_known_by_its_text(
+def test_an_activity_of_another_module_is_recognised_by_its_text(
     called: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "forgotten_steps.py").write_text(STEPS, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Sets, state of the module, and handlers around effects."""
+"""Sets, module state, and exception handlers around effects."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ from tests.unit.scanner.snippets import codes, found
         "return str(set(names))",
         "ordered = []\nordered.extend(set(names))\nreturn ordered",
         "if (chosen := set(names)):\n    return list(chosen)",
-        "for name in told():\n    await step(1)",
-        "for name in await asked():\n    await step(1)",
+        "for name in listed():\n    await step(1)",
+        "for name in await fetched():\n    await step(1)",
         "for name in Seen().names:\n    await step(1)",
         "return Seen().listed()",
         "names_of = set()\nnames_of.add('a')\nreturn list(names_of)",
     ],
 )
-def test_the_order_of_a_set_is_told(body: str) -> None:
+def test_iterating_a_set_is_refused(body: str) -> None:
     above = """
 class Order:
     tags: frozenset[str]
@@ -52,10 +52,10 @@ class Seen:
         return list(self.more)
 def given():
     return set()
-def told() -> set[str]:
+def listed() -> set[str]:
     return given()
 @activity
-async def asked() -> set[str]:
+async def fetched() -> set[str]:
     return given()
 """
     assert codes(body, above, "names: list[str], unique: set[str], order: Order") == ["CT303"]
@@ -124,9 +124,9 @@ STATE = """
     ],
 )
 def test_changed_state_of_the_module_is_refused(body: str, part: str) -> None:
-    told = found(body, STATE)
-    assert "CT301" in {one.code for one in told}
-    assert any(one.message.startswith(part) for one in told)
+    findings = found(body, STATE)
+    assert "CT301" in {one.code for one in findings}
+    assert any(one.message.startswith(part) for one in findings)
 
 
 @pytest.mark.parametrize(
@@ -153,18 +153,18 @@ def test_constants_and_the_runs_own_state_are_accepted(body: str) -> None:
         "class Notes:\n    def add(self):\n        SEEN.clear()",
     ],
 )
-def test_state_that_other_code_changes_is_not_read(change: str) -> None:
+def test_reading_state_that_other_code_changes_is_refused(change: str) -> None:
     assert codes("return len(SEEN)", f"SEEN = []\n{change}") == ["CT302"]
 
 
 @pytest.mark.parametrize("body", ["async with LOCK:\n    await step(1)", "return next(NUMBERS)"])
-def test_what_every_use_changes_is_not_the_modules(body: str) -> None:
+def test_a_stateful_object_of_the_module_is_refused(body: str) -> None:
     (finding,) = found(body, STATE)
     assert finding.code == "CT302"
     assert "for all runs, is state that outlives the run" in finding.message
 
 
-def test_a_name_of_another_function_is_not_the_modules() -> None:
+def test_a_local_name_of_another_function_is_not_module_state() -> None:
     assert codes("return len(SEEN)", "SEEN = []\ndef other():\n    SEEN = {}\n    SEEN['a'] = 1") == []
 
 
@@ -198,11 +198,11 @@ def test_a_handler_that_swallows_everything_is_refused(handler: str) -> None:  #
         "continuum.side_effect(read)",
     ],
 )
-def test_an_effect_is_whatever_the_engine_may_speak_at(effect: str) -> None:
+def test_every_point_where_the_engine_can_raise_is_an_effect(effect: str) -> None:
     assert codes(handled("except BaseException:", effect), "def read():\n    return 1") == ["CT401"]
 
 
-def test_a_handler_around_no_effect_is_left_alone() -> None:
+def test_a_handler_around_no_effect_is_accepted() -> None:
     assert codes(handled("except BaseException:", "int('a')")) == []
 
 
@@ -215,18 +215,18 @@ def test_a_handler_around_no_effect_is_left_alone() -> None:
         "with x:\n        raise",
     ],
 )
-def test_a_handler_that_raises_again_is_accepted(last: str) -> None:  # SLK3
+def test_a_handler_that_reraises_is_accepted(last: str) -> None:  # SLK3
     assert codes(handled("except BaseException:", last=last), parameters="x: Order") == []
 
 
 @pytest.mark.parametrize(
     "last", ["raise ValueError", "if 1:\n        raise", "if 1:\n        return 1\n    raise", "return 1"]
 )
-def test_a_handler_that_may_not_raise_again_is_refused(last: str) -> None:  # SLK1, SLK2
+def test_a_handler_that_may_not_reraise_is_refused(last: str) -> None:  # SLK1, SLK2
     assert codes(handled("except BaseException:", last=last)) == ["CT401"]
 
 
-def test_each_handler_is_told_once() -> None:  # SLK7, SLK9
+def test_each_handler_is_reported_once() -> None:  # SLK7, SLK9
     inner = "try:\n        await step(1)\n    except BaseException:\n        pass"
     assert codes(handled("except BaseException:", inner)) == ["CT401", "CT401"]
 
@@ -245,7 +245,7 @@ def test_ordinary_handlers_are_accepted(body: str) -> None:  # SLK10, SLK11, SLK
     assert codes(body) == []
 
 
-def test_a_swallowed_cancellation_is_told() -> None:
+def test_a_swallowed_cancellation_is_a_warning() -> None:
     (finding,) = found(handled("except asyncio.CancelledError:"))
     assert (finding.code, finding.severity) == ("CT402", "warning")
 
@@ -264,5 +264,5 @@ def test_leaving_a_finally_block_is_refused(last: str) -> None:
     assert codes(handled("finally:", last=last)) == ["CT403"]
 
 
-def test_a_loop_inside_a_finally_block_may_be_left() -> None:
+def test_leaving_a_loop_inside_a_finally_block_is_accepted() -> None:
     assert codes(handled("finally:", last="for n in [1]:\n        break")) == []

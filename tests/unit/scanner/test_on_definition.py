@@ -1,4 +1,4 @@
-"""What happens when a workflow is defined that replay could not repeat."""
+"""Defining a workflow that replay could not repeat raises an error or warns."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ import pytest
 import continuum
 from continuum import DeterminismError, DeterminismWarning, scanner
 from continuum.scanner.findings import Severity
-from tests.unit.scanner import crooked
+from tests.unit.scanner import nondeterministic_code
 
 
 def test_a_workflow_that_reads_a_clock_is_not_defined() -> None:  # CMP5
     with pytest.raises(DeterminismError) as refused:
 
-        @continuum.workflow(name="scanner.crooked")
-        async def crooked_flow() -> float:
+        @continuum.workflow(name="scanner.clock")
+        async def clock_flow() -> float:
             print("started")  # noqa: T201
             return time.time()
 
     first, *findings = str(refused.value).splitlines()
-    assert first == "workflow scanner.crooked does what replay could not repeat:"
+    assert first == "workflow scanner.clock does what replay could not repeat:"
     assert ["CT208" in findings[0], "CT101" in findings[1]] == [True, True]
-    line = crooked_flow_line()
+    line = line_of_the_clock_read()
     assert findings[1].strip().startswith(f"{__file__}:{line}:20 CT101 time.time() reads a clock")
     assert "`continuum.now().timestamp()`" in findings[1]
 
 
-def crooked_flow_line() -> int:
+def line_of_the_clock_read() -> int:
     with open(__file__, encoding="utf-8") as lines:
         return next(number for number, line in enumerate(lines, 1) if line.strip() == "return time.time()")
 
@@ -39,26 +39,26 @@ def test_a_bare_decorator_scans_as_well() -> None:
     with pytest.raises(DeterminismError, match="CT101"):
 
         @continuum.workflow
-        async def crooked_flow() -> float:
+        async def clock_flow() -> float:
             return time.monotonic()
 
 
-def test_a_doubt_is_a_warning_that_points_at_the_decorator() -> None:
-    with warnings.catch_warnings(record=True) as told:
+def test_a_warning_points_to_the_decorator() -> None:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
 
         @continuum.workflow(name="scanner.doubtful")
         async def doubtful(handler) -> object:  # type: ignore[no-untyped-def]
             return handler.handle(1)
 
-    (warning,) = told
+    (warning,) = caught
     assert warning.category is DeterminismWarning
     assert warning.filename == __file__
     assert "CT502 handler.handle()" in str(warning.message)
     assert doubtful.name == "scanner.doubtful"
 
 
-def test_a_helper_that_stands_below_the_workflow_is_followed() -> None:
+def test_a_helper_below_the_workflow_is_followed() -> None:
     with pytest.raises(DeterminismError, match=r"CT101 .*\(in read_the_clock, called from early\)"):
 
         @continuum.workflow
@@ -84,12 +84,13 @@ def test_a_workflow_without_source_is_defined_unscanned() -> None:
     assert isinstance(names["bare"], continuum.Workflow)
 
 
-def test_scan_tells_of_functions_classes_and_modules() -> None:
-    assert isinstance(crooked, ModuleType)
-    of_function = scanner.scan(crooked.read)
-    of_class = scanner.scan(crooked.Clock)
+def test_scan_takes_functions_classes_and_modules() -> None:
+    assert isinstance(nondeterministic_code, ModuleType)
+    of_function = scanner.scan(nondeterministic_code.read)
+    of_class = scanner.scan(nondeterministic_code.Clock)
     assert [one.code for one in of_function] == ["CT101"]
     assert [one.code for one in of_class] == ["CT101"]
-    assert scanner.scan(crooked.read, crooked.Clock) == sorted([*of_function, *of_class])
-    of_module = scanner.scan(crooked)
+    both = scanner.scan(nondeterministic_code.read, nondeterministic_code.Clock)
+    assert both == sorted([*of_function, *of_class])
+    of_module = scanner.scan(nondeterministic_code)
     assert [(one.code, one.severity) for one in of_module] == [("CT502", Severity.WARNING)]

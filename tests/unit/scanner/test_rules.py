@@ -1,4 +1,4 @@
-"""Every rule: what it refuses, where it says so, and that what it recommends instead is accepted."""
+"""Every rule refuses its offences at their place, and accepts the code that it recommends instead."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.unit.scanner.snippets import codes, flow, found, place, scanned
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "determinism.md"
 
-# Code, the imports it takes, and the offending part, which is where the finding stands.
+# Code, the imports it needs, and the offending part, which is the place of the finding.
 OFFENCES: tuple[tuple[str, str, str], ...] = (
     ("CT101", "import time", "time.time"),
     ("CT101", "import time", "time.time_ns"),
@@ -107,7 +107,7 @@ OFFENCES: tuple[tuple[str, str, str], ...] = (
     ("CT501", "", "vars"),
     ("CT501", "import importlib", "importlib.import_module"),
 )
-# Offences that are no reference.
+# Offences that are statements.
 STATEMENTS: tuple[tuple[str, str, str, str], ...] = (
     ("CT301", "SEEN: list[int] = []", "SEEN.append(1)", "SEEN.append"),
     ("CT302", "SEEN = {}\n\ndef note():\n    SEEN['a'] = 1", "return SEEN['a']", "SEEN"),
@@ -129,7 +129,7 @@ STATEMENTS: tuple[tuple[str, str, str, str], ...] = (
 
 
 @pytest.mark.parametrize(("code", "imports", "name"), OFFENCES, ids=[name for _, _, name in OFFENCES])
-def test_a_call_is_refused_where_it_stands(code: str, imports: str, name: str) -> None:
+def test_a_call_is_refused_at_its_place(code: str, imports: str, name: str) -> None:
     """AST2, AST3, AST5, AST8, AST9, AST10, AST11, AST14, AST16, AST19, AST20, AST23, AST27, AST30, AST35,
     AST36, CMP7, CMP10, CMP11, CMP13, CMP14.
     """
@@ -144,18 +144,18 @@ def test_a_call_is_refused_where_it_stands(code: str, imports: str, name: str) -
 
 
 @pytest.mark.parametrize(("code", "above", "body", "part"), STATEMENTS, ids=[one[0] for one in STATEMENTS])
-def test_a_statement_is_refused_where_it_stands(code: str, above: str, body: str, part: str) -> None:
+def test_a_statement_is_refused_at_its_place(code: str, above: str, body: str, part: str) -> None:
     text = flow(body, above, parameters="given")
     assert [(one.code, (one.line, one.column)) for one in scanned(text)] == [(code, place(text, part))]
 
 
-def test_every_rule_is_tried() -> None:
-    tried = {code for code, *_ in (*OFFENCES, *STATEMENTS)} | {"CT405"}
-    assert tried == {rule.code for rule in RULES}
+def test_every_rule_has_an_offence() -> None:
+    tested = {code for code, *_ in (*OFFENCES, *STATEMENTS)} | {"CT405"}
+    assert tested == {rule.code for rule in RULES}
 
 
 @pytest.mark.parametrize("moment", ["continuum.now()", "(continuum.now() - timedelta(days=1))", "due"])
-def test_a_moment_without_a_zone_is_in_that_of_the_host(moment: str) -> None:
+def test_a_datetime_without_a_zone_depends_on_the_host(moment: str) -> None:
     assert codes(f"return {moment}.astimezone()", parameters="due: datetime") == ["CT105"]
     assert (
         codes(f"return {moment}.astimezone(UTC), {moment}.astimezone(tz=UTC)", parameters="due: datetime")
@@ -179,8 +179,8 @@ def test_a_finding_is_one_line_with_place_code_and_replacement() -> None:  # AST
     assert re.fullmatch(r"flows\.py:\d+:\d+ CT101 .+; use `continuum\.now\(\)`", str(finding))
 
 
-def test_random_choices_are_told_in_the_order_of_the_text() -> None:  # AST4, CMP6
-    told = found(
+def test_random_choices_are_reported_in_the_order_of_the_text() -> None:  # AST4, CMP6
+    findings = found(
         """
         a = random.choice(items)
         b = [random.sample(items, 2) for _ in items]
@@ -189,9 +189,9 @@ def test_random_choices_are_told_in_the_order_of_the_text() -> None:  # AST4, CM
         """,
         parameters="items: list[int]",
     )
-    assert [one.code for one in told] == ["CT102"] * 4
-    assert [one.line for one in told] == sorted(one.line for one in told)
-    assert all("continuum.random()" in one.message for one in told)
+    assert [one.code for one in findings] == ["CT102"] * 4
+    assert [one.line for one in findings] == sorted(one.line for one in findings)
+    assert all("continuum.random()" in one.message for one in findings)
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_logger_of_the_module_is_refused(level: str) -> None:  # AST5, AST7, C
     assert "`continuum.log.info('text')`" in finding.message
 
 
-def test_the_closer_hint_wins_over_that_of_the_whole_module() -> None:  # AST11, B75
+def test_a_more_precise_hint_replaces_that_of_the_module() -> None:  # AST11, B75
     (finding,) = found("import time\nreturn time.monotonic()")
     assert "subtract two `continuum.now()`" in finding.message
 
@@ -237,7 +237,7 @@ def test_the_closer_hint_wins_over_that_of_the_whole_module() -> None:  # AST11,
         "urllib.parse.quote('a')",
     ],
 )
-def test_what_is_pure_in_a_denied_module_is_accepted(expression: str) -> None:  # AST15, CMP45
+def test_pure_parts_of_a_denied_module_are_accepted(expression: str) -> None:  # AST15, CMP45
     above = "import io, os, re, secrets, socket, statistics, time, urllib.parse, uuid\n"
     above += "from decimal import Decimal\nfrom pathlib import Path"
     assert codes(f"return {expression}", above, "items: list[int]") == []
@@ -253,11 +253,11 @@ def test_exceptions_of_denied_modules_may_be_caught() -> None:
     assert codes(body, "import socket, sqlite3, subprocess") == []
 
 
-def test_two_offences_in_one_body_are_both_told() -> None:  # AST29
+def test_two_offences_in_one_body_are_both_reported() -> None:  # AST29
     assert codes("return datetime.now(UTC), random.random()") == ["CT101", "CT102"]
 
 
-def test_an_offence_in_a_guard_is_told() -> None:  # AST22, CMP15, B75
+def test_an_offence_in_a_guard_is_reported() -> None:  # AST22, CMP15, B75
     body = """
         match given:
             case int() if random.random() > given:
@@ -277,19 +277,19 @@ def test_ordinary_guards_are_accepted() -> None:  # CMP20
 
 
 @pytest.mark.parametrize("name", sorted(DENIED))
-def test_every_denied_name_has_a_rule_and_a_way_out(name: str) -> None:  # AST41
+def test_every_denied_name_has_a_rule_and_a_hint(name: str) -> None:  # AST41
     rule, instead = DENIED[name]
     assert rule in RULES
     assert (instead or rule.instead).strip()
     assert name not in ALLOWED
 
 
-def test_what_is_free_are_names_of_modules() -> None:  # AST42
+def test_free_names_are_module_names() -> None:  # AST42
     assert all(part.isidentifier() for name in FREE for part in name.split("."))
 
 
 def recommended() -> list[str]:
-    """Every piece of code that some message recommends."""
+    """Every piece of code that a message recommends."""
     hints = [rule.instead for rule in RULES] + [hint for _, hint in DENIED.values() if hint]
     return sorted(
         {code for hint in hints for code in re.findall(r"`([^`]+)`", hint)} - {"Exception", "raise"}
@@ -297,14 +297,14 @@ def recommended() -> list[str]:
 
 
 @pytest.mark.parametrize("replacement", recommended())
-def test_what_a_message_recommends_is_accepted(replacement: str) -> None:  # AST25, AST26, B78
+def test_recommended_code_is_accepted(replacement: str) -> None:  # AST25, AST26, B78
     body = f"return {replacement}"
     given = "names: list[str], items: list[int], seconds: float, moment: datetime, data: bytes, text: str"
     above = "\n\ndef read() -> str:\n    return open('a').read()\n"
     assert [str(one) for one in found(body, above, given)] == []
 
 
-def test_what_a_message_recommends_in_words_is_accepted() -> None:  # AST25, AST26
+def test_code_recommended_in_words_is_accepted() -> None:  # AST25, AST26
     body = """
         values: list[int] = []
         values.append(await impure(1))

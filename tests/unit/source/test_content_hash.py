@@ -1,4 +1,4 @@
-"""What makes another version of a workflow, and what does not."""
+"""Which changes make another version of a workflow, and which do not."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ async def flow(amount: int, mode: str = "plain") -> str:
 
 @pytest.fixture
 def hash_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """Return the hash of `flow` in a module of this text."""
+    """Return a function that hashes the `flow` of a module with a given text."""
 
     def hashed(text: str) -> str:
-        # Activities of one name may be written again: these modules are one module in its versions.
+        # These modules are versions of one module, so they may define activities of the same name.
         monkeypatch.setattr(sys.modules["continuum.definitions.activity"], "_DEFINED", {})
         flow: Workflow[..., Any] = module_of(text, tmp_path).flow
         return flow.version_hash
@@ -74,7 +74,7 @@ def hash_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 
 
 def changed(old: str, new: str) -> str:
-    """Return the module with one thing changed."""
+    """Return the module text with one change."""
     assert FLOW.count(old) == 1, old
     return FLOW.replace(old, new)
 
@@ -93,10 +93,10 @@ def changed(old: str, new: str) -> str:
         ),
         pytest.param(changed('"plain"', "'plain'"), id="quotes"),
         pytest.param("\n\n\n" + FLOW, id="lines moved"),
-        pytest.param(changed("UNUSED = 1", "UNUSED = 2"), id="a constant nobody reads"),
-        pytest.param(changed('UNREAD["x"] = 1', 'UNREAD["x"] = 2'), id="a table nobody reads"),
-        pytest.param(changed("math.offset = 1", "math.offset = 2"), id="what is done to a module"),
-        pytest.param(changed("def unused() -> int:\n    return 1", ""), id="a helper nobody calls"),
+        pytest.param(changed("UNUSED = 1", "UNUSED = 2"), id="an unused constant"),
+        pytest.param(changed('UNREAD["x"] = 1', 'UNREAD["x"] = 2'), id="an unused table"),
+        pytest.param(changed("math.offset = 1", "math.offset = 2"), id="an attribute of an imported module"),
+        pytest.param(changed("def unused() -> int:\n    return 1", ""), id="an unused helper"),
         pytest.param(changed('return f"paid {amount}"', 'return f"got {amount}"'), id="an activity's body"),
         pytest.param(changed("label=1", "label=2"), id="the label"),
         pytest.param(changed("label=1", 'label=1, on_change="wait"'), id="the policy"),
@@ -108,7 +108,7 @@ def changed(old: str, new: str) -> str:
         ),
     ],
 )
-def test_what_means_the_same_is_the_same_version(text: str, hash_of: Callable[[str], str]) -> None:
+def test_changes_without_meaning_keep_the_version(text: str, hash_of: Callable[[str], str]) -> None:
     """C8, CMP36, VRG2."""
     assert hash_of(text) == hash_of(FLOW)
 
@@ -121,19 +121,19 @@ def test_what_means_the_same_is_the_same_version(text: str, hash_of: Callable[[s
         pytest.param(changed("amount - 1", "amount - 2"), id="a helper of a helper"),
         pytest.param(changed("LIMIT = 3", "LIMIT = 4"), id="a constant a helper reads"),
         pytest.param(changed('RATES["fancy"] = 1', 'RATES["fancy"] = 3'), id="an entry of a table"),
-        pytest.param(changed("gift=2", "gift=3"), id="an entry that a table is given"),
+        pytest.param(changed("gift=2", "gift=3"), id="an entry added by a call"),
         pytest.param(changed("1.21", "1.19"), id="a method"),
         pytest.param(changed('"plain"', '"fancy"'), id="a default"),
         pytest.param(changed('"plain"', 'b"plain"'), id="the type of a constant"),
         pytest.param(changed('"content.charge"', '"content.charge2"'), id="which activity"),
         pytest.param(changed('"content.approval"', '"content.consent"'), id="which signal"),
-        pytest.param(changed("import math\n", "import cmath as math\n"), id="what is imported"),
+        pytest.param(changed("import math\n", "import cmath as math\n"), id="an import"),
         pytest.param(
             changed("async def flow(", "async def other(") + "\nflow = other\n", id="the function's own name"
         ),
     ],
 )
-def test_what_means_something_else_is_another_version(text: str, hash_of: Callable[[str], str]) -> None:
+def test_changes_of_meaning_make_another_version(text: str, hash_of: Callable[[str], str]) -> None:
     """CMP37, VRG3."""
     assert hash_of(text) != hash_of(FLOW)
 
@@ -145,7 +145,7 @@ def test_a_hash_is_thirty_two_hexadecimal_digits(hash_of: Callable[[str], str]) 
 
 
 def made(limit: int, helper: Callable[[int], int]) -> Workflow[[int], int]:
-    """A workflow inside a function: what it takes from there belongs to it."""
+    """Return a workflow defined inside a function, with closure variables."""
 
     @workflow(name="content.made")
     async def flow(amount: int) -> int:
@@ -154,7 +154,7 @@ def made(limit: int, helper: Callable[[int], int]) -> Workflow[[int], int]:
     return flow
 
 
-def test_what_a_nested_workflow_takes_from_around_it_counts() -> None:
+def test_closure_variables_of_a_nested_workflow_count() -> None:
     def double(amount: int) -> int:
         return amount * 2
 
@@ -166,14 +166,14 @@ def test_what_a_nested_workflow_takes_from_around_it_counts() -> None:
     assert len(versions) == 4
 
 
-def test_a_local_name_is_not_the_module_s(hash_of: Callable[[str], str]) -> None:
+def test_a_local_name_hides_that_of_the_module(hash_of: Callable[[str], str]) -> None:
     text = changed("    answer = await", "    UNUSED = amount\n    answer = await").replace(
         "answer + verdict", "answer + verdict + str(UNUSED)"
     )
     assert hash_of(text) == hash_of(text.replace("UNUSED = 1", "UNUSED = 2"))
 
 
-def test_helpers_that_call_each_other_end() -> None:
+def test_mutually_recursive_helpers_end() -> None:
     assert even_flow.version_hash != odd_flow.version_hash
 
 
@@ -200,8 +200,8 @@ async def touch() -> None:
     """Touch."""
 
 
-def test_where_the_text_of_an_f_string_is_cut_means_nothing() -> None:
-    """Pythons cut it in different places."""
+def test_splitting_the_text_of_an_f_string_changes_nothing() -> None:
+    """Pythons split it in different places."""
     hole = ast.FormattedValue(ast.Name("x", ast.Load()), -1)
     cut = ast.JoinedStr([ast.Constant("a"), ast.Constant("b"), hole, ast.Constant("")])
     whole = ast.JoinedStr([ast.Constant("ab"), hole])
@@ -212,7 +212,7 @@ def test_where_the_text_of_an_f_string_is_cut_means_nothing() -> None:
 
 
 def without_source(text: str) -> Workflow[..., Any]:
-    """A workflow as a prompt makes it."""
+    """Return a workflow without source, as defined at a prompt."""
     namespace: dict[str, Any] = {"workflow": workflow, "touch": touch, "__name__": "nowhere"}
     exec(text, namespace)
     flow: Workflow[..., Any] = namespace["flow"]
@@ -236,7 +236,7 @@ def test_code_without_source_has_versions_too() -> None:
     assert without_source(PROMPT.replace('"a"', '"z"')).version_hash != without_source(PROMPT).version_hash
 
 
-def test_a_file_that_changes_under_a_process_does_not_change_what_it_has_loaded(tmp_path: Path) -> None:
+def test_editing_a_file_does_not_change_the_loaded_version(tmp_path: Path) -> None:
     text = "from continuum import workflow\n\n@workflow\nasync def flow():\n    return 1\n"
     module = module_of(text, tmp_path)
     loaded: Workflow[..., Any] = module.flow

@@ -40,7 +40,7 @@ def test_vrg4_each_version_resolves_to_its_own_code_and_the_highest_label_is_cur
 
 
 def test_a_version_that_is_not_loaded_resolves_to_the_current_one() -> None:
-    """UNK1: what to do about it is decided by a dry pass. A label stored by an earlier release is no hash."""
+    """UNK1: a dry replay decides whether it fits. A label stored by an earlier release is no hash."""
     current = labelled(2)
     code = Code([labelled(1), current])
     assert code.workflow_for("code.flow", "1") is current
@@ -58,7 +58,7 @@ def test_one_workflow_given_twice_is_one() -> None:
 
 
 def test_two_labels_of_the_same_content_are_one_version_and_it_is_current() -> None:
-    """What is current takes new runs, whichever label was defined first."""
+    """The current version takes new runs, whichever label was defined first."""
 
     def relabelled(label: int) -> Workflow[[], int]:
         @workflow(name="code.relabelled", label=label)
@@ -71,7 +71,7 @@ def test_two_labels_of_the_same_content_are_one_version_and_it_is_current() -> N
         assert [one.current for one in Code(map(relabelled, labels)).loaded] == [True]
 
 
-def test_code_that_waits_takes_no_others() -> None:
+def test_a_workflow_that_waits_accepts_no_other_versions() -> None:
     @workflow(name="code.waits", on_change="wait")
     async def waits() -> None:
         """Do nothing."""

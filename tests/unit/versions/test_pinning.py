@@ -1,4 +1,4 @@
-"""A version kept as source comes back as the code it was, beside what it has become."""
+"""A version stored as source is loaded again as the old code, next to the current version."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def helper(order: Order) -> str:
 
 @pytest.fixture
 def flows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[bytes, str, Workflow[..., Any]]]:
-    """What was stored of a workflow, under which version, and what it has become."""
+    """The stored source of a workflow, its version, and the current code."""
     with monkeypatch.context() as earlier:
         earlier.setattr(sys.modules["continuum.definitions.activity"], "_DEFINED", {})
         before: Workflow[..., Any] = module_of(FLOW, tmp_path, "pinned_shop").flow
@@ -68,7 +68,7 @@ def test_vdp3_a_stored_version_is_loaded_as_it_was(flows: tuple[bytes, str, Work
     assert helper(*args) == "before1"
 
 
-def test_activities_of_a_pinned_version_are_those_that_are_loaded(
+def test_a_pinned_version_uses_the_loaded_activities(
     flows: tuple[bytes, str, Workflow[..., Any]],
 ) -> None:
     stored, version, current = flows
@@ -95,7 +95,7 @@ async def _await(call: Any) -> Any:
         (pack_body(("m", "flow", FLOW.replace("charge(1)", "charge(2)"))), "another version"),
     ],
 )
-def test_source_that_does_not_give_its_version_is_refused(
+def test_source_that_yields_another_version_is_refused(
     stored: bytes, complaint: str, flows: tuple[bytes, str, Workflow[..., Any]]
 ) -> None:
     _, version, current = flows

@@ -1,4 +1,4 @@
-"""Modules written for a test: the same workflow, spelled one way and another."""
+"""Writes modules for a test, so that a workflow can be loaded in several versions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _numbers = itertools.count()
 
 
 def module_of(text: str, folder: Path, name: str = "") -> ModuleType:
-    """Write a module down and import it under a name of its own."""
+    """Write a module to a file and import it under a unique name."""
     number = next(_numbers)
     path = folder / f"written_{number}.py"
     path.write_text(text, encoding="utf-8", errors="surrogatepass")

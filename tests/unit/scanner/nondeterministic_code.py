@@ -1,4 +1,4 @@
-"""What the scanner is asked about by hand; the decorated function is allowed on its line, but doubtful."""
+"""Functions and classes to scan; the workflow has one allowed error and one warning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def read() -> float:
 
 
 class Clock:
-    """Reads the clock when it is asked."""
+    """Reads the clock."""
 
     def read(self) -> float:
         return read()
@@ -26,4 +26,4 @@ with warnings.catch_warnings():
 
     @continuum.workflow(name="scanner.by_hand")
     async def by_hand(handler: Any) -> tuple[object, float]:
-        return handler.handle(1), time.time()  # continuum: allow CT101 - what is told of it is the other one
+        return handler.handle(1), time.time()  # continuum: allow CT101 - the test expects the other finding

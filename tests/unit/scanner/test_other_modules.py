@@ -1,4 +1,4 @@
-"""Helpers in other modules: pure, free, trusted, or told. By the text of files, and by what is loaded."""
+"""Helpers in other modules are safe, trusted or reported, by the text of files and by loaded objects."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Write = Callable[..., str]
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """Write a module that can be imported, and return its name, which no other test has."""
+    """Write an importable module and return its name, which is unique to the test."""
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
 
@@ -44,7 +44,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
 
 
 @pytest.fixture(autouse=True)
-def _untouched_configuration() -> Iterator[None]:
+def _reset_configuration() -> Iterator[None]:
     yield
     continuum.configure_scanner()
 
@@ -126,7 +126,7 @@ ACCEPTED = [
     "await go.wait()",
     "LIMITS.get('a'), LIMITS['a']",
 ]
-TOLD = ["price(1)", "list(map(price, [1]))", "Service()", "Service().call()", "service.call()"]
+REPORTED = ["price(1)", "list(map(price, [1]))", "Service()", "Service().call()", "service.call()"]
 DENIED = {"clock()": "CT101", "rules.time.time()": "CT101", "logger.info('a')": "CT208"}
 IMPORTED = (
     "tax, Money, Order, Kind, Point, Declined, charge, childflow, go, LIMITS, price, Service, service, "
@@ -139,13 +139,13 @@ def importing(module: str) -> str:
 
 
 @pytest.mark.parametrize("expression", ACCEPTED)
-def test_by_text_what_is_vouched_for_is_accepted(write: Write, expression: str) -> None:
+def test_by_text_safe_names_are_accepted(write: Write, expression: str) -> None:
     """CMP40, CMP44, CMP46, CMP47."""
     assert [str(one) for one in found(f"return {expression}", importing(write(RULES)))] == []
 
 
-@pytest.mark.parametrize("expression", TOLD)
-def test_by_text_other_helpers_are_told(write: Write, expression: str) -> None:  # CMP38
+@pytest.mark.parametrize("expression", REPORTED)
+def test_by_text_other_helpers_are_reported(write: Write, expression: str) -> None:  # CMP38
     (finding,) = found(f"return {expression}", importing(write(RULES)))
     assert (finding.code, finding.severity) == ("CT503", Severity.WARNING)
     for way in ("@continuum.pure", "@activity", "trusted=[...]"):
@@ -157,11 +157,11 @@ def test_by_text_an_alias_in_another_module_is_followed(write: Write, expression
     assert codes(f"return {expression}", importing(write(RULES))) == [DENIED[expression]]
 
 
-def test_a_helper_is_told_once_however_often_it_is_called(write: Write) -> None:
+def test_a_helper_is_reported_once(write: Write) -> None:
     assert codes("return price(1), price(2), rules.price(3)", importing(write(RULES))) == ["CT503"]
 
 
-def test_a_name_that_an_enclosing_package_passes_on_is_followed(write: Write) -> None:
+def test_a_name_that_a_package_reexports_is_followed(write: Write) -> None:
     inner = write(RULES, f"pack_{next(numbers)}.rules")
     package = inner.partition(".")[0]
     write("from .rules import tax, price, clock", f"{package}.__init__")
@@ -174,7 +174,7 @@ def test_untrusted_helpers_can_be_errors(write: Write) -> None:  # CMP39
     assert (finding.code, finding.severity) == ("CT503", Severity.ERROR)
 
 
-def test_a_trusted_module_and_what_is_below_it_is_accepted(write: Write) -> None:  # CMP46
+def test_a_trusted_module_and_its_submodules_are_accepted(write: Write) -> None:  # CMP46
     module = write(RULES)
     assert codes("return price(1), service.call()", importing(module), trust=Trust((module,))) == []
     assert codes("return numpy.sum([1])", "import numpy", trust=Trust(("numpy",))) == []
@@ -198,7 +198,7 @@ MODELS = """
 """
 
 
-def test_defaults_that_a_data_class_of_another_module_draws_are_told(write: Write) -> None:
+def test_denied_default_factories_of_another_module_are_reported(write: Write) -> None:
     models = write(MODELS)
     shelf = write(f"from {models} import Note as Leaf")
     for above in (f"from {models} import Note", f"from {shelf} import Leaf as Note"):
@@ -211,21 +211,21 @@ def test_defaults_that_a_data_class_of_another_module_draws_are_told(write: Writ
     assert codes("return Note('x')", f"from {models} import Note", trust=Trust((models,))) == []
 
 
-def test_trust_does_not_cover_what_is_denied(write: Write) -> None:
+def test_trust_does_not_cover_denied_names(write: Write) -> None:
     module = write(RULES)
     assert codes("return clock()", importing(module), trust=Trust((module,))) == ["CT101"]
     assert codes("return numpy.random.rand()", "import numpy", trust=Trust(("numpy",))) == ["CT102"]
 
 
 @pytest.mark.parametrize("name", ["random", "requests", "subprocess"])
-def test_an_own_module_that_shares_a_librarys_name_is_not_taken_for_it(write: Write, name: str) -> None:
-    """CMP24, B74: by a file of that name, first on the path."""
+def test_a_user_module_named_like_a_library_is_not_denied(write: Write, name: str) -> None:
+    """CMP24, B74: a file of that name comes first on the path."""
     write("import continuum\n@continuum.pure\ndef run(n):\n    return n\ndef get(n):\n    return n", name)
     assert codes(f"return {name}.run(1)", f"import {name}") == []
     assert codes(f"return {name}.get(1)", f"import {name}") == ["CT503"]
 
 
-def test_a_module_of_an_own_package_is_not_taken_for_a_library(write: Write) -> None:  # CMP24
+def test_a_submodule_named_like_a_library_is_not_denied(write: Write) -> None:  # CMP24
     inner = write("import continuum\n@continuum.pure\ndef now():\n    return 1", f"own_{next(numbers)}.time")
     package = inner.partition(".")[0]
     write("", f"{package}.__init__")
@@ -252,18 +252,18 @@ def workflow_calling(rules: str, expression: str) -> str:
 
 
 def named(text: str, write: Write) -> str:
-    """Write the rules under a name of their own, for activities that are defined for real."""
+    """Write the rules with unique activity names, because these activities are really defined."""
     return write(text.replace("{name}", str(next(numbers))))
 
 
 @pytest.mark.parametrize("expression", ACCEPTED)
-def test_when_loaded_what_is_vouched_for_is_accepted(write: Write, expression: str) -> None:
+def test_when_loaded_safe_names_are_accepted(write: Write, expression: str) -> None:
     """CMP40, CMP44."""
     load(write, workflow_calling(named(RULES, write), expression))
 
 
-@pytest.mark.parametrize("expression", TOLD)
-def test_when_loaded_other_helpers_are_told(write: Write, expression: str) -> None:  # CMP38
+@pytest.mark.parametrize("expression", REPORTED)
+def test_when_loaded_other_helpers_are_reported(write: Write, expression: str) -> None:  # CMP38
     text = workflow_calling(named(RULES, write), expression)
     with pytest.warns(DeterminismWarning, match="CT503"):
         load(write, text)
@@ -276,8 +276,8 @@ def test_when_loaded_an_alias_in_another_module_is_followed(write: Write, expres
         load(write, text)
 
 
-def test_when_loaded_an_own_module_that_shares_a_librarys_name_is_not_taken_for_it(write: Write) -> None:
-    """CMP24: even where the library is not installed, or comes later on the path."""
+def test_when_loaded_a_user_module_named_like_a_library_is_not_denied(write: Write) -> None:
+    """CMP24: also when the library is not installed, or comes later on the path."""
     write("import continuum\n@continuum.pure\ndef send(n):\n    return n", "websocket")
     flow = (
         "@continuum.workflow(name='helpers.own')\nasync def flow() -> object:\n    return websocket.send(1)"
@@ -285,15 +285,15 @@ def test_when_loaded_an_own_module_that_shares_a_librarys_name_is_not_taken_for_
     load(write, f"import continuum, websocket\n{flow}")
 
 
-def test_when_loaded_what_a_data_class_draws_by_itself_is_told(write: Write) -> None:
+def test_when_loaded_a_denied_default_factory_is_reported(write: Write) -> None:
     models = write(MODELS)
-    told = r"Note\.at, by default datetime\.datetime\.now\(\), reads a clock"
-    flow = "@continuum.workflow(name='helpers.drawn')\nasync def flow() -> object:\n    return Note('x').text"
-    with pytest.raises(DeterminismError, match=told):
+    message = r"Note\.at, by default datetime\.datetime\.now\(\), reads a clock"
+    flow = "@continuum.workflow(name='helpers.note')\nasync def flow() -> object:\n    return Note('x').text"
+    with pytest.raises(DeterminismError, match=message):
         load(write, f"import continuum\nfrom {models} import Note\n{flow}")
 
 
-def test_when_loaded_a_model_of_another_module_is_a_value(write: Write) -> None:
+def test_when_loaded_a_pydantic_model_is_safe(write: Write) -> None:
     models = write("from pydantic import BaseModel\nclass Order(BaseModel):\n    n: int")
     flow = "@continuum.workflow(name='helpers.model')\nasync def flow() -> object:\n    return "
     load(
@@ -312,12 +312,12 @@ def test_the_scanner_is_configured_for_a_process(write: Write) -> None:  # CMP39
 
 
 @pytest.mark.parametrize("options", [{"trusted": "shop"}, {"trusted": [1]}, {"untrusted": "never"}])
-def test_a_configuration_that_means_nothing_is_refused(options: dict[str, object]) -> None:
+def test_an_invalid_configuration_is_refused(options: dict[str, object]) -> None:
     with pytest.raises(InvalidOption):
         continuum.configure_scanner(**options)  # type: ignore[arg-type]
 
 
-def test_a_pure_helper_is_scanned_where_it_is_defined(write: Write) -> None:  # CMP44
+def test_a_pure_helper_is_scanned_when_it_is_defined(write: Write) -> None:  # CMP44
     with pytest.raises(DeterminismError, match=r"pure price .*\n.*CT101"):
         load(write, "import continuum, time\n@continuum.pure\ndef price(n):\n    return n + time.time()")
 
@@ -339,7 +339,7 @@ def test_guards_and_handlers_of_a_pure_helper_are_scanned(write: Write, body: st
         load(write, f"import continuum, time\n@continuum.pure\ndef price(n):\n{body}")
 
 
-def test_what_is_neither_a_function_nor_a_class_cannot_be_pure() -> None:
+def test_only_functions_and_classes_can_be_pure() -> None:
     with pytest.raises(InvalidDefinition, match="goes on a function or a class"):
         continuum.pure(print)
 
@@ -359,7 +359,7 @@ def pure_helper(rules: str, expression: str) -> str:
     "line",
     ["price(n)", "n.handler.apply_rules(1)"],
 )
-def test_a_pure_helper_does_not_launder_what_it_calls(write: Write, line: str) -> None:
+def test_the_calls_of_a_pure_helper_are_checked(write: Write, line: str) -> None:
     """CMP41, CMP43, B76."""
     with pytest.warns(DeterminismWarning, match="CT50[23]"):
         load(write, pure_helper(named(RULES, write), line))
@@ -376,7 +376,7 @@ def test_a_pure_helper_calling_an_unmarked_one_can_be_an_error(write: Write) -> 
 
 
 def test_a_module_is_found_without_importing_its_packages(write: Write) -> None:
-    inner = write("x = 1", f"quiet_{next(numbers)}.deep.module")
+    inner = write("x = 1", f"package_{next(numbers)}.deep.module")
     path = locate(inner)
     assert path is not None
     assert path.endswith("deep/module.py")

@@ -1,7 +1,7 @@
-"""Ways to spell a call of `time.time`, and what only looks like one.
+"""Ways to read `time.time` in a workflow, and harmless lookalikes.
 
-Each begins with its name; then come the lines above the workflow, its body, and behind `--` the part that is
-told, or the workflow's parameters.
+Each case begins with its name; then come the lines above the workflow, its body, and after `--` the reported
+part, or the workflow's parameters.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One spelling."""
+    """One case."""
 
     above: str
     body: str
@@ -28,7 +28,7 @@ def cases(table: str) -> dict[str, Case]:
     return read
 
 
-SPELLINGS = cases(
+CLOCK_READS = cases(
     """
 == import
 import time
@@ -199,7 +199,7 @@ def two():
 --
 return one()
 -- time.time
-== helper that is passed on
+== helper passed as an argument
 import time
 def helper(n):
     return time.time()
@@ -318,7 +318,7 @@ class Order:
 --
 return Order()
 -- time.time
-== default factory after a field that no position stands for
+== default factory after a field without a position
 import time
 from dataclasses import dataclass, field
 @dataclass
@@ -400,7 +400,7 @@ return time.time()
 time = Watch()
 return time.time()
 --
-== seeded generator that is passed on
+== seeded generator passed as an argument
 def pick(dice: random.Random) -> float:
     return dice.random()
 --
@@ -418,7 +418,7 @@ class Named(Numbered):
 --
 return Numbered(continuum.uuid4().hex), Numbered(id=continuum.uuid4().hex), Named('1', 'ann')
 --
-== class that is asked about
+== class used in isinstance
 import uuid
 from dataclasses import dataclass, field
 @dataclass

@@ -1,17 +1,17 @@
-"""However it is spelled: what is denied is found, and what only looks like it is not."""
+"""A scan finds every way to do what is denied, and accepts harmless lookalikes."""
 
 from __future__ import annotations
 
 import pytest
 
+from tests.unit.scanner.clock_reads import CLOCK_READS, HARMLESS
 from tests.unit.scanner.snippets import codes, flow, found, place, scanned
-from tests.unit.scanner.spellings import HARMLESS, SPELLINGS
 
 
-@pytest.mark.parametrize("spelling", SPELLINGS)
-def test_a_clock_is_found_however_it_is_spelled(spelling: str) -> None:
+@pytest.mark.parametrize("name", CLOCK_READS)
+def test_every_way_to_read_a_clock_is_found(name: str) -> None:
     """C16, AST18, AST21, AST33, AST37, CMP6, CMP17, CMP19, CMP22, CMP23, B73, B74."""
-    case = SPELLINGS[spelling]
+    case = CLOCK_READS[name]
     text = flow(case.body, case.above)
     line, column = place(text, case.last)
     assert ("CT101", line, column) in [(one.code, one.line, one.column) for one in scanned(text)]
@@ -29,7 +29,7 @@ class Order:
 
 
 @pytest.mark.parametrize("case", HARMLESS)
-def test_what_only_looks_like_it_is_accepted(case: str) -> None:
+def test_harmless_lookalikes_are_accepted(case: str) -> None:
     """AST31, AST34, CMP24, CMP47, CMP48."""
     above, body, parameters = HARMLESS[case].above, HARMLESS[case].body, HARMLESS[case].last
     assert [str(one) for one in found(body, above + OWN, parameters)] == []
@@ -46,14 +46,14 @@ def test_helpers_that_call_each_other_are_scanned_once() -> None:
     assert codes("return ping(), pong()", above) == ["CT101"]
 
 
-def test_other_workflows_of_the_module_are_told_once() -> None:
+def test_other_workflows_of_the_module_are_reported_once() -> None:
     above = (
         "import time\n@workflow(name=f'{time.time()}')\nasync def other() -> float:\n    return time.time()"
     )
     assert codes("return await other()", above) == ["CT101"]
 
 
-def test_names_that_stand_for_themselves_end() -> None:
+def test_self_referential_names_end() -> None:
     body = """
         value = value / 2
         other = value or other
@@ -108,7 +108,7 @@ def test_a_producer_of_side_effect_may_read(producer: str) -> None:
         ("lambda: subprocess.run('a')", "CT204"),
     ],
 )
-def test_a_producer_of_side_effect_does_nothing_else(producer: str, code: str) -> None:
+def test_a_producer_of_side_effect_may_only_read(producer: str, code: str) -> None:
     above = "import requests, subprocess, time\n\ndef helper():\n    return step(1)"
     assert codes(f"return continuum.side_effect({producer})", above) == [code]
 
@@ -127,7 +127,7 @@ def test_a_producer_of_side_effect_does_nothing_else(producer: str, code: str) -
         ("return list(map(order.transform, [1]))", "CT502", "order.transform"),  # CMP30
     ],
 )
-def test_what_is_looked_up_while_it_runs_is_told(body: str, code: str, named: str) -> None:
+def test_calls_of_runtime_values_are_reported(body: str, code: str, named: str) -> None:
     """AST18, CMP12, CMP25, CMP29, CMP30, CMP32."""
     (finding,) = found(body, parameters="order, name: str, table: dict[str, str]")
     assert finding.code == code
@@ -147,14 +147,14 @@ def test_what_is_looked_up_while_it_runs_is_told(body: str, code: str, named: st
         "return ' '.join(name.split()).strip().title()",  # CMP28
     ],
 )
-def test_values_that_are_read_or_made_here_are_accepted(body: str) -> None:
+def test_reading_values_and_calling_local_functions_is_accepted(body: str) -> None:
     """CMP28, CMP31, CMP33, CMP34."""
     assert codes(body, parameters="order, name: str, typed: Order", above="from shop import Order") == []
 
 
 def test_a_line_may_allow_a_rule_by_its_code() -> None:
     body = """
-        print("a")  # continuum: allow CT208 - told to the terminal of this test
+        print("a")  # continuum: allow CT208 - the reason
         print(datetime.now(UTC))  # noqa: T201; continuum: allow CT208, CT101
         print("b")  # continuum: allow CT101
         values = [
@@ -184,7 +184,7 @@ def test_an_undeclared_signal_is_refused() -> None:  # SIG3
     ]
 
 
-def test_a_workflow_that_declares_no_signals_takes_any() -> None:  # SIG3
+def test_a_workflow_that_declares_no_signals_accepts_any() -> None:  # SIG3
     assert codes('return await continuum.wait_signal("go")') == []
 
 
@@ -200,9 +200,9 @@ def test_a_workflow_that_declares_no_signals_takes_any() -> None:  # SIG3
         ("await continuum.compensate_all()", []),
     ],
 )
-def test_compensate_all_with_nothing_to_undo_is_told(body: str, expected: list[str]) -> None:
+def test_compensate_all_with_nothing_to_undo_is_reported(body: str, expected: list[str]) -> None:
     """CMP49, CMP50, CMP51, CMP52, CMP53, B77."""
     above = "async def helper():\n    return await step(1)\n"
-    told = found(body, above, "given: dict[str, int]")
-    assert [one.code for one in told] == expected
-    assert all("compensate=None" in one.message for one in told)
+    findings = found(body, above, "given: dict[str, int]")
+    assert [one.code for one in findings] == expected
+    assert all("compensate=None" in one.message for one in findings)
