@@ -10,7 +10,7 @@ import pytest
 from continuum.cli.main import continuum
 from tests.cli.commands import CommandLine
 
-# What each command takes behind the id of its run.
+# The arguments of each command after the id of its run.
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "attributes": ('{"a": 1}',),
     "cancel": (),

@@ -51,7 +51,7 @@ def test_a_map_with_the_name_of_a_type_is_read_as_that_type(text: str, value: An
 def test_an_invalid_typed_value_is_a_usage_error(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     outcome = CommandLine((), capsys).bare("start", "greeting", text)
     assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
-    assert f"{text} is no " in outcome.err
+    assert f"{text} is not a valid " in outcome.err
 
 
 def test_start_and_signal_accept_values_of_any_type(cli: CommandLine) -> None:

@@ -100,8 +100,8 @@ def test_a_start_that_the_database_refuses_fails_alone(dsn: str, schema: str) ->
             )
         async with connect(dsn, schema=schema) as client:
             names = ["greeting", "forbidden", "greeting"]
-            answers = await asyncio.gather(*(client.start(name) for name in names), return_exceptions=True)
-            assert [isinstance(answer, Exception) for answer in answers] == [False, True, False]
+            results = await asyncio.gather(*(client.start(name) for name in names), return_exceptions=True)
+            assert [isinstance(result, Exception) for result in results] == [False, True, False]
 
     asyncio.run(main())
 
@@ -188,7 +188,7 @@ def test_a_bad_address_is_refused_in_one_line_without_its_password(
     address: str, error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message) as caught, connect_sync(address):
-        raise AssertionError("nobody listens there")
+        raise AssertionError("no server listens there")
     assert "\n" not in str(caught.value)
     assert "secret" not in str(caught.value)
 

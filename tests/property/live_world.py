@@ -192,7 +192,7 @@ class World:
             settings=settings,
             clock=self.clock,
             shuffle=random.Random(self._chance.random()),
-            draw=self._chance.randbytes,
+            random_bytes=self._chance.randbytes,
         )
         await self._tree.start()
 

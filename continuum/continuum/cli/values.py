@@ -52,7 +52,7 @@ def _typed(read: dict[str, Any]) -> Any:
     try:
         return _TYPED[name](read[name])
     except (ValueError, TypeError, AttributeError, ArithmeticError):
-        raise click.BadParameter(f"{json.dumps(read)} is no {name[1:]}") from None
+        raise click.BadParameter(f"{json.dumps(read)} is not a valid {name[1:]}") from None
 
 
 def pair(text: str) -> tuple[str, str]:

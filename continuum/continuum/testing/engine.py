@@ -33,7 +33,7 @@ class Engine:
         clock: VirtualClock,
         mocks: Mapping[str, MockedActivity[..., Any]],
         *,
-        draw: Callable[[int], bytes],
+        random_bytes: Callable[[int], bytes],
         shuffle: random.Random | None,
         replays: ReplayAfterEachWrite | None,
         crashes: frozenset[int],
@@ -41,7 +41,7 @@ class Engine:
         self._journal = journal
         self._clock = clock
         self._mocks = mocks
-        self._draw = draw
+        self._random_bytes = random_bytes
         self._shuffle = shuffle
         self._replays = replays
         self._crashes = crashes
@@ -129,7 +129,7 @@ class Engine:
             settings=timeless_settings(),
             clock=self._clock,
             shuffle=self._shuffle,
-            draw=self._draw,
+            random_bytes=self._random_bytes,
         )
         await self._run_host.start()
 

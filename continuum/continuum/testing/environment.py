@@ -72,7 +72,7 @@ class Environment(Client):
             self._memory,
             self._clock,
             self._mocks,
-            draw=chance.randbytes,
+            random_bytes=chance.randbytes,
             shuffle=None if seed is None else random.Random(seed),
             replays=self._replays,
             crashes=frozenset(crashes),

@@ -95,17 +95,17 @@ class KillableJournal:
         return tasks
 
     async def complete_tasks(self, worker: Worker, results: Sequence[TaskResult]) -> None:
-        """Deliver results."""
-        await self._moment("before an answer of a task")
+        """Store results of tasks."""
+        await self._moment("before a result of a task")
         await self._shared.complete_tasks(worker, results)
-        await self._moment("after an answer of a task")
+        await self._moment("after a result of a task")
 
     async def record_result(self, activity: str, key: str, run_id: RunId, result: bytes) -> bytes:
-        """Keep a result under its idempotency key."""
-        await self._moment("before the record of a result")
-        kept = await self._shared.record_result(activity, key, run_id, result)
-        await self._moment("after the record of a result")
-        return kept
+        """Record a result under its idempotency key."""
+        await self._moment("before a result is recorded")
+        recorded = await self._shared.record_result(activity, key, run_id, result)
+        await self._moment("after a result is recorded")
+        return recorded
 
     async def _moment(self, moment: str, written: str = "") -> None:
         await self._alive()

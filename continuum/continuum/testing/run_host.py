@@ -39,11 +39,11 @@ class RunHost:
         settings: Settings,
         clock: Clock | None = None,
         shuffle: random.Random | None = None,
-        draw: Callable[[int], bytes] = os.urandom,
+        random_bytes: Callable[[int], bytes] = os.urandom,
     ) -> None:
         # Set once its process counts as dead. Its actors are being removed, and their failures do not count.
         self.killed = False
-        self.host = Host(journal, NodeId("test"), code, settings=settings, random_bytes=draw)
+        self.host = Host(journal, NodeId("test"), code, settings=settings, random_bytes=random_bytes)
         if clock is not None:
             self.host.clock = clock
         substitutes = Substitutes(mocks, shuffle)

@@ -40,15 +40,15 @@ class LosesResults(MemoryJournal):
 
     async def start(self, runs: Sequence[NewRun]) -> list[Started]:
         self.batches.append(len(runs))
-        answer = await super().start(runs)
+        result = await super().start(runs)
         self._lose()
-        return answer
+        return result
 
     async def post(self, posts: Sequence[Post]) -> list[Posted]:
         self.posted += [post.run_id for post in posts]
-        answer = await super().post(posts)
+        result = await super().post(posts)
         self._lose()
-        return answer
+        return result
 
     async def get_run(self, run_id: RunId) -> RunRow | None:
         self._lose()

@@ -52,7 +52,7 @@ def test_a_failure_is_the_same_by_notification_by_poll_and_afterwards() -> None:
 
 
 class LateLook(MemoryJournal):
-    """Removes every ended run before it answers a query."""
+    """Removes every ended run before each query."""
 
     async def query(self, query: Query) -> list[RunRow]:
         while await self.sweep():

@@ -22,7 +22,7 @@ from continuum.testing import Environment, PostgresEnvironment
 from tests.unit.client.test_client import mail
 from tests.unit.client.working import Ending, greeting, memory_client
 
-# What each call takes beside the id of its run.
+# The arguments of each call after the id of its run.
 ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
     "await_run": (0,),
     "cancel": (),

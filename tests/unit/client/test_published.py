@@ -20,7 +20,7 @@ from continuum.journal.family_facts import PublishedValue
 from continuum.journal.memory.journal import MemoryJournal
 from tests.unit.client.working import Ending, greeting, memory_client
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
+UNKNOWN = "00000000-0000-0000-0000-000000000000"
 
 
 @dataclass
@@ -68,7 +68,7 @@ def test_read_of_an_unpublished_name_raises_or_returns_the_default() -> None:
                 await run.read("progress")
             assert isinstance(caught.value, LookupError)
             assert await run.read("progress", int, default=None) is None
-            for unknown in (client.read(NOBODY, "progress"), client.read(NOBODY, "progress", default=1)):
+            for unknown in (client.read(UNKNOWN, "progress"), client.read(UNKNOWN, "progress", default=1)):
                 with pytest.raises(RunNotFound):
                     await unknown
             with pytest.raises(continuum.InvalidOption, match="the name of a published value"):
@@ -116,7 +116,7 @@ def test_watch_of_an_ended_run_yields_its_last_value() -> None:
             run = await client.start(greeting, "ann")
             assert [value async for value in watched_to_the_end(client, ending, run.id)] == [1]
             with pytest.raises(RunNotFound):
-                await anext(client.watch(NOBODY, "progress"))
+                await anext(client.watch(UNKNOWN, "progress"))
 
     asyncio.run(main())
 

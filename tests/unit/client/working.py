@@ -83,8 +83,8 @@ class Ending:
         """Publish values under their names."""
         await self.claim()
         run = self.claimed[run_id]
-        cells = [(name, encode(value)) for name, value in values.items()]
-        await self.commit(RunWrite(run.id, run.token, published=cells))
+        published = [(name, encode(value)) for name, value in values.items()]
+        await self.commit(RunWrite(run.id, run.token, published=published))
 
     async def declare(self, *signals: Signal[Any]) -> None:
         """Register the signals of this node's code, as its version registry does."""
