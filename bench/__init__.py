@@ -1,1 +1,1 @@
-"""Measures the engine beside a floor. `README.md` says how, `__main__.py` is where it begins."""
+"""Measures the engine beside a floor. `README.md` says how; `__main__.py` is the entry point."""

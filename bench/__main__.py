@@ -29,9 +29,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quick", action="store_const", const="quick", dest="size", help="the same as --size quick"
     )
-    parser.add_argument("--dsn", help="a server to measure on; otherwise a durable one of our own")
+    parser.add_argument("--dsn", help="a server to measure on (default: start a durable one)")
     parser.add_argument(
-        "--json", type=Path, default=HERE / "results.json", metavar="PATH", help="where to write"
+        "--json", type=Path, default=HERE / "results.json", metavar="PATH", help="file for the results"
     )
     parser.add_argument(
         "--write-results",
@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str]) -> int:
-    """Measure what was asked for."""
+    """Measure the requested sections."""
     parser = _parser()
     given = parser.parse_args(arguments)
     names = given.sections or list(SECTIONS)
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _command(sections: list[str], size: str) -> str:
-    """Return what makes these figures; not where they were written to, nor on which server."""
+    """Return the command that makes these figures, without output file and server."""
     return " ".join(["python -m bench", *sections, *([] if size == "full" else [f"--size {size}"])])
 
 

@@ -20,7 +20,7 @@ from continuum_migrations import migrate
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where to connect. `log` is the file it logs to, when it is ours."""
+    """A Postgres server. `log` is its log file, if we started it."""
 
     dsn: str
     log: Path | None
@@ -28,12 +28,12 @@ class Server:
 
 @contextmanager
 def server(dsn: str | None) -> Iterator[Server]:
-    """Yield the server that was named, or a durable one of our own that vanishes afterwards."""
+    """Yield the server at `dsn`, or start a durable one that is removed afterwards."""
     if dsn is not None:
         yield Server(dsn, None)
         return
     root = Path(tempfile.mkdtemp(prefix="continuum-bench-"))
-    # The server's own account, if it has one, must be able to pass.
+    # The server may run under another account, which must be able to enter the directory.
     root.chmod(0o755)
     try:
         with EmbeddedPostgres(root / "postgres", durable=True) as own:
@@ -44,14 +44,14 @@ def server(dsn: str | None) -> Iterator[Server]:
 
 @contextmanager
 def fresh_schema(dsn: str) -> Iterator[str]:
-    """Yield the name of a new schema, after a checkpoint, so that none falls into the measurement."""
+    """Yield the name of a new schema, after a checkpoint, so that none happens during the measurement."""
     name = f"bench_{uuid4().hex[:12]}"
     asyncio.run(migrate(dsn, name))
     with psycopg.connect(dsn, autocommit=True) as connection:
         try:
             connection.execute("CHECKPOINT")
         except psycopg.errors.InsufficientPrivilege:
-            # A named server's user may not; its checkpoints then come when they come.
+            # The user of a given server may lack the right; then a checkpoint may happen at any time.
             pass
     try:
         yield name

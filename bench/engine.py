@@ -1,7 +1,7 @@
-"""The measured side: what a user of the engine does, through the public client.
+"""The engine's side of a comparison: what a user does, through the public client.
 
 The subject is a client and, when `embedded`, a whole run host in the same loop of the
-same process; otherwise the hosts are those of a node that runs beside.
+same process; otherwise the hosts are those of a separate node.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import continuum
-from bench.flows import go, parked, steps_in_a_row
+from bench.flows import go, steps_in_a_row, wait_for_go
 from continuum.client.client import Client
 from continuum.engine.ids import NodeId
 from continuum.journal.postgres import PostgresJournal
@@ -26,7 +26,7 @@ LEASE_SECONDS = 600.0
 
 @asynccontextmanager
 async def subject(dsn: str, schema: str, *, embedded: bool) -> AsyncIterator[Client]:
-    """Yield a client of the engine, with a run host beside it in this process if `embedded`."""
+    """Yield a client of the engine, with a run host in this process if `embedded`."""
     async with continuum.connect(dsn, schema=schema) as client:
         if not embedded:
             yield client
@@ -34,9 +34,9 @@ async def subject(dsn: str, schema: str, *, embedded: bool) -> AsyncIterator[Cli
         journal = PostgresJournal(dsn, schema=schema)
         await journal.open()
         try:
-            # Nobody renews the lease here: it lasts for the measurement.
+            # Nothing renews the lease here, so it must last for the whole measurement.
             settings = Settings(lease_ttl=LEASE_SECONDS)
-            host = Host(journal, NodeId("bench"), Code([steps_in_a_row, parked]), settings=settings)
+            host = Host(journal, NodeId("bench"), Code([steps_in_a_row, wait_for_go]), settings=settings)
             async with host_supervisor(run_host_children(host)):
                 yield client
         finally:
@@ -52,34 +52,34 @@ async def run_many(client: Client, runs: int, steps: int) -> None:
 
     results = await asyncio.gather(*(one() for _ in range(runs)))
     if results != [steps] * runs:
-        raise AssertionError("a run came back with a wrong result")
+        raise AssertionError("a run ended with a wrong result")
 
 
 async def one_by_one(client: Client, runs: int, steps: int) -> list[float]:
-    """Start runs one after the other and return how long each took until its result was here."""
+    """Start runs one after the other; return the time from each start to its result."""
     seconds: list[float] = []
     for _ in range(runs):
         begin = time.perf_counter()
         handle = await client.start(steps_in_a_row, steps)
         if await handle.result() != steps:
-            raise AssertionError("a run came back with a wrong result")
+            raise AssertionError("a run ended with a wrong result")
         seconds.append(time.perf_counter() - begin)
     return seconds
 
 
 async def signals(client: Client, runs: int) -> list[float]:
-    """Signal parked runs one after the other; return the time from each signal to its run's result."""
-    handles = [await client.start(parked) for _ in range(runs)]
+    """Signal suspended runs one after the other; return the time from each signal to its run's result."""
+    handles = [await client.start(wait_for_go) for _ in range(runs)]
     deadline = time.monotonic() + 30
     while {await handle.state() for handle in handles} != {"suspended"}:
         if time.monotonic() > deadline:
-            raise AssertionError("the runs did not come to rest")
+            raise AssertionError("the runs are not all suspended")
         await asyncio.sleep(0.05)
     seconds: list[float] = []
     for number, handle in enumerate(handles):
         begin = time.perf_counter()
         await handle.signal(go, number)
         if await handle.result() != number:
-            raise AssertionError("a run came back with a wrong result")
+            raise AssertionError("a run ended with a wrong result")
         seconds.append(time.perf_counter() - begin)
     return seconds

@@ -1,12 +1,12 @@
-"""The floor: the least that writes the same rows. No engine: plain coroutines and a group commit.
+"""The floor: the smallest program that writes the same rows, with plain coroutines and a group commit.
 
-A run is inserted, claimed by an update, and completed by an update, each with a commit
-that the run waits for; a step is the same two events with payloads of the same sizes,
-and one commit wait, for a result travels with the announcement of the step after it.
-There is no fence, no lease, no replay, no mailbox, no typed decoding, and nobody is told.
+A run is inserted, claimed by an update and completed by an update, and waits for each of
+these commits. A step writes the same two events with payloads of the same sizes. It waits
+for one commit, because its result is written together with the next step. There is no
+fence, no lease, no replay, no mailbox, no typed decoding and no notification.
 
-It is meant to be hard to beat: one statement a commit whatever it carries, prepared,
-with packed arrays, on one connection, everything that waits in one commit.
+It is meant to be hard to beat: one prepared statement for each commit, with packed arrays,
+on one connection, and everything that is waiting goes into one commit.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from continuum.journal.postgres import packed_arrays
 # Bodies as the engine writes them: name, calling function, place, arguments, options.
 CALLER, PLACE = "steps_in_a_row", "bench/flows.py:37"
 SCHEDULED, COMPLETED, SIGNALLED = 1, 2, 8
-# As many runs in motion as one run host has.
+# As many active runs as one run host has.
 ACTIVE_RUNS = 1_000
 FORMAT = b"\x01"
 
@@ -51,7 +51,7 @@ _pack = msgpack.Packer(use_bin_type=True).pack
 
 
 class GroupCommit:
-    """One commit in flight; everything that waits goes into the next."""
+    """At most one commit is in flight; everything that waits meanwhile goes into the next one."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any], schema: str) -> None:
         self._connection = connection
@@ -142,8 +142,8 @@ async def group_commit(dsn: str, schema: str) -> AsyncIterator[GroupCommit]:
     """Open one connection and commit through it."""
     async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
         packed_arrays.register(connection)
-        # Planned once, for the indexes: planning each commit anew costs more than its rows, and a
-        # plan made while the tables were small would scan them for ever.
+        # Plan once, and for the indexes: planning every commit would cost more than its rows, and a
+        # plan made while the tables are small would scan them for ever.
         for setting in ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"):
             await connection.execute(sql.SQL("SET {} = off").format(sql.Identifier(setting)))
         await connection.execute(sql.SQL("SET plan_cache_mode = force_generic_plan"))
@@ -151,7 +151,7 @@ async def group_commit(dsn: str, schema: str) -> AsyncIterator[GroupCommit]:
 
 
 def new_id() -> bytes:
-    """Make a run id, ready to be sent; ids made one after the other are neighbours in the index."""
+    """Make a run id as bytes; consecutive ids are neighbours in the index."""
     return b"\x00\x00\x00\x10" + (time.time_ns() // 1_000_000).to_bytes(6, "big") + os.urandom(10)
 
 
@@ -167,7 +167,7 @@ async def step(value: int) -> int:
 
 
 async def run(group: GroupCommit, steps: int, active: asyncio.Semaphore) -> int:
-    """Insert, claim, take every step of, and complete one run."""
+    """Insert, claim, execute and complete one run."""
     run_id = new_id()
     await group.commit(insert=(run_id, body((steps,), None)))
     async with active:
@@ -175,19 +175,19 @@ async def run(group: GroupCommit, steps: int, active: asyncio.Semaphore) -> int:
         value = seq = 0
         events: list[Row] = []
         for _ in range(steps):
-            announced = body("step", CALLER, PLACE, body((value,), None), None)
-            events.append((run_id, seq, SCHEDULED, time.time_ns() // 1000, announced))
+            scheduled = body("step", CALLER, PLACE, body((value,), None), None)
+            events.append((run_id, seq, SCHEDULED, time.time_ns() // 1000, scheduled))
             await group.commit(events=events)
             value = await step(value)
-            answer = body(seq, FORMAT + _pack(value))
-            events = [(run_id, seq + 1, COMPLETED, time.time_ns() // 1000, answer)]
+            completed = body(seq, FORMAT + _pack(value))
+            events = [(run_id, seq + 1, COMPLETED, time.time_ns() // 1000, completed)]
             seq += 2
         await group.commit(events=events, complete=(run_id, FORMAT + _pack(value)))
     return value
 
 
 async def run_many(group: GroupCommit, runs: int, steps: int) -> None:
-    """Take many runs from insert to completion, side by side."""
+    """Take many runs from insert to completion, concurrently."""
     active = asyncio.Semaphore(ACTIVE_RUNS)
     results = await asyncio.gather(*(run(group, steps, active) for _ in range(runs)))
     if results != [steps] * runs:
@@ -206,7 +206,7 @@ async def one_by_one(group: GroupCommit, runs: int, steps: int) -> list[float]:
 
 
 async def signals(group: GroupCommit, runs: int) -> list[float]:
-    """Post to the inbox, then turn the post into history and complete; return how long each took."""
+    """Post a signal to each run, then write its event and complete the run; return the time of each."""
     ids = [new_id() for _ in range(runs)]
     for run_id in ids:
         await group.commit(insert=(run_id, body((), None)))

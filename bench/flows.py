@@ -1,4 +1,4 @@
-"""What the measured runs do. A node loads this module by its name."""
+"""The workflows and activities that are measured. A node loads this module by its name."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from continuum import Signal, activity, workflow
 
-# Long enough that a thousand runs are all in the middle of something when a process is killed.
+# Long enough that all of a thousand runs are in the middle of a step when a process is killed.
 SLOW_STEP_SECONDS = 0.05
 PAGE_BYTES = 4096
 
@@ -17,7 +17,7 @@ go = Signal("go", int)
 
 @activity
 async def step(i: int) -> int:
-    """Do what any step does at least."""
+    """Do the least that a step can do."""
     return i + 1
 
 
@@ -31,14 +31,14 @@ async def steps_in_a_row(n: int) -> int:
 
 
 @workflow
-async def parked() -> int:
-    """Wait for a signal, as long as it takes."""
+async def wait_for_go() -> int:
+    """Wait for a signal, without a timeout."""
     return await go.wait()
 
 
 @activity
 async def slow_step(i: int) -> int:
-    """Do what a step does that waits for the network."""
+    """Wait, as a step does that uses the network."""
     await asyncio.sleep(SLOW_STEP_SECONDS)
     return i + 1
 
@@ -54,12 +54,12 @@ async def slow_steps(n: int) -> int:
 
 @activity
 def resident_bytes() -> int:
-    """Return the memory of the process that runs this, garbage collected."""
+    """Return the memory of this process after a garbage collection."""
     gc.collect()
     return int(Path("/proc/self/statm").read_text().split()[1]) * PAGE_BYTES
 
 
 @workflow
 async def memory_of_host() -> int:
-    """Return how much memory the run host of this run has."""
+    """Return how much memory the run host of this run uses."""
     return await resident_bytes()

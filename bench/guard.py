@@ -1,7 +1,7 @@
-"""What the run-time guard costs: `python -m bench.guard` prints it, guarded and unguarded in turn.
+"""The cost of the run-time guard: `python -m bench.guard` measures with and without it, in turn.
 
-Inside: microseconds of the engine alone for a step of one activity, no journal and no actors around
-it. Outside: nanoseconds of calls that a step would refuse.
+Inside a step: the time the engine alone takes for a step of one activity, without journal and actors.
+Outside: the time of calls that a step would refuse.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ OUTSIDE = {
 
 @activity(name="bench.guard.step")
 def step(number: int) -> int:
-    """Return what was given."""
+    """Return the argument."""
     return number
 
 
 async def steps(count: int) -> int:
-    """Do as many steps, one after the other."""
+    """Take `count` steps, one after the other."""
     return sum([await step(number) for number in range(count)])
 
 
@@ -49,16 +49,16 @@ def inside() -> float:
     """Return how many seconds a step takes in the engine alone."""
     execution = Execution(None, os.urandom)
     execution.begin(steps(STEPS), (), started_at=1, now=1)
-    answer, begin = encode(1), time.perf_counter()
+    result, begin = encode(1), time.perf_counter()
     while execution.outcome is None:
         execution.log.take_events()
         for pending in execution.take_opened():
-            execution.apply(EventType.ACTIVITY_COMPLETED, (pending.seq, answer), at=2)
+            execution.apply(EventType.ACTIVITY_COMPLETED, (pending.seq, result), at=2)
     return (time.perf_counter() - begin) / STEPS
 
 
 def measure() -> dict[str, float]:
-    """Return the best of several figures, in nanoseconds."""
+    """Return the best time of several repetitions of each, in nanoseconds."""
     figures = {"a step": min(inside() for _ in range(REPEATS)) * 1e9}
     for name, call in OUTSIDE.items():
         count = 20_000
@@ -67,8 +67,8 @@ def measure() -> dict[str, float]:
 
 
 def in_a_process(switch: str) -> dict[str, float]:
-    """Return the figures of a fresh process with the guard on or off."""
-    answer: dict[str, Any] = json.loads(
+    """Return the figures of a new process with the guard on or off."""
+    figures: dict[str, Any] = json.loads(
         subprocess.run(
             [sys.executable, "-m", "bench.guard", "measure"],
             env={**os.environ, guard.SWITCH: switch},
@@ -76,11 +76,11 @@ def in_a_process(switch: str) -> dict[str, float]:
             check=True,
         ).stdout
     )
-    return answer
+    return figures
 
 
 def main() -> None:
-    """Print the best figures of both kinds of process side by side."""
+    """Print the best figures with and without the guard side by side."""
     if sys.argv[1:] == ["measure"]:
         guard.install()
         json.dump(measure(), sys.stdout)

@@ -1,4 +1,4 @@
-"""Histories as runs leave them, made in memory: what replay and resuming are measured with."""
+"""Histories of runs, made in memory, to measure replay and resuming with."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ KINDS: dict[str, Callable[[int], Coroutine[Any, Any, int]]] = {
 
 
 def execution() -> Execution:
-    """Return an execution that is at its beginning."""
+    """Return a new execution."""
     return Execution(None, lambda size: b"\x07" * size)
 
 
 def history_of(kind: str, events: int) -> list[Event]:
-    """Return the first events of a run of this kind that goes on for longer."""
+    """Return the first events of a longer run of this kind."""
     run, history, now = execution(), [], STARTED_AT
     run.begin(KINDS[kind](events), (), started_at=STARTED_AT, now=now)
     history += run.log.take_events()

@@ -1,8 +1,8 @@
-"""What a node does that has nothing to do: statements a second, and processor time.
+"""The cost of an idle node: statements per second, and processor time.
 
-Statements are counted in the server's own log, which for this while has every one of
-them; a server that was named keeps its log, so there transactions are counted in
-pg_stat_database, which is exact only to what a few seconds' delay of it moves.
+Statements are counted in the server's log, which has all of them during the measurement.
+The log of a server given by `--dsn` cannot be read, so there transactions are counted in
+pg_stat_database, which lags by a few seconds and is less exact.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Tell = Callable[[str], None]
 
 
 def of_an_idle_node(server: Server, sizes: Sizes, tell: Tell) -> Results:
-    """Watch a node of the default shape, launcher included."""
+    """Measure a node with the default processes, including the launcher."""
     with fresh_schema(server.dsn) as schema, node(dsn=server.dsn, schema=schema) as running:
         time.sleep(sizes.idle_after_seconds)
         with _statements(server) as count:
@@ -47,7 +47,7 @@ def of_an_idle_node(server: Server, sizes: Sizes, tell: Tell) -> Results:
 
 @contextmanager
 def _statements(server: Server) -> Iterator[Callable[[], int]]:
-    """Yield what counts statements so far."""
+    """Yield a function that counts the statements so far."""
     log = server.log
     if log is None:
         yield lambda: _transactions(server.dsn)

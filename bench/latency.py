@@ -1,4 +1,4 @@
-"""One run at a time, in one process: from the start to the result, from a signal to the result."""
+"""The latency of one run at a time, in one process: from start to result, and from signal to result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def single_runs(server: Server, sizes: Sizes, tell: Tell) -> Results:
 
 
 def signal_round_trips(server: Server, sizes: Sizes, tell: Tell) -> Results:
-    """Measure from `signal` to the result of the run that waited for it, beside the floor."""
+    """Measure the time from `signal` to the result of the run that waited for it, beside the floor."""
     results = _compare(server, sizes, "signals", {"runs": sizes.signals})
     tell(_sentence(results))
     return results
@@ -35,8 +35,8 @@ def _compare(server: Server, sizes: Sizes, what: str, given: dict[str, Any]) -> 
     for _ in range(sizes.rounds):
         for side, rounds in series.items():
             with fresh_schema(server.dsn) as schema:
-                answer = run_program(f"{side}_{what}", dsn=server.dsn, schema=schema, embedded=True, **given)
-            rounds.append(answer["seconds"])
+                each = run_program(f"{side}_{what}", dsn=server.dsn, schema=schema, embedded=True, **given)
+            rounds.append(each["seconds"])
     results: Results = {}
     for side, rounds in series.items():
         every = [seconds * 1e3 for one in rounds for seconds in one]

@@ -1,8 +1,8 @@
-"""What a step costs in a short run and in a long one: it must not grow with the history.
+"""The cost of a step in a short run and in a long one: it must not grow with the history.
 
-Runs go one after the other in one process. A step's cost is what a run takes beyond a
-run without steps, divided by its steps: in time, most of which is waiting for the commit,
-and in processor time of the process, where work that grows would show at once.
+Runs execute one after the other in one process. The cost of a step is the difference to a
+run without steps, divided by the number of steps. It is measured in time, most of which is
+waiting for the commit, and in processor time, where growing work would show at once.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Tell = Callable[[str], None]
 
 
 def cost_of_a_step(server: Server, sizes: Sizes, tell: Tell) -> Results:
-    """Measure each length, `rounds` times in turn, and how much dearer the longest is than the shortest."""
+    """Measure each length `rounds` times in turn, and the ratio of the longest to the shortest."""
     series: dict[int, list[tuple[float, float]]] = {steps: [] for steps in sizes.long_runs}
     for _ in range(sizes.rounds):
         base = _run(server, 0, 2 * max(sizes.long_runs.values()))
@@ -46,7 +46,7 @@ def cost_of_a_step(server: Server, sizes: Sizes, tell: Tell) -> Results:
 def _run(server: Server, steps: int, runs: int) -> tuple[float, float]:
     """Return seconds and processor seconds of a run."""
     with fresh_schema(server.dsn) as schema:
-        answer = run_program(
+        measured = run_program(
             "engine_latency", dsn=server.dsn, schema=schema, embedded=True, steps=steps, runs=runs
         )
-    return sum(answer["seconds"]) / runs, answer["cpu"] / runs
+    return sum(measured["seconds"]) / runs, measured["cpu"] / runs

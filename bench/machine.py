@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""The machine that the figures were measured on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bench.database import server_version
 
 
 def machine(dsn: str) -> dict[str, Any]:
-    """Return what a reader needs to place the figures."""
+    """Return what a reader needs to interpret the figures."""
     return {
         "cores": len(os.sched_getaffinity(0)),
         "cpu": _cpu(),

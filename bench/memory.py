@@ -1,7 +1,7 @@
-"""What a parked run weighs: the growth of a run host from 2 N parked runs to 3 N, divided by N.
+"""The memory of a suspended run: the growth of a run host from 2 N suspended runs to 3 N, divided by N.
 
-The difference of two sizes leaves out what a host weighs anyway, and what the first
-runs made it reserve once for all. The host measures itself, in an activity, after a full collection.
+The difference of two sizes excludes the memory of the host itself, and what the first runs made it
+allocate once. The host measures itself, in an activity, after a full garbage collection.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from psycopg.sql import SQL, Identifier
 
 import continuum
 from bench.database import Server, fresh_schema
-from bench.flows import memory_of_host, parked
+from bench.flows import memory_of_host, wait_for_go
 from bench.processes import node
 from bench.sizes import Sizes
 from continuum.client.client import Client
@@ -27,16 +27,16 @@ DEADLINE_SECONDS = 180.0
 LOOK_SECONDS = 0.1
 
 
-def of_parked_runs(server: Server, sizes: Sizes, tell: Tell) -> Results:
-    """Measure a host that keeps every parked run, and one that puts nearly all of them away."""
-    results: Results = {"runs": sizes.parked}
-    for name, kept in (("live", 4 * sizes.parked), ("evicted", sizes.kept_live_when_evicting)):
+def of_suspended_runs(server: Server, sizes: Sizes, tell: Tell) -> Results:
+    """Measure a host that keeps every suspended run in memory, and one that evicts nearly all of them."""
+    results: Results = {"runs": sizes.suspended}
+    for name, kept in (("live", 4 * sizes.suspended), ("evicted", sizes.kept_live_when_evicting)):
         with (
             fresh_schema(server.dsn) as schema,
             node(dsn=server.dsn, schema=schema, run_hosts=1, activity_hosts=0, live_parked_runs=kept),
         ):
-            sizes_seen = asyncio.run(_grow(server.dsn, schema, sizes.parked, kept))
-        results[f"{name}_bytes_per_run"] = (sizes_seen[-1] - sizes_seen[-2]) / sizes.parked
+            sizes_seen = asyncio.run(_grow(server.dsn, schema, sizes.suspended, kept))
+        results[f"{name}_bytes_per_run"] = (sizes_seen[-1] - sizes_seen[-2]) / sizes.suspended
         results[f"{name}_host_mib"] = [size / 2**20 for size in sizes_seen]
         tell(f"{name}: {results[f'{name}_bytes_per_run']:,.0f} bytes a run")
     return results
@@ -46,8 +46,8 @@ async def _grow(dsn: str, schema: str, runs: int, kept: int) -> list[int]:
     async with continuum.connect(dsn, schema=schema) as client:
         sizes = [await _size(client)]
         for total in (runs, 2 * runs, 3 * runs):
-            await asyncio.gather(*(client.start(parked) for _ in range(runs)))
-            await _until_at_rest(dsn, schema, total, kept)
+            await asyncio.gather(*(client.start(wait_for_go) for _ in range(runs)))
+            await _until_suspended(dsn, schema, total, kept)
             sizes.append(await _size(client))
         return sizes
 
@@ -57,8 +57,8 @@ async def _size(client: Client) -> int:
     return await handle.result(DEADLINE_SECONDS)
 
 
-async def _until_at_rest(dsn: str, schema: str, total: int, kept: int) -> None:
-    """Return once all runs are parked, and live as far as they are to be kept."""
+async def _until_suspended(dsn: str, schema: str, total: int, kept: int) -> None:
+    """Return once all runs are suspended, and as many are in memory as the host keeps."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     text = SQL(
         "SELECT count(*) FILTER (WHERE state = 2), count(*) FILTER (WHERE state = 2 AND owner IS NOT NULL)"
@@ -69,9 +69,9 @@ async def _until_at_rest(dsn: str, schema: str, total: int, kept: int) -> None:
             cursor = await connection.execute(text.format(Identifier(schema, "runs")))
             row = await cursor.fetchone()
             assert row is not None
-            # As many as may be live are live, or what is measured is something else.
+            # If fewer runs are in memory than allowed, the measurement would be of something else.
             if row[0] == total and min(total, kept) == row[1]:
                 return
             if time.monotonic() > deadline:
-                raise AssertionError(f"{row[0]} of {total} runs are parked, {row[1]} of them live")
+                raise AssertionError(f"{row[0]} of {total} runs are suspended, {row[1]} of them in memory")
             await asyncio.sleep(LOOK_SECONDS)

@@ -1,4 +1,4 @@
-"""What the programming model costs: scanning and hashing a workflow, a run's loop, replay, resuming."""
+"""The cost of the programming model: scanning and hashing a workflow, a run's loop, replay, resuming."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Tell = Callable[[str], None]
 
 
 def of_a_workflow(server: Server, sizes: Sizes, tell: Tell) -> Results:
-    """Measure each in processes of its own, and take medians."""
+    """Measure each in separate processes, and take medians."""
     results: Results = {"events": sizes.long_history}
     defined = [run_program("define_workflows") for _ in range(sizes.rounds)]
     for name in ("scan_ms", "scan_first_ms", "hash_ms"):

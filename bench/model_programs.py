@@ -37,10 +37,10 @@ def _milliseconds(work: Callable[[], object]) -> float:
 
 
 async def define_workflows(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
-    """Scan and hash the workflow of the example, whose module has been read before or not."""
+    """Scan and hash the workflow of the example, with its module read for the first time and again."""
 
     def module(number: int) -> Any:
-        # A new module each time: nothing of the one before is remembered.
+        # A new module each time, so that nothing is cached.
         spec = importlib.util.spec_from_file_location(f"orders_{number}", EXAMPLES / "orders.py")
         assert spec is not None
         assert spec.loader is not None
@@ -63,7 +63,7 @@ async def define_workflows(stack: AsyncExitStack, given: dict[str, Any]) -> Work
 
 
 async def replay_in_memory(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
-    """Replay a long run of activities, and make many runs that do nothing."""
+    """Replay a long run of activities, and create many runs that do nothing."""
     history = history_of("activities", given["events"])
 
     async def nothing() -> None:
@@ -82,7 +82,7 @@ async def replay_in_memory(stack: AsyncExitStack, given: dict[str, Any]) -> Work
 
 
 def _replayed(kind: str, events: list[Event], compact: CompactHistory | None) -> float:
-    """Return the seconds a replay takes."""
+    """Return how many seconds a replay takes."""
     now = events[-1].at if events else STARTED_AT
     gc.collect()
     run = execution()
@@ -91,7 +91,7 @@ def _replayed(kind: str, events: list[Event], compact: CompactHistory | None) ->
     run.begin(KINDS[kind](end + 2), events, started_at=STARTED_AT, now=now, compact=compact)
     seconds = time.perf_counter() - begin
     if run.log.snapshot_mismatch or run.log.next_seq < end:
-        raise AssertionError("the run did not come back")
+        raise AssertionError("the run did not replay completely")
     return seconds
 
 

@@ -1,4 +1,4 @@
-"""A node for `processes.node`: `python -m bench.node JSON`, what `continuum run-node` runs."""
+"""A node for `processes.node`: `python -m bench.node JSON` runs what `continuum run-node` runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts measured processes and nodes, and sees to it that none is left."""
+"""Starts measured processes and nodes, and leaves none behind."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ READY_SECONDS = 90.0
 # The slowest program takes this long on a machine that is busy with other things.
 WORK_SECONDS = 600.0
 STOP_SECONDS = 40.0
-# Processes inherit it, so a node's are found even when their parent is gone.
+# Processes inherit it, so those of a node can be found even if their parent has died.
 MARKER = "CONTINUUM_BENCH_NODE"
 
 
@@ -28,7 +28,7 @@ class ProgramFailed(Exception):
 
 
 def run_together(name: str, givens: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Run a program once for each of `givens`, begun together; return their results."""
+    """Run a program once for each of `givens`, all starting together; return their results."""
     with ExitStack() as stack:
         running = [stack.enter_context(_program(name, given)) for given in givens]
         for process in running:
@@ -82,7 +82,7 @@ def _read(process: subprocess.Popen[str], name: str, seconds: float) -> str:
 
 
 class Node:
-    """A node in processes of its own."""
+    """A node in separate processes."""
 
     def __init__(self, process: subprocess.Popen[str], marker: str) -> None:
         self._process = process
@@ -94,7 +94,7 @@ class Node:
         return sorted(found)
 
     def stop(self) -> None:
-        """Ask it to stop, and end whatever does not."""
+        """Stop the node, and kill every process of it that does not end."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:
@@ -105,13 +105,13 @@ class Node:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
-                # It ended between being seen and being killed.
+                # It has ended since it was found.
                 pass
 
 
 @contextmanager
 def node(dsn: str, schema: str, **settings: Any) -> Iterator[Node]:
-    """Run a node that serves the measured flows; `settings` differ from those of `run-node`."""
+    """Run a node for the measured workflows, with these `settings` instead of the defaults."""
     marker = uuid4().hex
     config = {"modules": ["bench.flows"], "dsn": dsn, "schema": schema, "settings": settings}
     command = [sys.executable, "-m", "bench.node", json.dumps(config)]
@@ -136,7 +136,7 @@ def _environment(pid: int) -> bytes:
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:
-    """Return the processor time these processes have used so far."""
+    """Return the processor time that these processes have used so far."""
     total = 0
     for pid in pids:
         try:

@@ -1,7 +1,7 @@
 """One measured process: `python -m bench.program NAME JSON`, started by `processes.py`.
 
-It prepares, says `ready`, waits for a line, does its work and prints one line of JSON.
-So nothing that was measured before weighs on it, and several begin together.
+It prepares, prints `ready`, waits for a line, does its work and prints one line of JSON.
+So no earlier measurement affects it, and several can begin together.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from continuum_actors.node.host_process import COLLECTOR_THRESHOLDS
 
 Work = Callable[[], Awaitable[dict[str, Any]]]
 Prepare = Callable[[AsyncExitStack, dict[str, Any]], Awaitable[Work]]
-# Code paths, prepared statements and the database's caches warm up before anything counts.
+# Code paths, prepared statements and the database's caches warm up before the measurement.
 WARM_UP_RUNS = 100
 
 
@@ -103,10 +103,10 @@ PROGRAMS: dict[str, Prepare] = {
 
 
 async def main(name: str, given: dict[str, Any]) -> None:
-    """Prepare, wait to be told, work, and say how it went."""
+    """Prepare, wait for the start, work, and print the result."""
     async with AsyncExitStack() as stack:
         work = await PROGRAMS[name](stack, given)
-        # Both sides spare the collector what lives long, as a run host's process does.
+        # Both sides exempt long-lived objects from garbage collection, as a run host's process does.
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECTOR_THRESHOLDS)

@@ -1,9 +1,9 @@
-"""What a kill -9 of a run host costs, with a thousand runs in flight in a node of two.
+"""The cost of a kill -9 of a run host, with a thousand runs in flight in a node of two.
 
-Progress is read from the journal by a connection of its own, every few milliseconds: a
-run that the dead process owned has resumed when another worker has journaled something
-for it. The first thing another worker journals for it is that the step which ran in the
-dead process has crashed, so that event, once it can be read, is a commit by another worker.
+A separate connection reads the journal every few milliseconds. A run of the dead process has
+resumed when another worker has journaled an event for it. The first such event says that the
+step which was running in the dead process has crashed. Once that event can be read, another
+worker has committed it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ DEADLINE_SECONDS = 120.0
 
 
 def after_a_kill(server: Server, sizes: Sizes, tell: Tell) -> Results:
-    """Kill the run host that owns most runs, `rounds` times, each time in a new node."""
+    """Kill the run host that owns the most runs, `rounds` times, each time in a new node."""
     rounds: list[Results] = []
     for _ in range(sizes.rounds):
         with (
@@ -69,14 +69,14 @@ async def _kill_one(dsn: str, schema: str, sizes: Sizes) -> Results:
         worker, pid = await watch.busiest()
         os.kill(pid, signal.SIGKILL)
         killed = time.monotonic()
-        # What it owned when it died: nobody can have taken it away in between, or this asks again.
+        # The runs that it owned when it died, including those that another worker has claimed since.
         owned = await watch.owned_by(worker)
         first = await watch.until_resumed(owned, 1)
         all_of_them = await watch.until_resumed(owned, len(owned))
         results = await asyncio.gather(*(handle.result(DEADLINE_SECONDS) for handle in handles))
         done = time.monotonic()
         if results != [sizes.slow_steps] * sizes.runs_in_flight:
-            raise AssertionError("a run came back with a wrong result")
+            raise AssertionError("a run ended with a wrong result")
         return {
             "owned_by_the_dead": len(owned),
             "first_progress_ms": (first - killed) * 1e3,
@@ -86,7 +86,7 @@ async def _kill_one(dsn: str, schema: str, sizes: Sizes) -> Results:
 
 
 class _Watch:
-    """Looks at the journal's tables."""
+    """Reads the tables of the journal."""
 
     def __init__(self, connection: psycopg.AsyncConnection[Any], schema: str) -> None:
         self._connection = connection
@@ -98,7 +98,7 @@ class _Watch:
         await self._until(lambda rows: rows[0][0] >= runs, text, ())
 
     async def busiest(self) -> tuple[int, int]:
-        """Return worker and pid of the run host that owns most runs."""
+        """Return worker and pid of the run host that owns the most runs."""
         rows = await self._rows(
             "SELECT w.id, w.pid FROM {s}.workers w JOIN {s}.runs r ON r.owner = w.id AND r.state <= 2"
             " GROUP BY w.id, w.pid ORDER BY count(*) DESC LIMIT 1",
@@ -107,7 +107,7 @@ class _Watch:
         return rows[0]
 
     async def owned_by(self, worker: int) -> list[Any]:
-        """Return the runs that a worker owns, or has lost meanwhile to somebody else."""
+        """Return the runs that a worker owns or has lost since."""
         rows = await self._rows(
             "SELECT id FROM {s}.runs WHERE state <= 2 AND (owner = %s OR owner IS NULL OR attempt > 1)",
             (worker,),
@@ -115,7 +115,7 @@ class _Watch:
         return [row[0] for row in rows]
 
     async def until_resumed(self, runs: list[Any], how_many: int) -> float:
-        """Return when that many of the runs have gone on elsewhere."""
+        """Return the time when that many of the runs have resumed elsewhere."""
         text = "SELECT count(DISTINCT run_id) FROM {s}.events WHERE run_id = ANY (%s) AND type = %s"
         await self._until(lambda rows: rows[0][0] >= how_many, text, (runs, EventType.ACTIVITY_CRASHED))
         return time.monotonic()

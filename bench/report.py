@@ -1,4 +1,4 @@
-"""Where the results go: the terminal, a JSON file, and the measured part of RESULTS.md."""
+"""The output of the results: the terminal, a JSON file, and the measured part of RESULTS.md."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def show(results: Results, console: Console) -> None:
 
 
 def write_json(results: Results, path: Path) -> None:
-    """Write everything that was measured."""
+    """Write all results."""
     path.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def write_measured_part(results: Results, path: Path) -> None:
-    """Replace what stands between the marks; the prose around it stays."""
+    """Replace the text between the marks and keep the prose around it."""
     text = path.read_text()
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)

@@ -1,4 +1,4 @@
-"""What can be measured, by name, in the order in which it is."""
+"""The sections of the measurement, by name and in order."""
 
 from __future__ import annotations
 
@@ -29,6 +29,6 @@ SECTIONS: dict[str, Section] = {
     "steps": Section("Cost of a step by length of the run, one process", long_runs.cost_of_a_step),
     "model": Section("The programming model, one process", model.of_a_workflow),
     "recovery": Section("kill -9 of a run host, node of two", recovery.after_a_kill),
-    "memory": Section("Memory of a parked run, node of one run host", memory.of_parked_runs),
+    "memory": Section("Memory of a suspended run, node of one run host", memory.of_suspended_runs),
     "idle": Section("An idle node", idle.of_an_idle_node),
 }

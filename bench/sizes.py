@@ -1,4 +1,4 @@
-"""How much is measured: enough for a figure to stand, or just enough to see that everything works."""
+"""How much to measure: enough for reliable figures, or just enough to see that everything works."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class Sizes:
     """Numbers of runs and rounds. Both sides of a comparison do the same work."""
 
     rounds: int = 3
-    # Steps of a run, and how many runs begin at once: about as long for each row.
+    # Steps of a run, and how many runs begin at once; each row takes about equally long.
     throughput: dict[int, int] = field(default_factory=lambda: {0: 8_000, 1: 6_000, 10: 2_500, 100: 300})
     # Steps of a run, and how many follow one another.
     latency: dict[int, int] = field(default_factory=lambda: {0: 150, 1: 150, 10: 60})
@@ -19,10 +19,10 @@ class Sizes:
     long_history: int = 50_000
     runs_in_flight: int = 1_000
     slow_steps: int = 20
-    parked: int = 5_000
+    suspended: int = 5_000
     kept_live_when_evicting: int = 100
     idle_seconds: float = 30.0
-    # A new node settles first: caches fill, statistics are sent.
+    # A new node first fills caches and sends statistics.
     idle_after_seconds: float = 12.0
 
 
@@ -36,7 +36,7 @@ QUICK = Sizes(
     long_history=10_000,
     runs_in_flight=200,
     slow_steps=20,
-    parked=500,
+    suspended=500,
     kept_live_when_evicting=50,
     idle_seconds=5.0,
     idle_after_seconds=3.0,
@@ -50,7 +50,7 @@ TINY = Sizes(
     long_history=400,
     runs_in_flight=20,
     slow_steps=10,
-    parked=40,
+    suspended=40,
     kept_live_when_evicting=10,
     idle_seconds=1.0,
     idle_after_seconds=0.5,

@@ -24,7 +24,7 @@ class Table:
 
 
 def figures_to_reach(results: Results) -> Table:
-    """Return what was to be reached beside what was measured."""
+    """Return each target with the measured figure."""
     rows: Rows = [
         (
             each.figure,
@@ -39,7 +39,7 @@ def figures_to_reach(results: Results) -> Table:
 
 
 def tables(results: Results) -> Iterator[Table]:
-    """Return a table for each section that was measured."""
+    """Return a table for each measured section."""
     for name, figures in results["sections"].items():
         headings, rows = _ROWS[name](figures)
         yield Table(SECTIONS[name].title, headings, rows)

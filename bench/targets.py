@@ -1,4 +1,4 @@
-"""The figures to reach, and what of the results each is compared with."""
+"""The figures to reach, and the result that each is compared with."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 Results = dict[str, Any]
 PERCENT_OF_FLOOR = 35
-# The host weighs itself in pages, and its allocator returns memory when it likes: less than
-# this, over thousands of runs, is nothing.
+# The host measures itself in pages, and its allocator returns memory at any time: a difference
+# smaller than this, over thousands of runs, counts as nothing.
 NOTHING_BYTES = 64
 LONG_RUN = "10000"
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One figure to reach. `read` gives it from a section's results, `reached` judges it."""
+    """One figure to reach. `read` takes it from a section's results; `reached` compares it."""
 
     figure: str
     target: str
@@ -28,7 +28,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A target beside what was measured."""
+    """A target with the measured figure."""
 
     figure: str
     target: str
@@ -98,7 +98,7 @@ TARGETS = (
         lambda value: f"{value:.0f} ms",
     ),
     _at_most(
-        "evicted parked run",
+        "evicted suspended run",
         "0 bytes",
         "memory",
         "evicted_bytes_per_run",
@@ -106,7 +106,7 @@ TARGETS = (
         lambda value: f"{value:,.0f} bytes",
     ),
     _at_most(
-        "live parked run",
+        "live suspended run",
         "at most 12 KB",
         "memory",
         "live_bytes_per_run",
@@ -144,7 +144,7 @@ TARGETS = (
 
 
 def verdicts(sections: Results) -> Iterator[Verdict]:
-    """Judge every target whose section was measured in the size that it names."""
+    """Return a verdict for every target whose section was measured in the necessary size."""
     for target in TARGETS:
         if target.section == "steps" and LONG_RUN not in sections.get("steps", {}):
             continue

@@ -1,4 +1,4 @@
-"""Many runs at once: how many end in a second, beside the floor, in one process and in two."""
+"""Throughput of many runs at once, beside the floor, in one process and in two."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def one_process(server: Server, sizes: Sizes, tell: Tell) -> Results:
 
 
 def two_processes(server: Server, sizes: Sizes, tell: Tell) -> Results:
-    """Floor: two processes, half the runs each. Engine: a node with two run hosts, and a client beside it."""
+    """Floor: two processes, half the runs each. Engine: a node with two run hosts, and a separate client."""
     return _compare(sizes, tell, lambda *a: _floor(server, RUN_HOSTS, *a), lambda *a: _node(server, *a))
 
 
@@ -50,9 +50,9 @@ def _compare(
 def _floor(server: Server, processes: int, steps: int, runs: int) -> float:
     with fresh_schema(server.dsn) as schema:
         share = {"dsn": server.dsn, "schema": schema, "steps": steps, "runs": runs // processes}
-        answers = run_together("floor_throughput", [share] * processes)
-    seconds = max(answer["end"] for answer in answers) - min(answer["begin"] for answer in answers)
-    # Runs that did not divide evenly were not made.
+        measured = run_together("floor_throughput", [share] * processes)
+    seconds = max(each["end"] for each in measured) - min(each["begin"] for each in measured)
+    # The remainder of the division was not run.
     return float(seconds * runs / (runs // processes * processes))
 
 
@@ -70,7 +70,7 @@ def _node(server: Server, steps: int, runs: int) -> float:
 
 
 def _engine(server: Server, schema: str, steps: int, runs: int, *, embedded: bool) -> float:
-    answer = run_program(
+    each = run_program(
         "engine_throughput", dsn=server.dsn, schema=schema, embedded=embedded, steps=steps, runs=runs
     )
-    return float(answer["end"] - answer["begin"])
+    return float(each["end"] - each["begin"])

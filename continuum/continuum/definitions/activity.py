@@ -33,7 +33,7 @@ from continuum.engine.events import EventType
 from continuum.engine.execution import Execution, current
 from continuum.engine.pending import Options
 from continuum.engine.retry import Retry
-from continuum.engine.snapshot_replay import AHEAD, ANSWERED, value_ahead
+from continuum.engine.snapshot_replay import COMPLETED_CALL, NO_VALUE, next_value
 from continuum.errors import DurableTermError, InvalidDefinition
 from continuum.source.definition import Definition
 
@@ -174,8 +174,8 @@ class Activity(Definition, Generic[P, R]):
         """Call through the journal of `execution`."""
         compact = execution.log.compact
         if compact is not None and execution.loop.quiet:
-            value = value_ahead(execution, compact, ANSWERED, type, self.name, site)
-            if value is not AHEAD:
+            value = next_value(execution, compact, COMPLETED_CALL, type, self.name, site)
+            if value is not NO_VALUE:
                 result: R = value if value.__class__ in self.kept_results else self.fit_result(value)
                 return result
         arguments = self.arguments.encode_call(args, kwargs)

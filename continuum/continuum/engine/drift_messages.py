@@ -28,7 +28,7 @@ def describe(event: Event) -> str:
             return f"{name} of event {event.body[0]}"
 
 
-def asked_for(type: EventType, target: object, caller: str) -> str:
+def describe_command(type: EventType, target: object, caller: str) -> str:
     """Return a command of the code as a person would name it."""
     named = f" {target}" if isinstance(target, str) and type is not EventType.CHILD_CANCEL_REQUESTED else ""
     return f"{event_name(type)}{named} from {caller}"
@@ -36,7 +36,7 @@ def asked_for(type: EventType, target: object, caller: str) -> str:
 
 def drift(expected: Event, type: EventType, target: object, caller: str, where: str) -> Blocked:
     """The code issues another command than the journal has at this position."""
-    actual = asked_for(type, target, caller)
+    actual = describe_command(type, target, caller)
     return _drift(
         f"at event {expected.seq} the journal has {describe(expected)}, "
         f"the code at {where} asks for {actual}",
@@ -76,7 +76,7 @@ def leftover(event: Event) -> Blocked:
     )
 
 
-def unasked(event: Event) -> Blocked:
+def unexpected(event: Event) -> Blocked:
     """The journal has an event from outside that the code does not wait for."""
     return _drift(
         f"at event {event.seq} the journal has {describe(event)}, which the code does not wait for",
@@ -85,9 +85,9 @@ def unasked(event: Event) -> Blocked:
     )
 
 
-def goes_on(position: int, asks: str | None) -> Blocked:
+def continues_after_end(position: int, command: str | None) -> Blocked:
     """The run ended with the last event of the journal, but the code continues."""
-    actual = asks or "nothing: the code waits"
+    actual = command or "nothing: the code waits"
     reason = f"the run has ended after event {position - 1}, the code goes on: {actual}; {_DEPLOY}"
     return Blocked("drift", reason, position, "the end of the run", actual)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from continuum.engine.call_site import Site, caller
 from continuum.engine.command_log import CommandLog
-from continuum.engine.drift_messages import asked_for, goes_on
+from continuum.engine.drift_messages import continues_after_end, describe_command
 from continuum.engine.events import Event, EventType
 from continuum.engine.execution import Execution
 from continuum.engine.outcome import Blocked
@@ -37,7 +37,7 @@ class DryCommandLog(CommandLog):
         if self.cursor < len(self.history):
             return super().command(type, target, site, rest)
         self.check()
-        self.asked = asked_for(type, target, caller(site))
+        self.asked = describe_command(type, target, caller(site))
         self.refuse(END_OF_HISTORY)
 
 
@@ -70,7 +70,7 @@ def dry_pass(
     outcome = execution.begin(program, history, started_at=started_at, now=now)
     execution.close()
     if outcome is END_OF_HISTORY:
-        return goes_on(len(history), log.asked) if complete else None
+        return continues_after_end(len(history), log.asked) if complete else None
     if outcome is None and complete:
-        return goes_on(len(history), None)
+        return continues_after_end(len(history), None)
     return outcome if isinstance(outcome, Blocked) else None

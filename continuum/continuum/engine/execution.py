@@ -30,7 +30,7 @@ from typing import Any, cast
 from continuum.engine.call_site import Site, declare_plumbing, user_site
 from continuum.engine.command_log import CommandLog
 from continuum.engine.control import Control
-from continuum.engine.drift_messages import extra_event, leftover, livelock, unasked
+from continuum.engine.drift_messages import extra_event, leftover, livelock, unexpected
 from continuum.engine.events import COMMANDS, Event, EventType
 from continuum.engine.loop import step_guard
 from continuum.engine.loop.current import current as active_run
@@ -119,7 +119,7 @@ class Execution:
         self._due = DueTimes(self.timers, self.pending)
         self._signals: SignalBuffer | None = None
 
-    # Called by whoever drives the run.
+    # Called by the owner of the execution.
 
     def begin(
         self,
@@ -157,15 +157,15 @@ class Execution:
         log = self.log
         while (compact := log.compact) is not None:
             ended = root.done() or self.outcome is not None or log.verdict is not None
-            answer = None if ended else compact.take_answer()
-            if answer is None:
+            event = None if ended else compact.take_outside()
+            if event is None:
                 self.outcome = None
                 log.refuse_compact()
                 return
             if compact.ended:
                 log.compact = compact.following
-            self.time = answer.at
-            if self._feed(answer):
+            self.time = event.at
+            if self._feed(event):
                 self._run()
             else:
                 log.refuse_compact()
@@ -186,7 +186,7 @@ class Execution:
                 if self._feed(event):
                     self._run()
                 else:
-                    log.verdict = unasked(event)
+                    log.verdict = unexpected(event)
 
     def apply(self, type: EventType, body: tuple[Any, ...], *, at: int) -> bool:
         """Journal one event from outside and run the code; False if nothing waits for it any more."""

@@ -13,15 +13,15 @@ from continuum.engine.call_site import Site
 from continuum.engine.command_log import CommandLog
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
-from continuum.engine.snapshot_replay import AHEAD, COMMAND, value_ahead
+from continuum.engine.snapshot_replay import COMMAND, NO_VALUE, next_value
 
 
 def recorded_value(execution: Execution, kind: str, site: Site, produce: Callable[[], Any]) -> Any:
     """Return the journaled value of `produce`, or raise its journaled failure, calling it only once."""
     log = execution.log
     if log.compact is not None:
-        rest = value_ahead(execution, log.compact, COMMAND, EventType.SIDE_EFFECT, kind, site)
-        if rest is not AHEAD:
+        rest = next_value(execution, log.compact, COMMAND, EventType.SIDE_EFFECT, kind, site)
+        if rest is not NO_VALUE:
             return rest[0] if len(rest) == 1 else _raise(rest)
     log.check()
     recorded = (None,) if log.replaying else _attempt(log, produce)

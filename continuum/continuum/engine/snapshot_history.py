@@ -25,7 +25,7 @@ _COMPLETES: dict[int, EventType] = {
     EventType.COMPENSATION_SCHEDULED: EventType.COMPENSATION_COMPLETED,
 }
 _ATTEMPTS = frozenset((EventType.ACTIVITY_RETRIED, EventType.ACTIVITY_CRASHED, EventType.ACTIVITY_RESTARTED))
-_ANSWERS = frozenset(
+_RESULTS = frozenset(
     (
         EventType.ACTIVITY_COMPLETED,
         EventType.ACTIVITY_FAILED,
@@ -36,15 +36,15 @@ _ANSWERS = frozenset(
 
 
 # Stands in for the arguments and options of a call that has its result and will not start again.
-_ANSWERED_CALL = (b"", None)
+_COMPLETED_CALL = (b"", None)
 
 
 class Form(IntEnum):
     """What one step of a compact history represents. The numbers are stored."""
 
     COMMAND = 0  # one command; its value is the rest of the body
-    ANSWERED = 1  # a call and everything up to its result, which is the value
-    ANSWER = 2  # one event from outside; its value is the body
+    COMPLETED_CALL = 1  # a call and everything up to its result, which is the value
+    OUTSIDE = 2  # one event from outside; its value is the body
 
 
 class Kind(NamedTuple):
@@ -62,7 +62,7 @@ class CompactHistory:
     """A part of a history as steps, which are taken one after the other while it is replayed.
 
     `steps` are indexes into `kinds`. `values` has a value for each step; `delays` has the microseconds
-    since the step before, and for the first step those since the epoch. Results of answered calls are
+    since the step before, and for the first step those since the epoch. Results of completed calls are
     plain decoded values; `repack` returns the stored form of one. `first` is the seq of the first event,
     `events` how many events the part represents, and `following` the next part, if there is one.
     """
@@ -102,7 +102,7 @@ class CompactHistory:
         return self.position == self.count and self.due is None
 
     def next_recorded(self) -> Event:
-        """Return what comes next as an event; for an answered call it has only the target."""
+        """Return what comes next as an event; for a completed call it has only the target."""
         if self.due is not None:
             return self.due
         kind = self.kinds[self.steps[self.position]]
@@ -121,7 +121,7 @@ class CompactHistory:
         if self.due is not None or self.position == self.count:
             return None
         form, expected, name, expected_author, width = self.kinds[self.steps[self.position]]
-        if form == Form.ANSWER or expected != type or expected_author != author:
+        if form == Form.OUTSIDE or expected != type or expected_author != author:
             return None
         value, at, seq = self.values[self.position], self.time, self.seq
         rest: tuple[Any, ...] = value
@@ -130,12 +130,12 @@ class CompactHistory:
         elif target != name:
             return None
         self.advance(width)
-        if form == Form.ANSWERED:
+        if form == Form.COMPLETED_CALL:
             self.due = Event(seq + 1, _COMPLETES[type], at, (seq, self.repack(value)))
-            rest = _ANSWERED_CALL
+            rest = _COMPLETED_CALL
         return Event(seq, type, at, (target, author, "", *rest))
 
-    def take_answer(self) -> Event | None:
+    def take_outside(self) -> Event | None:
         """Take the next step as an event from outside; None when it is a command."""
         if self.due is not None:
             event, self.due = self.due, None
@@ -143,7 +143,7 @@ class CompactHistory:
         if self.position == self.count:
             return None
         kind = self.kinds[self.steps[self.position]]
-        if kind.form != Form.ANSWER:
+        if kind.form != Form.OUTSIDE:
             return None
         event = Event(self.seq, kind.type, self.time, self.values[self.position])
         self.advance(kind.width)
@@ -165,7 +165,7 @@ class Steps(NamedTuple):
 
 def compact(events: Sequence[Event]) -> Steps:
     """Rewrite a part of a history."""
-    answered = {event.body[0] for event in events if event.type in _ANSWERS}
+    completed_calls = {event.body[0] for event in events if event.type in _RESULTS}
     kinds: dict[Kind, int] = {}
     place, end = _changes_of_version(events, 0), len(events)
     found = Steps([], [], [], [], place)
@@ -173,15 +173,15 @@ def compact(events: Sequence[Event]) -> Steps:
         event = events[place]
         last = _result_of(events, place)
         if last is not None:
-            kind = Kind(Form.ANSWERED, event.type, event.body[0], event.body[1], last - place + 1)
+            kind = Kind(Form.COMPLETED_CALL, event.type, event.body[0], event.body[1], last - place + 1)
             value, event = events[last].body[1], events[last]
         elif event.type in COMMANDS:
             # The journal decides the due time, so it is a value and not part of the command's identity.
             timer = event.type == EventType.TIMER_STARTED
             kind = Kind(Form.COMMAND, event.type, None if timer else event.body[0], event.body[1], 1)
-            value = event.body[:1] if timer else _rest(event, answered)
+            value = event.body[:1] if timer else _rest(event, completed_calls)
         else:
-            kind = Kind(Form.ANSWER, event.type, None, "", 1)
+            kind = Kind(Form.OUTSIDE, event.type, None, "", 1)
             value = event.body
         # Changes of version describe the history; the code neither causes nor waits for them. They
         # are counted with the step before them.
@@ -215,7 +215,7 @@ def _result_of(events: Sequence[Event], place: int) -> int | None:
     return None
 
 
-def _rest(event: Event, answered: set[int]) -> tuple[Any, ...]:
-    if event.type in _COMPLETES and event.seq in answered:
-        return _ANSWERED_CALL
+def _rest(event: Event, completed_calls: set[int]) -> tuple[Any, ...]:
+    if event.type in _COMPLETES and event.seq in completed_calls:
+        return _COMPLETED_CALL
     return event.body[3:]

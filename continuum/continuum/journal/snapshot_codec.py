@@ -48,7 +48,7 @@ def pack_snapshot(events: Sequence[Event]) -> bytes:
     results: list[Any] = []
     others: list[Any] = []
     for step, value in zip(found.steps, found.values, strict=True):
-        (results if found.kinds[step].form == Form.ANSWERED else others).append(value)
+        (results if found.kinds[step].form == Form.COMPLETED_CALL else others).append(value)
     delays = [at - before for at, before in zip(found.times, [0, *found.times], strict=False)]
     steps = (tuple(map(tuple, found.kinds)), tuple(found.steps), tuple(delays), tuple(others))
     blob = zlib.compress(pack_body((found.skipped, *steps, _joined(results))), _LEVEL)
@@ -76,7 +76,7 @@ def _merged(
     kinds: Sequence[Kind], steps: Sequence[int], results: Sequence[Any], others: Sequence[Any]
 ) -> Sequence[Any]:
     """Return a value for each step."""
-    answered = [kind.form == Form.ANSWERED for kind in kinds]
+    answered = [kind.form == Form.COMPLETED_CALL for kind in kinds]
     if all(answered) and len(results) == len(steps):
         return results
     if not any(answered) and len(others) == len(steps):

@@ -31,7 +31,7 @@ ASKED = drift_messages.drift(CHARGE, EventType.ACTIVITY_SCHEDULED, "shop.ship", 
         (drift_messages.other_input(CHARGE, "order", "shop/flows.py:8"), "shop/flows.py:8"),
         (drift_messages.extra_event(CHARGE), ""),
         (drift_messages.leftover(CHARGE), ""),
-        (drift_messages.unasked(CHARGE), ""),
+        (drift_messages.unexpected(CHARGE), ""),
     ],
 )
 def test_a_stored_fault_has_the_mismatch_of_its_drift(fault: Blocked, where: str) -> None:

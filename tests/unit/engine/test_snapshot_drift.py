@@ -179,6 +179,6 @@ def test_a_call_and_all_its_attempts_are_one_step() -> None:
     answered = failed._replace(type=EventType.ACTIVITY_COMPLETED, body=(0, stubborn.encode_result(7)))
     history = [scheduled, first, second, answered]
     found = compact(history)
-    assert [(kind.form, kind.width) for kind in found.kinds] == [(Form.ANSWERED, 4)]
+    assert [(kind.form, kind.width) for kind in found.kinds] == [(Form.COMPLETED_CALL, 4)]
     assert len(found.steps) == 1
     assert resumed(program, history, 4).outcome == Completed(7)
