@@ -44,7 +44,7 @@ def begun(
     return execution
 
 
-def asked_for(events: Sequence[Event]) -> list[str]:
+def commands_of(events: Sequence[Event]) -> list[str]:
     """Return the commands of the code in words, in order."""
     return [describe(event) for event in events if event.type in COMMANDS]
 
@@ -58,7 +58,7 @@ def from_the_start(name: str, history: History) -> list[str]:
             assert execution.apply(EventType(event.type), event.body, at=event.at), event
             log += execution.log.take_events()
     execution.close()
-    return asked_for(log)
+    return commands_of(log)
 
 
 def main() -> None:

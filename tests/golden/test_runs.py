@@ -19,7 +19,7 @@ from continuum.journal.snapshot_codec import SNAPSHOT_FORMAT, Part, unpack_parts
 from continuum.testing import assert_replays, replay
 from tests.crash.test_processes import PYTHONS, ROOMS, ROOT
 from tests.golden.programs import PROGRAMS
-from tests.golden.replaying import NOT_FROM_THE_START, RUNS, asked_for, begun, from_the_start, history_of
+from tests.golden.replaying import NOT_FROM_THE_START, RUNS, begun, commands_of, from_the_start, history_of
 
 NAMES = sorted(PROGRAMS)
 ENDINGS = {
@@ -54,7 +54,7 @@ def test_a_run_of_an_earlier_engine_replays_to_its_end(name: str) -> None:
 def test_the_same_results_cause_the_same_commands(name: str) -> None:
     """GLD2: in the same order, under the same names, from the same functions, for the same children."""
     history = history_of(name)
-    assert from_the_start(name, history) == asked_for(history.stored)
+    assert from_the_start(name, history) == commands_of(history.stored)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -70,8 +70,8 @@ def test_compensate_undoes_one_call() -> None:
         before = continuum.side_effect(lambda: 1)
         patched = continuum.patched("compensation")
         ref = await echo.options(compensate=explain.bind(9, "changed mind"))(5)
-        answer = await continuum.compensate(ref)
-        return [before, patched, answer, continuum.side_effect(lambda: 2)]
+        result = await continuum.compensate(ref)
+        return [before, patched, result, continuum.side_effect(lambda: 2)]
 
     driver = Driver(program)
     assert driver.result() == [1, True, "9 changed mind", 2]

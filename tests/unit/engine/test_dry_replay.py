@@ -82,23 +82,23 @@ def test_a_dry_replay_has_no_effect_beyond_the_history(caplog: pytest.LogCapture
             continuum.log.warning("going on")
             return continuum.side_effect(lambda: reads.append(1))
 
-        async def drawing() -> object:
+        async def random_values() -> object:
             return continuum.uuid4()
 
         async def patching() -> object:
             return continuum.patched("new")
 
-        async def showing() -> object:
+        async def publishing() -> object:
             continuum.publish("state", 1)
             return None
 
-        async def bearing() -> object:
+        async def starting_child() -> object:
             return await double(1)
 
         async def ending() -> object:
             counting.continue_as_new(1)
 
-        return [program, reading, drawing, patching, showing, bearing, ending]
+        return [program, reading, random_values, patching, publishing, starting_child, ending]
 
     with caplog.at_level(logging.DEBUG):
         for each in effects():
@@ -132,8 +132,8 @@ def changed(history: Sequence[Event], at: int) -> list[Event]:
     def later(event: Event) -> Event:
         if event.type in COMMANDS or event.type == EventType.SIGNAL_RECEIVED:
             return event._replace(seq=event.seq + 1)
-        answered = event.body[0] + (event.body[0] >= at)
-        return event._replace(seq=event.seq + 1, body=(answered, *event.body[1:]))
+        scheduled_seq = event.body[0] + (event.body[0] >= at)
+        return event._replace(seq=event.seq + 1, body=(scheduled_seq, *event.body[1:]))
 
     return [*history[:at], mark, *map(later, history[at:])]
 

@@ -155,7 +155,7 @@ def test_a_workflow_that_cancels_itself_fails() -> None:
     assert isinstance(outcome.error, asyncio.CancelledError)
 
 
-async def parked_everywhere() -> object:
+async def suspended_everywhere() -> object:
     try:
         async with continuum.saga() as saga, asyncio.TaskGroup() as group:
             saga.add(undo, 1)
@@ -234,7 +234,7 @@ async def waits_in_finally() -> None:
 def test_closing_a_suspended_run_has_no_effect_and_logs_nothing(
     steps: int, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    driver = Driver(parked_everywhere)
+    driver = Driver(suspended_everywhere)
     for _ in range(steps):
         driver.step()
     events = len(driver.history)

@@ -29,10 +29,10 @@ policies = st.builds(
 
 @given(policies, st.integers(1, 10**9), st.floats(0, 1, exclude_max=True))
 def test_a_delay_never_exceeds_the_maximum_and_jitter_shortens_it(
-    policy: Retry, attempt: int, draw: float
+    policy: Retry, attempt: int, fraction: float
 ) -> None:
     """POL5, POL9, B27"""
-    delay = backoff_delay(policy, attempt, draw)
+    delay = backoff_delay(policy, attempt, fraction)
     full = backoff_delay(policy, attempt, 0.0)
     assert full * (1 - policy.jitter) * (1 - 1e-12) <= delay <= full <= policy.max_backoff
 
@@ -61,7 +61,7 @@ def test_jitter_spreads_delays_at_the_maximum_too(
 ) -> None:
     """POL6, POL7, POL8, POL9, B27: jitter shortens delays, so that none exceeds the maximum."""
     policy = Retry(max_attempts=9, backoff="constant", base=base, max_backoff=cap, jitter=jitter)
-    delays = [backoff_delay(policy, 1, draw / 100) for draw in range(100)]
+    delays = [backoff_delay(policy, 1, fraction / 100) for fraction in range(100)]
     assert all(lowest <= delay <= highest for delay in delays)
     assert len(set(delays)) == len(delays)
 

@@ -43,7 +43,7 @@ async def nested() -> object:
     return None
 
 
-async def asked_for() -> object:
+async def compensates_explicitly() -> object:
     async with continuum.saga() as saga:
         for number in range(3):
             saga.add(undo, number)
@@ -64,7 +64,7 @@ async def finished() -> object:
         (three_steps, [2, 1, 0]),
         (one_cannot_be_undone, [2, 1, 0]),
         (nested, [2, 1, 0]),
-        (asked_for, [2, 1, 0]),
+        (compensates_explicitly, [2, 1, 0]),
         (finished, []),
     ],
 )
@@ -118,7 +118,7 @@ def test_a_compensation_with_unstorable_arguments_stops_no_other() -> None:
 
 
 def test_parallel_compensations_all_start_before_the_first_completes() -> None:
-    driver = Driver(asked_for)
+    driver = Driver(compensates_explicitly)
     assert undone(driver.history) == [2, 1, 0]
     driver.close()
 

@@ -89,8 +89,8 @@ def test_waiters_get_signals_in_the_order_they_waited() -> None:
 
 
 async def approved_in_time() -> object:
-    answer = await approval.wait(timeout=60, default="late")
-    return [answer, await approval.wait(timeout=5, default="none")]
+    result = await approval.wait(timeout=60, default="late")
+    return [result, await approval.wait(timeout=5, default="none")]
 
 
 def test_a_signal_before_the_timeout_wins_and_the_timer_is_cancelled() -> None:

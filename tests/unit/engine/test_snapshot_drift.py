@@ -78,10 +78,10 @@ def test_a_continuation_in_a_snapshot_must_have_the_same_input() -> None:
 
 def calls(*numbers: int, last: bool = False) -> Program:
     async def order_flow() -> object:
-        answers = [await echo(number) for number in numbers]
+        results = [await echo(number) for number in numbers]
         if last:
             await undo(9)
-        return answers
+        return results
 
     return order_flow
 
@@ -176,8 +176,8 @@ def test_a_call_and_all_its_attempts_are_one_step() -> None:
     driver.run()
     scheduled, first, second, failed = driver.history
     assert [first.type, second.type] == [EventType.ACTIVITY_RETRIED] * 2
-    answered = failed._replace(type=EventType.ACTIVITY_COMPLETED, body=(0, stubborn.encode_result(7)))
-    history = [scheduled, first, second, answered]
+    completed = failed._replace(type=EventType.ACTIVITY_COMPLETED, body=(0, stubborn.encode_result(7)))
+    history = [scheduled, first, second, completed]
     found = compact(history)
     assert [(kind.form, kind.width) for kind in found.kinds] == [(Form.COMPLETED_CALL, 4)]
     assert len(found.steps) == 1

@@ -136,8 +136,8 @@ def test_a_change_of_version_in_the_middle_is_skipped() -> None:
 
 def moved(event: Event) -> Event:
     """Return the event one position later."""
-    answered = event.type == EventType.ACTIVITY_COMPLETED
-    body = (event.body[0] + 1, *event.body[1:]) if answered else event.body
+    completed = event.type == EventType.ACTIVITY_COMPLETED
+    body = (event.body[0] + 1, *event.body[1:]) if completed else event.body
     return event._replace(seq=event.seq + 1, body=body)
 
 

@@ -31,7 +31,7 @@ async def reads_a_signal() -> str:
     return "read"
 
 
-def answered(program: Program, type: EventType, body: tuple[object, ...]) -> Blocked:
+def blocked_by(program: Program, type: EventType, body: tuple[object, ...]) -> Blocked:
     driver = Driver(program)
     driver.apply(type, body)
     assert isinstance(driver.outcome, Blocked)
@@ -39,14 +39,14 @@ def answered(program: Program, type: EventType, body: tuple[object, ...]) -> Blo
 
 
 def test_a_result_that_no_longer_matches_its_annotation_blocks_the_run() -> None:
-    blocked = answered(reads_a_result, EventType.ACTIVITY_COMPLETED, (0, encode("text")))
+    blocked = blocked_by(reads_a_result, EventType.ACTIVITY_COMPLETED, (0, encode("text")))
     assert (blocked.kind, blocked.position) == ("drift", 0)
     assert "event 0: result of engine.echo" in blocked.reason
 
 
 def test_a_signal_that_no_longer_matches_its_type_blocks_the_run() -> None:
     """C21"""
-    blocked = answered(reads_a_signal, EventType.SIGNAL_RECEIVED, ("level", encode("high"), None))
+    blocked = blocked_by(reads_a_signal, EventType.SIGNAL_RECEIVED, ("level", encode("high"), None))
     assert "signal level" in blocked.reason
 
 

@@ -21,27 +21,27 @@ from tests.unit.engine.test_snapshot_drift import resumed
 WRONG = cast(Any, "four")
 
 
-@activity(name="misfits.count", retry=Retry(max_attempts=5))
-def count(answer: object) -> int:
-    return cast(int, answer)
+@activity(name="mismatches.count", retry=Retry(max_attempts=5))
+def count(value: object) -> int:
+    return cast(int, value)
 
 
-@activity(name="misfits.cancel")
+@activity(name="mismatches.cancel")
 def cancel_badly() -> None:
     return cast(None, 5)
 
 
-@activity(name="misfits.whatever")
+@activity(name="mismatches.whatever")
 def whatever() -> Any:
     return {"any": [1]}
 
 
-@activity(name="misfits.unannotated")
+@activity(name="mismatches.unannotated")
 def unannotated():  # type: ignore[no-untyped-def]
     return {"any": [1]}
 
 
-@activity(name="misfits.unreadable")
+@activity(name="mismatches.unreadable")
 def unreadable() -> complex:
     return cast(complex, 5)
 
@@ -56,7 +56,7 @@ async def handles() -> str:
 
 def test_a_result_that_does_not_match_its_annotation_fails_without_retry() -> None:
     driver = Driver(handles)
-    refused = "continuum.DurableTermError result of misfits.count: expected int, got str"
+    refused = "continuum.DurableTermError result of mismatches.count: expected int, got str"
     assert driver.run() == Completed(refused)
     assert [event.type for event in driver.history] == [
         EventType.ACTIVITY_SCHEDULED,
@@ -76,12 +76,12 @@ def test_a_compensation_whose_result_does_not_match_its_annotation_has_failed() 
     assert driver.history[-1].type == EventType.COMPENSATION_FAILED
 
 
-@pytest.mark.parametrize("answer", [5, True])
-def test_a_result_that_type_checkers_accept_is_accepted(answer: int) -> None:
+@pytest.mark.parametrize("value", [5, True])
+def test_a_result_that_type_checkers_accept_is_accepted(value: int) -> None:
     async def program() -> int:
-        return await count(answer)
+        return await count(value)
 
-    assert Driver(program).run() == Completed(answer)
+    assert Driver(program).run() == Completed(value)
 
 
 @pytest.mark.parametrize("call", [whatever, unannotated])
@@ -93,7 +93,7 @@ def test_an_activity_without_a_return_type_may_return_anything(call: Any) -> Non
 
 
 def test_a_result_whose_annotation_cannot_be_read_fails_the_call() -> None:
-    with pytest.raises(DurableTermError, match=r"result of misfits\.unreadable"):
+    with pytest.raises(DurableTermError, match=r"result of mismatches\.unreadable"):
         unreadable.encode_result(5)
 
 
@@ -105,7 +105,7 @@ def test_a_result_that_needs_no_check_is_not_decoded(journaled: object) -> None:
     assert "decode_result" not in checked.__dict__
 
 
-async def asks_twice() -> object:
+async def calls_twice() -> object:
     """Handle a refusal, then repeat the command with a valid input: both have the same name."""
     with pytest.raises(DurableTermError, match=r"input\.value: expected int, got str"):
         await double(WRONG)
@@ -119,7 +119,7 @@ async def starts_twice() -> object:
     return await (await double.start_child(4))
 
 
-@pytest.mark.parametrize("program", [asks_twice, starts_twice])
+@pytest.mark.parametrize("program", [calls_twice, starts_twice])
 def test_a_child_whose_input_does_not_match_is_refused_and_nothing_is_written(program: Program) -> None:
     driver = Driver(program)
     assert driver.run() == Completed(8)
@@ -155,12 +155,12 @@ def test_a_child_in_the_history_is_not_refused_by_a_later_annotation() -> None:
     assert resumed(program, driver.history, 2).outcome == Completed(8)
 
 
-@workflow(name="misfits.returns")
-async def returns(answer: object) -> int:
-    return cast(int, answer)
+@workflow(name="mismatches.returns")
+async def returns(value: object) -> int:
+    return cast(int, value)
 
 
-@workflow(name="misfits.parent")
+@workflow(name="mismatches.parent")
 async def parent() -> str:
     try:
         await returns("five")
@@ -192,5 +192,5 @@ def test_storing_an_unawaited_call_names_it() -> None:
 
 
 def test_a_deferred_call_with_wrong_arguments_names_the_mismatch() -> None:
-    with pytest.raises(TypeError, match=r"^count\(\) missing a required argument: 'answer'$"):
+    with pytest.raises(TypeError, match=r"^count\(\) missing a required argument: 'value'$"):
         count.bind()  # type: ignore[call-arg]

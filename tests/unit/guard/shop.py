@@ -20,7 +20,7 @@ import uuid
 from collections.abc import Callable
 from datetime import date
 from random import choice
-from random import random as draw
+from random import random as random_float
 from time import monotonic
 from time import sleep as pause
 from time import time as wall_clock
@@ -41,7 +41,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
     "time.localtime()": (lambda: time.localtime(), "reads the clock", "continuum.now()"),
     "time.strftime()": (lambda: time.strftime("%Y"), "reads the clock", "continuum.now()"),
     "time.sleep()": (lambda: pause(0), "blocks every run", "await continuum.sleep(...)"),
-    "random.random()": (lambda: draw(), "draws randomness", "continuum.random()"),
+    "random.random()": (lambda: random_float(), "draws randomness", "continuum.random()"),
     "random.randint()": (lambda: random.randint(1, 6), "draws randomness", "continuum.random()"),
     "random.choice()": (lambda: choice([1, 2]), "draws randomness", "continuum.random()"),
     "random.shuffle()": (lambda: random.shuffle([1, 2]), "draws randomness", "continuum.random()"),
@@ -79,7 +79,7 @@ REFUSED: dict[str, tuple[Callable[[], object], str, str]] = {
 # Quick and harmless calls, one of each kind.
 HARMLESS: tuple[Callable[[], object], ...] = (
     lambda: wall_clock(),
-    lambda: draw(),
+    lambda: random_float(),
     uuid4,
     secrets.token_hex,
     HERE.read_text,

@@ -82,11 +82,11 @@ def test_a_run_does_nothing_when_other_code_drops_its_generator() -> None:
         await continuum.wait_signal("go")
         return await continuum.wait_signal("never")
 
-    async def lets_go() -> object:
+    async def drops() -> object:
         kept.clear()
         return await echo(1)
 
-    leaving, other = Driver(leaves), Driver(lets_go)
+    leaving, other = Driver(leaves), Driver(drops)
     leaving.settle()
     other.run()
     leaving.signal("go", None)

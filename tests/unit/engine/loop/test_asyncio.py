@@ -23,8 +23,8 @@ async def gathered() -> object:
 
 
 async def gathered_with_failures() -> object:
-    answers = await asyncio.gather(echo(1), fail(), return_exceptions=True)
-    return [type(answer).__name__ for answer in answers]
+    results = await asyncio.gather(echo(1), fail(), return_exceptions=True)
+    return [type(result).__name__ for result in results]
 
 
 async def grouped() -> object:
@@ -334,8 +334,8 @@ def test_a_run_does_not_see_the_context_variables_of_its_host() -> None:
 
 def loop_call(name: str, *arguments: object) -> Callable[[], Awaitable[object]]:
     async def call() -> object:
-        answer = getattr(asyncio.get_running_loop(), name)(*arguments)
-        return await answer
+        result = getattr(asyncio.get_running_loop(), name)(*arguments)
+        return await result
 
     return call
 
