@@ -98,6 +98,7 @@ OFFENCES: tuple[tuple[str, str, str], ...] = (
     ("CT210", "", "continuum.signal"),
     ("CT210", "", "continuum.cancel"),
     ("CT210", "", "continuum.connect"),
+    ("CT210", "import continuum.node.launcher", "continuum.node.launcher.run_node"),
     ("CT501", "", "eval"),
     ("CT501", "", "exec"),
     ("CT501", "", "compile"),

@@ -211,6 +211,12 @@ def test_splitting_the_text_of_an_f_string_changes_nothing() -> None:
     assert forms[0].parts == forms[1].parts
 
 
+def test_a_decorator_that_wraps_workflow_is_part_of_the_code(hash_of: Callable[[str], str]) -> None:
+    own = "import functools\n@functools.wraps(workflow)\ndef own(fn):\n    return workflow(fn)\n"
+    text = FLOW.replace('@workflow(name="content.flow", label=1)', f"{own}\n@own")
+    assert hash_of(text) != hash_of(text.replace("return workflow(fn)", "return workflow(name='x')(fn)"))
+
+
 def without_source(text: str) -> Workflow[..., Any]:
     """Return a workflow without source, as defined at a prompt."""
     namespace: dict[str, Any] = {"workflow": workflow, "touch": touch, "__name__": "nowhere"}
