@@ -147,7 +147,7 @@ class CommandLog:
         """Give up on the compact history, which does not match: the caller starts over without it."""
         self.compact = None
         self.snapshot_mismatch = True
-        self.verdict = Blocked("drift", "a snapshot of its history does not fit its code")
+        self.verdict = Blocked("drift", "a snapshot of its history does not match its code")
 
     def next_recorded(self) -> Event | None:
         """Return the next event of the history, None at its end."""

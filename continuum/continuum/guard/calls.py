@@ -14,7 +14,7 @@ class Kind(Enum):
     SLEEP = "blocks every run of this process; use `await continuum.sleep(...)`"
     RANDOM = (
         "draws randomness, which replay cannot repeat; "
-        "use continuum.random(), or continuum.side_effect() for another draw"
+        "use continuum.random(), or continuum.side_effect() for other random values"
     )
     UUID = "makes an id that replay cannot repeat; use continuum.uuid4()"
     ENVIRONMENT = (

@@ -143,7 +143,7 @@ class NameGuard:
             if type(original) is BuiltinFunctionType
         }
         if sys.version_info < (3, 12):
-            # Since then it raises an audit event. Starting a thread takes so long that this guard may stay.
+            # Since 3.12 starting a thread raises an audit event. It is slow anyway, so this guard may stay.
             begin = _refusal(Kind.THREAD, "_thread.start_new_thread()")
             _THREADING._start_new_thread = begin(_THREADING._start_new_thread)
         # It keeps the dictionaries alive, so that no other object gets their id.
@@ -245,7 +245,7 @@ def _modules_in(names: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _public() -> Iterator[tuple[dict[str, Any], dict[str, Refusal]]]:
-    """Yield modules with the names to guard in them; tests may replace these functions, too."""
+    """Yield modules with the names to guard in them; other code, such as tests, may replace the functions."""
     yield (
         time.__dict__,
         {name: _refusal(Kind.CLOCK, f"time.{name}()") for name in _CLOCKS}
