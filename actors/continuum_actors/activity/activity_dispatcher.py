@@ -9,7 +9,6 @@ This actor starts before the worker lease: its attempts outlive the loss of the 
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 
 from continuum.engine.ids import RunId
 from continuum.journal.port import ClaimedTask, InboxKind, LeaseLost, TaskResult
@@ -18,7 +17,6 @@ from continuum_actors.activity.attempt_runner import AttemptRunner
 from continuum_actors.activity.background_tasks import BackgroundTasks
 from continuum_actors.activity.heartbeats import Heartbeats
 from continuum_actors.host import limits
-from continuum_actors.host.backoff import until_available
 from continuum_actors.host.failures import describe_error
 from continuum_actors.host.host import Host
 from continuum_actors.host.messages import LeaseTaken, LookForWork
@@ -114,30 +112,17 @@ class ActivityDispatcher(Actor):
             self._claiming = False
 
     async def _claim(self, room: int) -> list[ClaimedTask]:
-        """Claim up to `room` tasks.
-
-        A claim whose response is lost may have claimed tasks that this process does not know of;
-        before the next claim every task is released that is claimed and not known here.
-        """
+        """Claim up to `room` tasks."""
         host = self._host
-        uncertain = False
-
-        async def claim() -> list[ClaimedTask]:
-            nonlocal uncertain
-            worker = host.registered_worker()
-            if uncertain:
-                await host.journal.release_other_tasks(worker, self._known())
-            uncertain = True
-            return await host.journal.claim_tasks(
-                worker,
-                list(host.code.activities),
-                isolated=self._isolated,
-                limits=host.settings.queues,
-                unlisted_limit=limits.UNLISTED_QUEUE_LIMIT,
-                limit=room,
-            )
-
-        return await until_available(claim, "claiming tasks", host.random_fraction)
+        return await host.journal.claim_tasks(
+            host.registered_worker(),
+            list(host.code.activities),
+            isolated=self._isolated,
+            limits=host.settings.queues,
+            unlisted_limit=limits.UNLISTED_QUEUE_LIMIT,
+            limit=room,
+            known=self._known,
+        )
 
     def _known(self) -> list[tuple[RunId, int]]:
         """Return the claimed tasks that are running here or whose results are not stored yet."""
@@ -179,11 +164,7 @@ class ActivityDispatcher(Actor):
         try:
             while self._results:
                 results = self._results[: limits.RESULTS_PER_STATEMENT]
-                await until_available(
-                    partial(host.journal.complete_tasks, host.registered_worker(), results),
-                    "storing results",
-                    host.random_fraction,
-                )
+                await host.journal.complete_tasks(host.registered_worker(), results)
                 del self._results[: len(results)]
         finally:
             self._storing = False

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 
 from continuum.engine.ids import RunId
 from continuum_actors.activity.attempt import Attempt, HardKill
-from continuum_actors.host.backoff import until_available
 from continuum_actors.host.host import Host
 from continuum_supervision import Clock
 
@@ -32,19 +30,11 @@ class AttemptRunner:
         if attempt.key is None:
             return await self._run(attempt)
         name = attempt.definition.name
-        known = await until_available(
-            partial(journal.find_result, name, attempt.key),
-            "looking up an idempotency key",
-            self._host.random_fraction,
-        )
+        known = await journal.find_result(name, attempt.key)
         if known is not None:
             return known
         result = await self._run(attempt)
-        return await until_available(
-            partial(journal.record_result, name, attempt.key, attempt.run_id, result),
-            "recording a result",
-            self._host.random_fraction,
-        )
+        return await journal.record_result(name, attempt.key, attempt.run_id, result)
 
     async def _run(self, attempt: Attempt) -> bytes:
         return await attempt.run(self._host.threads, self._kill, self._clock)
@@ -53,14 +43,7 @@ class AttemptRunner:
         """Read the last heartbeats of a run; its attempts that resume together share one query."""
         reading = self._reading.get(run_id)
         if reading is None:
-            reading = asyncio.get_running_loop().create_task(self._read(run_id))
+            reading = asyncio.get_running_loop().create_task(self._host.journal.last_heartbeats(run_id))
             self._reading[run_id] = reading
             reading.add_done_callback(lambda _: self._reading.pop(run_id))
         return await asyncio.shield(reading)
-
-    async def _read(self, run_id: RunId) -> dict[int, bytes]:
-        return await until_available(
-            partial(self._host.journal.last_heartbeats, run_id),
-            "reading heartbeats",
-            self._host.random_fraction,
-        )

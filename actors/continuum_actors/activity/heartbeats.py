@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 
 from continuum.engine.ids import RunId
 from continuum_actors.activity.background_tasks import BackgroundTasks
 from continuum_actors.host import limits
-from continuum_actors.host.backoff import until_available
 from continuum_actors.host.host import Host
 
 
@@ -39,11 +37,7 @@ class Heartbeats:
             while self._details:
                 batch, self._details = self._details, {}
                 for (run_id, seq), details in batch.items():
-                    wanted = await until_available(
-                        partial(self._host.journal.heartbeat, run_id, seq, details),
-                        "recording a heartbeat",
-                        self._host.random_fraction,
-                    )
+                    wanted = await self._host.journal.heartbeat(run_id, seq, details)
                     if not wanted and self._unwanted is not None:
                         self._unwanted(run_id, seq)
                 await asyncio.sleep(limits.HEARTBEAT_FLUSH_SECONDS)

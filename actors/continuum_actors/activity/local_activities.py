@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 
 from continuum.definitions.activity import Activity
 from continuum.definitions.activity_options import ActivityOptions
@@ -23,7 +22,6 @@ from continuum_actors.activity.attempt_runner import AttemptRunner
 from continuum_actors.activity.background_tasks import BackgroundTasks
 from continuum_actors.activity.heartbeats import Heartbeats
 from continuum_actors.activity.orphaned_results import OrphanedResults
-from continuum_actors.host.backoff import until_available
 from continuum_actors.host.failures import describe_error
 from continuum_actors.host.host import Host
 from continuum_actors.host.messages import ActivityCompleted, ActivityRaised
@@ -145,9 +143,7 @@ class LocalActivities(Actor):
         return entry[1] if entry[1].alive else None
 
     async def _post(self, posts: Sequence[Post]) -> None:
-        await until_available(
-            partial(self._host.journal.post, posts), "posting a result", self._host.random_fraction
-        )
+        await self._host.journal.post(posts)
 
     def handle_info(self, message: BaseException) -> None:
         """A background task failed: so does the actor."""

@@ -15,7 +15,7 @@ import asyncio
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any, Protocol
 
 from continuum.definitions.activity_options import ActivityOptions
@@ -31,6 +31,7 @@ from continuum.journal.port import (
     Topic,
     Worker,
 )
+from continuum.journal.resilient import ResilientJournal
 from continuum.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host.messages import TakeSnapshot
@@ -250,9 +251,12 @@ _NOT_STARTED: Any = NotStarted()
 
 @dataclass(slots=True)
 class Host:
-    """One process's share of the engine. Each actor puts itself into its field when it starts."""
+    """One process's share of the engine. Each actor puts itself into its field when it starts.
 
-    journal: Journal
+    `stored` is the journal that `journal` calls until it answers.
+    """
+
+    stored: InitVar[Journal]
     node: NodeId
     code: Code
     role: str = "run_host"
@@ -275,6 +279,10 @@ class Host:
     dispatcher: Claims = _NOT_STARTED
     snapshotter: Snapshots = _NOT_STARTED
     version_registry: Versions = _NOT_STARTED
+    journal: ResilientJournal = field(init=False)
+
+    def __post_init__(self, stored: Journal) -> None:
+        self.journal = ResilientJournal(stored, self.clock, self.random_fraction)
 
     def random_fraction(self) -> float:
         """Return a random number in [0, 1)."""

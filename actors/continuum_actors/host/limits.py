@@ -13,9 +13,6 @@ COMMIT_BYTES = 16 * 1024 * 1024
 WRITE_BYTES = 512 * 1024 * 1024
 # A reason is shown in a list, on one line.
 REASON_CHARACTERS = 500
-# The first and the longest delay before a database that is down is asked again.
-FIRST_RETRY_SECONDS = 0.05
-LAST_RETRY_SECONDS = 2.0
 # Tasks of a queue without a limit of its own, per node.
 UNLISTED_QUEUE_LIMIT = 256
 # The shortest time between two writes of an activity's heartbeats.

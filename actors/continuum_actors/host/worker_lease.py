@@ -12,7 +12,6 @@ import os
 
 from continuum.journal.port import LeaseLost
 from continuum_actors.host import limits
-from continuum_actors.host.backoff import until_available
 from continuum_actors.host.host import Host
 from continuum_supervision import Actor
 
@@ -28,24 +27,16 @@ class WorkerLease(Actor):
     async def init(self) -> None:
         host = self._host
         if host.worker is not None:
-            await until_available(
-                self._give_back, "giving back the lease of an earlier worker", host.random_fraction
+            await host.journal.retire_worker(
+                host.worker.id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
             )
-        worker = await until_available(
-            lambda: host.journal.register_worker(host.node, host.role, os.getpid(), host.settings.lease_ttl),
-            "registering this worker",
-            host.random_fraction,
+        worker = await host.journal.register_worker(
+            host.node, host.role, os.getpid(), host.settings.lease_ttl
         )
         host.worker = worker
         host.pulse.set_worker_id(worker.id)
         host.lease = self
         host.tasks.lease_taken()
-
-    async def _give_back(self) -> None:
-        host = self._host
-        await host.journal.retire_worker(
-            host.registered_worker().id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
-        )
 
     def handle_info(self, message: LeaseLost) -> None:
         """An actor found the lease lost."""

@@ -13,11 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from continuum.engine.ids import NodeId, RunId, WorkerId
-from continuum.journal.port import Journal, NodeFacts
+from continuum.journal.port import NodeFacts, Workers
 from continuum.journal.postgres import PostgresJournal
+from continuum.journal.resilient import ResilientJournal
 from continuum.versions.loaded_code import load_code
 from continuum_actors.host import limits
-from continuum_actors.host.backoff import until_available
 from continuum_actors.host.messages import Forwarded, NodeHello
 from continuum_actors.node.cluster import Cluster
 from continuum_actors.node.heartbeater import Alive, Heartbeater
@@ -25,7 +25,7 @@ from continuum_actors.node.host_process import connected, let_tasks_end, set_up_
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_actors.node.recovery import Recovery, WorkerDied
 from continuum_actors.tree import host_supervisor
-from continuum_supervision import Actor, ActorRef, ChildSpec, Registry, RegistryActor
+from continuum_supervision import Actor, ActorRef, ChildSpec, Registry, RegistryActor, SystemClock
 from continuum_supervision.process.context import ProcessContext
 from continuum_supervision.process.events import Incoming, PeerDown, PeerUp, ProcessDied, ProcessStarted
 
@@ -118,9 +118,10 @@ async def control_main(context: ProcessContext) -> None:
     """Run the control process until the node stops."""
     config: ProcessConfig = context.args
     set_up_logging(config)
-    journal = PostgresJournal(config.dsn, schema=config.schema, listen=config.settings.listen)
+    stored = PostgresJournal(config.dsn, schema=config.schema, listen=config.settings.listen)
+    journal = ResilientJournal(stored, SystemClock(), random_fraction)
 
-    if not await connected(journal, context, random_fraction):
+    if not await connected(journal, context):
         return
     code = load_code(config.modules)
     node = ControlledNode(context, config, sorted(code.workflows))
@@ -137,7 +138,6 @@ async def control_main(context: ProcessContext) -> None:
             node,
             ttl=config.settings.lease_ttl,
             watchdog=config.settings.watchdog,
-            random_fraction=random_fraction,
             expiring=expiring,
         )
 
@@ -170,13 +170,13 @@ async def control_main(context: ProcessContext) -> None:
             _cast(registry.whereis("heartbeater"), None)
             # Renew the leases of the hosts that drain until the last of them is gone.
             await until_set(context.shutdown_requested, supervisor.ref)
-        await until_available(lambda: retire(journal, node, config.node), "leaving", random_fraction)
+        await journal.retry("retire", "leaving", retire, journal.once, node, config.node)
     finally:
         await let_tasks_end()
         await journal.close()
 
 
-async def retire(journal: Journal, node: ControlledNode, name: NodeId) -> None:
+async def retire(journal: Workers, node: ControlledNode, name: NodeId) -> None:
     """Release what killed processes held, then delete the node.
 
     Only workers of our own pids: a successor of the same name may run already.

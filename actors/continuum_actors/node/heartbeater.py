@@ -11,13 +11,12 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 from continuum.engine.ids import WorkerId
-from continuum.journal.port import Journal, NodeFacts
+from continuum.journal.port import NodeFacts
+from continuum.journal.resilient import ResilientJournal
 from continuum_actors.host import limits
-from continuum_actors.host.backoff import until_available
 from continuum_actors.host.looping_actor import LoopingActor
 
 log = logging.getLogger("continuum.heartbeater")
@@ -57,18 +56,16 @@ class Heartbeater(LoopingActor):
 
     def __init__(
         self,
-        journal: Journal,
+        journal: ResilientJournal,
         node: Node,
         *,
         ttl: float,
-        random_fraction: Callable[[], float],
         expiring: Callable[[float], None],
         watchdog: float,
     ) -> None:
         self._journal = journal
         self._node = node
         self._ttl = ttl
-        self._random_fraction = random_fraction
         self._expiring = expiring
         self._watchdog = watchdog
         self._now = asyncio.Event()
@@ -96,11 +93,7 @@ class Heartbeater(LoopingActor):
                     self._node.kill(process.process_id)
                 else:
                     workers.append(process.worker)
-            renewal = await until_available(
-                partial(self._journal.renew, workers, self._ttl, self._node.facts()),
-                "renewing leases",
-                self._random_fraction,
-            )
+            renewal = await self._journal.renew(workers, self._ttl, self._node.facts())
             if renewal.others is not None:
                 self._expiring(renewal.others)
             if renewal.drain:

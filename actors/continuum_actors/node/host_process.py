@@ -6,15 +6,14 @@ import asyncio
 import gc
 import logging
 import warnings
-from collections.abc import Callable
 from typing import Any
 
-from continuum.journal.port import Journal, Topic
+from continuum.journal.port import Topic
 from continuum.journal.postgres import PostgresJournal
+from continuum.journal.resilient import ResilientJournal
 from continuum.scanner.findings import DeterminismWarning
 from continuum.versions.loaded_code import load_code
 from continuum_actors.host import limits
-from continuum_actors.host.backoff import until_available
 from continuum_actors.host.host import Host
 from continuum_actors.host.messages import Forwarded
 from continuum_actors.node.draining import drain
@@ -36,14 +35,14 @@ async def run_host_main(context: ProcessContext) -> None:
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     host = _host(context, "run_host")
-    if await connected(host.journal, context, host.random_fraction):
+    if await connected(host.journal, context):
         await serve(context, host, run_host_children(host))
 
 
 async def activity_host_main(context: ProcessContext) -> None:
     """Run an activity host until the node stops."""
     host = _host(context, "activity_host")
-    if await connected(host.journal, context, host.random_fraction):
+    if await connected(host.journal, context):
         await serve(context, host, activity_host_children(host))
 
 
@@ -86,7 +85,7 @@ async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) 
                 await drain(host)
             # Otherwise the end of the block raises the reason why the supervisor gave up.
         # Release what is still ours now, not when the lease runs out.
-        await host.journal.retire_worker(
+        await host.journal.once.retire_worker(
             host.registered_worker().id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
         )
         host.pulse.set_worker_id(0)
@@ -96,9 +95,9 @@ async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) 
         await host.journal.close()
 
 
-async def connected(journal: Journal, context: ProcessContext, random_fraction: Callable[[], float]) -> bool:
+async def connected(journal: ResilientJournal, context: ProcessContext) -> bool:
     """Open the journal, however long that takes; if the node stops first, close it and return False."""
-    opening = asyncio.create_task(until_available(journal.open, "connecting", random_fraction))
+    opening = asyncio.create_task(journal.open())
     asked = asyncio.create_task(context.drain_requested.wait())
     try:
         await asyncio.wait([opening, asked], return_when=asyncio.FIRST_COMPLETED)

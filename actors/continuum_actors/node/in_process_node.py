@@ -24,7 +24,6 @@ from continuum.journal.port import Journal, NodeFacts, Worker
 from continuum.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
-from continuum_actors.host.backoff import until_available
 from continuum_actors.host.host import Host
 from continuum_actors.node.draining import drain
 from continuum_actors.node.heartbeater import Alive, Heartbeater
@@ -171,13 +170,13 @@ class InProcessEngine(Supervisor):
         await super().terminate(reason)
         try:
             async with asyncio.timeout(RELEASE_SECONDS):
-                await until_available(self._release, "leaving", self.host.random_fraction)
+                await self.host.journal.retry("retire", "leaving", self._release)
         except TimeoutError:
             log.warning("the lease could not be released; others take over when it has run out")
 
     async def _release(self) -> None:
         """Release what is still ours now, not when the lease runs out."""
-        journal = self.host.journal
+        journal = self.host.journal.once
         await journal.retire_worker(
             self.host.registered_worker().id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
         )
@@ -211,7 +210,6 @@ class InProcessEngine(Supervisor):
             self.host.journal,
             self._process,
             ttl=self.host.settings.lease_ttl,
-            random_fraction=self.host.random_fraction,
             expiring=self._expiring,
             watchdog=math.inf,
         )

@@ -12,14 +12,12 @@ import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from continuum.engine.ids import NodeId, RunId, WorkerId
-from continuum.journal.port import Journal
+from continuum.journal.resilient import ResilientJournal
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
-from continuum_actors.host.backoff import until_available
 from continuum_actors.host.looping_actor import LoopingActor
 
 log = logging.getLogger("continuum.recovery")
@@ -45,7 +43,7 @@ class Recovery(LoopingActor):
 
     def __init__(
         self,
-        journal: Journal,
+        journal: ResilientJournal,
         node: NodeId,
         code: Code,
         *,
@@ -84,16 +82,10 @@ class Recovery(LoopingActor):
     async def _after_boot(self) -> None:
         """Release what earlier lives of this node held, and unblock runs: the code may have been fixed."""
         for node in await self._own_names():
-            for worker, pid in await until_available(
-                partial(self._journal.node_workers, node), _LOOKING_BACK, self._random_fraction
-            ):
+            for worker, pid in await self._journal.node_workers(node):
                 if not is_alive(pid):
                     await self._retire(worker, None, only_expired=False)
-        unblocked = await until_available(
-            partial(self._journal.unblock, list(self._code.workflows)),
-            "trying blocked runs again",
-            self._random_fraction,
-        )
+        unblocked = await self._journal.unblock(list(self._code.workflows))
         if unblocked:
             log.info("%d blocked runs are tried again with the code of this node", unblocked)
 
@@ -101,26 +93,19 @@ class Recovery(LoopingActor):
         """Return this node's name and those of its earlier lives, and delete the earlier nodes."""
         names = [self._node]
         if self._earlier is not None:
-            for row in await until_available(self._journal.nodes, _LOOKING_BACK, self._random_fraction):
+            for row in await self._journal.nodes():
                 node = NodeId(row.node)
                 if node != self._node and self._earlier(node) and not is_alive(row.pid):
-                    await until_available(
-                        partial(self._journal.retire_node, node), _LOOKING_BACK, self._random_fraction
-                    )
+                    await self._journal.retire_node(node)
                     names.append(node)
         return names
 
     async def _retire(self, worker: WorkerId, executing: RunId | None, *, only_expired: bool) -> None:
-        released = await until_available(
-            partial(
-                self._journal.retire_worker,
-                worker,
-                executing=executing,
-                poison_after=limits.POISON_AFTER_DEATHS,
-                only_expired=only_expired,
-            ),
-            "releasing what a dead worker held",
-            self._random_fraction,
+        released = await self._journal.retire_worker(
+            worker,
+            executing=executing,
+            poison_after=limits.POISON_AFTER_DEATHS,
+            only_expired=only_expired,
         )
         if released.runs or released.tasks:
             log.warning(
@@ -143,15 +128,13 @@ class Recovery(LoopingActor):
                     pass
                 continue
             self._check_at = None
-            for worker in await until_available(
-                self._journal.expired_workers, "looking for expired leases", self._random_fraction
-            ):
+            for worker in await self._journal.expired_workers():
                 await self._retire(worker, None, only_expired=True)
 
     async def _keep_sweeping(self) -> None:
         while True:
             await asyncio.sleep(limits.SWEEP_SECONDS * (0.5 + self._random_fraction()))
-            await until_available(self._journal.sweep, "sweeping", self._random_fraction)
+            await self._journal.sweep()
 
 
 def is_alive(pid: int) -> bool:

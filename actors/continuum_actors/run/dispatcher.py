@@ -11,12 +11,10 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import partial
 
 from continuum.engine.ids import RunId
 from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory
 from continuum_actors.host import limits, messages
-from continuum_actors.host.backoff import until_available
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor
 from continuum_supervision import ActorDied, ExitReason
@@ -69,16 +67,11 @@ class Dispatcher(LeasedActor):
         host = self._host
         if host.runs.whereis(run_id) is not None:
             return  # it has been claimed again already
-        await until_available(
-            partial(
-                host.journal.release,
-                host.registered_worker(),
-                [run_id],
-                crashed=True,
-                poison_after=limits.POISON_AFTER_DEATHS,
-            ),
-            "releasing a run",
-            host.random_fraction,
+        await host.journal.release(
+            host.registered_worker(),
+            [run_id],
+            crashed=True,
+            poison_after=limits.POISON_AFTER_DEATHS,
         )
         self.look()
 
@@ -140,34 +133,18 @@ class Dispatcher(LeasedActor):
                     break
 
     async def _claim(self, room: int) -> list[ClaimedRun]:
-        """Claim up to `room` runs.
-
-        A claim whose response is lost may have claimed runs that this process does not know of;
-        before the next claim every run is released that is owned and not live.
-        """
+        """Claim up to `room` runs."""
         host = self._host
-        uncertain = False
-
-        async def claim() -> list[ClaimedRun]:
-            nonlocal uncertain
-            worker = host.registered_worker()
-            if uncertain:
-                await host.journal.release_other_runs(worker, host.runs.live_run_ids())
-            uncertain = True
-            return await host.journal.claim(worker, host.code.loaded, room)
-
-        return await until_available(claim, "claiming runs", host.random_fraction)
+        return await host.journal.claim(
+            host.registered_worker(), host.code.loaded, room, known=host.runs.live_run_ids
+        )
 
     async def _nap(self) -> None:
         """Wait for a notification, for the next run without an owner to be due, or for the poll."""
         host = self._host
         if not self._wanted.is_set():
             nap = host.settings.poll_seconds * (0.75 + host.random_fraction() / 2)
-            due = await until_available(
-                partial(host.journal.next_due, host.code.loaded),
-                "looking for what is due",
-                host.random_fraction,
-            )
+            due = await host.journal.next_due(host.code.loaded)
             now = host.journal.now()
             if due is not None:
                 # When full, only room helps. Otherwise a run that is due already was locked when we
@@ -203,15 +180,9 @@ class Dispatcher(LeasedActor):
         """Start runs from their histories; return how many events were replayed."""
         host = self._host
         run_ids = [claim.id for claim in claims]
-        histories = await until_available(
-            partial(self._load, claims, compact=compact), "loading histories", host.random_fraction
-        )
+        histories = await self._load(claims, compact=compact)
         mail: defaultdict[RunId, list[InboxRow]] = defaultdict(list)
-        for row in await until_available(
-            partial(host.journal.inbox, host.registered_worker(), run_ids),
-            "reading the inbox",
-            host.random_fraction,
-        ):
+        for row in await host.journal.inbox(host.registered_worker(), run_ids):
             mail[row.run_id].append(row)
         since_turn = 0
         for claim in claims:

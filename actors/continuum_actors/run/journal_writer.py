@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import partial
 
 from continuum.engine.ids import RunId
 from continuum.errors import SchemaOutOfDate
 from continuum.journal.port import Fault, LeaseLost, RunState, RunWrite, Transition
 from continuum_actors.host import limits
-from continuum_actors.host.backoff import until_available
 from continuum_actors.host.failures import refusal_reason
 from continuum_actors.host.host import Host
 from continuum_actors.host.messages import Committed, Fenced
@@ -123,11 +121,7 @@ class JournalWriter(Actor):
         host = self._host
         host.lease.batch += 1
         writes = [write for write, _ in batch]
-        committed = await until_available(
-            partial(host.journal.commit, host.registered_worker(), host.lease.batch, writes),
-            "committing",
-            host.random_fraction,
-        )
+        committed = await host.journal.commit(host.registered_worker(), host.lease.batch, writes)
         for write, run in batch:
             run.cast(_FENCED if write.run_id in committed.rejected else done)
 

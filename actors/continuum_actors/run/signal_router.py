@@ -11,11 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import partial
 
 from continuum.engine.ids import RunId
 from continuum.journal.port import InboxRow, Topic
-from continuum_actors.host.backoff import until_available
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor
 from continuum_actors.host.messages import EndedElsewhere, Mail
@@ -91,11 +89,7 @@ class SignalRouter(LeasedActor):
             self._all_dirty = False
             self._dirty.clear()
             self.fetch_number += 1
-            rows = await until_available(
-                partial(host.journal.inbox, host.registered_worker(), named),
-                "reading the inbox",
-                host.random_fraction,
-            )
+            rows = await host.journal.inbox(host.registered_worker(), named)
             if rows:
                 self._deliver(rows)
 

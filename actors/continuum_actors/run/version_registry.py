@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from functools import partial
 
 from continuum.codec.signal_contracts import declared
 from continuum.definitions.workflow import Workflow
@@ -19,7 +18,6 @@ from continuum.errors import UnknownVersion
 from continuum.journal.port import VersionRow
 from continuum.versions.pinning import load_pinned, pinned_source
 from continuum_actors.host import limits
-from continuum_actors.host.backoff import until_available
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LoopingActor
 
@@ -54,9 +52,7 @@ class VersionRegistry(LoopingActor):
         self.state = "ready"
         self.ready.set()
         while host.code.pinned:
-            stored = await until_available(
-                host.journal.versions, "looking for pinned versions", host.random_fraction
-            )
+            stored = await host.journal.versions()
             await self._load_pinned(stored)
             known = {(row.workflow, row.version) for row in stored if row.registered_at}
             # `gc` may have deleted a version while no run used it; new runs of it will still begin.
@@ -65,8 +61,7 @@ class VersionRegistry(LoopingActor):
 
     async def _register(self, rows: Sequence[VersionRow]) -> None:
         if rows:
-            register = partial(self._host.journal.register_versions, rows)
-            await until_available(register, "registering versions", self._host.random_fraction)
+            await self._host.journal.register_versions(rows)
 
     async def _load_pinned(self, stored: Sequence[VersionRow]) -> None:
         """Load the versions that open runs of pinned workflows need and that are not loaded here."""
@@ -83,11 +78,7 @@ class VersionRegistry(LoopingActor):
                 or version in self._refused
             ):
                 continue
-            source = await until_available(
-                partial(host.journal.version_source, *version),
-                "fetching a pinned version",
-                host.random_fraction,
-            )
+            source = await host.journal.version_source(*version)
             if source is None:
                 continue  # its runs began before the workflow was pinned, and wait for a node that has it
             try:

@@ -25,8 +25,10 @@ class ResilientJournal:
     """A journal whose calls end only with a result, or an error that waiting does not mend."""
 
     def __init__(self, journal: Journal, clock: Clock, random: Callable[[], float]) -> None:
-        self._journal = journal
-        self._retry = retry = Retry(HOST_RETRIES, clock, random)
+        # The journal itself, for calls that fail when it is unavailable.
+        self.once = journal
+        # For several calls on `once` that are repeated together.
+        self.retry = retry = Retry(HOST_RETRIES, clock, random)
 
         self.now = journal.now
         self.close = journal.close
@@ -65,7 +67,7 @@ class ResilientJournal:
             "version_source", "fetching a pinned version", journal.version_source
         )
 
-        self.complete_tasks = retry.bind("answer_tasks", "answering tasks", journal.complete_tasks)
+        self.complete_tasks = retry.bind("complete_tasks", "storing results of tasks", journal.complete_tasks)
         self.heartbeat = retry.bind("heartbeat", "recording a heartbeat", journal.heartbeat)
         self.last_heartbeats = retry.bind("last_heartbeats", "reading heartbeats", journal.last_heartbeats)
         self.find_result = retry.bind("find_result", "looking up an idempotency key", journal.find_result)
@@ -73,7 +75,7 @@ class ResilientJournal:
 
     def observe(self, observer: Observer) -> Callable[[], None]:
         """Report every finished call to `observer`; the returned function ends that."""
-        return self._retry.observe(observer)
+        return self.retry.observe(observer)
 
     async def claim(
         self,
@@ -94,11 +96,11 @@ class ResilientJournal:
         async def attempt() -> list[ClaimedRun]:
             nonlocal attempted
             if attempted:
-                await self._journal.release_other_runs(worker, known())
+                await self.once.release_other_runs(worker, known())
             attempted = True
-            return await self._journal.claim(worker, code, limit, namespaces=namespaces)
+            return await self.once.claim(worker, code, limit, namespaces=namespaces)
 
-        return await self._retry("claim", "claiming runs", attempt)
+        return await self.retry("claim", "claiming runs", attempt)
 
     async def claim_tasks(
         self,
@@ -118,9 +120,9 @@ class ResilientJournal:
         async def attempt() -> list[ClaimedTask]:
             nonlocal attempted
             if attempted:
-                await self._journal.release_other_tasks(worker, known())
+                await self.once.release_other_tasks(worker, known())
             attempted = True
-            return await self._journal.claim_tasks(
+            return await self.once.claim_tasks(
                 worker,
                 activities,
                 isolated=isolated,
@@ -130,4 +132,4 @@ class ResilientJournal:
                 namespaces=namespaces,
             )
 
-        return await self._retry("claim_tasks", "claiming tasks", attempt)
+        return await self.retry("claim_tasks", "claiming tasks", attempt)

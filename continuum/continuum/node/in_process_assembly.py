@@ -21,10 +21,11 @@ from continuum.journal.port import Journal
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.connections import checked_dsn
 from continuum.journal.postgres.statements import statements_for
+from continuum.journal.resilient import HOST_RETRIES
+from continuum.journal.retry import LoopClock, Retry
 from continuum.node.in_process_options import Checked
 from continuum.versions.loaded_code import Code
 from continuum.versions.referenced_workflows import with_referenced
-from continuum_actors.host.backoff import until_available
 from continuum_actors.node.in_process_node import InProcessNode, Leftovers, NodeParts
 from continuum_actors.node.journal_keeper import JournalOpening
 from continuum_supervision import ChildSpec, Restart, Shutdown
@@ -119,12 +120,14 @@ def _in_postgres(options: Checked) -> JournalOpening:
             async with database(dsn) as address:
                 journal = PostgresJournal(address, schema=options.schema, listen=options.settings.listen)
 
+                opening = Retry(HOST_RETRIES, LoopClock(), _fraction)
+
                 async def open_journal() -> None:
                     await prepare_schema(dsn, address, options.schema)
                     await journal.open()
 
                 try:
-                    await until_available(open_journal, f"opening the journal of {options.name}", _fraction)
+                    await opening("open", f"opening the journal of {options.name}", open_journal)
                     yield journal
                 finally:
                     await journal.close()

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field
 from continuum.engine.ids import NodeId, WorkerId
 from continuum.journal.port import NodeFacts
 from continuum.journal.postgres import PostgresJournal
+from continuum.journal.resilient import ResilientJournal
 from continuum.versions.loaded_code import Code
 from continuum_actors.node.cluster import Cluster
 from continuum_actors.node.heartbeater import Alive, Heartbeater
 from continuum_actors.node.recovery import Recovery
 from continuum_actors.tree import host_supervisor
-from continuum_supervision import ChildSpec, Registry, Supervisor
+from continuum_supervision import ChildSpec, Registry, Supervisor, SystemClock
 from tests.process.actors.hosting import Stage, eventually
 
 NODE = NodeId("north")
@@ -81,6 +82,7 @@ async def control_on(on: Stage, *, ttl: float) -> Control:
     journal = PostgresJournal(on.dsn, schema=on.schema)
     await journal.open()
     on.exits.push_async_callback(journal.close)
+    resilient = ResilientJournal(journal, SystemClock(), never_early)
     node, registry = TestedNode(), Registry()
     peers: dict[str, bool | None] = {}
 
@@ -92,15 +94,13 @@ async def control_on(on: Stage, *, ttl: float) -> Control:
     children = [
         ChildSpec(
             "recovery",
-            lambda: Recovery(journal, NODE, Code([]), boot=False, random_fraction=never_early),
+            lambda: Recovery(resilient, NODE, Code([]), boot=False, random_fraction=never_early),
             name="recovery",
         ),
         ChildSpec("cluster", lambda: Cluster(journal, NODE, node, listens=True, peers=peers), name="cluster"),
         ChildSpec(
             "heartbeater",
-            lambda: Heartbeater(
-                journal, node, ttl=ttl, watchdog=15.0, random_fraction=never_early, expiring=expiring
-            ),
+            lambda: Heartbeater(resilient, node, ttl=ttl, watchdog=15.0, expiring=expiring),
             name="heartbeater",
         ),
     ]

@@ -14,6 +14,7 @@ from psycopg.sql import SQL, Identifier
 from continuum import Client, RunHandle, Workflow
 from continuum.engine.ids import NodeId
 from continuum.journal.postgres import PostgresJournal
+from continuum.journal.resilient import ResilientJournal
 from continuum.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host.host import Host
@@ -25,6 +26,12 @@ from continuum_supervision import ActorRef, Supervisor
 DEADLINE_S = 12.0
 # No lease expires by itself in a test that does not want that.
 LONG_LEASE_S = 600.0
+
+
+def replace_call(host: Host, name: str, call: Callable[..., Awaitable[object]]) -> None:
+    """Replace a method of the journal, below the retries of its host."""
+    setattr(host.journal.once, name, call)
+    host.journal = ResilientJournal(host.journal.once, host.clock, host.random_fraction)
 
 
 @dataclass

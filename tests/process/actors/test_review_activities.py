@@ -20,7 +20,7 @@ from continuum_actors.host import limits
 from continuum_actors.host.host import Host
 from continuum_actors.node.host_process import serve
 from continuum_supervision import Actor, ChildSpec, SupervisorGaveUp, spawn
-from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, results, stage
+from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, replace_call, results, stage
 
 gates: dict[str, threading.Event] = {}
 running: dict[str, int] = {}
@@ -273,20 +273,18 @@ async def test_an_activity_host_runs_one_isolated_activity_at_a_time(dsn: str, s
             gate.set()
 
 
-async def test_tasks_of_a_claim_whose_response_was_lost_run(
-    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_tasks_of_a_claim_whose_response_was_lost_run(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         tree = await on.tree(urgent, settings=Settings(lease_ttl=LONG_LEASE_S, poll=0.3))
-        lost = lose_a_response(tree.host, monkeypatch)
+        lost = lose_a_response(tree.host)
         runs = [await on.client.start(urgent, number) for number in range(5)]
         assert await results(runs) == list(range(5))
         assert lost
 
 
-def lose_a_response(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[ClaimedTask]:
+def lose_a_response(host: Host) -> list[ClaimedTask]:
     """Have the connection die between the commit of a claim and its response, once."""
-    claim_tasks = host.journal.claim_tasks
+    claim_tasks = host.journal.once.claim_tasks
     lost: list[ClaimedTask] = []
 
     async def losing(*args: Any, **kwargs: Any) -> list[ClaimedTask]:
@@ -296,7 +294,7 @@ def lose_a_response(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[Claimed
             raise JournalUnavailable("the connection died after the commit")
         return claimed
 
-    monkeypatch.setattr(host.journal, "claim_tasks", losing)
+    replace_call(host, "claim_tasks", losing)
     return lost
 
 

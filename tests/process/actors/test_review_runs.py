@@ -12,7 +12,7 @@ from continuum import Retry, RunCancelled, RunFailed, Signal, activity, workflow
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import ClaimedRun, LeaseLost, Loaded, Worker
 from continuum.settings import Settings
-from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, stage
+from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, replace_call, stage
 
 attempts: list[int] = []
 gates: dict[str, asyncio.Event] = {}
@@ -109,7 +109,7 @@ async def test_a_crash_of_a_second_attempt_counts(dsn: str, schema: str) -> None
 async def test_runs_of_a_claim_whose_response_was_lost_continue(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         tree = await on.tree(counting, settings=Settings(lease_ttl=LONG_LEASE_S, poll=0.1))
-        claim, lost = tree.host.journal.claim, asyncio.Event()
+        claim, lost = tree.host.journal.once.claim, asyncio.Event()
 
         async def losing(
             worker: Worker,
@@ -124,7 +124,7 @@ async def test_runs_of_a_claim_whose_response_was_lost_continue(dsn: str, schema
                 raise JournalUnavailable("the connection died before the response came")
             return claimed
 
-        tree.host.journal.claim = losing  # type: ignore[method-assign]
+        replace_call(tree.host, "claim", losing)
         gates["spin"] = asyncio.Event()
         runs = [await on.client.start(counting) for _ in range(5)]
         for run in runs:

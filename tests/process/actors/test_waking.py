@@ -14,7 +14,7 @@ from continuum.errors import JournalUnavailable
 from continuum.journal.port import Committed, RunState, RunWrite, Worker
 from continuum.journal.postgres.connections import Database
 from continuum.settings import Settings
-from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, armed_timers, stage
+from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, armed_timers, replace_call, stage
 from tests.process.actors.test_leases import steal_the_lease
 
 go = Signal("go", str)
@@ -208,14 +208,12 @@ async def test_many_results_at_once_leave_a_history_without_gaps(dsn: str, schem
         assert [event.seq for event in await run.history()] == list(range(40))
 
 
-async def test_an_end_that_cannot_be_written_during_an_outage_is_written_later(
-    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_end_that_cannot_be_written_during_an_outage_is_written_later(dsn: str, schema: str) -> None:
     """EFC1, B59: an outage of the database does not fail a run."""
     away, asked = asyncio.Event(), asyncio.Event()
     async with stage(dsn, schema) as on:
         tree = await on.tree(waiting)
-        commit = tree.host.journal.commit
+        commit = tree.host.journal.once.commit
 
         async def failing(worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
             ends = [write.transition for write in writes if write.transition is not None]
@@ -224,7 +222,7 @@ async def test_an_end_that_cannot_be_written_during_an_outage_is_written_later(
                 raise JournalUnavailable("the connection is gone")
             return await commit(worker, batch, writes)
 
-        monkeypatch.setattr(tree.host.journal, "commit", failing)
+        replace_call(tree.host, "commit", failing)
         run = await on.client.start(waiting)
         await run.signal(go, "done")
         async with asyncio.timeout(DEADLINE_S):
