@@ -1,7 +1,7 @@
 """`ResilientJournal`: the journal of a run host, which waits while the database is down.
 
-Every call that may be made twice is made until the journal answers, and observers learn of
-it under the name of the method. A call here has the signature of the port, except for the
+Every call that may be made twice is repeated until the journal answers, and observers receive
+a report of it under the name of the method. A call here has the signature of the port, except for the
 claims. What must not be repeated is passed on as it is: `now`, `close`, `notifications`, and
 `take_snapshot`, which is not worth waiting for.
 
@@ -22,7 +22,7 @@ HOST_RETRIES = RetryPolicy(first_delay=0.05, longest_delay=2.0, jitter=0.5, anno
 
 
 class ResilientJournal:
-    """A journal whose calls end only with a result, or an error that waiting does not mend."""
+    """A journal whose calls end with a result, or with an error that waiting cannot fix."""
 
     def __init__(self, journal: Journal, clock: Clock, random: Callable[[], float]) -> None:
         # The journal itself, for calls that fail when it is unavailable.
@@ -88,7 +88,7 @@ class ResilientJournal:
     ) -> list[ClaimedRun]:
         """Claim runs as `Journal.claim` does.
 
-        An attempt whose answer was lost may have claimed runs that nobody here knows of. The
+        An attempt whose response was lost may have claimed runs that this process does not know of. The
         next one first releases what this worker owns beyond `known()`.
         """
         attempted = False

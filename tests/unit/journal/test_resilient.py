@@ -134,7 +134,7 @@ def test_a_lost_lease_is_not_retried() -> None:
     asyncio.run(scenario())
 
 
-def test_a_snapshot_is_not_waited_for() -> None:
+def test_snapshots_are_not_retried() -> None:
     async def scenario() -> None:
         world = World()
         world.journal.refuse = 1
@@ -145,7 +145,7 @@ def test_a_snapshot_is_not_waited_for() -> None:
     asyncio.run(scenario())
 
 
-def test_a_claim_without_answer_releases_what_nobody_knows_before_the_next() -> None:
+def test_a_claim_after_a_lost_response_first_releases_unknown_runs() -> None:
     async def scenario() -> None:
         world = World()
         worker = await world.worker()
@@ -268,6 +268,6 @@ def test_a_cancelled_call_waits_no_longer() -> None:
 
         with pytest.raises(asyncio.CancelledError):
             await task
-        await world.clock.advance(5.0)  # the alarm of the delay finds nobody, and says nothing
+        await world.clock.advance(5.0)  # the alarm of the delay has no effect
 
     asyncio.run(scenario())
