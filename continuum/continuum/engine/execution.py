@@ -8,15 +8,16 @@ yields the same commands (invariant I10). Its caller does the rest, in these ste
    the history and runs the code on from there until it waits for something or ends.
 2. Commit what the code has caused: the events of `log.take_events()`, together with `outgoing`,
    which is for children and readers; then set `outgoing` to None.
-3. Once that commit is durable, start the activities of `take_opened()`. Stop those in
-   `abandoned`, and clear it: their results would be dropped.
+3. Once that commit is durable, start the activities of `take_opened()`; after a replay it also has
+   those that were scheduled before and have no result. Stop the activities in `abandoned` and
+   clear it: their results would be dropped.
 4. Wait for something from outside: the result of an activity or child, a signal, a cancel
    request, or the time `next_due()`.
 5. Call `apply` with the event for it, which runs the code again. At `next_due()` that is
-   TIMER_FIRED or ACTIVITY_RESTARTED for each seq of `take_due()`; the restarted activities
-   are to be started once the event is durable.
-6. Continue at step 2 until `outcome` says how the run has ended. Call `close` to stop earlier:
-   the same history resumes the run in another `Execution`.
+   TIMER_FIRED or ACTIVITY_RESTARTED for each seq of `take_due()`; start the restarted activities
+   once the event is durable.
+6. Continue at step 2. When `outcome` says how the run has ended, that commit is the last one.
+   Call `close` to stop earlier: the same history resumes the run in another `Execution`.
 """
 
 from __future__ import annotations
