@@ -1,4 +1,4 @@
-"""What both supervisors do alike: make a child, say that one ended, give up."""
+"""What both supervisors share: making a child, logging its end, giving up on it."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class SupervisorGaveUp(Exception):
             self.__cause__ = reason.exception
 
 
-async def make(spec: ChildSpec) -> Actor:
-    """A fresh actor from the spec's factory."""
+async def make_child(spec: ChildSpec) -> Actor:
+    """Make a new actor with the spec's factory."""
     made = spec.start()
     actor = await made if inspect.isawaitable(made) else made
     if not isinstance(actor, Actor):
@@ -40,19 +40,19 @@ async def make(spec: ChildSpec) -> Actor:
 
 
 def log_exit(child_id: str, ref: ActorRef, reason: ExitReason) -> None:
-    """Say once, with its traceback, that a child ended when nobody asked it to."""
+    """Log once, with its traceback, that a child ended without having been stopped."""
     exception = reason.exception if isinstance(reason, Crash) else None
     level = logging.ERROR if is_abnormal(reason) else logging.INFO
     logger.log(level, "child %r ended: %r", child_id, ref, exc_info=exception)
 
 
 def log_killed(child_id: str, budget: float | None) -> None:
-    """Say that a child had to be killed because it did not stop in time."""
+    """Log that a child was killed because it did not stop in time."""
     logger.warning("child %r did not stop within %s s and was killed", child_id, budget)
 
 
 def log_failed_start(child_id: str, error: Exception) -> None:
-    """Say once that a restart did not get past the child's start."""
+    """Log once that a restart failed while the child started."""
     logger.error("child %r could not be started again", child_id, exc_info=error)
 
 

@@ -1,4 +1,4 @@
-"""What a supervisor knows about a child before it exists."""
+"""The specification of a child: how a supervisor starts, restarts and stops it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .restart import Restart
 
 
 class Shutdown(Enum):
-    """The two ways to stop a child that are not a number of seconds."""
+    """The two ways to stop a child that are not a budget in seconds."""
 
     BRUTAL_KILL = "brutal_kill"
     INFINITY = "infinity"
@@ -36,10 +36,10 @@ class ChildExists(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class ChildSpec:
-    """One child: how to make it, when to make it again, how long it may take to stop.
+    """One child: how to make it, when to restart it, how long it may take to stop.
 
-    `start` makes a fresh actor each time. A child that is itself a supervisor wants
-    `Shutdown.INFINITY` or a budget above the sum of its children's.
+    `start` makes a new actor each time. Give a child that is itself a supervisor `Shutdown.INFINITY`, or a
+    budget above the sum of its children's.
     """
 
     id: str
@@ -74,7 +74,7 @@ def _check_shutdown(child_id: str, shutdown: object) -> None:
 
 
 def in_order(specs: Iterable[ChildSpec]) -> tuple[ChildSpec, ...]:
-    """The specs as they came, once each id is known to be there only once."""
+    """Return the specs in their order; raise ChildExists if two have the same id."""
     seen: dict[str, ChildSpec] = {}
     for spec in specs:
         if not isinstance(spec, ChildSpec):

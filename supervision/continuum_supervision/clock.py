@@ -1,7 +1,7 @@
-"""Time as a parameter: the protocol, the loop's own clock, and one moved by hand.
+"""Time as a parameter: the protocol, the loop's own clock, and one that tests move by hand.
 
-Everything here that waits (a call, a stop, a restart window, `send_after`) takes
-its time from a `Clock`, so that a test can let an hour pass at once.
+Everything in supervision that waits (a call, a stop, a restart window, `send_after`) takes its time from a
+`Clock`, so that a test can let an hour pass at once.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from .limits import SETTLE_PASSES
 
 
 class Cancellable(Protocol):
-    """Something that was arranged and can be called off, any number of times."""
+    """Something scheduled that can be cancelled, any number of times."""
 
     def cancel(self) -> None: ...
 
 
 class Clock(Protocol):
-    """Seconds that only grow, and callbacks due at one of them."""
+    """A monotonic time in seconds, and callbacks that are due at one."""
 
     def monotonic(self) -> float: ...
 
@@ -29,7 +29,7 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The running loop's time."""
+    """The clock of the running loop."""
 
     __slots__ = ()
 
@@ -78,13 +78,13 @@ class ManualClock:
         return alarm
 
     def next_due(self) -> float | None:
-        """The time of the earliest callback that was not called off."""
+        """The time of the earliest callback that was not cancelled."""
         while self._alarms and self._alarms[0].callback is None:
             heapq.heappop(self._alarms)
         return self._alarms[0].due if self._alarms else None
 
     async def advance(self, seconds: float) -> None:
-        """Move on, running what falls due in order and letting the loop settle after each."""
+        """Move time forward; run the callbacks that fall due in order, and let the loop settle after each."""
         if seconds < 0:
             raise ValueError(f"a clock cannot go back {-seconds} s: advance by zero or more")
         target = self._now + seconds
@@ -101,15 +101,15 @@ class ManualClock:
 
 
 async def settle() -> None:
-    """Let the loop run until nothing in it is ready."""
+    """Let the loop run until none of its callbacks is ready."""
     # Private, and the same since Python 3.4. The alternative, a fixed number of
     # passes, breaks the first test whose chain of messages is longer than it.
     ready = getattr(asyncio.get_running_loop(), "_ready", ())
-    quiet = 0
+    idle = 0
     for _ in range(SETTLE_PASSES):
         await asyncio.sleep(0)
-        quiet = quiet + 1 if not ready else 0
-        # The second quiet pass has polled sockets and pipes as well.
-        if quiet == 2:
+        idle = idle + 1 if not ready else 0
+        # The second idle pass has polled sockets and pipes as well.
+        if idle == 2:
             return
     raise RuntimeError(f"the loop is still busy after {SETTLE_PASSES} passes: something reschedules itself")

@@ -1,11 +1,10 @@
 """A supervisor of children that come and go by the thousand.
 
-A child costs one dict entry here; starting and ending one is O(1). Most children are
-temporary: started with `start_child_nowait`, never restarted. All of them are stopped
-at once, within one budget.
+A child costs one dict entry here; starting and ending one is O(1). Most children are temporary: started with
+`start_child_nowait` and never restarted. All children are stopped at once, within one budget.
 
-Unlike `Supervisor`, starting does not pass through the mailbox, so that a child with a
-synchronous init runs when `start_child_nowait` returns.
+Unlike in `Supervisor`, a start is not a message to the supervisor, so that a child with a synchronous init
+already runs when `start_child_nowait` returns.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .actor import Actor
-from .child_lifecycle import SupervisorGaveUp, log_exit, log_failed_start, make
+from .child_lifecycle import SupervisorGaveUp, log_exit, log_failed_start, make_child
 from .child_spec import ChildSpec
 from .exits import ActorDied, Crash, ExitReason, is_abnormal
 from .limits import MAX_RESTART_SECONDS, MAX_RESTARTS, STOP_TIMEOUT_S
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class TooManyChildren(Exception):
-    """The supervisor has as many children as it may have."""
+    """The supervisor has `max_children` children already."""
 
     def __init__(self, max_children: int):
         super().__init__(
@@ -50,7 +49,7 @@ class _Restart:
 class DynamicSupervisor(Actor):
     """Holds any number of children, up to `max_children`.
 
-    `on_down` hears (ref, reason) of each child once its end is over.
+    It calls `on_down(ref, reason)` for each child whose end is over.
     """
 
     def __init__(
@@ -74,8 +73,8 @@ class DynamicSupervisor(Actor):
         self._on_down = on_down
         self._children: dict[ActorRef, ChildSpec | None] = {}
         self._empty: asyncio.Future[None] | None = None
-        # Bound once: every child holds this one object, not a copy each.
-        self._forget = self._child_ended
+        # Bound once, so that all children share one object.
+        self._on_child_exit = self._child_ended
 
     def init(self) -> None:
         if self._own_clock is not None:
@@ -83,22 +82,22 @@ class DynamicSupervisor(Actor):
         self._intensity = self._fresh_intensity
         self._children = {}
         self._empty = None
-        self.ref.on_exit(self._kill_what_is_left)
+        self.ref.on_exit(self._kill_remaining_children)
 
     @property
     def max_children(self) -> int | None:
         return self._max_children
 
     def which_children(self) -> tuple[ActorRef, ...]:
-        """The refs of all children, oldest first."""
+        """Return the refs of all children, oldest first."""
         return tuple(self._children)
 
     def count_children(self) -> int:
         return len(self._children)
 
     async def start_child(self, child: ChildSpec | Callable[[], Actor | Awaitable[Actor]]) -> ActorRef:
-        """Start a child and wait for its init; a factory alone makes a temporary one."""
-        self._admit()
+        """Start a child and wait for its init; a factory instead of a spec makes a temporary child."""
+        self._refuse_if_ended_or_full()
         if not isinstance(child, ChildSpec):
             child = ChildSpec("child", child, restart=Restart.TEMPORARY)
         return await self._start(child)
@@ -106,18 +105,19 @@ class DynamicSupervisor(Actor):
     def start_child_nowait(
         self, actor: Actor, name: Hashable | None = None, init: Callable[[], object] | None = None
     ) -> ActorRef:
-        """Start a temporary child whose init is synchronous; it runs on return.
+        """Start a temporary child whose init is synchronous; it runs when this returns.
 
-        `init` is called in place of the actor's own: a closure over what the child needs only to start.
+        `init` is called instead of the actor's own: a closure over what the child needs only to start.
         """
-        self._admit()
+        self._refuse_if_ended_or_full()
         ref = prepare(actor, clock=self.clock, registry=self.registry, name=name)
         initialise_nowait(ref, init)
-        self._adopt(ref, None)
+        self._children[ref] = None
+        ref.on_exit(self._on_child_exit)
         return ref
 
     async def terminate_child(self, ref: ActorRef, timeout: float | None = STOP_TIMEOUT_S) -> None:
-        """Stop one child for good; one that is gone is no error."""
+        """Stop one child and do not restart it; a child that is gone is no error."""
         if ref in self._children:
             self._children[ref] = None
             await ref.stop(timeout=timeout)
@@ -148,13 +148,13 @@ class DynamicSupervisor(Actor):
         if self._shutdown is None:
             await self._empty
             return
-        alarm = self.clock.call_later(self._shutdown, self._spend_budget)
+        alarm = self.clock.call_later(self._shutdown, self._after_budget)
         try:
             await self._empty
         finally:
             alarm.cancel()
 
-    def _admit(self) -> None:
+    def _refuse_if_ended_or_full(self) -> None:
         ended = self.ref.exit_reason
         if ended is not None:
             raise ActorDied(ended)
@@ -162,23 +162,19 @@ class DynamicSupervisor(Actor):
             raise TooManyChildren(self._max_children)
 
     async def _start(self, spec: ChildSpec) -> ActorRef:
-        actor = await make(spec)
-        # The factory may have waited, and a stop or another start overtaken it.
-        self._admit()
+        actor = await make_child(spec)
+        # While the factory waited, the supervisor may have ended or filled up.
+        self._refuse_if_ended_or_full()
         ref = prepare(actor, clock=self.clock, registry=self.registry, name=spec.name)
-        # Adopted before its init, so that a stop of the supervisor finds it.
+        # Entered before its init, so that a stop of the supervisor finds it.
         self._children[ref] = spec
         try:
             await initialise(ref)
         except BaseException:
             self._remove(ref)
             raise
-        ref.on_exit(self._forget)
+        ref.on_exit(self._on_child_exit)
         return ref
-
-    def _adopt(self, ref: ActorRef, spec: ChildSpec | None) -> None:
-        self._children[ref] = spec
-        ref.on_exit(self._forget)
 
     def _remove(self, ref: ActorRef) -> ChildSpec | None:
         spec = self._children.pop(ref, None)
@@ -192,12 +188,12 @@ class DynamicSupervisor(Actor):
         if isinstance(reason, Crash) or (is_abnormal(reason) and not stopping):
             log_exit(str(ref.name) if spec is None else spec.id, ref, reason)
         if spec is not None and wants_restart(spec.restart, abnormal=is_abnormal(reason)):
-            # Dropped if this supervisor is stopping itself.
+            # Dropped if this supervisor is itself ending.
             self.ref.send(_Restart(spec, reason))
         if self._on_down is not None:
             self._on_down(ref, reason)
 
-    def _spend_budget(self) -> None:
+    def _after_budget(self) -> None:
         if self._children:
             left = len(self._children)
             logger.warning("%d children did not stop within %s s and were killed", left, self._shutdown)
@@ -207,6 +203,6 @@ class DynamicSupervisor(Actor):
         for ref in tuple(self._children):
             ref.kill()
 
-    def _kill_what_is_left(self, ref: ActorRef, reason: ExitReason) -> None:
+    def _kill_remaining_children(self, ref: ActorRef, reason: ExitReason) -> None:
         del ref, reason
         self._kill_children()

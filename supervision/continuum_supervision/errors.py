@@ -1,11 +1,11 @@
-"""What can go wrong before or while a node's processes run, as one-line errors.
+"""The errors of a node's processes. Knows no Thespian.
 
-Each carries a sentence for people that ends in what to do; nothing here knows Thespian.
+Each message is one line for people that ends with what to do.
 """
 
 
 class ProcessSystemError(Exception):
-    """The processes of this node could not be started, or cannot go on."""
+    """The processes of this node could not be started, or cannot continue."""
 
 
 class CookieUnusable(ProcessSystemError):
@@ -13,8 +13,8 @@ class CookieUnusable(ProcessSystemError):
 
 
 class AddressUnusable(ProcessSystemError):
-    """An address cannot be bound, or cannot be reached from where it should be."""
+    """An address cannot be bound, or other nodes could not reach it."""
 
 
 class TransportUnexpected(ProcessSystemError):
-    """The installed Thespian is not the one that the seal was made for."""
+    """The installed Thespian is not the one that the sealed transport was made for."""

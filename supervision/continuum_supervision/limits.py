@@ -1,26 +1,23 @@
-"""Every limit of light supervision: its name, its unit, its reason."""
+"""Every limit of light actors and their supervisors: its name, its unit, its reason."""
 
-# One busy actor gives way to the loop after this many messages. Large enough to
-# make the cost of a loop callback vanish, small enough that sixty-four handlers
-# of a few microseconds stay well under a millisecond.
+# A busy actor yields to the loop after this many messages. Large enough to make the cost of a loop callback
+# vanish, small enough that sixty-four handlers of a few microseconds stay well under a millisecond.
 DRAIN_MESSAGES = 64
 
-# A caller that waits longer than this for a light actor in its own process is
-# looking at a stuck actor, not at a slow one.
+# If a light actor in the caller's own process takes longer than this to reply, it is stuck, not slow.
 CALL_TIMEOUT_S = 5.0
 
-# What a child gets to finish its work before it is killed.
+# The time a child gets to finish its work before it is killed.
 STOP_TIMEOUT_S = 5.0
 
-# A killed handler gets this long to unwind. Restarting its successor earlier
-# would let both touch the same resource; waiting longer would let a handler that
-# ignores cancellation hold its supervisor for ever.
+# The time a killed handler gets to unwind. Starting its successor earlier would let both touch the same
+# resource; waiting longer would let a handler that ignores cancellation block its supervisor for ever.
 KILL_GRACE_S = 1.0
 
-# More crashes than this in this time is a fault that a restart does not cure.
+# More restarts than this within this time: restarting does not cure the fault.
 MAX_RESTARTS = 3
 MAX_RESTART_SECONDS = 5.0
 
-# Passes of the loop a manual clock waits for silence. A chain of messages needs
-# one pass a hop; a loop still busy after this many is spinning, not settling.
+# Passes after which a manual clock no longer waits for the loop to become idle. A chain of messages needs one
+# pass per hop; a loop that is still busy after this many is spinning.
 SETTLE_PASSES = 100_000

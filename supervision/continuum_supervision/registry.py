@@ -1,8 +1,7 @@
 """Unique names for live actors.
 
-A `Registry` is a plain object of one loop: asking it costs a dict lookup, no
-message. An actor has at most one name, and a name is free again before anybody
-hears that its actor ended, so that a successor can take it.
+A `Registry` is a plain object of one loop: a lookup costs a dict access and no message. An actor has at most
+one name. When it ends, the name is free before anybody is notified, so that a successor can take it.
 """
 
 from __future__ import annotations
@@ -25,17 +24,17 @@ class NameTaken(ValueError):
 
 
 class Registry:
-    """Name to actor, one to one."""
+    """Maps names to actors, one to one."""
 
     __slots__ = ("_refs", "_release")
 
     def __init__(self) -> None:
         self._refs: dict[Hashable, ActorRef] = {}
-        # Bound once: every named actor holds this one object, not a copy each.
-        self._release = self._forget
+        # Bound once, so that all named actors share one object.
+        self._release = self._remove
 
     def register(self, name: Hashable, ref: ActorRef) -> None:
-        """Give an actor its name; raises NameTaken, or ActorDied for an actor that is dead."""
+        """Give an actor its name; raises NameTaken, or ActorDied if the actor is dead."""
         holder = self._refs.get(name)
         if holder is not None:
             raise NameTaken(name, holder)
@@ -43,13 +42,13 @@ class Registry:
         self._refs[name] = ref
 
     def unregister(self, name: Hashable) -> None:
-        """Take a name away from its actor; a name nobody has is no error."""
+        """Remove a name from its actor; it is no error if no actor has it."""
         ref = self._refs.pop(name, None)
         if ref is not None:
             ref.drop_name()
 
     def whereis(self, name: Hashable) -> ActorRef | None:
-        """The live actor of that name."""
+        """Return the live actor of that name, or None."""
         ref = self._refs.get(name)
         return ref if ref is not None and ref.alive else None
 
@@ -59,26 +58,26 @@ class Registry:
     def __len__(self) -> int:
         return len(self._refs)
 
-    def _forget(self, name: Hashable) -> None:
+    def _remove(self, name: Hashable) -> None:
         self._refs.pop(name, None)
 
 
 @dataclass(frozen=True, slots=True)
 class WhereIs:
-    """Ask a RegistryActor for the live actor of a name; answers a ref or None."""
+    """Ask a RegistryActor for the live actor of a name; it replies with a ref or None."""
 
     name: Hashable
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Ask a RegistryActor for all names; answers a tuple."""
+    """Ask a RegistryActor for all names; it replies with a tuple."""
 
 
 class RegistryActor(Actor):
-    """A registry with a place in a supervision tree.
+    """A registry as an actor, with a place in a supervision tree.
 
-    Give it the registry when that must outlive a restart of this actor.
+    Pass a registry that must survive a restart of this actor; otherwise it makes an empty one.
     """
 
     def __init__(self, registry: Registry | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What a supervisor can be asked through `ref.call`, and what it answers."""
+"""The requests that a supervisor accepts through `ref.call`, and its replies."""
 
 from __future__ import annotations
 
@@ -11,38 +11,38 @@ from .ref import ActorRef
 
 @dataclass(frozen=True, slots=True)
 class WhichChildren:
-    """Answers a tuple of ChildInfo in start order."""
+    """Replies with a tuple of ChildInfo in start order."""
 
 
 @dataclass(frozen=True, slots=True)
 class CountChildren:
-    """Answers a ChildCount."""
+    """Replies with a ChildCount."""
 
 
 @dataclass(frozen=True, slots=True)
 class StartChild:
-    """Add a child at the end and start it; answers its ref."""
+    """Add a child at the end and start it; replies with its ref."""
 
     spec: ChildSpec
 
 
 @dataclass(frozen=True, slots=True)
 class TerminateChild:
-    """Stop a child and keep its spec; nothing but RestartChild starts it again."""
+    """Stop a child and keep its spec; only RestartChild starts it again."""
 
     child_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class RestartChild:
-    """Start a child that is not running; answers its ref."""
+    """Start a child that is not running; replies with its ref."""
 
     child_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteChild:
-    """Forget the spec of a child that is not running."""
+    """Remove the spec of a child that is not running."""
 
     child_id: str
 
@@ -58,7 +58,7 @@ class ChildInfo:
 
 @dataclass(frozen=True, slots=True)
 class ChildCount:
-    """How many children are specified and how many of them run."""
+    """The number of specs, and of children that run."""
 
     specs: int
     active: int

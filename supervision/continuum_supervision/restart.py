@@ -1,4 +1,4 @@
-"""Whether a child is started again, and how often that may happen. Pure."""
+"""Whether a child is restarted, and how often that may happen. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import assert_never
 
 
 class Restart(Enum):
-    """When a child that ended is started again."""
+    """Which ends of a child lead to a restart: all of them, abnormal ones, or none."""
 
     PERMANENT = "permanent"
     TRANSIENT = "transient"
@@ -16,7 +16,7 @@ class Restart(Enum):
 
 
 def wants_restart(restart: Restart, *, abnormal: bool) -> bool:
-    """Whether a child of this kind, ended in this way, is started again."""
+    """Whether a child of this kind is restarted after such an end."""
     match restart:
         case Restart.PERMANENT:
             return True
@@ -30,7 +30,7 @@ def wants_restart(restart: Restart, *, abnormal: bool) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Intensity:
-    """At most `max_restarts` restarts in any window of `max_seconds`; more is giving up."""
+    """At most `max_restarts` restarts in any window of `max_seconds`; after more, the supervisor gives up."""
 
     max_restarts: int
     max_seconds: float
@@ -43,7 +43,7 @@ class Intensity:
             raise ValueError(f"max_seconds is {self.max_seconds}: give more than zero seconds")
 
     def record(self, now: float) -> Intensity:
-        """The intensity after one more restart; look at `exceeded`."""
+        """Return the intensity after one more restart; then check `exceeded`."""
         recent = tuple(at for at in self.restarts if now - at <= self.max_seconds)
         return replace(self, restarts=(*recent, now))
 

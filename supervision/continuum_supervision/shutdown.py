@@ -1,4 +1,4 @@
-"""The plan of an orderly stop: reverse start order, a budget each. Pure."""
+"""The plan of an orderly stop: in reverse start order, each child within its budget. Pure."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from .child_spec import ChildSpec, Shutdown
 
 @dataclass(frozen=True, slots=True)
 class KillChild:
-    """End it at once, without asking."""
+    """Kill the child at once, without asking it to stop."""
 
     child_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class StopChild:
-    """Ask it to stop; kill it when the budget is spent. None is no limit."""
+    """Ask the child to stop and kill it after `budget` seconds; None is no limit."""
 
     child_id: str
     budget: float | None
 
 
 def plan(specs: Sequence[ChildSpec]) -> tuple[KillChild | StopChild, ...]:
-    """How to stop these children, given in the order in which they were started."""
+    """Return the steps that stop these children, which come in the order in which they were started."""
     return tuple(_step(spec) for spec in reversed(specs))
 
 

@@ -31,7 +31,7 @@ async def spawn(
     name: Hashable | None = None,
     link_to: ActorRef | None = None,
 ) -> ActorRef:
-    """Start an actor; returns once its init is over, raises what init raises."""
+    """Start an actor; returns when its init is over, and raises what init raises."""
     ref = prepare(actor, clock=clock, registry=registry, name=name, link_to=link_to)
     await initialise(ref)
     return ref
@@ -45,7 +45,7 @@ def spawn_nowait(
     name: Hashable | None = None,
     link_to: ActorRef | None = None,
 ) -> ActorRef:
-    """Start an actor whose init is synchronous, here and now."""
+    """Start an actor whose init is synchronous; it runs when this returns."""
     ref = prepare(actor, clock=clock, registry=registry, name=name, link_to=link_to)
     initialise_nowait(ref)
     return ref
@@ -64,7 +64,7 @@ def prepare(
     if earlier is not None and earlier._actor is actor:
         raise RuntimeError(f"{earlier!r} runs already: make another actor")
     if name is not None and registry is None:
-        raise ValueError(f"the name {name!r} needs a registry to stand in: pass registry=")
+        raise ValueError(f"the name {name!r} needs a registry: pass registry=")
     ref = ActorRef(actor, asyncio.get_running_loop(), copy_context())
     if name is not None and registry is not None:
         registry.register(name, ref)
@@ -76,7 +76,7 @@ def prepare(
 
 
 async def initialise(ref: ActorRef) -> None:
-    """Run init and wait for it; a failure leaves nothing behind and is raised here."""
+    """Run init and wait for it; if it fails, undo `prepare` and raise its error."""
     result = _run_init(ref)
     if result is not None:
         ref._run(result, _initialised)
@@ -94,11 +94,11 @@ async def initialise(ref: ActorRef) -> None:
                 raise ActorDied(ended_by) from None
             raise
         ref._task = None
-    _open(ref)
+    _start_handling(ref)
 
 
 def initialise_nowait(ref: ActorRef, init: Callable[[], object] | None = None) -> None:
-    """Run a synchronous init, or `init` in its place; a failure leaves nothing behind and is raised here."""
+    """Run a synchronous init, or `init` instead; if it fails, undo `prepare` and raise its error."""
     result = _run_init(ref, init)
     if result is not None:
         close = getattr(result, "close", None)
@@ -107,7 +107,7 @@ def initialise_nowait(ref: ActorRef, init: Callable[[], object] | None = None) -
         error = TypeError(f"{ref!r} has an asynchronous init: start it with spawn()")
         _fail_init(ref, Crash(error))
         raise error
-    _open(ref)
+    _start_handling(ref)
 
 
 def _run_init(ref: ActorRef, init: Callable[[], object] | None = None) -> Any:
@@ -128,7 +128,7 @@ def _initialised(task: asyncio.Task[Any]) -> None:
     del task
 
 
-def _open(ref: ActorRef) -> None:
+def _start_handling(ref: ActorRef) -> None:
     """Handle the messages that came during init."""
     if ref._exit_reason is not None:
         ref._finish()
@@ -145,10 +145,10 @@ def _fail_init(ref: ActorRef, reason: ExitReason) -> None:
         ref._bonds.unlink_all()
     if ref._exit_reason is None:
         ref._exit_reason = reason
-    # The caller of spawn gets the error: without a callback it would be logged as a crash that nobody saw.
-    ref.on_exit(_seen_by_the_spawner)
+    # The caller of spawn gets the error. Without this callback it would be logged as a crash nobody watched.
+    ref.on_exit(_reported_to_spawner)
     ref._finish()
 
 
-def _seen_by_the_spawner(ref: ActorRef, reason: ExitReason) -> None:
+def _reported_to_spawner(ref: ActorRef, reason: ExitReason) -> None:
     del ref, reason

@@ -1,4 +1,4 @@
-"""Which siblings share the fate of a child that failed. Pure."""
+"""Which siblings are restarted together with a child that failed. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import assert_never
 
 
 class Strategy(Enum):
-    """How far the restart of one child reaches."""
+    """Which children a restart covers: the failed one, all, or the failed one and those started after it."""
 
     ONE_FOR_ONE = "one_for_one"
     ONE_FOR_ALL = "one_for_all"
@@ -16,7 +16,7 @@ class Strategy(Enum):
 
 
 def affected(strategy: Strategy, order: Sequence[str], failed: str) -> tuple[str, ...]:
-    """The ids to stop (in reverse) and to start again (in this order), the failed one among them."""
+    """Return the ids to stop (in reverse) and to start again (in this order), the failed one included."""
     position = order.index(failed)
     match strategy:
         case Strategy.ONE_FOR_ONE:

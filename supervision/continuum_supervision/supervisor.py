@@ -1,16 +1,16 @@
-"""A supervisor of children that are known by id: starts, restarts, stops them in order.
+"""A supervisor that knows its children by id and starts, restarts and stops them in order.
 
-A supervisor is an actor, so trees nest. At the top of a tree it is a context manager:
-`async with Supervisor(children) as supervisor`. What to do about an end is decided by
-`restart.py`, `strategy.py` and `shutdown.py`; this module carries it out.
+A supervisor is an actor, so trees nest. At the top of a tree, use it as a context manager:
+`async with Supervisor(children) as supervisor`. `restart.py`, `strategy.py` and `shutdown.py` decide what to
+do when a child ends; this module carries it out.
 
-- Children start in order, each init awaited before the next; if one fails, those
-  before it are stopped in reverse and the failure is raised.
+- Children start in order, each init awaited before the next. If one fails, those before it are stopped in
+  reverse and the error is raised.
 - A restart whose start fails counts as one more restart and is tried again.
-- Past its intensity the supervisor stops everything in reverse and ends with
-  `Crash(SupervisorGaveUp)`, which is for its own supervisor to judge.
-- Requests, ends and restarts pass through the mailbox: one at a time, in order.
-- A supervisor that is killed kills what it supervised.
+- After too many restarts the supervisor stops everything in reverse and ends with `Crash(SupervisorGaveUp)`;
+  its own supervisor decides what happens then.
+- Requests, ends of children and restarts are messages to the supervisor: one at a time, in order.
+- A supervisor that is killed kills its children.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, assert_never
 
 from .actor import Actor
-from .child_lifecycle import SupervisorGaveUp, log_exit, log_failed_start, log_killed, make
+from .child_lifecycle import SupervisorGaveUp, log_exit, log_failed_start, log_killed, make_child
 from .child_spec import ChildExists, ChildSpec, NoSuchChild, in_order
 from .clock import SYSTEM_CLOCK, Clock
 from .exits import KILLED, SHUTDOWN, Crash, ExitReason, is_abnormal
@@ -58,26 +58,26 @@ class _Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class _TryAgain:
+class _RetryStart:
     child_id: str
     reason: ExitReason
 
 
 class _Child:
-    __slots__ = ("held", "ref", "retrying", "spec", "stopping")
+    __slots__ = ("ref", "retrying", "spec", "stopped_by_request", "stopping")
 
     def __init__(self, spec: ChildSpec):
         self.spec = spec
         self.ref: ActorRef | None = None
-        # Stopped by request: siblings that are restarted do not bring it back.
-        self.held = False
+        # Stopped by request: the restart of a sibling does not start it again.
+        self.stopped_by_request = False
         self.stopping = False
-        # Between two tries to start it; its later siblings wait for it.
+        # Between two attempts to start it; its later siblings wait for it.
         self.retrying = False
 
 
 class Supervisor(Actor):
-    """Keeps its children running by a strategy, within an intensity."""
+    """Keeps its children running, by a strategy and within a restart intensity."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Supervisor(Actor):
 
     async def __aenter__(self) -> Self:
         await spawn(self, clock=self._own_clock or SYSTEM_CLOCK)
-        self.ref.on_exit(_say_if_it_gave_up)
+        self.ref.on_exit(_log_if_it_gave_up)
         return self
 
     async def __aexit__(
@@ -109,7 +109,7 @@ class Supervisor(Actor):
         try:
             reason = await self.ref.stop(SHUTDOWN, timeout=None)
         except asyncio.CancelledError:
-            # No time left for an orderly stop; leaving children behind would be worse.
+            # No time is left for an orderly stop, and children left running would be worse than killed ones.
             self.ref.kill()
             raise
         gave_up = reason.exception if isinstance(reason, Crash) else None
@@ -117,21 +117,21 @@ class Supervisor(Actor):
             raise gave_up
 
     def which_children(self) -> tuple[ChildInfo, ...]:
-        """Every child in start order."""
+        """Return every child in start order."""
         return tuple(ChildInfo(child.spec.id, _alive(child), child.spec) for child in self._children.values())
 
     def count_children(self) -> ChildCount:
-        """How many there are and how many run."""
+        """Return how many children there are and how many of them run."""
         active = sum(1 for child in self._children.values() if _alive(child) is not None)
         return ChildCount(specs=len(self._children), active=active)
 
     async def start_child(self, spec: ChildSpec) -> ActorRef:
-        """Add a child at the end and start it; a start that fails is raised and forgotten."""
+        """Add a child at the end and start it; if the start fails, raise its error and remove the child."""
         ref: ActorRef = await self.ref.call(StartChild(spec), timeout=None)
         return ref
 
     async def terminate_child(self, child_id: str) -> None:
-        """Stop a child and keep its spec; nothing but `restart_child` starts it again."""
+        """Stop a child and keep its spec; only `restart_child` starts it again."""
         await self.ref.call(TerminateChild(child_id), timeout=None)
 
     async def restart_child(self, child_id: str) -> ActorRef:
@@ -140,7 +140,7 @@ class Supervisor(Actor):
         return ref
 
     async def delete_child(self, child_id: str) -> None:
-        """Forget the spec of a child that is not running."""
+        """Remove the spec of a child that is not running."""
         await self.ref.call(DeleteChild(child_id), timeout=None)
 
     async def init(self) -> None:
@@ -148,7 +148,7 @@ class Supervisor(Actor):
             self.clock = self._own_clock
         self._intensity = self._fresh_intensity
         self._children = {spec.id: _Child(spec) for spec in self._specs}
-        self.ref.on_exit(self._kill_what_is_left)
+        self.ref.on_exit(self._kill_remaining_children)
         for child in tuple(self._children.values()):
             try:
                 await self._start(child)
@@ -164,7 +164,7 @@ class Supervisor(Actor):
         caller = self.reply_to()
         try:
             return await self._serve(request)
-        except Exception as error:  # noqa: BLE001  # the caller's mistake, or its child's: not the supervisor's end
+        except Exception as error:  # noqa: BLE001  # the caller's error, or its child's; the supervisor continues
             caller.fail(error)
             return NO_REPLY
 
@@ -177,9 +177,9 @@ class Supervisor(Actor):
             case StartChild(spec):
                 return await self._add(spec)
             case TerminateChild(child_id):
-                return await self._hold(self._find(child_id))
+                return await self._terminate_child(self._find(child_id))
             case RestartChild(child_id):
-                return await self._resume(self._find(child_id))
+                return await self._restart_child(self._find(child_id))
             case DeleteChild(child_id):
                 return self._delete(self._find(child_id))
             case never:
@@ -191,8 +191,8 @@ class Supervisor(Actor):
                 child = next((child for child in self._children.values() if child.ref is ref), None)
                 if child is not None:
                     child.ref = None
-                    await self._after_exit(child, reason)
-            case _TryAgain(child_id, reason):
+                    await self._after_child_ended(child, reason)
+            case _RetryStart(child_id, reason):
                 child = self._children[child_id]
                 if child.retrying:
                     child.retrying = False
@@ -200,7 +200,7 @@ class Supervisor(Actor):
             case _:
                 super().handle_info(message)
 
-    async def _after_exit(self, child: _Child, reason: ExitReason) -> None:
+    async def _after_child_ended(self, child: _Child, reason: ExitReason) -> None:
         if wants_restart(child.spec.restart, abnormal=is_abnormal(reason)):
             await self._restart(child, reason)
         elif child.spec.restart is Restart.TEMPORARY:
@@ -216,25 +216,25 @@ class Supervisor(Actor):
         for member in [self._children[child_id] for child_id in group]:
             if member is not child and member.spec.restart is Restart.TEMPORARY:
                 del self._children[member.spec.id]
-            elif not member.held:
+            elif not member.stopped_by_request:
                 try:
                     await self._start(member)
                 except Exception as error:  # noqa: BLE001  # logged, counted and tried again
                     log_failed_start(member.spec.id, error)
                     member.retrying = True
-                    # Through the mailbox, so that a stop gets its turn between two tries.
-                    self.ref.send(_TryAgain(member.spec.id, Crash(error)))
+                    # As a message, so that a stop can come between two attempts.
+                    self.ref.send(_RetryStart(member.spec.id, Crash(error)))
                     return
 
     async def _start(self, child: _Child) -> ActorRef:
-        actor = await make(child.spec)
+        actor = await make_child(child.spec)
         ref = await spawn(actor, clock=self.clock, registry=self.registry, name=child.spec.name)
         child.ref = ref
-        child.held = child.stopping = child.retrying = False
-        ref.on_exit(self._hear_exit)
+        child.stopped_by_request = child.stopping = child.retrying = False
+        ref.on_exit(self._child_ended)
         return ref
 
-    def _hear_exit(self, ref: ActorRef, reason: ExitReason) -> None:
+    def _child_ended(self, ref: ActorRef, reason: ExitReason) -> None:
         child = next((child for child in self._children.values() if child.ref is ref), None)
         if child is not None:
             if not child.stopping or isinstance(reason, Crash):
@@ -260,7 +260,7 @@ class Supervisor(Actor):
                     assert_never(never)
             child.ref = None
 
-    def _kill_what_is_left(self, ref: ActorRef, reason: ExitReason) -> None:
+    def _kill_remaining_children(self, ref: ActorRef, reason: ExitReason) -> None:
         del ref, reason
         for child in reversed(tuple(self._children.values())):
             if child.ref is not None:
@@ -283,14 +283,14 @@ class Supervisor(Actor):
             del self._children[spec.id]
             raise
 
-    async def _hold(self, child: _Child) -> None:
+    async def _terminate_child(self, child: _Child) -> None:
         await self._stop((child.spec.id,))
-        child.held = True
-        # Its siblings, if they wait for it, no longer do: the next try starts them alone.
+        child.stopped_by_request = True
+        # Siblings that wait for its start no longer do: the next attempt starts them without it.
         if child.spec.restart is Restart.TEMPORARY:
             del self._children[child.spec.id]
 
-    async def _resume(self, child: _Child) -> ActorRef:
+    async def _restart_child(self, child: _Child) -> ActorRef:
         if _alive(child) is not None or child.retrying:
             raise ChildExists(child.spec.id, "is running: terminate it first")
         return await self._start(child)
@@ -305,7 +305,7 @@ def _alive(child: _Child) -> ActorRef | None:
     return child.ref if child.ref is not None and child.ref.alive else None
 
 
-def _say_if_it_gave_up(ref: ActorRef, reason: ExitReason) -> None:
-    """The block raises it too, but only when it is left, and a server's block may never be."""
+def _log_if_it_gave_up(ref: ActorRef, reason: ExitReason) -> None:
+    """Log it now: `async with` raises it too, but only when the block ends, and a server's block may not."""
     if isinstance(reason, Crash):
         logger.critical("%r has stopped all its children: leave its block to see the traceback", ref)

@@ -1,4 +1,4 @@
-"""Addresses a node can listen at: checked before anything starts, refused in one line."""
+"""The addresses of a node, checked before anything starts; a bad one is refused with one line."""
 
 import errno
 import ipaddress
@@ -8,14 +8,14 @@ from continuum_supervision.errors import AddressUnusable
 
 
 def free_port(host: str) -> int:
-    """Find a port that nobody listens at."""
+    """Find a port at which no process listens."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])
 
 
 def resolved(address: tuple[str, int], *, purpose: str) -> tuple[str, int]:
-    """Turn a host name into the IPv4 address that nodes call each other by."""
+    """Resolve a host name to the IPv4 address at which nodes reach each other."""
     host, port = address
     if not 0 < port < 65536:
         raise AddressUnusable(f"port {port} cannot be used to {purpose}: choose one from 1 to 65535")
@@ -32,9 +32,9 @@ def resolved(address: tuple[str, int], *, purpose: str) -> tuple[str, int]:
 
 
 def refuse_unusable_address(host: str, port: int) -> None:
-    """Make sure that a listener can be put there now."""
+    """Raise AddressUnusable if a process cannot listen there now."""
     with socket.socket() as probe:
-        # What just closed does not count, what listens does.
+        # A connection that was just closed does not count, a listener does.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))

@@ -1,4 +1,4 @@
-"""One process as the root supervisor keeps it: its lives, its deaths, and what waits for it. No Thespian."""
+"""One process as the root supervisor sees it: its incarnations, deaths and waiting messages. No Thespian."""
 
 import logging
 import os
@@ -20,6 +20,8 @@ logger = logging.getLogger("continuum.process")
 
 @dataclass(slots=True)
 class Child:
+    """The state of one process across its restarts."""
+
     spec: ProcessSpec
     incarnation: int = 0
     process: BaseProcess | None = None
@@ -47,7 +49,7 @@ class Child:
         return self.process.pid
 
     def begin_life(self, process: BaseProcess, address: Any) -> ProcessStarted:
-        """Note a fresh process; notices its predecessor had not taken are for it."""
+        """Record a new process; it gets the notices that its predecessor did not acknowledge."""
         self.incarnation += 1
         self.process, self.address = process, address
         self.sending = self.restart_due = False
@@ -58,12 +60,12 @@ class Child:
         return ProcessStarted(self.spec.id, self.spec.role, self.incarnation, self.pid)
 
     def end_life(self, now: float, last: Liveness) -> ProcessDied:
-        """Note that the process is gone."""
+        """Record that the process has exited."""
         assert self.process is not None
         exit_code = self.process.exitcode
         died = ProcessDied(self.spec.id, self.spec.role, self.incarnation, self.pid, exit_code, last)
         self.process = self.address = None
-        # A notice that waits is among the notices as well, and put back from there.
+        # A waiting notice is in `_notices` as well; `begin_life` puts it back from there.
         self._waiting = deque(delivery for delivery in self._waiting if delivery.notice is None)
         self.deaths = (*recent_deaths(self.deaths, now=now, within=self.spec.max_restarts_within), now)
         return died
@@ -76,26 +78,27 @@ class Child:
     def has_exited(self) -> bool:
         return self.process is not None and not self.process.is_alive()
 
-    def keep(self, payload: bytes) -> None:
-        """Queue a message; if the process has been down for long, the oldest goes."""
+    def queue_message(self, payload: bytes) -> None:
+        """Queue a message; if too many wait, drop the oldest."""
         if len(self._waiting) - len(self._notices) >= MESSAGES_KEPT_WHILE_DOWN:
             self._drop_oldest_message()
         self._waiting.append(Delivery(payload))
 
-    def notify(self, payload: bytes) -> None:
-        """Queue a notice, which is kept until it has been taken, over as many lives as that needs."""
+    def queue_notice(self, payload: bytes) -> None:
+        """Queue a notice; it is kept until it is acknowledged, across restarts."""
         self._last_notice += 1
         notice = Delivery(payload, self._last_notice)
         self._notices.append(notice)
         if self.alive:
             self._waiting.append(notice)
 
-    def take_notices(self, up_to: int) -> None:
+    def acknowledge_notices(self, up_to: int) -> None:
+        """Drop the notices up to this number: the process has handled them."""
         while self._notices and (self._notices[0].notice or 0) <= up_to:
             self._notices.popleft()
 
     def next_batch(self) -> Deliveries | None:
-        """Take everything that waits, if there is anything and nothing is under way."""
+        """Take everything that waits; None if there is nothing, or while an earlier batch is being sent."""
         if self.sending or not self.alive:
             return None
         if not (self._waiting or self.drain_unsent or self.shutdown_unsent):
@@ -113,7 +116,7 @@ class Child:
         self.asked_to_stop = self.shutdown_unsent = True
 
     def kill(self) -> None:
-        """Kill the process; only a parent that has not yet reaped it may use its pid."""
+        """Kill the process if it is alive: after it is reaped its pid may belong to another one."""
         if self.process is not None and self.process.is_alive():
             os.kill(self.pid, signal.SIGKILL)
 

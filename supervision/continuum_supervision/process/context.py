@@ -1,8 +1,8 @@
-"""What the main function of a process is given, and the thread whose loop runs it. Knows no Thespian.
+"""What the main function of a process is given to reach the others. Knows no Thespian.
 
-Inbound: the actor's thread hands deliveries over with `call_soon_threadsafe`. Outbound: everything is
-appended to an outbox and the actor's thread is woken, which sends all that has gathered as one message.
-Messages are pickled where they are sent, so that an unpicklable one is the sender's error.
+Inbound: the actor's thread schedules `deliver` in the loop of main. Outbound: messages are appended to an
+outbox and the actor's thread is woken; it sends all that has gathered as one message (`thread.py`). Messages
+are pickled where they are sent, so that one that cannot be pickled raises in the sender.
 """
 
 import asyncio
@@ -16,11 +16,11 @@ from typing import Any
 from continuum_supervision.process.events import Incoming
 from continuum_supervision.process.liveness import LivenessBoard, LivenessSlot
 from continuum_supervision.process.wire import (
+    BecameReady,
     Deliveries,
     KillSibling,
-    NoticesTaken,
+    NoticesHandled,
     Outgoing,
-    SaidReady,
     ToLauncher,
     ToPeer,
     ToSibling,
@@ -31,7 +31,7 @@ logger = logging.getLogger("continuum.process")
 
 
 class ProcessContext:
-    """A process's way to siblings, other nodes and the launcher. What sends may be called from any thread."""
+    """Connects a process to its siblings, to other nodes and to the launcher. Send from any thread."""
 
     def __init__(
         self,
@@ -51,36 +51,36 @@ class ProcessContext:
         self.directory = directory
         self.liveness = board
         self.own_liveness: LivenessSlot = board.slot(process_id)
-        # Set in all processes at once when the node begins to stop: from now on take up nothing new.
+        # Set in all processes at once when the node begins to stop: from now on start no new work.
         self.drain_requested = asyncio.Event()
-        # Set when it is this process's turn to end; whoever started later has ended already.
+        # Set when this process is to end; the processes that started after it have ended by then.
         self.shutdown_requested = asyncio.Event()
         self._send = send
         self._inbox: deque[tuple[Incoming, int | None]] = deque()
         self._arrived = asyncio.Event()
         self._callback: Callable[[Incoming], None] | None = None
-        self._handed_out: int | None = None
+        self._unacknowledged: int | None = None
 
     async def receive(self) -> Incoming:
-        """Wait for the next message. Asking for the next one says that the last one has been dealt with."""
+        """Wait for the next message. This call acknowledges the one before."""
         self._acknowledge()
         while not self._inbox:
             self._arrived.clear()
             await self._arrived.wait()
-        incoming, self._handed_out = self._inbox.popleft()
+        incoming, self._unacknowledged = self._inbox.popleft()
         return incoming
 
     def on_message(self, callback: Callable[[Incoming], None]) -> None:
-        """Have messages given to a callback in the loop instead of `receive`, waiting ones first."""
+        """Pass messages to a callback in the loop instead of `receive`, those that wait first."""
         self._callback = callback
-        self._hand_to_callback()
+        self._call_back()
 
     def ready(self) -> None:
-        """Say that this process serves; the launcher waits for everybody to say so."""
-        self._send(SaidReady())
+        """Report that this process is ready; the launcher waits until every process has."""
+        self._send(BecameReady())
 
     def send(self, process_id: str, message: object) -> None:
-        """Send to a sibling, at most once; it is kept while the sibling is being restarted."""
+        """Send to a sibling, at most once; the message is kept while the sibling is being restarted."""
         self._send(ToSibling(process_id, pickle.dumps(Incoming(message, self.process_id, None))))
 
     def send_to_peer(self, node: str, process_id: str, message: object) -> None:
@@ -89,15 +89,15 @@ class ProcessContext:
         self._send(ToPeer(node, process_id, pickle.dumps(incoming)))
 
     def report(self, message: object) -> None:
-        """Tell the launcher."""
+        """Send to the launcher."""
         self._send(ToLauncher(pickle.dumps(message)))
 
     def kill(self, process_id: str, incarnation: int) -> None:
-        """Have a sibling killed with SIGKILL, if it is still that incarnation."""
+        """Kill a sibling with SIGKILL, if it is still that incarnation."""
         self._send(KillSibling(process_id, incarnation))
 
     def deliver(self, arrived: Deliveries) -> None:
-        """Take what has arrived; called in the loop."""
+        """Receive a batch; called in the loop."""
         for delivery in arrived.deliveries:
             try:
                 incoming = unpickled(delivery.payload)
@@ -113,15 +113,15 @@ class ProcessContext:
         if arrived.shutdown:
             self.shutdown_requested.set()
         self._arrived.set()
-        self._hand_to_callback()
+        self._call_back()
 
-    def _hand_to_callback(self) -> None:
+    def _call_back(self) -> None:
         while self._callback is not None and self._inbox:
-            incoming, self._handed_out = self._inbox.popleft()
+            incoming, self._unacknowledged = self._inbox.popleft()
             self._callback(incoming)
             self._acknowledge()
 
     def _acknowledge(self) -> None:
-        if self._handed_out is not None:
-            self._send(NoticesTaken(self._handed_out))
-            self._handed_out = None
+        if self._unacknowledged is not None:
+            self._send(NoticesHandled(self._unacknowledged))
+            self._unacknowledged = None

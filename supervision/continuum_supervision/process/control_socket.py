@@ -1,7 +1,7 @@
 """The socket between launcher and root supervisor: length-prefixed pickles over an inherited socket pair.
 
-Nobody else can reach it, so nothing is sealed here. Its end of file is how either learns that the other
-is gone.
+No other process can reach it, so nothing is sealed here. Its end of file tells each side that the other is
+gone.
 """
 
 import pickle
@@ -14,7 +14,7 @@ _LENGTH = struct.Struct("!I")
 
 
 class ControlWriter:
-    """Sends without waiting; what the other side does not take yet is kept and sent with the next flush."""
+    """Sends without blocking; what the socket does not accept yet is kept for the next flush."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
@@ -32,21 +32,21 @@ class ControlWriter:
             except BlockingIOError:
                 return
             except (BrokenPipeError, ConnectionResetError):
-                # The reader of this socket notices the end of the other side; nothing can be told to it.
+                # The other side is gone. The reader of this socket notices that; drop what was for it.
                 self._unsent.clear()
                 return
             del self._unsent[:sent]
 
 
 class ControlReader:
-    """Collects what arrives and gives out whole messages."""
+    """Collects what arrives and returns whole messages."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
         self._received = bytearray()
 
     def read_available(self) -> tuple[list[object], bool]:
-        """Read without waiting; returns the whole messages, and whether the other side is still there."""
+        """Read without blocking; returns the whole messages, and whether the other side is still there."""
         present = True
         while True:
             try:

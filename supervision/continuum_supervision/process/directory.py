@@ -1,8 +1,8 @@
-"""A node's private directory, and the removal of those that dead nodes have left.
+"""The private directory of a node, and the removal of directories that dead nodes have left.
 
-A node removes its own at its end, but one that is killed whole cannot. Every process of
-a node holds the lock on a file in it, and the kernel lets go of it when the last is gone:
-the next node to start removes what nobody holds.
+A node removes its directory at its end, but not if all its processes are killed at once. Therefore every
+process of a node holds the lock on a file in the directory, and the kernel releases it when the last process
+is gone. The next node that starts removes the directories whose lock is free.
 """
 
 import fcntl
@@ -16,10 +16,10 @@ _LOCK = "alive"
 
 
 def make_node_directory() -> Path:
-    """Make a directory that is ours alone, held for as long as a process forked from this one lives."""
+    """Make a private directory, locked for as long as this process or one forked from it lives."""
     remove_dead_directories()
     directory = Path(tempfile.mkdtemp(prefix=PREFIX))
-    # Locked before it has its name: nobody may take it for a dead node's in between.
+    # Lock the file before it gets its name: another node could take the directory for a dead node's.
     unnamed = directory / f"{_LOCK}.new"
     descriptor = os.open(unnamed, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
@@ -28,14 +28,14 @@ def make_node_directory() -> Path:
 
 
 def remove_dead_directories() -> None:
-    """Remove what nodes of this user have left that were killed whole."""
+    """Remove the directories of dead nodes of this user."""
     for directory in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         try:
             if directory.lstat().st_uid != os.geteuid():
                 continue
             descriptor = os.open(directory / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
-            # Gone meanwhile, not a node's, or one whose lock has no name yet.
+            # It is gone, is no node's directory, or its lock has no name yet.
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -8,7 +8,7 @@ from continuum_supervision.process.liveness import Liveness
 
 @dataclass(frozen=True, slots=True)
 class ProcessStarted:
-    """A sibling runs. A watcher hears it of every sibling, and of all of them when it starts itself."""
+    """A sibling runs. A watcher gets this at every start, and for each running sibling when it starts."""
 
     process_id: str
     role: str
@@ -18,7 +18,7 @@ class ProcessStarted:
 
 @dataclass(frozen=True, slots=True)
 class ProcessDied:
-    """A sibling is gone. `last` is what it left on the liveness board; its successor writes over it."""
+    """A sibling is gone. `last` is what it left on the liveness board; its successor overwrites that."""
 
     process_id: str
     role: str
@@ -40,7 +40,7 @@ class PeerUp:
 
 @dataclass(frozen=True, slots=True)
 class PeerDown:
-    """Another node said goodbye, or is silent: a hint only, leases decide."""
+    """Another node said goodbye, or is silent. Only a sign of its death: leases decide."""
 
     node: str
     host: str
@@ -50,7 +50,7 @@ class PeerDown:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """A message and where it came from: a process of this node, of the named peer, or (None) the launcher."""
+    """A message and its sender: a process of this node, one of the named peer, or (None) the launcher."""
 
     message: Any
     process_id: str | None = None
@@ -59,7 +59,7 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a process told the launcher."""
+    """A message from a process to the launcher."""
 
     process_id: str
     incarnation: int
@@ -68,7 +68,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class ProcessReady:
-    """A process has said that it is ready to serve."""
+    """A process has reported that it is ready."""
 
     process_id: str
     incarnation: int
@@ -76,14 +76,14 @@ class ProcessReady:
 
 @dataclass(frozen=True, slots=True)
 class JoinUnanswered:
-    """Nobody with our cookie answered at the address to join; the node runs alone and goes on trying."""
+    """No node with our cookie answered at the address to join; this one runs alone and keeps trying."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class NodeEnded:
-    """The last thing a launcher hears. `reason` is None after an orderly shutdown."""
+    """The last event of a node. `reason` is None after an orderly shutdown."""
 
     reason: str | None
 

@@ -1,6 +1,6 @@
-"""What the processes of one node inherit by being forked: set once in the system process, read below it.
+"""What the processes of a node inherit when they are forked: set once in the system process, read by all.
 
-Also the door through which every forked process comes into being.
+Here too is what every forked process does first: close what it must not hold, and log for itself.
 """
 
 import logging
@@ -16,6 +16,8 @@ from continuum_supervision.process.plan import NodePlan
 
 @dataclass(slots=True)
 class Inherited:
+    """The objects of the system process that its descendants use."""
+
     plan: NodePlan
     control: socket.socket
     life: int | None
@@ -30,8 +32,8 @@ _log_manager = logging.Logger.manager
 _log_root = logging.root
 
 
-def hand_down(inherited: Inherited) -> None:
-    """Keep what every process forked from now on will need."""
+def set_inherited(inherited: Inherited) -> None:
+    """Set what every process forked from now on inherits."""
     _inherited.append(inherited)
 
 
@@ -40,29 +42,29 @@ def inherited() -> Inherited:
 
 
 def close_life_pipe() -> None:
-    """Let go of the pipe that only the system process watches."""
+    """Close the pipe that only the system process watches."""
     held = inherited()
     if held.life is not None:
         os.close(held.life)
-        # What is forked from here must not close whatever has the number by then.
+        # A process forked from here must not close another file that has this number by then.
         held.life = None
 
 
 def close_launcher_connections() -> None:
-    """Let go of all that leads to the launcher: it is to see the supervisor's end, user code none of it."""
+    """Close what leads to the launcher: it must see the supervisor's end, and user code must not reach it."""
     close_life_pipe()
     inherited().control.close()
 
 
-def own_logging() -> None:
-    """Undo Thespian's diversion of the logging module to a process of its own."""
+def restore_logging() -> None:
+    """Undo Thespian's redirection of the logging module to a process of its own."""
     logging.root = _log_root
     logging.Logger.root = _log_root
     logging.Logger.manager = _log_manager
 
 
 def forking_parent() -> int:
-    """Tell which process has forked this one, as it was at the fork."""
+    """Return the pid of the process that forked this one."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     assert parent.pid is not None

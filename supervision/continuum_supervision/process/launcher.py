@@ -1,8 +1,8 @@
-"""The launcher's side of a node's processes: start them, hear from them, speak to them, stop them.
+"""The launcher's side of a node: start its processes, exchange messages with them, stop them.
 
-The processes grow from a fresh Python process, so the launcher may have threads, loops and connections.
-If the launcher ends, however it ends, the whole node ends with it. All methods may be called from any
-thread; they block, so a launcher with a loop calls them through `asyncio.to_thread`.
+The processes are forked from a new Python process, so the launcher may have threads, loops and connections.
+If the launcher ends, however it ends, the whole node ends with it. All methods may be called from any thread;
+they block, so a launcher with a loop calls them through `asyncio.to_thread`.
 """
 
 import json
@@ -44,6 +44,8 @@ from continuum_supervision.transport.cookie import random_cookie
 
 @dataclass(frozen=True, slots=True)
 class RunningProcess:
+    """A process that is alive."""
+
     id: str
     role: str
     pid: int
@@ -51,7 +53,7 @@ class RunningProcess:
 
 
 class ProcessSystem:
-    """A node's processes, running. Made by `start`; over when a `NodeEnded` has been given out."""
+    """The processes of a running node. Made by `start`; over with the event `NodeEnded`."""
 
     def __init__(
         self, system: "subprocess.Popen[bytes]", control: socket.socket, life: int, ids: frozenset[str]
@@ -81,7 +83,7 @@ class ProcessSystem:
         join: Address | None = None,
         cookie: bytes | None = None,
     ) -> "ProcessSystem":
-        """Start a node and return when its root supervisor runs; ProcessSystemError says why it cannot."""
+        """Start a node; return when its root supervisor runs, raise ProcessSystemError if it does not."""
         if not specs:
             raise ProcessSystemError("a node without processes has nothing to do: name at least one")
         if cookie is None and (bind is not None or join is not None):
@@ -115,7 +117,7 @@ class ProcessSystem:
                 [sys.executable, "-P", script, str(theirs.fileno()), str(life_read)],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), life_read),
-                # Ctrl-C in a terminal is the launcher's to answer.
+                # Only the launcher receives Ctrl-C from the terminal.
                 start_new_session=True,
             )
         except BaseException:
@@ -130,7 +132,7 @@ class ProcessSystem:
         return cls(system, ours, life_write, frozenset(spec.id for spec in plan.specs))
 
     def wait_ready(self, timeout: float) -> None:
-        """Wait until every process has said that it is ready."""
+        """Wait until every process has reported that it is ready."""
         with self._changed:
             self._changed.wait_for(lambda: self._ready >= self._ids or self._ended is not None, timeout)
             if self._ended is not None:
@@ -142,14 +144,14 @@ class ProcessSystem:
             )
 
     def receive(self, timeout: float | None = None) -> NodeEvent | None:
-        """Take the next event, None if there is none in time. After `NodeEnded` there is none."""
+        """Return the next event, None if there is none in time. After `NodeEnded` there is none."""
         try:
             return self._events.get(timeout=timeout)
         except queue.Empty:
             return None
 
     def messages(self) -> Iterator[NodeEvent]:
-        """Give out every event as it comes, the last one being `NodeEnded`."""
+        """Yield every event as it comes; the last one is `NodeEnded`."""
         while True:
             event = self._events.get()
             yield event
@@ -162,7 +164,7 @@ class ProcessSystem:
             raise ProcessSystemError(
                 f"this node has no process {process_id}: it has {', '.join(sorted(self._ids))}"
             )
-        self._tell(LauncherSends(process_id, pickle.dumps(Incoming(message))))
+        self._send(LauncherSends(process_id, pickle.dumps(Incoming(message))))
 
     def processes(self) -> list[RunningProcess]:
         with self._changed:
@@ -172,16 +174,16 @@ class ProcessSystem:
 
     @property
     def address(self) -> Address:
-        """Where the root supervisor listens."""
+        """The address at which the root supervisor listens."""
         return self._node.address
 
     @property
     def directory(self) -> Path:
-        """The node's private directory, gone when the node is."""
+        """The node's private directory, removed when the node ends."""
         return Path(self._node.directory)
 
     def own_pids(self) -> dict[str, int]:
-        """Tell the pids of what holds the node together: system process, admin and supervisor."""
+        """Return the pids of the system process, the admin and the supervisor."""
         node = self._node
         return {"system": node.system_pid, "admin": node.admin_pid, "supervisor": node.supervisor_pid}
 
@@ -195,10 +197,10 @@ class ProcessSystem:
 
     def shutdown(self, budget: float | None = None) -> NodeEnded:
         """Stop everything in reverse order; returns when it is over. May be called any number of times."""
-        self._tell(ShutdownNode(budget))
-        # The supervisor kills what is past its budget; the rest is for one that does not.
-        patience = None if budget is None else budget + GOODBYE_GRACE_S + START_DEADLINE_S
-        return self._wait_for_end(patience)
+        self._send(ShutdownNode(budget))
+        # The supervisor kills what exceeds the budget; the extra time is for a supervisor that does not.
+        timeout = None if budget is None else budget + GOODBYE_GRACE_S + START_DEADLINE_S
+        return self._wait_for_end(timeout)
 
     def kill(self) -> NodeEnded:
         """End the node at once, whatever it is doing."""
@@ -231,13 +233,13 @@ class ProcessSystem:
                     self._not_started or "the processes of the node could not be started: their log says why"
                 )
 
-    def _tell(self, message: object) -> None:
+    def _send(self, message: object) -> None:
         with self._sending:
             if self._ended is None:
                 try:
                     send_block(self._control, pickle.dumps(message))
                 except (BrokenPipeError, ConnectionResetError):
-                    # The listener is about to give out how the node ended.
+                    # The listener is about to report how the node ended.
                     return
 
     def _listen(self) -> None:
@@ -248,15 +250,15 @@ class ProcessSystem:
             self._wait_for_data()
             messages, present = reader.read_available()
             for message in messages:
-                last = self._note(message) or last
-        # The end of the socket is the end of every process that holds it; the system process follows.
+                last = self._record(message) or last
+        # End of file: every process that held the socket has ended, and the system process follows.
         self._system.wait()
         self._finish(last or NodeEnded(self._not_started or "the node was killed"))
 
     def _wait_for_data(self) -> None:
         self._control.recv(1, socket.MSG_PEEK)
 
-    def _note(self, message: object) -> NodeEnded | None:
+    def _record(self, message: object) -> NodeEnded | None:
         with self._changed:
             match message:
                 case NodeStarted():
@@ -282,7 +284,7 @@ class ProcessSystem:
 
     def _finish(self, ended: NodeEnded) -> None:
         if self._started is not None:
-            # Its own process removes it, unless that was killed.
+            # The system process removes it, unless it was killed.
             shutil.rmtree(self._started.directory, ignore_errors=True)
         with self._sending:
             self._control.close()

@@ -4,36 +4,36 @@ The limits of light actors are in `continuum_supervision/limits.py`, those of th
 `transport/limits.py`.
 """
 
-# Thespian loses the news of a child that dies before it has an address; this tick finds it.
+# Thespian does not report a child that dies before it has an address; this tick finds it.
 SUPERVISOR_TICK_S = 1.0
-# A finished child says goodbye a moment before the kernel has its exit status.
+# Thespian reports the exit of a child a moment before the kernel has its exit status.
 EXIT_RECHECK_S = 0.01
-# The notices of a death leave before the supervisor is busy forking the replacement.
+# The notices of a death are sent before the supervisor is busy forking the replacement.
 RESTART_AFTER_NOTICE_S = 0.002
 # Messages kept for a process that is down; it is restarted in milliseconds, so more means a loop.
 MESSAGES_KEPT_WHILE_DOWN = 10_000
-# A control message that cannot be handed over in this time is a hint that came too late.
+# A control message that cannot be sent within this time would come too late to be of use.
 SEND_GIVE_UP_S = 5.0
 SEND_RETRY_EVERY_S = 0.2
-# Five deaths in half a minute are a process that cannot live, not an accident.
+# More than five deaths in half a minute are no accident: the process cannot run.
 DEFAULT_MAX_RESTARTS = 5
 DEFAULT_MAX_RESTARTS_WITHIN_S = 30.0
-# Long enough to finish a commit and hand work over, short enough for an operator to wait for.
+# Long enough to finish a commit and release the work, short enough for an operator to wait.
 DEFAULT_SHUTDOWN_BUDGET_S = 10.0
 # The system process, the admin and the supervisor are up within this on a loaded machine, or not at all.
 START_DEADLINE_S = 30.0
 # After the last child is gone the node waits this long for its goodbyes to reach the peers.
 GOODBYE_GRACE_S = 0.3
-# Only where the kernel cannot tell us that a parent died: how often to ask.
+# How often to check whether the parent is alive, where the kernel does not report its death.
 PARENT_POLL_S = 0.5
 
-# A node's death is decided by leases; these only make the hint quick and cheap.
+# Leases decide whether a node is dead; these limits only make the early sign of it quick and cheap.
 PEER_HELLO_EVERY_S = 2.0
 PEER_SILENT_AFTER_S = 7.0
-# A lost peer is called for this long, so that a healed partition joins again by itself.
+# A lost peer is greeted for this long, so that nodes meet again by themselves after a network partition.
 PEER_FORGOTTEN_AFTER_S = 3600.0
 LOST_PEER_HELLO_EVERY_S = 10.0
-# How long a joining node waits before it says that nobody answered. It goes on trying.
+# A joining node reports after this long that no node answered. It keeps trying.
 JOIN_DEADLINE_S = 10.0
-# Messages kept for one peer while an earlier batch is under way.
+# Messages kept for one peer while an earlier batch is being sent.
 MESSAGES_KEPT_FOR_PEER = 10_000

@@ -1,9 +1,9 @@
-"""The liveness board: one small mapped file per node where every process leaves traces that outlive it.
+"""The liveness board: one small mapped file per node in which each process leaves traces that survive it.
 
-One fixed slot per process id: how often and when its loop has last turned, which worker it is, and which
-run its user code is in right now. Its one writer is that process; every sibling reads it: the watchdog
-to find a hung process, recovery to find which run was executing when a process died. Nothing is locked:
-a reader may see a count and a time of two neighbouring beats, which decides nothing.
+Each process id has a fixed slot: how often its loop has beaten and when last, its worker id, and the run
+whose user code is executing right now. Only that process writes it; every sibling may read it: the watchdog
+to find a hung process, recovery to find the run that was executing when a process died. Nothing is locked: a
+reader may see the count of one beat with the time of the next, which changes no decision.
 """
 
 import mmap
@@ -23,16 +23,16 @@ _HEAD = struct.Struct("=8sI")
 _PROCESS_ID_BYTES = 64
 _BEAT = struct.Struct("=Qd")
 _WORKER = struct.Struct("=q")
-# beat, worker id, run id; a slot has two cache lines of its own, so that writers do not slow each other.
+# beat, worker id, run id; a slot has two cache lines to itself, so that writers do not slow each other.
 _WORKER_AT = _BEAT.size
 _RUN_AT = 32
 _SLOT_BYTES = 128
-_NOTHING = bytes(RUN_ID_BYTES)
+_NO_RUN = bytes(RUN_ID_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """What a process's slot says. `beat_at` is on the machine's monotonic clock; `executing` is a run id."""
+    """The content of a slot. `beat_at` is on the machine's monotonic clock; `executing` is a run id."""
 
     beats: int
     beat_at: float
@@ -41,7 +41,7 @@ class Liveness:
 
 
 class LivenessSlot:
-    """The writing end of one process's slot."""
+    """Writes the slot of one process."""
 
     __slots__ = ("_beats", "_monotonic", "_run", "_slot")
 
@@ -52,29 +52,29 @@ class LivenessSlot:
         self._beats = 0
 
     def beat(self) -> None:
-        """Say that the loop turns."""
+        """Record that the loop is running."""
         self._beats += 1
         _BEAT.pack_into(self._slot, 0, self._beats, self._monotonic())
 
     def executing(self, run_id: bytes) -> None:
-        """Say whose code runs from now on: 16 bytes."""
+        """Record the run whose code executes from now on: 16 bytes."""
         self._run[:] = run_id
 
     def clear(self) -> None:
-        """Say that nobody's code runs."""
-        self._run[:] = _NOTHING
+        """Record that no run's code executes."""
+        self._run[:] = _NO_RUN
 
     def set_worker_id(self, worker_id: int) -> None:
         _WORKER.pack_into(self._slot, _WORKER_AT, worker_id)
 
     def reset(self) -> None:
-        """Begin a new incarnation: whoever needed its predecessor's traces has been told of its death."""
+        """Begin a new incarnation: the traces of the one before were reported with its death."""
         self._slot[:_SLOT_BYTES] = bytes(_SLOT_BYTES)
         self.beat()
 
 
 class LivenessBoard:
-    """All slots of a node."""
+    """The slots of all processes of a node."""
 
     def __init__(
         self, mapped: mmap.mmap, process_ids: tuple[str, ...], monotonic: Callable[[], float]
@@ -89,7 +89,7 @@ class LivenessBoard:
     def create(
         cls, path: Path, process_ids: Iterable[str], *, monotonic: Callable[[], float] = time.monotonic
     ) -> "LivenessBoard":
-        """Make the board's file in a directory that is ours alone."""
+        """Make the file of the board in a private directory."""
         ids = tuple(process_ids)
         names = [process_id.encode() for process_id in ids]
         if len(set(ids)) != len(ids) or any(not 0 < len(name) <= _PROCESS_ID_BYTES for name in names):
@@ -110,7 +110,7 @@ class LivenessBoard:
 
     @classmethod
     def open(cls, path: Path, *, monotonic: Callable[[], float] = time.monotonic) -> "LivenessBoard":
-        """Map the board another process has made."""
+        """Map a board that another process has made."""
         _refuse_shared_directory(path.parent)
         descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         try:
@@ -129,17 +129,17 @@ class LivenessBoard:
         return tuple(self._offsets)
 
     def slot(self, process_id: str) -> LivenessSlot:
-        """Take the writing end of a slot; only its own process does."""
+        """Return the writer of a slot; for the process of that id only."""
         at = self._offsets[process_id]
         return LivenessSlot(self._view[at : at + _SLOT_BYTES], self._monotonic)
 
     def read(self, process_id: str) -> Liveness:
-        """Read what a process has left, whether it lives or not."""
+        """Read the slot of a process, dead or alive."""
         at = self._offsets[process_id]
         beats, beat_at = _BEAT.unpack_from(self._view, at)
         (worker_id,) = _WORKER.unpack_from(self._view, at + _WORKER_AT)
         run = bytes(self._view[at + _RUN_AT : at + _RUN_AT + RUN_ID_BYTES])
-        return Liveness(beats, beat_at, worker_id, None if run == _NOTHING else run)
+        return Liveness(beats, beat_at, worker_id, None if run == _NO_RUN else run)
 
 
 def _refuse_shared_directory(directory: Path) -> None:

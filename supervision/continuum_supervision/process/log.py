@@ -1,4 +1,4 @@
-"""How the processes of a node log: to standard error, a record a line, the warnings of Python among them."""
+"""How the processes of a node log: to standard error, one line per record, Python's warnings included."""
 
 import logging
 import warnings
@@ -10,7 +10,7 @@ logger = logging.getLogger("py.warnings")
 
 
 def log_to_stderr(level: int) -> None:
-    """Log in this process from a level on, whatever was set up here before."""
+    """Log records of at least this level, replacing the set-up that this process had."""
     logging.basicConfig(level=level, format=LOG_FORMAT, force=True)
     warnings.showwarning = _log_warning
 
@@ -23,11 +23,11 @@ def _log_warning(
     file: TextIO | None = None,
     line: str | None = None,
 ) -> None:
-    told = f"{category.__name__}: {message}"
+    text = f"{category.__name__}: {message}"
     if file is not None:
         file.write(warnings.formatwarning(message, category, filename, lineno, line))
     elif str(message).startswith(f"{filename}:"):
-        # It says more exactly where it is about.
-        logger.warning("%s", told)
+        # The message itself gives a more exact position.
+        logger.warning("%s", text)
     else:
-        logger.warning("%s:%s: %s", filename, lineno, told)
+        logger.warning("%s:%s: %s", filename, lineno, text)

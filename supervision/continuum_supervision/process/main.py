@@ -1,9 +1,9 @@
-"""The system process of a node: a clean, single-threaded Python from which everything else is forked.
+"""The system process of a node: a new, single-threaded Python process from which all others are forked.
 
-Run as a script with two inherited descriptors: the control socket, over which the plan comes (the cookie is
-never in argv), and the read end of a pipe whose end of file says that the launcher is gone. It starts the
-actor system, waits for the end of either side, removes the node's directory and exits; the kernel takes
-everything below it along.
+The launcher runs this file as a script with two inherited descriptors: the control socket, which delivers the
+plan (the cookie is never in argv), and the read end of a pipe whose end of file says that the launcher is
+gone. The script starts the actor system, waits until the node or the launcher ends, removes the node's
+directory and exits; the kernel then kills the processes below it.
 """
 
 import json
@@ -30,7 +30,7 @@ def _read_block(connection: socket.socket) -> bytes:
 def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     life = int(sys.argv[2])
-    # Only with the launcher's search path can anything of ours be imported, the plan's functions included.
+    # Before this line nothing of ours can be imported; the plan's functions need the launcher's path too.
     sys.path[:] = json.loads(_read_block(control))
     plan = _read_block(control)
 

@@ -1,7 +1,7 @@
-"""Ties a process's life to its parent's, so that nothing is orphaned whatever is killed.
+"""Ends a process when its parent ends, so that no process of a node is ever orphaned.
 
-On Linux the kernel does it. It does so when the *thread* that forked ends, so every parent in a node forks
-from its main thread. Elsewhere the process asks once in a while who its parent is.
+On Linux the kernel does it, when the *thread* that forked the process ends: so every parent in a node forks
+from its main thread. Elsewhere the process checks at intervals whether its parent has changed.
 """
 
 import ctypes
@@ -15,7 +15,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(parent_pid: int) -> None:
-    """End this process with SIGKILL when the process `parent_pid`, which forked it, ends."""
+    """Have this process killed when its parent, the process `parent_pid`, ends."""
     if sys.platform == "linux":
         libc = ctypes.CDLL(None, use_errno=True)
         if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
@@ -23,7 +23,7 @@ def die_with_parent(parent_pid: int) -> None:
     else:
         signal.signal(signal.SIGALRM, lambda _signal, _frame: end_if_orphaned(parent_pid))
         signal.setitimer(signal.ITIMER_REAL, PARENT_POLL_S, PARENT_POLL_S)
-    # It may have died between the fork and the line above.
+    # The parent may have died between the fork and the lines above.
     end_if_orphaned(parent_pid)
 
 

@@ -1,4 +1,4 @@
-"""Carries out what `peers.py` decides: one hello and one batch under way per peer."""
+"""Carries out what `peers.py` decides: sends at most one hello and one batch at a time to each peer."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ from continuum_supervision.process.wire import Address, Goodbye, Hello, NodeCard
 logger = logging.getLogger("continuum.process")
 
 
-class Fate(Enum):
+class SendResult(Enum):
     """How a send to another node has ended."""
 
     ARRIVED = "arrived"
@@ -24,25 +24,27 @@ class Fate(Enum):
     LOST = "lost"
 
 
-# Sends to the supervisor that listens there, and calls back when its fate is known.
-SendToNode = Callable[[Address, object, Callable[[Fate], None]], None]
-PeerNews = PeerUp | PeerDown | JoinUnanswered
+# Sends a message to the supervisor at an address, and calls back with the result.
+SendToNode = Callable[[Address, object, Callable[[SendResult], None]], None]
+PeerEvent = PeerUp | PeerDown | JoinUnanswered
 
 
 class PeerLink:
+    """Connects this node to its peers."""
+
     def __init__(
         self,
         plan: NodePlan,
         address: Address,
         send: SendToNode,
-        tell: Callable[[list[PeerNews]], None],
+        report: Callable[[list[PeerEvent]], None],
         monotonic: Callable[[], float],
     ) -> None:
         card = NodeCard(plan.node, *address, incarnation=os.urandom(16).hex())
         self._membership = Membership(card, plan.join, monotonic())
         self._card = card
         self._send_to_node = send
-        self._tell = tell
+        self._report = report
         self._monotonic = monotonic
         self._greeting: set[Address] = set()
         self._next_greeting: dict[Address, Hello] = {}
@@ -53,18 +55,18 @@ class PeerLink:
     def tick(self) -> None:
         self._carry_out(self._membership.tick(self._monotonic()))
 
-    def hear(self, message: Hello | Goodbye) -> None:
+    def receive(self, message: Hello | Goodbye) -> None:
         if isinstance(message, Hello):
-            self._carry_out(self._membership.hear(self._monotonic(), message))
+            self._carry_out(self._membership.receive_hello(self._monotonic(), message))
         else:
-            self._carry_out(self._membership.leave(self._monotonic(), message))
+            self._carry_out(self._membership.receive_goodbye(self._monotonic(), message))
 
     def present(self) -> list[PeerUp]:
-        """Tell which peers are up, as they are told to a watcher that has just started."""
+        """Return an event for each peer that is up, for a watcher that has just started."""
         return [PeerUp(c.node, c.host, c.port, c.incarnation) for c in self._membership.peers()]
 
     def send(self, node: str, target: str, payload: bytes) -> None:
-        """Send to a process of a peer with whatever else waits for that peer."""
+        """Send to a process of a peer, in one batch with whatever else waits for that peer."""
         card = self._membership.find(node)
         if card is None:
             logger.info("a message for %s on node %s was dropped: no such node is up", target, node)
@@ -73,18 +75,18 @@ class PeerLink:
         waiting.append((target, payload))
         self._send_batch(card)
 
-    def taken(self, message: PeerDeliveries) -> tuple[tuple[str, bytes], ...]:
-        """Give out what a peer sent to this life of ours; a batch shown to a later one is void."""
+    def accept(self, message: PeerDeliveries) -> tuple[tuple[str, bytes], ...]:
+        """Return the messages of a batch that a known peer sent to this incarnation, or none."""
         if message.echo != self._card.incarnation or not self._membership.knows(message.card):
             return ()
         return message.deliveries
 
     def say_goodbye(self, then: Callable[[], None]) -> None:
-        """Tell every peer that this node leaves in order, then go on."""
+        """Tell every peer that this node leaves in order, then call `then`."""
         peers = self._membership.peers()
         self._goodbyes = len(peers)
 
-        def said(_fate: Fate) -> None:
+        def sent(_result: SendResult) -> None:
             self._goodbyes -= 1
             if self._goodbyes <= 0:
                 then()
@@ -92,34 +94,34 @@ class PeerLink:
         if not peers:
             then()
         for card in peers:
-            self._send_to_node(card.address, Goodbye(self._card, card.incarnation), said)
+            self._send_to_node(card.address, Goodbye(self._card, card.incarnation), sent)
 
     def _carry_out(self, steps: list[PeerStep]) -> None:
-        news: list[PeerNews] = []
+        events: list[PeerEvent] = []
         for step in steps:
             match step:
                 case Greet(address, hello):
                     self._greet(address, hello)
                 case PeerDown():
                     self._forget(NodeCard(step.node, step.host, step.port, step.incarnation))
-                    news.append(step)
+                    events.append(step)
                 case PeerUp() | JoinUnanswered():
-                    news.append(step)
+                    events.append(step)
                 case never:
                     assert_never(never)
-        if news:
-            self._tell(news)
+        if events:
+            self._report(events)
 
     def _greet(self, address: Address, hello: Hello) -> None:
-        # A peer that swallows frames would hold one more intent with every hello; only the newest waits.
+        # If a peer does not respond, every hello would add one more pending send: keep only the newest.
         if address in self._greeting:
             self._next_greeting[address] = hello
             return
         self._greeting.add(address)
 
-        def greeted(fate: Fate) -> None:
+        def greeted(result: SendResult) -> None:
             self._greeting.discard(address)
-            if fate is Fate.REFUSED:
+            if result is SendResult.REFUSED:
                 self._carry_out(self._membership.unreachable(self._monotonic(), address))
             newer = self._next_greeting.pop(address, None)
             if newer is not None:
@@ -135,9 +137,9 @@ class PeerLink:
         waiting.clear()
         self._sending.add(card)
 
-        def sent(fate: Fate) -> None:
+        def sent(result: SendResult) -> None:
             self._sending.discard(card)
-            if fate is not Fate.ARRIVED:
+            if result is not SendResult.ARRIVED:
                 logger.warning(
                     "%d messages for node %s were lost on the way", len(batch.deliveries), card.node
                 )

@@ -1,6 +1,6 @@
 """The plan of a node, which its launcher makes, and the part of it that each new process receives.
 
-Both travel between processes like the messages in `wire.py`; they are apart because they carry specs.
+Both travel between processes like the messages in `wire.py`, but carry process specs.
 """
 
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class NodePlan:
 
 @dataclass(frozen=True, slots=True)
 class StartProcess:
-    """To a new process actor: who it is."""
+    """To a new process actor: the process that it is to run."""
 
     spec: ProcessSpec
     incarnation: int

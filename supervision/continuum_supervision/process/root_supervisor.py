@@ -1,8 +1,32 @@
-"""The root of a node's processes: a Thespian actor without threads, loops or connections but the launcher's.
+"""The root of a node's processes: a Thespian actor in a process without threads, loops or user code.
 
-It starts the processes, restarts what dies, tells watchers, routes messages and stops everything in reverse
-order. It decides nothing by itself: see `decisions.py` and `peers.py`. What it cannot handle
-ends the node; a node that is not supervised must not go on.
+It starts the processes, restarts those that die, notifies watchers, routes messages and stops everything in
+reverse order. `decisions.py` and `peers.py` decide; this module carries out.
+
+The life of a process, step by step:
+
+1. `_start` forks it with `createActor`, sends it a `StartProcess`, and reports `ProcessStarted` to the
+   launcher and to the watchers. A process that watches also gets an event for each running sibling and each
+   peer.
+2. The process sends its outgoing messages in batches (`FromProcess`). `_handle_outgoing` takes each one: it
+   queues it for a sibling, passes it to a peer or to the launcher, or kills a sibling.
+3. `_flush` sends each process what waits for it, one batch at a time (`child.py`). A notice stays queued
+   until the process reports that it has handled it, so that no restart loses one.
+4. Something wakes the supervisor: a message, Thespian's notice of a dead child, a timer, the launcher's
+   socket. After each of them `_check_children` asks the kernel which processes have exited. Only that counts.
+5. `_handle_death` reports `ProcessDied`. If the process has died too often the node stops; otherwise the
+   process is started again, after its death notices have been sent.
+
+The end of the node, step by step:
+
+1. The launcher sends `ShutdownNode`, or a process has died too often: `_stop` asks all processes to drain.
+2. After each event `NodeShutdown.advance` takes the next step: it asks the process that was started last to
+   stop, waits for it, kills it if it exceeds its budget, and continues with the one before it.
+3. When no process is left, the supervisor says goodbye to the peers, then `_end_now` sends `NodeEnded` to the
+   launcher and exits. The admin and the system process notice the exit and follow.
+
+If the launcher is gone, or the supervisor itself fails, `_end_now` runs at once: processes that are not
+supervised must not continue.
 """
 
 # Thespian has no types; what pyright guesses from its source is wrong for what a subclass may do.
@@ -33,7 +57,12 @@ from continuum_supervision.process.events import (
     Report,
     SiblingNotice,
 )
-from continuum_supervision.process.inherited import close_life_pipe, forking_parent, inherited, own_logging
+from continuum_supervision.process.inherited import (
+    close_life_pipe,
+    forking_parent,
+    inherited,
+    restore_logging,
+)
 from continuum_supervision.process.limits import (
     EXIT_RECHECK_S,
     GOODBYE_GRACE_S,
@@ -41,13 +70,14 @@ from continuum_supervision.process.limits import (
     SUPERVISOR_TICK_S,
 )
 from continuum_supervision.process.parent_death import die_with_parent, end_if_orphaned
-from continuum_supervision.process.peer_link import Fate, PeerLink, PeerNews
+from continuum_supervision.process.peer_link import PeerEvent, PeerLink, SendResult
 from continuum_supervision.process.plan import StartProcess
 from continuum_supervision.process.shutdown import NodeShutdown
 from continuum_supervision.process.signals import restore_signals
 from continuum_supervision.process.thespian_actor import ProcessActor, intent
 from continuum_supervision.process.wire import (
     Address,
+    BecameReady,
     Finished,
     FromProcess,
     Goodbye,
@@ -55,10 +85,9 @@ from continuum_supervision.process.wire import (
     KillSibling,
     LauncherSends,
     NodeStarted,
-    NoticesTaken,
+    NoticesHandled,
     Outgoing,
     PeerDeliveries,
-    SaidReady,
     ShutdownNode,
     ToLauncher,
     ToPeer,
@@ -69,19 +98,24 @@ from continuum_supervision.transport.trusted_pickle import unpickled
 logger = logging.getLogger("continuum.process")
 
 BEGIN = "begin"
-_FATES = {SendStatus.SENDSTS_SENT: Fate.ARRIVED, SendStatus.SENDSTS_DEADTARGET: Fate.REFUSED}
+_SEND_RESULTS = {
+    SendStatus.SENDSTS_SENT: SendResult.ARRIVED,
+    SendStatus.SENDSTS_DEADTARGET: SendResult.REFUSED,
+}
 _TICK, _CHECK, _END = "tick", "check", "end"
 
 
 class ProcessSupervisor(Actor):  # type: ignore[misc]
+    """Keeps the processes of a node running until it is stopped."""
+
     def __init__(self) -> None:
         super().__init__()
         self._parent_pid = forking_parent()
         die_with_parent(self._parent_pid)
         restore_signals(keep_child_signal=True)
-        own_logging()
+        restore_logging()
         held = inherited()
-        # The system process watches the launcher's life; here only the control socket is needed.
+        # The system process watches the pipe of the launcher; here only the control socket is needed.
         close_life_pipe()
         self._plan = held.plan
         self._control = held.control
@@ -93,10 +127,11 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
     def receiveMessage(self, message: Any, sender: Any) -> ThespianWatch:  # noqa: N802 - Thespian's name
         try:
             self._handle(message)
-            self._look_after_children()
+            self._check_children()
             self._flush()
         except Exception:
-            # Thespian would log, call this again and go on; nobody would notice a half-working supervisor.
+            # Thespian would log the error, call this method again and continue: nobody would notice that the
+            # supervisor works only by half.
             logger.exception("the root supervisor failed, the node ends")
             self._end_now("the root supervisor failed, its log says why")
         return ThespianWatch([self._control.fileno()])
@@ -106,23 +141,23 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
             case str() if message == BEGIN:
                 self._begin()
             case FromProcess():
-                self._hear_process(message)
+                self._receive_batch(message)
             case WatchMessage():
-                self._hear_launcher()
+                self._receive_from_launcher()
             case WakeupMessage(payload=payload) if payload == _TICK:
                 self._tick()
             case WakeupMessage(payload=payload) if payload == _END:
                 self._end_now(self._shutdown.reason)
             case Hello() | Goodbye():
-                self._peer_link.hear(message)
+                self._peer_link.receive(message)
             case PeerDeliveries():
-                for target, payload in self._peer_link.taken(message):
+                for target, payload in self._peer_link.accept(message):
                     self._deliver(target, payload)
             case ChildActorExited():
-                # Said before the process is gone, or lost altogether: only the process itself counts.
+                # It may come before the process is gone, or not at all: check the process itself.
                 self.wakeupAfter(timedelta(seconds=EXIT_RECHECK_S), _CHECK)
             case _:
-                # A wake-up, or a message of Thespian's: looking after the children is all it means.
+                # A wake-up, or a message of Thespian's own: only check the children.
                 pass
 
     @property
@@ -133,7 +168,7 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
     def _begin(self) -> None:
         host, port = self._address_of(self.myAddress)
         self._peers = PeerLink(
-            self._plan, (host, port), self._send_to_node, self._tell_about_peers, time.monotonic
+            self._plan, (host, port), self._send_to_node, self._report_peers, time.monotonic
         )
         held = inherited()
         self._writer.send(
@@ -149,8 +184,6 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
             self._peer_link.tick()
         self.wakeupAfter(timedelta(seconds=SUPERVISOR_TICK_S), _TICK)
 
-    # processes
-
     def _start(self, child: Child) -> None:
         forked_before = len(getattr(self._myRef, "_child_procs", ()))
         address = self.createActor(ProcessActor)
@@ -163,18 +196,18 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
         if child.spec.watches_siblings:
             for other in self._children.values():
                 if other.alive and other is not child:
-                    child.notify(pickle.dumps(Incoming(other.started())))
+                    child.queue_notice(pickle.dumps(Incoming(other.started())))
             for peer in self._peer_link.present():
-                child.notify(pickle.dumps(Incoming(peer)))
-        self._tell_watchers([started])
+                child.queue_notice(pickle.dumps(Incoming(peer)))
+        self._notify_watchers([started])
 
-    def _look_after_children(self) -> None:
+    def _check_children(self) -> None:
         now = time.monotonic()
         for child in self._children.values():
             if child.has_exited():
-                self._bury(child, now)
+                self._handle_death(child, now)
         if self._shutdown.begun:
-            self._go_on_stopping(now)
+            self._continue_stopping(now)
             return
         due = [child for child in self._children.values() if child.restart_due]
         for child in due:
@@ -183,9 +216,9 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
             else:
                 self.wakeupAfter(timedelta(seconds=RESTART_AFTER_NOTICE_S), _CHECK)
 
-    def _bury(self, child: Child, now: float) -> None:
+    def _handle_death(self, child: Child, now: float) -> None:
         died = child.end_life(now, inherited().board.read(child.spec.id))
-        self._tell_watchers([died])
+        self._notify_watchers([died])
         if self._shutdown.begun:
             return
         if child.has_died_too_often(now):
@@ -204,14 +237,12 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
         )
         child.restart_due = True
 
-    # messages
+    def _receive_batch(self, batch: FromProcess) -> None:
+        child = self._children[batch.process_id]
+        for outgoing in batch.outgoing:
+            self._handle_outgoing(child, batch.incarnation, outgoing)
 
-    def _hear_process(self, spoken: FromProcess) -> None:
-        child = self._children[spoken.process_id]
-        for outgoing in spoken.outgoing:
-            self._hear(child, spoken.incarnation, outgoing)
-
-    def _hear(self, child: Child, incarnation: int, outgoing: Outgoing) -> None:
+    def _handle_outgoing(self, child: Child, incarnation: int, outgoing: Outgoing) -> None:
         current = child.alive and child.incarnation == incarnation
         match outgoing:
             case ToSibling(target, payload):
@@ -222,13 +253,13 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
                 self._writer.send(Report(child.spec.id, incarnation, unpickled(payload)))
             case KillSibling(process_id, victim):
                 self._kill(process_id, victim)
-            case SaidReady():
+            case BecameReady():
                 if current:
                     self._writer.send(ProcessReady(child.spec.id, incarnation))
-            case NoticesTaken(up_to):
-                child.take_notices(up_to)
+            case NoticesHandled(up_to):
+                child.acknowledge_notices(up_to)
             case Finished():
-                # Its exit follows; the exit counts.
+                # Its exit follows, and only the exit counts.
                 pass
             case never:
                 assert_never(never)
@@ -238,14 +269,14 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
         if child is None:
             logger.warning("a message for %s was dropped: this node has no such process", target)
             return
-        child.keep(payload)
+        child.queue_message(payload)
 
     def _kill(self, process_id: str, incarnation: int) -> None:
         child = self._children.get(process_id)
         if child is not None and child.incarnation == incarnation:
             child.kill()
 
-    def _tell_watchers(self, notices: Sequence[NodeEvent]) -> None:
+    def _notify_watchers(self, notices: Sequence[NodeEvent]) -> None:
         for notice in notices:
             self._writer.send(notice)
             if not isinstance(notice, SiblingNotice):
@@ -254,7 +285,7 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
             about = notice.process_id if isinstance(notice, ProcessStarted | ProcessDied) else None
             for child in self._children.values():
                 if child.spec.watches_siblings and child.spec.id != about:
-                    child.notify(payload)
+                    child.queue_notice(payload)
 
     def _flush(self) -> None:
         self._writer.flush()
@@ -273,12 +304,10 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
 
         return delivered
 
-    # the launcher
-
-    def _hear_launcher(self) -> None:
+    def _receive_from_launcher(self) -> None:
         messages, present = self._reader.read_available()
         if not present:
-            # Nobody is left to ask for an orderly end or to hear of it.
+            # No launcher is left to request an orderly end or to see it.
             self._end_now("the launcher is gone")
         for message in messages:
             match message:
@@ -287,15 +316,13 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
                 case ShutdownNode(budget):
                     self._stop(budget, None)
 
-    # the end
-
     def _stop(self, budget: float | None, reason: str | None) -> None:
         now = time.monotonic()
         self._shutdown.begin(now, budget=budget, reason=reason)
-        self._go_on_stopping(now)
+        self._continue_stopping(now)
 
-    def _go_on_stopping(self, now: float) -> None:
-        if self._shutdown.go_on(now):
+    def _continue_stopping(self, now: float) -> None:
+        if self._shutdown.advance(now):
             reason = self._shutdown.reason
             self._peer_link.say_goodbye(then=lambda: self._end_now(reason))
             self.wakeupAfter(timedelta(seconds=GOODBYE_GRACE_S), _END)
@@ -304,7 +331,7 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
         self.wakeupAfter(timedelta(seconds=seconds), _CHECK)
 
     def _end_now(self, reason: str | None) -> None:
-        """End the node: the children go with this process; admin and system process notice its end."""
+        """End the node: kill the children and exit; admin and system process notice that and exit too."""
         for child in self._children.values():
             child.kill()
         self._writer.send(NodeEnded(reason))
@@ -312,14 +339,14 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
         sys.stderr.flush()
         os._exit(0 if reason is None else 1)
 
-    def _tell_about_peers(self, news: list[PeerNews]) -> None:
-        # May come out of the transport, between two messages.
-        self._tell_watchers(news)
+    def _report_peers(self, events: list[PeerEvent]) -> None:
+        # Called by the transport too, between two messages: nothing else would flush then.
+        self._notify_watchers(events)
         self._flush()
 
-    def _send_to_node(self, address: Address, message: object, on_done: Callable[[Fate], None]) -> None:
+    def _send_to_node(self, address: Address, message: object, on_done: Callable[[SendResult], None]) -> None:
         def done(status: Any, _intent: Any) -> None:
-            on_done(_FATES.get(type(status), Fate.LOST))
+            on_done(_SEND_RESULTS.get(type(status), SendResult.LOST))
 
         self._myRef._send_intent(
             intent(ActorAddress(TCPv4ActorAddress(*address, external=True)), message, on_done=done)
@@ -332,4 +359,4 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
 
 
 def _ignore(_status: Any, _intent: Any) -> None:
-    """Do nothing: a process that could not be told who it is has died, and its death is seen."""
+    """Do nothing: a process that did not get its StartProcess has died, and its death is noticed."""

@@ -1,6 +1,7 @@
-"""Carries an orderly shutdown out: all drain at once, then end, the last started first, within their budgets.
+"""Carries out an orderly shutdown: all processes drain at once, then each stops, the last started first.
 
-Those that drain share one stretch of time; in turns, each would take up what the one before it gave away.
+They drain at the same time because one after the other each would claim the work that the one before it has
+released.
 """
 
 import logging
@@ -21,7 +22,7 @@ logger = logging.getLogger("continuum.process")
 
 
 class NodeShutdown:
-    """The shutdown of one node: not begun, under way, or over. `reason` is None if it was asked for."""
+    """The shutdown of one node: not begun, begun, or over. `reason` is None if the launcher requested it."""
 
     def __init__(self, children: Mapping[str, Child], wake_after: Callable[[float], None]) -> None:
         self._children = children
@@ -33,20 +34,20 @@ class NodeShutdown:
         self.reason: str | None = None
 
     def begin(self, now: float, *, budget: float | None, reason: str | None) -> None:
-        """Begin, or shorten what has begun to a new overall budget."""
+        """Begin; if it has begun already, shorten it to a new overall budget."""
         if budget is not None:
             self._until = now + budget
-            self._hasten(now, self._until)
+            self._shorten_deadlines(now, self._until)
         if self.begun:
             return
         self.begun, self.reason = True, reason
         for child in self._children.values():
             child.ask_to_drain()
             if child.spec.drains:
-                self._limit(child, now)
+                self._set_deadline(child, now)
 
-    def go_on(self, now: float) -> bool:
-        """Do what is due; True once, when the last process is gone."""
+    def advance(self, now: float) -> bool:
+        """Take the next step; True once, when the last process is gone."""
         if self.over:
             return False
         match next_shutdown_step([child.stopping() for child in self._children.values()], now=now):
@@ -54,7 +55,7 @@ class NodeShutdown:
                 child = self._children[process_id]
                 child.ask_to_stop()
                 if not child.spec.drains:
-                    self._limit(child, now)
+                    self._set_deadline(child, now)
             case KillOverdue(process_id):
                 if process_id not in self._killed:
                     self._killed.add(process_id)
@@ -62,7 +63,7 @@ class NodeShutdown:
                 self._children[process_id].kill()
                 self._wake_after(EXIT_RECHECK_S)
             case WaitForExit():
-                # Whoever was asked has a wake-up at its deadline already.
+                # The process that was asked to stop has a wake-up at its deadline already.
                 pass
             case AllStopped():
                 self.over = True
@@ -70,12 +71,12 @@ class NodeShutdown:
                 assert_never(never)
         return self.over
 
-    def _limit(self, child: Child, now: float) -> None:
+    def _set_deadline(self, child: Child, now: float) -> None:
         deadline = now + child.spec.shutdown_budget
         child.deadline = deadline if self._until is None else min(deadline, self._until)
         self._wake_after(max(0.0, child.deadline - now))
 
-    def _hasten(self, now: float, deadline: float) -> None:
+    def _shorten_deadlines(self, now: float, deadline: float) -> None:
         for child in self._children.values():
             if child.deadline is not None and deadline < child.deadline:
                 child.deadline = deadline

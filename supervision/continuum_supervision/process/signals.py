@@ -1,20 +1,20 @@
 """Signals in the processes of a node.
 
-Thespian gives every signal a handler that only logs. With it a real segmentation fault never ends: it
-returns and the instruction faults again, for ever. And SIGTERM, which service managers send to every
-process of a group, would end a process behind the launcher's back, which drains first.
+Thespian gives every signal a handler that only logs. With it a real segmentation fault never ends the
+process: the handler returns and the instruction faults again, for ever. And SIGTERM, which service managers
+send to every process of a group, would end a process while the launcher is about to drain it.
 """
 
 import signal
 from types import FrameType
 
-# The launcher decides about these. Not SIG_IGN, which programs started from here would inherit.
+# The launcher handles these. SIG_IGN would be inherited by programs that are started from here.
 _LEFT_TO_THE_LAUNCHER = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _KEPT_BY_PYTHON = (signal.SIGPIPE, signal.SIGKILL, signal.SIGSTOP, signal.SIGALRM)
 
 
 def restore_signals(*, keep_child_signal: bool) -> None:
-    """Undo Thespian's handlers, all but the one that tells it of a dead child where that is needed."""
+    """Undo Thespian's handlers, except the one for dead children if `keep_child_signal` says so."""
     for number in signal.valid_signals():
         if number in _KEPT_BY_PYTHON or (keep_child_signal and number == signal.SIGCHLD):
             continue
@@ -25,4 +25,4 @@ def restore_signals(*, keep_child_signal: bool) -> None:
 
 
 def _leave_to_the_launcher(_number: int, _frame: FrameType | None) -> None:
-    """Do nothing: the launcher got it too, or whoever sent it should send it there."""
+    """Do nothing: the launcher got the signal too, or should have been sent it."""

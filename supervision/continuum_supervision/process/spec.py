@@ -21,15 +21,15 @@ from continuum_supervision.process.limits import (
 
 @dataclass(frozen=True, slots=True)
 class ProcessSpec:
-    """One OS process under the root supervisor, which runs `main`, an importable async function, in its loop.
+    """One OS process under the root supervisor. It runs `main`, an importable async function, in its loop.
 
-    A process is permanent: whenever it ends without having been asked to, it is started again, until it
-    has died more than `max_restarts` times within `max_restarts_within` seconds; then the node ends.
-    `watches_siblings` has it told of every start and death among the others, and of peers.
+    A process is permanent: if it ends without having been stopped, it is started again. After more than
+    `max_restarts` deaths within `max_restarts_within` seconds the node ends. A process that
+    `watches_siblings` receives every start and death of a sibling, and every peer that comes or goes.
 
-    When the node stops, all processes are told at once to drain, and then each in its turn to stop, the
-    last started first. One that `drains` ends by itself once it has drained: its shutdown budget counts
-    from the first of the two. That of the others counts from the second.
+    When the node stops, all processes are asked at once to drain, and then one after the other to stop, the
+    last started first. A process that `drains` ends by itself once it has drained: its shutdown budget starts
+    when it is asked to drain. The budget of any other starts when it is asked to stop.
     """
 
     id: str

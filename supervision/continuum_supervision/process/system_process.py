@@ -1,4 +1,4 @@
-"""What the system process does once it can import: check, start, wait for an end, clean up."""
+"""The system process once it can import: check the plan, start the node, wait for its end, clean up."""
 
 import contextlib
 import logging
@@ -16,7 +16,7 @@ from continuum_supervision.errors import ProcessSystemError
 from continuum_supervision.process.addresses import free_port, refuse_unusable_address
 from continuum_supervision.process.control_socket import ControlWriter
 from continuum_supervision.process.directory import make_node_directory
-from continuum_supervision.process.inherited import Inherited, hand_down
+from continuum_supervision.process.inherited import Inherited, set_inherited
 from continuum_supervision.process.limits import PARENT_POLL_S
 from continuum_supervision.process.liveness import LivenessBoard
 from continuum_supervision.process.log import log_to_stderr
@@ -33,7 +33,7 @@ from continuum_supervision.transport.trusted_pickle import unpickled
 def run_system_process(plan: bytes, control: socket.socket, life: int) -> None:
     """Run a node until it ends or its launcher does; does not return."""
     restore_signals(keep_child_signal=False)
-    # For the supervisor, which is forked from here. Its processes say for themselves how they log.
+    # For the supervisor, which is forked from here. The processes below it set up their own logging.
     log_to_stderr(logging.WARNING)
     launcher_pid = os.getppid()
     directory = make_node_directory()
@@ -44,7 +44,8 @@ def run_system_process(plan: bytes, control: socket.socket, life: int) -> None:
         except (ProcessSystemError, ActorSystemException, ImportError) as error:
             ControlWriter(control).send(NodeNotStarted(str(error)))
         else:
-            # From here on the supervisor alone speaks with the launcher, and its end must show there.
+            # From here on only the supervisor holds the socket: the launcher must see an end of file when it
+            # ends.
             control.close()
             exit_code = _wait_for_an_end(life, launcher_pid)
     finally:
@@ -67,14 +68,14 @@ def _start(plan: NodePlan, control: socket.socket, life: int, directory: Path) -
     install(plan.cookie, exposed=plan.bind)
     install_admin()
     board = LivenessBoard.create(directory / "liveness", [spec.id for spec in plan.specs])
-    hand_down(Inherited(plan, control, life, directory, board, os.getpid()))
+    set_inherited(Inherited(plan, control, life, directory, board, os.getpid()))
     system = ActorSystem("multiprocTCPBase", {"Admin Port": free_port(LOOPBACK)})
     system.tell(system.createActor(ProcessSupervisor), BEGIN)
     close_starter_transport()
 
 
 def _wait_for_an_end(life: int, launcher_pid: int) -> int:
-    """Wait for the admin, which ends with the supervisor, or for the launcher; returns the exit code."""
+    """Wait until the admin ends, as it does with the supervisor, or the launcher; return the exit code."""
     woken, waker = socket.socketpair()
     for end in (woken, waker):
         end.setblocking(False)
@@ -85,7 +86,7 @@ def _wait_for_an_end(life: int, launcher_pid: int) -> int:
             pid, status = os.waitpid(-1, os.WNOHANG)
             if pid:
                 return os.waitstatus_to_exitcode(status) if os.WIFEXITED(status) else 1
-        # The pipe can be held open by a fork of the launcher; who our parent is cannot.
+        # A fork of the launcher may hold the pipe open, so check the parent as well.
         if os.getppid() != launcher_pid:
             return 1
         readable, _, _ = select.select([life, woken.fileno()], [], [], PARENT_POLL_S)

@@ -1,7 +1,7 @@
-"""The Thespian actor around one process: hands messages in, drains messages out, nothing else.
+"""The Thespian actor of one process: it passes messages in and out, nothing else.
 
-It runs in the main thread of its own OS process. While a batch is on its way to the supervisor the
-next one gathers, so a flood of messages becomes few large ones.
+It runs in the main thread of its own OS process. While one batch is on its way to the supervisor the next one
+gathers, so many messages become few large ones.
 """
 
 # Thespian has no types; what pyright guesses from its source is wrong for what a subclass may do.
@@ -21,7 +21,7 @@ from continuum_supervision.process.inherited import (
     close_launcher_connections,
     forking_parent,
     inherited,
-    own_logging,
+    restore_logging,
 )
 from continuum_supervision.process.limits import SEND_GIVE_UP_S, SEND_RETRY_EVERY_S
 from continuum_supervision.process.parent_death import die_with_parent, end_if_orphaned
@@ -32,7 +32,7 @@ from continuum_supervision.process.wire import Deliveries, Finished, FromProcess
 
 
 def intent(target: Any, message: object, *, on_done: Any) -> TransmitIntent:
-    """Make a send of bounded life that calls back with `(status, intent)` however it ends."""
+    """Make a send of limited duration that calls `on_done(status, intent)` however it ends."""
     return TransmitIntent(
         target,
         message,
@@ -44,12 +44,14 @@ def intent(target: Any, message: object, *, on_done: Any) -> TransmitIntent:
 
 
 class ProcessActor(Actor):  # type: ignore[misc]
+    """Connects the thread of a process's main function to the root supervisor."""
+
     def __init__(self) -> None:
         super().__init__()
         self._parent_pid = forking_parent()
         die_with_parent(self._parent_pid)
         restore_signals(keep_child_signal=False)
-        own_logging()
+        restore_logging()
         close_launcher_connections()
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
@@ -69,7 +71,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
             case Deliveries() if self._thread is not None:
                 self._thread.deliver(message)
             case _:
-                # A wake-up, or a message of Thespian's own; either way it is time to look at the outbox.
+                # A wake-up, or a message of Thespian's own: only look at the outbox.
                 pass
         self._drain()
         return ThespianWatch([self._woken.fileno()])
@@ -78,7 +80,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
         try:
             self._waker.send(b"w")
         except BlockingIOError:
-            # A full socket is awake enough.
+            # The socket is full, so the actor will wake anyway.
             return
 
     def _drain(self) -> None:
@@ -108,7 +110,7 @@ class ProcessActor(Actor):  # type: ignore[misc]
 
 
 def _end_process(exit_code: int) -> None:
-    # Thespian's own way out asks the admin and drains for seconds; the kernel tells the supervisor at once.
+    # Thespian's own exit asks the admin and takes seconds; this way the supervisor sees the end at once.
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

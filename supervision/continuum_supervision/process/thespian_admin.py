@@ -1,7 +1,7 @@
-"""Thespian's admin process, started our way: no daemon, no logger process, and it ends with what it serves.
+"""Thespian's admin process, changed: no daemon, no logger process, and it ends with the node.
 
-The stock one calls setsid, forks away from its starter and lives until somebody shuts it down; whoever
-is killed leaves it and every actor behind.
+The stock admin calls setsid, forks away from its starter and lives until it is shut down: if its starter is
+killed, the admin and every actor are left behind.
 """
 
 # Thespian has no types; what pyright guesses from its source is wrong for what a subclass may do.
@@ -15,23 +15,23 @@ import thespian.system.multiprocCommon as stock  # noqa: N813
 from thespian.system.messages.multiproc import EndpointConnected
 from thespian.system.transport import TransmitIntent
 
-from continuum_supervision.process.inherited import forking_parent, inherited, own_logging
+from continuum_supervision.process.inherited import forking_parent, inherited, restore_logging
 from continuum_supervision.process.parent_death import die_with_parent
 from continuum_supervision.process.signals import restore_signals
 from continuum_supervision.transport.transport import close_starter_transport
 
 
 def install_admin() -> None:
-    """Have Thespian start its admin our way in this process."""
+    """Make Thespian start our admin in this process."""
     stock.startAdmin = _run_admin
-    # A child of ours logs like its parent; see `thespian_log.py`.
+    # A child process logs like its parent; see `thespian_log.py`.
     stock.ThespianLogForwarder = lambda *_args, **_kwargs: stock.logging.root
     stock.setProcName = lambda *_args: None
 
 
 class _NodeAdmin(stock.MultiProcAdmin):  # type: ignore[misc]
     def childDied(self) -> bool:  # noqa: N802 - Thespian's name
-        """End with the root supervisor, passing on how it ended."""
+        """End with the root supervisor, and with its exit code."""
         roots = list(getattr(self, "_child_procs", ()))
         for root in roots:
             if not root.childProc.is_alive():
@@ -56,11 +56,11 @@ def _run_admin(
     transport = transport_class(endpoint)
     admin = _NodeAdmin(transport, address, capabilities, log_definitions, concurrency_context)
     admin.addrOfStarter = starter
-    # Nobody logs through Thespian; any address satisfies its check that a logger is there.
+    # No process logs through Thespian; any address satisfies its check that a logger exists.
     admin.asLogger = transport.myAddress
     admin.asLogProc = None
     restore_signals(keep_child_signal=False)
-    own_logging()
+    restore_logging()
     signal.signal(signal.SIGCHLD, admin.signalChildDied)
     transport.enableRXPauseFlowControl(False)
     transport.scheduleTransmit(None, TransmitIntent(starter, EndpointConnected(0)))

@@ -1,6 +1,6 @@
-"""Routes what Thespian has to say into our logging: no file in the temp directory, no logger process.
+"""Routes Thespian's log into ours: no file in the temp directory, no logger process.
 
-Thespian diverts the logging module of every process to a process of its own. Here each process logs to the
+Thespian redirects the logging module of every process to a process of its own. Here each process logs to the
 launcher's stderr, as any program does.
 """
 
@@ -11,12 +11,12 @@ from typing import Any
 import thespian.system.utilis as utilis
 
 logger = logging.getLogger("continuum.thespian")
-# Connections to the dead, expected in the life of a node and said better by the supervisor.
+# Connections to dead processes: normal in a node, and the supervisor logs them better.
 _EXPECTED = ("Socket connect failure", "Socket error sending", "Socket Error waiting", "Entering tx-only")
 
 
 def route_thespian_log() -> None:
-    """Replace Thespian's own log in every module that has taken its name."""
+    """Replace Thespian's own log function in every module that has imported it."""
     original = utilis.thesplog
     for name, module in list(sys.modules.items()):
         if name.startswith("thespian.") and getattr(module, "thesplog", None) is original:

@@ -17,7 +17,7 @@ logger = logging.getLogger("continuum.process")
 
 
 class ProcessThread:
-    """Runs a process's main in an asyncio loop of its own thread, and says when it has ended."""
+    """Runs the main function in an asyncio loop of its own thread, and reports when it has ended."""
 
     def __init__(self, start: StartProcess, board: LivenessBoard, wake: Callable[[], None]) -> None:
         self._start = start
@@ -28,12 +28,12 @@ class ProcessThread:
         self._context: ProcessContext | None = None
         self._early: list[Deliveries] = []
         self._lock = threading.Lock()
-        # Thespian's thread must answer whatever main does, so main never has the main thread.
+        # Thespian's thread must respond even while main blocks, so main never gets the main thread.
         self._thread = threading.Thread(target=self._run, name=f"process {start.spec.id}", daemon=True)
         self._thread.start()
 
     def deliver(self, arrived: Deliveries) -> None:
-        """Hand over to the loop, from another thread."""
+        """Pass a batch to the loop; called from another thread."""
         with self._lock:
             loop, context = self._loop, self._context
             if loop is None or context is None:
@@ -42,7 +42,7 @@ class ProcessThread:
                 loop.call_soon_threadsafe(context.deliver, arrived)
 
     def take_outgoing(self) -> tuple[Outgoing, ...]:
-        """Take everything that main has sent since the last time."""
+        """Take everything that main has sent since the last call."""
         taken = []
         while self._outbox:
             taken.append(self._outbox.popleft())

@@ -1,6 +1,6 @@
-"""What travels between launcher, root supervisor, process actors and peers; private to them.
+"""The messages between launcher, root supervisor, process actors and peers; private to them.
 
-User messages travel as pickled bytes: the supervisor routes them without importing what they are made of.
+User messages travel as pickled bytes: the supervisor routes them without importing their classes.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message for a process; a notice has a number and is kept until the process has taken it."""
+    """One message for a process; a notice has a number and is kept until the process has handled it."""
 
     payload: bytes
     notice: int | None = None
@@ -18,7 +18,7 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Deliveries:
-    """To a process actor: everything that has been waiting for it."""
+    """To a process actor: everything that waits for it."""
 
     deliveries: tuple[Delivery, ...]
     drain: bool = False
@@ -27,12 +27,16 @@ class Deliveries:
 
 @dataclass(frozen=True, slots=True)
 class ToSibling:
+    """A message for a process of the same node."""
+
     target: str
     payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class ToPeer:
+    """A message for a process of another node."""
+
     node: str
     target: str
     message: bytes
@@ -40,38 +44,44 @@ class ToPeer:
 
 @dataclass(frozen=True, slots=True)
 class ToLauncher:
+    """A message for the launcher."""
+
     payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class KillSibling:
+    """Kill a process of the same node, if it is still this incarnation."""
+
     process_id: str
     incarnation: int
 
 
 @dataclass(frozen=True, slots=True)
-class SaidReady:
-    pass
+class BecameReady:
+    """The process is ready to serve."""
 
 
 @dataclass(frozen=True, slots=True)
-class NoticesTaken:
+class NoticesHandled:
+    """The process has handled the notices up to this number."""
+
     up_to: int
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The main function of a process has ended; nothing follows."""
+    """The main function of the process has ended; nothing follows."""
 
     exit_code: int
 
 
-Outgoing = ToSibling | ToPeer | ToLauncher | KillSibling | SaidReady | NoticesTaken | Finished
+Outgoing = ToSibling | ToPeer | ToLauncher | KillSibling | BecameReady | NoticesHandled | Finished
 
 
 @dataclass(frozen=True, slots=True)
 class FromProcess:
-    """From a process actor to the supervisor: everything since it last spoke."""
+    """From a process actor to the supervisor: everything since its last batch."""
 
     process_id: str
     incarnation: int
@@ -80,7 +90,7 @@ class FromProcess:
 
 @dataclass(frozen=True, slots=True)
 class NodeCard:
-    """Which node this is, where its supervisor listens, and which life of it."""
+    """A node: its name, the address of its supervisor, and its incarnation."""
 
     node: str
     host: str
@@ -94,7 +104,7 @@ class NodeCard:
 
 @dataclass(frozen=True, slots=True)
 class Hello:
-    """Between supervisors. `echo` is the receiver's incarnation as the sender knows it."""
+    """Between supervisors: this node is alive. `echo` is the incarnation that it knows of the receiver."""
 
     card: NodeCard
     echo: str | None
@@ -103,13 +113,15 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Goodbye:
+    """Between supervisors: this node leaves in order."""
+
     card: NodeCard
     echo: str
 
 
 @dataclass(frozen=True, slots=True)
 class PeerDeliveries:
-    """Between supervisors: messages for processes of the receiver, in this life of it."""
+    """Between supervisors: messages for processes of the receiver, if it is still this incarnation."""
 
     card: NodeCard
     echo: str
@@ -126,12 +138,14 @@ class LauncherSends:
 
 @dataclass(frozen=True, slots=True)
 class ShutdownNode:
+    """From the launcher: stop the node, within so many seconds."""
+
     budget: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class NodeStarted:
-    """The supervisor runs; its address and the node's private directory."""
+    """To the launcher: the supervisor runs."""
 
     address: Address
     supervisor_pid: int
@@ -142,4 +156,6 @@ class NodeStarted:
 
 @dataclass(frozen=True, slots=True)
 class NodeNotStarted:
+    """To the launcher: the node could not be started."""
+
     reason: str

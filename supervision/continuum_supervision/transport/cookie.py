@@ -1,7 +1,7 @@
-"""The cluster cookie: where the secret that seals the transport comes from.
+"""The cluster cookie: the secret with which all nodes seal their transport, and where a node finds it.
 
-From a file that nobody else can read, or from the environment, never from the command line, where every
-user of the machine could see it. A node alone makes itself a random one.
+It comes from a file that no other user can read, or from the environment; never from the command line, where
+every user of the machine could see it. A node without peers makes a random one.
 """
 
 import os
@@ -17,12 +17,12 @@ COOKIE_VARIABLE = "CONTINUUM_COOKIE"
 
 
 def random_cookie() -> bytes:
-    """Make a cookie for a node that is alone."""
+    """Make a cookie for a node without peers."""
     return secrets.token_bytes(COOKIE_MIN_BYTES)
 
 
 def find_cookie(cookie_file: Path | None, environment: Mapping[str, str]) -> bytes | None:
-    """Read the cookie from the file if one is named, else from CONTINUUM_COOKIE; None if there is neither."""
+    """Read the cookie from the given file, else from CONTINUUM_COOKIE; None if there is neither."""
     if cookie_file is not None:
         return read_cookie_file(cookie_file)
     written = environment.get(COOKIE_VARIABLE)
@@ -32,9 +32,9 @@ def find_cookie(cookie_file: Path | None, environment: Mapping[str, str]) -> byt
 
 
 def read_cookie_file(cookie_file: Path) -> bytes:
-    """Read a cookie from a file that belongs to us and that nobody else may read."""
+    """Read a cookie from a file that belongs to this user and that no other user may access."""
     try:
-        # The checks are made on the open file: a name could be exchanged between check and read.
+        # Check the open file, not its name: another file could get the name between check and read.
         descriptor = os.open(cookie_file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise CookieUnusable(
@@ -61,7 +61,7 @@ def read_cookie_file(cookie_file: Path) -> bytes:
 
 
 def checked_cookie(written: bytes, *, origin: str) -> bytes:
-    """Strip the line ending an editor leaves and refuse what is too short to be a secret."""
+    """Strip the line ending that an editor leaves, and refuse a cookie that is too short or too long."""
     cookie = written.strip()
     if not COOKIE_MIN_BYTES <= len(cookie) <= COOKIE_MAX_BYTES:
         raise CookieUnusable(

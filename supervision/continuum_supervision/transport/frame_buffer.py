@@ -1,6 +1,6 @@
-"""Receives one sealed frame from a stream; stands where Thespian's ReceiveBuffer stood.
+"""Receives one sealed frame from a stream; replaces Thespian's ReceiveBuffer.
 
-It asks the socket for exactly what is still missing, so a frame never runs into the next one.
+It requests from the socket exactly the bytes that are missing, so it never reads into the next frame.
 """
 
 from collections.abc import Container
@@ -9,7 +9,7 @@ from continuum_supervision.transport.seal import HEADER_BYTES, FrameHeader, Fram
 
 
 class FrameBuffer:
-    """One frame in the making. `header` is None until enough has arrived to check it."""
+    """One frame, partly received. `header` is None until enough has arrived to check it."""
 
     def __init__(self, seal: Seal, listening_ports: Container[int]) -> None:
         self._seal = seal
@@ -18,7 +18,7 @@ class FrameBuffer:
         self.header: FrameHeader | None = None
 
     def addMore(self, data: bytes) -> None:  # noqa: N802 - Thespian's name
-        """Take what a socket gave, at most what `remainingAmount` asked for."""
+        """Add what the socket returned, at most `remainingAmount` bytes."""
         self._received += data
         if self.header is None and len(self._received) >= HEADER_BYTES:
             header = self._seal.open_header(bytes(self._received[:HEADER_BYTES]))
@@ -39,10 +39,11 @@ class FrameBuffer:
         return self.header is not None or bool(self._received)
 
     def open(self) -> tuple[FrameHeader, bytes]:
-        """Open the complete frame; who calls this twice opens it twice, acceptance is separate."""
+        """Open the complete frame. This does not check for a replay: see `accept_once`."""
         assert self.header is not None
         return self.header, self._seal.open_body(self.header, bytes(self._received))
 
     def accept_once(self) -> bool:
+        """Accept the frame; False if it was accepted before."""
         assert self.header is not None
         return self._seal.accept_once(self.header)

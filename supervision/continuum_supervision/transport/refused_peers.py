@@ -1,4 +1,4 @@
-"""Says once a minute that somebody without the cookie is knocking, whatever he sends."""
+"""A log of connections that were refused, one line a minute whatever a peer sends."""
 
 import logging
 import time
@@ -9,20 +9,22 @@ from continuum_supervision.transport.limits import REFUSED_PEER_LOG_EVERY_S
 logger = logging.getLogger("continuum.transport")
 
 
-class StrangerLog:
+class RefusedPeerLog:
+    """Logs the first refused peer of each minute and counts the others."""
+
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._said_at: float | None = None
-        self._unsaid = 0
+        self._logged_at: float | None = None
+        self._not_logged = 0
 
     def refused(self, peer: str, reason: str) -> None:
-        """Log a refused peer, or count it if one was logged within the minute."""
+        """Log a refused peer, or count it if one was logged within the last minute."""
         now = self._monotonic()
-        if self._said_at is not None and now - self._said_at < REFUSED_PEER_LOG_EVERY_S:
-            self._unsaid += 1
+        if self._logged_at is not None and now - self._logged_at < REFUSED_PEER_LOG_EVERY_S:
+            self._not_logged += 1
             return
         logger.warning(
-            "dropped a connection from %s: %s (%d more since the last report)", peer, reason, self._unsaid
+            "dropped a connection from %s: %s (%d more since the last report)", peer, reason, self._not_logged
         )
-        self._said_at = now
-        self._unsaid = 0
+        self._logged_at = now
+        self._not_logged = 0

@@ -1,15 +1,15 @@
-"""The seal itself: frames of authenticated encryption with a replay window. No sockets, no pickle.
+"""The seal: frames with authenticated encryption and a replay window. No sockets, no pickle.
 
-A frame is `header | header tag | body | body tag`. The header is authenticated by itself, so a stranger's
-length is never believed and nothing is allocated for it. Keys are derived per sending process
-(HKDF-SHA256 of the cookie, salted with the sender's random session), so the counter alone is a unique
-nonce and two processes never share one.
+A frame is `header | header tag | body | body tag`. The header has a tag of its own, so the length that a peer
+without the cookie announces is never trusted and no memory is allocated for it. Each sending process derives
+its own key (HKDF-SHA256 of the cookie, salted with a random session), so the counter alone is a unique nonce:
+no two processes use the same pair of key and nonce.
 
-What it protects against: reading, forging and altering frames without the cookie; executing a captured
-frame twice; executing it at another port than it was sent to. What it does not: a frame captured before
-its receiver restarted could be shown to the new process at the same port, since windows are memory. The
-supervisors therefore name each other's incarnation in what they say to peers. Whoever has the cookie is
-trusted.
+The seal protects against reading, forging and altering frames without the cookie; against executing a
+captured frame twice; and against executing it at another port than the one it was sent to. It does not
+protect against replaying a frame that was captured before its receiver restarted, at the new process on the
+same port: replay windows are kept in memory only. For that reason messages between supervisors name the
+receiver's incarnation. Every process that has the cookie is trusted.
 """
 
 import os
@@ -41,7 +41,7 @@ _NONCE_COUNTER = struct.Struct("!Q")
 
 
 class FrameRefused(Exception):
-    """What arrived was not sealed with our cookie, or not meant for us, or shown a second time."""
+    """A frame was not sealed with our cookie, was sent to another process, or is a replay."""
 
 
 class FrameKind(IntEnum):
@@ -60,7 +60,7 @@ class FrameHeader:
 
     @property
     def frame_id(self) -> bytes:
-        """Name this frame among all frames ever sealed with the cookie."""
+        """The name of this frame, unique among all frames ever sealed with the cookie."""
         return self.session + _NONCE_COUNTER.pack(self.counter)
 
     @property
@@ -69,7 +69,7 @@ class FrameHeader:
 
 
 class ReplayWindow:
-    """Which counters of one session were seen: the highest, and a bitmap of those below it."""
+    """The counters of one session that were seen: the highest, and a bitmap of those below it."""
 
     __slots__ = ("_bitmap", "_highest")
 
@@ -102,16 +102,16 @@ class Seal:
         self._session = b""
         self._counter = 0
         self._sender = AESGCM(bytes(32))
-        self._heard: OrderedDict[bytes, tuple[AESGCM, ReplayWindow]] = OrderedDict()
+        self._sessions: OrderedDict[bytes, tuple[AESGCM, ReplayWindow]] = OrderedDict()
 
     def seal(self, kind: FrameKind, target_port: int, body: bytes) -> bytes:
-        """Seal one frame for whoever listens on the port."""
+        """Seal one frame for the process that listens on the port."""
         if len(body) > FRAME_BODY_MAX_BYTES:
             raise ValueError(
                 f"a control message of {len(body)} bytes is over the limit of {FRAME_BODY_MAX_BYTES}: "
                 f"send a reference to the data"
             )
-        self._belong_to_this_process()
+        self._renew_after_fork()
         self._counter += 1
         header = _HEADER.pack(_MAGIC, kind, target_port, len(body), self._session, self._counter)
         number = _NONCE_COUNTER.pack(self._counter)
@@ -119,13 +119,13 @@ class Seal:
         return header + tag + self._sender.encrypt(_BODY_NONCE + number, body, header)
 
     def open_header(self, sealed: bytes) -> FrameHeader:
-        """Check a header; nothing of it is believed before its tag has been verified."""
-        self._belong_to_this_process()
+        """Check a header; its fields are trusted only after its tag is verified."""
+        self._renew_after_fork()
         packed, tag = sealed[: _HEADER.size], sealed[_HEADER.size :]
         magic, kind, target_port, body_bytes, session, counter = _HEADER.unpack(packed)
         if magic != _MAGIC:
             raise FrameRefused("it does not speak this protocol")
-        known = self._heard.get(session)
+        known = self._sessions.get(session)
         cipher = known[0] if known else self._session_cipher(session)
         try:
             cipher.decrypt(_HEADER_NONCE + _NONCE_COUNTER.pack(counter), tag, packed)
@@ -138,11 +138,11 @@ class Seal:
         return FrameHeader(FrameKind(kind), target_port, body_bytes, session, counter)
 
     def open_body(self, header: FrameHeader, sealed_body: bytes) -> bytes:
-        """Check and decrypt a body; whether the frame is new is a separate question."""
+        """Check and decrypt a body. This does not check for a replay: see `accept_once`."""
         packed = _HEADER.pack(
             _MAGIC, header.kind, header.target_port, header.body_bytes, header.session, header.counter
         )
-        cipher, _ = self._heard_of(header)
+        cipher, _ = self._known(header)
         try:
             return cipher.decrypt(_BODY_NONCE + _NONCE_COUNTER.pack(header.counter), sealed_body, packed)
         except InvalidTag:
@@ -150,30 +150,30 @@ class Seal:
 
     def accept_once(self, header: FrameHeader) -> bool:
         """Mark an opened frame as seen; False if it was seen before."""
-        return self._heard_of(header)[1].accept(header.counter)
+        return self._known(header)[1].accept(header.counter)
 
-    def _heard_of(self, header: FrameHeader) -> tuple[AESGCM, ReplayWindow]:
-        known = self._heard.get(header.session)
-        if known is None:  # pushed out by thousands of other sessions between header and body
+    def _known(self, header: FrameHeader) -> tuple[AESGCM, ReplayWindow]:
+        known = self._sessions.get(header.session)
+        if known is None:  # dropped for thousands of other sessions between header and body
             return self._remember(header.session, self._session_cipher(header.session))
-        self._heard.move_to_end(header.session)
+        self._sessions.move_to_end(header.session)
         return known
 
     def _remember(self, session: bytes, cipher: AESGCM) -> tuple[AESGCM, ReplayWindow]:
-        if len(self._heard) >= SESSIONS_REMEMBERED:
-            self._heard.popitem(last=False)
-        known = self._heard[session] = (cipher, ReplayWindow())
+        if len(self._sessions) >= SESSIONS_REMEMBERED:
+            self._sessions.popitem(last=False)
+        known = self._sessions[session] = (cipher, ReplayWindow())
         return known
 
-    def _belong_to_this_process(self) -> None:
-        # A forked process must not go on with its parent's counter: the same nonce would be used twice.
+    def _renew_after_fork(self) -> None:
+        # A forked process must not continue its parent's counter: it would use the same nonces again.
         if self._owner == os.getpid():
             return
         self._owner = os.getpid()
         self._session = self._random_bytes(SESSION_BYTES)
         self._counter = 0
         self._sender = self._session_cipher(self._session)
-        self._heard = OrderedDict()
+        self._sessions = OrderedDict()
 
     def _session_cipher(self, session: bytes) -> AESGCM:
         derivation = HKDF(algorithm=SHA256(), length=32, salt=session, info=b"continuum transport 1")
@@ -181,6 +181,6 @@ class Seal:
 
 
 def frame_id_of(sealed: bytes) -> bytes:
-    """Read the name of a frame that this process has sealed itself."""
+    """Return the name of a frame that this process has sealed itself."""
     _, _, _, _, session, counter = _HEADER.unpack_from(sealed)
     return bytes(session) + _NONCE_COUNTER.pack(counter)

@@ -1,7 +1,7 @@
-"""What the sealed transport expects of the installed Thespian, and what differs.
+"""The Thespian release that the sealed transport was made for, and how the installed one differs.
 
-The seal replaces internals that another release is free to change; a change must give a sentence, not an
-open port. The digests are of the files whose internals are replaced or relied upon.
+The transport replaces internals that another release may change. Such a change must end in an error message,
+not in an unsealed port. The digests are of the files whose internals are replaced or used.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ EXPECTED_FILES = {
 
 
 def differing_internals() -> list[str]:
-    """Name the modules of Thespian that are not byte for byte as expected."""
+    """Return the modules of Thespian whose content is not as expected."""
     return [name for name, digest in EXPECTED_FILES.items() if _digest_of(name) != digest]
 
 

@@ -1,9 +1,27 @@
-"""Seals Thespian's TCP transport and binds its sockets; must be installed before an ActorSystem starts.
+"""Thespian's TCP transport with every frame sealed; `install` it before an ActorSystem starts.
 
-Nothing a stranger sends is unpickled, buffered beyond a header or answered. Every socket binds to loopback;
-of a node with a bind address only the root supervisor listens there, at exactly that port, so the one
-exposed port is known. Forked processes inherit all of it. The classes replaced here are internals of one
-Thespian version: another one is refused by name before anything starts.
+One message, step by step:
+
+1. The sending process pickles the message together with its own address and seals it for the port of the
+   receiver (`serializer`). Thespian's own code connects and sends the frame.
+2. The receiver reads a header, no more (`_handleReadableIncoming`, `FrameBuffer`). If the header was not
+   sealed with the cookie, or names a port at which this process does not listen, the connection is closed and
+   logged as a refused peer. The peer gets no answer.
+3. The receiver reads the body and opens it (`_addedDataToIncoming`). A body that was altered is refused in
+   the same way.
+4. The replay window decides whether the frame is new. A frame seen before is acknowledged and otherwise
+   ignored, because its sender may have missed the acknowledgement and tried again.
+5. Only now is the body unpickled. If that fails, the sender is an honest peer that runs other code: it gets
+   `UNREADABLE`, and the receiver logs an error.
+6. The receiver seals an acknowledgement that names the frame, sends it over the same connection and gives the
+   message to the actor.
+7. The sender opens the acknowledgement (`_check_XMIT_4_done`). One that is refused, or that names another
+   frame, makes it pause and send again. Instead of the acknowledgement it may read a message that the
+   receiver sent at the same moment over the same connection: that one continues with step 3.
+
+Sockets bind to loopback. If the node has a bind address, the root supervisor alone listens there, at exactly
+that port, so the one exposed port is known. Forked processes inherit all of this. The classes that are
+replaced here are internals of one Thespian release; any other release is refused before anything starts.
 """
 
 # Thespian has no types; what pyright guesses from its source is wrong for what a subclass may do.
@@ -24,7 +42,7 @@ from thespian.system.transport.IPBase import IPActorAddress, TCPv4ActorAddress
 from continuum_supervision.errors import TransportUnexpected
 from continuum_supervision.transport.frame_buffer import FrameBuffer
 from continuum_supervision.transport.limits import UNFINISHED_FRAME_S, UNFINISHED_FRAMES_MAX
-from continuum_supervision.transport.refused_peers import StrangerLog
+from continuum_supervision.transport.refused_peers import RefusedPeerLog
 from continuum_supervision.transport.seal import FrameKind, FrameRefused, Seal, frame_id_of
 from continuum_supervision.transport.thespian_version import EXPECTED_VERSION, differing_internals
 from continuum_supervision.transport.trusted_pickle import unpickled
@@ -33,19 +51,19 @@ LOOPBACK = "127.0.0.1"
 
 
 class _Installed:
-    """What this process, and whatever it forks, seals and listens with."""
+    """The state of the transport in this process and in the processes that it forks."""
 
     seal: ClassVar[Seal | None] = None
     cookie: ClassVar[bytes] = b""
     exposed: ClassVar[tuple[str, int] | None] = None
-    strangers: ClassVar[StrangerLog] = StrangerLog()
+    refused_peers: ClassVar[RefusedPeerLog] = RefusedPeerLog()
     ports: ClassVar[set[int]] = set()
-    ports_of: ClassVar[int] = 0
+    ports_pid: ClassVar[int] = 0
     starter: ClassVar["SealedTCPTransport | None"] = None
 
 
 def install(cookie: bytes, *, exposed: tuple[str, int] | None = None) -> None:
-    """Replace Thespian's transport in this process; a second call with the same facts changes nothing."""
+    """Replace Thespian's transport in this process; a second call with the same settings changes nothing."""
     if _Installed.seal is not None:
         if (_Installed.cookie, _Installed.exposed) != (cookie, exposed):
             raise TransportUnexpected(
@@ -53,7 +71,7 @@ def install(cookie: bytes, *, exposed: tuple[str, int] | None = None) -> None:
             )
         return
     _refuse_other_thespian()
-    # Thespian asks a public name server's address which interface is ours; loopback needs no asking.
+    # Without this Thespian opens a socket towards a public name server to find our interface.
     os.environ["THESPIAN_BASE_IPADDR"] = LOOPBACK
     IPActorAddress.bindArgs = property(lambda self: (self.sockname,))
     stock.MAX_INCOMING_SOCKET_PERIOD = stock.timedelta(seconds=UNFINISHED_FRAME_S)
@@ -79,14 +97,14 @@ def _refuse_other_thespian() -> None:
 
 
 def close_starter_transport() -> None:
-    """Close the socket an ActorSystem was started through; forked processes have it, nobody answers there."""
+    """Close the socket that an ActorSystem was started through: forked processes inherit it, unread."""
     if _Installed.starter is not None:
         _Installed.starter.close()
         _Installed.starter = None
 
 
 class _NoStockSerializer:
-    """Stands where `pickle` stood, so that a path overlooked here fails instead of trusting a stranger."""
+    """Replaces `pickle` in Thespian: a path overlooked here fails instead of unpickling unsealed bytes."""
 
     @staticmethod
     def loads(_data: bytes) -> object:
@@ -103,9 +121,9 @@ def _installed_seal() -> Seal:
 
 
 def _listening_ports() -> set[int]:
-    # A forked process listens on its own port only; its parent's frames are not for it.
-    if _Installed.ports_of != os.getpid():
-        _Installed.ports, _Installed.ports_of = set(), os.getpid()
+    # A forked process listens at its own port only and must not accept its parent's frames.
+    if _Installed.ports_pid != os.getpid():
+        _Installed.ports, _Installed.ports_pid = set(), os.getpid()
     return _Installed.ports
 
 
@@ -122,7 +140,7 @@ def _peer_of(connection: Any) -> str:
 
 
 class SealedTCPTransport(stock.TCPTransport):  # type: ignore[misc]
-    """Thespian's TCP transport with every frame sealed, bounded and bound."""
+    """Thespian's TCP transport with sealed frames of limited size, on sockets at known addresses."""
 
     def __init__(self, initType: Any, *args: Any) -> None:  # noqa: N803 - Thespian's name
         super().__init__(initType, *args)
@@ -138,7 +156,7 @@ class SealedTCPTransport(stock.TCPTransport):  # type: ignore[misc]
             _Installed.starter = self
 
     def prepEndpoint(self, assignedLocalAddr: Any, capabilities: Any) -> Any:  # noqa: N802, N803
-        """Give the admin's first actor, the root supervisor, the exposed address; everybody else loopback."""
+        """Give the admin's first actor, the root supervisor, the exposed address and all others loopback."""
         endpoint = super().prepEndpoint(assignedLocalAddr, capabilities)
         instance, _assigned, *rest = endpoint.args
         is_root = self.myAddress == self._adminAddr and isinstance(
@@ -150,17 +168,15 @@ class SealedTCPTransport(stock.TCPTransport):  # type: ignore[misc]
         return stock.TCPEndpoint(instance, ActorAddress(TCPv4ActorAddress(host, port)), *rest)
 
     def external_transport_clone(self) -> "SealedTCPTransport":
-        """Make the clone a sealed one; the stock method names its own class."""
+        """Make a sealed clone: the stock method would make an unsealed one."""
         return SealedTCPTransport(stock.ExternalTransportCopy(), self._adminAddr, self.txOnly, False)
-
-    # sending
 
     def serializer(self, intent: Any) -> bytes:
         body = pickle.dumps((self.myAddress, intent.message), pickle.HIGHEST_PROTOCOL)
         return _installed_seal().seal(FrameKind.DATA, _port_of(intent.targetAddr), body)
 
     def _check_XMIT_4_done(self, intent: Any, rcv: bytes) -> bool:  # noqa: N802
-        """Read what comes back where a frame was sent: its acknowledgement, or a frame that crossed it."""
+        """Read what follows a frame that was sent: its acknowledgement, or a frame that crossed it."""
         buffer: FrameBuffer = intent.ackbuf
         try:
             buffer.addMore(rcv)
@@ -168,34 +184,32 @@ class SealedTCPTransport(stock.TCPTransport):  # type: ignore[misc]
                 return True
             header, body = buffer.open()
         except FrameRefused as refusal:
-            _Installed.strangers.refused(_peer_of(intent.socket), str(refusal))
-            return self._try_again_later(intent)
+            _Installed.refused_peers.refused(_peer_of(intent.socket), str(refusal))
+            return self._retry_later(intent)
         if header.kind is FrameKind.DATA:
             intent.ackbuf = _new_buffer()
             crossed = stock.TCPIncomingPersistent(intent.targetAddr, intent.socket, buffer)
             self._addedDataToIncoming(crossed, skipFinish=True)
-            return True if crossed.socket is not None else self._try_again_later(intent)
+            return True if crossed.socket is not None else self._retry_later(intent)
         if body != frame_id_of(intent.serMsg):
-            _Installed.strangers.refused(_peer_of(intent.socket), "it acknowledges another frame")
-            return self._try_again_later(intent)
+            _Installed.refused_peers.refused(_peer_of(intent.socket), "it acknowledges another frame")
+            return self._retry_later(intent)
         intent.result = SendStatus.Sent if header.kind is FrameKind.ACKNOWLEDGED else SendStatus.BadPacket
         intent.extraRead = b""
         intent.stage = self._XMITStepFinishCleanup
         return bool(self._nextTransmitStep(intent))
 
-    def _try_again_later(self, intent: Any) -> bool:
+    def _retry_later(self, intent: Any) -> bool:
         intent.backoffPause(True)
         intent.stage = self._XMITStepRetry
         return bool(self._nextTransmitStep(intent))
-
-    # receiving
 
     def _acceptNewIncoming(self) -> None:  # noqa: N802
         super()._acceptNewIncoming()
         while len(self._incomingSockets) > UNFINISHED_FRAMES_MAX:
             oldest = next(iter(self._incomingSockets))
             incoming = self._incomingSockets.pop(oldest)
-            _Installed.strangers.refused(
+            _Installed.refused_peers.refused(
                 _peer_of(incoming.socket), "too many connections are open and say nothing"
             )
             incoming.close()
@@ -207,9 +221,9 @@ class SealedTCPTransport(stock.TCPTransport):  # type: ignore[misc]
         closed: bool = False,
         has_exclusive_flag: bool = False,
     ) -> Any:
-        # The stock code reads an overdue socket once more instead of closing it, and then forgets its timer.
+        # The stock code reads an overdue socket once more instead of closing it, and then drops its timer.
         if not closed and incomingSocket.socket and incomingSocket._expires.view().expired():
-            _Installed.strangers.refused(
+            _Installed.refused_peers.refused(
                 _peer_of(incomingSocket.socket), "its frame was not finished in time"
             )
             incomingSocket.close()
@@ -226,7 +240,7 @@ class SealedTCPTransport(stock.TCPTransport):  # type: ignore[misc]
             return None
         if not data:
             if inc._rData.is_partial():
-                _Installed.strangers.refused(_peer_of(inc.socket), "it left in the middle of a frame")
+                _Installed.refused_peers.refused(_peer_of(inc.socket), "it left in the middle of a frame")
             inc.close()
             return None
         try:
@@ -252,44 +266,44 @@ class SealedTCPTransport(stock.TCPTransport):  # type: ignore[misc]
         except FrameRefused as refusal:
             return self._refuse(inc, str(refusal))
         if not buffer.accept_once():
-            # Its sender may have missed our answer and tried again: say that it arrived, and do nothing.
-            _Installed.strangers.refused(_peer_of(inc.socket), "it showed a frame a second time")
-            self._answer(inc, FrameKind.ACKNOWLEDGED, header.frame_id)
+            # Its sender may have missed our acknowledgement and tried again: only acknowledge it again.
+            _Installed.refused_peers.refused(_peer_of(inc.socket), "it showed a frame a second time")
+            self._acknowledge(inc, FrameKind.ACKNOWLEDGED, header.frame_id)
             inc.close()
             return None
         try:
-            sender, message = addressed(unpickled(body))
+            sender, message = sender_and_message(unpickled(body))
         except Exception as error:  # noqa: BLE001 - unpickling runs any code
-            # Sealed with our cookie, so an honest peer that runs other code than we do.
+            # It was sealed with our cookie, so the sender is an honest peer that runs other code than we do.
             stock.thesplog(
                 "a message cannot be read here (%s): do all nodes run the same code?",
                 error,
                 level=stock.logging.ERROR,
             )
-            self._answer(inc, FrameKind.UNREADABLE, header.frame_id)
+            self._acknowledge(inc, FrameKind.UNREADABLE, header.frame_id)
             inc.close()
             return None
-        self._answer(inc, FrameKind.ACKNOWLEDGED, header.frame_id)
+        self._acknowledge(inc, FrameKind.ACKNOWLEDGED, header.frame_id)
         inc.fromAddress = sender
         self._processReceivedEnvelope(ReceiveEnvelope(sender, message), has_exclusive_flag=has_exclusive_flag)
         if not skipFinish:
             self._finishIncoming(inc, sender)
         return None
 
-    def _answer(self, inc: Any, kind: FrameKind, frame_id: bytes) -> None:
+    def _acknowledge(self, inc: Any, kind: FrameKind, frame_id: bytes) -> None:
         try:
             inc.socket.send(_installed_seal().seal(kind, 0, frame_id))
         except OSError:
-            # The sender has gone or does not read: it will try again or it is dead.
+            # The sender has gone or does not read: it tries again, or it is dead.
             stock.thesplog("%s took no acknowledgement", inc.fromAddress, level=stock.logging.INFO)
 
     def _refuse(self, inc: Any, reason: str) -> None:
-        _Installed.strangers.refused(_peer_of(inc.socket), reason)
+        _Installed.refused_peers.refused(_peer_of(inc.socket), reason)
         inc.close()
 
 
-def addressed(unpickled_body: object) -> tuple[ActorAddress, object]:
-    """Take a body apart; Thespian's own code would fail on any other sender than an address."""
+def sender_and_message(unpickled_body: object) -> tuple[ActorAddress, object]:
+    """Return sender and message of a body; Thespian's own code would fail on a sender that is no address."""
     match unpickled_body:
         case (ActorAddress() as sender, message):
             return sender, message

@@ -84,27 +84,28 @@ def membership() -> Membership:
 
 def met_two() -> Membership:
     peers = membership()
-    assert up(TWO) in peers.hear(0.0, Hello(TWO, ONE.incarnation))
+    assert up(TWO) in peers.receive_hello(0.0, Hello(TWO, ONE.incarnation))
     return peers
 
 
 def test_a_hello_to_nobody_in_particular_is_answered_but_not_believed() -> None:
-    assert membership().hear(0.0, Hello(TWO, None)) == [Greet(TWO.address, Hello(ONE, TWO.incarnation))]
+    steps = membership().receive_hello(0.0, Hello(TWO, None))
+    assert steps == [Greet(TWO.address, Hello(ONE, TWO.incarnation))]
 
 
 def test_a_hello_captured_from_an_earlier_life_of_ours_is_not_believed() -> None:
     peers = membership()
-    peers.hear(0.0, Hello(TWO, "an earlier life of one"))
+    peers.receive_hello(0.0, Hello(TWO, "an earlier life of one"))
     assert peers.peers() == []
 
 
 def test_a_hello_that_names_us_is_believed_and_answered() -> None:
-    steps = membership().hear(0.0, Hello(TWO, ONE.incarnation))
+    steps = membership().receive_hello(0.0, Hello(TWO, ONE.incarnation))
     assert steps == [up(TWO), Greet(TWO.address, Hello(ONE, TWO.incarnation, (TWO.address,)))]
 
 
 def test_whom_a_peer_knows_is_greeted_at_once() -> None:
-    steps = met_two().hear(1.0, Hello(TWO, ONE.incarnation, (THREE.address, ONE.address)))
+    steps = met_two().receive_hello(1.0, Hello(TWO, ONE.incarnation, (THREE.address, ONE.address)))
     assert [step.address for step in steps if isinstance(step, Greet)] == [THREE.address]
 
 
@@ -116,16 +117,16 @@ def test_a_silent_peer_is_down_and_is_greeted_on() -> None:
 
 
 def test_a_peer_that_says_goodbye_is_down_at_once() -> None:
-    assert met_two().leave(1.0, Goodbye(TWO, ONE.incarnation)) == [down(TWO)]
+    assert met_two().receive_goodbye(1.0, Goodbye(TWO, ONE.incarnation)) == [down(TWO)]
 
 
 def test_a_goodbye_to_an_earlier_life_of_ours_means_nothing() -> None:
-    assert met_two().leave(1.0, Goodbye(TWO, "an earlier life of one")) == []
+    assert met_two().receive_goodbye(1.0, Goodbye(TWO, "an earlier life of one")) == []
 
 
 def test_a_peer_that_was_started_again_goes_down_before_it_comes_up() -> None:
     again = NodeCard(TWO.node, TWO.host, TWO.port, "life 2 of two")
-    steps = met_two().hear(1.0, Hello(again, ONE.incarnation))
+    steps = met_two().receive_hello(1.0, Hello(again, ONE.incarnation))
     assert [step for step in steps if not isinstance(step, Greet)] == [down(TWO), up(again)]
 
 
@@ -144,5 +145,5 @@ def test_a_join_that_nobody_answers_is_complained_of_once_and_tried_on() -> None
 
 def test_a_node_that_joins_itself_stays_alone() -> None:
     peers = Membership(ONE, ("localhost alias", 7000), 0.0)
-    assert peers.hear(0.0, Hello(ONE, ONE.incarnation)) == []
+    assert peers.receive_hello(0.0, Hello(ONE, ONE.incarnation)) == []
     assert peers.peers() == []
