@@ -1,4 +1,4 @@
-"""Nodes for the tests, and the certainty that nothing of them is left behind."""
+"""Nodes for the tests, and a check that none of their processes is left behind."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from tests.process.supervision.observing import StartNode, pids_of, remaining
 
 @pytest.fixture
 def start_node() -> Iterator[StartNode]:
-    """Start nodes that are ended with the test, whatever it does to them."""
+    """Start nodes and end them after the test."""
     started: list[tuple[ProcessSystem, set[int]]] = []
 
     def start(*specs: Any, node: str = "one", **options: Any) -> ProcessSystem:

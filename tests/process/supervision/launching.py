@@ -1,4 +1,4 @@
-"""A launcher in a process of its own, to be killed. Prints the pids of its node, then waits for ever."""
+"""A launcher in its own process, for tests that kill it. Prints the pids of its node, then waits for ever."""
 
 import json
 import signal

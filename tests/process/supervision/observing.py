@@ -39,9 +39,9 @@ def await_report(running: ProcessSystem, message: object, *, within: float = DEA
 
 
 def await_notice(running: ProcessSystem, watcher: str, kind: type, **facts: object) -> Any:
-    """Take events until a watcher reports that it was told this."""
+    """Take events until a watcher reports such a notice."""
 
-    def is_it(event: NodeEvent) -> bool:
+    def is_wanted(event: NodeEvent) -> bool:
         if not (
             isinstance(event, Report) and event.process_id == watcher and isinstance(event.message, tuple)
         ):
@@ -53,7 +53,7 @@ def await_notice(running: ProcessSystem, watcher: str, kind: type, **facts: obje
             and all(getattr(rest[0], k) == v for k, v in facts.items())
         )
 
-    return await_event(running, is_it).message[1]
+    return await_event(running, is_wanted).message[1]
 
 
 def pid_of(running: ProcessSystem, process_id: str) -> int:
@@ -61,13 +61,13 @@ def pid_of(running: ProcessSystem, process_id: str) -> int:
 
 
 def pids_of(running: ProcessSystem) -> set[int]:
-    """Every process of a node: those it names, and whatever they have forked."""
+    """Every process of a node: those it names, and all that they have forked."""
     pids = set(running.own_pids().values()) | {process.pid for process in running.processes()}
     return pids | descendants(pids)
 
 
 def descendants(pids: Iterable[int]) -> set[int]:
-    """Find the children of processes, and theirs."""
+    """Find the children of processes, their children, and so on."""
     parents = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
@@ -91,7 +91,7 @@ def is_running(pid: int) -> bool:
 
 
 def remaining(pids: Iterable[int], *, deadline: float) -> set[int]:
-    """Wait for processes to be gone; returns those that are not by then."""
+    """Wait until processes are gone; return those that are not within the deadline."""
     left = set(pids)
     until = time.monotonic() + deadline
     for pid in sorted(left):
@@ -107,7 +107,7 @@ def remaining(pids: Iterable[int], *, deadline: float) -> set[int]:
 
 
 def listening_sockets(pid: int) -> set[tuple[str, int]]:
-    """Read from the kernel where a process listens, on IPv4 and IPv6."""
+    """Read from the kernel at which addresses a process listens, on IPv4 and IPv6."""
     inodes = set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         try:

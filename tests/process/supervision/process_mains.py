@@ -1,4 +1,4 @@
-"""Main functions for the processes that the tests start; importable, as a node's own are."""
+"""Main functions for the processes that the tests start; a node imports them."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from continuum_supervision.process.events import Incoming, PeerDown, PeerUp, Pro
 
 
 async def echo(context: ProcessContext) -> None:
-    """Report what is heard, obey a few orders, end when asked to."""
+    """Report what is received, obey a few commands, end when asked to."""
     context.ready()
 
     def on_message(incoming: Incoming) -> None:
@@ -29,14 +29,14 @@ async def echo(context: ProcessContext) -> None:
             case ProcessDied() | ProcessStarted() | PeerUp() | PeerDown() as notice:
                 context.report(("notice", notice))
             case message:
-                context.report(("heard", message, incoming.process_id, incoming.node))
+                context.report(("received", message, incoming.process_id, incoming.node))
 
     context.on_message(on_message)
     await context.shutdown_requested.wait()
     context.report("stopping")
 
 
-async def deaf(context: ProcessContext) -> None:
+async def unresponsive(context: ProcessContext) -> None:
     """Never end when asked to."""
     context.ready()
     await asyncio.get_running_loop().create_future()
@@ -58,15 +58,15 @@ async def raising(context: ProcessContext) -> None:
     raise ValueError("this main always fails")
 
 
-async def deaf_once_then_echo(context: ProcessContext) -> None:
-    """Take no message in the first life."""
+async def unresponsive_once_then_echo(context: ProcessContext) -> None:
+    """Ignore messages in the first incarnation."""
     if context.incarnation == 1:
-        await deaf(context)
+        await unresponsive(context)
     await echo(context)
 
 
 async def draining(context: ProcessContext) -> None:
-    """Say so when told to drain, and end when the launcher says that all are through."""
+    """Report when asked to drain, and end at the next message."""
     context.ready()
     over = asyncio.Event()
     context.on_message(lambda _: over.set())

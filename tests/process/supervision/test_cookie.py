@@ -1,4 +1,4 @@
-"""Where a cookie may come from, and what is refused in one line."""
+"""Where a cookie may come from, and which cookies are refused with one line."""
 
 from pathlib import Path
 
@@ -20,20 +20,20 @@ def test_a_private_file_is_read_without_its_line_ending(tmp_path: Path) -> None:
     assert find_cookie(written(tmp_path / "cookie", SECRET + "\n"), {}) == SECRET.encode()
 
 
-def test_the_environment_serves_where_no_file_is_named() -> None:
+def test_the_environment_is_used_if_no_file_is_given() -> None:
     assert find_cookie(None, {COOKIE_VARIABLE: SECRET}) == SECRET.encode()
 
 
-def test_without_either_there_is_none() -> None:
+def test_there_is_no_cookie_without_file_and_environment() -> None:
     assert find_cookie(None, {}) is None
 
 
-def test_a_node_alone_gets_another_cookie_every_time() -> None:
+def test_each_random_cookie_is_different() -> None:
     assert len({random_cookie() for _ in range(10)}) == 10
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o700, 0o602])
-def test_a_file_that_others_can_use_is_refused(tmp_path: Path, mode: int) -> None:
+def test_a_file_that_others_can_access_is_refused(tmp_path: Path, mode: int) -> None:
     with pytest.raises(CookieUnusable, match=f"has mode {mode:04o}: run `chmod 600"):
         find_cookie(written(tmp_path / "cookie", mode=mode), {})
 
@@ -43,7 +43,7 @@ def test_a_short_cookie_is_refused(tmp_path: Path) -> None:
         find_cookie(written(tmp_path / "cookie", "short"), {})
 
 
-def test_a_missing_file_is_refused_with_a_way_to_make_one(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused_with_the_command_that_makes_one(tmp_path: Path) -> None:
     with pytest.raises(CookieUnusable, match="openssl rand -hex 32"):
         find_cookie(tmp_path / "absent", {})
 

@@ -1,4 +1,4 @@
-"""The supervisor's decisions and the membership, as tables and arithmetic."""
+"""The pure decisions of the root supervisor, and the membership of peers."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,32 +41,32 @@ def test_shutdown_asks_the_last_started_first() -> None:
     assert next_shutdown_step([Stopping("a", True), Stopping("b", True)], now=0) == AskToStop("b")
 
 
-def test_shutdown_waits_for_the_one_asked_within_its_budget() -> None:
+def test_shutdown_waits_for_the_asked_process_within_its_budget() -> None:
     asked = Stopping("b", True, 5.0, asked=True)
     assert next_shutdown_step([Stopping("a", True), asked], now=4.9) == WaitForExit("b")
 
 
-def test_shutdown_kills_what_is_past_its_budget() -> None:
+def test_shutdown_kills_a_process_past_its_budget() -> None:
     asked = Stopping("b", True, 5.0, asked=True)
     assert next_shutdown_step([Stopping("a", True), asked], now=5.0) == KillOverdue("b")
 
 
-def test_shutdown_kills_what_is_past_its_budget_though_its_turn_has_not_come() -> None:
+def test_shutdown_kills_a_process_past_its_budget_before_its_turn() -> None:
     draining = [Stopping("a", True, 5.0), Stopping("b", True, 6.0, asked=True)]
     assert next_shutdown_step(draining, now=5.0) == KillOverdue("a")
 
 
-def test_shutdown_asks_who_is_draining_already_in_its_turn() -> None:
+def test_shutdown_asks_a_draining_process_in_its_turn() -> None:
     draining = [Stopping("a", True, 5.0), Stopping("b", True, 5.0)]
     assert next_shutdown_step(draining, now=1) == AskToStop("b")
 
 
-def test_shutdown_goes_on_to_the_one_before() -> None:
+def test_shutdown_continues_with_the_process_started_before() -> None:
     ended = Stopping("b", False, 5.0, asked=True)
     assert next_shutdown_step([Stopping("a", True), ended], now=1) == AskToStop("a")
 
 
-def test_shutdown_is_over_when_nobody_is_left() -> None:
+def test_shutdown_is_over_when_no_process_is_left() -> None:
     assert next_shutdown_step([Stopping("a", False)], now=1) == AllStopped()
 
 
@@ -88,28 +88,28 @@ def met_two() -> Membership:
     return peers
 
 
-def test_a_hello_to_nobody_in_particular_is_answered_but_not_believed() -> None:
+def test_a_hello_without_incarnation_is_answered_but_not_accepted() -> None:
     steps = membership().receive_hello(0.0, Hello(TWO, None))
     assert steps == [Greet(TWO.address, Hello(ONE, TWO.incarnation))]
 
 
-def test_a_hello_captured_from_an_earlier_life_of_ours_is_not_believed() -> None:
+def test_a_hello_to_an_earlier_incarnation_is_not_accepted() -> None:
     peers = membership()
     peers.receive_hello(0.0, Hello(TWO, "an earlier life of one"))
     assert peers.peers() == []
 
 
-def test_a_hello_that_names_us_is_believed_and_answered() -> None:
+def test_a_hello_that_names_our_incarnation_is_accepted_and_answered() -> None:
     steps = membership().receive_hello(0.0, Hello(TWO, ONE.incarnation))
     assert steps == [up(TWO), Greet(TWO.address, Hello(ONE, TWO.incarnation, (TWO.address,)))]
 
 
-def test_whom_a_peer_knows_is_greeted_at_once() -> None:
+def test_the_peers_of_a_peer_are_greeted_at_once() -> None:
     steps = met_two().receive_hello(1.0, Hello(TWO, ONE.incarnation, (THREE.address, ONE.address)))
     assert [step.address for step in steps if isinstance(step, Greet)] == [THREE.address]
 
 
-def test_a_silent_peer_is_down_and_is_greeted_on() -> None:
+def test_a_silent_peer_is_down_but_still_greeted() -> None:
     peers = met_two()
     assert peers.tick(PEER_SILENT_AFTER_S) == [down(TWO)]
     steps = peers.tick(LOST_PEER_HELLO_EVERY_S)
@@ -120,23 +120,23 @@ def test_a_peer_that_says_goodbye_is_down_at_once() -> None:
     assert met_two().receive_goodbye(1.0, Goodbye(TWO, ONE.incarnation)) == [down(TWO)]
 
 
-def test_a_goodbye_to_an_earlier_life_of_ours_means_nothing() -> None:
+def test_a_goodbye_to_an_earlier_incarnation_is_ignored() -> None:
     assert met_two().receive_goodbye(1.0, Goodbye(TWO, "an earlier life of one")) == []
 
 
-def test_a_peer_that_was_started_again_goes_down_before_it_comes_up() -> None:
+def test_a_restarted_peer_goes_down_before_it_comes_up() -> None:
     again = NodeCard(TWO.node, TWO.host, TWO.port, "life 2 of two")
     steps = met_two().receive_hello(1.0, Hello(again, ONE.incarnation))
     assert [step for step in steps if not isinstance(step, Greet)] == [down(TWO), up(again)]
 
 
-def test_a_peer_lost_for_long_is_forgotten() -> None:
+def test_a_peer_that_is_lost_for_long_is_dropped() -> None:
     peers = met_two()
     peers.tick(PEER_SILENT_AFTER_S)
     assert peers.tick(PEER_SILENT_AFTER_S + PEER_FORGOTTEN_AFTER_S) == []
 
 
-def test_a_join_that_nobody_answers_is_complained_of_once_and_tried_on() -> None:
+def test_an_unanswered_join_is_reported_once_and_retried() -> None:
     peers = Membership(ONE, TWO.address, 0.0)
     assert [type(step) for step in peers.tick(0.0)] == [Greet]
     assert [type(step) for step in peers.tick(JOIN_DEADLINE_S)] == [Greet, JoinUnanswered]

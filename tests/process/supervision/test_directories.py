@@ -1,4 +1,4 @@
-"""Directories of nodes that were killed whole are removed by the next."""
+"""The next node removes the directories of nodes that were killed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ input()
 """
 
 
-def test_a_directory_is_removed_once_nobody_holds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_is_removed_once_no_process_locks_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with subprocess.Popen(
         [sys.executable, "-c", HOLD],

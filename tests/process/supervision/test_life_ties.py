@@ -1,4 +1,4 @@
-"""Whatever holds a node together is killed, the whole node ends and nothing is orphaned."""
+"""If a process that holds a node together is killed, the whole node ends and no process is orphaned."""
 
 import json
 import os
@@ -16,7 +16,9 @@ from tests.process.supervision.observing import StartNode, await_event, pids_of,
 
 
 @pytest.mark.parametrize("holder", ["supervisor", "admin", "system"])
-def test_the_node_ends_whole_when_what_holds_it_is_killed(start_node: StartNode, holder: str) -> None:
+def test_the_whole_node_ends_when_a_process_that_holds_it_is_killed(
+    start_node: StartNode, holder: str
+) -> None:
     node = start_node(ProcessSpec("one", process_mains.echo), ProcessSpec("hung", process_mains.hung))
     node.wait_ready(20)
     pids = pids_of(node)
@@ -29,7 +31,7 @@ def test_the_node_ends_whole_when_what_holds_it_is_killed(start_node: StartNode,
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_the_node_ends_whole_when_its_launcher_is_killed(number: signal.Signals) -> None:
+def test_the_whole_node_ends_when_its_launcher_is_killed(number: signal.Signals) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry)}
     launcher = subprocess.Popen(
         [sys.executable, "-m", "tests.process.supervision.launching"],

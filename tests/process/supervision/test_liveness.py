@@ -1,4 +1,4 @@
-"""The liveness board as its readers see it."""
+"""The liveness board, as its readers see it."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ def directory(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_what_one_writes_the_other_reads(directory: Path) -> None:
+def test_a_sibling_reads_what_a_process_writes(directory: Path) -> None:
     board = LivenessBoard.create(directory / "board", ["one", "two"], monotonic=lambda: 12.5)
     slot = board.slot("two")
     slot.beat()
@@ -28,14 +28,14 @@ def test_what_one_writes_the_other_reads(directory: Path) -> None:
     assert (seen.beats, seen.beat_at, seen.worker_id, seen.executing) == (1, 12.5, 42, RUN)
 
 
-def test_slots_do_not_touch_each_other(directory: Path) -> None:
+def test_slots_do_not_overlap(directory: Path) -> None:
     board = LivenessBoard.create(directory / "board", [f"process {n}" for n in range(20)])
     board.slot("process 3").executing(RUN)
     executing = [name for name in board.process_ids if board.read(name).executing]
     assert executing == ["process 3"]
 
 
-def test_nothing_executes_after_it_was_cleared(directory: Path) -> None:
+def test_no_run_is_executing_after_clear(directory: Path) -> None:
     board = LivenessBoard.create(directory / "board", ["one"])
     slot = board.slot("one")
     slot.executing(RUN)
@@ -43,7 +43,7 @@ def test_nothing_executes_after_it_was_cleared(directory: Path) -> None:
     assert board.read("one").executing is None
 
 
-def test_what_a_killed_process_wrote_last_is_still_there(directory: Path) -> None:
+def test_the_last_traces_of_a_killed_process_remain(directory: Path) -> None:
     board = LivenessBoard.create(directory / "board", ["one"])
     pid = os.fork()
     if pid == 0:
@@ -60,6 +60,6 @@ def test_a_directory_that_others_can_read_is_refused(directory: Path) -> None:
 
 
 @pytest.mark.parametrize("ids", [["one", "one"], [""], ["x" * 65]])
-def test_process_ids_that_cannot_be_told_apart_are_refused(directory: Path, ids: list[str]) -> None:
+def test_process_ids_that_do_not_differ_are_refused(directory: Path, ids: list[str]) -> None:
     with pytest.raises(ProcessSystemError, match="process ids must differ"):
         LivenessBoard.create(directory / "board", ids)

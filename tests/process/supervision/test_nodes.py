@@ -33,12 +33,12 @@ def test_two_nodes_meet_and_exchange_messages_both_ways(start_node: StartNode) -
     await_notice(one, "control", PeerUp, node="two")
     await_notice(two, "control", PeerUp, node="one")
     one.send("control", ("send_to_peer", "two", "control", "hello"))
-    await_report(two, ("heard", "hello", "control", "one"))
+    await_report(two, ("received", "hello", "control", "one"))
     two.send("control", ("send_to_peer", "one", "control", "hello back"))
-    await_report(one, ("heard", "hello back", "control", "two"))
+    await_report(one, ("received", "hello back", "control", "two"))
 
 
-def test_who_joins_through_the_second_node_is_reachable_from_the_first(start_node: StartNode) -> None:
+def test_a_node_that_joins_through_the_second_is_reachable_from_the_first(start_node: StartNode) -> None:
     first, second = free_port(), free_port()
     one = cluster_node(start_node, "one", first)
     cluster_node(start_node, "two", second, join=("127.0.0.1", first))
@@ -46,7 +46,7 @@ def test_who_joins_through_the_second_node_is_reachable_from_the_first(start_nod
     await_notice(three, "control", PeerUp, node="one")
     await_notice(one, "control", PeerUp, node="three")
     one.send("control", ("send_to_peer", "three", "control", "across"))
-    await_report(three, ("heard", "across", "control", "one"))
+    await_report(three, ("received", "across", "control", "one"))
 
 
 def test_a_node_that_stops_in_order_says_goodbye_and_may_come_back(start_node: StartNode) -> None:
@@ -61,7 +61,7 @@ def test_a_node_that_stops_in_order_says_goodbye_and_may_come_back(start_node: S
     assert back.incarnation != away.incarnation
 
 
-def test_a_node_that_is_killed_is_missed(start_node: StartNode) -> None:
+def test_peers_notice_a_killed_node(start_node: StartNode) -> None:
     port = free_port()
     one = cluster_node(start_node, "one", port)
     two = cluster_node(start_node, "two", free_port(), join=("127.0.0.1", port))
@@ -89,7 +89,7 @@ def test_nodes_of_different_cookies_refuse_each_other(
     assert "dropped a connection from 127.0.0.1" in capfd.readouterr().err
 
 
-def test_a_busy_port_is_refused_in_one_line(start_node: StartNode) -> None:
+def test_a_busy_port_is_refused_with_one_line(start_node: StartNode) -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         with pytest.raises(
@@ -106,7 +106,7 @@ def test_a_second_node_does_not_join_the_first_one_by_its_port(start_node: Start
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         ({"bind": ("127.0.0.1", 4711)}, "needs a cookie"),
         ({"bind": ("0.0.0.0", 4711), "cookie": COOKIE}, "names no node that others could call"),
@@ -115,9 +115,9 @@ def test_a_second_node_does_not_join_the_first_one_by_its_port(start_node: Start
         ({"join": ("192.0.2.1", 4711), "cookie": COOKIE}, "bind to an address as well"),
     ],
 )
-def test_addresses_that_cannot_work_are_refused_in_one_line(
-    start_node: StartNode, options: dict[str, object], said: str
+def test_unusable_addresses_are_refused_with_one_line(
+    start_node: StartNode, options: dict[str, object], message: str
 ) -> None:
-    with pytest.raises(ProcessSystemError, match=said) as refusal:
+    with pytest.raises(ProcessSystemError, match=message) as refusal:
         start_node(ProcessSpec("control", process_mains.echo), **options)
     assert "\n" not in str(refusal.value)

@@ -1,4 +1,4 @@
-"""Processes under the root supervisor: restarts, notices, intensity, orderly ends. Real kills."""
+"""Processes under the root supervisor: restarts, notices, too many deaths, orderly ends. Real kills."""
 
 import os
 import signal
@@ -34,21 +34,21 @@ def test_processes_are_started_in_order_and_become_ready(start_node: StartNode) 
 def test_siblings_and_the_launcher_exchange_messages(start_node: StartNode) -> None:
     node = start_node(echo("one"), echo("two"))
     node.send("one", ("send", "two", "hello"))
-    await_report(node, ("heard", "hello", "one", None))
+    await_report(node, ("received", "hello", "one", None))
     node.send("two", "from outside")
-    await_report(node, ("heard", "from outside", None, None))
+    await_report(node, ("received", "from outside", None, None))
 
 
 def test_a_flood_of_messages_arrives_whole_and_in_order(start_node: StartNode) -> None:
     node = start_node(echo("one"), echo("two"))
     for number in range(3_000):
         node.send("one", ("send", "two", number))
-    heard = [await_event(node, lambda e: isinstance(e, Report)).message[1] for _ in range(3_000)]
-    assert heard == list(range(3_000))
+    received = [await_event(node, lambda e: isinstance(e, Report)).message[1] for _ in range(3_000)]
+    assert received == list(range(3_000))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
-def test_a_killed_process_is_started_again_and_a_watcher_is_told(
+def test_a_killed_process_is_restarted_and_a_watcher_is_notified(
     start_node: StartNode, number: signal.Signals
 ) -> None:
     node = start_node(echo("control", watches_siblings=True), echo("one"), echo("two"))
@@ -64,7 +64,7 @@ def test_a_killed_process_is_started_again_and_a_watcher_is_told(
     assert (pid_of(node, "two"), pid_of(node, "control")) == untouched
 
 
-def test_a_main_that_raises_is_a_death(start_node: StartNode) -> None:
+def test_a_main_that_raises_ends_the_process_with_an_error(start_node: StartNode) -> None:
     node = start_node(ProcessSpec("one", process_mains.raising, max_restarts=0))
     died = await_event(node, lambda event: isinstance(event, ProcessDied))
     assert died.exit_code == 1
@@ -80,7 +80,7 @@ def test_a_sigterm_to_a_process_is_left_to_the_launcher(start_node: StartNode) -
 
 def test_a_notice_survives_the_death_of_the_watcher(start_node: StartNode) -> None:
     node = start_node(
-        ProcessSpec("control", process_mains.deaf_once_then_echo, watches_siblings=True), echo("one")
+        ProcessSpec("control", process_mains.unresponsive_once_then_echo, watches_siblings=True), echo("one")
     )
     node.wait_ready(20)
     os.kill(pid_of(node, "one"), signal.SIGKILL)
@@ -101,7 +101,7 @@ def test_messages_wait_for_a_process_that_is_down(start_node: StartNode) -> None
     os.kill(pid_of(node, "two"), signal.SIGKILL)
     await_event(node, lambda event: isinstance(event, ProcessDied))
     node.send("one", ("send", "two", "kept"))
-    await_report(node, ("heard", "kept", "one", None))
+    await_report(node, ("received", "kept", "one", None))
 
 
 def test_a_process_can_have_a_sibling_killed_but_not_its_successor(start_node: StartNode) -> None:
@@ -118,7 +118,7 @@ def test_a_process_can_have_a_sibling_killed_but_not_its_successor(start_node: S
     assert pid_of(node, "stuck") == successor
 
 
-def test_dying_too_often_ends_the_node_and_says_so(start_node: StartNode) -> None:
+def test_too_many_deaths_end_the_node_with_a_reason(start_node: StartNode) -> None:
     node = start_node(
         echo("calm"), ProcessSpec("sick", process_mains.crashing, max_restarts=2, max_restarts_within=60)
     )
@@ -127,39 +127,41 @@ def test_dying_too_often_ends_the_node_and_says_so(start_node: StartNode) -> Non
     assert not node.alive
 
 
-def test_an_orderly_shutdown_goes_in_reverse_order(start_node: StartNode) -> None:
+def test_an_orderly_shutdown_stops_processes_in_reverse_order(start_node: StartNode) -> None:
     node = start_node(echo("first"), echo("second"), echo("third"))
     node.wait_ready(20)
     pids = pids_of(node)
     assert node.shutdown(10) == NodeEnded(None)
-    told = [event for event in node.messages() if isinstance(event, Report | ProcessDied)]
-    said = [(type(event).__name__, event.process_id) for event in told]
-    assert said == [
+    events = [event for event in node.messages() if isinstance(event, Report | ProcessDied)]
+    order = [(type(event).__name__, event.process_id) for event in events]
+    assert order == [
         (kind, name) for name in ("third", "second", "first") for kind in ("Report", "ProcessDied")
     ]
     assert not remaining(pids, deadline=5)
 
 
 def test_a_process_that_outlives_its_budget_is_killed(start_node: StartNode) -> None:
-    node = start_node(echo("polite"), ProcessSpec("deaf", process_mains.deaf, shutdown_budget=0.2))
+    node = start_node(
+        echo("polite"), ProcessSpec("unresponsive", process_mains.unresponsive, shutdown_budget=0.2)
+    )
     node.wait_ready(20)
     node.shutdown()
     exits = {event.process_id: event.exit_code for event in node.messages() if isinstance(event, ProcessDied)}
-    assert exits == {"deaf": -signal.SIGKILL, "polite": 0}
+    assert exits == {"unresponsive": -signal.SIGKILL, "polite": 0}
 
 
-def test_all_processes_are_told_at_once_to_drain(start_node: StartNode) -> None:
+def test_all_processes_are_asked_at_once_to_drain(start_node: StartNode) -> None:
     one, two = (ProcessSpec(name, process_mains.draining, drains=True) for name in ("one", "two"))
     node = start_node(echo("keeper"), one, two)
     node.wait_ready(20)
     stopping = threading.Thread(target=node.shutdown)
     stopping.start()
-    # Neither ends before both have been told.
-    heard = {await_report(node, "draining").process_id for _ in range(2)}
-    for name in heard:
+    # Neither process ends before both have been asked to drain.
+    received = {await_report(node, "draining").process_id for _ in range(2)}
+    for name in received:
         node.send(name, "all are through")
     stopping.join()
-    assert heard == {"one", "two"}
+    assert received == {"one", "two"}
     left = [event for event in node.messages() if isinstance(event, Report | ProcessDied)]
     assert [(type(event).__name__, event.process_id) for event in left[2:]] == [
         ("Report", "keeper"),
@@ -167,25 +169,27 @@ def test_all_processes_are_told_at_once_to_drain(start_node: StartNode) -> None:
     ]
 
 
-def test_the_budget_of_who_drains_counts_for_all_of_them_together(start_node: StartNode) -> None:
-    names = [f"deaf-{number}" for number in range(4)]
-    deaf = [ProcessSpec(name, process_mains.deaf, drains=True, shutdown_budget=0.5) for name in names]
-    # One after the other they would take longer than the node has, and the keeper would be killed.
-    node = start_node(echo("keeper"), *deaf)
+def test_processes_that_drain_share_one_budget(start_node: StartNode) -> None:
+    names = [f"unresponsive-{number}" for number in range(4)]
+    unresponsive = [
+        ProcessSpec(name, process_mains.unresponsive, drains=True, shutdown_budget=0.5) for name in names
+    ]
+    # If the budgets added up, they would exceed the budget of the node, and the keeper would be killed.
+    node = start_node(echo("keeper"), *unresponsive)
     node.wait_ready(20)
     node.shutdown(1.9)
     exits = {event.process_id: event.exit_code for event in node.messages() if isinstance(event, ProcessDied)}
     assert exits == {"keeper": 0} | dict.fromkeys(names, -signal.SIGKILL)
 
 
-def test_the_nodes_directory_goes_with_the_node(start_node: StartNode) -> None:
+def test_the_directory_is_removed_with_the_node(start_node: StartNode) -> None:
     node = start_node(echo("one"))
     assert node.directory.stat().st_mode & 0o777 == 0o700
     node.shutdown(5)
     assert not node.directory.exists()
 
 
-def test_shutting_down_twice_is_shutting_down_once(start_node: StartNode) -> None:
+def test_a_second_shutdown_changes_nothing(start_node: StartNode) -> None:
     node = start_node(echo("one"))
     assert node.shutdown(5) == node.shutdown(5) == NodeEnded(None)
 
@@ -197,7 +201,7 @@ def test_a_main_that_cannot_be_imported_is_refused_before_anything_starts() -> N
         ProcessSpec("one", local)
 
 
-def test_what_was_executing_when_a_process_was_killed_is_told_with_its_death(start_node: StartNode) -> None:
+def test_the_death_of_a_process_reports_the_run_it_was_executing(start_node: StartNode) -> None:
     node = start_node(echo("one"))
     node.send("one", ("execute", b"0123456789abcdef"))
     await_report(node, "executing")

@@ -1,4 +1,4 @@
-"""What somebody without the cookie can do at the sockets of a node: nothing, and nothing to the node."""
+"""A peer without the cookie can neither reach a process of a node nor disturb it."""
 
 import os
 import pickle
@@ -40,7 +40,7 @@ def assert_answers(node: ProcessSystem) -> None:
 
 
 def ports_of(node: ProcessSystem) -> dict[str, tuple[str, int]]:
-    """Find where the admin, the supervisor and a process actor listen."""
+    """Find the addresses at which the admin, the supervisor and a process actor listen."""
     pids = {**node.own_pids(), "one": pid_of(node, "one")}
     listening = {name: listening_sockets(pids[name]) for name in ("admin", "supervisor", "one")}
     assert all(len(addresses) == 1 for addresses in listening.values())
@@ -48,13 +48,13 @@ def ports_of(node: ProcessSystem) -> dict[str, tuple[str, int]]:
 
 
 def is_dropped(address: tuple[str, int], sent: bytes, *, finish: bool = False) -> bool:
-    """Send bytes and see the connection closed without an answer."""
-    with socket.create_connection(address, timeout=10) as stranger:
+    """Whether the connection is closed without an answer after these bytes."""
+    with socket.create_connection(address, timeout=10) as connection:
         try:
-            stranger.sendall(sent)
+            connection.sendall(sent)
             if finish:
-                stranger.shutdown(socket.SHUT_WR)
-            return stranger.recv(1024) == b""
+                connection.shutdown(socket.SHUT_WR)
+            return connection.recv(1024) == b""
         except (ConnectionResetError, BrokenPipeError):
             return True
 
@@ -73,7 +73,7 @@ def stock_frame(message: object) -> bytes:
     return b"%d>" % len(pickled) + pickled
 
 
-def test_a_strangers_bytes_are_dropped_at_every_socket_and_run_nothing(
+def test_bytes_without_the_cookie_are_dropped_at_every_socket_and_run_nothing(
     node: ProcessSystem, tmp_path: Path
 ) -> None:
     mark = tmp_path / "executed"
@@ -113,7 +113,7 @@ def test_a_captured_frame_runs_once_and_nowhere_else(node: ProcessSystem, tmp_pa
     with socket.create_connection(ports["one"], timeout=10) as first:
         first.sendall(captured)
         first.recv(1024)
-    assert mark.is_dir(), "the holder of the cookie is believed, or this test proves nothing"
+    assert mark.is_dir(), "a frame with the cookie must execute, or this test proves nothing"
     mark.rmdir()
     for address in ports.values():
         with socket.create_connection(address, timeout=10) as again:
@@ -127,12 +127,12 @@ def test_a_captured_frame_runs_once_and_nowhere_else(node: ProcessSystem, tmp_pa
     assert_answers(node)
 
 
-def test_strangers_who_connect_and_say_nothing_do_not_keep_others_out(node: ProcessSystem) -> None:
+def test_silent_connections_do_not_block_the_node(node: ProcessSystem) -> None:
     with silent_connections(ports_of(node)["supervisor"], 400):
         assert_answers(node)
 
 
-def test_a_large_announced_body_costs_nothing(node: ProcessSystem) -> None:
+def test_a_large_announced_body_takes_no_memory(node: ProcessSystem) -> None:
     address = ports_of(node)["supervisor"]
     before = resident_bytes(node.own_pids()["supervisor"])
     header = Seal(b"another cookie of at least 32 bytes!").seal(FrameKind.DATA, address[1], b"x" * 1000)[
@@ -142,7 +142,7 @@ def test_a_large_announced_body_costs_nothing(node: ProcessSystem) -> None:
     assert resident_bytes(node.own_pids()["supervisor"]) - before < 4_000_000
 
 
-def test_strangers_are_logged_once(start_node: StartNode, capfd: pytest.CaptureFixture[str]) -> None:
+def test_refused_peers_are_logged_once(start_node: StartNode, capfd: pytest.CaptureFixture[str]) -> None:
     node = start_node(ProcessSpec("one", process_mains.echo))
     node.wait_ready(20)
     address = ports_of(node)["one"]

@@ -1,4 +1,4 @@
-"""The seal without sockets: what opens, what is refused, what is seen a second time."""
+"""The seal without sockets: frames that open, frames that are refused, replays."""
 
 import os
 
@@ -28,7 +28,7 @@ def received(sealed: bytes, *, seal: Seal | None = None) -> bytes:
 
 
 @given(st.binary(max_size=2000))
-def test_what_is_sealed_is_opened_by_who_has_the_cookie(body: bytes) -> None:
+def test_a_sealed_body_is_opened_with_the_same_cookie(body: bytes) -> None:
     assert received(Seal(COOKIE).seal(FrameKind.DATA, PORT, body)) == body
 
 
@@ -60,7 +60,7 @@ def test_a_frame_is_accepted_once() -> None:
 
 
 @given(st.lists(st.integers(1, 3 * REPLAY_WINDOW_FRAMES)))
-def test_the_window_never_accepts_twice_and_always_accepts_what_is_new_and_recent(
+def test_the_window_accepts_every_recent_counter_exactly_once(
     counters: list[int],
 ) -> None:
     window = ReplayWindow()
@@ -71,7 +71,7 @@ def test_the_window_never_accepts_twice_and_always_accepts_what_is_new_and_recen
         seen.add(counter)
 
 
-def test_a_forked_process_seals_under_a_session_of_its_own() -> None:
+def test_a_forked_process_seals_with_its_own_session() -> None:
     seal = Seal(COOKIE)
     before = seal.seal(FrameKind.DATA, PORT, b"")
     read, write = os.pipe()
@@ -89,6 +89,6 @@ def test_a_forked_process_seals_under_a_session_of_its_own() -> None:
     )
 
 
-def test_too_large_a_message_is_the_senders_mistake() -> None:
+def test_a_message_that_is_too_large_raises_in_the_sender() -> None:
     with pytest.raises(ValueError, match="send a reference"):
         Seal(COOKIE).seal(FrameKind.DATA, PORT, bytes(FRAME_BODY_MAX_BYTES + 1))

@@ -1,4 +1,4 @@
-"""Another Thespian gives a sentence, not an unsealed transport."""
+"""Another Thespian release ends in an error message, not in an unsealed transport."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from continuum_supervision.errors import TransportUnexpected
 from continuum_supervision.transport import thespian_version, transport
 
 
-def test_the_installed_thespian_is_the_one_the_seal_was_made_for() -> None:
+def test_the_installed_thespian_is_the_expected_one() -> None:
     assert thespian_version.differing_internals() == []
 
 

@@ -1,4 +1,4 @@
-"""Actors that write down what happens to them, and a way to run a test in a loop."""
+"""Actors that record what happens to them, and a function that runs a test in a loop."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 from continuum_supervision import NO_REPLY, Actor, ExitReason, ReplyTo
 
-# Long enough for the slowest machine; a test that hangs fails instead.
-PATIENCE_S = 20.0
+# Long enough for the slowest machine: a test that hangs fails after it.
+TIMEOUT_S = 20.0
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run a test's coroutine, failing it if it hangs."""
 
     async def bounded() -> None:
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(TIMEOUT_S):
             await main
 
     asyncio.run(bounded())
@@ -25,7 +25,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
 @dataclass
 class Diary:
-    """What happened, in order."""
+    """A record of what happened, in order."""
 
     lines: list[str] = field(default_factory=list)
 
@@ -37,34 +37,34 @@ class Diary:
 
 
 class Probe(Actor):
-    """Does what it is told: functions run inside it, anything else is written down."""
+    """Calls messages that are functions, and records all others."""
 
     def __init__(self, name: str = "probe", diary: Diary | None = None) -> None:
         self.name = name
         self.diary = diary if diary is not None else Diary()
-        self.owed: list[ReplyTo] = []
+        self.pending: list[ReplyTo] = []
 
     def init(self) -> Awaitable[None] | None:
         self.diary.write(f"start {self.name}")
         return None
 
     def handle_cast(self, message: Any) -> Any:
-        return self._take(message)
+        return self._handle(message)
 
     def handle_info(self, message: Any) -> Any:
-        return self._take(message)
+        return self._handle(message)
 
     def handle_call(self, request: Any) -> Any:
         if request == "later":
-            self.owed.append(self.reply_to())
+            self.pending.append(self.reply_to())
             return NO_REPLY
-        return self._take(request)
+        return self._handle(request)
 
     def terminate(self, reason: ExitReason) -> Awaitable[None] | None:
         self.diary.write(f"stop {self.name}")
         return None
 
-    def _take(self, message: Any) -> Any:
+    def _handle(self, message: Any) -> Any:
         if callable(message):
             return message(self)
         self.diary.write(str(message))
@@ -72,20 +72,20 @@ class Probe(Actor):
 
 
 class Trapping(Probe):
-    """A probe that is told of the exits of what it is linked to."""
+    """A probe that traps exits and keeps the messages it receives."""
 
     trap_exit = True
 
     def __init__(self) -> None:
         super().__init__()
-        self.heard: asyncio.Queue[Any] = asyncio.Queue()
+        self.received: asyncio.Queue[Any] = asyncio.Queue()
 
     def handle_info(self, message: Any) -> None:
-        self.heard.put_nowait(message)
+        self.received.put_nowait(message)
 
 
 class Stubborn(Probe):
-    """Never ends by itself once it is asked to stop."""
+    """Never ends by itself when it is asked to stop."""
 
     async def terminate(self, reason: ExitReason) -> None:
         self.diary.write(f"stubborn {self.name}")
@@ -93,7 +93,7 @@ class Stubborn(Probe):
 
 
 class Boom(Exception):
-    """The bug that tests put into actors."""
+    """The error that tests raise in actors."""
 
 
 def crash(_actor: Any) -> None:

@@ -109,7 +109,7 @@ def test_an_actor_that_sends_to_itself_for_ever_does_not_starve_the_loop() -> No
     run(main())
 
 
-def test_an_actor_does_not_see_the_context_of_who_woke_it() -> None:
+def test_an_actor_does_not_see_the_context_that_woke_it() -> None:
     async def main() -> None:
         workflow = contextvars.ContextVar("workflow", default="none")
         workflow.set("of the spawner")
@@ -125,7 +125,7 @@ def test_an_actor_does_not_see_the_context_of_who_woke_it() -> None:
     run(main())
 
 
-def test_what_a_handler_leaves_in_its_context_is_there_for_the_next() -> None:
+def test_the_handlers_of_an_actor_share_one_context() -> None:
     async def main() -> None:
         left = contextvars.ContextVar("left", default="nothing")
 
@@ -163,7 +163,7 @@ def test_a_reply_may_come_later() -> None:
         asking = asyncio.create_task(ref.call("later"))
         await settle()
         assert await ref.call("meanwhile") == "meanwhile"
-        probe.owed[0].reply(42)
+        probe.pending[0].reply(42)
         assert await asking == 42
 
     run(main())
@@ -175,7 +175,7 @@ def test_a_caller_can_be_failed_without_ending_the_actor() -> None:
         ref = await spawn(probe)
         asking = asyncio.create_task(ref.call("later"))
         await settle()
-        probe.owed[0].fail(Boom("not today"))
+        probe.pending[0].fail(Boom("not today"))
         with pytest.raises(Boom):
             await asking
         assert ref.alive
@@ -183,7 +183,7 @@ def test_a_caller_can_be_failed_without_ending_the_actor() -> None:
     run(main())
 
 
-def test_no_reply_without_taking_the_caller_is_a_bug_that_ends_the_actor() -> None:
+def test_no_reply_without_a_promised_reply_ends_the_actor() -> None:
     async def main() -> None:
         ref = await spawn(Probe())
         with pytest.raises(ActorDied, match="take reply_to"):
@@ -192,7 +192,7 @@ def test_no_reply_without_taking_the_caller_is_a_bug_that_ends_the_actor() -> No
     run(main())
 
 
-def test_a_call_times_out_on_the_actor_s_clock_and_the_actor_lives_on() -> None:
+def test_a_call_times_out_on_the_actor_s_clock_and_the_actor_stays_alive() -> None:
     async def main() -> None:
         clock, gate = ManualClock(), asyncio.Event()
         ref = await spawn(Probe(), clock=clock)
@@ -208,7 +208,7 @@ def test_a_call_times_out_on_the_actor_s_clock_and_the_actor_lives_on() -> None:
     run(main())
 
 
-def test_an_exception_ends_the_actor_with_it_and_terminate_is_called() -> None:
+def test_an_exception_ends_the_actor_and_terminate_is_called() -> None:
     async def main() -> None:
         probe = Probe()
         ref = await spawn(probe)
@@ -224,7 +224,7 @@ def test_an_exception_ends_the_actor_with_it_and_terminate_is_called() -> None:
     run(main())
 
 
-def test_every_kind_of_waiting_caller_of_a_dying_actor_is_answered() -> None:
+def test_every_waiting_caller_of_an_ending_actor_gets_actor_died() -> None:
     async def main() -> None:
         ref, gate = await spawn(Probe()), asyncio.Event()
         callers = [
@@ -286,7 +286,7 @@ def test_an_actor_may_stop_itself_after_the_current_message() -> None:
     run(main())
 
 
-def test_an_actor_that_ignores_a_stop_is_killed_when_its_time_is_up() -> None:
+def test_an_actor_that_ignores_a_stop_is_killed_after_the_timeout() -> None:
     async def main() -> None:
         clock = ManualClock()
         ref = await spawn(Stubborn(), clock=clock)
@@ -376,7 +376,7 @@ def test_a_stray_cancelled_error_in_a_handler_is_a_crash() -> None:
     run(main())
 
 
-def test_a_crash_in_terminate_is_the_reason_and_remembers_the_first() -> None:
+def test_a_crash_in_terminate_becomes_the_reason_and_keeps_the_first_as_context() -> None:
     class Clumsy(Probe):
         def terminate(self, reason: Any) -> None:
             raise ValueError("clumsy")
@@ -402,7 +402,7 @@ def test_a_crash_that_nobody_watches_is_logged_once(caplog: pytest.LogCaptureFix
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
-def test_an_init_that_fails_is_raised_and_leaves_nothing_behind() -> None:
+def test_a_failing_init_is_raised_and_leaves_nothing_behind() -> None:
     class Failing(Probe):
         async def init(self) -> None:
             await asyncio.sleep(0)
@@ -474,7 +474,7 @@ def test_an_actor_killed_in_its_init_fails_the_spawn() -> None:
     run(main())
 
 
-def test_an_actor_whose_link_breaks_in_its_init_fails_the_spawn() -> None:
+def test_an_actor_whose_linked_actor_crashes_during_init_fails_the_spawn() -> None:
     class Endless(Probe):
         async def init(self) -> None:
             await asyncio.Event().wait()
@@ -510,7 +510,7 @@ def test_spawn_nowait_has_initialised_on_return() -> None:
     run(main())
 
 
-def test_an_actor_object_lives_once_at_a_time_and_may_live_again() -> None:
+def test_an_actor_object_runs_once_at_a_time_and_may_run_again() -> None:
     async def main() -> None:
         actor = Probe()
         first = await spawn(actor)
@@ -523,7 +523,7 @@ def test_an_actor_object_lives_once_at_a_time_and_may_live_again() -> None:
     run(main())
 
 
-def test_an_actor_that_would_wait_for_itself_is_told_so() -> None:
+def test_an_actor_cannot_wait_for_itself() -> None:
     async def main() -> None:
         async def call_oneself(actor: Actor) -> None:
             with pytest.raises(RuntimeError, match="wait for itself"):
@@ -563,7 +563,7 @@ def test_an_idle_actor_keeps_no_queue() -> None:
     run(main())
 
 
-def test_a_call_that_was_answered_leaves_no_alarm() -> None:
+def test_an_answered_call_leaves_no_alarm() -> None:
     async def main() -> None:
         clock = ManualClock()
         ref = await spawn(Probe(), clock=clock)

@@ -1,4 +1,4 @@
-"""Time that a test moves by hand."""
+"""The manual clock, and the clock of the loop."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_timer_set_by_a_task_that_a_timer_woke_fires_in_the_same_advance() -> 
     run(main())
 
 
-def test_a_callback_that_was_called_off_never_fires_and_is_not_due() -> None:
+def test_a_cancelled_callback_never_fires_and_is_not_due() -> None:
     async def main() -> None:
         clock, fired = ManualClock(), list[int]()
         clock.call_later(1, fired.append, 1).cancel()
@@ -67,7 +67,7 @@ def test_a_clock_does_not_go_back() -> None:
     run(main())
 
 
-def test_the_system_clock_is_the_loop_s() -> None:
+def test_the_system_clock_uses_the_time_of_the_loop() -> None:
     async def main() -> None:
         rung = asyncio.Event()
         before = SystemClock().monotonic()

@@ -44,13 +44,13 @@ def test_a_child_started_without_waiting_is_running_and_named() -> None:
     run(main())
 
 
-def test_a_given_init_runs_in_place_of_the_childs_own() -> None:
+def test_a_given_init_runs_instead_of_the_childs_own() -> None:
     async def main() -> None:
-        begun: list[str] = []
+        started: list[str] = []
         supervisor = DynamicSupervisor()
         await spawn(supervisor)
-        ref = supervisor.start_child_nowait(Failing(), init=lambda: begun.append("history"))
-        assert (begun, ref.alive) == (["history"], True)
+        ref = supervisor.start_child_nowait(Failing(), init=lambda: started.append("history"))
+        assert (started, ref.alive) == (["history"], True)
 
     class Failing(Probe):
         def init(self) -> None:
@@ -59,16 +59,16 @@ def test_a_given_init_runs_in_place_of_the_childs_own() -> None:
     run(main())
 
 
-def test_children_that_end_leave_nothing_and_are_heard_once() -> None:
-    heard: list[tuple[ActorRef, ExitReason]] = []
+def test_an_ended_child_leaves_nothing_and_is_reported_once() -> None:
+    ended: list[tuple[ActorRef, ExitReason]] = []
 
     async def main() -> None:
         registry = Registry()
-        supervisor = DynamicSupervisor(registry=registry, on_down=lambda *end: heard.append(end))
+        supervisor = DynamicSupervisor(registry=registry, on_down=lambda *end: ended.append(end))
         await spawn(supervisor)
         ref = supervisor.start_child_nowait(Probe(), name="run-1")
         await ref.stop()
-        assert (heard, supervisor.count_children(), len(registry)) == ([(ref, SHUTDOWN)], 0, 0)
+        assert (ended, supervisor.count_children(), len(registry)) == ([(ref, SHUTDOWN)], 0, 0)
 
     run(main())
 
@@ -90,7 +90,7 @@ def test_an_abnormal_end_is_logged_once_and_a_normal_one_is_not(caplog: pytest.L
     assert "'bad'" in record.message
 
 
-def test_there_is_room_for_so_many_and_again_when_one_has_ended() -> None:
+def test_an_ended_child_makes_room_for_another() -> None:
     async def main() -> None:
         supervisor = DynamicSupervisor(max_children=1)
         await spawn(supervisor)
@@ -105,7 +105,7 @@ def test_there_is_room_for_so_many_and_again_when_one_has_ended() -> None:
     run(main())
 
 
-def test_an_init_that_fails_is_raised_and_takes_no_place() -> None:
+def test_a_failing_init_is_raised_and_takes_no_place() -> None:
     class Failing(Probe):
         def init(self) -> None:
             raise Boom
@@ -116,14 +116,14 @@ def test_an_init_that_fails_is_raised_and_takes_no_place() -> None:
             raise Boom
 
     async def main() -> None:
-        heard: list[object] = []
-        supervisor = DynamicSupervisor(max_children=1, on_down=lambda *end: heard.append(end))
+        ended: list[object] = []
+        supervisor = DynamicSupervisor(max_children=1, on_down=lambda *end: ended.append(end))
         await spawn(supervisor)
         with pytest.raises(Boom):
             supervisor.start_child_nowait(Failing(), name="it")
         with pytest.raises(Boom):
             await supervisor.start_child(FailingLater)
-        assert (supervisor.count_children(), len(supervisor.registry), heard) == (0, 0, [])
+        assert (supervisor.count_children(), len(supervisor.registry), ended) == (0, 0, [])
 
     run(main())
 
@@ -173,7 +173,7 @@ def test_a_stop_finds_children_that_are_still_starting() -> None:
     run(main())
 
 
-def test_a_supervisor_that_ended_starts_nobody() -> None:
+def test_an_ended_supervisor_starts_no_child() -> None:
     async def main() -> None:
         supervisor = DynamicSupervisor()
         ref = await spawn(supervisor)
@@ -186,7 +186,7 @@ def test_a_supervisor_that_ended_starts_nobody() -> None:
     run(main())
 
 
-def test_a_supervisor_that_ended_during_a_factory_s_wait_starts_nobody() -> None:
+def test_a_supervisor_that_ended_while_a_factory_waited_starts_no_child() -> None:
     async def main() -> None:
         gate, probe = asyncio.Event(), Probe()
 
@@ -267,7 +267,7 @@ def test_too_many_restarts_end_the_supervisor_and_its_other_children() -> None:
     run(main())
 
 
-def test_it_stands_in_a_tree_like_any_child() -> None:
+def test_a_dynamic_supervisor_can_be_a_child() -> None:
     async def main() -> None:
         supervisors: list[DynamicSupervisor] = []
 

@@ -1,4 +1,4 @@
-"""One lifecycle for everything that runs: any order, any number of times, nobody hangs."""
+"""One lifecycle for everything that runs: stop in any order, any number of times; no call hangs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROUNDS = 300
 
 
 class Restless(Probe):
-    """Takes turns between plain handlers and ones that wait."""
+    """Has plain handlers and handlers that wait."""
 
     async def init(self) -> None:
         await asyncio.sleep(0)
@@ -76,7 +76,7 @@ def test_stops_and_kills_in_any_order_all_return_and_agree(make: object, seed: i
     run(main())
 
 
-def test_a_tree_under_random_attack_answers_everybody_and_ends_clean() -> None:
+def test_a_tree_under_random_kills_answers_every_caller_and_ends_clean() -> None:
     async def main() -> None:
         dice, registry = random.Random(7), Registry()
         dynamic: list[DynamicSupervisor] = []

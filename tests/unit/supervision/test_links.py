@@ -15,12 +15,12 @@ from tests.unit.supervision.probe import Boom, Probe, Trapping, crash, run
 @pytest.mark.parametrize(
     ("reason", "dies"), [(NORMAL, False), (SHUTDOWN, False), (KILLED, True), (Crash(Boom()), True)]
 )
-@pytest.mark.parametrize("turned", [False, True])
-def test_a_link_carries_abnormal_ends_both_ways(reason: Ending | Crash, dies: bool, turned: bool) -> None:
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_link_carries_abnormal_ends_both_ways(reason: Ending | Crash, dies: bool, swapped: bool) -> None:
     async def main() -> None:
         one, other = await spawn(Probe()), await spawn(Probe())
         one.link(other)
-        if turned:
+        if swapped:
             one, other = other, one
         await one.stop(reason)
         await settle()
@@ -31,13 +31,13 @@ def test_a_link_carries_abnormal_ends_both_ways(reason: Ending | Crash, dies: bo
 
 
 @pytest.mark.parametrize("reason", [NORMAL, SHUTDOWN, KILLED, Crash(Boom())])
-def test_an_actor_that_traps_exits_is_told_and_lives(reason: Ending | Crash) -> None:
+def test_an_actor_that_traps_exits_gets_a_message_and_lives(reason: Ending | Crash) -> None:
     async def main() -> None:
         trapping = Trapping()
         trapping_ref = await spawn(trapping)
         other = await spawn(Probe(), link_to=trapping_ref)
         await other.stop(reason)
-        assert await trapping.heard.get() == Exit(other, reason)
+        assert await trapping.received.get() == Exit(other, reason)
         assert trapping_ref.alive
 
     run(main())
@@ -62,7 +62,7 @@ def test_a_link_interrupts_a_handler_and_terminate_still_runs() -> None:
     run(main())
 
 
-def test_a_chain_of_links_falls_as_a_whole() -> None:
+def test_a_kill_ends_a_whole_chain_of_links() -> None:
     async def main() -> None:
         refs = [await spawn(Probe()) for _ in range(50)]
         for one, other in pairwise(refs):
@@ -73,7 +73,7 @@ def test_a_chain_of_links_falls_as_a_whole() -> None:
     run(main())
 
 
-def test_an_unlinked_actor_does_not_care() -> None:
+def test_an_unlinked_actor_survives() -> None:
     async def main() -> None:
         one, other = await spawn(Probe()), await spawn(Probe())
         one.link(other)
@@ -85,7 +85,7 @@ def test_an_unlinked_actor_does_not_care() -> None:
     run(main())
 
 
-def test_a_link_to_the_dead_is_felt_at_once() -> None:
+def test_a_link_to_a_dead_actor_takes_effect_at_once() -> None:
     async def main() -> None:
         one, other = await spawn(Probe()), await spawn(Probe())
         other.kill()
@@ -101,37 +101,37 @@ def test_each_monitor_gets_one_down_message() -> None:
         watcher_ref, watched = await spawn(watcher), await spawn(Probe())
         monitors = [watched.monitor(watcher_ref), watched.monitor(watcher_ref)]
         await watched.stop()
-        assert [await watcher.heard.get(), await watcher.heard.get()] == [
+        assert [await watcher.received.get(), await watcher.received.get()] == [
             Down(watched, SHUTDOWN, monitor) for monitor in monitors
         ]
 
     run(main())
 
 
-def test_a_monitor_of_the_dead_answers_at_once() -> None:
+def test_a_monitor_of_a_dead_actor_reports_at_once() -> None:
     async def main() -> None:
         watcher = Trapping()
         watcher_ref, watched = await spawn(watcher), await spawn(Probe())
         watched.kill()
         monitor = watched.monitor(watcher_ref)
-        assert await watcher.heard.get() == Down(watched, KILLED, monitor)
+        assert await watcher.received.get() == Down(watched, KILLED, monitor)
 
     run(main())
 
 
-def test_a_monitor_taken_back_is_silent() -> None:
+def test_a_removed_monitor_reports_nothing() -> None:
     async def main() -> None:
         watcher = Trapping()
         watcher_ref, watched = await spawn(watcher), await spawn(Probe())
         watched.demonitor(watched.monitor(watcher_ref))
         await watched.stop()
         await settle()
-        assert watcher.heard.empty()
+        assert watcher.received.empty()
 
     run(main())
 
 
-def test_watchers_that_die_leave_no_trace_on_the_watched() -> None:
+def test_dead_watchers_leave_no_trace_on_the_watched_actor() -> None:
     async def main() -> None:
         watched = await spawn(Probe())
         for _ in range(10):
@@ -144,7 +144,7 @@ def test_watchers_that_die_leave_no_trace_on_the_watched() -> None:
     run(main())
 
 
-def test_the_watched_that_die_leave_no_trace_on_their_watcher() -> None:
+def test_dead_watched_actors_leave_no_trace_on_their_watcher() -> None:
     async def main() -> None:
         watcher = await spawn(Trapping())
         for _ in range(10):
@@ -158,28 +158,28 @@ def test_the_watched_that_die_leave_no_trace_on_their_watcher() -> None:
     run(main())
 
 
-def test_a_callback_that_fails_does_not_silence_the_next(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_failing_callback_does_not_stop_the_next(caplog: pytest.LogCaptureFixture) -> None:
     def failing(*_: object) -> None:
         raise Boom
 
     async def main() -> None:
-        heard: list[object] = []
+        reasons: list[object] = []
         ref = await spawn(Probe())
         ref.on_exit(failing)
-        ref.on_exit(lambda _, reason: heard.append(reason))
+        ref.on_exit(lambda _, reason: reasons.append(reason))
         await ref.stop()
-        assert heard == [SHUTDOWN]
+        assert reasons == [SHUTDOWN]
 
     run(main())
     assert "callback" in caplog.text
 
 
-def test_on_exit_of_the_dead_runs_at_once() -> None:
+def test_on_exit_of_a_dead_actor_runs_at_once() -> None:
     async def main() -> None:
-        heard: list[object] = []
+        reasons: list[object] = []
         ref = await spawn(Probe())
         await ref.stop()
-        ref.on_exit(lambda _, reason: heard.append(reason))
-        assert heard == [SHUTDOWN]
+        ref.on_exit(lambda _, reason: reasons.append(reason))
+        assert reasons == [SHUTDOWN]
 
     run(main())

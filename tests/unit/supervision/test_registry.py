@@ -32,7 +32,7 @@ def test_a_name_belongs_to_one_actor() -> None:
     run(main())
 
 
-def test_a_name_is_free_again_before_anybody_hears_of_the_end() -> None:
+def test_a_name_is_free_again_before_the_end_is_reported() -> None:
     async def main() -> None:
         registry = Registry()
         seen: list[int] = []
@@ -45,7 +45,7 @@ def test_a_name_is_free_again_before_anybody_hears_of_the_end() -> None:
     run(main())
 
 
-def test_a_name_is_held_while_its_actor_is_stopping_but_leads_nowhere() -> None:
+def test_a_stopping_actor_keeps_its_name_but_is_not_found() -> None:
     async def main() -> None:
         registry = Registry()
         ref = await spawn(Stubborn(), registry=registry, name="it")
@@ -74,7 +74,7 @@ def test_an_actor_has_one_name() -> None:
     run(main())
 
 
-def test_the_dead_get_no_name() -> None:
+def test_a_dead_actor_gets_no_name() -> None:
     async def main() -> None:
         ref = await spawn(Probe())
         await ref.stop()
@@ -92,7 +92,7 @@ def test_a_name_needs_a_registry() -> None:
     run(main())
 
 
-def test_of_many_that_race_for_a_name_one_wins() -> None:
+def test_only_one_of_many_actors_gets_a_contested_name() -> None:
     async def main() -> None:
         registry = Registry()
         spawning = [spawn(Probe(), registry=registry, name="it") for _ in range(10)]
@@ -102,7 +102,7 @@ def test_of_many_that_race_for_a_name_one_wins() -> None:
     run(main())
 
 
-def test_a_registry_actor_answers_for_its_registry() -> None:
+def test_a_registry_actor_replies_from_its_registry() -> None:
     async def main() -> None:
         registry = Registry()
         service = await spawn(RegistryActor(registry))

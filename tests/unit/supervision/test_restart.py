@@ -1,4 +1,4 @@
-"""When a child is started again, and how often."""
+"""When a child is restarted, and how often."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ from continuum_supervision import Intensity, Restart, wants_restart
         (Restart.TEMPORARY, False, False),
     ],
 )
-def test_the_restart_type_and_the_kind_of_end_decide(restart: Restart, abnormal: bool, wanted: bool) -> None:
+def test_the_restart_type_and_the_kind_of_end_decide_about_a_restart(
+    restart: Restart, abnormal: bool, wanted: bool
+) -> None:
     assert wants_restart(restart, abnormal=abnormal) is wanted
 
 
@@ -50,13 +52,13 @@ def test_an_intensity_remembers_no_more_than_it_needs() -> None:
     assert len(intensity.restarts) <= 3
 
 
-def test_recording_leaves_the_old_intensity_as_it_was() -> None:
+def test_recording_a_restart_leaves_the_old_intensity_unchanged() -> None:
     intensity = Intensity(0, 5.0)
     assert intensity.record(1.0).exceeded
     assert not intensity.exceeded
 
 
 @pytest.mark.parametrize(("restarts", "seconds"), [(-1, 5.0), (1, 0.0), (1, float("nan"))])
-def test_an_intensity_that_makes_no_sense_is_refused(restarts: int, seconds: float) -> None:
+def test_an_invalid_intensity_is_refused(restarts: int, seconds: float) -> None:
     with pytest.raises(ValueError, match="give"):
         Intensity(restarts, seconds)

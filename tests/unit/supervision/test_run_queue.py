@@ -1,4 +1,4 @@
-"""The turns that the actors of one loop take."""
+"""The run queue of a loop."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from continuum_supervision import spawn
 from tests.unit.supervision.probe import Probe
 
 
-def test_actors_that_were_next_when_an_interrupt_left_the_loop_are_served_when_it_runs_again() -> None:
-    heard: list[int] = []
+def test_actors_behind_an_interrupt_are_served_when_the_loop_runs_again() -> None:
+    handled: list[int] = []
     refs: list[Any] = []
 
     def interrupt(_actor: Any) -> None:
         raise KeyboardInterrupt
 
-    def hear(number: int) -> Any:
-        return lambda _actor: heard.append(number)
+    def record(number: int) -> Any:
+        return lambda _actor: handled.append(number)
 
-    async def tell_all() -> None:
+    async def cast_to_all() -> None:
         refs.extend([await spawn(Probe()) for _ in range(4)])
         for number, ref in enumerate(refs):
-            ref.cast(interrupt if number == 1 else hear(number))
+            ref.cast(interrupt if number == 1 else record(number))
         await asyncio.Event().wait()
 
     async def wait_for_the_rest() -> None:
@@ -33,6 +33,6 @@ def test_actors_that_were_next_when_an_interrupt_left_the_loop_are_served_when_i
 
     with asyncio.Runner() as runner:
         with pytest.raises(KeyboardInterrupt):
-            runner.run(tell_all())
+            runner.run(cast_to_all())
         runner.run(wait_for_the_rest())
-    assert heard == [0, 2, 3]
+    assert handled == [0, 2, 3]

@@ -43,7 +43,7 @@ def test_children_stop_in_the_reverse_of_their_start(shutdowns: list[float | Shu
         {"name": []},
     ],
 )
-def test_a_wrong_field_is_refused_in_one_line(fields: dict[str, object]) -> None:
+def test_an_invalid_field_is_refused_with_one_line(fields: dict[str, object]) -> None:
     with pytest.raises((TypeError, ValueError)) as raised:
         ChildSpec(**{"id": "worker", "start": Actor, **fields})  # type: ignore[arg-type]
     assert "\n" not in str(raised.value)

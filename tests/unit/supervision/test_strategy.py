@@ -1,4 +1,4 @@
-"""Which siblings share the fate of a failed child."""
+"""Which siblings are restarted together with a failed child."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from continuum_supervision import Strategy, affected
         (Strategy.REST_FOR_ONE, ("b", "c")),
     ],
 )
-def test_the_strategy_says_who_is_restarted_with_a_child(
+def test_the_strategy_names_the_children_restarted_with_a_failed_one(
     strategy: Strategy, together: tuple[str, ...]
 ) -> None:
     assert affected(strategy, ("a", "b", "c"), "b") == together
@@ -28,7 +28,7 @@ def test_the_strategy_says_who_is_restarted_with_a_child(
     strategy=st.sampled_from(Strategy),
     data=st.data(),
 )
-def test_the_failed_child_is_among_them_and_start_order_is_kept(
+def test_the_failed_child_is_restarted_too_and_start_order_is_kept(
     order: list[str], strategy: Strategy, data: st.DataObject
 ) -> None:
     failed = data.draw(st.sampled_from(order))

@@ -1,4 +1,4 @@
-"""A supervisor of known children, on a clock moved by hand."""
+"""A supervisor that knows its children by id, on a manual clock."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def ref_of(supervisor: Supervisor, child_id: str) -> ActorRef:
 
 
 def failing_start(diary: Diary, name: str, failures: int) -> Callable[[], Actor]:
-    """A factory whose actors fail their init the second to the (failures + 1)-th time."""
+    """A factory whose actors fail in init from the second to the (failures + 1)-th time."""
     made = 0
 
     def start() -> Actor:
@@ -128,7 +128,7 @@ def test_a_start_that_fails_rolls_back_in_reverse_and_raises_the_cause() -> None
         (Strategy.REST_FOR_ONE, ["stop b", "stop c", "start b", "start c"]),
     ],
 )
-def test_a_crash_restarts_whom_the_strategy_names(strategy: Strategy, again: list[str]) -> None:
+def test_a_crash_restarts_the_children_that_the_strategy_names(strategy: Strategy, again: list[str]) -> None:
     async def main() -> None:
         diary = Diary()
         async with Supervisor([child(name, diary) for name in "abc"], strategy=strategy) as supervisor:
@@ -152,7 +152,9 @@ def test_a_crash_restarts_whom_the_strategy_names(strategy: Strategy, again: lis
         (Restart.TEMPORARY, False, ChildCount(0, 0)),
     ],
 )
-def test_what_is_left_of_a_child_that_ended(restart: Restart, abnormal: bool, left: ChildCount) -> None:
+def test_the_restart_type_decides_what_remains_of_an_ended_child(
+    restart: Restart, abnormal: bool, left: ChildCount
+) -> None:
     async def main() -> None:
         async with Supervisor([child("a", Diary(), restart=restart)]) as supervisor:
             ref_of(supervisor, "a").cast(crash if abnormal else lambda actor: actor.stop())
@@ -177,7 +179,7 @@ def test_a_restarted_child_is_a_fresh_actor_under_the_same_name() -> None:
     run(main())
 
 
-def test_a_temporary_sibling_is_not_brought_back_with_the_others() -> None:
+def test_a_temporary_sibling_is_not_restarted_with_the_others() -> None:
     async def main() -> None:
         diary = Diary()
         specs = [child("a", diary), child("t", diary, restart=Restart.TEMPORARY)]
@@ -281,7 +283,7 @@ def test_a_child_that_ignores_its_stop_is_killed_after_its_budget(caplog: pytest
     ]
 
 
-def test_a_brutal_kill_does_not_ask() -> None:
+def test_a_brutal_kill_skips_terminate() -> None:
     async def main() -> None:
         diary = Diary()
         async with Supervisor([child("a", diary, shutdown=Shutdown.BRUTAL_KILL)]):
@@ -311,7 +313,7 @@ def test_infinity_waits_as_long_as_it_takes() -> None:
     run(main())
 
 
-def test_trees_nest_and_an_inner_failure_climbs_only_as_far_as_it_must() -> None:
+def test_trees_nest_and_an_inner_failure_escalates_only_as_far_as_needed() -> None:
     async def main() -> None:
         diary = Diary()
         inner: list[Supervisor] = []
@@ -333,7 +335,7 @@ def test_trees_nest_and_an_inner_failure_climbs_only_as_far_as_it_must() -> None
     run(main())
 
 
-def test_a_killed_supervisor_leaves_nobody_behind() -> None:
+def test_a_killed_supervisor_leaves_no_child_behind() -> None:
     async def main() -> None:
         registry, diary = Registry(), Diary()
         inner = ChildSpec("inner", lambda: Supervisor([child("leaf", diary)], registry=registry))
@@ -359,7 +361,7 @@ def test_a_crash_is_logged_once_with_its_traceback(caplog: pytest.LogCaptureFixt
     assert isinstance(record.exc_info[1], Boom)
 
 
-def test_leaving_the_block_by_cancellation_leaves_nobody_behind() -> None:
+def test_leaving_the_block_by_cancellation_leaves_no_child_behind() -> None:
     async def main() -> None:
         registry = Registry()
         spec = child("a", Diary(), kind=Stubborn, shutdown=Shutdown.INFINITY)
@@ -381,7 +383,7 @@ def test_leaving_the_block_by_cancellation_leaves_nobody_behind() -> None:
     run(main())
 
 
-def test_an_entry_that_is_cancelled_stops_what_had_started() -> None:
+def test_cancelling_the_entry_stops_the_children_that_had_started() -> None:
     class Endless(Probe):
         async def init(self) -> None:
             await asyncio.Event().wait()
@@ -399,7 +401,7 @@ def test_an_entry_that_is_cancelled_stops_what_had_started() -> None:
     run(main())
 
 
-def test_a_supervisor_that_gives_up_says_so_while_its_block_still_runs(
+def test_a_supervisor_logs_that_it_gave_up_while_its_block_still_runs(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def main() -> None:
@@ -412,7 +414,7 @@ def test_a_supervisor_that_gives_up_says_so_while_its_block_still_runs(
     run(main())
 
 
-def test_later_siblings_wait_for_a_child_that_is_being_tried_again() -> None:
+def test_later_siblings_wait_for_a_child_whose_start_is_retried() -> None:
     async def main() -> None:
         diary = Diary()
         specs = [ChildSpec("a", failing_start(diary, "a", 1)), child("b", diary)]
@@ -454,7 +456,7 @@ def test_entering_again_starts_from_the_specs_it_was_made_with() -> None:
     run(main())
 
 
-def test_a_stop_is_honoured_between_two_tries_to_start_a_child() -> None:
+def test_a_stop_takes_effect_between_two_attempts_to_start_a_child() -> None:
     async def main() -> None:
         diary = Diary()
         spec = ChildSpec("a", failing_start(diary, "a", 10**9))
@@ -465,7 +467,7 @@ def test_a_stop_is_honoured_between_two_tries_to_start_a_child() -> None:
     run(main())
 
 
-def test_callers_of_a_supervisor_that_stops_are_answered() -> None:
+def test_callers_of_a_stopping_supervisor_get_actor_died() -> None:
     async def main() -> None:
         gate, diary = asyncio.Event(), Diary()
         supervisor = Supervisor([child("a", diary)])
@@ -481,7 +483,7 @@ def test_callers_of_a_supervisor_that_stops_are_answered() -> None:
     run(main())
 
 
-def test_a_registry_can_stand_in_a_tree_and_be_found() -> None:
+def test_a_registry_can_be_a_child_and_be_found() -> None:
     async def main() -> None:
         registry = Registry()
         spec = ChildSpec("registry", lambda: RegistryActor(registry), name="registry")

@@ -1,4 +1,4 @@
-"""Children added, stopped, restarted and forgotten by request."""
+"""Children added, stopped, restarted and deleted by request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.unit.supervision.probe import Boom, Diary, run
 from tests.unit.supervision.test_supervisor import child, ref_of
 
 
-def test_children_are_added_stopped_restarted_and_forgotten_by_request() -> None:
+def test_children_are_added_stopped_restarted_and_deleted_by_request() -> None:
     async def main() -> None:
         diary = Diary()
         async with Supervisor([]) as supervisor:
@@ -56,7 +56,7 @@ def test_requests_work_through_the_ref_too() -> None:
     run(main())
 
 
-def test_a_requested_start_that_fails_is_the_caller_s_and_is_forgotten() -> None:
+def test_a_failing_requested_start_is_raised_in_the_caller_and_adds_no_child() -> None:
     def start() -> Actor:
         raise Boom
 
@@ -69,7 +69,7 @@ def test_a_requested_start_that_fails_is_the_caller_s_and_is_forgotten() -> None
     run(main())
 
 
-def test_a_child_terminated_by_request_is_not_brought_back_by_a_sibling() -> None:
+def test_a_child_terminated_by_request_is_not_restarted_with_a_sibling() -> None:
     async def main() -> None:
         specs = [child(name, Diary()) for name in "ab"]
         async with Supervisor(specs, strategy=Strategy.ONE_FOR_ALL) as supervisor:
