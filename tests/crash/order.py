@@ -1,4 +1,4 @@
-"""The order of the demo as the crash tests run it, and a crowd of tasks that has no order of its own."""
+"""The order workflow of the crash tests, and a crowd of concurrent tasks without a fixed order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ calls: dict[str, int] = {}
 
 
 class Unavailable(Exception):
-    """The carrier does not answer the first time."""
+    """The carrier fails the first time."""
 
 
 @activity(name="order.validate")
@@ -27,7 +27,7 @@ def charge(order: str, amount: float) -> str:
 
 @activity(name="order.refund")
 def refund(payment: str) -> None:
-    """Give the money back."""
+    """Refund the charge."""
 
 
 @activity(name="order.ship", retry=Retry(max_attempts=3, base=5.0))
@@ -44,11 +44,11 @@ def work(number: int) -> int:
 
 
 class Rejected(Exception):
-    """Nobody approved the order."""
+    """The order was not approved."""
 
 
 async def order_flow() -> str:
-    """Validate, charge, wait for a word, sleep, ship; without the word, give the money back."""
+    """Validate, charge, wait for approval, sleep, ship; without approval, refund."""
     async with continuum.saga() as saga:
         amount = await validate("o1")
         payment = await charge("o1", amount)
@@ -61,7 +61,7 @@ async def order_flow() -> str:
 
 
 async def crowd() -> list[int]:
-    """Sets of tasks, groups, completion order: what hash seeds and versions could put in another order."""
+    """Sets of tasks, groups, completion order: hash seeds and Python versions could change their order."""
     seen: list[int] = []
 
     async def late(number: int) -> int:

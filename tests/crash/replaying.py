@@ -1,6 +1,6 @@
-"""Replays a history in a process of its own: `python -m tests.crash.replaying PROGRAM < history`.
+"""Replays a history in its own process: `python -m tests.crash.replaying PROGRAM < history`.
 
-Prints what the code asked for, as a history that goes on with the same answers.
+Prints the commands of the code, as a history that continues with the same results.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ PROGRAMS = {"crowd": crowd, "order_flow": order_flow}
 
 
 def freeze(value: Any) -> Any:
-    """Return lists as tuples and hex as bytes again."""
+    """Turn lists into tuples and hex into bytes."""
     if isinstance(value, list):
         return tuple(freeze(item) for item in value)
     if isinstance(value, dict) and "hex" in value:
@@ -27,7 +27,7 @@ def freeze(value: Any) -> Any:
 
 
 def thaw(value: Any) -> Any:
-    """Return bytes as hex, for JSON."""
+    """Turn bytes into hex, for JSON."""
     return {"hex": value.hex()} if isinstance(value, bytes) else value
 
 
@@ -42,7 +42,7 @@ def load(text: str) -> list[Event]:
 
 
 def main(program: str) -> None:
-    """From the whole history, and from none with the same answers."""
+    """Replay the whole history, and start anew with the same results."""
     history = load(sys.stdin.read())
     for cut in (len(history), 0):
         outcome, again = resume_exactly(PROGRAMS[program], history, cut)

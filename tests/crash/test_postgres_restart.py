@@ -1,4 +1,4 @@
-"""Postgres dies by kill -9 under load and comes back: no run fails, nothing acknowledged is lost."""
+"""Postgres is killed with -9 under load and restarts: no run fails, nothing acknowledged is lost."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from tests.process.node.nodes import DEADLINE_S, Site, eventually, site
 
 SCHEMA = "continuum"
 RESTARTS = 2
-# So many are acknowledged between two deaths of the server.
+# The number of acknowledged starts between two kills of the server.
 BETWEEN = 60
 
 
-async def start_until_told(at: Site, runs: list[RunHandle[str]], stop: asyncio.Event) -> None:
-    """Start parcels, and give each its word, as fast as they are acknowledged."""
+async def start_until_stopped(at: Site, runs: list[RunHandle[str]], stop: asyncio.Event) -> None:
+    """Start parcels and signal each, as fast as they are acknowledged."""
     while not stop.is_set():
         run = await at.client.start(flows.parcel, len(runs))
         await run.signal(flows.go, "yes")
@@ -27,13 +27,13 @@ async def start_until_told(at: Site, runs: list[RunHandle[str]], stop: asyncio.E
 
 
 async def go_through_restarts(dsn: str, directory: Path) -> None:
-    """Kill the server again and again while work comes in."""
+    """Kill the server repeatedly while work arrives."""
     async with site(dsn, SCHEMA) as at:
         at.node("north", activity_hosts=1)
         runs: list[RunHandle[str]] = []
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            group.create_task(start_until_told(at, runs, stop))
+            group.create_task(start_until_stopped(at, runs, stop))
             for _ in range(RESTARTS):
                 wanted = len(runs) + BETWEEN
                 await at.until(lambda wanted=wanted: reached(runs, wanted), "nothing is acknowledged")  # type: ignore[misc]
@@ -49,11 +49,11 @@ async def go_through_restarts(dsn: str, directory: Path) -> None:
 
 
 async def reached(runs: list[RunHandle[str]], number: int) -> bool:
-    """Tell whether so many are acknowledged."""
+    """Whether that many starts are acknowledged."""
     return len(runs) >= number
 
 
-def test_a_server_that_is_killed_under_load_costs_time_and_nothing_else() -> None:
+def test_killing_the_server_under_load_loses_nothing() -> None:
     with server_directory() as directory, EmbeddedPostgres(directory, durable=True) as server:
         asyncio.run(migrate_schema(server.dsn, SCHEMA))
         asyncio.run(go_through_restarts(server.dsn, directory))

@@ -14,7 +14,7 @@ NO = [(approval.name, "no")]
 
 
 @pytest.fixture(autouse=True)
-def _carrier_that_has_not_been_called() -> None:
+def _untried_carrier() -> None:
     calls.clear()
 
 
@@ -26,7 +26,7 @@ def test_an_order_ships_from_every_prefix() -> None:
 
 
 @pytest.mark.parametrize("signals", [NO, []], ids=["rejected", "out of time"])
-def test_an_order_nobody_approves_is_refunded_from_every_prefix(signals: list[tuple[str, object]]) -> None:
+def test_an_unapproved_order_is_refunded_from_every_prefix(signals: list[tuple[str, object]]) -> None:
     driver = Driver(order_flow, signals=signals)
     outcome = driver.run()
     assert isinstance(outcome, Failed)
@@ -46,10 +46,10 @@ def test_an_order_cancelled_at_any_time_ends_the_same_from_every_prefix(when: in
 
 
 @pytest.mark.parametrize("signals", [YES, NO, []], ids=["approved", "rejected", "out of time"])
-def test_a_process_that_dies_after_any_event_changes_nothing_about_the_end(
+def test_a_process_that_dies_after_any_event_does_not_change_the_end(
     signals: list[tuple[str, object]],
 ) -> None:
-    """Unlike above the world goes on by itself: what ran beside the run when it died has crashed."""
+    """Here the world continues by itself: activities that ran when the process died have crashed."""
     whole = Driver(order_flow, signals=signals)
     end = comparable(whole.run())
     for cut in range(len(whole.history) + 1):
@@ -60,7 +60,7 @@ def test_a_process_that_dies_after_any_event_changes_nothing_about_the_end(
         assert resumed.scheduled == whole.scheduled, f"cut at {cut}"
 
 
-def test_a_result_that_was_journaled_is_never_computed_again() -> None:
+def test_a_journaled_result_is_never_computed_again() -> None:
     whole = Driver(order_flow, signals=YES)
     whole.run()
     for cut in range(len(whole.history) + 1):

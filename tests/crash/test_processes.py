@@ -1,7 +1,7 @@
 """The same history gives the same commands in every process: hash seeds, heaps, Python versions.
 
 `CONTINUUM_TEST_PYTHONS` names further interpreters (separated by the path separator) that have
-the dependencies; those that have not are skipped.
+the dependencies; others are skipped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PROGRAMS = {"crowd": crowd, "order_flow": order_flow}
 
 
 def replayed(python: str, program: str, history: list[Event], seed: str) -> str:
-    """Replay in a process of its own and return what it prints."""
+    """Replay in another process and return its output."""
     environment = {
         **os.environ,
         "PYTHONHASHSEED": seed,
@@ -46,7 +46,7 @@ def replayed(python: str, program: str, history: list[Event], seed: str) -> str:
 
 
 def lived(program: str) -> tuple[list[Event], str]:
-    """Run a program and return its history and what a replay of it has to print."""
+    """Run a program and return its history and the expected output of a replay."""
     calls.clear()
     driver = Driver(
         PROGRAMS[program], seed=3, signals=[(approval.name, "yes")] if program == "order_flow" else ()

@@ -1,4 +1,4 @@
-"""A minute of random kills under a steady stream of work, and an audit of what is left."""
+"""A minute of random kills under a steady stream of work, and an audit of the result."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from tests.process.node import flows
 from tests.process.node.nodes import Node, Site, eventually, site
 
 SECONDS = 60.0
-# One kill a second, and work enough that every kill hits some of it.
+# One kill a second, and so much work that every kill hits some.
 KILL_EVERY_S = 1.0
 START_EVERY_S = 0.04
-# The runs of the last kills wait for their lease where nobody saw the death.
+# Runs of the last kills wait until the lease runs out, if no process noticed the death.
 LAST_RESULT_S = 60.0
 LEASE_S = 3.0
 SEED = 20_240_521
 
 
 async def steadily(every: float, stop: asyncio.Event, act: Callable[[], asyncio.Future[None]]) -> None:
-    """Do something again and again until it is time to stop; one that is late does not hold up the next."""
+    """Repeat an action at a fixed rate until a deadline; a late one does not delay the next."""
     begun: set[asyncio.Future[None]] = set()
     while not stop.is_set():
         begun.add(act())
@@ -38,7 +38,7 @@ async def steadily(every: float, stop: asyncio.Event, act: Callable[[], asyncio.
 
 
 async def start_one(at: Site, runs: list[RunHandle[str]]) -> None:
-    """Start a parcel and give it its word."""
+    """Start a parcel and signal it."""
     number = len(runs)
     handle: RunHandle[str] = at.client.handle("00000000-0000-0000-0000-000000000000", flows.parcel)
     runs.append(handle)
@@ -47,7 +47,7 @@ async def start_one(at: Site, runs: list[RunHandle[str]]) -> None:
 
 
 async def kill_one(at: Site, nodes: list[Node], luck: random.Random, killed: list[str]) -> None:
-    """Kill one of the processes that run hosts, activity hosts and control live in."""
+    """Kill a process of a run host, an activity host or the control."""
     node = luck.choice(nodes)
     row = await at.row(node.name)
     if row is None:
@@ -64,12 +64,12 @@ async def kill_one(at: Site, nodes: list[Node], luck: random.Random, killed: lis
 
 
 @pytest.mark.soak
-def test_a_minute_of_random_kills_loses_nothing_and_doubles_nothing(dsn: str, schema: str) -> None:
+def test_a_minute_of_random_kills_loses_and_repeats_nothing(dsn: str, schema: str) -> None:
     asyncio.run(soak(dsn, schema))
 
 
 async def soak(dsn: str, schema: str) -> None:
-    """Kill and start for a minute, then look at everything."""
+    """Kill and start for a minute, then check everything."""
     async with site(dsn, schema) as at:
         nodes = [
             at.node("north", run_hosts=2, activity_hosts=1, lease_ttl=LEASE_S),

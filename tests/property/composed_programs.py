@@ -1,6 +1,6 @@
-"""The workflow that does a `Work` (`composed_works.py`), in two versions, and its activities.
+"""The workflow that executes a `Work` (`composed_works.py`), in two versions, and its activities.
 
-Activities note in a ledger outside every journal what they have really done.
+Activities record in a ledger outside every journal what they have really done.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ MODES: tuple[Literal["sequential", "parallel"], ...] = ("sequential", "parallel"
 
 @activity(name="composed.act")
 async def act(number: int) -> int:
-    """Answer the number."""
+    """Return the number."""
     ledger.note("composed.act", number)
     return number
 
 
 @activity(name="composed.echo")
 async def echo(number: int, drawn: UUID) -> UUID:
-    """Answer what was drawn."""
+    """Return the argument."""
     ledger.note("composed.echo", number)
     return drawn
 
 
 @activity(name="composed.fail")
 async def fail(number: int) -> int:
-    """Fail, each time."""
+    """Fail every time."""
     ledger.note("composed.fail", number)
     raise ValueError(number)
 
@@ -53,20 +53,20 @@ async def flaky(number: int) -> int:
 
 @activity(name="composed.undo")
 async def undo(number: int) -> None:
-    """Undo what `number` did."""
+    """Compensate `number`."""
     ledger.note("composed.undo", number)
 
 
 @activity(name="composed.torn")
 async def torn(number: int) -> None:
-    """Fail to undo what `number` did."""
+    """Fail to compensate `number`."""
     ledger.note("composed.torn", number)
     raise ValueError(number)
 
 
 @dataclass(slots=True)
 class Stage:
-    """One run: how it decides on its patch, and what it has decided so far."""
+    """One run: how it decides on its patch, and its decision so far."""
 
     decide: Callable[[], str]
     unit: float
@@ -75,14 +75,14 @@ class Stage:
 
 @workflow(name="composed.work")
 async def work_flow(work: Work, before: list[Any]) -> list[Any]:
-    """Do the work, as it was written first."""
+    """Execute the work, in the first version of the code."""
     answers = await run_stage(work, Stage(written_first, work.unit))
     return carry_on(work, [*before, answers])
 
 
 @workflow(name="composed.work", label=2)
 async def work_flow_changed(work: Work, before: list[Any]) -> list[Any]:
-    """Do the work, as it was written later, with a change that runs which began before do not see."""
+    """Execute the work, in a later version with a patch that runs which began before do not take."""
     answers = await run_stage(work, Stage(written_later, work.unit))
     return carry_on(work, [*before, answers])
 
@@ -242,7 +242,7 @@ async def interpret_tasks(node: Node, stage: Stage) -> Any:
     match node.kind:
         case "gather":
             answers = await asyncio.gather(*spread(node, stage), return_exceptions=True)
-            return [told(answer) for answer in answers]
+            return [or_failed(answer) for answer in answers]
         case "group":
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(child) for child in spread(node, stage)]
@@ -275,8 +275,8 @@ async def settled(awaitable: Any) -> Any:
     try:
         return await awaitable
     except (ActivityError, ChildFailed, ExceptionGroup) as error:
-        return told(error)
+        return or_failed(error)
 
 
-def told(value: Any) -> Any:
+def or_failed(value: Any) -> Any:
     return "failed" if isinstance(value, Exception) else value

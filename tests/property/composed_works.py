@@ -1,10 +1,10 @@
-"""Programs as data that use every effect together, and how to draw one.
+"""Programs as data that use every effect together, and strategies that generate them.
 
-A `Work` is what one chain of runs does: its stages, each of them a run, the next one begun by
+A `Work` is what one chain of runs does: its stages, each of them a run, the next one started by
 `continue_as_new`. Steps are `Node`s; blocks hold further steps, some of them as a child's `Work`.
-What they must come to says `model.py`, `composed_programs.py` has the code that does it. Results do
-not depend on the order of answers: timeouts are far beyond everything in them or around what never
-comes, and failures look alike.
+`model.py` predicts the outcome, `composed_programs.py` has the code that executes a work. Outcomes do
+not depend on the order of results: a timeout is far longer than everything in it, or around something
+that never happens, and failures look alike.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ AT_THE_TOP = ("mail", "undo_all", "tell")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One step; `number` is its own, so that every call can be told from every other."""
+    """One step; its `number` is unique, so that every call can be identified."""
 
     kind: str
     number: int
@@ -39,7 +39,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a chain does; in a strict one a failure ends it, others go on. A tick is `unit` seconds."""
+    """The work of a chain. A failure ends a strict one; others continue. A tick is `unit` seconds."""
 
     number: int
     stages: tuple[tuple[Node, ...], ...]
@@ -49,14 +49,14 @@ class Work:
 
 @continuum.pure
 def child_works(node: Node, unit: float) -> list[Work]:
-    """Return what the children do that a block runs."""
+    """Return the works of the children that a block runs."""
     match node.kind:
         case "child" | "left":
             return [Work(node.number, (node.children,), True, unit)]
         case "chain":
             return [Work(node.number, tuple((stage,) for stage in node.children), True, unit)]
         case "fan_out":
-            # A step of its own may start a child too.
+            # A single step may start a child too.
             return [Work(-child.number, ((child,),), True, unit) for child in node.children]
         case _:
             return []
@@ -90,7 +90,7 @@ works = st.lists(st.lists(_steps, min_size=1, max_size=4), min_size=1, max_size=
 
 
 def shifted(work: Work, by: int, unit: float) -> Work:
-    """Return the same work with other numbers, so that no other work has them."""
+    """Return the same work with other numbers, which no other work has."""
 
     def moved(node: Node) -> Node:
         return Node(node.kind, node.number + by, tuple(moved(child) for child in node.children))
@@ -99,7 +99,7 @@ def shifted(work: Work, by: int, unit: float) -> Work:
 
 
 def signals_of(work: Work) -> list[tuple[str, int]]:
-    """Return what the runs of a chain wait for, its children's signals left out; those of a name in order."""
+    """Return the signals that the runs of a chain wait for, without its children's, in order by name."""
     sent: list[tuple[str, int]] = []
     for stage in work.stages:
         for node in stage:
@@ -112,7 +112,7 @@ def signals_of(work: Work) -> list[tuple[str, int]]:
 
 def _waiting_in(node: Node) -> list[int]:
     if node.kind == "signal":
-        return [node.number] if node.number else []  # nobody tells a child that is to be stopped
+        return [node.number] if node.number else []  # a child that is to be stopped receives no signal
     if child_works(node, 0):
         return []
     return [number for child in node.children for number in _waiting_in(child)]

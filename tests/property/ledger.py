@@ -1,4 +1,4 @@
-"""What activities do to the world, kept outside every journal, and what journals say of it."""
+"""What activities do to the world, recorded outside every journal, and compared with journals."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Ledger:
-    """What activities have really done, outside every journal, beside what is journaled of their calls.
+    """The real executions of activities, and what is journaled of their calls.
 
-    `early` was done before it was asked for in a journal, `again` although its end is in one.
+    `early` holds executions before their command was journaled, `again` those after their end was.
     """
 
     executed: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -20,7 +20,7 @@ class Ledger:
     again: list[tuple[str, int]] = field(default_factory=list)
 
     def note(self, name: str, number: int) -> int:
-        """Count an execution; return how many there were before."""
+        """Count an execution; return the number of earlier ones."""
         key = (name, number)
         if key not in self.asked:
             self.early.append(key)
@@ -30,7 +30,7 @@ class Ledger:
         return self.executed[key] - 1
 
     def clear(self) -> None:
-        """Forget everything: a new world begins."""
+        """Clear everything for a new world."""
         for kept in (self.executed, self.asked, self.answered, self.early, self.again):
             kept.clear()
 

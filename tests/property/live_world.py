@@ -1,8 +1,8 @@
-"""A live system for a state machine: trees of actors on one journal that come and go, and clients.
+"""A live system for a state machine: run hosts on one journal, one after the other, and clients.
 
-A tree dies as with `kill -9`, at once or when a fuse that counts its writes has burnt down; then its
-node frees what it held and another tree takes over. Time is virtual on the memory journal, and that
-of the server on Postgres.
+A host dies as with `kill -9`, at once or when a fuse that counts its writes has burnt down. Then its
+node releases what it owned and another host takes over. Time is virtual on the memory journal, and
+the server's on Postgres.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from tests.property.written_histories import WrittenHistories
 FIRST = Code([work_flow])
 CHANGED = Code([work_flow_changed])
 PATIENCE_S = 20.0
-# Often enough that most runs that come back have one.
+# Often enough that most resumed runs have a snapshot.
 SNAPSHOT_EVENTS = 6
-# More than there is in any example.
+# More than any example has.
 MOST_RUNS = 1_000
 
 
 class World:
-    """Journal, clock, one tree at a time, a client; what is written is checked by `written`."""
+    """Journal, clock, one host at a time, and a client; `written` checks every write."""
 
     def __init__(self, stored: Journal, clock: VirtualClock | None, seed: int) -> None:
         ledger.clear()
@@ -48,7 +48,7 @@ class World:
         self.clock = clock
         self.client = Client(stored)
         self.code = FIRST
-        # How many moments, before and after a write, until the tree dies.
+        # The number of moments before and after writes until the host dies.
         self.fuse: int | None = None
         self.leases_lost = 0
         self._chance = random.Random(seed)
@@ -59,17 +59,17 @@ class World:
 
     @classmethod
     def in_memory(cls, seed: int) -> World:
-        """Return a world whose time is virtual."""
+        """Return a world with virtual time."""
         clock = VirtualClock()
         return cls(MemoryJournal(clock.microseconds), clock, seed)
 
     async def open(self) -> None:
-        """Begin with a live tree."""
+        """Open the journal and start a host."""
         await self.stored.open()
         await self._begin()
 
     async def close(self) -> None:
-        """Stop in order; the journal stays as it is."""
+        """Stop in order; the journal keeps its contents."""
         self.fuse = None
         if self._dying is not None:
             await self._dying
@@ -81,7 +81,7 @@ class World:
     # What a machine does.
 
     async def settle(self) -> None:
-        """Return once nothing happens by itself, unless time passes."""
+        """Wait until nothing happens before time passes."""
         if self.clock is None:
             await self._settle_in_real_time()
             return
@@ -96,7 +96,7 @@ class World:
             self.clock.move_to(due)
 
     async def advance(self, seconds: float) -> None:
-        """Let time pass; on Postgres it does so by itself."""
+        """Advance the clock; on Postgres, time passes by itself."""
         await self.settle()
         if self.clock is None:
             return
@@ -106,13 +106,13 @@ class World:
         await self._move_to(until)
 
     async def kill(self) -> None:
-        """Let the tree die now, and another take over."""
+        """Kill the host now, and let another take over."""
         await self._alive()
         self._died()
         await self._alive()
 
     async def lose_the_lease(self) -> None:
-        """Have others believe that the tree is dead; it goes on until it hears that it owns nothing."""
+        """End the host's lease; it continues until it learns that it owns nothing."""
         tree = await self._alive()
         self.leases_lost += 1
         await self.stored.retire_worker(
@@ -129,24 +129,24 @@ class World:
                 tree.host.registered_worker().id, executing=None, poison_after=MOST_RUNS
             )
             await self._begin()
-        # Otherwise it has died while it stopped.
+        # Otherwise the host died while it stopped.
         await self._alive()
 
-    async def put_away(self) -> None:
-        """Have the tree give every run up that only waits."""
+    async def release_suspended(self) -> None:
+        """Let the host release every run that only waits."""
         (await self._alive()).host.runs.release_all()
 
     async def restart_client(self) -> None:
-        """Go on with another client."""
+        """Replace the client."""
         await self.client.close()
         self.client = Client(self.stored)
 
     async def rows(self) -> list[RunRow]:
-        """Return every run there is."""
+        """Return every run."""
         return list(await self.stored.query(Query(None, [], ("id", False), MOST_RUNS, None)))
 
     def unsent(self, first: RunRow) -> list[tuple[str, int]]:
-        """Return what a chain waits for, now or later, and has not been sent; of a name in order."""
+        """Return the signals that a chain waits for and that were not sent yet; in order for each name."""
         return [
             (name, value)
             for name, value in signals_of(work_in(first))
@@ -163,22 +163,22 @@ class World:
         self._sent[first, name] = max(value + 1, self._sent.get((first, name), 0))
 
     async def send_again(self, chance: random.Random) -> None:
-        """Deliver something once more that was delivered before."""
+        """Repeat a delivery."""
         if self._sent:
             (run_id, name), following = chance.choice(list(self._sent.items()))
             await self.send(run_id, run_id, name, following - 1)
 
-    # How trees come and go.
+    # Starting and replacing hosts.
 
     def dies(self, moment: str, written: str) -> bool:
-        """Count a moment before or after a write; True in the one to die in."""
+        """Count a moment before or after a write; True when the host dies in it."""
         if self.fuse is None:
             return False
         self.fuse -= 1
         return self.fuse <= 0
 
     async def has_committed(self, run_ids: Sequence[RunId]) -> None:
-        """Hear whose histories have grown: `written` knows better."""
+        """Do nothing: `written` checks histories."""
 
     async def _begin(self) -> None:
         self._link = KillableJournal(cast(MemoryJournal, self.written), self, self._died)
@@ -251,7 +251,7 @@ class World:
 
 
 def work_in(row: RunRow) -> Work:
-    """Return what a run was started to do."""
+    """Return the work that a run was started with."""
     args, _ = work_flow.arguments.decode_call(row.input)
     work: Work = args[0]
     return work
@@ -262,19 +262,19 @@ def firsts(rows: Iterable[RunRow]) -> list[RunRow]:
     return [row for row in rows if row.continued_from is None]
 
 
-def tip_of(row: RunRow, rows: Iterable[RunRow]) -> RunRow:
-    """Return the last run of a chain."""
+def latest_of(row: RunRow, rows: Iterable[RunRow]) -> RunRow:
+    """Return the latest run of a chain."""
     by_id = {each.id: each for each in rows}
     while row.continued_to is not None:
         row = by_id[row.continued_to]
     return row
 
 
-def nobody_tells(row: RunRow) -> bool:
-    """Tell whether a run is a child that waits until its parent stops it."""
+def waits_for_its_parent(row: RunRow) -> bool:
+    """Whether a run is a child that waits until its parent stops it."""
     return work_in(row).stages[0][0].number == 0
 
 
 def parent_of(row: RunRow, rows: Iterable[RunRow]) -> RunRow:
     """Return the last run of the chain that started a child."""
-    return tip_of(next(each for each in rows if each.id == row.parent), rows)
+    return latest_of(next(each for each in rows if each.id == row.parent), rows)

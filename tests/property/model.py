@@ -1,8 +1,8 @@
-"""The reference model: what a `Work` must come to. It knows nothing of tasks, journals or replay.
+"""The reference model: the outcome of a `Work`. It knows nothing of tasks, journals or replay.
 
-An effect is a name and the number of its step. Those that are `sure` happen, once each; none
-happens that is not `possible`. The two differ where the order of answers decides: beside a failure
-in a group, and in what somebody stops.
+An effect is a name and the number of its step. Effects that are `sure` happen exactly once; only
+`possible` ones happen at all. The two differ where the order of results decides: next to a failure
+in a group, and in work that is stopped.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.property.composed_works import TASKS, Node, Work, child_works
 Effect: TypeAlias = tuple[str, int]
 FAILED = "failed"
 
-# What a step that calls one activity calls.
+# The activity that a step of this kind calls.
 CALLS = {
     "act": "composed.act",
     "queued": "composed.act",
@@ -31,7 +31,7 @@ class Fails(Exception): ...
 
 @dataclass(slots=True)
 class Truth:
-    """What comes of a work: its answer (`FAILED` for none), its effects, the last thing it told."""
+    """The outcome of a work: its result (`FAILED` without one), its effects, its last published value."""
 
     answer: Any = None
     sure: set[Effect] = field(default_factory=set)
@@ -39,14 +39,14 @@ class Truth:
     last: int | None = None
 
     def happens(self, name: str, number: int, sure: bool) -> None:
-        """Note an effect."""
+        """Record an effect."""
         self.possible.add((name, number))
         if sure:
             self.sure.add((name, number))
 
 
 def truth_of(work: Work, *, stopped: bool = False) -> Truth:
-    """Return what comes of a work; of a `stopped` one only what is possible is known."""
+    """Return the outcome of a work; for a `stopped` one, only possible effects are known."""
     truth = Truth()
     try:
         truth.answer = _Walk(truth).work(work, not stopped)
@@ -56,12 +56,12 @@ def truth_of(work: Work, *, stopped: bool = False) -> Truth:
 
 
 class _Walk:
-    """Goes through a work as it is written, once; `sure` says that nothing can stop what it comes through."""
+    """Walks through a work once, in order; `sure` is True while nothing can stop the current step."""
 
     def __init__(self, truth: Truth) -> None:
         self._truth = truth
         self._mail = 0
-        # Calls of this run that can be undone and are not: number -> sure. And those of the block around.
+        # Calls of this run that can be compensated and are not yet: number -> sure; and the outer block's.
         self._open: dict[int, bool] = {}
         self._block: list[int] = []
 
@@ -128,7 +128,7 @@ class _Walk:
             return {"gather": answers, "completed": sorted(answers, key=repr), "wait": len(answers)}[
                 node.kind
             ]
-        # What fails in a group stops the rest of it, somewhere.
+        # A failure in a group stops the others at an unknown step.
         doomed = any(_fails(child) for child in node.children)
         answers = [self._settled(child, sure and not doomed) for child in node.children]
         if doomed:
@@ -153,7 +153,7 @@ class _Walk:
                 answers.append(1)
             elif not sure:
                 self._undo_block(node, sure)
-            # What a block has called, the one around it may still have to undo.
+            # The outer block may still have to compensate the calls of an inner block.
             around += self._block
             return answers
         except Fails:
@@ -176,7 +176,7 @@ class _Walk:
                 self._truth.happens("composed.undo", number, sure and certain)
 
     def _children(self, node: Node, sure: bool) -> Any:
-        # Left to itself, one of three kinds of child is stopped when its parent ends.
+        # One of the three kinds of children is stopped when its parent ends without awaiting it.
         sure_to_end = sure and not (node.kind == "left" and node.number % 3 == 1)
         answers: list[Any] = []
         for work in child_works(node, 0):

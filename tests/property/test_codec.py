@@ -1,4 +1,4 @@
-"""Round trips of any value, and damage of any payload."""
+"""Round trips of any value, and damaged payloads."""
 
 from __future__ import annotations
 
@@ -80,19 +80,19 @@ def same(left: Any, right: Any) -> bool:
 
 
 @given(values)
-def test_any_value_comes_back_without_an_annotation(value: Any) -> None:
+def test_any_value_round_trips_without_an_annotation(value: Any) -> None:
     """DUR1, PGJ27"""
     assert same(decode(encode(value)), value)
 
 
 @given(everything)
-def test_any_typed_value_comes_back(value: Everything) -> None:
+def test_any_typed_value_round_trips(value: Everything) -> None:
     """DUR1"""
     assert decode(encode(value), Everything) == value
 
 
 @given(values | everything, st.data())
-def test_a_damaged_payload_raises_nothing_but_a_durable_term_error(value: Any, data: st.DataObject) -> None:
+def test_a_damaged_payload_raises_only_durable_term_errors(value: Any, data: st.DataObject) -> None:
     payload = bytearray(encode(value))
     for _ in range(data.draw(st.integers(1, 3))):
         payload[data.draw(st.integers(0, len(payload) - 1))] = data.draw(st.integers(0, 255))
@@ -106,7 +106,7 @@ def test_a_damaged_payload_raises_nothing_but_a_durable_term_error(value: Any, d
 
 
 @given(st.binary(max_size=200))
-def test_noise_raises_nothing_but_a_durable_term_error(noise: bytes) -> None:
+def test_random_bytes_raise_only_durable_term_errors(noise: bytes) -> None:
     def call(a: Point, *b: int, c: str = "") -> None: ...
 
     codec = ArgumentsCodec(call)
@@ -118,7 +118,7 @@ def test_noise_raises_nothing_but_a_durable_term_error(noise: bytes) -> None:
 
 
 @given(st.lists(values, max_size=4).map(tuple), st.dictionaries(st.text(min_size=1), values, max_size=3))
-def test_any_call_comes_back(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+def test_any_call_round_trips(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     def call(*args: Any, **kwargs: Any) -> None: ...
 
     codec = ArgumentsCodec(call)

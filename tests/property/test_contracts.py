@@ -1,4 +1,4 @@
-"""A contract and the type it was made of agree on every value, and survive being stored as JSON."""
+"""A contract agrees with its type on every value, also after a round trip through JSON."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Positive(int):
 
 @dataclass
 class Branch:
-    """Contains itself by way of another."""
+    """Contains itself through another class."""
 
     leaves: list[Leaf]
 
@@ -81,21 +81,21 @@ class Leaf:
 
 @dataclass
 class Forest:
-    """What contains itself is not the outermost."""
+    """A recursive class that is not the outermost."""
 
     tree: Tree
 
 
 @dataclass
 class Inherited(Box[str], Generic[T]):
-    """Its base has given the same parameter another meaning."""
+    """Its base uses the same parameter with another meaning."""
 
     own: T | None = None
 
 
 @dataclass
 class Labelled(Generic[T]):
-    """A literal by its argument alone: unions do not go by it."""
+    """A literal only through its type argument: unions do not tell records apart by it."""
 
     label: int
     kind: T = "a"  # type: ignore[assignment]  # a default fits one argument only
@@ -158,7 +158,7 @@ def accepts(annotation: Any, value: Any) -> bool:
     return True
 
 
-def lets_through(annotation: Any, value: Any) -> bool:
+def contract_accepts(annotation: Any, value: Any) -> bool:
     told = describe(annotation)
     stored = json.loads(json.dumps(told))
     assert stored == told, "a description is JSON"
@@ -170,22 +170,22 @@ def lets_through(annotation: Any, value: Any) -> bool:
 
 
 @given(plain_values, st.sampled_from(SAME))
-def test_a_contract_lets_through_what_its_type_takes_and_nothing_else(value: Any, annotation: Any) -> None:
-    assert lets_through(annotation, value) == accepts(annotation, value)
+def test_a_contract_accepts_exactly_what_its_type_accepts(value: Any, annotation: Any) -> None:
+    assert contract_accepts(annotation, value) == accepts(annotation, value)
 
 
 @given(plain_values, st.sampled_from(WIDER))
-def test_a_contract_refuses_nothing_that_its_type_takes(value: Any, annotation: Any) -> None:
-    assert lets_through(annotation, value) or not accepts(annotation, value)
+def test_a_contract_refuses_nothing_that_its_type_accepts(value: Any, annotation: Any) -> None:
+    assert contract_accepts(annotation, value) or not accepts(annotation, value)
 
 
 @given(st.data(), st.sampled_from([int, Point, Owner, Customer, Tree, Address, Pair, Branch, Card, Amount]))
-def test_a_contract_takes_every_value_of_its_type(data: st.DataObject, annotation: Any) -> None:
-    assert lets_through(annotation, data.draw(st.from_type(annotation)))
+def test_a_contract_accepts_every_value_of_its_type(data: st.DataObject, annotation: Any) -> None:
+    assert contract_accepts(annotation, data.draw(st.from_type(annotation)))
 
 
 @pytest.mark.parametrize("annotation", [*SAME, *WIDER], ids=str)
-def test_a_contract_agrees_on_what_is_often_sent(annotation: Any) -> None:
+def test_a_contract_and_its_type_agree_on_common_values(annotation: Any) -> None:
     sent: list[Any] = [
         None,
         True,
@@ -231,19 +231,19 @@ def test_a_contract_agrees_on_what_is_often_sent(annotation: Any) -> None:
     sent += [{frozenset({1}): 1}, {Point(1)}, {Point(1): {Point(2)}}, 1.0, 2, (1, 2), [[]], {"a": [1, None]}]
     for value in sent:
         if accepts(annotation, value):
-            assert lets_through(annotation, value), value
+            assert contract_accepts(annotation, value), value
         elif annotation not in WIDER:
-            assert not lets_through(annotation, value), value
+            assert not contract_accepts(annotation, value), value
 
 
-def test_a_type_that_takes_too_long_to_tell_takes_anything() -> None:
+def test_a_type_with_too_large_a_description_accepts_anything() -> None:
     annotation: Any = int
     for _ in range(12):
         annotation = tuple[annotation, annotation]
     assert describe(annotation) == "any"
 
 
-def test_a_reader_that_is_older_than_what_was_told_lets_it_through() -> None:
+def test_an_older_reader_accepts_what_it_does_not_know() -> None:
     for told in ({"stream": "int"}, "complex", {"again": 7}, {"record": 1}, None):
         checker(told)([1], "value")
     with pytest.raises(DurableTermError, match=r"^value\[1\]: expected int, got str$"):

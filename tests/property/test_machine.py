@@ -1,8 +1,8 @@
 """State machines over a live system whose runs use every effect together, on both journals.
 
-Runs of generated works are started, told, stopped, put away and looked at; trees of actors die at
-any moment and are replaced. `world_laws.py` says what holds after every step, `model.py` what has
-come of it all at the end.
+Runs of generated works are started, signalled, stopped, released and read; run hosts die at
+any moment and are replaced. `world_laws.py` checks what must hold after every step, `model.py`
+predicts the outcome.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from continuum.journal.facts import RunRow
 from continuum.journal.postgres import PostgresJournal
 from tests.property.composed_programs import work_flow
 from tests.property.composed_works import Work, shifted, works
-from tests.property.live_world import CHANGED, World, firsts, nobody_tells, parent_of, tip_of
+from tests.property.live_world import CHANGED, World, firsts, latest_of, parent_of, waits_for_its_parent
 from tests.property.world_laws import check_end, check_now, check_undone
 
 chances = st.integers(0, 2**16).map(random.Random)
-# What crashes a task this often is given up, as it should be.
+# A task that crashes this often is rightly given up.
 MOST_DEATHS = 4
 MOST_ROUNDS = 40
 NUMBERS_A_RUN = 1_000
@@ -58,14 +58,14 @@ class Composed(RuleBasedStateMachine):
         self.stopped: dict[RunId, bool] = {}
         self.forced = False
         self.broken = False
-        # Asked for, not died: what is drawn next must not hang on how fast time passes.
+        # Count requests, not deaths: the next generated value must not depend on how fast time passes.
         self.deaths = 0
 
     def make_world(self, seed: int) -> World:
         return World.in_memory(seed)
 
     def do(self, what: Coroutine[Any, Any, Any]) -> Any:
-        """Do something in the world's loop; what fails ends the example."""
+        """Run a coroutine in the world's loop; an exception ends the example."""
         try:
             return self.runner.run(what)
         except BaseException:
@@ -96,13 +96,13 @@ class Composed(RuleBasedStateMachine):
 
     @rule(chance=chances, times=st.integers(1, 3), soon=st.booleans())
     def signal(self, chance: random.Random, times: int, soon: bool) -> None:
-        """Tell a run something it waits for or will wait for, by the id of any run of its chain."""
+        """Send a run a signal that it waits for or will wait for, by the id of any run of its chain."""
         rows = self.do(self.now.rows())
         told = [(row, one) for row in firsts(rows) for one in self.now.unsent(row)]
         if told:
             row, (name, value) = chance.choice(told)
             value = min(other for each, (same, other) in told if each is row and same == name)
-            to = chance.choice([row.id, tip_of(row, rows).id])
+            to = chance.choice([row.id, latest_of(row, rows).id])
             self.do(self.now.send(row.id, to, name, value, times=times))
         self.settle(soon)
 
@@ -132,7 +132,7 @@ class Composed(RuleBasedStateMachine):
 
     @precondition(lambda self: self.deaths < MOST_DEATHS)
     @rule(moments=st.integers(1, 8))
-    def light_the_fuse(self, moments: int) -> None:
+    def arm_the_fuse(self, moments: int) -> None:
         self.deaths += 1
         self.now.fuse = moments
 
@@ -143,8 +143,8 @@ class Composed(RuleBasedStateMachine):
         self.do(self.now.lose_the_lease())
 
     @rule()
-    def put_away(self) -> None:
-        self.do(self.now.put_away())
+    def release_suspended(self) -> None:
+        self.do(self.now.release_suspended())
 
     @rule(chance=chances)
     def take_a_snapshot(self, chance: random.Random) -> None:
@@ -158,7 +158,7 @@ class Composed(RuleBasedStateMachine):
         self.settle(not at_rest)
         self.forced = self.forced or force
         heard = self.unless_ended(self.now.client.cancel(run, force=force))
-        # In real time a timer may end it before it hears of it.
+        # In real time a timer may end the run before it receives the request.
         self.stopped[run] = self.stopped.get(run, False) or (heard and at_rest and self.virtual)
 
     @rule(chance=chances)
@@ -179,7 +179,7 @@ class Composed(RuleBasedStateMachine):
         self.do(self.now.deploy(CHANGED if changed and self.virtual else self.now.code))
 
     @invariant()
-    def what_is_written_holds(self) -> None:
+    def check_the_laws(self) -> None:
         if self.world is not None and not self.broken:
             self.do(check_now(self.world, exact=self.virtual))
 
@@ -188,7 +188,7 @@ class Composed(RuleBasedStateMachine):
             self.do(self.now.settle())
 
     def unless_ended(self, what: Coroutine[Any, Any, Any]) -> bool:
-        """Do it; False when the run has ended."""
+        """Await the call; False when the run has ended."""
         try:
             self.runner.run(what)
         except RunTerminal:
@@ -205,19 +205,19 @@ class Composed(RuleBasedStateMachine):
             self.runner.close()
 
     async def come_to_an_end(self, world: World) -> None:
-        """Tell everybody what they wait for until nobody waits, and compare with the model."""
+        """Send all signals that runs wait for until none waits, and compare with the model."""
         for _ in range(MOST_ROUNDS):
             await world.advance(20)
             rows = await world.rows()
-            going_on = [row for row in firsts(rows) if not tip_of(row, rows).state.terminal]
+            going_on = [row for row in firsts(rows) if not latest_of(row, rows).state.terminal]
             if not going_on:
                 break
             for row in going_on:
                 for name, value in world.unsent(row):
                     await world.send(row.id, row.id, name, value)
-                if nobody_tells(row) and parent_of(row, rows).state.terminal:
-                    # The task that was to stop it has ended with the run before it came to that.
-                    with contextlib.suppress(RunTerminal):  # it has ended since its row was read
+                if waits_for_its_parent(row) and parent_of(row, rows).state.terminal:
+                    # The task that should stop it ended with its run first.
+                    with contextlib.suppress(RunTerminal):  # the run ended after its row was read
                         await world.client.cancel(row.id)
         assert not going_on, f"do not end: {going_on}"
         await world.written.written()
@@ -229,11 +229,11 @@ class Composed(RuleBasedStateMachine):
 
 @pytest.fixture(autouse=True)
 def _snapshots_without_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is for busy nodes; here every death would wait for its end."""
+    """Remove the pause between snapshots, which every kill here would wait for."""
     monkeypatch.setattr("continuum_actors.run.snapshotter.PAUSE_SECONDS", 0.0)
 
 
-def test_whatever_happens_runs_come_to_what_the_model_says() -> None:
+def test_runs_end_as_the_model_says_whatever_happens() -> None:
     run_state_machine_as_test(
         Composed,
         settings=settings(max_examples=150, stateful_step_count=30, suppress_health_check=list(HealthCheck)),
@@ -261,7 +261,7 @@ class ComposedOnPostgres(Composed):
 
 
 @pytest.mark.slow
-def test_whatever_happens_runs_come_to_what_the_model_says_on_postgres(
+def test_runs_end_as_the_model_says_whatever_happens_on_postgres(
     dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ComposedOnPostgres, "dsn", dsn, raising=False)

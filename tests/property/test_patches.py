@@ -52,8 +52,8 @@ def test_a_side_effect_and_patches_replay_with_a_marker_for_each_name(value: int
 
 @replays
 @given(names_asked, st.data())
-def test_a_run_that_came_past_a_patch_without_it_never_takes_it(names: list[str], data: Any) -> None:
-    """PAT2, PAT3, PAT6, PAT7, PAT9: the first place that asks decides for the rest of the run."""
+def test_a_run_that_passed_a_patch_without_it_never_takes_it(names: list[str], data: Any) -> None:
+    """PAT2, PAT3, PAT6, PAT7, PAT9: the first call of `patched` decides for the rest of the run."""
     made: list[bool] = []
 
     async def written_first() -> None:
@@ -71,7 +71,7 @@ def test_a_run_that_came_past_a_patch_without_it_never_takes_it(names: list[str]
     old = [as_if_from(written_later, event) for event in driver.history[:cut]]
     later = Driver(written_later, history=old)
     later.run()
-    # Each step is two events, the call and its result.
+    # A step is two events, the call and its result.
     expected = [2 * names.index(name) >= cut for name in names]
     assert made == expected
     made.clear()
@@ -80,13 +80,13 @@ def test_a_run_that_came_past_a_patch_without_it_never_takes_it(names: list[str]
 
 
 def as_if_from(function: Callable[..., Any], event: Event) -> Event:
-    """Return a command as if this function had given it; other events as they are."""
+    """Return a command as if this function had issued it; other events unchanged."""
     if event.type not in COMMANDS:
         return event
     return event._replace(body=(event.body[0], function.__qualname__, *event.body[2:]))
 
 
-def test_effects_of_every_kind_stand_in_one_history_in_their_order() -> None:
+def test_effects_of_every_kind_are_in_one_history_in_their_order() -> None:
     """SEC1"""
 
     async def program() -> list[Any]:
@@ -111,8 +111,8 @@ def test_effects_of_every_kind_stand_in_one_history_in_their_order() -> None:
 
 
 @pytest.mark.parametrize("earlier", ["", "skipped = lambda: -1\n    "])
-def test_a_lambda_that_came_before_does_not_change_what_a_side_effect_is(earlier: str) -> None:
-    """RPL4: nor does a line that moves."""
+def test_an_earlier_lambda_does_not_change_the_identity_of_a_side_effect(earlier: str) -> None:
+    """RPL4: neither does a moved line."""
     source = "async def program():\n    {}read = lambda: 42\n    return continuum.side_effect(read)\n"
     names: list[dict[str, Any]] = []
     for text in ("", earlier + "\n    "):

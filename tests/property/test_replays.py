@@ -1,4 +1,4 @@
-"""Whatever sequential code does, and with whatever input: it replays, from events and from snapshots."""
+"""Any sequential code with any input replays, from events and from snapshots."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ steps = st.lists(st.sampled_from(sorted(EVENTS)), min_size=1, max_size=30)
 
 
 def taking(kinds: Sequence[str]) -> Program:
-    """Return a workflow that takes these steps one after the other and adds up what they give."""
+    """Return a workflow that takes these steps one after the other and adds up their results."""
 
     async def program() -> float:
         total = 0.0
@@ -52,7 +52,7 @@ def taking(kinds: Sequence[str]) -> Program:
 
 
 def assert_replays(program: Program, history: list[Event], outcome: Outcome | None) -> None:
-    """From its events, and with its first event, half of it and all of it from a snapshot."""
+    """Replay from events, and with the first event, half and all of the history from a snapshot."""
     assert replay(program, history).outcome == outcome
     for place in {1, len(history) // 2, len(history)} - {0}:
         execution = replayed(program, history, compacted(history, [place]))
@@ -71,7 +71,7 @@ def test_steps_are_journaled_in_order_and_replay(kinds: list[str]) -> None:
     assert_replays(taking(kinds), driver.history, outcome)
 
 
-def test_a_thousand_reads_are_a_thousand_events_and_replay() -> None:
+def test_a_thousand_side_effects_are_a_thousand_events_and_replay() -> None:
     """PRP2"""
     driver = Driver(taking(["read"] * 1_000))
     assert driver.result() == sum(range(1_000))
@@ -81,7 +81,7 @@ def test_a_thousand_reads_are_a_thousand_events_and_replay() -> None:
 
 @workflow(name="replays.taking_anything")
 async def taking_anything(value: Any) -> Any:
-    """Go on for ever, with something else each time."""
+    """Run for ever, with another step each time."""
     taking_anything.continue_as_new(value)
 
 
@@ -94,7 +94,7 @@ def starting(value: Any) -> Program:
 
 
 def drifts(program: Program, history: list[Event]) -> bool:
-    """Whether code does not fit a history, neither its events nor a snapshot of them."""
+    """Whether code matches neither the events of a history nor a snapshot of them."""
     outcome = replay(program, history).outcome
     execution = replayed(program, history, compacted(history, [len(history)]))
     mismatch = execution.log.snapshot_mismatch or isinstance(execution.outcome, Blocked)
@@ -102,7 +102,7 @@ def drifts(program: Program, history: list[Event]) -> bool:
 
 
 @given(values, values)
-def test_a_child_is_told_by_its_input(value: Any, other: Any) -> None:
+def test_a_child_is_identified_by_its_input(value: Any, other: Any) -> None:
     """PRP6"""
     assume(encode(value) != encode(other))
     driver = Driver(starting(value))
@@ -112,7 +112,7 @@ def test_a_child_is_told_by_its_input(value: Any, other: Any) -> None:
 
 
 @pytest.mark.parametrize("number", range(3))
-def test_a_child_is_told_by_its_workflow(number: int) -> None:
+def test_a_child_is_identified_by_its_workflow(number: int) -> None:
     """PRP6"""
 
     def calling(other: bool) -> Program:
@@ -127,7 +127,7 @@ def test_a_child_is_told_by_its_workflow(number: int) -> None:
 
 
 @given(values, values)
-def test_a_successor_is_told_by_its_input(value: Any, other: Any) -> None:
+def test_a_successor_is_identified_by_its_input(value: Any, other: Any) -> None:
     """PRP7"""
     assume(encode(value) != encode(other))
     driver = Driver(partial(taking_anything.fn, value), definition=taking_anything)

@@ -1,4 +1,4 @@
-"""A history that was compacted anywhere, in any parts, replays as its events do."""
+"""A history that was compacted anywhere, in any parts, replays like its events."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ parts = st.lists(st.floats(0, 1), min_size=1, max_size=4)
 
 
 def snapshot(events: Sequence[Event]) -> CompactHistory:
-    """Return events as they come back from a snapshot."""
+    """Return events as a snapshot restores them."""
     compact = unpack_snapshot(pack_snapshot(events), events[0].seq, len(events))
     assert compact is not None
     return compact
@@ -38,7 +38,7 @@ def compacted(history: Sequence[Event], places: Sequence[int]) -> CompactHistory
 
 
 def replayed(program: Program, history: Sequence[Event], compact: CompactHistory | None) -> Execution:
-    """Return an execution that has gone over a history that begins with `compact`."""
+    """Return an execution that has replayed a history beginning with `compact`."""
     execution = new_execution()
     tail = history[compact.end :] if compact is not None else history
     now = history[-1].at if history else STARTED_AT
@@ -49,7 +49,7 @@ def replayed(program: Program, history: Sequence[Event], compact: CompactHistory
 def end_of(
     execution: Execution, history: Sequence[Event], cut: int
 ) -> tuple[Outcome | None, list[Event], list[int]]:
-    """Give the rest of the answers; return the outcome, what was journaled since and what is pending."""
+    """Supply the remaining results; return the outcome, the new events and what is pending."""
     journaled = execution.log.take_events()
     for event in history[cut:]:
         if event.type not in COMMANDS:
@@ -60,7 +60,7 @@ def end_of(
 
 @replays
 @given(programs, st.integers(0, 2**16), parts, st.floats(0, 1))
-def test_compact_parts_of_a_history_replay_as_its_events_do(
+def test_compact_parts_of_a_history_replay_like_its_events(
     node: Node, seed: int, cuts: list[float], known: float
 ) -> None:
     history = live(node, seed).history
@@ -76,7 +76,7 @@ def test_compact_parts_of_a_history_replay_as_its_events_do(
 
 @replays
 @given(programs, programs, st.integers(0, 2**16))
-def test_code_that_does_not_fit_a_compact_history_is_never_taken_to_fit(
+def test_code_that_does_not_match_a_compact_history_is_never_accepted(
     node: Node, other: Node, seed: int
 ) -> None:
     """B3"""
@@ -86,7 +86,7 @@ def test_code_that_does_not_fit_a_compact_history_is_never_taken_to_fit(
     compactly = replayed(workflow_of(other), history, snapshot(history))
     by_events = replayed(workflow_of(other), history, None)
     if compactly.log.snapshot_mismatch:
-        # Then nothing has been journaled that would bind a second attempt.
+        # In that case nothing was journaled that would bind a second attempt.
         assert not [event for event in compactly.log.take_events() if event.seq < len(history)]
     else:
         assert comparable(compactly.outcome) == comparable(by_events.outcome)

@@ -1,4 +1,4 @@
-"""Random workflows, random crashes, random order of answers: always what the model says."""
+"""Random workflows with random crashes and a random order of results end as the model says."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ cuts = st.lists(st.floats(0, 1), min_size=1, max_size=4)
 
 
 def live(node: Node, seed: int, history: Sequence[Event] = (), cancel_at: int | None = None) -> Driver:
-    """Run a program to its end, from what a crash left of its history."""
+    """Run a program to its end, from the history that a crash left."""
     delivered = sum(event.type == EventType.SIGNAL_RECEIVED for event in history)
     signals: list[tuple[str, object]] = [(SIGNAL, 1)] * (signals_in(node) - delivered)
     if not history:
@@ -46,13 +46,13 @@ def assert_same_after(node: Node, driver: Driver, parts: list[float]) -> None:
 
 @lives
 @given(programs, seeds)
-def test_a_program_answers_what_the_model_says(node: Node, seed: int) -> None:
+def test_a_program_returns_what_the_model_says(node: Node, seed: int) -> None:
     assert live(node, seed).outcome == Completed(answer(node))
 
 
 @lives
 @given(programs, seeds, cuts)
-def test_the_same_answers_give_the_same_commands_from_every_prefix(
+def test_the_same_results_give_the_same_commands_from_every_prefix(
     node: Node, seed: int, parts: list[float]
 ) -> None:
     assert_same_after(node, live(node, seed), [0.0, *parts, 1.0])
@@ -60,7 +60,7 @@ def test_the_same_answers_give_the_same_commands_from_every_prefix(
 
 @lives
 @given(programs, st.lists(st.tuples(seeds, st.floats(0, 1)), min_size=1, max_size=4), seeds)
-def test_a_run_may_crash_anywhere_and_still_ends_as_the_model_says(
+def test_a_run_that_crashes_anywhere_ends_as_the_model_says(
     node: Node, crashes: list[tuple[int, float]], last: int
 ) -> None:
     history: list[Event] = []
@@ -74,19 +74,19 @@ def test_a_run_may_crash_anywhere_and_still_ends_as_the_model_says(
 
 
 def results_in(history: Sequence[Event]) -> set[tuple[str, tuple[object, ...]]]:
-    """The calls whose results a history has."""
+    """Return the calls whose results a history has."""
     completed = (EventType.ACTIVITY_COMPLETED, EventType.COMPENSATION_COMPLETED)
     return {call_of(history[event.body[0]]) for event in history if event.type in completed}
 
 
 @lives
 @given(programs, seeds, st.integers(0, 12), cuts)
-def test_a_cancelled_program_ends_and_undoes_nothing_twice(
+def test_a_cancelled_program_ends_and_compensates_nothing_twice(
     node: Node, seed: int, when: int, parts: list[float]
 ) -> None:
     driver = live(node, seed, cancel_at=when)
     assert driver.outcome in (Cancelled(), Completed(answer(node)))
     undone = [call for call in driver.calls if call[0] == "program.undo"]
-    # Fewer than were asked for: a task nobody waits for ends with its run, in the middle of its saga too.
+    # Fewer than requested: a task that is not awaited ends with its run, even in the middle of its saga.
     assert len(undone) == len(set(undone)) <= driver.scheduled.count("program.undo")
     assert_same_after(node, driver, parts)

@@ -1,8 +1,8 @@
-"""Small workflows as data: how to draw one, what it must answer, and the workflow that runs it.
+"""Small workflows as data: strategies, the expected result, and the workflow that executes one.
 
-`expected` is the reference model: it knows nothing of tasks, journals or replay. Programs
-are made so that the order of answers does not change the result: a timeout is either far
-beyond everything in it or around something that never comes, and failures look alike.
+`expected` is the reference model: it knows nothing of tasks, journals or replay. The order of
+results does not change the outcome of a program: a timeout is either far longer than
+everything in it or around something that never happens, and failures look alike.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FAR_SECONDS = 1e9
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One step; `number` is its own, so that every call can be told from every other."""
+    """One step; its `number` is unique, so that every call can be identified."""
 
     kind: str
     number: int
@@ -34,7 +34,7 @@ class Node:
 
 
 def numbered(shape: Any, numbers: count[int]) -> Node:
-    """Give a drawn shape (a kind, or a kind with its children) its numbers."""
+    """Number the steps of a generated shape (a kind, or a kind with its children)."""
     if isinstance(shape, str):
         return Node(shape, next(numbers))
     kind, children = shape
@@ -50,7 +50,7 @@ programs = st.lists(shapes, min_size=1, max_size=5).map(lambda drawn: numbered((
 
 
 def signals_in(node: Node) -> int:
-    """How many signals the program can take."""
+    """Return how many signals the program can receive."""
     return (node.kind == "signal") + sum(signals_in(child) for child in node.children)
 
 
@@ -59,7 +59,7 @@ class Fails(Exception):
 
 
 def expected(node: Node) -> object:
-    """Return what the program answers; `Fails` when it fails."""
+    """Return the result of the program; raise `Fails` when it fails."""
     match node.kind:
         case "act" | "side" | "flaky":
             return node.number
@@ -80,7 +80,7 @@ def expected(node: Node) -> object:
 
 
 def answer(node: Node) -> object:
-    """Return what the program answers, a failure included."""
+    """Return the result of the program, or the failure."""
     try:
         return expected(node)
     except Fails:
@@ -99,7 +99,7 @@ def fail(number: int) -> int:
 
 @activity(name="program.undo")
 def undo(number: int) -> None:
-    """Undo what `number` did."""
+    """Compensate `number`."""
 
 
 failed_once: set[int] = set()
@@ -153,7 +153,7 @@ async def interpret(node: Node) -> object:
 async def interpret_block(node: Node) -> object:
     match node.kind:
         case "gather":
-            return [told(value) for value in await asyncio.gather(*spread(node), return_exceptions=True)]
+            return [or_failed(value) for value in await asyncio.gather(*spread(node), return_exceptions=True)]
         case "group":
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(child) for child in spread(node)]
@@ -189,8 +189,8 @@ async def settled(awaitable: Any) -> object:
     try:
         return await awaitable
     except (ActivityError, ExceptionGroup) as error:
-        return told(error)
+        return or_failed(error)
 
 
-def told(value: object) -> object:
+def or_failed(value: object) -> object:
     return "failed" if isinstance(value, Exception) else value

@@ -1,4 +1,4 @@
-"""What holds in a live world at every moment, and what has come of everything when it has ended."""
+"""What must hold in a live world at every moment, and the outcome when everything has ended."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from continuum.journal.event_codec import pack_body
 from continuum.journal.facts import RunRow, RunState
 from tests.property.composed_works import TASKS, Node, child_works
 from tests.property.ledger import ledger
-from tests.property.live_world import World, firsts, tip_of, work_in
+from tests.property.live_world import World, firsts, latest_of, work_in
 from tests.property.model import FAILED, Effect, truth_of
 from tests.property.written_histories import SCHEDULED, WrittenHistories
 from tests.unit.engine.driver import call_of
@@ -22,13 +22,13 @@ ENDED = {RunState.COMPLETED, RunState.FAILED}
 
 
 async def check_now(world: World, *, exact: bool) -> None:
-    """Check what holds at every moment; `exact` when nothing is written meanwhile."""
+    """Check what must hold at every moment; `exact` when nothing is being written."""
     written = world.written
     known = {run_id: len(history) for run_id, history in written.of.items()}
     rows = await world.rows()
     stored = await world.stored.load([row.id for row in rows])
     assert not written.wrong, "\n".join(written.wrong)
-    # Who has lost its lease without hearing of it may still begin what another has done meanwhile.
+    # A host that does not know yet that it lost its lease may begin what another has done.
     assert world.leases_lost or not ledger.again, (
         f"executed after their results were journaled: {ledger.again}"
     )
@@ -43,7 +43,7 @@ async def check_now(world: World, *, exact: bool) -> None:
     assert not twice, f"asked for more than once: {twice}"
     if exact:
         _check_families(rows, written.of)
-        await _check_cells(world, rows)
+        await _check_published(world, rows)
 
 
 def _plain(history: Sequence[Event]) -> list[tuple[int, int, bytes]]:
@@ -61,7 +61,7 @@ def _check_families(rows: Iterable[RunRow], histories: Mapping[RunId, list[Event
             assert policies.get(row.root or row.id) != ClosePolicy.ABANDON, "an abandoned child lives on"
 
 
-async def _check_cells(world: World, rows: Iterable[RunRow]) -> None:
+async def _check_published(world: World, rows: Iterable[RunRow]) -> None:
     for row in firsts(rows):
         shown = world.written.published.get(row.id, {})
         cells = await world.stored.read_published(row.id, ["last", *shown])
@@ -69,14 +69,14 @@ async def _check_cells(world: World, rows: Iterable[RunRow]) -> None:
 
 
 def check_end(rows: Sequence[RunRow], written: WrittenHistories, stopped: Mapping[RunId, bool]) -> None:
-    """Check what has come of everything against the model.
+    """Compare the outcome of every run with the model.
 
-    `stopped` are the roots that were asked to stop, and whether they were at rest then: then they must.
+    `stopped` maps the roots that were asked to stop to whether they were idle then: idle ones must stop.
     """
     sure: set[Effect] = set()
     possible: set[Effect] = set()
     for row in firsts(rows):
-        tip = tip_of(row, rows)
+        tip = latest_of(row, rows)
         truth = truth_of(work_in(row))
         answer = decode(tip.result) if tip.result is not None else None
         if tip.state is RunState.CANCELLED:
@@ -97,7 +97,9 @@ def check_end(rows: Sequence[RunRow], written: WrittenHistories, stopped: Mappin
     assert not (strange := sorted(happened - possible)), f"should not have happened: {strange}"
     children = [row for row in firsts(rows) if row.parent is not None]
     completed = {
-        ("answer", work_in(row).number) for row in children if tip_of(row, rows).state is RunState.COMPLETED
+        ("answer", work_in(row).number)
+        for row in children
+        if latest_of(row, rows).state is RunState.COMPLETED
     }
     assert answers <= completed
     unexecuted = sorted(ledger.answered - set(ledger.executed))
@@ -105,7 +107,7 @@ def check_end(rows: Sequence[RunRow], written: WrittenHistories, stopped: Mappin
 
 
 def check_undone(rows: Iterable[RunRow], histories: Mapping[RunId, list[Event]]) -> None:
-    """Check that what was cancelled in the middle of a block has undone what the block had called."""
+    """Check that a run cancelled in the middle of a block compensated the calls of the block."""
     for row in rows:
         history = histories.get(row.id, [])
         asked = any(event.type == EventType.CANCEL_REQUESTED for event in history)
@@ -120,7 +122,7 @@ def check_undone(rows: Iterable[RunRow], histories: Mapping[RunId, list[Event]])
 
 
 def _in_sequence(node: Node) -> Iterator[Node]:
-    """Yield the calls that can be undone, but for those that tasks make: these end with their run."""
+    """Yield the calls that can be compensated, except those of tasks, which end with their run."""
     if node.kind in TASKS or child_works(node, 0):
         return
     if node.kind == "booked":

@@ -1,7 +1,7 @@
-"""Histories as they are written: a journal between the engine and a journal, which checks every write.
+"""A journal in front of another one that checks every write.
 
-What it finds wrong it keeps, in words; it refuses nothing. It knows what a history and the rows
-beside it may look like, and nothing of what the code behind it is to do.
+It records what is wrong as sentences, and refuses nothing. It knows what a history and its
+rows may look like, but not what the workflow code should do.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SCHEDULED = (EventType.ACTIVITY_SCHEDULED, EventType.COMPENSATION_SCHEDULED)
 ACTIVITY_ENDS = (EventType.ACTIVITY_COMPLETED, EventType.ACTIVITY_FAILED)
 COMPENSATION_ENDS = (EventType.COMPENSATION_COMPLETED, EventType.COMPENSATION_FAILED)
 CHILD_ENDS = (EventType.CHILD_COMPLETED, EventType.CHILD_FAILED, EventType.CHILD_CANCELLED)
-# What an end belongs to; a pending effect has one winner.
+# The command of each end; a pending effect has one winner.
 BEGINNING = {
     **dict.fromkeys(ACTIVITY_ENDS, EventType.ACTIVITY_SCHEDULED),
     **dict.fromkeys(COMPENSATION_ENDS, EventType.COMPENSATION_SCHEDULED),
@@ -32,12 +32,12 @@ BEGINNING = {
 
 
 class WrittenHistories:
-    """A `Journal`; what it does not define is the stored one's."""
+    """A `Journal`; methods that it does not define are those of the stored journal."""
 
     def __init__(self, stored: Journal) -> None:
         self.stored = stored
         self.of: dict[RunId, list[Event]] = {}
-        # What chains have published, by their first runs.
+        # The published values of chains, by their first runs.
         self.published: dict[RunId, dict[str, bytes]] = {}
         self.wrong: list[str] = []
         self._ended: set[RunId] = set()
@@ -48,14 +48,14 @@ class WrittenHistories:
         return getattr(self.stored, name)
 
     async def commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
-        """Make writes durable; one that has begun comes to its end, whatever becomes of who asked."""
+        """Make writes durable; a commit that has begun ends even if its caller is cancelled."""
         writing = asyncio.get_running_loop().create_task(self._commit(worker, batch, writes))
         self._writing.add(writing)
         writing.add_done_callback(self._writing.discard)
         return await asyncio.shield(writing)
 
     async def written(self) -> None:
-        """Return once no write is under way."""
+        """Wait until no write is running."""
         await asyncio.gather(*self._writing, return_exceptions=True)
 
     async def _commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
@@ -68,10 +68,10 @@ class WrittenHistories:
     def _check(self, write: RunWrite) -> None:
         history = self.of.setdefault(write.run_id, [])
         if write.run_id in self._ended and write.events:
-            self._tell(write.run_id, f"was written after its end: {describe(write.events[0])}")
+            self._report(write.run_id, f"was written after its end: {describe(write.events[0])}")
         for event in write.events:
             if event.seq != len(history):
-                self._tell(write.run_id, f"has {event.seq} at {len(history)}")
+                self._report(write.run_id, f"has {event.seq} at {len(history)}")
             self._check_event(write.run_id, history, event)
             history.append(event)
         if write.transition is not None and write.transition.state.terminal:
@@ -83,10 +83,10 @@ class WrittenHistories:
         if begun is not None:
             seq = event.body[0]
             if seq >= len(history) or history[seq].type != begun:
-                self._tell(run_id, f"ends what never began: {event}")
+                self._report(run_id, f"ends what never began: {event}")
                 return
             if any(BEGINNING.get(EventType(e.type)) == begun and e.body[0] == seq for e in history):
-                self._tell(run_id, f"ends twice what began at {seq}: {event}")
+                self._report(run_id, f"ends twice what began at {seq}: {event}")
             if event.type in (*ACTIVITY_ENDS, *COMPENSATION_ENDS):
                 name, (number, *_) = call_of(history[seq])
                 ledger.answered.add((name, int(str(number))))
@@ -96,23 +96,23 @@ class WrittenHistories:
         elif event.type == EventType.SIGNAL_RECEIVED and event.body[2] is not None:
             same = [e for e in history if e.type == event.type and e.body[::2] == event.body[::2]]
             if same:
-                self._tell(run_id, f"received a delivery twice: {event}")
+                self._report(run_id, f"received a delivery twice: {event}")
 
     def _check_rows(self, write: RunWrite) -> None:
-        """Compare what a write says in rows with what it says in events."""
+        """Compare the rows of a write with its events."""
         told = {event.body[3] for event in write.events if event.type == EventType.CHILD_STARTED}
         if {child.id for child in write.children} != told or len(write.children) != len(told):
-            self._tell(write.run_id, f"starts {write.children} and says {told}")
+            self._report(write.run_id, f"starts {write.children} and says {told}")
         next_runs = [e.body[3] for e in write.events if e.type == EventType.RUN_CONTINUED_AS_NEW]
         if next_runs != ([] if write.successor is None else [write.successor.id]):
-            self._tell(write.run_id, f"continues as {write.successor} and says {next_runs}")
+            self._report(write.run_id, f"continues as {write.successor} and says {next_runs}")
         shown = [event.body[0] for event in write.events if event.type == EventType.STATE_PUBLISHED]
         if list(dict(write.published)) != list(dict.fromkeys(shown)):
-            self._tell(write.run_id, f"shows {write.published} and says {shown}")
+            self._report(write.run_id, f"shows {write.published} and says {shown}")
         root = self._roots.get(write.run_id, write.run_id)
         if write.successor is not None:
             self._roots[write.successor.id] = root
         self.published.setdefault(root, {}).update(write.published)
 
-    def _tell(self, run_id: RunId, problem: str) -> None:
+    def _report(self, run_id: RunId, problem: str) -> None:
         self.wrong.append(f"run {run_id} {problem}")
