@@ -61,7 +61,7 @@ class _Alarm:
 
 
 class ManualClock:
-    """A clock that stands still until `advance` moves it."""
+    """A clock that only `advance` moves."""
 
     def __init__(self) -> None:
         self._now = 0.0

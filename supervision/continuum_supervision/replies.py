@@ -63,7 +63,7 @@ class Calls:
             reply.set_result(result)
 
     def take_open(self) -> tuple[PendingReply, ...]:
-        """Return and forget the replies that are still due."""
+        """Return the replies that are still due, and keep none."""
         current, self.current = self.current, None
         promised, self.promised = self.promised, None
         return (*(() if current is None else (current,)), *(promised or ()))

@@ -30,7 +30,7 @@ class RunQueue:
 
     def __init__(self) -> None:
         self._waiting: list[Runnable] = []
-        # Empty, so that the context of whoever wakes the first actor does not leak into the others.
+        # Empty, so that the context of the code that wakes the first actor does not leak into the others.
         self._context = Context()
 
     def add(self, actor: Runnable, loop: asyncio.AbstractEventLoop) -> None:

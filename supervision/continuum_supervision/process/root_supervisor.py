@@ -130,8 +130,8 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
             self._check_children()
             self._flush()
         except Exception:
-            # Thespian would log the error, call this method again and continue: nobody would notice that the
-            # supervisor works only by half.
+            # Thespian would log the error, call this method again and continue: a half-working supervisor
+            # would go unnoticed.
             logger.exception("the root supervisor failed, the node ends")
             self._end_now("the root supervisor failed, its log says why")
         return ThespianWatch([self._control.fileno()])

@@ -95,7 +95,7 @@ def test_a_hello_without_incarnation_is_answered_but_not_accepted() -> None:
 
 def test_a_hello_to_an_earlier_incarnation_is_not_accepted() -> None:
     peers = membership()
-    peers.receive_hello(0.0, Hello(TWO, "an earlier life of one"))
+    peers.receive_hello(0.0, Hello(TWO, "an earlier incarnation of one"))
     assert peers.peers() == []
 
 
@@ -121,7 +121,7 @@ def test_a_peer_that_says_goodbye_is_down_at_once() -> None:
 
 
 def test_a_goodbye_to_an_earlier_incarnation_is_ignored() -> None:
-    assert met_two().receive_goodbye(1.0, Goodbye(TWO, "an earlier life of one")) == []
+    assert met_two().receive_goodbye(1.0, Goodbye(TWO, "an earlier incarnation of one")) == []
 
 
 def test_a_restarted_peer_goes_down_before_it_comes_up() -> None:
