@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from datetime import timedelta
 from types import TracebackType
@@ -17,7 +17,7 @@ from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar, TypeVarTupl
 
 from continuum.client.argument_checks import checked_attributes, published_name, run_id_of
 from continuum.client.completions import Completions
-from continuum.client.group_commit import GroupCommit, in_order
+from continuum.client.group_commit import GroupCommit
 from continuum.client.histories import Event, history_of
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace, checked_namespace
 from continuum.client.posting import Posting
@@ -41,7 +41,7 @@ from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RUN_ID_RANDOM_BYTES, NodeId, RunId, new_run_id
 from continuum.engine.retry import seconds
 from continuum.errors import AlreadyStarted, NodeNotFound, NotPublished, RunNotFound
-from continuum.journal.facts import NewRun, NodeRow, RunRow, Started
+from continuum.journal.facts import NodeRow, RunRow
 from continuum.journal.port import Connection, Histories, Versions, Workers
 
 P = ParamSpec("P")
@@ -76,7 +76,7 @@ class Client:
         self.name = name
         self._journal = journal
         self._randomness = randomness
-        self._starts = GroupCommit(self._start_all)
+        self._starts = GroupCommit(journal.start)
         self._lookup = RunLookup(journal)
         self._posting = Posting(journal, self._lookup, randomness)
         self._published = PublishedValues(journal, self._lookup)
@@ -365,10 +365,6 @@ class Client:
 
     def _fresh_id(self) -> RunId:
         return new_run_id(self._journal.now(), self._randomness(RUN_ID_RANDOM_BYTES))
-
-    async def _start_all(self, runs: Sequence[NewRun]) -> Sequence[Started]:
-        # In the order of their keys: two clients that insert the same keys in two orders would deadlock.
-        return await in_order(runs, lambda run: run.idempotency_key or "", self._journal.start)
 
 
 class RunHandle(Generic[R]):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from continuum.client.limits import GROUP_ITEMS
 from continuum.client.retrying import retry_write
@@ -72,12 +72,3 @@ class GroupCommit(Generic[T, R]):
         for (_, future), result in zip(batch, results, strict=True):
             if not future.done():
                 future.set_result(result)
-
-
-async def in_order(
-    items: Sequence[T], key: Callable[[T], str], write: Callable[[Sequence[T]], Any]
-) -> list[Any]:
-    """Write items sorted by `key` and return the results in the order of the items."""
-    order = sorted(range(len(items)), key=lambda index: key(items[index]))
-    results = await write([items[index] for index in order])
-    return [result for _, result in sorted(zip(order, results, strict=True), key=lambda pair: pair[0])]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Protocol
 
 from continuum.client.argument_checks import short_text, signal_name
-from continuum.client.group_commit import GroupCommit, in_order
+from continuum.client.group_commit import GroupCommit
 from continuum.client.histories import INTERNAL_DELIVERY
 from continuum.client.run_lookup import RunLookup
 from continuum.client.signal_checking import SignalChecks
@@ -31,7 +31,7 @@ class Posting:
         self._lookup = lookup
         self._randomness = randomness
         self._checks = SignalChecks(journal, lookup)
-        self._posts = GroupCommit(self._post_all)
+        self._posts = GroupCommit(journal.post)
 
     async def close(self) -> None:
         """Finish the posts that are under way."""
@@ -78,7 +78,3 @@ class Posting:
             case Posted.TERMINAL:
                 latest = await self._lookup.latest_run(await self._lookup.row(run_id))
                 raise RunTerminal(run_id, latest.state.name.lower())
-
-    async def _post_all(self, posts: Sequence[Post]) -> Sequence[Posted]:
-        # Sorted by run, as everyone locks runs (I3); the posts of one run keep their order.
-        return await in_order(posts, lambda post: post.run_id, self._journal.post)

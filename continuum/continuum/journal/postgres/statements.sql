@@ -62,6 +62,8 @@ WITH created AS (
     INSERT INTO {schema}.runs (id, workflow, namespace, input, idempotency_key, attributes, trace_context, due_at)
     SELECT s.*, clock_timestamp() FROM unnest(%(id)s, %(workflow)s, %(namespace)s, %(input)s, %(key)s,
         %(attributes)s::text[]::jsonb[], %(trace)s) AS s (id, workflow, namespace, input, key, attributes, trace)
+    -- In one order for every caller (I3): two calls that insert the same keys in two orders would deadlock.
+    ORDER BY s.namespace, s.workflow, s.key, s.id
     ON CONFLICT DO NOTHING RETURNING id
 ), hinted AS (
     SELECT {schema}.hint(%(topic)s, '{}') WHERE EXISTS (SELECT FROM created)

@@ -1,0 +1,47 @@
+"""Calls of many clients take locks in one order, whatever the order of their arguments (I3)."""
+
+from __future__ import annotations
+
+import asyncio
+
+from continuum.engine.ids import RunId
+from continuum.journal.facts import NewRun, Posted
+from tests.contract.builders import begin, signal, until
+from tests.contract.lock_watch import waiting_for_locks
+from tests.postgres.test_fence import DEADLINE_S, fence, in_a_loop, two_connections
+
+LOW = RunId("00000000-0000-4000-8000-000000000000")
+HIGH = RunId("ffffffff-ffff-4fff-bfff-ffffffffffff")
+
+
+def keyed(number: int, key: str) -> NewRun:
+    return NewRun(RunId(f"00000000-0000-7000-8000-{number:012}"), "orders", b"", idempotency_key=key)
+
+
+@in_a_loop
+async def test_i3_starts_insert_their_keys_in_one_order(dsn: str, schema: str) -> None:
+    """A start that waits for one key must not hold a later one, or two starts could deadlock."""
+    async with fence(dsn, schema) as at, asyncio.timeout(DEADLINE_S):
+        await at.held.start([keyed(1, "a")])
+        starting = asyncio.create_task(at.journal.start([keyed(2, "b"), keyed(3, "a")]))
+        await at.waits()
+        (later,) = await at.journal.start([keyed(4, "b")])
+        assert not later.existing
+        await at.transaction.commit()
+        assert [started.run_id[-1] for started in await starting] == ["4", "1"]
+
+
+@in_a_loop
+async def test_i3_posts_lock_their_runs_in_one_order(dsn: str, schema: str) -> None:
+    """A post that waits for one run must not hold a later one, or two posts could deadlock."""
+    lock = f"select from {schema}.runs where id = %s for no key update".encode()
+    async with fence(dsn, schema) as at, two_connections(dsn) as (keeper, other), asyncio.timeout(DEADLINE_S):
+        for run_id in (LOW, HIGH):
+            await begin(at.journal, id=run_id)
+        await keeper.execute(lock, (LOW,))
+        posting = asyncio.create_task(at.journal.post([signal(HIGH), signal(LOW)]))
+        await until(lambda: waiting_for_locks(dsn, schema, 1))
+        await other.execute(lock + b" nowait", (HIGH,))
+        await other.rollback()
+        await keeper.rollback()
+        assert await posting == [Posted.ACCEPTED] * 2
