@@ -54,7 +54,7 @@ Ts = TypeVarTuple("Ts")
 
 
 class ClientJournal(Connection, Workers, WatchedRuns, Histories, Versions, Protocol):
-    """What a client may do with a journal: everything but own runs and tasks."""
+    """The part of a journal that a client uses: it owns neither runs nor tasks."""
 
 
 class Client:

@@ -53,7 +53,7 @@ class Instance:
 
 @dataclass(slots=True)
 class _Known:
-    """What this process knows. Names are set and removed in one step, because other threads may read them."""
+    """The instances of this process. Names change in one step, because other threads may read them."""
 
     running: dict[str, Instance]
     configured: Place | None = None

@@ -133,7 +133,7 @@ def outcome_of(row: RunRow, decode_result: Callable[[bytes], Any]) -> Any:
 
 
 WAITS_FOR_A_NODE = "waits for a node"
-"""How the reason of a run begins that no running node can execute."""
+"""The start of the reason of a run that no running node can execute."""
 
 
 def not_ended(run_id: RunId, waited: float, row: RunRow | None) -> str:

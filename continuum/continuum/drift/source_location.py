@@ -14,7 +14,7 @@ _SIMPLE = (ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.R
 
 @dataclass(frozen=True, slots=True)
 class SourceLocation:
-    """Where the code is: its `line`, and the whole `statement`, "" if an `if` block cannot hold it.
+    """A place in the code: its `line`, and the whole `statement`, "" if an `if` block cannot hold it.
 
     `target` is the variable that the statement assigns. `names_after` are the names in the rest of the
     workflow, or in all of it if there is no line; None if they are not known.

@@ -20,7 +20,7 @@ from continuum.testing.environment import Environment, env
 
 Test: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 
-# Of more moments than this, a seed chooses which are tried.
+# If there are more moments than this, the seed chooses which are tried.
 MOST_RUNS = 200
 # A seed also tries this many pairs of deaths, the second soon after the first.
 PAIRS = 5
