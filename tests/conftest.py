@@ -1,4 +1,4 @@
-"""Fixtures for the whole suite; what they do stands in `tests/postgres_server.py`."""
+"""Fixtures for the whole suite; see `tests/postgres_server.py`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The conformance table: every row of the checklist once, every test it names there, and the links both ways.
 
-Who adds a group to `tests/CONFORMANCE.md` adds its numbers here.
+A new group in `tests/CONFORMANCE.md` needs its numbers here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cache
 from tests.style.source import ROOT, suite
 
 TABLE = ROOT / "tests" / "CONFORMANCE.md"
-# What stands in for a test where we do something else on purpose.
+# Replaces a test where we do something else on purpose.
 NOT_APPLICABLE = "n/a: "
 LEAST_WORDS_OF_A_REASON = 2
 MOST_WORDS_OF_A_ROW = 12

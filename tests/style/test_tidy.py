@@ -36,7 +36,7 @@ TABLES = {"continuum/continuum/journal/postgres/packed_arrays.py"}
 # A process that is to hang for ever may sleep; nothing waits for it.
 FOR_EVER_S = 3600
 
-# Who may say the name of a foreign library: each technology has one door.
+# The files that may import a foreign library: each technology has one door.
 DOORS = {
     "thespian": (
         "supervision/continuum_supervision/process/*",
