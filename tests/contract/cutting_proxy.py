@@ -15,7 +15,7 @@ class Loss(Enum):
 
     NOTHING = "nothing"
     REQUEST = "request"
-    ANSWER = "answer"
+    RESPONSE = "response"
 
 
 class CuttingProxy:
@@ -47,7 +47,7 @@ class CuttingProxy:
         server_reader, server_writer = await self._dial()
         ways = [
             asyncio.create_task(self._carry(reader, server_writer, Loss.REQUEST)),
-            asyncio.create_task(self._carry(server_reader, writer, Loss.ANSWER)),
+            asyncio.create_task(self._carry(server_reader, writer, Loss.RESPONSE)),
         ]
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)

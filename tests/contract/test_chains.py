@@ -108,8 +108,8 @@ async def test_p16_unread_signals_and_cancel_requests_move_to_the_successor(jour
     """CNT10: consumed mail stays with the predecessor, results of its commands are dropped."""
     worker = await worker_of(journal)
     first = await owned_run(journal, worker)
-    answer = Post(first.id, InboxKind.ACTIVITY_COMPLETED, "1", (b"value",), "1")
-    await journal.post([signal(first.id, b"read"), answer, cancel(first.id), signal(first.id, b"unread")])
+    result = Post(first.id, InboxKind.ACTIVITY_COMPLETED, "1", (b"value",), "1")
+    await journal.post([signal(first.id, b"read"), result, cancel(first.id), signal(first.id, b"unread")])
     mail = await journal.inbox(worker, None)
 
     second = await continue_as_new(journal, worker, first, consumed=[mail[0].id])
@@ -176,7 +176,7 @@ async def test_p6_p16_a_delivery_id_counts_for_the_whole_chain(journal: Journal)
     await journal.post([signal(first.id, key="before")])
     second = await continue_as_new(journal, worker, first, consumed=await waiting(journal, worker))
 
-    answers = await journal.post(
+    posted = await journal.post(
         [
             signal(second.id, key="before"),
             signal(first.id, key="d"),
@@ -185,7 +185,7 @@ async def test_p6_p16_a_delivery_id_counts_for_the_whole_chain(journal: Journal)
         ]
     )
 
-    assert answers == [Posted.DUPLICATE, Posted.ACCEPTED, Posted.DUPLICATE, Posted.DUPLICATE]
+    assert posted == [Posted.DUPLICATE, Posted.ACCEPTED, Posted.DUPLICATE, Posted.DUPLICATE]
     third = await continue_as_new(journal, worker, second, consumed=await waiting(journal, worker))
     assert await journal.post([signal(third.id, key="d")]) == [Posted.DUPLICATE]
 
@@ -208,8 +208,8 @@ async def test_p3_results_for_a_run_that_continued_are_dropped(journal: Journal)
     await continue_as_new(journal, worker, first)
 
     assert await take_tasks(journal, worker) == []
-    answer = Post(first.id, InboxKind.ACTIVITY_COMPLETED, "1", (b"value",), "1")
-    assert await journal.post([answer]) == [Posted.TERMINAL]
+    result = Post(first.id, InboxKind.ACTIVITY_COMPLETED, "1", (b"value",), "1")
+    assert await journal.post([result]) == [Posted.TERMINAL]
 
 
 async def test_p14_p16_a_parent_waits_for_the_successor_of_its_child(journal: Journal) -> None:

@@ -187,11 +187,11 @@ async def test_p12_p14_a_repeated_batch_reports_to_the_parent_once(journal: Jour
     batch = 3 * 10**9
 
     first = await journal.commit(worker, batch, writes)
-    cell = (await journal.read_published(child.id, ["a"]))["a"]
+    value = (await journal.read_published(child.id, ["a"]))["a"]
     assert (await journal.commit(worker, batch, writes)).rejected == first.rejected == frozenset()
 
     assert len(await journal.inbox(worker, [parent.id])) == 1
-    assert (await journal.read_published(child.id, ["a"]))["a"] == cell
+    assert (await journal.read_published(child.id, ["a"]))["a"] == value
 
 
 async def test_p1_a_rejected_end_of_a_child_is_not_reported_to_its_parent(journal: Journal) -> None:

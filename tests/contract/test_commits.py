@@ -336,15 +336,15 @@ async def test_p8_the_history_shows_whether_a_concurrent_commit_or_retirement_wa
     for _ in range(8):
         worker = await worker_of(journal)
         (run,) = await owned_runs(journal, worker, 1)
-        answer, _ = await asyncio.gather(
+        outcome, _ = await asyncio.gather(
             commit(journal, worker, write(run, event(1), transition=end())),
             retire(journal, worker),
             return_exceptions=True,
         )
 
         written = await seqs(journal, run.id)
-        if isinstance(answer, BaseException):
-            assert isinstance(answer, LeaseLost)
+        if isinstance(outcome, BaseException):
+            assert isinstance(outcome, LeaseLost)
             assert written == []
             assert [left.id for left in await claim(journal, await worker_of(journal))] == [run.id]
         else:

@@ -178,7 +178,7 @@ async def test_p15_parents_and_children_that_end_together_on_two_workers_never_d
                 *(commit(north, first, *ends[0][at : at + 4]) for at in (0, 4, 8)),
                 *(commit(south, second, *ends[1][at : at + 4]) for at in (0, 4, 8)),
             )
-            assert {rejected for answer in done for rejected in answer.rejected} == set()
+            assert {rejected for outcome in done for rejected in outcome.rejected} == set()
             assert (
                 await asyncio.gather(
                     *(north.force_cancel(parent.id) for parent, _ in families),

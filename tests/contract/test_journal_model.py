@@ -168,13 +168,13 @@ class JournalMachine(RuleBasedStateMachine):
     @rule(run_id=runs, key=st.sampled_from([None, "x", "y"]))
     def post(self, run_id: RunId, key: str | None) -> None:
         known, value = self.model[run_id], uuid4().bytes
-        (answer,) = self.runner.run(self.journal.post([builders.signal(run_id, value, key)]))
+        (posted,) = self.runner.run(self.journal.post([builders.signal(run_id, value, key)]))
         if key in known.delivered:
-            assert answer is Posted.DUPLICATE
+            assert posted is Posted.DUPLICATE
         elif known.state.terminal:
-            assert answer is Posted.TERMINAL
+            assert posted is Posted.TERMINAL
         else:
-            assert answer is Posted.ACCEPTED
+            assert posted is Posted.ACCEPTED
             known.inbox.append(value)
             if key is not None:
                 known.delivered.add(key)

@@ -157,20 +157,20 @@ async def test_runs_of_one_instant_are_claimed_in_the_order_of_their_starts(
 
 async def test_p11_waiting_notifications_of_one_topic_are_merged(runner: asyncio.Runner) -> None:
     journal = MemoryJournal()
-    hints = journal.notifications([Topic.DONE, Topic.WORK])
+    notifications = journal.notifications([Topic.DONE, Topic.WORK])
     run_ids = [await begin(journal) for _ in range(3)]
     for run_id in run_ids:
         await journal.force_cancel(run_id)
 
-    assert await anext(hints) == Notification(Topic.WORK, ())
-    assert await anext(hints) == Notification(Topic.DONE, tuple(sorted(run_ids)))
+    assert await anext(notifications) == Notification(Topic.WORK, ())
+    assert await anext(notifications) == Notification(Topic.DONE, tuple(sorted(run_ids)))
 
 
 async def test_closing_ends_every_iteration_over_notifications(runner: asyncio.Runner) -> None:
     journal = MemoryJournal()
     await begin(journal)
-    hints = journal.notifications([Topic.WORK])
-    waiting = asyncio.create_task(collect(hints))
+    notifications = journal.notifications([Topic.WORK])
+    waiting = asyncio.create_task(collect(notifications))
     await begin(journal)
 
     await journal.close()
@@ -178,9 +178,9 @@ async def test_closing_ends_every_iteration_over_notifications(runner: asyncio.R
     assert await waiting == [Notification(Topic.WORK, ())]
 
 
-async def collect(hints: AsyncIterator[Notification]) -> list[Notification]:
+async def collect(notifications: AsyncIterator[Notification]) -> list[Notification]:
     """Return every notification until the end."""
-    return [hint async for hint in hints]
+    return [notification async for notification in notifications]
 
 
 async def test_a_returned_row_does_not_change(runner: asyncio.Runner) -> None:

@@ -36,11 +36,11 @@ Cause = Callable[[], Awaitable[object]]
 @asynccontextmanager
 async def listening(journal: Journal) -> AsyncIterator[list[Notification]]:
     """Yield received notifications, once the listener is connected for every topic."""
-    heard: list[Notification] = []
+    received: list[Notification] = []
 
     async def listen() -> None:
         async for notification in journal.notifications(list(Topic)):
-            heard.append(notification)  # noqa: PERF401 - the list is read while it grows
+            received.append(notification)  # noqa: PERF401 - the list is read while it grows
 
     listener = asyncio.create_task(listen())
 
@@ -49,16 +49,16 @@ async def listening(journal: Journal) -> AsyncIterator[list[Notification]]:
     async def connected() -> bool:
         probes.append(await begin(journal, workflow="probe"))
         await journal.force_cancel(RunId(probes[-1]))
-        return any(hint.topic is Topic.DONE and hint.ids for hint in heard)
+        return any(each.topic is Topic.DONE and each.ids for each in received)
 
     async def last_probe_received() -> bool:
-        return any(hint.topic is Topic.DONE and probes[-1] in hint.ids for hint in heard)
+        return any(each.topic is Topic.DONE and probes[-1] in each.ids for each in received)
 
     try:
         await until(connected)
         await until(last_probe_received)
-        heard.clear()
-        yield heard
+        received.clear()
+        yield received
     finally:
         listener.cancel()
         await asyncio.gather(listener, return_exceptions=True)
@@ -72,14 +72,14 @@ def completed(task: ClaimedTask) -> TaskResult:
 async def test_every_change_sends_its_notification(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
-    async with listening(journal) as heard:
+    async with listening(journal) as received:
 
         async def expect(topic: Topic, ids: tuple[str, ...], cause: Cause) -> None:
-            heard.clear()
+            received.clear()
             await cause()
 
             async def arrived() -> bool:
-                return any(hint.topic is topic and set(ids) <= set(hint.ids) for hint in heard)
+                return any(each.topic is topic and set(ids) <= set(each.ids) for each in received)
 
             await until(arrived)
 
@@ -104,11 +104,11 @@ async def test_a_batch_that_ends_many_runs_names_all_of_them(journal: Journal) -
     for _ in range(150):
         await begin(journal)
     runs = await claim(journal, worker, limit=150)
-    async with listening(journal) as heard:
+    async with listening(journal) as received:
         await commit(journal, worker, *(write(run, transition=end()) for run in runs))
 
         async def all_named() -> bool:
-            return {run.id for run in runs} <= {id for hint in heard for id in hint.ids}
+            return {run.id for run in runs} <= {id for each in received for id in each.ids}
 
         await until(all_named)
 
@@ -117,13 +117,13 @@ async def test_a_batch_too_large_to_name_its_runs_sends_an_empty_notification(jo
     worker = await worker_of(journal)
     await journal.start([new_run() for _ in range(250)])
     runs = await claim(journal, worker, limit=250)
-    async with listening(journal) as heard:
+    async with listening(journal) as received:
         await commit(journal, worker, *(write(run, transition=end()) for run in runs))
 
-        async def told() -> bool:
-            return Notification(Topic.DONE, ()) in heard
+        async def was_sent() -> bool:
+            return Notification(Topic.DONE, ()) in received
 
-        await until(told)
+        await until(was_sent)
 
 
 async def test_p11_work_is_found_without_any_notification(journal: Journal) -> None:

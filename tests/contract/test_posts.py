@@ -155,9 +155,9 @@ async def test_p6_a_second_cancel_request_is_a_duplicate_while_the_first_waits(j
 async def test_p6_one_of_several_concurrent_posts_with_one_key_is_accepted(journal: Journal) -> None:
     run_id = await begin(journal)
 
-    answers = await asyncio.gather(*(journal.post([signal(run_id, key="d")]) for _ in range(8)))
+    outcomes = await asyncio.gather(*(journal.post([signal(run_id, key="d")]) for _ in range(8)))
 
-    assert sorted(answer for (answer,) in answers) == [Posted.ACCEPTED] + [Posted.DUPLICATE] * 7
+    assert sorted(outcome for (outcome,) in outcomes) == [Posted.ACCEPTED] + [Posted.DUPLICATE] * 7
 
 
 async def test_a_post_to_an_unknown_run_is_not_found(journal: Journal) -> None:

@@ -18,9 +18,9 @@ async def test_p17_a_published_value_is_what_was_committed(journal: Journal) -> 
         journal, worker, write(run, event(0), published=[("progress", b"1"), ("other", b"x")])
     )
 
-    (cell,) = (await journal.read_published(run.id, ["progress", "absent"])).values()
-    assert cell.value == b"1"
-    assert abs(cell.changed_at - done.at) < 60_000_000
+    (published,) = (await journal.read_published(run.id, ["progress", "absent"])).values()
+    assert published.value == b"1"
+    assert abs(published.changed_at - done.at) < 60_000_000
 
 
 async def test_p17_the_last_value_counts_also_within_a_batch(journal: Journal) -> None:
@@ -47,8 +47,11 @@ async def test_p16_all_runs_of_a_chain_share_their_published_values(journal: Jou
     await commit(journal, worker, write(second, published=[("changed", b"2")]))
 
     for run in (first, second):
-        cells = await journal.read_published(run.id, ["kept", "changed"])
-        assert {name: cell.value for name, cell in cells.items()} == {"kept": b"1", "changed": b"2"}
+        values = await journal.read_published(run.id, ["kept", "changed"])
+        assert {name: each.value for name, each in values.items()} == {
+            "kept": b"1",
+            "changed": b"2",
+        }
 
 
 async def test_published_values_of_an_ended_run_stay(journal: Journal) -> None:
@@ -65,12 +68,12 @@ async def test_p11_a_notification_of_a_change_names_the_first_run_of_the_chain(j
     worker = await worker_of(journal)
     first = await owned_run(journal, worker)
     second = await continue_as_new(journal, worker, first)
-    hints = journal.notifications([Topic.PUBLISHED])
-    told = asyncio.ensure_future(anext(hints))
+    notifications = journal.notifications([Topic.PUBLISHED])
+    notified = asyncio.ensure_future(anext(notifications))
     if type(journal).__name__ == "PostgresJournal":
-        assert (await told).ids == ()
-        told = asyncio.ensure_future(anext(hints))
+        assert (await notified).ids == ()
+        notified = asyncio.ensure_future(anext(notifications))
 
     await commit(journal, worker, write(second, published=[("progress", b"1")]))
 
-    assert (await asyncio.wait_for(told, 10)).ids == (first.id,)
+    assert (await asyncio.wait_for(notified, 10)).ids == (first.id,)

@@ -35,8 +35,8 @@ from tests.contract.families import block, continue_as_new, family_write, finish
 
 async def note(journal: Journal, version: str, retention: float | None, label: str = "1") -> None:
     """Register a version of the workflow with a retention."""
-    noted = VersionRow("orders", version, label, "shop", None, None, retention=retention)
-    await journal.register_versions([noted])
+    version_row = VersionRow("orders", version, label, "shop", None, None, retention=retention)
+    await journal.register_versions([version_row])
 
 
 async def gone(journal: Journal, *runs: ClaimedRun) -> None:

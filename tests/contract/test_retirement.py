@@ -121,10 +121,10 @@ async def test_deaths_while_executing_are_counted_until_the_run_is_blocked(journ
         states.append((await row(journal, run_id)).state)
 
     assert states == [RunState.RUNNING] * (POISON_AFTER - 1) + [RunState.BLOCKED]
-    parked = await row(journal, run_id)
-    assert (parked.owner, parked.due_at) == (None, None)
-    assert parked.reason is not None
-    assert parked.reason.startswith("poison")
+    blocked = await row(journal, run_id)
+    assert (blocked.owner, blocked.due_at) == (None, None)
+    assert blocked.reason is not None
+    assert blocked.reason.startswith("poison")
     assert [run.id for run in await claim(journal, await worker_of(journal))] == [bystander]
 
 

@@ -97,11 +97,11 @@ async def test_one_call_may_start_the_same_run_twice(journal: Journal) -> None:
 
 
 async def test_one_of_several_concurrent_starts_with_one_key_creates_the_run(journal: Journal) -> None:
-    answers = await asyncio.gather(*(journal.start([new_run(idempotency_key="k")]) for _ in range(12)))
+    results = await asyncio.gather(*(journal.start([new_run(idempotency_key="k")]) for _ in range(12)))
 
-    started = [answer for (answer,) in answers]
-    assert sorted(answer.existing for answer in started) == [False] + [True] * 11
-    assert len({answer.run_id for answer in started}) == 1
+    started = [result for (result,) in results]
+    assert sorted(result.existing for result in started) == [False] + [True] * 11
+    assert len({result.run_id for result in started}) == 1
 
 
 async def test_starting_nothing_is_allowed(journal: Journal) -> None:

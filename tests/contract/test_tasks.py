@@ -32,7 +32,7 @@ from tests.contract.builders import (
 )
 
 
-def answer(task: ClaimedTask, kind: InboxKind = InboxKind.ACTIVITY_COMPLETED) -> TaskResult:
+def result(task: ClaimedTask, kind: InboxKind = InboxKind.ACTIVITY_COMPLETED) -> TaskResult:
     """Return the result of a task."""
     completed = kind is InboxKind.ACTIVITY_COMPLETED
     return TaskResult(task, kind, (b"result",) if completed else ("E", "m", "t", ()))
@@ -116,7 +116,7 @@ async def test_a_completed_task_makes_room_in_its_queue(journal: Journal) -> Non
     await queue_tasks(journal, worker, run, new_task(1), new_task(2))
     (first,) = await take_tasks(journal, worker, limits={"mail": 1})
 
-    await journal.complete_tasks(worker, [answer(first)])
+    await journal.complete_tasks(worker, [result(first)])
 
     assert [task.seq for task in await take_tasks(journal, worker, limits={"mail": 1})] == [2]
 
@@ -219,7 +219,7 @@ async def test_p9_a_result_becomes_mail_for_the_run(journal: Journal) -> None:
     await queue_tasks(journal, owner, run, new_task(1), new_task(2, dispatch=3))
     first, second = await take_tasks(journal, hand)
 
-    await journal.complete_tasks(hand, [answer(first), answer(second, InboxKind.ACTIVITY_RAISED)])
+    await journal.complete_tasks(hand, [result(first), result(second, InboxKind.ACTIVITY_RAISED)])
 
     mail = sorted(await journal.inbox(owner, None), key=lambda m: m.name)
     assert [(m.run_id, m.kind, m.name, m.key, m.body) for m in mail] == [
@@ -236,7 +236,7 @@ async def test_p5_a_result_makes_a_sleeping_run_claimable(journal: Journal) -> N
     await commit(journal, owner, write(run, transition=sleep_until(None)))
     assert await claim(journal, owner) == []
 
-    await journal.complete_tasks(hand, [answer(task)])
+    await journal.complete_tasks(hand, [result(task)])
 
     assert [again.id for again in await claim(journal, owner)] == [run.id]
 
@@ -248,7 +248,7 @@ async def test_p9_a_result_counts_although_its_worker_was_retired(journal: Journ
     (task,) = await take_tasks(journal, hand)
     await retire(journal, hand)
 
-    await journal.complete_tasks(hand, [answer(task)])
+    await journal.complete_tasks(hand, [result(task)])
 
     kinds = [mail.kind for mail in await journal.inbox(owner, None)]
     assert kinds == [InboxKind.ACTIVITY_CRASHED, InboxKind.ACTIVITY_COMPLETED]
@@ -261,7 +261,7 @@ async def test_p9_a_result_counts_although_its_task_was_dispatched_again(journal
     (task,) = await take_tasks(journal, hand)
     await queue_tasks(journal, owner, run, new_task(1, dispatch=2))
 
-    await journal.complete_tasks(hand, [answer(task)])
+    await journal.complete_tasks(hand, [result(task)])
 
     assert [(mail.kind, mail.key) for mail in await journal.inbox(owner, None)] == [
         (InboxKind.ACTIVITY_COMPLETED, "1")
@@ -277,7 +277,7 @@ async def test_p9_a_result_reaches_the_owner_that_the_run_has_by_then(journal: J
     await retire(journal, owner)
     await claim(journal, other_worker)
 
-    await journal.complete_tasks(hand, [answer(task)])
+    await journal.complete_tasks(hand, [result(task)])
 
     assert [mail.kind for mail in await journal.inbox(other_worker, None)] == [InboxKind.ACTIVITY_COMPLETED]
 
@@ -307,10 +307,10 @@ async def test_p9_a_failure_from_a_worker_that_never_had_the_task_is_dropped(jou
     await queue_tasks(journal, owner, run, new_task(1))
     (task,) = await take_tasks(journal, hand)
 
-    await journal.complete_tasks(owner, [answer(task, InboxKind.ACTIVITY_RAISED)])
+    await journal.complete_tasks(owner, [result(task, InboxKind.ACTIVITY_RAISED)])
     assert await journal.inbox(owner, None) == []
 
-    await journal.complete_tasks(hand, [answer(task, InboxKind.ACTIVITY_RAISED)])
+    await journal.complete_tasks(hand, [result(task, InboxKind.ACTIVITY_RAISED)])
     assert len(await journal.inbox(owner, None)) == 1
 
 
@@ -323,7 +323,7 @@ async def test_p9_a_failure_of_an_earlier_dispatch_does_not_affect_the_later_one
     await queue_tasks(journal, owner, run, new_task(1, dispatch=2))
     (later,) = await take_tasks(journal, hand)
 
-    failed = [answer(task, InboxKind.ACTIVITY_RAISED) for task in (earlier, later)]
+    failed = [result(task, InboxKind.ACTIVITY_RAISED) for task in (earlier, later)]
     await journal.complete_tasks(hand, failed[:1])
     assert await journal.inbox(owner, None) == []
 
@@ -338,7 +338,7 @@ async def test_a_repeated_result_is_one_inbox_entry(journal: Journal) -> None:
     (task,) = await take_tasks(journal, worker)
 
     for _ in range(2):
-        await journal.complete_tasks(worker, [answer(task)])
+        await journal.complete_tasks(worker, [result(task)])
 
     assert len(await journal.inbox(worker, None)) == 1
 
@@ -350,7 +350,7 @@ async def test_p3_a_result_for_an_ended_run_is_dropped(journal: Journal) -> None
     (task,) = await take_tasks(journal, worker)
     await commit(journal, worker, write(run, transition=end()))
 
-    await journal.complete_tasks(worker, [answer(task)])
+    await journal.complete_tasks(worker, [result(task)])
 
     assert await journal.sweep() == 0
 
@@ -362,7 +362,7 @@ async def test_a_blocked_run_keeps_the_result_for_later(journal: Journal) -> Non
     (task,) = await take_tasks(journal, worker)
     await commit(journal, worker, write(run, transition=Transition(RunState.BLOCKED)))
 
-    await journal.complete_tasks(worker, [answer(task)])
+    await journal.complete_tasks(worker, [result(task)])
 
     await journal.unblock(["orders"])
     await claim(journal, worker)

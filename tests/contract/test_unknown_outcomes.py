@@ -63,14 +63,14 @@ async def test_p12_the_memory_journal_applies_a_repeated_batch_once(runner: asyn
     run = await owned_run(journal, worker)
     batch = [write(run, event(1), tasks=[new_task()], transition=end(result=b"r"))]
 
-    answers = [await journal.commit(worker, BATCH, batch) for _ in range(2)]
+    outcomes = [await journal.commit(worker, BATCH, batch) for _ in range(2)]
 
-    assert answers[0] == answers[1]
-    assert answers[0].rejected == frozenset()
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[0].rejected == frozenset()
     assert await seqs(journal, run.id) == [1]
 
 
-@pytest.mark.parametrize("loss", [Loss.REQUEST, Loss.ANSWER])
+@pytest.mark.parametrize("loss", [Loss.REQUEST, Loss.RESPONSE])
 async def test_p12_a_commit_without_response_takes_effect_once(
     runner: asyncio.Runner, dsn: str, schema: str, loss: Loss
 ) -> None:
@@ -82,7 +82,7 @@ async def test_p12_a_commit_without_response_takes_effect_once(
             write(sleeping, event(1), transition=sleep_until(None, release=False)),
         ]
         await lose(journal, proxy, loss, worker, *writes)
-        assert await seqs(journal, going.id) == ([1] if loss is Loss.ANSWER else [])
+        assert await seqs(journal, going.id) == ([1] if loss is Loss.RESPONSE else [])
 
         committed = await journal.commit(worker, BATCH, writes)
 
@@ -101,7 +101,7 @@ async def test_p12_a_run_that_ended_in_the_lost_commit_is_not_rejected(
         worker = await worker_of(journal)
         run = await owned_run(journal, worker)
         writes = [write(run, event(1), transition=end(state))]
-        await lose(journal, proxy, Loss.ANSWER, worker, *writes)
+        await lose(journal, proxy, Loss.RESPONSE, worker, *writes)
         assert (await row(journal, run.id)).state is state
 
         assert (await journal.commit(worker, BATCH, writes)).rejected == frozenset()
@@ -116,7 +116,7 @@ async def test_p12_a_run_that_the_lost_commit_rejected_is_reported(
         await journal.release(worker, [stale.id], crashed=False, poison_after=3)
         await journal.claim(other, [Loaded("orders", "v1")], 1)
         writes = [write(stale, event(1)), write(kept, event(1))]
-        await lose(journal, proxy, Loss.ANSWER, worker, *writes)
+        await lose(journal, proxy, Loss.RESPONSE, worker, *writes)
 
         assert (await journal.commit(worker, BATCH, writes)).rejected == {stale.id}
         assert await seqs(journal, kept.id) == [1]

@@ -233,12 +233,12 @@ async def test_versions_are_listed_with_their_number_of_open_runs(journal: Journ
     await finish(journal, worker, ended)
     await begin(journal)
 
-    noted = {row.version: row for row in await journal.versions()}
+    listed = {row.version: row for row in await journal.versions()}
 
-    assert {name: row.open_runs for name, row in noted.items()} == {"v1": 3, "v0": 0}
-    assert noted["v0"].signals == {"review": "str"}
-    assert (noted["v1"].label, noted["v1"].module, noted["v1"].source) == ("1", "shop.orders", None)
-    assert abs(noted["v1"].registered_at - journal.now()) < 3600 * 1_000_000
+    assert {name: row.open_runs for name, row in listed.items()} == {"v1": 3, "v0": 0}
+    assert listed["v0"].signals == {"review": "str"}
+    assert (listed["v1"].label, listed["v1"].module, listed["v1"].source) == ("1", "shop.orders", None)
+    assert abs(listed["v1"].registered_at - journal.now()) < 3600 * 1_000_000
     assert running.version == "v1"
 
 

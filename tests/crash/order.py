@@ -82,10 +82,10 @@ async def crowd() -> list[int]:
             seen.append(await work(await result))  # noqa: PERF401 - one after the other
     except TimeoutError:
         seen.append(await work(99))
-    answers = await asyncio.gather(
+    results = await asyncio.gather(
         *[asyncio.wait_for(late(number), 2.5) for number in range(4)], return_exceptions=True
     )
-    seen += [await work(answer) for answer in answers if isinstance(answer, int)]
+    seen += [await work(result) for result in results if isinstance(result, int)]
     shields = await asyncio.wait([asyncio.shield(work(number)) for number in range(6)])
     for future in shields[0]:
         seen.append(await work(future.result()))

@@ -43,8 +43,8 @@ async def go_through_restarts(dsn: str, directory: Path) -> None:
             wanted = len(runs) + BETWEEN
             await at.until(lambda: reached(runs, wanted), "nothing is acknowledged after the restart")
             stop.set()
-        answers = await asyncio.gather(*(run.result(DEADLINE_S) for run in runs))
-        assert answers == [flows.delivered(number) for number in range(len(runs))]
+        results = await asyncio.gather(*(run.result(DEADLINE_S) for run in runs))
+        assert results == [flows.delivered(number) for number in range(len(runs))]
         assert await at.sql("select state, count(*) from {schema}.runs group by state") == [(4, len(runs))]
 
 

@@ -84,8 +84,8 @@ async def soak(dsn: str, schema: str) -> None:
             steadily(KILL_EVERY_S, stop, lambda: asyncio.ensure_future(kill_one(at, nodes, luck, killed))),
         )
         assert len(killed) > SECONDS / 2
-        answers = await asyncio.gather(*(run.result(LAST_RESULT_S) for run in runs))
-        assert answers == [flows.delivered(number) for number in range(len(runs))]
+        results = await asyncio.gather(*(run.result(LAST_RESULT_S) for run in runs))
+        assert results == [flows.delivered(number) for number in range(len(runs))]
         assert await at.sql("select state, count(*) from {schema}.runs group by state") == [(4, len(runs))]
         doubled = "select run_id, seq from {schema}.events group by run_id, seq having count(*) > 1"
         assert await at.sql(doubled) == []

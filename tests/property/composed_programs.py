@@ -30,10 +30,10 @@ async def act(number: int) -> int:
 
 
 @activity(name="composed.echo")
-async def echo(number: int, drawn: UUID) -> UUID:
+async def echo(number: int, value: UUID) -> UUID:
     """Return the argument."""
     ledger.note("composed.echo", number)
-    return drawn
+    return value
 
 
 @activity(name="composed.fail")
@@ -76,15 +76,15 @@ class Stage:
 @workflow(name="composed.work")
 async def work_flow(work: Work, before: list[Any]) -> list[Any]:
     """Execute the work, in the first version of the code."""
-    answers = await run_stage(work, Stage(written_first, work.unit))
-    return carry_on(work, [*before, answers])
+    results = await run_stage(work, Stage(written_first, work.unit))
+    return carry_on(work, [*before, results])
 
 
 @workflow(name="composed.work", label=2)
 async def work_flow_changed(work: Work, before: list[Any]) -> list[Any]:
     """Execute the work, in a later version with a patch that runs which began before do not take."""
-    answers = await run_stage(work, Stage(written_later, work.unit))
-    return carry_on(work, [*before, answers])
+    results = await run_stage(work, Stage(written_later, work.unit))
+    return carry_on(work, [*before, results])
 
 
 def written_first() -> str:
@@ -97,19 +97,19 @@ def written_later() -> str:
     return str(continuum.side_effect(lambda: "new"))
 
 
-def carry_on(work: Work, answers: list[Any]) -> list[Any]:
+def carry_on(work: Work, results: list[Any]) -> list[Any]:
     if len(work.stages) == 1:
-        return answers
-    work_flow.continue_as_new(Work(work.number, work.stages[1:], work.strict, work.unit), answers)
+        return results
+    work_flow.continue_as_new(Work(work.number, work.stages[1:], work.strict, work.unit), results)
 
 
 async def run_stage(work: Work, stage: Stage) -> list[Any]:
-    answers = []
+    results = []
     for node in work.stages[0]:
         one = interpret(node, stage)
-        answers.append(await one if work.strict else await settled(one))
+        results.append(await one if work.strict else await settled(one))
     assert len(set(stage.decisions)) <= 1, "a run decides once"
-    return answers
+    return results
 
 
 async def interpret(node: Node, stage: Stage) -> Any:
@@ -144,8 +144,8 @@ async def interpret_activity(node: Node, stage: Stage) -> Any:
         case "queued":
             return await act.options(queue="composed", retry=retry)(number)
         case _:
-            begun, drawn, part = continuum.now(), continuum.uuid4(), continuum.random()
-            assert await echo(number, drawn) == drawn
+            begun, value, part = continuum.now(), continuum.uuid4(), continuum.random()
+            assert await echo(number, value) == value
             assert begun <= continuum.now()
             assert 0 <= part < 1
             return node.kind
@@ -224,32 +224,32 @@ async def interpret_undoing(node: Node, stage: Stage) -> Any:
                 await act.options(compensate=undo.bind(number))(number)
             case _:
                 ref = await act.options(compensate=undo)(number)
-                answers = await settled(in_sequence(node, stage))
+                results = await settled(in_sequence(node, stage))
                 await continuum.compensate(ref)
-                return [answers, continuum.unwrap(ref)]
-        answers = await in_sequence(node, stage)
+                return [results, continuum.unwrap(ref)]
+        results = await in_sequence(node, stage)
         if node.kind == "torn":
             try:
                 await saga.compensate(mode)
             except ExceptionGroup as group:
-                answers.append(len(group.exceptions))
+                results.append(len(group.exceptions))
         if node.kind == "booked":
             continuum.publish(f"left{number}", number)
-        return answers
+        return results
 
 
 async def interpret_tasks(node: Node, stage: Stage) -> Any:
     match node.kind:
         case "gather":
-            answers = await asyncio.gather(*spread(node, stage), return_exceptions=True)
-            return [or_failed(answer) for answer in answers]
+            results = await asyncio.gather(*spread(node, stage), return_exceptions=True)
+            return [or_failed(result) for result in results]
         case "group":
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(child) for child in spread(node, stage)]
             return [task.result() for task in tasks]
         case "completed":
-            answers = [await settled(result) for result in asyncio.as_completed(spread(node, stage))]
-            return sorted(answers, key=repr)
+            results = [await settled(result) for result in asyncio.as_completed(spread(node, stage))]
+            return sorted(results, key=repr)
         case "wait":
             tasks = [asyncio.create_task(child) for child in spread(node, stage)]
             await asyncio.wait(tasks)

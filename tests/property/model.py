@@ -33,7 +33,7 @@ class Fails(Exception): ...
 class Truth:
     """The outcome of a work: its result (`FAILED` without one), its effects, its last published value."""
 
-    answer: Any = None
+    result: Any = None
     sure: set[Effect] = field(default_factory=set)
     possible: set[Effect] = field(default_factory=set)
     last: int | None = None
@@ -49,9 +49,9 @@ def truth_of(work: Work, *, stopped: bool = False) -> Truth:
     """Return the outcome of a work; for a `stopped` one, only possible effects are known."""
     truth = Truth()
     try:
-        truth.answer = _Walk(truth).work(work, not stopped)
+        truth.result = _Walk(truth).work(work, not stopped)
     except Fails:
-        truth.answer = FAILED
+        truth.result = FAILED
     return truth
 
 
@@ -124,16 +124,16 @@ class _Walk:
 
     def _tasks(self, node: Node, sure: bool) -> Any:
         if node.kind != "group":
-            answers = [self._settled(child, sure) for child in node.children]
-            return {"gather": answers, "completed": sorted(answers, key=repr), "wait": len(answers)}[
+            results = [self._settled(child, sure) for child in node.children]
+            return {"gather": results, "completed": sorted(results, key=repr), "wait": len(results)}[
                 node.kind
             ]
         # A failure in a group stops the others at an unknown step.
         doomed = any(_fails(child) for child in node.children)
-        answers = [self._settled(child, sure and not doomed) for child in node.children]
+        results = [self._settled(child, sure and not doomed) for child in node.children]
         if doomed:
             raise Fails
-        return answers
+        return results
 
     def _undoing(self, node: Node, sure: bool) -> Any:
         kind, number = node.kind, node.number
@@ -144,18 +144,18 @@ class _Walk:
             self._block.append(number)
         try:
             if kind == "undone":
-                answers = [self.step(Node("catch", number, node.children), sure), number]
+                results = [self.step(Node("catch", number, node.children), sure), number]
                 self._undo([number], sure)
             else:
-                answers = self._sequence(node, sure)
+                results = self._sequence(node, sure)
             if kind == "torn":
                 self._undo_block(node, sure)
-                answers.append(1)
+                results.append(1)
             elif not sure:
                 self._undo_block(node, sure)
             # The outer block may still have to compensate the calls of an inner block.
             around += self._block
-            return answers
+            return results
         except Fails:
             self._undo_block(node, sure)
             raise
@@ -178,17 +178,17 @@ class _Walk:
     def _children(self, node: Node, sure: bool) -> Any:
         # One of the three kinds of children is stopped when its parent ends without awaiting it.
         sure_to_end = sure and not (node.kind == "left" and node.number % 3 == 1)
-        answers: list[Any] = []
+        results: list[Any] = []
         for work in child_works(node, 0):
             self._truth.happens("child", work.number, sure)
             try:
-                answers.append(self.work(work, sure_to_end))
+                results.append(self.work(work, sure_to_end))
                 self._truth.happens("answer", work.number, sure_to_end)
             except Fails:
                 if node.kind in ("child", "chain"):
                     raise
-                answers.append(FAILED)
-        return {"left": "left", "fan_out": answers}.get(node.kind, answers[0])
+                results.append(FAILED)
+        return {"left": "left", "fan_out": results}.get(node.kind, results[0])
 
 
 def _fails(node: Node) -> bool:

@@ -159,9 +159,9 @@ def accepts(annotation: Any, value: Any) -> bool:
 
 
 def contract_accepts(annotation: Any, value: Any) -> bool:
-    told = describe(annotation)
-    stored = json.loads(json.dumps(told))
-    assert stored == told, "a description is JSON"
+    description = describe(annotation)
+    stored = json.loads(json.dumps(description))
+    assert stored == description, "a description is JSON"
     try:
         checker(stored)(decode(encode(value)), "value")
     except DurableTermError:
@@ -244,7 +244,7 @@ def test_a_type_with_too_large_a_description_accepts_anything() -> None:
 
 
 def test_an_older_reader_accepts_what_it_does_not_know() -> None:
-    for told in ({"stream": "int"}, "complex", {"again": 7}, {"record": 1}, None):
-        checker(told)([1], "value")
+    for description in ({"stream": "int"}, "complex", {"again": 7}, {"record": 1}, None):
+        checker(description)([1], "value")
     with pytest.raises(DurableTermError, match=r"^value\[1\]: expected int, got str$"):
         checker({"list": "int"})([1, "a"], "value")

@@ -98,10 +98,10 @@ class Composed(RuleBasedStateMachine):
     def signal(self, chance: random.Random, times: int, soon: bool) -> None:
         """Send a run a signal that it waits for or will wait for, by the id of any run of its chain."""
         rows = self.do(self.now.rows())
-        told = [(row, one) for row in firsts(rows) for one in self.now.unsent(row)]
-        if told:
-            row, (name, value) = chance.choice(told)
-            value = min(other for each, (same, other) in told if each is row and same == name)
+        unsent = [(row, one) for row in firsts(rows) for one in self.now.unsent(row)]
+        if unsent:
+            row, (name, value) = chance.choice(unsent)
+            value = min(other for each, (same, other) in unsent if each is row and same == name)
             to = chance.choice([row.id, latest_of(row, rows).id])
             self.do(self.now.send(row.id, to, name, value, times=times))
         self.settle(soon)
@@ -157,9 +157,9 @@ class Composed(RuleBasedStateMachine):
         run = chance.choice(self.runs)
         self.settle(not at_rest)
         self.forced = self.forced or force
-        heard = self.unless_ended(self.now.client.cancel(run, force=force))
+        received = self.unless_ended(self.now.client.cancel(run, force=force))
         # In real time a timer may end the run before it receives the request.
-        self.stopped[run] = self.stopped.get(run, False) or (heard and at_rest and self.virtual)
+        self.stopped[run] = self.stopped.get(run, False) or (received and at_rest and self.virtual)
 
     @rule(chance=chances)
     def look(self, chance: random.Random) -> None:

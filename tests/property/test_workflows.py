@@ -12,9 +12,9 @@ from continuum.engine.outcome import Cancelled, Completed
 from tests.property.workflow_programs import (
     SIGNAL,
     Node,
-    answer,
     failed_once,
     programs,
+    result_or_failure,
     signals_in,
     workflow_of,
 )
@@ -47,7 +47,7 @@ def assert_same_after(node: Node, driver: Driver, parts: list[float]) -> None:
 @lives
 @given(programs, seeds)
 def test_a_program_returns_what_the_model_says(node: Node, seed: int) -> None:
-    assert live(node, seed).outcome == Completed(answer(node))
+    assert live(node, seed).outcome == Completed(result_or_failure(node))
 
 
 @lives
@@ -69,7 +69,7 @@ def test_a_run_that_crashes_anywhere_ends_as_the_model_says(
         assert driver.history[: len(history)] == history
         history = driver.history[: max(len(history), round(part * len(driver.history)))]
     end = live(node, last, history)
-    assert end.outcome == Completed(answer(node))
+    assert end.outcome == Completed(result_or_failure(node))
     assert not results_in(history) & set(end.calls), "a journaled result was computed again"
 
 
@@ -85,7 +85,7 @@ def test_a_cancelled_program_ends_and_compensates_nothing_twice(
     node: Node, seed: int, when: int, parts: list[float]
 ) -> None:
     driver = live(node, seed, cancel_at=when)
-    assert driver.outcome in (Cancelled(), Completed(answer(node)))
+    assert driver.outcome in (Cancelled(), Completed(result_or_failure(node)))
     undone = [call for call in driver.calls if call[0] == "program.undo"]
     # Fewer than requested: a task that is not awaited ends with its run, even in the middle of its saga.
     assert len(undone) == len(set(undone)) <= driver.scheduled.count("program.undo")

@@ -46,7 +46,7 @@ shapes = st.recursive(
     lambda inner: st.tuples(st.sampled_from(BLOCKS), st.lists(inner, min_size=1, max_size=4)),
     max_leaves=12,
 )
-programs = st.lists(shapes, min_size=1, max_size=5).map(lambda drawn: numbered(("catch", drawn), count(1)))
+programs = st.lists(shapes, min_size=1, max_size=5).map(lambda shape: numbered(("catch", shape), count(1)))
 
 
 def signals_in(node: Node) -> int:
@@ -68,18 +68,18 @@ def expected(node: Node) -> object:
         case "sleep" | "signal" | "late" | "now" | "patched":
             return node.kind
         case "gather":
-            return [answer(child) for child in node.children]
+            return [result_or_failure(child) for child in node.children]
         case "completed":
-            return sorted((answer(child) for child in node.children), key=repr)
+            return sorted((result_or_failure(child) for child in node.children), key=repr)
         case "wait":
             return len(node.children)
         case "catch":
-            return answer(Node("seq", node.number, node.children))
+            return result_or_failure(Node("seq", node.number, node.children))
         case _:
             return [expected(child) for child in node.children]
 
 
-def answer(node: Node) -> object:
+def result_or_failure(node: Node) -> object:
     """Return the result of the program, or the failure."""
     try:
         return expected(node)
@@ -159,8 +159,8 @@ async def interpret_block(node: Node) -> object:
                 tasks = [group.create_task(child) for child in spread(node)]
             return [task.result() for task in tasks]
         case "completed":
-            answers = [await settled(result) for result in asyncio.as_completed(spread(node))]
-            return sorted(answers, key=repr)
+            results = [await settled(result) for result in asyncio.as_completed(spread(node))]
+            return sorted(results, key=repr)
         case "wait":
             done, _ = await asyncio.wait({asyncio.create_task(child) for child in spread(node)})
             return len([await settled(task) for task in done])

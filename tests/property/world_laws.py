@@ -64,8 +64,8 @@ def _check_families(rows: Iterable[RunRow], histories: Mapping[RunId, list[Event
 async def _check_published(world: World, rows: Iterable[RunRow]) -> None:
     for row in firsts(rows):
         shown = world.written.published.get(row.id, {})
-        cells = await world.stored.read_published(row.id, ["last", *shown])
-        assert {name: cell.value for name, cell in cells.items()} == shown
+        values = await world.stored.read_published(row.id, ["last", *shown])
+        assert {name: value.value for name, value in values.items()} == shown
 
 
 def check_end(rows: Sequence[RunRow], written: WrittenHistories, stopped: Mapping[RunId, bool]) -> None:
@@ -76,14 +76,14 @@ def check_end(rows: Sequence[RunRow], written: WrittenHistories, stopped: Mappin
     sure: set[Effect] = set()
     possible: set[Effect] = set()
     for row in firsts(rows):
-        tip = latest_of(row, rows)
+        latest = latest_of(row, rows)
         truth = truth_of(work_in(row))
-        answer = decode(tip.result) if tip.result is not None else None
-        if tip.state is RunState.CANCELLED:
+        result = decode(latest.result) if latest.result is not None else None
+        if latest.state is RunState.CANCELLED:
             assert row.parent is not None or row.id in stopped, "only what was asked to stop is cancelled"
         else:
             assert not stopped.get(row.id), "what was asked to stop at rest stops"
-            assert answer == truth.answer if tip.state is RunState.COMPLETED else truth.answer == FAILED
+            assert result == truth.result if latest.state is RunState.COMPLETED else truth.result == FAILED
         if row.parent is None:
             truth = truth_of(work_in(row), stopped=row.id in stopped)
             sure |= truth.sure
@@ -92,8 +92,8 @@ def check_end(rows: Sequence[RunRow], written: WrittenHistories, stopped: Mappin
             if row.id not in stopped:
                 assert (last and decode(last)) == truth.last
     happened = _happened(rows, written)
-    answers = {effect for effect in sure if effect[0] == "answer"}
-    assert not (missing := sorted(sure - answers - happened)), f"has not happened: {missing}"
+    child_results = {effect for effect in sure if effect[0] == "answer"}
+    assert not (missing := sorted(sure - child_results - happened)), f"has not happened: {missing}"
     assert not (strange := sorted(happened - possible)), f"should not have happened: {strange}"
     children = [row for row in firsts(rows) if row.parent is not None]
     completed = {
@@ -101,7 +101,7 @@ def check_end(rows: Sequence[RunRow], written: WrittenHistories, stopped: Mappin
         for row in children
         if latest_of(row, rows).state is RunState.COMPLETED
     }
-    assert answers <= completed
+    assert child_results <= completed
     unexecuted = sorted(ledger.answered - set(ledger.executed))
     assert not unexecuted, f"have results that nobody computed: {unexecuted}"
 

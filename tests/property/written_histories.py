@@ -100,9 +100,9 @@ class WrittenHistories:
 
     def _check_rows(self, write: RunWrite) -> None:
         """Compare the rows of a write with its events."""
-        told = {event.body[3] for event in write.events if event.type == EventType.CHILD_STARTED}
-        if {child.id for child in write.children} != told or len(write.children) != len(told):
-            self._report(write.run_id, f"starts {write.children} and says {told}")
+        commands = {event.body[3] for event in write.events if event.type == EventType.CHILD_STARTED}
+        if {child.id for child in write.children} != commands or len(write.children) != len(commands):
+            self._report(write.run_id, f"starts {write.children} and says {commands}")
         next_runs = [e.body[3] for e in write.events if e.type == EventType.RUN_CONTINUED_AS_NEW]
         if next_runs != ([] if write.successor is None else [write.successor.id]):
             self._report(write.run_id, f"continues as {write.successor} and says {next_runs}")

@@ -46,7 +46,7 @@ class MemoryClaims(MemoryTables):
     async def start(self, runs: Sequence[NewRun]) -> list[Started]:
         """Create runs. For a taken idempotency key or id, return the run that has it."""
         started = [self._start(run) for run in runs]
-        if not all(answer.existing for answer in started):
+        if not all(run.existing for run in started):
             self._notifications.send(Topic.WORK)
         return started
 

@@ -24,9 +24,9 @@ class MemoryInbox(MemoryFamilies):
     async def post(self, posts: Sequence[Post]) -> list[Posted]:
         """Write inbox entries."""
         mailed: dict[RunId, StoredRun] = {}
-        answers = [self._post(post, mailed) for post in posts]
+        outcomes = [self._post(post, mailed) for post in posts]
         self._notify_of_mail(mailed.values())
-        return answers
+        return outcomes
 
     def _post(self, post: Post, mailed: dict[RunId, StoredRun]) -> Posted:
         follows = post.kind in (InboxKind.SIGNAL, InboxKind.CANCEL)
