@@ -7,7 +7,7 @@ node is (database, name, addresses, cookie) is not a setting; see `node/config.p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -64,6 +64,26 @@ def wrong_queue(queues: Mapping[Any, Any]) -> tuple[Any, Any] | None:
     return None
 
 
+# As long as the namespace of a run may be.
+NAMESPACE_BYTES = 255
+NAMESPACE_RULE = f"1 to {NAMESPACE_BYTES} bytes without control characters"
+
+
+def wrong_namespaces(namespaces: Iterable[object]) -> list[object]:
+    """Return those that cannot be the namespace of a run."""
+    return [name for name in namespaces if not _is_namespace(name)]
+
+
+def _is_namespace(name: object) -> bool:
+    if not isinstance(name, str) or any(map(_is_control_or_surrogate, name)):
+        return False
+    return 1 <= len(name.encode()) <= NAMESPACE_BYTES
+
+
+def _is_control_or_surrogate(character: str) -> bool:
+    return character < " " or character == "\x7f" or "\ud800" <= character <= "\udfff"
+
+
 def _setting(default: Any, rule: Rule) -> Any:
     return field(default=default, metadata={"rule": rule})
 
@@ -80,6 +100,8 @@ class Settings:
     activity_hosts: int = _setting(0, _at_least(0, "the number of activity hosts cannot be {value}"))
     # How many tasks of a queue run at once on this node.
     queues: Mapping[str, int] = field(default_factory=dict)
+    # Runs, activity tasks and timers of these namespaces only are claimed; None claims from all.
+    namespaces: tuple[str, ...] | None = None
     # False does without LISTEN, which poolers lack.
     listen: bool = _setting(True, _BOOL)
     # Between two looks that no notification caused; None depends on `listen`.
@@ -115,6 +137,11 @@ class Settings:
         """Raise `InvalidOption` if a setting has a value that no user may choose."""
         if (wrong := wrong_queue(self.queues)) is not None:
             raise InvalidOption("the limit of queue {!r} must be at least 1, not {}".format(*wrong))
+        if self.namespaces is not None:
+            for namespace in wrong_namespaces(self.namespaces):
+                raise InvalidOption(f"a namespace has {NAMESPACE_RULE}, not {namespace!r:.100}")
+            if not self.namespaces:
+                raise InvalidOption("a node without a namespace would claim nothing; None claims from all")
         for name, rule in RULES.items():
             value = getattr(self, name)
             if value is not None and not rule.accepts(value):

@@ -267,8 +267,44 @@ def test_nodes_are_listed_with_their_processes(cli: CommandLine) -> None:
         "live_runs": 0,
         "processes": [{"role": "run_host", "pid": 8}],
         "workflows": [],
+        "namespaces": None,
     }
-    assert cli("nodes", "list").out.splitlines()[1].startswith("north\t7\t")
+    (row,) = cli("nodes", "list").out.splitlines()[1:]
+    assert row.startswith("north\t7\t")
+    assert row.endswith("\t1\tall")
+
+
+def test_nodes_are_listed_with_the_namespaces_that_they_serve(cli: CommandLine) -> None:
+    facts = NodeFacts(NodeId("north"), 7, "local", "up", [])
+    on_journal(cli, lambda journal: journal.renew([], 10.0, facts))
+    served = ("tenant", "other")
+    on_journal(
+        cli,
+        lambda journal: journal.register_worker(NodeId("north"), "run_host", 8, 60.0, namespaces=served),
+    )
+    (node,) = cli("nodes", "list", "--json").json
+    assert node["namespaces"] == ["other", "tenant"]
+    (row,) = cli("nodes", "list").out.splitlines()[1:]
+    assert row.endswith("\tother, tenant")
+
+
+def test_runs_show_says_that_no_node_serves_the_namespace_of_a_run(cli: CommandLine) -> None:
+    run_id = started(cli)
+    assert cli("runs", "show", run_id, "--json").json["reason"] == "waits for a node that has loaded greeting"
+    facts = NodeFacts(NodeId("north"), 7, "local", "up", [])
+    on_journal(cli, lambda journal: journal.renew([], 10.0, facts))
+    on_journal(
+        cli,
+        lambda journal: journal.register_worker(NodeId("north"), "run_host", 8, 60.0, namespaces=["tenant"]),
+    )
+    unserved = "waits for a node: no node serves namespace default"
+    assert cli("runs", "show", run_id, "--json").json["reason"] == unserved
+    assert f"reason\t{unserved}" in cli("runs", "show", run_id).out
+    on_journal(
+        cli,
+        lambda journal: journal.register_worker(NodeId("north"), "run_host", 9, 60.0, namespaces=["default"]),
+    )
+    assert cli("runs", "show", run_id, "--json").json["reason"] == "waits for a node that has loaded greeting"
 
 
 def test_start_refuses_a_name_that_no_running_node_knows(cli: CommandLine) -> None:
@@ -382,6 +418,11 @@ def test_an_unknown_run_exits_with_1(cli: CommandLine, arguments: tuple[str, ...
         (("run-node", "--queue", "mail=many"), "the limit of mail is a whole number"),
         (("run-node", "--queue", "mail=0"), "the limit of queue 'mail' must be at least 1"),
         (("run-node", "--run-hosts", "0"), "at least one run host"),
+        (
+            ("run-node", "--namespace", ""),
+            "a namespace has 1 to 255 bytes without control characters, not ''",
+        ),
+        (("run-node", "--namespace", "a", "--namespace", "b\t"), "not 'b\\t'"),
         (("run-node", "--bind", "here"), "'here' is not of the form HOST:PORT"),
         (("run-node", "--join", "127.0.0.1:1900"), "--join needs --bind"),
     ],

@@ -122,6 +122,7 @@ class ActivityDispatcher(Actor):
             unlisted_limit=limits.UNLISTED_QUEUE_LIMIT,
             limit=room,
             known=self._known,
+            namespaces=host.settings.namespaces,
         )
 
     def _known(self) -> list[tuple[RunId, int]]:

@@ -31,7 +31,11 @@ class WorkerLease(Actor):
                 host.worker.id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
             )
         worker = await host.journal.register_worker(
-            host.node, host.role, os.getpid(), host.settings.lease_ttl
+            host.node,
+            host.role,
+            os.getpid(),
+            host.settings.lease_ttl,
+            namespaces=host.settings.namespaces,
         )
         host.worker = worker
         host.pulse.set_worker_id(worker.id)

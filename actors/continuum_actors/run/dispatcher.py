@@ -2,7 +2,8 @@
 
 It claims for as long as there is room for active runs, a batch at a time, woken by
 notifications and, in case one is lost, by a poll. It claims only code that is loaded
-here, so that a run whose code no node has stays as it is (I9).
+here, and only namespaces that this node serves, so that a run that no node can execute stays as
+it is (I9).
 """
 
 from __future__ import annotations
@@ -136,7 +137,11 @@ class Dispatcher(LeasedActor):
         """Claim up to `room` runs."""
         host = self._host
         return await host.journal.claim(
-            host.registered_worker(), host.code.loaded, room, known=host.runs.live_run_ids
+            host.registered_worker(),
+            host.code.loaded,
+            room,
+            known=host.runs.live_run_ids,
+            namespaces=host.settings.namespaces,
         )
 
     async def _nap(self) -> None:
@@ -144,7 +149,7 @@ class Dispatcher(LeasedActor):
         host = self._host
         if not self._wanted.is_set():
             nap = host.settings.poll_seconds * (0.75 + host.random_fraction() / 2)
-            due = await host.journal.next_due(host.code.loaded)
+            due = await host.journal.next_due(host.code.loaded, namespaces=host.settings.namespaces)
             now = host.journal.now()
             if due is not None:
                 # When full, only room helps. Otherwise a run that is due already was locked when we

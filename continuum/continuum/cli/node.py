@@ -16,6 +16,7 @@ from continuum.settings import NODE_SETTINGS, Settings
 RUN_HOSTS = "Processes that execute workflows; one for each core is a start."
 ACTIVITY_HOSTS = "Processes for activities with executor='process', one at a time in each."
 QUEUES = "How many activities of a queue run here at once. Repeatable."
+NAMESPACES = "Claim runs and activities of this namespace only; otherwise of all. Repeatable."
 LEASE_TTL = "How long after a node's death others take over its runs."
 
 
@@ -35,6 +36,7 @@ LEASE_TTL = "How long after a node's death others take over its runs."
     help=ACTIVITY_HOSTS,
 )
 @click.option("--queue", "queues", type=named_number, multiple=True, metavar="NAME=LIMIT", help=QUEUES)
+@click.option("--namespace", "namespaces", multiple=True, metavar="TEXT", help=NAMESPACES)
 @click.option("--bind", type=address, metavar="HOST:PORT", help="Where other nodes reach this one.")
 @click.option("--join", type=address, metavar="HOST:PORT", help="A node of the cluster to join.")
 @click.option(
@@ -61,6 +63,7 @@ def run_node(
     join: tuple[str, int] | None,
     cookie_file: Path | None,
     queues: tuple[tuple[str, int], ...],
+    namespaces: tuple[str, ...],
     no_listen: bool,
     **settings: Any,
 ) -> None:
@@ -75,7 +78,12 @@ def run_node(
             join=join,
             cookie_file=cookie_file,
             # Every other option has the name of its setting.
-            settings=Settings(queues=dict(queues), listen=not no_listen, **settings),
+            settings=Settings(
+                queues=dict(queues),
+                namespaces=tuple(dict.fromkeys(namespaces)) or None,
+                listen=not no_listen,
+                **settings,
+            ),
         )
     except InvalidOption as error:
         raise click.UsageError(str(error)) from error

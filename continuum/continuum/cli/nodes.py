@@ -35,10 +35,13 @@ def list_nodes(as_json: bool, dsn: str | None, schema: str) -> None:
             str(node.live_runs),
             f"{node.lease_age:.1f}",
             str(len(node.processes)),
+            "all" if node.namespaces is None else ", ".join(node.namespaces),
         )
         for node in found
     ]
-    print_table(("node", "pid", "address", "state", "live_runs", "lease_age", "processes"), rows)
+    print_table(
+        ("node", "pid", "address", "state", "live_runs", "lease_age", "processes", "namespaces"), rows
+    )
 
 
 @nodes.command(short_help="Let the node NAME drain and stop.")
@@ -59,4 +62,5 @@ def _facts(node: NodeRow) -> dict[str, Any]:
         "lease_age": node.lease_age,
         "processes": [{"role": role, "pid": pid} for role, pid in node.processes],
         "workflows": node.workflows,
+        "namespaces": node.namespaces,
     }

@@ -19,10 +19,10 @@ from continuum.cli.database import (
 from continuum.cli.drift_output import print_problems
 from continuum.cli.printing import print_table
 from continuum.cli.values import named_json, to_json
-from continuum.client import Run
+from continuum.client import Client, Run
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.client.namespaces import InNamespace
-from continuum.client.runs import RunError
+from continuum.client.runs import RunError, with_namespace_served
 from continuum.drift.run_report import drift_of
 from continuum.errors import NotPublished
 
@@ -104,7 +104,11 @@ def show(
     schema: str,
 ) -> None:
     """Show everything about RUN, and where its code has drifted from its journal."""
-    found = ask(Target(dsn, schema), lambda client: client.get_run(run, namespace=namespace))
+
+    async def showing(client: Client) -> Run:
+        return with_namespace_served(await client.get_run(run, namespace=namespace), await client.nodes())
+
+    found = ask(Target(dsn, schema), showing)
     if as_json:
         click.echo(to_json(found))
         return

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from continuum.client.untyped_values import at, readable, readable_call
 from continuum.engine.ids import RunId
 from continuum.errors import RunCancelled, RunFailed
 from continuum.journal.event_codec import CorruptBody, unpack_body
-from continuum.journal.facts import RunRow, RunState
+from continuum.journal.facts import NodeRow, RunRow, RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +143,15 @@ def not_ended(run_id: RunId, waited: float, row: RunRow | None) -> str:
         return f"run {row.id} is blocked and waits for an operator: {reason}"
     doing = reason or "is still running"
     return f"run {run_id} has not ended within {waited:g} s; it {doing}, ask again later"
+
+
+def with_namespace_served(run: Run, nodes: Sequence[NodeRow]) -> Run:
+    """Return the run; if it waits for a node and none of these claims its namespace, with that reason."""
+    live = [node for node in nodes if node.state != "lost"]
+    served = any(node.namespaces is None or run.namespace in node.namespaces for node in live)
+    if not live or served or run.reason is None or not run.reason.startswith(WAITS_FOR_A_NODE):
+        return run
+    return replace(run, reason=f"{WAITS_FOR_A_NODE}: no node serves namespace {run.namespace}")
 
 
 def _reason(row: RunRow) -> str | None:

@@ -25,7 +25,7 @@ def children(**options: Unpack[InstanceOptions]) -> list[ChildSpec]:
     ``journal="memory"`` keeps it in this process, for as long as the returned specs live.
     The node executes `workflows` and those that their code refers to, such as children. It runs
     `activities` (None: every activity that is defined). `queues` limits how many tasks of a queue
-    run here at once.
+    run here at once. With `namespaces` it claims only runs and tasks of these.
 
     Every other option names a child: True, a dict of its options, or False to leave it out.
     Without `dispatcher` the node executes no runs, without `activity_dispatcher` no tasks of queues.

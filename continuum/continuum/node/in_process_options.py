@@ -16,7 +16,15 @@ from continuum.client.instances import DEFAULT, DEFAULT_SCHEMA
 from continuum.definitions.activity import Activity
 from continuum.definitions.workflow import Workflow
 from continuum.errors import InvalidOption
-from continuum.settings import QUEUE_LIMIT, RULES, Rule, Settings, wrong_queue
+from continuum.settings import (
+    NAMESPACE_RULE,
+    QUEUE_LIMIT,
+    RULES,
+    Rule,
+    Settings,
+    wrong_namespaces,
+    wrong_queue,
+)
 
 # An instance's name becomes part of its node's name, and of log lines.
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
@@ -71,6 +79,7 @@ class InstanceOptions(TypedDict, total=False):
     workflows: Iterable[Workflow[..., Any]]
     activities: Iterable[Activity[..., Any]] | None
     queues: Mapping[str, int]
+    namespaces: Iterable[str] | None
     registry: bool
     heartbeater: bool | HeartbeaterOptions
     run_supervisor: bool | RunSupervisorOptions
@@ -160,7 +169,11 @@ def check_options(given: Mapping[str, Any]) -> Checked:
         if activities is None
         else _all(activities, "activities", Activity, "functions with @activity"),
         without=frozenset(without),
-        settings=Settings(queues=_queues(given.get("queues", {})), **chosen),
+        settings=Settings(
+            queues=_queues(given.get("queues", {})),
+            namespaces=_namespaces(given.get("namespaces")),
+            **chosen,
+        ),
     )
 
 
@@ -217,3 +230,16 @@ def _queues(queues: object) -> Mapping[str, int]:
             f"children(queues={{{queue!r}: {limit!r:.100}}}): allowed is a name and {QUEUE_LIMIT.allowed}"
         )
     return dict(queues)
+
+
+def _namespaces(namespaces: object) -> tuple[str, ...] | None:
+    if namespaces is None:
+        return None
+    if isinstance(namespaces, str | Mapping) or not isinstance(namespaces, Iterable):
+        raise InvalidOption(f"children(namespaces={namespaces!r:.100}): allowed is a list of names or None")
+    listed = tuple(namespaces)
+    for wrong in wrong_namespaces(listed):
+        raise InvalidOption(f"children(namespaces=[{wrong!r:.100}]): a namespace has {NAMESPACE_RULE}")
+    if not listed:
+        raise InvalidOption("children(namespaces=[]) would claim nothing; leave it out to claim from all")
+    return tuple(dict.fromkeys(listed))

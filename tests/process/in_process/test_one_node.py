@@ -154,3 +154,14 @@ async def test_module_level_functions_act_on_the_instance_named_default(options:
             await continuum.disconnect()
     with pytest.raises(InstanceNotRegistered, match="no default instance"):
         await continuum.start(flows.order, 5)
+
+
+async def test_an_instance_claims_only_runs_of_its_namespaces(options: InstanceOptions) -> None:
+    options["namespaces"] = ["tenant"]
+    async with Supervisor(continuum.children(**options)), continuum.connect(name="shop") as client:
+        foreign = await client.start(flows.packing, "a pen", namespace="other")
+        run = await client.start(flows.packing, "a book", namespace="tenant")
+        assert await run.result(DEADLINE_S) == "packed, a book"
+        assert await foreign.state() == "running"
+        assert (await foreign.get()).reason == "waits for a node that has loaded embedding.packing"
+        assert [row.namespaces for row in await client.nodes()] == [["tenant"]]

@@ -44,6 +44,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"queues": {"payments": 0}}, r"'payments': 0.*a whole number from 1"),
     ({"queues": {"payments": True}}, r"'payments': True"),
     ({"queues": {"": 1}}, r"a name and a whole number"),
+    ({"namespaces": "tenant"}, r"namespaces='tenant'\): allowed is a list of names or None"),
+    ({"namespaces": 7}, r"namespaces=7"),
+    ({"namespaces": [["tenant"]]}, r"namespaces=\[\['tenant'\]\]"),
+    ({"namespaces": []}, r"namespaces=\[\]\) would claim nothing; leave it out"),
+    ({"namespaces": ["tenant", ""]}, r"namespaces=\[''\]\): a namespace has 1 to 255 bytes"),
     ({"heartbeater": {"ttl": 0.5}}, r"'ttl': 0.5\}\): allowed is 1 to 600 seconds"),
     ({"heartbeater": {"ttl": "10"}}, r"'ttl': '10'"),
     ({"heartbeater": {"ttl": True}}, r"'ttl': True"),
@@ -86,6 +91,7 @@ def test_every_declared_option_is_accepted() -> None:
         "workflows": (each for each in [flow]),
         "activities": [act],
         "queues": {"payments": 4},
+        "namespaces": ["tenant", "other", "tenant"],
         "registry": True,
         "heartbeater": {"ttl": 5},
         "run_supervisor": {"active_runs": 1, "live_parked_runs": 2, "drain": 0},
@@ -103,6 +109,7 @@ def test_every_declared_option_is_accepted() -> None:
     assert checked.without == {"recovery", "dispatcher", "snapshotter", "version_registry"}
     assert checked.workflows == (flow,)
     assert checked.settings.lease_ttl == 5
+    assert checked.settings.namespaces == ("tenant", "other")
     assert not checked.settings.listen
     assert len(continuum.children(**given)) == 1
 

@@ -9,9 +9,10 @@ import pytest
 
 from continuum import InvalidOption
 from continuum.cli.node import run_node
+from continuum.client.argument_checks import short_text
 from continuum.engine.ids import NodeId
 from continuum.node.config import NodeConfig
-from continuum.settings import NODE_SETTINGS, RULES, Settings
+from continuum.settings import NODE_SETTINGS, RULES, Settings, wrong_namespaces
 from continuum_actors.node.node import node_processes
 from continuum_actors.node.process_config import ProcessConfig
 
@@ -19,6 +20,9 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"run_hosts": 0}, "a node needs at least one run host, not 0"),
     ({"activity_hosts": -1}, "the number of activity hosts cannot be -1"),
     ({"queues": {"mail": 0}}, "the limit of queue 'mail' must be at least 1, not 0"),
+    ({"namespaces": ()}, "a node without a namespace would claim nothing; None claims from all"),
+    ({"namespaces": ("a", "")}, "a namespace has 1 to 255 bytes without control characters, not ''"),
+    ({"namespaces": ("a\n",)}, "a namespace has 1 to 255 bytes without control characters, not 'a\\n'"),
     ({"lease_ttl": 0.5}, "the lease must last 1 to 600 seconds, not 0.5"),
     ({"lease_ttl": float("nan")}, "the lease must last 1 to 600 seconds, not nan"),
     ({"watchdog": 0.0}, "watchdog must be 0.1 to 3600 seconds, not 0.0"),
@@ -37,13 +41,23 @@ def test_a_node_refuses_a_setting_in_one_sentence(chosen: dict[str, Any], messag
     assert str(refused.value) == message
 
 
+@pytest.mark.parametrize("name", ["a", "é" * 127, "é" * 128, "", "a\x7f", "\x00", "\udc80", 7, None])
+def test_a_node_serves_the_namespaces_that_a_run_can_have(name: Any) -> None:
+    try:
+        short_text(name, "namespace")
+    except InvalidOption:
+        assert wrong_namespaces([name]) == [name]
+    else:
+        assert wrong_namespaces([name]) == []
+
+
 def test_the_defaults_pass_their_own_check() -> None:
     Settings().check()
     NODE_SETTINGS.check()
 
 
 def test_every_setting_has_a_rule() -> None:
-    assert {*RULES, "queues"} == {setting.name for setting in fields(Settings)}
+    assert {*RULES, "queues", "namespaces"} == {setting.name for setting in fields(Settings)}
 
 
 @pytest.mark.parametrize(
