@@ -6,6 +6,7 @@ import asyncio
 
 import continuum
 from continuum import Signal, Workflow, workflow
+from continuum.engine.ids import RunId
 from continuum.settings import Settings
 from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, eventually, results, stage
 from tests.process.actors.orders import charge, expected, order, ship, verdict
@@ -77,6 +78,12 @@ async def test_a_run_blocked_by_drift_continues_with_fixed_code(dsn: str, schema
             reason = str((await run.get()).reason)
             assert "orders.charge" in reason
             assert "orders.ship" in reason
+            stored = await on.journal.get_run(RunId(run.id))
+            assert stored is not None
+            assert stored.fault is not None
+            assert (stored.fault.kind, stored.fault.position) == ("drift", 0)
+            assert "orders.charge" in str(stored.fault.expected)
+            assert "orders.ship" in str(stored.fault.actual)
         async with on.alone(before):
             await on.journal.unblock([before.name])
             assert await run.result(DEADLINE_S) == "shipped for payment 1"
