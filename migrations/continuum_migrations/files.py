@@ -11,6 +11,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from continuum_migrations.errors import MigrationFilesWrong
+from continuum_migrations.names import with_numbers
 
 TABLES, FUNCTIONS = "tables", "functions"
 TABLES_NAME = re.compile(r"(?P<version>\d{4})_[a-z0-9_]+\.sql")
@@ -19,7 +20,7 @@ FUNCTIONS_NAME = re.compile(r"[a-z0-9_]+\.sql")
 
 @dataclass(frozen=True, slots=True)
 class SqlFile:
-    """One file; `name` is its path, `functions/claims.sql`."""
+    """One file, with its numbers filled in; `name` is its path, `functions/claims.sql`."""
 
     name: str
     sql: str
@@ -31,7 +32,7 @@ class SqlFile:
 
     def sql_for(self, schema: str) -> str:
         """The statements for one schema; other braces (`'{}'::jsonb`) stay as they are."""
-        return self.sql.replace("{schema}", f'"{schema}"')
+        return self.sql.replace("{schema}", f'"{schema}"').replace("{schema.name}", schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,5 +66,9 @@ def _read(directory: Traversable | Path, kind: str, wanted: re.Pattern[str], men
     for entry in found:
         if wanted.fullmatch(entry.name) is None:
             raise MigrationFilesWrong(f"{kind}/{entry.name} is not a file of {kind}; {mend}")
+    return [SqlFile(f"{kind}/{entry.name}", _text(entry)) for entry in found]
+
+
+def _text(entry: Traversable | Path) -> str:
     # Universal newlines: a checkout with CRLF has the same checksum.
-    return [SqlFile(f"{kind}/{entry.name}", entry.read_text(encoding="utf-8")) for entry in found]
+    return with_numbers(entry.read_text(encoding="utf-8"))

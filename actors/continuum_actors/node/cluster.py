@@ -15,7 +15,7 @@ from continuum_actors.host.messages import Forwarded, NodeHello
 from continuum_supervision import Actor, ActorRef, ExitReason
 from continuum_supervision.process.events import PeerDown, PeerUp
 
-_TOPICS = (Topic.WAKE, Topic.WORK, Topic.TASKS)
+_TOPICS = (Topic.WAKE, Topic.WORK, Topic.TASKS, Topic.LOST)
 
 
 class Links(Protocol):

@@ -21,6 +21,8 @@ from continuum_actors.host.messages import EndedElsewhere, Mail
 _ENDED_ELSEWHERE = EndedElsewhere()
 # An inbox query names at most this many runs; beyond it, a query for all runs is cheaper.
 NAMED_RUNS = 500
+# What a host acts on.
+HOST_TOPICS = (Topic.WAKE, Topic.WORK, Topic.TASKS, Topic.LOST)
 
 
 class SignalRouter(LeasedActor):
@@ -54,25 +56,21 @@ class SignalRouter(LeasedActor):
             host.dispatcher.look()
         elif topic is Topic.TASKS:
             host.tasks.look_for_work()
+        elif topic is Topic.LOST:
+            # Without ids nothing can be looked for: the fence refuses the next write of such a run.
+            for run_id in ids:
+                run = host.registry.whereis(run_id)
+                if run is not None:
+                    run.cast(_ENDED_ELSEWHERE)
         elif not ids:
             self.look(None)
         else:
-            here: list[RunId] = []
-            for run_id in ids:
-                if run_id.startswith("!"):
-                    self._ended_elsewhere(run_id[1:])
-                elif host.registry.whereis(run_id) is not None:
-                    here.append(RunId(run_id))
+            here = [RunId(run_id) for run_id in ids if host.registry.whereis(run_id) is not None]
             if here:
                 self.look(here)
 
-    def _ended_elsewhere(self, run_id: str) -> None:
-        run = self._host.registry.whereis(run_id)
-        if run is not None:
-            run.cast(_ENDED_ELSEWHERE)
-
     async def _listen(self) -> None:
-        async for notification in self._host.journal.notifications((Topic.WAKE, Topic.WORK, Topic.TASKS)):
+        async for notification in self._host.journal.notifications(HOST_TOPICS):
             self.notified(notification.topic, notification.ids)
 
     async def _fetch_for_ever(self) -> None:

@@ -68,6 +68,7 @@ class Topic(IntEnum):
     TASKS = 3  # tasks became claimable
     DONE = 4  # these run ids reached a terminal state
     PUBLISHED = 5  # published values of these runs' chains (ids of their first runs) changed
+    LOST = 6  # these runs were ended from outside, and their owners have lost them
 
 
 class LeaseLost(ContinuumError):

@@ -1,5 +1,6 @@
--- The run that a chain has come to. Whoever needs it to stay so locks it and looks again.
-CREATE OR REPLACE FUNCTION {schema}.tip(p_run uuid) RETURNS uuid
+-- The latest run of a chain, by the id of any of its runs. A caller that needs it to stay the latest locks it and
+-- looks again.
+CREATE OR REPLACE FUNCTION {schema}.latest_of_chain(p_run uuid) RETURNS uuid
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     v_root uuid;

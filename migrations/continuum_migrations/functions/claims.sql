@@ -1,5 +1,5 @@
--- The groups of runs that code may try although it is of another version: by workflow and version, and by what they
--- were refused by. Each group is found in one step through an index.
+-- The groups of runs of other versions that code may try: by workflow and version, and by the versions that refused
+-- them. Each group is found in one step through an index.
 CREATE OR REPLACE FUNCTION {schema}.foreign_groups(
     p_workflows text[], p_versions text[], p_others boolean[], p_namespaces text[]
 ) RETURNS TABLE (workflow text, version text, refused text[])
@@ -19,14 +19,14 @@ BEGIN
     ), untried (workflow, version) AS (
         SELECT t.workflow, (
             SELECT x.version FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL AND x.workflow = t.workflow
+            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = t.workflow
               AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
               AND x.version IS NOT NULL ORDER BY x.version LIMIT 1)
         FROM taker t
         UNION ALL
         SELECT u.workflow, (
             SELECT x.version FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL AND x.workflow = u.workflow
+            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = u.workflow
               AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
               AND x.version > u.version ORDER BY x.version LIMIT 1)
         FROM untried u WHERE u.version IS NOT NULL
@@ -34,7 +34,7 @@ BEGIN
         SELECT t.workflow, n.version, n.refused FROM taker t
         CROSS JOIN LATERAL (
             SELECT x.version, x.refused FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NOT NULL AND x.workflow = t.workflow
+            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL AND x.workflow = t.workflow
               AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
             ORDER BY x.version, x.refused LIMIT 1
         ) n
@@ -42,7 +42,7 @@ BEGIN
         SELECT d.workflow, n.version, n.refused FROM tried d
         CROSS JOIN LATERAL (
             SELECT x.version, x.refused FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NOT NULL AND x.workflow = d.workflow
+            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL AND x.workflow = d.workflow
               AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
               AND (x.version, x.refused) > (d.version, d.refused)
             ORDER BY x.version, x.refused LIMIT 1
@@ -56,8 +56,8 @@ BEGIN
 END
 $$;
 
--- When the first run is due that has other code than is loaded and was not refused by any, of workflows whose code
--- takes others. One step through an index for each version that such runs have.
+-- When the first run is due whose version is not loaded and that no code has refused, of workflows whose code takes
+-- other versions. One step through an index for each version that such runs have.
 CREATE OR REPLACE FUNCTION {schema}.untried_due(
     p_workflows text[], p_versions text[], p_others boolean[], p_namespaces text[]
 ) RETURNS timestamptz
@@ -76,7 +76,7 @@ BEGIN
             ) c
             CROSS JOIN LATERAL (
                 SELECT x.version, x.due_at FROM {schema}.runs x
-                WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL AND x.workflow = c.workflow
+                WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = c.workflow
                   AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
                   AND x.version IS NOT NULL
                 ORDER BY x.version, x.due_at LIMIT 1
@@ -85,7 +85,7 @@ BEGIN
             SELECT f.workflow, n.version, n.due_at FROM first f
             CROSS JOIN LATERAL (
                 SELECT x.version, x.due_at FROM {schema}.runs x
-                WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL AND x.workflow = f.workflow
+                WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = f.workflow
                   AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
                   AND x.version > f.version
                 ORDER BY x.version, x.due_at LIMIT 1
@@ -96,9 +96,9 @@ BEGIN
 END
 $$;
 
--- Own up to p_limit runs that are due and whose code the worker has loaded, then, if there is room, runs of other
--- versions that have waited for p_grace and that its code has not refused. A run that has mail and no owner is due
--- (see post), so due times are all there is to look at. "version" comes first in the orders because
+-- Own up to p_limit runs that are due and whose code the worker has loaded; then, if there is room, runs of other
+-- versions that have waited for p_grace and that its code has not refused; all within p_namespaces. A run that has mail
+-- and no owner is due (see post), so only due times need a look. "version" comes first in the orders because
 -- "is null" does not tell the planner that the index gives them.
 CREATE OR REPLACE FUNCTION {schema}.claim_runs(
     p_worker bigint, p_workflows text[], p_versions text[], p_current boolean[], p_others boolean[],
@@ -116,7 +116,7 @@ DECLARE
     v_refused boolean;
     v_waited timestamptz := now() - p_grace * interval '1 second';
 BEGIN
-    SELECT EXISTS (SELECT FROM {schema}.runs x WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NOT NULL)
+    SELECT EXISTS (SELECT FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL)
     INTO v_refused FROM {schema}.workers w WHERE w.id = p_worker AND w.expires_at > clock_timestamp();
     IF NOT FOUND THEN
         held := false;
@@ -127,7 +127,7 @@ BEGIN
         SELECT r.id, r.due_at FROM unnest(p_workflows, p_current) AS c (workflow, is_current)
         CROSS JOIN LATERAL (
             SELECT x.id, x.due_at FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL AND x.workflow = c.workflow
+            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = c.workflow
               AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
               AND x.version IS NULL AND x.due_at <= now()
             ORDER BY x.version, x.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
@@ -136,17 +136,17 @@ BEGIN
         SELECT r.id, r.due_at FROM unnest(p_workflows, p_versions) AS c (workflow, version)
         CROSS JOIN LATERAL (
             SELECT x.id, x.due_at FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL AND x.workflow = c.workflow
+            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = c.workflow
               AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
               AND x.version = c.version AND x.due_at <= now()
             ORDER BY x.version, x.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
         ) r
     ), refused AS MATERIALIZED (
-        -- By other code than theirs. In no order: there are several groups.
+        -- Refused by other code than theirs. In no order: there are several groups.
         SELECT r.id, r.due_at FROM unnest(p_workflows, p_versions) AS c (workflow, version)
         CROSS JOIN LATERAL (
             SELECT x.id, x.due_at FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NOT NULL AND x.workflow = c.workflow
+            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL AND x.workflow = c.workflow
               AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
               AND x.version = c.version AND x.due_at <= now()
             LIMIT p_limit FOR UPDATE SKIP LOCKED
@@ -166,7 +166,7 @@ BEGIN
             SELECT r.id, r.due_at FROM groups g
             CROSS JOIN LATERAL (
                 SELECT x.id, x.due_at FROM {schema}.runs x
-                WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL AND x.workflow = g.workflow
+                WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = g.workflow
                   AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
                   AND x.version = g.version AND x.due_at <= v_waited
                 ORDER BY x.version, x.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
@@ -175,7 +175,7 @@ BEGIN
             SELECT r.id, r.due_at FROM groups g
             CROSS JOIN LATERAL (
                 SELECT x.id, x.due_at FROM {schema}.runs x
-                WHERE x.owner IS NULL AND x.state <= 2 AND x.refused = g.refused AND x.workflow = g.workflow
+                WHERE x.owner IS NULL AND x.state {is_active} AND x.refused = g.refused AND x.workflow = g.workflow
                   AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
                   AND x.version = g.version AND x.due_at <= v_waited
                 ORDER BY x.version, x.refused, x.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
@@ -189,11 +189,11 @@ BEGIN
     END IF;
 
     IF cardinality(v_chosen) = 0 THEN
-        -- Nothing is locked either: a claim that finds nothing writes nothing.
+        -- No lock was taken either: a claim that finds nothing writes nothing.
         RETURN;
     END IF;
-    -- Whoever takes the lease away from now on waits for us. Who has begun to is not waited for, because we hold
-    -- runs already, and they come after the worker in everybody's order; what becomes of it, the next claim says.
+    -- From here on a retirement of the worker waits for this claim. One that has already begun is not waited for:
+    -- this claim holds runs, and in the order of locks they come after the worker. The next claim reports the loss.
     PERFORM FROM {schema}.workers w WHERE w.id = p_worker AND w.expires_at > clock_timestamp()
     FOR KEY SHARE SKIP LOCKED;
     IF NOT FOUND THEN
@@ -201,7 +201,7 @@ BEGIN
     END IF;
     RETURN QUERY
     UPDATE {schema}.runs AS r
-    SET owner = p_worker, token = nextval('{schema}.fencing_token'), state = 1, due_at = NULL,
+    SET owner = p_worker, token = nextval('{schema}.fencing_token'), state = {state.running}, due_at = NULL,
         attempt = r.attempt + 1, fresh = false, updated_at = clock_timestamp(),
         version = coalesce(r.version, (SELECT c.version FROM unnest(p_workflows, p_versions, p_current)
                                            AS c (workflow, version, is_current)
@@ -214,7 +214,7 @@ BEGIN
 END
 $$;
 
--- When the next run that nobody owns and the code may claim is due; in step with claim_runs.
+-- When the next run is due that a claim with the same arguments takes; in step with claim_runs.
 CREATE OR REPLACE FUNCTION {schema}.next_due(
     p_workflows text[], p_versions text[], p_current boolean[], p_others boolean[],
     p_grace double precision, p_namespaces text[]
@@ -230,7 +230,7 @@ BEGIN
         SELECT min(r.due_at) FROM unnest(p_workflows, p_current) AS c (workflow, is_current)
         CROSS JOIN LATERAL (
             SELECT x.due_at FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL AND x.workflow = c.workflow
+            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = c.workflow
               AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
               AND x.version IS NULL AND x.due_at IS NOT NULL
             ORDER BY x.version, x.due_at LIMIT 1
@@ -239,18 +239,18 @@ BEGIN
         SELECT min(r.due_at) FROM unnest(p_workflows, p_versions) AS c (workflow, version)
         CROSS JOIN LATERAL (
             SELECT x.due_at FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NULL AND x.workflow = c.workflow
+            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = c.workflow
               AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
               AND x.version = c.version AND x.due_at IS NOT NULL
             ORDER BY x.version, x.due_at LIMIT 1
         ) r
     ), {schema}.untried_due(p_workflows, p_versions, p_others, p_namespaces) + p_grace * interval '1 second');
-    IF EXISTS (SELECT FROM {schema}.runs x WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NOT NULL) THEN
+    IF EXISTS (SELECT FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL) THEN
         v_due := least(v_due, (
             SELECT min(r.due_at) FROM unnest(p_workflows, p_versions) AS c (workflow, version)
             CROSS JOIN LATERAL (
                 SELECT min(x.due_at) AS due_at FROM {schema}.runs x
-                WHERE x.owner IS NULL AND x.state <= 2 AND x.refused IS NOT NULL AND x.workflow = c.workflow
+                WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL AND x.workflow = c.workflow
                   AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
                   AND x.version = c.version
             ) r
@@ -259,7 +259,7 @@ BEGIN
             FROM {schema}.foreign_groups(p_workflows, p_versions, p_others, p_namespaces) g
             CROSS JOIN LATERAL (
                 SELECT x.due_at FROM {schema}.runs x
-                WHERE x.owner IS NULL AND x.state <= 2 AND x.refused = g.refused
+                WHERE x.owner IS NULL AND x.state {is_active} AND x.refused = g.refused
                   AND x.workflow = g.workflow AND x.version = g.version AND x.due_at IS NOT NULL
                   AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
                 ORDER BY x.version, x.refused, x.due_at LIMIT 1

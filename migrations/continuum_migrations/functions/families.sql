@@ -1,9 +1,8 @@
 -- Lock the runs of a batch and those that its ends, continuations and cancel requests reach, parents first:
 -- generation by generation, by id within one. A generation can only get new members under the lock of the one
--- before it. Returns the runs whose token still holds.
+-- before it. Return the runs whose token still holds.
 CREATE OR REPLACE FUNCTION {schema}.lock_generations(
-    p_worker bigint, p_runs uuid[], p_tokens bigint[], t_run uuid[], t_state smallint[],
-    p_more {schema}.composition
+    p_worker bigint, p_runs {schema}.commit_runs, t_run uuid[], t_state smallint[], p_family {schema}.commit_family
 ) RETURNS uuid[]
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -13,19 +12,19 @@ DECLARE
     v_mine uuid[];
     v_blocked uuid[];
     v_reached uuid[] := '{}';
-    v_depth integer := (SELECT min(d) FROM unnest(p_more.depths) AS d);
+    v_depth integer := (SELECT min(d) FROM unnest(p_runs.depth) AS d);
 BEGIN
     WHILE v_depth IS NOT NULL LOOP
         SELECT coalesce(array_agg(h.id) FILTER (WHERE h.mine), '{}'),
-               coalesce(array_agg(h.id) FILTER (WHERE h.reached AND h.state = 3), '{}')
+               coalesce(array_agg(h.id) FILTER (WHERE h.reached AND h.state = {state.blocked}), '{}')
         INTO v_mine, v_blocked FROM (
             SELECT r.id, u.reached, r.state, r.token = u.token AND r.owner IS NOT DISTINCT FROM p_worker AS mine
             FROM (
                 SELECT g.id, max(g.token) AS token, bool_or(g.reached) AS reached FROM (
                     SELECT b.id, b.token, false AS reached
-                    FROM unnest(p_runs, p_tokens, p_more.depths) AS b (id, token, depth) WHERE b.depth = v_depth
+                    FROM unnest(p_runs.id, p_runs.token, p_runs.depth) AS b (id, token, depth) WHERE b.depth = v_depth
                     UNION ALL
-                    SELECT c.id, -1, true FROM unnest(v_reached) AS c (id)
+                    SELECT c.id, {token.lock_only}, true FROM unnest(v_reached) AS c (id)
                 ) g GROUP BY g.id ORDER BY g.id
             ) u
             CROSS JOIN LATERAL (
@@ -36,115 +35,125 @@ BEGIN
         v_held := v_held || v_mine;
         SELECT coalesce(array_agg(DISTINCT n.id), '{}') INTO v_reached FROM (
             SELECT c.id FROM unnest(t_run, t_state) AS t (id, state)
-            JOIN {schema}.runs c ON c.parent_id = t.id AND c.state <= 3
-            WHERE t.state >= 4 AND t.id = ANY (v_mine)
-              AND (c.close_policy = 2 OR (c.close_policy = 1 AND t.state = 6) OR t.id = ANY (p_more.s_run))
+            JOIN {schema}.runs c ON c.parent_id = t.id AND c.state {is_open}
+            WHERE t.state {is_terminal} AND t.id = ANY (v_mine)
+              AND (c.close_policy = {close_policy.cancel}
+                   OR (c.close_policy = {close_policy.cascade} AND t.state = {state.cancelled})
+                   OR t.id = ANY (p_family.next_run))
             UNION ALL
-            SELECT {schema}.tip(a.child) FROM unnest(p_more.c_run, p_more.c_child) AS a (run, child)
+            SELECT {schema}.latest_of_chain(a.child)
+            FROM unnest(p_family.cancel_run, p_family.cancel_child) AS a (run, child)
             WHERE a.run = ANY (v_mine)
             UNION ALL
             SELECT c.id FROM unnest(v_blocked) AS b (id)
-            JOIN {schema}.runs c ON c.parent_id = b.id AND c.state <= 3 AND c.close_policy < 3
+            JOIN {schema}.runs c ON c.parent_id = b.id AND c.state {is_open}
+             AND c.close_policy <> {close_policy.abandon}
         ) n WHERE n.id IS NOT NULL;
         v_depth := CASE WHEN cardinality(v_reached) > 0 THEN v_depth + 1
-                        ELSE (SELECT min(d) FROM unnest(p_more.depths) AS d WHERE d > v_depth) END;
+                        ELSE (SELECT min(d) FROM unnest(p_runs.depth) AS d WHERE d > v_depth) END;
     END LOOP;
     RETURN v_held;
 END
 $$;
 
--- The part of a batch that is about other runs than the writers', about versions and cells. All locks are held.
-CREATE OR REPLACE FUNCTION {schema}.compose(
-    p_more {schema}.composition, p_held uuid[], p_done_topic text, p_work_topic text, p_wake_topic text
-) RETURNS void
+-- Write the part of a batch that is about children, continuations, versions, refusals and published values. The
+-- caller holds all locks.
+CREATE OR REPLACE FUNCTION {schema}.write_families(p_family {schema}.commit_family, p_held uuid[]) RETURNS void
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 BEGIN
-    IF cardinality(p_more.n_run) > 0 THEN
+    IF cardinality(p_family.child_parent) > 0 THEN
         INSERT INTO {schema}.runs (id, workflow, namespace, input, attributes, trace_context,
                                    parent_id, parent_seq, close_policy, depth, due_at)
         SELECT n.id, n.workflow, p.namespace, n.input, p.attributes, p.trace_context,
                p.id, n.seq, n.policy, p.depth + 1, clock_timestamp()
-        FROM unnest(p_more.n_run, p_more.n_seq, p_more.n_id, p_more.n_workflow, p_more.n_input, p_more.n_policy)
-            AS n (run, seq, id, workflow, input, policy)
-        JOIN {schema}.runs p ON p.id = n.run WHERE n.run = ANY (p_held)
+        FROM unnest(p_family.child_parent, p_family.child_seq, p_family.child_id, p_family.child_workflow,
+                    p_family.child_input, p_family.child_policy)
+            AS n (parent, seq, id, workflow, input, policy)
+        JOIN {schema}.runs p ON p.id = n.parent WHERE n.parent = ANY (p_held)
         ON CONFLICT (id) DO NOTHING;
         UPDATE {schema}.runs p SET has_children = true
-        WHERE p.id = ANY (p_more.n_run) AND p.id = ANY (p_held) AND NOT p.has_children;
-        PERFORM {schema}.hint(p_work_topic, '{}');
+        WHERE p.id = ANY (p_family.child_parent) AND p.id = ANY (p_held) AND NOT p.has_children;
+        PERFORM {schema}.notify('work', '{}');
     END IF;
 
-    IF cardinality(p_more.s_run) > 0 THEN
+    IF cardinality(p_family.next_run) > 0 THEN
         INSERT INTO {schema}.runs (id, workflow, namespace, input, attributes, trace_context, parent_id, parent_seq,
                                    close_policy, depth, has_children, root, continued_from, due_at)
         SELECT s.id, s.workflow, r.namespace, s.input, r.attributes, r.trace_context, r.parent_id, r.parent_seq,
                r.close_policy, r.depth, r.has_children, coalesce(r.root, r.id), r.id, clock_timestamp()
-        FROM unnest(p_more.s_run, p_more.s_id, p_more.s_workflow, p_more.s_input) AS s (run, id, workflow, input)
+        FROM unnest(p_family.next_run, p_family.next_id, p_family.next_workflow, p_family.next_input)
+            AS s (run, id, workflow, input)
         JOIN {schema}.runs r ON r.id = s.run WHERE s.run = ANY (p_held);
-        UPDATE {schema}.runs r SET continued_to = s.id FROM unnest(p_more.s_run, p_more.s_id) AS s (run, id)
+        UPDATE {schema}.runs r SET continued_to = s.id FROM unnest(p_family.next_run, p_family.next_id) AS s (run, id)
         WHERE r.id = s.run AND s.run = ANY (p_held);
-        -- Signals that were journaled and not asked for; behind them, in the order of their ids, what is unread:
-        -- signals and cancel requests, for answers are for commands that the successor never gave.
+        -- First the signals that were journaled and that no code waited for. Behind them, in the order of their ids,
+        -- unread signals and cancel requests: results are for commands that the successor never gave.
         INSERT INTO {schema}.inbox (run_id, kind, name, payload)
-        SELECT m.run, 1, m.name, m.payload
-        FROM unnest(p_more.m_run, p_more.m_name, p_more.m_payload) WITH ORDINALITY AS m (run, name, payload, place)
-        JOIN unnest(p_more.s_run, p_more.s_id) AS s (run, id) ON s.id = m.run
+        SELECT m.run, {kind.signal}, m.name, m.payload
+        FROM unnest(p_family.signal_run, p_family.signal_name, p_family.signal_payload) WITH ORDINALITY
+            AS m (run, name, payload, place)
+        JOIN unnest(p_family.next_run, p_family.next_id) AS s (run, id) ON s.id = m.run
         WHERE s.run = ANY (p_held) ORDER BY m.place;
         WITH unread AS (
-            DELETE FROM {schema}.inbox i USING unnest(p_more.s_run, p_more.s_id) AS s (run, id)
-            WHERE i.run_id = s.run AND i.kind IN (1, 6) AND s.run = ANY (p_held)
+            DELETE FROM {schema}.inbox i USING unnest(p_family.next_run, p_family.next_id) AS s (run, id)
+            WHERE i.run_id = s.run AND i.kind IN ({kind.signal}, {kind.cancel}) AND s.run = ANY (p_held)
             RETURNING i.id, s.id AS heir, i.kind, i.name, i.key, i.payload
         )
         INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
         SELECT u.heir, u.kind, u.name, u.key, u.payload FROM unread u ORDER BY u.id;
         LOOP
-            -- Again until there are no more: one may have continued as new while we waited for its lock.
+            -- Repeat until none is left: a child may have continued as new while this waited for its lock.
             UPDATE {schema}.runs c SET parent_id = s.id, parent_seq = NULL
-            FROM unnest(p_more.s_run, p_more.s_id) AS s (run, id)
-            WHERE c.parent_id = s.run AND c.state <= 3 AND s.run = ANY (p_held);
-            EXIT WHEN NOT EXISTS (SELECT FROM unnest(p_more.s_run) AS s (run)
-                                  JOIN {schema}.runs c ON c.parent_id = s.run AND c.state <= 3
+            FROM unnest(p_family.next_run, p_family.next_id) AS s (run, id)
+            WHERE c.parent_id = s.run AND c.state {is_open} AND s.run = ANY (p_held);
+            EXIT WHEN NOT EXISTS (SELECT FROM unnest(p_family.next_run) AS s (run)
+                                  JOIN {schema}.runs c ON c.parent_id = s.run AND c.state {is_open}
                                   WHERE s.run = ANY (p_held));
         END LOOP;
-        PERFORM {schema}.hint(p_work_topic, '{}');
+        PERFORM {schema}.notify('work', '{}');
     END IF;
 
-    IF cardinality(p_more.v_run) > 0 THEN
-        UPDATE {schema}.runs r SET version = v.version FROM unnest(p_more.v_run, p_more.v_version) AS v (run, version)
+    IF cardinality(p_family.version_run) > 0 THEN
+        UPDATE {schema}.runs r SET version = v.version
+        FROM unnest(p_family.version_run, p_family.version) AS v (run, version)
         WHERE r.id = v.run AND v.run = ANY (p_held);
     END IF;
 
-    IF cardinality(p_more.f_run) > 0 THEN
+    IF cardinality(p_family.refused_run) > 0 THEN
         INSERT INTO {schema}.refusals (run_id, version, reason, fault)
         SELECT f.run, f.version, f.reason, f.fault::jsonb
-        FROM unnest(p_more.f_run, p_more.f_version, p_more.f_reason, p_more.f_fault) AS f (run, version, reason, fault)
+        FROM unnest(p_family.refused_run, p_family.refused_version, p_family.refused_reason, p_family.refused_fault)
+            AS f (run, version, reason, fault)
         WHERE f.run = ANY (p_held)
         ON CONFLICT (run_id, version) DO UPDATE
             SET reason = excluded.reason, fault = excluded.fault, refused_at = excluded.refused_at;
-        -- The last sixteen, for an index takes no longer keys; an older one is at worst refused once more.
-        UPDATE {schema}.runs r SET refused = (SELECT (k.kept)[greatest(1, cardinality(k.kept) - 15):] FROM (
-            SELECT array_append(array_remove(coalesce(r.refused, '{}'), f.version), f.version) AS kept) k)
-        FROM unnest(p_more.f_run, p_more.f_version) AS f (run, version)
+        -- The latest ones only, for an index takes no longer keys; an older version at worst refuses once more.
+        UPDATE {schema}.runs r SET refused = (
+            SELECT (k.kept)[greatest(1, cardinality(k.kept) - {limit.refused} + 1):] FROM (
+                SELECT array_append(array_remove(coalesce(r.refused, '{}'), f.version), f.version) AS kept) k)
+        FROM unnest(p_family.refused_run, p_family.refused_version) AS f (run, version)
         WHERE r.id = f.run AND f.run = ANY (p_held);
     END IF;
 
-    IF cardinality(p_more.l_run) > 0 THEN
-        INSERT INTO {schema}.cells (root, name, value)
+    IF cardinality(p_family.published_run) > 0 THEN
+        INSERT INTO {schema}.published_values (root, name, value)
         SELECT coalesce(r.root, r.id), l.name, l.value
-        FROM unnest(p_more.l_run, p_more.l_name, p_more.l_value) AS l (run, name, value)
+        FROM unnest(p_family.published_run, p_family.published_name, p_family.published_value)
+            AS l (run, name, value)
         JOIN {schema}.runs r ON r.id = l.run WHERE l.run = ANY (p_held)
         ON CONFLICT (root, name) DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at;
-        PERFORM {schema}.hint(p_more.cells_topic, ARRAY(
+        PERFORM {schema}.notify('published', ARRAY(
             SELECT DISTINCT coalesce(r.root, r.id)::text FROM {schema}.runs r
-            WHERE r.id = ANY (p_more.l_run) AND r.id = ANY (p_held)));
+            WHERE r.id = ANY (p_family.published_run) AND r.id = ANY (p_held)));
     END IF;
 
-    IF cardinality(p_more.c_run) > 0 THEN
-        PERFORM {schema}.conclude({schema}.ask_to_stop(ARRAY(
-            SELECT {schema}.tip(a.child) FROM unnest(p_more.c_run, p_more.c_child) AS a (run, child)
-            WHERE a.run = ANY (p_held)), 'parent', p_done_topic, p_work_topic, p_wake_topic),
-            p_done_topic, p_work_topic, p_wake_topic);
+    IF cardinality(p_family.cancel_run) > 0 THEN
+        PERFORM {schema}.after_end({schema}.request_cancel(ARRAY(
+            SELECT {schema}.latest_of_chain(a.child)
+            FROM unnest(p_family.cancel_run, p_family.cancel_child) AS a (run, child)
+            WHERE a.run = ANY (p_held)), 'parent'));
     END IF;
 END
 $$;

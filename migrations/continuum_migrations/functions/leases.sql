@@ -1,8 +1,7 @@
--- Take a worker's lease away. The delete waits for its commit in flight; afterwards
--- its fence finds no row. Its running runs are due at once, the suspended keep their time.
+-- Take a worker's lease away. The delete waits for the worker's commit in flight; every later commit finds no row.
+-- Its running runs are due at once; suspended ones keep their due time.
 CREATE OR REPLACE FUNCTION {schema}.retire_worker(
-    p_worker bigint, p_executing uuid, p_poison_after integer, p_only_expired boolean,
-    p_crashed smallint, p_timed_out smallint, p_work_topic text, p_wake_topic text, p_tasks_topic text
+    p_worker bigint, p_executing uuid, p_poison_after integer, p_only_expired boolean
 ) RETURNS TABLE (runs integer, tasks integer)
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -27,16 +26,16 @@ BEGIN
     UPDATE {schema}.runs r
     SET owner = NULL,
         deaths = r.deaths + CASE WHEN r.id = p_executing THEN 1 ELSE 0 END,
-        state = CASE WHEN r.id = p_executing AND r.deaths + 1 >= p_poison_after THEN 3 ELSE r.state END,
+        state = CASE WHEN r.id = p_executing AND r.deaths + 1 >= p_poison_after THEN {state.blocked} ELSE r.state END,
         due_at = CASE WHEN r.id = p_executing AND r.deaths + 1 >= p_poison_after THEN NULL
-                      WHEN r.state = 1 OR EXISTS (SELECT FROM {schema}.inbox i WHERE i.run_id = r.id)
+                      WHEN r.state = {state.running} OR EXISTS (SELECT FROM {schema}.inbox i WHERE i.run_id = r.id)
                       THEN clock_timestamp() ELSE r.due_at END,
         reason = CASE WHEN r.id = p_executing AND r.deaths + 1 >= p_poison_after
                       THEN 'poison: its process died ' || (r.deaths + 1) || ' times while executing it' ELSE r.reason END,
         fault = CASE WHEN r.id = p_executing AND r.deaths + 1 >= p_poison_after
                      THEN '{"kind": "poison"}' ELSE r.fault END,
         updated_at = clock_timestamp()
-    WHERE r.owner = p_worker AND r.state <= 2;
+    WHERE r.owner = p_worker AND r.state {is_active};
     GET DIAGNOSTICS v_runs = ROW_COUNT;
     WITH gone AS (
         DELETE FROM {schema}.tasks t WHERE t.owner = p_worker
@@ -44,25 +43,26 @@ BEGIN
                   t.timeout > 0 AND clock_timestamp() >= t.claimed_at + t.timeout * interval '1 second' AS overdue
     ), mailed AS (
         INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
-        SELECT g.run_id, CASE WHEN g.overdue THEN p_timed_out ELSE p_crashed END, g.seq::text, g.dispatch::text, ''
+        SELECT g.run_id, CASE WHEN g.overdue THEN {kind.activity_timed_out} ELSE {kind.activity_crashed} END,
+               g.seq::text, g.dispatch::text, ''
         FROM gone g ORDER BY g.run_id, g.seq
         ON CONFLICT DO NOTHING RETURNING inbox.run_id
     )
     SELECT count(*), coalesce(array_agg(m.run_id), '{}') INTO v_tasks, v_mailed FROM mailed m;
     IF v_tasks > 0 THEN
         UPDATE {schema}.runs r SET due_at = clock_timestamp()
-        WHERE r.id = ANY (v_mailed) AND r.owner IS NULL AND r.state <= 2;
-        PERFORM {schema}.hint(p_wake_topic, '{}');
+        WHERE r.id = ANY (v_mailed) AND r.owner IS NULL AND r.state {is_active};
+        PERFORM {schema}.notify('wake', '{}');
     END IF;
     IF NOT EXISTS (SELECT FROM {schema}.workers w WHERE w.node = v_node) THEN
-        -- The node is gone: what only it was to do, anyone may.
+        -- The node is gone: any node may claim what was for it alone.
         UPDATE {schema}.tasks t SET node = NULL WHERE t.node = v_node AND t.owner IS NULL;
         IF FOUND THEN
-            PERFORM {schema}.hint(p_tasks_topic, '{}');
+            PERFORM {schema}.notify('tasks', '{}');
         END IF;
     END IF;
-    -- Also when it left nothing behind: what it handed over in time may be due before others look.
-    PERFORM {schema}.hint(p_work_topic, '{}');
+    -- Also when it left nothing: runs that it released in time may be due before others look.
+    PERFORM {schema}.notify('work', '{}');
     RETURN QUERY SELECT v_runs, v_tasks;
 END
 $$;

@@ -1,15 +1,16 @@
--- Until when a run is kept that ends now, from outside; while it has no version the latest of its workflow counts.
--- More than 3e9 seconds, a hundred years, is for ever: what is added to the time must leave a time.
+-- Until when to keep a run that something other than its code ends now. For a run without a version, the version
+-- that was registered last counts.
 CREATE OR REPLACE FUNCTION {schema}.retained_from_now(p_workflow text, p_version text) RETURNS timestamptz
 LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN v.retention < 3e9 THEN clock_timestamp() + v.retention * interval '1 second' END
+    SELECT CASE WHEN v.retention < {limit.retention_seconds}
+                THEN clock_timestamp() + v.retention * interval '1 second' END
     FROM {schema}.versions v
     WHERE v.workflow = p_workflow AND (p_version IS NULL OR v.version = p_version)
     ORDER BY v.registered_at DESC, length(v.label) DESC, v.label DESC LIMIT 1
 $$;
 
--- Remove up to p_limit runs whose retention is over, with all that belongs to them. A chain goes whole, by the
--- time of its tip; a child stays while its parent lives. No lock is waited for.
+-- Remove up to p_limit runs whose retention is over, with everything that belongs to them. A chain is removed as a
+-- whole, by the time of its latest run; a child stays while its parent is open. It waits for no lock.
 CREATE OR REPLACE FUNCTION {schema}.remove_retained(p_limit integer) RETURNS integer
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -21,8 +22,8 @@ DECLARE
 BEGIN
     SELECT array_agg(l.root) INTO v_roots FROM (
         SELECT coalesce(r.root, r.id) AS root FROM {schema}.runs r
-        WHERE r.retain_until <= clock_timestamp() AND r.continued_to IS NULL AND r.state >= 4
-          AND NOT EXISTS (SELECT FROM {schema}.runs p WHERE p.id = r.parent_id AND p.state <= 3)
+        WHERE r.retain_until <= clock_timestamp() AND r.continued_to IS NULL AND r.state {is_terminal}
+          AND NOT EXISTS (SELECT FROM {schema}.runs p WHERE p.id = r.parent_id AND p.state {is_open})
         ORDER BY r.retain_until LIMIT p_limit FOR UPDATE SKIP LOCKED
     ) l;
     IF v_roots IS NULL THEN
@@ -31,7 +32,8 @@ BEGIN
     v_runs := v_roots || ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.root = ANY (v_roots));
     v_locked := ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.id = ANY (v_runs) FOR UPDATE SKIP LOCKED);
     IF cardinality(v_locked) < cardinality(v_runs) THEN
-        -- Somebody is at a run of a chain, maybe on the way to its tip, which we hold: that chain goes another time.
+        -- A run of a chain is locked, maybe on the way to the chain's latest run, which is locked here: leave that
+        -- chain for another time.
         v_roots := ARRAY(
             SELECT c.root FROM unnest(v_roots) AS c (root)
             WHERE NOT EXISTS (SELECT FROM {schema}.runs r
@@ -45,7 +47,7 @@ BEGIN
     DELETE FROM {schema}.tasks x WHERE x.run_id = ANY (v_runs);
     DELETE FROM {schema}.heartbeats x WHERE x.run_id = ANY (v_runs);
     DELETE FROM {schema}.deliveries x WHERE x.run_id = ANY (v_roots);
-    DELETE FROM {schema}.cells x WHERE x.root = ANY (v_roots);
+    DELETE FROM {schema}.published_values x WHERE x.root = ANY (v_roots);
     DELETE FROM {schema}.runs x WHERE x.id = ANY (v_runs);
     RETURN cardinality(v_runs);
 END

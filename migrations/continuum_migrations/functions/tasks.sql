@@ -1,4 +1,4 @@
--- Take due tasks, within what this node may run of each queue at once.
+-- Claim due tasks, within the number of tasks of each queue that this node may run at once.
 CREATE OR REPLACE FUNCTION {schema}.claim_tasks(
     p_worker bigint, p_activities text[], p_isolated boolean,
     p_queues text[], p_limits integer[], p_unlisted integer, p_limit integer, p_namespaces text[]
@@ -18,7 +18,7 @@ BEGIN
         RETURN;
     END IF;
     -- The processes of a node share its limits, so they count one after the other.
-    PERFORM pg_advisory_xact_lock(hashtextextended('{schema}.tasks.' || v_node, 0));
+    PERFORM pg_advisory_xact_lock(hashtextextended('{schema.name}.tasks.' || v_node, 0));
     RETURN QUERY
     WITH RECURSIVE queues (name) AS (
         (SELECT t.queue FROM {schema}.tasks t WHERE t.owner IS NULL AND t.isolated = p_isolated
@@ -56,42 +56,41 @@ BEGIN
 END
 $$;
 
--- Turn answers of tasks into mail for their runs. A failure counts only while the task
--- is still the worker's; a result is never thrown away, whoever owns task or run by now.
-CREATE OR REPLACE FUNCTION {schema}.answer_tasks(
-    p_worker bigint, p_run uuid[], p_seq integer[], p_dispatch integer[], p_kind smallint[], p_payload bytea[],
-    p_completed smallint, p_wake_topic text, p_work_topic text
+-- Turn results of tasks into mail for their runs. A failure counts only while the task
+-- is still the worker's; a completion is never lost, whichever worker owns the task or the run by now.
+CREATE OR REPLACE FUNCTION {schema}.complete_tasks(
+    p_worker bigint, p_run uuid[], p_seq integer[], p_dispatch integer[], p_kind smallint[], p_payload bytea[]
 ) RETURNS integer
 LANGUAGE plpgsql
 AS $$
 DECLARE
     v_runs text[];
 BEGIN
-    -- Waits for commits in flight: a run that is being released must not miss its mail.
+    -- This waits for commits in flight: a run that is being released must not miss its mail.
     PERFORM FROM {schema}.runs r WHERE r.id = ANY (p_run) ORDER BY r.depth, r.id FOR NO KEY UPDATE;
-    WITH answer AS MATERIALIZED (
+    WITH result AS MATERIALIZED (
         SELECT * FROM unnest(p_run, p_seq, p_dispatch, p_kind, p_payload)
             AS a (run_id, seq, dispatch, kind, payload)
     ), mine AS (
-        DELETE FROM {schema}.tasks t USING answer a
+        DELETE FROM {schema}.tasks t USING result a
         WHERE t.run_id = a.run_id AND t.seq = a.seq AND t.dispatch = a.dispatch AND t.owner = p_worker
         RETURNING t.run_id, t.seq, t.dispatch
     ), mailed AS (
         INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
-        SELECT a.run_id, a.kind, a.seq::text, a.dispatch::text, a.payload FROM answer a
-        JOIN {schema}.runs r ON r.id = a.run_id AND r.state <= 3
-        WHERE a.kind = p_completed
+        SELECT a.run_id, a.kind, a.seq::text, a.dispatch::text, a.payload FROM result a
+        JOIN {schema}.runs r ON r.id = a.run_id AND r.state {is_open}
+        WHERE a.kind = {kind.activity_completed}
            OR EXISTS (SELECT FROM mine m WHERE m.run_id = a.run_id AND m.seq = a.seq AND m.dispatch = a.dispatch)
         ON CONFLICT DO NOTHING
         RETURNING inbox.run_id
     )
     SELECT array_agg(m.run_id::text) INTO v_runs FROM mailed m;
     IF v_runs IS NOT NULL THEN
-        PERFORM {schema}.hint(p_wake_topic, v_runs);
+        PERFORM {schema}.notify('wake', v_runs);
         UPDATE {schema}.runs r SET due_at = clock_timestamp()
-        WHERE r.id = ANY (v_runs::uuid[]) AND r.owner IS NULL AND r.state <= 2;
+        WHERE r.id = ANY (v_runs::uuid[]) AND r.owner IS NULL AND r.state {is_active};
         IF FOUND THEN
-            PERFORM {schema}.hint(p_work_topic, '{}');
+            PERFORM {schema}.notify('work', '{}');
         END IF;
     END IF;
     RETURN coalesce(cardinality(v_runs), 0);

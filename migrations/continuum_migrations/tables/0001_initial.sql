@@ -34,7 +34,7 @@ CREATE TABLE {schema}.runs (
     workflow text NOT NULL,
     version text,
     namespace text NOT NULL,
-    state smallint NOT NULL DEFAULT 1,
+    state smallint NOT NULL DEFAULT {state.running},
     owner bigint,
     -- The fencing token: it grows with every claim, and a write under an older one is rejected.
     token bigint NOT NULL DEFAULT 0,
@@ -68,19 +68,19 @@ CREATE TABLE {schema}.runs (
     -- The versions that found their code different from its history, latest last; see table refusals.
     refused text[],
     retain_until timestamptz,
-    CHECK (state BETWEEN 1 AND 6),
-    CHECK (owner IS NULL OR state <= 2)
+    CHECK (state BETWEEN {state.running} AND {state.cancelled}),
+    CHECK (owner IS NULL OR state {is_active})
 ) WITH (fillfactor = 70);
 
 -- What may be claimed, in the order it is claimed, for the versions that a worker has loaded. Runs that some
 -- code refused are kept apart, in groups of the same refusals: a claim that may not take them skips a group in
 -- one step, however many runs are in it.
 CREATE INDEX runs_due ON {schema}.runs (workflow, version, due_at)
-    WHERE owner IS NULL AND state <= 2 AND refused IS NULL;
+    WHERE owner IS NULL AND state {is_active} AND refused IS NULL;
 CREATE INDEX runs_refused ON {schema}.runs (workflow, version, refused, due_at)
-    WHERE owner IS NULL AND state <= 2 AND refused IS NOT NULL;
+    WHERE owner IS NULL AND state {is_active} AND refused IS NOT NULL;
 CREATE INDEX runs_owner ON {schema}.runs (owner) WHERE owner IS NOT NULL;
-CREATE INDEX runs_blocked ON {schema}.runs (workflow) WHERE state = 3;
+CREATE INDEX runs_blocked ON {schema}.runs (workflow) WHERE state = {state.blocked};
 CREATE INDEX runs_listing ON {schema}.runs (namespace, started_at, id);
 CREATE UNIQUE INDEX runs_idempotency ON {schema}.runs (namespace, workflow, idempotency_key)
     WHERE idempotency_key IS NOT NULL;
@@ -197,7 +197,7 @@ CREATE TABLE {schema}.refusals (
 );
 
 -- The latest values that the runs of a chain have published.
-CREATE TABLE {schema}.cells (
+CREATE TABLE {schema}.published_values (
     root uuid NOT NULL,
     name text NOT NULL,
     value bytea NOT NULL,
@@ -205,16 +205,35 @@ CREATE TABLE {schema}.cells (
     PRIMARY KEY (root, name)
 ) WITH (fillfactor = 50);
 
--- What a batch carries beside the plain writes; NULL when it carries nothing of it. `depths` belong to the runs
--- of the batch, where a token of -1 means: lock it in its place, nothing is written to it.
-CREATE TYPE {schema}.composition AS (
-    depths integer[],
-    n_run uuid[], n_seq integer[], n_id uuid[], n_workflow text[], n_input bytea[], n_policy smallint[],
-    c_run uuid[], c_child uuid[],
-    s_run uuid[], s_id uuid[], s_workflow text[], s_input bytea[],
-    m_run uuid[], m_name text[], m_payload bytea[],
-    l_run uuid[], l_name text[], l_value bytea[], cells_topic text,
-    v_run uuid[], v_version text[],
-    f_run uuid[], f_version text[], f_reason text[], f_fault text[],
-    r_seconds double precision[]
+-- The parts of a batch of writes, for `commit_batch`: arrays, one element for each run, event, and so on.
+
+-- The runs that the batch writes to. `depth` counts their ancestors; it is empty when they are of one generation.
+-- A token of {token.lock_only} means: lock the run in its place, nothing is written to it.
+CREATE TYPE {schema}.commit_runs AS (id uuid[], token bigint[], depth integer[]);
+
+CREATE TYPE {schema}.commit_events AS (run uuid[], seq integer[], type smallint[], at timestamptz[], payload bytea[]);
+
+CREATE TYPE {schema}.commit_transitions AS (
+    run uuid[], state smallint[], due timestamptz[], release boolean[], result bytea[], error bytea[],
+    reason text[], fault text[], progress boolean[], retention double precision[]
+);
+
+CREATE TYPE {schema}.commit_tasks AS (
+    run uuid[], seq integer[], dispatch integer[], attempt integer[], queue text[], priority integer[],
+    isolated boolean[], activity text[], arguments bytea[], timeout double precision[], key text[], node text[]
+);
+
+CREATE TYPE {schema}.commit_dropped AS (run uuid[], seq integer[]);
+
+-- What writes mean for other runs and for versions: new children, cancel requests, successors with the signals they
+-- inherit, published values, changed versions, refusals.
+CREATE TYPE {schema}.commit_family AS (
+    child_parent uuid[], child_seq integer[], child_id uuid[], child_workflow text[], child_input bytea[],
+    child_policy smallint[],
+    cancel_run uuid[], cancel_child uuid[],
+    next_run uuid[], next_id uuid[], next_workflow text[], next_input bytea[],
+    signal_run uuid[], signal_name text[], signal_payload bytea[],
+    published_run uuid[], published_name text[], published_value bytea[],
+    version_run uuid[], version text[],
+    refused_run uuid[], refused_version text[], refused_reason text[], refused_fault text[]
 );

@@ -129,8 +129,7 @@ class MemoryFamilies(MemoryTables):
         ending = [run]
         for each in ending:
             self._end(each, None if each is run else "parent_cancelled")
-            # A leading `!` means 'you no longer own this run'; a bare id means 'this run has mail'.
-            self._notifications.send(Topic.WAKE, [f"!{each.start.id}"])
+            self._notifications.send(Topic.LOST, [each.start.id])
             children = [self._runs[child] for child in each.children]
             ending += [
                 child

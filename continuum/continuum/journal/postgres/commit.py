@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from continuum.engine.ids import RunId
 from continuum.journal.event_codec import pack_body
 from continuum.journal.port import Committed, LeaseLost, NewTask, RunWrite, Transition, Worker
-from continuum.journal.postgres import packed_arrays
+from continuum.journal.postgres import commit_parts, packed_arrays
 from continuum.journal.postgres.connections import Database
-from continuum.journal.postgres.family_writes import Composition
+from continuum.journal.postgres.family_writes import FamilyWrites
 
-_NO_UUIDS = packed_arrays.packed_uuids([])
-_NO_INTEGERS = packed_arrays.integers([])
-_NO_SMALLINTS = packed_arrays.smallints([])
-_NO_BOOLEANS = packed_arrays.booleans([])
-_NO_TIMESTAMPS = packed_arrays.timestamps([])
-_NO_BYTEAS = packed_arrays.byteas([])
-_NO_TEXTS = packed_arrays.texts([])
-_NO_DOUBLES = packed_arrays.doubles([])
-_NO_TASKS = (
-    _NO_UUIDS,
-    _NO_INTEGERS,
-    _NO_INTEGERS,
-    _NO_INTEGERS,
-    _NO_TEXTS,
-    _NO_INTEGERS,
-    _NO_BOOLEANS,
-    _NO_TEXTS,
-    _NO_BYTEAS,
-    _NO_DOUBLES,
-    _NO_TEXTS,
-    _NO_TEXTS,
-)
-_NO_TRANSITIONS = (
-    _NO_UUIDS,
-    _NO_SMALLINTS,
-    _NO_TIMESTAMPS,
-    _NO_BOOLEANS,
-    _NO_BYTEAS,
-    _NO_BYTEAS,
-    _NO_TEXTS,
-    _NO_TEXTS,
-    _NO_BOOLEANS,
-)
-
-Transitions = dict[bytes, Transition]
+_NO_DEPTHS = packed_arrays.integers([])
+_NO_RUNS: Set[bytes] = frozenset()
 
 
 async def commit(database: Database, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
@@ -57,10 +24,10 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
     times: list[int] = []
     payloads: list[bytes] = []
     consumed: list[int] = []
-    transitions: Transitions = {}
+    transitions: dict[bytes, Transition] = {}
     tasks: list[tuple[bytes, NewTask]] = []
     dropped: list[tuple[bytes, int]] = []
-    more: Composition | None = None
+    family: FamilyWrites | None = None
     depth = writes[0].depth if writes else 0
     for write in writes:
         key = packed_arrays.uuid_bytes(write.run_id)
@@ -76,12 +43,12 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
             consumed.extend(write.consumed)
         change = write.transition
         if change is not None:
-            # Of several writes of one run in a batch the last word counts.
+            # Among several writes of one run in a batch the last transition counts.
             transitions[key] = change
         if write.tasks:
             tasks.extend((key, task) for task in write.tasks)
         for seq in write.dropped_tasks:
-            # In one batch a task may be handed out and taken back.
+            # One batch may queue a task and drop it.
             tasks = [entry for entry in tasks if entry[0] != key or entry[1].seq != seq]
             dropped.append((key, seq))
         if (
@@ -92,43 +59,39 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
             or write.cancels
             or write.successor
             or write.refusal
-            or (
-                change is not None
-                and (change.retention is not None or (write.parent is not None and change.state.terminal))
-            )
+            or (change is not None and write.parent is not None and change.state.terminal)
         ):
-            more = more or Composition(depth)
-            more.add(key, write)
-    topics = database.statements
-    if more is None:
+            family = family or FamilyWrites(depth)
+            family.add(key, write)
+    if family is None:
         ordered = sorted(runs)  # the lock order of invariant I3, where all runs are of one generation
         tokens = [runs[key] for key in ordered]
-        composition = None
+        depths = _NO_DEPTHS
     else:
-        ordered, tokens, depths = more.to_lock(runs)
-        composition = more.packed(depths, topics.topic("published"), transitions)
+        ordered, tokens, listed = family.to_lock(runs)
+        depths = packed_arrays.integers(listed)
     rows = await database.fetch_on_lane(
         "commit",
         (
             worker.id,
             batch,
-            packed_arrays.packed_uuids(ordered),
-            packed_arrays.bigints(tokens),
-            packed_arrays.packed_uuids(event_runs),
-            packed_arrays.integers(seqs),
-            packed_arrays.smallints(types),
-            packed_arrays.timestamps(times),
-            packed_arrays.byteas(payloads),
+            commit_parts.RUNS.row(
+                id=packed_arrays.packed_uuids(ordered), token=packed_arrays.bigints(tokens), depth=depths
+            ),
+            commit_parts.EVENTS.row(
+                run=packed_arrays.packed_uuids(event_runs),
+                seq=packed_arrays.integers(seqs),
+                type=packed_arrays.smallints(types),
+                at=packed_arrays.timestamps(times),
+                payload=packed_arrays.byteas(payloads),
+            )
+            if seqs
+            else None,
             packed_arrays.bigints(consumed),
-            *_pack_transitions(transitions),
-            *_pack_tasks(tasks),
-            packed_arrays.packed_uuids([key for key, _ in dropped]),
-            packed_arrays.integers([seq for _, seq in dropped]),
-            topics.topic("done"),
-            topics.topic("tasks"),
-            topics.topic("work"),
-            topics.topic("wake"),
-            composition,
+            _transitions(transitions, _NO_RUNS if family is None else family.continued),
+            _tasks(tasks),
+            _dropped(dropped),
+            None if family is None else family.row(),
         ),
     )
     if not rows:
@@ -138,41 +101,55 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
     return Committed(at, frozenset(RunId(run_id) for run_id in rejected))
 
 
-def _pack_transitions(transitions: Transitions) -> tuple[packed_arrays.PackedArray, ...]:
+def _transitions(
+    transitions: dict[bytes, Transition], continued: Set[bytes]
+) -> packed_arrays.PackedRow | None:
     if not transitions:
-        return _NO_TRANSITIONS
+        return None
     values = list(transitions.values())
-    return (
-        packed_arrays.packed_uuids(list(transitions)),
-        packed_arrays.smallints([value.state for value in values]),
-        packed_arrays.timestamps([value.due_at for value in values]),
-        packed_arrays.booleans([value.release for value in values]),
-        packed_arrays.byteas([value.result for value in values]),
-        packed_arrays.byteas([value.error for value in values]),
-        packed_arrays.texts([value.reason for value in values]),
-        packed_arrays.texts([None if value.fault is None else value.fault.as_json() for value in values]),
-        packed_arrays.booleans([value.progress for value in values]),
+    return commit_parts.TRANSITIONS.row(
+        run=packed_arrays.packed_uuids(list(transitions)),
+        state=packed_arrays.smallints([value.state for value in values]),
+        due=packed_arrays.timestamps([value.due_at for value in values]),
+        release=packed_arrays.booleans([value.release for value in values]),
+        result=packed_arrays.byteas([value.result for value in values]),
+        error=packed_arrays.byteas([value.error for value in values]),
+        reason=packed_arrays.texts([value.reason for value in values]),
+        fault=packed_arrays.texts([value.fault and value.fault.as_json() for value in values]),
+        progress=packed_arrays.booleans([value.progress for value in values]),
+        # A run that continued is kept for as long as its successor.
+        retention=packed_arrays.doubles(
+            [None if run in continued else value.retention for run, value in transitions.items()]
+        ),
     )
 
 
-def _pack_tasks(tasks: Sequence[tuple[bytes, NewTask]]) -> tuple[packed_arrays.PackedArray, ...]:
+def _tasks(tasks: Sequence[tuple[bytes, NewTask]]) -> packed_arrays.PackedRow | None:
     if not tasks:
-        return _NO_TASKS
-    # Handing one command out twice in a batch is one row: the later dispatch counts.
+        return None
+    # A command that is queued twice in a batch is one row: the later dispatch counts.
     latest = {(key, task.seq): (key, task) for key, task in tasks}
-    keys = [key for key, _ in latest.values()]
     entries = [task for _, task in latest.values()]
-    return (
-        packed_arrays.packed_uuids(keys),
-        packed_arrays.integers([task.seq for task in entries]),
-        packed_arrays.integers([task.dispatch for task in entries]),
-        packed_arrays.integers([task.attempt for task in entries]),
-        packed_arrays.texts([task.queue for task in entries]),
-        packed_arrays.integers([task.priority for task in entries]),
-        packed_arrays.booleans([task.isolated for task in entries]),
-        packed_arrays.texts([task.activity for task in entries]),
-        packed_arrays.byteas([task.arguments for task in entries]),
-        packed_arrays.doubles([task.timeout for task in entries]),
-        packed_arrays.texts([task.key for task in entries]),
-        packed_arrays.texts([task.node for task in entries]),
+    return commit_parts.TASKS.row(
+        run=packed_arrays.packed_uuids([key for key, _ in latest.values()]),
+        seq=packed_arrays.integers([task.seq for task in entries]),
+        dispatch=packed_arrays.integers([task.dispatch for task in entries]),
+        attempt=packed_arrays.integers([task.attempt for task in entries]),
+        queue=packed_arrays.texts([task.queue for task in entries]),
+        priority=packed_arrays.integers([task.priority for task in entries]),
+        isolated=packed_arrays.booleans([task.isolated for task in entries]),
+        activity=packed_arrays.texts([task.activity for task in entries]),
+        arguments=packed_arrays.byteas([task.arguments for task in entries]),
+        timeout=packed_arrays.doubles([task.timeout for task in entries]),
+        key=packed_arrays.texts([task.key for task in entries]),
+        node=packed_arrays.texts([task.node for task in entries]),
+    )
+
+
+def _dropped(dropped: Sequence[tuple[bytes, int]]) -> packed_arrays.PackedRow | None:
+    if not dropped:
+        return None
+    return commit_parts.DROPPED.row(
+        run=packed_arrays.packed_uuids([key for key, _ in dropped]),
+        seq=packed_arrays.integers([seq for _, seq in dropped]),
     )

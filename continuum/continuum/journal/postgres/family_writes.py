@@ -1,24 +1,23 @@
-"""What a batch carries beside plain writes: children, continuations, versions, refusals, cells, retention.
+"""What writes mean for other runs and for versions: children, continuations, refusals, published values.
 
-One parameter of the commit, a row of arrays that is NULL for a plain batch, so that
-such a batch pays nothing for it. Generations are locked one by one only for a batch that
-reaches over them.
+This is one parameter of the commit, NULL for a plain batch, which pays nothing for it. Generations are
+locked one by one only for a batch that reaches over them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Set
 
 from continuum.journal.event_codec import pack_body
-from continuum.journal.port import NewChild, Refusal, RunWrite, Successor, Transition
-from continuum.journal.postgres import packed_arrays
+from continuum.journal.port import NewChild, Refusal, RunWrite, Successor
+from continuum.journal.postgres import commit_parts, packed_arrays
 
-# Stands for a token in the list of runs to lock: locked in its place, and not written to.
+# In place of a token: the run is locked in its place, and nothing is written to it.
 LOCK_ONLY = -1
 
 
-class Composition:
-    """Gathers these parts of the writes of a batch; runs are told by their packed ids.
+class FamilyWrites:
+    """Gathers these parts of the writes of a batch; runs are named by their packed ids.
 
     `depth` is that of the runs whose writes have none of these parts.
     """
@@ -30,13 +29,13 @@ class Composition:
         self._children: list[tuple[bytes, NewChild]] = []
         self._cancels: list[tuple[bytes, bytes]] = []
         self._successors: list[tuple[bytes, Successor]] = []
-        self._cells: dict[tuple[bytes, str], bytes] = {}
+        self._published: dict[tuple[bytes, str], bytes] = {}
         self._versions: dict[bytes, str] = {}
         self._refusals: dict[bytes, Refusal] = {}
         self._reaches = False
 
     def add(self, run: bytes, write: RunWrite) -> None:
-        """Take a write in; of several of one run the last word counts."""
+        """Add a write; among several of one run the last counts."""
         self._depths[run] = write.depth
         ends = write.transition is not None and write.transition.state.terminal
         if ends and write.parent is not None:
@@ -46,7 +45,7 @@ class Composition:
         self._children.extend((run, child) for child in write.children)
         self._cancels.extend((run, packed_arrays.uuid_bytes(child)) for child in write.cancels)
         for name, value in write.published:
-            self._cells[run, name] = value
+            self._published[run, name] = value
         if write.version is not None:
             self._versions[run] = write.version
         if write.refusal is not None:
@@ -55,9 +54,9 @@ class Composition:
             self._successors.append((run, write.successor))
 
     def to_lock(self, tokens: Mapping[bytes, int]) -> tuple[list[bytes], list[int], list[int]]:
-        """Return the runs to lock with their tokens and depths, by which the server locks parents first.
+        """Return the runs to lock with their tokens and depths; by depth the server locks parents first.
 
-        Without depths they are of one generation, and locked in this order.
+        Without depths the runs are of one generation, and locked in this order.
         """
         if not self._reaches and not self._parents:
             ordered = sorted(tokens)
@@ -66,52 +65,51 @@ class Composition:
         ordered = list(depths)
         return ordered, [tokens.get(run, LOCK_ONLY) for run in ordered], [depths[run] for run in ordered]
 
-    def packed(
-        self, depths: list[int], cells_topic: str, transitions: Mapping[bytes, Transition]
-    ) -> packed_arrays.PackedRow:
-        """Return the parameter: a `composition` as the schema defines it.
+    @property
+    def continued(self) -> Set[bytes]:
+        """The runs that continue as new."""
+        return {run for run, _ in self._successors}
 
-        Its list of seconds is that of the transitions, in their order.
-        """
+    def row(self) -> packed_arrays.PackedRow | None:
+        """Return this part of the batch, None when there is nothing but depths."""
+        if not (
+            self._children
+            or self._cancels
+            or self._successors
+            or self._published
+            or self._versions
+            or self._refusals
+        ):
+            return None
         children = [child for _, child in self._children]
         successors = [successor for _, successor in self._successors]
+        inherited = [(successor, *signal) for successor in successors for signal in successor.signals]
         refusals = list(self._refusals.values())
-        kept = [(successor, *signal) for successor in successors for signal in successor.signals]
-        return packed_arrays.PackedRow(
-            [
-                packed_arrays.integers(depths),
-                packed_arrays.packed_uuids([run for run, _ in self._children]),
-                packed_arrays.integers([child.seq for child in children]),
-                packed_arrays.uuids([child.id for child in children]),
-                packed_arrays.texts([child.workflow for child in children]),
-                packed_arrays.byteas([child.input for child in children]),
-                packed_arrays.smallints([child.close_policy for child in children]),
-                packed_arrays.packed_uuids([run for run, _ in self._cancels]),
-                packed_arrays.packed_uuids([child for _, child in self._cancels]),
-                packed_arrays.packed_uuids([run for run, _ in self._successors]),
-                packed_arrays.uuids([successor.id for successor in successors]),
-                packed_arrays.texts([successor.workflow for successor in successors]),
-                packed_arrays.byteas([successor.input for successor in successors]),
-                packed_arrays.uuids([successor.id for successor, _, _ in kept]),
-                packed_arrays.texts([name for _, name, _ in kept]),
-                packed_arrays.byteas([pack_body((value,)) for _, _, value in kept]),
-                packed_arrays.packed_uuids([run for run, _ in self._cells]),
-                packed_arrays.texts([name for _, name in self._cells]),
-                packed_arrays.byteas(list(self._cells.values())),
-                cells_topic,
-                packed_arrays.packed_uuids(list(self._versions)),
-                packed_arrays.texts(list(self._versions.values())),
-                packed_arrays.packed_uuids(list(self._refusals)),
-                packed_arrays.texts([refusal.version for refusal in refusals]),
-                packed_arrays.texts([refusal.reason for refusal in refusals]),
-                packed_arrays.texts(
-                    [None if refusal.fault is None else refusal.fault.as_json() for refusal in refusals]
-                ),
-                packed_arrays.doubles(self._retentions(transitions)),
-            ]
+        return commit_parts.FAMILY.row(
+            child_parent=packed_arrays.packed_uuids([run for run, _ in self._children]),
+            child_seq=packed_arrays.integers([child.seq for child in children]),
+            child_id=packed_arrays.uuids([child.id for child in children]),
+            child_workflow=packed_arrays.texts([child.workflow for child in children]),
+            child_input=packed_arrays.byteas([child.input for child in children]),
+            child_policy=packed_arrays.smallints([child.close_policy for child in children]),
+            cancel_run=packed_arrays.packed_uuids([run for run, _ in self._cancels]),
+            cancel_child=packed_arrays.packed_uuids([child for _, child in self._cancels]),
+            next_run=packed_arrays.packed_uuids([run for run, _ in self._successors]),
+            next_id=packed_arrays.uuids([successor.id for successor in successors]),
+            next_workflow=packed_arrays.texts([successor.workflow for successor in successors]),
+            next_input=packed_arrays.byteas([successor.input for successor in successors]),
+            signal_run=packed_arrays.uuids([successor.id for successor, _, _ in inherited]),
+            signal_name=packed_arrays.texts([name for _, name, _ in inherited]),
+            signal_payload=packed_arrays.byteas([pack_body((value,)) for _, _, value in inherited]),
+            published_run=packed_arrays.packed_uuids([run for run, _ in self._published]),
+            published_name=packed_arrays.texts([name for _, name in self._published]),
+            published_value=packed_arrays.byteas(list(self._published.values())),
+            version_run=packed_arrays.packed_uuids(list(self._versions)),
+            version=packed_arrays.texts(list(self._versions.values())),
+            refused_run=packed_arrays.packed_uuids(list(self._refusals)),
+            refused_version=packed_arrays.texts([refusal.version for refusal in refusals]),
+            refused_reason=packed_arrays.texts([refusal.reason for refusal in refusals]),
+            refused_fault=packed_arrays.texts(
+                [refusal.fault and refusal.fault.as_json() for refusal in refusals]
+            ),
         )
-
-    def _retentions(self, transitions: Mapping[bytes, Transition]) -> Sequence[float | None]:
-        # A run that continued is kept for as long as its successor.
-        continued = {run for run, _ in self._successors}
-        return [None if run in continued else change.retention for run, change in transitions.items()]

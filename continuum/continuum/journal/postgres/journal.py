@@ -115,22 +115,12 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
     ) -> Released:
         rows = await self._database.fetch(
             "retire_worker",
-            (
-                worker,
-                executing,
-                poison_after,
-                only_expired,
-                InboxKind.ACTIVITY_CRASHED,
-                InboxKind.ACTIVITY_TIMED_OUT,
-                self._statements.topic("work"),
-                self._statements.topic("wake"),
-                self._statements.topic("tasks"),
-            ),
+            (worker, executing, poison_after, only_expired),
         )
         return Released(*rows[0])
 
     async def retire_node(self, node: NodeId) -> None:
-        await self._database.fetch("retire_node", {"node": node, "topic": self._statements.topic("tasks")})
+        await self._database.fetch("retire_node", {"node": node})
 
     async def drain_node(self, node: NodeId) -> bool:
         return bool(await self._database.fetch("drain_node", (node,)))
@@ -169,7 +159,6 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
                     [json.dumps(dict(run.attributes)) if run.attributes else "{}" for run in runs]
                 ),
                 "trace": packed_arrays.texts([run.trace_context for run in runs]),
-                "topic": self._statements.topic("work"),
             },
         )
         created = {row[0] for row in rows}
@@ -185,7 +174,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
 
     async def _holder(self, run: NewRun) -> RunId:
         rows = await self._database.fetch(
-            "holder", (run.id, run.namespace, run.workflow, run.idempotency_key)
+            "existing_run", (run.id, run.namespace, run.workflow, run.idempotency_key)
         )
         if not rows:
             raise JournalUnavailable(
@@ -246,14 +235,13 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
                 "worker": worker.id,
                 "crashed": int(crashed),
                 "poison": poison_after,
-                "topic": self._statements.topic("work"),
             },
         )
 
     async def release_other_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:
         rows = await self._database.fetch(
-            "disown_runs",
-            {"worker": worker.id, "keep": packed_arrays.uuids(keep), "topic": self._statements.topic("work")},
+            "release_other_runs",
+            {"worker": worker.id, "keep": packed_arrays.uuids(keep)},
         )
         return int(rows[0][0])
 
@@ -269,7 +257,6 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
             {
                 "workflows": packed_arrays.texts(workflows),
                 "runs": None if run_ids is None else packed_arrays.uuids(run_ids),
-                "topic": self._statements.topic("work"),
             },
         )
         return int(rows[0][0])
@@ -284,11 +271,6 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
             packed_arrays.texts([post.name for post in posts]),
             packed_arrays.texts([post.key for post in posts]),
             packed_arrays.byteas([pack_body(post.body) for post in posts]),
-            InboxKind.SIGNAL,
-            InboxKind.CANCEL,
-            self._statements.topic("wake"),
-            self._statements.topic("work"),
-            self._statements.topic("done"),
         )
         for _ in range(POST_AGAIN):
             try:
@@ -305,7 +287,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
     async def force_cancel(self, run_id: RunId) -> Posted:
         rows = await self._database.fetch(
             "force_cancel",
-            (run_id, *(self._statements.topic(topic) for topic in ("done", "work", "wake"))),
+            (run_id,),
         )
         return Posted(rows[0][0])
 

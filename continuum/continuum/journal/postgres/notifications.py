@@ -1,8 +1,8 @@
-"""Hints over LISTEN: one direct connection, reconnected for ever.
+"""Notifications over LISTEN: one direct connection, reconnected for ever.
 
-What was missed while the connection was down is unknown, so an empty hint for
+What was missed while the connection was down is unknown, so an empty notification for
 every topic follows each (re)connection. With listening switched off there are no
-hints at all and the callers' polls keep every promise.
+notifications at all, and the callers' polls keep every promise.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ log = logging.getLogger("continuum.journal")
 async def listen(
     database: Database, statements: Statements, topics: Sequence[Topic], *, enabled: bool
 ) -> AsyncIterator[Notification]:
-    """Yield hints about `topics`."""
+    """Yield notifications about `topics`."""
     if not enabled:
         await asyncio.get_running_loop().create_future()
-    channels = {statements.topic(topic.name.lower()): topic for topic in topics}
+    channels = {statements.channel(topic.name.lower()): topic for topic in topics}
     delay = FIRST_RETRY_SECONDS
     while True:
         connection: psycopg.AsyncConnection[object] | None = None
@@ -61,7 +61,7 @@ async def _arrivals(connection: psycopg.AsyncConnection[object]) -> AsyncGenerat
     """
     loop, server = asyncio.get_running_loop(), connection.pgconn
     sent = asyncio.Event()
-    # Asked for once: a connection that has failed does not know its socket any more.
+    # Read once: a connection that has failed does not know its socket any more.
     socket = server.socket
     loop.add_reader(socket, sent.set)
     try:

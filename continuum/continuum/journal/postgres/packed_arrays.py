@@ -17,8 +17,7 @@ from psycopg.pq import Format
 _HEADER = struct.Struct(">iiiii")
 _EMPTY = struct.Struct(">iii")
 _LENGTH = struct.Struct(">i")
-_FIELD = struct.Struct(">I")
-_TEXT_OID = 25
+_FIELD = struct.Struct(">Ii")
 _NULL = b"\xff\xff\xff\xff"
 # Postgres counts timestamps from 2000-01-01.
 _EPOCH_SHIFT = 946_684_800_000_000
@@ -179,17 +178,32 @@ def _text(value: str) -> bytes:
 
 
 class PackedRow:
-    """A value of a composite type: arrays, and texts, in the order of its fields."""
+    """A value of a composite type: arrays in the order of its fields."""
 
     __slots__ = ("data",)
 
-    def __init__(self, fields: Sequence[PackedArray | str]) -> None:
+    def __init__(self, fields: Sequence[PackedArray]) -> None:
         self.data = _LENGTH.pack(len(fields)) + b"".join(
-            _FIELD.pack(_TEXT_OID) + _text(field)
-            if isinstance(field, str)
-            else _FIELD.pack(field.array_oid) + _LENGTH.pack(len(field.data)) + field.data
-            for field in fields
+            [_FIELD.pack(field.array_oid, len(field.data)) + field.data for field in fields]
         )
+
+
+class RowType:
+    """A composite type of the schema whose fields are arrays; `fields` are in its order.
+
+    Values are given by name, so that no two fields of one type can be swapped.
+    """
+
+    __slots__ = ("fields", "name")
+
+    def __init__(self, name: str, **fields: type[PackedArray]) -> None:
+        self.name = name
+        self.fields = fields
+
+    def row(self, **values: PackedArray) -> PackedRow:
+        """Return a value of this type."""
+        assert len(values) == len(self.fields), f"{self.name} has fields {list(self.fields)}"
+        return PackedRow([values[name] for name in self.fields])
 
 
 class _PackedArrayDumper(Dumper):

@@ -9,13 +9,14 @@ from importlib.resources import files
 from psycopg import sql
 
 from continuum.errors import InvalidOption
+from continuum_migrations.names import with_numbers
 
-_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+_NAME = re.compile(r"^-- name: (\w+)\n-- (.+)\n", re.MULTILINE)
 _SCHEMA = re.compile(r"^[a-z_][a-z0-9_]{0,40}$")
 
 
 class Statements:
-    """Statements by name, with the schema's quoted identifier filled in."""
+    """Statements by name, with the schema's quoted identifier and the stored numbers filled in."""
 
     def __init__(self, schema: str) -> None:
         if not _SCHEMA.match(schema):
@@ -24,19 +25,19 @@ class Statements:
             )
         quoted = sql.Identifier(schema).as_string(None)
         text = files("continuum.journal.postgres").joinpath("statements.sql").read_text()
-        parts = _NAME.split(text)[1:]
+        parts = _NAME.split(with_numbers(text))[1:]
         self._statements = {
-            name: body.strip().rstrip(";").replace("{schema}", quoted).encode()
-            for name, body in zip(parts[::2], parts[1::2], strict=True)
+            name: body.strip().replace("{schema}", quoted).encode()
+            for name, body in zip(parts[::3], parts[2::3], strict=True)
         }
         self.schema = schema
 
     def __getitem__(self, name: str) -> bytes:
         return self._statements[name]
 
-    def topic(self, name: str) -> str:
-        """Return the notification channel of a topic."""
-        return f"{self.schema}.{name}"
+    def channel(self, topic: str) -> str:
+        """Return the notification channel of a topic; the function `notify` builds the same."""
+        return f"{self.schema}.{topic}"
 
 
 @cache

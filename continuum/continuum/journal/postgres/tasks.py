@@ -7,7 +7,7 @@ from typing import Any
 
 from continuum.engine.ids import RunId
 from continuum.journal.event_codec import pack_body
-from continuum.journal.port import ClaimedTask, InboxKind, LeaseLost, TaskResult, Worker
+from continuum.journal.port import ClaimedTask, LeaseLost, TaskResult, Worker
 from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.statements import Statements
@@ -47,7 +47,7 @@ class PostgresTasks:
 
     async def complete_tasks(self, worker: Worker, results: Sequence[TaskResult]) -> None:
         await self._database.fetch(
-            "answer_tasks",
+            "complete_tasks",
             (
                 worker.id,
                 packed_arrays.uuids([result.task.run_id for result in results]),
@@ -55,9 +55,6 @@ class PostgresTasks:
                 packed_arrays.integers([result.task.dispatch for result in results]),
                 packed_arrays.smallints([result.kind for result in results]),
                 packed_arrays.byteas([pack_body(result.body) for result in results]),
-                InboxKind.ACTIVITY_COMPLETED,
-                self._statements.topic("wake"),
-                self._statements.topic("work"),
             ),
         )
 
@@ -69,24 +66,23 @@ class PostgresTasks:
         return dict(await self._database.fetch("last_heartbeats", (run_id,)))
 
     async def find_result(self, activity: str, key: str) -> bytes | None:
-        rows = await self._database.fetch("recall", (activity, key))
+        rows = await self._database.fetch("find_result", (activity, key))
         return rows[0][0] if rows else None
 
     async def record_result(self, activity: str, key: str, run_id: RunId, result: bytes) -> bytes:
         """Two statements: the second sees whoever was first."""
-        await self._database.fetch("remember", (activity, key, run_id, result))
+        await self._database.fetch("record_result", (activity, key, run_id, result))
         first = await self.find_result(activity, key)
         assert first is not None, "a recorded result is never removed"
         return first
 
     async def release_other_tasks(self, worker: Worker, keep: Sequence[tuple[RunId, int]]) -> int:
         rows = await self._database.fetch(
-            "disown_tasks",
+            "release_other_tasks",
             {
                 "worker": worker.id,
                 "runs": packed_arrays.uuids([run_id for run_id, _ in keep]),
                 "seqs": packed_arrays.integers([seq for _, seq in keep]),
-                "topic": self._statements.topic("tasks"),
             },
         )
         return int(rows[0][0])

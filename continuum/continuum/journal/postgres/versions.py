@@ -50,7 +50,7 @@ class PostgresVersions:
 
     async def delete_versions(self, versions: Sequence[tuple[str, str]]) -> int:
         rows = await self._database.fetch(
-            "forget_versions",
+            "delete_versions",
             (
                 packed_arrays.texts([workflow for workflow, _ in versions]),
                 packed_arrays.texts([version for _, version in versions]),
@@ -65,9 +65,9 @@ class PostgresVersions:
         ]
 
     async def declared_signals(self, run_id: RunId) -> Mapping[str, Any] | None:
-        rows = await self._database.fetch("signals_of", (run_id,))
+        rows = await self._database.fetch("declared_signals", (run_id,))
         return rows[0][0] if rows else None
 
     async def read_published(self, run_id: RunId, names: Sequence[str]) -> dict[str, PublishedValue]:
-        rows = await self._database.fetch("read_cells", (packed_arrays.texts(names), run_id))
+        rows = await self._database.fetch("read_published", (packed_arrays.texts(names), run_id))
         return {name: PublishedValue(value, changed_at) for name, value, changed_at in rows}
