@@ -103,19 +103,19 @@ class Retry:
         return stop
 
     def bind(
-        self, operation: str, activity: str, call: Callable[P, Awaitable[T]]
+        self, operation: str, phrase: str, call: Callable[P, Awaitable[T]]
     ) -> Callable[P, Coroutine[Any, Any, T]]:
-        """Return `call` with retries. `activity` names it in log lines, such as "loading histories"."""
+        """Return `call` with retries. `phrase` names it in log lines, such as "loading histories"."""
 
         def retried(*args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]:
-            return self(operation, activity, call, *args, **kwargs)
+            return self(operation, phrase, call, *args, **kwargs)
 
         return retried
 
     async def __call__(
         self,
         operation: str,
-        activity: str,
+        phrase: str,
         call: Callable[P, Awaitable[T]],
         /,
         *args: P.args,
@@ -136,11 +136,11 @@ class Retry:
                     if not self._again(failures, began):
                         raise
                     if failures == 1 and self._policy.announced:
-                        log.warning("%s: %s; trying again until it answers", activity, error)
+                        log.warning("%s: %s; trying again until it answers", phrase, error)
                     await self._sleep(self._delay(failures))
                 else:
                     if failures and self._policy.announced:
-                        log.info("%s: the database answers again", activity)
+                        log.info("%s: the database answers again", phrase)
                     return result
         except BaseException as error:
             failed = error
