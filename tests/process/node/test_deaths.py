@@ -98,7 +98,7 @@ async def test_no_lease_expires_while_the_control_process_dies_and_restarts(dsn:
                 (latest,) = (await at.sql("select max(expires_at) from {schema}.workers"))[0]
                 return bool(latest > renewed)
 
-            await at.until(is_renewed, "nobody renews the lease")
+            await at.until(is_renewed, "the lease is not renewed")
         assert await at.sql("select id from {schema}.workers order by id") == workers
         assert await at.sql("select id, token from {schema}.runs order by id") == tokens
         await at.all_ship(runs)
