@@ -61,8 +61,8 @@ def isolated(name: str, number: int) -> int:
     return number
 
 
-@activity(name="review.beside")
-async def beside(number: int) -> int:
+@activity(name="review.local")
+async def local(number: int) -> int:
     """Run in the process of the run."""
     return number
 
@@ -76,7 +76,7 @@ async def urgent(number: int) -> int:
 @workflow(name="review.harmless")
 async def harmless(number: int) -> int:
     """Run one activity."""
-    return await beside(number) + await beside(number)
+    return await local(number) + await local(number)
 
 
 @activity(name="review.produce")
