@@ -234,7 +234,7 @@ class OwnedRuns(Protocol):
     async def claim(
         self, worker: Worker, code: Sequence[Loaded], limit: int, *, namespaces: Namespaces = None
     ) -> list[ClaimedRun]:
-        """Own up to `limit` runs of `namespaces` that have something to do and that `code` can execute.
+        """Take ownership of up to `limit` due runs of `namespaces` that `code` can execute.
 
         A run without a version gets the current one of `code`. Code that takes other versions gets a run
         of a version that is not in `code` after `FOREIGN_GRACE_SECONDS`, so that a worker which has the
