@@ -148,6 +148,7 @@ class Retry:
         finally:
             if timed and self._observers:
                 self._report(operation, began, failures, failed)
+            failed = None  # it refers to this frame: without this, only the garbage collector frees both
 
     def _again(self, failures: int, began: float) -> bool:
         policy = self._policy
