@@ -1,4 +1,4 @@
-"""The SQL of the schema and its runner; knows nobody.
+"""The SQL of the schema and its runner; imports nothing of ours.
 
 `runner.py` applies, checks and drops, `files.py` reads the files of `tables/` and `functions/`,
 `errors.py` says what can go wrong. The SQL is the only description of the schema.

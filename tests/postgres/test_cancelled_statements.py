@@ -1,4 +1,4 @@
-"""A statement that is cancelled ends cancelled, whatever it waits for."""
+"""A cancelled statement ends with CancelledError, whatever it waits for."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from continuum.journal.postgres.statements import Statements
 from tests.process.actors.hosting import eventually
 
 
-def test_a_cancellation_is_heard_in_the_moment_a_connection_is_free(dsn: str, schema: str) -> None:
-    """Before Python 3.12 the pool swallows it; whoever reads in a loop would go on for ever."""
+def test_a_cancellation_is_delivered_at_the_moment_a_connection_becomes_free(dsn: str, schema: str) -> None:
+    """Before Python 3.12 the pool swallows it, and a loop that reads would never end."""
 
     async def main() -> None:
         database = Database(dsn, Statements(schema), pool_size=1)

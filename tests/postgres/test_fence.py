@@ -1,4 +1,4 @@
-"""The fence, held open: every pair of an owner's write and somebody who takes away, in both orders.
+"""The fence, held open: every pair of an owner's write and a retirement or forced cancel, in both orders.
 
 One side runs the journal's own statement inside a transaction that the test leaves
 open; the other side must be seen waiting for its lock before the first one ends.
@@ -64,7 +64,7 @@ DEADLINE_S = 30.0
 async def two_connections(
     dsn: str,
 ) -> AsyncIterator[tuple[psycopg.AsyncConnection[Any], psycopg.AsyncConnection[Any]]]:
-    """Yield two whose transactions stay open until the test ends them."""
+    """Yield two connections whose transactions stay open until the test ends them."""
     async with (
         await psycopg.AsyncConnection.connect(dsn) as first,
         await psycopg.AsyncConnection.connect(dsn) as second,
@@ -74,7 +74,7 @@ async def two_connections(
 
 @dataclass
 class Fence:
-    """A journal, and a second one whose writes are not committed until the test says so."""
+    """A journal, and a second one whose writes are not committed before the test commits them."""
 
     journal: PostgresJournal
     held: PostgresJournal
@@ -115,9 +115,7 @@ def in_a_loop(test: Test) -> Callable[[str, str], None]:
 
 
 @in_a_loop
-async def test_i1_who_takes_a_lease_waits_for_the_append_and_what_it_wrote_stays(
-    dsn: str, schema: str
-) -> None:
+async def test_i1_a_retirement_waits_for_the_append_and_its_events_stay(dsn: str, schema: str) -> None:
     async with fence(dsn, schema) as at:
         worker = await worker_of(at.journal)
         run = await owned_run(at.journal, worker)
@@ -133,7 +131,7 @@ async def test_i1_who_takes_a_lease_waits_for_the_append_and_what_it_wrote_stays
 
 
 @in_a_loop
-async def test_i1_an_append_waits_for_who_takes_the_lease_and_leaves_nothing(dsn: str, schema: str) -> None:
+async def test_i1_an_append_waits_for_the_retirement_and_leaves_nothing(dsn: str, schema: str) -> None:
     async with fence(dsn, schema) as at:
         worker = await worker_of(at.journal)
         run = await owned_run(at.journal, worker)
@@ -147,7 +145,7 @@ async def test_i1_an_append_waits_for_who_takes_the_lease_and_leaves_nothing(dsn
 
 
 @in_a_loop
-async def test_i1_an_append_that_waited_for_a_theft_that_is_undone_is_written(dsn: str, schema: str) -> None:
+async def test_i1_an_append_after_a_retirement_that_is_rolled_back_is_written(dsn: str, schema: str) -> None:
     async with fence(dsn, schema) as at:
         worker = await worker_of(at.journal)
         run = await owned_run(at.journal, worker)
@@ -160,9 +158,7 @@ async def test_i1_an_append_that_waited_for_a_theft_that_is_undone_is_written(ds
 
 
 @in_a_loop
-async def test_p7_who_takes_a_lease_waits_for_a_claim_and_frees_what_it_claimed(
-    dsn: str, schema: str
-) -> None:
+async def test_p7_a_retirement_waits_for_a_claim_and_releases_its_runs(dsn: str, schema: str) -> None:
     async with fence(dsn, schema) as at:
         worker = await worker_of(at.journal)
         run_id = await begin(at.journal)
@@ -175,8 +171,8 @@ async def test_p7_who_takes_a_lease_waits_for_a_claim_and_frees_what_it_claimed(
 
 
 @in_a_loop
-async def test_p7_a_claim_beside_who_takes_the_lease_owns_nothing(dsn: str, schema: str) -> None:
-    """It holds runs already, so it must not wait for the worker's row, which others lock first."""
+async def test_p7_a_claim_during_a_retirement_owns_nothing(dsn: str, schema: str) -> None:
+    """The claim holds runs already, so it must not wait for the worker's row, which others lock first."""
     async with fence(dsn, schema) as at:
         worker = await worker_of(at.journal)
         run_id = await begin(at.journal)
@@ -245,7 +241,7 @@ async def test_i6_what_was_acknowledged_survives_the_death_of_every_connection(d
 
 
 async def blocks(dsn: str, holder: psycopg.AsyncConnection[Any]) -> bool:
-    """Tell whether somebody waits for what this connection holds."""
+    """Return whether a statement waits for a lock of this connection."""
     async with await psycopg.AsyncConnection.connect(dsn) as connection:
         cursor = await connection.execute(
             "select from pg_stat_activity where %s = any (pg_blocking_pids(pid))",
@@ -255,7 +251,7 @@ async def blocks(dsn: str, holder: psycopg.AsyncConnection[Any]) -> bool:
 
 
 @in_a_loop
-async def test_p15_posts_to_several_wait_for_no_successor_out_of_its_order(dsn: str, schema: str) -> None:
+async def test_p15_a_post_to_several_runs_waits_for_no_successor_out_of_order(dsn: str, schema: str) -> None:
     """A deadlock would end one of the two statements with an error."""
     lock = f"select from {schema}.runs where id = %s for no key update".encode()
     async with fence(dsn, schema) as at, two_connections(dsn) as (keeper, other):
@@ -282,8 +278,8 @@ async def test_p15_posts_to_several_wait_for_no_successor_out_of_its_order(dsn: 
 
 
 @in_a_loop
-async def test_a_sweep_waits_for_nobody_who_is_at_what_an_ended_run_left(dsn: str, schema: str) -> None:
-    """So that neither two sweeps nor a sweep and a writer can wait for each other."""
+async def test_a_sweep_waits_for_no_lock_on_rows_of_an_ended_run(dsn: str, schema: str) -> None:
+    """Neither two sweeps nor a sweep and a writer may wait for each other."""
     async with fence(dsn, schema) as at:
         worker = await worker_of(at.journal)
         run = await owned_run(at.journal, worker)
@@ -298,9 +294,7 @@ async def test_a_sweep_waits_for_nobody_who_is_at_what_an_ended_run_left(dsn: st
 
 
 @in_a_loop
-async def test_a_removal_waits_for_nobody_and_leaves_a_chain_whole_that_somebody_is_at(
-    dsn: str, schema: str
-) -> None:
+async def test_a_removal_waits_for_no_lock_and_keeps_a_locked_chain_whole(dsn: str, schema: str) -> None:
     async with fence(dsn, schema) as at, two_connections(dsn) as (other, _):
         worker = await worker_of(at.journal)
         first, alone = await owned_runs(at.journal, worker, 2)

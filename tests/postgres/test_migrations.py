@@ -180,7 +180,7 @@ def test_a_schema_newer_than_the_code_is_refused(dsn: str, empty_name: str, sour
         asyncio.run(call(dsn, empty_name, source=source))
 
 
-def test_check_says_nothing_about_an_up_to_date_schema(dsn: str, empty_name: str, source: Path) -> None:
+def test_check_passes_for_an_up_to_date_schema(dsn: str, empty_name: str, source: Path) -> None:
     asyncio.run(migrate(dsn, empty_name, source=source))
     asyncio.run(check(dsn, empty_name, source=source))
 
@@ -191,9 +191,7 @@ def test_check_of_a_missing_schema_names_the_command(dsn: str, empty_name: str, 
     assert rows(dsn, "select to_regnamespace('{schema}')", empty_name) == [(None,)]
 
 
-def test_check_of_a_missing_schema_names_those_that_are_there(
-    dsn: str, empty_name: str, source: Path
-) -> None:
+def test_check_of_a_missing_schema_names_existing_schemas(dsn: str, empty_name: str, source: Path) -> None:
     with unused_schema(dsn) as there:
         asyncio.run(migrate(dsn, there, source=source))
         with pytest.raises(SchemaBehind, match=rf"no schema {empty_name}, but has .*{there}"):
@@ -222,7 +220,7 @@ def test_a_server_that_is_too_old_is_refused(
 
 
 @pytest.mark.parametrize("autocommit", [True, False])
-def test_a_callers_own_connection_is_used_and_left_idle(
+def test_a_given_connection_is_used_and_left_idle(
     dsn: str, empty_name: str, source: Path, autocommit: bool
 ) -> None:
     async def main() -> list[str]:

@@ -1,4 +1,4 @@
-"""What the server refuses for good is not told as an outage, which callers wait out."""
+"""A statement that the server refuses for good is not reported as an outage, which callers wait for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_statement_beyond_the_servers_limits_is_not_an_outage(dsn: str, schema
         run(dsn, schema, TOO_LONG)
 
 
-def test_a_statement_that_was_called_off_is_one(dsn: str, schema: str) -> None:
+def test_a_cancelled_statement_is_an_outage(dsn: str, schema: str) -> None:
     with pytest.raises(JournalUnavailable):
         run(dsn, schema, CANCELLED)
 

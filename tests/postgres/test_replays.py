@@ -27,14 +27,14 @@ async def ship(order: str) -> str:
 
 @workflow(name="replays.chain")
 async def chain(first: int) -> int:
-    """Read twice from outside, the second time by what the first has given."""
+    """Read twice from outside; the second read depends on the first."""
     read = continuum.side_effect(lambda: first + 1)
     return continuum.side_effect(lambda: read + 1)
 
 
 @workflow(name="replays.deciding")
 async def deciding(order: str) -> list[str]:
-    """Go one of two ways, as it is told."""
+    """Go one of two ways, as a signal says."""
     if await verdict.wait() == "stop":
         return ["stopped", "rejected"]
     return ["went", await ship(order)]
@@ -57,7 +57,7 @@ def lived(dsn: str, word: str | None) -> History:
     return asyncio.run(main())
 
 
-def test_each_read_is_one_row_and_replays(dsn: str) -> None:
+def test_each_read_is_one_event_and_replays(dsn: str) -> None:
     """RPG1, RPG2, RPG3"""
     history = lived(dsn, None)
     assert [event.type for event in history] == ["side_effect", "side_effect"]
@@ -67,7 +67,7 @@ def test_each_read_is_one_row_and_replays(dsn: str) -> None:
 @pytest.mark.parametrize(
     ("word", "expected"), [("go", ["went", "track-o1"]), ("stop", ["stopped", "rejected"])]
 )
-def test_what_was_sent_decides_and_replays(dsn: str, word: str, expected: list[str]) -> None:
+def test_the_signal_that_arrived_decides_and_replays(dsn: str, word: str, expected: list[str]) -> None:
     """RPG4, RPG5"""
     history = lived(dsn, word)
     assert history.ending.result is not None
@@ -86,7 +86,7 @@ def test_a_forged_event_is_drift(dsn: str) -> None:
     assert "patched other" in replayed.reason
 
 
-def test_a_snapshot_of_a_later_format_is_left_for_the_events(
+def test_a_snapshot_of_a_later_format_is_ignored_for_the_events(
     dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SNF3, B67: deploys that overlap read what each of them can."""

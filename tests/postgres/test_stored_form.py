@@ -42,7 +42,7 @@ async def write_everywhere(dsn: str, schema: str) -> None:
         await journal.close()
 
 
-def test_values_are_stored_as_the_bytes_they_are_encoded_to(dsn: str, schema: str) -> None:
+def test_values_are_stored_as_their_encoded_bytes(dsn: str, schema: str) -> None:
     """PGJ25"""
     asyncio.run(write_everywhere(dsn, schema))
     ((given, result),) = ask(dsn, schema, "select input, result from {schema}.runs where result is not null")
@@ -93,7 +93,7 @@ def test_a_lost_node_is_listed_for_an_hour(dsn: str, schema: str) -> None:
         ("runs_retained", "retain_until IS NOT NULL"),
     ],
 )
-def test_what_is_polled_is_indexed_as_far_as_it_is_alive(
+def test_indexes_of_polls_hold_only_rows_that_are_alive(
     index: str, condition: str, dsn: str, schema: str
 ) -> None:
     """SRT10: no poll looks at runs that have ended."""

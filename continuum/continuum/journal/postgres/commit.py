@@ -97,7 +97,7 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
     if not rows:
         raise LeaseLost(worker.id)
     at, rejected = rows[0]
-    database.heard_time(at)
+    database.learn_time(at)
     return Committed(at, frozenset(RunId(run_id) for run_id in rejected))
 
 

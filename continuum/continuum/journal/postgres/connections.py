@@ -1,7 +1,7 @@
-"""Connections: one lane for commits, a small pool for the rest, and how their errors are told.
+"""Connections: one lane for commits, a small pool for the rest, and the translation of their errors.
 
 The lane reconnects on its next use after a failure; psycopg's pool does so by
-itself. Nothing is retried here: whoever asked knows whether asking again is safe.
+itself. Nothing is retried here: only the caller knows whether a repetition is safe.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 
 # Long enough for a server that restarts to answer, short enough for a person to wait.
 CONNECT_TIMEOUT_SECONDS = 5
-# A host's actors ask for claims, mail and tasks side by side; more would only queue in the server.
+# A host's actors claim runs, claim tasks and read mail at the same time; more would only queue in the
+# server.
 POOL_SIZE = 4
-# A statement that is asked this often is worth preparing; psycopg's own default.
+# A statement that runs this often is worth preparing; psycopg's own default.
 PREPARE_AFTER = 5
-# A server that vanishes without a word (power, failover, a firewall that forgets) is noticed within
-# about ten seconds instead of the kernel's two hours. What the DSN says goes first.
+# A server that vanishes without closing its connections (power, failover, a firewall that drops state) is
+# noticed within about ten seconds instead of the kernel's two hours. Options of the DSN take precedence.
 _ALIVE = {
     "keepalives": 1,
     "keepalives_idle": 5,
@@ -38,10 +39,10 @@ _ALIVE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 10_000,
 }
-# The classes of SQL states that pass without anybody changing the statement: connections, refused
-# logins, conflicts, lack of resources, locks, shutdowns, and errors of the server's machine.
+# The classes of SQL states that pass without a change of the statement: connections, refused logins,
+# conflicts, lack of resources, locks, shutdowns, and errors of the server's machine.
 PASSING = frozenset(("08", "28", "40", "53", "55", "57", "58"))
-# How fast an estimate of the server's time that proved too early is corrected.
+# How fast an estimate that is ahead of the server's time is corrected.
 CLOCK_SLEW = 0.05
 
 
@@ -61,7 +62,7 @@ def checked_dsn(dsn: str) -> str:
 
 
 @asynccontextmanager
-async def told() -> AsyncIterator[None]:
+async def translated() -> AsyncIterator[None]:
     """Turn the driver's errors into ours."""
     try:
         yield
@@ -84,7 +85,7 @@ async def told() -> AsyncIterator[None]:
         ) from error
     except (psycopg.OperationalError, psycopg.InterfaceError) as error:
         if error.sqlstate is not None and error.sqlstate[:2] not in PASSING:
-            # The statement is what is wrong: asking again would go on for ever.
+            # The statement itself is wrong: a retry would fail for ever.
             raise
         raise JournalUnavailable(
             f"Postgres cannot be reached ({_first_line(error)}); check the DSN and the server"
@@ -127,8 +128,8 @@ class Database:
         self._offset: float | None = None
 
     async def open(self) -> None:
-        """Connect once, so that a wrong address is told at once."""
-        async with told():
+        """Connect once, so that a wrong address is reported at once."""
+        async with translated():
             probe = await self._connect()
             await probe.close()
             await self._pool.open()
@@ -147,21 +148,21 @@ class Database:
     async def fetch_text(self, text: bytes, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """Run a statement on the pool and return its rows."""
         cancelled = _cancellations()
-        async with told(), self._pool.connection() as connection:
+        async with translated(), self._pool.connection() as connection:
             if _cancellations() > cancelled:
-                # Before Python 3.12 the pool's waiting may swallow it: who loops would never hear of it.
+                # Before Python 3.12 the pool may swallow a cancellation while it waits: a loop would not end.
                 raise asyncio.CancelledError
             try:
                 cursor = await connection.execute(text, parameters)
             except _StandbyError:
-                # The pool would go on handing out a connection to what was the primary.
+                # Otherwise the pool would keep giving out a connection to the former primary.
                 await connection.close()
                 raise
             return await cursor.fetchall() if cursor.description else []
 
     async def fetch_on_lane(self, statement: str, parameters: Parameters) -> list[tuple[Any, ...]]:
         """Run a named statement on the commit lane, prepared."""
-        async with self._lane_lock, told():
+        async with self._lane_lock, translated():
             lane = self._lane
             if lane is None or lane.closed:
                 lane = self._lane = await self._connect()
@@ -174,13 +175,13 @@ class Database:
 
     async def listen(self, topics: Sequence[str]) -> psycopg.AsyncConnection[Any]:
         """Return a new connection that listens to `topics`."""
-        async with told():
+        async with translated():
             connection = await self._connect()
             try:
                 for topic in topics:
                     await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(topic)))
             except BaseException:
-                # Whoever is told no longer has it, also when cancelled, and nobody else would close it.
+                # On any error, including cancellation, the caller never receives this connection: close it.
                 await connection.close()
                 raise
             return connection
@@ -191,12 +192,12 @@ class Database:
         return connection
 
     def now(self) -> int:
-        """Return the server's time in microseconds, as last heard plus what has passed here."""
+        """Return the server's time in microseconds: the last one received plus the time since."""
         assert self._offset is not None, "the journal is not open"
         return int(monotonic() * 1e6 + self._offset)
 
-    def heard_time(self, server: int) -> None:
-        """Learn from an answer that carried the server's time; it was under way, so the latest is truest."""
+    def learn_time(self, server: int) -> None:
+        """Correct the estimate by a time from the server; the less it was delayed, the larger the offset."""
         offset = server - monotonic() * 1e6
         if self._offset is None or offset > self._offset:
             self._offset = offset

@@ -49,7 +49,7 @@ from continuum.journal.postgres.statements import statements_for
 from continuum.journal.postgres.tasks import PostgresTasks, held
 from continuum.journal.postgres.versions import PostgresVersions
 
-# A chain would have to go on as often while one post waits; whoever posts then tries again, as in any outage.
+# Only a chain that continues as new this often while one post waits makes the caller retry, as in an outage.
 POST_AGAIN = 3
 
 
@@ -71,7 +71,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
     async def open(self) -> None:
         await self._database.open()
         rows = await self._database.fetch("time")
-        self._database.heard_time(rows[0][0])
+        self._database.learn_time(rows[0][0])
 
     async def close(self) -> None:
         await self._database.close()
@@ -101,7 +101,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
             },
         )
         held, others, at, drain = rows[0]
-        self._database.heard_time(at)
+        self._database.learn_time(at)
         return Renewal(frozenset(held), others, drain)
 
     async def expired_workers(self) -> list[WorkerId]:
@@ -162,17 +162,17 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
             },
         )
         created = {row[0] for row in rows}
-        answers: list[Started] = []
+        started: list[Started] = []
         for run in runs:
             if run.id in created:
                 # An id given twice in one call is created once.
                 created.discard(run.id)
-                answers.append(Started(run.id, False))
+                started.append(Started(run.id, False))
             else:
-                answers.append(Started(await self._holder(run), True))
-        return answers
+                started.append(Started(await self._existing(run), True))
+        return started
 
-    async def _holder(self, run: NewRun) -> RunId:
+    async def _existing(self, run: NewRun) -> RunId:
         rows = await self._database.fetch(
             "existing_run", (run.id, run.namespace, run.workflow, run.idempotency_key)
         )
@@ -203,8 +203,8 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
             "next_due", (*_packed_code(code), FOREIGN_GRACE_SECONDS, _optional_texts(namespaces))
         )
         due, at = rows[0]
-        # Asked at every nap, so a host that commits nothing keeps the server's time too.
-        self._database.heard_time(at)
+        # Called before every sleep of the dispatcher: a host that commits nothing keeps the time too.
+        self._database.learn_time(at)
         return None if due is None else int(due)
 
     async def load(self, run_ids: Sequence[RunId]) -> dict[RunId, list[Event]]:
@@ -261,10 +261,10 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         )
         return int(rows[0][0])
 
-    # The inbox, as everyone sees it.
+    # The inbox, as any process sees it.
 
     async def post(self, posts: Sequence[Post]) -> list[Posted]:
-        """One statement, asked again when a run continued as new while it waited for its turn."""
+        """One statement, repeated when a run continued as new while the statement waited for its lock."""
         parameters = (
             packed_arrays.uuids([post.run_id for post in posts]),
             packed_arrays.smallints([post.kind for post in posts]),
@@ -282,7 +282,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
 
     async def _post(self, parameters: Parameters) -> list[Posted]:
         rows = await self._database.fetch("post", parameters)
-        return [Posted(answer) for answer in rows[0][0]]
+        return [Posted(result) for result in rows[0][0]]
 
     async def force_cancel(self, run_id: RunId) -> Posted:
         rows = await self._database.fetch(
@@ -291,7 +291,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         )
         return Posted(rows[0][0])
 
-    # Looking.
+    # Queries.
 
     async def get_run(self, run_id: RunId) -> RunRow | None:
         rows = await self._database.fetch_text(
@@ -310,7 +310,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
                 return False
         return True
 
-    # Hints.
+    # Notifications.
 
     def notifications(self, topics: Sequence[Topic]) -> AsyncIterator[Notification]:
         return listen(self._database, self._statements, topics, enabled=self.listens)

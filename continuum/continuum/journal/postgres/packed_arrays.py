@@ -222,7 +222,7 @@ class _PackedRowDumper(Dumper):
 
 
 def register(context: AdaptContext) -> None:
-    """Teach a connection to send packed arrays and rows of them."""
+    """Register packed arrays and rows of them with a connection."""
     context.adapters.register_dumper(PackedRow, _PackedRowDumper)
     for array in (Uuids, Bigints, Integers, Smallints, Booleans, Byteas, Texts, Timestamps, Doubles):
         dumper = type(f"{array.__name__}Dumper", (_PackedArrayDumper,), {"oid": array.array_oid})

@@ -1,7 +1,7 @@
-"""Rows for people: single runs and keyset pages.
+"""Single runs and keyset pages.
 
 Field names come from a closed list and values are parameters, so a query can
-say nothing but what `Query` means.
+express nothing but what `Query` means.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _attribute_condition(name: str, operator: str, value: Any) -> tuple[str, lis
     if operator == "in":
         wanted = [json.dumps({name: entry}) for entry in value]
         return f"({' OR '.join(['r.attributes @> %s::jsonb'] * len(wanted))})" if wanted else "false", wanted
-    # Values of another type than the one asked for never compare.
+    # Values of another type than the given one never compare.
     text = (
         f"(jsonb_typeof(r.attributes -> %s) = jsonb_typeof(%s::jsonb) "
         f"AND r.attributes -> %s {_OPERATORS[operator]} %s::jsonb)"

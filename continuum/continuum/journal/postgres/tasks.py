@@ -1,4 +1,4 @@
-"""Tasks and activities: handing out, answering, progress, recorded results."""
+"""Activity tasks: claims, results, heartbeats, results under idempotency keys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from continuum.journal.postgres.statements import Statements
 
 
 class PostgresTasks:
-    """The part of the journal that is about tasks."""
+    """The tasks of the journal."""
 
     _database: Database
     _statements: Statements
@@ -70,7 +70,7 @@ class PostgresTasks:
         return rows[0][0] if rows else None
 
     async def record_result(self, activity: str, key: str, run_id: RunId, result: bytes) -> bytes:
-        """Two statements: the second sees whoever was first."""
+        """Two statements: the second reads the result that was recorded first."""
         await self._database.fetch("record_result", (activity, key, run_id, result))
         first = await self.find_result(activity, key)
         assert first is not None, "a recorded result is never removed"
@@ -89,7 +89,7 @@ class PostgresTasks:
 
 
 def held(rows: list[tuple[Any, ...]], worker: Worker) -> list[tuple[Any, ...]]:
-    """Return what was claimed; a claim answers with one row that says so when the lease is gone."""
+    """Return the claimed rows; raise when the claim returned the one row that says that the lease is lost."""
     if rows and not rows[0][-1]:
         raise LeaseLost(worker.id)
     return rows

@@ -1,4 +1,4 @@
-"""Versions of code, what they refused, what they take; and the cells that runs have published."""
+"""Versions of code, the histories they refused, the signals they declare; and published values."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from continuum.journal.postgres.connections import Database
 
 
 class PostgresVersions:
-    """The part of the journal that is about versions and cells."""
+    """The versions and published values of the journal."""
 
     _database: Database
 
     async def register_versions(self, versions: Sequence[VersionRow]) -> None:
         latest = {(row.workflow, row.version): row for row in versions}
-        # In one order, for nodes of the same code start together.
+        # In one order, because nodes of the same code start at the same time.
         rows = [latest[key] for key in sorted(latest)]
         await self._database.fetch(
             "register_versions",
