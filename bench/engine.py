@@ -16,7 +16,7 @@ from bench.flows import go, steps_in_a_row, wait_for_go
 from continuum.client.client import Client
 from continuum.engine.ids import NodeId
 from continuum.journal.postgres import PostgresJournal
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host.host import Host
 from continuum_actors.tree import host_supervisor, run_host_children

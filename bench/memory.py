@@ -33,7 +33,7 @@ def of_suspended_runs(server: Server, sizes: Sizes, tell: Tell) -> Results:
     for name, kept in (("live", 4 * sizes.suspended), ("evicted", sizes.kept_live_when_evicting)):
         with (
             fresh_schema(server.dsn) as schema,
-            node(dsn=server.dsn, schema=schema, run_hosts=1, activity_hosts=0, live_parked_runs=kept),
+            node(dsn=server.dsn, schema=schema, run_hosts=1, activity_hosts=0, live_suspended_runs=kept),
         ):
             sizes_seen = asyncio.run(_grow(server.dsn, schema, sizes.suspended, kept))
         results[f"{name}_bytes_per_run"] = (sizes_seen[-1] - sizes_seen[-2]) / sizes.suspended

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from continuum.node.config import NodeConfig
 from continuum.node.launcher import run_node
-from continuum.settings import NODE_SETTINGS
+from continuum.settings.settings import NODE_SETTINGS
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[1])

@@ -19,7 +19,7 @@ from continuum.errors import RunTerminal
 from continuum.journal.facts import Query, RunRow, RunState
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import Journal
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from continuum.testing.killable_journal import KillableJournal
 from continuum.testing.run_host import NEVER_SECONDS, RunHost
 from continuum.testing.virtual_clock import VirtualClock, microseconds_in

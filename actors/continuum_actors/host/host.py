@@ -32,7 +32,7 @@ from continuum.journal.port import (
     Worker,
 )
 from continuum.journal.resilient import ResilientJournal
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host.messages import TakeSnapshot
 from continuum_supervision import ActorRef, Clock, Registry, SystemClock

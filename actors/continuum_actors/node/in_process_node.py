@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from continuum.engine.ids import NodeId
 from continuum.journal.port import Journal, NodeFacts, Worker
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host

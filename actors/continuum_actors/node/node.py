@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from continuum_actors.node.control_process import CONTROL, control_main
 from continuum_actors.node.host_process import activity_host_main, run_host_main
 from continuum_actors.node.process_config import ProcessConfig

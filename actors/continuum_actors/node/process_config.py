@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from continuum.engine.ids import NodeId
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ class RunSupervisor(DynamicSupervisor):
         """The run only waits; have the oldest such run released when there are too many."""
         self._active.discard(run)
         self._suspended[run] = None
-        if len(self._suspended) > self._host.settings.live_parked_runs:
+        if len(self._suspended) > self._host.settings.live_suspended_runs:
             oldest, _ = self._suspended.popitem(last=False)
             oldest.cast(_RELEASE)
         self._host.dispatcher.has_room()

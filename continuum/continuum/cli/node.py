@@ -11,7 +11,7 @@ from continuum.cli.database import database_options
 from continuum.cli.values import address, named_number
 from continuum.errors import InvalidOption
 from continuum.node.config import NodeConfig
-from continuum.settings import NODE_SETTINGS, Settings
+from continuum.settings.settings import NODE_SETTINGS, Settings
 
 RUN_HOSTS = "Processes that execute workflows; one for each core is a start."
 ACTIVITY_HOSTS = "Processes for activities with executor='process', one at a time in each."

@@ -26,7 +26,7 @@ from continuum.local_postgres.account import server_account
 from continuum.local_postgres.directory import new_temporary_directory
 from continuum.node.config import NodeConfig
 from continuum.node.launcher import started_node
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 
 SCHEMA = "continuum"
 STDERR = 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from continuum.errors import InvalidOption
-from continuum.settings import NODE_SETTINGS, Settings
+from continuum.settings.settings import NODE_SETTINGS, Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,15 +16,8 @@ from continuum.client.instances import DEFAULT, DEFAULT_SCHEMA
 from continuum.definitions.activity import Activity
 from continuum.definitions.workflow import Workflow
 from continuum.errors import InvalidOption
-from continuum.settings import (
-    NAMESPACE_RULE,
-    QUEUE_LIMIT,
-    RULES,
-    Rule,
-    Settings,
-    wrong_namespaces,
-    wrong_queue,
-)
+from continuum.settings.rules import NAMESPACE_RULE, QUEUE_LIMIT, Rule, wrong_namespaces, wrong_queue
+from continuum.settings.settings import RULES, Settings
 
 # An instance's name becomes part of its node's name, and of log lines.
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
@@ -40,7 +33,7 @@ class RunSupervisorOptions(TypedDict, total=False):
     """Limits of runs in motion and of suspended runs in memory; seconds that a stop lets activities end."""
 
     active_runs: int
-    live_parked_runs: int
+    live_suspended_runs: int
     drain: float
 
 
@@ -113,7 +106,7 @@ _CHILDREN: dict[str, dict[str, str]] = {
     "heartbeater": {"ttl": "lease_ttl"},
     "run_supervisor": {
         "active_runs": "active_runs",
-        "live_parked_runs": "live_parked_runs",
+        "live_suspended_runs": "live_suspended_runs",
         "drain": "drain",
     },
     "activity_supervisor": {"threads": "activity_threads"},

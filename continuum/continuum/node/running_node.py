@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from continuum.errors import ClusterError
 from continuum.node.config import NodeConfig
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from continuum_actors.node.control_process import DrainRequested
 from continuum_actors.node.node import node_processes, stop_seconds
 from continuum_actors.node.process_config import ProcessConfig

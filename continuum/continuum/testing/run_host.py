@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from continuum.engine.ids import NodeId
 from continuum.journal.port import Journal, Versions
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from continuum.testing.idle_loop import may_wake, wait_until_idle
 from continuum.testing.mock_activities import MockedActivity, Substitutes
 from continuum.testing.mocked_actors import MockedDispatcher, MockedLocalActivities

@@ -15,7 +15,7 @@ from continuum import Client, RunHandle, Workflow
 from continuum.engine.ids import NodeId
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.resilient import ResilientJournal
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host.host import Host
 from continuum_actors.run.timer_wheel import TimerWheel

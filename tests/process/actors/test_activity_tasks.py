@@ -11,7 +11,7 @@ import pytest
 
 from continuum import ActivityError, Event, Retry, RunCancelled, RunHandle, Signal, activity, workflow
 from continuum import activity_context as context
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from continuum_actors.host import limits
 from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, eventually, results, stage
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from continuum import Run, RunHandle
 from continuum.client.client import Client
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from tests.process.actors.families import (
     deeper,
     double,

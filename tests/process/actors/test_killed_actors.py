@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from continuum_actors.host import limits
 from continuum_supervision import ActorRef
 from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, results, stage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from continuum import RunHandle, Signal, activity, sleep, workflow
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from tests.process.actors.hosting import LONG_LEASE_S, Stage, stage
 
 RESULT_S = 10.0

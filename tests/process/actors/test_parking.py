@@ -7,7 +7,7 @@ import asyncio
 import continuum
 from continuum import Signal, Workflow, workflow
 from continuum.engine.ids import RunId
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, eventually, results, stage
 from tests.process.actors.orders import charge, expected, order, ship, verdict
 
@@ -23,7 +23,7 @@ async def sleeping(seconds: float) -> str:
 
 def few_in_memory() -> Settings:
     """Keep few suspended runs in memory."""
-    return Settings(lease_ttl=LONG_LEASE_S, live_parked_runs=FEW, poll=0.3)
+    return Settings(lease_ttl=LONG_LEASE_S, live_suspended_runs=FEW, poll=0.3)
 
 
 async def test_signals_wake_evicted_runs(dsn: str, schema: str) -> None:

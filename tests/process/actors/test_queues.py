@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from continuum import activity, workflow
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from tests.process.actors.hosting import LONG_LEASE_S, eventually, results, stage
 
 LIMIT = 3

@@ -14,7 +14,7 @@ from continuum import activity, workflow
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import ClaimedTask, Committed, NewTask, RunState, RunWrite, Worker
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from continuum_actors.activity.local_activities import LocalActivities
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host

@@ -11,7 +11,7 @@ import pytest
 from continuum import Retry, RunCancelled, RunFailed, Signal, activity, workflow
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import ClaimedRun, LeaseLost, Loaded, Worker
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, replace_call, stage
 
 attempts: list[int] = []

@@ -10,7 +10,7 @@ from continuum.engine.events import EventType
 from continuum.engine.ids import RunId
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.snapshot_codec import pack_snapshot
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from continuum_supervision import KILLED
 from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, results, stage
 

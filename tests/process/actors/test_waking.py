@@ -13,7 +13,7 @@ from continuum import RunCancelled, RunHandle, Signal, activity, workflow
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import Committed, RunState, RunWrite, Worker
 from continuum.journal.postgres.connections import Database
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, armed_timers, replace_call, stage
 from tests.process.actors.test_leases import steal_the_lease
 

@@ -11,7 +11,7 @@ from continuum import Client
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import ClaimedRun, ClaimedTask, Loaded, Worker
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.node.in_process_node import InProcessNode, Leftovers, NodeParts
 from continuum_actors.node.recovery import GRACE_SECONDS

@@ -23,7 +23,7 @@ from continuum import Client, RunHandle
 from continuum.journal.port import NodeRow
 from continuum.journal.postgres import PostgresJournal
 from continuum.node.config import NodeConfig
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 from tests.process.node import flows
 
 DEADLINE_S = 30.0
@@ -34,7 +34,7 @@ LAUNCH = """
 import sys
 from continuum.node.launcher import run_node
 from continuum.node.config import NodeConfig
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 sys.exit(run_node(eval(sys.argv[1])))
 """
 

@@ -29,7 +29,7 @@ from continuum_actors.node import node
 node.SHUTDOWN_MARGIN_SECONDS = 3.0
 from continuum.node.launcher import run_node
 from continuum.node.config import NodeConfig
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 sys.exit(run_node(eval(sys.argv[1])))
 """
 
@@ -37,7 +37,7 @@ LAUNCH_WITHOUT_CHECKS = """
 import sys
 from continuum.node import launcher, node_database
 from continuum.node.config import NodeConfig
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 
 async def no_check(dsn, schema, name=None):
     pass
@@ -52,7 +52,7 @@ LAUNCH_ON_ONE_STREAM = """
 import sys
 from continuum.node.launcher import run_node
 from continuum.node.config import NodeConfig
-from continuum.settings import Settings
+from continuum.settings.settings import Settings
 sys.stderr = sys.stdout
 sys.exit(run_node(eval(sys.argv[1])))
 """

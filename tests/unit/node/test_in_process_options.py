@@ -94,7 +94,7 @@ def test_every_declared_option_is_accepted() -> None:
         "namespaces": ["tenant", "other", "tenant"],
         "registry": True,
         "heartbeater": {"ttl": 5},
-        "run_supervisor": {"active_runs": 1, "live_parked_runs": 2, "drain": 0},
+        "run_supervisor": {"active_runs": 1, "live_suspended_runs": 2, "drain": 0},
         "activity_supervisor": {"threads": 3},
         "recovery": False,
         "dispatcher": False,

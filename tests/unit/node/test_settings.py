@@ -12,7 +12,8 @@ from continuum.cli.node import run_node
 from continuum.client.argument_checks import short_text
 from continuum.engine.ids import NodeId
 from continuum.node.config import NodeConfig
-from continuum.settings import NODE_SETTINGS, RULES, Settings, wrong_namespaces
+from continuum.settings.rules import wrong_namespaces
+from continuum.settings.settings import NODE_SETTINGS, RULES, Settings
 from continuum_actors.node.node import node_processes
 from continuum_actors.node.process_config import ProcessConfig
 

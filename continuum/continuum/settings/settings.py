@@ -7,81 +7,27 @@ node is (database, name, addresses, cookie) is not a setting; see `node/config.p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from continuum.errors import InvalidOption
+from continuum.settings.rules import (
+    NAMESPACE_RULE,
+    TRUE_OR_FALSE,
+    Rule,
+    at_least,
+    seconds,
+    whole_number,
+    wrong_namespaces,
+    wrong_queue,
+)
 
 # Notifications can be lost; the poll bounds how long. A lost connection is noticed by itself and
 # followed by a look, so only a notification dropped on a healthy connection waits this long.
 POLL_SECONDS = 10.0
 # Without LISTEN the poll alone finds new work.
 POLL_WITHOUT_LISTEN_SECONDS = 0.25
-
-REFUSAL = "{name} must be {allowed}, not {value!r:.100}"
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """The values a setting may have; `allowed` names them in an error message."""
-
-    accepts: Callable[[Any], bool]
-    allowed: str
-    refusal: str = REFUSAL
-
-
-def whole_number(least: int, most: int) -> Rule:
-    """Return the rule of a setting that counts something."""
-    return Rule(
-        lambda value: type(value) is int and least <= value <= most, f"a whole number from {least} to {most}"
-    )
-
-
-def _seconds(least: float, most: float, refusal: str = REFUSAL) -> Rule:
-    return Rule(
-        lambda value: _is_number(value) and least <= value <= most, f"{least:g} to {most:g} seconds", refusal
-    )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _at_least(least: int, refusal: str) -> Rule:
-    return Rule(lambda value: type(value) is int and value >= least, f"at least {least}", refusal)
-
-
-_BOOL = Rule(lambda value: isinstance(value, bool), "True or False")
-QUEUE_LIMIT = whole_number(1, 1_000_000)
-
-
-def wrong_queue(queues: Mapping[Any, Any]) -> tuple[Any, Any] | None:
-    """Return the first pair that is not the name of a queue and its limit."""
-    for name, limit in queues.items():
-        if not isinstance(name, str) or not name or not QUEUE_LIMIT.accepts(limit):
-            return name, limit
-    return None
-
-
-# As long as the namespace of a run may be.
-NAMESPACE_BYTES = 255
-NAMESPACE_RULE = f"1 to {NAMESPACE_BYTES} bytes without control characters"
-
-
-def wrong_namespaces(namespaces: Iterable[object]) -> list[object]:
-    """Return those that cannot be the namespace of a run."""
-    return [name for name in namespaces if not _is_namespace(name)]
-
-
-def _is_namespace(name: object) -> bool:
-    if not isinstance(name, str) or any(map(_is_control_or_surrogate, name)):
-        return False
-    return 1 <= len(name.encode()) <= NAMESPACE_BYTES
-
-
-def _is_control_or_surrogate(character: str) -> bool:
-    return character < " " or character == "\x7f" or "\ud800" <= character <= "\udfff"
 
 
 def _setting(default: Any, rule: Rule) -> Any:
@@ -96,27 +42,27 @@ class Settings:
     that no user may choose is not refused before `check`: on the clock of a test, a lease lasts for ever.
     """
 
-    run_hosts: int = _setting(1, _at_least(1, "a node needs at least one run host, not {value}"))
-    activity_hosts: int = _setting(0, _at_least(0, "the number of activity hosts cannot be {value}"))
+    run_hosts: int = _setting(1, at_least(1, "a node needs at least one run host, not {value}"))
+    activity_hosts: int = _setting(0, at_least(0, "the number of activity hosts cannot be {value}"))
     # How many tasks of a queue run at once on this node.
     queues: Mapping[str, int] = field(default_factory=dict)
     # Runs, activity tasks and timers of these namespaces only are claimed; None claims from all.
     namespaces: tuple[str, ...] | None = None
     # False does without LISTEN, which poolers lack.
-    listen: bool = _setting(True, _BOOL)
+    listen: bool = _setting(True, TRUE_OR_FALSE)
     # Between two looks that no notification caused; None depends on `listen`.
-    poll: float | None = _setting(None, _seconds(0.05, 3600))
+    poll: float | None = _setting(None, seconds(0.05, 3600))
     # A lease outlives two missed renewals and one slow fsync, and still releases a dead worker's runs
     # before a person notices.
-    lease_ttl: float = _setting(10.0, _seconds(1, 600, "the lease must last {allowed}, not {value}"))
+    lease_ttl: float = _setting(10.0, seconds(1, 600, "the lease must last {allowed}, not {value}"))
     # A process whose loop has not turned for this long is stuck in user code, and is killed.
-    watchdog: float = _setting(15.0, _seconds(0.1, 3600))
+    watchdog: float = _setting(15.0, seconds(0.1, 3600))
     # A drain lets running activities end for this long, then releases their runs.
-    drain: float = _setting(10.0, _seconds(0, 3600))
+    drain: float = _setting(10.0, seconds(0, 3600))
     # Enough runs in motion to fill a group commit, few enough that each one is served soon.
     active_runs: int = _setting(1_000, whole_number(1, 100_000))
     # A suspended run costs at most 12 KB: about 200 MB a host, then the longest suspended are evicted.
-    live_parked_runs: int = _setting(16_000, whole_number(1, 10_000_000))
+    live_suspended_runs: int = _setting(16_000, whole_number(1, 10_000_000))
     # A history with this many events more than its snapshot gets a new one.
     snapshot_events: int = _setting(1_000, whole_number(1, 1_000_000_000))
     # Threads for `def` activities; they mostly wait for the network.
@@ -124,7 +70,7 @@ class Settings:
     # Tasks of queues that one process runs at once.
     claimed_tasks: int = _setting(64, whole_number(1, 100_000))
     # The timer wheel looks again at least this often: the journal's clock and ours may drift apart.
-    longest_nap: float = _setting(10.0, _seconds(0.05, 3600))
+    longest_nap: float = _setting(10.0, seconds(0.05, 3600))
 
     @property
     def poll_seconds(self) -> float:
