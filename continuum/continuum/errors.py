@@ -57,7 +57,7 @@ class ChildrenTooDeep(ContinuumError):
     def __init__(self, workflow: str, limit: int) -> None:
         super().__init__(
             f"{workflow} would have more than {limit} ancestors; start it from a run further up, "
-            "or let the run continue as new"
+            "or use continue_as_new"
         )
         self.workflow = workflow
         self.limit = limit

@@ -11,6 +11,9 @@ from continuum.errors import DurableTermError, InvalidDefinition
 # A retry later than this is a new business decision, not a retry.
 BACKOFF_CEILING_SECONDS = 24 * 3600.0
 
+# Histories of the first engine, and policies written for it, name our errors by the file that holds them.
+_FORMER = "continuum.errors."
+
 
 def seconds(value: float | timedelta) -> float:
     """Return a duration given as seconds or `timedelta` in seconds."""
@@ -20,6 +23,11 @@ def seconds(value: float | timedelta) -> float:
 def exception_name(kind: type[BaseException]) -> str:
     """Return a class's name as other processes know it, for example ``billing.CardDeclined``."""
     return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def current_name(name: str) -> str:
+    """Return the name that an exception has today."""
+    return f"continuum.{name.removeprefix(_FORMER)}" if name.startswith(_FORMER) else name
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +74,8 @@ class Retry:
     def non_retryable_names(self) -> frozenset[str]:
         """The names by which an exception is recognised across processes."""
         return frozenset(
-            entry if isinstance(entry, str) else exception_name(entry) for entry in self.non_retryable
+            current_name(entry) if isinstance(entry, str) else exception_name(entry)
+            for entry in self.non_retryable
         )
 
 

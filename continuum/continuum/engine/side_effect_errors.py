@@ -11,15 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from continuum.engine.retry import exception_name
+from continuum.engine.retry import current_name, exception_name
 from continuum.errors import ActivityError, DeterminismError, DurableTermError
 
 # Enough to say what went wrong, but not a whole response body.
 MESSAGE_CHARACTERS = 4_000
-
-# The second names are those that histories of the first engine hold.
-_DETERMINISM = frozenset({exception_name(DeterminismError), "continuum.errors.DeterminismError"})
-_DURABLE_TERM = frozenset({exception_name(DurableTermError), "continuum.errors.DurableTermError"})
 
 
 def attempt(produce: Callable[[], Any]) -> tuple[Any, ...]:
@@ -34,9 +30,10 @@ def attempt(produce: Callable[[], Any]) -> tuple[Any, ...]:
 
 def raised(type: str, message: str) -> Exception:
     """Return the exception that the code gets for a journaled failure."""
-    if type in _DETERMINISM:
+    current = current_name(type)
+    if current == exception_name(DeterminismError):
         return DeterminismError(message)
-    if type in _DURABLE_TERM:
+    if current == exception_name(DurableTermError):
         path, _, reason = message.partition(": ")
         return DurableTermError(path, reason)
     return ActivityError("side_effect", type, message, "", 1)

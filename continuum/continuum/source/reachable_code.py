@@ -20,6 +20,9 @@ from continuum.source.definition import Definition, is_workflow_decorator
 from continuum.source.module_source import FunctionDefinition, ModuleSource, definition_of
 from continuum.source.normal_form import NormalForm, literal
 
+# Our own objects count by name alone: the file that holds one must not make another version.
+_OUR_PACKAGE = __name__.partition(".")[0]
+
 _PLAIN = (str, bytes, int, float, bool, type(None))
 
 _bindings: WeakKeyDictionary[ModuleSource, dict[str, list[ast.stmt]]] = WeakKeyDictionary()
@@ -93,7 +96,8 @@ def _definition_form(value: object) -> str | None:
 
 def _dotted(value: object) -> str:
     named = value if isinstance(value, type | FunctionType) else type(value)
-    return f"{named.__module__}.{named.__qualname__}"
+    package = named.__module__.partition(".")[0]
+    return f"{package if package == _OUR_PACKAGE else named.__module__}.{named.__qualname__}"
 
 
 def _closure(value: object) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import continuum
-from continuum import Retry
+from continuum import Retry, RunNotFound
 from continuum.engine.events import EventType
 from continuum.engine.retry import backoff_delay, exception_name, seconds, wants_retry
 from tests.unit.engine.activities import Declined, stubborn
@@ -79,6 +79,11 @@ def test_a_non_retryable_exception_is_not_retried(final: type[BaseException] | s
     policy = Retry(max_attempts=5, non_retryable=(final,))
     assert not wants_retry(policy, failed_attempt=1, error_names=names(WornOut))
     assert wants_retry(policy, failed_attempt=1, error_names=names(OSError))
+
+
+def test_an_error_of_ours_is_recognised_by_the_module_that_holds_it_too() -> None:
+    policy = Retry(max_attempts=5, non_retryable=("continuum.errors.RunNotFound",))
+    assert not wants_retry(policy, failed_attempt=1, error_names=names(RunNotFound))
 
 
 def test_there_is_no_retry_after_the_last_attempt() -> None:

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+import continuum
 from continuum import Workflow, activity, workflow
+from continuum.source.module_source import definition_of
 from continuum.source.normal_form import NormalForm
+from continuum.source.reachable_code import reachable_form
 from tests.unit.versions.written_modules import module_of
 
 FLOW = '''
@@ -164,6 +167,39 @@ def test_closure_variables_of_a_nested_workflow_count() -> None:
     assert made(1, double).version_hash == made(1, double).version_hash
     versions = {made(limit, helper).version_hash for limit in (1, 2) for helper in (double, treble)}
     assert len(versions) == 4
+
+
+@activity(name="content.twice")
+async def twice(amount: int) -> int:
+    return amount * 2
+
+
+def using(held: object) -> Workflow[[], str]:
+    """Return a workflow whose closure holds an object."""
+
+    @workflow(name="content.using")
+    async def flow() -> str:
+        return str(held)
+
+    return flow
+
+
+@pytest.mark.parametrize(
+    ("held", "name"),
+    [
+        (continuum.log, "_ReplayAwareLogger"),
+        (twice.bind(1), "Deferred"),
+        (twice.options(priority=1), "ConfiguredActivity"),
+        (continuum.Retry(), "Retry"),
+        (continuum.sleep, "sleep"),
+    ],
+)
+def test_the_file_that_holds_one_of_our_names_is_not_part_of_the_version(held: object, name: str) -> None:
+    flow = using(held)
+    assert flow.source is not None
+    definition = definition_of(flow.fn, flow.source)
+    assert definition is not None
+    assert list(reachable_form(flow.fn, flow.source, definition))[-1] == f"\nheld: continuum.{name}"
 
 
 def test_a_local_name_hides_that_of_the_module(hash_of: Callable[[str], str]) -> None:
