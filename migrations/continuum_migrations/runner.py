@@ -92,16 +92,30 @@ async def check(connection_or_dsn: Connection | str, schema: str, *, source: Sou
 
 
 async def drop(connection_or_dsn: Connection | str, schema: str) -> None:
-    """Drop a schema of ours, of any layout, with everything in it; refuse while a node works with it."""
+    """Drop a schema of ours, of any layout, with everything in it; refuse while a node works with it.
+
+    A schema that is missing or empty stays as it is.
+    """
     _require_name(schema)
     async with _connected(connection_or_dsn) as connection, connection.transaction():
         await _lock(connection, schema)
         if schema not in await _schemas(connection):
+            if not await _has_anything(connection, schema):
+                return
             raise NotOurSchema(
                 f"schema {schema} was not made by continuum migrate; drop it yourself, or name another schema"
             )
         await _require_no_node(connection, schema)
         await connection.execute(_about("drop schema {schema} cascade", schema))
+
+
+async def _has_anything(connection: Connection, schema: str) -> bool:
+    cursor = await connection.execute(
+        "select exists (select from pg_class where relnamespace = to_regnamespace(%s)) "
+        "or exists (select from pg_proc where pronamespace = to_regnamespace(%s))",
+        (f'"{schema}"', f'"{schema}"'),
+    )
+    return bool((await cursor.fetchone() or (False,))[0])
 
 
 async def _require_no_node(connection: Connection, schema: str) -> None:

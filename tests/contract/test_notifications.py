@@ -29,6 +29,7 @@ from tests.contract.builders import (
     worker_of,
     write,
 )
+from tests.contract.families import family_write, new_child
 
 Cause = Callable[[], Awaitable[object]]
 
@@ -133,3 +134,18 @@ async def test_p11_work_is_found_without_any_notification(journal: Journal) -> N
     await journal.post([signal(run.id)])
 
     assert len(await journal.inbox(worker, None)) == 1
+
+
+async def test_a_forced_cancel_names_every_run_that_its_owner_loses(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    parent = await owned_run(journal, worker)
+    children = [new_child(seq) for seq in range(1, 411)]
+    await commit(journal, worker, family_write(parent, children=children))
+    async with listening(journal) as heard:
+        await journal.force_cancel(parent.id)
+
+        async def all_named() -> bool:
+            lost = [id for each in heard if each.topic is Topic.LOST for id in each.ids]
+            return sorted(lost) == sorted([parent.id, *(child.id for child in children)])
+
+        await until(all_named)

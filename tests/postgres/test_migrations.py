@@ -263,6 +263,7 @@ def test_an_existing_schema_needs_no_right_to_create_one(dsn: str, empty_name: s
             admin.execute(SQL("drop role {}").format(Identifier(role)))
 
 
+FUNCTION = "create function {schema}.total() returns int language sql as 'select 1'"
 OLD_LEDGER = (
     "create schema {schema}; create table {schema}.migrations (version int primary key, name text not null, "
     "checksum text not null, applied_at timestamptz not null default now()); "
@@ -288,11 +289,20 @@ def test_an_old_layout_is_dropped(dsn: str, empty_name: str, source: Path) -> No
     assert asyncio.run(migrate(dsn, empty_name, source=source)) == ALL_FILES
 
 
-@pytest.mark.parametrize("statements", ["select 1", "create schema {schema}"])
-def test_a_schema_that_is_not_ours_is_not_dropped(dsn: str, empty_name: str, statements: str) -> None:
-    execute(dsn, statements, empty_name)
+@pytest.mark.parametrize("made", ["create table {schema}.orders ()", FUNCTION])
+def test_a_schema_that_is_not_ours_is_not_dropped(dsn: str, empty_name: str, made: str) -> None:
+    execute(dsn, f"create schema {{schema}}; {made}", empty_name)
     with pytest.raises(NotOurSchema, match="was not made by continuum migrate"):
         asyncio.run(drop(dsn, empty_name))
+
+
+@pytest.mark.parametrize("statements", ["select 1", "create schema {schema}"])
+def test_a_missing_or_empty_schema_needs_no_drop(
+    dsn: str, empty_name: str, source: Path, statements: str
+) -> None:
+    execute(dsn, statements, empty_name)
+    asyncio.run(drop(dsn, empty_name))
+    assert asyncio.run(migrate(dsn, empty_name, source=source)) == ALL_FILES
 
 
 def test_a_schema_that_a_node_uses_is_not_dropped(dsn: str, schema: str) -> None:

@@ -9,6 +9,7 @@ from importlib.resources import files
 
 import pytest
 
+from continuum.journal.limits import NOTIFICATION_IDS
 from continuum.journal.port import ClosePolicy, InboxKind, Posted, RunState
 from continuum.journal.postgres.family_writes import LOCK_ONLY
 from continuum_migrations.files import read_files
@@ -52,6 +53,10 @@ def test_each_range_holds_the_states_that_it_names(name: str, members: set[RunSt
 
 def test_a_run_that_is_only_locked_has_the_same_token_on_both_sides() -> None:
     assert NAMES["token.lock_only"] == str(LOCK_ONLY)
+
+
+def test_one_notification_names_as_many_ids_on_both_sides() -> None:
+    assert NAMES["limit.ids"] == str(NOTIFICATION_IDS)
 
 
 @pytest.mark.parametrize("name", sorted(TEXTS))

@@ -55,7 +55,9 @@ class Listener:
         before = self._waiting.get(topic)
         unnamed = not ids or before == frozenset()
         merged = frozenset() if unnamed else (before or frozenset()).union(ids)
-        self._waiting[topic] = merged if len(merged) <= NOTIFICATION_IDS else frozenset()
+        # No listener can look for runs that it lost, so all of their ids are kept.
+        fits = len(merged) <= NOTIFICATION_IDS or topic is Topic.LOST
+        self._waiting[topic] = merged if fits else frozenset()
         self._news.set()
 
     def end(self) -> None:
