@@ -116,7 +116,7 @@ async def test_mail_lets_code_take_a_run_of_another_version(journal: Journal) ->
     assert (await taken(journal, worker, NEW)).id == run.id
 
 
-async def test_of_several_versions_each_run_is_claimed_as_its_own(journal: Journal) -> None:
+async def test_each_run_is_claimed_with_its_own_version(journal: Journal) -> None:
     worker = await worker_of(journal)
     old = await given_up(journal, worker)
     fresh = await begin(journal)

@@ -120,7 +120,7 @@ def test_changed_functions_that_fail_leave_the_earlier_ones(dsn: str, empty_name
     assert rows(dsn, "select {schema}.one(), {schema}.two()", empty_name) == [(1, 2)]
 
 
-def test_what_was_applied_is_recorded_with_its_checksum(dsn: str, empty_name: str, source: Path) -> None:
+def test_applied_files_are_recorded_with_their_checksums(dsn: str, empty_name: str, source: Path) -> None:
     asyncio.run(migrate(dsn, empty_name, source=source))
     ledger = rows(dsn, "select file, length(checksum) from {schema}.migrations order by id", empty_name)
     assert ledger == [(file, 64) for file in ALL_FILES]

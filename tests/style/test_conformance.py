@@ -162,7 +162,7 @@ def test_every_row_says_what_is_to_hold_and_which_test_holds_it() -> None:
     assert (silent, untested) == ([], [])
 
 
-def test_what_is_not_applicable_has_a_reason() -> None:
+def test_rows_that_do_not_apply_have_a_reason() -> None:
     reasons = {
         row.id: row.cell.removeprefix(NOT_APPLICABLE) for row in rows() if row.cell.startswith(NOT_APPLICABLE)
     }

@@ -18,8 +18,8 @@ P6  A post whose key is still in the inbox is a duplicate. A signal whose delive
 P7  A claimed run has one owner; its token is larger than any it had before.
 P8  Retiring a worker waits for its write in flight and rejects every later write
     of that worker.
-P9  A task's result reaches the inbox of its run, whoever owns the run or the
-    task by then; a failure counts only while the worker still owns the task.
+P9  A task's result reaches the inbox of its run even if the run or the task has
+    another owner by then; a failure counts only while the worker still owns the task.
 P10 All times are the journal's own clock, in microseconds since the epoch.
 P11 Notifications may be lost: losing every one of them delays work, and loses none.
 P12 A commit whose outcome is unknown (the connection died) can be repeated with the same
@@ -27,7 +27,7 @@ P12 A commit whose outcome is unknown (the connection died) can be repeated with
 P13 A snapshot only makes loading faster: `load` never reads one, and `load_compact` reads
     from the events what it cannot read from a snapshot.
 P14 A child is created once, with the write that starts it. Its end reaches its
-    parent's inbox in the transaction that ends it, whoever owns the parent.
+    parent's inbox in the transaction that ends it, also while another worker owns it.
 P15 Locks are taken parents first: worker, then runs by depth and id; a claim waits for
     none. A run's end and the stop requests to its live children are one transaction.
 P16 A run that continued as new keeps its id: posts, deliveries and published values of any

@@ -202,7 +202,7 @@ class MemoryTables:
             for row in self._versions.values()
             if row.workflow == run.start.workflow and run.version in (None, row.version)
         ]
-        # Of labels that one node registered together, the largest number is current.
+        # The largest of the labels that one node registered together is current.
         return max(rows, key=lambda row: (row.registered_at, len(row.label), row.label), default=None)
 
     def _make_claimable(self, run: StoredRun) -> None:
