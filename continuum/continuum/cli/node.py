@@ -87,7 +87,7 @@ def run_node(
         )
     except InvalidOption as error:
         raise click.UsageError(str(error)) from error
-    # Not before it is needed: the other commands load no actor.
+    # Import late: the other commands load no actors.
     from continuum.node.launcher import run_node as run
 
     context.exit(run(config))

@@ -36,7 +36,7 @@ class Retry:
 
     `max_attempts` counts exceptions only; crashed processes have a limit of their own.
     `base` is the first delay in seconds and `max_backoff` the longest. `jitter` is the
-    fraction of the delay that is random; it shortens the delay, which so never exceeds
+    fraction of the delay that is random; it only shortens the delay, which never exceeds
     `max_backoff`. There is no retry after an exception that is an instance of a class in
     `non_retryable` (or has a name given there), nor after a result that cannot be stored
     or does not match its annotation (`DurableTermError`).

@@ -23,7 +23,7 @@ def next_value(
 ) -> Any:
     """Return the value of the next step if it is this call, else NO_VALUE.
 
-    The value of a COMMAND is what it recorded at once, the rest of its event's body. The value of an
+    The value of a COMMAND is what it recorded at once, the rest of its event's body. The value of a
     COMPLETED_CALL is its result. Ask for that only when the loop is quiet: then it makes no difference
     whether the code is suspended for the result.
     """
