@@ -91,7 +91,8 @@ class _Reach:
 
 def _definition_form(value: object) -> str | None:
     # The class's own `kind`: a workflow or activity also has the attributes of the function it wraps.
-    return f"{type(value).kind} {value.name}" if isinstance(value, Definition) else None
+    # By `__class__`, as `isinstance` asks: a mock of an activity is no activity by its type.
+    return f"{value.__class__.kind} {value.name}" if isinstance(value, Definition) else None
 
 
 def _dotted(value: object) -> str:

@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
 import continuum
 from continuum import Workflow, activity, workflow
+from continuum.source.content_hash import content_hash
 from continuum.source.module_source import definition_of
 from continuum.source.normal_form import NormalForm
 from continuum.source.reachable_code import reachable_form
@@ -167,6 +169,21 @@ def test_closure_variables_of_a_nested_workflow_count() -> None:
     assert made(1, double).version_hash == made(1, double).version_hash
     versions = {made(limit, helper).version_hash for limit in (1, 2) for helper in (double, treble)}
     assert len(versions) == 4
+
+
+@activity(name="content.replaced")
+async def replaced(amount: int) -> int:
+    return amount
+
+
+@workflow(name="content.of_replaced")
+async def of_replaced(amount: int) -> int:
+    return await replaced(amount)
+
+
+def test_a_workflow_has_a_version_while_a_mock_replaces_its_activity(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "replaced", AsyncMock(spec=replaced, return_value=7))
+    assert len(content_hash(of_replaced.fn, of_replaced.source)) == 32
 
 
 @activity(name="content.twice")
