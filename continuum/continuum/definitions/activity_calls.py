@@ -26,8 +26,8 @@ innermost_block: ContextVar[list[Any] | None] = ContextVar("continuum_saga", def
 """The compensations of the innermost `saga` block around this code; None outside such a block."""
 
 
-class CallableActivity(Protocol[P, R_co]):
-    """The part of an activity that these calls need."""
+class PerformedActivity(Protocol[R_co]):
+    """The part of an activity that a call through the journal needs."""
 
     @property
     def name(self) -> str:
@@ -38,8 +38,6 @@ class CallableActivity(Protocol[P, R_co]):
     def arguments(self) -> ArgumentsCodec:
         """The codec of its parameters."""
         ...
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R_co]: ...
 
     def perform(
         self,
@@ -52,6 +50,12 @@ class CallableActivity(Protocol[P, R_co]):
     ) -> Coroutine[Any, Any, R_co]:
         """Call through the journal of `execution`."""
         ...
+
+
+class CallableActivity(PerformedActivity[R_co], Protocol[P, R_co]):
+    """An activity as its callers see it."""
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[object, None, R_co]: ...
 
     def check_takes_one_argument(self) -> None:
         """Refuse an activity that cannot be called with one argument."""
@@ -101,7 +105,7 @@ class Deferred(Generic[R]):
 
     def __init__(
         self,
-        activity: CallableActivity[..., R],
+        activity: PerformedActivity[R],
         options: ActivityOptions,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
