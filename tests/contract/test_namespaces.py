@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from continuum.engine.ids import NodeId
-from continuum.journal.port import Journal, Loaded, NodeFacts, Refusal
+from continuum.journal.port import Journal, Loaded, NodeFacts, Refusal, RunState, Transition
 from tests.contract.builders import (
     CODE,
     SOON,
@@ -13,6 +13,7 @@ from tests.contract.builders import (
     new_task,
     owned_run,
     queue_tasks,
+    row,
     sleep_until,
     take_tasks,
     until,
@@ -121,3 +122,23 @@ async def test_a_released_run_is_claimed_by_its_namespace_alone(journal: Journal
     assert await journal.claim(worker, CODE, 10, namespaces=["other"]) == []
     await until(is_back)
     assert await claim(journal, worker) == []
+
+
+async def test_unblocking_keeps_to_the_namespaces(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    blocked = {name: await owned_run(journal, worker, namespace=name) for name in ("one", "two", "three")}
+    for run in blocked.values():
+        await commit(journal, worker, write(run, transition=Transition(RunState.BLOCKED, reason="drift")))
+
+    async def still_blocked() -> set[str]:
+        return {
+            name for name, run in blocked.items() if (await row(journal, run.id)).state is RunState.BLOCKED
+        }
+
+    assert await journal.unblock(["orders"], namespaces=["four"]) == 0
+    assert await journal.unblock(["orders"], [blocked["two"].id], namespaces=["one"]) == 0
+    assert await journal.unblock(["orders"], namespaces=["one", "four"]) == 1
+    assert await still_blocked() == {"two", "three"}
+    assert await journal.unblock(["orders"], [blocked["two"].id], namespaces=["two", "three"]) == 1
+    assert await journal.unblock(["orders"], namespaces=None) == 1
+    assert await still_blocked() == set()

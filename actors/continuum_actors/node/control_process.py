@@ -148,7 +148,14 @@ async def control_main(context: ProcessContext) -> None:
     def recovery() -> Actor:
         nonlocal boot
         first, boot = boot, False
-        return Recovery(journal, config.node, code, boot=first, random_fraction=random_fraction)
+        return Recovery(
+            journal,
+            config.node,
+            code,
+            boot=first,
+            random_fraction=random_fraction,
+            namespaces=config.settings.namespaces,
+        )
 
     children = [
         ChildSpec("registry", lambda: RegistryActor(registry)),

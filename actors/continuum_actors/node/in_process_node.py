@@ -202,6 +202,7 @@ class InProcessEngine(Supervisor):
             host.code,
             boot=boot,
             random_fraction=host.random_fraction,
+            namespaces=host.settings.namespaces,
             earlier=self._parts.earlier,
         )
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.journal.facts import Namespaces
 from continuum.journal.resilient import ResilientJournal
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
@@ -38,7 +39,8 @@ class WorkerDied:
 class Recovery(LoopingActor):
     """Ends the leases of dead workers. `boot` is True only when the node starts, not after a crash.
 
-    `earlier` recognises other names that this node had in earlier lives.
+    `earlier` recognises other names that this node had in earlier lives. At boot, blocked runs of
+    `namespaces` are unblocked; dead workers are ended whatever namespaces their runs have.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class Recovery(LoopingActor):
         *,
         boot: bool,
         random_fraction: Callable[[], float],
+        namespaces: Namespaces = None,
         earlier: Callable[[str], bool] | None = None,
     ) -> None:
         self._journal = journal
@@ -56,6 +59,7 @@ class Recovery(LoopingActor):
         self._code = code
         self._boot = boot
         self._random_fraction = random_fraction
+        self._namespaces = namespaces
         self._earlier = earlier
         self._check_at: float | None = None
         self._changed = asyncio.Event()
@@ -85,7 +89,7 @@ class Recovery(LoopingActor):
             for worker, pid in await self._journal.node_workers(node):
                 if not is_alive(pid):
                     await self._retire(worker, None, only_expired=False)
-        unblocked = await self._journal.unblock(list(self._code.workflows))
+        unblocked = await self._journal.unblock(list(self._code.workflows), namespaces=self._namespaces)
         if unblocked:
             log.info("%d blocked runs are tried again with the code of this node", unblocked)
 

@@ -199,8 +199,17 @@ class Runs(Protocol):
         """End a run as cancelled at once, with the children that are cancelled with it; fence off owners."""
         ...
 
-    async def unblock(self, workflows: Sequence[str], run_ids: Sequence[RunId] | None = None) -> int:
-        """Make blocked runs of these workflows claimable again; return how many."""
+    async def unblock(
+        self,
+        workflows: Sequence[str],
+        run_ids: Sequence[RunId] | None = None,
+        *,
+        namespaces: Namespaces = None,
+    ) -> int:
+        """Make blocked runs of these workflows claimable again; return how many.
+
+        With `run_ids` or `namespaces`, only runs that are among these.
+        """
         ...
 
     async def get_run(self, run_id: RunId) -> RunRow | None:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from continuum import RunHandle, Signal, activity, sleep, workflow
+from continuum.engine.ids import NodeId
+from continuum.journal.port import RunState, RunWrite, Transition
+from continuum.journal.resilient import ResilientJournal
 from continuum.settings.settings import Settings
+from continuum.versions.loaded_code import Code
+from continuum_actors.node.recovery import Recovery
+from continuum_supervision import ChildSpec, Supervisor, SystemClock
 from tests.process.actors.hosting import LONG_LEASE_S, Stage, stage
 
 RESULT_S = 10.0
@@ -124,3 +130,30 @@ async def test_a_node_claims_only_activity_tasks_of_its_namespaces(dsn: str, sch
         assert await on.sql("select owner from {schema}.tasks") == [(None,)]
         await on.tree(*WORKFLOWS, node="another", settings=serving("south"))
         assert await run.result(RESULT_S) == "labelled a parcel"
+
+
+async def test_a_node_that_starts_unblocks_only_runs_of_its_namespaces(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        code = Code(WORKFLOWS)
+        runs = {name: await on.client.start(waiting, namespace=name) for name in ("north", "south")}
+        worker = await on.journal.register_worker(NodeId("before"), "run_host", 1, LONG_LEASE_S)
+        blocked = Transition(RunState.BLOCKED, reason="drift")
+        claims = await on.journal.claim(worker, code.loaded, 2)
+        writes = [RunWrite(claim.id, claim.token, transition=blocked) for claim in claims]
+        await on.journal.commit(worker, 1, writes)
+        recovery = ChildSpec(
+            "recovery",
+            lambda: Recovery(
+                ResilientJournal(on.journal, SystemClock(), lambda: 1.0),
+                NodeId("north"),
+                code,
+                boot=True,
+                random_fraction=lambda: 1.0,
+                namespaces=["north"],
+            ),
+        )
+        async with Supervisor([recovery]):
+            assert {name: await run.state() for name, run in runs.items()} == {
+                "north": "running",
+                "south": "blocked",
+            }

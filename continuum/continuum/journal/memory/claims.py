@@ -188,7 +188,13 @@ class MemoryClaims(MemoryTables):
                 self._make_claimable(run)
                 self._notifications.send(Topic.WORK)
 
-    async def unblock(self, workflows: Sequence[str], run_ids: Sequence[RunId] | None = None) -> int:
+    async def unblock(
+        self,
+        workflows: Sequence[str],
+        run_ids: Sequence[RunId] | None = None,
+        *,
+        namespaces: Sequence[str] | None = None,
+    ) -> int:
         """Make blocked runs of these workflows claimable again; return how many."""
         asked = self._runs if run_ids is None else run_ids
         blocked = [
@@ -197,6 +203,7 @@ class MemoryClaims(MemoryTables):
             if (run := self._runs.get(run_id)) is not None
             and run.state == RunState.BLOCKED
             and run.start.workflow in workflows
+            and _within(namespaces, run)
         ]
         for run in blocked:
             run.state = RunState.RUNNING

@@ -251,12 +251,19 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         (removed,) = await self._database.fetch("remove_retained", (REMOVED_PER_SWEEP,))
         return int(swept[0]) + int(removed[0])
 
-    async def unblock(self, workflows: Sequence[str], run_ids: Sequence[RunId] | None = None) -> int:
+    async def unblock(
+        self,
+        workflows: Sequence[str],
+        run_ids: Sequence[RunId] | None = None,
+        *,
+        namespaces: Sequence[str] | None = None,
+    ) -> int:
         rows = await self._database.fetch(
             "unblock",
             {
                 "workflows": packed_arrays.texts(workflows),
                 "runs": None if run_ids is None else packed_arrays.uuids(run_ids),
+                "namespaces": _optional_texts(namespaces),
             },
         )
         return int(rows[0][0])

@@ -224,6 +224,7 @@ SELECT {schema}.remove_retained(%s)
 WITH locked AS MATERIALIZED (
     SELECT id FROM {schema}.runs
     WHERE state = {state.blocked} AND workflow = ANY (%(workflows)s) AND (%(runs)s::uuid[] IS NULL OR id = ANY (%(runs)s))
+      AND (%(namespaces)s::text[] IS NULL OR namespace = ANY (%(namespaces)s))
     ORDER BY depth, id FOR NO KEY UPDATE
 ), released AS (
     UPDATE {schema}.runs r SET state = {state.running}, due_at = clock_timestamp(), deaths = 0, reason = NULL, fault = NULL,
