@@ -4,7 +4,7 @@ CREATE OR REPLACE FUNCTION {schema}.foreign_groups(
     p_workflows text[], p_versions text[], p_others boolean[], p_namespaces text[]
 ) RETURNS TABLE (workflow text, version text, refused text[])
 LANGUAGE plpgsql STABLE
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
@@ -62,7 +62,7 @@ CREATE OR REPLACE FUNCTION {schema}.untried_due(
     p_workflows text[], p_versions text[], p_others boolean[], p_namespaces text[]
 ) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
@@ -107,7 +107,7 @@ CREATE OR REPLACE FUNCTION {schema}.claim_runs(
                  started_at timestamptz, attempt integer, trace_context text, fresh boolean, parent uuid,
                  depth integer, root uuid, held boolean)
 LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
@@ -220,7 +220,7 @@ CREATE OR REPLACE FUNCTION {schema}.next_due(
     p_grace double precision, p_namespaces text[]
 ) RETURNS timestamptz
 LANGUAGE plpgsql STABLE
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
