@@ -206,10 +206,7 @@ class Runs(Protocol):
         *,
         namespaces: Namespaces = None,
     ) -> int:
-        """Make blocked runs of these workflows claimable again; return how many.
-
-        With `run_ids` or `namespaces`, only runs that are among these.
-        """
+        """Make blocked runs of these workflows, ids and namespaces claimable again; return how many."""
         ...
 
     async def get_run(self, run_id: RunId) -> RunRow | None:
