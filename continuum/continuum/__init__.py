@@ -6,7 +6,7 @@ Write `@workflow` and `@activity` functions, start them through a client from `c
 
 from __future__ import annotations
 
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from types import FunctionType
 from typing import TYPE_CHECKING, get_type_hints
 
@@ -204,7 +204,10 @@ def _give_public_names() -> None:
         if isinstance(value, type | FunctionType) and value.__module__.startswith("continuum."):
             if is_dataclass(value):
                 # Annotations are text that is resolved in the class's module: resolve them before it changes.
-                value.__annotations__ = get_type_hints(value, include_extras=True)
+                # Libraries read them from the class or, like pydantic, from its fields.
+                hints = value.__annotations__ = get_type_hints(value, include_extras=True)
+                for field in fields(value):
+                    field.type = hints[field.name]
             value.__module__ = __name__
 
 

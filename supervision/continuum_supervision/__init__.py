@@ -4,6 +4,7 @@ Nothing here knows what a workflow is. Importing this package does not import Th
 from `continuum_supervision.process`.
 """
 
+from dataclasses import fields, is_dataclass
 from types import FunctionType
 from typing import ClassVar, get_type_hints
 
@@ -103,7 +104,10 @@ def _give_public_names() -> None:
             if isinstance(value, type) and value.__annotations__:
                 # Annotations are text, evaluated in the module of the class: do it before that changes.
                 hints = get_type_hints(value, localns={"ClassVar": ClassVar})
-                value.__annotations__ = {field: hints[field] for field in value.__annotations__}
+                value.__annotations__ = {name: hints[name] for name in value.__annotations__}
+                # Libraries may read them from the fields of a data class instead.
+                for field in fields(value) if is_dataclass(value) else ():
+                    field.type = hints[field.name]
             value.__module__ = __name__
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pickle
 import traceback
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from types import FunctionType
 from typing import get_type_hints
 
+import pydantic
 import pytest
 
 import continuum
@@ -35,7 +36,16 @@ def test_a_public_class_can_be_pickled_by_its_public_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in CLASSES if is_dataclass(getattr(continuum, name))])
 def test_the_fields_of_a_public_data_class_have_types(name: str) -> None:
-    assert not [hint for hint in get_type_hints(getattr(continuum, name)).values() if isinstance(hint, str)]
+    kind = getattr(continuum, name)
+    assert not [hint for hint in get_type_hints(kind).values() if isinstance(hint, str)]
+    assert not [field.name for field in fields(kind) if isinstance(field.type, str)]
+
+
+@pytest.mark.parametrize("kind", [continuum.Run, continuum.Event, continuum.Page, continuum.RunInfo])
+def test_a_pydantic_model_may_hold_a_public_data_class(kind: type) -> None:
+    """A web application returns runs and pages of them."""
+    model = pydantic.create_model("Answer", held=(kind, ...))
+    assert kind.__name__ in model.model_json_schema()["$defs"]
 
 
 @pytest.mark.parametrize("kind", ERRORS, ids=lambda kind: kind.__name__)

@@ -6,6 +6,7 @@ import pickle
 import subprocess
 import sys
 import traceback
+from dataclasses import fields, is_dataclass
 from types import FunctionType
 from typing import get_type_hints
 
@@ -55,8 +56,10 @@ def test_a_public_class_can_be_pickled_by_its_public_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_the_annotations_of_a_public_class_can_be_evaluated(name: str) -> None:
-    hints = get_type_hints(getattr(continuum_supervision, name))
-    assert not [hint for hint in hints.values() if isinstance(hint, str)]
+    kind = getattr(continuum_supervision, name)
+    assert not [hint for hint in get_type_hints(kind).values() if isinstance(hint, str)]
+    if is_dataclass(kind):
+        assert not [field.name for field in fields(kind) if isinstance(field.type, str)]
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
