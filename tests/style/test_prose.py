@@ -36,7 +36,7 @@ BAD = re.compile(r"\b(?:" + "|".join(INSTEAD) + r")\b")
 BACKWARDS = re.compile(r"^(?:Who|Whose|Whom|Of)\b(?!.*\?)", re.DOTALL)
 DOCUMENTS = sorted(
     path
-    for pattern in ("*.md", "docs/**/*.md", "*/README.md", "examples/**/*.md")
+    for pattern in ("*.md", "docs/**/*.md", "*/README.md", "examples/**/*.md", "tests/*.md")
     for path in ROOT.glob(pattern)
     if ".venv" not in path.parts
 )
