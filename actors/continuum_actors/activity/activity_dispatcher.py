@@ -95,6 +95,7 @@ class ActivityDispatcher(Actor):
 
     async def _claim_all(self) -> None:
         host = self._host
+        lost = False
         try:
             while (room := self._capacity - len(self._running)) > 0 and not host.draining:
                 self._look_again = False
@@ -108,8 +109,12 @@ class ActivityDispatcher(Actor):
                     break
         except LeaseLost as error:
             host.lease.lost(error)
+            lost = True
         finally:
             self._claiming = False
+        if lost and self._look_again:
+            # The process has a new lease already, and reported it while this claim waited with the old one.
+            self._look()
 
     async def _claim(self, room: int) -> list[ClaimedTask]:
         """Claim up to `room` tasks."""

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from continuum import activity, workflow
+from continuum.errors import JournalUnavailable
 from continuum.journal.postgres import PostgresJournal
+from continuum.settings.settings import Settings
 from tests.contract.cutting_proxy import cutting_proxy
-from tests.process.actors.hosting import Stage, Tree, eventually, results, stage
+from tests.process.actors.hosting import (
+    DEADLINE_S,
+    LONG_LEASE_S,
+    Stage,
+    Tree,
+    eventually,
+    replace_call,
+    results,
+    stage,
+)
 from tests.process.actors.orders import charged, expected, order, verdict
 
 started: list[int] = []
@@ -22,6 +34,18 @@ async def gated(number: int) -> str:
     started.append(number)
     await gates[number].wait()
     return f"result {number}"
+
+
+@activity(name="leases.queued", queue="leases")
+async def queued(number: int) -> int:
+    """Run as an activity task."""
+    return number
+
+
+@workflow(name="leases.queueing")
+async def queueing(number: int) -> int:
+    """Run one activity of a queue."""
+    return await queued(number)
 
 
 @workflow(name="leases.waiting")
@@ -111,3 +135,31 @@ async def test_a_host_that_was_cut_off_from_the_database_harms_no_run(
         await eventually(lambda: north.host.registered_worker().id != first.id, "the loss was not noticed")
         assert [event.type for event in await run.history()] == events
         assert charged[number] == 1
+
+
+async def test_tasks_are_claimed_at_once_under_the_lease_that_replaced_a_lost_one(
+    dsn: str, schema: str
+) -> None:
+    """An outage outlasts the lease, and the claim that waits for its end still has the old worker."""
+    down = asyncio.Event()
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(queueing, settings=Settings(lease_ttl=LONG_LEASE_S, poll=3600.0))
+        claim_tasks = tree.host.journal.once.claim_tasks
+        failed: list[None] = []
+
+        async def failing(*args: Any, **options: Any) -> Any:
+            if down.is_set():
+                failed.append(None)
+                raise JournalUnavailable("the database is down")
+            return await claim_tasks(*args, **options)
+
+        replace_call(tree.host, "claim_tasks", failing)
+        down.set()
+        run = await on.client.start(queueing, 7)
+        await eventually(lambda: len(failed) > 2, "no claim has failed")
+        first = tree.host.registered_worker()
+        await steal_the_lease(on, tree)
+        await tree.kill("lease")
+        await eventually(lambda: tree.host.registered_worker().id != first.id, "there is no other lease")
+        down.clear()
+        assert await run.result(DEADLINE_S) == 7
