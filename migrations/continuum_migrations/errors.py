@@ -32,7 +32,7 @@ class OldLayout(MigrationError):
 
 
 class NotOurSchema(MigrationError):
-    """The schema was not made by these migrations, so they do not drop it."""
+    """The schema was not made by these migrations, or not all in it: they leave it as it is."""
 
 
 class NodesAlive(MigrationError):

@@ -44,8 +44,16 @@ from continuum_migrations.files import TABLES, SqlFile, SqlFiles, read_files
 # The oldest server that the SQL is written for and tested on.
 OLDEST_SERVER = 14
 
-# As many schemas as one line can name.
-SCHEMAS_NAMED = 10
+# As many names as fit on one line.
+NAMES_LISTED = 10
+
+# The columns of our ledger, now and before the first release. Other tools name a table `migrations` too.
+LEDGER = frozenset({"file", "checksum"})
+OLD_LEDGER = frozenset({"version", "name", "checksum"})
+
+# What the SQL makes that holds rows or shows them; the second of these ended with the old layout.
+_MAKES = re.compile(r"^CREATE (?:TABLE|OR REPLACE VIEW) \{schema\}\.(\w+)", re.MULTILINE)
+_OF_NO_FILE = ("migrations", "cells")
 
 SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 
@@ -105,29 +113,58 @@ async def drop(connection_or_dsn: Connection | str, schema: str) -> None:
             raise NotOurSchema(
                 f"schema {schema} was not made by continuum migrate; drop it yourself, or name another schema"
             )
+        await _require_nothing_of_others(connection, schema)
         await _require_no_node(connection, schema)
         await connection.execute(_about("drop schema {schema} cascade", schema))
 
 
 async def _has_anything(connection: Connection, schema: str) -> bool:
-    cursor = await connection.execute(
+    found = await _rows(
+        connection,
         "select exists (select from pg_class where relnamespace = to_regnamespace(%s)) "
         "or exists (select from pg_proc where pronamespace = to_regnamespace(%s))",
         (f'"{schema}"', f'"{schema}"'),
     )
-    return bool((await cursor.fetchone() or (False,))[0])
+    return bool(found[0][0])
+
+
+async def _require_nothing_of_others(connection: Connection, schema: str) -> None:
+    """Raise where a drop would take a table or view along that is not ours, inside the schema or outside."""
+    known = read_files()
+    ours = {name for file in (*known.tables, *known.functions) for name in _MAKES.findall(file.sql)}
+    found = await _rows(
+        connection,
+        "with inside as (select oid from pg_class where relnamespace = to_regnamespace(%s)) "
+        "select c.oid::regclass::text from pg_class c where c.oid in (select oid from inside) "
+        "and c.relkind in ('r', 'p', 'v', 'm', 'f') and c.relname <> all (%s) "
+        "union select v.oid::regclass::text from pg_depend d "
+        "join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid "
+        "join pg_class v on v.oid = w.ev_class "
+        "where d.refclassid = 'pg_class'::regclass and d.refobjid in (select oid from inside) "
+        "and v.oid not in (select oid from inside) "
+        "union select f.conrelid::regclass::text from pg_constraint f "
+        "where f.contype = 'f' and f.confrelid in (select oid from inside) "
+        "and f.conrelid not in (select oid from inside) order by 1",
+        (f'"{schema}"', [*ours, *_OF_NO_FILE]),
+    )
+    others = [name for (name,) in found]
+    if others:
+        raise NotOurSchema(
+            f"dropping schema {schema} would take along {_listed(others)}, which continuum migrate "
+            "did not make; move or drop that first"
+        )
 
 
 async def _require_no_node(connection: Connection, schema: str) -> None:
-    cursor = await connection.execute("select to_regclass(%s) is not null", (f'"{schema}".workers',))
-    if not (await cursor.fetchone() or (False,))[0]:
+    if await _rows(connection, "select to_regclass(%s)", (f'"{schema}".workers',)) == [(None,)]:
         return
     # The lock keeps a node that starts at this moment from registering before the drop.
     await connection.execute(_about("lock table {schema}.workers in access exclusive mode", schema))
-    cursor = await connection.execute(
-        _about("select distinct node from {schema}.workers where expires_at > clock_timestamp()", schema)
+    found = await _rows(
+        connection,
+        _about("select distinct node from {schema}.workers where expires_at > clock_timestamp()", schema),
     )
-    alive = sorted(node for (node,) in await cursor.fetchall())
+    alive = sorted(node for (node,) in found)
     if alive:
         raise NodesAlive(
             f"schema {schema} is in use by {', '.join(alive)}; stop these nodes "
@@ -139,10 +176,14 @@ def _missing(schema: str, there: Sequence[str]) -> SchemaBehind:
     create = f"run continuum migrate --schema {schema}"
     if not there:
         return SchemaBehind(f"the database has no schema {schema}; {create}")
-    named = ", ".join(there[:SCHEMAS_NAMED]) + (", ..." if len(there) > SCHEMAS_NAMED else "")
     return SchemaBehind(
-        f"the database has no schema {schema}, but has {named}; name one of these, or to create it {create}"
+        f"the database has no schema {schema}, but has {_listed(there)}; "
+        f"name one of these, or to create it {create}"
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:NAMES_LISTED]) + (", ..." if len(names) > NAMES_LISTED else "")
 
 
 async def _apply_next(connection: Connection, schema: str, known: SqlFiles) -> list[str]:
@@ -193,10 +234,15 @@ async def _applied(connection: Connection, schema: str) -> _Applied | None:
         columns = {name for (name,) in await cursor.fetchall()}
         if not columns:
             return None
-        if "file" not in columns:
+        if columns >= OLD_LEDGER:
             raise OldLayout(
                 f"schema {schema} has the layout from before the first release, which cannot be migrated; "
-                "run continuum migrate --fresh to drop it with all its runs and create it anew"
+                f"run continuum migrate --schema {schema} --fresh to drop it with all its runs "
+                "and create it anew"
+            )
+        if not columns >= LEDGER:
+            raise NotOurSchema(
+                f"schema {schema} has a table migrations of another program; name another schema"
             )
         await cursor.execute(_about("select file, checksum from {schema}.migrations order by id", schema))
         checksums: dict[str, list[str]] = {}
@@ -207,12 +253,23 @@ async def _applied(connection: Connection, schema: str) -> _Applied | None:
 
 async def _schemas(connection: Connection) -> list[str]:
     """The names of the schemas that have a ledger of ours."""
-    cursor = await connection.execute(
-        "select n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace "
-        "join pg_attribute a on a.attrelid = c.oid and a.attname = 'checksum' "
-        "where c.relname = 'migrations' and c.relkind = 'r' order by 1"
+    ledgers = await _rows(
+        connection,
+        "select n.nspname::text, array_agg(a.attname::text) from pg_class c "
+        "join pg_namespace n on n.oid = c.relnamespace join pg_attribute a on a.attrelid = c.oid "
+        "where c.relname = 'migrations' and c.relkind = 'r' and a.attnum > 0 and not a.attisdropped "
+        "group by n.nspname order by 1",
     )
-    return [name for (name,) in await cursor.fetchall()]
+    return [name for name, columns in ledgers if set(columns) >= LEDGER or set(columns) >= OLD_LEDGER]
+
+
+async def _rows(
+    connection: Connection, statement: LiteralString | Composed, parameters: Sequence[object] = ()
+) -> list[tuple[Any, ...]]:
+    """Run a statement on a connection whose rows may be of any form."""
+    async with connection.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(statement, parameters)
+        return await cursor.fetchall()
 
 
 def _about(statement: LiteralString, schema: str) -> Composed:

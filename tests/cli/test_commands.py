@@ -380,7 +380,7 @@ def test_an_old_layout_is_refused_with_what_to_do(
         refused = cli(*command)
         assert refused.code == 1
         assert len(refused.err.splitlines()) == 1
-        assert "run continuum migrate --fresh to drop it with all its runs" in refused.err
+        assert f"run continuum migrate --schema {empty_name} --fresh to drop it with all" in refused.err
     assert "applied tables 0001_initial" in cli("migrate", "--fresh", "--yes").out
     assert cli("runs", "list").code == 0
 

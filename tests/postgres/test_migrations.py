@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import AsyncConnection
+from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
 from continuum.engine.ids import NodeId
@@ -279,7 +280,8 @@ def execute(dsn: str, statements: Any, schema: str) -> None:
 @pytest.mark.parametrize("call", [migrate, check])
 def test_the_old_layout_is_refused_in_one_line(dsn: str, empty_name: str, source: Path, call: Any) -> None:
     execute(dsn, OLD_LEDGER, empty_name)
-    with pytest.raises(OldLayout, match="cannot be migrated; run continuum migrate --fresh to drop it"):
+    todo = f"cannot be migrated; run continuum migrate --schema {empty_name} --fresh to drop it"
+    with pytest.raises(OldLayout, match=todo):
         asyncio.run(call(dsn, empty_name, source=source))
 
 
@@ -294,6 +296,54 @@ def test_a_schema_that_is_not_ours_is_not_dropped(dsn: str, empty_name: str, mad
     execute(dsn, f"create schema {{schema}}; {made}", empty_name)
     with pytest.raises(NotOurSchema, match="was not made by continuum migrate"):
         asyncio.run(drop(dsn, empty_name))
+
+
+OTHER_LEDGER = (
+    "create schema {schema}; create table {schema}.migrations (level int primary key, checksum text); "
+    "create table {schema}.orders ()"
+)
+
+
+def test_a_ledger_of_another_program_is_no_schema_of_ours(dsn: str, empty_name: str) -> None:
+    execute(dsn, OTHER_LEDGER, empty_name)
+    with pytest.raises(NotOurSchema, match="was not made by continuum migrate"):
+        asyncio.run(drop(dsn, empty_name))
+    for call in (migrate, check):
+        with pytest.raises(NotOurSchema, match="a table migrations of another program"):
+            asyncio.run(call(dsn, empty_name))
+    assert rows(dsn, "select level from {schema}.migrations", empty_name) == []
+
+
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        ("create table {schema}.notes ()", "{schema}.notes"),
+        ("create view {schema}.open_runs as select id from {schema}.runs", "{schema}.open_runs"),
+        ("create view {other}.open_runs as select id from {schema}.runs", "{other}.open_runs"),
+        ("create table {other}.notes (run uuid references {schema}.runs)", "{other}.notes"),
+    ],
+)
+def test_a_drop_takes_nothing_of_others_along(dsn: str, schema: str, made: str, named: str) -> None:
+    with unused_schema(dsn) as other:
+        execute(dsn, f"create schema {other}", schema)
+        execute(dsn, made.replace("{other}", other), schema)
+        with pytest.raises(NotOurSchema) as refused:
+            asyncio.run(drop(dsn, schema))
+        named = named.replace("{schema}", schema).replace("{other}", other)
+        assert f"would take along {named}, which" in str(refused.value)
+        assert rows(dsn, "select id from {schema}.runs", schema) == []
+
+
+def test_a_connection_whose_rows_are_mappings_serves_as_well(dsn: str, schema: str, empty_name: str) -> None:
+    async def main() -> list[str]:
+        async with await AsyncConnection.connect(dsn, autocommit=True, row_factory=dict_row) as connection:
+            with pytest.raises(SchemaBehind, match=f"has no schema {empty_name}, but has"):
+                await check(connection, empty_name)
+            await check(connection, schema)
+            await drop(connection, schema)
+            return await migrate(connection, schema)
+
+    assert "tables/0001_initial.sql" in asyncio.run(main())
 
 
 @pytest.mark.parametrize("statements", ["select 1", "create schema {schema}"])
