@@ -376,11 +376,12 @@ def test_an_old_layout_is_refused_with_what_to_do(
             )
         )
     cli = CommandLine(("--dsn", dsn, "--schema", empty_name), capsys)
+    todo = f"run continuum migrate --schema {empty_name} --fresh to drop it with all its runs"
     for command in (("runs", "list"), ("migrate",)):
         refused = cli(*command)
         assert refused.code == 1
         assert len(refused.err.splitlines()) == 1
-        assert f"run continuum migrate --schema {empty_name} --fresh to drop it with all" in refused.err
+        assert todo in refused.err
     assert "applied tables 0001_initial" in cli("migrate", "--fresh", "--yes").out
     assert cli("runs", "list").code == 0
 

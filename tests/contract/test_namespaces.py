@@ -142,3 +142,20 @@ async def test_unblocking_keeps_to_the_namespaces(journal: Journal) -> None:
     assert await journal.unblock(["orders"], [blocked["two"].id], namespaces=["two", "three"]) == 1
     assert await journal.unblock(["orders"], namespaces=None) == 1
     assert await still_blocked() == set()
+
+
+async def test_a_node_that_comes_back_for_fewer_namespaces_gives_up_tasks_of_the_others(
+    journal: Journal,
+) -> None:
+    north, south = NodeId("north"), await worker_of(journal, node="south")
+    before = await journal.register_worker(north, "run_host", 1, 60.0)
+    for name in ("mine", "other"):
+        run = await owned_run(journal, before, namespace=name)
+        await queue_tasks(journal, before, run, new_task(1, key=name, node=north))
+    again = [await journal.register_worker(north, "run_host", 1, 60.0, namespaces=["mine"]) for _ in range(2)]
+
+    assert await take_tasks(journal, south) == []
+    await journal.retire_worker(before.id, executing=None, poison_after=3)
+    assert [task.key for task in await take_tasks(journal, south)] == ["other"]
+    await journal.retire_worker(again[0].id, executing=None, poison_after=3)
+    assert [task.key for task in await take_tasks(journal, again[1], namespaces=["mine"])] == ["mine"]

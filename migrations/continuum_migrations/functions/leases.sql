@@ -54,9 +54,11 @@ BEGIN
         WHERE r.id = ANY (v_mailed) AND r.owner IS NULL AND r.state {is_active};
         PERFORM {schema}.notify('wake', '{}');
     END IF;
-    IF NOT EXISTS (SELECT FROM {schema}.workers w WHERE w.node = v_node) THEN
-        -- The node is gone: any node may claim what was for it alone.
-        UPDATE {schema}.tasks t SET node = NULL WHERE t.node = v_node AND t.owner IS NULL;
+    IF NOT EXISTS (SELECT FROM {schema}.workers w WHERE w.node = v_node AND w.namespaces IS NULL) THEN
+        -- The node is gone, or came back for fewer namespaces: any node may claim what it alone was to run.
+        UPDATE {schema}.tasks t SET node = NULL WHERE t.node = v_node AND t.owner IS NULL AND NOT EXISTS (
+            SELECT FROM {schema}.workers w WHERE w.node = v_node
+            AND (SELECT r.namespace FROM {schema}.runs r WHERE r.id = t.run_id) = ANY (w.namespaces));
         IF FOUND THEN
             PERFORM {schema}.notify('tasks', '{}');
         END IF;

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredNode, StoredWorker
@@ -61,8 +61,9 @@ class MemoryWorkers(MemoryTables):
         del self._workers[worker]
         tasks = self._release_tasks(worker)
         node = stored.worker.node
-        if all(other.worker.node != node for other in self._workers.values()):
-            self._unpin_tasks(node)
+        left = [other.namespaces for other in self._workers.values() if other.worker.node == node]
+        if None not in left:
+            self._unpin_tasks(node, {name for namespaces in left for name in namespaces or ()})
         if run_ids:
             self._notifications.send(Topic.WORK)
         return Released(len(run_ids), tasks)
@@ -98,8 +99,15 @@ class MemoryWorkers(MemoryTables):
         self._nodes.pop(node, None)
         self._unpin_tasks(node)
 
-    def _unpin_tasks(self, node: NodeId) -> None:
-        unpinned = [task for task in self._tasks.values() if task.task.node == node and task.owner is None]
+    def _unpin_tasks(self, node: NodeId, served: Collection[str] = ()) -> None:
+        """Let any node claim the tasks that `node` alone was to run, except those of `served` namespaces."""
+        unpinned = [
+            task
+            for task in self._tasks.values()
+            if task.task.node == node
+            and task.owner is None
+            and self._runs[task.run_id].start.namespace not in served
+        ]
         for stored in unpinned:
             stored.task = stored.task._replace(node=None)
         if unpinned:
