@@ -55,7 +55,8 @@ OLD_LEDGER = frozenset({"version", "name", "checksum"})
 _MAKES = re.compile(r"^CREATE (?:TABLE|OR REPLACE VIEW) \{schema\}\.(\w+)", re.MULTILINE)
 _OF_NO_FILE = ("migrations", "cells")
 
-SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+# Short enough that the name of a notification channel, `schema.topic`, stays below the server's 64 bytes.
+SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 
 Connection: TypeAlias = AsyncConnection[Any]
 Source: TypeAlias = Traversable | Path | None
@@ -307,7 +308,7 @@ def _pending(known: SqlFiles, applied: _Applied | None, schema: str) -> list[Sql
 def _require_name(schema: str) -> None:
     if SCHEMA_NAME.fullmatch(schema) is None or schema.startswith("pg_"):
         raise InvalidSchemaName(
-            f"{schema!r} cannot name the schema; use up to 63 lower-case letters, digits and underscores, "
+            f"{schema!r} cannot name the schema; use up to 41 lower-case letters, digits and underscores, "
             "not a digit first, not pg_ first"
         )
 

@@ -13,8 +13,10 @@ from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier
 
 from continuum.engine.ids import NodeId
-from continuum.journal.port import Loaded, RunWrite
+from continuum.errors import InvalidOption
+from continuum.journal.port import Loaded, RunWrite, Topic
 from continuum.journal.postgres import PostgresJournal
+from continuum.journal.postgres.statements import statements_for
 from continuum_migrations import (
     InvalidSchemaName,
     MigrationChanged,
@@ -206,10 +208,26 @@ def test_check_of_an_older_schema_names_what_it_lacks(dsn: str, empty_name: str,
         asyncio.run(check(dsn, empty_name, source=source))
 
 
-@pytest.mark.parametrize("name", ["", "Mixed", "1st", 'x"; drop', "a" * 64, "pg_mine", "new\n"])
+@pytest.mark.parametrize("name", ["", "Mixed", "1st", 'x"; drop', "a" * 42, "pg_mine", "new\n"])
 def test_a_name_that_cannot_be_a_schema_is_refused_before_connecting(name: str, source: Path) -> None:
     with pytest.raises(InvalidSchemaName):
         asyncio.run(migrate("host=/nonexistent", name, source=source))
+    if not name.startswith("pg_"):
+        with pytest.raises(InvalidOption):
+            PostgresJournal("host=/nonexistent", schema=name)
+
+
+def test_the_longest_name_has_room_for_every_topic(dsn: str) -> None:
+    longest = "longest_".ljust(41, "x")
+    try:
+        asyncio.run(migrate(dsn, longest))
+        for topic in Topic:
+            name = topic.name.lower()
+            channel = statements_for(longest).channel(name)
+            execute(dsn, f"select {{schema}}.notify('{name}', '{{}}')", longest)
+            assert len(channel.encode()) < 64
+    finally:
+        asyncio.run(drop(dsn, longest))
 
 
 def test_a_server_that_is_too_old_is_refused(

@@ -12,14 +12,14 @@ from continuum.errors import InvalidOption
 from continuum_migrations.names import with_numbers
 
 _NAME = re.compile(r"^-- name: (\w+)\n-- (.+)\n", re.MULTILINE)
-_SCHEMA = re.compile(r"^[a-z_][a-z0-9_]{0,40}$")
+_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 
 
 class Statements:
     """Statements by name, with the schema's quoted identifier and the stored numbers filled in."""
 
     def __init__(self, schema: str) -> None:
-        if not _SCHEMA.match(schema):
+        if not _SCHEMA.fullmatch(schema):
             raise InvalidOption(
                 f"schema {schema!r} must be lower-case letters, digits and underscores, at most 41 of them"
             )
