@@ -265,10 +265,11 @@ async def test_p15_a_post_to_several_runs_waits_for_no_successor_out_of_order(ds
         posting = asyncio.create_task(at.journal.post([signal(each) for each in (low, first.id, high)]))
         await at.waits()
         await at.transaction.commit()
-        # The post has the lowest run and the one that continued, and waits for the highest.
+        # The post holds the lowest run and the one that continued, and waits for the highest.
         await until(lambda: blocks(dsn, keeper))
+        # In the common order of locks: the successor, then the highest run, which the post gets first.
         await other.execute(lock, (successor.id,))
-        locking = asyncio.create_task(other.execute(lock, (low,)))
+        locking = asyncio.create_task(other.execute(lock, (high,)))
         await until(lambda: waiting_for_locks(dsn, schema, 2))
         await keeper.rollback()
         await locking
