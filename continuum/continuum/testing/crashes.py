@@ -17,6 +17,7 @@ from typing import Any, TypeAlias, overload
 
 from continuum.errors import InvalidOption
 from continuum.testing.environment import Environment, env
+from continuum.testing.public import public
 
 Test: TypeAlias = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -30,6 +31,7 @@ SEED_VARIABLE = "CONTINUUM_SEED"
 MARK = "continuum_crashes"
 
 
+@public
 class CrashFound(AssertionError):
     """A test failed because the engine was killed. `crashes` are the numbers of the moments, from 1."""
 
@@ -53,6 +55,7 @@ def crash_everywhere(test: Test, /) -> Test: ...
 def crash_everywhere(
     *, seeds: int | Iterable[int] = 1, most: int = MOST_RUNS, timeout: float = SECONDS_A_RUN
 ) -> Callable[[Test], Test]: ...
+@public
 def crash_everywhere(
     test: Test | None = None,
     /,

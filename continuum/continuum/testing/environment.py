@@ -26,6 +26,7 @@ from continuum.testing.engine import Engine
 from continuum.testing.histories import History, read_history
 from continuum.testing.loaded_code import LoadedCode
 from continuum.testing.mock_activities import MockedActivity, Mocks, mocked
+from continuum.testing.public import public
 from continuum.testing.replay_after_each_write import ReplayAfterEachWrite, paranoid_by_default
 from continuum.testing.replays import replay
 from continuum.testing.virtual_clock import BEGINNING, VirtualClock, microseconds_in
@@ -40,6 +41,7 @@ PATIENCE_SECONDS = 10.0
 BLOCKED_CHILDREN = 100
 
 
+@public
 class Environment(Client):
     """Starts runs, lets time pass, and shows the outcome to a test. Made by `env`."""
 
@@ -222,6 +224,7 @@ class Environment(Client):
             self._replays.report()
 
 
+@public
 def env(
     *,
     workflows: Iterable[Workflow[..., Any]] = (),

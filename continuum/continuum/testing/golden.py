@@ -20,6 +20,7 @@ from continuum.engine.events import Event, EventType, event_name
 from continuum.errors import ContinuumError
 from continuum.testing.comparable_history import comparable_history
 from continuum.testing.histories import Beginning, Ending, History
+from continuum.testing.public import public
 from continuum.testing.replays import assert_replays
 
 # Every file holds the number of its layout; a new layout takes the next number.
@@ -30,6 +31,7 @@ class UnreadableHistory(ContinuumError):
     """The file does not hold a history that this version can read."""
 
 
+@public
 def dump_history(history: History, path: str | PathLike[str]) -> None:
     """Write a history to a file, and create its directories."""
     start, end = history.beginning, history.ending
@@ -67,6 +69,7 @@ def dump_history(history: History, path: str | PathLike[str]) -> None:
     place.write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+@public
 def load_history(path: str | PathLike[str]) -> History:
     """Read a history from a file that `dump_history` wrote."""
     try:
@@ -87,6 +90,7 @@ def load_history(path: str | PathLike[str]) -> History:
         ) from error
 
 
+@public
 def assert_histories_match(one: History, other: History) -> None:
     """Fail unless two runs have done the same, apart from places, times, ids and random values."""
     first, second = comparable_history(one.stored), comparable_history(other.stored)
@@ -101,6 +105,7 @@ def assert_histories_match(one: History, other: History) -> None:
         raise AssertionError(f"one run is {one.ending.state}, the other is {other.ending.state}")
 
 
+@public
 class GoldenHistory:
     """Keeps the histories of one test in `directory`. Made by the fixture `golden_history`."""
 

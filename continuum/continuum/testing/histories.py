@@ -11,6 +11,7 @@ from continuum.engine import events as engine
 from continuum.engine.ids import RunId
 from continuum.journal.facts import RunRow, RunState
 from continuum.journal.port import Journal
+from continuum.testing.public import public
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Ending:
     continued_to: str | None = None
 
 
+@public
 class History(list[Event]):
     """A list of `continuum.Event`, with the stored facts behind it.
 

@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 from continuum.definitions.activity import Activity
+from continuum.testing.public import public
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,6 +30,7 @@ class Call(NamedTuple):
     kwargs: dict[str, Any]
 
 
+@public
 class MockedActivity(Generic[P, R]):
     """The function that replaces an activity; `calls` are the attempts made, in order."""
 
@@ -70,6 +72,7 @@ def mocked(
             mocks[activity.name] = previous
 
 
+@public
 def mock_activity(
     activity: Activity[P, R], fn: Callable[P, R | Awaitable[R]]
 ) -> AbstractContextManager[MockedActivity[P, R]]:

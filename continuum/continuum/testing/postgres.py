@@ -23,6 +23,7 @@ from continuum.settings.settings import Settings
 from continuum.testing.histories import History, read_history
 from continuum.testing.loaded_code import LoadedCode
 from continuum.testing.mock_activities import MockedActivity, Mocks, mocked
+from continuum.testing.public import public
 from continuum.testing.run_host import RunHost
 
 P = ParamSpec("P")
@@ -35,6 +36,7 @@ RESULT_SECONDS = 30.0
 LOOK_SECONDS = 0.005
 
 
+@public
 class PostgresEnvironment(Client):
     """Starts runs on Postgres and shows the outcome to a test. Made by `postgres_env`."""
 
@@ -140,6 +142,7 @@ class PostgresEnvironment(Client):
         return self._tree
 
 
+@public
 def postgres_env(dsn: str, *, workflows: Iterable[Workflow[..., Any]] = ()) -> PostgresEnvironment:
     """Return an environment on the Postgres at `dsn`: a new schema, dropped at the end of the block."""
     return PostgresEnvironment(dsn, workflows)

@@ -19,6 +19,7 @@ from continuum.engine.ids import RunId
 from continuum.engine.outcome import Blocked, Cancelled, Completed, Continued, Failed, Outcome
 from continuum.errors import DurableTermError
 from continuum.testing.histories import History
+from continuum.testing.public import public
 from continuum.testing.waiting import waits_of
 
 P = ParamSpec("P")
@@ -26,6 +27,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 
+@public
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """How a replay ended.
@@ -44,6 +46,7 @@ class Replayed:
     reason: str | None = None
 
 
+@public
 def replay(
     workflow: Workflow[..., Any], history: History, *, input: tuple[Any, ...] | None = None
 ) -> Replayed:
@@ -80,6 +83,7 @@ def replay(
     return _in_a_thread(replay_dry)
 
 
+@public
 def assert_replays(
     workflow: Workflow[P, R],
     history: History,

@@ -10,6 +10,7 @@ from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
 from continuum.journal.facts import RunRow
 from continuum.testing.histories import History
+from continuum.testing.public import public
 
 
 def waits_of(execution: Execution, history: History) -> tuple[str, ...]:
@@ -48,6 +49,7 @@ def _time(microseconds: int) -> str:
     return at(microseconds).isoformat(timespec="seconds")
 
 
+@public
 class StillWaiting(TimeoutError):
     """The awaited run cannot end before time passes or the test does something."""
 
