@@ -47,6 +47,8 @@ class CannotReadInput(NamedTuple):
     """Block the run until code that can read its input is deployed."""
 
     reason: str
+    mismatch: str
+    """Which part of the input does not fit, and why."""
 
 
 Decision: TypeAlias = Begin | EndStopped | Refuse | CannotReadInput
@@ -79,9 +81,18 @@ def decide(
         args, kwargs = workflow.arguments.decode_call(claim.input)
     except DurableTermError as error:
         # The run has not failed: code that can read the input again lets it continue.
-        mend = "" if length else "; or cancel it and start it again with what the code takes"
-        return CannotReadInput(f"the code cannot read its input: {error}{mend}")
+        todo = _todo(error, begun=length > 0)
+        return CannotReadInput(f"the code cannot read its input: {error}{todo}", str(error))
     return Begin(args, kwargs, history, length, changed)
+
+
+def _todo(error: DurableTermError, *, begun: bool) -> str:
+    """Return what an operator can do, as the rest of a sentence; some errors say how to change the code."""
+    change = "" if ";" in error.reason else "deploy code that can read it"
+    restart = "" if begun else "or cancel it and start it again with what the code takes"
+    if change and restart:
+        return f"; {change}, {restart}"
+    return f"; {change or restart}" if change or restart else ""
 
 
 def _version_change(
@@ -100,7 +111,7 @@ def _drift(
         # Decoded for this replay only: the code may change its arguments.
         args, kwargs = workflow.arguments.decode_call(claim.input)
     except DurableTermError as error:
-        return Blocked("drift", f"the code cannot read its input: {error}")
+        return Blocked("drift", f"the code cannot read its input: {error}", actual=str(error))
     return dry_pass(
         workflow.fn(*args, **kwargs),
         history,

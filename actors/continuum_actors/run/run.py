@@ -114,8 +114,8 @@ class Run(Actor):
             case EndStopped(request):
                 self._execution.outcome = Cancelled(by_parent=request.name == "parent")
                 self._write([request.id])
-            case CannotReadInput(reason):
-                self._execution.outcome = Blocked("drift", reason)
+            case CannotReadInput(reason, mismatch):
+                self._execution.outcome = Blocked("drift", reason, actual=mismatch)
                 self._write()
             case Refuse(reason, fault):
                 self._refuse(reason, fault)

@@ -125,7 +125,7 @@ def fault_of(workflow: Workflow[..., Any], row: RunRow, history: Sequence[Event]
     try:
         args, kwargs = workflow.arguments.decode_call(row.input)
     except DurableTermError as error:
-        return Blocked("drift", f"the code cannot read its input: {error}")
+        return Blocked("drift", f"the code cannot read its input: {error}", actual=str(error))
     return dry_pass(
         workflow.fn(*args, **kwargs),
         history,

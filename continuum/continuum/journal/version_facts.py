@@ -45,6 +45,7 @@ class Fault(NamedTuple):
 
     `kind` is ``drift``, ``poison`` or ``corrupt``. For a drift, `position` is the seq of the event,
     `expected` what the journal has there, `actual` what the code did, and `where` the place in the code.
+    If the code cannot read the input, only `actual` is set: which part does not fit, and why.
     Texts must be storable (no NUL, no lone surrogates), as those of a reason.
     """
 

@@ -10,7 +10,7 @@ import pytest
 from continuum import Workflow, workflow
 from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId
-from continuum.journal.port import ClaimedRun, InboxKind, InboxRow, StoredHistory
+from continuum.journal.port import ClaimedRun, Fault, InboxKind, InboxRow, StoredHistory
 from continuum_actors.run.resume import Begin, CannotReadInput, Decision, EndStopped, Refuse, decide
 from tests.unit.engine.activities import echo
 from tests.unit.engine.driver import STARTED_AT, Driver
@@ -49,6 +49,11 @@ class Order:
 @workflow(name="resume.order")
 async def order_by_record(order: Order) -> int:
     return await echo(order.number)
+
+
+@workflow(name="resume.order")
+async def order_of_two(number: int, other: int) -> int:
+    return await echo(number + other)
 
 
 def claim(version: str = order.version_hash, attempt: int = 1) -> ClaimedRun:
@@ -134,18 +139,37 @@ def test_other_code_that_cannot_read_the_input_refuses_the_run() -> None:
     made = decision(claim(), order_by_record, half_an_order())
     assert isinstance(made, Refuse)
     assert made.reason.startswith("drift: the code cannot read its input")
+    assert made.fault == Fault("drift", actual="input.order: expected Order, got int")
 
 
 def test_a_run_whose_input_its_own_code_cannot_read_is_blocked_and_not_failed() -> None:
     made = decision(claim(order_by_record.version_hash), order_by_record)
     assert isinstance(made, CannotReadInput)
-    assert made.reason.endswith("cancel it and start it again with what the code takes")
+    assert made.mismatch == "input.order: expected Order, got int"
+    assert made.reason == (
+        f"the code cannot read its input: {made.mismatch}; deploy code that can read it, "
+        "or cancel it and start it again with what the code takes"
+    )
 
 
 def test_a_run_with_a_history_is_not_to_be_started_again() -> None:
     made = decision(claim(order_by_record.version_hash), order_by_record, half_an_order())
     assert isinstance(made, CannotReadInput)
     assert "start it again" not in made.reason
+    assert made.reason.endswith("expected Order, got int; deploy code that can read it")
+
+
+def test_a_reason_that_says_how_to_change_the_code_says_it_once() -> None:
+    two_more = claim(order_of_two.version_hash)
+    made = decision(two_more, order_of_two)
+    assert isinstance(made, CannotReadInput)
+    assert made.reason.endswith(
+        "give a new parameter a default, and keep one that old calls pass; "
+        "or cancel it and start it again with what the code takes"
+    )
+    begun = decision(two_more, order_of_two, half_an_order())
+    assert isinstance(begun, CannotReadInput)
+    assert begun.reason.endswith("keep one that old calls pass")
 
 
 def test_a_decision_changes_no_history() -> None:
