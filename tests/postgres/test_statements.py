@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Identifier
 
 from continuum.engine.ids import NodeId
 from continuum.journal.facts import Topic
-from continuum.journal.port import Fault, RunState, Transition, VersionRow
+from continuum.journal.port import Fault, Loaded, RunState, Transition, VersionRow
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.commit_parts import PARTS
 from continuum.journal.postgres.packed_arrays import RowType
@@ -110,6 +110,24 @@ def test_runs_are_readable_in_psql(dsn: str, schema: str) -> None:
         ("orders", "shop", "blocked", "7", "v1", None, "drift: at 3", 0),
         ("orders", "shop", "running", "7", "v1", "north", None, 1),
     ]
+
+
+def test_a_version_is_readable_in_full(dsn: str, schema: str) -> None:
+    """It can be compared with what the command line prints."""
+    version = "95fe" * 8
+
+    async def main() -> None:
+        journal = PostgresJournal(dsn, schema=schema)
+        await journal.open()
+        try:
+            worker = await journal.register_worker(NodeId("north"), "run_host", 1, 60.0)
+            await begin(journal)
+            await claim(journal, worker, code=[Loaded("orders", version)])
+        finally:
+            await journal.close()
+
+    asyncio.run(main())
+    assert ask(dsn, schema, "select version from {schema}.runs_readable") == [(version,)]
 
 
 @pytest.mark.parametrize("state", RunState)

@@ -4,7 +4,7 @@ SELECT r.id, r.workflow, r.namespace,
        CASE r.state WHEN {state.running} THEN 'running' WHEN {state.suspended} THEN 'suspended'
                     WHEN {state.blocked} THEN 'blocked' WHEN {state.completed} THEN 'completed'
                     WHEN {state.failed} THEN 'failed' WHEN {state.cancelled} THEN 'cancelled' END AS state,
-       v.label, left(r.version, 12) AS version, w.node, w.role, r.attempt, r.deaths, r.started_at, r.updated_at,
+       v.label, r.version, w.node, w.role, r.attempt, r.deaths, r.started_at, r.updated_at,
        r.due_at, r.completed_at, r.retain_until, r.reason, r.parent_id AS parent, coalesce(r.root, r.id) AS chain,
        r.continued_to, r.idempotency_key, r.attributes,
        (SELECT count(*) FROM {schema}.inbox i WHERE i.run_id = r.id) AS inbox
