@@ -143,3 +143,17 @@ def test_a_node_with_refused_code_prints_each_finding_on_a_line(check: CommandLi
         "continuum: workflow order does what replay could not repeat; "
         "run `continuum check MODULE` for all findings"
     )
+
+
+def test_the_old_spelling_of_a_label_is_an_error(check: CommandLine, tmp_path: Path) -> None:
+    """The import of such a module is refused, and a check imports nothing."""
+    text = CLEAN.replace("@continuum.workflow", "@continuum.workflow(version=2)")
+    (tmp_path / "shop" / "old.py").write_text(text)
+    outcome = check("check", "shop.old")
+    assert outcome.code == 1
+    assert outcome.out.splitlines() == [
+        "shop/old.py:4:21 CT001 @workflow has no version=; write label=2 (a version is the hash of the code)",
+        "1 error, 0 warnings in 1 workflow",
+    ]
+    (found,) = check("check", "shop.old", "--json").json
+    assert (found["code"], found["severity"]) == ("CT001", "error")

@@ -6,12 +6,15 @@ import ast
 
 from continuum.scanner.calls import signal_named
 from continuum.scanner.configuration import Trust
-from continuum.scanner.findings import Finding
+from continuum.scanner.findings import Finding, Severity
 from continuum.scanner.module import ScannedModule
 from continuum.scanner.other_modules import decorators_of
 from continuum.scanner.resolution import Dotted
 from continuum.scanner.scopes import Scope
 from continuum.scanner.workflow_scan import Scan
+
+# The code of a definition that no import accepts; it is no rule of determinism, and nothing allows it.
+OLD_SPELLING = "CT001"
 
 
 def scan_definitions(module: ScannedModule, trust: Trust) -> list[Finding]:
@@ -32,6 +35,7 @@ def _findings(module: ScannedModule, trust: Trust) -> list[Finding]:
     for node in _functions(module):
         named = dict(decorators_of(module, node))
         if "continuum.workflow" in named:
+            found += _old_spellings(module, named["continuum.workflow"])
             signals = _declared_signals(module, named["continuum.workflow"])
             found += Scan(module, trust, signals).run(node, module.scope_around(node))
         elif "continuum.pure" in named:
@@ -40,6 +44,23 @@ def _findings(module: ScannedModule, trust: Trust) -> list[Finding]:
         if isinstance(owner, ast.ClassDef) and "continuum.pure" in dict(decorators_of(module, owner)):
             found += Scan(module, trust).run_class(owner, module.scope_around(owner))
     return found
+
+
+def _old_spellings(module: ScannedModule, decorator: ast.expr) -> list[Finding]:
+    """Return an error for each `version=`: the decorator refuses it when the module is imported."""
+    return [
+        Finding(
+            module.filename,
+            one.lineno,
+            one.col_offset + 1,
+            OLD_SPELLING,
+            f"@workflow has no version=; write label={ast.unparse(one.value)} "
+            "(a version is the hash of the code)",
+            Severity.ERROR,
+        )
+        for one in (decorator.keywords if isinstance(decorator, ast.Call) else ())
+        if one.arg == "version"
+    ]
 
 
 def _functions(module: ScannedModule) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
