@@ -142,6 +142,8 @@ def test_check_live_accepts_changes_that_do_the_same(shop: Shop) -> None:
         0,
         {"ready": True, "runs": [], "elsewhere": {}},
     )
+    printed = shop.cli("versions", "check", "--live", shop.name)
+    assert (printed.out, printed.err) == ("every open run would continue\n", "")
 
 
 def test_check_live_shows_the_drift_its_line_and_a_patch(shop: Shop) -> None:
@@ -196,6 +198,7 @@ def test_check_names_workflows_of_other_applications_and_passes(shop: Shop) -> N
         assert outcome.err == (
             f"not checked, because no node loaded them from these modules: {shop.flow} (1)\n"
         )
+    assert outcome.out == "every open run of these modules would continue\n"
     assert shop.cli("versions", "check", "--live", billing.name, "--json").json == {
         "ready": True,
         "runs": [],

@@ -17,7 +17,8 @@ def print_checked_runs(checked: CheckedRuns) -> None:
     if checked.findings:
         _print_findings(checked.findings)
     else:
-        click.echo(f"every {'other ' if checked.elsewhere else ''}open run would continue")
+        of_these = " of these modules" if checked.elsewhere else ""
+        click.echo(f"every open run{of_these} would continue")
     print_elsewhere(checked.elsewhere)
 
 
