@@ -84,13 +84,16 @@ class Settings:
         if (wrong := wrong_queue(self.queues)) is not None:
             raise InvalidOption("the limit of queue {!r} must be at least 1, not {}".format(*wrong))
         if self.namespaces is not None:
+            if not isinstance(self.namespaces, tuple):
+                # Each letter of a text would be taken for a name.
+                raise InvalidOption(f"namespaces must be a tuple of names, not {self.namespaces!r:.100}")
             for namespace in wrong_namespaces(self.namespaces):
                 raise InvalidOption(f"a namespace has {NAMESPACE_RULE}, not {namespace!r:.100}")
             if not self.namespaces:
                 raise InvalidOption("a node without a namespace would claim nothing; None claims from all")
         for name, rule in RULES.items():
             value = getattr(self, name)
-            if value is not None and not rule.accepts(value):
+            if not rule.accepts(value) and not (value is None and name in OPTIONAL):
                 raise InvalidOption(rule.refusal.format(name=name, allowed=rule.allowed, value=value))
 
 
@@ -98,6 +101,9 @@ class Settings:
 RULES: Mapping[str, Rule] = {
     setting.name: setting.metadata["rule"] for setting in fields(Settings) if setting.metadata
 }
+
+# The settings that may be None.
+OPTIONAL = frozenset(setting.name for setting in fields(Settings) if setting.default is None)
 
 # Two run hosts share two cores with the database on the smallest machine we measure on.
 NODE_SETTINGS = Settings(run_hosts=2, activity_hosts=1)
