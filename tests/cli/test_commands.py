@@ -288,6 +288,17 @@ def test_nodes_are_listed_with_the_namespaces_that_they_serve(cli: CommandLine) 
     assert row.endswith("\tother, tenant")
 
 
+def test_a_list_of_several_namespaces_names_them(cli: CommandLine) -> None:
+    started(cli)
+    assert cli("runs", "list").out.splitlines()[0] == "id\tworkflow\tstate\tstarted\tnote"
+    run_id = started(cli, "--namespace", "eu")
+    header, latest, _ = cli("runs", "list").out.splitlines()
+    assert header == "id\tworkflow\tnamespace\tstate\tstarted\tnote"
+    assert latest.startswith(f"{run_id}\tgreeting\teu\trunning\t")
+    one = cli("runs", "list", "--namespace", "eu").out.splitlines()
+    assert one[0] == "id\tworkflow\tstate\tstarted\tnote"
+
+
 def test_runs_show_says_that_no_node_serves_the_namespace_of_a_run(cli: CommandLine) -> None:
     run_id = started(cli)
     assert cli("runs", "show", run_id, "--json").json["reason"] == "waits for a node that has loaded greeting"
@@ -300,6 +311,11 @@ def test_runs_show_says_that_no_node_serves_the_namespace_of_a_run(cli: CommandL
     unserved = "waits for a node: no node serves namespace default"
     assert cli("runs", "show", run_id, "--json").json["reason"] == unserved
     assert f"reason\t{unserved}" in cli("runs", "show", run_id).out
+    assert cli("runs", "list").out.endswith(f"\t{unserved}\n")
+    assert cli("cancel", run_id).err == (
+        f"run {run_id} {unserved}, and cannot stop before one does; --force ends it without its code\n"
+    )
+    assert f"it {unserved}, ask again later" in cli("result", run_id, "--timeout", "0").err
     on_journal(
         cli,
         lambda journal: journal.register_worker(NodeId("north"), "run_host", 9, 60.0, namespaces=["default"]),

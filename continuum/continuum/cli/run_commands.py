@@ -19,7 +19,8 @@ from continuum.cli.database import (
 from continuum.cli.values import json_value, named_json, to_json, typed_json
 from continuum.client import Client, RunHandle
 from continuum.client.namespaces import InNamespace
-from continuum.client.runs import WAITS_FOR_A_NODE, Run
+from continuum.client.runs import Run
+from continuum.client.wait_reasons import WAITS_FOR_A_NODE
 from continuum.errors import NotReady, UnknownWorkflow
 
 # A blocked run does not end by itself, so the command that waits for it fails within this time.
@@ -123,7 +124,8 @@ def cancel(run: str, force: bool, namespace: InNamespace, dsn: str | None, schem
 
     reason = ask(Target(dsn, schema), cancelling)
     if reason is not None and reason.startswith(WAITS_FOR_A_NODE):
-        click.echo(f"run {run} {reason} before it can stop; --force ends it without its code", err=True)
+        first = ", and cannot stop before one does" if ":" in reason else " before it can stop"
+        click.echo(f"run {run} {reason}{first}; --force ends it without its code", err=True)
 
 
 @click.command()

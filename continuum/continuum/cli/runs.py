@@ -19,10 +19,10 @@ from continuum.cli.database import (
 from continuum.cli.drift_output import print_problems
 from continuum.cli.printing import print_table
 from continuum.cli.values import named_json, to_json
-from continuum.client import Client, Run
+from continuum.client import Run
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.client.namespaces import InNamespace
-from continuum.client.runs import RunError, with_namespace_served
+from continuum.client.runs import RunError
 from continuum.drift.run_report import drift_of
 from continuum.errors import NotPublished
 
@@ -82,7 +82,7 @@ def list_runs(
     if as_json:
         click.echo(to_json(page))
         return
-    print_table(("id", "workflow", "state", "started", "note"), [_summary(run) for run in page.entries])
+    _print_page(page.entries)
     if page.next_cursor is not None:
         click.echo(f"more: --cursor {page.next_cursor}", err=True)
 
@@ -104,11 +104,7 @@ def show(
     schema: str,
 ) -> None:
     """Show everything about RUN, and where its code has drifted from its journal."""
-
-    async def showing(client: Client) -> Run:
-        return with_namespace_served(await client.get_run(run, namespace=namespace), await client.nodes())
-
-    found = ask(Target(dsn, schema), showing)
+    found = ask(Target(dsn, schema), lambda client: client.get_run(run, namespace=namespace))
     if as_json:
         click.echo(to_json(found))
         return
@@ -158,9 +154,19 @@ def read(run: str, name: str, namespace: InNamespace, as_json: bool, dsn: str | 
     click.echo(to_json(value, indent=None if as_json else 2))
 
 
-def _summary(run: Run) -> Sequence[str]:
+def _print_page(entries: Sequence[Run]) -> None:
+    """Print a line for each run; with its namespace if they are not all of the same."""
+    named = len({run.namespace for run in entries}) > 1
+    print_table(
+        ("id", "workflow", *(["namespace"] if named else []), "state", "started", "note"),
+        [_summary(run, named=named) for run in entries],
+    )
+
+
+def _summary(run: Run, *, named: bool) -> Sequence[str]:
     note = _error(run.error) if run.error is not None else run.reason or ""
-    return run.id, run.workflow, run.state, run.started_at.isoformat(timespec="seconds"), note
+    namespace = [run.namespace] if named else []
+    return run.id, run.workflow, *namespace, run.state, run.started_at.isoformat(timespec="seconds"), note
 
 
 def _error(error: RunError) -> str:

@@ -42,7 +42,7 @@ from continuum.engine.ids import RUN_ID_RANDOM_BYTES, NodeId, RunId, new_run_id
 from continuum.engine.retry import seconds
 from continuum.errors import AlreadyStarted, NodeNotFound, NotPublished, RunNotFound
 from continuum.journal.facts import NodeRow, RunRow
-from continuum.journal.port import Connection, Histories, Versions, Workers
+from continuum.journal.port import Connection, Histories, Versions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,7 +53,7 @@ B = TypeVar("B")
 Ts = TypeVarTuple("Ts")
 
 
-class ClientJournal(Connection, Workers, WatchedRuns, Histories, Versions, Protocol):
+class ClientJournal(Connection, WatchedRuns, Histories, Versions, Protocol):
     """The part of a journal that a client uses: it owns neither runs nor tasks."""
 
 
@@ -245,14 +245,15 @@ class Client:
                     row = await self._completions.wait(run_id)
             except TimeoutError:
                 assert timeout is not None, "without a timeout nothing times out"
-                row = await self._lookup.latest_for_message(run_id)
+                row, nodes = await self._lookup.latest_for_message(run_id)
                 if row is None or not row.state.terminal:
-                    raise TimeoutError(not_ended(run_id, seconds(timeout), row)) from None
+                    raise TimeoutError(not_ended(run_id, seconds(timeout), row, nodes)) from None
         return outcome_of(row, decode if workflow is None else workflow.decode_result)
 
     async def get_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run:
         """Return the run with exactly this id as it is now; `RunNotFound` if there is none."""
-        return run_of(await self._lookup.row(run_id_of(run_id), checked_namespace(namespace)))
+        row = await self._lookup.row(run_id_of(run_id), checked_namespace(namespace))
+        return run_of(row, await self._lookup.nodes_for([row]))
 
     async def query(
         self,
@@ -270,7 +271,8 @@ class Client:
         question = question_of(where, order_by, limit, cursor, namespace)
         rows = await self._lookup.read(lambda: self._journal.query(question.one_more()))
         more = question.cursor_after(rows[limit - 1]) if len(rows) > limit else None
-        return Page([run_of(row) for row in rows[:limit]], more)
+        nodes = await self._lookup.nodes_for(rows[:limit])
+        return Page([run_of(row, nodes) for row in rows[:limit]], more)
 
     async def set_attributes(
         self, run_id: str, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE

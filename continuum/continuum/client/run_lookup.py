@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from continuum.client.argument_checks import run_id_of
 from continuum.client.limits import MESSAGE_READ_SECONDS, READS_AT_ONCE
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace, checked_namespace, guarded
 from continuum.client.retrying import retry_read_once
+from continuum.client.wait_reasons import waits_for_a_node
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
-from continuum.journal.facts import Query, RunRow
-from continuum.journal.port import Notifications, Runs
+from continuum.journal.facts import NodeRow, Query, RunRow
+from continuum.journal.port import Notifications, Runs, Workers
 
 T = TypeVar("T")
 
 
-class WatchedRuns(Runs, Notifications, Protocol):
+class RunsAndNodes(Runs, Workers, Protocol):
+    """Runs, and the nodes that may execute them."""
+
+
+class WatchedRuns(RunsAndNodes, Notifications, Protocol):
     """Runs, and notifications of what happens to them."""
 
 
 class RunLookup:
     """Finds runs by id and follows chains of runs."""
 
-    def __init__(self, journal: Runs) -> None:
+    def __init__(self, journal: RunsAndNodes) -> None:
         self._journal = journal
         self._at_once = asyncio.Semaphore(READS_AT_ONCE)
 
@@ -54,13 +59,24 @@ class RunLookup:
             row = latest if latest is not None else await self.row(row.continued_to)
         return row
 
-    async def latest_for_message(self, run_id: RunId) -> RunRow | None:
-        """Return the latest row of a run's chain for a message; None if the journal does not answer soon."""
+    async def nodes_for(self, rows: Sequence[RunRow]) -> Sequence[NodeRow]:
+        """Return the nodes if one of these runs waits for a node, for their reasons; read them only then."""
+        if any(waits_for_a_node(row) for row in rows):
+            return await self.read(self._journal.nodes)
+        return ()
+
+    async def latest_for_message(self, run_id: RunId) -> tuple[RunRow | None, Sequence[NodeRow]]:
+        """Return the latest row of a run's chain for a message, and the nodes if it waits for one.
+
+        The row is None if the journal does not answer soon.
+        """
+        row = None
         try:
             async with asyncio.timeout(MESSAGE_READ_SECONDS):
-                return await self.latest_run(await self.row(run_id))
+                row = await self.latest_run(await self.row(run_id))
+                return row, await self.nodes_for([row])
         except (JournalUnavailable, TimeoutError):
-            return None
+            return row, ()
 
 
 async def latest_of_chain(journal: Runs, row: RunRow) -> RunRow | None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from continuum.client.untyped_values import at, readable, readable_call
+from continuum.client.wait_reasons import reason_of
 from continuum.engine.ids import RunId
 from continuum.errors import RunCancelled, RunFailed
 from continuum.journal.event_codec import CorruptBody, unpack_body
@@ -83,8 +83,8 @@ class Page:
     next_cursor: str | None
 
 
-def run_of(row: RunRow) -> Run:
-    """Return the public view of a stored row."""
+def run_of(row: RunRow, nodes: Sequence[NodeRow] = ()) -> Run:
+    """Return the public view of a stored row; `nodes` as for `reason_of`."""
     args, keywords = readable_call(row.input)
     return Run(
         id=row.id,
@@ -96,7 +96,7 @@ def run_of(row: RunRow) -> Run:
         keywords=keywords,
         result=readable(row.result),
         error=error_of(row.error) if row.state is RunState.FAILED else None,
-        reason=_reason(row),
+        reason=reason_of(row, nodes),
         fault=None if row.fault is None else RunFault(*row.fault),
         attributes=row.attributes,
         idempotency_key=row.idempotency_key,
@@ -133,36 +133,10 @@ def outcome_of(row: RunRow, decode_result: Callable[[bytes], Any]) -> Any:
             raise AssertionError(f"run {row.id} is {state.name.lower()} and has no outcome")
 
 
-WAITS_FOR_A_NODE = "waits for a node"
-"""The start of the reason of a run that no running node can execute."""
-
-
-def not_ended(run_id: RunId, waited: float, row: RunRow | None) -> str:
+def not_ended(run_id: RunId, waited: float, row: RunRow | None, nodes: Sequence[NodeRow] = ()) -> str:
     """Return the message for a run that did not end in time; `row` is None if it could not be read."""
-    reason = None if row is None else _reason(row)
+    reason = None if row is None else reason_of(row, nodes)
     if row is not None and row.state is RunState.BLOCKED:
         return f"run {row.id} is blocked and waits for an operator: {reason}"
     doing = reason or "is still running"
     return f"run {run_id} has not ended within {waited:g} s; it {doing}, ask again later"
-
-
-def with_namespace_served(run: Run, nodes: Sequence[NodeRow]) -> Run:
-    """Return the run; if it waits for a node and none of these claims its namespace, with that reason."""
-    live = [node for node in nodes if node.state != "lost"]
-    served = any(node.namespaces is None or run.namespace in node.namespaces for node in live)
-    if not live or served or run.reason is None or not run.reason.startswith(WAITS_FOR_A_NODE):
-        return run
-    return replace(run, reason=f"{WAITS_FOR_A_NODE}: no node serves namespace {run.namespace}")
-
-
-def _reason(row: RunRow) -> str | None:
-    if row.reason is not None or row.state.terminal:
-        return row.reason
-    if row.state is RunState.SUSPENDED and row.due_at is None:
-        return "waits for a signal, an activity or a child"
-    if row.state is RunState.SUSPENDED and row.due_at is not None and row.due_at > time.time() * 1e6:
-        return f"waits until {at(row.due_at).isoformat(timespec='seconds')}, or for a signal"
-    if row.owner is not None or row.state is RunState.BLOCKED:
-        return None
-    version = "" if row.version is None else f" version {row.version}"
-    return f"{WAITS_FOR_A_NODE} that has loaded {row.workflow}{version}"

@@ -163,5 +163,5 @@ async def test_an_instance_claims_only_runs_of_its_namespaces(options: InstanceO
         run = await client.start(flows.packing, "a book", namespace="tenant")
         assert await run.result(DEADLINE_S) == "packed, a book"
         assert await foreign.state() == "running"
-        assert (await foreign.get()).reason == "waits for a node that has loaded embedding.packing"
+        assert (await foreign.get()).reason == "waits for a node: no node serves namespace other"
         assert [row.namespaces for row in await client.nodes()] == [["tenant"]]

@@ -1,0 +1,65 @@
+"""What a run waits for if no node executes it: a node that serves its namespace, or one that has its code."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from continuum import Client
+from continuum.engine.ids import NodeId
+from continuum.journal.facts import NodeFacts, NodeRow
+from continuum.journal.memory.journal import MemoryJournal
+from tests.unit.client.working import Ending, greeting
+
+UNSERVED = "waits for a node: no node serves namespace us"
+
+
+class Counting(MemoryJournal):
+    """Counts the reads of its nodes."""
+
+    reads = 0
+
+    async def nodes(self) -> list[NodeRow]:
+        self.reads += 1
+        return await super().nodes()
+
+
+async def serve(journal: MemoryJournal, *namespaces: str) -> None:
+    """Register a node that serves these namespaces."""
+    node = NodeId("north")
+    await journal.register_worker(node, "run_host", 7, 60.0, namespaces=namespaces)
+    await journal.renew([], 60.0, NodeFacts(node, 7, "local", "up"))
+
+
+def test_every_call_says_that_no_node_serves_the_namespace_of_a_run() -> None:
+    async def main() -> None:
+        journal = Counting()
+        await serve(journal, "eu")
+        async with Client(journal) as client:
+            run = await client.start(greeting, "ann", namespace="us")
+            assert (await run.get()).reason == UNSERVED
+            (listed,) = (await client.query(namespace="us")).entries
+            assert listed.reason == UNSERVED
+            with pytest.raises(TimeoutError, match=f"it {UNSERVED}, ask again later"):
+                await run.result(timeout=0)
+
+    asyncio.run(main())
+
+
+def test_a_page_reads_the_nodes_once_and_only_if_a_run_waits_for_one() -> None:
+    async def main() -> None:
+        journal = Counting()
+        await serve(journal, "eu")
+        async with Client(journal) as client:
+            for namespace in ("us", "us", "eu"):
+                await client.start(greeting, "ann", namespace=namespace)
+            page = await client.query(namespace=None)
+            assert journal.reads == 1
+            missing_code = "waits for a node that has loaded greeting"
+            assert [run.reason for run in page.entries] == [missing_code, UNSERVED, UNSERVED]
+            await Ending(journal).claim()
+            assert [run.reason for run in (await client.query(namespace=None)).entries] == [None] * 3
+            assert journal.reads == 1
+
+    asyncio.run(main())
