@@ -43,7 +43,16 @@ def test_the_arrows_of_the_run_states_are_functions_of_the_journal() -> None:
     sql = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "migrations").rglob("*.sql"))
     functions = set(re.findall(r"FUNCTION {schema}\.(\w+)", sql)) | set(dir(Journal))
     assert arrows == {
-        *("start", "claim_runs", "commit_batch", "post", "force_cancel", "retire_worker", "unblock")
+        *(
+            "start",
+            "claim_runs",
+            "commit_batch",
+            "post",
+            "force_cancel",
+            "retire_worker",
+            "release",
+            "unblock",
+        )
     }
     assert arrows <= functions
 
