@@ -262,7 +262,8 @@ def test_show_prints_journal_and_code_side_by_side(shop: Shop) -> None:
     assert differing[3].startswith(f"activity_scheduled {shop.name}.ship from order at ")
 
 
-def test_show_prints_a_refusal_without_the_code(shop: Shop) -> None:
+def refused_run(shop: Shop) -> tuple[str, str]:
+    """Return a run of the module, and the version of its next code, which a node has refused."""
     run_id = shop.park(shop.deploy(SHOP))
     other = shop.deploy(SHIPS_FIRST)
 
@@ -276,6 +277,52 @@ def test_show_prints_a_refusal_without_the_code(shop: Shop) -> None:
             await on.until(refused, "the code was not refused")
 
     asyncio.run(refusing())
+    version: str = other.order.version_hash
+    return run_id, version
+
+
+def test_show_prints_a_refusal_without_the_code(shop: Shop) -> None:
+    run_id, version = refused_run(shop)
     shown = shop.cli("runs", "show", run_id).out
-    assert f"version {other.order.version_hash} was refused" in shown
+    assert f"version {version} was refused: drift: at event 0" in shown
     assert [line.split("\t")[:2] for line in shown.splitlines() if "≠" in line] == [["0", "≠"]]
+
+
+def test_show_gives_refusals_as_json(shop: Shop) -> None:
+    run_id, version = refused_run(shop)
+    shown = shop.cli("runs", "show", run_id, "--json").json
+    assert (shown["fault"], shown["replay"]) == (None, None)
+    (refusal,) = shown["refusals"]
+    assert refusal["version"] == version
+    assert refusal["reason"].startswith("drift: at event 0 the journal has activity_scheduled")
+    fault = refusal["fault"]
+    assert (fault["kind"], fault["position"]) == ("drift", 0)
+    assert fault["expected"] == f"activity_scheduled {shop.name}.charge from order"
+    assert fault["actual"] == f"activity_scheduled {shop.name}.ship from order"
+    assert fault["where"].endswith(f"{shop.name}.py:16")
+    assert refusal["diff"] == [
+        {
+            "event": 0,
+            "journal": fault["expected"],
+            "code": f"{fault['actual']} at {fault['where']}",
+            "differs": True,
+        }
+    ]
+
+
+def test_show_gives_a_replay_as_json(shop: Shop) -> None:
+    run_id, version = refused_run(shop)
+    shown = shop.cli("runs", "show", run_id, "--module", shop.name, "--json").json
+    (refusal,), (replayed,) = shown["refusals"], shown["replay"]
+    assert replayed == {**refusal, "reason": refusal["reason"].removeprefix("drift: ")}
+    assert replayed["version"] == version
+    shop.deploy(SHOP)
+    shown = shop.cli("runs", "show", run_id, "--module", shop.name, "--json").json
+    assert (shown["refusals"], shown["replay"]) == ([refusal], [])
+
+
+def test_show_gives_the_mismatch_of_an_input_as_json(shop: Shop) -> None:
+    run_id = shop.park(shop.deploy(SHOP))
+    shop.deploy(SHOP.replace("order(amount: int)", "order(amount: str)"))
+    (replayed,) = shop.cli("runs", "show", run_id, "--module", shop.name, "--json").json["replay"]
+    assert replayed["fault"]["actual"] == "input.amount: expected str, got int"

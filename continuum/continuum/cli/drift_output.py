@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from continuum.cli.printing import print_table
+from continuum.client.runs import RunFault
 from continuum.drift.deploy_check import CheckedRuns, Finding
-from continuum.drift.run_report import Problem
+from continuum.drift.run_report import Problem, Refused
 
 
 def print_checked_runs(checked: CheckedRuns) -> None:
@@ -69,10 +70,24 @@ def finding_facts(finding: Finding) -> dict[str, Any]:
     }
 
 
+def problem_facts(problem: Problem) -> dict[str, Any]:
+    """Return a problem for JSON; `diff` has the rows that the text shows as a table."""
+    return {
+        "version": problem.version,
+        "reason": problem.reason,
+        "fault": None if problem.fault is None else RunFault(*problem.fault),
+        "diff": [
+            {"event": row.seq, "journal": row.journal, "code": row.code, "differs": row.differs}
+            for row in problem.rows
+        ],
+    }
+
+
 def print_problems(problems: Sequence[Problem]) -> None:
     """Print why a run cannot continue, each sentence with its diff."""
     for problem in problems:
-        click.echo(f"\n{problem.reason}")
+        refused = f"version {problem.version} was refused: " if isinstance(problem, Refused) else ""
+        click.echo(f"\n{refused}{problem.reason}")
         if problem.rows:
             print_table(
                 ("event", "", "journal", "code"),

@@ -16,14 +16,15 @@ from continuum.cli.database import (
     json_option,
     namespace_option,
 )
-from continuum.cli.drift_output import print_problems
+from continuum.cli.drift_output import print_problems, problem_facts
 from continuum.cli.printing import print_table
 from continuum.cli.values import named_json, to_json
 from continuum.client import Run
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.client.namespaces import InNamespace
 from continuum.client.runs import RunError
-from continuum.drift.run_report import drift_of
+from continuum.drift.deploy_check import StoredRuns
+from continuum.drift.run_report import Refused, drift_of
 from continuum.errors import NotPublished
 
 STATES = ("running", "suspended", "blocked", "completed", "failed", "cancelled")
@@ -103,16 +104,31 @@ def show(
     dsn: str | None,
     schema: str,
 ) -> None:
-    """Show everything about RUN, and where its code has drifted from its journal."""
+    """Show everything about RUN, and where its code has drifted from its journal.
+
+    With --json, `refusals` are the versions of code that cannot continue RUN, and `replay` is what a replay
+    against the code of --module found: an empty list if that code continues RUN, null without --module.
+    """
     found = ask(Target(dsn, schema), lambda client: client.get_run(run, namespace=namespace))
+    facts = {name: getattr(found, name) for name in Run.__dataclass_fields__}
     if as_json:
-        click.echo(to_json(found))
+        facts |= ask_journal(Target(dsn, schema), lambda journal: _drift_facts(journal, run, modules))
+        click.echo(to_json(facts))
         return
-    facts = [(name, getattr(found, name)) for name in Run.__dataclass_fields__]
-    print_table(("field", "value"), [(name, _shown(value)) for name, value in facts if value is not None])
+    shown = [(name, _shown(value)) for name, value in facts.items() if value is not None]
+    print_table(("field", "value"), shown)
     if found.error is not None and found.error.traceback:
         click.echo(f"\n{found.error.traceback.rstrip()}")
     print_problems(ask_journal(Target(dsn, schema), lambda journal: drift_of(journal, run, modules)))
+
+
+async def _drift_facts(journal: StoredRuns, run: str, modules: Sequence[str]) -> dict[str, Any]:
+    recorded = await drift_of(journal, run, ())
+    replayed = await drift_of(journal, run, modules) if modules else None
+    return {
+        "refusals": [problem_facts(problem) for problem in recorded if isinstance(problem, Refused)],
+        "replay": None if replayed is None else [problem_facts(problem) for problem in replayed],
+    }
 
 
 @runs.command()

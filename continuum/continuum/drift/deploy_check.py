@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from continuum.definitions.effects import RunInfo
@@ -20,7 +20,7 @@ from continuum.engine.dry_replay import dry_pass
 from continuum.engine.events import Event
 from continuum.engine.outcome import Blocked
 from continuum.errors import DurableTermError
-from continuum.journal.port import Histories, Query, RunRow, Runs, RunState, VersionRow, Versions
+from continuum.journal.port import Fault, Histories, Query, RunRow, Runs, RunState, VersionRow, Versions
 from continuum.versions.loaded_code import Code
 
 # Rows are small, histories are large.
@@ -40,7 +40,8 @@ class Finding:
 
     `problem` is "missing" (no such workflow), "waits" (its version is not loaded, and the workflow's
     policy is to wait for it), "drift" or "corrupt". A drift comes with its mismatch, a diff around it,
-    the line of code, and a sketch of code that serves old and new runs.
+    the line of code, and a sketch of code that serves old and new runs. After a replay `fault` has its facts
+    and `replayed_version` is the version of the code.
     """
 
     run_id: str
@@ -52,6 +53,8 @@ class Finding:
     rows: Sequence[Row] = ()
     line: str = ""
     suggestion: str = ""
+    fault: Fault | None = None
+    replayed_version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,20 +150,20 @@ async def _is_pinned(journal: Versions, code: Code, name: str, version: str) -> 
 def _finding_of(
     row: RunRow, workflow: Workflow[..., Any], history: Sequence[Event], fault: Blocked
 ) -> Finding:
+    facts = Fault(fault.kind, fault.position, fault.expected, fault.actual, fault.where)
+    finding = replace(
+        _finding(row, fault.kind, fault.reason), fault=facts, replayed_version=workflow.version_hash
+    )
     mismatch = mismatch_of(fault)
     if mismatch is None:
-        return _finding(row, fault.kind, fault.reason)
+        return finding
     location = locate(workflow.fn, mismatch.where)
-    return Finding(
-        row.id,
-        row.workflow,
-        row.version or "",
-        fault.kind,
-        fault.reason,
-        mismatch,
-        diff(history, mismatch),
-        location.line,
-        suggest_patch(row.workflow, history, mismatch, location),
+    return replace(
+        finding,
+        mismatch=mismatch,
+        rows=diff(history, mismatch),
+        line=location.line,
+        suggestion=suggest_patch(row.workflow, history, mismatch, location),
     )
 
 

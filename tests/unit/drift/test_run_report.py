@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from continuum.drift.comparison import Row
-from continuum.drift.run_report import Problem, drift_of
+from continuum.drift.run_report import Problem, Refused, drift_of
 from continuum.engine.events import Event, EventType
 from continuum.journal.facts import RunState, Transition
 from continuum.journal.port import Fault, Refusal, RunWrite
@@ -39,20 +39,18 @@ async def _write(ending: Ending, run_id: str, write: Transition | Refusal) -> No
 
 def test_the_report_on_a_blocked_run_has_a_diff() -> None:
     blocked = Transition(RunState.BLOCKED, reason="drift: as it is", fault=DRIFT)
-    assert report(blocked) == [Problem("drift: as it is", DIFF)]
+    assert report(blocked) == [Problem("drift: as it is", DIFF, fault=DRIFT)]
 
 
 def test_the_report_on_a_refused_version_has_a_diff() -> None:
-    assert report(Refusal("v2", "drift: as it is", DRIFT)) == [
-        Problem("version v2 was refused: drift: as it is", DIFF)
-    ]
+    assert report(Refusal("v2", "drift: as it is", DRIFT)) == [Refused("drift: as it is", DIFF, "v2", DRIFT)]
 
 
 def test_a_reason_without_stored_facts_is_reported_alone() -> None:
     """An earlier release stored the sentence only, and nothing reads it back."""
     sentence = "drift: at event 0 the journal has activity_scheduled charge, the code asks for nothing"
     assert report(Transition(RunState.BLOCKED, reason=sentence)) == [Problem(sentence)]
-    assert report(Refusal("v2", sentence)) == [Problem(f"version v2 was refused: {sentence}")]
+    assert report(Refusal("v2", sentence)) == [Refused(sentence, version="v2")]
 
 
 def test_an_ended_run_has_no_problems() -> None:
