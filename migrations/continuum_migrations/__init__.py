@@ -18,7 +18,7 @@ from continuum_migrations.errors import (
     SchemaTooNew,
     ServerTooOld,
 )
-from continuum_migrations.runner import check, drop, migrate
+from continuum_migrations.runner import check, drop, migrate, runs_to_drop
 
 __all__ = [
     "InvalidSchemaName",
@@ -34,4 +34,5 @@ __all__ = [
     "check",
     "drop",
     "migrate",
+    "runs_to_drop",
 ]

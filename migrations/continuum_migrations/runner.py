@@ -108,15 +108,45 @@ async def drop(connection_or_dsn: Connection | str, schema: str) -> None:
     _require_name(schema)
     async with _connected(connection_or_dsn) as connection, connection.transaction():
         await _lock(connection, schema)
-        if schema not in await _schemas(connection):
-            if not await _has_anything(connection, schema):
-                return
-            raise NotOurSchema(
-                f"schema {schema} was not made by continuum migrate; drop it yourself, or name another schema"
-            )
-        await _require_nothing_of_others(connection, schema)
+        if not await _can_drop(connection, schema):
+            return
+        if await _has_table(connection, schema, "workers"):
+            # The lock keeps a node that starts at this moment from registering before the drop.
+            await connection.execute(_about("lock table {schema}.workers in access exclusive mode", schema))
         await _require_no_node(connection, schema)
         await connection.execute(_about("drop schema {schema} cascade", schema))
+
+
+async def runs_to_drop(connection_or_dsn: Connection | str, schema: str) -> int | None:
+    """Return how many runs a drop would delete, None if there is nothing to drop; refuse what `drop` refuses.
+
+    It changes nothing.
+    """
+    _require_name(schema)
+    async with _connected(connection_or_dsn) as connection:
+        if not await _can_drop(connection, schema):
+            return None
+        await _require_no_node(connection, schema)
+        if not await _has_table(connection, schema, "runs"):
+            return 0
+        ((count,),) = await _rows(connection, _about("select count(*) from {schema}.runs", schema))
+        return int(count)
+
+
+async def _can_drop(connection: Connection, schema: str) -> bool:
+    """Return False for a schema that is missing or empty; raise if it is not ours alone."""
+    if schema not in await _schemas(connection):
+        if not await _has_anything(connection, schema):
+            return False
+        raise NotOurSchema(
+            f"schema {schema} was not made by continuum migrate; drop it yourself, or name another schema"
+        )
+    await _require_nothing_of_others(connection, schema)
+    return True
+
+
+async def _has_table(connection: Connection, schema: str, name: str) -> bool:
+    return await _rows(connection, "select to_regclass(%s)", (f'"{schema}".{name}',)) != [(None,)]
 
 
 async def _has_anything(connection: Connection, schema: str) -> bool:
@@ -157,10 +187,8 @@ async def _require_nothing_of_others(connection: Connection, schema: str) -> Non
 
 
 async def _require_no_node(connection: Connection, schema: str) -> None:
-    if await _rows(connection, "select to_regclass(%s)", (f'"{schema}".workers',)) == [(None,)]:
+    if not await _has_table(connection, schema, "workers"):
         return
-    # The lock keeps a node that starts at this moment from registering before the drop.
-    await connection.execute(_about("lock table {schema}.workers in access exclusive mode", schema))
     found = await _rows(
         connection,
         _about("select distinct node from {schema}.workers where expires_at > clock_timestamp()", schema),

@@ -15,6 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
 from continuum import Signal, connect
@@ -364,7 +365,14 @@ def test_a_fresh_migration_drops_all_runs_after_a_confirmation(
 
     started(cli)
     monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
-    assert cli("migrate", "--fresh").out.endswith("nothing changed\n")
+    refused = cli("migrate", "--fresh").out
+    assert refused.endswith("nothing changed\n")
+    parts = conninfo_to_dict(cli.options[1])
+    question = (
+        f"Drop schema {cli.options[3]} in database {parts['dbname']} on {parts['host']}, with its 1 run, "
+        "and create it anew? [y/N]: "
+    )
+    assert refused.startswith(question)
     assert runs() == 1
     monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
     assert "applied tables 0001_initial" in cli("migrate", "--fresh").out
@@ -374,11 +382,36 @@ def test_a_fresh_migration_drops_all_runs_after_a_confirmation(
     assert runs() == 0
 
 
+def test_a_fresh_migration_without_an_answer_drops_nothing_and_names_yes(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started(cli)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    refused = cli("migrate", "--fresh")
+    assert refused.code == 1
+    assert refused.err == (
+        f"continuum: schema {cli.options[3]} was not dropped: nobody confirmed it; "
+        "without a terminal, --yes drops it without a question\n"
+    )
+    assert len(cli("runs", "list", "--json").json["entries"]) == 1
+
+
+def test_a_fresh_migration_creates_a_missing_schema_without_a_question(
+    dsn: str, empty_name: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cli = CommandLine(("--dsn", dsn, "--schema", empty_name), capsys)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    made = cli("migrate", "--fresh")
+    assert (made.code, made.err) == (0, "")
+    assert made.out.startswith(f"schema {empty_name}: applied tables 0001_initial")
+
+
 def test_a_fresh_migration_is_refused_while_a_node_is_alive(cli: CommandLine) -> None:
     on_journal(cli, lambda journal: journal.register_worker(NodeId("north"), "run_host", 7, 60.0))
-    refused = cli("migrate", "--fresh", "--yes")
-    assert refused.code == 1
-    assert "is in use by north; stop these nodes" in refused.err
+    for answered in ([], ["--yes"]):
+        refused = cli("migrate", "--fresh", *answered)
+        assert (refused.code, refused.out) == (1, "")
+        assert "is in use by north; stop these nodes" in refused.err
 
 
 def test_an_old_layout_is_refused_with_what_to_do(

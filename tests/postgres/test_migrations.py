@@ -31,6 +31,7 @@ from continuum_migrations import (
     drop,
     migrate,
     runner,
+    runs_to_drop,
 )
 from continuum_migrations.files import read_files
 from tests.contract.builders import event, new_run
@@ -305,6 +306,7 @@ def test_the_old_layout_is_refused_in_one_line(dsn: str, empty_name: str, source
 
 def test_an_old_layout_is_dropped(dsn: str, empty_name: str, source: Path) -> None:
     execute(dsn, OLD_LEDGER, empty_name)
+    assert asyncio.run(runs_to_drop(dsn, empty_name)) == 0
     asyncio.run(drop(dsn, empty_name))
     assert asyncio.run(migrate(dsn, empty_name, source=source)) == ALL_FILES
 
@@ -312,8 +314,9 @@ def test_an_old_layout_is_dropped(dsn: str, empty_name: str, source: Path) -> No
 @pytest.mark.parametrize("made", ["create table {schema}.orders ()", FUNCTION])
 def test_a_schema_that_is_not_ours_is_not_dropped(dsn: str, empty_name: str, made: str) -> None:
     execute(dsn, f"create schema {{schema}}; {made}", empty_name)
-    with pytest.raises(NotOurSchema, match="was not made by continuum migrate"):
-        asyncio.run(drop(dsn, empty_name))
+    for call in (drop, runs_to_drop):
+        with pytest.raises(NotOurSchema, match="was not made by continuum migrate"):
+            asyncio.run(call(dsn, empty_name))
 
 
 OTHER_LEDGER = (
@@ -369,6 +372,7 @@ def test_a_missing_or_empty_schema_needs_no_drop(
     dsn: str, empty_name: str, source: Path, statements: str
 ) -> None:
     execute(dsn, statements, empty_name)
+    assert asyncio.run(runs_to_drop(dsn, empty_name)) is None
     asyncio.run(drop(dsn, empty_name))
     assert asyncio.run(migrate(dsn, empty_name, source=source)) == ALL_FILES
 
@@ -381,6 +385,8 @@ def test_a_schema_that_a_node_uses_is_not_dropped(dsn: str, schema: str) -> None
             worker = await journal.register_worker(NodeId("north"), "run_host", 1, 60.0)
             with pytest.raises(NodesAlive, match="is in use by north; stop these nodes"):
                 await drop(dsn, schema)
+            with pytest.raises(NodesAlive, match="is in use by north"):
+                await runs_to_drop(dsn, schema)
             await journal.retire_worker(worker.id, executing=None, poison_after=3)
             await journal.register_worker(NodeId("south"), "run_host", 1, 0.0)
             await drop(dsn, schema)

@@ -8,7 +8,12 @@ import click
 
 from continuum.cli.database import database_options
 from continuum.client.connecting import database
-from continuum.journal.postgres.schema import drop_unused_schema, migrate_schema
+from continuum.journal.postgres.schema import (
+    Droppable,
+    drop_unused_schema,
+    inspect_unused_schema,
+    migrate_schema,
+)
 
 
 @click.command(short_help="Bring the database schema up to this release.")
@@ -17,7 +22,7 @@ from continuum.journal.postgres.schema import drop_unused_schema, migrate_schema
 @database_options
 def migrate(fresh: bool, yes: bool, dsn: str | None, schema: str) -> None:
     """Bring the database schema up to this release; no effect if it is up to date."""
-    if fresh and not yes and not click.confirm(f"Drop schema {schema} with all its runs and create it anew?"):
+    if fresh and not yes and not _confirmed(dsn, schema):
         click.echo(f"schema {schema}: nothing changed")
         return
 
@@ -29,6 +34,31 @@ def migrate(fresh: bool, yes: bool, dsn: str | None, schema: str) -> None:
 
     applied = asyncio.run(migrating())
     click.echo(f"schema {schema}: {f'applied {summary(applied)}' if applied else 'up to date'}")
+
+
+def _confirmed(dsn: str | None, schema: str) -> bool:
+    """Check that the schema may be dropped, and ask whether to do so; no question if nothing is there."""
+
+    async def inspecting() -> Droppable | None:
+        async with database(dsn) as address:
+            return await inspect_unused_schema(address, schema)
+
+    # It ends before the prompt: inside the loop an interrupt would not end the wait for input.
+    found = asyncio.run(inspecting())
+    if found is None:
+        return True
+    runs = f"its {found.runs} run{'' if found.runs == 1 else 's'}" if found.runs else "no runs in it"
+    where = f"in database {found.database} on {found.host}"
+    try:
+        return click.confirm(f"Drop schema {schema} {where}, with {runs}, and create it anew?")
+    except click.Abort as error:
+        if not isinstance(error.__context__, EOFError):
+            raise
+        click.echo()
+        raise click.ClickException(
+            f"schema {schema} was not dropped: nobody confirmed it; "
+            "without a terminal, --yes drops it without a question"
+        ) from error
 
 
 def summary(applied: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 import psycopg
 from psycopg.sql import SQL, Identifier
@@ -29,6 +30,27 @@ async def drop_unused_schema(dsn: str, schema: str) -> None:
     """Drop a schema of ours with everything in it; refuse one that is not ours, or that a node uses."""
     async with _translated():
         await continuum_migrations.drop(checked_dsn(dsn), schema)
+
+
+@dataclass(frozen=True, slots=True)
+class Droppable:
+    """What a drop of a schema would delete, and where: the host and the name of the database."""
+
+    runs: int
+    database: str
+    host: str
+
+
+async def inspect_unused_schema(dsn: str, schema: str) -> Droppable | None:
+    """Return what a drop would delete, None if there is nothing; refuse what `drop_unused_schema` refuses."""
+    async with (
+        _translated(),
+        await psycopg.AsyncConnection.connect(
+            checked_dsn(dsn), autocommit=True, prepare_threshold=None
+        ) as connection,
+    ):
+        runs = await continuum_migrations.runs_to_drop(connection, schema)
+        return None if runs is None else Droppable(runs, connection.info.dbname, connection.info.host)
 
 
 async def drop_schema(dsn: str, schema: str) -> None:
