@@ -6,7 +6,8 @@ signals and cancel requests, `group_commit.py` joins the writes of many callers,
 `completions.py` waits for runs to end, `published_values.py` for values to change.
 `run_lookup.py` reads single runs and follows chains, `retrying.py` retries. Arguments are checked
 in `start_options.py`, `queries.py`, `argument_checks.py`, `signal_checking.py` and `namespaces.py`;
-`runs.py` and `histories.py` hold what calls return. Nothing here imports an actor.
+`runs.py` and `histories.py` hold what calls return, `wait_reasons.py` what a run waits for. Nothing here
+imports an actor.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ Read `environment.py` first: an environment is a client with an engine (`engine.
 and a clock of its own. `replays.py` replays histories (`histories.py`) through code,
 `replay_after_each_write.py` does so while a test runs, `golden.py` keeps histories in files, `crashes.py`
 kills the engine at every write (`killable_journal.py`), and pytest loads `plugin.py`. Names are imported
-on first use.
+on first use; `public.py` gives them this package as their module.
 """
 
 from __future__ import annotations
