@@ -8,7 +8,6 @@ project_copyright = "The Continuum authors"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["PROGRESS.md"]
 
 html_theme = "furo"
 html_title = "Continuum"
