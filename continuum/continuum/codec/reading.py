@@ -1,7 +1,8 @@
 """Payload bytes to plain values, with the rich built-in types restored.
 
 Nothing here looks at an annotation: records come back as the maps of their
-fields. No name found in the data is ever imported or looked up.
+fields. No name found in the data is ever imported or looked up; the name of a time zone
+is looked up in the time-zone database only.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgpack
 
@@ -18,6 +20,7 @@ from continuum.codec.wire_format import (
     HEADER,
     LAST_RESERVED_EXTENSION,
     TIMEDELTA,
+    WALL_TIME_SEPARATOR,
     Extension,
     MapOfRecords,
     SetOfRecords,
@@ -90,6 +93,12 @@ def _read_timedelta(data: bytes) -> timedelta:
     return timedelta(*TIMEDELTA.unpack(data))
 
 
+def _read_wall_time(data: bytes) -> datetime:
+    wall_time, fold, key = str(data, "utf-8").split(WALL_TIME_SEPARATOR)
+    zone = ZoneInfo(key) if key else None
+    return datetime.fromisoformat(wall_time).replace(tzinfo=zone, fold=int(fold))
+
+
 def _read_text(build: Callable[[str], object]) -> Callable[[bytes], object]:
     return lambda data: build(str(data, "ascii"))
 
@@ -105,4 +114,5 @@ _READERS: dict[int, Callable[[bytes], object]] = {
     Extension.TIMEDELTA: _read_timedelta,
     Extension.UUID: lambda data: UUID(bytes=data),
     Extension.DECIMAL: _read_text(Decimal),
+    Extension.WALL_TIME: _read_wall_time,
 }

@@ -37,12 +37,14 @@ class Extension(IntEnum):
     TIMEDELTA = 8
     UUID = 9
     DECIMAL = 10
+    WALL_TIME = 11
 
 
 LAST_RESERVED_EXTENSION = 31
 
 HEADER = bytes([FORMAT_VERSION])
 TIMEDELTA = Struct(">iII")  # days, seconds, microseconds
+WALL_TIME_SEPARATOR = ";"  # between the wall time, its fold, and the name of its zone
 
 
 class SetOfRecords(list[Any]):

@@ -11,8 +11,8 @@ How values without an exact counterpart are written:
 - a subclass of `str`, `int`, `float`, `bytes`, `list`, `dict`, `set` … as its
   base type, a NamedTuple as a tuple, an Enum member as its value;
 - `bytearray` and `memoryview` as bytes;
-- an aware datetime keeps its UTC offset and loses its zone name; a naive one
-  stays naive;
+- a datetime with a `ZoneInfo` keeps its wall time and the name of the zone, one with
+  a fixed offset keeps the offset, a naive one stays naive, and any other zone is refused;
 - a dataclass or attrs field with `init=False` is not stored: building the object
   computes it again.
 
@@ -25,12 +25,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from types import CoroutineType
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import msgpack
 
@@ -41,6 +42,7 @@ from continuum.codec.wire_format import (
     MAX_EXTENSION_DEPTH,
     NESTED_BUFFER_BYTES,
     TIMEDELTA,
+    WALL_TIME_SEPARATOR,
     Extension,
     SetOfRecords,
 )
@@ -134,6 +136,31 @@ def _write_enum(value: Enum, writer: Writer) -> object:
     return inner if cls in _SCALARS else _reducer_of(cls)(inner, writer)
 
 
+def _write_datetime(value: datetime, writer: Writer) -> object:
+    zone = value.tzinfo
+    if zone is not UTC:
+        if isinstance(zone, ZoneInfo):
+            return _write_wall_time(value, zone.key)
+        if zone is None:
+            if value.fold:
+                return _write_wall_time(value, "")
+        elif zone.utcoffset(None) is None:
+            # As a fixed offset it would be an hour off after the next change of the clocks.
+            raise Unencodable(
+                f"a datetime with a zone of type {type(zone).__module__}.{type(zone).__qualname__} cannot be "
+                "stored; use zoneinfo.ZoneInfo or a fixed offset"
+            )
+    return _extension(Extension.DATETIME, datetime.isoformat(value).encode())
+
+
+def _write_wall_time(value: datetime, zone: str | None) -> object:
+    if zone is None:
+        raise Unencodable("a datetime whose ZoneInfo has no key cannot be stored; use ZoneInfo(key)")
+    wall_time = datetime.isoformat(datetime.replace(value, tzinfo=None))
+    parts = (wall_time, str(value.fold), zone)
+    return _extension(Extension.WALL_TIME, WALL_TIME_SEPARATOR.join(parts).encode())
+
+
 def _write_time(value: time, writer: Writer) -> object:
     if value.tzinfo is not None and time.utcoffset(value) is None:
         raise Unencodable("a time whose zone has no fixed offset cannot be stored; use a datetime")
@@ -166,7 +193,7 @@ def _array_header(length: int) -> bytes:
 _BASES: tuple[tuple[type, Reducer], ...] = (
     (Enum, _write_enum),
     (tuple, lambda value, writer: _extension(Extension.TUPLE, writer.pack_nested([*value]))),
-    (datetime, lambda value, writer: _extension(Extension.DATETIME, datetime.isoformat(value).encode())),
+    (datetime, _write_datetime),
     (date, lambda value, writer: _extension(Extension.DATE, date.isoformat(value).encode())),
     (UUID, lambda value, writer: _extension(Extension.UUID, value.bytes)),
     (Decimal, lambda value, writer: _extension(Extension.DECIMAL, Decimal.__str__(value).encode())),
