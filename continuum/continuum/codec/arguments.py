@@ -12,6 +12,7 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from inspect import Parameter
+from types import MappingProxyType
 from typing import Any
 
 from continuum.codec.encode_errors import explain_encode_error
@@ -47,8 +48,15 @@ def _explain_argument_error(named: Mapping[str, object], path: str, error: Excep
 class ArgumentsCodec:
     """Store and read back the arguments of calls to one function."""
 
-    def __init__(self, function: Callable[..., Any], *, path: str = "input") -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        *,
+        path: str = "input",
+        names: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self._function = function
+        self._names = names
         self._path = path
         self.signature = inspect.signature(function)
         parameters = self.signature.parameters.values()
@@ -139,7 +147,7 @@ class ArgumentsCodec:
 
     @cached_property
     def _hints(self) -> dict[str, Any]:
-        return resolve_hints(self._function)
+        return resolve_hints(self._function, self._names)
 
     @cached_property
     def _fits(self) -> list[Fit | None]:
@@ -168,11 +176,16 @@ class ArgumentsCodec:
             raise DurableTermError(f"{self._path}.{parameter.name}", str(error)) from error
 
 
-def resolve_hints(function: Callable[..., Any]) -> dict[str, Any]:
-    """Resolve the annotations of a function; leave those with unknown names as text."""
+def resolve_hints(
+    function: Callable[..., Any], names: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
+    """Resolve the annotations of a function; leave those with unknown names as text.
+
+    `names` are names that its annotations mention and its module does not have.
+    """
     code = getattr(function, "__code__", None)
     cells = getattr(function, "__closure__", None) or ()
-    known: dict[str, Any] = {}
+    known: dict[str, Any] = dict(names)
     for name, cell in zip(code.co_freevars if code is not None else (), cells, strict=False):
         try:
             known[name] = cell.cell_contents

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import inspect
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ from continuum.definitions.activity_options import (
     restore_options,
     store_changes,
 )
+from continuum.definitions.functions import is_async, local_names
 from continuum.engine.call_site import Site
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution, current
@@ -74,7 +74,13 @@ class Activity(Definition, Generic[P, R]):
     kind = "activity"
 
     def __init__(
-        self, fn: Callable[P, Any], name: str | None, options: ActivityOptions, *, listed: bool = True
+        self,
+        fn: Callable[P, Any],
+        name: str | None,
+        options: ActivityOptions,
+        *,
+        is_async: bool,
+        listed: bool = True,
     ) -> None:
         functools.update_wrapper(self, fn)
         self.fn = fn
@@ -82,8 +88,9 @@ class Activity(Definition, Generic[P, R]):
         self._declared = fn
         self.name = name or fn.__qualname__
         self.defaults = options
-        self.arguments = ArgumentsCodec(fn, path=self.name)
-        self.is_async = inspect.iscoroutinefunction(fn)
+        self._local_names = local_names(fn)
+        self.arguments = ArgumentsCodec(fn, path=self.name, names=self._local_names)
+        self.is_async = is_async
         self.result_path = f"result of {self.name}"
         check_key_template(options.idempotency_key, self.arguments.signature, self.name)
         if self.is_async and options.executor == "process":
@@ -240,7 +247,7 @@ class Activity(Definition, Generic[P, R]):
 
     @functools.cached_property
     def _result_type(self) -> Any:
-        return resolve_hints(self._declared).get("return", Any)
+        return resolve_hints(self._declared, self._local_names).get("return", Any)
 
     async def _directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
         if self.is_async:
@@ -305,10 +312,11 @@ class ActivityDecorator:
     @overload
     def __call__(self, fn: Callable[P, R]) -> Activity[P, R]: ...
     def __call__(self, fn: Callable[..., Any]) -> Any:
-        if not inspect.isfunction(fn):
-            raise InvalidDefinition(f"@activity goes on a function, not on {fn!r}")
-        if not _reusing_loaded.get():
-            return Activity(fn, self._name, self._options)
-        return _DEFINED.get(self._name or fn.__qualname__) or Activity(
-            fn, self._name, self._options, listed=False
+        loaded = _DEFINED.get(self._name or fn.__qualname__) if _reusing_loaded.get() else None
+        return loaded or Activity(
+            fn,
+            self._name,
+            self._options,
+            is_async=is_async(fn, "@activity"),
+            listed=not _reusing_loaded.get(),
         )

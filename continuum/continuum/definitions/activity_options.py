@@ -82,6 +82,8 @@ def _check(changes: Mapping[str, Any]) -> None:
         )
     if changes.get("executor", "thread") not in ("thread", "process"):
         raise InvalidDefinition(f"executor must be 'thread' or 'process', not {changes['executor']!r}")
+    if inspect.iscoroutinefunction(changes.get("idempotency_key")):
+        raise InvalidDefinition("idempotency_key must be a plain function or a text, not an `async def`")
     if not isinstance(changes.get("at_most_once", False), bool):
         raise InvalidDefinition(f"at_most_once must be True or False, not {changes['at_most_once']!r}")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import inspect
 import sys
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import timedelta
@@ -19,6 +18,7 @@ from continuum.definitions.call_signatures import (
 )
 from continuum.definitions.child_workflow import ChildHandle, ParentClosePolicy, begin_child, call_child
 from continuum.definitions.effects import require
+from continuum.definitions.functions import is_async, local_names
 from continuum.definitions.run_input import encode_input
 from continuum.definitions.signal import Signal
 from continuum.definitions.workflow_options import OnChange, WorkflowOptions
@@ -62,7 +62,8 @@ class Workflow(Definition, Generic[P, R]):
         # Seconds after its end until a run may be removed.
         self.retention = keep.total_seconds() if keep is not None else None
         self.snapshot_threshold = options.snapshot_threshold
-        self.arguments = ArgumentsCodec(fn, path="input")
+        self._local_names = local_names(fn)
+        self.arguments = ArgumentsCodec(fn, path="input", names=self._local_names)
         # Read now: the file may have changed by the time the hash is computed.
         self.source = module_source(fn)
 
@@ -148,7 +149,7 @@ class Workflow(Definition, Generic[P, R]):
 
     @functools.cached_property
     def _result_type(self) -> Any:
-        return resolve_hints(self.fn).get("return", Any)
+        return resolve_hints(self.fn, self._local_names).get("return", Any)
 
 
 class WorkflowDecorator:
@@ -162,9 +163,10 @@ class WorkflowDecorator:
         self._options = options
 
     def __call__(self, fn: Callable[P, Coroutine[Any, Any, R]]) -> Workflow[P, R]:
-        if not inspect.iscoroutinefunction(fn):
+        if not is_async(fn, "@workflow"):
             raise InvalidDefinition(
-                f"@workflow goes on an `async def`, not on {getattr(fn, '__qualname__', repr(fn))}"
+                f"@workflow goes on an `async def`, not on the plain function {fn.__qualname__}; "
+                "write `async def` before its name"
             )
         defined = Workflow(fn, self._options)
         # Loaded here and not above: a program that only sends signals defines no workflow.
