@@ -48,7 +48,7 @@ class ActivityDispatcher(Actor):
         self._loop = asyncio.get_running_loop()
         self._background = BackgroundTasks(self.ref.send)
         self._runner = AttemptRunner(self._host, self.clock, HardKill() if self._isolated else None)
-        self._record_heartbeat = Heartbeats(self._host, self._background, self._unwanted).record
+        self._heartbeats = Heartbeats(self._host, self._background, self._unwanted)
         self._host.tasks = self
         self._poll()
 
@@ -145,7 +145,7 @@ class ActivityDispatcher(Actor):
             task.timeout or None,
             task.key,
             self._loop,
-            self._record_heartbeat,
+            self._heartbeats.record,
         )
 
     async def _run(self, task: ClaimedTask, attempt: Attempt) -> None:
@@ -154,6 +154,7 @@ class ActivityDispatcher(Actor):
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and self.ref.exit_reason is not None:
                 raise
+            await self._heartbeats.flush(task.run_id, task.seq)
             kind, text, traceback, names = describe_error(error)
             result = TaskResult(task, InboxKind.ACTIVITY_RAISED, (kind, text, traceback, sorted(names)))
         else:

@@ -19,7 +19,7 @@ class AttemptRunner:
         self._host = host
         self._clock = clock
         self._kill = kill
-        # Reads of heartbeats that are under way, by run.
+        # Reads of heartbeats that are about to begin, by run.
         self._reading: dict[RunId, asyncio.Task[dict[int, bytes]]] = {}
 
     async def result_of(self, attempt: Attempt, dispatch: int) -> bytes:
@@ -43,7 +43,11 @@ class AttemptRunner:
         """Read the last heartbeats of a run; its attempts that resume together share one query."""
         reading = self._reading.get(run_id)
         if reading is None:
-            reading = asyncio.get_running_loop().create_task(self._host.journal.last_heartbeats(run_id))
+            reading = asyncio.get_running_loop().create_task(self._read_heartbeats(run_id))
             self._reading[run_id] = reading
-            reading.add_done_callback(lambda _: self._reading.pop(run_id))
         return await asyncio.shield(reading)
+
+    async def _read_heartbeats(self, run_id: RunId) -> dict[int, bytes]:
+        # An attempt that resumes once the query is under way needs its own: a failure may lie between.
+        del self._reading[run_id]
+        return await self._host.journal.last_heartbeats(run_id)

@@ -40,8 +40,9 @@ class LocalActivities(Actor):
         self._loop = asyncio.get_running_loop()
         self._background = BackgroundTasks(self.ref.send)
         self._runner = AttemptRunner(self._host, self.clock)
+        self._heartbeats = Heartbeats(self._host, self._background)
         # Bound once, not for every step.
-        self._record_heartbeat = Heartbeats(self._host, self._background).record
+        self._record_heartbeat = self._heartbeats.record
         self._host.activities = self
 
     def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
@@ -105,7 +106,7 @@ class LocalActivities(Actor):
             args, kwargs = attempt.enter()
             result = attempt.definition.encode_result(await attempt.definition.fn(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001 - whatever an activity raises is its failure
-            self._raised(attempt, error)
+            await self._raised(attempt, error)
         else:
             self._returned(attempt, result)
 
@@ -113,7 +114,7 @@ class LocalActivities(Actor):
         try:
             result = await self._runner.result_of(attempt, attempt.dispatch)
         except BaseException as error:  # noqa: BLE001 - whatever an activity raises is its failure
-            self._raised(attempt, error)
+            await self._raised(attempt, error)
         else:
             self._returned(attempt, result)
 
@@ -124,10 +125,12 @@ class LocalActivities(Actor):
         elif not attempt.context.cancelled:
             self.salvage(attempt.run_id, [(attempt.seq, result)])
 
-    def _raised(self, attempt: Attempt, error: BaseException) -> None:
-        run = self._ended(attempt)
+    async def _raised(self, attempt: Attempt, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError) and self.ref.exit_reason is not None:
+            self._ended(attempt)
             raise error
+        await self._heartbeats.flush(attempt.run_id, attempt.seq)
+        run = self._ended(attempt)
         failure = ActivityRaised(attempt.seq, *describe_error(error))
         if run is not None:
             run.cast(failure)
