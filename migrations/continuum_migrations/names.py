@@ -19,6 +19,7 @@ _KINDS = (
     "child_completed",
     "child_failed",
     "child_cancelled",
+    "activity_interrupted",
 )
 _POSTED = ("accepted", "duplicate", "not_found", "terminal")
 _CLOSE_POLICIES = ("cascade", "cancel", "abandon")

@@ -173,6 +173,47 @@ async def test_p9_tasks_of_a_retired_worker_become_crash_mail(journal: Journal) 
     assert await take_tasks(journal, await worker_of(journal)) == []
 
 
+async def test_activities_that_an_orderly_stop_interrupts_become_interrupted_mail(journal: Journal) -> None:
+    owner, hand, other = await worker_of(journal), await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await queue_tasks(journal, owner, run, new_task(1, dispatch=2), new_task(5, timeout=0.000_001))
+    await take_tasks(journal, hand)
+    await let_expire(journal, hand)
+
+    await journal.interrupt_activities(hand.id, [])
+    # The run is not that worker's: what it says of an activity in its process is not true any more.
+    await journal.interrupt_activities(other.id, [(run.id, 7, 1)])
+    await journal.interrupt_activities(owner.id, [(run.id, 8, 3)])
+    # Repeated after a lost result.
+    await journal.interrupt_activities(owner.id, [(run.id, 8, 3)])
+
+    assert [(m.kind, m.name, m.key, m.body) for m in await journal.inbox(owner, None)] == [
+        (InboxKind.ACTIVITY_INTERRUPTED, "1", "2", ()),
+        (InboxKind.ACTIVITY_TIMED_OUT, "5", "1", ()),
+        (InboxKind.ACTIVITY_INTERRUPTED, "8", "3", ()),
+    ]
+    assert await journal.retire_worker(hand.id, executing=None, poison_after=3) == Released(0, 0)
+    await retire(journal, owner)
+    await journal.interrupt_activities(owner.id, [(run.id, 9, 1)])
+    (again,) = await claim(journal, other)
+    assert len(await journal.inbox(other, [again.id])) == 3
+    await queue_tasks(journal, other, again, new_task(1, dispatch=2))
+    assert [(task.seq, task.dispatch) for task in await take_tasks(journal, other)] == [(1, 2)]
+
+
+async def test_a_task_interrupted_by_an_orderly_stop_makes_its_suspended_run_due(journal: Journal) -> None:
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await queue_tasks(journal, owner, run, new_task(1))
+    await take_tasks(journal, hand)
+    await commit(journal, owner, write(run, transition=sleep_until(None, release=True)))
+    assert await claim(journal, owner) == []
+
+    await journal.interrupt_activities(hand.id, [])
+
+    assert [claimed.id for claimed in await claim(journal, owner)] == [run.id]
+
+
 async def test_p9_an_overdue_task_becomes_time_out_mail(journal: Journal) -> None:
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)

@@ -266,6 +266,8 @@ class Host:
     pulse: Pulse = field(default_factory=NoPulse)
     random_bytes: Callable[[int], bytes] = os.urandom
     draining: bool = False
+    # The local activities (run, seq, dispatch number) that an orderly stop of this process has interrupted.
+    interrupted: list[tuple[RunId, int, int]] = field(default_factory=list)
     # The worker that this process has registered as last; None before the first time.
     worker: Worker | None = None
     lease: Lease = _NOT_STARTED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from continuum_actors.host import limits
 from continuum_actors.host.host import Host
 from continuum_supervision import ActorRef
 
@@ -29,6 +30,17 @@ async def drain(host: Host) -> None:
             return
         await asyncio.sleep(LOOK_SECONDS)
     log.warning("drain: out of time; what still runs here is released and runs again elsewhere")
+
+
+async def leave(host: Host) -> None:
+    """Release what this process still owns now, not when the lease runs out.
+
+    After a drain its activities are reported as interrupted first: an orderly stop counts no crash.
+    """
+    worker, journal = host.registered_worker().id, host.journal.once
+    if host.draining:
+        await journal.interrupt_activities(worker, host.interrupted)
+    await journal.retire_worker(worker, executing=None, poison_after=limits.POISON_AFTER_DEATHS)
 
 
 def is_busy(host: Host) -> bool:

@@ -16,7 +16,7 @@ from continuum.versions.loaded_code import load_code
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host
 from continuum_actors.host.messages import Forwarded
-from continuum_actors.node.draining import drain
+from continuum_actors.node.draining import drain, leave
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_actors.tree import activity_host_children, host_supervisor, run_host_children
 from continuum_supervision import ActorRef, ChildSpec
@@ -84,10 +84,7 @@ async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) 
             if supervisor.ref.alive:
                 await drain(host)
             # Otherwise the end of the block raises the reason why the supervisor gave up.
-        # Release what is still ours now, not when the lease runs out.
-        await host.journal.once.retire_worker(
-            host.registered_worker().id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
-        )
+        await leave(host)
         host.pulse.set_worker_id(0)
     finally:
         beating.cancel()

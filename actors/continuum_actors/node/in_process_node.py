@@ -23,9 +23,8 @@ from continuum.engine.ids import NodeId
 from continuum.journal.port import Journal, NodeFacts, Worker
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
-from continuum_actors.host import limits
 from continuum_actors.host.host import Host
-from continuum_actors.node.draining import drain
+from continuum_actors.node.draining import drain, leave
 from continuum_actors.node.heartbeater import Alive, Heartbeater
 from continuum_actors.node.journal_keeper import JournalKeeper, JournalOpening
 from continuum_actors.node.recovery import Recovery
@@ -175,12 +174,8 @@ class InProcessEngine(Supervisor):
             log.warning("the lease could not be released; others take over when it has run out")
 
     async def _release(self) -> None:
-        """Release what is still ours now, not when the lease runs out."""
-        journal = self.host.journal.once
-        await journal.retire_worker(
-            self.host.registered_worker().id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
-        )
-        await journal.retire_node(self.host.node)
+        await leave(self.host)
+        await self.host.journal.once.retire_node(self.host.node)
 
     def _control(self) -> Supervisor:
         children = [ChildSpec("heartbeater", self._heartbeater, name="heartbeater")]

@@ -7,6 +7,7 @@ task. Either starts only when the write that schedules it is durable.
 from __future__ import annotations
 
 from continuum.engine.events import EventType
+from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
 from continuum.engine.retry import backoff_delay, wants_retry
 from continuum.journal.port import ClaimedRun, NewTask
@@ -92,6 +93,26 @@ class OwnActivities:
         self._watched.apply(EventType.ACTIVITY_CRASHED, (seq, crashes))
         self.start(activity)
 
+    def interrupted(self, seq: int) -> None:
+        """The process that ran the activity was stopped in order: run it again, which counts no crash."""
+        activity = self._watched.execution.pending.get(seq)
+        if activity is None or seq in self.local:
+            return
+        if options_of(activity).at_most_once:
+            text = "its process was stopped while it ran; at_most_once is set"
+            self._fail(activity, "ProcessCrashed", text, "")
+        else:
+            self.start(activity)
+
+    def under_way(self) -> list[tuple[RunId, int, int]]:
+        """Return run, seq and dispatch number of those that run, or are about to run, in this process."""
+        pending = self._watched.execution.pending
+        return [
+            (self._claim.id, seq, dispatch_number(pending[seq]))
+            for seq in sorted(self.local)
+            if seq in pending
+        ]
+
     def restart(self, activity: PendingActivity) -> None:
         """The back-off of a failed attempt is over: run the next one."""
         # Journaled, so that a crash from now on counts against the attempt and not against the wait.
@@ -105,6 +126,8 @@ class OwnActivities:
             activity = execution.pending.get(seq)
             if activity is None or seq >= replayed or execution.outcome is not None:
                 continue
+            if seq in self.local:
+                continue  # its mail has started it again
             if activity.retry_due is not None or options_of(activity).dispatched:
                 continue
             if self._host.activities.adopt(self._claim.id, seq, dispatch_number(activity), run):

@@ -196,6 +196,9 @@ class Run(Actor):
                 raise AssertionError(f"a run does not understand {message!r}")
 
     def terminate(self, reason: ExitReason) -> None:
+        if self._host.draining and not self.ended:
+            # Before the execution closes, which forgets them.
+            self._host.interrupted += self._activities.under_way()
         self._execution.close()
         self._host.wheel.arm(self.ref, None)
         # The run's next owner must not run an activity again that has a result already (I7).
@@ -254,6 +257,8 @@ class Run(Actor):
                     self._activities.raised(
                         activity.seq, "TimeoutError", text, "", frozenset({"TimeoutError"})
                     )
+                elif row.kind is InboxKind.ACTIVITY_INTERRUPTED:
+                    self._activities.interrupted(activity.seq)
                 else:
                     self._activities.crashed(activity.seq)
 

@@ -41,7 +41,8 @@ class InboxKind(IntEnum):
     Activity results are named by the command's seq and keyed by the dispatch
     number: COMPLETED (result bytes,), RAISED (type, message, traceback, names of
     the exception's classes), CRASHED and TIMED_OUT () — the process that ran the
-    task died, before or after the task's timeout. A child's end is named by the
+    task died, before or after the task's timeout — and INTERRUPTED (): its process
+    was stopped in order, which is no crash. A child's end is named by the
     seq of the parent's command: CHILD_COMPLETED (result bytes,), CHILD_FAILED (type,
     message, traceback), CHILD_CANCELLED (). The name of a CANCEL is "" when it was
     requested from outside, "parent" when the run's parent requested it, by its code or its end.
@@ -58,6 +59,7 @@ class InboxKind(IntEnum):
     CHILD_COMPLETED = 7
     CHILD_FAILED = 8
     CHILD_CANCELLED = 9
+    ACTIVITY_INTERRUPTED = 10
 
 
 class Topic(IntEnum):

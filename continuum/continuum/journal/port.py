@@ -4,9 +4,8 @@
 adapters implement it, memory and Postgres. One contract suite (`tests/contract`) checks both,
 and its tests name these promises:
 
-P1  A write is one transaction, fenced by the worker's lease and each run's
-    token. A lost worker lease rejects the whole batch (`LeaseLost`); a rotated
-    run token rejects that run alone and is reported in `Committed.rejected`.
+P1  A write is one transaction, fenced by the worker's lease and each run's token. A lost worker lease rejects
+    the whole batch (`LeaseLost`); a rotated run token rejects that run alone: see `Committed.rejected`.
 P2  A rejected write leaves nothing behind.
 P3  `(run_id, seq)` is unique. Terminal states absorb: nothing appends to a
     terminal run and nothing is posted to it.
@@ -162,13 +161,15 @@ class Workers(Protocol):
     ) -> Released:
         """End a worker's lease and release its runs and tasks (P8).
 
-        Its tasks become mail for their runs (CRASHED or TIMED_OUT). With `only_expired`
-        nothing happens while the lease is still valid.
-
-        Its running runs become due at once, its suspended ones keep their due time.
-        `executing`, if given, was being executed when the worker died: the death is
-        counted, and at `poison_after` deaths the run is blocked.
+        Its tasks become mail for their runs (CRASHED or TIMED_OUT). Its running runs become due at once, its
+        suspended ones keep their due time. With `only_expired` nothing happens while the lease is valid.
+        `executing`, if given, was being executed when the worker died: the death is counted, and at
+        `poison_after` deaths the run is blocked.
         """
+        ...
+
+    async def interrupt_activities(self, worker: WorkerId, local: Sequence[tuple[RunId, int, int]]) -> None:
+        """Mail INTERRUPTED for its tasks (TIMED_OUT if overdue) and `local`, each (run, seq, dispatch)."""
         ...
 
     async def retire_node(self, node: NodeId) -> None:

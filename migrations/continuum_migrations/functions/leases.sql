@@ -68,3 +68,47 @@ BEGIN
     RETURN QUERY SELECT v_runs, v_tasks;
 END
 $$;
+
+-- Report to runs which of their activities an orderly stop of this worker interrupts: its tasks, and those that run in
+-- its process, as far as it still owns their runs. Called before the worker retires, which would count crashes.
+CREATE OR REPLACE FUNCTION {schema}.interrupt_activities(
+    p_worker bigint, p_run uuid[], p_seq integer[], p_dispatch integer[]
+) RETURNS void
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_mailed uuid[];
+BEGIN
+    PERFORM FROM {schema}.workers w WHERE w.id = p_worker FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    PERFORM FROM (
+        SELECT unnest(p_run) AS id
+        UNION SELECT t.run_id FROM {schema}.tasks t WHERE t.owner = p_worker
+    ) held JOIN {schema}.runs r ON r.id = held.id
+    ORDER BY r.depth, r.id FOR NO KEY UPDATE OF r;
+    WITH gone AS (
+        DELETE FROM {schema}.tasks t WHERE t.owner = p_worker
+        RETURNING t.run_id, t.seq, t.dispatch,
+                  t.timeout > 0 AND clock_timestamp() >= t.claimed_at + t.timeout * interval '1 second' AS overdue
+    ), interrupted AS (
+        SELECT g.run_id, g.seq, g.dispatch, g.overdue FROM gone g
+        JOIN {schema}.runs r ON r.id = g.run_id AND r.state {is_open}
+        UNION ALL
+        SELECT l.run_id, l.seq, l.dispatch, false FROM unnest(p_run, p_seq, p_dispatch) AS l (run_id, seq, dispatch)
+        JOIN {schema}.runs r ON r.id = l.run_id AND r.owner = p_worker AND r.state {is_active}
+    ), mailed AS (
+        INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
+        SELECT i.run_id, CASE WHEN i.overdue THEN {kind.activity_timed_out} ELSE {kind.activity_interrupted} END,
+               i.seq::text, i.dispatch::text, ''
+        FROM interrupted i ORDER BY i.run_id, i.seq
+        ON CONFLICT DO NOTHING RETURNING inbox.run_id
+    )
+    SELECT array_agg(DISTINCT m.run_id) INTO v_mailed FROM mailed m;
+    IF v_mailed IS NOT NULL THEN
+        PERFORM {schema}.wake_runs(v_mailed);
+    END IF;
+END
+$$;

@@ -177,3 +177,73 @@ async def clocked(seconds: float) -> tuple[float, float, float]:
 async def machine_time() -> float:
     """Read the clock of the process that runs this."""
     return time.time()
+
+
+async def _until_finished(directory: str, kind: str) -> str:
+    with (Path(directory) / f"lasting-{kind}").open("a") as trace:
+        trace.write(f"{os.getpid()}\n")
+    # Activity code, not workflow code.
+    while not (Path(directory) / "finished").exists():  # noqa: ASYNC110 - another process writes the file
+        await asyncio.sleep(0.01)
+    return kind
+
+
+@activity(name="nodes.last_in_loop")
+async def last_in_loop(directory: str) -> str:
+    """Last until the test says otherwise, in the loop of a run host."""
+    return await _until_finished(directory, "loop")
+
+
+@activity(name="nodes.last_in_thread")
+def last_in_thread(directory: str) -> str:
+    """Last until the test says otherwise, in a thread of a run host."""
+    return asyncio.run(_until_finished(directory, "thread"))
+
+
+@activity(name="nodes.last_in_queue", queue="lasting")
+async def last_in_queue(directory: str) -> str:
+    """Last until the test says otherwise, as an activity task."""
+    return await _until_finished(directory, "queue")
+
+
+@activity(name="nodes.last_in_process", executor="process")
+def last_in_process(directory: str) -> str:
+    """Last until the test says otherwise, in an activity host."""
+    return asyncio.run(_until_finished(directory, "process"))
+
+
+@activity(name="nodes.last_once", at_most_once=True)
+async def last_once(directory: str) -> str:
+    """Last until the test says otherwise; a second start would be one too many."""
+    return await _until_finished(directory, "once")
+
+
+KINDS = ("loop", "thread", "queue", "process")
+
+
+@workflow(name="nodes.lasting")
+async def lasting(directory: str) -> list[str]:
+    """Run one long activity of each kind at the same time."""
+    return list(
+        await asyncio.gather(
+            last_in_loop(directory),
+            last_in_thread(directory),
+            last_in_queue(directory),
+            last_in_process(directory),
+        )
+    )
+
+
+@workflow(name="nodes.lasting_once")
+async def lasting_once(directory: str) -> str:
+    """Run one long activity that must not start twice."""
+    try:
+        return await last_once(directory)
+    except ActivityError as error:
+        return str(error)
+
+
+def lasting_starts(directory: Path, kind: str) -> int:
+    """Return how often the long activity of this kind has started."""
+    trace = directory / f"lasting-{kind}"
+    return len(trace.read_text().split()) if trace.exists() else 0

@@ -90,6 +90,28 @@ async def test_hosts_whose_drain_times_out_release_their_runs_and_claim_nothing(
         assert [await run.result(DEADLINE_S) for run in runs] == list(range(len(runs)))
 
 
+async def test_six_orderly_stops_count_no_crash_against_an_activity_of_any_kind(
+    dsn: str, schema: str, tmp_path: Path
+) -> None:
+    async with site(dsn, schema) as at:
+        run = await at.client.start(flows.lasting, str(tmp_path))
+        once = await at.client.start(flows.lasting_once, str(tmp_path))
+        for stop in range(1, 7):
+            node = at.node(f"node {stop}", activity_hosts=1, drain=0.05)
+            eventually(
+                lambda: all(flows.lasting_starts(tmp_path, kind) == stop for kind in flows.KINDS),  # noqa: B023
+                f"an activity has not started for the {stop}. time",
+            )
+            assert node.terminate() == 0
+        (tmp_path / "finished").touch()
+        at.node("last", activity_hosts=1)
+        assert await run.result(DEADLINE_S) == list(flows.KINDS)
+        types = [event.type for event in await run.history()]
+        assert types == ["activity_scheduled"] * 4 + ["activity_completed"] * 4
+        assert "its process was stopped while it ran; at_most_once is set" in await once.result(DEADLINE_S)
+        assert flows.lasting_starts(tmp_path, "once") == 1
+
+
 async def test_a_host_that_has_to_be_killed_leaves_no_lease(dsn: str, schema: str) -> None:
     async with site(dsn, schema) as at:
         north = at.node("north", drain=1.0, watchdog=600.0, script=LAUNCH_IMPATIENT)

@@ -59,7 +59,7 @@ class MemoryWorkers(MemoryTables):
         for run_id in run_ids:
             self._release_run(run_id, poison_after if run_id == executing else None)
         del self._workers[worker]
-        tasks = self._release_tasks(worker)
+        tasks = self._release_tasks(worker, InboxKind.ACTIVITY_CRASHED)
         node = stored.worker.node
         left = [other.namespaces for other in self._workers.values() if other.worker.node == node]
         if None not in left:
@@ -79,20 +79,33 @@ class MemoryWorkers(MemoryTables):
         if run.claimable:
             self._make_claimable(run)
 
-    def _release_tasks(self, worker: WorkerId) -> int:
+    def _release_tasks(self, worker: WorkerId, lost_as: InboxKind) -> int:
         now = self.now()
         lost = sorted(place for place, stored in self._tasks.items() if stored.owner == worker)
         mailed = []
         for place in lost:
             stored = self._tasks[place]
             self._drop_task(*place)
-            kind = InboxKind.ACTIVITY_TIMED_OUT if stored.overdue(now) else InboxKind.ACTIVITY_CRASHED
+            kind = InboxKind.ACTIVITY_TIMED_OUT if stored.overdue(now) else lost_as
             run = self._runs[stored.run_id]
             name, key = str(stored.task.seq), str(stored.task.dispatch)
             if not run.state.terminal and self._deliver(run, kind, name, (), key):
                 mailed.append(run)
         self._notify_of_mail(mailed)
         return len(lost)
+
+    async def interrupt_activities(self, worker: WorkerId, local: Sequence[tuple[RunId, int, int]]) -> None:
+        """Report what an orderly stop of this worker interrupts to its runs."""
+        if worker not in self._workers:
+            return
+        self._release_tasks(worker, InboxKind.ACTIVITY_INTERRUPTED)
+        mailed = []
+        for run_id, seq, dispatch in local:
+            run = self._runs.get(run_id)
+            if run is not None and run.owner == worker:
+                self._deliver(run, InboxKind.ACTIVITY_INTERRUPTED, str(seq), (), str(dispatch))
+                mailed.append(run)
+        self._notify_of_mail(mailed)
 
     async def retire_node(self, node: NodeId) -> None:
         """Remove a node that has stopped; its tasks may run on any node."""

@@ -119,6 +119,17 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         )
         return Released(*rows[0])
 
+    async def interrupt_activities(self, worker: WorkerId, local: Sequence[tuple[RunId, int, int]]) -> None:
+        await self._database.fetch(
+            "interrupt_activities",
+            (
+                worker,
+                packed_arrays.uuids([run_id for run_id, _, _ in local]),
+                packed_arrays.integers([seq for _, seq, _ in local]),
+                packed_arrays.integers([dispatch for _, _, dispatch in local]),
+            ),
+        )
+
     async def retire_node(self, node: NodeId) -> None:
         await self._database.fetch("retire_node", {"node": node})
 

@@ -44,6 +44,10 @@ SELECT id, pid FROM {schema}.workers WHERE node = %s ORDER BY id
 -- Take a worker's lease away and release its runs and tasks.
 SELECT runs, tasks FROM {schema}.retire_worker(%s, %s, %s, %s)
 
+-- name: interrupt_activities
+-- Report to runs which of their activities an orderly stop of a worker interrupts.
+SELECT {schema}.interrupt_activities(%s, %s, %s, %s)
+
 -- name: retire_node
 -- Forget a node that has stopped; any node may claim what was for it alone.
 WITH gone AS (
