@@ -33,6 +33,7 @@ from continuum.client.default_instance import (
     set_attributes,
     signal,
     start,
+    unblock,
 )
 from continuum.definitions.activity import Activity, activity
 from continuum.definitions.activity_calls import (
@@ -186,6 +187,7 @@ __all__ = [
     "sleep_until",
     "start",
     "today",
+    "unblock",
     "unwrap",
     "uuid4",
     "wait_signal",

@@ -117,6 +117,24 @@ def test_show_prints_the_fault_of_a_blocked_run_as_json(cli: CommandLine) -> Non
     assert "3\t≠\ta timer\tan activity at flows.py:9\n" in cli("runs", "show", run_id).out
 
 
+def test_unblock_releases_one_blocked_run(cli: CommandLine) -> None:
+    run_id, other = started(cli), started(cli)
+    outcome = cli("runs", "unblock", run_id)
+    assert (outcome.code, outcome.err) == (1, f"continuum: run {run_id} is not blocked, it is running\n")
+
+    async def block_both(journal: PostgresJournal) -> None:
+        ending = Ending(journal)
+        for run in (run_id, other):
+            await ending.write(run, Transition(RunState.BLOCKED, reason="poison: it dies"))
+
+    on_journal(cli, block_both)
+    assert cli("runs", "unblock", run_id, "--namespace", "other").code == 1
+    outcome = cli("runs", "unblock", run_id)
+    assert (outcome.code, outcome.out, outcome.err) == (0, "", "")
+    states = [cli("runs", "show", run, "--json").json["state"] for run in (run_id, other)]
+    assert states == ["running", "blocked"]
+
+
 def test_cancel_warns_if_no_node_can_stop_the_run(cli: CommandLine) -> None:
     run_id = started(cli)
     outcome = cli("cancel", run_id)
@@ -440,6 +458,7 @@ def test_an_old_layout_is_refused_with_what_to_do(
     [
         ("runs", "show"),
         ("runs", "history"),
+        ("runs", "unblock"),
         ("result",),
         ("cancel",),
         ("cancel", "--force"),

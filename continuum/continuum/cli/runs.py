@@ -1,4 +1,4 @@
-"""`continuum runs list`, `show`, `history` and `read`."""
+"""`continuum runs list`, `show`, `history`, `read` and `unblock`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from continuum.cli.database import (
 from continuum.cli.drift_output import print_problems, problem_facts
 from continuum.cli.printing import print_table
 from continuum.cli.values import named_json, to_json
-from continuum.client import Run
+from continuum.client import Client, Run
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.client.namespaces import InNamespace
 from continuum.client.runs import RunError
@@ -153,6 +153,22 @@ def history(run: str, namespace: InNamespace, as_json: bool, dsn: str | None, sc
         for event in events
     ]
     print_table(("seq", "at", "type", "name", "payload"), rows)
+
+
+@runs.command(short_help="Let nodes try the blocked RUN again.")
+@click.argument("run")
+@namespace_option
+@database_options
+def unblock(run: str, namespace: InNamespace, dsn: str | None, schema: str) -> None:
+    """Let nodes try the blocked RUN again, after its cause is mended; no other run is touched."""
+
+    async def unblocking(client: Client) -> str | None:
+        done = await client.unblock(run, namespace=namespace)
+        return None if done else (await client.get_run(run, namespace=namespace)).state
+
+    state = ask(Target(dsn, schema), unblocking)
+    if state is not None:
+        raise click.ClickException(f"run {run} is not blocked, it is {state}")
 
 
 @runs.command(short_help="Print the value that RUN has published under NAME.")

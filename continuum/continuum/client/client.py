@@ -41,7 +41,7 @@ from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RUN_ID_RANDOM_BYTES, NodeId, RunId, new_run_id
 from continuum.engine.retry import seconds
 from continuum.errors import AlreadyStarted, NodeNotFound, NotPublished, RunNotFound
-from continuum.journal.facts import NodeRow, RunRow
+from continuum.journal.facts import NodeRow, RunRow, RunState
 from continuum.journal.port import Connection, Histories, Versions
 
 P = ParamSpec("P")
@@ -205,6 +205,18 @@ class Client:
             await self._posting.force_cancel(found)
         else:
             await self._posting.post_cancel(found)
+
+    async def unblock(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
+        """Let nodes try a blocked run again, the latest of its chain; False if it is not blocked.
+
+        Its deaths are forgotten. If the cause is still there, the run is blocked again.
+        """
+        row = await self._lookup.row(run_id_of(run_id), checked_namespace(namespace))
+        latest = await self._lookup.latest_run(row)
+        if latest.state is not RunState.BLOCKED:
+            return False
+        await retry_read_once(lambda: self._journal.unblock([latest.workflow], [latest.id]))
+        return True
 
     async def await_run(
         self,
@@ -429,6 +441,10 @@ class RunHandle(Generic[R]):
     async def cancel(self, *, force: bool = False) -> None:
         """Request that the run stops; with `force` end it at once."""
         await self._client.cancel(self.id, force=force, namespace=self._namespace)
+
+    async def unblock(self) -> bool:
+        """Let nodes try the blocked run again; False if it is not blocked."""
+        return await self._client.unblock(self.id, namespace=self._namespace)
 
     async def get(self) -> Run:
         """Return the run as it is now."""

@@ -185,6 +185,11 @@ async def cancel(run_id: str, *, force: bool = False, namespace: InNamespace = A
     await (await _client()).cancel(run_id, force=force, namespace=namespace)
 
 
+async def unblock(run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
+    """Let nodes try a blocked run of the default instance again; see `Client.unblock`."""
+    return await (await _client()).unblock(run_id, namespace=namespace)
+
+
 async def await_run(
     run_id: str,
     timeout: float | timedelta | None = None,

@@ -67,6 +67,10 @@ class SyncRunHandle(Generic[R]):
         """Request that the run stops; see `RunHandle.cancel`."""
         self._thread.call(self._handle.cancel(force=force))
 
+    def unblock(self) -> bool:
+        """Let nodes try the blocked run again; see `RunHandle.unblock`."""
+        return self._thread.call(self._handle.unblock())
+
     def get(self) -> Run:
         """Return the run as it is now."""
         return self._thread.call(self._handle.get())
@@ -185,6 +189,10 @@ class SyncClient:
     def cancel(self, run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE) -> None:
         """Request that a run stops; see `Client.cancel`."""
         self._thread.call(self._client.cancel(run_id, force=force, namespace=namespace))
+
+    def unblock(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
+        """Let nodes try a blocked run again; see `Client.unblock`."""
+        return self._thread.call(self._client.unblock(run_id, namespace=namespace))
 
     def await_run(
         self,

@@ -309,6 +309,32 @@ def test_a_blocked_run_shows_its_fault_as_data(facts: tuple[Any, ...]) -> None:
     asyncio.run(main())
 
 
+def test_unblock_releases_one_run_and_no_other() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, ending):
+            handle, other = await client.start(greeting, "ann"), await client.start(greeting, "bob")
+            assert not await handle.unblock()
+            for run in (handle, other):
+                await ending.write(run.id, Transition(RunState.BLOCKED, reason="drift: as it is"))
+            assert await client.unblock(handle.id)
+            assert [await handle.state(), await other.state()] == ["running", "blocked"]
+            assert [run.id for run in await ending.claim()] == [handle.id]
+
+    asyncio.run(main())
+
+
+def test_unblock_releases_the_latest_run_of_a_chain() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, ending):
+            handle = await client.start(greeting, "ann")
+            latest = await ending.continue_as_new(handle.id)
+            await ending.write(latest, Transition(RunState.BLOCKED, reason="poison: it dies"))
+            assert await handle.unblock()
+            assert [run.id for run in await ending.claim()] == [latest]
+
+    asyncio.run(main())
+
+
 def test_a_forced_cancel_ends_the_run_and_its_waits() -> None:  # CAN6, THP5
     async def main() -> None:
         async with memory_client() as (client, _):

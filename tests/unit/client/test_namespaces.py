@@ -32,6 +32,7 @@ ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
     "read": ("progress",),
     "set_attributes": ({"a": 1},),
     "signal": ("review", 1),
+    "unblock": (),
     "watch": ("progress",),
 }
 HANDLE_ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
@@ -43,6 +44,7 @@ HANDLE_ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
     "set_attributes": ({"a": 1},),
     "signal": ("review", 1),
     "state": (),
+    "unblock": (),
     "watch": ("progress",),
 }
 # It awaits a run that this client has started itself.
