@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from concurrent.futures import CancelledError, Future
@@ -14,9 +15,13 @@ T = TypeVar("T")
 
 
 class LoopThread:
-    """Runs coroutines for any thread but its own; `stop` returns when every call has its result."""
+    """Runs coroutines for any thread but its own; `stop` returns when every call has its result.
+
+    A fork copies the object, but not the thread: in the child every call raises `NotReady`.
+    """
 
     def __init__(self) -> None:
+        self._pid = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._lock = threading.Lock()
         self._calls: set[Future[Any]] = set()
@@ -27,6 +32,13 @@ class LoopThread:
 
     def call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Return the result of a coroutine; an interrupted wait cancels it."""
+        if self.lost_in_fork:
+            # Before the lock: a thread of the parent may have held it during the fork.
+            coroutine.close()
+            raise NotReady(
+                "the client was opened before a fork and works only in the parent; "
+                "open another with connect_sync() in the child"
+            )
         with self._lock:
             if self._stopped or threading.current_thread() is self._thread:
                 coroutine.close()
@@ -46,6 +58,11 @@ class LoopThread:
             with self._lock:
                 self._calls.discard(future)
 
+    @property
+    def lost_in_fork(self) -> bool:
+        """Whether this is the copy in a forked child, where the thread does not exist."""
+        return self._pid != os.getpid()
+
     def each(self, values: AsyncGenerator[T, None]) -> Iterator[T]:
         """Yield the values of an asynchronous generator, waiting for each."""
 
@@ -59,11 +76,13 @@ class LoopThread:
                 yield from found
         finally:
             # A stopped loop has closed its open generators already.
-            if not self._stopped:
+            if not self._stopped and not self.lost_in_fork:
                 self.call(values.aclose())
 
     def stop(self) -> None:
-        """Cancel the calls that are running and end the thread."""
+        """Cancel the calls that are running and end the thread; in a forked child there is none."""
+        if self.lost_in_fork:
+            return
         with self._lock:
             if self._stopped:
                 return

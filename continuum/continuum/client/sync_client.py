@@ -275,6 +275,8 @@ def connect_sync(
         try:
             yield SyncClient(thread, client)
         finally:
-            thread.call(_left(connection))
+            # In a forked child the connections are the parent's, which still uses them.
+            if not thread.lost_in_fork:
+                thread.call(_left(connection))
     finally:
         thread.stop()

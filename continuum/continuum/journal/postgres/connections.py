@@ -7,6 +7,7 @@ itself. Nothing is retried here: only the caller knows whether a repetition is s
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import monotonic
@@ -17,7 +18,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from continuum.errors import InvalidOption, JournalUnavailable, SchemaOutOfDate
+from continuum.errors import InvalidOption, JournalUnavailable, NotReady, SchemaOutOfDate
 from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.statements import Statements
 
@@ -126,6 +127,7 @@ class Database:
         self._lane: psycopg.AsyncConnection[Any] | None = None
         self._lane_lock = asyncio.Lock()
         self._offset: float | None = None
+        self._pid = os.getpid()
 
     async def open(self) -> None:
         """Connect once, so that a wrong address is reported at once."""
@@ -135,7 +137,9 @@ class Database:
             await self._pool.open()
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; a forked child leaves them alone, because its parent still uses them."""
+        if self._pid != os.getpid():
+            return
         await self._pool.close()
         if self._lane is not None:
             await self._lane.close()
@@ -147,6 +151,7 @@ class Database:
 
     async def fetch_text(self, text: bytes, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         """Run a statement on the pool and return its rows."""
+        self._require_own_process()
         cancelled = _cancellations()
         async with translated(), self._pool.connection() as connection:
             if _cancellations() > cancelled:
@@ -162,6 +167,7 @@ class Database:
 
     async def fetch_on_lane(self, statement: str, parameters: Parameters) -> list[tuple[Any, ...]]:
         """Run a named statement on the commit lane, prepared."""
+        self._require_own_process()
         async with self._lane_lock, translated():
             lane = self._lane
             if lane is None or lane.closed:
@@ -186,7 +192,16 @@ class Database:
                 raise
             return connection
 
+    def _require_own_process(self) -> None:
+        """Two processes on one connection would mix their statements and read each other's rows."""
+        if self._pid != os.getpid():
+            raise NotReady(
+                "the client was opened before a fork and works only in the parent; "
+                "open another with connect() in the child"
+            )
+
     async def _connect(self) -> psycopg.AsyncConnection[Any]:
+        self._require_own_process()
         connection = await psycopg.AsyncConnection.connect(self.dsn, **self._options)
         await _configure(connection)
         return connection

@@ -1,0 +1,115 @@
+"""A client that was opened before a fork: in the child it raises at once, and the parent's still works."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import signal
+import warnings
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import continuum
+from continuum import SyncClient, connect_sync, workflow
+from continuum.journal.postgres import PostgresJournal
+
+DEADLINE_S = 12.0
+REFUSED = "NotReady: the client was opened before a fork"
+
+
+@workflow(name="fork.quick")
+async def quick() -> None:
+    """Do nothing."""
+
+
+def in_child(call: Callable[[], object]) -> str:
+    """Fork, call it in the child, and return the result or the error as a text."""
+    read, write = os.pipe()
+    with warnings.catch_warnings():
+        # The client's thread is why later versions of Python warn.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
+    if pid == 0:
+        try:
+            text = f"returned {call()}"
+        except BaseException as error:  # noqa: BLE001 - the parent judges it
+            text = f"{type(error).__name__}: {error}"
+        os.write(write, text.encode()[:2000])
+        os._exit(0)
+    os.close(write)
+    try:
+        ready, _, _ = select.select([read], [], [], DEADLINE_S)
+        assert ready, "the child hangs"
+        return os.read(read, 4000).decode()
+    finally:
+        os.close(read)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+@pytest.fixture
+def client(dsn: str, schema: str) -> Iterator[SyncClient]:
+    """A blocking client, whose connections are open."""
+    with connect_sync(dsn, schema=schema) as client:
+        client.start(quick)
+        yield client
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda client: client.start(quick),
+        lambda client: client.query(),
+        lambda client: next(client.watch("no run", "state")),
+    ],
+    ids=["start", "query", "watch"],
+)
+def test_a_blocking_client_raises_in_a_forked_child(
+    call: Callable[[SyncClient], object], client: SyncClient
+) -> None:
+    text = in_child(lambda: call(client))
+    assert text.startswith(REFUSED)
+    assert text.endswith("open another with connect_sync() in the child")
+    client.start(quick)
+    assert len(client.query().entries) == 2
+
+
+def test_a_forked_child_opens_a_client_of_its_own(client: SyncClient, dsn: str, schema: str) -> None:
+    def start() -> int:
+        with connect_sync(dsn, schema=schema) as own:
+            own.start(quick)
+            return len(own.query().entries)
+
+    assert in_child(start) == "returned 2"
+    assert len(client.query().entries) == 2
+
+
+def test_a_forked_child_may_leave_the_block_of_a_client(dsn: str, schema: str) -> None:
+    manager = connect_sync(dsn, schema=schema)
+    client = manager.__enter__()
+    assert in_child(lambda: manager.__exit__(None, None, None)) == "returned False"
+    client.start(quick)
+    manager.__exit__(None, None, None)
+
+
+def test_an_asynchronous_client_raises_in_a_forked_child(dsn: str, schema: str) -> None:
+    with asyncio.Runner() as runner:
+        manager = continuum.connect(dsn, schema=schema)
+        client = runner.run(manager.__aenter__())
+        runner.run(client.start(quick))
+        assert in_child(lambda: runner.run(client.start(quick))).startswith(REFUSED)
+        assert in_child(lambda: runner.run(client.query())).startswith(REFUSED)
+        assert in_child(lambda: runner.run(manager.__aexit__(None, None, None))) == "returned False"
+        runner.run(client.start(quick))
+        runner.run(manager.__aexit__(None, None, None))
+
+
+def test_a_commit_on_a_connection_of_the_parent_is_refused(dsn: str, schema: str) -> None:
+    with asyncio.Runner() as runner:
+        journal = PostgresJournal(dsn, schema=schema)
+        runner.run(journal.open())
+        assert in_child(lambda: runner.run(journal._database.fetch_on_lane("time", ()))).startswith(REFUSED)
+        assert runner.run(journal._database.fetch_on_lane("time", ()))
+        runner.run(journal.close())
