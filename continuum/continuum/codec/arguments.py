@@ -15,6 +15,7 @@ from inspect import Parameter
 from types import MappingProxyType
 from typing import Any
 
+from continuum.codec.completeness import Check, completeness_check
 from continuum.codec.encode_errors import explain_encode_error
 from continuum.codec.reading import unpack
 from continuum.codec.shape_of_type import Undecodable, fit_of
@@ -71,13 +72,16 @@ class ArgumentsCodec:
         # A call with this many positional arguments and no keywords always binds.
         self._fewest = sum(p.kind in _POSITIONAL for p in required) if not keyword_only else 1 << 30
         self._most = len(self._positional) if self._rest is None else 1 << 30
+        self._check: Check | None = self._first_check
 
     def encode_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
         """Encode a call; raises TypeError exactly when calling the function would."""
         if kwargs or not self._fewest <= len(args) <= self._most:
             self.check_fits(args, kwargs)
         try:
-            return pack([list(args), dict(kwargs) if kwargs else _NO_KEYWORDS])
+            return pack([list(args), dict(kwargs) if kwargs else _NO_KEYWORDS], self._check)
+        except DurableTermError:
+            raise
         except Exception as error:
             named = {f"{self._path}.{self._name_of(index)}": value for index, value in enumerate(args)}
             named |= {f"{self._path}{key_step(name)}": value for name, value in kwargs.items()}
@@ -113,6 +117,55 @@ class ArgumentsCodec:
             self.signature.bind(*args, **kwargs)
         except TypeError as error:
             raise TypeError(f"{self._function.__qualname__}() {error}") from None
+
+    def _first_check(self, call: Sequence[Any]) -> None:
+        self._check = self._make_check()
+        if self._check is not None:
+            self._check(call)
+
+    def _make_check(self) -> Check | None:
+        """Make the function that refuses arguments that would not come back whole."""
+        positional = [self._check_for(parameter) for parameter in self._positional]
+        by_name = {name: self._check_for(parameter) for name, parameter in self.signature.parameters.items()}
+        if not any(by_name.values()):
+            return None
+        rest = by_name[self._rest.name] if self._rest is not None else None
+        more = by_name[self._more.name] if self._more is not None else None
+
+        needed = [(index, check) for index, check in enumerate(positional) if check is not None]
+
+        def check_call(call: Sequence[Any]) -> None:
+            args, kwargs = call
+            try:
+                given = len(args)
+                for index, check in needed:
+                    if index < given:
+                        check(args[index])
+                if kwargs or given > len(positional):
+                    check_each(args, kwargs)
+            except Mismatch:
+                check_each(args, kwargs)
+
+        def check_each(args: list[Any], kwargs: dict[str, Any]) -> None:
+            for index, value in enumerate(args):
+                check = positional[index] if index < len(positional) else rest
+                self._check_argument(check, f".{self._name_of(index)}", value)
+            for name, value in kwargs.items():
+                self._check_argument(by_name.get(name, more), key_step(name), value)
+
+        return check_call
+
+    def _check_argument(self, check: Check | None, step: str, value: Any) -> None:
+        if check is None:
+            return
+        try:
+            check(value)
+        except Mismatch as mismatch:
+            raise DurableTermError(f"{self._path}{step}{mismatch.where}", mismatch.reason) from mismatch
+
+    def _check_for(self, parameter: Parameter) -> Check | None:
+        hint = self._hints.get(parameter.name, Any)
+        return None if typing.get_origin(hint) is typing.Unpack else completeness_check(hint)
 
     def _check_stored(self, args: list[Any], kwargs: dict[str, Any]) -> None:
         try:

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from continuum.codec.arguments import ArgumentsCodec, encode_arguments
+from continuum.codec.completeness import Check, completeness_check
 from continuum.codec.encode_errors import explain_encode_error
 from continuum.codec.reading import unpack
 from continuum.codec.shape_of_type import Undecodable, fit_of, shape_of
@@ -22,7 +23,9 @@ from continuum.errors import DurableTermError
 
 __all__ = [
     "ArgumentsCodec",
+    "Check",
     "Decoder",
+    "completeness_check",
     "decode",
     "decoder_for",
     "encode",
@@ -35,10 +38,12 @@ __all__ = [
 Decoder = Callable[[bytes], Any]
 
 
-def encode(value: object, *, path: str = "value") -> bytes:
-    """Write a value as a payload."""
+def encode(value: object, *, path: str = "value", check: Check | None = None) -> bytes:
+    """Write a value as a payload; `check` refuses one that would not come back whole."""
     try:
-        return pack(value)
+        return pack(value, check)
+    except Mismatch as mismatch:
+        raise DurableTermError(path + mismatch.where, mismatch.reason) from mismatch
     except Exception as error:
         raise explain_encode_error(value, path, error) from error
 

@@ -161,7 +161,7 @@ def describe_record(annotation: Any, cls: type, describe: Callable[[Any], Any]) 
     hints = typing.get_type_hints(cls)
     literal = {name for name, hint in hints.items() if typing.get_origin(hint) is typing.Literal}
     if is_pydantic(cls):
-        if _may_reshape(cls):
+        if may_reshape(cls):
             return "any"
         # Only the model knows which values a field takes, but which fields it needs is certain.
         described = {
@@ -178,7 +178,7 @@ def describe_record(annotation: Any, cls: type, describe: Callable[[Any], Any]) 
     return {"record": cls.__name__, "fields": dict(sorted(described.items())), "required": sorted(required)}
 
 
-def _may_reshape(model: Any) -> bool:
+def may_reshape(model: Any) -> bool:
     """Whether a model may accept values that do not have its fields."""
     decorators = model.__pydantic_decorators__
     validators = (*decorators.model_validators.values(), *decorators.field_validators.values())

@@ -36,6 +36,7 @@ from zoneinfo import ZoneInfo
 import msgpack
 
 from continuum.codec.record_types import record_fields
+from continuum.codec.shapes import fit_deep
 from continuum.codec.wire_format import (
     HEADER,
     KEPT_BUFFER_BYTES,
@@ -65,10 +66,12 @@ class TooLarge(Unencodable):
 class Writer:
     """One reusable packer, and the writer for what is nested in its extensions."""
 
-    __slots__ = ("_depth", "_nested", "pack")
+    __slots__ = ("_depth", "_nested", "needs_annotation", "pack", "root")
 
-    def __init__(self, depth: int = 0) -> None:
+    def __init__(self, depth: int = 0, root: Writer | None = None) -> None:
         self._depth = depth
+        self.root = root or self
+        self.needs_annotation = False  # it wrote a value that only an annotation restores
         self._nested: Writer | None = None
         size = NESTED_BUFFER_BYTES if depth else KEPT_BUFFER_BYTES // 16
         self.pack: Callable[[object], bytes] = msgpack.Packer(
@@ -81,7 +84,7 @@ class Writer:
         if nested is None:
             if self._depth >= MAX_EXTENSION_DEPTH:
                 raise Unencodable(f"tuples and sets are nested deeper than {MAX_EXTENSION_DEPTH} levels")
-            nested = self._nested = Writer(self._depth + 1)
+            nested = self._nested = Writer(self._depth + 1, self.root)
         return nested.pack(value)
 
     def _reduce(self, value: object) -> object:
@@ -100,10 +103,21 @@ _THREAD = _ThreadWriter()
 Reducer = Callable[[Any, Writer], object]
 
 
-def pack(value: object) -> bytes:
-    """Write a payload; raises what the first bad element makes msgpack raise, or TooLarge."""
+def pack(value: object, check: Callable[[Any], None] | None = None) -> bytes:
+    """Write a payload; raises what the first bad element makes msgpack raise, or TooLarge.
+
+    `check` sees the value only if it has a part that reading does not restore without an annotation.
+    """
+    writer = _THREAD.writer
     # msgpack packs one level more than it unpacks; the list around the value is that level.
-    packed = _THREAD.writer.pack([value])
+    packed = writer.pack([value])
+    if writer.needs_annotation:
+        writer.needs_annotation = False
+        if check is not None:
+            try:
+                check(value)
+            except RecursionError:
+                fit_deep(check, value)
     if len(packed) > KEPT_BUFFER_BYTES:
         _THREAD.writer = Writer()
         if len(packed) > VALUE_BYTES:
@@ -221,14 +235,30 @@ def _reducer_of(cls: type) -> Reducer:
     return reducer
 
 
+def _record_reducer(fields: Callable[[Any], object]) -> Reducer:
+    def reduce(value: Any, writer: Writer) -> object:
+        writer.root.needs_annotation = True
+        return fields(value)
+
+    return reduce
+
+
+def _needing_annotation(reducer: Reducer) -> Reducer:
+    def reduce(value: Any, writer: Writer) -> object:
+        writer.root.needs_annotation = True
+        return reducer(value, writer)
+
+    return reduce
+
+
 def _choose_reducer(cls: type) -> Reducer:
     # An Enum may inherit from a dataclass; a member is identified by its value.
     fields = None if issubclass(cls, Enum) else record_fields(cls)
     if fields is not None:
-        return lambda value, writer: fields(value)
+        return _record_reducer(fields)
     for base, reducer in _BASES:
         if issubclass(cls, base):
-            return reducer
+            return reducer if cls is base or cls is SetOfRecords else _needing_annotation(reducer)
     if issubclass(cls, CoroutineType):
         raise Unencodable("a call that was not awaited cannot be stored; put `await` before it")
     raise Unencodable(

@@ -16,7 +16,16 @@ from datetime import timedelta
 from typing import Any, Generic, Literal, ParamSpec, TypeAlias, TypeVar, cast, overload
 
 from continuum.codec.arguments import ArgumentsCodec, resolve_hints
-from continuum.codec.codec import Decoder, decoder_for, encode, fitter_for, kept_types, takes_anything
+from continuum.codec.codec import (
+    Check,
+    Decoder,
+    completeness_check,
+    decoder_for,
+    encode,
+    fitter_for,
+    kept_types,
+    takes_anything,
+)
 from continuum.definitions.activity_calls import CompensatedActivity, ConfiguredActivity, Deferred
 from continuum.definitions.activity_options import (
     ActivityOptions,
@@ -221,7 +230,7 @@ class Activity(Definition, Generic[P, R]):
 
         A journaled result that cannot be read would block the run for good.
         """
-        data = encode(value, path=self.result_path)
+        data = encode(value, path=self.result_path, check=self._check_result)
         if value.__class__ not in self.kept_results and not self._returns_anything:
             self.decode_result(data)
         return data
@@ -244,6 +253,10 @@ class Activity(Definition, Generic[P, R]):
     @functools.cached_property
     def _returns_anything(self) -> bool:
         return takes_anything(self._result_type)
+
+    @functools.cached_property
+    def _check_result(self) -> Check | None:
+        return completeness_check(self._result_type)
 
     @functools.cached_property
     def _result_type(self) -> Any:

@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any, Final, Generic, TypeVar, cast, overload
 
-from continuum.codec.codec import decoder_for, encode
+from continuum.codec.codec import completeness_check, decoder_for, encode
 from continuum.definitions.effects import require
 from continuum.definitions.name_rules import check_name
 from continuum.engine.call_site import declare_wrapper
@@ -31,7 +31,7 @@ MISSING: Final = _Missing()
 class Signal(Definition, Generic[T]):
     """A named signal whose value has type `T`; buffered, first in first out, from the run's start."""
 
-    __slots__ = ("_decode", "name", "type")
+    __slots__ = ("_check", "_decode", "name", "type")
 
     kind = "signal"
 
@@ -40,13 +40,14 @@ class Signal(Definition, Generic[T]):
         self.name = name
         self.type = type
         self._decode = decoder_for(type, path=f"signal {name}")
+        self._check = completeness_check(type)
 
     def __repr__(self) -> str:
         return f"Signal({self.name!r}, {getattr(self.type, '__name__', self.type)})"
 
     def encode(self, value: T) -> bytes:
         """Return the stored form of a value; `DurableTermError` when it does not fit the signal's type."""
-        data = encode(value, path=f"signal {self.name}")
+        data = encode(value, path=f"signal {self.name}", check=self._check)
         self._decode(data)
         return data
 

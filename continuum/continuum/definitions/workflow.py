@@ -9,7 +9,15 @@ from datetime import timedelta
 from typing import Any, Generic, NoReturn, ParamSpec, TypedDict, TypeVar, TypeVarTuple, Unpack, overload
 
 from continuum.codec.arguments import ArgumentsCodec, resolve_hints
-from continuum.codec.codec import Decoder, decoder_for, encode, kept_types, takes_anything
+from continuum.codec.codec import (
+    Check,
+    Decoder,
+    completeness_check,
+    decoder_for,
+    encode,
+    kept_types,
+    takes_anything,
+)
 from continuum.definitions.call_signatures import (
     Startable,
     StartableWithNone,
@@ -133,7 +141,7 @@ class Workflow(Definition, Generic[P, R]):
 
         Check it before it is stored: a caller could not read it afterwards.
         """
-        data = encode(value, path="result")
+        data = encode(value, path="result", check=self._check_result)
         if value.__class__ not in self._kept_results and not takes_anything(self._result_type):
             self.decode_result(data)
         return data
@@ -146,6 +154,10 @@ class Workflow(Definition, Generic[P, R]):
     @functools.cached_property
     def _kept_results(self) -> frozenset[Any]:
         return kept_types(self._result_type)
+
+    @functools.cached_property
+    def _check_result(self) -> Check | None:
+        return completeness_check(self._result_type)
 
     @functools.cached_property
     def _result_type(self) -> Any:
