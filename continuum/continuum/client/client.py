@@ -231,9 +231,10 @@ class Client:
         For a run that continued as new this is the result of the latest run of its chain.
         Raises `RunFailed`, `RunCancelled`, or `TimeoutError` after `timeout`; 0 does not wait.
         """
+        limit = None if timeout is None else seconds(timeout)
         row = await self._lookup.row(run_id_of(run_id), checked_namespace(namespace))
         latest = await self._lookup.latest_run(row)
-        return await self._outcome(latest.id, timeout, workflow, latest if latest.state.terminal else None)
+        return await self._outcome(latest.id, limit, workflow, latest if latest.state.terminal else None)
 
     async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None) -> Any:
         """Return the result of a run that this client has started, however long that takes.
@@ -245,13 +246,13 @@ class Client:
     async def _outcome(
         self,
         run_id: RunId,
-        timeout: float | timedelta | None,
+        timeout: float | None,
         workflow: Workflow[..., Any] | None,
         row: RunRow | None,
     ) -> Any:
         if row is None:
             loop = asyncio.get_running_loop()
-            deadline = None if timeout is None else loop.time() + seconds(timeout)
+            deadline = None if timeout is None else loop.time() + timeout
             try:
                 async with asyncio.timeout_at(deadline):
                     row = await self._completions.wait(run_id)
@@ -259,7 +260,7 @@ class Client:
                 assert timeout is not None, "without a timeout nothing times out"
                 row, nodes = await self._lookup.latest_for_message(run_id)
                 if row is None or not row.state.terminal:
-                    raise TimeoutError(not_ended(run_id, seconds(timeout), row, nodes)) from None
+                    raise TimeoutError(not_ended(run_id, timeout, row, nodes)) from None
         return outcome_of(row, decode if workflow is None else workflow.decode_result)
 
     async def get_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run:

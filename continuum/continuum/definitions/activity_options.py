@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from typing import Any, Literal
 
-from continuum.engine.retry import NO_RETRY, Retry, seconds
+from continuum.engine.retry import NO_RETRY, Retry
 from continuum.errors import InvalidDefinition
 
 # Queue names are index keys.
@@ -57,8 +57,11 @@ def make_options(base: ActivityOptions, given: Mapping[str, Any]) -> ActivityOpt
         raise InvalidDefinition(
             f"unknown activity option {min(unknown)!r}; there are {', '.join(sorted(known))}"
         )
-    if isinstance(changes.get("timeout"), (int, float, timedelta)):
-        changes["timeout"] = seconds(changes["timeout"])
+    match changes.get("timeout"):
+        case timedelta() as given_timeout:
+            changes["timeout"] = given_timeout.total_seconds()
+        case int() | float() as given_timeout if not isinstance(given_timeout, bool):
+            changes["timeout"] = float(given_timeout)
     _check(changes)
     return replace(base, **changes)
 

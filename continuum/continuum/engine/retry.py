@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
+from numbers import Real
 from typing import Literal
 
-from continuum.errors import DurableTermError, InvalidDefinition
+from continuum.errors import DurableTermError, InvalidDefinition, InvalidOption
 
 # A retry later than this is a new business decision, not a retry.
 BACKOFF_CEILING_SECONDS = 24 * 3600.0
@@ -16,8 +18,16 @@ _FORMER = "continuum.errors."
 
 
 def seconds(value: float | timedelta) -> float:
-    """Return a duration given as seconds or `timedelta` in seconds."""
-    return value.total_seconds() if isinstance(value, timedelta) else float(value)
+    """Return a duration given as seconds or `timedelta` in seconds; `InvalidOption` if it is none."""
+    if isinstance(value, timedelta):
+        length = value.total_seconds()
+    elif isinstance(value, Real | Decimal) and not isinstance(value, bool):
+        length = float(value)
+    else:
+        raise InvalidOption(f"a duration is a number of seconds or a timedelta, not {value!r:.100}")
+    if not length >= 0:  # nan is not, either
+        raise InvalidOption(f"a duration is 0 or more seconds, not {value!r:.100}")
+    return length
 
 
 def exception_name(kind: type[BaseException]) -> str:

@@ -19,6 +19,7 @@ from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.definitions.activity import Activity
 from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RunId
+from continuum.engine.retry import seconds
 from continuum.errors import RunNotFound
 from continuum.journal.facts import Query, RunRow, RunState
 from continuum.journal.memory.journal import MemoryJournal
@@ -169,10 +170,11 @@ class Environment(Client):
 
         If it has not ended then, `StillWaiting`, a `TimeoutError`, says what the run waits for.
         """
+        limit = 0 if timeout is None else microseconds_in(timedelta(seconds=seconds(timeout)))
         await self.settle()
         known = RunId((await self.get_run(run_id, namespace=namespace)).id)
         start = self._clock.microseconds()
-        until = start + (0 if timeout is None else microseconds_in(timeout))
+        until = start + limit
         while not await self._has_ended(known):
             due = await self._engine.next_due()
             if due is None or due > until:

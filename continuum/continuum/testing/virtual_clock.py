@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from continuum.client.untyped_values import at, microseconds_of
+from continuum.engine.retry import seconds
 from continuum_supervision import Cancellable
 
 # The default start of time: the same every day, so that histories are the same too.
@@ -80,7 +81,9 @@ class VirtualClock:
 
 def microseconds_in(duration: timedelta | float) -> int:
     """Return a duration, given in seconds or as a timedelta, in microseconds; it must not be negative."""
-    length = duration if isinstance(duration, timedelta) else timedelta(seconds=duration)
-    if length < timedelta(0):
-        raise ValueError(f"time does not go back by {-length}; advance by zero or more")
+    if isinstance(duration, int | float) and duration < 0:
+        duration = timedelta(seconds=duration)
+    if isinstance(duration, timedelta) and duration < timedelta(0):
+        raise ValueError(f"time does not go back by {-duration}; advance by zero or more")
+    length = duration if isinstance(duration, timedelta) else timedelta(seconds=seconds(duration))
     return length // timedelta(microseconds=1)

@@ -347,7 +347,7 @@ def test_a_forced_cancel_ends_the_run_and_its_waits() -> None:  # CAN6, THP5
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("timeout", [0, -1.5, float("nan")])
+@pytest.mark.parametrize("timeout", [0, 0.01])
 def test_a_result_raises_after_its_timeout(timeout: float) -> None:  # B45
     async def main() -> None:
         async with memory_client() as (client, _):

@@ -1,0 +1,89 @@
+"""A timeout or duration that is none is refused wherever one is taken."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+import continuum
+from continuum import InvalidDefinition, InvalidOption, RunFailed, Signal, activity, workflow
+from continuum.engine.retry import seconds
+from continuum.testing import Environment, env
+from tests.unit.client.working import greeting, memory_client
+
+NONE_OF_THEM = [-1, -0.5, "0.1", float("nan"), timedelta(seconds=-1), True, b"1", [1]]
+
+go = Signal("go", int)
+
+
+@workflow(name="durations.sleeps")
+async def sleeps(duration: Any) -> None:
+    await continuum.sleep(duration)
+
+
+@workflow(name="durations.waits", signals=[go])
+async def waits(duration: Any) -> int:
+    return await go.wait(duration)
+
+
+async def _result_of_client(duration: Any) -> None:
+    async with memory_client() as (client, _):
+        run = await client.start(greeting, "ann")
+        await run.result(timeout=duration)
+
+
+async def _awaited_by_client(duration: Any) -> None:
+    async with memory_client() as (client, _):
+        await client.await_run((await client.start(greeting, "ann")).id, duration)
+
+
+async def _result_in_environment(environment: Environment, duration: Any) -> None:
+    run = await environment.start(waits, 5)
+    await run.result(timeout=duration)
+
+
+@pytest.mark.parametrize("duration", NONE_OF_THEM, ids=repr)
+@pytest.mark.parametrize("call", [_result_of_client, _awaited_by_client])
+def test_a_client_refuses_an_invalid_timeout(call: Any, duration: Any) -> None:
+    with pytest.raises(InvalidOption, match="a duration is"):
+        asyncio.run(call(duration))
+
+
+@pytest.mark.parametrize("duration", NONE_OF_THEM, ids=repr)
+def test_an_environment_refuses_an_invalid_duration(duration: Any) -> None:
+    async def main() -> None:
+        async with env() as environment:
+            with pytest.raises((InvalidOption, ValueError), match=r"a duration is|does not go back"):
+                await environment.advance(duration)
+            with pytest.raises(InvalidOption, match="a duration is"):
+                await _result_in_environment(environment, duration)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("duration", NONE_OF_THEM, ids=repr)
+@pytest.mark.parametrize("flow", [sleeps, waits], ids=lambda flow: flow.name)
+def test_a_run_that_waits_for_an_invalid_duration_fails(flow: Any, duration: Any) -> None:
+    async def main() -> None:
+        async with env() as environment:
+            run = await environment.start(flow, duration)
+            with pytest.raises(RunFailed, match="a duration is"):
+                await run.result()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("duration", NONE_OF_THEM, ids=repr)
+def test_an_activity_refuses_an_invalid_timeout(duration: Any) -> None:
+    with pytest.raises(InvalidDefinition, match="timeout must be from 0"):
+        activity(timeout=duration)
+
+
+@pytest.mark.parametrize("duration", [0, 2, 2.5, Decimal(2), timedelta(0), float("inf")], ids=repr)
+def test_numbers_and_timedeltas_from_zero_are_durations(duration: Any) -> None:
+    expected = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+    assert seconds(duration) == expected
