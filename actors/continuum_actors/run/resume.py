@@ -111,7 +111,7 @@ def _drift(
         # Decoded for this replay only: the code may change its arguments.
         args, kwargs = workflow.arguments.decode_call(claim.input)
     except DurableTermError as error:
-        return Blocked("drift", f"the code cannot read its input: {error}", actual=str(error))
+        return Blocked("input", f"the code cannot read its input: {error}", actual=str(error))
     return dry_pass(
         workflow.fn(*args, **kwargs),
         history,

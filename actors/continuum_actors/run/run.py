@@ -115,7 +115,7 @@ class Run(Actor):
                 self._execution.outcome = Cancelled(by_parent=request.name == "parent")
                 self._write([request.id])
             case CannotReadInput(reason, mismatch):
-                self._execution.outcome = Blocked("drift", reason, actual=mismatch)
+                self._execution.outcome = Blocked("input", reason, actual=mismatch)
                 self._write()
             case Refuse(reason, fault):
                 self._refuse(reason, fault)

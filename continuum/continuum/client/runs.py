@@ -28,9 +28,9 @@ class RunError:
 class RunFault:
     """Why code cannot continue a run, for programs; the run's `reason` says the same as a sentence.
 
-    `kind` is ``drift``, ``poison`` or ``corrupt``. For a drift, the event `position` of the history is
-    `expected`, the code wants `actual`, and `where` is the line of code. If the code cannot read the run's
-    input, only `actual` is set: which part does not fit, and why.
+    `kind` is ``drift``, ``input``, ``poison`` or ``corrupt``. For a drift, the event `position` of the
+    history is `expected`, the code wants `actual`, and `where` is the line of code. For an ``input`` that the
+    code cannot read only `actual` is set: which part does not fit, and why.
     """
 
     kind: str

@@ -39,9 +39,9 @@ class Finding:
     """A run that the code could not continue, and a possible fix.
 
     `problem` is "missing" (no such workflow), "waits" (its version is not loaded, and the workflow's
-    policy is to wait for it), "drift" or "corrupt". A drift comes with its mismatch, a diff around it,
-    the line of code, and a sketch of code that serves old and new runs. After a replay `fault` has its facts
-    and `replayed_version` is the version of the code.
+    policy is to wait for it), "drift", "input" (the code cannot read it) or "corrupt". A drift comes with
+    its mismatch, a diff around it, the line of code, and a sketch of code that serves old and new runs. After
+    a replay `fault` has its facts and `replayed_version` is the version of the code.
     """
 
     run_id: str
@@ -128,7 +128,7 @@ def fault_of(workflow: Workflow[..., Any], row: RunRow, history: Sequence[Event]
     try:
         args, kwargs = workflow.arguments.decode_call(row.input)
     except DurableTermError as error:
-        return Blocked("drift", f"the code cannot read its input: {error}", actual=str(error))
+        return Blocked("input", f"the code cannot read its input: {error}", actual=str(error))
     return dry_pass(
         workflow.fn(*args, **kwargs),
         history,

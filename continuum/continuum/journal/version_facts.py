@@ -43,9 +43,9 @@ class VersionRow(NamedTuple):
 class Fault(NamedTuple):
     """Why code cannot run a history, as facts for programs: a `reason` says the same as a sentence.
 
-    `kind` is ``drift``, ``poison`` or ``corrupt``. For a drift, `position` is the seq of the event,
+    `kind` is ``drift``, ``input``, ``poison`` or ``corrupt``. For a drift, `position` is the event's seq,
     `expected` what the journal has there, `actual` what the code did, and `where` the place in the code.
-    If the code cannot read the input, only `actual` is set: which part does not fit, and why.
+    For an ``input`` that the code cannot read only `actual` is set: which part does not fit, and why.
     Texts must be storable (no NUL, no lone surrogates), as those of a reason.
     """
 

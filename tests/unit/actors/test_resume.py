@@ -138,8 +138,8 @@ def test_code_that_does_not_match_refuses_the_run_and_says_where() -> None:
 def test_other_code_that_cannot_read_the_input_refuses_the_run() -> None:
     made = decision(claim(), order_by_record, half_an_order())
     assert isinstance(made, Refuse)
-    assert made.reason.startswith("drift: the code cannot read its input")
-    assert made.fault == Fault("drift", actual="input.order: expected Order, got int")
+    assert made.reason.startswith("input: the code cannot read its input")
+    assert made.fault == Fault("input", actual="input.order: expected Order, got int")
 
 
 def test_a_run_whose_input_its_own_code_cannot_read_is_blocked_and_not_failed() -> None:

@@ -83,7 +83,7 @@ def test_the_check_finds_input_that_the_code_cannot_read() -> None:
         return await checked(journal)
 
     (finding,) = on_journal(check).findings
-    assert (finding.run_id, finding.problem) == (run_id(2), "drift")
+    assert (finding.run_id, finding.problem) == (run_id(2), "input")
     assert "cannot read its input" in finding.reason
 
 
