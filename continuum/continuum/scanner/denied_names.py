@@ -89,7 +89,7 @@ _DENIED: tuple[tuple[Rule, str | None, str], ...] = (
         """socket ssl select selectors socketserver http.client http.server urllib.request webbrowser wsgiref
         urllib.robotparser smtplib imaplib poplib ftplib telnetlib nntplib xmlrpc requests httpx aiohttp
         urllib3 websockets websocket grpc boto3 botocore aioboto3 pika aio_pika kafka aiokafka
-        confluent_kafka nats paramiko asyncssh dns zmq anyio trio""",
+        confluent_kafka nats paramiko asyncssh dns zmq""",
     ),
     (
         rules.DATABASE,
@@ -112,6 +112,7 @@ _DENIED: tuple[tuple[Rule, str | None, str], ...] = (
         """threading _thread multiprocessing concurrent.futures queue sched asyncio.to_thread joblib dask""",
     ),
     (rules.ASYNCIO, None, "asyncio"),
+    (rules.ASYNCIO, "use asyncio, or do it in an @activity", "anyio trio"),
     (rules.ASYNCIO, "await the coroutine", "asyncio: run Runner"),
     *(
         (rule, _ACTIVITY, f"{loop}: {names}")

@@ -78,6 +78,8 @@ OFFENCES: tuple[tuple[str, str, str], ...] = (
     ("CT205", "import concurrent.futures", "concurrent.futures.ThreadPoolExecutor"),
     ("CT205", "", "asyncio.to_thread"),
     ("CT205", "", "asyncio.get_running_loop().run_in_executor"),
+    ("CT206", "import anyio", "anyio.sleep"),
+    ("CT206", "import trio", "trio.open_nursery"),
     ("CT206", "", "asyncio.run"),
     ("CT206", "", "asyncio.open_connection"),
     ("CT206", "", "asyncio.start_server"),
