@@ -15,6 +15,10 @@ class ServerTooOld(MigrationError):
     """The Postgres server lacks what the SQL needs."""
 
 
+class NotUtf8(MigrationError):
+    """The encoding of the database cannot hold every text."""
+
+
 class SchemaBehind(MigrationError):
     """The schema is missing, or older than this code; `continuum migrate` brings it up to date."""
 

@@ -34,6 +34,7 @@ from continuum_migrations.errors import (
     MigrationError,
     NodesAlive,
     NotOurSchema,
+    NotUtf8,
     OldLayout,
     SchemaBehind,
     SchemaTooNew,
@@ -80,6 +81,7 @@ async def migrate(connection_or_dsn: Connection | str, schema: str, *, source: S
     done: list[str] = []
     async with _connected(connection_or_dsn) as connection:
         _require_supported_server(connection)
+        _require_utf8(connection)
         while _pending(known, await _applied(connection, schema), schema):
             done += await _apply_next(connection, schema, known)
     return done
@@ -91,6 +93,7 @@ async def check(connection_or_dsn: Connection | str, schema: str, *, source: Sou
     known = read_files(source)
     async with _connected(connection_or_dsn) as connection:
         _require_supported_server(connection)
+        _require_utf8(connection)
         applied = await _applied(connection, schema)
         if applied is None:
             raise _missing(schema, await _schemas(connection))
@@ -352,12 +355,22 @@ def _require_supported_server(connection: Connection) -> None:
         raise ServerTooOld(f"Postgres {major} is too old; use a server of version {OLDEST_SERVER} or newer")
 
 
+def _require_utf8(connection: Connection) -> None:
+    # Reported by the server when the connection opens: no round trip.
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding not in ("UTF8", None):
+        raise NotUtf8(
+            f"database {connection.info.dbname} has the encoding {encoding}, which cannot hold every text; "
+            "make one with `createdb --encoding UTF8 --template template0 NAME` and give its DSN"
+        )
+
+
 @asynccontextmanager
 async def _connected(connection_or_dsn: Connection | str) -> AsyncIterator[Connection]:
     if isinstance(connection_or_dsn, str):
         # No prepared statements: behind a transaction-mode pooler the next statement meets another session.
         async with await AsyncConnection.connect(
-            connection_or_dsn, autocommit=True, prepare_threshold=None
+            connection_or_dsn, autocommit=True, prepare_threshold=None, client_encoding="utf8"
         ) as connection:
             yield connection
         return

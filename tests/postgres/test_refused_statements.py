@@ -25,6 +25,24 @@ def test_a_cancelled_statement_is_an_outage(dsn: str, schema: str) -> None:
         run(dsn, schema, CANCELLED)
 
 
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [
+        ("57014", "Postgres cancelled a statement"),
+        ("40001", "Postgres ended a transaction in favour of another"),
+        ("40P01", "Postgres ended a transaction in favour of another"),
+        ("55P03", "Postgres did not get a lock"),
+        ("53200", "Postgres is short of resources"),
+        ("57P03", "Postgres cannot be reached"),
+        ("08006", "Postgres cannot be reached"),
+    ],
+)
+def test_an_outage_is_called_unreachable_only_if_it_is(state: str, words: str, dsn: str, schema: str) -> None:
+    statement = f"do $$ begin raise exception 'why' using errcode = '{state}'; end $$"
+    with pytest.raises(JournalUnavailable, match=rf"^{words} \(why\)"):
+        run(dsn, schema, statement.encode())
+
+
 def run(dsn: str, schema: str, statement: bytes) -> None:
     """Run a statement as the journal does."""
 

@@ -88,9 +88,29 @@ async def translated() -> AsyncIterator[None]:
         if error.sqlstate is not None and error.sqlstate[:2] not in PASSING:
             # The statement itself is wrong: a retry would fail for ever.
             raise
-        raise JournalUnavailable(
-            f"Postgres cannot be reached ({_first_line(error)}); check the DSN and the server"
-        ) from error
+        raise unavailable(error) from error
+
+
+def unavailable(error: psycopg.Error) -> JournalUnavailable:
+    """Return what to report for an error that passes: only a lost or refused connection is unreachable."""
+    state, text = error.sqlstate or "", _first_line(error)
+    if state == "57014":
+        return JournalUnavailable(
+            f"Postgres cancelled a statement ({text}); check statement_timeout of the user and the database"
+        )
+    if state.startswith("40"):
+        return JournalUnavailable(
+            f"Postgres ended a transaction in favour of another ({text}); it can be repeated"
+        )
+    if state == "55P03":
+        return JournalUnavailable(
+            f"Postgres did not get a lock ({text}); check lock_timeout, and what holds the lock"
+        )
+    if state.startswith("53"):
+        return JournalUnavailable(
+            f"Postgres is short of resources ({text}); check its connections, memory and disk"
+        )
+    return JournalUnavailable(f"Postgres cannot be reached ({text}); check the DSN and the server")
 
 
 def _first_line(error: Exception) -> str:
@@ -111,6 +131,8 @@ class Database:
         self._options: dict[str, Any] = {
             **{name: value for name, value in _ALIVE.items() if name not in given},
             "autocommit": True,
+            # Whatever the environment, the DSN or the role says; poolers keep it with the session.
+            "client_encoding": "utf8",
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
             "prepare_threshold": PREPARE_AFTER if prepare else None,
         }

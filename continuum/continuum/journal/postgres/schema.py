@@ -11,7 +11,7 @@ from psycopg.sql import SQL, Identifier
 
 import continuum_migrations
 from continuum.errors import InvalidOption, JournalUnavailable, SchemaOutOfDate
-from continuum.journal.postgres.connections import checked_dsn
+from continuum.journal.postgres.connections import checked_dsn, unavailable
 
 
 async def check_schema(dsn: str, schema: str) -> None:
@@ -67,16 +67,14 @@ async def _translated() -> AsyncIterator[None]:
     """Turn what the migrations and the driver raise into our errors."""
     try:
         yield
-    except continuum_migrations.InvalidSchemaName as error:
+    except (continuum_migrations.InvalidSchemaName, continuum_migrations.NotUtf8) as error:
         raise InvalidOption(str(error)) from error
     except continuum_migrations.ServerTooOld as error:
         raise JournalUnavailable(str(error)) from error
     except continuum_migrations.MigrationError as error:
         raise SchemaOutOfDate(str(error)) from error
     except psycopg.OperationalError as error:
-        raise JournalUnavailable(
-            f"Postgres cannot be reached ({_first_line(error)}); check the DSN and the server"
-        ) from error
+        raise unavailable(error) from error
     except psycopg.Error as error:
         raise JournalUnavailable(
             f"Postgres refused ({_first_line(error)}); check what the user of the DSN may do"
