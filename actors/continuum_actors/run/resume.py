@@ -51,7 +51,13 @@ class CannotReadInput(NamedTuple):
     """Which part of the input does not fit, and why."""
 
 
-Decision: TypeAlias = Begin | EndStopped | Refuse | CannotReadInput
+class Corrupt(NamedTuple):
+    """Block the run: its row cannot be right."""
+
+    reason: str
+
+
+Decision: TypeAlias = Begin | EndStopped | Refuse | CannotReadInput | Corrupt
 
 
 def decide(
@@ -62,6 +68,8 @@ def decide(
     now: int,
 ) -> Decision:
     """Return what to do with a claimed run; `now` is the journal's time."""
+    if claim.started_at < 0:
+        return Corrupt("the time of its start is infinite")
     compact, history = stored
     length = len(history) + (compact.end if compact is not None else 0)
     # On a later attempt a run without a history may have code that waits inside a `try`.

@@ -38,7 +38,7 @@ from continuum_actors.host import messages
 from continuum_actors.host.host import Host
 from continuum_actors.run.consumed_mail import ConsumedMail
 from continuum_actors.run.own_activities import OwnActivities
-from continuum_actors.run.resume import Begin, CannotReadInput, EndStopped, Refuse, decide
+from continuum_actors.run.resume import Begin, CannotReadInput, Corrupt, EndStopped, Refuse, decide
 from continuum_actors.run.run_writes import (
     add_outgoing,
     dispatch_number,
@@ -114,6 +114,9 @@ class Run(Actor):
             case EndStopped(request):
                 self._execution.outcome = Cancelled(by_parent=request.name == "parent")
                 self._write([request.id])
+            case Corrupt(reason):
+                self._execution.outcome = Blocked("corrupt", reason)
+                self._write()
             case CannotReadInput(reason, mismatch):
                 self._execution.outcome = Blocked("input", reason, actual=mismatch)
                 self._write()

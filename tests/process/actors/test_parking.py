@@ -104,6 +104,54 @@ async def test_i11_a_history_that_cannot_be_read_blocks_its_run_alone(dsn: str, 
         assert "corrupt" in str((await spoilt.get()).reason)
 
 
+async def test_i11_odd_rows_block_their_runs_alone(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        async with on.alone(order):
+            runs = [await on.client.start(order, number) for number in range(5)]
+            for run in runs:
+                await on.until_state(run, "suspended")
+        started, event, signal, due, sound = runs
+        await on.sql("update {schema}.runs set attempt = 2147483647 where id = %s", sound.id)
+        await on.sql("update {schema}.runs set started_at = 'infinity' where id = %s", started.id)
+        await on.sql("update {schema}.events set at = '-infinity' where run_id = %s", event.id)
+        await on.sql("update {schema}.runs set due_at = 'infinity' where id = %s", due.id)
+        await on.sql(
+            "insert into {schema}.inbox (run_id, kind, name, payload) values (%s, 1, 'verdict', '')",
+            signal.id,
+        )
+        await on.sql(
+            "insert into {schema}.workers (node, role, pid, expires_at)"
+            " values ('ghost', 'run_host', 1, 'infinity')"
+        )
+        await on.tree(order)
+        for run in (started, event, signal, sound):
+            await run.signal(verdict, "yes")
+        assert await sound.result(DEADLINE_S) == expected(4)
+        for run in (started, event, signal):
+            await on.until_state(run, "blocked")
+            assert "corrupt" in str((await run.get()).reason)
+        assert await on.state_of(due) == "suspended"
+        # Mail makes it due.
+        await due.signal(verdict, "yes")
+        assert await due.result(DEADLINE_S) == expected(3)
+        assert len((await on.client.query()).entries) == 5
+        await on.journal.renew([], 1.0, None)
+
+
+async def test_i11_a_node_row_that_cannot_be_read_hides_no_other_node(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        for node, processes in (("odd", '{"a": 1}'), ("odder", "7"), ("sound", '[["run_host", 5]]')):
+            await on.sql(
+                "insert into {schema}.nodes (node, pid, address, state, processes, workflows, renewed_at)"
+                " values (%s, 1, 'local', 'up', %s::jsonb, '{{}}', 'infinity')",
+                node,
+                processes,
+            )
+        for _ in range(2):
+            listed = {row.node: row.processes for row in await on.client.nodes()}
+            assert listed == {"odd": [], "odder": [], "sound": [("run_host", 5)]}
+
+
 async def test_i9_a_run_whose_code_no_node_has_stays_as_it_is(dsn: str, schema: str) -> None:
     """B64"""
     async with stage(dsn, schema) as on:

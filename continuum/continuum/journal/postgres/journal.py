@@ -7,6 +7,7 @@ kept between statements. Each method is one statement unless it says otherwise.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -49,8 +50,20 @@ from continuum.journal.postgres.statements import statements_for
 from continuum.journal.postgres.tasks import PostgresTasks, held
 from continuum.journal.postgres.versions import PostgresVersions
 
+log = logging.getLogger("continuum.journal")
+
 # Only a chain that continues as new this often while one post waits makes the caller retry, as in an outage.
 POST_AGAIN = 3
+
+# How many parts the body of an inbox row has at least, and the kinds that are not named by a seq.
+_LEAST_BODY = {
+    InboxKind.SIGNAL: 1,
+    InboxKind.ACTIVITY_COMPLETED: 1,
+    InboxKind.ACTIVITY_RAISED: 4,
+    InboxKind.CHILD_COMPLETED: 1,
+    InboxKind.CHILD_FAILED: 3,
+}
+_NAMED_BY_TEXT = frozenset({InboxKind.SIGNAL, InboxKind.CANCEL, InboxKind.CORRUPT})
 
 
 class PostgresJournal(PostgresTasks, PostgresVersions):
@@ -63,6 +76,8 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         self.schema = schema
         self.listens = listen
         self._statements = statements_for(schema)
+        # Each of these nodes is logged once.
+        self._unreadable_nodes: set[str] = set()
         self._database = Database(dsn, self._statements, prepare=listen)
 
     def now(self) -> int:
@@ -145,7 +160,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
                 state,
                 live,
                 age,
-                [(role, number) for role, number in processes],
+                self._processes(node, processes),
                 workflows,
                 namespaces,
             )
@@ -153,6 +168,16 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
                 await self._database.fetch("nodes")
             )
         ]
+
+    def _processes(self, node: str, stored: Any) -> list[tuple[str, int]]:
+        """Return the processes that a node has reported; none if something else is stored there."""
+        try:
+            return [(str(role), int(pid)) for role, pid in stored]
+        except (TypeError, ValueError):
+            if node not in self._unreadable_nodes:
+                self._unreadable_nodes.add(node)
+                log.warning("the processes of node %s cannot be read; it is listed without them", node)
+            return []
 
     # Runs, as their owner sees them.
 
@@ -347,10 +372,18 @@ def _optional_texts(values: Sequence[str] | None) -> packed_arrays.PackedArray |
     return None if values is None else packed_arrays.texts(values)
 
 
+def _is_whole(kind: InboxKind, name: str, body: tuple[Any, ...]) -> bool:
+    """Whether an inbox row has everything that a run reads from it."""
+    return len(body) >= _LEAST_BODY.get(kind, 0) and (kind in _NAMED_BY_TEXT or name.isdecimal())
+
+
 def _inbox_row(row_id: int, run_id: RunId, kind: int, name: str, payload: bytes, key: str | None) -> InboxRow:
     try:
         # A child's result is the bytes that its own row has; everything else was packed for the inbox.
         body = (payload,) if kind == InboxKind.CHILD_COMPLETED else unpack_body(payload)
-        return InboxRow(row_id, run_id, InboxKind(kind), name, body, key)
+        known = InboxKind(kind)
+        if not _is_whole(known, name, body):
+            known, body = InboxKind.CORRUPT, ()
+        return InboxRow(row_id, run_id, known, name, body, key)
     except (CorruptBody, ValueError):
         return InboxRow(row_id, run_id, InboxKind.CORRUPT, name, (), key)

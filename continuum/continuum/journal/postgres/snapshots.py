@@ -33,8 +33,11 @@ async def load(database: Database, known: Mapping[RunId, int]) -> dict[RunId, li
         try:
             body = unpack_body(payload)
         except CorruptBody:
+            at, body = None, ()
+        if at is None:
+            # Its time is infinite, or its body cannot be read.
             broken.add(run_id)
-            seq, body = -1, ()
+            seq, at, body = -1, 0, ()
         histories[run_id].append(Event(seq, type, at, body))
     return histories
 

@@ -28,8 +28,9 @@ WITH facts AS (
     WHERE id = ANY (%(workers)s) RETURNING id
 )
 SELECT ARRAY(SELECT id FROM renewed),
+       -- A lease until infinity, which somebody wrote by hand, never expires, and an interval to it is an error.
        (SELECT extract(epoch FROM min(w.expires_at) - clock_timestamp())::float8 FROM {schema}.workers w
-        WHERE w.id <> ALL (%(workers)s)),
+        WHERE w.id <> ALL (%(workers)s) AND isfinite(w.expires_at)),
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, coalesce((SELECT drain FROM facts), false)
 
 -- name: expired_workers
@@ -68,7 +69,7 @@ SELECT n.node, n.pid, n.address,
             THEN n.state ELSE 'lost' END,
        (SELECT count(*) FROM {schema}.workers w JOIN {schema}.runs r ON r.owner = w.id AND r.state {is_active}
         WHERE w.node = n.node),
-       extract(epoch FROM clock_timestamp() - n.renewed_at)::float8, n.processes, n.workflows,
+       CASE WHEN isfinite(n.renewed_at) THEN extract(epoch FROM clock_timestamp() - n.renewed_at)::float8 ELSE 0 END, n.processes, n.workflows,
        CASE WHEN NOT EXISTS (SELECT FROM {schema}.workers w WHERE w.node = n.node AND w.namespaces IS NULL)
             THEN (SELECT array_agg(DISTINCT s.namespace ORDER BY s.namespace)
                   FROM {schema}.workers w CROSS JOIN unnest(w.namespaces) AS s (namespace) WHERE w.node = n.node) END
@@ -95,18 +96,22 @@ WHERE r.id = %s OR (r.namespace = %s AND r.workflow = %s AND r.idempotency_key =
 
 -- name: claim
 -- Own runs that are due and that the code can execute.
-SELECT id::text, token, workflow, version, namespace, input, (extract(epoch FROM started_at) * 1000000)::bigint,
+SELECT id::text, token, workflow, version, namespace, input,
+       CASE WHEN isfinite(started_at) THEN (extract(epoch FROM started_at) * 1000000)::bigint ELSE -1 END,
        attempt, trace_context, fresh, parent::text, depth, root::text, held
 FROM {schema}.claim_runs(%s, %s, %s, %s, %s, %s, %s, %s)
 
 -- name: next_due
 -- When the next run is due that a claim with the same arguments takes.
-SELECT (extract(epoch FROM {schema}.next_due(%s, %s, %s, %s, %s, %s)) * 1000000)::bigint,
+-- A run that is due at infinity never is.
+SELECT (extract(epoch FROM CASE WHEN isfinite(d.due) THEN d.due END) * 1000000)::bigint,
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+FROM {schema}.next_due(%s, %s, %s, %s, %s, %s) AS d (due)
 
 -- name: load
 -- Histories, each from a seq on.
-SELECT e.run_id::text, e.seq, e.type, (extract(epoch FROM e.at) * 1000000)::bigint, e.payload
+SELECT e.run_id::text, e.seq, e.type, CASE WHEN isfinite(e.at) THEN (extract(epoch FROM e.at) * 1000000)::bigint END,
+       e.payload
 FROM unnest(%s, %s) AS wanted (run_id, known)
 JOIN {schema}.events e ON e.run_id = wanted.run_id AND e.seq >= wanted.known
 ORDER BY e.run_id, e.seq
@@ -275,11 +280,13 @@ SELECT result FROM {schema}.activity_results WHERE activity = %s AND key = %s
 INSERT INTO {schema}.activity_results (activity, key, run_id, result) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING
 
 -- name: run_columns
--- The columns of a run's row, to which conditions and an order are added.
+-- The columns of a run's row, to which conditions and an order are added. An infinite time, written by hand, can be shown.
 SELECT r.id::text, r.workflow, r.version, r.namespace, r.state, r.input, r.result, r.error, r.reason, r.attributes,
-       r.idempotency_key, r.trace_context, r.owner, (extract(epoch FROM r.started_at) * 1000000)::bigint,
-       (extract(epoch FROM r.updated_at) * 1000000)::bigint, (extract(epoch FROM r.completed_at) * 1000000)::bigint,
-       (extract(epoch FROM r.due_at) * 1000000)::bigint, r.parent_id::text, coalesce(r.root, r.id)::text,
+       r.idempotency_key, r.trace_context, r.owner,
+       (extract(epoch FROM greatest(least(r.started_at, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint,
+       (extract(epoch FROM greatest(least(r.updated_at, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint,
+       (extract(epoch FROM CASE WHEN isfinite(r.completed_at) THEN r.completed_at END) * 1000000)::bigint,
+       (extract(epoch FROM CASE WHEN isfinite(r.due_at) THEN r.due_at END) * 1000000)::bigint, r.parent_id::text, coalesce(r.root, r.id)::text,
        r.continued_from::text, r.continued_to::text, r.fault
 FROM {schema}.runs r
 
@@ -311,7 +318,7 @@ WITH open AS (
     ) o WHERE o.version IS NOT NULL GROUP BY o.workflow, o.version
 )
 SELECT workflow, version, coalesce(v.label, ''), coalesce(v.module, ''), v.signals,
-       coalesce((extract(epoch FROM v.registered_at) * 1000000)::bigint, 0), coalesce(o.runs, 0),
+       coalesce((extract(epoch FROM CASE WHEN isfinite(v.registered_at) THEN v.registered_at END) * 1000000)::bigint, 0), coalesce(o.runs, 0),
        v.retention
 FROM {schema}.versions v FULL JOIN open o USING (workflow, version)
 ORDER BY workflow, v.registered_at NULLS FIRST, version
@@ -341,6 +348,6 @@ ORDER BY v.registered_at DESC, length(v.label) DESC, v.label DESC LIMIT 1
 
 -- name: read_published
 -- The latest values that a chain has published under these names.
-SELECT c.name, c.value, (extract(epoch FROM c.changed_at) * 1000000)::bigint
+SELECT c.name, c.value, (extract(epoch FROM CASE WHEN isfinite(c.changed_at) THEN c.changed_at ELSE to_timestamp(0) END) * 1000000)::bigint
 FROM {schema}.runs r JOIN {schema}.published_values c ON c.root = coalesce(r.root, r.id) AND c.name = ANY (%s)
 WHERE r.id = %s
