@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from continuum import Workflow
+import continuum
+from continuum import Workflow, workflow
 from continuum.engine.events import Event, EventType
 from continuum.testing import (
     GoldenHistory,
@@ -135,3 +136,37 @@ def test_code_that_does_not_replay_the_golden_history_fails(tmp_path: Path) -> N
     history = kept(tmp_path)
     with pytest.raises(AssertionError, match=r"does not replay .*test_it\.json.* --update-golden"):
         golden(tmp_path)(flows.stuck_flow, history)
+
+
+@workflow(name="testing_order", label=2)
+async def patched_order(order: str) -> str:
+    if continuum.patched("with-a-gift"):
+        await flows.charge("gift", 1)
+    return await flows.order_flow.fn(order)
+
+
+@workflow(name="testing_order", label=3)
+async def unguarded_order(order: str) -> str:
+    await flows.charge("gift", 1)
+    return await flows.order_flow.fn(order)
+
+
+def test_a_golden_history_accepts_a_patched_change(tmp_path: Path) -> None:
+    kept(tmp_path)
+    changed = history_of(patched_order, "o1")
+    assert any(event.type == EventType.PATCHED for event in changed.stored)
+    golden(tmp_path)(patched_order, changed)
+
+
+def test_a_golden_history_refuses_the_same_change_without_a_patch(tmp_path: Path) -> None:
+    kept(tmp_path)
+    with pytest.raises(AssertionError, match=r"does not replay .* --update-golden"):
+        golden(tmp_path)(unguarded_order, history_of(unguarded_order, "o1"))
+
+
+def test_a_patch_excuses_no_difference_before_it(tmp_path: Path) -> None:
+    history = kept(tmp_path)
+    patch = Event(len(history), EventType.PATCHED, 1, ("late", "testing_order"))
+    other = history_of(flows.order_flow, "o2")
+    with pytest.raises(AssertionError, match="differ at event 0"):
+        golden(tmp_path)(flows.order_flow, with_events(other, *other.stored, patch))
