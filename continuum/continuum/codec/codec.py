@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from continuum.codec.arguments import ArgumentsCodec, encode_arguments
-from continuum.codec.completeness import Check, completeness_check
+from continuum.codec.completeness import Check, check_without_annotation, completeness_check
 from continuum.codec.encode_errors import explain_encode_error
 from continuum.codec.reading import unpack
 from continuum.codec.shape_of_type import Undecodable, fit_of, shape_of
@@ -25,6 +25,7 @@ __all__ = [
     "ArgumentsCodec",
     "Check",
     "Decoder",
+    "check_without_annotation",
     "completeness_check",
     "decode",
     "decoder_for",

@@ -21,7 +21,7 @@ from typing import Any
 
 from continuum.codec.record_types import is_pydantic, is_record, may_reshape
 from continuum.codec.shape_of_type import Undecodable, shape_of
-from continuum.codec.shapes import Mismatch, Shape, key_step
+from continuum.codec.shapes import SCALARS, Mismatch, Shape, key_step
 
 Check = Callable[[Any], None]
 
@@ -43,6 +43,20 @@ def completeness_check(annotation: Any) -> Check | None:
         return _check_of(shape_of(annotation))
     except Undecodable:
         return None
+
+
+def check_without_annotation(value: Any) -> None:
+    """Refuse a value with a part that only an annotation restores: an Enum, a record, a subclass."""
+    kind = type(value)
+    if kind is dict:
+        for name, item in value.items():
+            _check_each((key_step(name), check_without_annotation, part) for part in (name, item))
+    elif kind is list or kind is tuple:
+        _check_each((f"[{at}]", check_without_annotation, item) for at, item in enumerate(value))
+    elif kind in _SETS:
+        _check_each(("{}", check_without_annotation, item) for item in value)
+    elif kind not in SCALARS:
+        raise Mismatch(f"a {kind.__qualname__} would come back as a plain value; say its type with type=")
 
 
 def _check_of(shape: Shape) -> Check | None:

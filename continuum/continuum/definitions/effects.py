@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
-from continuum.codec.codec import decode, encode
+from continuum.codec.codec import check_without_annotation, completeness_check, decode, encode
 from continuum.definitions.name_rules import check_name
 from continuum.engine import recorded_values
 from continuum.engine.call_site import Site, declare_wrapper
@@ -112,19 +112,31 @@ def _fraction(random_bytes: bytes) -> float:
     return (int.from_bytes(random_bytes, "big") >> 3) / (1 << 53)
 
 
-def side_effect(read: Callable[[], T]) -> T:
+def side_effect(read: Callable[[], T], *, type: Any = None) -> T:
     """Return the journaled result of an impure, quick, synchronous read.
 
     `read` is called once; a replay returns the same value. An exception of it is journaled too and raised in
     the workflow as an `ActivityError` with `.type` and `.message`. Other effects inside `read` are refused.
+
+    An Enum, a record or another value of a class of its own needs `type=`, like the annotation of an
+    activity's result; without it the value is refused with `DurableTermError`.
     """
     execution = require("continuum.side_effect()")
-    data = recorded_value(execution, "user", call_site(1), lambda: encode(read(), path="side_effect"))
+    data = recorded_value(execution, "user", call_site(1), lambda: _read_once(read, type))
     try:
-        value: T = decode(data, path="side_effect")
+        value: T = decode(data, Any if type is None else type, path="side_effect")
     except DurableTermError as error:
         execution.log.unreadable(None, error)
     return value
+
+
+def _read_once(read: Callable[[], object], type: Any) -> bytes:
+    value = read()
+    if type is None:
+        return encode(value, path="side_effect", check=check_without_annotation)
+    data = encode(value, path="side_effect", check=completeness_check(type))
+    decode(data, type, path="side_effect")  # what cannot be read must not be journaled
+    return data
 
 
 def patched(name: str) -> bool:

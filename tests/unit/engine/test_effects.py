@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -199,6 +202,87 @@ def test_an_unencodable_side_effect_raises_the_same_in_replay() -> None:
     driver = Driver(program)
     assert driver.result() == ["side_effect", 1]
     assert replay(program, driver.history).outcome == Completed(["side_effect", 1])
+
+
+@dataclass(frozen=True)
+class Limits:
+    region: str
+    most: int
+
+
+class Tier(Enum):
+    GOLD = "gold"
+
+
+class Pair(NamedTuple):
+    left: int
+    right: int
+
+
+class Cents(int):
+    """A number with a class of its own."""
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (Limits("eu", 5), Limits),
+        ([Limits("eu", 5)], list[Limits]),
+        (Tier.GOLD, Tier),
+        (Pair(1, 2), Pair),
+        (Cents(3), Cents),
+        ({"tier": Tier.GOLD}, dict[str, Tier]),
+        (None, Limits | None),
+    ],
+    ids=repr,
+)
+def test_a_side_effect_with_a_type_keeps_it_also_in_replay(value: object, kind: Any) -> None:
+    seen: list[object] = []
+
+    async def program() -> object:
+        seen.append(continuum.side_effect(lambda: value, type=kind))
+        return await echo(1)
+
+    driver = Driver(program)
+    assert driver.result() == 1
+    assert replay(program, driver.history).outcome == Completed(1)
+    assert [(item, type(item)) for item in seen] == [(value, type(value))] * len(seen)
+    assert len(seen) >= 2
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        (Limits("eu", 5), "side_effect"),
+        (Tier.GOLD, "side_effect"),
+        (Pair(1, 2), "side_effect"),
+        (Cents(3), "side_effect"),
+        ({"tiers": [1, (Tier.GOLD,)]}, "side_effect.tiers[1][0]"),
+        ({Tier.GOLD}, "side_effect{}"),
+        ({Tier.GOLD: 1}, "side_effect[Tier]"),
+    ],
+    ids=repr,
+)
+def test_a_side_effect_without_a_type_refuses_what_would_come_back_otherwise(
+    value: object, path: str
+) -> None:
+    async def program() -> object:
+        with pytest.raises(continuum.DurableTermError, match="type=") as caught:
+            continuum.side_effect(lambda: value)
+        return [caught.value.path, await echo(1)]
+
+    driver = Driver(program)
+    assert driver.result() == [path, 1]
+    assert replay(program, driver.history).outcome == Completed([path, 1])
+
+
+def test_a_side_effect_of_another_type_than_said_is_refused() -> None:
+    async def program() -> object:
+        with pytest.raises(continuum.DurableTermError, match="expected Limits, got int"):
+            continuum.side_effect(lambda: 5, type=Limits)
+        return await echo(1)
+
+    assert Driver(program).result() == 1
 
 
 def versions(*, patch: bool) -> Program:
