@@ -6,6 +6,8 @@ from __future__ import annotations
 KEY_BYTES = 255
 # Attributes are for finding runs, not for storing documents.
 ATTRIBUTES_BYTES = 65_536
+# A Decimal like 1E+999999 is short, but as a whole number it takes a megabyte.
+INTEGER_DIGITS = 1_000
 
 # A statement of this many rows keeps lock times and message small; more rows would gain nothing.
 GROUP_ITEMS = 500

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from continuum.client.argument_checks import json_text, short_text
+from continuum.client.argument_checks import json_value, short_text
 from continuum.client.limits import CHOICES, PAGE_ENTRIES
 from continuum.client.untyped_values import microseconds_of
 from continuum.errors import InvalidOption, InvalidQuery
@@ -177,12 +177,13 @@ def _one_value(field: str, operator: str, value: Any) -> Any:
 def _attribute_of(operator: str, value: Any) -> Any:
     if operator == "in":
         value = list(_choices(value))
-    elif operator not in _UNORDERED and not isinstance(value, str | int | float | bool):
+    # Convert to what a JSON column holds, because that is what the database compares.
+    stored = _checked(lambda: json_value(value, "the value"))
+    if operator not in _UNORDERED and not isinstance(stored, str | int | float | bool):
         raise InvalidQuery(
             f"{operator} compares an attribute with a number, text or truth value, not {value!r}"
         )
-    # Convert to what a JSON column holds, because that is what the database compares.
-    return json.loads(_checked(lambda: json_text(value, "the value")))
+    return stored
 
 
 def _choices(value: object) -> Sequence[Any]:

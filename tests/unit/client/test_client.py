@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -136,6 +138,10 @@ def test_start_refuses_arguments_that_cannot_be_stored_before_writing() -> None:
         ({"attributes": {"x": float("nan")}}, "attribute 'x' has no form in JSON"),
         ({"attributes": {"x": "\ud800"}}, "attribute 'x' has no form in JSON"),
         ({"attributes": {"x": ["\0"]}}, "attribute 'x' has a NUL character"),
+        ({"attributes": {"x": datetime(2026, 1, 1)}}, "a datetime needs a zone"),  # noqa: DTZ001
+        ({"attributes": {"x": Decimal("0.1000000000000000000001")}}, "does not keep 0.1000.* exactly"),
+        ({"attributes": {"x": Decimal("1E+999999")}}, "does not keep"),
+        ({"attributes": {"x": Decimal("NaN")}}, "does not keep"),
         ({"attributes": ["x"]}, "attributes must be a map, not list"),
         ({"on_conflict": "replace"}, "on_conflict is 'existing' or 'raise'"),
     ],

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from enum import Enum
 from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -124,6 +128,53 @@ def test_queries_return_the_runs_that_match_every_condition() -> None:
             ):
                 page = await client.query(where, order_by="started_at")
                 assert [run.id for run in page.entries] == expected, where
+
+    asyncio.run(main())
+
+
+class Tier(Enum):
+    GOLD = "gold"
+
+
+def test_attributes_take_the_values_that_programs_have() -> None:
+    summer = datetime(2026, 7, 1, 9, tzinfo=ZoneInfo("Europe/Berlin"))
+
+    async def main() -> None:
+        async with memory_client() as (client, _):
+            given = {
+                "tier": Tier.GOLD,
+                "tiers": [Tier.GOLD],
+                "price": Decimal("12.50"),
+                "units": Decimal(12345678901234567890),
+                "due": summer,
+                "day": date(2026, 7, 1),
+                "order": UUID(int=1),
+            }
+            run = await client.start("greeting", "ann", attributes=given)
+            await run.set_attributes({"later": summer + timedelta(microseconds=1)})
+            assert (await client.get_run(run.id)).attributes == {
+                "tier": "gold",
+                "tiers": ["gold"],
+                "price": 12.5,
+                "units": 12345678901234567890,
+                "due": "2026-07-01T07:00:00.000000+00:00",
+                "later": "2026-07-01T07:00:00.000001+00:00",
+                "day": "2026-07-01",
+                "order": "00000000-0000-0000-0000-000000000001",
+            }
+            for name, operator, value in (
+                ("tier", "eq", Tier.GOLD),
+                ("tier", "in", [Tier.GOLD]),
+                ("price", "gt", Decimal("12.49")),
+                ("price", "eq", Decimal("12.5")),
+                ("due", "eq", summer.astimezone(UTC)),
+                ("due", "le", summer),
+                ("later", "gt", summer),
+                ("day", "lt", date(2026, 7, 2)),
+                ("order", "eq", UUID(int=1)),
+            ):
+                page = await client.query([(("attributes", name), operator, value)])
+                assert [entry.id for entry in page.entries] == [run.id], (name, operator)
 
     asyncio.run(main())
 
