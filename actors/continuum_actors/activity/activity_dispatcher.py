@@ -152,7 +152,7 @@ class ActivityDispatcher(Actor):
         try:
             value = await self._runner.result_of(attempt, task.dispatch)
         except BaseException as error:
-            if isinstance(error, asyncio.CancelledError) and self.ref.exit_reason is not None:
+            if issubclass(type(error), asyncio.CancelledError) and self.ref.exit_reason is not None:
                 raise
             await self._heartbeats.flush(task.run_id, task.seq)
             kind, text, traceback, names = describe_error(error)

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from continuum.definitions.activity import Activity
 from continuum.definitions.activity_context import ActivityContext, enter_activity
+from continuum.definitions.call_outcome import CallOutcome, outcome_of_call
 from continuum.engine.ids import RunId
 from continuum_supervision import Cancellable, Clock
 
@@ -139,8 +140,10 @@ class Attempt:
         args, kwargs = self.enter()
         if not definition.is_async:
             here = contextvars.copy_context()
-            call = functools.partial(here.run, definition.fn, *args, **kwargs)
-            value = await self._in_thread(threads, kill, clock, call)
+            outcome = await self._in_thread(
+                threads, kill, clock, lambda: here.run(outcome_of_call, definition.fn, *args, **kwargs)
+            )
+            value = outcome.get()
         elif kill is not None and self._timeout is not None:
             with kill.after(self._timeout):
                 value = await definition.fn(*args, **kwargs)
@@ -159,8 +162,8 @@ class Attempt:
         return call
 
     async def _in_thread(
-        self, threads: Executor, kill: HardKill | None, clock: Clock, call: Callable[[], Any]
-    ) -> Any:
+        self, threads: Executor, kill: HardKill | None, clock: Clock, call: Callable[[], CallOutcome]
+    ) -> CallOutcome:
         loop, seconds = asyncio.get_running_loop(), self._timeout
         if seconds is None:
             return await loop.run_in_executor(threads, call)
@@ -177,12 +180,12 @@ def start_task(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop)
     return loop.create_task(work)
 
 
-def _timed(loop: asyncio.AbstractEventLoop, limit: _Limit, call: Callable[[], Any]) -> Any:
+def _timed(loop: asyncio.AbstractEventLoop, limit: _Limit, call: Callable[[], CallOutcome]) -> CallOutcome:
     loop.call_soon_threadsafe(limit.start)
     return call()
 
 
-def _within(kill: HardKill, seconds: float, call: Callable[[], Any]) -> Any:
+def _within(kill: HardKill, seconds: float, call: Callable[[], CallOutcome]) -> CallOutcome:
     with kill.after(seconds):
         return call()
 

@@ -126,7 +126,7 @@ class LocalActivities(Actor):
             self.salvage(attempt.run_id, [(attempt.seq, result)])
 
     async def _raised(self, attempt: Attempt, error: BaseException) -> None:
-        if isinstance(error, asyncio.CancelledError) and self.ref.exit_reason is not None:
+        if issubclass(type(error), asyncio.CancelledError) and self.ref.exit_reason is not None:
             self._ended(attempt)
             raise error
         await self._heartbeats.flush(attempt.run_id, attempt.seq)

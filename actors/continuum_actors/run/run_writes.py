@@ -14,7 +14,7 @@ from continuum.engine.ids import NodeId
 from continuum.engine.outcome import Blocked, Cancelled, Completed, Continued, Failed, Outcome
 from continuum.engine.outgoing import Outgoing
 from continuum.engine.pending import PendingActivity
-from continuum.errors import DurableTermError
+from continuum.exception_text import printable
 from continuum.journal.event_codec import pack_body
 from continuum.journal.port import (
     ClaimedRun,
@@ -26,7 +26,7 @@ from continuum.journal.port import (
     RunWrite,
     Transition,
 )
-from continuum_actors.host.failures import describe_error, printable
+from continuum_actors.host.failures import describe_error
 
 
 def run_info(claim: ClaimedRun, workflow: Workflow[..., Any]) -> RunInfo:
@@ -49,7 +49,7 @@ def final_transition(outcome: Outcome, workflow: Workflow[..., Any]) -> Transiti
         case Completed(value):
             try:
                 return Transition(RunState.COMPLETED, result=workflow.encode_result(value), retention=keep)
-            except DurableTermError as error:
+            except BaseException as error:  # noqa: BLE001 - a result that cannot be written ends the run too
                 return final_transition(Failed(error), workflow)
         case Failed(error):
             kind, text, traceback, _ = describe_error(error)

@@ -22,6 +22,7 @@ from continuum.codec.shape_of_type import Undecodable, fit_of
 from continuum.codec.shapes import Fit, Mismatch, fit_deep, key_step
 from continuum.codec.writing import pack
 from continuum.errors import DurableTermError
+from continuum.exception_text import message_of
 
 _NO_KEYWORDS: dict[str, Any] = {}
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
@@ -108,7 +109,7 @@ class ArgumentsCodec:
             raise DurableTermError(where, mismatch.reason) from mismatch
         except Exception as error:
             where = f"{self._path}.{self._name_of(index)}"
-            raise DurableTermError(where, f"{type(error).__name__}: {error}") from error
+            raise DurableTermError(where, f"{type(error).__name__}: {message_of(error)}") from error
         return tuple(args), self._fit_keywords(kwargs) if kwargs else kwargs
 
     def check_fits(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:

@@ -13,6 +13,7 @@ from cattrs import BaseConverter, gen
 from cattrs.errors import AttributeValidationNote
 
 from continuum.codec.shapes import Fit, Mismatch
+from continuum.exception_text import message_of
 
 Structure = Callable[[Any, Any], Any]
 
@@ -42,7 +43,7 @@ def structure_function(annotation: Any, fit_of: Callable[[Any], Fit]) -> Structu
 def first_mismatch(error: Exception, value: dict[str, Any]) -> Mismatch:
     """Return the first mismatch among the fields in `value`."""
     if not isinstance(error, ExceptionGroup):
-        return Mismatch(f"{type(error).__name__}: {error}")
+        return Mismatch(f"{type(error).__name__}: {message_of(error)}")
     first = error.exceptions[0]
     if isinstance(first, RecursionError):
         raise first  # `fit_deep` starts over with more room on the stack
@@ -51,5 +52,7 @@ def first_mismatch(error: Exception, value: dict[str, Any]) -> Mismatch:
     name = notes[-1].name if notes else None
     if name is not None and name not in value:
         return Mismatch(f"the field {name} is missing")
-    mismatch = first if isinstance(first, Mismatch) else Mismatch(f"{type(first).__name__}: {first}")
+    mismatch = (
+        first if isinstance(first, Mismatch) else Mismatch(f"{type(first).__name__}: {message_of(first)}")
+    )
     return mismatch if name is None else mismatch.under(f".{name}")

@@ -20,6 +20,7 @@ from continuum.codec.shape_of_type import Undecodable, fit_of, shape_of
 from continuum.codec.shapes import Fit, Mismatch, fit_deep
 from continuum.codec.writing import pack
 from continuum.errors import DurableTermError
+from continuum.exception_text import message_of
 
 __all__ = [
     "ArgumentsCodec",
@@ -115,4 +116,4 @@ def _fitted(fit: Fit, path: str, value: Any) -> Any:
     except Mismatch as mismatch:
         raise DurableTermError(path + mismatch.where, mismatch.reason) from mismatch
     except Exception as error:
-        raise DurableTermError(path, f"{type(error).__name__}: {error}") from error
+        raise DurableTermError(path, f"{type(error).__name__}: {message_of(error)}") from error

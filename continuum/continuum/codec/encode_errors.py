@@ -9,6 +9,7 @@ from typing import Any
 from continuum.codec.shapes import key_step
 from continuum.codec.writing import TooLarge, pack, reduce_once
 from continuum.errors import DurableTermError
+from continuum.exception_text import message_of
 
 # Deeper than msgpack itself goes, so that the packer decides.
 MAX_DEPTH = 2000
@@ -22,9 +23,16 @@ _SCALARS = (str, int, float, bytes, bytearray, memoryview, type(None))
 
 def explain_encode_error(value: object, path: str, error: Exception) -> DurableTermError:
     """Return an error that names the first element of `value` that cannot be written."""
-    if isinstance(error, TooLarge):
+    if issubclass(type(error), TooLarge):
         # The whole is too large, whatever is in it. Visiting every element would take minutes.
         return DurableTermError(path, str(error))
+    try:
+        return _first_fault(value, path, error)
+    except Exception:  # noqa: BLE001 - the value's own code may raise wherever it is visited
+        return DurableTermError(path, _reason(error))
+
+
+def _first_fault(value: object, path: str, error: Exception) -> DurableTermError:
     # A stack of iterators instead of recursion: a value may be nested deeper than the Python stack.
     stack: list[tuple[Iterator[tuple[str, Any]], int]] = [(iter(((path, value),)), 0)]
     open_ids: set[int] = set()
@@ -75,11 +83,13 @@ def _dict_parts(value: dict[Any, Any], path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, UnicodeError):
+    # Not isinstance, which may ask the exception for its `__class__`: that may raise.
+    if issubclass(type(error), UnicodeError):
         return "the text has a lone surrogate, which no encoding can write; clean it first"
-    if isinstance(error, RecursionError) or "recursion limit" in str(error):
+    text = message_of(error)
+    if issubclass(type(error), RecursionError) or "recursion limit" in text:
         return "nested too deeply; store a flatter value"
-    return " ".join(str(error).split()) or type(error).__name__
+    return " ".join(text.split()) or type(error).__name__
 
 
 def _shorten(path: str) -> str:

@@ -19,6 +19,7 @@ from operator import attrgetter
 from typing import Any, TypeGuard, TypeVar
 
 from continuum.codec.shapes import Fit, Mismatch, key_step, kind_of
+from continuum.exception_text import message_of
 
 Plain = Callable[[Any], Any]
 
@@ -238,7 +239,7 @@ def _model_fit(model: Any) -> Fit:
                 mismatch.under(f"[{step}]" if isinstance(step, int) else f".{step}")
             raise mismatch from error
         except Exception as error:
-            raise Mismatch(f"{type(error).__name__}: {error}") from error
+            raise Mismatch(f"{type(error).__name__}: {message_of(error)}") from error
 
     return fit
 

@@ -33,6 +33,7 @@ from continuum.codec.shapes import (
     mapping,
 )
 from continuum.codec.unions import union
+from continuum.exception_text import message_of
 
 _SEQUENCES = frozenset((list, tuple))
 _SETS = frozenset((set, frozenset))
@@ -219,7 +220,7 @@ def _subclass(cls: Any, base: type, arguments: tuple[Any, ...]) -> Shape:
             # pyright cannot know that a subclass of a plain type takes the arguments of its base.
             return cls(None, plain) if is_defaultdict else cls(plain)  # pyright: ignore[reportCallIssue]
         except Exception as error:
-            raise Mismatch(f"{type(error).__name__}: {error}") from error
+            raise Mismatch(f"{type(error).__name__}: {message_of(error)}") from error
 
     return Shape(fit, inner.takes, describes=inner.describes)
 

@@ -21,6 +21,7 @@ from typing import Any, Self, TypeAlias
 from uuid import UUID
 
 from continuum.codec.wire_format import MapOfRecords, SetOfRecords
+from continuum.exception_text import message_of
 
 Fit = Callable[[Any], Any]
 
@@ -174,7 +175,7 @@ def collection(name: str, build: Callable[[Iterable[Any]], Any] | None, takes: t
         try:
             return build(items)
         except TypeError as error:
-            raise Mismatch(str(error)) from error
+            raise Mismatch(message_of(error)) from error
 
     return Shape(
         fit, frozenset((takes,)), frozenset(also), describes=lambda describe: {name: describe(shape)}

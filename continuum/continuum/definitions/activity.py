@@ -36,6 +36,7 @@ from continuum.definitions.activity_options import (
     restore_options,
     store_changes,
 )
+from continuum.definitions.call_outcome import outcome_of_call
 from continuum.definitions.functions import is_async, local_names
 from continuum.engine.call_site import Site
 from continuum.engine.events import EventType
@@ -265,7 +266,7 @@ class Activity(Definition, Generic[P, R]):
     async def _directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
         if self.is_async:
             return cast(R, await self.fn(*args, **kwargs))
-        return cast(R, await asyncio.to_thread(self.fn, *args, **kwargs))
+        return cast(R, (await asyncio.to_thread(outcome_of_call, self.fn, *args, **kwargs)).get())
 
 
 def _undo_of(compensation: Compensation[R]) -> Deferred[Any] | Callable[[R], Deferred[Any]]:

@@ -74,7 +74,7 @@ class Saga:
     ) -> None:
         # An evicted run (GeneratorExit) or one that cannot continue (Control) has not failed. Eviction
         # happens in another context, where there is no variable to reset.
-        if isinstance(error, (Control, GeneratorExit)):
+        if kind is not None and issubclass(kind, (Control, GeneratorExit)):
             return
         innermost_block.set(self._outer)
         if error is None:
@@ -196,5 +196,10 @@ def _undo(entry: Deferred[Any], site: Site) -> Coroutine[Any, Any, Any]:
 
 def _with_notes(error: Cause, failures: list[Exception]) -> Cause:
     for failure in failures:
-        error.add_note(f"compensation failed: {failure}")
+        try:
+            BaseException.add_note(error, f"compensation failed: {failure}")
+        except Exception:  # noqa: BLE001 - the attributes of the error may raise anything
+            # It carries no notes, but must still be the error that leaves the block. The failures are
+            # in the history.
+            break
     return error

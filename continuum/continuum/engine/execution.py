@@ -49,6 +49,7 @@ from continuum.engine.pending import (
 from continuum.engine.signal_buffer import SignalBuffer
 from continuum.engine.snapshot_history import CompactHistory
 from continuum.engine.timers import DueTimes
+from continuum.exception_text import traceback_of
 
 declare_plumbing(__name__)
 
@@ -310,7 +311,10 @@ class Execution:
     def report(self, context: dict[str, Any]) -> None:
         """Log a complaint of asyncio about workflow code."""
         if not self.log.closing and not self.log.replaying:
-            logger.warning("in a workflow: %s", context.get("message"), exc_info=context.get("exception"))
+            error = context.get("exception")
+            # Formatted here: an exception that cannot be formatted would raise out of some log handlers.
+            text = "" if error is None else f"\n{traceback_of(error).rstrip()}"
+            logger.warning("in a workflow: %s%s", context.get("message"), text)
 
     # Internal.
 

@@ -9,6 +9,7 @@ from numbers import Real
 from typing import Literal
 
 from continuum.errors import DurableTermError, InvalidDefinition, InvalidOption
+from continuum.exception_text import exception_name
 
 # A retry later than this is a new business decision, not a retry.
 BACKOFF_CEILING_SECONDS = 24 * 3600.0
@@ -28,11 +29,6 @@ def seconds(value: float | timedelta) -> float:
     if not length >= 0:  # nan is not, either
         raise InvalidOption(f"a duration is 0 or more seconds, not {value!r:.100}")
     return length
-
-
-def exception_name(kind: type[BaseException]) -> str:
-    """Return a class's name as other processes know it, for example ``billing.CardDeclined``."""
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
 
 
 def current_name(name: str) -> str:

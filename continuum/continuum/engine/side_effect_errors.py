@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from continuum.engine.retry import current_name, exception_name
+from continuum.engine.retry import current_name
 from continuum.errors import ActivityError, DeterminismError, DurableTermError
+from continuum.exception_text import exception_name, message_of, printable
 
 # Enough to say what went wrong, but not a whole response body.
 MESSAGE_CHARACTERS = 4_000
@@ -24,8 +25,8 @@ def attempt(produce: Callable[[], Any]) -> tuple[Any, ...]:
         return (produce(),)
     except Exception as error:  # noqa: BLE001 - every exception is journaled
         # The journal takes UTF-8 only; an exception may quote anything.
-        text = str(error)[:MESSAGE_CHARACTERS].encode("utf-8", "backslashreplace").decode()
-        return None, exception_name(type(error)), text
+        text = printable(message_of(error)[:MESSAGE_CHARACTERS])
+        return None, printable(exception_name(type(error))), text
 
 
 def raised(type: str, message: str) -> Exception:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from continuum import activity, workflow
+from continuum import ActivityError, activity, workflow
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import ClaimedTask, Committed, NewTask, RunState, RunWrite, Worker
@@ -20,7 +20,17 @@ from continuum_actors.host import limits
 from continuum_actors.host.host import Host
 from continuum_actors.node.host_process import serve
 from continuum_supervision import Actor, ChildSpec, SupervisorGaveUp, spawn
-from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, replace_call, results, stage
+from tests.hostile_exceptions import make
+from tests.process.actors.hosting import (
+    DEADLINE_S,
+    LONG_LEASE_S,
+    Stage,
+    Tree,
+    eventually,
+    replace_call,
+    results,
+    stage,
+)
 
 gates: dict[str, threading.Event] = {}
 running: dict[str, int] = {}
@@ -336,3 +346,29 @@ def record_sizes(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(host.journal, "commit", recording)
     return sizes
+
+
+@activity(name="review.isolated_failing", executor="process", timeout=30)
+def isolated_failing(kind: str) -> None:
+    """Raise in a process of its own."""
+    raise make(kind)
+
+
+@workflow(name="review.failing_apart")
+async def failing_apart(kind: str) -> str:
+    """Return how an activity in a process of its own failed."""
+    try:
+        await isolated_failing(kind)
+    except ActivityError as error:
+        return error.type
+    raise AssertionError("it did not fail")
+
+
+async def test_an_activity_host_reports_every_exception_and_serves_on(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        await on.tree(failing_apart, settings=Settings(lease_ttl=LONG_LEASE_S, activity_hosts=1))
+        await on.tree(failing_apart, isolated=True)
+        kinds = {"stop iteration": "RuntimeError", "syntax": "SyntaxError", "timeout": "TimeoutError"}
+        for kind, type in kinds.items():
+            run = await on.client.start(failing_apart, kind)
+            assert await run.result(DEADLINE_S) == type
