@@ -15,6 +15,8 @@ html_show_sphinx = False
 # Everything a page needs comes with it: no font, script or picture is fetched from elsewhere.
 html_static_path: list[str] = []
 
+exclude_patterns = ["PROGRESS.md"]
+
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 # Links to files outside docs/ (README, examples) are for readers of the repository.

@@ -10,7 +10,6 @@ refused when it is compiled, not when a stored value is read.
 from __future__ import annotations
 
 import enum
-import typing
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -120,7 +119,11 @@ def _plain(value: object) -> object:
 
 
 def _look_up(by_value: Mapping[Any, Shape], key: Any) -> Shape | None:
-    return by_value.get(key) if isinstance(key, typing.Hashable) else None
+    try:
+        return by_value.get(key)
+    except TypeError:
+        # Not hashable, like a list or a tuple that holds one: no literal is.
+        return None
 
 
 def _by_required_field(records: list[Shape]) -> Choice:

@@ -160,3 +160,9 @@ def test_an_alias_of_the_type_statement_reads_as_its_value() -> None:
     if alias is None:
         pytest.skip("this Python has no type statement")
     assert decode(encode([Point(1)]), alias("Points", list[Point])) == [Point(1)]
+
+
+def test_a_discriminator_that_cannot_be_hashed_is_refused_as_no_literal() -> None:
+    stored = encode({"kind": (set(),), "at": 1})
+    with pytest.raises(DurableTermError):
+        decoder_for(Started | Stopped, path="event")(stored)
