@@ -18,6 +18,7 @@ from continuum.journal.port import NodeFacts
 from continuum.journal.resilient import ResilientJournal
 from continuum_actors.host import limits
 from continuum_actors.host.looping_actor import LoopingActor
+from continuum_supervision import ExitReason
 
 log = logging.getLogger("continuum.heartbeater")
 
@@ -71,7 +72,12 @@ class Heartbeater(LoopingActor):
         self._now = asyncio.Event()
 
     def init(self) -> None:
-        self.start_loop(self._keep_renewing())
+        self._renewing = self.start_loop(self._keep_renewing())
+
+    async def terminate(self, reason: ExitReason) -> None:
+        """Wait for the end of a renewal in flight: it would list a node again that has just left."""
+        self._renewing.cancel()
+        await asyncio.wait([self._renewing], timeout=limits.TASKS_END_SECONDS)
 
     def handle_cast(self, message: object) -> None:
         """Renew at once, so that others see what changed about the node."""

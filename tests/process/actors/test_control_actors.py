@@ -12,6 +12,7 @@ from continuum.errors import JournalUnavailable
 from continuum.journal.port import Loaded, Renewal, Topic
 from continuum.journal.postgres import PostgresJournal
 from continuum_actors.host.messages import Forwarded, NodeHello
+from continuum_supervision import SHUTDOWN
 from continuum_supervision.process.events import PeerUp
 from tests.process.actors.controlling import NODE, control_on
 from tests.process.actors.hosting import DEADLINE_S, stage
@@ -57,6 +58,32 @@ async def test_a_failed_renewal_is_retried(
         assert failures == [0]
         assert control.registry.whereis("heartbeater") is heartbeater
         assert "renewing leases: the connection is gone" in caplog.text
+
+
+async def test_a_stopped_heartbeater_has_no_renewal_in_flight(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A renewal that ends later would list a node again that has left."""
+    under_way, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow(journal: PostgresJournal, *args: Any) -> Renewal:
+        under_way.set()
+        try:
+            return await asyncio.Event().wait()  # type: ignore[return-value]
+        finally:
+            # A cancelled statement takes the server some turns of the loop to end.
+            for _ in range(20):
+                await asyncio.sleep(0)
+            ended.set()
+
+    async with stage(dsn, schema) as on:
+        monkeypatch.setattr(PostgresJournal, "renew", slow)
+        control = await control_on(on, ttl=SHORT_LEASE_S)
+        await under_way.wait()
+        heartbeater = control.registry.whereis("heartbeater")
+        assert heartbeater is not None
+        await heartbeater.stop(SHUTDOWN)
+        assert ended.is_set()
 
 
 async def test_a_restarted_recovery_finds_dead_workers_of_other_nodes(dsn: str, schema: str) -> None:
