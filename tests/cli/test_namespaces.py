@@ -18,6 +18,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "runs history": (),
     "runs read": ("progress",),
     "runs show": (),
+    "runs unblock": (),
     "signal": ("review", "1"),
 }
 

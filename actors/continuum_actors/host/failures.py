@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 
-from continuum.exception_text import (
+from continuum.failures.exception_text import (
     exception_name,
     exception_names,
     message_of,

@@ -14,7 +14,7 @@ from continuum.engine.ids import NodeId
 from continuum.engine.outcome import Blocked, Cancelled, Completed, Continued, Failed, Outcome
 from continuum.engine.outgoing import Outgoing
 from continuum.engine.pending import PendingActivity
-from continuum.exception_text import printable
+from continuum.failures.exception_text import printable
 from continuum.journal.event_codec import pack_body
 from continuum.journal.port import (
     ClaimedRun,

@@ -22,7 +22,7 @@ from continuum.codec.shape_of_type import Undecodable, fit_of
 from continuum.codec.shapes import Fit, Mismatch, fit_deep, key_step
 from continuum.codec.writing import pack
 from continuum.errors import DurableTermError
-from continuum.exception_text import message_of
+from continuum.failures.exception_text import message_of
 
 _NO_KEYWORDS: dict[str, Any] = {}
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)

@@ -13,7 +13,7 @@ from cattrs import BaseConverter, gen
 from cattrs.errors import AttributeValidationNote
 
 from continuum.codec.shapes import Fit, Mismatch
-from continuum.exception_text import message_of
+from continuum.failures.exception_text import message_of
 
 Structure = Callable[[Any, Any], Any]
 

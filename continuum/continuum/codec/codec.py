@@ -20,7 +20,7 @@ from continuum.codec.shape_of_type import Undecodable, fit_of, shape_of
 from continuum.codec.shapes import Fit, Mismatch, fit_deep
 from continuum.codec.writing import pack
 from continuum.errors import DurableTermError
-from continuum.exception_text import message_of
+from continuum.failures.exception_text import message_of
 
 __all__ = [
     "ArgumentsCodec",

@@ -9,7 +9,7 @@ from typing import Any
 from continuum.codec.shapes import key_step
 from continuum.codec.writing import TooLarge, pack, reduce_once
 from continuum.errors import DurableTermError
-from continuum.exception_text import message_of
+from continuum.failures.exception_text import message_of
 
 # Deeper than msgpack itself goes, so that the packer decides.
 MAX_DEPTH = 2000

@@ -19,7 +19,7 @@ from operator import attrgetter
 from typing import Any, TypeGuard, TypeVar
 
 from continuum.codec.shapes import Fit, Mismatch, key_step, kind_of
-from continuum.exception_text import message_of
+from continuum.failures.exception_text import message_of
 
 Plain = Callable[[Any], Any]
 

@@ -33,7 +33,7 @@ from continuum.codec.shapes import (
     mapping,
 )
 from continuum.codec.unions import union
-from continuum.exception_text import message_of
+from continuum.failures.exception_text import message_of
 
 _SEQUENCES = frozenset((list, tuple))
 _SETS = frozenset((set, frozenset))

@@ -21,7 +21,7 @@ from typing import Any, Self, TypeAlias
 from uuid import UUID
 
 from continuum.codec.wire_format import MapOfRecords, SetOfRecords
-from continuum.exception_text import message_of
+from continuum.failures.exception_text import message_of
 
 Fit = Callable[[Any], Any]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import sys
 import uuid
 from collections.abc import Callable, MutableMapping
@@ -161,9 +162,9 @@ def publish(name: str, value: Any) -> None:
 
 
 async def sleep(duration: float | timedelta) -> None:
-    """Sleep durably for `duration` seconds."""
+    """Sleep durably for `duration` seconds; at once when that is less than none, as `asyncio.sleep` does."""
     require("continuum.sleep()")
-    await asyncio.sleep(seconds(duration))
+    await asyncio.sleep(seconds(duration, least=-math.inf))
 
 
 async def sleep_until(when: datetime) -> None:

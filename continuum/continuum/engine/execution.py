@@ -49,7 +49,7 @@ from continuum.engine.pending import (
 from continuum.engine.signal_buffer import SignalBuffer
 from continuum.engine.snapshot_history import CompactHistory
 from continuum.engine.timers import DueTimes
-from continuum.exception_text import traceback_of
+from continuum.failures.exception_text import traceback_of
 
 declare_plumbing(__name__)
 

@@ -9,7 +9,7 @@ from numbers import Real
 from typing import Literal
 
 from continuum.errors import DurableTermError, InvalidDefinition, InvalidOption
-from continuum.exception_text import exception_name
+from continuum.failures.exception_text import exception_name
 
 # A retry later than this is a new business decision, not a retry.
 BACKOFF_CEILING_SECONDS = 24 * 3600.0
@@ -18,7 +18,7 @@ BACKOFF_CEILING_SECONDS = 24 * 3600.0
 _FORMER = "continuum.errors."
 
 
-def seconds(value: float | timedelta) -> float:
+def seconds(value: float | timedelta, *, least: float = 0) -> float:
     """Return a duration given as seconds or `timedelta` in seconds; `InvalidOption` if it is none."""
     if isinstance(value, timedelta):
         length = value.total_seconds()
@@ -26,7 +26,7 @@ def seconds(value: float | timedelta) -> float:
         length = float(value)
     else:
         raise InvalidOption(f"a duration is a number of seconds or a timedelta, not {value!r:.100}")
-    if not length >= 0:  # nan is not, either
+    if not length >= least:  # nan is not, either
         raise InvalidOption(f"a duration is 0 or more seconds, not {value!r:.100}")
     return length
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from continuum.engine.retry import current_name
 from continuum.errors import ActivityError, DeterminismError, DurableTermError
-from continuum.exception_text import exception_name, message_of, printable
+from continuum.failures.exception_text import exception_name, message_of, printable
 
 # Enough to say what went wrong, but not a whole response body.
 MESSAGE_CHARACTERS = 4_000

@@ -11,7 +11,7 @@ import pytest
 
 import continuum
 from continuum import ActivityError, Client, Retry, RunFailed, Workflow, activity, saga, side_effect, workflow
-from continuum.exception_text import exception_name
+from continuum.failures.exception_text import exception_name
 from continuum_supervision import Supervisor
 from tests.hostile_exceptions import KINDS, NoWords, make
 from tests.process.in_process.hosts import DEADLINE_S

@@ -15,7 +15,9 @@ from continuum.engine.retry import seconds
 from continuum.testing import Environment, env
 from tests.unit.client.working import greeting, memory_client
 
-NONE_OF_THEM = [-1, -0.5, "0.1", float("nan"), timedelta(seconds=-1), True, b"1", [1]]
+NEGATIVE = [-1, -0.5, timedelta(seconds=-1)]
+NO_NUMBERS = ["0.1", float("nan"), True, b"1", [1]]
+NONE_OF_THEM = [*NEGATIVE, *NO_NUMBERS]
 
 go = Signal("go", int)
 
@@ -65,8 +67,25 @@ def test_an_environment_refuses_an_invalid_duration(duration: Any) -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("duration", NONE_OF_THEM, ids=repr)
-@pytest.mark.parametrize("flow", [sleeps, waits], ids=lambda flow: flow.name)
+@pytest.mark.parametrize("duration", NEGATIVE, ids=repr)
+def test_a_sleep_of_less_than_nothing_returns_at_once(duration: Any) -> None:
+    """The rest of a deadline is negative once the deadline has passed."""
+
+    async def main() -> None:
+        async with env() as environment:
+            run = await environment.start(sleeps, duration)
+            before = environment.now
+            await run.result()
+            assert environment.now == before
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("flow", "duration"),
+    [*((sleeps, each) for each in NO_NUMBERS), *((waits, each) for each in NONE_OF_THEM)],
+    ids=repr,
+)
 def test_a_run_that_waits_for_an_invalid_duration_fails(flow: Any, duration: Any) -> None:
     async def main() -> None:
         async with env() as environment:

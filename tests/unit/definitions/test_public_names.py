@@ -13,7 +13,7 @@ import pytest
 
 import continuum
 from continuum import errors
-from continuum.exception_text import exception_name
+from continuum.failures.exception_text import exception_name
 
 PUBLIC = [name for name in continuum.__all__ if isinstance(getattr(continuum, name), type | FunctionType)]
 CLASSES = [name for name in PUBLIC if isinstance(getattr(continuum, name), type)]

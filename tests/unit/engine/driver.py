@@ -23,7 +23,7 @@ from continuum.engine.ids import RunId
 from continuum.engine.outcome import Blocked, Cancelled, Completed, Continued, Failed, Outcome
 from continuum.engine.pending import PendingActivity, PendingChild
 from continuum.engine.retry import backoff_delay, wants_retry
-from continuum.exception_text import exception_name
+from continuum.failures.exception_text import exception_name
 
 Program: TypeAlias = Callable[[], Coroutine[Any, Any, Any]]
 STARTED_AT = 1_700_000_000_000_000

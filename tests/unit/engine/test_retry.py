@@ -13,7 +13,7 @@ import continuum
 from continuum import Retry, RunNotFound
 from continuum.engine.events import EventType
 from continuum.engine.retry import backoff_delay, seconds, wants_retry
-from continuum.exception_text import exception_name
+from continuum.failures.exception_text import exception_name
 from tests.unit.engine.activities import Declined, stubborn
 from tests.unit.engine.driver import Driver, assert_same_from_every_prefix
 

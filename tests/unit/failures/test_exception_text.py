@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from continuum.definitions.call_outcome import outcome_of_call
-from continuum.exception_text import exception_name, exception_names
+from continuum.failures.exception_text import exception_name, exception_names
 from continuum_actors.host import limits
 from continuum_actors.host.failures import describe_error
 from tests.hostile_exceptions import KINDS, Forwards, NoWords, make

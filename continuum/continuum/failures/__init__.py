@@ -1,0 +1,1 @@
+"""How exceptions are described, whatever they do when they are asked. Read `exception_text.py`."""
