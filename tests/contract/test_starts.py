@@ -96,6 +96,15 @@ async def test_one_call_may_start_the_same_run_twice(journal: Journal) -> None:
     ]
 
 
+async def test_of_several_runs_with_one_key_in_one_call_the_first_is_created(journal: Journal) -> None:
+    runs = [new_run(idempotency_key="k") for _ in range(12)]
+    runs.sort(key=lambda run: run.id, reverse=True)
+
+    started = await journal.start(runs)
+
+    assert started == [Started(runs[0].id, existing) for existing in [False] + [True] * 11]
+
+
 async def test_one_of_several_concurrent_starts_with_one_key_creates_the_run(journal: Journal) -> None:
     results = await asyncio.gather(*(journal.start([new_run(idempotency_key="k")]) for _ in range(12)))
 

@@ -79,10 +79,12 @@ FROM {schema}.nodes n ORDER BY n.node
 -- Create runs, except those whose id or idempotency key is taken.
 WITH created AS (
     INSERT INTO {schema}.runs (id, workflow, namespace, input, idempotency_key, attributes, trace_context, due_at)
-    SELECT s.*, clock_timestamp() FROM unnest(%(id)s, %(workflow)s, %(namespace)s, %(input)s, %(key)s,
-        %(attributes)s::text[]::jsonb[], %(trace)s) AS s (id, workflow, namespace, input, key, attributes, trace)
+    SELECT s.id, s.workflow, s.namespace, s.input, s.key, s.attributes, s.trace, clock_timestamp()
+    FROM unnest(%(id)s, %(workflow)s, %(namespace)s, %(input)s, %(key)s, %(attributes)s::text[]::jsonb[], %(trace)s)
+        WITH ORDINALITY AS s (id, workflow, namespace, input, key, attributes, trace, place)
     -- In one order for every caller (I3): two calls that insert the same keys in two orders would deadlock.
-    ORDER BY s.namespace, s.workflow, s.key, s.id
+    -- Of runs with one key in one call the first is created.
+    ORDER BY s.namespace, s.workflow, s.key, CASE WHEN s.key IS NULL THEN s.id END, s.place
     ON CONFLICT DO NOTHING RETURNING id
 ), notified AS (
     SELECT {schema}.notify('work', '{}') WHERE EXISTS (SELECT FROM created)
