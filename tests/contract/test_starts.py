@@ -96,7 +96,7 @@ async def test_one_call_may_start_the_same_run_twice(journal: Journal) -> None:
     ]
 
 
-async def test_of_several_runs_with_one_key_in_one_call_the_first_is_created(journal: Journal) -> None:
+async def test_the_first_of_several_runs_with_one_key_in_one_call_is_created(journal: Journal) -> None:
     runs = [new_run(idempotency_key="k") for _ in range(12)]
     runs.sort(key=lambda run: run.id, reverse=True)
 
