@@ -125,14 +125,6 @@ class Runs(Protocol):
         """The run only waits."""
         ...
 
-    def blocked(self, claim: ClaimedRun, reason: str | None) -> None:
-        """The run waits for an operator."""
-        ...
-
-    def refused(self, claim: ClaimedRun, reason: str) -> None:
-        """The run waits for a node that has other code."""
-        ...
-
     def release_all(self) -> None:
         """Have every run released as soon as it has nothing under way here."""
         ...

@@ -18,6 +18,12 @@ class Fenced(NamedTuple):
     """To a run: this process no longer owns it; it must vanish without a trace."""
 
 
+class WriteRefused(NamedTuple):
+    """To a run: the journal cannot store one of its writes, and has blocked it for this reason."""
+
+    reason: str
+
+
 class EndedElsewhere(NamedTuple):
     """To a run: it was ended by force, so its activities are not wanted any more."""
 

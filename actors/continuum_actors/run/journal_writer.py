@@ -21,7 +21,7 @@ from continuum.journal.port import Fault, LeaseLost, RunState, RunWrite, Transit
 from continuum_actors.host import limits
 from continuum_actors.host.failures import refusal_reason
 from continuum_actors.host.host import Host
-from continuum_actors.host.messages import Committed, Fenced
+from continuum_actors.host.messages import Committed, Fenced, WriteRefused
 from continuum_supervision import Actor, ActorRef, ExitReason
 
 Batch = list[tuple[RunWrite, ActorRef]]
@@ -112,12 +112,12 @@ class JournalWriter(Actor):
     async def _block(self, write: RunWrite, run: ActorRef, error: Exception) -> None:
         """Block a run whose write cannot be stored; raises when the journal refuses even that."""
         reason = refusal_reason(error)
-        log.error("run %s is blocked: %s", write.run_id, reason, exc_info=error)
+        log.debug("the journal refused a write of run %s", write.run_id, exc_info=error)
         blocked = Transition(RunState.BLOCKED, reason=reason, fault=Fault("corrupt"))
         blocking = RunWrite(write.run_id, write.token, transition=blocked)
-        await self._commit([(blocking, run)], _FENCED)
+        await self._commit([(blocking, run)], WriteRefused(reason))
 
-    async def _commit(self, batch: Batch, done: Committed | Fenced = _COMMITTED) -> None:
+    async def _commit(self, batch: Batch, done: Committed | WriteRefused = _COMMITTED) -> None:
         host = self._host
         host.lease.batch += 1
         writes = [write for write, _ in batch]

@@ -12,6 +12,7 @@ from continuum.engine.pending import PendingActivity
 from continuum.engine.retry import backoff_delay, wants_retry
 from continuum.journal.port import ClaimedRun, NewTask
 from continuum_actors.host.host import Host
+from continuum_actors.run.failure_log import FailedAttempt
 from continuum_actors.run.run_writes import dispatch_number, options_of, task_for
 from continuum_actors.run.watched_execution import WatchedExecution
 from continuum_supervision import ActorRef
@@ -29,7 +30,7 @@ _FAILED: dict[int, EventType] = {
 class OwnActivities:
     """The activities of one live run."""
 
-    __slots__ = ("_claim", "_host", "_obsolete", "_watched", "local", "starting", "tasks")
+    __slots__ = ("_claim", "_host", "_obsolete", "_watched", "failed", "local", "starting", "tasks")
 
     def __init__(self, host: Host, claim: ClaimedRun, watched: WatchedExecution) -> None:
         self._host = host
@@ -37,9 +38,10 @@ class OwnActivities:
         self._watched = watched
         # The seqs of those that run, or are about to run, in this process.
         self.local: set[int] = set()
-        # For the next write: the tasks that it carries, and what starts here once it is durable.
+        # For the next write: its tasks, what starts here and what is logged once it is durable.
         self.tasks: list[NewTask] = []
         self.starting: list[PendingActivity] = []
+        self.failed: tuple[FailedAttempt, ...] = ()
         self._obsolete: list[int] = []
 
     def start(self, activity: PendingActivity) -> None:
@@ -72,6 +74,7 @@ class OwnActivities:
         if wants_retry(policy, failed_attempt=activity.attempt, error_names=names):
             delay = backoff_delay(policy, activity.attempt, self._host.random_fraction())
             due = self._host.journal.now() + round(delay * 1e6)
+            self._note(activity, type, text, delay)
             self._watched.apply(EventType.ACTIVITY_RETRIED, (seq, type, text, activity.attempt, due))
         else:
             self._fail(activity, type, text, traceback)
@@ -90,6 +93,7 @@ class OwnActivities:
                 activity, "ProcessCrashed", f"its process died {crashes} times while it ran; {limit}", ""
             )
             return
+        self._note(activity, "ProcessCrashed", "the process that ran it died", 0.0)
         self._watched.apply(EventType.ACTIVITY_CRASHED, (seq, crashes))
         self.start(activity)
 
@@ -154,5 +158,11 @@ class OwnActivities:
         return dropped
 
     def _fail(self, activity: PendingActivity, type: str, text: str, traceback: str) -> None:
+        self._note(activity, type, text, None)
         body = (activity.seq, type, text, traceback, activity.attempt)
         self._watched.apply(_FAILED[activity.type], body)
+
+    def _note(self, activity: PendingActivity, type: str, text: str, retry_after: float | None) -> None:
+        """Have a failed attempt logged once the next write is durable."""
+        failure = FailedAttempt(activity.name, activity.attempt, type, text, retry_after)
+        self.failed = (*self.failed, failure)

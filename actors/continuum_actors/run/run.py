@@ -36,7 +36,9 @@ from continuum.journal.port import (
 from continuum_actors.activity.attempt import out_of_time
 from continuum_actors.host import messages
 from continuum_actors.host.host import Host
+from continuum_actors.run import failure_log
 from continuum_actors.run.consumed_mail import ConsumedMail
+from continuum_actors.run.failure_log import FailedAttempt
 from continuum_actors.run.own_activities import OwnActivities
 from continuum_actors.run.resume import Begin, CannotReadInput, Corrupt, EndStopped, Refuse, decide
 from continuum_actors.run.run_writes import (
@@ -86,8 +88,8 @@ class Run(Actor):
         self._execution = Execution(run_info(claim, workflow), host.random_bytes, workflow, claim.depth)
         self._watched = WatchedExecution(host, claim.id, self._execution)
         self._activities = OwnActivities(host, claim, self._watched)
-        # Writes that are submitted and not durable yet, each with what it starts.
-        self._in_flight: list[tuple[RunWrite, list[PendingActivity]]] = []
+        # Writes that are submitted and not durable yet, each with what it starts and what failed.
+        self._in_flight: list[tuple[RunWrite, list[PendingActivity], Sequence[FailedAttempt]]] = []
         # The row's state and due time after the last write.
         self._written: tuple[RunState, int | None] = (RunState.RUNNING, None)
         self._armed: int | None = None
@@ -159,7 +161,10 @@ class Run(Actor):
         if kind is messages.Committed:
             self._committed()
         elif self.ended:
-            if kind is messages.Fenced or kind is messages.EndedElsewhere:
+            if kind is messages.WriteRefused:
+                failure_log.log_blocked(self._claim, message.reason)  # type: ignore[attr-defined]
+                self.stop(NORMAL)
+            elif kind is messages.Fenced or kind is messages.EndedElsewhere:
                 self.stop(NORMAL)
             elif kind is messages.ActivityCompleted and self._written[0] < RunState.COMPLETED:
                 # Released or blocked meanwhile: the run's next owner needs the result.
@@ -191,6 +196,10 @@ class Run(Actor):
                 self._activities.abandon_all()
                 self.ended = True
                 self.stop(NORMAL)
+            case messages.WriteRefused(reason):
+                failure_log.log_blocked(self._claim, reason)
+                self.ended = True
+                self.stop(NORMAL)
             case messages.Fenced():
                 # The run may have another owner now, who needs the results of the attempts here.
                 self.ended = True
@@ -206,7 +215,7 @@ class Run(Actor):
         self._host.wheel.arm(self.ref, None)
         # The run's next owner must not run an activity again that has a result already (I7).
         results = [
-            event.body for write, _ in self._in_flight for event in write.events if event.type in _RESULTS
+            event.body for write, *_ in self._in_flight for event in write.events if event.type in _RESULTS
         ]
         if results:
             self._host.activities.salvage(self._claim.id, results)
@@ -286,7 +295,8 @@ class Run(Actor):
                 # A crash counted against an activity is no progress: the step after it may be what kills.
                 transition.progress = any(event.type != EventType.ACTIVITY_CRASHED for event in events)
         starting = [] if self.ended else activities.starting
-        activities.starting, activities.tasks = [], []
+        failed = activities.failed
+        activities.starting, activities.tasks, activities.failed = [], [], ()
         if not (events or consumed or dropped or tasks or transition or starting):
             return
         claim = self._claim
@@ -302,7 +312,7 @@ class Run(Actor):
             write.successor = Successor(
                 successor.run_id, successor.workflow, successor.input, successor.signals
             )
-        self._submit(write, starting)
+        self._submit(write, starting, failed)
 
     def _end(self, outcome: Outcome) -> Transition:
         """The run has ended or is blocked: stop its attempts and alarm, return its row's last transition."""
@@ -312,8 +322,6 @@ class Run(Actor):
         self.ended = True
         if final.state.terminal:
             self._activities.abandon_all()
-        else:
-            host.runs.blocked(self._claim, final.reason)
         host.wheel.arm(self.ref, None)
         return final
 
@@ -321,7 +329,6 @@ class Run(Actor):
         """Release the run, unchanged, for code that can continue it, and record that ours cannot."""
         claim, host = self._claim, self._host
         self.ended = True
-        host.runs.refused(claim, reason)
         # Due at once: a node that has the run's code, or other code than ours, is to look.
         transition = Transition(RunState.SUSPENDED, host.journal.now(), release=True)
         write = RunWrite(claim.id, claim.token, transition=transition)
@@ -329,8 +336,10 @@ class Run(Actor):
         write.refusal = Refusal(self._workflow.version_hash, reason, fault)
         self._submit(write, [])
 
-    def _submit(self, write: RunWrite, starting: list[PendingActivity]) -> None:
-        self._in_flight.append((write, starting))
+    def _submit(
+        self, write: RunWrite, starting: list[PendingActivity], failed: Sequence[FailedAttempt] = ()
+    ) -> None:
+        self._in_flight.append((write, starting, failed))
         self._host.writer.submit(write, self.ref)
 
     def _new_state(self) -> Transition | None:
@@ -351,11 +360,14 @@ class Run(Actor):
 
     def _committed(self) -> None:
         """The oldest write in flight is durable: start what waited for it."""
-        write, starting = self._in_flight.pop(0)
+        write, starting, failed = self._in_flight.pop(0)
         self._consumed.removed(write.consumed, self._host.router.fetch_number)
         if write.events and write.events[-1].seq + 1 >= self._compact_at:
             self._take_snapshot(write.events[-1].seq + 1)
+        if failed:
+            failure_log.log_attempts(self._claim, failed)
         if self.ended:
+            failure_log.log_end(self._claim, write)
             if write.transition is not None and write.transition.release and write.transition.due_at:
                 self._host.dispatcher.expect(write.transition.due_at)
             if not self._in_flight:

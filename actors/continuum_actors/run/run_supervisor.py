@@ -7,7 +7,6 @@ are too many; then those that have been suspended longest are released first.
 
 from __future__ import annotations
 
-import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
@@ -20,8 +19,6 @@ from continuum_actors.host.host import Host
 from continuum_actors.host.messages import Release
 from continuum_actors.run.run import Run
 from continuum_supervision import NORMAL, ActorRef, DynamicSupervisor, ExitReason
-
-log = logging.getLogger("continuum.runs")
 
 _RELEASE = Release()
 
@@ -71,14 +68,6 @@ class RunSupervisor(DynamicSupervisor):
             oldest, _ = self._suspended.popitem(last=False)
             oldest.cast(_RELEASE)
         self._host.dispatcher.has_room()
-
-    def blocked(self, claim: ClaimedRun, reason: str | None) -> None:
-        """Log that a run waits for an operator, who would not learn of it otherwise."""
-        log.warning("run %s of %s is blocked: %s", claim.id, claim.workflow, reason)
-
-    def refused(self, claim: ClaimedRun, reason: str) -> None:
-        """Log that a run waits for a node that has other code than this one."""
-        log.warning("run %s of %s does not match the code loaded here: %s", claim.id, claim.workflow, reason)
 
     def room(self) -> int:
         """Return how many more runs may be active here."""

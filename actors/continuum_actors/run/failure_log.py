@@ -1,0 +1,74 @@
+"""The log of failures: one line for each failed or blocked run and for each failed attempt.
+
+A run logs a failure when it is durable. So neither a replay nor a later owner repeats the line, and a write
+that the fence refuses logs nothing: the owner that repeats the work logs the outcome.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from continuum.journal.event_codec import CorruptBody, unpack_body
+from continuum.journal.port import ClaimedRun, RunState, RunWrite
+from continuum.quoting import one_line
+
+runs = logging.getLogger("continuum.runs")
+activities = logging.getLogger("continuum.activities")
+
+
+class FailedAttempt(NamedTuple):
+    """A failed attempt of an activity; `retry_after` is in seconds, None if no attempt follows."""
+
+    activity: str
+    attempt: int
+    type: str
+    message: str
+    retry_after: float | None
+
+
+def log_attempts(claim: ClaimedRun, failed: Sequence[FailedAttempt]) -> None:
+    """Log failed attempts: warnings, because the run continues."""
+    for activity, attempt, type, message, retry_after in failed:
+        activities.warning(
+            "run %s of %s: attempt %d of %s failed, %s: %s",
+            claim.id,
+            one_line(claim.workflow),
+            attempt,
+            one_line(activity),
+            "it was the last" if retry_after is None else f"the next follows in {retry_after:.3g} s",
+            one_line(f"{type}: {message}"),
+        )
+
+
+def log_end(claim: ClaimedRun, write: RunWrite) -> None:
+    """Log that a run has failed, is blocked, or waits for other code, if its durable write says so."""
+    end, workflow = write.transition, one_line(claim.workflow)
+    if end is None:
+        return
+    if end.state is RunState.FAILED:
+        runs.error("run %s of %s failed: %s", claim.id, workflow, one_line(_error_in(end.error)))
+    elif end.state is RunState.BLOCKED:
+        log_blocked(claim, end.reason or "")
+    elif write.refusal is not None:
+        # A node of other code continues it.
+        runs.warning(
+            "run %s of %s does not match the code loaded here: %s",
+            claim.id,
+            workflow,
+            one_line(write.refusal.reason),
+        )
+
+
+def log_blocked(claim: ClaimedRun, reason: str) -> None:
+    """Log that a run waits for an operator, who would not learn of it otherwise."""
+    runs.error("run %s of %s is blocked: %s", claim.id, one_line(claim.workflow), one_line(reason))
+
+
+def _error_in(stored: bytes | None) -> str:
+    try:
+        type, message, *_ = unpack_body(stored or b"")
+    except (CorruptBody, ValueError):
+        return "its error cannot be read"
+    return f"{type}: {message}"
