@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, get_type_hints
 
 from continuum.client import (
     Client,
+    ConfiguredStart,
     Event,
     Page,
     Run,
@@ -19,6 +20,7 @@ from continuum.client import (
     RunFault,
     RunHandle,
     SyncClient,
+    SyncConfiguredStart,
     SyncRunHandle,
     connect,
     connect_sync,
@@ -29,6 +31,7 @@ from continuum.client.default_instance import (
     configure,
     disconnect,
     get_run,
+    options,
     query,
     set_attributes,
     signal,
@@ -43,7 +46,7 @@ from continuum.definitions.activity_calls import (
     unwrap,
 )
 from continuum.definitions.activity_context import ActivityContext, activity_context
-from continuum.definitions.child_workflow import ChildHandle
+from continuum.definitions.child_workflow import ChildHandle, ConfiguredChild
 from continuum.definitions.continue_as_new import continue_as_new
 from continuum.definitions.effects import (
     RunInfo,
@@ -174,6 +177,7 @@ __all__ = [
     "info",
     "log",
     "now",
+    "options",
     "patched",
     "publish",
     "pure",
@@ -202,7 +206,14 @@ def _give_public_names() -> None:
     them may depend on the file that holds a class. `errors.py` does the same for its own classes.
     """
     public = [globals()[name] for name in __all__]
-    for value in (*public, CompensatedActivity, ConfiguredActivity):
+    for value in (
+        *public,
+        CompensatedActivity,
+        ConfiguredActivity,
+        ConfiguredChild,
+        ConfiguredStart,
+        SyncConfiguredStart,
+    ):
         if isinstance(value, type | FunctionType) and value.__module__.startswith("continuum."):
             if is_dataclass(value):
                 # Annotations are text that is resolved in the class's module: resolve them before it changes.

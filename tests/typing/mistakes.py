@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Nine mistakes for the type checkers to find, each on a marked line; three functions have none.
+"""Ten mistakes for the type checkers to find, each on a marked line; three functions have none.
 
 The first line silences the linter of this repository; the test removes it before it runs the checkers.
 """
@@ -62,6 +62,10 @@ async def wrong_start_input(client: Client) -> None:
     await client.start(process, 5)  # WRONG
 
 
+async def wrong_start_input_beside_options(client: Client) -> None:
+    await client.options(id="i").start(process, 5)  # WRONG
+
+
 async def wrong_signal_value(client: Client, run_id: str) -> None:
     await client.signal(run_id, review, 5)  # WRONG
 
@@ -101,6 +105,10 @@ async def no_mistake(client: Client, order: Order) -> str:
         undo.add(refund, payment)
     run = await client.start(process, order, idempotency_key="order-1")
     await client.signal(run.id, review, "approved")
+    again = await client.options(id="i", attributes={"a": 1}).start(process, order=order)
+    assert_type(await again.result(), str)
+    configured = process.options(id="more", parent_close_policy="cancel")
+    assert_type(await (await configured.start_child(order=order)), str)
     handle = await process.start_child(order, id="again")
     child: str = await handle
     if child:

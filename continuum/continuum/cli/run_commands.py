@@ -62,14 +62,13 @@ def start(
 
     async def starting(client: Client) -> RunHandle[Any]:
         await _check_name(client, workflow)
-        return await client.start(
-            workflow,
-            *arguments,
+        configured = client.options(
             id=None if run_id is None else str(run_id),
             idempotency_key=key,
             namespace=namespace,
             attributes=dict(attributes),
         )
+        return await configured.start(workflow, *arguments)
 
     click.echo(ask(Target(dsn, schema), starting).id)
 

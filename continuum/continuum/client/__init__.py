@@ -1,6 +1,7 @@
 """The client: start, signal, cancel, await and inspect runs from outside.
 
-Read `client.py` first. `connecting.py` opens a client on a DSN; `sync_client.py` and
+Read `client.py` first; `run_handle.py` has the calls of one run, `configured_start.py` starts with
+options. `connecting.py` opens a client on a DSN; `sync_client.py` and
 `default_instance.py` offer the same calls blocking and as module functions. `posting.py` posts
 signals and cancel requests, `group_commit.py` joins the writes of many callers,
 `completions.py` waits for runs to end, `published_values.py` for values to change.
@@ -12,14 +13,17 @@ imports an actor.
 
 from __future__ import annotations
 
-from continuum.client.client import Client, RunHandle
+from continuum.client.client import Client
+from continuum.client.configured_start import ConfiguredStart
 from continuum.client.connecting import connect
 from continuum.client.histories import Event
+from continuum.client.run_handle import RunHandle
 from continuum.client.runs import Page, Run, RunError, RunFault
-from continuum.client.sync_client import SyncClient, SyncRunHandle, connect_sync
+from continuum.client.sync_client import SyncClient, SyncConfiguredStart, SyncRunHandle, connect_sync
 
 __all__ = [
     "Client",
+    "ConfiguredStart",
     "Event",
     "Page",
     "Run",
@@ -27,6 +31,7 @@ __all__ = [
     "RunFault",
     "RunHandle",
     "SyncClient",
+    "SyncConfiguredStart",
     "SyncRunHandle",
     "connect",
     "connect_sync",

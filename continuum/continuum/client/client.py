@@ -1,4 +1,4 @@
-"""`Client` and `RunHandle`: start, signal, cancel, await and inspect runs, on any journal.
+"""`Client`: start, signal, cancel, await and inspect runs, on any journal.
 
 A write is durable when its call returns. While the journal is unavailable a write is retried
 for some seconds, which is safe because it takes effect once: a start by its id, a signal by
@@ -13,10 +13,11 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar, TypeVarTuple, Unpack, overload
+from typing import Any, ParamSpec, Protocol, Self, TypeVar, TypeVarTuple, Unpack, overload
 
 from continuum.client.argument_checks import checked_attributes, published_name, run_id_of
 from continuum.client.completions import Completions
+from continuum.client.configured_start import ConfiguredStart
 from continuum.client.group_commit import GroupCommit
 from continuum.client.histories import Event, history_of
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace, checked_namespace
@@ -24,6 +25,7 @@ from continuum.client.posting import Posting
 from continuum.client.published_values import PublishedValues
 from continuum.client.queries import Condition, question_of
 from continuum.client.retrying import retry_read_once
+from continuum.client.run_handle import RunHandle
 from continuum.client.run_lookup import RunLookup, WatchedRuns
 from continuum.client.runs import Page, Run, not_ended, outcome_of, run_of
 from continuum.client.start_options import (
@@ -32,6 +34,7 @@ from continuum.client.start_options import (
     StartableWithOne,
     StartableWithTwo,
     StartOptions,
+    checked_names,
     new_run,
     split,
 )
@@ -121,9 +124,22 @@ class Client:
         """Start a run and return its handle once the start is durable.
 
         `workflow` is a workflow, or the name of one with any arguments that can be encoded. The
-        keywords of `StartOptions` are options; all others go to the workflow.
+        keywords of `StartOptions` are options; all others go to the workflow. A keyword that could be
+        either is refused: write `client.options(...).start(...)`.
         """
-        options, keywords = split(given)
+        options, keywords = split(workflow, args, given)
+        return await self._start(workflow, args, keywords, options)
+
+    def options(self, **options: Unpack[StartOptions]) -> ConfiguredStart:
+        """Return an object whose `start` has these options, and passes every argument to the workflow.
+
+        Use it where a parameter of the workflow has the name of an option.
+        """
+        return ConfiguredStart(self._start, checked_names(options))
+
+    async def _start(
+        self, workflow: Any, args: tuple[Any, ...], keywords: dict[str, Any], options: StartOptions
+    ) -> RunHandle[Any]:
         run = new_run(workflow, args, keywords, options, self._fresh_id)
         started = await self._starts.add(run)
         # A start whose result was lost is retried, and then finds the run that it has created itself.
@@ -380,105 +396,3 @@ class Client:
 
     def _fresh_id(self) -> RunId:
         return new_run_id(self._journal.now(), self._randomness(RUN_ID_RANDOM_BYTES))
-
-
-class RunHandle(Generic[R]):
-    """One run. `existing` is True if the run existed before the start that returned this handle."""
-
-    __slots__ = ("_client", "_namespace", "_workflow", "existing", "id")
-
-    def __init__(
-        self,
-        client: Client,
-        run_id: RunId,
-        workflow: Workflow[..., R] | None,
-        *,
-        existing: bool,
-        namespace: InNamespace = ANY_NAMESPACE,
-    ) -> None:
-        self._client = client
-        self._workflow = workflow
-        self._namespace = namespace
-        self.id: RunId = run_id
-        self.existing = existing
-
-    def __repr__(self) -> str:
-        return f"<run {self.id}{'' if self._workflow is None else f' of {self._workflow.name}'}>"
-
-    async def result(self, timeout: float | timedelta | None = None) -> R:
-        """Return the result of the run, or of the latest run of its chain; wait at most `timeout`.
-
-        Raises `RunFailed`, `RunCancelled` or `TimeoutError`.
-        """
-        result: R
-        if self.existing or timeout is not None:
-            result = await self._client.await_run(
-                self.id, timeout, workflow=self._workflow, namespace=self._namespace
-            )
-        else:
-            result = await self._client.await_started(self.id, self._workflow)
-        return result
-
-    @overload
-    async def signal(self, signal: Signal[T], value: T, *, delivery_id: str | None = None) -> None: ...
-    @overload
-    async def signal(self, signal: str, value: object = None, *, delivery_id: str | None = None) -> None: ...
-    async def signal(
-        self, signal: Signal[Any] | str, value: Any = None, *, delivery_id: str | None = None
-    ) -> None:
-        """Send a signal; a `delivery_id` that this run has received for this signal has no effect.
-
-        `Client.signal` says which signals are refused.
-        """
-        await self._client.signal(
-            self.id,
-            signal,
-            value,
-            delivery_id=delivery_id,
-            workflow=self._workflow,
-            namespace=self._namespace,
-        )
-
-    async def cancel(self, *, force: bool = False) -> None:
-        """Request that the run stops; with `force` end it at once."""
-        await self._client.cancel(self.id, force=force, namespace=self._namespace)
-
-    async def unblock(self) -> bool:
-        """Let nodes try the blocked run again; False if it is not blocked."""
-        return await self._client.unblock(self.id, namespace=self._namespace)
-
-    async def get(self) -> Run:
-        """Return the run as it is now."""
-        return await self._client.get_run(self.id, namespace=self._namespace)
-
-    async def state(self) -> str:
-        """Return the run's state."""
-        return (await self.get()).state
-
-    async def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Merge attributes into the run's."""
-        await self._client.set_attributes(self.id, attributes, namespace=self._namespace)
-
-    async def history(self) -> list[Event]:
-        """Return the run's journaled events so far, oldest first."""
-        return await self._client.history(self.id, namespace=self._namespace)
-
-    @overload
-    async def read(self, name: str) -> Any: ...
-    @overload
-    async def read(self, name: str, type: type[T]) -> T: ...
-    @overload
-    async def read(self, name: str, type: type[T], *, default: D) -> T | D: ...
-    @overload
-    async def read(self, name: str, *, default: object) -> Any: ...
-    async def read(self, name: str, type: Any = Any, *, default: Any = MISSING) -> Any:
-        """Return the latest value that the run published under a name; see `Client.read`."""
-        return await self._client.read(self.id, name, type, default=default, namespace=self._namespace)
-
-    @overload
-    def watch(self, name: str) -> AsyncGenerator[Any, None]: ...
-    @overload
-    def watch(self, name: str, type: type[T]) -> AsyncGenerator[T, None]: ...
-    def watch(self, name: str, type: Any = Any) -> AsyncGenerator[Any, None]:
-        """Yield the value published under a name, and each change of it; see `Client.watch`."""
-        return self._client.watch(self.id, name, type, namespace=self._namespace)

@@ -17,11 +17,13 @@ from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 from weakref import WeakKeyDictionary
 
-from continuum.client.client import Client, RunHandle
+from continuum.client.client import Client
+from continuum.client.configured_start import ConfiguredStart
 from continuum.client.connecting import connect
 from continuum.client.instances import DEFAULT, Instance, Place, configure_default, configured_default, find
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.client.queries import Condition
+from continuum.client.run_handle import RunHandle
 from continuum.client.runs import Page, Run
 from continuum.client.start_options import (
     Startable,
@@ -29,6 +31,7 @@ from continuum.client.start_options import (
     StartableWithOne,
     StartableWithTwo,
     StartOptions,
+    checked_names,
 )
 from continuum.definitions.signal import Signal
 from continuum.definitions.workflow import Workflow
@@ -146,6 +149,18 @@ def start(workflow: str, /, *args: object, **given: Any) -> Coroutine[Any, Any, 
 async def start(workflow: Any, /, *args: Any, **given: Any) -> RunHandle[Any]:  # type: ignore[misc]  # mypy cannot match TypeVarTuple with Any
     """Start a run of the default instance; see `Client.start`."""
     handle: RunHandle[Any] = await (await _client()).start(workflow, *args, **given)
+    return handle
+
+
+def options(**options: Unpack[StartOptions]) -> ConfiguredStart:
+    """Return an object whose `start` has these options; see `Client.options`."""
+    return ConfiguredStart(_begin, checked_names(options))
+
+
+async def _begin(
+    workflow: Any, args: tuple[Any, ...], keywords: dict[str, Any], options: StartOptions
+) -> RunHandle[Any]:
+    handle: RunHandle[Any] = await (await _client()).options(**options).start(workflow, *args, **keywords)
     return handle
 
 

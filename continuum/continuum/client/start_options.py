@@ -1,7 +1,7 @@
 """The options of `start`, which share a call with the workflow's own arguments.
 
 A `ParamSpec` leaves no room for further keywords, so `start` is overloaded for type checkers: see
-`continuum.definitions.call_signatures`. An option wins over a keyword parameter of the same name.
+`continuum.definitions.call_signatures`. `ConfiguredStart` keeps options and arguments apart.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ __all__ = [
     "StartableWithNone",
     "StartableWithOne",
     "StartableWithTwo",
+    "checked_names",
     "new_run",
     "split",
 ]
@@ -48,9 +49,33 @@ class StartOptions(TypedDict, total=False):
     on_conflict: Literal["existing", "raise"]
 
 
-def split(given: dict[str, Any]) -> tuple[StartOptions, dict[str, Any]]:
-    """Return the options and the workflow's own keywords."""
+def checked_names(options: StartOptions) -> StartOptions:
+    """Return the options; TypeError if one of them has another name."""
+    known = StartOptions.__annotations__
+    if unknown := options.keys() - known:
+        raise TypeError(
+            f"a start has no option {', '.join(sorted(unknown))}, only {', '.join(known)}; "
+            "arguments of the workflow go to .start(workflow, ...)"
+        )
+    return options
+
+
+def split(
+    workflow: Workflow[..., Any] | str, args: tuple[Any, ...], given: dict[str, Any]
+) -> tuple[StartOptions, dict[str, Any]]:
+    """Return the options and the workflow's own keywords; refuse a keyword that could be either.
+
+    With a name instead of a workflow the parameters are unknown, and every keyword of that name is an option.
+    """
     options = {name: value for name, value in given.items() if name in StartOptions.__annotations__}
+    if options and isinstance(workflow, Workflow):
+        for name in options:
+            if workflow.arguments.takes_keyword(name, len(args)):
+                raise InvalidOption(
+                    f"{name}= is an option of start and a parameter of {workflow.name}; write "
+                    f"client.options({name}=...).start({workflow.name}, ...) for the option, and "
+                    f"client.options().start({workflow.name}, ..., {name}=...) for the parameter"
+                )
     keywords = {name: value for name, value in given.items() if name not in options}
     return options, keywords  # type: ignore[return-value]  # the keys are those of StartOptions
 

@@ -10,12 +10,14 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import timedelta
 from typing import Any, Generic, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
-from continuum.client.client import Client, RunHandle
+from continuum.client.client import Client
+from continuum.client.configured_start import ConfiguredStart
 from continuum.client.connecting import connect
 from continuum.client.histories import Event
 from continuum.client.loop_thread import LoopThread
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.client.queries import Condition
+from continuum.client.run_handle import RunHandle
 from continuum.client.runs import Page, Run
 from continuum.client.start_options import (
     Startable,
@@ -108,6 +110,25 @@ class SyncRunHandle(Generic[R]):
         return self._thread.each(self._handle.watch(name, type))
 
 
+class SyncConfiguredStart:
+    """Starts runs with the same options; see `ConfiguredStart`."""
+
+    __slots__ = ("_configured", "_thread")
+
+    def __init__(self, thread: LoopThread, configured: ConfiguredStart) -> None:
+        self._thread = thread
+        self._configured = configured
+
+    @overload
+    def start(self, workflow: Workflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> SyncRunHandle[R]: ...
+    @overload
+    def start(self, workflow: str, /, *args: Any, **kwargs: Any) -> SyncRunHandle[Any]: ...
+    def start(self, workflow: Any, /, *args: Any, **kwargs: Any) -> SyncRunHandle[Any]:
+        """Start a run; every argument and keyword goes to the workflow."""
+        started = self._thread.call(self._configured.start(workflow, *args, **kwargs))
+        return SyncRunHandle(self._thread, started)
+
+
 class SyncClient:
     """A client whose calls block. Made by `connect_sync`."""
 
@@ -139,6 +160,10 @@ class SyncClient:
     def start(self, workflow: Any, /, *args: Any, **given: Any) -> SyncRunHandle[Any]:  # type: ignore[misc]  # mypy cannot match TypeVarTuple with Any
         """Start a run; see `Client.start`."""
         return SyncRunHandle(self._thread, self._thread.call(self._client.start(workflow, *args, **given)))
+
+    def options(self, **options: Unpack[StartOptions]) -> SyncConfiguredStart:
+        """Return an object whose `start` has these options; see `Client.options`."""
+        return SyncConfiguredStart(self._thread, self._client.options(**options))
 
     @overload
     def handle(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> SyncRunHandle[Any]: ...

@@ -119,6 +119,16 @@ class ArgumentsCodec:
         except TypeError as error:
             raise TypeError(f"{self._function.__qualname__}() {error}") from None
 
+    def takes_keyword(self, name: str, given: int) -> bool:
+        """Whether a call with `given` positional arguments may also have the keyword `name`."""
+        parameter = self.signature.parameters.get(name)
+        if parameter is None or parameter.kind not in (
+            Parameter.POSITIONAL_OR_KEYWORD,
+            Parameter.KEYWORD_ONLY,
+        ):
+            return self._more is not None
+        return parameter not in self._positional[:given]
+
     def _first_check(self, call: Sequence[Any]) -> None:
         self._check = self._make_check()
         if self._check is not None:

@@ -6,8 +6,9 @@ A child is a run of its own, in the namespace and with the attributes of its par
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator
-from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, cast
+import sys
+from collections.abc import Callable, Collection, Coroutine, Generator
+from typing import Any, Generic, Literal, ParamSpec, Protocol, TypeAlias, TypeVar, cast
 
 from continuum.definitions.effects import call_site, require
 from continuum.definitions.run_input import TakesInput, encode_input
@@ -19,6 +20,7 @@ from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingChild
 from continuum.errors import DurableTermError, InvalidOption
 
+P = ParamSpec("P")
 R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
@@ -89,6 +91,27 @@ async def call_child(
     return cast(R, _decoded(execution, child, data))
 
 
+class ConfiguredChild(Generic[P, R]):
+    """A workflow whose children are started with options of their own; made by `Workflow.options`."""
+
+    __slots__ = ("_id", "_policy", "_workflow")
+
+    def __init__(
+        self, workflow: ChildDefinition[R], id: str | None, policy: ParentClosePolicy | None
+    ) -> None:
+        _check_options(id, policy)
+        self._workflow = workflow
+        self._id = id
+        self._policy: ParentClosePolicy | None = policy
+
+    def start_child(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, ChildHandle[R]]:
+        """Start it as a child, as `Workflow.start_child` does; every keyword goes to the workflow."""
+        execution = require("start_child()")
+        frame = sys._getframe(1)
+        site = frame.f_code, frame.f_lasti
+        return begin_child(execution, self._workflow, site, args, kwargs, self._id, self._policy)
+
+
 async def begin_child(
     execution: Execution,
     workflow: ChildDefinition[R],
@@ -99,11 +122,31 @@ async def begin_child(
     policy: ParentClosePolicy | None,
 ) -> ChildHandle[R]:
     """Start a child and return its handle at once."""
+    _check_options(id, policy)
+    return ChildHandle(await _started(execution, workflow, site, args, kwargs, id, _POLICIES[policy]))
+
+
+def _check_options(id: str | None, policy: ParentClosePolicy | None) -> None:
     if id is not None and not (isinstance(id, str) and 0 < len(id.encode()) <= ID_BYTES):
         raise InvalidOption(f"a child's id is text of 1 to {ID_BYTES} bytes, not {id!r:.100}")
     if policy not in _POLICIES:
         raise InvalidOption(f"parent_close_policy is 'cancel', 'abandon' or None, not {policy!r}")
-    return ChildHandle(await _started(execution, workflow, site, args, kwargs, id, _POLICIES[policy]))
+
+
+def check_options_are_clear(
+    execution: Execution, workflow: TakesInput, args: tuple[Any, ...], options: Collection[str]
+) -> None:
+    """Refuse a keyword of `start_child` that could be an option or an argument, except in a replay.
+
+    Code of an earlier release may have used it as an option, and its runs must replay.
+    """
+    for name in options:
+        if workflow.arguments.takes_keyword(name, len(args)) and not execution.log.replaying:
+            raise InvalidOption(
+                f"{name}= is an option of start_child and a parameter of {workflow.name}; write "
+                f"{workflow.name}.options({name}=...).start_child(...) for the option, and "
+                f"{workflow.name}.options().start_child(..., {name}=...) for the parameter"
+            )
 
 
 async def _started(

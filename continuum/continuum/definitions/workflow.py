@@ -24,7 +24,14 @@ from continuum.definitions.call_signatures import (
     StartableWithOne,
     StartableWithTwo,
 )
-from continuum.definitions.child_workflow import ChildHandle, ParentClosePolicy, begin_child, call_child
+from continuum.definitions.child_workflow import (
+    ChildHandle,
+    ConfiguredChild,
+    ParentClosePolicy,
+    begin_child,
+    call_child,
+    check_options_are_clear,
+)
 from continuum.definitions.effects import require
 from continuum.definitions.functions import is_async, local_names
 from continuum.definitions.run_input import encode_input
@@ -47,7 +54,7 @@ Ts = TypeVarTuple("Ts")
 
 
 class ChildOptions(TypedDict, total=False):
-    """The options of `Workflow.start_child`; see there. They win over parameters of the same name."""
+    """The options of `Workflow.start_child`; see there."""
 
     id: str | None
     parent_close_policy: ParentClosePolicy | None
@@ -61,7 +68,6 @@ class Workflow(Definition, Generic[P, R]):
     def __init__(self, fn: Callable[P, Coroutine[Any, Any, R]], options: WorkflowOptions) -> None:
         functools.update_wrapper(self, fn)
         self.fn = fn
-        self.options = options
         self.name = options.name or fn.__qualname__
         self.label = str(options.label)
         self.on_change: OnChange = options.on_change
@@ -108,13 +114,21 @@ class Workflow(Definition, Generic[P, R]):
         The child's run id is derived from `id`, the id of this run and the position in its history.
         `parent_close_policy` decides what happens to an open child when this run ends. None: the child is
         stopped if this run is cancelled. "cancel": the child is stopped however this run ends. "abandon": the
-        child keeps running.
+        child keeps running. Where a parameter has one of these names, write `options(...).start_child(...)`.
         """
         execution = self._caller()
         frame = sys._getframe(1)
         site = frame.f_code, frame.f_lasti
+        if given:
+            check_options_are_clear(execution, self, args, given.keys() & ChildOptions.__annotations__)
         id, policy = given.pop("id", None), given.pop("parent_close_policy", None)
         return begin_child(execution, self, site, args, given, id, policy)
+
+    def options(
+        self, *, id: str | None = None, parent_close_policy: ParentClosePolicy | None = None
+    ) -> ConfiguredChild[P, R]:
+        """Return an object whose `start_child` has these options and passes every keyword on."""
+        return ConfiguredChild(self, id, parent_close_policy)
 
     def continue_as_new(self, *args: P.args, **kwargs: P.kwargs) -> NoReturn:
         """End the calling run and continue as a run of this workflow; see `continuum.continue_as_new`."""

@@ -50,7 +50,7 @@ def _is_awaited(walker: Walker, function: ast.expr) -> bool:
         return True
     function = _without_options(function, scope)
     if isinstance(function, ast.Attribute) and function.attr == "start_child":
-        function = function.value
+        function = _without_options(function.value, scope)
     target = resolver.resolve(function, scope)
     return _is_step(module, target, module.live)
 

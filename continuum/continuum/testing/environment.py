@@ -12,10 +12,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, ParamSpec, Self, TypeVar
+from typing import Any, ParamSpec, Self, TypeVar
 
-from continuum.client import Client
+from continuum.client import Client, RunHandle
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
+from continuum.client.start_options import StartOptions
 from continuum.definitions.activity import Activity
 from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RunId
@@ -119,14 +120,14 @@ class Environment(Client):
         await self._engine.stop()
         await self._memory.close()
 
-    if not TYPE_CHECKING:  # the overloads are the client's
-
-        async def start(self, workflow, /, *args, **given):
-            """Start a run as a client does, and load its workflow and the workflows that it names."""
-            if isinstance(workflow, Workflow):
-                self._loaded.load(workflow)
-            await self._engine.run(self._loaded.code)
-            return await super().start(workflow, *args, **given)
+    async def _start(
+        self, workflow: Any, args: tuple[Any, ...], keywords: dict[str, Any], options: StartOptions
+    ) -> RunHandle[Any]:
+        """Start a run as a client does, and load its workflow and the workflows that it names."""
+        if isinstance(workflow, Workflow):
+            self._loaded.load(workflow)
+        await self._engine.run(self._loaded.code)
+        return await super()._start(workflow, args, keywords, options)
 
     async def advance(self, duration: timedelta | float) -> None:
         """Let time pass, in seconds or as a timedelta; everything due happens in order, at its own time."""

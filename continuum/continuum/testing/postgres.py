@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, Self, TypeVar
+from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 
-from continuum.client import Client
+from continuum.client import Client, RunHandle
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
+from continuum.client.start_options import StartOptions
 from continuum.definitions.activity import Activity
 from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RunId
@@ -80,15 +81,15 @@ class PostgresEnvironment(Client):
             await self._stored.close()
             await drop_schema(self._dsn, self._schema)
 
-    if not TYPE_CHECKING:  # the overloads are the client's
-
-        async def start(self, workflow, /, *args, **given):
-            """Start a run as a client does, and load its workflow and the workflows that it names."""
-            tree = self._running()
-            if isinstance(workflow, Workflow):
-                self._loaded.load(workflow)
-                await tree.load(self._loaded.code, self._stored)
-            return await super().start(workflow, *args, **given)
+    async def _start(
+        self, workflow: Any, args: tuple[Any, ...], keywords: dict[str, Any], options: StartOptions
+    ) -> RunHandle[Any]:
+        """Start a run as a client does, and load its workflow and the workflows that it names."""
+        tree = self._running()
+        if isinstance(workflow, Workflow):
+            self._loaded.load(workflow)
+            await tree.load(self._loaded.code, self._stored)
+        return await super()._start(workflow, args, keywords, options)
 
     async def advance(self, duration: timedelta | float) -> NoReturn:
         """Refuse, because the server sets the time."""

@@ -36,6 +36,12 @@ async def many(first: int, second: str = "x", *, third: bool = False) -> int:
 
 
 @workflow
+async def named_like_options(id: int, *, namespace: bytes = b"") -> str:
+    """Takes arguments that are called like options."""
+    return str(id)
+
+
+@workflow
 async def alone() -> None:
     """Takes none."""
 
@@ -61,6 +67,11 @@ async def accepted(client: Client) -> None:
     assert_type(client.handle(run.id, order_flow), RunHandle[str])
     assert_type(await continuum.start(order_flow, Order("1"), on_conflict="raise"), RunHandle[str])
     await client.start("by_name", 1, "b", id="i", anything=3)
+    configured = client.options(id="i", attributes={"a": 1}, on_conflict="raise")
+    assert_type(await configured.start(named_like_options, id=5, namespace=b"x"), RunHandle[str])
+    assert_type(await client.options().start(many, 1, third=True), RunHandle[int])
+    assert_type(await continuum.options(namespace="eu").start(alone), RunHandle[None])
+    await client.options(id="i").start("by_name", 1, id=3)
     await run.signal(verdict, "yes")
     await run.signal("verdict", {"any": "value"}, delivery_id="d")
     await client.signal(run.id, verdict, "yes", workflow=order_flow, namespace="eu")
@@ -76,6 +87,7 @@ def accepted_sync(client: SyncClient) -> None:
     run = client.start(order_flow, Order("1"), id="i")
     assert_type(run, SyncRunHandle[str])
     assert_type(run.result(timeout=1), str)
+    assert_type(client.options(id="i").start(named_like_options, id=5), SyncRunHandle[str])
     assert_type(run.read("progress", int), int)
     for value in run.watch("progress", int):
         assert_type(value, int)
@@ -92,6 +104,9 @@ async def refused(client: Client, run: RunHandle[str]) -> None:
     await client.start(many, "x", id="i")  # type: ignore[arg-type, call-arg]
     await client.start(many, 1, 2, id="i")  # type: ignore[arg-type, call-arg]
     await client.start(many, 1, fourth=2)  # type: ignore[call-arg]
+    client.options(key="k")  # type: ignore[call-arg]
+    await client.options().start(named_like_options, id="i")  # type: ignore[call-overload]
+    await client.options(id="i").start(many, "x")  # type: ignore[call-overload]
     await continuum.start(order_flow, 5)  # type: ignore[misc]
     number: int = await run.result()  # type: ignore[assignment]
     await run.signal(verdict, number)  # type: ignore[misc]

@@ -15,6 +15,12 @@ async def double(value: int) -> int:
     return await echo(value * 2)
 
 
+@workflow(name="families.named_like_options")
+async def named_like_options(number: int, *, id: str = "", parent_close_policy: str = "") -> str:
+    """Take arguments that are called like the options of a child."""
+    return f"{number} {id} {parent_close_policy}"
+
+
 @workflow(name="families.failing")
 async def failing(text: str) -> int:
     """Fail."""

@@ -16,7 +16,7 @@ from continuum import ChildFailed, ChildrenTooDeep, InvalidOption, NotInWorkflow
 from continuum.codec.codec import encode
 from continuum.engine.children import MAX_CHILD_DEPTH, ClosePolicy
 from continuum.engine.events import EventType
-from continuum.engine.outcome import Blocked, Cancelled, Completed
+from continuum.engine.outcome import Blocked, Cancelled, Completed, Failed
 from tests.unit.engine.activities import echo
 from tests.unit.engine.driver import (
     RUN_ID,
@@ -26,7 +26,7 @@ from tests.unit.engine.driver import (
     replay,
     resume_exactly,
 )
-from tests.unit.engine.families import counting, double, failing, waiting
+from tests.unit.engine.families import counting, double, failing, named_like_options, waiting
 
 
 def types_of(driver: Driver) -> list[str]:
@@ -321,6 +321,36 @@ def test_wrong_arguments_and_options_are_refused_before_anything_is_written() ->
     driver = Driver(program)
     assert driver.outcome == Completed(None)
     assert driver.history == []
+
+
+def test_options_of_a_child_and_arguments_of_the_same_name_do_not_meet() -> None:
+    async def program() -> list[str]:
+        configured = named_like_options.options(id="a", parent_close_policy="abandon")
+        child = await configured.start_child(1, id="x", parent_close_policy="y")
+        with pytest.raises(
+            InvalidOption, match=r"id= is an option .*options\.options\(id=.*for the parameter"
+        ):
+            await named_like_options.start_child(1, id="x")
+        return [child.id, await child]
+
+    driver = Driver(program)
+    assert driver.result() == [str(uuid.uuid5(uuid.UUID(RUN_ID), "0:a")), "1 x y"]
+    assert [child.close_policy for child in driver.children] == [ClosePolicy.ABANDON]
+
+
+def test_a_replay_takes_a_keyword_of_start_child_as_it_was_recorded() -> None:
+    """Earlier code took an option, whatever the parameters were called."""
+
+    def starting(flow: Any) -> Program:
+        async def program() -> None:
+            await flow.start_child(1, id="x")
+
+        return program
+
+    recorded = Driver(starting(double)).history
+    later = continuum.workflow(name=double.name)(named_like_options.fn)
+    assert replay(starting(later), recorded).outcome == Completed(None)
+    assert isinstance(Driver(starting(later)).outcome, Failed)
 
 
 def test_outside_a_workflow_a_workflow_is_started_through_a_client() -> None:

@@ -42,6 +42,7 @@ ABOVE = """
         ("quick = step.options(timeout=3)\nquick(1)", "quick"),
         ("child(1)", "child"),
         ("child.start_child(1)", "child.start_child"),
+        ("child.options(id='a').start_child(1)", "child.options(id='a').start_child"),
         ("continuum.sleep(1)", "continuum.sleep"),
         ("continuum.sleep_until(continuum.now())", "continuum.sleep_until"),
         ("continuum.wait_signal('answer')", "continuum.wait_signal"),
@@ -81,6 +82,7 @@ def test_a_statement_that_drops_a_coroutine_is_refused(statement: str, written: 
         "continuum.log.info('text')",
         "asyncio.Event().set()",
         "await (await child.start_child(1))",
+        "await (await child.options(id='a').start_child(1))",
         "step.bind(1)",
     ],
 )

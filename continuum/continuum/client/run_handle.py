@@ -1,0 +1,165 @@
+"""`RunHandle`: one run as an object, with the calls of the client that made it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from datetime import timedelta
+from typing import Any, Generic, Protocol, TypeVar, overload
+
+from continuum.client.histories import Event
+from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
+from continuum.client.runs import Run
+from continuum.definitions.signal import MISSING, Signal
+from continuum.definitions.workflow import Workflow
+from continuum.engine.ids import RunId
+
+R = TypeVar("R")
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+class CallsOfRun(Protocol):
+    """The calls of a client that name a run; see `Client`."""
+
+    async def await_run(
+        self,
+        run_id: str,
+        timeout: float | timedelta | None = None,
+        *,
+        workflow: Workflow[..., Any] | None = None,
+        namespace: InNamespace = ANY_NAMESPACE,
+    ) -> Any: ...
+    async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None) -> Any: ...
+    async def signal(
+        self,
+        run_id: str,
+        signal: Any,
+        value: Any = None,
+        *,
+        delivery_id: str | None = None,
+        workflow: Workflow[..., Any] | None = None,
+        namespace: InNamespace = ANY_NAMESPACE,
+    ) -> None: ...
+    async def cancel(
+        self, run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE
+    ) -> None: ...
+    async def unblock(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool: ...
+    async def get_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run: ...
+    async def set_attributes(
+        self, run_id: str, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE
+    ) -> None: ...
+    async def history(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> list[Event]: ...
+    async def read(
+        self,
+        run_id: str,
+        name: str,
+        type: Any,
+        *,
+        default: Any,
+        namespace: InNamespace = ANY_NAMESPACE,
+    ) -> Any: ...
+    def watch(
+        self, run_id: str, name: str, type: Any, *, namespace: InNamespace = ANY_NAMESPACE
+    ) -> AsyncGenerator[Any, None]: ...
+
+
+class RunHandle(Generic[R]):
+    """One run. `existing` is True if the run existed before the start that returned this handle."""
+
+    __slots__ = ("_client", "_namespace", "_workflow", "existing", "id")
+
+    def __init__(
+        self,
+        client: CallsOfRun,
+        run_id: RunId,
+        workflow: Workflow[..., R] | None,
+        *,
+        existing: bool,
+        namespace: InNamespace = ANY_NAMESPACE,
+    ) -> None:
+        self._client = client
+        self._workflow = workflow
+        self._namespace = namespace
+        self.id: RunId = run_id
+        self.existing = existing
+
+    def __repr__(self) -> str:
+        return f"<run {self.id}{'' if self._workflow is None else f' of {self._workflow.name}'}>"
+
+    async def result(self, timeout: float | timedelta | None = None) -> R:
+        """Return the result of the run, or of the latest run of its chain; wait at most `timeout`.
+
+        Raises `RunFailed`, `RunCancelled` or `TimeoutError`.
+        """
+        result: R
+        if self.existing or timeout is not None:
+            result = await self._client.await_run(
+                self.id, timeout, workflow=self._workflow, namespace=self._namespace
+            )
+        else:
+            result = await self._client.await_started(self.id, self._workflow)
+        return result
+
+    @overload
+    async def signal(self, signal: Signal[T], value: T, *, delivery_id: str | None = None) -> None: ...
+    @overload
+    async def signal(self, signal: str, value: object = None, *, delivery_id: str | None = None) -> None: ...
+    async def signal(
+        self, signal: Signal[Any] | str, value: Any = None, *, delivery_id: str | None = None
+    ) -> None:
+        """Send a signal; a `delivery_id` that this run has received for this signal has no effect.
+
+        `Client.signal` says which signals are refused.
+        """
+        await self._client.signal(
+            self.id,
+            signal,
+            value,
+            delivery_id=delivery_id,
+            workflow=self._workflow,
+            namespace=self._namespace,
+        )
+
+    async def cancel(self, *, force: bool = False) -> None:
+        """Request that the run stops; with `force` end it at once."""
+        await self._client.cancel(self.id, force=force, namespace=self._namespace)
+
+    async def unblock(self) -> bool:
+        """Let nodes try the blocked run again; False if it is not blocked."""
+        return await self._client.unblock(self.id, namespace=self._namespace)
+
+    async def get(self) -> Run:
+        """Return the run as it is now."""
+        return await self._client.get_run(self.id, namespace=self._namespace)
+
+    async def state(self) -> str:
+        """Return the run's state."""
+        return (await self.get()).state
+
+    async def set_attributes(self, attributes: Mapping[str, Any]) -> None:
+        """Merge attributes into the run's."""
+        await self._client.set_attributes(self.id, attributes, namespace=self._namespace)
+
+    async def history(self) -> list[Event]:
+        """Return the run's journaled events so far, oldest first."""
+        return await self._client.history(self.id, namespace=self._namespace)
+
+    @overload
+    async def read(self, name: str) -> Any: ...
+    @overload
+    async def read(self, name: str, type: type[T]) -> T: ...
+    @overload
+    async def read(self, name: str, type: type[T], *, default: D) -> T | D: ...
+    @overload
+    async def read(self, name: str, *, default: object) -> Any: ...
+    async def read(self, name: str, type: Any = Any, *, default: Any = MISSING) -> Any:
+        """Return the latest value that the run published under a name; see `Client.read`."""
+        return await self._client.read(self.id, name, type, default=default, namespace=self._namespace)
+
+    @overload
+    def watch(self, name: str) -> AsyncGenerator[Any, None]: ...
+    @overload
+    def watch(self, name: str, type: type[T]) -> AsyncGenerator[T, None]: ...
+    def watch(self, name: str, type: Any = Any) -> AsyncGenerator[Any, None]:
+        """Yield the value published under a name, and each change of it; see `Client.watch`."""
+        return self._client.watch(self.id, name, type, namespace=self._namespace)
