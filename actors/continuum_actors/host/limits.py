@@ -21,14 +21,14 @@ HEARTBEAT_FLUSH_SECONDS = 0.5
 POISON_AFTER_DEATHS = 3
 # Results of activity tasks stored with one statement.
 RESULTS_PER_STATEMENT = 500
-# How often a process shows that its loop turns; the watchdog waits for many times as long.
-BEAT_SECONDS = 1.0
 # Rows that ended runs left behind cost only space.
 SWEEP_SECONDS = 60.0
 # A cancelled query has ended by then.
 TASKS_END_SECONDS = 1.0
 # Three renewals within a lease survive two failures.
 RENEWALS_PER_LEASE = 3
+# An operator's request to drain is read with a renewal, however long the lease.
+LONGEST_RENEWAL_SECONDS = 5.0
 # A longer error text is of no use and slows every reader down.
 ERROR_TEXT_CHARACTERS = 4_000
 TRACEBACK_CHARACTERS = 8_000

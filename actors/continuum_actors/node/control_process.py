@@ -7,7 +7,6 @@ missed renewals, and the node keeps the notices of deaths for it meanwhile.
 from __future__ import annotations
 
 import os
-import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from continuum.versions.loaded_code import load_code
 from continuum_actors.host import limits
 from continuum_actors.host.messages import Forwarded, NodeHello
 from continuum_actors.node.cluster import Cluster
-from continuum_actors.node.heartbeater import Alive, Heartbeater
+from continuum_actors.node.heartbeater import Heartbeater
 from continuum_actors.node.host_process import connected, let_tasks_end, set_up_logging, until_set
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_actors.node.recovery import Recovery, WorkerDied
@@ -45,7 +44,6 @@ class ControlledNode:
         self._workflows = workflows
         self._config = config
         self._started: dict[str, ProcessStarted] = {}
-        self._started_at: dict[str, float] = {}
         # Every pid this node ever had, and the run whose code it executed when it died.
         self._executing: dict[int, RunId | None] = {}
         self.state = "up"
@@ -53,7 +51,6 @@ class ControlledNode:
     def started(self, notice: ProcessStarted) -> None:
         """Add a process that has started."""
         self._started[notice.process_id] = notice
-        self._started_at[notice.process_id] = time.monotonic()
         self._executing[notice.pid] = None
 
     def died(self, notice: ProcessDied) -> None:
@@ -66,18 +63,11 @@ class ControlledNode:
         """Return every pid that this node ever had, and the run that it executed when it died."""
         return self._executing
 
-    def processes(self) -> Sequence[Alive]:
-        now = time.monotonic()
-        alive: list[Alive] = []
-        for process_id in self._started:
-            if process_id == CONTROL:
-                continue
-            last = self._context.liveness.read(process_id)
-            if last.worker_id:
-                # Until a new incarnation has beaten, its slot holds the beat of the one before.
-                seen = max(last.beat_at, self._started_at[process_id])
-                alive.append(Alive(process_id, WorkerId(last.worker_id), now - seen))
-        return alive
+    def workers(self) -> Sequence[WorkerId]:
+        """Return the workers of the hosts that live: those that have registered."""
+        hosts = [process_id for process_id in self._started if process_id != CONTROL]
+        found = [self._context.liveness.read(host).worker_id for host in hosts]
+        return [WorkerId(worker) for worker in found if worker]
 
     def facts(self) -> NodeFacts | None:
         config = self._config
@@ -88,11 +78,6 @@ class ControlledNode:
         return NodeFacts(
             config.node, config.launcher_pid, config.address, self.state, listed, self._workflows
         )
-
-    def kill(self, process_id: str) -> None:
-        notice = self._started.get(process_id)
-        if notice is not None:
-            self._context.kill(process_id, notice.incarnation)
 
     def drain(self) -> None:
         if self.state != "draining":
@@ -121,7 +106,8 @@ async def control_main(context: ProcessContext) -> None:
     stored = PostgresJournal(config.dsn, schema=config.schema, listen=config.settings.listen)
     journal = ResilientJournal(stored, SystemClock(), random_fraction)
 
-    if not await connected(journal, context):
+    # Not until the drain: hosts that drain need their leases, even if this process has only just started.
+    if not await connected(journal, context.shutdown_requested):
         return
     code = load_code(config.modules)
     node = ControlledNode(context, config, sorted(code.workflows))
@@ -137,7 +123,6 @@ async def control_main(context: ProcessContext) -> None:
             journal,
             node,
             ttl=config.settings.lease_ttl,
-            watchdog=config.settings.watchdog,
             expiring=expiring,
         )
 

@@ -1,16 +1,13 @@
-"""The heartbeater: renews the leases of this node's workers, and kills a process that is stuck.
+"""The heartbeater: renews the leases of this node's workers.
 
-One UPDATE, three times within a lease, renews every worker of the node whose loop still turns. A
-process whose loop has not turned for too long is in an endless loop of user code: it is killed, and
-its runs are claimed again, as after any other death.
+One UPDATE, three times within a lease, renews every worker whose process lives. A process that hangs is the
+watchdog's matter (`continuum_supervision.process.watchdog`): it is killed, and its lease ends with it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
 from continuum.engine.ids import WorkerId
@@ -20,31 +17,16 @@ from continuum_actors.host import limits
 from continuum_actors.host.looping_actor import LoopingActor
 from continuum_supervision import ExitReason
 
-log = logging.getLogger("continuum.heartbeater")
-
-
-@dataclass(frozen=True, slots=True)
-class Alive:
-    """A process of this node, its worker, and the seconds since its loop last turned."""
-
-    process_id: str
-    worker: WorkerId
-    silent_for: float
-
 
 class Node(Protocol):
     """The node, as its heartbeater needs it."""
 
-    def processes(self) -> Sequence[Alive]:
-        """Return the processes that have registered as workers."""
+    def workers(self) -> Sequence[WorkerId]:
+        """Return the workers whose processes live."""
         ...
 
     def facts(self) -> NodeFacts | None:
         """Return what the node reports about itself."""
-        ...
-
-    def kill(self, process_id: str) -> None:
-        """Kill a process that is stuck."""
         ...
 
     def drain(self) -> None:
@@ -62,13 +44,11 @@ class Heartbeater(LoopingActor):
         *,
         ttl: float,
         expiring: Callable[[float], None],
-        watchdog: float,
     ) -> None:
         self._journal = journal
         self._node = node
         self._ttl = ttl
         self._expiring = expiring
-        self._watchdog = watchdog
         self._now = asyncio.Event()
 
     def init(self) -> None:
@@ -84,22 +64,10 @@ class Heartbeater(LoopingActor):
         self._now.set()
 
     async def _keep_renewing(self) -> None:
-        # A long lease must not make the watchdog slow.
-        every = min(self._ttl / limits.RENEWALS_PER_LEASE, self._watchdog / 2)
+        every = min(self._ttl / limits.RENEWALS_PER_LEASE, limits.LONGEST_RENEWAL_SECONDS)
         while True:
             self._now.clear()
-            workers: list[WorkerId] = []
-            for process in self._node.processes():
-                if process.silent_for > self._watchdog:
-                    log.error(
-                        "process %s has not answered for %.0f s: killing it; look for code that never awaits",
-                        process.process_id,
-                        process.silent_for,
-                    )
-                    self._node.kill(process.process_id)
-                else:
-                    workers.append(process.worker)
-            renewal = await self._journal.renew(workers, self._ttl, self._node.facts())
+            renewal = await self._journal.renew(self._node.workers(), self._ttl, self._node.facts())
             if renewal.others is not None:
                 self._expiring(renewal.others)
             if renewal.drain:

@@ -35,14 +35,14 @@ async def run_host_main(context: ProcessContext) -> None:
     gc.freeze()
     gc.set_threshold(*COLLECTOR_THRESHOLDS)
     host = _host(context, "run_host")
-    if await connected(host.journal, context):
+    if await connected(host.journal, context.drain_requested):
         await serve(context, host, run_host_children(host))
 
 
 async def activity_host_main(context: ProcessContext) -> None:
     """Run an activity host until the node stops."""
     host = _host(context, "activity_host")
-    if await connected(host.journal, context):
+    if await connected(host.journal, context.drain_requested):
         await serve(context, host, activity_host_children(host))
 
 
@@ -75,7 +75,6 @@ async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) 
     another released. A process whose supervisor gave up must end, so that the node starts another: as
     long as it lives its lease is renewed, and no other worker claims its runs.
     """
-    beating = asyncio.create_task(_beat(context))
     try:
         async with host_supervisor(children) as supervisor:
             context.on_message(lambda incoming: _received(host, incoming))
@@ -87,15 +86,14 @@ async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) 
         await leave(host)
         host.pulse.set_worker_id(0)
     finally:
-        beating.cancel()
         await let_tasks_end()
         await host.journal.close()
 
 
-async def connected(journal: ResilientJournal, context: ProcessContext) -> bool:
-    """Open the journal, however long that takes; if the node stops first, close it and return False."""
+async def connected(journal: ResilientJournal, given_up: asyncio.Event) -> bool:
+    """Open the journal, however long that takes; if that is given up first, close it and return False."""
     opening = asyncio.create_task(journal.open())
-    asked = asyncio.create_task(context.drain_requested.wait())
+    asked = asyncio.create_task(given_up.wait())
     try:
         await asyncio.wait([opening, asked], return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -125,12 +123,6 @@ async def let_tasks_end() -> None:
     ending = [task for task in asyncio.all_tasks() if task.cancelling()]
     if ending:
         await asyncio.wait(ending, timeout=limits.TASKS_END_SECONDS)
-
-
-async def _beat(context: ProcessContext) -> None:
-    while True:
-        context.own_liveness.beat()
-        await asyncio.sleep(limits.BEAT_SECONDS)
 
 
 def _received(host: Host, incoming: Incoming) -> None:

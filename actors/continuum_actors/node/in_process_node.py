@@ -14,18 +14,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from continuum.engine.ids import NodeId
+from continuum.engine.ids import NodeId, WorkerId
 from continuum.journal.port import Journal, NodeFacts, Worker
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host.host import Host
 from continuum_actors.node.draining import drain, leave
-from continuum_actors.node.heartbeater import Alive, Heartbeater
+from continuum_actors.node.heartbeater import Heartbeater
 from continuum_actors.node.journal_keeper import JournalKeeper, JournalOpening
 from continuum_actors.node.recovery import Recovery
 from continuum_actors.tree import MAX_RESTARTS, MAX_SECONDS, run_host_children
@@ -84,16 +83,13 @@ class OwnProcess:
     ask_to_stop: Callable[[], None]
     state: str = "up"
 
-    def processes(self) -> Sequence[Alive]:
+    def workers(self) -> Sequence[WorkerId]:
         worker = self.host.worker
-        return [] if worker is None else [Alive("embedded", worker.id, 0.0)]
+        return [] if worker is None else [worker.id]
 
     def facts(self) -> NodeFacts | None:
         pid = os.getpid()
         return NodeFacts(self.host.node, pid, "embedded", self.state, [("run_host", pid)], self.workflows)
-
-    def kill(self, process_id: str) -> None:
-        raise AssertionError("a process whose heartbeater runs is not stuck")
 
     def drain(self) -> None:
         if self.state != "draining":
@@ -207,7 +203,6 @@ class InProcessEngine(Supervisor):
             self._process,
             ttl=self.host.settings.lease_ttl,
             expiring=self._expiring,
-            watchdog=math.inf,
         )
 
     def _expiring(self, seconds: float) -> None:

@@ -13,6 +13,11 @@ SHUTDOWN_MARGIN_SECONDS = 5.0
 # A host that dies this often in this many seconds dies of something that a restart does not cure.
 HOST_MAX_RESTARTS = 100
 HOST_MAX_RESTARTS_WITHIN_SECONDS = 60.0
+# A control process that hangs is replaced before the leases that it renews run out: a renewal may be a third
+# of a lease old, and the new process needs time to start.
+SILENCES_PER_LEASE = 4
+# Less than this is no sign on a busy machine.
+SHORTEST_SILENCE_SECONDS = 1.0
 
 
 def stop_seconds(settings: Settings) -> float:
@@ -24,6 +29,8 @@ def stop_seconds(settings: Settings) -> float:
 def node_processes(config: ProcessConfig) -> list[ProcessSpec]:
     """Return the processes of a node in start order; the hosts drain together, control stops last."""
     budget = config.settings.drain + SHUTDOWN_MARGIN_SECONDS
+    watchdog = config.settings.watchdog
+    silence = max(config.settings.lease_ttl / SILENCES_PER_LEASE, SHORTEST_SILENCE_SECONDS)
     specs = [
         ProcessSpec(
             CONTROL,
@@ -34,6 +41,7 @@ def node_processes(config: ProcessConfig) -> list[ProcessSpec]:
             max_restarts=HOST_MAX_RESTARTS,
             max_restarts_within=HOST_MAX_RESTARTS_WITHIN_SECONDS,
             shutdown_budget=SHUTDOWN_MARGIN_SECONDS,
+            hung_after=min(silence, watchdog),
         )
     ]
     for role, count, main in (
@@ -50,6 +58,7 @@ def node_processes(config: ProcessConfig) -> list[ProcessSpec]:
                 max_restarts=HOST_MAX_RESTARTS,
                 max_restarts_within=HOST_MAX_RESTARTS_WITHIN_SECONDS,
                 shutdown_budget=budget,
+                hung_after=watchdog,
             )
             for number in range(1, count + 1)
         ]

@@ -37,25 +37,38 @@ def run_node(config: NodeConfig) -> int:
     if not config.modules:
         log.warning("serves no workflow: name modules, e.g. `continuum run-node orders`")
     try:
-        with started_node(config) as node:
-            signals.node_is_ready()
-            sys.stdout.write(f"ready node={node.name} hosts={node.hosts}\n")
-            sys.stdout.flush()
-            wait_for_end(node.system, signals.stop)
+        with place_for(config) as process:
+            while serve(config, process, signals):
+                pass
     except KeyboardInterrupt:
         sys.stderr.write("stopped before the node was ready\n")
     return 0
 
 
+def serve(config: NodeConfig, process: ProcessConfig, signals: StopSignals) -> bool:
+    """Run the processes until they are to stop; True if they are to start again."""
+    with running_node(config, process) as node:
+        signals.node_is_ready()
+        sys.stdout.write(f"ready node={node.name} hosts={node.hosts}\n")
+        sys.stdout.flush()
+        return wait_for_end(node.system, signals.stop)
+
+
 @contextmanager
 def started_node(config: NodeConfig) -> Iterator[RunningNode]:
     """Start a node and wait until it accepts work; drain and stop it at the end of the block."""
+    with place_for(config) as process, running_node(config, process) as node:
+        yield node
+
+
+@contextmanager
+def place_for(config: NodeConfig) -> Iterator[ProcessConfig]:
+    """Check everything that a node needs before its first process starts; keep its database running."""
     load_code(config.modules)
     with node_database(config.dsn, config.schema) as dsn:
         name = config.name or f"{socket.gethostname()}-{os.getpid()}"
         asyncio.run(refuse_taken_name(dsn, config.schema, name))
-        with running_node(config, _process_config(config, dsn, name)) as node:
-            yield node
+        yield _process_config(config, dsn, name)
 
 
 def _process_config(config: NodeConfig, dsn: str, name: str) -> ProcessConfig:

@@ -43,7 +43,10 @@ class RunningNode:
 
     def stop(self) -> None:
         """Drain and stop; return when every process is gone."""
-        self.system.shutdown(stop_seconds(self.settings))
+        over = self.system.ended is not None
+        ended = self.system.shutdown(stop_seconds(self.settings))
+        if not over and ended.reason is not None:
+            log.warning("%s", ended.reason)
 
 
 @contextmanager
@@ -56,6 +59,7 @@ def running_node(config: NodeConfig, process: ProcessConfig) -> Iterator[Running
             bind=config.bind,
             join=config.join,
             # Only a node that others can reach needs the secret of the cluster.
+            hung_after=process.settings.watchdog,
             cookie=None if config.bind is None else find_cookie(config.cookie_file, os.environ),
         )
     except ProcessSystemError as error:
@@ -73,15 +77,22 @@ def running_node(config: NodeConfig, process: ProcessConfig) -> Iterator[Running
         node.stop()
 
 
-def wait_for_end(system: ProcessSystem, stop: threading.Event) -> None:
-    """Return when `stop` is set or an operator drains the node; raise if the node ends by itself."""
+def wait_for_end(system: ProcessSystem, stop: threading.Event) -> bool:
+    """Wait until `stop` is set or an operator drains the node; raise if the node ends by itself.
+
+    True if its processes had to be killed because the root supervisor hung, and are to be started again.
+    """
     while not stop.is_set():
         match system.receive(timeout=0.2):
             case Report(message=DrainRequested()):
-                return
+                return False
+            case NodeEnded(reason, hung=True):
+                log.error("%s; its processes start again", reason)
+                return True
             case NodeEnded(reason):
                 raise ClusterError(reason or "the node ended without having been asked to")
             case JoinUnanswered(reason):
                 log.warning("%s", reason)
             case _:
                 pass
+    return False

@@ -32,6 +32,9 @@ class Child:
     drain_unsent: bool = False
     shutdown_unsent: bool = False
     restart_due: bool = False
+    ready: bool = False
+    hung: bool = False
+    started_at: float = 0.0
     deaths: tuple[float, ...] = ()
     dropped: int = 0
     _waiting: deque[Delivery] = field(default_factory=deque)
@@ -48,11 +51,12 @@ class Child:
         assert self.process.pid is not None
         return self.process.pid
 
-    def begin_life(self, process: BaseProcess, address: Any) -> ProcessStarted:
+    def begin_life(self, process: BaseProcess, address: Any, now: float) -> ProcessStarted:
         """Record a new process; it gets the notices that its predecessor did not acknowledge."""
         self.incarnation += 1
         self.process, self.address = process, address
-        self.sending = self.restart_due = False
+        self.sending = self.restart_due = self.ready = self.hung = False
+        self.started_at = now
         self._waiting.extendleft(reversed(self._notices))
         return self.started()
 

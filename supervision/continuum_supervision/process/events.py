@@ -83,9 +83,13 @@ class JoinUnanswered:
 
 @dataclass(frozen=True, slots=True)
 class NodeEnded:
-    """The last event of a node. `reason` is None after an orderly shutdown."""
+    """The last event of a node. `reason` is None after an orderly shutdown.
+
+    `hung`: its root supervisor did not answer and was killed. A new node in its place may fare better.
+    """
 
     reason: str | None
+    hung: bool = False
 
 
 SiblingNotice = ProcessStarted | ProcessDied | PeerUp | PeerDown

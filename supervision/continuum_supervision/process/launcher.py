@@ -6,14 +6,17 @@ they block, so a launcher with a loop calls them through `asyncio.to_thread`.
 """
 
 import json
+import logging
 import os
 import pickle
 import queue
+import select
 import shutil
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +32,17 @@ from continuum_supervision.process.events import (
     ProcessReady,
     ProcessStarted,
 )
-from continuum_supervision.process.limits import GOODBYE_GRACE_S, START_DEADLINE_S
+from continuum_supervision.process.limits import (
+    EXIT_GRACE_S,
+    LAUNCHER_LOOKS_EVERY_S,
+    LAUNCHER_SHARE_S,
+    START_DEADLINE_S,
+    SUPERVISOR_HUNG_AFTER_S,
+)
+from continuum_supervision.process.liveness import SUPERVISOR_SLOT, LivenessBoard
 from continuum_supervision.process.plan import NodePlan
 from continuum_supervision.process.spec import ProcessSpec
+from continuum_supervision.process.watchdog import Watcher
 from continuum_supervision.process.wire import (
     Address,
     LauncherSends,
@@ -40,6 +51,8 @@ from continuum_supervision.process.wire import (
     ShutdownNode,
 )
 from continuum_supervision.transport.cookie import random_cookie
+
+logger = logging.getLogger("continuum.process")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +69,18 @@ class ProcessSystem:
     """The processes of a running node. Made by `start`; over with the event `NodeEnded`."""
 
     def __init__(
-        self, system: "subprocess.Popen[bytes]", control: socket.socket, life: int, ids: frozenset[str]
+        self,
+        system: "subprocess.Popen[bytes]",
+        control: socket.socket,
+        life: int,
+        ids: frozenset[str],
+        hung_after: float,
     ) -> None:
         self._system = system
         self._control = control
         self._life = life
         self._ids = ids
+        self._hung_after = hung_after
         self._events: queue.Queue[NodeEvent] = queue.Queue()
         self._changed = threading.Condition()
         self._sending = threading.Lock()
@@ -69,7 +88,10 @@ class ProcessSystem:
         self._ready: set[str] = set()
         self._started: NodeStarted | None = None
         self._not_started: str | None = None
+        self._killed_for = NodeEnded("the node was killed")
         self._ended: NodeEnded | None = None
+        # What watches the root supervisor: used by the listening thread alone.
+        self._watched: tuple[Watcher, LivenessBoard] | None = None
         self._listener = threading.Thread(target=self._listen, name="continuum node events", daemon=True)
         self._listener.start()
 
@@ -82,8 +104,12 @@ class ProcessSystem:
         bind: Address | None = None,
         join: Address | None = None,
         cookie: bytes | None = None,
+        hung_after: float = SUPERVISOR_HUNG_AFTER_S,
     ) -> "ProcessSystem":
-        """Start a node; return when its root supervisor runs, raise ProcessSystemError if it does not."""
+        """Start a node; return when its root supervisor runs, raise ProcessSystemError if it does not.
+
+        A node whose root supervisor does not answer for `hung_after` seconds is ended.
+        """
         if not specs:
             raise ProcessSystemError("a node without processes has nothing to do: name at least one")
         if cookie is None and (bind is not None or join is not None):
@@ -97,7 +123,7 @@ class ProcessSystem:
                 f"node {node} cannot be called back from {join[0]}: bind to an address as well"
             )
         plan = NodePlan(node, tuple(specs), cookie or random_cookie(), bind, join)
-        running = cls._launch(plan)
+        running = cls._launch(plan, hung_after)
         try:
             running._wait_until_started()
         except BaseException:
@@ -106,7 +132,7 @@ class ProcessSystem:
         return running
 
     @classmethod
-    def _launch(cls, plan: NodePlan) -> "ProcessSystem":
+    def _launch(cls, plan: NodePlan, hung_after: float) -> "ProcessSystem":
         pickled = pickle.dumps(plan)
         ours, theirs = socket.socketpair()
         life_read, life_write = os.pipe()
@@ -129,7 +155,7 @@ class ProcessSystem:
             os.close(life_read)
         send_block(ours, json.dumps([entry or os.getcwd() for entry in sys.path]).encode())
         send_block(ours, pickled)
-        return cls(system, ours, life_write, frozenset(spec.id for spec in plan.specs))
+        return cls(system, ours, life_write, frozenset(spec.id for spec in plan.specs), hung_after)
 
     def wait_ready(self, timeout: float) -> None:
         """Wait until every process has reported that it is ready."""
@@ -196,11 +222,15 @@ class ProcessSystem:
         return self._ended
 
     def shutdown(self, budget: float | None = None) -> NodeEnded:
-        """Stop everything in reverse order; returns when it is over. May be called any number of times."""
-        self._send(ShutdownNode(budget))
-        # The supervisor kills what exceeds the budget; the extra time is for a supervisor that does not.
-        timeout = None if budget is None else budget + GOODBYE_GRACE_S + START_DEADLINE_S
-        return self._wait_for_end(timeout)
+        """Stop everything in reverse order; returns when it is over. May be called any number of times.
+
+        The supervisor kills what exceeds the budget, and the launcher a supervisor that does not.
+        """
+        if budget is None:
+            self._send(ShutdownNode(None))
+        else:
+            self._send(ShutdownNode(max(budget - LAUNCHER_SHARE_S, budget / 2)))
+        return self._wait_for_end(budget)
 
     def kill(self) -> NodeEnded:
         """End the node at once, whatever it is doing."""
@@ -212,8 +242,7 @@ class ProcessSystem:
         try:
             self._system.wait(timeout)
         except subprocess.TimeoutExpired:
-            self._system.kill()
-            self._system.wait()
+            self._kill_for(NodeEnded(f"the node did not stop within {timeout:g} s and was killed"))
         self._listener.join()
         assert self._ended is not None
         return self._ended
@@ -246,17 +275,47 @@ class ProcessSystem:
         reader = ControlReader(self._control)
         present = True
         last: NodeEnded | None = None
+        arrived = select.poll()
+        arrived.register(self._control, select.POLLIN)
         while present:
-            self._wait_for_data()
+            if not arrived.poll(LAUNCHER_LOOKS_EVERY_S * 1000):
+                self._end_if_hung()
+                continue
             messages, present = reader.read_available()
             for message in messages:
                 last = self._record(message) or last
-        # End of file: every process that held the socket has ended, and the system process follows.
-        self._system.wait()
-        self._finish(last or NodeEnded(self._not_started or "the node was killed"))
+            if last is not None:
+                # Whatever else it sends does not matter; the admin holds the socket until it ends.
+                break
+        # The root supervisor has ended, and what is above it follows.
+        try:
+            self._system.wait(EXIT_GRACE_S)
+        except subprocess.TimeoutExpired:
+            logger.warning("the processes above the root supervisor did not end with it and are killed")
+            self._system.kill()
+            self._system.wait()
+        self._finish(last or (NodeEnded(self._not_started) if self._not_started else self._killed_for))
 
-    def _wait_for_data(self) -> None:
-        self._control.recv(1, socket.MSG_PEEK)
+    def _end_if_hung(self) -> None:
+        if self._started is None or self._system.poll() is not None:
+            return
+        if self._watched is None:
+            board = LivenessBoard.open(Path(self._started.directory) / "liveness")
+            self._watched = (Watcher.awake(time.monotonic()), board)
+        watcher, board = self._watched
+        watcher.look(time.monotonic())
+        if watcher.silence(board.read(SUPERVISOR_SLOT).beat_at) > self._hung_after:
+            reason = (
+                f"the root supervisor (pid {self._started.supervisor_pid}) has not answered for"
+                f" {self._hung_after:g} s: the node is killed and can be started again"
+            )
+            self._kill_for(NodeEnded(reason, hung=True))
+
+    def _kill_for(self, end: NodeEnded) -> None:
+        """Kill the system process; the kernel ends those below it, stopped ones included."""
+        self._killed_for = end
+        self._system.kill()
+        self._system.wait()
 
     def _record(self, message: object) -> NodeEnded | None:
         with self._changed:

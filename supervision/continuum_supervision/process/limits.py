@@ -15,6 +15,22 @@ MESSAGES_KEPT_WHILE_DOWN = 10_000
 # A control message that cannot be sent within this time would come too late to be of use.
 SEND_GIVE_UP_S = 5.0
 SEND_RETRY_EVERY_S = 0.2
+# A process shows at least this often that its loop turns.
+LONGEST_BEAT_S = 1.0
+# Beats within the silence that a process is allowed: one or two may come late.
+BEATS_PER_LIMIT = 4
+# A process that starts imports the user's modules, which blocks its loop; it is not hung before this.
+HUNG_START_S = 60.0
+# A watcher that comes this late was paused or starved itself, and with it perhaps all that it watches.
+WATCHER_LATE_AFTER_S = 3.0
+# A root supervisor that is silent for this long restarts nothing any more.
+SUPERVISOR_HUNG_AFTER_S = 15.0
+# How often the launcher looks whether the root supervisor is alive.
+LAUNCHER_LOOKS_EVERY_S = 0.5
+# Admin and system process end in milliseconds after the root supervisor, or they hang.
+EXIT_GRACE_S = 1.0
+# The part of a shutdown budget that the launcher keeps, to end what the root supervisor did not.
+LAUNCHER_SHARE_S = 2.0
 # More than five deaths in half a minute are no accident: the process cannot run.
 DEFAULT_MAX_RESTARTS = 5
 DEFAULT_MAX_RESTARTS_WITHIN_S = 30.0

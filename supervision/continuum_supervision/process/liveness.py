@@ -18,6 +18,8 @@ from pathlib import Path
 from continuum_supervision.errors import ProcessSystemError
 
 RUN_ID_BYTES = 16
+# The slot of the root supervisor, which the launcher watches; no process can have this id.
+SUPERVISOR_SLOT = "root supervisor"
 _MAGIC = b"CTLIVE01"
 _HEAD = struct.Struct("=8sI")
 _PROCESS_ID_BYTES = 64

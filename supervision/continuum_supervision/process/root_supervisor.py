@@ -69,12 +69,14 @@ from continuum_supervision.process.limits import (
     RESTART_AFTER_NOTICE_S,
     SUPERVISOR_TICK_S,
 )
+from continuum_supervision.process.liveness import SUPERVISOR_SLOT
 from continuum_supervision.process.parent_death import die_with_parent, end_if_orphaned
 from continuum_supervision.process.peer_link import PeerEvent, PeerLink, SendResult
 from continuum_supervision.process.plan import StartProcess
 from continuum_supervision.process.shutdown import NodeShutdown
 from continuum_supervision.process.signals import restore_signals
 from continuum_supervision.process.thespian_actor import ProcessActor, intent
+from continuum_supervision.process.watchdog import Watchdog
 from continuum_supervision.process.wire import (
     Address,
     BecameReady,
@@ -121,6 +123,8 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
         self._control = held.control
         self._reader, self._writer = ControlReader(held.control), ControlWriter(held.control)
         self._children = {spec.id: Child(spec) for spec in self._plan.specs}
+        self._watchdog = Watchdog(self._children.values(), held.board)
+        self._own_liveness = held.board.slot(SUPERVISOR_SLOT)
         self._peers: PeerLink | None = None
         self._shutdown = NodeShutdown(self._children, self._wake_after)
 
@@ -180,9 +184,11 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
 
     def _tick(self) -> None:
         end_if_orphaned(self._parent_pid)
+        self._own_liveness.beat()
+        self._watchdog.look()
         if not self._shutdown.begun:
             self._peer_link.tick()
-        self.wakeupAfter(timedelta(seconds=SUPERVISOR_TICK_S), _TICK)
+        self.wakeupAfter(timedelta(seconds=min(SUPERVISOR_TICK_S, self._watchdog.look_every)), _TICK)
 
     def _start(self, child: Child) -> None:
         forked_before = len(getattr(self._myRef, "_child_procs", ()))
@@ -190,7 +196,7 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
         forked = self._myRef._child_procs
         if len(forked) <= forked_before:
             raise RuntimeError(f"the operating system gave no process for {child.spec.id}")
-        started = child.begin_life(forked[-1].childProc, address)
+        started = child.begin_life(forked[-1].childProc, address, time.monotonic())
         start = StartProcess(child.spec, child.incarnation, self._plan.node, str(inherited().directory))
         self._myRef._send_intent(intent(address, start, on_done=_ignore))
         if child.spec.watches_siblings:
@@ -206,20 +212,19 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
         for child in self._children.values():
             if child.has_exited():
                 self._handle_death(child, now)
-        if self._shutdown.begun:
-            self._continue_stopping(now)
-            return
         due = [child for child in self._children.values() if child.restart_due]
         for child in due:
             if now >= child.deaths[-1] + RESTART_AFTER_NOTICE_S:
                 self._start(child)
             else:
                 self.wakeupAfter(timedelta(seconds=RESTART_AFTER_NOTICE_S), _CHECK)
+        if self._shutdown.begun:
+            self._continue_stopping(now)
 
     def _handle_death(self, child: Child, now: float) -> None:
         died = child.end_life(now, inherited().board.read(child.spec.id))
         self._notify_watchers([died])
-        if self._shutdown.begun:
+        if self._shutdown.begun and not self._shutdown.still_needs(child):
             return
         if child.has_died_too_often(now):
             spec = child.spec
@@ -255,6 +260,7 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
                 self._kill(process_id, victim)
             case BecameReady():
                 if current:
+                    child.ready = True
                     self._writer.send(ProcessReady(child.spec.id, incarnation))
             case NoticesHandled(up_to):
                 child.acknowledge_notices(up_to)

@@ -46,6 +46,15 @@ class NodeShutdown:
             if child.spec.drains:
                 self._set_deadline(child, now)
 
+    def still_needs(self, child: Child) -> bool:
+        """Whether a process that died is started again: those that drain rely on it until they end."""
+        if child.spec.drains or child.asked_to_stop or self.over:
+            return False
+        if not any(other.alive and other.spec.drains for other in self._children.values()):
+            return False
+        child.ask_to_drain()
+        return True
+
     def advance(self, now: float) -> bool:
         """Take the next step; True once, when the last process is gone."""
         if self.over:

@@ -27,6 +27,9 @@ class ProcessSpec:
     `max_restarts` deaths within `max_restarts_within` seconds the node ends. A process that
     `watches_siblings` receives every start and death of a sibling, and every peer that comes or goes.
 
+    A process whose loop does not turn for `hung_after` seconds is killed and started again; None leaves it
+    alone. While it starts it may be silent for `HUNG_START_S`.
+
     When the node stops, all processes are asked at once to drain, and then one after the other to stop, the
     last started first. A process that `drains` ends by itself once it has drained: its shutdown budget starts
     when it is asked to drain. The budget of any other starts when it is asked to stop.
@@ -41,6 +44,7 @@ class ProcessSpec:
     max_restarts: int = DEFAULT_MAX_RESTARTS
     max_restarts_within: float = DEFAULT_MAX_RESTARTS_WITHIN_S
     shutdown_budget: float = DEFAULT_SHUTDOWN_BUDGET_S
+    hung_after: float | None = None
 
     def __post_init__(self) -> None:
         name = getattr(self.main, "__qualname__", "")

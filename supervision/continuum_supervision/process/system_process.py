@@ -18,7 +18,7 @@ from continuum_supervision.process.control_socket import ControlWriter
 from continuum_supervision.process.directory import make_node_directory
 from continuum_supervision.process.inherited import Inherited, set_inherited
 from continuum_supervision.process.limits import PARENT_POLL_S
-from continuum_supervision.process.liveness import LivenessBoard
+from continuum_supervision.process.liveness import SUPERVISOR_SLOT, LivenessBoard
 from continuum_supervision.process.log import log_to_stderr
 from continuum_supervision.process.plan import NodePlan
 from continuum_supervision.process.root_supervisor import BEGIN, ProcessSupervisor
@@ -67,7 +67,7 @@ def _start(plan: NodePlan, control: socket.socket, life: int, directory: Path) -
     route_thespian_log()
     install(plan.cookie, exposed=plan.bind)
     install_admin()
-    board = LivenessBoard.create(directory / "liveness", [spec.id for spec in plan.specs])
+    board = LivenessBoard.create(directory / "liveness", [SUPERVISOR_SLOT, *(spec.id for spec in plan.specs)])
     set_inherited(Inherited(plan, control, life, directory, board, os.getpid()))
     system = ActorSystem("multiprocTCPBase", {"Admin Port": free_port(LOOPBACK)})
     system.tell(system.createActor(ProcessSupervisor), BEGIN)

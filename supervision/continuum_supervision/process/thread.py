@@ -11,6 +11,7 @@ from pathlib import Path
 from continuum_supervision.process.context import ProcessContext
 from continuum_supervision.process.liveness import LivenessBoard
 from continuum_supervision.process.plan import StartProcess
+from continuum_supervision.process.watchdog import beat_every
 from continuum_supervision.process.wire import Deliveries, Finished, Outgoing
 
 logger = logging.getLogger("continuum.process")
@@ -63,6 +64,11 @@ class ProcessThread:
         finally:
             self._send(Finished(exit_code))
 
+    def _beat(self, loop: asyncio.AbstractEventLoop, context: ProcessContext, every: float) -> None:
+        """Show again and again that the loop turns; not in a task, which main would find among its own."""
+        context.own_liveness.beat()
+        loop.call_later(every, self._beat, loop, context, every)
+
     async def _main(self) -> None:
         start = self._start
         context = ProcessContext(
@@ -75,6 +81,7 @@ class ProcessThread:
             send=self._send,
         )
         context.own_liveness.reset()
+        self._beat(asyncio.get_running_loop(), context, beat_every(start.spec.hung_after))
         with self._lock:
             self._loop, self._context = asyncio.get_running_loop(), context
         for arrived in self._early:

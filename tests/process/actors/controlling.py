@@ -12,7 +12,7 @@ from continuum.journal.postgres import PostgresJournal
 from continuum.journal.resilient import ResilientJournal
 from continuum.versions.loaded_code import Code
 from continuum_actors.node.cluster import Cluster
-from continuum_actors.node.heartbeater import Alive, Heartbeater
+from continuum_actors.node.heartbeater import Heartbeater
 from continuum_actors.node.recovery import Recovery
 from continuum_actors.tree import host_supervisor
 from continuum_supervision import ChildSpec, Registry, Supervisor, SystemClock
@@ -32,21 +32,17 @@ class TestedNode:
 
     __test__ = False
 
-    workers: list[WorkerId] = field(default_factory=list)
+    registered: list[WorkerId] = field(default_factory=list)
     sent: asyncio.Queue[tuple[str, object]] = field(default_factory=asyncio.Queue)
     drains: int = 0
 
-    def processes(self) -> Sequence[Alive]:
-        """Return the workers as processes whose loops turn."""
-        return [Alive(f"run_host-{worker}", worker, 0.0) for worker in self.workers]
+    def workers(self) -> Sequence[WorkerId]:
+        """Return the workers as if each had a process."""
+        return self.registered
 
     def facts(self) -> NodeFacts | None:
         """Return facts that any node might have."""
         return NodeFacts(NODE, 4711, "local", "up", ())
-
-    def kill(self, process_id: str) -> None:
-        """No process gets stuck here."""
-        raise AssertionError(f"{process_id} is to be killed")
 
     def drain(self) -> None:
         """Count the requests to drain."""
@@ -100,7 +96,7 @@ async def control_on(on: Stage, *, ttl: float) -> Control:
         ChildSpec("cluster", lambda: Cluster(journal, NODE, node, listens=True, peers=peers), name="cluster"),
         ChildSpec(
             "heartbeater",
-            lambda: Heartbeater(resilient, node, ttl=ttl, watchdog=15.0, expiring=expiring),
+            lambda: Heartbeater(resilient, node, ttl=ttl, expiring=expiring),
             name="heartbeater",
         ),
     ]

@@ -25,7 +25,7 @@ async def test_a_killed_heartbeater_loses_no_lease(dsn: str, schema: str) -> Non
     async with stage(dsn, schema) as on:
         control = await control_on(on, ttl=SHORT_LEASE_S)
         worker = await on.journal.register_worker(NODE, "run_host", 4711, SHORT_LEASE_S)
-        control.node.workers.append(worker.id)
+        control.node.registered.append(worker.id)
         for _ in range(3):
             await control.kill("heartbeater")
         (killed_at,) = (await on.sql("select clock_timestamp()"))[0]
@@ -53,7 +53,7 @@ async def test_a_failed_renewal_is_retried(
         monkeypatch.setattr(PostgresJournal, "renew", failing)
         control = await control_on(on, ttl=SHORT_LEASE_S)
         heartbeater = control.registry.whereis("heartbeater")
-        control.node.workers.append(worker.id)
+        control.node.registered.append(worker.id)
         await on.until(lambda: on.holds("select expires_at > %s from {schema}.workers", ends), "no renewal")
         assert failures == [0]
         assert control.registry.whereis("heartbeater") is heartbeater

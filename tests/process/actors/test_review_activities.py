@@ -125,13 +125,6 @@ class Stop:
 
     drain_requested: asyncio.Event = field(default_factory=asyncio.Event)
     readied: asyncio.Event = field(default_factory=asyncio.Event)
-    own_liveness: Stop | None = None
-
-    def __post_init__(self) -> None:
-        self.own_liveness = self
-
-    def beat(self) -> None:
-        """No watchdog reads it."""
 
     def on_message(self, callback: Callable[[Any], None]) -> None:
         """No messages come."""

@@ -73,3 +73,10 @@ async def draining(context: ProcessContext) -> None:
     await context.drain_requested.wait()
     context.report("draining")
     await over.wait()
+
+
+async def blocked_once_then_echo(context: ProcessContext) -> None:
+    """Block the loop in the first incarnation, once it is ready."""
+    if context.incarnation == 1:
+        await hung(context)
+    await echo(context)
