@@ -21,6 +21,7 @@ from .exits import (
     Crash,
     Ending,
     ExitReason,
+    ExpectedExit,
     is_abnormal,
 )
 from .links import MonitorId
@@ -64,6 +65,7 @@ __all__ = [
     "Ending",
     "Exit",
     "ExitReason",
+    "ExpectedExit",
     "Intensity",
     "ManualClock",
     "MonitorId",

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from .actor import Actor
-from .exits import Crash, ExitReason, describe, is_abnormal
+from .exits import Crash, ExitReason, ExpectedExit, describe, is_abnormal
 from .ref import logger
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ async def make_child(spec: ChildSpec) -> Actor:
 def log_exit(child_id: str, ref: ActorRef, reason: ExitReason) -> None:
     """Log once, with its traceback, that a child ended without having been stopped."""
     exception = reason.exception if isinstance(reason, Crash) else None
+    if isinstance(exception, ExpectedExit):
+        logger.warning("child %r ended, as it must: %s", child_id, exception)
+        return
     level = logging.ERROR if is_abnormal(reason) else logging.INFO
     logger.log(level, "child %r ended: %r", child_id, ref, exc_info=exception)
 

@@ -33,6 +33,10 @@ class Crash:
 ExitReason: TypeAlias = Ending | Crash
 
 
+class ExpectedExit(Exception):
+    """Raise it in an actor that is to start again for a known cause; it is logged without a traceback."""
+
+
 class ActorDied(Exception):
     """The actor that was called is dead, or died before it replied."""
 

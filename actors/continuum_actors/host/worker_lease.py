@@ -13,7 +13,7 @@ import os
 from continuum.journal.port import LeaseLost
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host
-from continuum_supervision import Actor
+from continuum_supervision import Actor, ExpectedExit
 
 
 class WorkerLease(Actor):
@@ -44,7 +44,7 @@ class WorkerLease(Actor):
 
     def handle_info(self, message: LeaseLost) -> None:
         """An actor found the lease lost."""
-        raise message
+        raise ExpectedExit(f"{message}; its runs continue with their next owner") from message
 
     def lost(self, error: LeaseLost) -> None:
         """Crash, and register anew; ignores late reports about an earlier lease."""

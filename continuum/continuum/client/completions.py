@@ -26,6 +26,7 @@ from continuum.client.run_lookup import WatchedRuns, latest_of_chain
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable, NotReady, RunNotFound
 from continuum.journal.facts import Notification, Query, RunRow, RunState, Topic
+from continuum.journal.outages import outage_in
 
 ENDED = [state for state in RunState if state.terminal]
 
@@ -56,6 +57,7 @@ class Completions:
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
+        self._outage = outage_in(journal)
 
     async def wait(self, run_id: RunId) -> RunRow:
         """Return the row of an existing run, or of its chain's latest run, once that has ended."""
@@ -88,7 +90,8 @@ class Completions:
         try:
             latest = await latest_of_chain(self._journal, row)
         except JournalUnavailable as error:
-            log.warning("cannot find the latest run of a chain now, will follow it run by run: %s", error)
+            # The chain is followed run by run.
+            self._outage.failed("looking for the latest run of a chain", error)
             return successor
         return successor if latest is None else latest.id
 
@@ -160,12 +163,13 @@ class Completions:
             rows = await self._journal.query(Query(None, where, ("id", False), len(run_ids), None))
             gone = await self._gone(set(doubted) - {row.id for row in rows})
         except JournalUnavailable as error:
-            log.warning("cannot look for ended runs now, will retry: %s", error)
+            self._outage.failed("looking for ended runs", error)
             self._set_doubt(doubted, LOOKS_UNTIL_DOUBT)
             return
         except Exception as error:  # noqa: BLE001 - every waiting caller receives it
             self._fail(error)
             return
+        self._outage.answered()
         for row in rows:
             awaited = self._awaited.pop(row.id, None)
             for future in awaited.futures if awaited is not None else ():

@@ -18,6 +18,7 @@ from continuum.client.run_lookup import RunLookup, WatchedRuns
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable, NotReady
 from continuum.journal.facts import Notification, RunRow, Topic
+from continuum.journal.outages import outage_in
 from continuum.journal.port import PublishedValue
 
 log = logging.getLogger("continuum.client")
@@ -35,6 +36,7 @@ class PublishedValues:
         self._watching: dict[str, set[asyncio.Event]] = {}
         self._listener: asyncio.Task[None] | None = None
         self._closed = False
+        self._outage = outage_in(journal)
 
     async def read(self, run_id: RunId, name: str) -> bytes | None:
         """Return the latest value published under a name, encoded; None if there is none yet."""
@@ -57,8 +59,10 @@ class PublishedValues:
                     row = await self._latest(row)
                     stored = await self._stored(run_id, name)
                 except JournalUnavailable as error:
-                    log.warning("cannot read what run %s published now, will retry: %s", run_id, error)
+                    self._outage.failed("reading published values", error)
                     stored = seen
+                else:
+                    self._outage.answered()
                 if stored is not None and stored != seen:
                     seen, wait = stored, self._first_poll
                     yield stored.value

@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from continuum.engine.ids import RunId
+from continuum.journal.outages import outage_in
 from continuum.journal.port import ClaimedRun, ClaimedTask, Journal, Loaded, Worker
 from continuum.journal.retry import Clock, Observer, Retry, RetryPolicy
 
 # Soon enough for a restart of Postgres to go unnoticed, seldom enough to leave a database that
 # is starting in peace. Half of a delay is random, so that not all processes return at once.
-HOST_RETRIES = RetryPolicy(first_delay=0.05, longest_delay=2.0, jitter=0.5, announced=True)
+HOST_RETRIES = RetryPolicy(first_delay=0.05, longest_delay=2.0, jitter=0.5)
 
 
 class ResilientJournal:
@@ -28,7 +29,7 @@ class ResilientJournal:
         # The journal itself, for calls that fail when it is unavailable.
         self.once = journal
         # For several calls on `once` that are repeated together.
-        self.retry = retry = Retry(HOST_RETRIES, clock, random)
+        self.retry = retry = Retry(HOST_RETRIES, clock, random, outage_in(journal))
 
         self.now = journal.now
         self.close = journal.close

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
 from continuum.errors import JournalUnavailable
+from continuum.journal.outages import Outage
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -53,8 +54,7 @@ class RetryPolicy:
     """How often a call is made again; times in seconds. Delays double up to `longest_delay`.
 
     No attempt begins later than `patience` after the first. `jitter` is the share of each delay
-    that is random, so that many processes do not return at the same moment. `announced` logs
-    the beginning and the end of an outage.
+    that is random, so that many processes do not return at the same moment.
     """
 
     first_delay: float
@@ -62,7 +62,6 @@ class RetryPolicy:
     patience: float = math.inf
     attempts: float = math.inf
     jitter: float = 0.0
-    announced: bool = False
 
 
 class JournalCall(NamedTuple):
@@ -82,11 +81,18 @@ Observer = Callable[[JournalCall], None]
 
 
 class Retry:
-    """Makes calls until they succeed or the policy gives up."""
+    """Makes calls until they succeed or the policy gives up; `outage`, if given, logs how long that takes."""
 
-    __slots__ = ("_bounded", "_clock", "_observers", "_policy", "_random")
+    __slots__ = ("_bounded", "_clock", "_observers", "_outage", "_policy", "_random")
 
-    def __init__(self, policy: RetryPolicy, clock: Clock, random: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        policy: RetryPolicy,
+        clock: Clock,
+        random: Callable[[], float],
+        outage: Outage | None = None,
+    ) -> None:
+        self._outage = outage
         self._policy = policy
         self._bounded = policy.patience < math.inf
         self._clock = clock
@@ -135,12 +141,12 @@ class Retry:
                     failures += 1
                     if not self._again(failures, began):
                         raise
-                    if failures == 1 and self._policy.announced:
-                        log.warning("%s: %s; trying again until it answers", phrase, error)
+                    if self._outage is not None:
+                        self._outage.failed(phrase, error)
                     await self._sleep(self._delay(failures))
                 else:
-                    if failures and self._policy.announced:
-                        log.info("%s: the database answers again", phrase)
+                    if failures and self._outage is not None:
+                        self._outage.answered()
                     return result
         except BaseException as error:
             failed = error

@@ -120,7 +120,7 @@ def _in_postgres(options: Checked) -> JournalOpening:
             async with database(dsn) as address:
                 journal = PostgresJournal(address, schema=options.schema, listen=options.settings.listen)
 
-                opening = Retry(HOST_RETRIES, LoopClock(), _fraction)
+                opening = Retry(HOST_RETRIES, LoopClock(), _fraction, journal.outage)
 
                 async def open_journal() -> None:
                     await prepare_schema(dsn, address, options.schema)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import signal
@@ -10,8 +11,11 @@ from pathlib import Path
 import pytest
 
 from continuum import RunFailed
+from continuum.journal.postgres.schema import migrate_schema
+from continuum.local_postgres import EmbeddedPostgres
+from tests.postgres.holding import is_over, server_directory, server_of
 from tests.process.node import failing_flows
-from tests.process.node.nodes import DEADLINE_S, LAUNCH, Site, site
+from tests.process.node.nodes import DEADLINE_S, LAUNCH, Site, eventually, site
 
 RECORD = re.compile(r"\S+ \S+ [A-Z]+ continuum\.[a-z_.]+: .+")
 
@@ -83,3 +87,54 @@ async def test_a_blocked_run_is_one_line_of_the_log_though_its_first_owner_was_k
         await at.until(logged, "the block is not logged")
         for run in runs:
             assert [level for level, _ in lines_about(log, run.id)] == ["ERROR"]
+
+
+def is_over_in(text: str) -> bool:
+    """Whether a log has as many ends of outages as beginnings."""
+    return text.count("answers again") == text.count("waits until it answers") > 0
+
+
+async def go_through_an_outage(dsn: str, directory: Path, log: Path) -> None:
+    """Kill the server under a node and let its keeper start it again."""
+    async with site(dsn, "continuum") as at:
+        node_with_log(at, log)
+        runs = [await at.client.start(failing_flows.waits) for _ in range(20)]
+        for run in runs:
+            await at.until_state(run, "suspended")
+        victim = server_of(directory).postmaster
+        victim.kill()
+        eventually(lambda: is_over(victim), "the server lives")
+        for run in runs:
+            await run.signal(failing_flows.go, "yes")
+        assert await asyncio.gather(*(run.result(DEADLINE_S) for run in runs)) == ["yes"] * len(runs)
+
+        eventually(lambda: is_over_in(log.read_text()), "the end of the outage is not logged")
+
+
+def test_an_outage_is_two_lines_for_each_process_and_no_traceback(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with server_directory() as directory, EmbeddedPostgres(directory, durable=True) as server:
+        asyncio.run(migrate_schema(server.dsn, "continuum"))
+        asyncio.run(go_through_an_outage(server.dsn, directory, log))
+    lines = log.read_text().splitlines()
+    assert [line for line in lines if not RECORD.fullmatch(line)] == []
+    # A run host and the control process.
+    assert 1 <= sum("waits until it answers" in line for line in lines) <= 2
+    assert len(lines) == 2 * sum("waits until it answers" in line for line in lines)
+
+
+async def test_a_lost_lease_is_one_line_without_a_traceback(dsn: str, schema: str, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    async with site(dsn, schema) as at:
+        node_with_log(at, log)
+        run = await at.client.start(failing_flows.waits)
+        await at.until_state(run, "suspended")
+        # As another node does whose clock or network finds the lease expired.
+        await at.sql("update {schema}.runs set owner = null, due_at = now()")
+        await at.sql("delete from {schema}.workers")
+        await run.signal(failing_flows.go, "yes")
+        assert await run.result(DEADLINE_S) == "yes"
+    lines = log.read_text().splitlines()
+    assert [line for line in lines if not RECORD.fullmatch(line)] == []
+    (line,) = lines
+    assert "the lease of worker" in line

@@ -18,6 +18,7 @@ from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.errors import JournalUnavailable
 from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
 from continuum.journal.limits import FOREIGN_GRACE_SECONDS, REMOVED_PER_SWEEP
+from continuum.journal.outages import outage_of
 from continuum.journal.port import (
     ClaimedRun,
     Committed,
@@ -79,6 +80,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         # Each of these nodes is logged once.
         self._unreadable_nodes: set[str] = set()
         self._database = Database(dsn, self._statements, prepare=listen)
+        self.outage = outage_of(dsn)
 
     def now(self) -> int:
         return self._database.now()
@@ -356,7 +358,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
     # Notifications.
 
     def notifications(self, topics: Sequence[Topic]) -> AsyncIterator[Notification]:
-        return listen(self._database, self._statements, topics, enabled=self.listens)
+        return listen(self._database, self._statements, topics, enabled=self.listens, outage=self.outage)
 
 
 def _packed_code(code: Sequence[Loaded]) -> tuple[packed_arrays.PackedArray, ...]:

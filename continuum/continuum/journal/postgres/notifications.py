@@ -8,7 +8,6 @@ notifications at all, and the callers' polls keep every promise.
 from __future__ import annotations
 
 import asyncio
-import logging
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
@@ -16,6 +15,7 @@ from contextlib import aclosing
 import psycopg
 
 from continuum.errors import JournalUnavailable
+from continuum.journal.outages import Outage
 from continuum.journal.port import Notification, Topic
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.statements import Statements
@@ -24,11 +24,9 @@ from continuum.journal.postgres.statements import Statements
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 5.0
 
-log = logging.getLogger("continuum.journal")
-
 
 async def listen(
-    database: Database, statements: Statements, topics: Sequence[Topic], *, enabled: bool
+    database: Database, statements: Statements, topics: Sequence[Topic], *, enabled: bool, outage: Outage
 ) -> AsyncIterator[Notification]:
     """Yield notifications about `topics`."""
     if not enabled:
@@ -40,13 +38,14 @@ async def listen(
         try:
             connection = await database.listen(list(channels))
             delay = FIRST_RETRY_SECONDS
+            outage.answered()
             for topic in topics:
                 yield Notification(topic, ())
             async with aclosing(_arrivals(connection)) as arrivals:
                 async for channel, payload in arrivals:
                     yield Notification(channels[channel], tuple(payload.split(",")) if payload else ())
         except (JournalUnavailable, psycopg.OperationalError, psycopg.InterfaceError) as error:
-            log.warning("listening for notifications failed (%s); trying again in %.1f s", error, delay)
+            outage.failed("listening for notifications", error)
         finally:
             if connection is not None:
                 await connection.close()
