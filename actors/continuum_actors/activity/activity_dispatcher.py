@@ -15,6 +15,7 @@ from continuum.journal.port import ClaimedTask, InboxKind, LeaseLost, TaskResult
 from continuum_actors.activity.attempt import Attempt, HardKill
 from continuum_actors.activity.attempt_runner import AttemptRunner
 from continuum_actors.activity.background_tasks import BackgroundTasks
+from continuum_actors.activity.deadline import Limits
 from continuum_actors.activity.heartbeats import Heartbeats
 from continuum_actors.host import limits
 from continuum_actors.host.failures import describe_error
@@ -142,7 +143,7 @@ class ActivityDispatcher(Actor):
             task.seq,
             task.arguments,
             task.attempt,
-            task.timeout or None,
+            Limits(task.timeout or None),
             task.key,
             self._loop,
             self._heartbeats.record,

@@ -6,10 +6,9 @@ of the process. It starts before the actors that use it and ends after them.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from continuum_actors.host.host import Host
-from continuum_supervision import Actor, ExitReason
+from continuum_actors.host.thread_pool import ThreadPool
+from continuum_supervision import Actor, ActorRef, ExitReason
 
 
 class ActivityThreads(Actor):
@@ -17,16 +16,19 @@ class ActivityThreads(Actor):
 
     def __init__(self, host: Host) -> None:
         self._host = host
-        self._threads = ThreadPoolExecutor(host.settings.activity_threads, thread_name_prefix="activity")
+        self._threads = ThreadPool(host.settings.activity_threads)
 
     def init(self) -> None:
         self._host.threads = self._threads
+        self.ref.on_exit(self._close)
 
     def terminate(self, reason: ExitReason) -> None:
-        """Shut the pool down: the actors that use it have ended.
+        """Cancel the calls that wait for a thread: the actors that made them have ended."""
+        self._threads.cancel_waiting()
 
-        After a kill, when this is not called, they are still alive for a moment, and an activity that
-        found the pool shut down would fail. Then the pool ends when the last of them has dropped it.
+    def _close(self, ref: ActorRef, reason: ExitReason) -> None:
+        """Let the threads end, also after a kill.
+
+        Then the actors that use the pool are still alive for a moment, and their activities get a thread.
         """
-        # A call that is running cannot be interrupted; waiting for it would block the loop.
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close()

@@ -1,4 +1,4 @@
-"""One attempt of an activity: decode, call, encode, within its time."""
+"""One attempt of an activity: decode, call, encode, within its limits."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import contextvars
 import faulthandler
 import functools
 import os
-import sys
-from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Executor
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from continuum.definitions.activity import Activity
 from continuum.definitions.activity_context import ActivityContext, enter_activity
 from continuum.definitions.call_outcome import CallOutcome, outcome_of_call
 from continuum.engine.ids import RunId
-from continuum_supervision import Cancellable, Clock
+from continuum_actors.activity.deadline import Deadline, Limits
+from continuum_actors.activity.limited_call import CoroutineWork, LimitedCall, ThreadWork, Work
+from continuum_actors.host.host import Host
+from continuum_actors.host.thread_pool import ThreadPool
+from continuum_supervision import Clock
 
 RecordHeartbeat = Callable[[RunId, int, bytes], None]
 
@@ -49,51 +50,12 @@ class HardKill:
             faulthandler.cancel_dump_traceback_later()
 
 
-def out_of_time(seconds: float | None) -> str:
-    """Return the message of an attempt that took longer than its limit."""
-    return "out of time" if seconds is None else f"not done within its timeout of {seconds:g} s"
-
-
-class _Limit:
-    """A timeout on the clock of the actors, which begins when the work does."""
-
-    def __init__(self, seconds: float, clock: Clock) -> None:
-        self._timeout = asyncio.timeout(None)
-        self._seconds = seconds
-        self._clock = clock
-        self._alarm: Cancellable | None = None
-        self._over = False
-
-    async def __aenter__(self) -> Self:
-        await self._timeout.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._over = True
-        if self._alarm is not None:
-            self._alarm.cancel()
-        try:
-            await self._timeout.__aexit__(kind, error, trace)
-        except TimeoutError:
-            raise TimeoutError(out_of_time(self._seconds)) from error
-
-    def start(self) -> None:
-        """The work begins now, unless the wait for it has been given up already."""
-        if not self._over:
-            self._alarm = self._clock.call_later(self._seconds, self._expire)
-
-    def _expire(self) -> None:
-        self._timeout.reschedule(asyncio.get_running_loop().time())
-
-
 class Attempt:
     """One call of an activity, and its context."""
 
     __slots__ = (
         "_arguments",
-        "_timeout",
+        "_limits",
         "context",
         "definition",
         "dispatch",
@@ -110,7 +72,7 @@ class Attempt:
         seq: int,
         arguments: bytes,
         number: int,
-        timeout: float | None,
+        limits: Limits,
         key: str | None,
         loop: asyncio.AbstractEventLoop,
         record_heartbeat: RecordHeartbeat,
@@ -122,67 +84,82 @@ class Attempt:
         self.seq = seq
         self.key = key
         self._arguments = arguments
-        self._timeout = timeout
+        self._limits = limits
         self.task: asyncio.Task[None] | None = None
         self.context = ActivityContext(
             # A `def` activity sends heartbeats from its thread.
             run_id,
             number,
-            lambda data: _in_loop(loop, record_heartbeat, run_id, seq, data),
+            lambda context, data: _in_loop(loop, context, record_heartbeat, run_id, seq, data),
         )
 
-    async def run(self, threads: Executor, kill: HardKill | None, clock: Clock) -> bytes:
-        """Return the encoded result; raises what the activity raises, `TimeoutError` when out of time.
+    async def run(self, host: Host, kill: HardKill | None, clock: Clock) -> bytes:
+        """Return the encoded result; raises what the activity raises, `TimeoutError` at its deadline.
 
-        The time of a `def` activity begins when a thread begins the call.
+        The time of a `def` activity begins when a thread begins the call: while it waits for one, it is
+        not what takes long.
         """
-        definition = self.definition
         args, kwargs = self.enter()
-        if not definition.is_async:
-            here = contextvars.copy_context()
-            outcome = await self._in_thread(
-                threads, kill, clock, lambda: here.run(outcome_of_call, definition.fn, *args, **kwargs)
-            )
-            value = outcome.get()
-        elif kill is not None and self._timeout is not None:
-            with kill.after(self._timeout):
-                value = await definition.fn(*args, **kwargs)
-        elif self._timeout is None:
-            value = await definition.fn(*args, **kwargs)
+        try:
+            value = await self._call(args, kwargs, host, kill, clock)
+        finally:
+            self.context.over = True
+        return self.definition.encode_result(value)
+
+    async def _call(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], host: Host, kill: HardKill | None, clock: Clock
+    ) -> Any:
+        definition, timeout = self.definition, self._limits.timeout
+        if kill is not None and timeout is not None:
+            if definition.is_async:
+                with kill.after(timeout):
+                    return await definition.fn(*args, **kwargs)
+            within = functools.partial(_within, kill, timeout)
+            return await self._in_thread(host.threads, self._outcome(args, kwargs), within)
+        if self._limits.unlimited:
+            if definition.is_async:
+                return await definition.fn(*args, **kwargs)
+            return await self._in_thread(host.threads, self._outcome(args, kwargs))
+        what = f"activity {definition.name} of run {self.run_id}, attempt {self.context.attempt}"
+        limited = LimitedCall(what, host.leftovers, self._expired)
+        deadline = Deadline(self._limits, clock, limited.give_up)
+        self.context.beaten = deadline.beat
+        if definition.is_async:
+            deadline.start()
+            work: Work = CoroutineWork(definition.fn(*args, **kwargs))
         else:
-            async with _Limit(self._timeout, clock) as limit:
-                limit.start()
-                value = await definition.fn(*args, **kwargs)
-        return definition.encode_result(value)
+            outcome = self._outcome(args, kwargs)
+            work = ThreadWork(host.threads, host.threads.submit(definition.name, outcome, deadline.start))
+        return await limited.result(work, deadline)
+
+    def _outcome(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], CallOutcome]:
+        here = contextvars.copy_context()
+        return lambda: here.run(outcome_of_call, self.definition.fn, *args, **kwargs)
+
+    async def _in_thread(
+        self,
+        threads: ThreadPool,
+        outcome: Callable[[], CallOutcome],
+        within: Callable[[Callable[[], CallOutcome]], CallOutcome] | None = None,
+    ) -> Any:
+        call = threads.submit(
+            self.definition.name, outcome if within is None else functools.partial(within, outcome)
+        )
+        try:
+            return (await call.outcome).get()
+        except asyncio.CancelledError:
+            threads.give_up(call)
+            raise
+
+    def _expired(self) -> None:
+        """The deadline has come: code that still runs learns it, and its heartbeats count no more."""
+        self.context.over = self.context.cancelled = True
 
     def enter(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Make this attempt the current one and return the arguments of the call."""
         call = self.definition.arguments.decode_call(self._arguments)
         enter_activity(self.context)
         return call
-
-    async def _in_thread(
-        self, threads: Executor, kill: HardKill | None, clock: Clock, call: Callable[[], CallOutcome]
-    ) -> CallOutcome:
-        loop, seconds = asyncio.get_running_loop(), self._timeout
-        if seconds is None:
-            return await loop.run_in_executor(threads, call)
-        if kill is not None:
-            return await loop.run_in_executor(threads, lambda: _within(kill, seconds, call))
-        async with _Limit(seconds, clock) as limit:
-            return await loop.run_in_executor(threads, lambda: _timed(loop, limit, call))
-
-
-def start_task(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop) -> asyncio.Task[None]:
-    """Start a task, since Python 3.12 at once: work that never waits then costs no turn of the loop."""
-    if sys.version_info >= (3, 12):
-        return asyncio.Task(work, loop=loop, eager_start=True)
-    return loop.create_task(work)
-
-
-def _timed(loop: asyncio.AbstractEventLoop, limit: _Limit, call: Callable[[], CallOutcome]) -> CallOutcome:
-    loop.call_soon_threadsafe(limit.start)
-    return call()
 
 
 def _within(kill: HardKill, seconds: float, call: Callable[[], CallOutcome]) -> CallOutcome:
@@ -191,9 +168,22 @@ def _within(kill: HardKill, seconds: float, call: Callable[[], CallOutcome]) -> 
 
 
 def _in_loop(
-    loop: asyncio.AbstractEventLoop, record: RecordHeartbeat, run_id: RunId, seq: int, data: bytes
+    loop: asyncio.AbstractEventLoop,
+    context: ActivityContext,
+    record: RecordHeartbeat,
+    run_id: RunId,
+    seq: int,
+    data: bytes,
 ) -> None:
     if asyncio._get_running_loop() is loop:
-        record(run_id, seq, data)
+        _record(context, record, run_id, seq, data)
     else:
-        loop.call_soon_threadsafe(record, run_id, seq, data)
+        loop.call_soon_threadsafe(_record, context, record, run_id, seq, data)
+
+
+def _record(context: ActivityContext, record: RecordHeartbeat, run_id: RunId, seq: int, data: bytes) -> None:
+    """Record a heartbeat, unless its attempt is over: the next one may have sent its own."""
+    if not context.over:
+        if context.beaten is not None:
+            context.beaten()
+        record(run_id, seq, data)

@@ -37,7 +37,7 @@ class AttemptRunner:
         return await journal.record_result(name, attempt.key, attempt.run_id, result)
 
     async def _run(self, attempt: Attempt) -> bytes:
-        return await attempt.run(self._host.threads, self._kill, self._clock)
+        return await attempt.run(self._host, self._kill, self._clock)
 
     async def _heartbeats_of(self, run_id: RunId) -> dict[int, bytes]:
         """Read the last heartbeats of a run; its attempts that resume together share one query."""

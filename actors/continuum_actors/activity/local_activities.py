@@ -17,15 +17,19 @@ from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
 from continuum.journal.port import InboxKind, Post
-from continuum_actors.activity.attempt import Attempt, start_task
+from continuum_actors.activity.attempt import Attempt
 from continuum_actors.activity.attempt_runner import AttemptRunner
 from continuum_actors.activity.background_tasks import BackgroundTasks
+from continuum_actors.activity.deadline import Limits
+from continuum_actors.activity.eager_tasks import start_task
 from continuum_actors.activity.heartbeats import Heartbeats
 from continuum_actors.activity.orphaned_results import OrphanedResults
 from continuum_actors.host.failures import describe_error
 from continuum_actors.host.host import Host
 from continuum_actors.host.messages import ActivityCompleted, ActivityRaised
 from continuum_supervision import Actor, ActorRef, ExitReason
+
+_UNLIMITED = Limits()
 
 
 class LocalActivities(Actor):
@@ -56,7 +60,7 @@ class LocalActivities(Actor):
             pending.seq,
             pending.arguments,
             pending.attempt,
-            options.timeout,
+            _UNLIMITED if options.timeout is None else Limits(options.timeout),
             key,
             self._loop,
             self._record_heartbeat,

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
 from dataclasses import InitVar, dataclass, field
 from typing import Any, Protocol
 
@@ -34,7 +33,9 @@ from continuum.journal.port import (
 from continuum.journal.resilient import ResilientJournal
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
+from continuum_actors.host.leftovers import Leftovers
 from continuum_actors.host.messages import TakeSnapshot
+from continuum_actors.host.thread_pool import ThreadPool
 from continuum_supervision import ActorRef, Clock, Registry, SystemClock
 
 
@@ -260,13 +261,15 @@ class Host:
     draining: bool = False
     # The local activities (run, seq, dispatch number) that an orderly stop of this process has interrupted.
     interrupted: list[tuple[RunId, int, int]] = field(default_factory=list)
+    # Activities whose attempt is over and whose code still runs here.
+    leftovers: Leftovers = field(default_factory=Leftovers)
     # The worker that this process has registered as last; None before the first time.
     worker: Worker | None = None
     lease: Lease = _NOT_STARTED
     writer: Writer = _NOT_STARTED
     runs: Runs = _NOT_STARTED
     wheel: Wheel = _NOT_STARTED
-    threads: Executor = _NOT_STARTED
+    threads: ThreadPool = _NOT_STARTED
     activities: Activities = _NOT_STARTED
     tasks: Tasks = _NOT_STARTED
     router: Router = _NOT_STARTED

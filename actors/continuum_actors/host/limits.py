@@ -34,3 +34,13 @@ ERROR_TEXT_CHARACTERS = 4_000
 TRACEBACK_CHARACTERS = 8_000
 # Runs of pinned code are found at boot; those of a version that another node registers later, this late.
 PINNED_VERSIONS_SECONDS = 30.0
+# A plain activity that waits longer for a thread is reported: the node has too few, or activities hang.
+REPORT_WAIT_FOR_THREAD_SECONDS = 10.0
+# More names than this say no more about what takes all threads.
+REPORTED_ACTIVITIES = 5
+# Clean-up after a deadline is ordinary for this long; then the log says what still runs.
+REPORT_LEFTOVER_SECONDS = 1.0
+# Each leftover holds a thread or a task for ever. This many are a fault that lasts, and cost little memory.
+LEFTOVERS_PER_HOST = 64
+# Turns of the loop in which a cancelled activity can end, so that its last heartbeat and traceback are kept.
+TURNS_TO_END = 5

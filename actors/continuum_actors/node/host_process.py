@@ -69,17 +69,18 @@ def _host(context: ProcessContext, role: str) -> Host:
 
 
 async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) -> None:
-    """Run a process's actors until the node stops or their supervisor gives up.
+    """Run a process's actors until the node stops, too much is left over here, or their supervisor gives up.
 
     All hosts of a node drain at the same time, and each leaves once it has drained: none claims what
     another released. A process whose supervisor gave up must end, so that the node starts another: as
     long as it lives its lease is renewed, and no other worker claims its runs.
     """
+    host.leftovers.remedy = "this process is drained and replaced"
     try:
         async with host_supervisor(children) as supervisor:
             context.on_message(lambda incoming: _received(host, incoming))
             context.ready()
-            await until_set(context.drain_requested, supervisor.ref)
+            await until_set(context.drain_requested, supervisor.ref, host.leftovers.too_many)
             if supervisor.ref.alive:
                 await drain(host)
             # Otherwise the end of the block raises the reason why the supervisor gave up.
@@ -107,15 +108,15 @@ async def connected(journal: ResilientJournal, given_up: asyncio.Event) -> bool:
     return False
 
 
-async def until_set(requested: asyncio.Event, supervisor: ActorRef) -> None:
-    """Wait until the node requests something or the supervisor ends."""
-    asked = asyncio.create_task(requested.wait())
+async def until_set(requested: asyncio.Event, supervisor: ActorRef, *reasons: asyncio.Event) -> None:
+    """Wait until the node requests something, the supervisor ends, or there is another reason to end."""
+    waiting = [asyncio.create_task(event.wait()) for event in (requested, *reasons)]
     ended = asyncio.create_task(supervisor.wait())
     try:
-        await asyncio.wait([asked, ended], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([*waiting, ended], return_when=asyncio.FIRST_COMPLETED)
     finally:
-        asked.cancel()
-        ended.cancel()
+        for task in (*waiting, ended):
+            task.cancel()
 
 
 async def let_tasks_end() -> None:

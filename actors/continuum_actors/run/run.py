@@ -33,7 +33,7 @@ from continuum.journal.port import (
     Successor,
     Transition,
 )
-from continuum_actors.activity.attempt import out_of_time
+from continuum_actors.activity.deadline import out_of_time
 from continuum_actors.host import messages
 from continuum_actors.host.host import Host
 from continuum_actors.run import failure_log

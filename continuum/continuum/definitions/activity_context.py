@@ -22,12 +22,17 @@ class ActivityContext:
     An attempt from a queue, or in a process of its own, learns of a cancellation at its next heartbeat.
     """
 
-    __slots__ = ("_beat", "_last", "attempt", "cancelled", "run_id")
+    __slots__ = ("_beat", "_last", "attempt", "beaten", "cancelled", "over", "run_id")
 
-    def __init__(self, run_id: RunId, attempt: int, beat: Callable[[bytes], None] | None = None) -> None:
+    def __init__(
+        self, run_id: RunId, attempt: int, beat: Callable[[ActivityContext, bytes], None] | None = None
+    ) -> None:
         self.run_id = run_id
         self.attempt = attempt
         self.cancelled = False
+        # For the engine: whether the attempt has been answered, and what else a heartbeat calls.
+        self.over = False
+        self.beaten: Callable[[], None] | None = None
         self._beat = beat
         self._last: bytes | None = None
 
@@ -37,7 +42,7 @@ class ActivityContext:
         if len(data) > HEARTBEAT_BYTES:
             raise ValueError(f"heartbeat details take {len(data)} bytes, at most {HEARTBEAT_BYTES} are kept")
         if self._beat is not None:
-            self._beat(data)
+            self._beat(self, data)
 
     def resume_from(self, last: bytes | None) -> None:
         """Set the progress that an earlier attempt recorded."""

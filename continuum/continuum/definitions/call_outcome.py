@@ -20,6 +20,11 @@ class CallOutcome:
         self._value = value
         self._error = error
 
+    @property
+    def error(self) -> BaseException | None:
+        """The exception that `get` raises, if any."""
+        return self._error
+
     def get(self) -> Any:
         """Return the value, or raise the exception."""
         error, self._error = self._error, None

@@ -55,9 +55,10 @@ class ProcessThread:
 
     def _run(self) -> None:
         exit_code = 1
+        # Never closed: that would wait for tasks that ignore their cancellation, and the process ends anyway.
+        runner = asyncio.Runner()
         try:
-            with asyncio.Runner() as runner:
-                runner.run(self._main(), context=contextvars.copy_context())
+            runner.run(self._main(), context=contextvars.copy_context())
             exit_code = 0
         except BaseException:
             logger.exception("process %s ended with an error", self._start.spec.id)

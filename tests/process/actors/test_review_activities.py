@@ -46,11 +46,14 @@ async def queued(number: int) -> int:
 
 @activity(name="review.gated", timeout=0.3)
 def gated(name: str, number: int) -> int:
-    """Hold a thread until the test releases it; the timeout is for the call alone."""
-    if number == 0:
-        gates[name].wait(10)
-        return 0
+    """Return a number; the timeout is for the call alone."""
     return number
+
+
+@activity(name="review.holding")
+def hold(name: str) -> None:
+    """Hold a thread until the test releases it."""
+    gates[name].wait(10)
 
 
 @activity(name="review.endless", timeout=0.3)
@@ -105,6 +108,12 @@ async def bulky(size: int) -> int:
 async def threaded(name: str, number: int) -> int:
     """Run one activity in a thread."""
     return await gated(name, number)
+
+
+@workflow(name="review.holds")
+async def holds(name: str) -> None:
+    """Run one activity that takes a thread and has no timeout."""
+    await hold(name)
 
 
 @workflow(name="review.waiting_long")
@@ -233,13 +242,11 @@ async def test_the_timeout_of_a_plain_activity_begins_in_its_thread(dsn: str, sc
     async with stage(dsn, schema) as on:
         gate = gates["threads"] = threading.Event()
         try:
-            tree = await on.tree(threaded, waiting_long)
-            threads = tree.host.settings.activity_threads
-            holding = [await on.client.start(threaded, "threads", 0) for _ in range(threads)]
-            for run in holding:
-                # It exceeds its timeout while its thread is held.
-                await on.until_state(run, "failed")
+            tree = await on.tree(threaded, holds, waiting_long)
+            for _ in range(tree.host.settings.activity_threads):
+                await on.client.start(holds, "threads")
             late = await on.client.start(threaded, "threads", 7)
+            await eventually(lambda: tree.host.threads.waiting() == 1, "there is a thread for it")
             await eventually(lambda: (late.id, 0) in activities_of(tree), "it is not handed to the threads")
             # One that began later, with the same timeout and without a thread, exceeds it.
             await on.until_state(await on.client.start(waiting_long), "failed")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import os
 import re
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -116,6 +118,41 @@ def starts(directory: Path) -> list[str]:
     return sorted(
         f"{trace.name} in {pid}" for trace in directory.glob("brew-*") for pid in trace.read_text().split()
     )
+
+
+@activity(name="nodes.blocked", timeout=0.2)
+def blocked() -> None:
+    """Block a thread of a run host for ever."""
+    threading.Event().wait()
+
+
+@workflow(name="nodes.blocking")
+async def blocking() -> str:
+    """Return the type of an activity's error."""
+    try:
+        await blocked()
+    except ActivityError as error:
+        return error.type
+    return "it ended"
+
+
+@activity(name="nodes.defiant", executor="process", timeout=0.5)
+def defiant() -> None:
+    """Ignore every signal that can be ignored, and wait for ever."""
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # The interpreter's own disposition: only its main thread may install a handler.
+        ctypes.CDLL(None).signal(int(number), ctypes.c_void_p(1))
+    threading.Event().wait()
+
+
+@workflow(name="nodes.defying")
+async def defying() -> str:
+    """Return the type of an activity's error."""
+    try:
+        await defiant()
+    except ActivityError as error:
+        return error.type
+    return "it ended"
 
 
 @activity(name="nodes.stuck", executor="process", timeout=0.5)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from continuum_actors.host import limits
+from continuum_actors.node.recovery import is_alive
 from tests.process.node import flows
 from tests.process.node.nodes import DEADLINE_S, eventually, site
 
@@ -81,6 +83,36 @@ async def test_an_isolated_activity_out_of_time_is_killed_even_if_it_holds_the_i
     async with site(dsn, schema) as at:
         at.node("north", activity_hosts=1)
         assert await (await at.client.start(flows.reporting)).result(DEADLINE_S) == "TimeoutError"
+
+
+async def test_an_isolated_activity_out_of_time_is_killed_even_if_it_ignores_signals(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", activity_hosts=1)
+        victim = await at.pid("north", "activity_host")
+        assert await (await at.client.start(flows.defying)).result(DEADLINE_S) == "TimeoutError"
+        eventually(lambda: not is_alive(victim), "it still runs")
+
+
+async def test_a_run_host_with_too_many_leftovers_is_replaced_and_its_other_activities_run_again(
+    dsn: str, schema: str, tmp_path: Path
+) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", drain=0.5)
+        victim = await at.pid("north", "run_host")
+        company = await at.client.start(flows.brewing, str(tmp_path), 1)
+        eventually(lambda: len(flows.starts(tmp_path)) == 1, "the other activity does not begin")
+        for _ in range(limits.LEFTOVERS_PER_HOST + 1):
+            await at.client.start(flows.blocking)
+        eventually(lambda: not is_alive(victim), "the host is not replaced")
+        eventually(lambda: len(flows.starts(tmp_path)) == 2, "the other activity does not run again")
+        (tmp_path / "brewed").touch()
+        assert await company.result(DEADLINE_S) == 1
+        assert [event.type for event in await company.history()] == [
+            "activity_scheduled",
+            "activity_completed",
+        ], "a crash was counted"
 
 
 async def test_no_lease_expires_while_the_control_process_dies_and_restarts(dsn: str, schema: str) -> None:

@@ -1,0 +1,78 @@
+"""The deadline of one attempt: its timeout, and the longest silence between its heartbeats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from continuum_supervision import Cancellable, Clock
+
+
+class Limits(NamedTuple):
+    """The limits of one attempt in seconds, None for none."""
+
+    timeout: float | None = None
+    heartbeat_timeout: float | None = None
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether the attempt may take as long as it wants."""
+        return self.timeout is None and self.heartbeat_timeout is None
+
+
+def out_of_time(seconds: float | None) -> str:
+    """Return the message of an attempt that took longer than its limit."""
+    return "out of time" if seconds is None else f"not done within its timeout of {seconds:g} s"
+
+
+def without_heartbeat(seconds: float) -> str:
+    """Return the message of an attempt that was silent for too long."""
+    return f"no heartbeat within its heartbeat_timeout of {seconds:g} s"
+
+
+class Deadline:
+    """Calls `expired` with a message when the first limit is reached."""
+
+    __slots__ = ("_alarm", "_beat_at", "_clock", "_expired", "_limits", "_silent_until", "_timeout_at")
+
+    def __init__(self, limits: Limits, clock: Clock, expired: Callable[[str], object]) -> None:
+        self._limits = limits
+        self._clock = clock
+        self._expired = expired
+        self._alarm: Cancellable | None = None
+        self._timeout_at: float | None = None
+        self._beat_at = self._silent_until = 0.0
+
+    def start(self) -> None:
+        """The attempt begins now."""
+        self._beat_at = self._clock.monotonic()
+        if self._limits.timeout is not None:
+            self._timeout_at = self._beat_at + self._limits.timeout
+        self._arm()
+
+    def beat(self) -> None:
+        """The attempt has sent a heartbeat."""
+        self._beat_at = self._clock.monotonic()
+
+    def cancel(self) -> None:
+        """The attempt is over."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+
+    def _arm(self) -> None:
+        silence, now = self._limits.heartbeat_timeout, self._clock.monotonic()
+        if silence is not None and (self._timeout_at is None or self._beat_at + silence < self._timeout_at):
+            self._silent_until = self._beat_at + silence
+            self._alarm = self._clock.call_later(self._silent_until - now, self._silent, silence)
+        elif self._timeout_at is not None:
+            self._alarm = self._clock.call_later(self._timeout_at - now, self._out_of_time)
+
+    def _silent(self, silence: float) -> None:
+        if self._beat_at + silence > self._silent_until:
+            self._arm()
+        else:
+            self._expired(without_heartbeat(silence))
+
+    def _out_of_time(self) -> None:
+        self._expired(out_of_time(self._limits.timeout))
