@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from continuum.journal.port import InboxKind, Journal, LeaseLost, Released, RunState, Transition
@@ -21,6 +23,7 @@ from tests.contract.builders import (
     row,
     sleep_until,
     take_tasks,
+    until,
     worker_of,
     write,
 )
@@ -222,6 +225,68 @@ async def test_p9_an_overdue_task_becomes_time_out_mail(journal: Journal) -> Non
     await let_expire(journal, hand)
 
     await retire(journal, hand)
+
+    assert [mail.kind for mail in await journal.inbox(owner, None)] == [InboxKind.ACTIVITY_TIMED_OUT]
+
+
+async def test_p18_the_time_of_a_task_ends_with_the_death_of_its_worker(journal: Journal) -> None:
+    """The take-over may come much later: after an outage, for example."""
+    owner = await worker_of(journal)
+    early, late = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await queue_tasks(journal, owner, run, new_task(1, timeout=60.0), new_task(2, timeout=0.000_001))
+    for hand in (early, late):
+        await take_tasks(journal, hand, limit=1)
+
+    await journal.retire_worker(early.id, executing=None, poison_after=3, dead_for=3600.0)
+    await journal.retire_worker(late.id, executing=None, poison_after=3, dead_for=0.0)
+
+    assert [(mail.name, mail.kind) for mail in await journal.inbox(owner, None)] == [
+        ("1", InboxKind.ACTIVITY_CRASHED),
+        ("2", InboxKind.ACTIVITY_TIMED_OUT),
+    ]
+
+
+@pytest.mark.parametrize("dead_for", [3600.0, math.inf])
+async def test_p18_an_overdue_task_of_a_worker_that_died_in_time_has_crashed(
+    journal: Journal, dead_for: float
+) -> None:
+    """Without a time of death, the last renewal of the lease is the last sign of life."""
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await queue_tasks(journal, owner, run, new_task(1, timeout=0.000_001))
+    await take_tasks(journal, hand)
+
+    await journal.retire_worker(hand.id, executing=None, poison_after=3, dead_for=dead_for)
+
+    assert [mail.kind for mail in await journal.inbox(owner, None)] == [InboxKind.ACTIVITY_CRASHED]
+
+
+async def test_p18_an_overdue_task_of_a_worker_whose_lease_ran_out_has_crashed(journal: Journal) -> None:
+    owner, hand = await worker_of(journal), await worker_of(journal, ttl=2.0)
+    run = await owned_run(journal, owner)
+    await queue_tasks(journal, owner, run, new_task(1, timeout=0.000_001))
+    await take_tasks(journal, hand)
+
+    async def has_run_out() -> bool:
+        return hand.id in await journal.expired_workers()
+
+    await until(has_run_out)
+    await journal.retire_worker(hand.id, executing=None, poison_after=3, only_expired=True)
+
+    assert [mail.kind for mail in await journal.inbox(owner, None)] == [InboxKind.ACTIVITY_CRASHED]
+
+
+async def test_p18_an_overdue_task_of_a_worker_that_renewed_its_lease_later_has_timed_out(
+    journal: Journal,
+) -> None:
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await queue_tasks(journal, owner, run, new_task(1, timeout=0.000_001))
+    await take_tasks(journal, hand)
+    await let_expire(journal, hand)
+
+    await journal.retire_worker(hand.id, executing=None, poison_after=3, only_expired=True)
 
     assert [mail.kind for mail in await journal.inbox(owner, None)] == [InboxKind.ACTIVITY_TIMED_OUT]
 

@@ -282,6 +282,20 @@ async def test_p9_a_result_reaches_the_owner_that_the_run_has_by_then(journal: J
     assert [mail.kind for mail in await journal.inbox(other_worker, None)] == [InboxKind.ACTIVITY_COMPLETED]
 
 
+async def test_p9_a_failure_counts_although_its_worker_was_retired(journal: Journal) -> None:
+    """It registers anew after an outage, and delivers what it has."""
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await queue_tasks(journal, owner, run, new_task(1))
+    (task,) = await take_tasks(journal, hand)
+    await retire(journal, hand)
+
+    await journal.complete_tasks(await worker_of(journal), [result(task, InboxKind.ACTIVITY_RAISED)])
+
+    kinds = [(mail.kind, mail.key) for mail in await journal.inbox(owner, None)]
+    assert kinds == [(InboxKind.ACTIVITY_CRASHED, "1"), (InboxKind.ACTIVITY_RAISED, "1")]
+
+
 @pytest.mark.parametrize(
     "kind", [InboxKind.ACTIVITY_RAISED, InboxKind.ACTIVITY_CRASHED, InboxKind.ACTIVITY_TIMED_OUT]
 )

@@ -279,7 +279,9 @@ class Host:
     journal: ResilientJournal = field(init=False)
 
     def __post_init__(self, stored: Journal) -> None:
-        self.journal = ResilientJournal(stored, self.clock, self.random_fraction)
+        self.journal = ResilientJournal(
+            stored, self.clock, self.random_fraction, lease_ttl=self.settings.lease_ttl
+        )
 
     def random_fraction(self) -> float:
         """Return a random number in [0, 1)."""

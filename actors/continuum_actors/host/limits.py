@@ -29,6 +29,10 @@ TASKS_END_SECONDS = 1.0
 RENEWALS_PER_LEASE = 3
 # An operator's request to drain is read with a renewal, however long the lease.
 LONGEST_RENEWAL_SECONDS = 5.0
+# A renewal that is this much later than planned was held up: by the database, or this process stood still.
+LATE_RENEWAL_SECONDS = 1.0
+# After an outage every process has renewed by then: it tries every two seconds, for up to five each time.
+RECONNECTING_SECONDS = 6.0
 # A longer error text is of no use and slows every reader down.
 ERROR_TEXT_CHARACTERS = 4_000
 TRACEBACK_CHARACTERS = 8_000

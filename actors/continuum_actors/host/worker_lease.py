@@ -27,6 +27,7 @@ class WorkerLease(Actor):
     async def init(self) -> None:
         host = self._host
         if host.worker is not None:
+            # Without a time of death: this process lives, and so do its attempts.
             await host.journal.retire_worker(
                 host.worker.id, executing=None, poison_after=limits.POISON_AFTER_DEATHS
             )

@@ -6,6 +6,7 @@ missed renewals, and the node keeps the notices of deaths for it meanwhile.
 
 from __future__ import annotations
 
+import math
 import os
 import uuid
 from collections.abc import Mapping, Sequence
@@ -99,6 +100,15 @@ def executing_at_death(notice: ProcessDied) -> RunId | None:
     return RunId(str(uuid.UUID(bytes=executing))) if executing else None
 
 
+def last_sign_of_life(notice: ProcessDied) -> float:
+    """Return until when the process lived: a run host until its loop turned last, for it may have been stuck.
+
+    An activity host lived until its death: an activity may hold the interpreter lock, and the loop up.
+    """
+    turned = notice.last.beat_at
+    return turned if turned and notice.role == "run_host" else notice.died_at
+
+
 async def control_main(context: ProcessContext) -> None:
     """Run the control process until the node stops."""
     config: ProcessConfig = context.args
@@ -176,7 +186,10 @@ async def retire(journal: Workers, node: ControlledNode, name: NodeId) -> None:
     for worker, pid in await journal.node_workers(name):
         if pid in node.executing():
             await journal.retire_worker(
-                worker, executing=node.executing()[pid], poison_after=limits.POISON_AFTER_DEATHS
+                worker,
+                executing=node.executing()[pid],
+                poison_after=limits.POISON_AFTER_DEATHS,
+                dead_for=math.inf,
             )
     await journal.retire_node(name)
 
@@ -198,7 +211,11 @@ def _received(node: ControlledNode, registry: Registry, incoming: Incoming) -> N
             if message.last.worker_id:
                 _cast(
                     registry.whereis("recovery"),
-                    WorkerDied(WorkerId(message.last.worker_id), executing_at_death(message)),
+                    WorkerDied(
+                        WorkerId(message.last.worker_id),
+                        executing_at_death(message),
+                        last_sign_of_life(message),
+                    ),
                 )
         case PeerUp() | PeerDown() | NodeHello() | Forwarded():
             _cast(registry.whereis("cluster"), message)

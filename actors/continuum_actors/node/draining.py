@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host
@@ -40,7 +41,9 @@ async def leave(host: Host) -> None:
     worker, journal = host.registered_worker().id, host.journal.once
     if host.draining:
         await journal.interrupt_activities(worker, host.interrupted)
-    await journal.retire_worker(worker, executing=None, poison_after=limits.POISON_AFTER_DEATHS)
+    await journal.retire_worker(
+        worker, executing=None, poison_after=limits.POISON_AFTER_DEATHS, dead_for=math.inf
+    )
 
 
 def is_busy(host: Host) -> bool:

@@ -50,8 +50,10 @@ class Heartbeater(LoopingActor):
         self._ttl = ttl
         self._expiring = expiring
         self._now = asyncio.Event()
+        self._patient_until = 0.0
 
     def init(self) -> None:
+        self._renewed_at = asyncio.get_running_loop().time()
         self._renewing = self.start_loop(self._keep_renewing())
 
     async def terminate(self, reason: ExitReason) -> None:
@@ -68,8 +70,7 @@ class Heartbeater(LoopingActor):
         while True:
             self._now.clear()
             renewal = await self._journal.renew(self._node.workers(), self._ttl, self._node.facts())
-            if renewal.others is not None:
-                self._expiring(renewal.others)
+            self._report(renewal.others, every)
             if renewal.drain:
                 self._node.drain()
             try:
@@ -77,3 +78,12 @@ class Heartbeater(LoopingActor):
                     await self._now.wait()
             except TimeoutError:
                 continue
+
+    def _report(self, others: float | None, every: float) -> None:
+        """Report when the lease of another worker runs out; after an outage every owner may renew first."""
+        now = asyncio.get_running_loop().time()
+        if now - self._renewed_at > every + limits.LATE_RENEWAL_SECONDS:
+            self._patient_until = now + limits.RECONNECTING_SECONDS
+        self._renewed_at = now
+        if others is not None:
+            self._expiring(max(others, self._patient_until - now))

@@ -2,7 +2,8 @@
 
 A death in this node is reported within milliseconds and handled at once. A death elsewhere shows as a
 lease that has run out; the first node that sees it releases the worker's runs. An expired lease gets
-a moment of grace: after an outage of the database every owner is late, and must be able to renew first.
+a moment of grace: after an outage of the database every owner is late, and must be able to renew first. So
+leases are never judged by an answer that an outage has delayed.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from continuum.engine.ids import NodeId, RunId, WorkerId
-from continuum.journal.facts import Namespaces
+from continuum.errors import JournalUnavailable
+from continuum.journal.facts import Namespaces, Released
 from continuum.journal.resilient import ResilientJournal
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
@@ -30,10 +32,14 @@ _LOOKING_BACK = "looking for an earlier life of this node"
 
 @dataclass(frozen=True, slots=True)
 class WorkerDied:
-    """A process of this node died; `executing` is the run whose code it executed, if any."""
+    """A process of this node died; `executing` is the run whose code it executed, if any.
+
+    `died_at` is its last sign of life on this machine's monotonic clock.
+    """
 
     worker: WorkerId
     executing: RunId | None
+    died_at: float
 
 
 class Recovery(LoopingActor):
@@ -72,14 +78,21 @@ class Recovery(LoopingActor):
 
     async def handle_cast(self, message: WorkerDied) -> None:
         """Release what a process of this node held that died."""
-        await self._retire(message.worker, message.executing, only_expired=False)
+        released = await self._journal.retire_worker(
+            message.worker,
+            executing=message.executing,
+            poison_after=limits.POISON_AFTER_DEATHS,
+            died_at=message.died_at,
+        )
+        _report(message.worker, released)
 
     def handle_info(self, message: BaseException | float) -> None:
         """Check leases when one runs out, in `message` seconds; an exception of a loop ends this actor."""
         if isinstance(message, BaseException):
             raise message
         at = asyncio.get_running_loop().time() + max(message, 0.0) + GRACE_SECONDS
-        if self._check_at is None or at < self._check_at:
+        # While no lease has run out, the latest news is right: owners have renewed since.
+        if self._check_at is None or message > 0 or at < self._check_at:
             self._check_at = at
             self._changed.set()
 
@@ -88,7 +101,10 @@ class Recovery(LoopingActor):
         for node in await self._own_names():
             for worker, pid in await self._journal.node_workers(node):
                 if not is_alive(pid):
-                    await self._retire(worker, None, only_expired=False)
+                    released = await self._journal.retire_worker(
+                        worker, executing=None, poison_after=limits.POISON_AFTER_DEATHS
+                    )
+                    _report(worker, released)
         unblocked = await self._journal.unblock(list(self._code.workflows), namespaces=self._namespaces)
         if unblocked:
             log.info("%d blocked runs are tried again with the code of this node", unblocked)
@@ -104,21 +120,6 @@ class Recovery(LoopingActor):
                     names.append(node)
         return names
 
-    async def _retire(self, worker: WorkerId, executing: RunId | None, *, only_expired: bool) -> None:
-        released = await self._journal.retire_worker(
-            worker,
-            executing=executing,
-            poison_after=limits.POISON_AFTER_DEATHS,
-            only_expired=only_expired,
-        )
-        if released.runs or released.tasks:
-            log.warning(
-                "worker %d is dead: released its %d runs and %d tasks",
-                worker,
-                released.runs,
-                released.tasks,
-            )
-
     async def _keep_checking(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
@@ -132,13 +133,31 @@ class Recovery(LoopingActor):
                     pass
                 continue
             self._check_at = None
-            for worker in await self._journal.expired_workers():
-                await self._retire(worker, None, only_expired=True)
+            try:
+                await self._end_expired()
+            except JournalUnavailable:
+                # The first renewal after the outage reports when to look again.
+                continue
+
+    async def _end_expired(self) -> None:
+        journal = self._journal.once
+        for worker in await journal.expired_workers():
+            released = await journal.retire_worker(
+                worker, executing=None, poison_after=limits.POISON_AFTER_DEATHS, only_expired=True
+            )
+            _report(worker, released)
 
     async def _keep_sweeping(self) -> None:
         while True:
             await asyncio.sleep(limits.SWEEP_SECONDS * (0.5 + self._random_fraction()))
             await self._journal.sweep()
+
+
+def _report(worker: WorkerId, released: Released) -> None:
+    if released.runs or released.tasks:
+        log.warning(
+            "worker %d is dead: released its %d runs and %d tasks", worker, released.runs, released.tasks
+        )
 
 
 def is_alive(pid: int) -> bool:

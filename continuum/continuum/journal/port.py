@@ -17,8 +17,8 @@ P6  A post whose key is still in the inbox is a duplicate. A signal whose delive
 P7  A claimed run has one owner; its token is larger than any it had before.
 P8  Retiring a worker waits for its write in flight and rejects every later write
     of that worker.
-P9  A task's result reaches the inbox of its run even if the run or the task has
-    another owner by then; a failure counts only while the worker still owns the task.
+P9  A task's result reaches the inbox of its run even if the run or the task has another owner by
+    then; a failure does too, unless the task has been dispatched again or belongs to another worker.
 P10 All times are the journal's own clock, in microseconds since the epoch.
 P11 Notifications may be lost: losing every one of them delays work, and loses none.
 P12 A commit whose outcome is unknown (the connection died) can be repeated with the same
@@ -32,6 +32,8 @@ P15 Locks are taken parents first: worker, then runs by depth and id; a claim wa
 P16 A run that continued as new keeps its id: posts, deliveries and published values of any
     run of a chain belong to its latest run, and no unread mail is lost in between.
 P17 A published value is visible only after the commit that carries it.
+P18 The time of a dead worker's tasks ends with its last sign of life: its death, or the last renewal of its
+    lease if nobody saw it die. It never ends with the take-over.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ from typing import Any, Protocol
 
 from continuum.engine.children import ClosePolicy
 from continuum.engine.events import Event
-from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.engine.ids import RunId
 from continuum.journal.facts import (
     ClaimedRun,
     ClaimedTask,
@@ -72,6 +74,7 @@ from continuum.journal.facts import (
 )
 from continuum.journal.family_facts import NewChild, PublishedValue, Successor
 from continuum.journal.version_facts import Fault, Loaded, Refusal, VersionRow
+from continuum.journal.worker_port import Workers
 
 __all__ = [
     "ClaimedRun",
@@ -132,56 +135,6 @@ class Connection(Protocol):
 
     async def close(self) -> None:
         """Close every connection."""
-        ...
-
-
-class Workers(Protocol):
-    """Leases of workers, and the nodes they belong to."""
-
-    async def register_worker(
-        self, node: NodeId, role: str, pid: int, ttl: float, *, namespaces: Namespaces = None
-    ) -> Worker:
-        """Register a worker with a lease of `ttl` seconds that claims from `namespaces`, None for all."""
-        ...
-
-    async def renew(self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None) -> Renewal:
-        """Extend leases, and record the facts of this node."""
-        ...
-
-    async def expired_workers(self) -> list[WorkerId]:
-        """Return the workers whose lease has run out."""
-        ...
-
-    async def node_workers(self, node: NodeId) -> list[tuple[WorkerId, int]]:
-        """Return (worker, pid) of a node."""
-        ...
-
-    async def retire_worker(
-        self, worker: WorkerId, *, executing: RunId | None, poison_after: int, only_expired: bool = False
-    ) -> Released:
-        """End a worker's lease and release its runs and tasks (P8).
-
-        Its tasks become mail for their runs (CRASHED or TIMED_OUT). Its running runs become due at once, its
-        suspended ones keep their due time. With `only_expired` nothing happens while the lease is valid.
-        `executing`, if given, was being executed when the worker died: the death is counted, and at
-        `poison_after` deaths the run is blocked.
-        """
-        ...
-
-    async def interrupt_activities(self, worker: WorkerId, local: Sequence[tuple[RunId, int, int]]) -> None:
-        """Mail INTERRUPTED for its tasks (TIMED_OUT if overdue) and `local`, each (run, seq, dispatch)."""
-        ...
-
-    async def retire_node(self, node: NodeId) -> None:
-        """Remove a node that has stopped."""
-        ...
-
-    async def drain_node(self, node: NodeId) -> bool:
-        """Ask a node to stop in order; its next renewal reports it. False when there is no such node."""
-        ...
-
-    async def nodes(self) -> list[NodeRow]:
-        """Return every node that has not been retired."""
         ...
 
 

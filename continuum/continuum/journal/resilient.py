@@ -2,20 +2,37 @@
 
 Every call that may be made twice is repeated until the journal answers, and observers receive
 a report of it under the name of the method. A call here has the signature of the port, except for the
-claims. What must not be repeated is passed on as it is: `now`, `close`, `notifications`, and
-`take_snapshot`, which is not worth waiting for.
+claims and the end of a worker. What must not be repeated is passed on as it is: `now`, `close`,
+`notifications`, and `take_snapshot`, which is not worth waiting for.
 
 A commit is repeated with the batch number it had, so it takes effect once (P12).
+
+An outage that outlasts the lease does not end it: a worker that finds its lease expired renews it and
+repeats the call, unless another node has ended the worker by then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TypeVar
 
-from continuum.engine.ids import RunId
+from continuum.engine.ids import RunId, WorkerId
 from continuum.journal.outages import outage_in
-from continuum.journal.port import ClaimedRun, ClaimedTask, Journal, Loaded, Worker
+from continuum.journal.port import (
+    ClaimedRun,
+    ClaimedTask,
+    Committed,
+    Journal,
+    LeaseLost,
+    Loaded,
+    Released,
+    RunWrite,
+    Worker,
+)
 from continuum.journal.retry import Clock, Observer, Retry, RetryPolicy
+
+T = TypeVar("T")
 
 # Soon enough for a restart of Postgres to go unnoticed, seldom enough to leave a database that
 # is starting in peace. Half of a delay is random, so that not all processes return at once.
@@ -23,9 +40,21 @@ HOST_RETRIES = RetryPolicy(first_delay=0.05, longest_delay=2.0, jitter=0.5)
 
 
 class ResilientJournal:
-    """A journal whose calls end with a result, or with an error that waiting cannot fix."""
+    """A journal whose calls end with a result, or with an error that waiting cannot fix.
 
-    def __init__(self, journal: Journal, clock: Clock, random: Callable[[], float]) -> None:
+    `lease_ttl` is how long this process's lease lasts once it is renewed; None renews none.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Clock,
+        random: Callable[[], float],
+        *,
+        lease_ttl: float | None = None,
+    ) -> None:
+        self._clock = clock
+        self._lease_ttl = lease_ttl
         # The journal itself, for calls that fail when it is unavailable.
         self.once = journal
         # For several calls on `once` that are repeated together.
@@ -44,16 +73,13 @@ class ResilientJournal:
             "expired_workers", "looking for expired leases", journal.expired_workers
         )
         self.node_workers = retry.bind("node_workers", "looking for earlier workers", journal.node_workers)
-        self.retire_worker = retry.bind(
-            "retire_worker", "releasing what a worker owned", journal.retire_worker
-        )
         self.nodes = retry.bind("nodes", "looking for earlier nodes", journal.nodes)
         self.retire_node = retry.bind("retire_node", "removing a node", journal.retire_node)
 
         self.next_due = retry.bind("next_due", "looking for what is due", journal.next_due)
         self.load = retry.bind("load", "loading histories", journal.load)
         self.load_compact = retry.bind("load_compact", "loading histories", journal.load_compact)
-        self.commit = retry.bind("commit", "committing", journal.commit)
+        self._commit = retry.bind("commit", "committing", journal.commit)
         self.inbox = retry.bind("inbox", "reading the inbox", journal.inbox)
         self.release = retry.bind("release", "releasing a run", journal.release)
         self.post = retry.bind("post", "posting a result", journal.post)
@@ -78,6 +104,42 @@ class ResilientJournal:
         """Report every finished call to `observer`; the returned function ends that."""
         return self.retry.observe(observer)
 
+    async def commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
+        """Commit as `Journal.commit` does."""
+        try:
+            return await self._commit(worker, batch, writes)
+        except LeaseLost:
+            if not await self._renewed(worker):
+                raise
+            return await self._commit(worker, batch, writes)
+
+    async def retire_worker(
+        self,
+        worker: WorkerId,
+        *,
+        executing: RunId | None,
+        poison_after: int,
+        only_expired: bool = False,
+        died_at: float | None = None,
+    ) -> Released:
+        """End a worker as `Journal.retire_worker` does.
+
+        `died_at` is a time of the clock, None if nobody saw it die.
+        """
+
+        async def attempt() -> Released:
+            # Measured anew each time: the time of the worker's tasks ended with it, not with an outage.
+            dead_for = math.inf if died_at is None else max(self._clock.monotonic() - died_at, 0.0)
+            return await self.once.retire_worker(
+                worker,
+                executing=executing,
+                poison_after=poison_after,
+                only_expired=only_expired,
+                dead_for=dead_for,
+            )
+
+        return await self.retry("retire_worker", "releasing what a worker owned", attempt)
+
     async def claim(
         self,
         worker: Worker,
@@ -101,7 +163,7 @@ class ResilientJournal:
             attempted = True
             return await self.once.claim(worker, code, limit, namespaces=namespaces)
 
-        return await self.retry("claim", "claiming runs", attempt)
+        return await self._leased(worker, lambda: self.retry("claim", "claiming runs", attempt))
 
     async def claim_tasks(
         self,
@@ -133,4 +195,19 @@ class ResilientJournal:
                 namespaces=namespaces,
             )
 
-        return await self.retry("claim_tasks", "claiming tasks", attempt)
+        return await self._leased(worker, lambda: self.retry("claim_tasks", "claiming tasks", attempt))
+
+    async def _leased(self, worker: Worker, call: Callable[[], Awaitable[T]]) -> T:
+        """Make a call that needs the worker's lease, again if the lease could be renewed."""
+        try:
+            return await call()
+        except LeaseLost:
+            if not await self._renewed(worker):
+                raise
+            return await call()
+
+    async def _renewed(self, worker: Worker) -> bool:
+        """Renew a lease that was found expired; False if the worker has been ended."""
+        if self._lease_ttl is None:
+            return False
+        return worker.id in (await self.renew([worker.id], self._lease_ttl, None)).held

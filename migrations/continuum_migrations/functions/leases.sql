@@ -1,19 +1,22 @@
 -- Take a worker's lease away. The delete waits for the worker's commit in flight; every later commit finds no row.
--- Its running runs are due at once; suspended ones keep their due time.
-CREATE OR REPLACE FUNCTION {schema}.retire_worker(
-    p_worker bigint, p_executing uuid, p_poison_after integer, p_only_expired boolean
+-- Its running runs are due at once; suspended ones keep their due time. The time of its tasks ends with the process:
+-- p_dead_for seconds ago, or at the last renewal of the lease if that is NULL, because nobody saw it die.
+CREATE OR REPLACE FUNCTION {schema}.end_worker(
+    p_worker bigint, p_executing uuid, p_poison_after integer, p_only_expired boolean, p_dead_for double precision
 ) RETURNS TABLE (runs integer, tasks integer)
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
     v_node text;
+    v_died_at timestamptz;
     v_mailed uuid[];
     v_runs integer;
     v_tasks integer;
 BEGIN
     DELETE FROM {schema}.workers w WHERE w.id = p_worker AND (NOT p_only_expired OR w.expires_at <= clock_timestamp())
-    RETURNING w.node INTO v_node;
+    RETURNING w.node, coalesce(clock_timestamp() - p_dead_for * interval '1 second', w.renewed_at)
+    INTO v_node, v_died_at;
     IF NOT FOUND THEN
         RETURN QUERY SELECT 0, 0;
         RETURN;
@@ -40,7 +43,7 @@ BEGIN
     WITH gone AS (
         DELETE FROM {schema}.tasks t WHERE t.owner = p_worker
         RETURNING t.run_id, t.seq, t.dispatch,
-                  t.timeout > 0 AND clock_timestamp() >= t.claimed_at + t.timeout * interval '1 second' AS overdue
+                  t.timeout > 0 AND v_died_at >= t.claimed_at + t.timeout * interval '1 second' AS overdue
     ), mailed AS (
         INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
         SELECT g.run_id, CASE WHEN g.overdue THEN {kind.activity_timed_out} ELSE {kind.activity_crashed} END,
@@ -67,6 +70,15 @@ BEGIN
     PERFORM {schema}.notify('work', '{}');
     RETURN QUERY SELECT v_runs, v_tasks;
 END
+$$;
+
+-- For nodes of earlier releases, which do not say when the process died.
+CREATE OR REPLACE FUNCTION {schema}.retire_worker(
+    p_worker bigint, p_executing uuid, p_poison_after integer, p_only_expired boolean
+) RETURNS TABLE (runs integer, tasks integer)
+LANGUAGE sql AS $$
+    SELECT * FROM {schema}.end_worker(p_worker, p_executing, p_poison_after, p_only_expired,
+                                      CASE WHEN NOT p_only_expired THEN 0.0 END)
 $$;
 
 -- Report to runs which of their activities an orderly stop of this worker interrupts: its tasks, and those that run in

@@ -57,8 +57,8 @@ BEGIN
 END
 $$;
 
--- Turn results of tasks into mail for their runs. A failure counts only while the task
--- is still the worker's; a completion is never lost, whichever worker owns the task or the run by now.
+-- Turn results of tasks into mail for their runs. A value is never lost, whichever worker owns the task or the run by
+-- now. Nor is a failure of a worker that was taken for dead, until the task is dispatched again: then that one decides.
 CREATE OR REPLACE FUNCTION {schema}.complete_tasks(
     p_worker bigint, p_run uuid[], p_seq integer[], p_dispatch integer[], p_kind smallint[], p_payload bytea[]
 ) RETURNS integer
@@ -82,6 +82,7 @@ BEGIN
         JOIN {schema}.runs r ON r.id = a.run_id AND r.state {is_open}
         WHERE a.kind = {kind.activity_completed}
            OR EXISTS (SELECT FROM mine m WHERE m.run_id = a.run_id AND m.seq = a.seq AND m.dispatch = a.dispatch)
+           OR NOT EXISTS (SELECT FROM {schema}.tasks t WHERE t.run_id = a.run_id AND t.seq = a.seq)
         ON CONFLICT DO NOTHING
         RETURNING inbox.run_id
     )

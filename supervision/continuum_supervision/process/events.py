@@ -18,7 +18,10 @@ class ProcessStarted:
 
 @dataclass(frozen=True, slots=True)
 class ProcessDied:
-    """A sibling is gone. `last` is what it left on the liveness board; its successor overwrites that."""
+    """A sibling is gone. `last` is what it left on the liveness board; its successor overwrites that.
+
+    `died_at` is when its death was noticed, on the machine's monotonic clock.
+    """
 
     process_id: str
     role: str
@@ -26,6 +29,7 @@ class ProcessDied:
     pid: int
     exit_code: int | None
     last: Liveness
+    died_at: float
 
 
 @dataclass(frozen=True, slots=True)

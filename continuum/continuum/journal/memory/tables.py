@@ -142,6 +142,7 @@ class StoredWorker:
     worker: Worker
     pid: int
     expires_at: int
+    renewed_at: int
     namespaces: Sequence[str] | None
     batch: int = 0
     committed: Committed = _NOTHING_COMMITTED

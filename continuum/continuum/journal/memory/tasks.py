@@ -76,9 +76,9 @@ class MemoryTasks(MemoryTables):
         """Turn results into mail for their runs (P9)."""
         mailed = {}
         for task, kind, body in results:
-            owned = self._take_back(worker, task)
+            counts = self._take_back(worker, task) or (task.run_id, task.seq) not in self._tasks
             run = self._runs.get(task.run_id)
-            if run is None or run.state.terminal or not (owned or kind is InboxKind.ACTIVITY_COMPLETED):
+            if run is None or run.state.terminal or not (counts or kind is InboxKind.ACTIVITY_COMPLETED):
                 continue
             if self._deliver(run, kind, str(task.seq), body, str(task.dispatch)):
                 mailed[task.run_id] = run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from math import inf
 
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredNode, StoredWorker
@@ -17,7 +18,7 @@ class MemoryWorkers(MemoryTables):
     ) -> Worker:
         """Register a worker with a lease of `ttl` seconds that claims from `namespaces`, None for all."""
         worker = Worker(WorkerId(next(self._worker_ids)), node)
-        self._workers[worker.id] = StoredWorker(worker, pid, self._ends_after(ttl), namespaces)
+        self._workers[worker.id] = StoredWorker(worker, pid, self._ends_after(ttl), self.now(), namespaces)
         return worker
 
     def _ends_after(self, ttl: float) -> int:
@@ -36,6 +37,7 @@ class MemoryWorkers(MemoryTables):
         held = frozenset(id for id in workers if id in self._workers)
         for id in held:
             self._workers[id].expires_at = self._ends_after(ttl)
+            self._workers[id].renewed_at = now
         others = [stored.expires_at for id, stored in self._workers.items() if id not in workers]
         return Renewal(held, (min(others) - now) / MICROSECONDS if others else None, drain)
 
@@ -49,7 +51,13 @@ class MemoryWorkers(MemoryTables):
         return [(id, stored.pid) for id, stored in self._workers.items() if stored.worker.node == node]
 
     async def retire_worker(
-        self, worker: WorkerId, *, executing: RunId | None, poison_after: int, only_expired: bool = False
+        self,
+        worker: WorkerId,
+        *,
+        executing: RunId | None,
+        poison_after: int,
+        only_expired: bool = False,
+        dead_for: float = 0.0,
     ) -> Released:
         """End a worker's lease and release its runs and tasks (P8)."""
         stored = self._workers.get(worker)
@@ -59,7 +67,9 @@ class MemoryWorkers(MemoryTables):
         for run_id in run_ids:
             self._release_run(run_id, poison_after if run_id == executing else None)
         del self._workers[worker]
-        tasks = self._release_tasks(worker, InboxKind.ACTIVITY_CRASHED)
+        seen_die = not only_expired and dead_for < inf
+        died_at = self.now() - round(dead_for * MICROSECONDS) if seen_die else stored.renewed_at
+        tasks = self._release_tasks(worker, InboxKind.ACTIVITY_CRASHED, died_at)
         node = stored.worker.node
         left = [other.namespaces for other in self._workers.values() if other.worker.node == node]
         if None not in left:
@@ -79,14 +89,14 @@ class MemoryWorkers(MemoryTables):
         if run.claimable:
             self._make_claimable(run)
 
-    def _release_tasks(self, worker: WorkerId, lost_as: InboxKind) -> int:
-        now = self.now()
+    def _release_tasks(self, worker: WorkerId, lost_as: InboxKind, ended_at: int) -> int:
+        """Report a worker's tasks to their runs; those overdue when the worker ended are timed out."""
         lost = sorted(place for place, stored in self._tasks.items() if stored.owner == worker)
         mailed = []
         for place in lost:
             stored = self._tasks[place]
             self._drop_task(*place)
-            kind = InboxKind.ACTIVITY_TIMED_OUT if stored.overdue(now) else lost_as
+            kind = InboxKind.ACTIVITY_TIMED_OUT if stored.overdue(ended_at) else lost_as
             run = self._runs[stored.run_id]
             name, key = str(stored.task.seq), str(stored.task.dispatch)
             if not run.state.terminal and self._deliver(run, kind, name, (), key):
@@ -98,7 +108,7 @@ class MemoryWorkers(MemoryTables):
         """Report what an orderly stop of this worker interrupts to its runs."""
         if worker not in self._workers:
             return
-        self._release_tasks(worker, InboxKind.ACTIVITY_INTERRUPTED)
+        self._release_tasks(worker, InboxKind.ACTIVITY_INTERRUPTED, self.now())
         mailed = []
         for run_id, seq, dispatch in local:
             run = self._runs.get(run_id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
+from math import inf
 from typing import Any
 
 from psycopg.errors import SerializationFailure
@@ -128,11 +129,17 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         return [(row[0], row[1]) for row in await self._database.fetch("node_workers", (node,))]
 
     async def retire_worker(
-        self, worker: WorkerId, *, executing: RunId | None, poison_after: int, only_expired: bool = False
+        self,
+        worker: WorkerId,
+        *,
+        executing: RunId | None,
+        poison_after: int,
+        only_expired: bool = False,
+        dead_for: float = 0.0,
     ) -> Released:
+        known = None if only_expired or dead_for == inf else dead_for
         rows = await self._database.fetch(
-            "retire_worker",
-            (worker, executing, poison_after, only_expired),
+            "retire_worker", (worker, executing, poison_after, only_expired, known)
         )
         return Released(*rows[0])
 

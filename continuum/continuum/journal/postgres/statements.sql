@@ -24,7 +24,8 @@ WITH facts AS (
         drain = nodes.drain AND nodes.pid = excluded.pid
     RETURNING drain
 ), renewed AS (
-    UPDATE {schema}.workers SET expires_at = clock_timestamp() + %(ttl)s * interval '1 second'
+    UPDATE {schema}.workers
+    SET expires_at = clock_timestamp() + %(ttl)s * interval '1 second', renewed_at = clock_timestamp()
     WHERE id = ANY (%(workers)s) RETURNING id
 )
 SELECT ARRAY(SELECT id FROM renewed),
@@ -43,7 +44,7 @@ SELECT id, pid FROM {schema}.workers WHERE node = %s ORDER BY id
 
 -- name: retire_worker
 -- Take a worker's lease away and release its runs and tasks.
-SELECT runs, tasks FROM {schema}.retire_worker(%s, %s, %s, %s)
+SELECT runs, tasks FROM {schema}.end_worker(%s, %s, %s, %s, %s)
 
 -- name: interrupt_activities
 -- Report to runs which of their activities an orderly stop of a worker interrupts.
