@@ -294,8 +294,18 @@ async def long_flow(order: Order) -> int:
     return total
 
 
+@workflow(name="golden.attributes")
+async def attributes() -> int:
+    """Set attributes of the run before and after a step."""
+    continuum.set_attributes({"step": "begun", "number": 1})
+    await continuum.sleep(5)
+    continuum.set_attributes({"step": "ended"})
+    return 1
+
+
 PROGRAMS: dict[str, Workflow[..., Any]] = {
     "activity_signal_activity": activity_signal_activity,
+    "attributes": attributes,
     "cancelled": parent_cancel_cascade,
     "changed_version": activity_signal_activity,
     "child_cancelled": child_cancelled,

@@ -38,6 +38,7 @@ GIVEN: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("continuation_first", "continuation_last"), (2,)),
     **dict.fromkeys(
         (
+            "attributes",
             "child_cancelled",
             "child_fan_out",
             "child_out_of_time",

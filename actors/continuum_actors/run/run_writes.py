@@ -88,7 +88,7 @@ def without_last_commands(
 
 
 def add_outgoing(write: RunWrite, outgoing: Outgoing) -> None:
-    """Let a write carry what the run does to others: children, cancels, published values."""
+    """Let a write carry what the run does to others: children, cancels, published values, attributes."""
     write.children = [
         NewChild(child.seq, child.run_id, child.workflow, child.input, ClosePolicy(child.close_policy))
         for child in outgoing.children
@@ -96,6 +96,8 @@ def add_outgoing(write: RunWrite, outgoing: Outgoing) -> None:
     write.cancels = [run_id for _, run_id in outgoing.cancels]
     # The last value published under a name replaces the earlier ones.
     write.published = list({name: value for _, name, value in outgoing.published}.items())
+    for _, attributes in outgoing.attributes:
+        write.attributes = {**(write.attributes or {}), **attributes}
 
 
 def options_of(activity: PendingActivity) -> ActivityOptions:

@@ -15,7 +15,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, ParamSpec, Protocol, Self, TypeVar, TypeVarTuple, Unpack, overload
 
-from continuum.client.argument_checks import checked_attributes, published_name, run_id_of
+from continuum.client.argument_checks import published_name, run_id_of
 from continuum.client.completions import Completions
 from continuum.client.configured_start import ConfiguredStart
 from continuum.client.group_commit import GroupCommit
@@ -39,6 +39,7 @@ from continuum.client.start_options import (
     split,
 )
 from continuum.codec.codec import decode, decoder_for
+from continuum.definitions.attributes import checked_attributes
 from continuum.definitions.signal import MISSING, Signal
 from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RUN_ID_RANDOM_BYTES, NodeId, RunId, new_run_id

@@ -33,9 +33,11 @@ from continuum.client.start_options import (
     StartOptions,
     checked_names,
 )
+from continuum.definitions.attributes import set_own_attributes
+from continuum.definitions.effects import call_site, in_workflow
 from continuum.definitions.signal import Signal
 from continuum.definitions.workflow import Workflow
-from continuum.errors import InstanceNotRegistered
+from continuum.errors import DeterminismError, InstanceNotRegistered
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -233,8 +235,32 @@ async def query(
     return await client.query(where, order_by=order_by, limit=limit, cursor=cursor, namespace=namespace)
 
 
-async def set_attributes(
+@overload
+def set_attributes(attributes: Mapping[str, Any], /) -> None: ...
+@overload
+def set_attributes(
     run_id: str, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE
-) -> None:
-    """Merge attributes into those of a run of the default instance."""
+) -> Coroutine[Any, Any, None]: ...
+def set_attributes(
+    run_id: Any, attributes: Mapping[str, Any] | None = None, *, namespace: InNamespace = ANY_NAMESPACE
+) -> Coroutine[Any, Any, None] | None:
+    """Merge attributes into those of a run of the default instance; in a workflow, into those of its own run.
+
+    A workflow writes `continuum.set_attributes({"step": "paid"})`, without an id and without `await`. The
+    attributes become visible with the commit of the step. The values given replace those of the same names,
+    and all others stay. Children get the attributes that their parent has when they start, and a run that
+    continues as new passes its own on.
+    """
+    if attributes is None:
+        set_own_attributes(run_id, call_site(1))
+        return None
+    if in_workflow():
+        raise DeterminismError(
+            "a workflow sets the attributes of its own run, continuum.set_attributes({...}); "
+            "do it in an activity for another run"
+        )
+    return _set_attributes(run_id, attributes, namespace)
+
+
+async def _set_attributes(run_id: str, attributes: Mapping[str, Any], namespace: InNamespace) -> None:
     await (await _client()).set_attributes(run_id, attributes, namespace=namespace)

@@ -89,7 +89,7 @@ def _read(event: engine.Event, known: _Known) -> tuple[str | None, dict[str, Any
             return body[0], {"value": readable(body[1]), "delivery_id": _delivery_id(body[2])}
         case EventType.SIDE_EFFECT:
             return body[0], {"value": _side_effect(body[0], body[3]), "caller": body[1], "where": body[2]}
-        case EventType.PATCHED | EventType.STATE_PUBLISHED:
+        case EventType.PATCHED | EventType.STATE_PUBLISHED | EventType.ATTRIBUTES_SET:
             return body[0], {"caller": body[1], "where": body[2]}
         case EventType.CANCEL_REQUESTED:
             return None, {"by": body[0]} if body else {}

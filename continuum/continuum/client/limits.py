@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-# Keys, names and namespaces are parts of index rows, which Postgres limits to a third of a page.
-KEY_BYTES = 255
-# Attributes are for finding runs, not for storing documents.
-ATTRIBUTES_BYTES = 65_536
-# A Decimal like 1E+999999 is short, but as a whole number it takes a megabyte.
-INTEGER_DIGITS = 1_000
-
 # A statement of this many rows keeps lock times and message small; more rows would gain nothing.
 GROUP_ITEMS = 500
 # A Postgres that restarts is back within seconds, and a caller would rather know than wait longer.

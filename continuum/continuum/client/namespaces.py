@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Final, TypeAlias
 
-from continuum.client.argument_checks import short_text
+from continuum.definitions.name_rules import short_text
 from continuum.engine.ids import RunId
 from continuum.errors import RunNotFound
 from continuum.journal.facts import RunRow

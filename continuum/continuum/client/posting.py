@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from continuum.client.argument_checks import short_text, signal_name
+from continuum.client.argument_checks import signal_name
 from continuum.client.group_commit import GroupCommit
 from continuum.client.histories import INTERNAL_DELIVERY
 from continuum.client.run_lookup import RunLookup
 from continuum.client.signal_checking import SignalChecks
 from continuum.codec.codec import encode
+from continuum.definitions.name_rules import short_text
 from continuum.definitions.signal import Signal
 from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RunId

@@ -15,9 +15,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeAlias
 
-from continuum.client.argument_checks import json_value, short_text
 from continuum.client.limits import CHOICES, PAGE_ENTRIES
 from continuum.client.untyped_values import microseconds_of
+from continuum.definitions.attributes import json_value
+from continuum.definitions.name_rules import short_text
 from continuum.errors import InvalidOption, InvalidQuery
 from continuum.journal.facts import Query, RunRow, RunState
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypedDict
 
-from continuum.client.argument_checks import checked_attributes, new_id, short_text
+from continuum.client.argument_checks import new_id
 from continuum.codec.arguments import encode_arguments
+from continuum.definitions.attributes import checked_attributes
 from continuum.definitions.call_signatures import (
     Startable,
     StartableWithNone,
     StartableWithOne,
     StartableWithTwo,
 )
+from continuum.definitions.name_rules import short_text
 from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RunId
 from continuum.errors import InvalidOption

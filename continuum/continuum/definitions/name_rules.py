@@ -1,10 +1,16 @@
-"""The rules for names of signals and published values: they are index keys and command-line arguments."""
+"""The rules for names and keys: they are parts of index rows and command-line arguments.
+
+Text goes into a database that has no NUL character, so every name and key is limited in bytes and has no
+control characters.
+"""
 
 from __future__ import annotations
 
-from continuum.errors import InvalidDefinition
+from continuum.errors import InvalidDefinition, InvalidOption
 
 NAME_BYTES = 128
+# Keys, namespaces and names of attributes: Postgres limits an index row to a third of a page.
+KEY_BYTES = 255
 
 
 def _unfit(character: str) -> bool:
@@ -18,3 +24,18 @@ def check_name(name: str, what: str) -> None:
         raise InvalidDefinition(
             f"{what} has 1 to {NAME_BYTES} bytes and no control characters, not {name!r:.100}"
         )
+
+
+def short_text(value: object, what: str, *, most: int = KEY_BYTES) -> str:
+    """Return `value` if it is text that can be a key or a name."""
+    if not isinstance(value, str):
+        raise InvalidOption(f"{what} must be text, not {type(value).__name__}")
+    try:
+        size = len(value.encode())
+    except UnicodeEncodeError:
+        raise InvalidOption(f"{what} has a character that cannot be stored: {value!r}") from None
+    if not 1 <= size <= most:
+        raise InvalidOption(f"{what} must have 1 to {most} bytes, not {size}")
+    if any(character < " " or character == "\x7f" for character in value):
+        raise InvalidOption(f"{what} must not have control characters: {value!r}")
+    return value

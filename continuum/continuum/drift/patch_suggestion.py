@@ -87,6 +87,8 @@ def _named(event: Event, mismatch: Mismatch) -> str:
             return f"continuum.{_effect(event)}"
         case EventType.STATE_PUBLISHED:
             return f'continuum.publish("{event.body[0]}", ...)'
+        case EventType.ATTRIBUTES_SET:
+            return f"continuum.set_attributes() of {event.body[0]}"
         case _:
             return mismatch.journal
 
@@ -105,6 +107,8 @@ def _is_among(event: Event, names: frozenset[str]) -> bool:
             return _effect(event) in names
         case EventType.STATE_PUBLISHED:
             return "publish" in names
+        case EventType.ATTRIBUTES_SET:
+            return "set_attributes" in names
         case EventType.RUN_CONTINUED_AS_NEW:
             return "continue_as_new" in names
         case EventType.ACTIVITY_SCHEDULED | EventType.CHILD_STARTED:

@@ -16,6 +16,8 @@ def describe(event: Event) -> str:
             return f"{name} {event.body[0]} from {event.body[1]}"
         case EventType.CHILD_STARTED | EventType.RUN_CONTINUED_AS_NEW | EventType.STATE_PUBLISHED:
             return f"{name} {event.body[0]} from {event.body[1]}"
+        case EventType.ATTRIBUTES_SET:
+            return f"{name} {event.body[0]} from {event.body[1]}"
         case EventType.PATCHED:
             return f"{name} {event.body[0]}"
         case EventType.TIMER_STARTED | EventType.CHILD_CANCEL_REQUESTED:

@@ -42,6 +42,7 @@ class EventType(IntEnum):
     RUN_CONTINUED_AS_NEW = 21
     STATE_PUBLISHED = 22
     VERSION_CHANGED = 23
+    ATTRIBUTES_SET = 24
 
 
 class Event(NamedTuple):
@@ -69,6 +70,7 @@ class Event(NamedTuple):
     - child cancel requested (by the parent's code): child run id, caller, where
     - run continued as new: workflow, caller, where, successor's run id, digest of its input
     - state published: name, caller, where
+    - attributes set: their names, caller, where
     - version changed: version before, version from here on
     """
 
@@ -89,6 +91,7 @@ COMMANDS = frozenset(
         EventType.CHILD_CANCEL_REQUESTED,
         EventType.RUN_CONTINUED_AS_NEW,
         EventType.STATE_PUBLISHED,
+        EventType.ATTRIBUTES_SET,
     }
 )
 """The types that workflow code causes; every other type comes from outside."""
@@ -116,6 +119,7 @@ _LEAST_LENGTH: dict[int, int] = {
     EventType.CHILD_CANCEL_REQUESTED: 3,
     EventType.RUN_CONTINUED_AS_NEW: 5,
     EventType.STATE_PUBLISHED: 3,
+    EventType.ATTRIBUTES_SET: 3,
     EventType.VERSION_CHANGED: 2,
 }
 

@@ -1,11 +1,11 @@
-"""Commands that need no result from outside: recorded reads, patch decisions and published values.
+"""Commands that need no result from outside: recorded reads, patch decisions, published values, attributes.
 
 None of them waits for a commit. A replay takes the recorded value from the history.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from continuum.engine import side_effect_errors
@@ -65,3 +65,11 @@ def publish(execution: Execution, name: str, site: Site, value: bytes) -> None:
     event = execution.log.command(EventType.STATE_PUBLISHED, name, site, ())
     if not recorded:
         execution.next_outgoing().published.append((event.seq, name, value))
+
+
+def set_attributes(execution: Execution, attributes: Mapping[str, Any], site: Site) -> None:
+    """Set attributes of the run, with the commit that carries it. A replay compares their names."""
+    recorded = execution.log.replaying
+    event = execution.log.command(EventType.ATTRIBUTES_SET, ", ".join(sorted(attributes)), site, ())
+    if not recorded:
+        execution.next_outgoing().attributes.append((event.seq, attributes))

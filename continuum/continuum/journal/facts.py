@@ -214,6 +214,7 @@ class RunWrite:
     cancels: Sequence[RunId] = ()  # children that the code asks to stop
     successor: Successor | None = None
     published: Sequence[tuple[str, bytes]] = ()
+    attributes: Mapping[str, Any] | None = None  # merged into the run's
     version: str | None = None  # the version under which the run continues
     refusal: Refusal | None = None
     # Writes are locked in the order of (depth, id), parents before children.

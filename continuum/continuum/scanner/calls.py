@@ -57,7 +57,7 @@ def visit_call(walker: Walker, node: ast.Call) -> None:
         # This only names the class and makes no instance.
         walker.visit_all(node.args[:1])
         return
-    if not _is_pure(node, name):
+    if not _is_pure(node, name) and not (_sets_own_attributes(node, name) and not walker.impure):
         walker.visit(function)
     walker.visit_all((*node.args, *node.keywords))
 
@@ -69,6 +69,11 @@ def _is_pure(node: ast.Call, name: str) -> bool:
                 return True
         return False
     return name in _PURE_WITH and _has(node, *_PURE_WITH[name])
+
+
+def _sets_own_attributes(node: ast.Call, name: str) -> bool:
+    """Tell whether this sets attributes of the run itself: another run is named by a first argument."""
+    return name == "continuum.set_attributes" and len(node.args) == 1 and not node.keywords
 
 
 def _has(node: ast.Call, position: int, keyword: str) -> bool:

@@ -151,7 +151,7 @@ _DENIED: tuple[tuple[Rule, str | None, str], ...] = (
     (rules.DYNAMIC_CODE, "name the variables", "builtins: locals vars"),
     (rules.DYNAMIC_CODE, "use `json.loads(text)`", "pickle marshal"),
     (rules.CLIENT, _CHILD, "continuum.start"),
-    (rules.CLIENT, _ACTIVITY, "continuum: signal cancel set_attributes"),
+    (rules.CLIENT, _ACTIVITY, "continuum: signal cancel set_attributes options"),
     (rules.CLIENT, _AWAITED, "continuum.await_run"),
     (
         rules.CLIENT,
@@ -199,7 +199,7 @@ EFFECTS = frozenset(
     f"continuum.{name}"
     for name in words(
         """now today uuid4 random side_effect patched sleep sleep_until wait_signal saga compensate
-        compensate_all continue_as_new publish log"""
+        compensate_all continue_as_new publish set_attributes log"""
     )
 )
 

@@ -29,7 +29,7 @@ def _comparable(event: Event, places: dict[int, int]) -> tuple[Any, ...]:
             return name, body[0], body[1]
         case EventType.SIDE_EFFECT:
             return name, body[0], body[1], *(() if body[0] in _RANDOM else body[3:])
-        case EventType.PATCHED | EventType.STATE_PUBLISHED:
+        case EventType.PATCHED | EventType.STATE_PUBLISHED | EventType.ATTRIBUTES_SET:
             return name, body[0], body[1]
         case EventType.CHILD_STARTED | EventType.RUN_CONTINUED_AS_NEW:
             return name, body[0], body[1], *body[4:]

@@ -56,13 +56,22 @@ BEGIN
 END
 $$;
 
--- Write the part of a batch that is about children, continuations, versions, refusals and published values. The
--- caller holds all locks.
+-- Write the part of a batch that is about attributes, children, continuations, versions, refusals and published values.
+-- Attributes come as a published value without a name. The caller holds all locks.
 CREATE OR REPLACE FUNCTION {schema}.write_families(p_family {schema}.commit_family, p_held uuid[]) RETURNS void
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 BEGIN
+    IF '' = ANY (p_family.published_name) THEN
+        -- First, because children and successors inherit them.
+        UPDATE {schema}.runs r
+        SET attributes = r.attributes || convert_from(a.value, 'UTF8')::jsonb, updated_at = clock_timestamp()
+        FROM unnest(p_family.published_run, p_family.published_name, p_family.published_value)
+            AS a (run, name, value)
+        WHERE a.name = '' AND r.id = a.run AND a.run = ANY (p_held);
+    END IF;
+
     IF cardinality(p_family.child_parent) > 0 THEN
         INSERT INTO {schema}.runs (id, workflow, namespace, input, attributes, trace_context,
                                    parent_id, parent_seq, close_policy, depth, due_at)
@@ -137,16 +146,17 @@ BEGIN
         WHERE r.id = f.run AND f.run = ANY (p_held);
     END IF;
 
-    IF cardinality(p_family.published_run) > 0 THEN
+    IF EXISTS (SELECT FROM unnest(p_family.published_name) AS n (name) WHERE n.name <> '') THEN
         INSERT INTO {schema}.published_values (root, name, value)
         SELECT coalesce(r.root, r.id), l.name, l.value
         FROM unnest(p_family.published_run, p_family.published_name, p_family.published_value)
             AS l (run, name, value)
-        JOIN {schema}.runs r ON r.id = l.run WHERE l.run = ANY (p_held)
+        JOIN {schema}.runs r ON r.id = l.run WHERE l.run = ANY (p_held) AND l.name <> ''
         ON CONFLICT (root, name) DO UPDATE SET value = excluded.value, changed_at = excluded.changed_at;
         PERFORM {schema}.notify('published', ARRAY(
-            SELECT DISTINCT coalesce(r.root, r.id)::text FROM {schema}.runs r
-            WHERE r.id = ANY (p_family.published_run) AND r.id = ANY (p_held)));
+            SELECT DISTINCT coalesce(r.root, r.id)::text
+            FROM unnest(p_family.published_run, p_family.published_name) AS l (run, name)
+            JOIN {schema}.runs r ON r.id = l.run WHERE l.name <> '' AND r.id = ANY (p_held)));
     END IF;
 
     IF cardinality(p_family.cancel_run) > 0 THEN

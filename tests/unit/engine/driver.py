@@ -9,7 +9,7 @@ the other events from outside, in the same order, to a new execution.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -67,10 +67,11 @@ class Driver:
         depth: int = 0,
     ) -> None:
         self.execution = new_execution(definition, run_id=run_id, depth=depth)
-        # What the run has sent to others: new children, cancelled children, published values.
+        # What the run has sent to others: new children, cancelled children, published values, attributes.
         self.children: list[PendingChild] = []
         self.stopped: list[RunId] = []
         self.published: list[tuple[str, object]] = []
+        self.attributes: list[Mapping[str, Any]] = []
         self.history = list(history)
         self.executed: list[str] = []
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
@@ -193,6 +194,7 @@ class Driver:
             self.children += outgoing.children
             self.stopped += [run_id for _, run_id in outgoing.cancels]
             self.published += [(name, decode(value)) for _, name, value in outgoing.published]
+            self.attributes += [attributes for _, attributes in outgoing.attributes]
 
     def _resume(self, replayed: int) -> None:
         opened = self.execution.take_opened()

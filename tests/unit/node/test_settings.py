@@ -9,7 +9,7 @@ import pytest
 
 from continuum import InvalidOption
 from continuum.cli.node import run_node
-from continuum.client.argument_checks import short_text
+from continuum.definitions.name_rules import short_text
 from continuum.engine.ids import NodeId
 from continuum.node.config import NodeConfig
 from continuum.settings.rules import wrong_namespaces

@@ -348,3 +348,16 @@ def test_every_rule_is_documented(rule: Rule) -> None:
     severity = "warning, or error" if rule is UNTRUSTED else str(rule.severity)
     assert [rule.code, rule.title, severity, rule.instead] in rows
     assert len(rows) == len(RULES)
+
+
+@pytest.mark.parametrize("call", ["set_attributes({'step': given})", "set_attributes(dict(step=1))"])
+def test_a_workflow_may_set_attributes_of_its_own_run(call: str) -> None:
+    assert codes(f"continuum.{call}") == []
+
+
+def test_a_side_effect_may_not_set_attributes() -> None:
+    assert codes("continuum.side_effect(lambda: continuum.set_attributes({'a': 1}))") == ["CT404"]
+
+
+def test_a_workflow_may_not_set_attributes_of_another_run() -> None:
+    assert codes("await continuum.set_attributes('id', {'a': 1})") == ["CT210"]

@@ -9,7 +9,7 @@ from operator import attrgetter
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
 from continuum.journal.memory.families import BY_PARENT, MemoryFamilies
-from continuum.journal.memory.tables import MICROSECONDS, StoredRun, StoredTask, frozen
+from continuum.journal.memory.tables import MICROSECONDS, StoredRun, StoredTask, frozen, json_copy
 from continuum.journal.port import (
     Committed,
     NewTask,
@@ -80,6 +80,10 @@ class MemoryCommits(MemoryFamilies):
             run.refused[write.refusal.version] = write.refusal
         for name, value in write.published:
             self._published[run.chain][name] = PublishedValue(value, self.now())
+        if write.attributes is not None:
+            # A new dict, so that rows returned before do not change.
+            run.attributes = run.attributes | json_copy(write.attributes)
+            run.updated_at = self.now()
         if write.transition is not None:
             self._change(run, write.transition)
 

@@ -55,6 +55,7 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
             write.depth != depth
             or write.children
             or write.published
+            or write.attributes is not None
             or write.version
             or write.cancels
             or write.successor

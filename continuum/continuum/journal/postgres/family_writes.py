@@ -1,4 +1,4 @@
-"""What writes mean for other runs and for versions: children, continuations, refusals, published values.
+"""What writes mean for other runs and for readers: children, continuations, versions, published values.
 
 This is one parameter of the commit, NULL for a plain batch, which pays nothing for it. Generations are
 locked one by one only for a batch that reaches over them.
@@ -6,7 +6,9 @@ locked one by one only for a batch that reaches over them.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Set
+from typing import Any
 
 from continuum.journal.event_codec import pack_body
 from continuum.journal.port import NewChild, Refusal, RunWrite, Successor
@@ -14,6 +16,8 @@ from continuum.journal.postgres import commit_parts, packed_arrays
 
 # In place of a token: the run is locked in its place, and nothing is written to it.
 LOCK_ONLY = -1
+# Attributes are sent like a published value, as JSON. No published value is without a name.
+ATTRIBUTES = ""
 
 
 class FamilyWrites:
@@ -30,6 +34,7 @@ class FamilyWrites:
         self._cancels: list[tuple[bytes, bytes]] = []
         self._successors: list[tuple[bytes, Successor]] = []
         self._published: dict[tuple[bytes, str], bytes] = {}
+        self._attributes: dict[bytes, dict[str, Any]] = {}
         self._versions: dict[bytes, str] = {}
         self._refusals: dict[bytes, Refusal] = {}
         self._reaches = False
@@ -46,6 +51,8 @@ class FamilyWrites:
         self._cancels.extend((run, packed_arrays.uuid_bytes(child)) for child in write.cancels)
         for name, value in write.published:
             self._published[run, name] = value
+        if write.attributes is not None:
+            self._attributes.setdefault(run, {}).update(write.attributes)
         if write.version is not None:
             self._versions[run] = write.version
         if write.refusal is not None:
@@ -77,6 +84,7 @@ class FamilyWrites:
             or self._cancels
             or self._successors
             or self._published
+            or self._attributes
             or self._versions
             or self._refusals
         ):
@@ -85,6 +93,9 @@ class FamilyWrites:
         successors = [successor for _, successor in self._successors]
         inherited = [(successor, *signal) for successor in successors for signal in successor.signals]
         refusals = list(self._refusals.values())
+        published = self._published | {
+            (run, ATTRIBUTES): json.dumps(attributes).encode() for run, attributes in self._attributes.items()
+        }
         return commit_parts.FAMILY.row(
             child_parent=packed_arrays.packed_uuids([run for run, _ in self._children]),
             child_seq=packed_arrays.integers([child.seq for child in children]),
@@ -101,9 +112,9 @@ class FamilyWrites:
             signal_run=packed_arrays.uuids([successor.id for successor, _, _ in inherited]),
             signal_name=packed_arrays.texts([name for _, name, _ in inherited]),
             signal_payload=packed_arrays.byteas([pack_body((value,)) for _, _, value in inherited]),
-            published_run=packed_arrays.packed_uuids([run for run, _ in self._published]),
-            published_name=packed_arrays.texts([name for _, name in self._published]),
-            published_value=packed_arrays.byteas(list(self._published.values())),
+            published_run=packed_arrays.packed_uuids([run for run, _ in published]),
+            published_name=packed_arrays.texts([name for _, name in published]),
+            published_value=packed_arrays.byteas(list(published.values())),
             version_run=packed_arrays.packed_uuids(list(self._versions)),
             version=packed_arrays.texts(list(self._versions.values())),
             refused_run=packed_arrays.packed_uuids(list(self._refusals)),
