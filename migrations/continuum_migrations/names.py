@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-_STATES = ("running", "suspended", "blocked", "completed", "failed", "cancelled")
+_STATES = ("running", "suspended", "blocked", "completed", "failed", "cancelled", "continued")
 _KINDS = (
     "signal",
     "activity_completed",

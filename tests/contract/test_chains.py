@@ -63,7 +63,7 @@ async def test_p16_a_successor_continues_the_same_run(journal: Journal) -> None:
     second = await continue_as_new(journal, worker, first)
 
     ended, goes_on = await row(journal, first.id), await row(journal, second.id)
-    assert (ended.state, ended.continued_to, ended.root) == (RunState.COMPLETED, second.id, first.id)
+    assert (ended.state, ended.continued_to, ended.root) == (RunState.CONTINUED, second.id, first.id)
     assert (goes_on.continued_from, goes_on.continued_to, goes_on.root) == (first.id, None, first.id)
     assert (goes_on.namespace, goes_on.attributes, goes_on.trace_context) == tuple(facts.values())
     assert (goes_on.input, second.root, second.fresh) == (b"next input", first.id, True)

@@ -237,7 +237,7 @@ async def test_p15_a_forced_cancel_of_a_first_run_ends_the_children_of_the_lates
 
     assert await journal.force_cancel(first.id) is Posted.ACCEPTED
 
-    assert (await row(journal, first.id)).state is COMPLETED
+    assert (await row(journal, first.id)).state is RunState.CONTINUED
     assert (await row(journal, second.id)).state is CANCELLED
     assert (await row(journal, child.id)).reason == "parent_cancelled"
 

@@ -397,6 +397,30 @@ def test_a_schema_that_a_node_uses_is_not_dropped(dsn: str, schema: str) -> None
     assert rows(dsn, "select to_regnamespace('{schema}')", schema) == [(None,)]
 
 
+def test_runs_that_continued_as_new_before_the_state_had_a_name_get_it(
+    dsn: str, empty_name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "tables").mkdir()
+    for file in read_files().tables:
+        if "continued" in file.name:
+            break
+        (tmp_path / file.name).write_text(file.sql)
+
+    async def main() -> None:
+        await migrate(dsn, empty_name, source=tmp_path)
+        insert = (
+            "insert into {schema}.runs (id, workflow, namespace, input, state, continued_to)"
+            " select gen_random_uuid(), 'w' || n, 'default', '', 4,"
+            " case when n = 1 then gen_random_uuid() end from generate_series(1, 2) n returning workflow"
+        )
+        rows(dsn, insert, empty_name)
+        await migrate(dsn, empty_name)
+
+    asyncio.run(main())
+    states = rows(dsn, "select workflow, state from {schema}.runs order by 1", empty_name)
+    assert states == [("w1", 7), ("w2", 4)]
+
+
 def test_runs_continue_while_functions_are_replaced(dsn: str, empty_name: str, tmp_path: Path) -> None:
     """The node keeps its connections and prepared statements."""
 

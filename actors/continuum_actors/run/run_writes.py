@@ -58,7 +58,7 @@ def final_transition(outcome: Outcome, workflow: Workflow[..., Any]) -> Transiti
             reason = "parent_cancelled" if by_parent else None
             return Transition(RunState.CANCELLED, reason=reason, retention=keep)
         case Continued():
-            return Transition(RunState.COMPLETED, retention=keep)
+            return Transition(RunState.CONTINUED, retention=keep)
         case Blocked():
             reason, fault = describe_blocked(outcome)
             return Transition(RunState.BLOCKED, reason=reason, fault=fault)

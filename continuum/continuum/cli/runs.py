@@ -27,7 +27,7 @@ from continuum.drift.deploy_check import StoredRuns
 from continuum.drift.run_report import Refused, drift_of
 from continuum.errors import NotPublished
 
-STATES = ("running", "suspended", "blocked", "completed", "failed", "cancelled")
+STATES = ("running", "suspended", "blocked", "completed", "failed", "cancelled", "continued")
 
 
 @click.group(no_args_is_help=False)

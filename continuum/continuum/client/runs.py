@@ -47,10 +47,10 @@ class Run:
     `input` holds the positional arguments of its start and `keywords` the keyword
     arguments; they and `result` are plain values (a dataclass reads as a dict), because a
     client needs no workflow code. `state` is ``running``, ``suspended``, ``blocked``,
-    ``completed``, ``failed`` or ``cancelled``. `reason` says why a run is blocked, or what a run
-    that is not running waits for; for a cancelled run it is "parent_cancelled" if the end of its
-    parent stopped it. `fault` is the reason of a blocked run as data. A run that continued as new is
-    completed, and `continued_to` is the run that continues its work. Times are aware and in UTC.
+    ``completed``, ``failed``, ``cancelled`` or ``continued``. `reason` says why a run is blocked, or
+    what a run that is not running waits for; for a cancelled run it is "parent_cancelled" if the end
+    of its parent stopped it. `fault` is the reason of a blocked run as data. A run that continued as new is
+    ``continued``, and `continued_to` is the run that continues its work. Times are aware and in UTC.
     """
 
     id: str

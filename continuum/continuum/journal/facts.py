@@ -27,6 +27,7 @@ class RunState(IntEnum):
     COMPLETED = 4
     FAILED = 5
     CANCELLED = 6
+    CONTINUED = 7  # ended, and its successor does the rest of its work
 
     @property
     def terminal(self) -> bool:

@@ -9,7 +9,7 @@ from continuum.client import Event
 from continuum.client.histories import history_of
 from continuum.engine import events as engine
 from continuum.engine.ids import RunId
-from continuum.journal.facts import RunRow, RunState
+from continuum.journal.facts import RunRow
 from continuum.journal.port import Journal
 from continuum.testing.public import public
 
@@ -78,8 +78,7 @@ async def read_history(journal: Journal, run_id: RunId) -> History | None:
 
 def ending_of(row: RunRow) -> Ending:
     """Return the state of a run and its payload."""
-    state = "continued" if row.continued_to is not None else RunState(row.state).name.lower()
-    return Ending(state, row.result, row.error, row.continued_to)
+    return Ending(row.state.name.lower(), row.result, row.error, row.continued_to)
 
 
 def _beginning(row: RunRow, depth: int) -> Beginning:

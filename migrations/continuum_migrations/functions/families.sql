@@ -95,7 +95,9 @@ BEGIN
         FROM unnest(p_family.next_run, p_family.next_id, p_family.next_workflow, p_family.next_input)
             AS s (run, id, workflow, input)
         JOIN {schema}.runs r ON r.id = s.run WHERE s.run = ANY (p_held);
-        UPDATE {schema}.runs r SET continued_to = s.id FROM unnest(p_family.next_run, p_family.next_id) AS s (run, id)
+        -- Nodes of an earlier release say completed.
+        UPDATE {schema}.runs r SET continued_to = s.id, state = {state.continued}
+        FROM unnest(p_family.next_run, p_family.next_id) AS s (run, id)
         WHERE r.id = s.run AND s.run = ANY (p_held);
         -- First the signals that were journaled and that no code waited for. Behind them, in the order of their ids,
         -- unread signals and cancel requests: results are for commands that the successor never gave.

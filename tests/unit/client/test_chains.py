@@ -155,7 +155,7 @@ def test_get_run_returns_the_run_with_exactly_this_id() -> None:
             )
             latest = await ending.continue_as_new(run.id)
             first, last = await run.get(), await client.get_run(latest)
-            assert (first.state, first.continued_to, first.continued_from) == ("completed", latest, None)
+            assert (first.state, first.continued_to, first.continued_from) == ("continued", latest, None)
             assert (last.state, last.continued_to, last.continued_from) == ("running", None, run.id)
             assert (last.namespace, last.attributes, last.trace_context) == ("eu", {"vip": True}, "t")
 

@@ -43,7 +43,7 @@ class MemoryFamilies(MemoryTables):
         successor_run.parent, successor_run.parent_seq = run.parent, run.parent_seq
         successor_run.close_policy, successor_run.depth = run.close_policy, run.depth
         successor_run.root, successor_run.continued_from = run.chain, run.start.id
-        run.continued_to = successor.id
+        run.continued_to, run.state = successor.id, RunState.CONTINUED
         self._chains.setdefault(run.chain, [run.chain]).append(successor.id)
         if run.parent is not None and run.parent in self._runs:
             siblings = self._runs[run.parent].children
