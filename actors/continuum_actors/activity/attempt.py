@@ -55,6 +55,7 @@ class Attempt:
 
     __slots__ = (
         "_arguments",
+        "_limited",
         "_limits",
         "context",
         "definition",
@@ -85,6 +86,7 @@ class Attempt:
         self.key = key
         self._arguments = arguments
         self._limits = limits
+        self._limited: LimitedCall | None = None
         self.task: asyncio.Task[None] | None = None
         self.context = ActivityContext(
             # A `def` activity sends heartbeats from its thread.
@@ -121,7 +123,7 @@ class Attempt:
                 return await definition.fn(*args, **kwargs)
             return await self._in_thread(host.threads, self._outcome(args, kwargs))
         what = f"activity {definition.name} of run {self.run_id}, attempt {self.context.attempt}"
-        limited = LimitedCall(what, host.leftovers, self._expired)
+        self._limited = limited = LimitedCall(what, host.leftovers, self._expired)
         deadline = Deadline(self._limits, clock, limited.give_up)
         self.context.beaten = deadline.beat
         if definition.is_async:
@@ -150,6 +152,15 @@ class Attempt:
         except asyncio.CancelledError:
             threads.give_up(call)
             raise
+
+    def give_up(self, message: str) -> None:
+        """End the attempt with `TimeoutError` and this message; its run waits no longer."""
+        self._expired()
+        if self._limited is not None:
+            self._limited.give_up(message)
+        elif self.task is not None:
+            # It has not come to the call yet.
+            self.task.cancel()
 
     def _expired(self) -> None:
         """The deadline has come: code that still runs learns it, and its heartbeats count no more."""

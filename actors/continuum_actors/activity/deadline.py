@@ -9,20 +9,26 @@ from continuum_supervision import Cancellable, Clock
 
 
 class Limits(NamedTuple):
-    """The limits of one attempt in seconds, None for none."""
+    """The limits of an attempt in seconds, None for none. A `revocable` one may be given up by its run."""
 
     timeout: float | None = None
     heartbeat_timeout: float | None = None
+    revocable: bool = False
 
     @property
     def unlimited(self) -> bool:
         """Whether the attempt may take as long as it wants."""
-        return self.timeout is None and self.heartbeat_timeout is None
+        return self.timeout is None and self.heartbeat_timeout is None and not self.revocable
 
 
 def out_of_time(seconds: float | None) -> str:
     """Return the message of an attempt that took longer than its limit."""
     return "out of time" if seconds is None else f"not done within its timeout of {seconds:g} s"
+
+
+def out_of_total_time(seconds: float | None) -> str:
+    """Return the message of an activity that took longer than its limit for all attempts."""
+    return "out of time in all" if seconds is None else f"not done within its total_timeout of {seconds:g} s"
 
 
 def without_heartbeat(seconds: float) -> str:

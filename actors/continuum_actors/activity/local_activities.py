@@ -54,20 +54,23 @@ class LocalActivities(Actor):
         definition: Activity[..., object] = pending.definition
         key = pending.options.get("key") if pending.options else None
         dispatch = pending.attempt + pending.crashes
+        limits = _UNLIMITED
+        if options.limited:
+            limits = Limits(options.timeout, options.heartbeat_timeout, options.total_timeout is not None)
         attempt = Attempt(
             definition,
             run_id,
             pending.seq,
             pending.arguments,
             pending.attempt,
-            _UNLIMITED if options.timeout is None else Limits(options.timeout),
+            limits,
             key,
             self._loop,
             self._record_heartbeat,
             dispatch,
         )
         self._running[run_id, pending.seq] = (attempt, run)
-        if definition.is_async and dispatch == 1 and key is None and options.timeout is None:
+        if definition.is_async and dispatch == 1 and key is None and limits is _UNLIMITED:
             work = self._run_simply(attempt)
         else:
             work = self._run_fully(attempt)
@@ -91,6 +94,12 @@ class LocalActivities(Actor):
         entry = self._running.get((run_id, seq))
         if entry is not None:
             entry[0].context.cancelled = True
+
+    def give_up(self, run_id: RunId, seq: int, message: str) -> None:
+        """End the attempt with `TimeoutError`: its activity has been answered."""
+        entry = self._running.pop((run_id, seq), None)
+        if entry is not None:
+            entry[0].give_up(message)
 
     def salvage(self, run_id: RunId, results: Sequence[tuple[int, bytes]]) -> None:
         """Keep results whose run has left this process before they were durable, and post them."""

@@ -146,6 +146,10 @@ class Activities(Protocol):
         """Set the attempt's `cancelled`: no run waits for it any more."""
         ...
 
+    def give_up(self, run_id: RunId, seq: int, message: str) -> None:
+        """End the attempt with `TimeoutError`: its activity has been answered."""
+        ...
+
     def salvage(self, run_id: RunId, results: Sequence[tuple[int, bytes]]) -> None:
         """Keep results whose run has left this process before they were durable (I7)."""
         ...

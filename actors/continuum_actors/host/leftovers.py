@@ -16,7 +16,7 @@ from typing import Any
 
 from continuum_actors.host import limits
 
-log = logging.getLogger("continuum.activities")
+log = logging.getLogger("continuum.leftovers")
 
 _OUR_CODE = ("continuum.", "continuum_actors.", "continuum_supervision.", "asyncio.", "threading")
 

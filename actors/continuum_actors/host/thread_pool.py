@@ -20,7 +20,7 @@ from types import FrameType
 from continuum.definitions.call_outcome import CallOutcome
 from continuum_actors.host import limits
 
-log = logging.getLogger("continuum.activities")
+log = logging.getLogger("continuum.threads")
 
 _numbers = itertools.count(1)
 

@@ -6,11 +6,14 @@ task. Either starts only when the write that schedules it is durable.
 
 from __future__ import annotations
 
+from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.events import EventType
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
 from continuum.engine.retry import backoff_delay, wants_retry
 from continuum.journal.port import ClaimedRun, NewTask
+from continuum_actors.activity.deadline import out_of_total_time
+from continuum_actors.host import limits
 from continuum_actors.host.host import Host
 from continuum_actors.run.failure_log import FailedAttempt
 from continuum_actors.run.run_writes import dispatch_number, options_of, task_for
@@ -47,6 +50,10 @@ class OwnActivities:
     def start(self, activity: PendingActivity) -> None:
         """Have the activity start once the next write is durable."""
         options = options_of(activity)
+        if options.total_timeout is not None:
+            deadline = self._deadline(activity, options)
+            if deadline is not None and deadline <= self._host.journal.now():
+                return  # its deadline is due
         if not options.dispatched:
             self.local.add(activity.seq)
             self.starting.append(activity)
@@ -70,14 +77,31 @@ class OwnActivities:
         activity = self._watched.execution.pending.get(seq)
         if activity is None:
             return
-        policy = options_of(activity).retry
-        if wants_retry(policy, failed_attempt=activity.attempt, error_names=names):
-            delay = backoff_delay(policy, activity.attempt, self._host.random_fraction())
-            due = self._host.journal.now() + round(delay * 1e6)
+        options = options_of(activity)
+        policy = options.retry
+        if not wants_retry(policy, failed_attempt=activity.attempt, error_names=names):
+            self._fail(activity, type, text, traceback)
+            return
+        delay = backoff_delay(policy, activity.attempt, self._host.random_fraction())
+        due = self._host.journal.now() + round(delay * 1e6)
+        deadline = self._deadline(activity, options)
+        if deadline is None or due < deadline:
             self._note(activity, type, text, delay)
             self._watched.apply(EventType.ACTIVITY_RETRIED, (seq, type, text, activity.attempt, due))
         else:
-            self._fail(activity, type, text, traceback)
+            last = f"{out_of_total_time(options.total_timeout)}; the last attempt failed with {type}: {text}"
+            self._fail(activity, "TimeoutError", last[: limits.ERROR_TEXT_CHARACTERS], traceback)
+
+    def out_of_time(self, activity: PendingActivity) -> None:
+        """The total time of the activity is over: end its attempt, and give the code the failure."""
+        options, seq = options_of(activity), activity.seq
+        text = out_of_total_time(options.total_timeout)
+        if seq in self.local:
+            self.local.discard(seq)
+            self._host.activities.give_up(self._claim.id, seq, text)
+        elif options.dispatched:
+            self._obsolete.append(seq)
+        self._fail(activity, "TimeoutError", text, "")
 
     def crashed(self, seq: int) -> None:
         """The process that ran the activity died: run it again, within the limit."""
@@ -130,6 +154,7 @@ class OwnActivities:
             activity = execution.pending.get(seq)
             if activity is None or seq >= replayed or execution.outcome is not None:
                 continue
+            self._deadline(activity, options_of(activity))
             if seq in self.local:
                 continue  # its mail has started it again
             if activity.retry_due is not None or options_of(activity).dispatched:
@@ -156,6 +181,15 @@ class OwnActivities:
             else:
                 dropped.append(seq)
         return dropped
+
+    def _deadline(self, activity: PendingActivity, options: ActivityOptions) -> int | None:
+        """Return when the activity must be over, on the journal's clock; None without a limit."""
+        if options.total_timeout is None:
+            return None
+        if activity.deadline is None:
+            due = activity.at + round(options.total_timeout * 1e6)
+            self._watched.execution.set_deadline(activity, due)
+        return activity.deadline
 
     def _fail(self, activity: PendingActivity, type: str, text: str, traceback: str) -> None:
         self._note(activity, type, text, None)

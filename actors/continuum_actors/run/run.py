@@ -221,12 +221,14 @@ class Run(Actor):
             self._host.activities.salvage(self._claim.id, results)
 
     def _apply_due(self) -> None:
-        """Fire the timers that are due, and restart the activities whose back-off is over."""
+        """Fire timers, restart activities whose back-off is over, and end those whose time is over."""
         execution = self._execution
         for seq in execution.take_due(self._host.journal.now()):
             activity = execution.pending.get(seq)
             if activity is None:
                 self._watched.apply(EventType.TIMER_FIRED, (seq,))
+            elif activity.deadline is not None and activity.deadline <= self._host.journal.now():
+                self._activities.out_of_time(activity)
             else:
                 self._activities.restart(activity)
 

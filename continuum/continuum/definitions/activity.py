@@ -138,6 +138,8 @@ class Activity(Definition, Generic[P, R]):
         *,
         retry: Retry | None = None,
         timeout: float | timedelta | None = None,
+        heartbeat_timeout: float | timedelta | None = None,
+        total_timeout: float | timedelta | None = None,
         idempotency_key: IdempotencyKey | None = None,
         queue: str | None = None,
         priority: int | None = None,
@@ -151,6 +153,8 @@ class Activity(Definition, Generic[P, R]):
         *,
         retry: Retry | None = None,
         timeout: float | timedelta | None = None,
+        heartbeat_timeout: float | timedelta | None = None,
+        total_timeout: float | timedelta | None = None,
         idempotency_key: IdempotencyKey | None = None,
         queue: str | None = None,
         priority: int | None = None,
@@ -291,6 +295,8 @@ def activity(
     name: str | None = None,
     retry: Retry | None = None,
     timeout: float | timedelta | None = None,
+    heartbeat_timeout: float | timedelta | None = None,
+    total_timeout: float | timedelta | None = None,
     idempotency_key: IdempotencyKey | None = None,
     queue: str | None = None,
     priority: int = 0,
@@ -300,13 +306,14 @@ def activity(
 def activity(fn: Callable[..., Any] | None = None, /, *, name: str | None = None, **options: Any) -> Any:
     """Declare an activity.
 
-    `retry` decides which exceptions lead to another attempt (default: none). `timeout` limits one attempt, in
-    seconds. `idempotency_key`, a template over the parameters or a callable, makes calls with the same key
-    share the first result, across runs; calls that overlap in time may all execute, and still share one
-    result. `queue` gives the call to any node that serves the queue, highest `priority` first; without a
-    queue it runs on the node that owns the run. `executor="process"` runs a plain function in a process that
-    is killed on timeout. After a crash of that process the activity runs again, up to 5 times, unless
-    `at_most_once`.
+    `retry` decides which exceptions lead to another attempt (default: none). `timeout` limits one attempt,
+    `heartbeat_timeout` the time between its heartbeats, and `total_timeout` the whole call: all attempts and
+    every wait before and between them; each is in seconds or a timedelta. `idempotency_key`, a template over
+    the parameters or a callable, makes calls with the same key share the first result, across runs; calls
+    that overlap in time may all execute, and still share one result. `queue` gives the call to any node that
+    serves the queue, highest `priority` first; without a queue it runs on the node that owns the run.
+    `executor="process"` runs a plain function in a process that is killed on timeout. After a crash of that
+    process the activity runs again, up to 5 times, unless `at_most_once`.
     """
     decorator = ActivityDecorator(name, make_options(ActivityOptions(), options))
     return decorator if fn is None else decorator(fn)

@@ -6,11 +6,10 @@ import inspect
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from datetime import timedelta
 from typing import Any, Literal
 
-from continuum.engine.retry import NO_RETRY, Retry
-from continuum.errors import InvalidDefinition
+from continuum.engine.retry import NO_RETRY, Retry, seconds
+from continuum.errors import InvalidDefinition, InvalidOption
 
 # Queue names are index keys.
 QUEUE_NAME_BYTES = 128
@@ -20,18 +19,38 @@ KEY_BYTES = 512
 PRIORITIES = range(-(2**31), 2**31)
 # A longer activity should be several, with a durable timer between them.
 TIMEOUT_CEILING_SECONDS = 24 * 3600.0
+# Waits in a queue and between attempts may be long; what waits for longer is a run of its own.
+TOTAL_CEILING_SECONDS = 366 * 24 * 3600.0
 # How many crashes of its process an activity survives before it fails.
 CRASH_LIMIT = 5
 
 IdempotencyKey = str | Callable[..., str]
 
+_CEILINGS = {
+    "timeout": TIMEOUT_CEILING_SECONDS,
+    "heartbeat_timeout": TIMEOUT_CEILING_SECONDS,
+    "total_timeout": TOTAL_CEILING_SECONDS,
+}
+# The options that are stored as they are when a call changes them. Earlier releases know the last five.
+_STORED = (
+    "heartbeat_timeout",
+    "total_timeout",
+    "timeout",
+    "queue",
+    "priority",
+    "executor",
+    "at_most_once",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ActivityOptions:
-    """Options of an activity. `timeout` is in seconds or None; see `activity` for the meaning of each."""
+    """Options of an activity. Timeouts are in seconds or None; see `activity` for the meaning of each."""
 
     retry: Retry = NO_RETRY
     timeout: float | None = None
+    heartbeat_timeout: float | None = None
+    total_timeout: float | None = None
     idempotency_key: IdempotencyKey | None = None
     queue: str | None = None
     priority: int = 0
@@ -42,6 +61,11 @@ class ActivityOptions:
     def max_crashes(self) -> int:
         """How many crashes the activity survives."""
         return 0 if self.at_most_once else CRASH_LIMIT
+
+    @property
+    def limited(self) -> bool:
+        """Whether an attempt has a deadline of any kind."""
+        return not (self.timeout is None and self.heartbeat_timeout is None and self.total_timeout is None)
 
     @property
     def dispatched(self) -> bool:
@@ -57,23 +81,29 @@ def make_options(base: ActivityOptions, given: Mapping[str, Any]) -> ActivityOpt
         raise InvalidDefinition(
             f"unknown activity option {min(unknown)!r}; there are {', '.join(sorted(known))}"
         )
-    match changes.get("timeout"):
-        case timedelta() as given_timeout:
-            changes["timeout"] = given_timeout.total_seconds()
-        case int() | float() as given_timeout if not isinstance(given_timeout, bool):
-            changes["timeout"] = float(given_timeout)
+    for name, ceiling in _CEILINGS.items():
+        if name in changes:
+            changes[name] = _seconds(name, changes[name], ceiling)
     _check(changes)
     return replace(base, **changes)
 
 
+def _seconds(name: str, value: Any, ceiling: float) -> float:
+    try:
+        length = seconds(value)
+    except InvalidOption:
+        length = 0.0
+    if not 0 < length <= ceiling:
+        raise InvalidDefinition(
+            f"{name} must be from 0 to {ceiling:.0f} seconds, or a timedelta as long, not {value!r:.100}"
+        )
+    return length
+
+
 def _check(changes: Mapping[str, Any]) -> None:
-    retry, timeout, queue = changes.get("retry"), changes.get("timeout"), changes.get("queue")
+    retry, queue = changes.get("retry"), changes.get("queue")
     if retry is not None and not isinstance(retry, Retry):
         raise InvalidDefinition(f"retry must be a continuum.Retry, not {retry!r}")
-    if timeout is not None and not (isinstance(timeout, float) and 0 < timeout <= TIMEOUT_CEILING_SECONDS):
-        raise InvalidDefinition(
-            f"timeout must be from 0 to {TIMEOUT_CEILING_SECONDS:.0f} seconds, not {timeout!r}"
-        )
     if queue is not None and not (isinstance(queue, str) and 0 < _size(queue) <= QUEUE_NAME_BYTES):
         raise InvalidDefinition(
             f"a queue's name has 1 to {QUEUE_NAME_BYTES} bytes and no NUL, not {queue!r:.100}"
@@ -138,7 +168,7 @@ def _size(text: str) -> int:
 def store_changes(base: ActivityOptions, options: ActivityOptions, key: str | None) -> dict[str, Any] | None:
     """Return the options that a call changes, as primitives; None when it changes none."""
     stored: dict[str, Any] = {}
-    for name in ("timeout", "queue", "priority", "executor", "at_most_once"):
+    for name in _STORED:
         value = getattr(options, name)
         if value != getattr(base, name):
             stored[name] = value

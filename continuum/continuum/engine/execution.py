@@ -14,8 +14,8 @@ yields the same commands (invariant I10). Its caller does the rest, in these ste
 4. Wait for something from outside: the result of an activity or child, a signal, a cancel
    request, or the time `next_due()`.
 5. Call `apply` with the event for it, which runs the code again. At `next_due()` that is
-   TIMER_FIRED or ACTIVITY_RESTARTED for each seq of `take_due()`; start the restarted activities
-   once the event is durable.
+   TIMER_FIRED or ACTIVITY_RESTARTED for each seq of `take_due()`, or the failure of an activity
+   whose deadline it is; start the restarted activities once the event is durable.
 6. Continue at step 2. When `outcome` says how the run has ended, that commit is the last one.
    Call `close` to stop earlier: the same history resumes the run in another `Execution`.
 """
@@ -217,12 +217,17 @@ class Execution:
         opened, self._opened = self._opened, []
         return [activity for activity in opened if activity.seq in self.pending]
 
+    def set_deadline(self, activity: PendingActivity, due: int) -> None:
+        """Have `take_due` return the activity at `due`, in microseconds, if it still waits for a result."""
+        activity.deadline = due
+        self._due.add(due, activity.seq)
+
     def next_due(self) -> int | None:
-        """Return when the earliest timer or retry is due, in microseconds, or None."""
+        """Return when the earliest timer, retry or deadline is due, in microseconds, or None."""
         return self._due.next()
 
     def take_due(self, now: int) -> list[int]:
-        """Return the seqs whose timer or retry is due at `now`, earliest first."""
+        """Return the seqs whose timer, retry or deadline is due at `now`, earliest first."""
         return self._due.take(now)
 
     def close(self) -> None:
@@ -262,6 +267,7 @@ class Execution:
             event.body[4],
             definition,
             asyncio.Future(loop=self.loop),
+            event.at,
         )
         self.pending[event.seq] = activity
         self._opened.append(activity)

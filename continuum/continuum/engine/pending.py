@@ -24,9 +24,13 @@ class PendingActivity:
     options: Options
     definition: Any
     future: asyncio.Future[bytes] = field(repr=False)
+    # When it was scheduled, on the journal's clock.
+    at: int = 0
     attempt: int = 1
     crashes: int = 0
     retry_due: int | None = None
+    # When it must be over with all its attempts, if its caller has set that.
+    deadline: int | None = None
 
 
 @dataclass(slots=True)

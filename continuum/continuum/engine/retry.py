@@ -13,6 +13,8 @@ from continuum.failures.exception_text import exception_name
 
 # A retry later than this is a new business decision, not a retry.
 BACKOFF_CEILING_SECONDS = 24 * 3600.0
+# Attempts and crashes together are numbered in an integer column.
+MOST_ATTEMPTS = 1_000_000_000
 
 # Histories of the first engine, and policies written for it, name our errors by the file that holds them.
 _FORMER = "continuum.errors."
@@ -41,7 +43,8 @@ class Retry:
     """How often, and after which delay, an activity is retried that raised an exception.
 
     `max_attempts` counts exceptions only; crashed processes have a limit of their own.
-    `base` is the first delay in seconds and `max_backoff` the longest. `jitter` is the
+    `base` is the first delay and `max_backoff` the longest, in seconds or as a timedelta. How long
+    all attempts may take together is the activity's `total_timeout`. `jitter` is the
     fraction of the delay that is random; it only shortens the delay, which never exceeds
     `max_backoff`. There is no retry after an exception that is an instance of a class in
     `non_retryable` (or has a name given there), nor after a result that cannot be stored
@@ -56,21 +59,27 @@ class Retry:
     non_retryable: tuple[type[BaseException] | str, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        if type(self.max_attempts) is not int or self.max_attempts < 1:
+        if type(self.max_attempts) is not int or not 1 <= self.max_attempts <= MOST_ATTEMPTS:
             raise InvalidDefinition(
-                f"Retry.max_attempts must be a whole number from 1, not {self.max_attempts!r}"
+                f"Retry.max_attempts must be a whole number from 1 to {MOST_ATTEMPTS}, "
+                f"not {self.max_attempts!r:.100}"
             )
         if self.backoff not in ("exponential", "constant"):
             raise InvalidDefinition(
                 f"Retry.backoff must be 'exponential' or 'constant', not {self.backoff!r}"
             )
-        if not 0 <= self.base <= self.max_backoff <= BACKOFF_CEILING_SECONDS:
+        for name in ("base", "max_backoff"):
+            try:
+                object.__setattr__(self, name, seconds(getattr(self, name)))
+            except InvalidOption as error:
+                raise InvalidDefinition(f"Retry.{name}: {error}") from error
+        if not self.base <= self.max_backoff <= BACKOFF_CEILING_SECONDS:
             raise InvalidDefinition(
                 f"Retry needs 0 <= base <= max_backoff <= {BACKOFF_CEILING_SECONDS:.0f} seconds, "
                 f"not base={self.base!r} and max_backoff={self.max_backoff!r}"
             )
-        if not 0 <= self.jitter <= 1:
-            raise InvalidDefinition(f"Retry.jitter is a fraction from 0 to 1, not {self.jitter!r}")
+        if type(self.jitter) not in (int, float) or not 0 <= self.jitter <= 1:
+            raise InvalidDefinition(f"Retry.jitter is a fraction from 0 to 1, not {self.jitter!r:.100}")
         if not isinstance(self.non_retryable, tuple) or not all(map(_names_exceptions, self.non_retryable)):
             raise InvalidDefinition(
                 f"Retry.non_retryable is a tuple of exception classes or names, not {self.non_retryable!r}"

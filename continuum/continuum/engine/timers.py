@@ -1,4 +1,4 @@
-"""The due times of a run's timers and retries: a heap whose entries may be stale."""
+"""The due times of a run's timers, retries and deadlines: a heap whose entries may be stale."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ STALE_ENTRIES = 64
 
 
 class DueTimes:
-    """Each entry is the seq of a timer, or of an activity that waits for its backoff."""
+    """Each entry is the seq of a timer, or of an activity that has a deadline or waits for its backoff."""
 
     __slots__ = ("_heap", "_pending", "_timers")
 
@@ -50,4 +50,4 @@ class DueTimes:
         if seq in self._timers:
             return True
         activity = self._pending.get(seq)
-        return activity is not None and activity.retry_due == due
+        return activity is not None and due in (activity.retry_due, activity.deadline)

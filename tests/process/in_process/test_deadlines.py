@@ -159,6 +159,12 @@ async def obedient() -> object:
     return context.last_heartbeat
 
 
+@activity(name="deadlines.unserved", queue="unserved", total_timeout=TIMEOUT_S)
+async def unserved() -> None:
+    """Wait in a queue that nobody serves."""
+    raise AssertionError("it was claimed")
+
+
 CALLED: dict[str, Activity[..., Any]] = {
     "hangs": hangs,
     "hangs as task": hangs_as_task,
@@ -168,6 +174,7 @@ CALLED: dict[str, Activity[..., Any]] = {
     "healthy": healthy,
     "beats late": beats_late,
     "obedient": obedient,
+    "unserved": unserved,
 }
 
 
@@ -236,11 +243,20 @@ async def test_the_heartbeat_of_a_clean_up_reaches_the_next_attempt() -> None:
         assert await run.result(DEADLINE_S) == "cancelled"
 
 
+@pytest.mark.parametrize("journal", ["memory", "postgres"])
+async def test_the_total_time_covers_the_wait_in_a_queue(journal: str, dsn: str, schema: str) -> None:
+    place: dict[str, Any] = {"journal": "memory"} if journal == "memory" else {"dsn": dsn, "schema": schema}
+    children = continuum.children(name="unserved", workflows=[calls], activity_dispatcher=False, **place)
+    async with Supervisor(children), continuum.connect(name="unserved") as client:
+        run = await client.start(calls, "unserved")
+        assert await run.result(DEADLINE_S) == "TimeoutError: not done within its total_timeout of 0.2 s"
+
+
 async def test_a_leftover_is_reported_once_with_its_stack(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "REPORT_LEFTOVER_SECONDS", 0.05)
-    caplog.set_level(logging.WARNING, "continuum.activities")
+    caplog.set_level(logging.WARNING, "continuum.leftovers")
     async with node() as client:
         await (await client.start(calls, "blocks", "thread")).result(DEADLINE_S)
         await (await client.start(calls, "hangs", "swallows")).result(DEADLINE_S)
@@ -255,14 +271,14 @@ async def test_a_leftover_is_reported_once_with_its_stack(
 
 def reports(caplog: pytest.LogCaptureFixture) -> list[str]:
     """Return what was said about leftovers."""
-    return [record.getMessage() for record in caplog.records if record.name == "continuum.activities"]
+    return [record.getMessage() for record in caplog.records if record.name == "continuum.leftovers"]
 
 
 async def test_too_many_leftovers_are_an_error_with_a_remedy(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(limits, "LEFTOVERS_PER_HOST", 4)
-    caplog.set_level(logging.ERROR, "continuum.activities")
+    caplog.set_level(logging.ERROR, "continuum.leftovers")
     async with node(threads=2) as client:
         stuck = [await client.start(calls, "blocks always") for _ in range(6)]
         for run in stuck:

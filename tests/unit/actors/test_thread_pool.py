@@ -104,7 +104,7 @@ def test_waiting_for_a_thread_is_reported_once_with_what_takes_the_threads(
         gate.set()
         await asyncio.gather(*(call.outcome for call in waiting))
 
-    caplog.set_level(logging.WARNING, "continuum.activities")
+    caplog.set_level(logging.WARNING, "continuum.threads")
     asyncio.run(scenario())
     (message,) = caplog.messages
     assert message.startswith("3 activities are waiting for a thread, the first for 0 s; ")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import continuum
-from continuum import InvalidDefinition, InvalidOption, RunFailed, Signal, activity, workflow
-from continuum.engine.retry import seconds
+from continuum import InvalidDefinition, InvalidOption, Retry, RunFailed, Signal, activity, workflow
+from continuum.engine.retry import backoff_delay, seconds
 from continuum.testing import Environment, env
 from tests.unit.client.working import greeting, memory_client
 
@@ -96,10 +96,30 @@ def test_a_run_that_waits_for_an_invalid_duration_fails(flow: Any, duration: Any
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("name", ["timeout", "heartbeat_timeout", "total_timeout"])
+@pytest.mark.parametrize("duration", [*NONE_OF_THEM, 0, float("inf"), 10.0**9], ids=repr)
+def test_an_activity_refuses_an_invalid_timeout(name: str, duration: Any) -> None:
+    with pytest.raises(InvalidDefinition, match=f"^{name} must be from 0"):
+        activity(**{name: duration})
+
+
+@pytest.mark.parametrize("name", ["base", "max_backoff"])
 @pytest.mark.parametrize("duration", NONE_OF_THEM, ids=repr)
-def test_an_activity_refuses_an_invalid_timeout(duration: Any) -> None:
-    with pytest.raises(InvalidDefinition, match="timeout must be from 0"):
-        activity(timeout=duration)
+def test_a_retry_refuses_an_invalid_delay(name: str, duration: Any) -> None:
+    with pytest.raises(InvalidDefinition, match=f"^Retry.{name}: a duration is"):
+        Retry(**{name: duration})
+
+
+def test_a_retry_takes_every_form_of_a_duration() -> None:
+    policy = Retry(max_attempts=3, base=timedelta(seconds=2), max_backoff=Decimal(60))  # type: ignore[arg-type]
+    assert policy == Retry(max_attempts=3, base=2.0, max_backoff=60.0)
+    assert backoff_delay(policy, 2, 0.0) == 4.0
+
+
+@pytest.mark.parametrize("attempts", [0, -1, 1.5, True, 10**12, "3"], ids=repr)
+def test_a_retry_refuses_an_absurd_number_of_attempts(attempts: Any) -> None:
+    with pytest.raises(InvalidDefinition, match="max_attempts must be a whole number from 1 to"):
+        Retry(max_attempts=attempts)
 
 
 @pytest.mark.parametrize("duration", [0, 2, 2.5, Decimal(2), timedelta(0), float("inf")], ids=repr)

@@ -122,6 +122,7 @@ def test_options_are_merged_field_by_field() -> None:
     [
         {},
         {"timeout": 7.0, "queue": "q", "priority": 3},
+        {"heartbeat_timeout": 2.0, "total_timeout": timedelta(days=2)},
         {"executor": "process", "at_most_once": True},
         {"retry": Retry(max_attempts=4, base=2.0, jitter=0.5, non_retryable=("billing.Declined", "OSError"))},
     ],
