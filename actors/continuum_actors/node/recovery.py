@@ -45,8 +45,9 @@ class WorkerDied:
 class Recovery(LoopingActor):
     """Ends the leases of dead workers. `boot` is True only when the node starts, not after a crash.
 
-    `earlier` recognises other names that this node had in earlier lives. At boot, blocked runs of
-    `namespaces` are unblocked; dead workers are ended whatever namespaces their runs have.
+    `earlier` recognises other names that this node had in earlier lives. At boot, runs of
+    `namespaces` are tried again that other code has blocked; dead workers are ended whatever namespaces
+    their runs have.
     """
 
     def __init__(
@@ -97,7 +98,7 @@ class Recovery(LoopingActor):
             self._changed.set()
 
     async def _after_boot(self) -> None:
-        """Release what earlier lives of this node held, and unblock runs: the code may have been fixed."""
+        """Release what earlier lives of this node held, and try runs again that other code has blocked."""
         for node in await self._own_names():
             for worker, pid in await self._journal.node_workers(node):
                 if not is_alive(pid):
@@ -105,7 +106,9 @@ class Recovery(LoopingActor):
                         worker, executing=None, poison_after=limits.POISON_AFTER_DEATHS
                     )
                     _report(worker, released)
-        unblocked = await self._journal.unblock(list(self._code.workflows), namespaces=self._namespaces)
+        unblocked = await self._journal.unblock(
+            list(self._code.workflows), namespaces=self._namespaces, code=self._code.digest
+        )
         if unblocked:
             log.info("%d blocked runs are tried again with the code of this node", unblocked)
 

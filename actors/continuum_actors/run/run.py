@@ -324,6 +324,8 @@ class Run(Actor):
         self.ended = True
         if final.state.terminal:
             self._activities.abandon_all()
+        else:
+            final.code = host.code.digest
         host.wheel.arm(self.ref, None)
         return final
 

@@ -143,7 +143,7 @@ class Transition:
     states and BLOCKED always do. `progress` resets the count of deaths
     against the run. A terminal transition posts the run's end to its parent, asks its
     live children to stop as their close policy says, and lets the run be removed
-    `retention` seconds later, None for never.
+    `retention` seconds later, None for never. `code` is the digest of the code that blocks the run.
     """
 
     state: RunState
@@ -155,6 +155,7 @@ class Transition:
     progress: bool = False
     retention: float | None = None
     fault: Fault | None = None  # the reason as data
+    code: str | None = None
 
 
 class StoredHistory(NamedTuple):

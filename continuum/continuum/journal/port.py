@@ -1,8 +1,7 @@
 """What the engine asks of a journal: one interface in parts, its promises numbered.
 
-`Journal` joins the parts; annotate with the part that is used, such as `Runs` or `Tasks`. Two
-adapters implement it, memory and Postgres. One contract suite (`tests/contract`) checks both,
-and its tests name these promises:
+`Journal` joins the parts; annotate with the part that is used, such as `Runs` or `Tasks`. Two adapters
+implement it, memory and Postgres. One contract suite (`tests/contract`) checks both; its tests name these:
 
 P1  A write is one transaction, fenced by the worker's lease and each run's token. A lost worker lease rejects
     the whole batch (`LeaseLost`); a rotated run token rejects that run alone: see `Committed.rejected`.
@@ -15,8 +14,7 @@ P5  Evidence that a run has something to do (an inbox row, a due time) is writte
 P6  A post whose key is still in the inbox is a duplicate. A signal whose delivery id was
     seen before is a duplicate even after the first one was consumed.
 P7  A claimed run has one owner; its token is larger than any it had before.
-P8  Retiring a worker waits for its write in flight and rejects every later write
-    of that worker.
+P8  Retiring a worker waits for its write in flight and rejects every later write of that worker.
 P9  A task's result reaches the inbox of its run even if the run or the task has another owner by
     then; a failure does too, unless the task has been dispatched again or belongs to another worker.
 P10 All times are the journal's own clock, in microseconds since the epoch.
@@ -159,8 +157,9 @@ class Runs(Protocol):
         run_ids: Sequence[RunId] | None = None,
         *,
         namespaces: Namespaces = None,
+        code: str | None = None,
     ) -> int:
-        """Make blocked runs of these workflows, ids and namespaces claimable again; return how many."""
+        """Make blocked runs claimable again; with `code`, a digest, those that other code may continue."""
         ...
 
     async def get_run(self, run_id: RunId) -> RunRow | None:

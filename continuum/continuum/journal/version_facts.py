@@ -55,9 +55,15 @@ class Fault(NamedTuple):
     actual: str | None = None
     where: str | None = None
 
-    def as_json(self) -> str:
-        """Return the text of a JSON column; parts that are missing are left out."""
-        return json.dumps({name: value for name, value in self._asdict().items() if value is not None})
+    def as_json(self, code: str | None = None) -> str:
+        """Return the text of a JSON column, with the digest of the code; missing parts are left out."""
+        parts = {**self._asdict(), "code": code}
+        return json.dumps({name: value for name, value in parts.items() if value is not None})
+
+    @property
+    def may_change_with_code(self) -> bool:
+        """Whether other code may let the run continue, without anything else having been mended."""
+        return self.kind in ("drift", "input")
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any] | None) -> Fault | None:

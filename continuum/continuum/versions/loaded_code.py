@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,6 +13,7 @@ from continuum.definitions.activity import Activity, defined_activities
 from continuum.definitions.workflow import Workflow
 from continuum.errors import InvalidDefinition, InvalidOption
 from continuum.journal.port import Loaded
+from continuum.versions.code_digest import digest_of
 from continuum.versions.pinning import pinned_source
 
 
@@ -45,6 +47,11 @@ class Code:
             if activities is None
             else {activity.name: activity for activity in activities}
         )
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """A digest of this code and of the user's other modules; a deploy of other code changes it."""
+        return digest_of(self.all_workflows)
 
     @property
     def all_workflows(self) -> list[Workflow[..., Any]]:
@@ -106,7 +113,10 @@ def load_code(modules: Sequence[str]) -> Code:
         for value in vars(_import(name)).values():
             if isinstance(value, Workflow):
                 workflows[id(value)] = value
-    return Code(workflows.values())
+    code = Code(workflows.values())
+    # Before user code imports more: all processes of a node are to get the same digest.
+    assert code.digest
+    return code
 
 
 def _import(name: str) -> ModuleType:

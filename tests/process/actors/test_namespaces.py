@@ -6,7 +6,7 @@ from typing import Any
 
 from continuum import RunHandle, Signal, activity, sleep, workflow
 from continuum.engine.ids import NodeId
-from continuum.journal.port import RunState, RunWrite, Transition
+from continuum.journal.port import Fault, RunState, RunWrite, Transition
 from continuum.journal.resilient import ResilientJournal
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
@@ -137,7 +137,7 @@ async def test_a_node_that_starts_unblocks_only_runs_of_its_namespaces(dsn: str,
         code = Code(WORKFLOWS)
         runs = {name: await on.client.start(waiting, namespace=name) for name in ("north", "south")}
         worker = await on.journal.register_worker(NodeId("before"), "run_host", 1, LONG_LEASE_S)
-        blocked = Transition(RunState.BLOCKED, reason="drift")
+        blocked = Transition(RunState.BLOCKED, reason="drift", fault=Fault("drift"))
         claims = await on.journal.claim(worker, code.loaded, 2)
         writes = [RunWrite(claim.id, claim.token, transition=blocked) for claim in claims]
         await on.journal.commit(worker, 1, writes)

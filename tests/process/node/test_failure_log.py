@@ -85,8 +85,13 @@ async def test_a_blocked_run_is_one_line_of_the_log_though_its_first_owner_was_k
             return all(f"{run.id} of failing.waits is blocked: corrupt" in log.read_text() for run in runs)
 
         await at.until(logged, "the block is not logged")
+        # A node of the same code is no reason to try them again.
+        later = tmp_path / "later"
+        node_with_log(at, later, "south")
         for run in runs:
+            assert await run.state() == "blocked"
             assert [level for level, _ in lines_about(log, run.id)] == ["ERROR"]
+            assert lines_about(later, run.id) == []
 
 
 def is_over_in(text: str) -> bool:

@@ -194,6 +194,7 @@ class MemoryClaims(MemoryTables):
         run_ids: Sequence[RunId] | None = None,
         *,
         namespaces: Sequence[str] | None = None,
+        code: str | None = None,
     ) -> int:
         """Make blocked runs of these workflows claimable again; return how many."""
         asked = self._runs if run_ids is None else run_ids
@@ -204,6 +205,7 @@ class MemoryClaims(MemoryTables):
             and run.state == RunState.BLOCKED
             and run.start.workflow in workflows
             and _within(namespaces, run)
+            and (code is None or _waits_for_code(run, code))
         ]
         for run in blocked:
             run.state = RunState.RUNNING
@@ -214,6 +216,10 @@ class MemoryClaims(MemoryTables):
         if blocked:
             self._notifications.send(Topic.WORK)
         return len(blocked)
+
+
+def _waits_for_code(run: StoredRun, code: str) -> bool:
+    return run.fault is not None and run.fault.may_change_with_code and run.blocked_by != code
 
 
 def _within(namespaces: Sequence[str] | None, run: StoredRun) -> bool:

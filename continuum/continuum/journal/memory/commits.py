@@ -119,6 +119,7 @@ class MemoryCommits(MemoryFamilies):
         run.error = change.error
         run.reason = change.reason
         run.fault = change.fault
+        run.blocked_by = change.code
         if change.progress:
             run.deaths = 0
         run.updated_at = self.now()

@@ -93,6 +93,8 @@ class StoredRun:
     error: bytes | None = None
     reason: str | None = None
     fault: Fault | None = None
+    # The digest of the code that has blocked it.
+    blocked_by: str | None = None
     completed_at: int | None = None
     parent: RunId | None = None
     parent_seq: int | None = None

@@ -116,7 +116,7 @@ def _transitions(
         result=packed_arrays.byteas([value.result for value in values]),
         error=packed_arrays.byteas([value.error for value in values]),
         reason=packed_arrays.texts([value.reason for value in values]),
-        fault=packed_arrays.texts([value.fault and value.fault.as_json() for value in values]),
+        fault=packed_arrays.texts([value.fault and value.fault.as_json(value.code) for value in values]),
         progress=packed_arrays.booleans([value.progress for value in values]),
         # A run that continued is kept for as long as its successor.
         retention=packed_arrays.doubles(

@@ -302,6 +302,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         run_ids: Sequence[RunId] | None = None,
         *,
         namespaces: Sequence[str] | None = None,
+        code: str | None = None,
     ) -> int:
         rows = await self._database.fetch(
             "unblock",
@@ -309,6 +310,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
                 "workflows": packed_arrays.texts(workflows),
                 "runs": None if run_ids is None else packed_arrays.uuids(run_ids),
                 "namespaces": _optional_texts(namespaces),
+                "code": code,
             },
         )
         return int(rows[0][0])

@@ -232,11 +232,13 @@ SELECT (SELECT count(*) FROM i) + (SELECT count(*) FROM t) + (SELECT count(*) FR
 SELECT {schema}.remove_retained(%s)
 
 -- name: unblock
--- Make blocked runs claimable again.
+-- Make blocked runs claimable again; with the digest of some code, those that other code has blocked and this may not.
 WITH locked AS MATERIALIZED (
     SELECT id FROM {schema}.runs
     WHERE state = {state.blocked} AND workflow = ANY (%(workflows)s) AND (%(runs)s::uuid[] IS NULL OR id = ANY (%(runs)s))
       AND (%(namespaces)s::text[] IS NULL OR namespace = ANY (%(namespaces)s))
+      AND (%(code)s::text IS NULL
+           OR fault ->> 'kind' IN ('drift', 'input') AND fault ->> 'code' IS DISTINCT FROM %(code)s)
     ORDER BY depth, id FOR NO KEY UPDATE
 ), released AS (
     UPDATE {schema}.runs r SET state = {state.running}, due_at = clock_timestamp(), deaths = 0, reason = NULL, fault = NULL,
