@@ -193,6 +193,6 @@ async def let_expire(journal: Journal, worker: Worker) -> None:
     await until(expired)
 
 
-def query(*where: tuple[str | tuple[str, str], str, Any], **facts: Any) -> Query:
+def query(*where: tuple[str | tuple[str, ...], str, Any], **facts: Any) -> Query:
     """Return a query, oldest start first."""
     return replace(Query(None, where, ("started_at", False), 100, None), **facts)

@@ -22,7 +22,7 @@ from tests.contract.builders import (
     write,
 )
 
-Field = str | tuple[str, str]
+Field = str | tuple[str, ...]
 
 
 async def ids(journal: Journal, asked: Query) -> list[RunId]:
@@ -138,25 +138,80 @@ async def test_attributes_are_compared_with_their_types(
 @pytest.mark.parametrize(
     ("value", "holds"),
     [
-        (["a"], True),
-        (["b", "a"], True),
-        ([], True),
-        (["c"], False),
+        (["a", "b"], True),
+        (["a"], False),
+        (["b", "a"], False),
+        (["a", "b", "b"], False),
+        ([], False),
         ("a", False),
         ({}, False),
     ],
 )
-async def test_a_list_attribute_equals_what_it_contains(journal: Journal, value: Any, holds: bool) -> None:
+async def test_a_list_attribute_equals_the_same_list_only(journal: Journal, value: Any, holds: bool) -> None:
     await begin(journal, idempotency_key="k", attributes={"tags": ["a", "b"]})
+    await begin(journal, idempotency_key="absent")
 
     assert await names(journal, ("attributes", "tags"), "eq", value) == ({"k"} if holds else set())
+    assert await names(journal, ("attributes", "tags"), "in", [value]) == ({"k"} if holds else set())
+    assert await names(journal, ("attributes", "tags"), "ne", value) == {"absent"} | (
+        set() if holds else {"k"}
+    )
 
 
-async def test_an_attribute_of_maps_equals_what_it_contains(journal: Journal) -> None:
+async def test_lists_inside_of_others_and_of_maps_are_compared_whole(journal: Journal) -> None:
+    stored = {"rows": [[1, 2], [{"x": 1, "y": [3]}]], "one": 1.0}
+    await begin(journal, idempotency_key="k", attributes={"deep": stored})
+
+    async def equal(value: Any) -> bool:
+        return await names(journal, ("attributes", "deep"), "eq", value) == {"k"}
+
+    assert await equal({"rows": [[1, 2.0], [{"x": 1, "y": [3]}]]})
+    assert await equal({"one": 1})
+    assert not await equal({"rows": [[1, 2]]})
+    assert not await equal({"rows": [[2, 1], [{"x": 1, "y": [3]}]]})
+    assert not await equal({"rows": [[1, 2], [{"x": 1}]]})
+    assert not await equal({"rows": [[True, 2], [{"x": 1, "y": [3]}]]})
+
+
+@pytest.mark.parametrize(
+    ("path", "operator", "value", "found"),
+    [
+        (("customer", "city"), "eq", "Oslo", {"oslo"}),
+        (("customer", "city"), "in", ["Oslo", "Rome"], {"oslo", "rome"}),
+        (("customer", "city"), "ne", "Oslo", {"rome", "flat", "list", "without"}),
+        (("customer", "age"), "ge", 40, {"rome"}),
+        (("customer", "age"), "lt", 40, {"oslo"}),
+        (("customer", "tags"), "eq", ["a", "b"], {"oslo"}),
+        (("customer", "tags"), "eq", ["a"], set()),
+        (("customer", "home", "lat"), "gt", 59.0, {"oslo"}),
+        (("customer", "home"), "eq", {"lat": 59.9}, {"oslo"}),
+        (("customer", "0"), "eq", "x", set()),
+        (("customer", "0"), "ge", "a", set()),
+        (("customer.city",), "eq", "Oslo", {"flat"}),
+    ],
+)
+async def test_a_path_leads_into_attributes_that_are_maps(
+    journal: Journal, path: tuple[str, ...], operator: str, value: Any, found: set[str]
+) -> None:
+    oslo = {"city": "Oslo", "age": 30, "tags": ["a", "b"], "home": {"lat": 59.9, "lon": 10.7}}
+    for name, attributes in {
+        "oslo": {"customer": oslo},
+        "rome": {"customer": {"city": "Rome", "age": 41}},
+        "flat": {"customer": "Oslo", "customer.city": "Oslo"},
+        "list": {"customer": ["x", "y"]},
+        "without": {},
+    }.items():
+        await begin(journal, idempotency_key=name, attributes=attributes)
+
+    assert await names(journal, ("attributes", *path), operator, value) == found
+
+
+async def test_an_attribute_of_maps_may_have_more_entries(journal: Journal) -> None:
     await begin(journal, idempotency_key="k", attributes={"customer": {"name": "Ada", "vip": True}})
     field = ("attributes", "customer")
 
     assert await names(journal, field, "eq", {"vip": True}) == {"k"}
+    assert await names(journal, field, "eq", {}) == {"k"}
     assert await names(journal, field, "eq", {"vip": 1}) == set()
     assert await names(journal, field, "eq", {"age": None}) == set()
 

@@ -296,7 +296,8 @@ class Client:
     ) -> Page:
         """Return a page of the runs that match every condition; `namespace` None means all namespaces.
 
-        A condition is (field, operator, value), the field a column or ("attributes", name).
+        A condition is (field, operator, value), the field a column or ("attributes", name); further names
+        lead into a map, as in ("attributes", "customer", "city").
         """
         question = question_of(where, order_by, limit, cursor, namespace)
         rows = await self._lookup.read(lambda: self._journal.query(question.one_more()))

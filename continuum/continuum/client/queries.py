@@ -1,6 +1,7 @@
 """Queries for runs, checked against a closed list of fields before they reach the journal.
 
-A condition is (field, operator, value). A cursor holds where a page ended; it is bound
+A condition is (field, operator, value); ("attributes", name, ...) is a field too, with further names for a
+value inside maps. A cursor holds where a page ended; it is bound
 to its query by a digest, and its contents are checked like any other value.
 """
 
@@ -13,7 +14,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 from continuum.client.limits import CHOICES, PAGE_ENTRIES
 from continuum.client.untyped_values import microseconds_of
@@ -22,7 +23,8 @@ from continuum.definitions.name_rules import short_text
 from continuum.errors import InvalidOption, InvalidQuery
 from continuum.journal.facts import Query, RunRow, RunState
 
-Field: TypeAlias = str | tuple[str, str]
+T = TypeVar("T")
+Field: TypeAlias = str | tuple[str, ...]
 Condition: TypeAlias = tuple[Field, str, Any]
 
 OPERATORS = ("eq", "ne", "lt", "le", "gt", "ge", "in")
@@ -150,12 +152,12 @@ def _condition_of(entry: object) -> Condition:
     match field:
         case str() if field in _READERS:
             return _STORED_AS.get(field, field), operator, _value_of(field, operator, value)
-        case ("attributes", str(name)):
-            _checked(lambda: short_text(name, "an attribute's name"))
-            return ("attributes", name), operator, _attribute_of(operator, value)
+        case ("attributes", str(), *_):
+            path = [_attribute_name(name) for name in field[1:]]
+            return ("attributes", *path), operator, _attribute_of(operator, value)
         case _:
             raise InvalidQuery(
-                f'the field is one of {", ".join(_READERS)} or ("attributes", name), not {field!r}'
+                f'the field is one of {", ".join(_READERS)} or ("attributes", name, ...), not {field!r}'
             )
 
 
@@ -187,6 +189,10 @@ def _attribute_of(operator: str, value: Any) -> Any:
     return stored
 
 
+def _attribute_name(name: object) -> str:
+    return _checked(lambda: short_text(name, "an attribute's name"))
+
+
 def _choices(value: object) -> Sequence[Any]:
     if not isinstance(value, list | tuple | set | frozenset):
         raise InvalidQuery(f"in is followed by a list of values, not {value!r}")
@@ -195,7 +201,7 @@ def _choices(value: object) -> Sequence[Any]:
     return tuple(value)
 
 
-def _checked(read: Callable[[], Any], prefix: str = "") -> Any:
+def _checked(read: Callable[[], T], prefix: str = "") -> T:
     try:
         return read()
     except InvalidOption as error:

@@ -363,10 +363,10 @@ class RunRow:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A validated query: conditions are (field or ("attributes", name), operator, value)."""
+    """A validated query: conditions are (field or ("attributes", name, ...), operator, value)."""
 
     namespace: str | None
-    where: Sequence[tuple[str | tuple[str, str], str, Any]]
+    where: Sequence[tuple[str | tuple[str, ...], str, Any]]
     order_by: tuple[str, bool]  # field, descending
     limit: int
     after: tuple[Any, str] | None

@@ -179,6 +179,24 @@ def test_attributes_take_the_values_that_programs_have() -> None:
     asyncio.run(main())
 
 
+def test_a_path_leads_into_attributes_that_are_maps() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, _):
+            customer = {"city": "Oslo", "since": date(2026, 7, 1)}
+            run = await client.start("greeting", "ann", attributes={"customer": customer})
+            for condition in (
+                (("attributes", "customer", "city"), "eq", "Oslo"),
+                (("attributes", "customer", "since"), "lt", date(2026, 7, 2)),
+            ):
+                page = await client.query([condition])
+                assert [entry.id for entry in page.entries] == [run.id], condition
+            for name in ("", 5):
+                with pytest.raises(InvalidQuery, match="an attribute's name must"):
+                    await client.query([(("attributes", "customer", name), "eq", "Oslo")])  # type: ignore[list-item]
+
+    asyncio.run(main())
+
+
 def test_attributes_are_merged() -> None:
     async def main() -> None:
         async with memory_client() as (client, _):

@@ -2,12 +2,14 @@
 
 A condition is (field, operator, value) with one of `OPERATORS`. A field is one of
 id, workflow, version, namespace, state (a `RunState`), idempotency_key, started_at,
-updated_at and completed_at (microseconds), parent, root, or ("attributes", name). A field
+updated_at and completed_at (microseconds), parent, root, or ("attributes", name), with
+further names for a value inside maps: ("attributes", "customer", "city"). A field
 without a value satisfies only `eq None`.
 
 Attributes are compared as JSON values: 1, "1" and true differ, 1 and 1.0 do not. `eq`
-is containment and `ne` its opposite, so a missing attribute differs from
-everything. The order operators hold only between two numbers, strings or booleans.
+is equality, but a map may have more entries than the one given. `ne` is its opposite, so a
+missing attribute differs from everything. The order operators hold only between two
+numbers, strings or booleans.
 
 Rows are ordered by a field that every run has, and then by id, both in one direction.
 """
@@ -15,7 +17,7 @@ Rows are ordered by a field that every run has, and then by id, both in one dire
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from continuum.engine.ids import RunId
@@ -31,6 +33,9 @@ OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "ge": operator.ge,
     "in": lambda value, choices: value in choices,
 }
+
+
+_ABSENT: Any = object()
 
 
 class MemoryQueries(MemoryTables):
@@ -67,39 +72,54 @@ class MemoryQueries(MemoryTables):
         return True
 
 
-def _holds(row: RunRow, field: str | tuple[str, str], name: str, wanted: Any) -> bool:
+def _holds(row: RunRow, field: str | tuple[str, ...], name: str, wanted: Any) -> bool:
     if not isinstance(field, str):
-        return _attribute_holds(row.attributes, field[1], name, wanted)
+        return _attribute_holds(_at(row.attributes, field[1:]), name, wanted)
     value = getattr(row, field)
     if wanted is None:
         return (value is None) == (name == "eq")
     return value is not None and OPERATORS[name](value, wanted)
 
 
-def _attribute_holds(attributes: Mapping[str, Any], attribute: str, name: str, wanted: Any) -> bool:
+def _at(attributes: Any, path: Sequence[str]) -> Any:
+    """Return the value at a path through maps, `_ABSENT` where there is none."""
+    value = attributes
+    for name in path:
+        value = value.get(name, _ABSENT) if isinstance(value, Mapping) else _ABSENT
+    return value
+
+
+def _attribute_holds(value: Any, name: str, wanted: Any) -> bool:
     match name:
         case "eq":
-            return _contains(attributes, {attribute: wanted})
+            return _matches(value, wanted)
         case "ne":
-            return not _contains(attributes, {attribute: wanted})
+            return not _matches(value, wanted)
         case "in":
-            return any(_contains(attributes, {attribute: choice}) for choice in wanted)
-    value = attributes.get(attribute)
+            return any(_matches(value, choice) for choice in wanted)
     kind = _order_kind(value)
     return kind is not None and kind is _order_kind(wanted) and OPERATORS[name](value, wanted)
 
 
-def _contains(value: Any, wanted: Any) -> bool:
-    """Whether `value` contains `wanted` as JSON columns do: maps and lists may have more items."""
+def _matches(value: Any, wanted: Any) -> bool:
+    """Whether a value equals the wanted one, where maps may have more entries."""
     if isinstance(wanted, Mapping):
         return isinstance(value, Mapping) and all(
-            name in value and _contains(value[name], item) for name, item in wanted.items()
+            name in value and _matches(value[name], item) for name, item in wanted.items()
+        )
+    return _same(value, wanted)
+
+
+def _same(value: Any, wanted: Any) -> bool:
+    """Whether two JSON values are equal. True == 1 in Python, but not in JSON."""
+    if isinstance(wanted, Mapping):
+        return (
+            isinstance(value, Mapping)
+            and value.keys() == wanted.keys()
+            and all(_same(value[name], item) for name, item in wanted.items())
         )
     if isinstance(wanted, list | tuple):
-        return isinstance(value, list) and all(
-            any(_contains(have, item) for have in value) for item in wanted
-        )
-    # True == 1 in Python, but not in JSON.
+        return isinstance(value, list) and len(value) == len(wanted) and all(map(_same, value, wanted))
     return isinstance(value, bool) == isinstance(wanted, bool) and bool(value == wanted)
 
 

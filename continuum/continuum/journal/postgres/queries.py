@@ -7,6 +7,7 @@ express nothing but what `Query` means.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from continuum.engine.ids import RunId
@@ -66,9 +67,9 @@ async def query_rows(database: Database, query: Query) -> list[RunRow]:
     return [run_row(row) for row in await database.fetch_text(text.encode(), parameters)]
 
 
-def _condition(field: str | tuple[str, str], operator: str, value: Any) -> tuple[str, list[Any]]:
+def _condition(field: str | tuple[str, ...], operator: str, value: Any) -> tuple[str, list[Any]]:
     if isinstance(field, tuple):
-        return _attribute_condition(field[1], operator, value)
+        return _attribute_condition(field[1:], operator, value)
     if field == "root" and operator == "eq":
         # Two conditions that indexes serve; the first run of a chain has no root but itself.
         return "(r.root = %s::uuid OR r.id = %s::uuid)", [value, value]
@@ -82,18 +83,51 @@ def _condition(field: str | tuple[str, str], operator: str, value: Any) -> tuple
     return f"{column} {_OPERATORS[operator]} {placeholder}", [value]
 
 
-def _attribute_condition(name: str, operator: str, value: Any) -> tuple[str, list[Any]]:
+def _attribute_condition(path: tuple[str, ...], operator: str, value: Any) -> tuple[str, list[Any]]:
     if operator == "eq":
-        # Containment is what the index serves; it tells 1, "1" and true apart.
-        return "r.attributes @> %s::jsonb", [json.dumps({name: value})]
+        return _equals(path, value)
     if operator == "ne":
-        return "NOT r.attributes @> %s::jsonb", [json.dumps({name: value})]
+        text, parameters = _equals(path, value)
+        # A comparison with what is not there is unknown, not false.
+        return f"({text}) IS NOT TRUE", parameters
     if operator == "in":
-        wanted = [json.dumps({name: entry}) for entry in value]
-        return f"({' OR '.join(['r.attributes @> %s::jsonb'] * len(wanted))})" if wanted else "false", wanted
+        choices = [_equals(path, entry) for entry in value]
+        text = " OR ".join(f"({text})" for text, _ in choices) or "false"
+        return f"({text})", [parameter for _, parameters in choices for parameter in parameters]
     # Values of another type than the given one never compare.
-    text = (
-        f"(jsonb_typeof(r.attributes -> %s) = jsonb_typeof(%s::jsonb) "
-        f"AND r.attributes -> %s {_OPERATORS[operator]} %s::jsonb)"
-    )
-    return text, [name, json.dumps(value), name, json.dumps(value)]
+    place, wanted = _place(path), json.dumps(value)
+    text = f"(jsonb_typeof({place}) = jsonb_typeof(%s::jsonb) AND {place} {_OPERATORS[operator]} %s::jsonb)"
+    return text, [*path, wanted, *path, wanted]
+
+
+def _equals(path: tuple[str, ...], value: Any) -> tuple[str, list[Any]]:
+    """Return the condition that a value equals the wanted one, where maps may have more entries.
+
+    Containment is what the index serves; it tells 1, "1" and true apart. A list contains every list of
+    some of its items, so lists are compared as well.
+    """
+    conditions, parameters = ["r.attributes @> %s::jsonb"], [_nested(path, value)]
+    for place, items in _lists(path, value):
+        conditions.append(f"{_place(place)} = %s::jsonb")
+        parameters += [*place, json.dumps(items)]
+    return " AND ".join(conditions), parameters
+
+
+def _place(path: tuple[str, ...]) -> str:
+    # Unlike `#>`, this never takes a name for the index of a list.
+    return "(r.attributes" + " -> %s::text" * len(path) + ")"
+
+
+def _nested(path: tuple[str, ...], value: Any) -> str:
+    for name in reversed(path):
+        value = {name: value}
+    return json.dumps(value)
+
+
+def _lists(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], list[Any]]]:
+    """Yield the lists in a value that are in no other list, with their paths."""
+    if isinstance(value, list | tuple):
+        yield path, list(value)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _lists((*path, name), item)
