@@ -13,6 +13,7 @@ from continuum.journal.port import (
     Journal,
     LeaseLost,
     RunState,
+    RunWrite,
     TaskResult,
     Transition,
 )
@@ -48,6 +49,33 @@ async def test_a_claimed_task_has_all_that_was_queued(journal: Journal) -> None:
     (claimed,) = await take_tasks(journal, worker)
 
     assert claimed == ClaimedTask(run.id, 3, 2, 4, "mail", "send", b"\x00\xff", 1.5, "charge:7")
+
+
+async def test_a_claimed_task_has_its_limits_and_what_is_left_of_them(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    limited = new_task(3, heartbeat_timeout=2.5, deadline=journal.now() + 600_000_000)
+    late = new_task(4, deadline=journal.now() - 60_000_000)
+    await queue_tasks(journal, worker, run, limited, late, new_task(5))
+
+    claimed = {task.seq: task for task in await take_tasks(journal, worker)}
+
+    assert [claimed[seq].heartbeat_timeout for seq in (3, 4, 5)] == [2.5, 0.0, 0.0]
+    assert 0 < (claimed[3].remaining or 0) <= 600
+    assert (claimed[4].remaining or 0) <= -60
+    assert claimed[5].remaining is None
+
+
+async def test_the_limits_of_a_rejected_write_are_rejected_too(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await queue_tasks(journal, worker, run, new_task(3))
+    stale = RunWrite(run.id, run.token - 1, tasks=[new_task(7, heartbeat_timeout=2.5)])
+    assert (await commit(journal, worker, stale)).rejected == {run.id}
+
+    (claimed,) = await take_tasks(journal, worker)
+
+    assert (claimed.seq, claimed.heartbeat_timeout) == (3, 0.0)
 
 
 async def test_a_task_is_claimed_once(journal: Journal) -> None:

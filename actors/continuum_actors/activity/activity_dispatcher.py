@@ -143,7 +143,7 @@ class ActivityDispatcher(Actor):
             task.seq,
             task.arguments,
             task.attempt,
-            Limits(task.timeout or None),
+            Limits(task.timeout or None, task.heartbeat_timeout or None, total=task.remaining),
             task.key,
             self._loop,
             self._heartbeats.record,

@@ -111,42 +111,43 @@ class Attempt:
     async def _call(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], host: Host, kill: HardKill | None, clock: Clock
     ) -> Any:
-        definition, timeout = self.definition, self._limits.timeout
-        if kill is not None and timeout is not None:
-            if definition.is_async:
-                with kill.after(timeout):
-                    return await definition.fn(*args, **kwargs)
-            within = functools.partial(_within, kill, timeout)
-            return await self._in_thread(host.threads, self._outcome(args, kwargs), within)
-        if self._limits.unlimited:
+        definition, limits = self.definition, self._limits
+        within: Callable[[Callable[[], CallOutcome]], CallOutcome] | None = None
+        if kill is not None and not definition.is_async:
+            if limits.shortest is not None:
+                within = functools.partial(_within, kill, limits.shortest)
+            limits = Limits(heartbeat_timeout=limits.heartbeat_timeout)
+        if limits.unlimited:
             if definition.is_async:
                 return await definition.fn(*args, **kwargs)
-            return await self._in_thread(host.threads, self._outcome(args, kwargs))
+            return await self._in_thread(host.threads, self._outcome(args, kwargs, within))
         what = f"activity {definition.name} of run {self.run_id}, attempt {self.context.attempt}"
         self._limited = limited = LimitedCall(what, host.leftovers, self._expired)
-        deadline = Deadline(self._limits, clock, limited.give_up)
+        deadline = Deadline(limits, clock, limited.give_up)
         self.context.beaten = deadline.beat
         if definition.is_async:
             deadline.start()
             work: Work = CoroutineWork(definition.fn(*args, **kwargs))
         else:
-            outcome = self._outcome(args, kwargs)
+            outcome = self._outcome(args, kwargs, within)
             work = ThreadWork(host.threads, host.threads.submit(definition.name, outcome, deadline.start))
         return await limited.result(work, deadline)
 
-    def _outcome(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], CallOutcome]:
-        here = contextvars.copy_context()
-        return lambda: here.run(outcome_of_call, self.definition.fn, *args, **kwargs)
-
-    async def _in_thread(
+    def _outcome(
         self,
-        threads: ThreadPool,
-        outcome: Callable[[], CallOutcome],
-        within: Callable[[Callable[[], CallOutcome]], CallOutcome] | None = None,
-    ) -> Any:
-        call = threads.submit(
-            self.definition.name, outcome if within is None else functools.partial(within, outcome)
-        )
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        within: Callable[[Callable[[], CallOutcome]], CallOutcome] | None,
+    ) -> Callable[[], CallOutcome]:
+        here = contextvars.copy_context()
+
+        def outcome() -> CallOutcome:
+            return here.run(outcome_of_call, self.definition.fn, *args, **kwargs)
+
+        return outcome if within is None else functools.partial(within, outcome)
+
+    async def _in_thread(self, threads: ThreadPool, outcome: Callable[[], CallOutcome]) -> Any:
+        call = threads.submit(self.definition.name, outcome)
         try:
             return (await call.outcome).get()
         except asyncio.CancelledError:

@@ -9,16 +9,26 @@ from continuum_supervision import Cancellable, Clock
 
 
 class Limits(NamedTuple):
-    """The limits of an attempt in seconds, None for none. A `revocable` one may be given up by its run."""
+    """The limits of an attempt in seconds, None for none. A `revocable` one may be given up by its run.
+
+    `total` is what is left of its activity's `total_timeout`.
+    """
 
     timeout: float | None = None
     heartbeat_timeout: float | None = None
     revocable: bool = False
+    total: float | None = None
 
     @property
     def unlimited(self) -> bool:
         """Whether the attempt may take as long as it wants."""
-        return self.timeout is None and self.heartbeat_timeout is None and not self.revocable
+        return not self.revocable and self[:2] == (None, None) and self.total is None
+
+    @property
+    def shortest(self) -> float | None:
+        """How long the attempt may take, whether it sends heartbeats or not."""
+        bounds = [bound for bound in (self.timeout, self.total) if bound is not None]
+        return max(min(bounds), 0.0) if bounds else None
 
 
 def out_of_time(seconds: float | None) -> str:
@@ -28,7 +38,11 @@ def out_of_time(seconds: float | None) -> str:
 
 def out_of_total_time(seconds: float | None) -> str:
     """Return the message of an activity that took longer than its limit for all attempts."""
-    return "out of time in all" if seconds is None else f"not done within its total_timeout of {seconds:g} s"
+    return (
+        "not done within its total_timeout"
+        if seconds is None
+        else f"not done within its total_timeout of {seconds:g} s"
+    )
 
 
 def without_heartbeat(seconds: float) -> str:
@@ -39,7 +53,16 @@ def without_heartbeat(seconds: float) -> str:
 class Deadline:
     """Calls `expired` with a message when the first limit is reached."""
 
-    __slots__ = ("_alarm", "_beat_at", "_clock", "_expired", "_limits", "_silent_until", "_timeout_at")
+    __slots__ = (
+        "_alarm",
+        "_beat_at",
+        "_clock",
+        "_expired",
+        "_limits",
+        "_silent_until",
+        "_timeout_at",
+        "_total",
+    )
 
     def __init__(self, limits: Limits, clock: Clock, expired: Callable[[str], object]) -> None:
         self._limits = limits
@@ -48,6 +71,10 @@ class Deadline:
         self._alarm: Cancellable | None = None
         self._timeout_at: float | None = None
         self._beat_at = self._silent_until = 0.0
+        # It runs also while the attempt waits for a thread.
+        self._total: Cancellable | None = None
+        if limits.total is not None:
+            self._total = clock.call_later(max(limits.total, 0.0), expired, out_of_total_time(None))
 
     def start(self) -> None:
         """The attempt begins now."""
@@ -62,9 +89,10 @@ class Deadline:
 
     def cancel(self) -> None:
         """The attempt is over."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
+        for alarm in (self._alarm, self._total):
+            if alarm is not None:
+                alarm.cancel()
+        self._alarm = self._total = None
 
     def _arm(self) -> None:
         silence, now = self._limits.heartbeat_timeout, self._clock.monotonic()

@@ -106,6 +106,7 @@ class ThreadPool:
                     self._start_thread()
             elif call in self._waiting:
                 self._waiting.remove(call)
+                call.outcome.cancel()
 
     def waiting(self) -> int:
         """Return how many calls wait for a thread."""

@@ -76,6 +76,9 @@ async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) 
     long as it lives its lease is renewed, and no other worker claims its runs.
     """
     host.leftovers.remedy = "this process is drained and replaced"
+    if host.role == "activity_host":
+        # It runs one activity at a time, and is there to be replaced.
+        host.leftovers.limit = 0
     try:
         async with host_supervisor(children) as supervisor:
             context.on_message(lambda incoming: _received(host, incoming))

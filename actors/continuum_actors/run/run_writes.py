@@ -128,4 +128,6 @@ def task_for(activity: PendingActivity, options: ActivityOptions, isolated_on: N
         options.timeout or 0.0,
         activity.options.get("key") if activity.options else None,
         isolated_on if options.queue is None else None,
+        options.heartbeat_timeout or 0.0,
+        activity.deadline,
     )

@@ -185,7 +185,8 @@ class NewTask(NamedTuple):
     `dispatch` grows each time the run queues the same command again; `attempt`
     is the number that the activity sees. `timeout` is in seconds, 0 for none; `key` is the
     idempotency key; only workers of `node` may claim it, if given. `isolated` requires a
-    process that may be killed.
+    process that may be killed. `heartbeat_timeout` is in seconds, 0 for none; at `deadline` on
+    the journal's clock, None for never, the activity is over with all its attempts.
     """
 
     seq: int
@@ -199,6 +200,8 @@ class NewTask(NamedTuple):
     timeout: float
     key: str | None
     node: NodeId | None
+    heartbeat_timeout: float = 0.0
+    deadline: int | None = None
 
 
 @dataclass(slots=True)
@@ -262,7 +265,7 @@ class InboxRow(NamedTuple):
 
 
 class ClaimedTask(NamedTuple):
-    """A task for this worker to run now; see `NewTask`."""
+    """A task for this worker to run now; see `NewTask`. `remaining` are the seconds until its deadline."""
 
     run_id: RunId
     seq: int
@@ -273,6 +276,8 @@ class ClaimedTask(NamedTuple):
     arguments: bytes
     timeout: float
     key: str | None
+    heartbeat_timeout: float = 0.0
+    remaining: float | None = None
 
 
 class TaskResult(NamedTuple):

@@ -148,3 +148,23 @@ BEGIN
     RETURN NEXT;
 END
 $$;
+
+-- A batch with tasks that have limits besides the timeout of one attempt; few have.
+CREATE OR REPLACE FUNCTION {schema}.commit_limited_batch(
+    p_worker bigint, p_batch bigint, p_runs {schema}.commit_runs, p_events {schema}.commit_events,
+    p_consumed bigint[], p_transitions {schema}.commit_transitions, p_tasks {schema}.commit_tasks,
+    p_dropped {schema}.commit_dropped, p_family {schema}.commit_family, p_limits {schema}.commit_task_limits
+) RETURNS TABLE (at timestamptz, rejected uuid[])
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+BEGIN
+    RETURN QUERY SELECT b.at, b.rejected FROM {schema}.commit_batch(
+        p_worker, p_batch, p_runs, p_events, p_consumed, p_transitions, p_tasks, p_dropped, p_family) b;
+    -- Every owner of a run gives a dispatch the same limits, so the task of a rejected write is not looked for apart.
+    UPDATE {schema}.tasks t SET heartbeat_timeout = l.heartbeat, deadline = l.deadline
+    FROM unnest(p_limits.run, p_limits.seq, p_limits.dispatch, p_limits.heartbeat, p_limits.deadline)
+        AS l (run, seq, dispatch, heartbeat, deadline)
+    WHERE t.run_id = l.run AND t.seq = l.seq AND t.dispatch = l.dispatch;
+END
+$$;

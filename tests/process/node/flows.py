@@ -136,6 +136,29 @@ async def blocking() -> str:
     return "it ended"
 
 
+@activity(name="nodes.silent", executor="process", heartbeat_timeout=0.5)
+def silent() -> None:
+    """Send one heartbeat, and wait for ever."""
+    activity_context().heartbeat("begun")
+    threading.Event().wait()
+
+
+@activity(name="nodes.long", executor="process", timeout=600, total_timeout=0.5)
+def long() -> None:
+    """Wait for ever."""
+    threading.Event().wait()
+
+
+@workflow(name="nodes.limited")
+async def limited(which: str) -> str:
+    """Return the failure of an activity."""
+    try:
+        await (silent if which == "silent" else long)()
+    except ActivityError as error:
+        return f"{error.type}: {error.message}"
+    return "it ended"
+
+
 @activity(name="nodes.defiant", executor="process", timeout=0.5)
 def defiant() -> None:
     """Ignore every signal that can be ignored, and wait for ever."""

@@ -95,6 +95,23 @@ async def test_an_isolated_activity_out_of_time_is_killed_even_if_it_ignores_sig
         eventually(lambda: not is_alive(victim), "it still runs")
 
 
+@pytest.mark.parametrize(
+    ("which", "failure"),
+    [
+        ("silent", "TimeoutError: no heartbeat within its heartbeat_timeout of 0.5 s"),
+        ("long", "TimeoutError: not done within its total_timeout of 0.5 s"),
+    ],
+)
+async def test_an_isolated_activity_past_any_of_its_limits_is_killed(
+    dsn: str, schema: str, which: str, failure: str
+) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", activity_hosts=1)
+        victim = await at.pid("north", "activity_host")
+        assert await (await at.client.start(flows.limited, which)).result(DEADLINE_S) == failure
+        eventually(lambda: not is_alive(victim), "it still runs")
+
+
 async def test_a_run_host_with_too_many_leftovers_is_replaced_and_its_other_activities_run_again(
     dsn: str, schema: str, tmp_path: Path
 ) -> None:

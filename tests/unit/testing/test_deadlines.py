@@ -101,6 +101,7 @@ async def passed(environment: Environment, which: str) -> tuple[list[Any], float
     ("which", "failure", "seconds"),
     [
         ("waits", "no heartbeat within its heartbeat_timeout of 5 s", 5),
+        ("queued", "no heartbeat within its heartbeat_timeout of 5 s", 5),
         ("silent for a second", "no heartbeat within its heartbeat_timeout of 1 s", 1),
         ("patient", "not done within its total_timeout of 60 s", 60),
         ("patient for a second", "not done within its total_timeout of 1 s", 1),

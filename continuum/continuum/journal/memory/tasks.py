@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from continuum.engine.ids import NodeId, RunId
-from continuum.journal.memory.tables import MemoryTables, StoredTask
+from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredTask
 from continuum.journal.port import ClaimedTask, InboxKind, TaskResult, Topic, Worker
 
 
@@ -38,7 +38,7 @@ class MemoryTasks(MemoryTables):
                 running[queue] += 1
                 stored.owner = worker.id
                 stored.claimed_at = self.now()
-                claimed.append(_claimed(stored))
+                claimed.append(_claimed(stored, self.now()))
         return claimed
 
     def _running_on(self, node: NodeId) -> Counter[str]:
@@ -110,7 +110,7 @@ class MemoryTasks(MemoryTables):
         return self._results.setdefault((activity, key), result)
 
 
-def _claimed(stored: StoredTask) -> ClaimedTask:
+def _claimed(stored: StoredTask, now: int) -> ClaimedTask:
     task = stored.task
     return ClaimedTask(
         run_id=stored.run_id,
@@ -122,4 +122,6 @@ def _claimed(stored: StoredTask) -> ClaimedTask:
         arguments=task.arguments,
         timeout=task.timeout,
         key=task.key,
+        heartbeat_timeout=task.heartbeat_timeout,
+        remaining=None if task.deadline is None else (task.deadline - now) / MICROSECONDS,
     )

@@ -71,8 +71,9 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
     else:
         ordered, tokens, listed = family.to_lock(runs)
         depths = packed_arrays.integers(listed)
+    limits = _limits(tasks)
     rows = await database.fetch_on_lane(
-        "commit",
+        "commit" if limits is None else "commit_limited",
         (
             worker.id,
             batch,
@@ -93,6 +94,7 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
             _tasks(tasks),
             _dropped(dropped),
             None if family is None else family.row(),
+            *(() if limits is None else (limits,)),
         ),
     )
     if not rows:
@@ -144,6 +146,20 @@ def _tasks(tasks: Sequence[tuple[bytes, NewTask]]) -> packed_arrays.PackedRow | 
         timeout=packed_arrays.doubles([task.timeout for task in entries]),
         key=packed_arrays.texts([task.key for task in entries]),
         node=packed_arrays.texts([task.node for task in entries]),
+    )
+
+
+def _limits(tasks: Sequence[tuple[bytes, NewTask]]) -> packed_arrays.PackedRow | None:
+    """Return the limits of the tasks that have some."""
+    limited = [(key, task) for key, task in tasks if task.heartbeat_timeout or task.deadline is not None]
+    if not limited:
+        return None
+    return commit_parts.TASK_LIMITS.row(
+        run=packed_arrays.packed_uuids([key for key, _ in limited]),
+        seq=packed_arrays.integers([task.seq for _, task in limited]),
+        dispatch=packed_arrays.integers([task.dispatch for _, task in limited]),
+        heartbeat=packed_arrays.doubles([task.heartbeat_timeout for _, task in limited]),
+        deadline=packed_arrays.timestamps([task.deadline for _, task in limited]),
     )
 
 

@@ -52,6 +52,15 @@ TASKS = RowType(
     node=Texts,
 )
 
+TASK_LIMITS = RowType(
+    "commit_task_limits",
+    run=Uuids,
+    seq=Integers,
+    dispatch=Integers,
+    heartbeat=Doubles,
+    deadline=Timestamps,
+)
+
 DROPPED = RowType("commit_dropped", run=Uuids, seq=Integers)
 
 FAMILY = RowType(
@@ -82,4 +91,4 @@ FAMILY = RowType(
     refused_fault=Texts,
 )
 
-PARTS = (RUNS, EVENTS, TRANSITIONS, TASKS, DROPPED, FAMILY)
+PARTS = (RUNS, EVENTS, TRANSITIONS, TASKS, TASK_LIMITS, DROPPED, FAMILY)

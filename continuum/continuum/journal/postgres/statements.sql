@@ -140,6 +140,11 @@ DELETE FROM {schema}.snapshots WHERE run_id = %s AND (first_seq > %s OR version 
 SELECT (extract(epoch FROM at) * 1000000)::bigint, rejected::text[]
 FROM {schema}.commit_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s)
 
+-- name: commit_limited
+-- Make a batch of writes durable that has tasks with limits of their own.
+SELECT (extract(epoch FROM at) * 1000000)::bigint, rejected::text[]
+FROM {schema}.commit_limited_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+
 -- name: inbox
 -- The inbox entries of the runs that a worker owns, oldest first.
 SELECT i.id, i.run_id::text, i.kind, i.name, i.payload, i.key
@@ -259,8 +264,12 @@ SELECT {schema}.force_cancel(%s)
 
 -- name: claim_tasks
 -- Claim tasks within the limits of their queues.
-SELECT run_id::text, seq, dispatch, attempt, queue, activity, arguments, timeout, key, held
-FROM {schema}.claim_tasks(%s, %s, %s, %s, %s, %s, %s, %s)
+SELECT c.run_id::text, c.seq, c.dispatch, c.attempt, c.queue, c.activity, c.arguments, c.timeout, c.key,
+       (SELECT t.heartbeat_timeout FROM {schema}.tasks t WHERE t.run_id = c.run_id AND t.seq = c.seq),
+       (SELECT extract(epoch FROM t.deadline - clock_timestamp())::float8
+        FROM {schema}.tasks t WHERE t.run_id = c.run_id AND t.seq = c.seq AND isfinite(t.deadline)),
+       c.held
+FROM {schema}.claim_tasks(%s, %s, %s, %s, %s, %s, %s, %s) c
 
 -- name: complete_tasks
 -- Turn results of tasks into mail for their runs.
