@@ -96,9 +96,9 @@ def _check_declared(execution: Execution, name: str) -> None:
 
 
 async def _next(execution: Execution, name: str, timeout: float | timedelta | None) -> bytes:
-    if timeout is None:
+    limit = None if timeout is None else seconds(timeout)
+    if limit is None or not execution.needs_timer(name):
         return await execution.next_signal(name)
-    limit = seconds(timeout)
     try:
         async with asyncio.timeout(limit):
             return await execution.next_signal(name)

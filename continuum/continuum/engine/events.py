@@ -57,7 +57,7 @@ class Event(NamedTuple):
     - activity retried: scheduled seq, type, message, attempt, due (microseconds)
     - activity crashed: scheduled seq, crashes so far
     - activity restarted (its backoff is over): scheduled seq
-    - timer started: due (microseconds), caller, where
+    - timer started: due (microseconds), caller, where, mark (see `TIMER_MARK`)
     - timer fired: started seq
     - signal received: name, value, delivery id or None
     - side effect: kind, caller, where, value; or kind, caller, where, None, type, message when it raised
@@ -122,6 +122,16 @@ _LEAST_LENGTH: dict[int, int] = {
     EventType.ATTRIBUTES_SET: 3,
     EventType.VERSION_CHANGED: 2,
 }
+
+
+# A wait with a timeout for a signal that is there already starts no timer. Earlier releases started one; the
+# timers that they wrote have no mark.
+TIMER_MARK = 1
+
+
+def is_timer_of_earlier_release(event: Event) -> bool:
+    """Whether an earlier release wrote this timer; a wait may have started it for a signal that was there."""
+    return event.type == EventType.TIMER_STARTED and len(event.body) == _LEAST_LENGTH[event.type]
 
 
 def is_whole(event: Event) -> bool:

@@ -28,11 +28,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from typing import Any, cast
 
-from continuum.engine.call_site import Site, declare_plumbing, user_site
+from continuum.engine.call_site import Site, caller, declare_plumbing, user_site
 from continuum.engine.command_log import CommandLog
 from continuum.engine.control import Control
 from continuum.engine.drift_messages import extra_event, leftover, livelock, unexpected
-from continuum.engine.events import COMMANDS, Event, EventType
+from continuum.engine.events import COMMANDS, TIMER_MARK, Event, EventType, is_timer_of_earlier_release
 from continuum.engine.loop import step_guard
 from continuum.engine.loop.current import current as active_run
 from continuum.engine.loop.event_loop import WorkflowLoop, WorkflowTask, WorkflowTimer
@@ -281,7 +281,7 @@ class Execution:
     def start_timer(self, timer: WorkflowTimer, due: int) -> int:
         """Start a durable timer that fires at `due`, in microseconds, and return its seq."""
         try:
-            event = self.log.command(EventType.TIMER_STARTED, min(due, LAST_DUE), user_site(), ())
+            event = self.log.command(EventType.TIMER_STARTED, min(due, LAST_DUE), user_site(), (TIMER_MARK,))
         except Control:
             if not self.log.refused_too_often:
                 raise
@@ -299,6 +299,18 @@ class Execution:
                 raise
             await self.loop.create_future()
         return await self._signal_buffer().take(name, self.loop)
+
+    def needs_timer(self, name: str) -> bool:
+        """Whether a wait with a timeout for this signal starts a timer: only if the signal is not there yet.
+
+        A replay also starts one if an earlier release did.
+        """
+        if self._signals is None or not self._signals.has(name):
+            return True
+        event = self.log.next_recorded()
+        return (
+            event is not None and is_timer_of_earlier_release(event) and event.body[1] == caller(user_site())
+        )
 
     def signals_waited_for(self) -> list[str]:
         """Return the names of the signals that the code is waiting for."""

@@ -38,6 +38,10 @@ class SignalBuffer:
                 self._forget(name, future)
             raise
 
+    def has(self, name: str) -> bool:
+        """Whether a signal of that name has arrived that no code has taken."""
+        return name in self._kept
+
     def kept(self) -> list[tuple[str, bytes]]:
         """Return the signals that no code has taken, oldest first within a name."""
         return [(name, value) for name, values in self._kept.items() for value in values]

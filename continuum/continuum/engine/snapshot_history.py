@@ -106,8 +106,11 @@ class CompactHistory:
         if self.due is not None:
             return self.due
         kind = self.kinds[self.steps[self.position]]
-        rest = self.values[self.position] if kind.form == Form.COMMAND else ()
-        return Event(self.seq, kind.type, self.time, (kind.target, kind.author, "", *rest))
+        target: Any = kind.target
+        rest: tuple[Any, ...] = self.values[self.position] if kind.form == Form.COMMAND else ()
+        if kind.type == EventType.TIMER_STARTED:
+            target, rest = rest[0], rest[1:]
+        return Event(self.seq, kind.type, self.time, (target, kind.author, "", *rest))
 
     def advance(self, width: int) -> None:
         """Move past a step that represents `width` events."""
@@ -179,7 +182,7 @@ def compact(events: Sequence[Event]) -> Steps:
             # The journal decides the due time, so it is a value and not part of the command's identity.
             timer = event.type == EventType.TIMER_STARTED
             kind = Kind(Form.COMMAND, event.type, None if timer else event.body[0], event.body[1], 1)
-            value = event.body[:1] if timer else _rest(event, completed_calls)
+            value = (event.body[0], *event.body[3:]) if timer else _rest(event, completed_calls)
         else:
             kind = Kind(Form.OUTSIDE, event.type, None, "", 1)
             value = event.body
