@@ -144,8 +144,8 @@ def patched(name: str) -> bool:
     """Whether this run takes the new side of the change `name`.
 
     True for a run that reaches this call for the first time with this code, False for a run whose history
-    was recorded without it. The first decision for each name holds for the whole run. False outside a
-    workflow.
+    was recorded without it. The first decision for each name holds for the rest of the run; only a marker in
+    its history makes a later call true. False outside a workflow.
     """
     execution = current()
     return False if execution is None else reached_patch(execution, name, call_site(1))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from continuum.engine import side_effect_errors
-from continuum.engine.call_site import Site
+from continuum.engine.call_site import Site, caller
 from continuum.engine.command_log import CommandLog
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
@@ -42,17 +42,25 @@ def _attempt(log: CommandLog, produce: Callable[[], Any]) -> tuple[Any, ...]:
 
 
 def reached_patch(execution: Execution, name: str, site: Site) -> bool:
-    """Return whether the run first reached patch `name` with code that has it."""
+    """Return whether the run first reached patch `name` with code that has it.
+
+    A later call may find the marker that an earlier call did not find: the name was used a second time, for
+    code that the run had passed.
+    """
     log = execution.log
     log.check()
     decisions = execution.patches
     if decisions is None:
         decisions = execution.patches = {}
     known = decisions.get(name)
-    if known is None:
+    if not known:
         recorded = log.next_recorded()
-        # Only its own marker counts: one with another name belongs to another call.
-        known = recorded is None or (recorded.type == EventType.PATCHED and recorded.body[0] == name)
+        if recorded is None:
+            known = known is None
+        else:
+            # Only its own marker counts: with another name, or of another function, it is another call's.
+            marked = recorded.type == EventType.PATCHED and recorded.body[0] == name
+            known = marked and recorded.body[1] == caller(site)
         if known:
             log.command(EventType.PATCHED, name, site, ())
         decisions[name] = known

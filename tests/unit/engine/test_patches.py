@@ -75,3 +75,43 @@ def test_a_marker_at_another_position_is_drift() -> None:
     outcome = replay(program, forged).outcome
     assert isinstance(outcome, Blocked)
     assert outcome.kind == "drift"
+
+
+def two_uses(*, second: bool) -> Program:
+    """Return the workflow with one use of a patch, or with another one of the same name before it."""
+
+    async def order_flow() -> object:
+        earlier = continuum.patched("new") if second else None
+        first = await echo(1)
+        return [earlier, first, await echo(2 if continuum.patched("new") else 3)]
+
+    order_flow.__code__ = order_flow.__code__.replace(co_qualname="order_flow")
+    return order_flow
+
+
+def test_a_name_used_again_earlier_in_the_code_leaves_the_marker_to_its_own_call() -> None:
+    recorded = Driver(two_uses(second=False))
+    assert recorded.result() == [None, 1, 2]
+    program = two_uses(second=True)
+    assert replay(program, recorded.history).outcome == Completed([False, 1, 2])
+    for cut in range(1, len(recorded.history) + 1):
+        assert not isinstance(replay(program, recorded.history[:cut]).outcome, Blocked)
+    fresh = Driver(program)
+    assert fresh.result() == [True, 1, 2]
+    assert [event.type for event in fresh.history].count(EventType.PATCHED) == 1
+
+
+def test_a_name_used_again_earlier_in_a_helper_leaves_the_marker_to_its_own_call() -> None:
+    def helper() -> bool:
+        return continuum.patched("new")
+
+    def program_with(*, second: bool) -> Program:
+        async def order_flow() -> object:
+            return [second and helper(), await echo(2 if continuum.patched("new") else 3)]
+
+        order_flow.__code__ = order_flow.__code__.replace(co_qualname="order_flow")
+        return order_flow
+
+    recorded = Driver(program_with(second=False))
+    recorded.run()
+    assert replay(program_with(second=True), recorded.history).outcome == Completed([False, 2])
