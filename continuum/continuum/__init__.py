@@ -11,6 +11,7 @@ from types import FunctionType
 from typing import TYPE_CHECKING, get_type_hints
 
 from continuum.client import (
+    CancelOutcome,
     Client,
     ConfiguredStart,
     Event,
@@ -119,6 +120,7 @@ __all__ = [
     "ActivityError",
     "ActivityRef",
     "AlreadyStarted",
+    "CancelOutcome",
     "ChildFailed",
     "ChildHandle",
     "ChildrenTooDeep",

@@ -138,7 +138,8 @@ def test_unblock_releases_one_blocked_run(cli: CommandLine) -> None:
 def test_cancel_warns_if_no_node_can_stop_the_run(cli: CommandLine) -> None:
     run_id = started(cli)
     outcome = cli("cancel", run_id)
-    assert outcome.code == 0
+    missing = "waits for a node that has loaded greeting"
+    assert (outcome.code, outcome.out) == (0, f"pending: with nobody, {missing}\n")
     assert outcome.err == (
         f"run {run_id} waits for a node that has loaded greeting before it can stop; "
         "--force ends it without its code\n"
@@ -147,7 +148,8 @@ def test_cancel_warns_if_no_node_can_stop_the_run(cli: CommandLine) -> None:
 
 def test_a_forced_cancel_shows_in_the_result(cli: CommandLine) -> None:
     run_id = started(cli)
-    assert cli("cancel", run_id, "--force").code == 0
+    forced = cli("cancel", run_id, "--force")
+    assert (forced.code, forced.out) == (0, "cancelled\n")
     outcome = cli("result", run_id)
     assert (outcome.code, outcome.err) == (1, f"continuum: run {run_id} was cancelled\n")
     again = cli("cancel", run_id)
@@ -370,7 +372,9 @@ def test_migrate_applies_each_migration_once(
     refused = cli("runs", "list")
     assert refused.code == 1
     assert "run continuum migrate" in refused.err
-    assert "applied tables 0001_initial; functions chains, claims" in cli("migrate").out
+    applied = cli("migrate").out
+    assert "applied tables 0001_initial, 0002_" in applied
+    assert "; functions chains, claims" in applied
     assert cli("migrate").out == f"schema {empty_name}: up to date\n"
     assert cli("runs", "list").code == 0
 

@@ -225,6 +225,22 @@ async def test_odd_attribute_names_and_values_are_plain_data(journal: Journal) -
     assert await ids(journal, query(("workflow", "eq", name))) == []
 
 
+async def test_a_row_says_where_its_owner_runs(journal: Journal) -> None:
+    worker = await worker_of(journal, "north")
+    owned = await owned_run(journal, worker)
+    free = await begin(journal)
+
+    async def owners() -> list[tuple[str | None, int | None]]:
+        rows = await journal.query(query())
+        assert rows == [await row(journal, found.id) for found in rows]
+        return [(found.owner_node, found.owner_pid) for found in rows]
+
+    assert [found.id for found in await journal.query(query())] == [owned.id, free]
+    assert await owners() == [("north", 4711), (None, None)]
+    await commit(journal, worker, write(owned, transition=end()))
+    assert await owners() == [(None, None), (None, None)]
+
+
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("field", ["started_at", "updated_at", "id", "workflow", "state"])
 async def test_pages_have_every_run_once_and_in_order(journal: Journal, field: str, descending: bool) -> None:

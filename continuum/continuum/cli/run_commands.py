@@ -115,13 +115,10 @@ def signal(
 @namespace_option
 @database_options
 def cancel(run: str, force: bool, namespace: InNamespace, dsn: str | None, schema: str) -> None:
-    """Request that RUN stops; it may compensate first."""
-
-    async def cancelling(client: Client) -> str | None:
-        await client.cancel(run, force=force, namespace=namespace)
-        return (await _latest(client, run, namespace)).reason
-
-    reason = ask(Target(dsn, schema), cancelling)
+    """Request that RUN stops; it may compensate first. Print whether it has stopped, or who is to stop it."""
+    outcome = ask(Target(dsn, schema), lambda client: client.cancel(run, force=force, namespace=namespace))
+    click.echo(str(outcome))
+    reason = outcome.reason
     if reason is not None and reason.startswith(WAITS_FOR_A_NODE):
         first = ", and cannot stop before one does" if ":" in reason else " before it can stop"
         click.echo(f"run {run} {reason}{first}; --force ends it without its code", err=True)

@@ -13,6 +13,7 @@ imports an actor.
 
 from __future__ import annotations
 
+from continuum.client.cancel_outcome import CancelOutcome
 from continuum.client.client import Client
 from continuum.client.configured_start import ConfiguredStart
 from continuum.client.connecting import connect
@@ -22,6 +23,7 @@ from continuum.client.runs import Page, Run, RunError, RunFault
 from continuum.client.sync_client import SyncClient, SyncConfiguredStart, SyncRunHandle, connect_sync
 
 __all__ = [
+    "CancelOutcome",
     "Client",
     "ConfiguredStart",
     "Event",

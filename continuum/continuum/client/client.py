@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, Protocol, Self, TypeVar, TypeVarTuple, Unpack, overload
 
 from continuum.client.argument_checks import published_name, run_id_of
+from continuum.client.cancel_outcome import CancelOutcome, cancel_outcome, unread_outcome
 from continuum.client.completions import Completions
 from continuum.client.configured_start import ConfiguredStart
 from continuum.client.group_commit import GroupCommit
@@ -215,13 +216,19 @@ class Client:
 
     async def cancel(
         self, run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE
-    ) -> None:
-        """Request that a run stops (it may compensate first); with `force` end it at once."""
+    ) -> CancelOutcome:
+        """Request that a run stops (it may compensate first); with `force` end it at once.
+
+        Return whether the run has ended by that, or with whom the request is. The request is durable in
+        any case.
+        """
         found = await self._lookup.resolve(run_id, namespace)
         if force:
             await self._posting.force_cancel(found)
         else:
             await self._posting.post_cancel(found)
+        row, nodes = await self._lookup.latest_for_message(found)
+        return unread_outcome(found, force=force) if row is None else cancel_outcome(row, nodes)
 
     async def unblock(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
         """Let nodes try a blocked run again, the latest of its chain; False if it is not blocked.

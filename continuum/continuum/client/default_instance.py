@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 from weakref import WeakKeyDictionary
 
+from continuum.client.cancel_outcome import CancelOutcome
 from continuum.client.client import Client
 from continuum.client.configured_start import ConfiguredStart
 from continuum.client.connecting import connect
@@ -197,9 +198,11 @@ async def signal(
     await client.signal(run_id, signal, value, delivery_id=delivery_id, namespace=namespace)
 
 
-async def cancel(run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE) -> None:
+async def cancel(
+    run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE
+) -> CancelOutcome:
     """Request that a run of the default instance stops; see `Client.cancel`."""
-    await (await _client()).cancel(run_id, force=force, namespace=namespace)
+    return await (await _client()).cancel(run_id, force=force, namespace=namespace)
 
 
 async def unblock(run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
 from typing import Any, Generic, Protocol, TypeVar, overload
 
+from continuum.client.cancel_outcome import CancelOutcome
 from continuum.client.histories import Event
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.client.runs import Run
@@ -42,7 +43,7 @@ class CallsOfRun(Protocol):
     ) -> None: ...
     async def cancel(
         self, run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE
-    ) -> None: ...
+    ) -> CancelOutcome: ...
     async def unblock(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool: ...
     async def get_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run: ...
     async def set_attributes(
@@ -120,9 +121,9 @@ class RunHandle(Generic[R]):
             namespace=self._namespace,
         )
 
-    async def cancel(self, *, force: bool = False) -> None:
-        """Request that the run stops; with `force` end it at once."""
-        await self._client.cancel(self.id, force=force, namespace=self._namespace)
+    async def cancel(self, *, force: bool = False) -> CancelOutcome:
+        """Request that the run stops; with `force` end it at once. See `Client.cancel`."""
+        return await self._client.cancel(self.id, force=force, namespace=self._namespace)
 
     async def unblock(self) -> bool:
         """Let nodes try the blocked run again; False if it is not blocked."""

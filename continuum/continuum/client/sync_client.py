@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import timedelta
 from typing import Any, Generic, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
+from continuum.client.cancel_outcome import CancelOutcome
 from continuum.client.client import Client
 from continuum.client.configured_start import ConfiguredStart
 from continuum.client.connecting import connect
@@ -65,9 +66,9 @@ class SyncRunHandle(Generic[R]):
         """Send a signal; see `RunHandle.signal`."""
         self._thread.call(self._handle.signal(signal, value, delivery_id=delivery_id))
 
-    def cancel(self, *, force: bool = False) -> None:
+    def cancel(self, *, force: bool = False) -> CancelOutcome:
         """Request that the run stops; see `RunHandle.cancel`."""
-        self._thread.call(self._handle.cancel(force=force))
+        return self._thread.call(self._handle.cancel(force=force))
 
     def unblock(self) -> bool:
         """Let nodes try the blocked run again; see `RunHandle.unblock`."""
@@ -211,9 +212,11 @@ class SyncClient:
             self._client.signal(run_id, signal, value, delivery_id=delivery_id, namespace=namespace)
         )
 
-    def cancel(self, run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE) -> None:
+    def cancel(
+        self, run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE
+    ) -> CancelOutcome:
         """Request that a run stops; see `Client.cancel`."""
-        self._thread.call(self._client.cancel(run_id, force=force, namespace=namespace))
+        return self._thread.call(self._client.cancel(run_id, force=force, namespace=namespace))
 
     def unblock(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
         """Let nodes try a blocked run again; see `Client.unblock`."""

@@ -364,6 +364,9 @@ class RunRow:
     continued_from: RunId | None = None
     continued_to: RunId | None = None
     fault: Fault | None = None
+    # Where the owner runs.
+    owner_node: str | None = None
+    owner_pid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class MemoryQueries(MemoryTables):
     async def get_run(self, run_id: RunId) -> RunRow | None:
         """Return a run's row."""
         run = self._runs.get(run_id)
-        return None if run is None else _row(run)
+        return None if run is None else self._row(run)
 
     async def query(self, query: Query) -> list[RunRow]:
         """Return up to `query.limit` rows in order."""
@@ -53,7 +53,9 @@ class MemoryQueries(MemoryTables):
         def place(row: RunRow) -> tuple[Any, str]:
             return getattr(row, field), row.id
 
-        rows = [_row(run) for run in self._runs.values() if query.namespace in (None, run.start.namespace)]
+        rows = [
+            self._row(run) for run in self._runs.values() if query.namespace in (None, run.start.namespace)
+        ]
         rows = [row for row in rows if all(_holds(row, *condition) for condition in query.where)]
         if query.after is not None:
             after, beyond = query.after, operator.lt if descending else operator.gt
@@ -70,6 +72,35 @@ class MemoryQueries(MemoryTables):
         run.attributes = run.attributes | json_copy(attributes)
         run.updated_at = self.now()
         return True
+
+    def _row(self, run: StoredRun) -> RunRow:
+        worker = None if run.owner is None else self._workers.get(run.owner)
+        return RunRow(
+            id=run.start.id,
+            workflow=run.start.workflow,
+            version=run.version,
+            namespace=run.start.namespace,
+            state=run.state,
+            input=run.start.input,
+            result=run.result,
+            error=run.error,
+            reason=run.reason,
+            attributes=run.attributes,
+            idempotency_key=run.start.idempotency_key,
+            trace_context=run.start.trace_context,
+            owner=run.owner,
+            started_at=run.started_at,
+            updated_at=run.updated_at,
+            completed_at=run.completed_at,
+            due_at=run.due_at,
+            parent=run.parent,
+            root=run.chain,
+            continued_from=run.continued_from,
+            continued_to=run.continued_to,
+            fault=run.fault,
+            owner_node=None if worker is None else worker.worker.node,
+            owner_pid=None if worker is None else worker.pid,
+        )
 
 
 def _holds(row: RunRow, field: str | tuple[str, ...], name: str, wanted: Any) -> bool:
@@ -128,30 +159,3 @@ def _order_kind(value: Any) -> type | None:
     if isinstance(value, bool | str):
         return type(value)
     return float if isinstance(value, int | float) else None
-
-
-def _row(run: StoredRun) -> RunRow:
-    return RunRow(
-        id=run.start.id,
-        workflow=run.start.workflow,
-        version=run.version,
-        namespace=run.start.namespace,
-        state=run.state,
-        input=run.start.input,
-        result=run.result,
-        error=run.error,
-        reason=run.reason,
-        attributes=run.attributes,
-        idempotency_key=run.start.idempotency_key,
-        trace_context=run.start.trace_context,
-        owner=run.owner,
-        started_at=run.started_at,
-        updated_at=run.updated_at,
-        completed_at=run.completed_at,
-        due_at=run.due_at,
-        parent=run.parent,
-        root=run.chain,
-        continued_from=run.continued_from,
-        continued_to=run.continued_to,
-        fault=run.fault,
-    )

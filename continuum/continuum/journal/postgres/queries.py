@@ -32,12 +32,16 @@ _FIELDS: dict[str, tuple[str, str]] = {
 _OPERATORS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
+# The fault's place among the columns of `run_columns`.
+_FAULT = list(RunRow.__dataclass_fields__).index("fault")
+
+
 def run_row(row: tuple[Any, ...]) -> RunRow:
     """Turn the columns of `run_columns` into a row."""
     values = list(row)
     values[0] = RunId(values[0])
     values[4] = RunState(values[4])
-    values[-1] = Fault.from_json(values[-1])
+    values[_FAULT] = Fault.from_json(values[_FAULT])
     return RunRow(*values)
 
 
