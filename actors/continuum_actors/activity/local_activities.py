@@ -31,6 +31,9 @@ from continuum_supervision import Actor, ActorRef, ExitReason
 
 _UNLIMITED = Limits()
 
+# The key of a value in the inbox: it is good for every dispatch.
+_EVERY_DISPATCH = "0"
+
 
 class LocalActivities(Actor):
     """Runs the activities of the runs that are live here."""
@@ -105,8 +108,19 @@ class LocalActivities(Actor):
         """Keep results whose run has left this process before they were durable, and post them."""
         for seq, data in results:
             self._orphaned.keep(run_id, 0, ActivityCompleted(seq, data))
-        posts = [Post(run_id, InboxKind.ACTIVITY_COMPLETED, str(seq), (data,)) for seq, data in results]
+        posts = [
+            Post(run_id, InboxKind.ACTIVITY_COMPLETED, str(seq), (data,), _EVERY_DISPATCH)
+            for seq, data in results
+        ]
         self._background.start(self._post(posts))
+
+    def salvage_failure(self, run_id: RunId, dispatch: int, failure: ActivityRaised) -> None:
+        """Keep how an attempt failed whose run has left this process, and post it."""
+        self._orphaned.keep(run_id, dispatch, failure)
+        seq, type, text, traceback, names = failure
+        body = (type, text, traceback, sorted(names))
+        post = Post(run_id, InboxKind.ACTIVITY_RAISED, str(seq), body, str(dispatch))
+        self._background.start(self._post([post]))
 
     @property
     def busy(self) -> bool:
@@ -148,7 +162,7 @@ class LocalActivities(Actor):
         if run is not None:
             run.cast(failure)
         elif not attempt.context.cancelled:
-            self._orphaned.keep(attempt.run_id, attempt.dispatch, failure)
+            self.salvage_failure(attempt.run_id, attempt.dispatch, failure)
 
     def _ended(self, attempt: Attempt) -> ActorRef | None:
         """Forget an attempt that has ended; return the actor that waits for it, if that is alive."""

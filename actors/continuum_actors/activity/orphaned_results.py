@@ -2,7 +2,7 @@
 
 A run that changes owner inside a living host (its lease was lost, an actor above it
 crashed) leaves its activities running here. Their results are kept for the run's next
-actor, so that it neither counts a crash nor runs them twice. Values are also posted to the
+actor, so that it neither counts a crash nor runs them twice. They are also posted to the
 inbox, in case the next owner is elsewhere (I7).
 """
 

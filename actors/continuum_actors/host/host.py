@@ -34,7 +34,7 @@ from continuum.journal.resilient import ResilientJournal
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host.leftovers import Leftovers
-from continuum_actors.host.messages import TakeSnapshot
+from continuum_actors.host.messages import ActivityRaised, TakeSnapshot
 from continuum_actors.host.thread_pool import ThreadPool
 from continuum_supervision import ActorRef, Clock, Registry, SystemClock
 
@@ -152,6 +152,10 @@ class Activities(Protocol):
 
     def salvage(self, run_id: RunId, results: Sequence[tuple[int, bytes]]) -> None:
         """Keep results whose run has left this process before they were durable (I7)."""
+        ...
+
+    def salvage_failure(self, run_id: RunId, dispatch: int, failure: ActivityRaised) -> None:
+        """Keep how an attempt failed whose run has left this process before that was durable (I7)."""
         ...
 
     @property

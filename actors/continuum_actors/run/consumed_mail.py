@@ -1,4 +1,4 @@
-"""Which inbox rows a run has consumed, for as long as a fetch may return them again.
+"""The order in which a run takes inbox rows, and which of them it has consumed.
 
 A row leaves the inbox with the write that turns it into history. Until that is durable, and
 in a fetch that had begun before it was, the row is read once more.
@@ -6,7 +6,18 @@ in a fetch that had begun before it was, the row is read once more.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from continuum.journal.port import InboxKind, InboxRow
+
+_LOST = frozenset((InboxKind.ACTIVITY_CRASHED, InboxKind.ACTIVITY_TIMED_OUT, InboxKind.ACTIVITY_INTERRUPTED))
+
+
+def answers_first(rows: Sequence[InboxRow]) -> Sequence[InboxRow]:
+    """Return rows in order, those of lost attempts last: an answer that came too counts instead."""
+    if len(rows) < 2:
+        return rows
+    return sorted(rows, key=lambda row: row.kind in _LOST)
 
 
 class ConsumedMail:

@@ -15,6 +15,7 @@ from continuum.journal.port import ClaimedRun, NewTask
 from continuum_actors.activity.deadline import out_of_total_time
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host
+from continuum_actors.host.messages import ActivityRaised
 from continuum_actors.run.failure_log import FailedAttempt
 from continuum_actors.run.run_writes import dispatch_number, options_of, task_for
 from continuum_actors.run.watched_execution import WatchedExecution
@@ -33,7 +34,17 @@ _FAILED: dict[int, EventType] = {
 class OwnActivities:
     """The activities of one live run."""
 
-    __slots__ = ("_claim", "_host", "_obsolete", "_watched", "failed", "local", "starting", "tasks")
+    __slots__ = (
+        "_claim",
+        "_host",
+        "_obsolete",
+        "_watched",
+        "failed",
+        "local",
+        "starting",
+        "tasks",
+        "unsaved",
+    )
 
     def __init__(self, host: Host, claim: ClaimedRun, watched: WatchedExecution) -> None:
         self._host = host
@@ -46,6 +57,8 @@ class OwnActivities:
         self.starting: list[PendingActivity] = []
         self.failed: tuple[FailedAttempt, ...] = ()
         self._obsolete: list[int] = []
+        # Failures of attempts that ran here and may not be durable yet: the dispatch number of each, by seq.
+        self.unsaved: dict[int, tuple[int, ActivityRaised]] = {}
 
     def start(self, activity: PendingActivity) -> None:
         """Have the activity start once the next write is durable."""
@@ -102,6 +115,23 @@ class OwnActivities:
         elif options.dispatched:
             self._obsolete.append(seq)
         self._fail(activity, "TimeoutError", text, "")
+
+    def keep_failure(self, failure: ActivityRaised) -> None:
+        """Keep the failure of an attempt that ran here until it is durable."""
+        activity = self._watched.execution.pending.get(failure.seq)
+        if activity is not None:
+            self.unsaved[failure.seq] = (dispatch_number(activity), failure)
+
+    def salvage_failures(self) -> None:
+        """Have the failures posted that are kept: the run's next owner needs them (I7)."""
+        for dispatch, failure in self.unsaved.values():
+            self._host.activities.salvage_failure(self._claim.id, dispatch, failure)
+        self.unsaved.clear()
+
+    def answered(self, seq: int) -> None:
+        """Another process has answered: an attempt that runs here is not needed any more."""
+        if seq in self.local:
+            self._host.activities.abandon(self._claim.id, seq)
 
     def crashed(self, seq: int) -> None:
         """The process that ran the activity died: run it again, within the limit."""

@@ -37,7 +37,7 @@ from continuum_actors.activity.deadline import out_of_time
 from continuum_actors.host import messages
 from continuum_actors.host.host import Host
 from continuum_actors.run import failure_log
-from continuum_actors.run.consumed_mail import ConsumedMail
+from continuum_actors.run.consumed_mail import ConsumedMail, answers_first
 from continuum_actors.run.failure_log import FailedAttempt
 from continuum_actors.run.own_activities import OwnActivities
 from continuum_actors.run.resume import Begin, CannotReadInput, Corrupt, EndStopped, Refuse, decide
@@ -166,9 +166,13 @@ class Run(Actor):
                 self.stop(NORMAL)
             elif kind is messages.Fenced or kind is messages.EndedElsewhere:
                 self.stop(NORMAL)
-            elif kind is messages.ActivityCompleted and self._written[0] < RunState.COMPLETED:
+            elif self._written[0] < RunState.COMPLETED:
                 # Released or blocked meanwhile: the run's next owner needs the result.
-                self._host.activities.salvage(self._claim.id, [message])  # type: ignore[list-item]
+                if kind is messages.ActivityCompleted:
+                    self._host.activities.salvage(self._claim.id, [message])  # type: ignore[list-item]
+                elif kind is messages.ActivityRaised:
+                    self._activities.keep_failure(message)  # type: ignore[arg-type]
+                    self._activities.salvage_failures()
         elif kind is messages.ActivityCompleted:
             self._activities.completed(*message)  # type: ignore[misc]
             self._write()
@@ -177,8 +181,11 @@ class Run(Actor):
 
     def _handle_rare(self, message: object) -> None:
         match message:
-            case messages.ActivityRaised(seq, type, text, traceback, names):
-                self._activities.raised(seq, type, text, traceback, names)
+            case messages.ActivityRaised():
+                if not self._in_flight:
+                    self._activities.unsaved.clear()
+                self._activities.keep_failure(message)
+                self._activities.raised(*message)
                 self._write()
             case messages.TimerDue():
                 self._armed = None
@@ -219,6 +226,8 @@ class Run(Actor):
         ]
         if results:
             self._host.activities.salvage(self._claim.id, results)
+        if self._in_flight:
+            self._activities.salvage_failures()
 
     def _apply_due(self) -> None:
         """Fire timers, restart activities whose back-off is over, and end those whose time is over."""
@@ -235,7 +244,7 @@ class Run(Actor):
     def _apply_mail(self, rows: Sequence[InboxRow]) -> list[int]:
         """Turn inbox rows into history; return the ids of those that the next write removes."""
         consumed: list[int] = []
-        for row in rows:
+        for row in answers_first(rows):
             if row.id in self._consumed:
                 continue
             if self._execution.outcome is not None:
@@ -258,6 +267,7 @@ class Run(Actor):
             case InboxKind.CHILD_COMPLETED | InboxKind.CHILD_FAILED | InboxKind.CHILD_CANCELLED:
                 apply(_CHILD_ENDED[row.kind], (int(row.name), *row.body))
             case InboxKind.ACTIVITY_COMPLETED:
+                self._activities.answered(int(row.name))
                 self._activities.completed(int(row.name), row.body[0])
             case _:
                 activity = self._execution.pending.get(int(row.name))

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
 
-from continuum.engine.ids import NodeId
+from continuum.engine.ids import NodeId, WorkerId
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import Loaded, Renewal, Topic
 from continuum.journal.postgres import PostgresJournal
+from continuum.journal.resilient import ResilientJournal
+from continuum.versions.loaded_code import Code
+from continuum_actors.host import limits
 from continuum_actors.host.messages import Forwarded, NodeHello
-from continuum_supervision import SHUTDOWN
+from continuum_actors.node.heartbeater import Heartbeater
+from continuum_actors.node.recovery import GRACE_SECONDS, Recovery
+from continuum_actors.tree import host_supervisor
+from continuum_supervision import SHUTDOWN, ChildSpec, SystemClock
 from continuum_supervision.process.events import PeerUp
-from tests.process.actors.controlling import NODE, control_on
-from tests.process.actors.hosting import DEADLINE_S, stage
+from tests.process.actors.controlling import NODE, TestedNode, control_on, never_early
+from tests.process.actors.hosting import DEADLINE_S, eventually, stage
 from tests.process.actors.orders import order
 
 SHORT_LEASE_S = 1.5
@@ -97,6 +104,58 @@ async def test_a_restarted_recovery_finds_dead_workers_of_other_nodes(dsn: str, 
         for _ in range(3):
             await control.kill("recovery")
         await on.until(lambda: on.holds("select owner is null from {schema}.runs"), "the run is not released")
+
+
+async def test_leases_are_judged_only_after_owners_had_time_to_renew(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an outage every lease has run out, and some process renews first."""
+    # Every renewal is as late as after an outage.
+    monkeypatch.setattr(limits, "LATE_RENEWAL_SECONDS", -math.inf)
+    reported: asyncio.Queue[float] = asyncio.Queue()
+    async with stage(dsn, schema) as on:
+        await on.journal.register_worker(NodeId("south"), "run_host", 4711, 0.0)
+        resilient = ResilientJournal(on.journal, SystemClock(), never_early)
+        async with host_supervisor(
+            [
+                ChildSpec(
+                    "heartbeater",
+                    lambda: Heartbeater(
+                        resilient, TestedNode(), ttl=SHORT_LEASE_S, expiring=reported.put_nowait
+                    ),
+                )
+            ]
+        ):
+            assert await reported.get() == limits.RECONNECTING_SECONDS
+
+
+async def test_an_answer_that_an_outage_has_delayed_ends_no_worker(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says who was late while nobody could renew."""
+    expired_workers, failures = PostgresJournal.expired_workers, [1]
+
+    async def failing(journal: PostgresJournal) -> list[WorkerId]:
+        if failures[0]:
+            failures[0] -= 1
+            raise JournalUnavailable("the connection is gone")
+        return await expired_workers(journal)
+
+    async with stage(dsn, schema) as on:
+        monkeypatch.setattr(PostgresJournal, "expired_workers", failing)
+        await on.journal.register_worker(NodeId("south"), "run_host", 4711, 0.0)
+        resilient = ResilientJournal(on.journal, SystemClock(), never_early)
+        recovery = Recovery(resilient, NODE, Code([]), boot=False, random_fraction=never_early)
+        async with host_supervisor([ChildSpec("recovery", lambda: recovery)]):
+            recovery.ref.send(-GRACE_SECONDS)
+            await eventually(lambda: failures == [0], "it does not look")
+            for _ in range(20):
+                await on.sql("select 1")
+            assert await on.count("select count(*) from {schema}.workers") == 1
+            recovery.ref.send(0.0)
+            await on.until(
+                lambda: on.holds("select count(*) = 0 from {schema}.workers"), "the worker is not ended"
+            )
 
 
 async def test_a_restarted_cluster_actor_forwards_to_nodes_that_cannot_listen(dsn: str, schema: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from continuum import activity, workflow
+from continuum import ActivityError, activity, workflow
 from continuum.errors import JournalUnavailable
 from continuum.journal.postgres import PostgresJournal
 from continuum.settings.settings import Settings
@@ -52,6 +52,21 @@ async def queueing(number: int) -> int:
 async def waiting(number: int) -> str:
     """Run one activity."""
     return await gated(number)
+
+
+@activity(name="leases.failing")
+async def failing_later(number: int) -> str:
+    """Record that it began, wait until the test lets it end, and fail."""
+    raise ValueError(await gated.fn(number))
+
+
+@workflow(name="leases.failing_workflow")
+async def failing(number: int) -> str:
+    """Return the message of an activity's failure."""
+    try:
+        return await failing_later(number)
+    except ActivityError as error:
+        return error.message
 
 
 async def steal_the_lease(on: Stage, tree: Tree) -> None:
@@ -105,6 +120,37 @@ async def test_i7_a_result_reaches_its_run_on_another_node(dsn: str, schema: str
         gates[2].set()
         assert await run.result(10) == "result 2"
         assert await on.count("select count(*) from {schema}.runs where state <> 4") == 0
+
+
+async def test_i7_a_failure_reaches_its_run_on_another_node(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        gates[3] = asyncio.Event()
+        north = await on.tree(failing)
+        run = await on.client.start(failing, 3)
+        await eventually(lambda: 3 in started, "the activity did not begin")
+        north.host.draining = True
+        await steal_the_lease(on, north)
+        gates[3].set()
+        await on.until(lambda: on.holds("select count(*) = 1 from {schema}.inbox"), "it is not delivered")
+        await on.tree(failing, node="south")
+        assert await run.result(DEADLINE_S) == "result 3"
+        assert started.count(3) == 1
+        events = [event.type for event in await run.history()]
+        assert events == ["activity_scheduled", "activity_failed"]
+
+
+async def test_a_lease_that_only_ran_out_is_kept(dsn: str, schema: str) -> None:
+    """Nobody has taken it over: after an outage that outlasts it, for example."""
+    async with stage(dsn, schema) as on:
+        gates[4] = asyncio.Event()
+        tree = await on.tree(waiting)
+        first = tree.host.registered_worker()
+        run = await on.client.start(waiting, 4)
+        await eventually(lambda: 4 in started, "the activity did not begin")
+        await on.sql("update {schema}.workers set expires_at = clock_timestamp()")
+        gates[4].set()
+        assert await run.result(DEADLINE_S) == "result 4"
+        assert tree.host.registered_worker() == first
 
 
 async def test_a_host_that_was_cut_off_from_the_database_harms_no_run(

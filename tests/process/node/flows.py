@@ -243,8 +243,11 @@ async def _until_finished(directory: str, kind: str) -> str:
     with (Path(directory) / f"lasting-{kind}").open("a") as trace:
         trace.write(f"{os.getpid()}\n")
     # Activity code, not workflow code.
-    while not (Path(directory) / "finished").exists():  # noqa: ASYNC110 - another process writes the file
+    finished = Path(directory) / "finished"
+    while not finished.exists():  # noqa: ASYNC110 - another process writes the file
         await asyncio.sleep(0.01)
+    if error := finished.read_text():
+        raise RuntimeError(error)
     return kind
 
 
@@ -292,6 +295,19 @@ async def lasting(directory: str) -> list[str]:
             last_in_process(directory),
         )
     )
+
+
+@workflow(name="nodes.lasting_within")
+async def lasting_within(directory: str, seconds: float) -> list[str]:
+    """Run one long activity of each kind at the same time, each with this timeout; return how they ended."""
+    ends = await asyncio.gather(
+        last_in_loop.options(timeout=seconds)(directory),
+        last_in_thread.options(timeout=seconds)(directory),
+        last_in_queue.options(timeout=seconds)(directory),
+        last_in_process.options(timeout=seconds)(directory),
+        return_exceptions=True,
+    )
+    return [str(end) if isinstance(end, str) else f"{end}".partition("\n")[0] for end in ends]
 
 
 @workflow(name="nodes.lasting_once")

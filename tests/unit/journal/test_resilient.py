@@ -8,10 +8,19 @@ from typing import Any, TypeVar
 
 import pytest
 
-from continuum.engine.ids import NodeId, RunId
+from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.errors import JournalUnavailable
 from continuum.journal.memory.journal import MemoryJournal
-from continuum.journal.port import ClaimedRun, Committed, LeaseLost, Loaded, NewRun, RunWrite, Worker
+from continuum.journal.port import (
+    ClaimedRun,
+    Committed,
+    LeaseLost,
+    Loaded,
+    NewRun,
+    Released,
+    RunWrite,
+    Worker,
+)
 from continuum.journal.resilient import ResilientJournal
 from continuum.journal.retry import JournalCall, Retry, RetryPolicy
 from continuum_supervision import ManualClock
@@ -29,6 +38,7 @@ class FailingJournal(MemoryJournal):
         self.lose_results = 0
         self.batches: list[int] = []
         self.released: list[Sequence[RunId]] = []
+        self.dead_for: list[float] = []
 
     def _before(self) -> None:
         if self.refuse:
@@ -63,6 +73,25 @@ class FailingJournal(MemoryJournal):
     async def release_other_runs(self, worker: Worker, keep: Sequence[RunId]) -> int:
         self.released.append(keep)
         return await super().release_other_runs(worker, keep)
+
+    async def retire_worker(
+        self,
+        worker: WorkerId,
+        *,
+        executing: RunId | None,
+        poison_after: int,
+        only_expired: bool = False,
+        dead_for: float = 0.0,
+    ) -> Released:
+        self._before()
+        self.dead_for.append(dead_for)
+        return await super().retire_worker(
+            worker,
+            executing=executing,
+            poison_after=poison_after,
+            only_expired=only_expired,
+            dead_for=dead_for,
+        )
 
     async def take_snapshot(self, run_id: RunId, version: str, first: int) -> int:
         self._before()
@@ -129,6 +158,75 @@ def test_a_lost_lease_is_not_retried() -> None:
             await world.finish(world.door.commit(worker, 1, []))
 
         assert world.journal.batches == [1]
+
+    asyncio.run(scenario())
+
+
+class Expiring:
+    """A memory journal whose clock a test moves, with one worker whose lease lasts a minute."""
+
+    def __init__(self) -> None:
+        self.time = 0
+        self.journal = MemoryJournal(lambda: self.time)
+        self.door = ResilientJournal(self.journal, ManualClock(), lambda: 0.5, lease_ttl=60.0)
+
+    async def worker(self) -> Worker:
+        return await self.journal.register_worker(NodeId("north"), "run_host", 1, 60.0)
+
+    async def commit(self, worker: Worker, batch: int) -> None:
+        await self.door.commit(worker, batch, [])
+
+    async def claim(self, worker: Worker, _: int) -> None:
+        await self.door.claim(worker, [], 1, known=list)
+
+    async def claim_tasks(self, worker: Worker, _: int) -> None:
+        await self.door.claim_tasks(
+            worker, [], isolated=False, limits={}, unlisted_limit=1, limit=1, known=list
+        )
+
+
+def test_a_lease_that_ran_out_in_an_outage_is_renewed_by_the_next_call() -> None:
+    async def scenario() -> None:
+        world = Expiring()
+        worker = await world.worker()
+        for number, call in enumerate((world.commit, world.claim, world.claim_tasks), 1):
+            world.time += 3_600_000_000
+            assert await world.journal.expired_workers() == [worker.id]
+
+            await call(worker, number)
+
+            assert await world.journal.expired_workers() == []
+
+    asyncio.run(scenario())
+
+
+def test_a_lease_that_another_node_has_ended_is_lost() -> None:
+    async def scenario() -> None:
+        world = Expiring()
+        worker = await world.worker()
+        await world.journal.retire_worker(worker.id, executing=None, poison_after=3)
+        for call in (world.commit, world.claim, world.claim_tasks):
+            with pytest.raises(LeaseLost):
+                await call(worker, 1)
+
+    asyncio.run(scenario())
+
+
+def test_an_end_that_an_outage_delays_is_measured_to_the_death() -> None:
+    """Otherwise its tasks would look as if they had run during the outage."""
+
+    async def scenario() -> None:
+        world = World()
+        worker = await world.worker()
+        world.journal.refuse = 3
+        died_at = world.clock.monotonic()
+
+        await world.finish(
+            world.door.retire_worker(worker.id, executing=None, poison_after=3, died_at=died_at)
+        )
+
+        assert world.journal.dead_for == [world.clock.monotonic() - died_at]
+        assert world.clock.monotonic() > died_at
 
     asyncio.run(scenario())
 
