@@ -210,6 +210,9 @@ class OwnActivities:
                 self._host.activities.abandon(self._claim.id, seq)
             else:
                 dropped.append(seq)
+        if dropped and self.tasks:
+            # What the same mail has started again: the journal drops tasks before it adds some.
+            self.tasks = [task for task in self.tasks if task.seq not in dropped]
         return dropped
 
     def _deadline(self, activity: PendingActivity, options: ActivityOptions) -> int | None:
