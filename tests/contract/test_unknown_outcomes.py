@@ -70,6 +70,15 @@ async def test_p12_the_memory_journal_applies_a_repeated_batch_once(runner: asyn
     assert await seqs(journal, run.id) == [1]
 
 
+async def test_p12_a_batch_that_comes_later_than_its_successor_is_rejected(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await journal.commit(worker, BATCH, [write(run, event(0))])
+    with pytest.raises(LeaseLost):
+        await journal.commit(worker, BATCH - 1, [write(run, event(1))])
+    assert await seqs(journal, run.id) == [0]
+
+
 @pytest.mark.parametrize("loss", [Loss.REQUEST, Loss.RESPONSE])
 async def test_p12_a_commit_without_response_takes_effect_once(
     runner: asyncio.Runner, dsn: str, schema: str, loss: Loss

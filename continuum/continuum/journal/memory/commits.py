@@ -12,6 +12,7 @@ from continuum.journal.memory.families import BY_PARENT, MemoryFamilies
 from continuum.journal.memory.tables import MICROSECONDS, StoredRun, StoredTask, frozen, json_copy
 from continuum.journal.port import (
     Committed,
+    LeaseLost,
     NewTask,
     PublishedValue,
     RunState,
@@ -36,6 +37,9 @@ class MemoryCommits(MemoryFamilies):
         holder = self._leased(worker)
         if batch == holder.batch:
             return holder.committed
+        if batch < holder.batch:
+            # It comes late, over a connection that its caller has given up: it was repeated since.
+            raise LeaseLost(worker.id)
         rejected = frozenset(write.run_id for write in writes if not self._holds_token(worker, write))
         accepted = [write for write in writes if write.run_id not in rejected]
         self._check_seqs(accepted)
