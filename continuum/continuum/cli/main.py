@@ -21,6 +21,7 @@ from continuum.cli.nodes import nodes
 from continuum.cli.run_commands import attributes, cancel, result, signal, start
 from continuum.cli.runs import runs
 from continuum.cli.schema import migrate
+from continuum.cli.verify import verify
 from continuum.cli.versions import versions
 from continuum.errors import ContinuumError, DeterminismError
 
@@ -37,7 +38,7 @@ def continuum() -> None:
 
 for command in (
     *(run_node, start, signal, cancel, result, attributes, runs, nodes, versions),
-    *(check, migrate, demo),
+    *(check, migrate, verify, demo),
 ):
     continuum.add_command(command)
 

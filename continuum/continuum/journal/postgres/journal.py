@@ -268,7 +268,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         rows = await self._database.fetch(
             "inbox", {"worker": worker.id, "runs": None if run_ids is None else packed_arrays.uuids(run_ids)}
         )
-        return [_inbox_row(*row) for row in rows]
+        return [inbox_row(*row) for row in rows]
 
     async def release(
         self, worker: Worker, run_ids: Sequence[RunId], *, crashed: bool, poison_after: int
@@ -388,7 +388,8 @@ def _is_whole(kind: InboxKind, name: str, body: tuple[Any, ...]) -> bool:
     return len(body) >= _LEAST_BODY.get(kind, 0) and (kind in _NAMED_BY_TEXT or name.isdecimal())
 
 
-def _inbox_row(row_id: int, run_id: RunId, kind: int, name: str, payload: bytes, key: str | None) -> InboxRow:
+def inbox_row(row_id: int, run_id: RunId, kind: int, name: str, payload: bytes, key: str | None) -> InboxRow:
+    """Return an inbox row; what cannot be read is CORRUPT."""
     try:
         # A child's result is the bytes that its own row has; everything else was packed for the inbox.
         body = (payload,) if kind == InboxKind.CHILD_COMPLETED else unpack_body(payload)

@@ -366,3 +366,80 @@ ORDER BY v.registered_at DESC, length(v.label) DESC, v.label DESC LIMIT 1
 SELECT c.name, c.value, (extract(epoch FROM CASE WHEN isfinite(c.changed_at) THEN c.changed_at ELSE to_timestamp(0) END) * 1000000)::bigint
 FROM {schema}.runs r JOIN {schema}.published_values c ON c.root = coalesce(r.root, r.id) AND c.name = ANY (%s)
 WHERE r.id = %s
+
+-- name: facts_cluster
+-- The time and the last fencing token given, for a check of the whole.
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, last_value FROM {schema}.fencing_token
+
+-- name: facts_workers
+-- Every worker with the end of its lease, and how much it owns.
+SELECT w.id, w.node, CASE WHEN isfinite(w.expires_at) THEN (extract(epoch FROM w.expires_at) * 1000000)::bigint
+            WHEN w.expires_at > clock_timestamp() THEN 1::bigint << 62 WHEN w.expires_at IS NOT NULL THEN -(1::bigint << 62) END,
+       (SELECT count(*) FROM {schema}.runs r WHERE r.owner = w.id)
+       + (SELECT count(*) FROM {schema}.tasks t WHERE t.owner = w.id)
+FROM {schema}.workers w ORDER BY w.id
+
+-- name: facts_duplicate_keys
+-- Idempotency keys that several runs have, which their index does not allow.
+SELECT namespace, workflow, idempotency_key, array_agg(id::text ORDER BY id) FROM {schema}.runs
+WHERE idempotency_key IS NOT NULL GROUP BY 1, 2, 3 HAVING count(*) > 1 LIMIT 100
+
+-- name: facts_orphans
+-- Rows whose run does not exist.
+(SELECT DISTINCT 'inbox', o.run_id::text FROM {schema}.inbox o
+ WHERE NOT EXISTS (SELECT FROM {schema}.runs r WHERE r.id = o.run_id) LIMIT 100)
+UNION ALL
+(SELECT DISTINCT 'tasks', o.run_id::text FROM {schema}.tasks o
+ WHERE NOT EXISTS (SELECT FROM {schema}.runs r WHERE r.id = o.run_id) LIMIT 100)
+UNION ALL
+(SELECT DISTINCT 'snapshots', o.run_id::text FROM {schema}.snapshots o
+ WHERE NOT EXISTS (SELECT FROM {schema}.runs r WHERE r.id = o.run_id) LIMIT 100)
+
+-- name: facts_runs
+-- The next runs by id, of one namespace or of all.
+SELECT id::text, workflow, version, namespace, state, owner, token, CASE WHEN isfinite(due_at) THEN (extract(epoch FROM due_at) * 1000000)::bigint
+            WHEN due_at > clock_timestamp() THEN 1::bigint << 62 WHEN due_at IS NOT NULL THEN -(1::bigint << 62) END,
+       attempt, deaths, result IS NOT NULL, error, reason, fault IS NOT NULL,
+       CASE WHEN isfinite(started_at) THEN (extract(epoch FROM started_at) * 1000000)::bigint
+            WHEN started_at > clock_timestamp() THEN 1::bigint << 62 WHEN started_at IS NOT NULL THEN -(1::bigint << 62) END,
+       CASE WHEN isfinite(updated_at) THEN (extract(epoch FROM updated_at) * 1000000)::bigint
+            WHEN updated_at > clock_timestamp() THEN 1::bigint << 62 WHEN updated_at IS NOT NULL THEN -(1::bigint << 62) END,
+       CASE WHEN isfinite(completed_at) THEN (extract(epoch FROM completed_at) * 1000000)::bigint
+            WHEN completed_at > clock_timestamp() THEN 1::bigint << 62 WHEN completed_at IS NOT NULL THEN -(1::bigint << 62) END,
+       parent_id::text, parent_seq, close_policy, depth, root::text, continued_from::text, continued_to::text
+FROM {schema}.runs
+WHERE (%(after)s::uuid IS NULL OR id > %(after)s) AND (%(namespace)s::text IS NULL OR namespace = %(namespace)s)
+  AND (%(ids)s::uuid[] IS NULL OR id = ANY (%(ids)s))
+ORDER BY id LIMIT %(limit)s
+
+-- name: facts_events
+-- The histories of these runs.
+SELECT run_id::text, seq, type, CASE WHEN isfinite(at) THEN (extract(epoch FROM at) * 1000000)::bigint
+            WHEN at > clock_timestamp() THEN 1::bigint << 62 WHEN at IS NOT NULL THEN -(1::bigint << 62) END, payload
+FROM {schema}.events WHERE run_id = ANY (%s::uuid[]) ORDER BY run_id, seq
+
+-- name: facts_inbox
+-- The inbox rows of these runs.
+SELECT run_id::text, id, kind, name, key, payload FROM {schema}.inbox WHERE run_id = ANY (%s::uuid[]) ORDER BY id
+
+-- name: facts_tasks
+-- The activity tasks of these runs.
+SELECT run_id::text, seq, dispatch, attempt, activity, owner FROM {schema}.tasks
+WHERE run_id = ANY (%s::uuid[]) ORDER BY run_id, seq
+
+-- name: facts_snapshots
+-- The snapshots of these runs.
+SELECT run_id::text, first_seq, events, payload, format, version FROM {schema}.snapshots
+WHERE run_id = ANY (%s::uuid[]) ORDER BY run_id, first_seq
+
+-- name: facts_children
+-- The children of these runs.
+SELECT id::text, state, depth, namespace, parent_id::text, parent_seq, root::text, continued_from::text,
+       continued_to::text
+FROM {schema}.runs WHERE parent_id = ANY (%s::uuid[]) ORDER BY id
+
+-- name: facts_relatives
+-- These runs, as parents and neighbours in a chain.
+SELECT id::text, state, depth, namespace, parent_id::text, parent_seq, root::text, continued_from::text,
+       continued_to::text
+FROM {schema}.runs WHERE id = ANY (%s::uuid[])

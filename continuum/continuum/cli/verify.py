@@ -1,0 +1,74 @@
+"""`continuum verify`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from continuum.cli.database import database_options, json_option
+from continuum.cli.printing import print_table
+from continuum.cli.values import to_json
+from continuum.client.connecting import database
+from continuum.engine.ids import parse_run_id
+from continuum.journal.postgres.schema import check_schema
+from continuum.journal.postgres.stored_facts import stored_facts
+from continuum.verify.findings import Finding
+from continuum.verify.rules import RULES
+from continuum.verify.verify import verify as verified
+
+# More findings of one kind than this are one fault, and nobody reads them.
+FINDINGS = 1_000
+
+
+@click.command(short_help="Check that what is stored keeps the invariants.")
+@click.option("--namespace", metavar="TEXT", help="Only runs of this namespace; otherwise all.")
+@click.option("--run", "runs", metavar="RUN", multiple=True, help="Only this run. Repeatable.")
+@json_option
+@database_options
+@click.pass_context
+def verify(
+    context: click.Context,
+    namespace: str | None,
+    runs: tuple[str, ...],
+    as_json: bool,
+    dsn: str | None,
+    schema: str,
+) -> None:
+    """Check every run, history, inbox, task and lease, also while nodes work; change nothing.
+
+    Each finding names the run, the rule that does not hold, and what to do. Exit code 0 means that every
+    rule holds, 1 that there are findings.
+    """
+    try:
+        run_ids = [parse_run_id(run) for run in runs] or None
+    except ValueError as error:
+        raise click.BadParameter("RUN is the id of a run, as `runs list` shows it") from error
+
+    async def checking() -> list[Finding]:
+        async with database(dsn) as address:
+            await check_schema(address, schema)
+            found: list[Finding] = []
+            async with stored_facts(address, schema) as facts:
+                async for finding in verified(facts, namespace=namespace, run_ids=run_ids):
+                    found.append(finding)
+                    if len(found) >= FINDINGS:
+                        break
+            return found
+
+    found = asyncio.run(checking())
+    if as_json:
+        click.echo(to_json([_facts(finding) for finding in found]))
+    elif found:
+        print_table(("run", "rule", "finding"), [(each.run_id or "", each.rule, each.text) for each in found])
+    else:
+        click.echo(f"every rule holds: {len(RULES)} rules")
+    if found:
+        more = f", and perhaps more: only the first {FINDINGS} are shown" if len(found) >= FINDINGS else ""
+        click.echo(f"{len(found)} finding{'' if len(found) == 1 else 's'}{more}", err=True)
+        context.exit(1)
+
+
+def _facts(finding: Finding) -> dict[str, str | None]:
+    run_id, rule, text = finding
+    return {"run_id": run_id, "rule": rule, "keeps": RULES[rule].keeps, "text": text}

@@ -1,0 +1,133 @@
+"""The rows and histories of a Postgres journal, for a check of the whole.
+
+Everything is read in one read-only transaction, which sees one moment while nodes work. It
+takes no lock that a node waits for, and reads a batch of runs at a time, so that a million fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+
+from continuum.engine.ids import RunId
+from continuum.journal.event_codec import CorruptBody, unpack_body
+from continuum.journal.facts import InboxKind
+from continuum.journal.postgres.connections import (
+    CONNECT_TIMEOUT_SECONDS,
+    Parameters,
+    checked_dsn,
+    translated,
+)
+from continuum.journal.postgres.journal import inbox_row
+from continuum.journal.postgres.statements import Statements, statements_for
+from continuum.journal.snapshot_codec import Part
+from continuum.journal.stored_facts import (
+    DuplicateKey,
+    Relative,
+    StoredCluster,
+    StoredEvent,
+    StoredMail,
+    StoredRunFacts,
+    StoredSnapshot,
+    StoredTaskRow,
+    StoredWorkerRow,
+)
+
+# Histories of this many runs are in memory at once.
+BATCH = 500
+
+
+@asynccontextmanager
+async def stored_facts(dsn: str, schema: str) -> AsyncIterator[PostgresFacts]:
+    """Open a view of what a schema holds at this moment."""
+    async with translated():
+        connection = await psycopg.AsyncConnection.connect(
+            checked_dsn(dsn),
+            autocommit=True,
+            prepare_threshold=None,
+            client_encoding="utf8",
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        )
+        async with connection:
+            await connection.set_autocommit(False)
+            await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+            await connection.set_read_only(True)
+            yield PostgresFacts(connection, statements_for(schema))
+            await connection.rollback()
+
+
+class PostgresFacts:
+    """One moment of a schema."""
+
+    def __init__(self, connection: psycopg.AsyncConnection[Any], statements: Statements) -> None:
+        self._connection = connection
+        self._statements = statements
+
+    async def cluster(self) -> StoredCluster:
+        """Return what belongs to no single run."""
+        workers = await self._fetch("facts_workers")
+        keys = await self._fetch("facts_duplicate_keys")
+        orphans = await self._fetch("facts_orphans")
+        # The sequence is not part of the transaction: read last, it has every token that the runs have.
+        ((now, last_token),) = await self._fetch("facts_cluster")
+        return StoredCluster(
+            now,
+            last_token,
+            [StoredWorkerRow(*row) for row in workers],
+            [DuplicateKey(*row) for row in keys],
+            [(table, RunId(run_id)) for table, run_id in orphans],
+        )
+
+    async def runs(
+        self, *, namespace: str | None = None, run_ids: Sequence[RunId] | None = None
+    ) -> AsyncIterator[list[StoredRunFacts]]:
+        """Yield the runs in batches."""
+        wanted: dict[str, Any] = {"namespace": namespace, "limit": BATCH, "after": None}
+        wanted["ids"] = None if run_ids is None else list(run_ids)
+        while rows := await self._fetch("facts_runs", wanted):
+            wanted["after"] = rows[-1][0]
+            yield await self._whole([StoredRunFacts(*row) for row in rows])
+
+    async def _whole(self, runs: list[StoredRunFacts]) -> list[StoredRunFacts]:
+        """Add to each run what other tables have of it."""
+        by_id = {run.id: run for run in runs}
+        ids = (list(by_id),)
+        for run_id, seq, type, at, payload in await self._fetch("facts_events", ids):
+            by_id[run_id].events.append(StoredEvent(seq, type, at, _body(payload)))
+        for run_id, id, kind, name, key, payload in await self._fetch("facts_inbox", ids):
+            read = inbox_row(id, RunId(run_id), kind, name, bytes(payload), key)
+            body = None if read.kind is InboxKind.CORRUPT else read.body
+            by_id[run_id].inbox.append(StoredMail(id, kind, name, key, body))
+        for run_id, *task in await self._fetch("facts_tasks", ids):
+            by_id[run_id].tasks.append(StoredTaskRow(*task))
+        for run_id, first, events, blob, format, version in await self._fetch("facts_snapshots", ids):
+            by_id[run_id].snapshots.append(StoredSnapshot(Part(first, events, bytes(blob)), format, version))
+        for row in await self._fetch("facts_children", ids):
+            child = Relative(*row)
+            if child.parent is not None:
+                by_id[child.parent].children.append(child)
+        near = {run.id: (run.parent, run.continued_from, run.continued_to) for run in runs}
+        asked = {id for ids_near in near.values() for id in ids_near if id is not None}
+        found = (
+            [Relative(*row) for row in await self._fetch("facts_relatives", (list(asked),))] if asked else []
+        )
+        by_relative = {relative.id: relative for relative in found}
+        for run in runs:
+            run.relatives = {
+                id: by_relative[id] for id in near[run.id] if id is not None and id in by_relative
+            }
+        return runs
+
+    async def _fetch(self, statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+        cursor = await self._connection.execute(self._statements[statement], parameters)
+        return await cursor.fetchall()
+
+
+def _body(payload: bytes) -> tuple[Any, ...] | None:
+    try:
+        return unpack_body(bytes(payload))
+    except CorruptBody:
+        return None

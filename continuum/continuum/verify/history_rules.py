@@ -1,0 +1,107 @@
+"""Rules of one history: numbering, decoding, times, one end for each effect."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from continuum.engine.events import Event, EventType, is_whole
+from continuum.journal.snapshot_codec import (
+    SNAPSHOT_FORMAT,
+    Part,
+    Uncompactable,
+    pack_snapshot,
+)
+from continuum.journal.stored_facts import INFINITE, StoredEvent, StoredRunFacts
+from continuum.verify.findings import Finding
+from continuum.verify.open_effects import OpenEffects
+
+_RESTORE = "restore the run's events from a backup, or cancel it with --force and start it again"
+
+
+def history_findings(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:
+    """Check a history by itself. `effects` are those of its readable events."""
+    yield from _numbering(run)
+    unreadable = [event for event in run.events if not _is_readable(event)]
+    for event in unreadable:
+        text = f"event {event.seq} cannot be read; {_RESTORE}"
+        yield Finding(run.id, "history-unreadable", text)
+    for text in effects.wrong:
+        yield Finding(run.id, "two-winners", f"{text}; {_RESTORE}, and report it")
+    for text in effects.early:
+        yield Finding(run.id, "fired-early", f"{text}; look at what the run did then, and report it")
+    yield from _times(run)
+    yield from _deliveries(run)
+    yield from _end(run)
+    if not unreadable:
+        yield from _snapshots(run)
+
+
+def _numbering(run: StoredRunFacts) -> Iterator[Finding]:
+    for position, event in enumerate(run.events):
+        if event.seq != position:
+            yield Finding(
+                run.id, "history-gap", f"event {position} is missing: the next one is {event.seq}; {_RESTORE}"
+            )
+            return
+
+
+def _is_readable(event: StoredEvent) -> bool:
+    whole = event.body is not None and is_whole(Event(event.seq, event.type, event.at, event.body))
+    return whole and abs(event.at) < INFINITE
+
+
+def _times(run: StoredRunFacts) -> Iterator[Finding]:
+    for before, event in zip(run.events, run.events[1:], strict=False):
+        if event.at < before.at:
+            yield Finding(
+                run.id,
+                "history-time",
+                f"event {event.seq} is earlier than event {before.seq}; "
+                "replay takes the later time, so keep the run and report it",
+            )
+            return
+
+
+def _deliveries(run: StoredRunFacts) -> Iterator[Finding]:
+    received = Counter(
+        (event.body[0], event.body[2])
+        for event in run.events
+        if event.type == EventType.SIGNAL_RECEIVED and event.body is not None and len(event.body) > 2
+    )
+    for (name, delivery), times in received.items():
+        if delivery is not None and times > 1:
+            text = f"signal {name!r} with delivery id {delivery!r} was received {times} times"
+            yield Finding(run.id, "signal-twice", f"{text}; look at what the run did with it, and report it")
+
+
+def _end(run: StoredRunFacts) -> Iterator[Finding]:
+    for event in run.events[:-1]:
+        if event.type == EventType.RUN_CONTINUED_AS_NEW:
+            text = f"events follow event {event.seq}, with which the run continued as new; {_RESTORE}"
+            yield Finding(run.id, "after-the-end", text)
+
+
+def _snapshots(run: StoredRunFacts) -> Iterator[Finding]:
+    end = 0
+    for stored in sorted(run.snapshots, key=lambda snapshot: snapshot.part.first):
+        part = stored.part
+        if part.first != end or part.first + part.events > len(run.events):
+            yield _snapshot_finding(run, part, "does not fit the history")
+            return
+        end = part.first + part.events
+        if stored.format == SNAPSHOT_FORMAT and _packed(run, part) != part.blob:
+            yield _snapshot_finding(run, part, "differs from the events")
+
+
+def _packed(run: StoredRunFacts, part: Part) -> bytes | None:
+    events = run.events[part.first : part.first + part.events]
+    try:
+        return pack_snapshot([Event(e.seq, e.type, e.at, e.body or ()) for e in events])
+    except Uncompactable:
+        return None
+
+
+def _snapshot_finding(run: StoredRunFacts, part: Part, what: str) -> Finding:
+    text = f"the snapshot of {part.events} events from event {part.first} on {what}"
+    return Finding(run.id, "snapshot-differs", f"{text}; delete the run's rows of table snapshots")

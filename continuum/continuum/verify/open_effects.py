@@ -1,0 +1,110 @@
+"""What a history has left open: its pending activities, timers and children.
+
+No workflow code is needed for this. Code may have stopped waiting for something without a trace in
+the history, so "open" means: has not ended as far as the history says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from continuum.engine.events import COMMANDS, EventType, event_name
+from continuum.journal.stored_facts import StoredEvent
+
+_SCHEDULED = (EventType.ACTIVITY_SCHEDULED, EventType.COMPENSATION_SCHEDULED)
+_ACTIVITY_ENDED = (
+    EventType.ACTIVITY_COMPLETED,
+    EventType.ACTIVITY_FAILED,
+    EventType.COMPENSATION_COMPLETED,
+    EventType.COMPENSATION_FAILED,
+)
+_CHILD_ENDED = (EventType.CHILD_COMPLETED, EventType.CHILD_FAILED, EventType.CHILD_CANCELLED)
+
+
+@dataclass(slots=True)
+class OpenActivity:
+    """A pending activity: what its next task carries."""
+
+    name: str
+    attempt: int = 1
+    crashes: int = 0
+
+
+@dataclass(slots=True)
+class OpenEffects:
+    """What is open after a history, and what was wrong in it: ends of what was not open, timers too early."""
+
+    activities: dict[int, OpenActivity] = field(default_factory=dict)
+    # The seq of the command and the time it is due.
+    timers: dict[int, int] = field(default_factory=dict)
+    # The seq of the command and the id of the child.
+    children: dict[int, str] = field(default_factory=dict)
+    ended_children: set[int] = field(default_factory=set)
+    asked_to_stop: set[str] = field(default_factory=set)
+    cancels: int = 0
+    wrong: list[str] = field(default_factory=list)
+    early: list[str] = field(default_factory=list)
+
+
+def open_effects(events: Sequence[StoredEvent]) -> OpenEffects:
+    """Return what is open after these events; those that cannot be decoded are passed over."""
+    effects = OpenEffects()
+    for event in events:
+        if event.body is not None:
+            _apply(effects, event, event.body)
+    return effects
+
+
+def _apply(effects: OpenEffects, event: StoredEvent, body: tuple[object, ...]) -> None:
+    kind = event.type
+    if kind in COMMANDS:
+        _apply_command(effects, event, body)
+    elif kind == EventType.CANCEL_REQUESTED:
+        effects.cancels += 1
+        if effects.cancels > 1:
+            effects.wrong.append(f"event {event.seq} requests a cancel that was requested before")
+    elif kind in _ACTIVITY_ENDED:
+        if effects.activities.pop(_seq(body), None) is None:
+            effects.wrong.append(_not_open(event, body))
+    elif kind == EventType.TIMER_FIRED:
+        due = effects.timers.pop(_seq(body), None)
+        if due is None:
+            effects.wrong.append(_not_open(event, body))
+        elif event.at < due:
+            effects.early.append(f"event {event.seq} fires timer {body[0]} before its time")
+    elif kind in _CHILD_ENDED:
+        if effects.children.pop(_seq(body), None) is None:
+            effects.wrong.append(_not_open(event, body))
+        effects.ended_children.add(_seq(body))
+    elif kind in (EventType.ACTIVITY_RETRIED, EventType.ACTIVITY_CRASHED, EventType.ACTIVITY_RESTARTED):
+        _apply_attempt(effects, event, body)
+
+
+def _apply_command(effects: OpenEffects, event: StoredEvent, body: tuple[object, ...]) -> None:
+    if event.type in _SCHEDULED:
+        effects.activities[event.seq] = OpenActivity(str(body[0]))
+    elif event.type == EventType.TIMER_STARTED:
+        effects.timers[event.seq] = body[0] if isinstance(body[0], int) else 0
+    elif event.type == EventType.CHILD_STARTED:
+        effects.children[event.seq] = str(body[3])
+    elif event.type == EventType.CHILD_CANCEL_REQUESTED:
+        effects.asked_to_stop.add(str(body[0]))
+
+
+def _apply_attempt(effects: OpenEffects, event: StoredEvent, body: tuple[object, ...]) -> None:
+    activity = effects.activities.get(_seq(body))
+    if activity is None:
+        effects.wrong.append(_not_open(event, body))
+    elif event.type == EventType.ACTIVITY_RETRIED:
+        activity.attempt = int(str(body[3])) + 1
+    elif event.type == EventType.ACTIVITY_CRASHED:
+        activity.crashes = int(str(body[1]))
+
+
+def _seq(body: tuple[object, ...]) -> int:
+    return body[0] if isinstance(body[0], int) else -1
+
+
+def _not_open(event: StoredEvent, body: tuple[object, ...]) -> str:
+    return f"event {event.seq} ({event_name(event.type)}) ends command {body[0]}, which is not open"

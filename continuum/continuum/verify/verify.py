@@ -1,0 +1,41 @@
+"""Checks everything that a journal has stored, run by run."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+
+from continuum.engine.ids import RunId, WorkerId
+from continuum.journal.stored_facts import StoredCluster, StoredFacts, StoredRunFacts
+from continuum.verify.cluster_rules import cluster_findings
+from continuum.verify.family_rules import family_findings
+from continuum.verify.findings import Finding
+from continuum.verify.history_rules import history_findings
+from continuum.verify.open_effects import open_effects
+from continuum.verify.row_rules import row_findings
+from continuum.verify.task_rules import task_findings
+
+
+async def verify(
+    facts: StoredFacts, *, namespace: str | None = None, run_ids: Sequence[RunId] | None = None
+) -> AsyncIterator[Finding]:
+    """Yield what does not hold. With a namespace or ids, only runs are checked."""
+    cluster = await facts.cluster()
+    if namespace is None and run_ids is None:
+        for finding in cluster_findings(cluster):
+            yield finding
+    workers = {worker.id for worker in cluster.workers}
+    async for batch in facts.runs(namespace=namespace, run_ids=run_ids):
+        for run in batch:
+            for finding in run_findings(run, cluster, workers):
+                yield finding
+
+
+def run_findings(
+    run: StoredRunFacts, cluster: StoredCluster, workers: Collection[WorkerId]
+) -> Iterator[Finding]:
+    """Yield what does not hold for one run."""
+    effects = open_effects(run.events)
+    yield from history_findings(run, effects)
+    yield from row_findings(run, cluster, workers)
+    yield from task_findings(run, effects)
+    yield from family_findings(run, effects)
