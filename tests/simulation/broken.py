@@ -1,0 +1,85 @@
+"""Engines that are broken on purpose, to see that the simulator notices."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from continuum.engine.ids import RunId
+from continuum.journal.memory.tables import StoredRun, StoredWorker
+from continuum.journal.port import ClaimedRun, Committed, Journal, Loaded, RunWrite, Worker
+from continuum.journal.resilient import ResilientJournal
+from continuum_actors.node.in_process_node import InProcessEngine, NodeParts
+from tests.simulation.model_journal import ModelJournal
+from tests.simulation.universe import Parts
+
+
+class PlainJoin(ModelJournal):
+    """A fence that joins rows without their locks: a commit sees neither a lost lease nor a token."""
+
+    _committing = False
+
+    async def commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
+        """Commit without the fence."""
+        self._committing = True
+        try:
+            return await super().commit(worker, batch, writes)
+        finally:
+            self._committing = False
+
+    def _leased(self, worker: Worker) -> StoredWorker:
+        if self._committing and worker.id not in self._workers:
+            return StoredWorker(worker, 0, 0, None)
+        return super()._leased(worker)
+
+    def _holds_token(self, worker: Worker, write: RunWrite) -> bool:
+        run = self._runs.get(write.run_id)
+        return run is not None and not run.state.terminal
+
+
+class WakeWithoutMark(ModelJournal):
+    """Mail wakes a run by a notification alone: a run that is given up with unread mail is not due."""
+
+    def _make_claimable(self, run: StoredRun) -> None:
+        inbox, run.inbox = run.inbox, {}
+        try:
+            super()._make_claimable(run)
+        finally:
+            run.inbox = inbox
+
+
+class UnconfirmedClaims(ResilientJournal):
+    """A claim whose answer was lost is simply made again."""
+
+    async def claim(
+        self,
+        worker: Worker,
+        code: Sequence[Loaded],
+        limit: int,
+        *,
+        known: Callable[[], Sequence[RunId]],
+        namespaces: Sequence[str] | None = None,
+    ) -> list[ClaimedRun]:
+        """Claim runs."""
+        return await self.retry(
+            "claim",
+            "claiming runs",
+            lambda: self.once.claim(worker, code, limit, namespaces=namespaces),
+        )
+
+
+def with_unconfirmed_claims(
+    parts: NodeParts, journal: Journal, ask_to_stop: Callable[[], None]
+) -> InProcessEngine:
+    """Return an engine whose claims are not confirmed."""
+    engine = InProcessEngine(parts, journal, ask_to_stop)
+    host: Any = engine.host
+    host.journal = UnconfirmedClaims(journal, host.clock, host.random_fraction)
+    return engine
+
+
+BROKEN: Mapping[str, Parts] = {
+    "fence-by-plain-join": Parts(make_journal=PlainJoin),
+    "wake-without-mark": Parts(make_journal=WakeWithoutMark),
+    "claim-not-confirmed": Parts(make_engine=with_unconfirmed_claims),
+}

@@ -1,0 +1,260 @@
+"""One simulation: database, nodes, clients, programs and faults, from one seed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from continuum.engine.ids import NodeId
+from continuum.errors import JournalUnavailable
+from continuum.journal.port import Journal, Topic
+from continuum.testing.virtual_clock import BEGINNING
+from continuum.versions.loaded_code import Code
+from continuum_actors.host import limits
+from continuum_actors.node import recovery
+from continuum_actors.node.in_process_node import InProcessEngine, NodeParts
+from continuum_supervision import Crash
+from tests.simulation import workflows
+from tests.simulation.choices import Choices, Key
+from tests.simulation.faults import Fault, planned
+from tests.simulation.ledger import Current, Ledger
+from tests.simulation.machine import ClientProcess, NodeProcess, Process
+from tests.simulation.model_journal import ModelJournal
+from tests.simulation.monitor import Monitor, Wrong
+from tests.simulation.programs import PROGRAMS, Program
+from tests.simulation.virtual_time import Timeline
+
+_BEGINNING = int(BEGINNING.timestamp()) * 1_000_000
+SECOND = 1_000_000
+# All faults lie before this; afterwards everything is up and every request is fine.
+CALM = 25 * SECOND
+# Longer than every lease, poll, retry and time-out of the programs together.
+DEADLINE = CALM + 300 * SECOND
+# What is still under way when all runs have ended happens by then.
+AFTERMATH = 16 * SECOND
+
+MakeEngine = Callable[[NodeParts, Journal, Callable[[], None]], InProcessEngine]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a broken engine replaces."""
+
+    make_engine: MakeEngine = InProcessEngine
+    make_journal: Callable[..., ModelJournal] = ModelJournal
+
+
+class Universe:
+    """Everything of one simulation."""
+
+    def __init__(
+        self,
+        seed: int,
+        only: Collection[Key] | None = None,
+        *,
+        tracing: bool = False,
+        parts: Parts = Parts(),
+    ) -> None:
+        self.choices = Choices(seed, only)
+        self.timeline = Timeline()
+        self.tracing = tracing
+        self.traced: list[str] = []
+        self.make_engine = parts.make_engine
+        self.ledger = Ledger()
+        self.journal = parts.make_journal(lambda: _BEGINNING + self.timeline.now, self._hint)
+        self.monitor = Monitor(self.journal)
+        self.graveyard: list[Process] = []
+        self.nodes: list[NodeProcess] = []
+        self.clients: list[ClientProcess] = []
+        self.calm = False
+        self.faults = 0
+        self._pids = 0
+        self._names = 0
+        plan = self.choices.stream("plan")
+        self.code: Code = workflows.CHANGED if plan.below(3) == 1 else workflows.FIRST
+        size = 1 + plan.below(5)
+        self.programs: list[Program] = []
+        for number in range(size):
+            chances = self.choices.stream(f"program/{number}")
+            if number == 0 or chances.fraction() > 0:  # 0 when a shrinker leaves it out
+                self.programs.append(PROGRAMS[chances.below(len(PROGRAMS))](number, chances))
+        self.node_count = 2 + plan.below(2)
+        self.plan = planned(self.choices)
+
+    # A seed.
+
+    def run(self) -> None:
+        """Run the simulation; `Wrong` when something does not hold."""
+        Current.ledger = self.ledger
+        before, recovery.is_alive = recovery.is_alive, self.is_alive
+        try:
+            self._run()
+        finally:
+            recovery.is_alive = before
+            self._end_all()
+
+    def _run(self) -> None:
+        for _ in range(self.node_count):
+            self.start_node()
+        self.clients = [ClientProcess(self, f"client{number}") for number in range(2)]
+        for number, program in enumerate(self.programs):
+            self.timeline.at(program.begins, self.drive, program, number)
+        for fault in self.plan:
+            self.timeline.at(fault.at, self._strike, fault)
+        self.timeline.at(CALM, self.calm_down)
+        if not self.timeline.run_until(self._finished, DEADLINE):
+            raise Wrong(f"not finished: {'; '.join(self._unfinished())}")
+        self.calm_down()
+        self.timeline.run_until(lambda: False, self.timeline.now + AFTERMATH)
+        self._sweep()
+        self.monitor.check_everything()
+        for program in self.programs:
+            for wrong in program.wrong(self):
+                raise Wrong(wrong)
+
+    def _sweep(self) -> None:
+        """Let a sweep come when nothing is to be left."""
+        self.timeline.now += 400 * SECOND
+        for worker in self.journal._workers.values():
+            worker.expires_at = max(worker.expires_at, self.journal.now() + SECOND)
+        try:
+            self.journal.sweep().send(None)
+        except StopIteration:
+            return
+
+    def _finished(self) -> bool:
+        if not self.monitor.changed:
+            return False
+        self.monitor.changed = False
+        return all(program.over for program in self.programs) and all(
+            run.state.terminal for run in self.journal._runs.values()
+        )
+
+    def _unfinished(self) -> list[str]:
+        drivers = [f"{program.name} goes on" for program in self.programs if not program.over]
+        runs = [
+            f"run {run.start.id} of {run.start.workflow} is {run.state.name}, owner {run.owner}, "
+            f"due {run.due_at}, inbox {len(run.inbox)}, {run.reason}"
+            for run in self.journal._runs.values()
+            if not run.state.terminal
+        ]
+        return drivers + runs
+
+    # Processes.
+
+    def next_pid(self) -> int:
+        """Return the number of a new process."""
+        self._pids += 1
+        return self._pids
+
+    def is_alive(self, pid: int) -> bool:
+        """Return whether a process of this universe exists."""
+        return any(process.pid == pid and process.alive for process in self.nodes)
+
+    def start_node(self, node: NodeId | None = None) -> NodeProcess:
+        """Start a process, of a new node or of one that had another before."""
+        self._names += 1
+        name = NodeId(f"node{self._names}") if node is None else node
+        process = NodeProcess(self, f"{name}.{self._names}", name, self.code)
+        self.nodes.append(process)
+        if self.tracing:
+            self.trace(process.name, "starts", "")
+        return process
+
+    def kill(self, process: NodeProcess, *, reported: bool, returns_after: int) -> None:
+        """Kill a node; with `reported` its leases end at once, else when they have run out."""
+        if not process.alive:
+            return
+        if self.tracing:
+            self.trace(process.name, "dies", "reported" if reported else "silently")
+        worker = process.worker
+        process.die()
+        self.nodes.remove(process)
+        if reported and worker is not None:
+            self.timeline.after(5_000, self.retire, worker)
+        self.timeline.after(returns_after, self.start_node, process.node if reported else None)
+
+    def retire(self, worker: Any) -> None:
+        """End a worker's lease from outside, whether it lives or not."""
+        try:
+            self.journal.retire_worker(worker, executing=None, poison_after=limits.POISON_AFTER_DEATHS).send(
+                None
+            )
+        except StopIteration:
+            if self.tracing:
+                self.trace("root", "retires", str(worker))
+            self.monitor.after_write("retire_worker", ())
+
+    def node_stopped(self, process: NodeProcess) -> None:
+        """A node has stopped in order: another comes."""
+        if process in self.nodes:
+            self.nodes.remove(process)
+        self.timeline.after(0, process.die)
+        self.timeline.after(50_000, self.start_node)
+
+    def node_crashed(self, process: NodeProcess, reason: Crash) -> None:
+        """A node's own tree has given up, which no fault here explains."""
+        raise Wrong(f"{process.name} crashed: {reason.exception!r}") from reason.exception
+
+    def drive(self, program: Program, number: int) -> None:
+        """Let a client run a program."""
+        client = self.clients[number % len(self.clients)]
+        client.begin(self._drive(program, client))
+
+    async def _drive(self, program: Program, client: ClientProcess) -> None:
+        while True:
+            try:
+                await program.drive(client.client)
+            except JournalUnavailable:
+                await asyncio.sleep(1.0)
+            else:
+                program.over = self.monitor.changed = True
+                return
+
+    def restart_client(self, number: int) -> None:
+        """Kill a client and let another repeat its programs."""
+        self.clients[number].die()
+        self._names += 1
+        self.clients[number] = ClientProcess(self, f"client{number}.{self._names}")
+        for position, program in enumerate(self.programs):
+            if position % len(self.clients) == number and not program.over:
+                self.timeline.at(
+                    max(program.begins, self.timeline.now + 10_000), self._again, program, position
+                )
+
+    def _again(self, program: Program, number: int) -> None:
+        if not program.over:
+            self.drive(program, number)
+
+    # Faults.
+
+    def _strike(self, fault: Fault) -> None:
+        if self.calm:
+            return
+        self.faults += 1
+        if self.tracing:
+            self.trace("fault", fault.kind, str(fault.numbers))
+        fault.strike(self)
+
+    def calm_down(self) -> None:
+        """From now on nothing goes wrong, and everything is up."""
+        self.calm = True
+        for process in [*self.nodes, *self.clients]:
+            process.link.cut_until = process.link.deaf_until = 0
+            process.link.fuse = None
+            if process.loop.paused:
+                process.loop.resume()
+
+    def trace(self, who: str, what: str, how: str) -> None:
+        """Note an event."""
+        self.traced.append(f"{self.timeline.now / 1e6:10.6f} {who:14} {what:18} {how}")
+
+    def _hint(self, topic: Topic, ids: tuple[str, ...]) -> None:
+        for process in [*self.nodes, *self.clients]:
+            process.link.hint(topic, ids)
+
+    def _end_all(self) -> None:
+        for process in [*self.nodes, *self.clients]:
+            process.die()
