@@ -7,16 +7,13 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from itertools import repeat
+from collections.abc import Sequence
 
 from tests.simulation.broken import BROKEN
-from tests.simulation.shrinking import Failure, Outcome, run_seeds, shrunk, trace_hash, traced
+from tests.simulation.pieces import outcomes
+from tests.simulation.shrinking import Failure, run_seeds, shrunk, trace_hash, traced
 from tests.simulation.universe import Parts
 
-# Seeds in one piece of work of a process.
-PIECE = 250
 HASH_SEED = "PYTHONHASHSEED"
 
 
@@ -63,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
 def _search(first: int, seeds: int, jobs: int, broken: str | None) -> list[Failure]:
     began = time.monotonic()
     done = faults = writes = 0
-    for outcome in _outcomes(first, seeds, jobs, broken):
+    for outcome in outcomes(first, seeds, jobs, broken):
         done += outcome.seeds
         faults += outcome.faults
         writes += outcome.writes
@@ -72,22 +69,6 @@ def _search(first: int, seeds: int, jobs: int, broken: str | None) -> list[Failu
     seconds = time.monotonic() - began
     say(f"{done} seeds hold, with {faults} faults and {writes} writes, in {seconds:.0f} s")
     return []
-
-
-def _outcomes(first: int, seeds: int, jobs: int, broken: str | None) -> Iterator[Outcome]:
-    pieces = [range(at, min(at + PIECE, first + seeds)) for at in range(first, first + seeds, PIECE)]
-    if jobs == 1:
-        yield from (_outcome(piece, broken) for piece in pieces)
-        return
-    with ProcessPoolExecutor(jobs, max_tasks_per_child=20) as pool:
-        try:
-            yield from pool.map(_outcome, pieces, repeat(broken))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _outcome(seeds: range, broken: str | None) -> Outcome:
-    return run_seeds(seeds, None if broken is None else BROKEN[broken])
 
 
 def _shown(failure: Failure, parts: Parts | None, *, whole: bool) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from continuum.engine.ids import RunId
+from continuum.engine.ids import RunId, WorkerId
 from continuum.journal.memory.tables import StoredRun, StoredWorker
-from continuum.journal.port import ClaimedRun, Committed, Journal, Loaded, RunWrite, Worker
+from continuum.journal.port import ClaimedRun, Committed, Journal, Loaded, Released, RunWrite, Worker
 from continuum.journal.resilient import ResilientJournal
 from continuum_actors.node.in_process_node import InProcessEngine, NodeParts
 from tests.simulation.model_journal import ModelJournal
@@ -27,9 +27,16 @@ class PlainJoin(ModelJournal):
         finally:
             self._committing = False
 
+    async def retire_worker(self, worker: WorkerId, **options: Any) -> Released:
+        """Retire a worker, and remember it."""
+        self._retired = getattr(self, "_retired", {}) | {worker: self._workers.get(worker)}
+        return await super().retire_worker(worker, **options)
+
     def _leased(self, worker: Worker) -> StoredWorker:
-        if self._committing and worker.id not in self._workers:
-            return StoredWorker(worker, 0, 0, None)
+        if self._committing:
+            retired: StoredWorker | None = getattr(self, "_retired", {}).get(worker.id)
+            if retired is not None:
+                return retired
         return super()._leased(worker)
 
     def _holds_token(self, worker: Worker, write: RunWrite) -> bool:

@@ -82,8 +82,13 @@ def _chain(run: StoredRunFacts) -> Iterator[Finding]:
         if successor is None or not _follows(successor, run):
             text = f"its successor {run.continued_to} does not exist or does not follow it; report it"
             yield Finding(run.id, "chain-broken", text)
-        if run.state != RunState.COMPLETED:
-            yield Finding(run.id, "chain-broken", "it has a successor and has not completed; report it")
+    # Runs that continued before there was a state of that name have completed.
+    ended = run.state in (RunState.CONTINUED, RunState.COMPLETED)
+    if (run.continued_to is not None and not ended) or (
+        run.continued_to is None and run.state == RunState.CONTINUED
+    ):
+        text = f"it is {RunState(run.state).name.lower()} and continues as {run.continued_to}; report it"
+        yield Finding(run.id, "chain-broken", text)
     if run.continued_from is not None:
         predecessor = run.relatives.get(run.continued_from)
         if predecessor is None or predecessor.continued_to != run.id:
