@@ -118,7 +118,9 @@ def test_an_invalid_project_file_is_a_usage_error(check: CommandLine, settings: 
     ("arguments", "message"),
     [
         (["shop.nowhere"], "there is no module 'shop.nowhere'"),
-        (["shop/clean.py"], "give 'clean'"),
+        (["shop/nowhere.py"], "there is no file 'shop/nowhere.py'"),
+        (["shop"], "there is no module 'shop'"),
+        (["shop-1"], "there is no module 'shop-1'"),
         ([], "Missing argument"),
         (["shop.broken"], "not readable as Python"),
     ],
@@ -128,6 +130,34 @@ def test_a_wrong_module_name_is_a_usage_error(check: CommandLine, arguments: lis
     outcome = check("check", *arguments)
     assert outcome.code == 2
     assert message in outcome.err
+
+
+@pytest.mark.parametrize(
+    "name", ["shop/faulty.py", "./shop/faulty.py", "shop.faulty", "{here}/shop/faulty.py"]
+)
+def test_the_file_that_a_finding_names_can_be_checked(check: CommandLine, name: str, tmp_path: Path) -> None:
+    outcome = check("check", name.format(here=tmp_path))
+    assert (outcome.code, outcome.out) == (1, check("check", "shop.faulty").out)
+    file, _, _ = outcome.out.partition(":")
+    assert check("check", file).out == outcome.out
+
+
+def test_a_file_outside_of_this_directory_is_checked_within_its_package(
+    check: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "shop" / "__init__.py").write_text("")
+    (tmp_path / "shop" / "own.py").write_text(
+        "import continuum\nfrom . import clean\n\n"
+        "@continuum.workflow\nasync def own() -> int:\n    return print(1)\n"
+    )
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    outcome = check("check", "../shop/own.py")
+    assert outcome.code == 1
+    assert "shop/own.py:6:12 CT208 print()" in outcome.out
+    (tmp_path / "elsewhere" / "package").mkdir()
+    (tmp_path / "elsewhere" / "package" / "__init__.py").write_text(CLEAN)
+    assert check("check", "package/").out == "0 errors, 0 warnings in 1 workflow\n"
 
 
 def test_a_node_with_refused_code_prints_each_finding_on_a_line(check: CommandLine, tmp_path: Path) -> None:

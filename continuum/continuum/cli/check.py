@@ -37,7 +37,7 @@ def check(
     untrusted: str | None,
     as_json: bool,
 ) -> None:
-    """Check the workflows and pure helpers of each MODULE, by dotted name, without running them.
+    """Check the workflows and pure helpers of each MODULE, by dotted name or file, without running them.
 
     The table `[tool.continuum]` of the nearest pyproject.toml may also set `trusted` and `untrusted`.
     """
@@ -60,21 +60,43 @@ def check(
 
 
 def _read(name: str) -> ScannedModule:
-    if not all(part.isidentifier() for part in name.split(".")) or name.endswith(".py"):
-        module = name.removesuffix(".py").replace("\\", "/").rstrip("/").split("/")[-1]
-        raise InvalidOption(
-            f"{name!r} is not the name of a module; give {module!r}, from the directory it is in"
-        )
-    path = locate(name)
-    if path is None:
-        raise InvalidOption(
-            f"there is no module {name!r}; name it as in `import {name}`, from the directory it is in"
-        )
-    package = name if path.endswith("__init__.py") else name.rpartition(".")[0]
+    if name.endswith(".py") or "/" in name or os.sep in name:
+        path, package = _file(name)
+    else:
+        path, package = _module(name)
     module_read = module_in_file(_shown(path), package)
     if module_read is None:
         raise InvalidOption(f"{path} is not readable as Python; run it to see why")
     return module_read
+
+
+def _module(name: str) -> tuple[str, str]:
+    """Return the file of a module and its package."""
+    path = locate(name) if all(part.isidentifier() for part in name.split(".")) else None
+    if path is None:
+        raise InvalidOption(
+            f"there is no module {name!r}; name it as in `import shop.orders`, from the directory of `shop`, "
+            "or give its file"
+        )
+    return path, name if path.endswith("__init__.py") else name.rpartition(".")[0]
+
+
+def _file(name: str) -> tuple[str, str]:
+    """Return the path of a file, as findings print it, and the package that it is in."""
+    path = Path(name)
+    path = path / "__init__.py" if path.is_dir() else path
+    if not path.is_file():
+        raise InvalidOption(f"there is no file {name!r} to check; give a file, or a module by its name")
+    within = Path(os.path.relpath(path)).with_suffix("").parts
+    dotted = ".".join(within[:-1] if within[-1] == "__init__" else within)
+    if ".." not in within and (found := locate(dotted)) is not None and path.samefile(found):
+        return _module(dotted)
+    package: list[str] = []
+    folder = path.absolute().parent
+    while (folder / "__init__.py").is_file():
+        package.insert(0, folder.name)
+        folder = folder.parent
+    return str(path), ".".join(package)
 
 
 def _shown(path: str) -> str:
