@@ -56,7 +56,10 @@ def check_without_annotation(value: Any) -> None:
     elif kind in _SETS:
         _check_each(("{}", check_without_annotation, item) for item in value)
     elif kind not in SCALARS:
-        raise Mismatch(f"a {kind.__qualname__} would come back as a plain value; say its type with type=")
+        raise Mismatch(
+            f"a {kind.__qualname__} would come back as a plain value; "
+            "say its type with type=, or pass plain data"
+        )
 
 
 def _check_of(shape: Shape) -> Check | None:

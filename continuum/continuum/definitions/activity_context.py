@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from continuum.codec.codec import decode, encode
+from continuum.codec.codec import check_without_annotation, decode, encode
 from continuum.engine.ids import RunId
 from continuum.errors import ContinuumError
 
@@ -37,8 +37,12 @@ class ActivityContext:
         self._last: bytes | None = None
 
     def heartbeat(self, details: Any = None) -> None:
-        """Record progress (at most 16 KiB encoded); the next attempt sees the latest as `last_heartbeat`."""
-        data = encode(details, path="heartbeat")
+        """Record progress (at most 16 KiB encoded); the next attempt sees the latest as `last_heartbeat`.
+
+        It comes back as it went: a record, an Enum or another value of a class of its own is refused with
+        `DurableTermError`.
+        """
+        data = encode(details, path="heartbeat", check=check_without_annotation)
         if len(data) > HEARTBEAT_BYTES:
             raise ValueError(f"heartbeat details take {len(data)} bytes, at most {HEARTBEAT_BYTES} are kept")
         if self._beat is not None:
