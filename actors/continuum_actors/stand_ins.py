@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+
 from continuum.engine.ids import RunId
-from continuum.journal.port import ClaimedRun
+from continuum.journal.port import ClaimedRun, ClaimedTask
 from continuum_actors.host.messages import TakeSnapshot
 
 
@@ -18,6 +21,9 @@ class NoDispatcher:
 
     def has_room(self) -> None:
         """There is always room: no run is live here."""
+
+    async def start_all(self, claims: Sequence[ClaimedRun]) -> None:
+        """No run is claimed here."""
 
     def run_crashed(self, run_id: RunId) -> None:
         """No run is live here that could crash."""
@@ -36,6 +42,10 @@ class NoActivityDispatcher:
 
     def look_for_work(self) -> None:
         """Leave the tasks to other processes."""
+
+    def start(self, task: ClaimedTask) -> tuple[bytes, asyncio.Task[None]]:
+        """No task is claimed here."""
+        raise AssertionError("a process without an activity dispatcher claims no task")
 
 
 class NoSnapshotter:

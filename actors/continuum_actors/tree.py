@@ -17,6 +17,7 @@ from collections.abc import Collection
 from continuum_actors.activity.activity_dispatcher import ActivityDispatcher
 from continuum_actors.activity.activity_threads import ActivityThreads
 from continuum_actors.activity.local_activities import LocalActivities
+from continuum_actors.activity.serial_activities import SerialActivities
 from continuum_actors.activity.task_listener import TaskListener
 from continuum_actors.host.host import Host
 from continuum_actors.host.worker_lease import WorkerLease
@@ -26,6 +27,7 @@ from continuum_actors.run.run_supervisor import RunSupervisor
 from continuum_actors.run.signal_router import SignalRouter
 from continuum_actors.run.snapshotter import Snapshotter
 from continuum_actors.run.timer_wheel import TimerWheel
+from continuum_actors.run.trials import Trials
 from continuum_actors.run.version_registry import VersionRegistry
 from continuum_actors.stand_ins import NoActivityDispatcher, NoDispatcher, NoSnapshotter
 from continuum_supervision import ChildSpec, Registry, RegistryActor, Shutdown, Strategy, Supervisor
@@ -40,7 +42,9 @@ def run_host_children(host: Host, without: Collection[str] = ()) -> list[ChildSp
     children = [
         ChildSpec("registry", lambda: RegistryActor(host.registry)),
         ChildSpec("activity_threads", lambda: ActivityThreads(host)),
-        ChildSpec("local_activities", lambda: LocalActivities(host)),
+        ChildSpec(
+            "local_activities", lambda: LocalActivities(host) if host.claims else SerialActivities(host)
+        ),
         ChildSpec("activity_dispatcher", lambda: ActivityDispatcher(host)),
         ChildSpec("leaseholders", lambda: _leaseholders(host, without), shutdown=Shutdown.INFINITY),
         ChildSpec("version_registry", lambda: VersionRegistry(host)),
@@ -67,6 +71,8 @@ def _leaseholders(host: Host, without: Collection[str]) -> Supervisor:
         ChildSpec("signal_router", lambda: SignalRouter(host)),
         ChildSpec("dispatcher", lambda: Dispatcher(host)),
     ]
+    if host.tries_suspects and not {"dispatcher", "activity_dispatcher"} & set(without):
+        children.append(ChildSpec("trials", lambda: Trials(host)))
     return Supervisor(
         [spec for spec in children if spec.id not in without],
         strategy=Strategy.ONE_FOR_ALL,

@@ -43,6 +43,15 @@ NAMES: Mapping[str, str] = {
     "token.lock_only": "-1",
     # A hundred years is for ever: what is added to a time must leave a time.
     "limit.retention_seconds": "3e9",
+    # In what company a suspect is tried next.
+    **_numbered("suspicion", ("any", "many", "few", "alone")),
+    "limit.many_suspects": "32",
+    "limit.few_suspects": "8",
+    # A workflow of which so many runs have killed processes within so many seconds is kept apart.
+    "limit.deadly_runs": "3",
+    "limit.deadly": "60",
+    # After this many seconds without a death a suspicion begins anew.
+    "limit.suspicion": "3600",
     # As many ids as fit into the 8,000 bytes of one notification.
     "limit.ids": "200",
     # An index takes no longer keys; at worst an older version refuses a run once more.

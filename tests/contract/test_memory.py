@@ -141,7 +141,7 @@ async def test_a_task_is_timed_out_by_the_injected_clock(runner: asyncio.Runner,
     await retire(journal, late)
 
     kinds = [mail.kind for mail in await journal.inbox(owner, None)]
-    assert kinds == [InboxKind.ACTIVITY_CRASHED, InboxKind.ACTIVITY_TIMED_OUT]
+    assert kinds == [InboxKind.ACTIVITY_INTERRUPTED, InboxKind.ACTIVITY_TIMED_OUT]
 
 
 async def test_runs_of_one_instant_are_claimed_in_the_order_of_their_starts(

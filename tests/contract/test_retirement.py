@@ -157,7 +157,7 @@ async def test_a_death_is_not_counted_against_a_run_the_worker_does_not_own(jour
     assert (await row(journal, run.id)).owner == other.id
 
 
-async def test_p9_tasks_of_a_retired_worker_become_crash_mail(journal: Journal) -> None:
+async def test_p9_tasks_of_a_retired_worker_become_interrupted_mail(journal: Journal) -> None:
     """B17"""
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
@@ -169,9 +169,9 @@ async def test_p9_tasks_of_a_retired_worker_become_crash_mail(journal: Journal) 
     assert freed == Released(0, 3)
     mail = await journal.inbox(owner, None)
     assert [(m.kind, m.name, m.key, m.body) for m in mail] == [
-        (InboxKind.ACTIVITY_CRASHED, "1", "2", ()),
-        (InboxKind.ACTIVITY_CRASHED, "5", "1", ()),
-        (InboxKind.ACTIVITY_CRASHED, "6", "1", ()),
+        (InboxKind.ACTIVITY_INTERRUPTED, "1", "2", ()),
+        (InboxKind.ACTIVITY_INTERRUPTED, "5", "1", ()),
+        (InboxKind.ACTIVITY_INTERRUPTED, "6", "1", ()),
     ]
     assert await take_tasks(journal, await worker_of(journal)) == []
 
@@ -242,7 +242,7 @@ async def test_p18_the_time_of_a_task_ends_with_the_death_of_its_worker(journal:
     await journal.retire_worker(late.id, executing=None, poison_after=3, dead_for=0.0)
 
     assert [(mail.name, mail.kind) for mail in await journal.inbox(owner, None)] == [
-        ("1", InboxKind.ACTIVITY_CRASHED),
+        ("1", InboxKind.ACTIVITY_INTERRUPTED),
         ("2", InboxKind.ACTIVITY_TIMED_OUT),
     ]
 
@@ -259,7 +259,7 @@ async def test_p18_an_overdue_task_of_a_worker_that_died_in_time_has_crashed(
 
     await journal.retire_worker(hand.id, executing=None, poison_after=3, dead_for=dead_for)
 
-    assert [mail.kind for mail in await journal.inbox(owner, None)] == [InboxKind.ACTIVITY_CRASHED]
+    assert [mail.kind for mail in await journal.inbox(owner, None)] == [InboxKind.ACTIVITY_INTERRUPTED]
 
 
 async def test_p18_an_overdue_task_of_a_worker_whose_lease_ran_out_has_crashed(journal: Journal) -> None:
@@ -274,7 +274,7 @@ async def test_p18_an_overdue_task_of_a_worker_whose_lease_ran_out_has_crashed(j
     await until(has_run_out)
     await journal.retire_worker(hand.id, executing=None, poison_after=3, only_expired=True)
 
-    assert [mail.kind for mail in await journal.inbox(owner, None)] == [InboxKind.ACTIVITY_CRASHED]
+    assert [mail.kind for mail in await journal.inbox(owner, None)] == [InboxKind.ACTIVITY_INTERRUPTED]
 
 
 async def test_p18_an_overdue_task_of_a_worker_that_renewed_its_lease_later_has_timed_out(
@@ -305,7 +305,7 @@ async def test_a_task_is_released_with_the_lease_of_its_worker_and_not_before(jo
     freed = await journal.retire_worker(hand.id, executing=None, poison_after=3, only_expired=True)
     assert freed == Released(0, 1)
     assert [(m.kind, m.name, m.key) for m in await journal.inbox(owner, None)] == [
-        (InboxKind.ACTIVITY_CRASHED, "1", "1")
+        (InboxKind.ACTIVITY_INTERRUPTED, "1", "1")
     ]
     await queue_tasks(journal, owner, run, new_task(1, dispatch=2))
     assert [(task.dispatch, task.attempt) for task in await take_tasks(journal, owner)] == [(2, 1)]
@@ -322,7 +322,7 @@ async def test_unclaimed_tasks_stay(journal: Journal) -> None:
     assert len(await take_tasks(journal, owner)) == 1
 
 
-async def test_p5_crash_mail_makes_a_sleeping_run_claimable(journal: Journal) -> None:
+async def test_p5_mail_about_a_lost_task_makes_a_sleeping_run_claimable(journal: Journal) -> None:
     owner, hand = await worker_of(journal), await worker_of(journal)
     run = await owned_run(journal, owner)
     await queue_tasks(journal, owner, run, new_task(1))

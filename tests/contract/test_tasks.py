@@ -279,7 +279,7 @@ async def test_p9_a_result_counts_although_its_worker_was_retired(journal: Journ
     await journal.complete_tasks(hand, [result(task)])
 
     kinds = [mail.kind for mail in await journal.inbox(owner, None)]
-    assert kinds == [InboxKind.ACTIVITY_CRASHED, InboxKind.ACTIVITY_COMPLETED]
+    assert kinds == [InboxKind.ACTIVITY_INTERRUPTED, InboxKind.ACTIVITY_COMPLETED]
 
 
 async def test_p9_a_result_counts_although_its_task_was_dispatched_again(journal: Journal) -> None:
@@ -321,7 +321,7 @@ async def test_p9_a_failure_counts_although_its_worker_was_retired(journal: Jour
     await journal.complete_tasks(await worker_of(journal), [result(task, InboxKind.ACTIVITY_RAISED)])
 
     kinds = [(mail.kind, mail.key) for mail in await journal.inbox(owner, None)]
-    assert kinds == [(InboxKind.ACTIVITY_CRASHED, "1"), (InboxKind.ACTIVITY_RAISED, "1")]
+    assert kinds == [(InboxKind.ACTIVITY_INTERRUPTED, "1"), (InboxKind.ACTIVITY_RAISED, "1")]
 
 
 @pytest.mark.parametrize(

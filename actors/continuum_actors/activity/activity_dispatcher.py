@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 
+from continuum.definitions.activity_context import leave_activity
 from continuum.engine.ids import RunId
 from continuum.journal.port import ClaimedTask, InboxKind, LeaseLost, TaskResult
 from continuum_actors.activity.attempt import Attempt, HardKill
@@ -17,6 +18,8 @@ from continuum_actors.activity.attempt_runner import AttemptRunner
 from continuum_actors.activity.background_tasks import BackgroundTasks
 from continuum_actors.activity.deadline import Limits
 from continuum_actors.activity.heartbeats import Heartbeats
+from continuum_actors.activity.loop_sentinel import LoopSentinel
+from continuum_actors.activity.watched_steps import watched
 from continuum_actors.host import limits
 from continuum_actors.host.failures import describe_error
 from continuum_actors.host.host import Host
@@ -48,6 +51,9 @@ class ActivityDispatcher(Actor):
     def init(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._background = BackgroundTasks(self.ref.send)
+        self._sentinel = LoopSentinel(self._loop)
+        # Also after a kill, when `terminate` is not called.
+        self.ref.on_exit(lambda ref, reason: self._sentinel.end())
         self._runner = AttemptRunner(self._host, self.clock, HardKill() if self._isolated else None)
         self._heartbeats = Heartbeats(self._host, self._background, self._unwanted)
         self._host.tasks = self
@@ -90,7 +96,7 @@ class ActivityDispatcher(Actor):
     def _look(self) -> None:
         if self._claiming:
             self._look_again = True
-        elif self._has_lease and not self._host.draining:
+        elif self._has_lease and self._host.claims and not self._host.draining:
             self._claiming = True
             self._background.start(self._claim_all())
 
@@ -102,10 +108,7 @@ class ActivityDispatcher(Actor):
                 self._look_again = False
                 tasks = await self._claim(room)
                 for task in tasks:
-                    # Counted before its first turn: the next claim is for the room that is left.
-                    attempt = self._attempt_at(task)
-                    self._running[task.run_id, task.seq, task.dispatch] = attempt
-                    self._background.start(self._run(task, attempt))
+                    self.start(task)
                 if len(tasks) < room and not self._look_again:
                     break
         except LeaseLost as error:
@@ -116,6 +119,14 @@ class ActivityDispatcher(Actor):
         if lost and self._look_again:
             # The process has a new lease already, and reported it while this claim waited with the old one.
             self._look()
+
+    def start(self, task: ClaimedTask) -> tuple[bytes, asyncio.Task[None]]:
+        """Start a claimed task; return its trace, and the asyncio task in which it runs."""
+        attempt = self._attempt_at(task)
+        # Counted before its first turn: the next claim is for the room that is left.
+        self._running[task.run_id, task.seq, task.dispatch] = attempt
+        work = watched(self._host.pulse, attempt.trace, self._run(task, attempt))
+        return attempt.trace, self._background.start(work)
 
     async def _claim(self, room: int) -> list[ClaimedTask]:
         """Claim up to `room` tasks."""
@@ -147,13 +158,14 @@ class ActivityDispatcher(Actor):
             task.key,
             self._loop,
             self._heartbeats.record,
+            task.dispatch,
         )
 
     async def _run(self, task: ClaimedTask, attempt: Attempt) -> None:
         try:
             value = await self._runner.result_of(attempt, task.dispatch)
         except BaseException as error:
-            if issubclass(type(error), asyncio.CancelledError) and self.ref.exit_reason is not None:
+            if issubclass(type(error), asyncio.CancelledError) and self._is_over():
                 raise
             await self._heartbeats.flush(task.run_id, task.seq)
             kind, text, traceback, names = describe_error(error)
@@ -162,10 +174,15 @@ class ActivityDispatcher(Actor):
             result = TaskResult(task, InboxKind.ACTIVITY_COMPLETED, (value,))
         finally:
             del self._running[task.run_id, task.seq, task.dispatch]
+        leave_activity()
         self._results.append(result)
         if not self._storing:
             self._storing = True
             self._background.start(self._store_results())
+
+    def _is_over(self) -> bool:
+        """Whether attempts are cancelled because this actor ends, or its loop: no activity failed then."""
+        return self.ref.exit_reason is not None or self._sentinel.cancelled_by_the_loop()
 
     async def _store_results(self) -> None:
         host = self._host

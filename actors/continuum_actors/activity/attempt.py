@@ -17,8 +17,9 @@ from continuum.definitions.call_outcome import CallOutcome, outcome_of_call
 from continuum.engine.ids import RunId
 from continuum_actors.activity.deadline import Deadline, Limits
 from continuum_actors.activity.limited_call import CoroutineWork, LimitedCall, ThreadWork, Work
-from continuum_actors.host.host import Host
+from continuum_actors.host.host import Host, Pulse
 from continuum_actors.host.thread_pool import ThreadPool
+from continuum_actors.host.traces import trace_of_attempt
 from continuum_supervision import Clock
 
 RecordHeartbeat = Callable[[RunId, int, bytes], None]
@@ -64,6 +65,7 @@ class Attempt:
         "run_id",
         "seq",
         "task",
+        "trace",
     )
 
     def __init__(
@@ -80,6 +82,7 @@ class Attempt:
         dispatch: int = 1,
     ) -> None:
         self.dispatch = dispatch
+        self.trace = trace_of_attempt(run_id, seq, dispatch)
         self.definition = definition
         self.run_id = run_id
         self.seq = seq
@@ -93,6 +96,7 @@ class Attempt:
             run_id,
             number,
             lambda context, data: _in_loop(loop, context, record_heartbeat, run_id, seq, data),
+            self.trace,
         )
 
     async def run(self, host: Host, kill: HardKill | None, clock: Clock) -> bytes:
@@ -120,7 +124,7 @@ class Attempt:
         if limits.unlimited:
             if definition.is_async:
                 return await definition.fn(*args, **kwargs)
-            return await self._in_thread(host.threads, self._outcome(args, kwargs, within))
+            return await self._in_thread(host.threads, self._outcome(host.pulse, args, kwargs, within))
         what = f"activity {definition.name} of run {self.run_id}, attempt {self.context.attempt}"
         self._limited = limited = LimitedCall(what, host.leftovers, self._expired)
         deadline = Deadline(limits, clock, limited.give_up)
@@ -129,12 +133,13 @@ class Attempt:
             deadline.start()
             work: Work = CoroutineWork(definition.fn(*args, **kwargs))
         else:
-            outcome = self._outcome(args, kwargs, within)
+            outcome = self._outcome(host.pulse, args, kwargs, within)
             work = ThreadWork(host.threads, host.threads.submit(definition.name, outcome, deadline.start))
         return await limited.result(work, deadline)
 
     def _outcome(
         self,
+        pulse: Pulse,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
         within: Callable[[Callable[[], CallOutcome]], CallOutcome] | None,
@@ -142,7 +147,11 @@ class Attempt:
         here = contextvars.copy_context()
 
         def outcome() -> CallOutcome:
-            return here.run(outcome_of_call, self.definition.fn, *args, **kwargs)
+            place = pulse.thread_begins(self.trace)
+            try:
+                return here.run(outcome_of_call, self.definition.fn, *args, **kwargs)
+            finally:
+                pulse.thread_ends(place)
 
         return outcome if within is None else functools.partial(within, outcome)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -13,5 +13,8 @@ T = TypeVar("T")
 def start_task(work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> asyncio.Task[T]:
     """Start a task, since Python 3.12 at once: work that never waits then costs no turn of the loop."""
     if sys.version_info >= (3, 12):
+        factory = loop.get_task_factory()
+        if getattr(factory, "starts_eagerly", False):
+            return cast("asyncio.Task[T]", factory(loop, work, eager_start=True))  # type: ignore[misc]
         return asyncio.Task(work, loop=loop, eager_start=True)
     return loop.create_task(work)

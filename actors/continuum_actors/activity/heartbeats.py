@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextvars import Context
 
 from continuum.engine.ids import RunId
 from continuum_actors.activity.background_tasks import BackgroundTasks
@@ -31,7 +32,8 @@ class Heartbeats:
         self._details[run_id, seq] = details
         if not self._writing:
             self._writing = True
-            self._tasks.start(self._write())
+            # In an empty context: it writes for other attempts too.
+            Context().run(self._tasks.start, self._write())
 
     async def flush(self, run_id: RunId, seq: int) -> None:
         """Return once the attempt's latest details are written: its failure must not overtake them."""

@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Sequence
 
 from continuum.definitions.activity import Activity
+from continuum.definitions.activity_context import leave_activity
 from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
@@ -23,7 +24,9 @@ from continuum_actors.activity.background_tasks import BackgroundTasks
 from continuum_actors.activity.deadline import Limits
 from continuum_actors.activity.eager_tasks import start_task
 from continuum_actors.activity.heartbeats import Heartbeats
+from continuum_actors.activity.loop_sentinel import LoopSentinel
 from continuum_actors.activity.orphaned_results import OrphanedResults
+from continuum_actors.activity.watched_steps import watched
 from continuum_actors.host.failures import describe_error
 from continuum_actors.host.host import Host
 from continuum_actors.host.messages import ActivityCompleted, ActivityRaised
@@ -50,6 +53,9 @@ class LocalActivities(Actor):
         self._heartbeats = Heartbeats(self._host, self._background)
         # Bound once, not for every step.
         self._record_heartbeat = self._heartbeats.record
+        self._sentinel = LoopSentinel(self._loop)
+        # Also after a kill, when `terminate` is not called.
+        self.ref.on_exit(lambda ref, reason: self._sentinel.end())
         self._host.activities = self
 
     def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
@@ -73,12 +79,13 @@ class LocalActivities(Actor):
             dispatch,
         )
         self._running[run_id, pending.seq] = (attempt, run)
-        if definition.is_async and dispatch == 1 and key is None and limits is _UNLIMITED:
+        starts = dispatch + pending.restarts
+        if definition.is_async and starts == 1 and key is None and limits is _UNLIMITED:
             work = self._run_simply(attempt)
         else:
-            work = self._run_fully(attempt)
+            work = self._run_fully(attempt, starts)
         # Kept by the attempt alone: the set of background tasks would cost a callback for every step.
-        attempt.task = start_task(work, self._loop)
+        attempt.task = start_task(watched(self._host.pulse, attempt.trace, work), self._loop)
 
     def adopt(self, run_id: RunId, seq: int, dispatch: int, run: ActorRef) -> bool:
         """Report an attempt that is running here, or has ended, to the run's new actor; False without one."""
@@ -137,15 +144,16 @@ class LocalActivities(Actor):
         else:
             self._returned(attempt, result)
 
-    async def _run_fully(self, attempt: Attempt) -> None:
+    async def _run_fully(self, attempt: Attempt, starts: int) -> None:
         try:
-            result = await self._runner.result_of(attempt, attempt.dispatch)
+            result = await self._runner.result_of(attempt, starts)
         except BaseException as error:  # noqa: BLE001 - whatever an activity raises is its failure
             await self._raised(attempt, error)
         else:
             self._returned(attempt, result)
 
     def _returned(self, attempt: Attempt, result: bytes) -> None:
+        leave_activity()
         run = self._ended(attempt)
         if run is not None:
             run.cast(ActivityCompleted(attempt.seq, result))
@@ -153,7 +161,8 @@ class LocalActivities(Actor):
             self.salvage(attempt.run_id, [(attempt.seq, result)])
 
     async def _raised(self, attempt: Attempt, error: BaseException) -> None:
-        if issubclass(type(error), asyncio.CancelledError) and self.ref.exit_reason is not None:
+        leave_activity()
+        if issubclass(type(error), asyncio.CancelledError) and self._is_over():
             self._ended(attempt)
             raise error
         await self._heartbeats.flush(attempt.run_id, attempt.seq)
@@ -163,6 +172,10 @@ class LocalActivities(Actor):
             run.cast(failure)
         elif not attempt.context.cancelled:
             self.salvage_failure(attempt.run_id, attempt.dispatch, failure)
+
+    def _is_over(self) -> bool:
+        """Whether attempts are cancelled because this actor ends, or its loop: no activity failed then."""
+        return self.ref.exit_reason is not None or self._sentinel.cancelled_by_the_loop()
 
     def _ended(self, attempt: Attempt) -> ActorRef | None:
         """Forget an attempt that has ended; return the actor that waits for it, if that is alive."""

@@ -22,6 +22,7 @@ from continuum.engine.ids import NodeId, RunId
 from continuum.engine.pending import PendingActivity
 from continuum.journal.port import (
     ClaimedRun,
+    ClaimedTask,
     InboxRow,
     Journal,
     LeaseLost,
@@ -42,12 +43,24 @@ from continuum_supervision import ActorRef, Clock, Registry, SystemClock
 class Pulse(Protocol):
     """Where a process leaves the traces that outlive it."""
 
-    def executing(self, run_id: bytes) -> None:
-        """Record whose code runs from now on."""
+    def executing(self, trace: bytes) -> None:
+        """Record whose code runs in the loop from now on; `traces.py` makes traces."""
         ...
 
     def clear(self) -> None:
-        """Record that no run's code is running."""
+        """Record that no user code is running in the loop."""
+        ...
+
+    def thread_begins(self, trace: bytes) -> int | None:
+        """Record whose code runs in another thread, and return its place."""
+        ...
+
+    def thread_ends(self, place: int | None) -> None:
+        """Record that the code at this place has returned."""
+        ...
+
+    def on_trial(self, trace: bytes | None) -> None:
+        """Record which code was started alone, to see whether it kills its process."""
         ...
 
     def set_worker_id(self, worker_id: int) -> None:
@@ -58,10 +71,19 @@ class Pulse(Protocol):
 class NoPulse:
     """For a process that no other process watches."""
 
-    def executing(self, run_id: bytes) -> None:
+    def executing(self, trace: bytes) -> None:
         """Leave no trace."""
 
     def clear(self) -> None:
+        """Leave no trace."""
+
+    def thread_begins(self, trace: bytes) -> int | None:
+        """Leave no trace."""
+
+    def thread_ends(self, place: int | None) -> None:
+        """Leave no trace."""
+
+    def on_trial(self, trace: bytes | None) -> None:
         """Leave no trace."""
 
     def set_worker_id(self, worker_id: int) -> None:
@@ -175,6 +197,10 @@ class Tasks(Protocol):
         """Claim tasks as far as there is capacity, by message."""
         ...
 
+    def start(self, task: ClaimedTask) -> tuple[bytes, asyncio.Task[None]]:
+        """Start a claimed task; return its trace, and the asyncio task in which it runs."""
+        ...
+
     @property
     def busy(self) -> bool:
         """Whether a task is running or its result is not stored yet."""
@@ -209,6 +235,10 @@ class Claims(Protocol):
 
     def has_room(self) -> None:
         """A run has stopped being active."""
+        ...
+
+    async def start_all(self, claims: Sequence[ClaimedRun]) -> None:
+        """Start claimed runs."""
         ...
 
     def run_crashed(self, run_id: RunId) -> None:
@@ -267,6 +297,13 @@ class Host:
     pulse: Pulse = field(default_factory=NoPulse)
     random_bytes: Callable[[int], bytes] = os.urandom
     draining: bool = False
+    # A quarantine host claims suspects only. An actor of its own tries them.
+    claims: bool = True
+    tries_suspects: bool = False
+    # Whether it claims the runs of workflows that are kept apart.
+    takes_deadly: bool = False
+    # Whether one suspect is on trial alone, so that its activities must be, too.
+    one_on_trial: bool = False
     # The local activities (run, seq, dispatch number) that an orderly stop of this process has interrupted.
     interrupted: list[tuple[RunId, int, int]] = field(default_factory=list)
     # Activities whose attempt is over and whose code still runs here.

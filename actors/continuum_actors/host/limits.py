@@ -19,6 +19,12 @@ UNLISTED_QUEUE_LIMIT = 256
 HEARTBEAT_FLUSH_SECONDS = 0.5
 # A run that has killed its process this often is blocked.
 POISON_AFTER_DEATHS = 3
+# A suspect whose process has survived it for this long is acquitted. What kills a process mostly does so at
+# once.
+TRIAL_SECONDS = 5.0
+# How soon a quarantine host looks for more suspects, and how often a node asks whether there are any.
+NEXT_TRIAL_SECONDS = 0.5
+LOOK_FOR_SUSPECTS_SECONDS = 5.0
 # Results of activity tasks stored with one statement.
 RESULTS_PER_STATEMENT = 500
 # Rows that ended runs left behind cost only space.

@@ -104,6 +104,11 @@ class Forwarded:
 
 
 @dataclass(frozen=True, slots=True)
+class SuspectsWait:
+    """From control to the quarantine hosts of its node: runs or tasks wait for a trial."""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeHello:
     """Between nodes: whether this one receives the database's notifications by itself."""
 

@@ -8,20 +8,28 @@ from __future__ import annotations
 
 import math
 import os
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.engine.ids import NodeId, WorkerId
 from continuum.journal.port import NodeFacts, Workers
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.resilient import ResilientJournal
+from continuum.journal.suspect_port import Death
 from continuum.versions.loaded_code import load_code
 from continuum_actors.host import limits
-from continuum_actors.host.messages import Forwarded, NodeHello
+from continuum_actors.host.messages import Forwarded, NodeHello, SuspectsWait
 from continuum_actors.node.cluster import Cluster
+from continuum_actors.node.death_causes import death_of
+from continuum_actors.node.fatal_calls import faulty_thread
 from continuum_actors.node.heartbeater import Heartbeater
-from continuum_actors.node.host_process import connected, let_tasks_end, set_up_logging, until_set
+from continuum_actors.node.host_process import (
+    QUARANTINE_HOST,
+    connected,
+    let_tasks_end,
+    set_up_logging,
+    until_set,
+)
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_actors.node.recovery import Recovery, WorkerDied
 from continuum_actors.tree import host_supervisor
@@ -45,24 +53,36 @@ class ControlledNode:
         self._workflows = workflows
         self._config = config
         self._started: dict[str, ProcessStarted] = {}
-        # Every pid this node ever had, and the run whose code it executed when it died.
-        self._executing: dict[int, RunId | None] = {}
+        # Every pid this node ever had.
+        self._pids: set[int] = set()
         self.state = "up"
 
     def started(self, notice: ProcessStarted) -> None:
         """Add a process that has started."""
         self._started[notice.process_id] = notice
-        self._executing[notice.pid] = None
+        self._pids.add(notice.pid)
 
     def died(self, notice: ProcessDied) -> None:
         """Remove a process that has died."""
-        self._executing[notice.pid] = executing_at_death(notice)
         if (known := self._started.get(notice.process_id)) and known.incarnation == notice.incarnation:
             del self._started[notice.process_id]
 
-    def executing(self) -> Mapping[int, RunId | None]:
-        """Return every pid that this node ever had, and the run that it executed when it died."""
-        return self._executing
+    def pids(self) -> Collection[int]:
+        """Return every pid that this node ever had."""
+        return self._pids
+
+    def cause_of(self, notice: ProcessDied) -> Death | None:
+        """Return what a process died of; None if it was stopped with its node."""
+        if self.state != "up":
+            return None
+        fault = faulty_thread(self._context.directory, notice.process_id, notice.incarnation)
+        return death_of(notice.last, hung=notice.hung, faulty_thread=fault)
+
+    def try_suspects(self) -> None:
+        """Have the quarantine hosts of this node try suspects."""
+        for process_id, notice in self._started.items():
+            if notice.role == QUARANTINE_HOST:
+                self._context.send(process_id, SuspectsWait())
 
     def workers(self) -> Sequence[WorkerId]:
         """Return the workers of the hosts that live: those that have registered."""
@@ -94,19 +114,13 @@ class ControlledNode:
                 self._context.send(process_id, message)
 
 
-def executing_at_death(notice: ProcessDied) -> RunId | None:
-    """Return the run whose code the process executed when it died."""
-    executing = notice.last.executing
-    return RunId(str(uuid.UUID(bytes=executing))) if executing else None
-
-
 def last_sign_of_life(notice: ProcessDied) -> float:
     """Return until when the process lived: a run host until its loop turned last, for it may have been stuck.
 
     An activity host lived until its death: an activity may hold the interpreter lock, and the loop up.
     """
     turned = notice.last.beat_at
-    return turned if turned and notice.role == "run_host" else notice.died_at
+    return turned if turned and notice.role != "activity_host" else notice.died_at
 
 
 async def control_main(context: ProcessContext) -> None:
@@ -150,6 +164,7 @@ async def control_main(context: ProcessContext) -> None:
             boot=first,
             random_fraction=random_fraction,
             namespaces=config.settings.namespaces,
+            suspects_wait=node.try_suspects,
         )
 
     children = [
@@ -184,12 +199,9 @@ async def retire(journal: Workers, node: ControlledNode, name: NodeId) -> None:
     Only workers of our own pids: a successor of the same name may run already.
     """
     for worker, pid in await journal.node_workers(name):
-        if pid in node.executing():
+        if pid in node.pids():
             await journal.retire_worker(
-                worker,
-                executing=node.executing()[pid],
-                poison_after=limits.POISON_AFTER_DEATHS,
-                dead_for=math.inf,
+                worker, executing=None, poison_after=limits.POISON_AFTER_DEATHS, dead_for=math.inf
             )
     await journal.retire_node(name)
 
@@ -213,7 +225,7 @@ def _received(node: ControlledNode, registry: Registry, incoming: Incoming) -> N
                     registry.whereis("recovery"),
                     WorkerDied(
                         WorkerId(message.last.worker_id),
-                        executing_at_death(message),
+                        node.cause_of(message),
                         last_sign_of_life(message),
                     ),
                 )

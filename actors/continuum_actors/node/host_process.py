@@ -6,6 +6,7 @@ import asyncio
 import gc
 import logging
 import warnings
+from dataclasses import replace
 from typing import Any
 
 from continuum.journal.port import Topic
@@ -13,10 +14,12 @@ from continuum.journal.postgres import PostgresJournal
 from continuum.journal.resilient import ResilientJournal
 from continuum.scanner.findings import DeterminismWarning
 from continuum.versions.loaded_code import load_code
+from continuum_actors.activity.watched_steps import watch_tasks
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host
-from continuum_actors.host.messages import Forwarded
+from continuum_actors.host.messages import Forwarded, SuspectsWait
 from continuum_actors.node.draining import drain, leave
+from continuum_actors.node.fatal_calls import watch_fatal_calls
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_actors.tree import activity_host_children, host_supervisor, run_host_children
 from continuum_supervision import ActorRef, ChildSpec
@@ -24,6 +27,8 @@ from continuum_supervision.process.context import ProcessContext
 from continuum_supervision.process.events import Incoming
 from continuum_supervision.process.log import log_to_stderr
 
+# The role of a process that tries suspects.
+QUARANTINE_HOST = "quarantine_host"
 # A live run is a few dozen long-lived objects that are no garbage; scanning them again and again
 # took a third of a host's time.
 COLLECTOR_THRESHOLDS = (100_000, 50, 100)
@@ -37,6 +42,37 @@ async def run_host_main(context: ProcessContext) -> None:
     host = _host(context, "run_host")
     if await connected(host.journal, context.drain_requested):
         await serve(context, host, run_host_children(host))
+
+
+async def quarantine_host_main(context: ProcessContext) -> None:
+    """Run a quarantine host: once there are suspects it is a run host that claims nothing else."""
+    needed = asyncio.Event()
+    context.on_message(lambda incoming: _needed(needed, incoming))
+    context.ready()
+    if not await _first(needed, context.drain_requested):
+        return
+    host = _host(context, "run_host")
+    host.claims, host.tries_suspects = False, True
+    # The first one is kept free for suspects, so that these never wait for what runs long.
+    host.takes_deadly = not context.process_id.endswith("-1")
+    # One thread, and nothing stays in memory that waits: who is on trial is alone.
+    host.settings = replace(host.settings, live_suspended_runs=0)
+    if await connected(host.journal, context.drain_requested):
+        await serve(context, host, run_host_children(host))
+
+
+def _needed(needed: asyncio.Event, incoming: Incoming) -> None:
+    if isinstance(incoming.message, SuspectsWait):
+        needed.set()
+
+
+async def _first(wanted: asyncio.Event, other: asyncio.Event) -> bool:
+    """Wait for one of two events; return whether the wanted one is set."""
+    waiting = [asyncio.create_task(event.wait()) for event in (wanted, other)]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waiting:
+        wait.cancel()
+    return wanted.is_set() and not other.is_set()
 
 
 async def activity_host_main(context: ProcessContext) -> None:
@@ -57,6 +93,7 @@ def set_up_logging(config: ProcessConfig) -> None:
 def _host(context: ProcessContext, role: str) -> Host:
     config: ProcessConfig = context.args
     set_up_logging(config)
+    watch_fatal_calls(context)
     journal = PostgresJournal(config.dsn, schema=config.schema, listen=config.settings.listen)
     return Host(
         journal,
@@ -80,6 +117,7 @@ async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) 
         # It runs one activity at a time, and is there to be replaced.
         host.leftovers.limit = 0
     try:
+        watch_tasks(asyncio.get_running_loop(), host.pulse)
         async with host_supervisor(children) as supervisor:
             context.on_message(lambda incoming: _received(host, incoming))
             context.ready()

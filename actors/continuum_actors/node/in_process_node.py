@@ -132,6 +132,7 @@ class InProcessEngine(Supervisor):
         # Only a node that boots tries blocked runs again, not an actor that restarts after a crash.
         self._boot = True
         self.host = Host(journal, parts.node, parts.code, settings=parts.settings)
+        self.host.tries_suspects = self.host.takes_deadly = True
         claims = "dispatcher" not in parts.without
         self._process = OwnProcess(self.host, sorted(parts.code.workflows) if claims else [], ask_to_stop)
         self._control_actors = Registry()

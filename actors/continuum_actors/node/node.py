@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 from continuum.settings.settings import Settings
 from continuum_actors.node.control_process import CONTROL, control_main
-from continuum_actors.node.host_process import activity_host_main, run_host_main
+from continuum_actors.node.host_process import (
+    QUARANTINE_HOST,
+    activity_host_main,
+    quarantine_host_main,
+    run_host_main,
+)
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_supervision.process.spec import ProcessSpec
 
@@ -18,6 +25,8 @@ HOST_MAX_RESTARTS_WITHIN_SECONDS = 60.0
 SILENCES_PER_LEASE = 4
 # Less than this is no sign on a busy machine.
 SHORTEST_SILENCE_SECONDS = 1.0
+# Suspects are tried so many at a time, each in a process of its own. It sleeps until there are any.
+QUARANTINE_HOSTS = 2
 
 
 def stop_seconds(settings: Settings) -> float:
@@ -47,6 +56,7 @@ def node_processes(config: ProcessConfig) -> list[ProcessSpec]:
     for role, count, main in (
         ("run_host", config.settings.run_hosts, run_host_main),
         ("activity_host", config.settings.activity_hosts, activity_host_main),
+        (QUARANTINE_HOST, QUARANTINE_HOSTS if config.settings.run_hosts else 0, quarantine_host_main),
     ):
         specs += [
             ProcessSpec(
@@ -55,7 +65,8 @@ def node_processes(config: ProcessConfig) -> list[ProcessSpec]:
                 config,
                 role=role,
                 drains=True,
-                max_restarts=HOST_MAX_RESTARTS,
+                # To die is what a quarantine host is for.
+                max_restarts=HOST_MAX_RESTARTS if role != QUARANTINE_HOST else sys.maxsize,
                 max_restarts_within=HOST_MAX_RESTARTS_WITHIN_SECONDS,
                 shutdown_budget=budget,
                 hung_after=watchdog,

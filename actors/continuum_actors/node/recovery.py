@@ -15,10 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.engine.ids import NodeId, WorkerId
 from continuum.errors import JournalUnavailable
 from continuum.journal.facts import Namespaces, Released
 from continuum.journal.resilient import ResilientJournal
+from continuum.journal.suspect_port import UNEXPLAINED, Death, Executed
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
 from continuum_actors.host.looping_actor import LoopingActor
@@ -32,13 +33,13 @@ _LOOKING_BACK = "looking for an earlier life of this node"
 
 @dataclass(frozen=True, slots=True)
 class WorkerDied:
-    """A process of this node died; `executing` is the run whose code it executed, if any.
+    """A process of this node died, or was stopped in order, for which nothing is blamed.
 
     `died_at` is its last sign of life on this machine's monotonic clock.
     """
 
     worker: WorkerId
-    executing: RunId | None
+    death: Death | None
     died_at: float
 
 
@@ -47,7 +48,7 @@ class Recovery(LoopingActor):
 
     `earlier` recognises other names that this node had in earlier lives. At boot, runs of
     `namespaces` are tried again that other code has blocked; dead workers are ended whatever namespaces
-    their runs have.
+    their runs have. `suspects_wait` is called again and again while suspects wait for a trial.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class Recovery(LoopingActor):
         random_fraction: Callable[[], float],
         namespaces: Namespaces = None,
         earlier: Callable[[str], bool] | None = None,
+        suspects_wait: Callable[[], None] | None = None,
     ) -> None:
+        self._suspects_wait = suspects_wait
         self._journal = journal
         self._node = node
         self._code = code
@@ -76,16 +79,23 @@ class Recovery(LoopingActor):
             await self._after_boot()
         self.start_loop(self._keep_checking())
         self.start_loop(self._keep_sweeping())
+        if self._suspects_wait is not None:
+            self.start_loop(self._keep_looking_for_suspects())
 
     async def handle_cast(self, message: WorkerDied) -> None:
         """Release what a process of this node held that died."""
+        counted = None
+        if message.death is not None:
+            counted = await self._journal.blame(message.worker, message.death)
+            _report_cause(message.worker, message.death)
         released = await self._journal.retire_worker(
             message.worker,
-            executing=message.executing,
+            executing=counted,
             poison_after=limits.POISON_AFTER_DEATHS,
             died_at=message.died_at,
         )
         _report(message.worker, released)
+        await self._look_for_suspects()
 
     def handle_info(self, message: BaseException | float) -> None:
         """Check leases when one runs out, in `message` seconds; an exception of a loop ends this actor."""
@@ -102,8 +112,9 @@ class Recovery(LoopingActor):
         for node in await self._own_names():
             for worker, pid in await self._journal.node_workers(node):
                 if not is_alive(pid):
+                    counted = await self._journal.blame(worker, UNEXPLAINED)
                     released = await self._journal.retire_worker(
-                        worker, executing=None, poison_after=limits.POISON_AFTER_DEATHS
+                        worker, executing=counted, poison_after=limits.POISON_AFTER_DEATHS
                     )
                     _report(worker, released)
         unblocked = await self._journal.unblock(
@@ -145,10 +156,21 @@ class Recovery(LoopingActor):
     async def _end_expired(self) -> None:
         journal = self._journal.once
         for worker in await journal.expired_workers():
+            counted = await journal.blame(worker, UNEXPLAINED, only_expired=True)
             released = await journal.retire_worker(
-                worker, executing=None, poison_after=limits.POISON_AFTER_DEATHS, only_expired=True
+                worker, executing=counted, poison_after=limits.POISON_AFTER_DEATHS, only_expired=True
             )
             _report(worker, released)
+
+    async def _look_for_suspects(self) -> None:
+        if self._suspects_wait is not None and await self._journal.suspects_wait():
+            self._suspects_wait()
+
+    async def _keep_looking_for_suspects(self) -> None:
+        """Have suspects tried here, also those of other nodes, which may be gone."""
+        while True:
+            await self._look_for_suspects()
+            await asyncio.sleep(limits.LOOK_FOR_SUSPECTS_SECONDS * (0.75 + self._random_fraction() / 2))
 
     async def _keep_sweeping(self) -> None:
         while True:
@@ -161,6 +183,20 @@ def _report(worker: WorkerId, released: Released) -> None:
         log.warning(
             "worker %d is dead: released its %d runs and %d tasks", worker, released.runs, released.tasks
         )
+
+
+def _report_cause(worker: WorkerId, death: Death) -> None:
+    if death.culprit is not None:
+        log.warning("the process of worker %d was killed by %s", worker, _named(death.culprit))
+    elif death.named:
+        suspects = ", ".join(map(_named, death.named))
+        log.warning("the process of worker %d may have been killed by one of these: %s", worker, suspects)
+
+
+def _named(executed: Executed) -> str:
+    if executed.seq is None:
+        return f"the code of run {executed.run_id}"
+    return f"activity {executed.seq} of run {executed.run_id}"
 
 
 def is_alive(pid: int) -> bool:

@@ -122,14 +122,14 @@ class Dispatcher(LeasedActor):
         while True:
             await self._nap()
             self._full = False
-            while not host.draining:
+            while host.claims and not host.draining:
                 room = min(host.runs.room(), limits.CLAIM_BATCH)
                 if room <= 0:
                     self._full = True
                     break
                 claims = await self._claim(room)
                 if claims:
-                    await self._start_all(claims)
+                    await self.start_all(claims)
                 if len(claims) < room:
                     break
 
@@ -149,7 +149,9 @@ class Dispatcher(LeasedActor):
         host = self._host
         if not self._wanted.is_set():
             nap = host.settings.poll_seconds * (0.75 + host.random_fraction() / 2)
-            due = await host.journal.next_due(host.code.loaded, namespaces=host.settings.namespaces)
+            due = None
+            if host.claims:
+                due = await host.journal.next_due(host.code.loaded, namespaces=host.settings.namespaces)
             now = host.journal.now()
             if due is not None:
                 # When full, only room helps. Otherwise a run that is due already was locked when we
@@ -164,7 +166,7 @@ class Dispatcher(LeasedActor):
                 pass
         self._wanted.clear()
 
-    async def _start_all(self, claims: Sequence[ClaimedRun]) -> None:
+    async def start_all(self, claims: Sequence[ClaimedRun]) -> None:
         """Start claimed runs: new ones first, then those with a history, a few at a time."""
         host = self._host
         fresh = [claim for claim in claims if claim.fresh]

@@ -79,9 +79,8 @@ class OwnActivities:
         self.local.discard(seq)
         activity = self._watched.execution.pending.get(seq)
         if activity is not None:
-            if dispatch_number(activity) > 1 and options_of(activity).dispatched:
-                # The result may be that of an earlier dispatch: the later one must not run any more.
-                self._obsolete.append(seq)
+            if dispatch_number(activity) > 1 or activity.restarts:
+                self._withdraw(activity)
             self._watched.apply(_COMPLETED[activity.type], (seq, result))
 
     def raised(self, seq: int, type: str, text: str, traceback: str, names: frozenset[str]) -> None:
@@ -90,6 +89,8 @@ class OwnActivities:
         activity = self._watched.execution.pending.get(seq)
         if activity is None:
             return
+        if activity.restarts:
+            self._withdraw(activity)
         options = options_of(activity)
         policy = options.retry
         if not wants_retry(policy, failed_attempt=activity.attempt, error_names=names):
@@ -104,6 +105,12 @@ class OwnActivities:
         else:
             last = f"{out_of_total_time(options.total_timeout)}; the last attempt failed with {type}: {text}"
             self._fail(activity, "TimeoutError", last[: limits.ERROR_TEXT_CHARACTERS], traceback)
+
+    def _withdraw(self, activity: PendingActivity) -> None:
+        """Remove its task: the answer may be that of an earlier one, and the later must not run any more."""
+        if options_of(activity).dispatched:
+            self.tasks = [task for task in self.tasks if task.seq != activity.seq]
+            self._obsolete.append(activity.seq)
 
     def out_of_time(self, activity: PendingActivity) -> None:
         """The total time of the activity is over: end its attempt, and give the code the failure."""
@@ -153,13 +160,20 @@ class OwnActivities:
 
     def interrupted(self, seq: int) -> None:
         """The process that ran the activity was stopped in order: run it again, which counts no crash."""
+        self._restart_uncounted(seq, "its process was stopped while it ran; at_most_once is set")
+
+    def lost(self, seq: int) -> None:
+        """The process that ran the activity died of something else: run it again, which counts no crash."""
+        self._restart_uncounted(seq, "its process died while it ran; at_most_once is set")
+
+    def _restart_uncounted(self, seq: int, refusal: str) -> None:
         activity = self._watched.execution.pending.get(seq)
         if activity is None or seq in self.local:
             return
         if options_of(activity).at_most_once:
-            text = "its process was stopped while it ran; at_most_once is set"
-            self._fail(activity, "ProcessCrashed", text, "")
+            self._fail(activity, "ProcessCrashed", refusal, "")
         else:
+            activity.restarts += 1
             self.start(activity)
 
     def under_way(self) -> list[tuple[RunId, int, int]]:
@@ -178,7 +192,7 @@ class OwnActivities:
         self.start(activity)
 
     def resume(self, replayed: int, run: ActorRef) -> None:
-        """After a replay: adopt the attempts that run here; the others crashed with their process."""
+        """After a replay: adopt the attempts that run here; the process of the others is gone."""
         execution = self._watched.execution
         for seq in list(execution.pending):
             activity = execution.pending.get(seq)
@@ -192,7 +206,7 @@ class OwnActivities:
             if self._host.activities.adopt(self._claim.id, seq, dispatch_number(activity), run):
                 self.local.add(seq)
             else:
-                self.crashed(seq)
+                self.lost(seq)
 
     def abandon_all(self) -> None:
         """The run is over: set `cancelled` of all its attempts that run here."""

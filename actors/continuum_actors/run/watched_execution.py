@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
-
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
 from continuum_actors.host.host import Host
+from continuum_actors.host.traces import trace_of_code
 
 
 class WatchedExecution:
@@ -20,7 +19,7 @@ class WatchedExecution:
 
     def __init__(self, host: Host, run_id: RunId, execution: Execution) -> None:
         self._host = host
-        self._key = uuid.UUID(run_id).bytes
+        self._key = trace_of_code(run_id)
         self.execution = execution
 
     def enter(self) -> None:

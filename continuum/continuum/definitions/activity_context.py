@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextvars import ContextVar
+from contextvars import Context, ContextVar
 from typing import Any
 
 from continuum.codec.codec import check_without_annotation, decode, encode
@@ -13,7 +13,7 @@ from continuum.errors import ContinuumError
 # Progress is for resuming an attempt, not for results.
 HEARTBEAT_BYTES = 16 * 1024
 
-_CURRENT: ContextVar[ActivityContext] = ContextVar("continuum_activity")
+_CURRENT: ContextVar[ActivityContext | None] = ContextVar("continuum_activity")
 
 
 class ActivityContext:
@@ -22,12 +22,17 @@ class ActivityContext:
     An attempt from a queue, or in a process of its own, learns of a cancellation at its next heartbeat.
     """
 
-    __slots__ = ("_beat", "_last", "attempt", "beaten", "cancelled", "over", "run_id")
+    __slots__ = ("_beat", "_last", "_trace", "attempt", "beaten", "cancelled", "over", "run_id")
 
     def __init__(
-        self, run_id: RunId, attempt: int, beat: Callable[[ActivityContext, bytes], None] | None = None
+        self,
+        run_id: RunId,
+        attempt: int,
+        beat: Callable[[ActivityContext, bytes], None] | None = None,
+        trace: bytes | None = None,
     ) -> None:
         self.run_id = run_id
+        self._trace = trace
         self.attempt = attempt
         self.cancelled = False
         # For the engine: whether the attempt has been answered, and what else a heartbeat calls.
@@ -69,3 +74,14 @@ def activity_context() -> ActivityContext:
 def enter_activity(context: ActivityContext) -> None:
     """Make `context` the current attempt; call it in a contextvars context of its own."""
     _CURRENT.set(context)
+
+
+def leave_activity() -> None:
+    """End the current attempt: what is started in this contextvars context from now on is none of its."""
+    _CURRENT.set(None)
+
+
+def current_trace(context: Context | None = None) -> bytes | None:
+    """Return the trace of the attempt that `context`, or the current one, belongs to."""
+    attempt = _CURRENT.get(None) if context is None else context.get(_CURRENT)
+    return None if attempt is None else attempt._trace

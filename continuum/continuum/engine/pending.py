@@ -28,6 +28,8 @@ class PendingActivity:
     at: int = 0
     attempt: int = 1
     crashes: int = 0
+    # How often it was started again uncounted since the run is live here; not journaled.
+    restarts: int = 0
     retry_due: int | None = None
     # When it must be over with all its attempts, if its caller has set that.
     deadline: int | None = None

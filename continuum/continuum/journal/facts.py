@@ -41,9 +41,9 @@ class InboxKind(IntEnum):
     SIGNAL: (value bytes,), named by the signal, keyed by delivery id. CANCEL: ().
     Activity results are named by the command's seq and keyed by the dispatch
     number: COMPLETED (result bytes,), RAISED (type, message, traceback, names of
-    the exception's classes), CRASHED and TIMED_OUT () — the process that ran the
-    task died, before or after the task's timeout — and INTERRUPTED (): its process
-    was stopped in order, which is no crash. A child's end is named by the
+    the exception's classes), CRASHED () — it killed the process that ran it —,
+    TIMED_OUT (): that process died after the task's timeout, and INTERRUPTED (): it was
+    stopped in order or something else killed it, which is no crash. A child's end is named by the
     seq of the parent's command: CHILD_COMPLETED (result bytes,), CHILD_FAILED (type,
     message, traceback), CHILD_CANCELLED (). The name of a CANCEL is "" when it was
     requested from outside, "parent" when the run's parent requested it, by its code or its end.

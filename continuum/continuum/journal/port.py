@@ -71,6 +71,7 @@ from continuum.journal.facts import (
     Worker,
 )
 from continuum.journal.family_facts import NewChild, PublishedValue, Successor
+from continuum.journal.suspect_port import Suspects
 from continuum.journal.version_facts import Fault, Loaded, Refusal, VersionRow
 from continuum.journal.worker_port import Workers
 
@@ -109,6 +110,7 @@ __all__ = [
     "Started",
     "StoredHistory",
     "Successor",
+    "Suspects",
     "TaskResult",
     "Tasks",
     "Topic",
@@ -345,7 +347,9 @@ class Notifications(Protocol):
         ...
 
 
-class Journal(Connection, Workers, Runs, OwnedRuns, Histories, Tasks, Versions, Notifications, Protocol):
+class Journal(
+    Connection, Workers, Suspects, Runs, OwnedRuns, Histories, Tasks, Versions, Notifications, Protocol
+):
     """Everything durable.
 
     Methods raise `JournalUnavailable` when the database cannot be reached, and do not retry.

@@ -73,6 +73,16 @@ class ResilientJournal:
             "expired_workers", "looking for expired leases", journal.expired_workers
         )
         self.node_workers = retry.bind("node_workers", "looking for earlier workers", journal.node_workers)
+        self.blame = retry.bind("blame", "blaming a death", journal.blame)
+        self.claim_suspects = retry.bind("claim_suspects", "claiming suspects", journal.claim_suspects)
+        self.claim_deadly = retry.bind(
+            "claim_deadly", "claiming runs that are kept apart", journal.claim_deadly
+        )
+        self.claim_suspected_task = retry.bind(
+            "claim_suspected_task", "claiming a suspect", journal.claim_suspected_task
+        )
+        self.acquit = retry.bind("acquit", "acquitting suspects", journal.acquit)
+        self.suspects_wait = retry.bind("suspects_wait", "looking for suspects", journal.suspects_wait)
         self.nodes = retry.bind("nodes", "looking for earlier nodes", journal.nodes)
         self.retire_node = retry.bind("retire_node", "removing a node", journal.retire_node)
 

@@ -45,10 +45,10 @@ class Workers(Protocol):
         """End a worker's lease and release its runs and tasks (P8).
 
         Its tasks become mail for their runs: TIMED_OUT if the worker lived until their timeout, else
-        CRASHED (P18). It died `dead_for` seconds ago; if that is `inf`, or with `only_expired`, nobody saw it
-        die. Its running runs become due at once, its suspended ones keep their due time. With `only_expired`
-        nothing happens while the lease is valid. `executing`, if given, was being executed when the worker
-        died: the death is counted, and at `poison_after` deaths the run is blocked.
+        INTERRUPTED (P18). It died `dead_for` seconds ago; if that is `inf`, or with `only_expired`, nobody
+        saw it die. Its running runs become due at once, its suspended ones keep their due time. With
+        `only_expired` nothing happens while the lease is valid. `executing`, if given, was being executed
+        when the worker died: the death is counted, and at `poison_after` deaths the run is blocked.
         """
         ...
 

@@ -96,6 +96,68 @@ BEGIN
 END
 $$;
 
+-- The workflows whose runs have killed several processes lately: their runs are kept apart from those of others.
+CREATE OR REPLACE FUNCTION {schema}.deadly_workflows() RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT x.workflow FROM {schema}.suspects s JOIN {schema}.runs x ON x.id = s.run_id
+        WHERE s.level = {suspicion.alone} AND s.since > clock_timestamp() - {limit.deadly} * interval '1 second'
+        GROUP BY x.workflow HAVING count(*) >= {limit.deadly_runs});
+END
+$$;
+
+-- Whether a run is left to the processes that try suspects.
+CREATE OR REPLACE FUNCTION {schema}.in_quarantine(p_run uuid, p_workflow text, p_deadly text[]) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off
+AS $$
+BEGIN
+    RETURN p_workflow = ANY (p_deadly)
+        OR EXISTS (SELECT FROM {schema}.suspects s
+                   WHERE s.run_id = p_run AND s.seq = -1 AND s.level > {suspicion.any});
+END
+$$;
+
+-- Make a worker the owner of runs that it has locked.
+CREATE OR REPLACE FUNCTION {schema}.own_runs(
+    p_worker bigint, p_chosen uuid[], p_workflows text[], p_versions text[], p_current boolean[]
+) RETURNS TABLE (id uuid, token bigint, workflow text, version text, namespace text, input bytea,
+                 started_at timestamptz, attempt integer, trace_context text, fresh boolean, parent uuid,
+                 depth integer, root uuid, held boolean)
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+BEGIN
+    IF cardinality(p_chosen) = 0 THEN
+        -- No lock was taken either: a claim that finds nothing writes nothing.
+        RETURN;
+    END IF;
+    -- From here on a retirement of the worker waits for this claim. One that has already begun is not waited for:
+    -- this claim holds runs, and in the order of locks they come after the worker. The next claim reports the loss.
+    PERFORM FROM {schema}.workers w WHERE w.id = p_worker AND w.expires_at > clock_timestamp()
+    FOR KEY SHARE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    UPDATE {schema}.runs AS r
+    SET owner = p_worker, token = nextval('{schema}.fencing_token'), state = {state.running}, due_at = NULL,
+        -- At its maximum, which somebody wrote by hand, it stays: an overflow would fail the claim of all.
+        attempt = least(r.attempt, 2147483646) + 1, fresh = false, updated_at = clock_timestamp(),
+        version = coalesce(r.version, (SELECT c.version FROM unnest(p_workflows, p_versions, p_current)
+                                           AS c (workflow, version, is_current)
+                                       WHERE c.workflow = r.workflow AND c.is_current LIMIT 1))
+    FROM unnest(p_chosen) AS chosen (id)
+    WHERE r.id = chosen.id
+    RETURNING r.id, r.token, r.workflow, r.version, r.namespace, r.input, r.started_at, r.attempt, r.trace_context,
+              r.attempt = 1 AND NOT EXISTS (SELECT FROM {schema}.inbox i WHERE i.run_id = r.id),
+              r.parent_id, r.depth, coalesce(r.root, r.id), true;
+END
+$$;
+
 -- Own up to p_limit runs that are due and whose code the worker has loaded; then, if there is room, runs of other
 -- versions that have waited for p_grace and that its code has not refused; all within p_namespaces. A run that has mail
 -- and no owner is due (see post), so only due times need a look. "version" comes first in the orders because
@@ -114,6 +176,8 @@ DECLARE
     v_chosen uuid[] := '{}';
     v_foreign uuid[];
     v_refused boolean;
+    v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects);
+    v_deadly text[] := CASE WHEN v_suspects THEN {schema}.deadly_workflows() END;
     v_waited timestamptz := now() - p_grace * interval '1 second';
 BEGIN
     SELECT EXISTS (SELECT FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL)
@@ -129,6 +193,7 @@ BEGIN
             SELECT x.id, x.due_at FROM {schema}.runs x
             WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = c.workflow
               AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
+              AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
               AND x.version IS NULL AND x.due_at <= now()
             ORDER BY x.version, x.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
         ) r WHERE c.is_current
@@ -138,6 +203,7 @@ BEGIN
             SELECT x.id, x.due_at FROM {schema}.runs x
             WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = c.workflow
               AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
+              AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
               AND x.version = c.version AND x.due_at <= now()
             ORDER BY x.version, x.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
         ) r
@@ -148,6 +214,7 @@ BEGIN
             SELECT x.id, x.due_at FROM {schema}.runs x
             WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL AND x.workflow = c.workflow
               AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
+              AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
               AND x.version = c.version AND x.due_at <= now()
             LIMIT p_limit FOR UPDATE SKIP LOCKED
         ) r WHERE v_refused
@@ -168,6 +235,7 @@ BEGIN
                 SELECT x.id, x.due_at FROM {schema}.runs x
                 WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = g.workflow
                   AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
+                  AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
                   AND x.version = g.version AND x.due_at <= v_waited
                 ORDER BY x.version, x.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
             ) r WHERE g.refused IS NULL
@@ -177,6 +245,7 @@ BEGIN
                 SELECT x.id, x.due_at FROM {schema}.runs x
                 WHERE x.owner IS NULL AND x.state {is_active} AND x.refused = g.refused AND x.workflow = g.workflow
                   AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
+                  AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
                   AND x.version = g.version AND x.due_at <= v_waited
                 ORDER BY x.version, x.refused, x.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
             ) r WHERE g.refused IS NOT NULL
@@ -188,30 +257,7 @@ BEGIN
         v_chosen := v_chosen || v_foreign;
     END IF;
 
-    IF cardinality(v_chosen) = 0 THEN
-        -- No lock was taken either: a claim that finds nothing writes nothing.
-        RETURN;
-    END IF;
-    -- From here on a retirement of the worker waits for this claim. One that has already begun is not waited for:
-    -- this claim holds runs, and in the order of locks they come after the worker. The next claim reports the loss.
-    PERFORM FROM {schema}.workers w WHERE w.id = p_worker AND w.expires_at > clock_timestamp()
-    FOR KEY SHARE SKIP LOCKED;
-    IF NOT FOUND THEN
-        RETURN;
-    END IF;
-    RETURN QUERY
-    UPDATE {schema}.runs AS r
-    SET owner = p_worker, token = nextval('{schema}.fencing_token'), state = {state.running}, due_at = NULL,
-        -- At its maximum, which somebody wrote by hand, it stays: an overflow would fail the claim of all.
-        attempt = least(r.attempt, 2147483646) + 1, fresh = false, updated_at = clock_timestamp(),
-        version = coalesce(r.version, (SELECT c.version FROM unnest(p_workflows, p_versions, p_current)
-                                           AS c (workflow, version, is_current)
-                                       WHERE c.workflow = r.workflow AND c.is_current LIMIT 1))
-    FROM unnest(v_chosen) AS chosen (id)
-    WHERE r.id = chosen.id
-    RETURNING r.id, r.token, r.workflow, r.version, r.namespace, r.input, r.started_at, r.attempt, r.trace_context,
-              r.attempt = 1 AND NOT EXISTS (SELECT FROM {schema}.inbox i WHERE i.run_id = r.id),
-              r.parent_id, r.depth, coalesce(r.root, r.id), true;
+    RETURN QUERY SELECT * FROM {schema}.own_runs(p_worker, v_chosen, p_workflows, p_versions, p_current);
 END
 $$;
 
@@ -226,6 +272,8 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_due timestamptz;
+    v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects);
+    v_deadly text[] := CASE WHEN v_suspects THEN {schema}.deadly_workflows() END;
 BEGIN
     v_due := least((
         SELECT min(r.due_at) FROM unnest(p_workflows, p_current) AS c (workflow, is_current)
@@ -233,6 +281,7 @@ BEGIN
             SELECT x.due_at FROM {schema}.runs x
             WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = c.workflow
               AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
+              AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
               AND x.version IS NULL AND x.due_at IS NOT NULL
             ORDER BY x.version, x.due_at LIMIT 1
         ) r WHERE c.is_current
@@ -242,6 +291,7 @@ BEGIN
             SELECT x.due_at FROM {schema}.runs x
             WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = c.workflow
               AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
+              AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
               AND x.version = c.version AND x.due_at IS NOT NULL
             ORDER BY x.version, x.due_at LIMIT 1
         ) r
@@ -253,6 +303,7 @@ BEGIN
                 SELECT min(x.due_at) AS due_at FROM {schema}.runs x
                 WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL AND x.workflow = c.workflow
                   AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
+                  AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
                   AND x.version = c.version
             ) r
         ), (
@@ -263,6 +314,7 @@ BEGIN
                 WHERE x.owner IS NULL AND x.state {is_active} AND x.refused = g.refused
                   AND x.workflow = g.workflow AND x.version = g.version AND x.due_at IS NOT NULL
                   AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
+                  AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
                 ORDER BY x.version, x.refused, x.due_at LIMIT 1
             ) r WHERE g.refused IS NOT NULL
         ));

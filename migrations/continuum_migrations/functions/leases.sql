@@ -46,7 +46,7 @@ BEGIN
                   t.timeout > 0 AND v_died_at >= t.claimed_at + t.timeout * interval '1 second' AS overdue
     ), mailed AS (
         INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
-        SELECT g.run_id, CASE WHEN g.overdue THEN {kind.activity_timed_out} ELSE {kind.activity_crashed} END,
+        SELECT g.run_id, CASE WHEN g.overdue THEN {kind.activity_timed_out} ELSE {kind.activity_interrupted} END,
                g.seq::text, g.dispatch::text, ''
         FROM gone g ORDER BY g.run_id, g.seq
         ON CONFLICT DO NOTHING RETURNING inbox.run_id

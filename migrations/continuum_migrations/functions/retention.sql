@@ -45,6 +45,7 @@ BEGIN
     DELETE FROM {schema}.refusals x WHERE x.run_id = ANY (v_runs);
     DELETE FROM {schema}.inbox x WHERE x.run_id = ANY (v_runs);
     DELETE FROM {schema}.tasks x WHERE x.run_id = ANY (v_runs);
+    DELETE FROM {schema}.suspects x WHERE x.run_id = ANY (v_runs);
     DELETE FROM {schema}.heartbeats x WHERE x.run_id = ANY (v_runs);
     DELETE FROM {schema}.deliveries x WHERE x.run_id = ANY (v_roots);
     DELETE FROM {schema}.published_values x WHERE x.root = ANY (v_roots);

@@ -9,6 +9,7 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 DECLARE
     v_node text;
+    v_suspects boolean := NOT p_isolated AND EXISTS (SELECT FROM {schema}.suspects);
 BEGIN
     SELECT w.node INTO v_node FROM {schema}.workers w
     WHERE w.id = p_worker AND w.expires_at > clock_timestamp() FOR KEY SHARE;
@@ -41,6 +42,9 @@ BEGIN
             SELECT t.run_id, t.seq, t.priority, t.due_at FROM {schema}.tasks t
             WHERE t.owner IS NULL AND t.isolated = p_isolated AND t.queue = room.name AND t.due_at <= now()
               AND t.activity = ANY (p_activities) AND (t.node IS NULL OR t.node = v_node)
+              AND NOT (v_suspects AND EXISTS (
+                  SELECT FROM {schema}.suspects s
+                  WHERE s.run_id = t.run_id AND s.seq = t.seq AND s.level > {suspicion.any}))
               -- A value and not "EXISTS", for which the plan would read every run of the namespaces.
               AND (p_namespaces IS NULL
                    OR (SELECT r.namespace FROM {schema}.runs r WHERE r.id = t.run_id) = ANY (p_namespaces))

@@ -67,7 +67,9 @@ class Child:
         """Record that the process has exited."""
         assert self.process is not None
         exit_code = self.process.exitcode
-        died = ProcessDied(self.spec.id, self.spec.role, self.incarnation, self.pid, exit_code, last, now)
+        died = ProcessDied(
+            self.spec.id, self.spec.role, self.incarnation, self.pid, exit_code, last, now, self.hung
+        )
         self.process = self.address = None
         # A waiting notice is in `_notices` as well; `begin_life` puts it back from there.
         self._waiting = deque(delivery for delivery in self._waiting if delivery.notice is None)

@@ -20,7 +20,8 @@ class ProcessStarted:
 class ProcessDied:
     """A sibling is gone. `last` is what it left on the liveness board; its successor overwrites that.
 
-    `died_at` is when its death was noticed, on the machine's monotonic clock.
+    `died_at` is when its death was noticed, on the machine's monotonic clock. `hung` if it was killed because
+    its loop did not turn.
     """
 
     process_id: str
@@ -30,6 +31,7 @@ class ProcessDied:
     exit_code: int | None
     last: Liveness
     died_at: float
+    hung: bool = False
 
 
 @dataclass(frozen=True, slots=True)

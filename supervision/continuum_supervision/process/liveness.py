@@ -1,15 +1,17 @@
 """The liveness board: one small mapped file per node in which each process leaves traces that survive it.
 
-Each process id has a fixed slot: how often its loop has beaten and when last, its worker id, and the run
-whose user code is executing right now. Only that process writes it; every sibling may read it: the watchdog
-to find a hung process, recovery to find the run that was executing when a process died. Nothing is locked: a
-reader may see the count of one beat with the time of the next, which changes no decision.
+Each process id has a fixed slot: how often its loop has beaten and when last, its worker id, and traces of
+the user code that is executing right now: in its loop, and in each of its threads. Only that process writes
+it; every sibling may read it: the watchdog to find a hung process, recovery to find what was executing when
+a process died. Nothing is locked: a reader may see the count of one beat with the time of the next, which
+changes no decision.
 """
 
 import mmap
 import os
 import stat
 import struct
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,7 +19,8 @@ from pathlib import Path
 
 from continuum_supervision.errors import ProcessSystemError
 
-RUN_ID_BYTES = 16
+# A trace names user code, in a form that only its writer and its reader know.
+TRACE_BYTES = 24
 # The slot of the root supervisor, which the launcher watches; no process can have this id.
 SUPERVISOR_SLOT = "root supervisor"
 _MAGIC = b"CTLIVE01"
@@ -25,31 +28,53 @@ _HEAD = struct.Struct("=8sI")
 _PROCESS_ID_BYTES = 64
 _BEAT = struct.Struct("=Qd")
 _WORKER = struct.Struct("=q")
-# beat, worker id, run id; a slot has two cache lines to itself, so that writers do not slow each other.
+# beat, worker id, traces; a slot has its cache lines to itself, so that writers do not slow each other.
 _WORKER_AT = _BEAT.size
-_RUN_AT = 32
-_SLOT_BYTES = 128
-_NO_RUN = bytes(RUN_ID_BYTES)
+_TRACES_AT = 32
+# The trace of the loop comes first, then what ended the process and what is on trial, then those of
+# threads: more than the threads that usually work.
+_LOOP, _ENDED_BY, _ON_TRIAL, _FIRST_THREAD = range(4)
+_TRACES = 65
+_THREAD = struct.Struct("=Q")
+_LOOP_THREAD_AT = 24
+_PLACE_BYTES = TRACE_BYTES + _THREAD.size
+_SLOT_BYTES = 2112
+assert _TRACES_AT + _TRACES * _PLACE_BYTES == _SLOT_BYTES
+_NO_TRACE = bytes(TRACE_BYTES)
+# In place of a trace: code that nobody has named ended the process.
+UNNAMED = b"\xff" * TRACE_BYTES
 
 
 @dataclass(frozen=True, slots=True)
 class Liveness:
-    """The content of a slot. `beat_at` is on the machine's monotonic clock; `executing` is a run id."""
+    """The content of a slot. `beat_at` is on the machine's monotonic clock.
+
+    `executing` is the trace of the loop, `in_threads` are those of other threads, each with its thread's
+    number. `ended_by` is the trace of the code that asked for the end of the process, UNNAMED if it had
+    none. `on_trial` is the trace of the code that was started alone, to see whether it is what kills its
+    processes.
+    """
 
     beats: int
     beat_at: float
     worker_id: int
-    executing: bytes | None
+    executing: bytes | None = None
+    in_threads: tuple[tuple[int, bytes], ...] = ()
+    ended_by: bytes | None = None
+    on_trial: bytes | None = None
+    loop_thread: int = 0
 
 
 class LivenessSlot:
     """Writes the slot of one process."""
 
-    __slots__ = ("_beats", "_monotonic", "_run", "_slot")
+    __slots__ = ("_beats", "_free", "_loop", "_monotonic", "_slot", "_traces")
 
     def __init__(self, slot: memoryview, monotonic: Callable[[], float]) -> None:
         self._slot = slot
-        self._run = slot[_RUN_AT : _RUN_AT + RUN_ID_BYTES]
+        self._traces = [_trace_at(slot, number) for number in range(_TRACES)]
+        self._loop = self._traces[_LOOP]
+        self._free = list(range(_FIRST_THREAD, _TRACES))
         self._monotonic = monotonic
         self._beats = 0
 
@@ -58,20 +83,51 @@ class LivenessSlot:
         self._beats += 1
         _BEAT.pack_into(self._slot, 0, self._beats, self._monotonic())
 
-    def executing(self, run_id: bytes) -> None:
-        """Record the run whose code executes from now on: 16 bytes."""
-        self._run[:] = run_id
+    def executing(self, trace: bytes) -> None:
+        """Record whose code the loop executes from now on."""
+        self._loop[:] = trace
 
     def clear(self) -> None:
-        """Record that no run's code executes."""
-        self._run[:] = _NO_RUN
+        """Record that the loop executes no user code."""
+        self._loop[:] = _NO_TRACE
+
+    def thread_begins(self, trace: bytes) -> int | None:
+        """Record whose code another thread executes; return its place, None when all are taken."""
+        try:
+            place = self._free.pop()
+        except IndexError:
+            return None
+        self._traces[place][:] = trace
+        _THREAD.pack_into(self._slot, _place_at(place) + TRACE_BYTES, threading.get_ident())
+        return place
+
+    def thread_ends(self, place: int | None) -> None:
+        """Record that the code at this place has returned."""
+        if place is not None:
+            self._traces[place][:] = _NO_TRACE
+            self._free.append(place)
+
+    def ended_by(self, trace: bytes | None) -> None:
+        """Record which code ends this process now; without a trace, what this thread executes."""
+        if trace is None and threading.get_ident() == _THREAD.unpack_from(self._slot, _LOOP_THREAD_AT)[0]:
+            trace = bytes(self._loop)
+        self._traces[_ENDED_BY][:] = UNNAMED if trace is None or trace == _NO_TRACE else trace
+
+    def survived(self) -> None:
+        """Record that this process has not ended after all."""
+        self._traces[_ENDED_BY][:] = _NO_TRACE
+
+    def on_trial(self, trace: bytes | None) -> None:
+        """Record which code was started alone, to see whether it kills its process."""
+        self._traces[_ON_TRIAL][:] = _NO_TRACE if trace is None else trace
 
     def set_worker_id(self, worker_id: int) -> None:
         _WORKER.pack_into(self._slot, _WORKER_AT, worker_id)
 
     def reset(self) -> None:
-        """Begin a new incarnation: the traces of the one before were reported with its death."""
+        """Begin a new incarnation, in its loop: the traces of the one before were reported with its death."""
         self._slot[:_SLOT_BYTES] = bytes(_SLOT_BYTES)
+        _THREAD.pack_into(self._slot, _LOOP_THREAD_AT, threading.get_ident())
         self.beat()
 
 
@@ -140,8 +196,29 @@ class LivenessBoard:
         at = self._offsets[process_id]
         beats, beat_at = _BEAT.unpack_from(self._view, at)
         (worker_id,) = _WORKER.unpack_from(self._view, at + _WORKER_AT)
-        run = bytes(self._view[at + _RUN_AT : at + _RUN_AT + RUN_ID_BYTES])
-        return Liveness(beats, beat_at, worker_id, None if run == _NO_RUN else run)
+        slot = self._view[at : at + _SLOT_BYTES]
+        loop, ended_by, on_trial, *threads = (_read_trace(slot, number) for number in range(_TRACES))
+        running = tuple(
+            (_THREAD.unpack_from(slot, _place_at(number) + TRACE_BYTES)[0], trace)
+            for number, trace in enumerate(threads, _FIRST_THREAD)
+            if trace is not None
+        )
+        (loop_thread,) = _THREAD.unpack_from(slot, _LOOP_THREAD_AT)
+        return Liveness(beats, beat_at, worker_id, loop, running, ended_by, on_trial, loop_thread)
+
+
+def _place_at(number: int) -> int:
+    return _TRACES_AT + number * _PLACE_BYTES
+
+
+def _trace_at(slot: memoryview, number: int) -> memoryview:
+    at = _place_at(number)
+    return slot[at : at + TRACE_BYTES]
+
+
+def _read_trace(slot: memoryview, number: int) -> bytes | None:
+    trace = bytes(_trace_at(slot, number))
+    return None if trace == _NO_TRACE else trace
 
 
 def _refuse_shared_directory(directory: Path) -> None:

@@ -147,8 +147,8 @@ async def test_a_node_that_is_stopped_before_it_is_ready_says_so_in_one_line(
 
         def all_run() -> bool:
             node.note_processes()
-            # System, admin and supervisor, control and a run host.
-            return len(node.seen) == 5
+            # System, admin and supervisor, control, a run host and two quarantine hosts.
+            return len(node.seen) == 7
 
         eventually(all_run, "the processes were not started")
         node.launcher.send_signal(number)

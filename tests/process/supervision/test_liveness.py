@@ -9,7 +9,7 @@ import pytest
 from continuum_supervision.errors import ProcessSystemError
 from continuum_supervision.process.liveness import LivenessBoard
 
-RUN = b"0123456789abcdef"
+RUN = b"0123456789abcdef01234567"
 
 
 @pytest.fixture

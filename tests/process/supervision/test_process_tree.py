@@ -203,8 +203,8 @@ def test_a_main_that_cannot_be_imported_is_refused_before_anything_starts() -> N
 
 def test_the_death_of_a_process_reports_the_run_it_was_executing(start_node: StartNode) -> None:
     node = start_node(echo("one"))
-    node.send("one", ("execute", b"0123456789abcdef"))
+    node.send("one", ("execute", b"0123456789abcdef01234567"))
     await_report(node, "executing")
     os.kill(pid_of(node, "one"), signal.SIGKILL)
     died = await_event(node, lambda event: isinstance(event, ProcessDied))
-    assert (died.last.executing, died.last.worker_id) == (b"0123456789abcdef", 7)
+    assert (died.last.executing, died.last.worker_id) == (b"0123456789abcdef01234567", 7)

@@ -81,6 +81,11 @@ def test_every_process_of_a_node_receives_the_settings_as_they_are() -> None:
     settings = replace(NODE_SETTINGS, run_hosts=3, drain=1.0)
     config = ProcessConfig("dsn", "schema", NodeId("north"), (), "local", 1, 30, settings)
     processes = node_processes(config)
-    assert [process.role for process in processes] == ["control", *["run_host"] * 3, "activity_host"]
+    assert [process.role for process in processes] == [
+        "control",
+        *["run_host"] * 3,
+        "activity_host",
+        *["quarantine_host"] * 2,
+    ]
     assert all(process.args.settings is settings for process in processes)
     assert {process.shutdown_budget for process in processes} == {5.0, 6.0}

@@ -78,12 +78,12 @@ class MemoryClaims(MemoryTables):
         holder = self._leased(worker)
         if limit < 1:
             return []
-        loaded, now = LoadedCode(code), self.now()
+        loaded, now, deadly = LoadedCode(code), self.now(), self._deadly_workflows()
         passed: list[StoredRun] = []
         foreign: list[StoredRun] = []
         claimed: list[ClaimedRun] = []
         for run in self._something_to_do():
-            if not _within(namespaces, run):
+            if not within(namespaces, run) or self._kept_apart(run, deadly):
                 passed.append(run)
             elif loaded.has(run):
                 claimed.append(self._own(holder, run, loaded))
@@ -103,7 +103,7 @@ class MemoryClaims(MemoryTables):
         self, code: Sequence[Loaded], *, namespaces: Sequence[str] | None = None
     ) -> int | None:
         """Return when the next run that a claim with the same arguments takes is due."""
-        loaded = LoadedCode(code)
+        loaded, deadly = LoadedCode(code), self._deadly_workflows()
         ahead = ((due, self._runs.get(run_id)) for due, _, run_id in self._due)
         return min(
             (
@@ -111,7 +111,8 @@ class MemoryClaims(MemoryTables):
                 for due, run in ahead
                 if run is not None
                 and self._is_due(run, due)
-                and _within(namespaces, run)
+                and within(namespaces, run)
+                and not self._kept_apart(run, deadly)
                 and (loaded.has(run) or loaded.may_try(run))
             ),
             default=None,
@@ -129,6 +130,10 @@ class MemoryClaims(MemoryTables):
         if lost:
             self._notifications.send(Topic.WORK)
         return len(lost)
+
+    def _kept_apart(self, run: StoredRun, deadly: set[str]) -> bool:
+        """Whether a run is left to the processes that try suspects."""
+        return run.start.workflow in deadly or self._in_quarantine(run.start.id)
 
     def _something_to_do(self) -> Iterator[StoredRun]:
         """Remove the due runs from the heap and yield them, oldest first, each once."""
@@ -204,7 +209,7 @@ class MemoryClaims(MemoryTables):
             if (run := self._runs.get(run_id)) is not None
             and run.state == RunState.BLOCKED
             and run.start.workflow in workflows
-            and _within(namespaces, run)
+            and within(namespaces, run)
             and (code is None or _waits_for_code(run, code))
         ]
         for run in blocked:
@@ -222,5 +227,6 @@ def _waits_for_code(run: StoredRun, code: str) -> bool:
     return run.fault is not None and run.fault.may_change_with_code and run.blocked_by != code
 
 
-def _within(namespaces: Sequence[str] | None, run: StoredRun) -> bool:
+def within(namespaces: Sequence[str] | None, run: StoredRun) -> bool:
+    """Whether a run is of one of these namespaces."""
     return namespaces is None or run.start.namespace in namespaces

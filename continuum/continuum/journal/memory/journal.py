@@ -14,6 +14,7 @@ from continuum.journal.memory.inbox import MemoryInbox
 from continuum.journal.memory.queries import MemoryQueries
 from continuum.journal.memory.retention import MemoryRetention
 from continuum.journal.memory.snapshots import MemorySnapshots
+from continuum.journal.memory.suspects import MemorySuspects
 from continuum.journal.memory.tasks import MemoryTasks
 from continuum.journal.memory.versions import MemoryVersions
 from continuum.journal.memory.workers import MemoryWorkers
@@ -21,6 +22,7 @@ from continuum.journal.memory.workers import MemoryWorkers
 
 class MemoryJournal(
     MemoryWorkers,
+    MemorySuspects,
     MemoryClaims,
     MemoryCommits,
     MemoryInbox,

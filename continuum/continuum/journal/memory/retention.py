@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from continuum.engine.ids import RunId
-from continuum.journal.limits import REMOVED_PER_SWEEP
-from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredRun
+from continuum.journal.limits import REMOVED_PER_SWEEP, SUSPICION_SECONDS
+from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredRun, Suspicion
 
 _DELIVERIES_KEPT = 24 * 3600 * MICROSECONDS
 _LOST_NODES_KEPT = 3600 * MICROSECONDS
@@ -18,6 +18,7 @@ class MemoryRetention(MemoryTables):
         removed = self._sweep_leftovers()
         self._delete_deliveries()
         self._delete_lost_nodes()
+        self._delete_suspicions()
         over = [run for run in self._runs.values() if self._retention_is_over(run)]
         over.sort(key=lambda run: run.retain_until or 0)
         for run in over[:REMOVED_PER_SWEEP]:
@@ -40,6 +41,15 @@ class MemoryRetention(MemoryTables):
             run = self._latest(delivery[0])
             if run is None or (run.completed_at is not None and run.completed_at < before):
                 self._deliveries.discard(delivery)
+
+    def _delete_suspicions(self) -> None:
+        """Forget suspects that have ended, and those that have killed nothing for long."""
+        before = self.now() - SUSPICION_SECONDS * MICROSECONDS
+        for place, suspect in list(self._suspects.items()):
+            run = self._runs.get(place[0])
+            old = suspect.level == Suspicion.ANY and suspect.since < before
+            if run is None or run.state.terminal or old:
+                del self._suspects[place]
 
     def _delete_lost_nodes(self) -> None:
         """Remove nodes that have not renewed for an hour."""

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import IntEnum
 from heapq import heappush
 from itertools import count
-from typing import Any
+from typing import Any, TypeAlias
 
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.journal.limits import DEADLY_RUNS, DEADLY_SECONDS
 from continuum.journal.memory.notifications import Broadcast
 from continuum.journal.port import (
     ClosePolicy,
@@ -137,6 +139,28 @@ class StoredTask:
         return self.task.timeout > 0 and now >= self.claimed_at + self.task.timeout * MICROSECONDS
 
 
+# What is suspected: a task by its seq, or a run.
+Place: TypeAlias = tuple[RunId, int | None]
+
+
+class Suspicion(IntEnum):
+    """In what company a suspect is tried next."""
+
+    ANY = 1
+    MANY = 2
+    FEW = 3
+    ALONE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSuspect:
+    """A suspect's row. `worker` died last, at `since`."""
+
+    level: Suspicion
+    worker: WorkerId
+    since: int
+
+
 @dataclass(slots=True)
 class StoredWorker:
     """A worker's row and the runs it owns. `batch` numbers its last commit, `committed` is its outcome."""
@@ -176,6 +200,7 @@ class MemoryTables:
         self._chains: dict[RunId, list[RunId]] = {}
         self._versions: dict[tuple[str, str], VersionRow] = {}
         self._published: defaultdict[RunId, dict[str, PublishedValue]] = defaultdict(dict)
+        self._suspects: dict[Place, StoredSuspect] = {}
         self._due: list[tuple[int, int, RunId]] = []
         self._notifications = Broadcast()
         self._worker_ids = count(1)
@@ -192,6 +217,23 @@ class MemoryTables:
         if stored is None or stored.expires_at <= self.now():
             raise LeaseLost(worker.id)
         return stored
+
+    def _deadly_workflows(self) -> set[str]:
+        """Return the workflows whose runs have killed several processes lately."""
+        if not self._suspects:
+            return set()
+        after = self.now() - DEADLY_SECONDS * MICROSECONDS
+        killed = Counter(
+            self._runs[run_id].start.workflow
+            for (run_id, _), suspect in self._suspects.items()
+            if suspect.level == Suspicion.ALONE and suspect.since > after and run_id in self._runs
+        )
+        return {workflow for workflow, runs in killed.items() if runs >= DEADLY_RUNS}
+
+    def _in_quarantine(self, run_id: RunId, seq: int | None = None) -> bool:
+        """Whether a run or task is tried apart from others."""
+        suspect = self._suspects.get((run_id, seq))
+        return suspect is not None and suspect.level > Suspicion.ANY
 
     def _latest(self, run_id: RunId) -> StoredRun | None:
         """Return the latest run of a run's chain."""

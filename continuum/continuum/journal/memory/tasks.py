@@ -38,7 +38,7 @@ class MemoryTasks(MemoryTables):
                 running[queue] += 1
                 stored.owner = worker.id
                 stored.claimed_at = self.now()
-                claimed.append(_claimed(stored, self.now()))
+                claimed.append(claimed_task(stored, self.now()))
         return claimed
 
     def _running_on(self, node: NodeId) -> Counter[str]:
@@ -56,6 +56,7 @@ class MemoryTasks(MemoryTables):
             and stored.task.isolated == isolated
             and stored.task.activity in activities
             and stored.task.node in (None, node)
+            and (isolated or not self._in_quarantine(stored.run_id, stored.task.seq))
         ]
         waiting.sort(key=lambda stored: (-stored.task.priority, stored.age))
         return waiting
@@ -110,7 +111,8 @@ class MemoryTasks(MemoryTables):
         return self._results.setdefault((activity, key), result)
 
 
-def _claimed(stored: StoredTask, now: int) -> ClaimedTask:
+def claimed_task(stored: StoredTask, now: int) -> ClaimedTask:
+    """Return a task as its claimer sees it."""
     task = stored.task
     return ClaimedTask(
         run_id=stored.run_id,

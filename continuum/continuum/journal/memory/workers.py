@@ -69,7 +69,7 @@ class MemoryWorkers(MemoryTables):
         del self._workers[worker]
         seen_die = not only_expired and dead_for < inf
         died_at = self.now() - round(dead_for * MICROSECONDS) if seen_die else stored.renewed_at
-        tasks = self._release_tasks(worker, InboxKind.ACTIVITY_CRASHED, died_at)
+        tasks = self._release_tasks(worker, InboxKind.ACTIVITY_INTERRUPTED, died_at)
         node = stored.worker.node
         left = [other.namespaces for other in self._workers.values() if other.worker.node == node]
         if None not in left:

@@ -46,9 +46,11 @@ from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.commit import commit
 from continuum.journal.postgres.connections import Database, Parameters
 from continuum.journal.postgres.notifications import listen
+from continuum.journal.postgres.packed_code import optional_texts, packed_code
 from continuum.journal.postgres.queries import query_rows, run_row
 from continuum.journal.postgres.snapshots import load, load_compact, take_snapshot
 from continuum.journal.postgres.statements import statements_for
+from continuum.journal.postgres.suspects import PostgresSuspects
 from continuum.journal.postgres.tasks import PostgresTasks, held
 from continuum.journal.postgres.versions import PostgresVersions
 
@@ -68,7 +70,7 @@ _LEAST_BODY = {
 _NAMED_BY_TEXT = frozenset({InboxKind.SIGNAL, InboxKind.CANCEL, InboxKind.CORRUPT})
 
 
-class PostgresJournal(PostgresTasks, PostgresVersions):
+class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions):
     """A journal in one schema of one database.
 
     `listen=False` does without LISTEN and prepared statements, which transaction-mode poolers lack.
@@ -100,7 +102,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         self, node: NodeId, role: str, pid: int, ttl: float, *, namespaces: Sequence[str] | None = None
     ) -> Worker:
         rows = await self._database.fetch(
-            "register_worker", (node, role, pid, _optional_texts(namespaces), ttl)
+            "register_worker", (node, role, pid, optional_texts(namespaces), ttl)
         )
         return Worker(WorkerId(rows[0][0]), node)
 
@@ -237,7 +239,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
     ) -> list[ClaimedRun]:
         rows = await self._database.fetch(
             "claim",
-            (worker.id, *_packed_code(code), limit, FOREIGN_GRACE_SECONDS, _optional_texts(namespaces)),
+            (worker.id, *packed_code(code), limit, FOREIGN_GRACE_SECONDS, optional_texts(namespaces)),
         )
         return [ClaimedRun(*row[:13]) for row in held(rows, worker)]
 
@@ -245,7 +247,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
         self, code: Sequence[Loaded], *, namespaces: Sequence[str] | None = None
     ) -> int | None:
         rows = await self._database.fetch(
-            "next_due", (*_packed_code(code), FOREIGN_GRACE_SECONDS, _optional_texts(namespaces))
+            "next_due", (*packed_code(code), FOREIGN_GRACE_SECONDS, optional_texts(namespaces))
         )
         due, at = rows[0]
         # Called before every sleep of the dispatcher: a host that commits nothing keeps the time too.
@@ -309,7 +311,7 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
             {
                 "workflows": packed_arrays.texts(workflows),
                 "runs": None if run_ids is None else packed_arrays.uuids(run_ids),
-                "namespaces": _optional_texts(namespaces),
+                "namespaces": optional_texts(namespaces),
                 "code": code,
             },
         )
@@ -368,19 +370,6 @@ class PostgresJournal(PostgresTasks, PostgresVersions):
 
     def notifications(self, topics: Sequence[Topic]) -> AsyncIterator[Notification]:
         return listen(self._database, self._statements, topics, enabled=self.listens, outage=self.outage)
-
-
-def _packed_code(code: Sequence[Loaded]) -> tuple[packed_arrays.PackedArray, ...]:
-    return (
-        packed_arrays.texts([loaded.workflow for loaded in code]),
-        packed_arrays.texts([loaded.version for loaded in code]),
-        packed_arrays.booleans([loaded.current for loaded in code]),
-        packed_arrays.booleans([loaded.takes_others for loaded in code]),
-    )
-
-
-def _optional_texts(values: Sequence[str] | None) -> packed_arrays.PackedArray | None:
-    return None if values is None else packed_arrays.texts(values)
 
 
 def _is_whole(kind: InboxKind, name: str, body: tuple[Any, ...]) -> bool:

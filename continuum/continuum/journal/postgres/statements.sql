@@ -151,6 +151,52 @@ SELECT i.id, i.run_id::text, i.kind, i.name, i.payload, i.key
 FROM {schema}.inbox i JOIN {schema}.runs r ON r.id = i.run_id
 WHERE r.owner IS NOT DISTINCT FROM %(worker)s::bigint AND (%(runs)s::uuid[] IS NULL OR i.run_id = ANY (%(runs)s)) ORDER BY i.id
 
+-- name: blame
+-- Blame what killed the process of a worker.
+SELECT {schema}.blame(%s, %s, %s, %s, %s, %s, %s, %s)::text
+
+-- name: claim_suspects
+-- Own suspected runs, to be tried together.
+SELECT id::text, token, workflow, version, namespace, input,
+       CASE WHEN isfinite(started_at) THEN (extract(epoch FROM started_at) * 1000000)::bigint ELSE -1 END,
+       attempt, trace_context, fresh, parent::text, depth, root::text, held
+FROM {schema}.claim_suspects(%s, %s, %s, %s, %s, %s)
+
+-- name: claim_deadly
+-- Own runs of workflows that are kept apart.
+SELECT id::text, token, workflow, version, namespace, input,
+       CASE WHEN isfinite(started_at) THEN (extract(epoch FROM started_at) * 1000000)::bigint ELSE -1 END,
+       attempt, trace_context, fresh, parent::text, depth, root::text, held
+FROM {schema}.claim_deadly(%s, %s, %s, %s, %s, %s, %s)
+
+-- name: claim_suspected_task
+-- Claim one suspected task, to be tried alone.
+SELECT c.run_id::text, c.seq, c.dispatch, c.attempt, c.queue, c.activity, c.arguments, c.timeout, c.key,
+       (SELECT t.heartbeat_timeout FROM {schema}.tasks t WHERE t.run_id = c.run_id AND t.seq = c.seq),
+       (SELECT extract(epoch FROM t.deadline - clock_timestamp())::float8
+        FROM {schema}.tasks t WHERE t.run_id = c.run_id AND t.seq = c.seq AND isfinite(t.deadline)),
+       c.held
+FROM {schema}.claim_suspected_task(%s, %s, %s) c
+
+-- name: acquit
+-- Suspect these runs and tasks no more.
+WITH acquitted AS (
+    DELETE FROM {schema}.suspects s USING unnest(%s, %s) AS n (run, seq) WHERE s.run_id = n.run AND s.seq = n.seq
+    RETURNING 1
+), notified AS (
+    SELECT {schema}.notify('work', '{}') WHERE EXISTS (SELECT FROM acquitted)
+)
+SELECT count(*) FROM notified
+
+-- name: suspects_wait
+-- Whether any run or task is in quarantine and has no owner.
+SELECT cardinality({schema}.deadly_workflows()) > 0
+    OR EXISTS (SELECT FROM {schema}.suspects s JOIN {schema}.runs r ON r.id = s.run_id AND r.state {is_active}
+               WHERE s.level > {suspicion.any}
+                 AND CASE WHEN s.seq = -1 THEN r.owner IS NULL AND r.due_at IS NOT NULL
+                          ELSE EXISTS (SELECT FROM {schema}.tasks t
+                                       WHERE t.run_id = s.run_id AND t.seq = s.seq AND t.owner IS NULL) END)
+
 -- name: release
 -- Give up runs, due at once, and count a death against each that crashed.
 WITH locked AS MATERIALIZED (
@@ -211,6 +257,13 @@ WITH i AS (
     DELETE FROM {schema}.heartbeats WHERE ctid = ANY (ARRAY(
         SELECT x.ctid FROM {schema}.heartbeats x JOIN {schema}.runs r ON r.id = x.run_id AND r.state {is_terminal}
         FOR UPDATE OF x SKIP LOCKED)) RETURNING 1
+), q AS (
+    -- Nothing is suspected of an ended run, nor of one that has killed nothing for long.
+    DELETE FROM {schema}.suspects WHERE ctid = ANY (ARRAY(
+        SELECT x.ctid FROM {schema}.suspects x LEFT JOIN {schema}.runs r ON r.id = x.run_id
+        WHERE r.id IS NULL OR r.state {is_terminal}
+           OR (x.level = {suspicion.any} AND x.since < clock_timestamp() - {limit.suspicion} * interval '1 second')
+        FOR UPDATE OF x SKIP LOCKED))
 ), d AS (
     DELETE FROM {schema}.deliveries WHERE ctid = ANY (ARRAY(
         SELECT x.ctid FROM {schema}.deliveries x JOIN {schema}.runs r ON r.id = x.run_id AND r.continued_to IS NULL

@@ -1,0 +1,73 @@
+"""The local activities of a quarantine host: those of a run on trial alone run one at a time.
+
+One that has run for `TRIAL_SECONDS` has not killed it so far; then the next one begins beside it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from continuum.definitions.activity_options import ActivityOptions
+from continuum.engine.ids import RunId
+from continuum.engine.pending import PendingActivity
+from continuum_actors.activity.local_activities import LocalActivities
+from continuum_actors.host import limits
+from continuum_actors.host.host import Host
+from continuum_supervision import ActorRef, ExitReason
+
+
+class SerialActivities(LocalActivities):
+    """Starts an activity of a run that is alone when the one before has ended or has survived its trial."""
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host)
+        self._waiting: deque[tuple[ActorRef, RunId, PendingActivity, ActivityOptions]] = deque()
+        self._on_trial: asyncio.Future[None] | None = None
+
+    def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
+        """Run an attempt as soon as it may begin; at once, if it is the run of a group."""
+        if not self._host.one_on_trial:
+            super().run(run, run_id, pending, options)
+            return
+        self._waiting.append((run, run_id, pending, options))
+        self._begin_next()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an attempt runs or waits, or its result is not delivered yet."""
+        return bool(self._waiting) or super().busy
+
+    def terminate(self, reason: ExitReason) -> None:
+        self._waiting.clear()
+        super().terminate(reason)
+
+    def _begin_next(self) -> None:
+        while self._on_trial is None and self._waiting:
+            run, run_id, pending, options = self._waiting.popleft()
+            if run.alive and not pending.future.done():
+                self._on_trial = self._loop.create_future()
+                super().run(run, run_id, pending, options)
+                self._try(run_id, pending.seq, self._on_trial)
+
+    def _try(self, run_id: RunId, seq: int, trial: asyncio.Future[None]) -> None:
+        entry = self._running.get((run_id, seq))
+        if entry is None or entry[0].task is None:
+            self._survived(trial)
+            return
+        # Only one that is alone may be blamed for what no trace explains.
+        if len(self._running) == 1:
+            self._host.pulse.on_trial(entry[0].trace)
+        alarm = self._loop.call_later(limits.TRIAL_SECONDS, self._survived, trial)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            alarm.cancel()
+            self._survived(trial)
+
+        entry[0].task.add_done_callback(ended)
+
+    def _survived(self, trial: asyncio.Future[None]) -> None:
+        if self._on_trial is trial:
+            self._on_trial = None
+            self._host.pulse.on_trial(None)
+            self._begin_next()

@@ -1,0 +1,77 @@
+"""The steps of an attempt in the loop, each with a trace that outlives the process.
+
+An attempt is one asyncio task, and the tasks that it starts belong to it. A process that dies during a step
+was killed by that attempt, however many others wait in the same process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from collections.abc import Coroutine, Generator
+from contextvars import Context
+from typing import Any
+
+from continuum.definitions.activity_context import current_trace
+from continuum_actors.host.host import Pulse
+
+
+class ExitInTask(Exception):
+    """A task that an activity had started raised `SystemExit` or `KeyboardInterrupt`."""
+
+
+async def watched(pulse: Pulse, trace: bytes, work: Coroutine[Any, Any, Any]) -> Any:
+    """Run `work`, with its trace in the pulse while it executes."""
+    return await _steps(pulse, trace, work)
+
+
+@types.coroutine
+def _steps(pulse: Pulse, trace: bytes, work: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    send = work.send
+    value, error = None, None
+    while True:
+        pulse.executing(trace)
+        try:
+            waits_for = send(value) if error is None else work.throw(error)
+        except StopIteration as returned:
+            return returned.value
+        finally:
+            error = None
+            pulse.clear()
+        try:
+            value = yield waits_for
+        except GeneratorExit:
+            work.close()
+            raise
+        except BaseException as thrown:  # noqa: BLE001 - thrown into the work, above
+            error = thrown
+
+
+async def _without_exit(work: Coroutine[Any, Any, Any]) -> Any:
+    """Turn what would end the loop, and with it every other activity, into an exception of this task."""
+    try:
+        return await work
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise ExitInTask(
+            f"{type(error).__name__}({', '.join(map(repr, error.args))}) in a task of an activity ends that "
+            "task only; raise another exception there"
+        ) from error
+
+
+def watch_tasks(loop: asyncio.AbstractEventLoop, pulse: Pulse) -> None:
+    """Have the tasks that attempts start in `loop` watched like the attempts themselves."""
+
+    def make_task(
+        loop: asyncio.AbstractEventLoop,
+        work: Coroutine[Any, Any, Any],
+        *,
+        context: Context | None = None,
+        **options: Any,
+    ) -> asyncio.Task[Any]:
+        trace = current_trace(context)
+        if trace is not None and asyncio.iscoroutine(work):
+            work = watched(pulse, trace, _without_exit(work))
+        return asyncio.Task(work, loop=loop, context=context, **options)
+
+    make_task.starts_eagerly = True  # type: ignore[attr-defined]
+    loop.set_task_factory(make_task)  # type: ignore[arg-type]  # its types know no keyword arguments

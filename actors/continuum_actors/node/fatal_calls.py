@@ -1,0 +1,78 @@
+"""Fatal calls: whose code ended this process, where Python can tell.
+
+`os._exit`, `os.abort` and a fatal signal to itself leave the trace of the calling code. A fault in a C
+library leaves the number of its thread: Python writes the stacks of all threads to a file, and marks that
+one.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import re
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from continuum.definitions.activity_context import current_trace
+from continuum_supervision.process.context import ProcessContext
+from continuum_supervision.process.liveness import LivenessSlot
+
+_FATAL = frozenset(
+    {signal.SIGKILL, signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE}
+)
+_FAULTY_THREAD = re.compile(r"^Current thread 0x([0-9a-f]+)", re.MULTILINE)
+
+
+def watch_fatal_calls(context: ProcessContext) -> None:
+    """Have the end of this process traced to the code that causes it."""
+    slot, pid = context.own_liveness, os.getpid()
+    really_exit, really_abort, really_kill = os._exit, os.abort, os.kill
+
+    def _exit(status: int) -> NoReturn:
+        _leave_trace(slot, pid)
+        really_exit(status)
+
+    def abort() -> NoReturn:
+        _leave_trace(slot, pid)
+        really_abort()
+
+    os._exit, os.abort = _exit, abort
+    os.kill = _traced(really_kill, slot, pid)
+    faulthandler.enable(_fault_file(context.directory, context.process_id, context.incarnation).open("w"))
+
+
+def _traced(really_kill: Callable[[int, int], None], slot: LivenessSlot, own: int) -> Callable[..., None]:
+    def kill(pid: int, sig: int, /) -> None:
+        if pid != own or sig not in _FATAL:
+            really_kill(pid, sig)
+            return
+        _leave_trace(slot, own)
+        try:
+            really_kill(pid, sig)
+        finally:
+            slot.survived()
+
+    return kill
+
+
+def _leave_trace(slot: LivenessSlot, pid: int) -> None:
+    # A process that was forked from this one shares the board, and its end is not ours.
+    if os.getpid() == pid:
+        slot.ended_by(current_trace())
+
+
+def faulty_thread(directory: Path, process_id: str, incarnation: int) -> int | None:
+    """Return the thread whose fault ended a process, and remove what the process has written about it."""
+    path = _fault_file(directory, process_id, incarnation)
+    try:
+        found: Any = _FAULTY_THREAD.search(path.read_text(errors="replace"))
+        path.unlink()
+    except FileNotFoundError:
+        return None
+    return int(found[1], 16) if found else None
+
+
+def _fault_file(directory: Path, process_id: str, incarnation: int) -> Path:
+    return directory / f"{process_id}.{incarnation}.fault"

@@ -1,0 +1,185 @@
+"""Blame for deaths, and quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from continuum.engine.ids import RunId, WorkerId
+from continuum.journal.limits import FEW_SUSPECTS, MANY_SUSPECTS, SUSPICION_SECONDS
+from continuum.journal.memory.claims import LoadedCode, MemoryClaims, within
+from continuum.journal.memory.tables import (
+    MICROSECONDS,
+    Place,
+    StoredRun,
+    StoredSuspect,
+    StoredTask,
+    Suspicion,
+)
+from continuum.journal.memory.tasks import MemoryTasks, claimed_task
+from continuum.journal.port import ClaimedRun, ClaimedTask, InboxKind, Loaded, RunState, Worker
+from continuum.journal.suspect_port import Death, Executed
+
+_GROUP = {Suspicion.MANY: MANY_SUSPECTS, Suspicion.FEW: FEW_SUSPECTS, Suspicion.ALONE: 1}
+
+
+class MemorySuspects(MemoryClaims, MemoryTasks):
+    """Suspects."""
+
+    async def blame(self, worker: WorkerId, death: Death, *, only_expired: bool = False) -> RunId | None:
+        """Blame what killed a worker's process, before the worker is retired."""
+        stored = self._workers.get(worker)
+        if stored is None or (only_expired and stored.expires_at > self.now()):
+            return None
+        culprit, named = death
+        if culprit is None and not named:
+            culprit = self._blame_everything(worker)
+        for executed in named:
+            self._suspect(worker, self._place_of(executed), Suspicion.FEW)
+        return None if culprit is None else self._blame_culprit(worker, culprit)
+
+    def _blame_everything(self, worker: WorkerId) -> Executed | None:
+        """Suspect all that the worker did; return the suspect that was alone there, if one was."""
+        running = [
+            (run_id, None)
+            for run_id in self._workers[worker].runs
+            if self._runs[run_id].state == RunState.RUNNING
+        ]
+        places: list[Place] = [*running, *(place for place, t in self._tasks.items() if t.owner == worker)]
+        alone = [
+            place
+            for place in places
+            if (suspect := self._suspects.get(place)) is not None and suspect.level == Suspicion.ALONE
+        ]
+        if len(alone) == 1:
+            run_id, seq = alone[0]
+            return Executed(run_id, seq, 0 if seq is None else self._tasks[run_id, seq].task.dispatch)
+        for place in places:
+            self._suspect(worker, place, Suspicion.ANY)
+        return None
+
+    def _blame_culprit(self, worker: WorkerId, culprit: Executed) -> RunId | None:
+        """Count a crash against an attempt; return the run if its own code is the culprit."""
+        run_id, seq, dispatch = culprit
+        run = self._runs.get(run_id)
+        if run is None or run.state > RunState.SUSPENDED:
+            return None
+        owned = run.owner == worker
+        if seq is None:
+            if owned:
+                self._suspect(worker, (run_id, None), Suspicion.ALONE)
+            return run_id if owned else None
+        task = self._tasks.get((run_id, seq))
+        if task is None:
+            blamed = owned
+        else:
+            blamed = task.owner == worker and task.task.dispatch == dispatch and not task.overdue(self.now())
+        if blamed:
+            place = self._place_of(culprit)
+            if task is not None:
+                self._drop_task(run_id, seq)
+            if self._deliver(run, InboxKind.ACTIVITY_CRASHED, str(seq), (), str(dispatch)):
+                self._notify_of_mail([run])
+            self._suspect(worker, place, Suspicion.ALONE)
+        return None
+
+    def _place_of(self, executed: Executed) -> Place:
+        place = (executed.run_id, executed.seq)
+        return place if place in self._tasks else (executed.run_id, None)
+
+    def _suspect(self, worker: WorkerId, place: Place, least: Suspicion) -> None:
+        now = self.now()
+        before = self._suspects.get(place)
+        level = least
+        if before is not None:
+            if before.worker == worker:
+                return
+            if before.since >= now - SUSPICION_SECONDS * MICROSECONDS:
+                level = max(least, Suspicion(min(before.level + 1, Suspicion.ALONE)))
+        self._suspects[place] = StoredSuspect(level, worker, now)
+
+    async def claim_suspects(
+        self, worker: Worker, code: Sequence[Loaded], *, namespaces: Sequence[str] | None = None
+    ) -> list[ClaimedRun]:
+        """Claim suspected runs to be tried together: a few, or one alone."""
+        holder = self._leased(worker)
+        loaded = LoadedCode(code)
+        waiting = [
+            (suspect, run)
+            for (run_id, seq), suspect in self._quarantined()
+            if seq is None and self._may_try(run := self._runs[run_id], loaded, namespaces)
+        ]
+        if not waiting:
+            return []
+        level = waiting[0][0].level
+        group = [run for suspect, run in waiting if suspect.level == level][: _GROUP[level]]
+        return [self._own(holder, run, loaded) for run in group]
+
+    async def claim_deadly(
+        self,
+        worker: Worker,
+        code: Sequence[Loaded],
+        limit: int,
+        *,
+        namespaces: Sequence[str] | None = None,
+    ) -> list[ClaimedRun]:
+        """Claim runs of the workflows that are kept apart."""
+        holder = self._leased(worker)
+        loaded, deadly = LoadedCode(code), self._deadly_workflows()
+        due = [
+            run
+            for run in self._runs.values()
+            if run.start.workflow in deadly
+            and not self._in_quarantine(run.start.id)
+            and self._may_try(run, loaded, namespaces)
+        ]
+        return [self._own(holder, run, loaded) for run in due[:limit]]
+
+    def _may_try(self, run: StoredRun, loaded: LoadedCode, namespaces: Sequence[str] | None) -> bool:
+        due = run.claimable and run.due_at is not None and run.due_at <= self.now()
+        return due and within(namespaces, run) and (loaded.has(run) or loaded.may_try(run))
+
+    async def claim_suspected_task(
+        self, worker: Worker, activities: Sequence[str], *, namespaces: Sequence[str] | None = None
+    ) -> list[ClaimedTask]:
+        """Claim one suspected task that is not isolated."""
+        self._leased(worker)
+        for (run_id, seq), _ in self._quarantined():
+            task = None if seq is None else self._tasks.get((run_id, seq))
+            if task is None or not self._may_take(task, worker, activities):
+                continue
+            if within(namespaces, self._runs[run_id]):
+                task.owner, task.claimed_at = worker.id, self.now()
+                return [claimed_task(task, self.now())]
+        return []
+
+    @staticmethod
+    def _may_take(task: StoredTask, worker: Worker, activities: Sequence[str]) -> bool:
+        return (
+            task.owner is None
+            and not task.task.isolated
+            and task.task.activity in activities
+            and task.task.node in (None, worker.node)
+        )
+
+    def _quarantined(self) -> Iterable[tuple[Place, StoredSuspect]]:
+        """Return the suspects in the order in which they are tried."""
+        found = [entry for entry in self._suspects.items() if entry[1].level > Suspicion.ANY]
+        return sorted(found, key=lambda entry: (entry[1].level, entry[1].since))
+
+    async def acquit(self, suspects: Sequence[tuple[RunId, int | None]]) -> None:
+        """Suspect these runs and tasks no more."""
+        for place in suspects:
+            if self._suspects.pop(place, None) is None:
+                continue
+            run_id, seq = place
+            if seq is None and (run := self._runs.get(run_id)) is not None and run.claimable:
+                self._make_claimable(run)
+
+    async def suspects_wait(self) -> bool:
+        """Whether any run or task in quarantine has no owner, or a workflow is kept apart."""
+        return bool(self._deadly_workflows()) or any(
+            self._runs[run_id].claimable
+            if seq is None
+            else (task := self._tasks.get((run_id, seq))) is not None and task.owner is None
+            for (run_id, seq), _ in self._quarantined()
+        )

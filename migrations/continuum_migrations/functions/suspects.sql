@@ -1,0 +1,215 @@
+-- Suspect each of these of having killed this worker's process. One death counts once, however often it is reported.
+CREATE OR REPLACE FUNCTION {schema}.suspect(
+    p_worker bigint, p_run uuid[], p_seq integer[], p_least smallint
+) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO {schema}.suspects AS s (run_id, seq, level, worker)
+    SELECT DISTINCT n.run, n.seq, p_least, p_worker FROM unnest(p_run, p_seq) AS n (run, seq)
+    ON CONFLICT (run_id, seq) DO UPDATE
+    SET level = greatest(p_least, CASE WHEN s.since < clock_timestamp() - {limit.suspicion} * interval '1 second' THEN 1
+                                       ELSE least(s.level + 1, {suspicion.alone}) END),
+        worker = excluded.worker, since = clock_timestamp()
+    WHERE s.worker <> excluded.worker;
+END
+$$;
+
+-- Find out what a dead worker died of, before it is retired. p_run, p_seq and p_dispatch name what is known to have
+-- killed it: an attempt, which counts a crash, or the code of a run if p_seq is NULL. p_named is what executed when it
+-- died, if that was more than one thing. With p_unexplained everything that it did is suspected, unless one suspect was
+-- alone there: then that is it. Return the run against which the death is to be counted, if any.
+CREATE OR REPLACE FUNCTION {schema}.blame(
+    p_worker bigint, p_only_expired boolean, p_run uuid, p_seq integer, p_dispatch integer,
+    p_named uuid[], p_named_seq integer[], p_unexplained boolean
+) RETURNS uuid
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_run uuid := p_run;
+    v_seq integer := p_seq;
+    v_dispatch integer := p_dispatch;
+    v_runs uuid[];
+    v_seqs integer[];
+    v_levels smallint[];
+    v_alone integer;
+    v_task boolean := false;
+    v_owned boolean;
+BEGIN
+    -- A commit in flight is waited for.
+    PERFORM FROM {schema}.workers w
+    WHERE w.id = p_worker AND (NOT p_only_expired OR w.expires_at <= clock_timestamp()) FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+    IF p_unexplained THEN
+        SELECT coalesce(array_agg(d.run_id), '{}'), coalesce(array_agg(d.seq), '{}'), coalesce(array_agg(d.level), '{}')
+        INTO v_runs, v_seqs, v_levels FROM (
+            SELECT o.run_id, o.seq, coalesce(s.level, 0) AS level FROM (
+                SELECT r.id AS run_id, -1 AS seq FROM {schema}.runs r WHERE r.owner = p_worker AND r.state = {state.running}
+                UNION ALL SELECT t.run_id, t.seq FROM {schema}.tasks t WHERE t.owner = p_worker
+            ) o LEFT JOIN {schema}.suspects s ON s.run_id = o.run_id AND s.seq = o.seq
+        ) d;
+        IF (SELECT count(*) FROM unnest(v_levels) AS l WHERE l = {suspicion.alone}) = 1 THEN
+            v_alone := array_position(v_levels, {suspicion.alone}::smallint);
+            v_run := v_runs[v_alone];
+            v_seq := nullif(v_seqs[v_alone], -1);
+            v_dispatch := (SELECT t.dispatch FROM {schema}.tasks t WHERE t.run_id = v_run AND t.seq = v_seq);
+        ELSE
+            PERFORM {schema}.suspect(p_worker, v_runs, v_seqs, 1::smallint);
+        END IF;
+    ELSIF cardinality(p_named) > 0 THEN
+        SELECT array_agg(n.run), array_agg(
+            CASE WHEN EXISTS (SELECT FROM {schema}.tasks t WHERE t.run_id = n.run AND t.seq = n.seq) THEN n.seq ELSE -1 END)
+        INTO v_runs, v_seqs FROM unnest(p_named, p_named_seq) AS n (run, seq);
+        PERFORM {schema}.suspect(p_worker, v_runs, v_seqs, {suspicion.few}::smallint);
+    END IF;
+    IF v_run IS NULL THEN
+        RETURN NULL;
+    END IF;
+    SELECT r.owner IS NOT DISTINCT FROM p_worker INTO v_owned FROM {schema}.runs r
+    WHERE r.id = v_run AND r.state {is_active} FOR NO KEY UPDATE;
+    IF v_seq IS NULL THEN
+        IF v_owned THEN
+            PERFORM {schema}.suspect(p_worker, ARRAY[v_run], ARRAY[-1], {suspicion.alone}::smallint);
+            RETURN v_run;
+        END IF;
+        RETURN NULL;
+    END IF;
+    -- A task whose time was over is left to the retirement, which reports that.
+    DELETE FROM {schema}.tasks t
+    WHERE t.run_id = v_run AND t.seq = v_seq AND t.dispatch = v_dispatch AND t.owner = p_worker
+      AND NOT (t.timeout > 0 AND clock_timestamp() >= t.claimed_at + t.timeout * interval '1 second');
+    v_task := FOUND;
+    IF v_task OR (v_owned AND NOT EXISTS (SELECT FROM {schema}.tasks t WHERE t.run_id = v_run AND t.seq = v_seq)) THEN
+        INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
+        VALUES (v_run, {kind.activity_crashed}, v_seq::text, v_dispatch::text, '') ON CONFLICT DO NOTHING;
+        PERFORM {schema}.wake_runs(ARRAY[v_run]);
+        PERFORM {schema}.suspect(
+            p_worker, ARRAY[v_run], ARRAY[CASE WHEN v_task THEN v_seq ELSE -1 END], {suspicion.alone}::smallint);
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+-- Own a group of suspects of one level that are due and whose code the worker has loaded: a few, or one alone.
+CREATE OR REPLACE FUNCTION {schema}.claim_suspects(
+    p_worker bigint, p_workflows text[], p_versions text[], p_current boolean[], p_others boolean[], p_namespaces text[]
+) RETURNS TABLE (id uuid, token bigint, workflow text, version text, namespace text, input bytea,
+                 started_at timestamptz, attempt integer, trace_context text, fresh boolean, parent uuid,
+                 depth integer, root uuid, held boolean)
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+    v_level smallint;
+    v_chosen uuid[];
+BEGIN
+    PERFORM FROM {schema}.workers w WHERE w.id = p_worker AND w.expires_at > clock_timestamp();
+    IF NOT FOUND THEN
+        held := false;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    SELECT w.level INTO v_level FROM {schema}.waiting_suspects(p_workflows, p_versions, p_current, p_others, p_namespaces) w
+    ORDER BY w.level, w.since LIMIT 1;
+    v_chosen := ARRAY(
+        SELECT x.id FROM {schema}.waiting_suspects(p_workflows, p_versions, p_current, p_others, p_namespaces) w
+        JOIN {schema}.runs x ON x.id = w.run_id AND x.owner IS NULL AND x.state {is_active} AND x.due_at <= now()
+        WHERE w.level = v_level ORDER BY w.since
+        LIMIT CASE v_level WHEN {suspicion.many} THEN {limit.many_suspects} WHEN {suspicion.few} THEN {limit.few_suspects}
+                           ELSE 1 END
+        FOR UPDATE OF x SKIP LOCKED);
+    RETURN QUERY SELECT * FROM {schema}.own_runs(p_worker, v_chosen, p_workflows, p_versions, p_current);
+END
+$$;
+
+-- Own runs of the workflows that are kept apart because their runs have killed processes, except the suspects.
+CREATE OR REPLACE FUNCTION {schema}.claim_deadly(
+    p_worker bigint, p_workflows text[], p_versions text[], p_current boolean[], p_others boolean[], p_limit integer,
+    p_namespaces text[]
+) RETURNS TABLE (id uuid, token bigint, workflow text, version text, namespace text, input bytea,
+                 started_at timestamptz, attempt integer, trace_context text, fresh boolean, parent uuid,
+                 depth integer, root uuid, held boolean)
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+    v_deadly text[];
+    v_chosen uuid[];
+BEGIN
+    PERFORM FROM {schema}.workers w WHERE w.id = p_worker AND w.expires_at > clock_timestamp();
+    IF NOT FOUND THEN
+        held := false;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    v_deadly := {schema}.deadly_workflows();
+    IF cardinality(v_deadly) = 0 THEN
+        RETURN;
+    END IF;
+    v_chosen := ARRAY(
+        SELECT r.id FROM unnest(v_deadly) AS d (workflow)
+        CROSS JOIN LATERAL (
+            SELECT x.id FROM {schema}.runs x
+            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = d.workflow
+              AND x.due_at <= now() AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
+              AND NOT {schema}.in_quarantine(x.id, x.workflow, '{}')
+              AND EXISTS (SELECT FROM unnest(p_workflows, p_versions, p_current, p_others)
+                              AS c (workflow, version, is_current, others)
+                          WHERE c.workflow = x.workflow
+                            AND (c.version = x.version OR c.others OR (x.version IS NULL AND c.is_current)))
+            LIMIT p_limit FOR UPDATE SKIP LOCKED
+        ) r LIMIT p_limit);
+    RETURN QUERY SELECT * FROM {schema}.own_runs(p_worker, v_chosen, p_workflows, p_versions, p_current);
+END
+$$;
+
+-- The suspects among runs that such a claim takes.
+CREATE OR REPLACE FUNCTION {schema}.waiting_suspects(
+    p_workflows text[], p_versions text[], p_current boolean[], p_others boolean[], p_namespaces text[]
+) RETURNS TABLE (run_id uuid, level smallint, since timestamptz)
+LANGUAGE sql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+    SELECT s.run_id, s.level, s.since FROM {schema}.suspects s
+    JOIN {schema}.runs x ON x.id = s.run_id AND x.owner IS NULL AND x.state {is_active} AND x.due_at <= now()
+    WHERE s.seq = -1 AND s.level > {suspicion.any} AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
+      AND EXISTS (SELECT FROM unnest(p_workflows, p_versions, p_current, p_others) AS c (workflow, version, is_current, others)
+                  WHERE c.workflow = x.workflow
+                    AND (c.version = x.version OR c.others OR (x.version IS NULL AND c.is_current)))
+$$;
+
+-- Claim one suspected task, to run it alone.
+CREATE OR REPLACE FUNCTION {schema}.claim_suspected_task(
+    p_worker bigint, p_activities text[], p_namespaces text[]
+) RETURNS TABLE (run_id uuid, seq integer, dispatch integer, attempt integer, queue text, activity text,
+                 arguments bytea, timeout double precision, key text, held boolean)
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+    v_node text;
+BEGIN
+    SELECT w.node INTO v_node FROM {schema}.workers w
+    WHERE w.id = p_worker AND w.expires_at > clock_timestamp() FOR KEY SHARE;
+    IF NOT FOUND THEN
+        RETURN QUERY SELECT NULL::uuid, NULL::integer, NULL::integer, NULL::integer, NULL::text, NULL::text,
+                            NULL::bytea, NULL::double precision, NULL::text, false;
+        RETURN;
+    END IF;
+    RETURN QUERY
+    WITH chosen AS (
+        SELECT t.run_id, t.seq FROM {schema}.suspects s
+        JOIN {schema}.tasks t ON t.run_id = s.run_id AND t.seq = s.seq
+        WHERE s.seq >= 0 AND s.level > {suspicion.any} AND t.owner IS NULL AND NOT t.isolated AND t.due_at <= now()
+          AND t.activity = ANY (p_activities) AND (t.node IS NULL OR t.node = v_node)
+          AND (p_namespaces IS NULL
+               OR (SELECT r.namespace FROM {schema}.runs r WHERE r.id = t.run_id) = ANY (p_namespaces))
+        ORDER BY s.level, s.since LIMIT 1 FOR UPDATE OF t SKIP LOCKED
+    )
+    UPDATE {schema}.tasks AS t SET owner = p_worker, claimed_at = clock_timestamp()
+    FROM chosen c WHERE t.run_id = c.run_id AND t.seq = c.seq
+    RETURNING t.run_id, t.seq, t.dispatch, t.attempt, t.queue, t.activity, t.arguments, t.timeout, t.key, true;
+END
+$$;

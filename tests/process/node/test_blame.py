@@ -1,0 +1,119 @@
+"""What a killed process costs: what killed it pays, and its company is started again uncounted."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from continuum import RunHandle
+from tests.process.node import deadly_flows
+from tests.process.node.nodes import DEADLINE_S, Site, site
+
+MODULES = [deadly_flows.__name__]
+INNOCENTS = 9
+PATIENCE_S = 2 * DEADLINE_S
+
+
+async def begin_innocents(at: Site, directory: Path) -> list[RunHandle[int]]:
+    """Start runs whose activities wait, and return when all of them run."""
+    runs = [
+        await at.client.start(deadly_flows.innocent, str(directory), number) for number in range(INNOCENTS)
+    ]
+    for run in runs:
+        await at.until(lambda run=run: has_begun(run), "an innocent does not begin")  # type: ignore[misc]
+    return runs
+
+
+async def has_begun(run: RunHandle[int]) -> bool:
+    return bool(await run.history())
+
+
+async def all_unharmed(runs: Sequence[RunHandle[int]], directory: Path) -> None:
+    """Let the innocents end; nothing may have been counted against them."""
+    (directory / "end").touch()
+    assert await asyncio.gather(*(run.result(PATIENCE_S) for run in runs)) == list(range(INNOCENTS))
+    for run in runs:
+        assert [event.type for event in await run.history()] == ["activity_scheduled", "activity_completed"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "way"),
+    [
+        ("loop", "exit"),
+        ("loop", "kill"),
+        ("loop", "fault"),
+        ("loop", "thread"),
+        ("thread", "kill"),
+        ("thread", "fault"),
+        ("queue", "abort"),
+        ("isolated", "exit"),
+    ],
+)
+async def test_an_activity_that_kills_its_process_pays_alone(
+    dsn: str, schema: str, tmp_path: Path, kind: str, way: str
+) -> None:
+    """B19"""
+    async with site(dsn, schema) as at:
+        at.node("north", modules=MODULES, run_hosts=1, activity_hosts=1, queues={"blame": 50})
+        innocents = await begin_innocents(at, tmp_path)
+        run = await at.client.start(deadly_flows.culprit, kind, way)
+        assert (await run.result(PATIENCE_S)).startswith("ProcessCrashed: its process died 6 times")
+        await all_unharmed(innocents, tmp_path)
+
+
+async def test_an_activity_that_hangs_its_loop_pays_alone(dsn: str, schema: str, tmp_path: Path) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", modules=MODULES, run_hosts=1, queues={"blame": 50}, watchdog=1.0)
+        innocents = await begin_innocents(at, tmp_path)
+        run = await at.client.start(deadly_flows.culprit, "loop", "hang")
+        assert (await run.result(PATIENCE_S)).startswith("ProcessCrashed")
+        await all_unharmed(innocents, tmp_path)
+
+
+async def test_activities_of_a_host_that_is_killed_from_outside_are_started_again_for_ever(
+    dsn: str, schema: str, tmp_path: Path
+) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", modules=MODULES, run_hosts=1, queues={"blame": 50})
+        innocents = await begin_innocents(at, tmp_path)
+        for _ in range(7):
+            before = await at.pid("north", "run_host")
+            os.kill(before, signal.SIGKILL)
+
+            async def another(before: int = before) -> bool:
+                return await at.pids("north", "run_host") not in ([], [before])
+
+            await at.until(another, "the host is not started again")
+        await all_unharmed(innocents, tmp_path)
+
+
+async def test_system_exit_in_a_task_of_an_activity_ends_that_task_only(
+    dsn: str, schema: str, tmp_path: Path
+) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", modules=MODULES, run_hosts=1, queues={"blame": 50})
+        innocents = await begin_innocents(at, tmp_path)
+        host = await at.pid("north", "run_host")
+        run = await at.client.start(deadly_flows.leaving)
+        assert (await run.result(PATIENCE_S)).startswith("ExitInTask: SystemExit(4)")
+        assert await at.pid("north", "run_host") == host
+        await all_unharmed(innocents, tmp_path)
+
+
+async def test_runs_whose_code_kills_processes_are_blocked_and_starve_nobody(
+    dsn: str, schema: str, tmp_path: Path
+) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", modules=MODULES, run_hosts=1, queues={"blame": 50})
+        innocents = await begin_innocents(at, tmp_path)
+        runs = [await at.client.start(deadly_flows.poisoned, "fault") for _ in range(12)]
+        # While most of the poisoned runs have not been found out.
+        await at.until_state(runs[0], "running")
+        await all_unharmed(innocents, tmp_path)
+        for run in runs:
+            await at.until_state(run, "blocked")
