@@ -11,6 +11,8 @@ from collections.abc import Callable
 import pytest
 
 from continuum import RunHandle
+from continuum.journal.postgres.stored_facts import stored_facts
+from continuum.verify.verify import verify
 from tests.process.node import flows
 from tests.process.node.nodes import Node, Site, eventually, site
 
@@ -18,6 +20,7 @@ SECONDS = 60.0
 # One kill a second, and so much work that every kill hits some.
 KILL_EVERY_S = 1.0
 START_EVERY_S = 0.04
+CHECK_EVERY_S = 5.0
 # Runs of the last kills wait until the lease runs out, if no process noticed the death.
 LAST_RESULT_S = 60.0
 LEASE_S = 3.0
@@ -63,6 +66,12 @@ async def kill_one(at: Site, nodes: list[Node], luck: random.Random, killed: lis
         killed.append(node.name)
 
 
+async def check_all(dsn: str, schema: str) -> None:
+    """Check that what is stored is whole, beside the nodes that work."""
+    async with stored_facts(dsn, schema) as facts:
+        assert [finding async for finding in verify(facts)] == []
+
+
 @pytest.mark.soak
 def test_a_minute_of_random_kills_loses_and_repeats_nothing(dsn: str, schema: str) -> None:
     asyncio.run(soak(dsn, schema))
@@ -82,11 +91,13 @@ async def soak(dsn: str, schema: str) -> None:
         await asyncio.gather(
             steadily(START_EVERY_S, stop, lambda: asyncio.ensure_future(start_one(at, runs))),
             steadily(KILL_EVERY_S, stop, lambda: asyncio.ensure_future(kill_one(at, nodes, luck, killed))),
+            steadily(CHECK_EVERY_S, stop, lambda: asyncio.ensure_future(check_all(dsn, schema))),
         )
         assert len(killed) > SECONDS / 2
         results = await asyncio.gather(*(run.result(LAST_RESULT_S) for run in runs))
         assert results == [flows.delivered(number) for number in range(len(runs))]
         assert await at.sql("select state, count(*) from {schema}.runs group by state") == [(4, len(runs))]
+        await check_all(dsn, schema)
         doubled = "select run_id, seq from {schema}.events group by run_id, seq having count(*) > 1"
         assert await at.sql(doubled) == []
         gaps = (

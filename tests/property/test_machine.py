@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Coroutine
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import psycopg
 import pytest
@@ -30,7 +30,12 @@ from psycopg.sql import SQL, Identifier
 from continuum.engine.ids import RunId
 from continuum.errors import RunTerminal
 from continuum.journal.facts import RunRow
+from continuum.journal.memory.journal import MemoryJournal
+from continuum.journal.memory.stored_facts import MemoryFacts
 from continuum.journal.postgres import PostgresJournal
+from continuum.journal.postgres.stored_facts import stored_facts
+from continuum.verify.findings import Finding
+from continuum.verify.verify import verify
 from tests.property.composed_programs import work_flow
 from tests.property.composed_works import Work, shifted, works
 from tests.property.live_world import CHANGED, World, firsts, latest_of, parent_of, waits_for_its_parent
@@ -183,6 +188,16 @@ class Composed(RuleBasedStateMachine):
         if self.world is not None and not self.broken:
             self.do(check_now(self.world, exact=self.virtual))
 
+    @invariant()
+    def what_is_stored_is_whole(self) -> None:
+        if self.world is not None and not self.broken:
+            assert self.do(self.findings(self.world)) == []
+
+    async def findings(self, world: World) -> list[Finding]:
+        # Runs alone: the lease of a world lasts for ever.
+        facts = MemoryFacts(cast("MemoryJournal", world.stored))
+        return [finding async for finding in verify(facts, namespace="default")]
+
     def settle(self, soon: bool = False) -> None:
         if not soon:
             self.do(self.now.settle())
@@ -258,6 +273,10 @@ class ComposedOnPostgres(Composed):
             names = [Identifier(self.schema, name) for (name,) in tables]
             connection.execute(SQL("truncate {}").format(SQL(", ").join(names)))
         return World(PostgresJournal(self.dsn, schema=self.schema), None, seed)
+
+    async def findings(self, world: World) -> list[Finding]:
+        async with stored_facts(self.dsn, self.schema) as facts:
+            return [finding async for finding in verify(facts, namespace="default")]
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ def touched(name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> list[RunI
             return [run.id for run in args[0]]
         case "post":
             return [post.run_id for post in args[0]]
-        case "force_cancel" | "set_attributes":
+        case "force_cancel" | "set_attributes" | "take_snapshot":
             return [args[0]]
         case "release":
             return list(args[1])

@@ -39,21 +39,24 @@ class Monitor:
             return
         run_ids = list(dict.fromkeys(touched))
         if name in ("retire_worker", "claim", "force_cancel", "release_other_runs") or self.writes % 32 == 0:
-            run_ids = list(self._journal._runs)
+            # Of those that have ended, the end of the simulation checks whether anything has changed.
+            run_ids = [id for id in self._journal._runs if id not in self._ended]
         if run_ids:
-            self._check(run_ids)
+            self._check(run_ids, snapshots=name == "take_snapshot")
 
     def check_everything(self) -> None:
         """Check all runs, and what belongs to none."""
         self._report(cluster_findings(self._facts.cluster_now()))
-        self._check(list(self._journal._runs))
+        self._check(list(self._journal._runs), snapshots=True)
 
-    def _check(self, run_ids: list[RunId]) -> None:
+    def _check(self, run_ids: list[RunId], *, snapshots: bool) -> None:
         for run_id in run_ids:
             self._check_growth(run_id)
         cluster = self._facts.cluster_now()
         workers = {worker.id for worker in cluster.workers}
         for run in self._facts.runs_now(run_ids):
+            if not snapshots:
+                run.snapshots = []
             self._report(run_findings(run, cluster, workers))
 
     def _check_growth(self, run_id: RunId) -> None:

@@ -52,6 +52,7 @@ def run_seeds(seeds: Iterable[int], parts: Parts | None = None, *, most_failures
     failures: list[Failure] = []
     count = faults = writes = 0
     gc.disable()
+    gc.freeze()
     try:
         for seed in seeds:
             universe = Universe(seed, parts=parts or Parts())
@@ -66,6 +67,7 @@ def run_seeds(seeds: Iterable[int], parts: Parts | None = None, *, most_failures
             if count % COLLECT_EVERY == 0:
                 gc.collect()
     finally:
+        gc.unfreeze()
         gc.enable()
     return Outcome(count, failures, faults, writes)
 
