@@ -39,7 +39,7 @@ class Monitor:
             return
         run_ids = list(dict.fromkeys(touched))
         if name in ("retire_worker", "claim", "force_cancel", "release_other_runs") or self.writes % 32 == 0:
-            # Of those that have ended, the end of the simulation checks whether anything has changed.
+            # Whether an ended run has changed is checked at the end of the simulation.
             run_ids = [id for id in self._journal._runs if id not in self._ended]
         if run_ids:
             self._check(run_ids, snapshots=name == "take_snapshot")

@@ -39,6 +39,26 @@ T = TypeVar("T")
 HOST_RETRIES = RetryPolicy(first_delay=0.05, longest_delay=2.0, jitter=0.5)
 
 
+# A claim that was given up with its connection takes effect within this time, if at all: a server that is
+# slow for longer ends the connection, or the lease of the worker. Claims are made at least at every poll.
+DOUBT_SECONDS = 60.0
+
+
+class LostClaims:
+    """Whether claims that this process has given up may have taken effect, or may still do so."""
+
+    __slots__ = ("_until",)
+
+    def __init__(self) -> None:
+        self._until = -math.inf
+
+    def in_doubt(self, now: float, *, failed: bool) -> bool:
+        """Return whether to release what this process does not know of; `failed` if a claim was just lost."""
+        if failed:
+            self._until = now + DOUBT_SECONDS
+        return now < self._until
+
+
 class ResilientJournal:
     """A journal whose calls end with a result, or with an error that waiting cannot fix.
 
@@ -60,6 +80,7 @@ class ResilientJournal:
         # For several calls on `once` that are repeated together.
         self.retry = retry = Retry(HOST_RETRIES, clock, random, outage_in(journal))
 
+        self._runs, self._tasks = LostClaims(), LostClaims()
         self.now = journal.now
         self.close = journal.close
         self.notifications = journal.notifications
@@ -161,14 +182,14 @@ class ResilientJournal:
     ) -> list[ClaimedRun]:
         """Claim runs as `Journal.claim` does.
 
-        An attempt whose response was lost may have claimed runs that this process does not know of. The
-        next one first releases what this worker owns beyond `known()`.
+        An attempt whose response was lost may have claimed runs that this process does not know of, or
+        may still do so. The next ones first release what this worker owns beyond `known()`.
         """
         attempted = False
 
         async def attempt() -> list[ClaimedRun]:
             nonlocal attempted
-            if attempted:
+            if self._runs.in_doubt(self._clock.monotonic(), failed=attempted):
                 await self.once.release_other_runs(worker, known())
             attempted = True
             return await self.once.claim(worker, code, limit, namespaces=namespaces)
@@ -192,7 +213,7 @@ class ResilientJournal:
 
         async def attempt() -> list[ClaimedTask]:
             nonlocal attempted
-            if attempted:
+            if self._tasks.in_doubt(self._clock.monotonic(), failed=attempted):
                 await self.once.release_other_tasks(worker, known())
             attempted = True
             return await self.once.claim_tasks(

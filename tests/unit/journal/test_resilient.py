@@ -21,7 +21,7 @@ from continuum.journal.port import (
     RunWrite,
     Worker,
 )
-from continuum.journal.resilient import ResilientJournal
+from continuum.journal.resilient import DOUBT_SECONDS, ResilientJournal
 from continuum.journal.retry import JournalCall, Retry, RetryPolicy
 from continuum_supervision import ManualClock
 from continuum_supervision.clock import settle
@@ -254,6 +254,28 @@ def test_a_claim_after_a_lost_response_first_releases_unknown_runs() -> None:
 
         assert [claim.id for claim in claimed] == [run]
         assert world.journal.released == [[]]
+
+    asyncio.run(scenario())
+
+
+def test_a_claim_that_takes_effect_after_it_was_given_up_is_released_by_the_next() -> None:
+    async def scenario() -> None:
+        world = World()
+        worker = await world.worker()
+        world.journal.refuse = 1
+        claim: Any = lambda: world.door.claim(worker, [Loaded("orders", "v")], 5, known=list)  # noqa: E731
+        assert await world.finish(claim()) == []
+        # The server was slow with the first attempt, whose connection is gone.
+        run = RunId("00000000-0000-4000-8000-000000000001")
+        await world.journal.start([NewRun(run, "orders", b"")])
+        assert await world.journal.claim(worker, [Loaded("orders", "v")], 5)
+
+        assert [claimed.id for claimed in await world.finish(claim())] == [run]
+
+        world.journal.released.clear()
+        await world.clock.advance(DOUBT_SECONDS)
+        await world.finish(claim())
+        assert world.journal.released == [], "no doubt lasts for ever"
 
     asyncio.run(scenario())
 
