@@ -69,7 +69,7 @@ def decide(
 ) -> Decision:
     """Return what to do with a claimed run; `now` is the journal's time."""
     if claim.started_at < 0:
-        return Corrupt("the time of its start is infinite")
+        return Corrupt("the time of its start cannot be right; restore it, then `continuum runs unblock`")
     compact, history = stored
     length = len(history) + (compact.end if compact is not None else 0)
     # On a later attempt a run without a history may have code that waits inside a `try`.

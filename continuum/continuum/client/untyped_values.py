@@ -10,6 +10,8 @@ from continuum.codec.codec import decode
 from continuum.errors import DurableTermError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# The years that a datetime can have, in microseconds.
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,8 @@ def readable_call(data: bytes) -> tuple[Any, Any]:
 
 
 def at(microseconds: int) -> datetime:
-    """Return a time of the journal as an aware datetime."""
-    return _EPOCH + timedelta(microseconds=microseconds)
+    """Return a time of the journal as an aware datetime, the nearest one if the time was written by hand."""
+    return _EPOCH + timedelta(microseconds=min(max(microseconds, _FIRST), _LAST))
 
 
 def microseconds_of(when: datetime) -> int:

@@ -66,11 +66,13 @@ class Fault(NamedTuple):
         return self.kind in ("drift", "input")
 
     @classmethod
-    def from_json(cls, stored: Mapping[str, Any] | None) -> Fault | None:
-        """Return what a JSON column holds; parts that only newer code knows are left out."""
-        if stored is None:
+    def from_json(cls, stored: object) -> Fault | None:
+        """Return what a JSON column holds, None for what is no fault, without parts that newer code has."""
+        if not isinstance(stored, Mapping) or not isinstance(stored.get("kind"), str):
             return None
-        return cls(**{name: value for name, value in stored.items() if name in cls._fields})
+        position = stored.get("position")
+        texts = [text if isinstance(text := stored.get(name), str) else None for name in cls._fields[2:]]
+        return cls(stored["kind"], position if type(position) is int else None, *texts)
 
 
 class Refusal(NamedTuple):

@@ -43,7 +43,8 @@ BEGIN
     WITH gone AS (
         DELETE FROM {schema}.tasks t WHERE t.owner = p_worker
         RETURNING t.run_id, t.seq, t.dispatch,
-                  t.timeout > 0 AND v_died_at >= t.claimed_at + t.timeout * interval '1 second' AS overdue
+                  CASE WHEN t.timeout > 0 AND t.timeout < {limit.retention_seconds}
+                       THEN v_died_at >= t.claimed_at + t.timeout * interval '1 second' ELSE false END AS overdue
     ), mailed AS (
         INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
         SELECT g.run_id, CASE WHEN g.overdue THEN {kind.activity_timed_out} ELSE {kind.activity_interrupted} END,
@@ -104,7 +105,8 @@ BEGIN
     WITH gone AS (
         DELETE FROM {schema}.tasks t WHERE t.owner = p_worker
         RETURNING t.run_id, t.seq, t.dispatch,
-                  t.timeout > 0 AND clock_timestamp() >= t.claimed_at + t.timeout * interval '1 second' AS overdue
+                  CASE WHEN t.timeout > 0 AND t.timeout < {limit.retention_seconds}
+                       THEN clock_timestamp() >= t.claimed_at + t.timeout * interval '1 second' ELSE false END AS overdue
     ), interrupted AS (
         SELECT g.run_id, g.seq, g.dispatch, g.overdue FROM gone g
         JOIN {schema}.runs r ON r.id = g.run_id AND r.state {is_open}

@@ -2,7 +2,7 @@
 -- that was registered last counts.
 CREATE OR REPLACE FUNCTION {schema}.retained_from_now(p_workflow text, p_version text) RETURNS timestamptz
 LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN v.retention < {limit.retention_seconds}
+    SELECT CASE WHEN v.retention >= 0 AND v.retention < {limit.retention_seconds}
                 THEN clock_timestamp() + v.retention * interval '1 second' END
     FROM {schema}.versions v
     WHERE v.workflow = p_workflow AND (p_version IS NULL OR v.version = p_version)

@@ -100,7 +100,8 @@ WHERE r.id = %s OR (r.namespace = %s AND r.workflow = %s AND r.idempotency_key =
 -- name: claim
 -- Own runs that are due and that the code can execute.
 SELECT id::text, token, workflow, version, namespace, input,
-       CASE WHEN isfinite(started_at) THEN (extract(epoch FROM started_at) * 1000000)::bigint ELSE -1 END,
+       CASE WHEN started_at BETWEEN '1970-01-01Z' AND '9999-12-31Z' THEN (extract(epoch FROM started_at) * 1000000)::bigint
+            ELSE -1 END,
        attempt, trace_context, fresh, parent::text, depth, root::text, held
 FROM {schema}.claim_runs(%s, %s, %s, %s, %s, %s, %s, %s)
 
@@ -113,7 +114,8 @@ FROM {schema}.next_due(%s, %s, %s, %s, %s, %s) AS d (due)
 
 -- name: load
 -- Histories, each from a seq on.
-SELECT e.run_id::text, e.seq, e.type, CASE WHEN isfinite(e.at) THEN (extract(epoch FROM e.at) * 1000000)::bigint END,
+SELECT e.run_id::text, e.seq, e.type,
+       CASE WHEN e.at BETWEEN '1970-01-01Z' AND '9999-12-31Z' THEN (extract(epoch FROM e.at) * 1000000)::bigint END,
        e.payload
 FROM unnest(%s, %s) AS wanted (run_id, known)
 JOIN {schema}.events e ON e.run_id = wanted.run_id AND e.seq >= wanted.known
