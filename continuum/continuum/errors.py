@@ -12,9 +12,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from continuum.quoting import listed, quoted, shortened, with_short_words
+
 
 class ContinuumError(Exception):
     """Base of every exception that Continuum raises on purpose."""
+
+    def __init__(self, *args: object) -> None:
+        # Whatever a message quotes, no word of it is longer than `quoting` allows.
+        super().__init__(*[with_short_words(part) if isinstance(part, str) else part for part in args])
 
 
 # The caller's mistake; nothing was written.
@@ -35,7 +41,7 @@ class DurableTermError(ContinuumError):
     """
 
     def __init__(self, path: str, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+        super().__init__(f"{shortened(path)}: {reason}")
         self.path = path
         self.reason = reason
 
@@ -56,7 +62,7 @@ class ChildrenTooDeep(ContinuumError):
 
     def __init__(self, workflow: str, limit: int) -> None:
         super().__init__(
-            f"{workflow} would have more than {limit} ancestors; start it from a run further up, "
+            f"{shortened(workflow)} would have more than {limit} ancestors; start it from a run further up, "
             "or use continue_as_new"
         )
         self.workflow = workflow
@@ -87,7 +93,7 @@ class AlreadyStarted(ContinuumError):
 
     def __init__(self, run_id: str) -> None:
         super().__init__(
-            f"run {run_id} was already started under this id or idempotency key; "
+            f"run {shortened(run_id)} was already started under this id or idempotency key; "
             "use its handle, or start with another key"
         )
         self.run_id = run_id
@@ -103,11 +109,12 @@ class RunNotFound(ContinuumError):
     """
 
     def __init__(self, run_id: str, removed: bool = False, namespace: str | None = None) -> None:
-        where = "" if namespace is None else f" in namespace {namespace!r}"
+        where = "" if namespace is None else f" in namespace {quoted(namespace)}"
         super().__init__(
-            f"run {run_id} was removed before its end was seen here; give its workflow a longer retention"
+            f"run {shortened(run_id)} was removed before its end was seen here; give its "
+            "workflow a longer retention"
             if removed
-            else f"no run has the id {run_id}{where}; `continuum runs list` shows those there are"
+            else f"no run has the id {shortened(run_id)}{where}; `continuum runs list` shows those there are"
         )
         self.run_id = run_id
         self.removed = removed
@@ -121,7 +128,9 @@ class NotPublished(ContinuumError, LookupError):
     """No run of this chain has published a value under that name yet."""
 
     def __init__(self, run_id: str, name: str) -> None:
-        super().__init__(f"run {run_id} has published no {name!r}; pass default= if it may be missing")
+        super().__init__(
+            f"run {shortened(run_id)} has published no {quoted(name)}; pass default= if it may be missing"
+        )
         self.run_id = run_id
         self.name = name
 
@@ -133,7 +142,9 @@ class UndeclaredSignal(ContinuumError):
     """The run's code declares its signals, and this is not one of them; nothing was sent."""
 
     def __init__(self, run_id: str, name: str, declared: Sequence[str]) -> None:
-        super().__init__(f"run {run_id} takes no signal {name!r}; it takes {', '.join(sorted(declared))}")
+        super().__init__(
+            f"run {shortened(run_id)} takes no signal {quoted(name)}; it takes {listed(sorted(declared))}"
+        )
         self.run_id = run_id
         self.name = name
         self.declared = tuple(sorted(declared))
@@ -146,7 +157,7 @@ class NodeNotFound(ContinuumError):
     """No node has that name."""
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"no node is named {name}; `continuum nodes list` shows those there are")
+        super().__init__(f"no node is named {shortened(name)}; `continuum nodes list` shows those there are")
         self.name = name
 
     def __reduce__(self) -> tuple[type[NodeNotFound], tuple[str]]:
@@ -157,7 +168,7 @@ class RunTerminal(ContinuumError):
     """The run has ended, so it takes no more signals or cancel requests."""
 
     def __init__(self, run_id: str, state: str) -> None:
-        super().__init__(f"run {run_id} is already {state} and takes nothing more")
+        super().__init__(f"run {shortened(run_id)} is already {state} and takes nothing more")
         self.run_id = run_id
         self.state = state
 
@@ -191,6 +202,11 @@ class ClusterError(ContinuumError):
 # The end of a run.
 
 
+def _quoted_error(type: str, message: str) -> str:
+    """Return type and message of a user's exception; the attributes of ours keep the whole texts."""
+    return f"{shortened(type)}: {shortened(message)}"
+
+
 class ActivityError(ContinuumError):
     """An activity failed for good: its last attempt has failed.
 
@@ -200,7 +216,7 @@ class ActivityError(ContinuumError):
     """
 
     def __init__(self, activity: str, type: str, message: str, traceback: str, attempt: int) -> None:
-        super().__init__(f"{activity} failed on attempt {attempt}: {type}: {message}")
+        super().__init__(f"{shortened(activity)} failed on attempt {attempt}: {_quoted_error(type, message)}")
         self.activity = activity
         self.type = type
         self.message = message
@@ -222,9 +238,9 @@ class ChildFailed(ContinuumError):
         self, run_id: str, type: str, message: str, traceback: str = "", *, cancelled: bool = False
     ) -> None:
         super().__init__(
-            f"child run {run_id} was cancelled"
+            f"child run {shortened(run_id)} was cancelled"
             if cancelled
-            else f"child run {run_id} failed: {type}: {message}"
+            else f"child run {shortened(run_id)} failed: {_quoted_error(type, message)}"
         )
         self.run_id = run_id
         self.type = type
@@ -245,7 +261,7 @@ class RunFailed(ContinuumError):
     """The run ended with an exception; `type`, `message` and `traceback` describe the original."""
 
     def __init__(self, run_id: str, type: str, message: str, traceback: str = "") -> None:
-        super().__init__(f"run {run_id} failed: {type}: {message}")
+        super().__init__(f"run {shortened(run_id)} failed: {_quoted_error(type, message)}")
         self.run_id = run_id
         self.type = type
         self.message = message
@@ -259,7 +275,9 @@ class RunCancelled(ContinuumError):
     """The run was cancelled. `reason` is "parent_cancelled" if the end of its parent caused it."""
 
     def __init__(self, run_id: str, reason: str | None = None) -> None:
-        super().__init__(f"run {run_id} was cancelled{'' if reason is None else f': {reason}'}")
+        super().__init__(
+            f"run {shortened(run_id)} was cancelled{'' if reason is None else f': {shortened(reason)}'}"
+        )
         self.run_id = run_id
         self.reason = reason
 

@@ -6,7 +6,11 @@ that repeats all of it hides what it says, and fills the log.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 QUOTED_CHARACTERS = 200
+_LONG_WORD = re.compile(rf"\S{{{QUOTED_CHARACTERS + 1},}}")
 
 
 def shortened(text: object, most: int = QUOTED_CHARACTERS) -> str:
@@ -18,20 +22,28 @@ def shortened(text: object, most: int = QUOTED_CHARACTERS) -> str:
     return whole[: most - len(note)] + note
 
 
+def with_short_words(text: str) -> str:
+    """Return a text in which no word is longer than a quotation, for texts whose parts are not known."""
+    if len(text) <= QUOTED_CHARACTERS:
+        return text
+    return _LONG_WORD.sub(lambda word: shortened(word[0]), text)
+
+
 def quoted(value: object) -> str:
     """Return the shortened `repr` of a value, whatever the value's own `__repr__` does."""
-    if type(value) in (str, bytes) and len(value) > QUOTED_CHARACTERS:  # type: ignore[arg-type]
-        note = f"… ({len(value)} {'bytes' if type(value) is bytes else 'characters'})"  # type: ignore[arg-type]
-        return shortened(repr(value[: QUOTED_CHARACTERS // 2]), QUOTED_CHARACTERS - len(note)) + note  # type: ignore[index]
+    if isinstance(value, str | bytes) and len(value) > QUOTED_CHARACTERS:
+        # Not the `repr` of the whole, which may be megabytes.
+        note = f"… ({len(value)} {'characters' if isinstance(value, str) else 'bytes'})"
+        return shortened(repr(value[: QUOTED_CHARACTERS // 2]), QUOTED_CHARACTERS - len(note)) + note
     try:
         return shortened(repr(value))
     except Exception as error:  # noqa: BLE001 - a value of the user's may raise anything
         return f"<{type(value).__name__} whose repr raises {type(error).__name__}>"
 
 
-def listed(names: object) -> str:
+def listed(names: Iterable[str]) -> str:
     """Return names with commas between them, shortened."""
-    return shortened(", ".join(map(str, names)))  # type: ignore[call-overload]
+    return shortened(", ".join(names))
 
 
 def one_line(text: str, most: int = QUOTED_CHARACTERS) -> str:

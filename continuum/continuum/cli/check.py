@@ -15,6 +15,7 @@ import click
 
 from continuum.cli.database import json_option
 from continuum.errors import InvalidOption
+from continuum.quoting import quoted
 from continuum.scanner.check_files import scan_definitions, workflows_in
 from continuum.scanner.configuration import Trust, Untrusted
 from continuum.scanner.findings import Finding, errors_of
@@ -75,7 +76,8 @@ def _module(name: str) -> tuple[str, str]:
     path = locate(name) if all(part.isidentifier() for part in name.split(".")) else None
     if path is None:
         raise InvalidOption(
-            f"there is no module {name!r}; name it as in `import shop.orders`, from the directory of `shop`, "
+            f"there is no module {quoted(name)}; name it as in `import shop.orders`, "
+            "from the directory of `shop`, "
             "or give its file"
         )
     return path, name if path.endswith("__init__.py") else name.rpartition(".")[0]
@@ -86,7 +88,7 @@ def _file(name: str) -> tuple[str, str]:
     path = Path(name)
     path = path / "__init__.py" if path.is_dir() else path
     if not path.is_file():
-        raise InvalidOption(f"there is no file {name!r} to check; give a file, or a module by its name")
+        raise InvalidOption(f"there is no file {quoted(name)} to check; give a file, or a module by its name")
     within = Path(os.path.relpath(path)).with_suffix("").parts
     dotted = ".".join(within[:-1] if within[-1] == "__init__" else within)
     if ".." not in within and (found := locate(dotted)) is not None and path.samefile(found):
@@ -112,7 +114,7 @@ def _trust(trusted: Sequence[str], untrusted: str | None) -> Trust:
         raise InvalidOption(f"[tool.continuum] takes trusted and untrusted, not {', '.join(unknown)}")
     listed = settings.get("trusted", [])
     if not isinstance(listed, list):
-        raise InvalidOption(f"trusted in [tool.continuum] is a list of module names, not {listed!r}")
+        raise InvalidOption(f"trusted in [tool.continuum] is a list of module names, not {quoted(listed)}")
     return Trust((*listed, *trusted), cast("Untrusted", untrusted or settings.get("untrusted", "warn")))
 
 

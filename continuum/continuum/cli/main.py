@@ -24,6 +24,7 @@ from continuum.cli.schema import migrate
 from continuum.cli.verify import verify
 from continuum.cli.versions import versions
 from continuum.errors import ContinuumError, DeterminismError
+from continuum.quoting import with_short_words
 
 DONE, FAILED = 0, 1
 # The exit code that shells use for a program ended by SIGINT.
@@ -85,5 +86,5 @@ def _after_findings(error: DeterminismError) -> str:
 def _end(error: Exception, text: str, code: int) -> int:
     if os.environ.get("CONTINUUM_TRACEBACK"):
         traceback.print_exception(error)
-    click.echo(f"continuum: {' '.join(text.split())}", err=True)
+    click.echo(f"continuum: {with_short_words(' '.join(text.split()))}", err=True)
     return code

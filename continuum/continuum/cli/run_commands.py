@@ -22,6 +22,7 @@ from continuum.client.namespaces import InNamespace
 from continuum.client.runs import Run
 from continuum.client.wait_reasons import WAITS_FOR_A_NODE
 from continuum.errors import NotReady, UnknownWorkflow
+from continuum.quoting import quoted
 
 # A blocked run does not end by itself, so the command that waits for it fails within this time.
 BLOCKED_CHECK_SECONDS = 1.0
@@ -78,7 +79,8 @@ async def _check_name(client: Client, workflow: str) -> None:
     loaded = {name for node in await client.nodes() if node.state != "lost" for name in node.workflows}
     if loaded and workflow not in loaded:
         raise UnknownWorkflow(
-            f"no running node has loaded a workflow named {workflow!r}; they have {', '.join(sorted(loaded))}"
+            f"no running node has loaded a workflow named {quoted(workflow)}; they have "
+            f"{', '.join(sorted(loaded))}"
         )
 
 

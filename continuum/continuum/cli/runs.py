@@ -26,6 +26,7 @@ from continuum.client.runs import RunError
 from continuum.drift.deploy_check import StoredRuns
 from continuum.drift.run_report import Refused, drift_of
 from continuum.errors import NotPublished
+from continuum.quoting import quoted
 
 STATES = ("running", "suspended", "blocked", "completed", "failed", "cancelled", "continued")
 
@@ -182,7 +183,7 @@ def read(run: str, name: str, namespace: InNamespace, as_json: bool, dsn: str | 
     try:
         value = ask(Target(dsn, schema), lambda client: client.read(run, name, namespace=namespace))
     except NotPublished as error:
-        raise click.ClickException(f"run {error.run_id} has published no {error.name!r}") from error
+        raise click.ClickException(f"run {error.run_id} has published no {quoted(error.name)}") from error
     click.echo(to_json(value, indent=None if as_json else 2))
 
 

@@ -20,6 +20,8 @@ from uuid import UUID
 
 import click
 
+from continuum.quoting import quoted
+
 _TYPED: dict[str, Callable[[Any], Any]] = {
     "$datetime": datetime.fromisoformat,
     "$date": date.fromisoformat,
@@ -37,7 +39,9 @@ def json_value(text: str, *, read_map: Callable[[dict[str, Any]], Any] | None = 
     try:
         return json.loads(text, object_hook=read_map)
     except ValueError:
-        raise click.BadParameter(f"{text!r} is not JSON; text is quoted twice, like '\"text\"'") from None
+        raise click.BadParameter(
+            f"{quoted(text)} is not JSON; text is quoted twice, like '\"text\"'"
+        ) from None
 
 
 def typed_json(text: str) -> Any:
@@ -59,7 +63,7 @@ def pair(text: str) -> tuple[str, str]:
     """Read an argument like NAME=VALUE, cut at the first equals sign."""
     name, found, rest = text.partition("=")
     if not found or not name:
-        raise click.BadParameter(f"{text!r} is not of the form NAME=VALUE")
+        raise click.BadParameter(f"{quoted(text)} is not of the form NAME=VALUE")
     return name, rest
 
 
@@ -73,7 +77,7 @@ def named_number(text: str) -> tuple[str, int]:
     """Read an argument like NAME=LIMIT."""
     name, rest = pair(text)
     if not rest.isdecimal():
-        raise click.BadParameter(f"the limit of {name} is a whole number, not {rest!r}")
+        raise click.BadParameter(f"the limit of {name} is a whole number, not {quoted(rest)}")
     return name, int(rest)
 
 
@@ -81,7 +85,7 @@ def address(text: str) -> tuple[str, int]:
     """Read an argument like HOST:PORT; an IPv6 host may stand in brackets."""
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise click.BadParameter(f"{text!r} is not of the form HOST:PORT")
+        raise click.BadParameter(f"{quoted(text)} is not of the form HOST:PORT")
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 

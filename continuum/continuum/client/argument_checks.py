@@ -9,6 +9,7 @@ from __future__ import annotations
 from continuum.definitions.name_rules import NAME_BYTES, short_text
 from continuum.engine.ids import RunId, parse_run_id
 from continuum.errors import InvalidOption, RunNotFound
+from continuum.quoting import quoted
 
 
 def run_id_of(text: str) -> RunId:
@@ -25,7 +26,8 @@ def new_id(text: str) -> RunId:
         return parse_run_id(text)
     except (ValueError, AttributeError, TypeError):
         raise InvalidOption(
-            f"id must be a UUID, not {text!r}; leave it out, or use idempotency_key= for names of your own"
+            f"id must be a UUID, not {quoted(text)}; leave it out, or use "
+            "idempotency_key= for names of your own"
         ) from None
 
 

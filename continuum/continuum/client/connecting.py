@@ -29,6 +29,7 @@ from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.connections import checked_dsn
 from continuum.journal.postgres.schema import check_schema, migrate_schema
 from continuum.local_postgres import EmbeddedPostgres
+from continuum.quoting import quoted
 
 
 @asynccontextmanager
@@ -44,7 +45,7 @@ async def connect(
     if isinstance(place, MemoryPlace):
         if place.loop is not asyncio.get_running_loop():
             raise InvalidOption(
-                f"instance {name!r} keeps its runs in the memory of another event loop; connect there"
+                f"instance {quoted(name)} keeps its runs in the memory of another event loop; connect there"
             )
         async with Client(place.journal, name=name) as client:
             yield client
@@ -81,7 +82,8 @@ def find_place(asked: Place) -> Place | MemoryPlace:
         return place
     if asked.schema not in (None, place.schema):
         raise InvalidOption(
-            f"instance {asked.name!r} has the schema {place.schema!r}, not {asked.schema!r}; "
+            f"instance {quoted(asked.name)} has the schema {quoted(place.schema)}, not "
+            f"{quoted(asked.schema)}; "
             "leave schema out, or pass a dsn"
         )
     return replace(place, listen=asked.listen and place.listen)

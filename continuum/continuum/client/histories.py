@@ -12,6 +12,7 @@ from continuum.client.untyped_values import Unreadable, at, readable, readable_c
 from continuum.engine import events as engine
 from continuum.engine.children import ClosePolicy
 from continuum.engine.events import EventType
+from continuum.quoting import shortened
 
 # The prefix of the delivery id that the client makes for a signal without one, so that a repeated post is
 # deduplicated. Users' ids have no control characters, so the two cannot collide.
@@ -63,7 +64,7 @@ def _event_of(event: engine.Event, known: _Known) -> Event:
     try:
         name, payload = _read(event, known)
     except (ValueError, IndexError, TypeError) as error:
-        name, payload = None, {"body": Unreadable(f"the event cannot be read: {error}")}
+        name, payload = None, {"body": Unreadable(f"the event cannot be read: {shortened(error)}")}
     return Event(event.seq, _type_name(event.type), name, payload, at(event.at))
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from continuum.errors import InstanceNotRegistered, InvalidOption
 from continuum.journal.port import Journal
+from continuum.quoting import quoted
 
 DEFAULT = "default"
 DEFAULT_SCHEMA = "continuum"
@@ -67,7 +68,7 @@ def registered(instance: Instance) -> Iterator[None]:
     """Register an instance under its name for the duration of the block."""
     if _known.running.setdefault(instance.name, instance) is not instance:
         raise InvalidOption(
-            f"an instance named {instance.name!r} runs in this process already; "
+            f"an instance named {quoted(instance.name)} runs in this process already; "
             "give this one another name with children(name=...)"
         )
     try:
@@ -95,6 +96,6 @@ def not_registered(name: str) -> InstanceNotRegistered:
     """Return the error for a name that no instance has."""
     names = ", ".join(sorted(_known.running)) or "none"
     return InstanceNotRegistered(
-        f"no instance named {name!r} runs in this process (running: {names}); "
+        f"no instance named {quoted(name)} runs in this process (running: {names}); "
         "start it with continuum.children(name=...), or pass a dsn"
     )

@@ -22,6 +22,7 @@ from continuum.definitions.attributes import json_value
 from continuum.definitions.name_rules import short_text
 from continuum.errors import InvalidOption, InvalidQuery
 from continuum.journal.facts import Query, RunRow, RunState
+from continuum.quoting import quoted
 
 T = TypeVar("T")
 Field: TypeAlias = str | tuple[str, ...]
@@ -36,7 +37,7 @@ def _id(value: object) -> str:
     try:
         return str(uuid.UUID(str(value)))
     except ValueError:
-        raise InvalidOption(f"a run's id is a UUID, not {value!r}") from None
+        raise InvalidOption(f"a run's id is a UUID, not {quoted(value)}") from None
 
 
 def _text(value: object) -> str:
@@ -51,7 +52,7 @@ def _state(value: object) -> RunState:
     if isinstance(value, str) and value.upper() in RunState.__members__:
         return RunState[value.upper()]
     names = ", ".join(state.name.lower() for state in RunState)
-    raise InvalidQuery(f"state is one of {names}, not {value!r}")
+    raise InvalidQuery(f"state is one of {names}, not {quoted(value)}")
 
 
 def _time(value: object) -> int:
@@ -59,10 +60,12 @@ def _time(value: object) -> int:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise InvalidQuery(f"a time is written like 2025-01-31T12:00:00+00:00, not {value!r}") from None
+            raise InvalidQuery(
+                f"a time is written like 2025-01-31T12:00:00+00:00, not {quoted(value)}"
+            ) from None
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise InvalidQuery(
-            f"a time is compared with an aware datetime, e.g. datetime.now(UTC), not {value!r}"
+            f"a time is compared with an aware datetime, e.g. datetime.now(UTC), not {quoted(value)}"
         )
     return microseconds_of(value)
 
@@ -116,7 +119,7 @@ def question_of(
         namespace = _checked(lambda: short_text(namespace, "namespace"))
     if type(limit) is not int or not 1 <= limit <= PAGE_ENTRIES:
         raise InvalidQuery(
-            f"limit is a whole number from 1 to {PAGE_ENTRIES}, not {limit!r}; page with cursor="
+            f"limit is a whole number from 1 to {PAGE_ENTRIES}, not {quoted(limit)}; page with cursor="
         )
     if isinstance(where, str | Mapping):
         raise InvalidQuery('where is a list of conditions like [("state", "eq", "suspended")]')
@@ -137,7 +140,7 @@ def _order_of(order_by: object) -> tuple[str, bool]:
             return field, direction == "desc"
         case _:
             raise InvalidQuery(
-                f"order_by is a pair of {', '.join(_SORTABLE)} and asc or desc, not {order_by!r}"
+                f"order_by is a pair of {', '.join(_SORTABLE)} and asc or desc, not {quoted(order_by)}"
             )
 
 
@@ -146,9 +149,9 @@ def _condition_of(entry: object) -> Condition:
         case (field, str(operator), value) if operator in OPERATORS:
             pass
         case (_, operator, _):
-            raise InvalidQuery(f"the operator is one of {', '.join(OPERATORS)}, not {operator!r}")
+            raise InvalidQuery(f"the operator is one of {', '.join(OPERATORS)}, not {quoted(operator)}")
         case _:
-            raise InvalidQuery(f"a condition is (field, operator, value), not {entry!r}")
+            raise InvalidQuery(f"a condition is (field, operator, value), not {quoted(entry)}")
     match field:
         case str() if field in _READERS:
             return _STORED_AS.get(field, field), operator, _value_of(field, operator, value)
@@ -157,7 +160,7 @@ def _condition_of(entry: object) -> Condition:
             return ("attributes", *path), operator, _attribute_of(operator, value)
         case _:
             raise InvalidQuery(
-                f'the field is one of {", ".join(_READERS)} or ("attributes", name, ...), not {field!r}'
+                f'the field is one of {", ".join(_READERS)} or ("attributes", name, ...), not {quoted(field)}'
             )
 
 
@@ -184,7 +187,7 @@ def _attribute_of(operator: str, value: Any) -> Any:
     stored = _checked(lambda: json_value(value, "the value"))
     if operator not in _UNORDERED and not isinstance(stored, str | int | float | bool):
         raise InvalidQuery(
-            f"{operator} compares an attribute with a number, text or truth value, not {value!r}"
+            f"{operator} compares an attribute with a number, text or truth value, not {quoted(value)}"
         )
     return stored
 
@@ -195,7 +198,7 @@ def _attribute_name(name: object) -> str:
 
 def _choices(value: object) -> Sequence[Any]:
     if not isinstance(value, list | tuple | set | frozenset):
-        raise InvalidQuery(f"in is followed by a list of values, not {value!r}")
+        raise InvalidQuery(f"in is followed by a list of values, not {quoted(value)}")
     if len(value) > CHOICES:
         raise InvalidQuery(f"in takes {CHOICES} values at most, not {len(value)}; ask in parts")
     return tuple(value)

@@ -13,6 +13,7 @@ from continuum.engine.ids import RunId
 from continuum.errors import RunCancelled, RunFailed
 from continuum.journal.event_codec import CorruptBody, unpack_body
 from continuum.journal.facts import NodeRow, RunRow, RunState
+from continuum.quoting import shortened
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def error_of(data: bytes | None) -> RunError:
         type, message, traceback = unpack_body(data or b"")
         return RunError(str(type), str(message), str(traceback))
     except (CorruptBody, ValueError) as error:
-        return RunError("unknown", f"the stored error cannot be read: {error}", "")
+        return RunError("unknown", f"the stored error cannot be read: {shortened(error)}", "")
 
 
 def outcome_of(row: RunRow, decode_result: Callable[[bytes], Any]) -> Any:

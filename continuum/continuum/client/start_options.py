@@ -23,6 +23,7 @@ from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RunId
 from continuum.errors import InvalidOption
 from continuum.journal.facts import NewRun
+from continuum.quoting import listed, quoted
 
 __all__ = [
     "StartOptions",
@@ -56,7 +57,7 @@ def checked_names(options: StartOptions) -> StartOptions:
     known = StartOptions.__annotations__
     if unknown := options.keys() - known:
         raise TypeError(
-            f"a start has no option {', '.join(sorted(unknown))}, only {', '.join(known)}; "
+            f"a start has no option {listed(sorted(unknown))}, only {', '.join(known)}; "
             "arguments of the workflow go to .start(workflow, ...)"
         )
     return options
@@ -99,11 +100,11 @@ def new_run(
         data = encode_arguments(args, keywords)
     else:
         raise InvalidOption(
-            f"start takes a workflow or its name, not {workflow!r}; decorate it with @workflow"
+            f"start takes a workflow or its name, not {quoted(workflow)}; decorate it with @workflow"
         )
     conflict = options.get("on_conflict", "existing")
     if conflict not in ("existing", "raise"):
-        raise InvalidOption(f"on_conflict is 'existing' or 'raise', not {conflict!r}")
+        raise InvalidOption(f"on_conflict is 'existing' or 'raise', not {quoted(conflict)}")
     given, key, trace = options.get("id"), options.get("idempotency_key"), options.get("trace_context")
     return NewRun(
         id=fresh_id() if given is None else new_id(given),

@@ -23,6 +23,7 @@ from continuum.codec.shapes import Fit, Mismatch, fit_deep, key_step
 from continuum.codec.writing import pack
 from continuum.errors import DurableTermError
 from continuum.failures.exception_text import message_of
+from continuum.quoting import shortened
 
 _NO_KEYWORDS: dict[str, Any] = {}
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
@@ -95,7 +96,7 @@ class ArgumentsCodec:
             if type(args) is not list or type(kwargs) is not dict:
                 raise TypeError("no arguments in it")
         except Exception as error:
-            raise DurableTermError(self._path, f"not a stored call: {error}") from error
+            raise DurableTermError(self._path, f"not a stored call: {shortened(error)}") from error
         if kwargs or not self._fewest <= len(args) <= self._most:
             self._check_stored(args, kwargs)
         index, fits, rest = 0, self._fits, self._rest_fit
@@ -109,7 +110,9 @@ class ArgumentsCodec:
             raise DurableTermError(where, mismatch.reason) from mismatch
         except Exception as error:
             where = f"{self._path}.{self._name_of(index)}"
-            raise DurableTermError(where, f"{type(error).__name__}: {message_of(error)}") from error
+            raise DurableTermError(
+                where, f"{type(error).__name__}: {shortened(message_of(error))}"
+            ) from error
         return tuple(args), self._fit_keywords(kwargs) if kwargs else kwargs
 
     def check_fits(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
@@ -117,7 +120,7 @@ class ArgumentsCodec:
         try:
             self.signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{self._function.__qualname__}() {error}") from None
+            raise TypeError(f"{self._function.__qualname__}() {shortened(error)}") from None
 
     def takes_keyword(self, name: str, given: int) -> bool:
         """Whether a call with `given` positional arguments may also have the keyword `name`."""
@@ -184,7 +187,7 @@ class ArgumentsCodec:
         except TypeError as error:
             raise DurableTermError(
                 self._path,
-                f"the stored call does not fit {self._function.__qualname__}(): {error}; "
+                f"the stored call does not fit {self._function.__qualname__}(): {shortened(error)}; "
                 "give a new parameter a default, and keep one that old calls pass",
             ) from error
 

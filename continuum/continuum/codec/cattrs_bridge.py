@@ -14,6 +14,7 @@ from cattrs.errors import AttributeValidationNote
 
 from continuum.codec.shapes import Fit, Mismatch
 from continuum.failures.exception_text import message_of
+from continuum.quoting import shortened
 
 Structure = Callable[[Any, Any], Any]
 
@@ -43,7 +44,7 @@ def structure_function(annotation: Any, fit_of: Callable[[Any], Fit]) -> Structu
 def first_mismatch(error: Exception, value: dict[str, Any]) -> Mismatch:
     """Return the first mismatch among the fields in `value`."""
     if not isinstance(error, ExceptionGroup):
-        return Mismatch(f"{type(error).__name__}: {message_of(error)}")
+        return Mismatch(f"{type(error).__name__}: {shortened(message_of(error))}")
     first = error.exceptions[0]
     if isinstance(first, RecursionError):
         raise first  # `fit_deep` starts over with more room on the stack

@@ -21,6 +21,7 @@ from continuum.codec.shapes import Fit, Mismatch, fit_deep
 from continuum.codec.writing import pack
 from continuum.errors import DurableTermError
 from continuum.failures.exception_text import message_of
+from continuum.quoting import shortened
 
 __all__ = [
     "ArgumentsCodec",
@@ -99,14 +100,14 @@ def _decode_plain(data: bytes, path: str) -> Any:
     try:
         return unpack(data)
     except Exception as error:
-        raise DurableTermError(path, f"the payload cannot be read: {error}") from error
+        raise DurableTermError(path, f"the payload cannot be read: {shortened(error)}") from error
 
 
 def _decode_typed(fit: Fit | None, path: str, data: bytes) -> Any:
     try:
         value = unpack(data)
     except Exception as error:
-        raise DurableTermError(path, f"the payload cannot be read: {error}") from error
+        raise DurableTermError(path, f"the payload cannot be read: {shortened(error)}") from error
     return value if fit is None else _fitted(fit, path, value)
 
 
@@ -116,4 +117,4 @@ def _fitted(fit: Fit, path: str, value: Any) -> Any:
     except Mismatch as mismatch:
         raise DurableTermError(path + mismatch.where, mismatch.reason) from mismatch
     except Exception as error:
-        raise DurableTermError(path, f"{type(error).__name__}: {message_of(error)}") from error
+        raise DurableTermError(path, f"{type(error).__name__}: {shortened(message_of(error))}") from error

@@ -20,6 +20,7 @@ from typing import Any, TypeGuard, TypeVar
 
 from continuum.codec.shapes import Fit, Mismatch, key_step, kind_of
 from continuum.failures.exception_text import message_of
+from continuum.quoting import shortened
 
 Plain = Callable[[Any], Any]
 
@@ -239,7 +240,7 @@ def _model_fit(model: Any) -> Fit:
                 mismatch.under(f"[{step}]" if isinstance(step, int) else f".{step}")
             raise mismatch from error
         except Exception as error:
-            raise Mismatch(f"{type(error).__name__}: {message_of(error)}") from error
+            raise Mismatch(f"{type(error).__name__}: {shortened(message_of(error))}") from error
 
     return fit
 

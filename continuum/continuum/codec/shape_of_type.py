@@ -34,6 +34,7 @@ from continuum.codec.shapes import (
 )
 from continuum.codec.unions import union
 from continuum.failures.exception_text import message_of
+from continuum.quoting import quoted, shortened
 
 _SEQUENCES = frozenset((list, tuple))
 _SETS = frozenset((set, frozenset))
@@ -80,7 +81,9 @@ def shape_of(annotation: Any) -> Shape:
         except Undecodable:
             raise
         except NameError as error:
-            raise Undecodable(f"{error}, which {annotation!r} mentions; define it at module level") from error
+            raise Undecodable(
+                f"{shortened(error)}, which {quoted(annotation)} mentions; define it at module level"
+            ) from error
         except Exception as error:
             raise Undecodable(str(error)) from error
         finally:
@@ -132,7 +135,9 @@ def _compile_generic(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -
         return either_sequence(*ABSTRACT[origin], _argument(arguments, 0))
     if isinstance(origin, type):
         return _compile_class(annotation, origin, arguments)
-    raise Undecodable(f"the annotation {annotation!r} does not say how to read a value; use a dataclass")
+    raise Undecodable(
+        f"the annotation {quoted(annotation)} does not say how to read a value; use a dataclass"
+    )
 
 
 def _members(arguments: tuple[Any, ...]) -> list[Any]:
@@ -220,7 +225,7 @@ def _subclass(cls: Any, base: type, arguments: tuple[Any, ...]) -> Shape:
             # pyright cannot know that a subclass of a plain type takes the arguments of its base.
             return cls(None, plain) if is_defaultdict else cls(plain)  # pyright: ignore[reportCallIssue]
         except Exception as error:
-            raise Mismatch(f"{type(error).__name__}: {message_of(error)}") from error
+            raise Mismatch(f"{type(error).__name__}: {shortened(message_of(error))}") from error
 
     return Shape(fit, inner.takes, describes=inner.describes)
 
@@ -233,7 +238,9 @@ def _unresolved(annotation: str | typing.ForwardRef) -> Shape:
     def fit(value: Any) -> Any:
         # Only a record needs its class; any other value is already restored.
         if type(value) is dict:
-            raise Mismatch(f"its annotation {name!r} cannot be resolved; define the class at module level")
+            raise Mismatch(
+                f"its annotation {quoted(name)} cannot be resolved; define the class at module level"
+            )
         return value
 
     return Shape(fit)

@@ -22,6 +22,7 @@ from uuid import UUID
 
 from continuum.codec.wire_format import MapOfRecords, SetOfRecords
 from continuum.failures.exception_text import message_of
+from continuum.quoting import quoted, shortened
 
 Fit = Callable[[Any], Any]
 
@@ -81,8 +82,8 @@ def kind_of(value: object) -> str:
 def key_step(key: object) -> str:
     """Return the step of a path that leads to a key of a dict."""
     if type(key) is str and key.isidentifier():
-        return f".{key}"
-    return f"[{key!r}]" if type(key) in SCALARS else f"[{type(key).__name__}]"
+        return f".{shortened(key)}"
+    return f"[{quoted(key)}]" if type(key) in SCALARS else f"[{type(key).__name__}]"
 
 
 def fit_deep(fit: Fit, value: Any) -> Any:

@@ -45,6 +45,7 @@ from continuum.engine.pending import Options
 from continuum.engine.retry import Retry
 from continuum.engine.snapshot_replay import COMPLETED_CALL, NO_VALUE, next_value
 from continuum.errors import DurableTermError, InvalidDefinition
+from continuum.quoting import quoted, shortened
 from continuum.source.definition import Definition
 
 P = ParamSpec("P")
@@ -112,7 +113,7 @@ class Activity(Definition, Generic[P, R]):
         previous = _DEFINED.get(self.name)
         if previous is not None and previous.origin != self.origin:
             raise InvalidDefinition(
-                f"two activities are named {self.name!r} ({previous.origin[0]} and {self.origin[0]}); "
+                f"two activities are named {quoted(self.name)} ({previous.origin[0]} and {self.origin[0]}); "
                 "give one a name="
             )
         _DEFINED[self.name] = self
@@ -223,7 +224,8 @@ class Activity(Definition, Generic[P, R]):
             self.arguments.signature.bind(None)
         except TypeError as error:
             raise InvalidDefinition(
-                f"{self.name} cannot compensate with a result alone: {error}; use {self.name}.bind(...)"
+                f"{self.name} cannot compensate with a result alone: {shortened(error)}; use "
+                f"{self.name}.bind(...)"
             ) from error
 
     def effective_options(self, stored: Options) -> ActivityOptions:

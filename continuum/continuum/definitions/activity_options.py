@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from continuum.engine.retry import NO_RETRY, Retry, seconds
 from continuum.errors import InvalidDefinition, InvalidOption
+from continuum.quoting import quoted
 
 # Queue names are index keys.
 QUEUE_NAME_BYTES = 128
@@ -79,7 +80,7 @@ def make_options(base: ActivityOptions, given: Mapping[str, Any]) -> ActivityOpt
     changes = {name: value for name, value in given.items() if value is not None}
     if unknown := changes.keys() - known:
         raise InvalidDefinition(
-            f"unknown activity option {min(unknown)!r}; there are {', '.join(sorted(known))}"
+            f"unknown activity option {quoted(min(unknown))}; there are {', '.join(sorted(known))}"
         )
     for name, ceiling in _CEILINGS.items():
         if name in changes:
@@ -103,7 +104,7 @@ def _seconds(name: str, value: Any, ceiling: float) -> float:
 def _check(changes: Mapping[str, Any]) -> None:
     retry, queue = changes.get("retry"), changes.get("queue")
     if retry is not None and not isinstance(retry, Retry):
-        raise InvalidDefinition(f"retry must be a continuum.Retry, not {retry!r}")
+        raise InvalidDefinition(f"retry must be a continuum.Retry, not {quoted(retry)}")
     if queue is not None and not (isinstance(queue, str) and 0 < _size(queue) <= QUEUE_NAME_BYTES):
         raise InvalidDefinition(
             f"a queue's name has 1 to {QUEUE_NAME_BYTES} bytes and no NUL, not {queue!r:.100}"
@@ -114,11 +115,11 @@ def _check(changes: Mapping[str, Any]) -> None:
             f"priority must be a whole number from {PRIORITIES[0]} to {PRIORITIES[-1]}, not {priority!r:.100}"
         )
     if changes.get("executor", "thread") not in ("thread", "process"):
-        raise InvalidDefinition(f"executor must be 'thread' or 'process', not {changes['executor']!r}")
+        raise InvalidDefinition(f"executor must be 'thread' or 'process', not {quoted(changes['executor'])}")
     if inspect.iscoroutinefunction(changes.get("idempotency_key")):
         raise InvalidDefinition("idempotency_key must be a plain function or a text, not an `async def`")
     if not isinstance(changes.get("at_most_once", False), bool):
-        raise InvalidDefinition(f"at_most_once must be True or False, not {changes['at_most_once']!r}")
+        raise InvalidDefinition(f"at_most_once must be True or False, not {quoted(changes['at_most_once'])}")
 
 
 def check_key_template(key: IdempotencyKey | None, signature: inspect.Signature, name: str) -> None:

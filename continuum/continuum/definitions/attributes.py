@@ -16,6 +16,7 @@ from continuum.definitions.name_rules import short_text
 from continuum.engine import recorded_values
 from continuum.engine.call_site import Site
 from continuum.errors import InvalidOption
+from continuum.quoting import quoted, shortened
 
 # Attributes are for finding runs, not for storing documents.
 ATTRIBUTES_BYTES = 65_536
@@ -36,7 +37,7 @@ def checked_attributes(attributes: object) -> Mapping[str, Any]:
     stored = {}
     for name, value in attributes.items():
         short_text(name, "an attribute's name")
-        stored[name] = json_value(value, f"attribute {name!r}")
+        stored[name] = json_value(value, f"attribute {quoted(name)}")
     size = len(json.dumps(stored))
     if size > ATTRIBUTES_BYTES:
         raise InvalidOption(
@@ -56,7 +57,7 @@ def json_value(value: object, what: str) -> Any:
         # JSON can escape a lone surrogate, but the database cannot store it as a character.
         json.dumps(value, ensure_ascii=False, default=_json_form).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidOption(f"{what} has no form in JSON: {error}") from None
+        raise InvalidOption(f"{what} has no form in JSON: {shortened(error)}") from None
     if "\\u0000" in text:
         raise InvalidOption(f"{what} has a NUL character, which the database cannot hold")
     return json.loads(text)

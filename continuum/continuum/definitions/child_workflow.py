@@ -19,6 +19,7 @@ from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingChild
 from continuum.errors import DurableTermError, InvalidOption
+from continuum.quoting import quoted
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -130,7 +131,7 @@ def _check_options(id: str | None, policy: ParentClosePolicy | None) -> None:
     if id is not None and not (isinstance(id, str) and 0 < len(id.encode()) <= ID_BYTES):
         raise InvalidOption(f"a child's id is text of 1 to {ID_BYTES} bytes, not {id!r:.100}")
     if policy not in _POLICIES:
-        raise InvalidOption(f"parent_close_policy is 'cancel', 'abandon' or None, not {policy!r}")
+        raise InvalidOption(f"parent_close_policy is 'cancel', 'abandon' or None, not {quoted(policy)}")
 
 
 def check_options_are_clear(

@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any
 
 from continuum.errors import InvalidDefinition
+from continuum.quoting import shortened
 
 # The names by which a method knows its instance or class.
 _BOUND = frozenset({"self", "cls", "mcs", "mcls"})
@@ -136,5 +137,5 @@ def _check_fields(fn: Callable[..., Any], named: object) -> None:
     except NameError as error:
         raise InvalidDefinition(
             f"{fn.__qualname__} takes or returns {named.__qualname__}, a local class with a field whose type "
-            f"cannot be found later: {error}; define both classes at module level"
+            f"cannot be found later: {shortened(error)}; define both classes at module level"
         ) from error

@@ -7,6 +7,7 @@ control characters.
 from __future__ import annotations
 
 from continuum.errors import InvalidDefinition, InvalidOption
+from continuum.quoting import quoted
 
 NAME_BYTES = 128
 # Keys, namespaces and names of attributes: Postgres limits an index row to a third of a page.
@@ -33,9 +34,9 @@ def short_text(value: object, what: str, *, most: int = KEY_BYTES) -> str:
     try:
         size = len(value.encode())
     except UnicodeEncodeError:
-        raise InvalidOption(f"{what} has a character that cannot be stored: {value!r}") from None
+        raise InvalidOption(f"{what} has a character that cannot be stored: {quoted(value)}") from None
     if not 1 <= size <= most:
         raise InvalidOption(f"{what} must have 1 to {most} bytes, not {size}")
     if any(character < " " or character == "\x7f" for character in value):
-        raise InvalidOption(f"{what} must not have control characters: {value!r}")
+        raise InvalidOption(f"{what} must not have control characters: {quoted(value)}")
     return value

@@ -24,6 +24,7 @@ from continuum.engine.call_site import Site, declare_wrapper, user_site
 from continuum.engine.control import Control
 from continuum.engine.events import EventType
 from continuum.errors import InvalidDefinition, InvalidOption
+from continuum.quoting import quoted
 
 declare_wrapper(__name__)
 
@@ -47,7 +48,7 @@ class Saga:
     def add(self, activity: Callable[P, Coroutine[Any, Any, Any]], *args: P.args, **kwargs: P.kwargs) -> None:
         """Add `activity(*args, **kwargs)` as the compensation of what was just done."""
         if not isinstance(activity, Activity | ConfiguredActivity):
-            raise InvalidDefinition(f"a compensation must be an activity, not {activity!r}")
+            raise InvalidDefinition(f"a compensation must be an activity, not {quoted(activity)}")
         self._stack.append(activity.bind(*args, **kwargs))
 
     async def compensate(self, mode: Mode = "sequential") -> None:
@@ -127,7 +128,7 @@ async def compensate_all(mode: Mode = "sequential") -> None:
 
 def _check(mode: Mode) -> None:
     if mode not in _MODES:
-        raise ValueError(f"mode must be 'sequential' or 'parallel', not {mode!r}")
+        raise ValueError(f"mode must be 'sequential' or 'parallel', not {quoted(mode)}")
 
 
 def _still_to_undo(stack: Iterable[Entry]) -> Iterator[Deferred[Any]]:

@@ -13,6 +13,7 @@ from continuum.engine.call_site import declare_wrapper
 from continuum.engine.execution import Execution
 from continuum.engine.retry import seconds
 from continuum.errors import DurableTermError, InvalidDefinition
+from continuum.quoting import quoted
 from continuum.source.definition import Definition
 
 declare_wrapper(__name__)
@@ -90,7 +91,8 @@ def _check_declared(execution: Execution, name: str) -> None:
     workflow = execution.definition
     if workflow is not None and workflow.signals and name not in workflow.signals:
         raise InvalidDefinition(
-            f"{workflow.name} declares the signals {', '.join(workflow.signals)} and waits for {name!r}; "
+            f"{workflow.name} declares the signals {', '.join(workflow.signals)} and "
+            f"waits for {quoted(name)}; "
             "nobody can send that, add it to signals=[...]"
         )
 

@@ -41,6 +41,7 @@ from continuum.engine.continue_as_new import continue_run
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution, current
 from continuum.errors import InvalidDefinition, NotInWorkflow
+from continuum.quoting import quoted
 from continuum.source.content_hash import content_hash
 from continuum.source.definition import Definition
 from continuum.source.module_source import module_source
@@ -241,7 +242,7 @@ def workflow(
     """
     if version is not ...:
         raise InvalidDefinition(
-            f"@workflow has no version=; write label={version!r} (a version is the hash of the code)"
+            f"@workflow has no version=; write label={quoted(version)} (a version is the hash of the code)"
         )
     options = WorkflowOptions(name, label, signals, retention, snapshot_threshold, on_change)
     decorator = WorkflowDecorator(options)

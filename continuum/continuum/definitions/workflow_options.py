@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from continuum.definitions.signal import Signal
 from continuum.errors import InvalidDefinition
+from continuum.quoting import quoted
 
 OnChange: TypeAlias = Literal["replay", "wait", "pin"]
 """What happens to open runs whose code is not loaded any more: see `workflow`."""
@@ -33,16 +34,16 @@ class WorkflowOptions:
         if name is not None and not (isinstance(name, str) and 0 < len(name.encode()) <= NAME_BYTES):
             raise InvalidDefinition(f"a workflow's name has 1 to {NAME_BYTES} bytes, not {name!r:.100}")
         if type(self.label) is not int or self.label < 1:
-            raise InvalidDefinition(f"a workflow's label is a whole number from 1, not {self.label!r}")
+            raise InvalidDefinition(f"a workflow's label is a whole number from 1, not {quoted(self.label)}")
         if isinstance(self.signals, str) or not all(isinstance(each, Signal) for each in self.signals):
             raise InvalidDefinition(f"signals is a list of continuum.Signal, not {self.signals!r:.100}")
         keep = self.retention
         if keep is not None and not (isinstance(keep, timedelta) and keep >= timedelta()):
-            raise InvalidDefinition(f"retention is a timedelta from 0, or None for ever, not {keep!r}")
+            raise InvalidDefinition(f"retention is a timedelta from 0, or None for ever, not {quoted(keep)}")
         threshold = self.snapshot_threshold
         if threshold is not None and (type(threshold) is not int or threshold < 1):
             raise InvalidDefinition(
-                f"snapshot_threshold is a whole number of events from 1, or None, not {threshold!r}"
+                f"snapshot_threshold is a whole number of events from 1, or None, not {quoted(threshold)}"
             )
         if self.on_change not in get_args(OnChange):
-            raise InvalidDefinition(f"on_change is 'replay', 'wait' or 'pin', not {self.on_change!r}")
+            raise InvalidDefinition(f"on_change is 'replay', 'wait' or 'pin', not {quoted(self.on_change)}")

@@ -10,6 +10,7 @@ from typing import Literal
 
 from continuum.errors import DurableTermError, InvalidDefinition, InvalidOption
 from continuum.failures.exception_text import exception_name
+from continuum.quoting import quoted
 
 # A retry later than this is a new business decision, not a retry.
 BACKOFF_CEILING_SECONDS = 24 * 3600.0
@@ -66,7 +67,7 @@ class Retry:
             )
         if self.backoff not in ("exponential", "constant"):
             raise InvalidDefinition(
-                f"Retry.backoff must be 'exponential' or 'constant', not {self.backoff!r}"
+                f"Retry.backoff must be 'exponential' or 'constant', not {quoted(self.backoff)}"
             )
         for name in ("base", "max_backoff"):
             try:
@@ -76,13 +77,14 @@ class Retry:
         if not self.base <= self.max_backoff <= BACKOFF_CEILING_SECONDS:
             raise InvalidDefinition(
                 f"Retry needs 0 <= base <= max_backoff <= {BACKOFF_CEILING_SECONDS:.0f} seconds, "
-                f"not base={self.base!r} and max_backoff={self.max_backoff!r}"
+                f"not base={quoted(self.base)} and max_backoff={quoted(self.max_backoff)}"
             )
         if type(self.jitter) not in (int, float) or not 0 <= self.jitter <= 1:
             raise InvalidDefinition(f"Retry.jitter is a fraction from 0 to 1, not {self.jitter!r:.100}")
         if not isinstance(self.non_retryable, tuple) or not all(map(_names_exceptions, self.non_retryable)):
             raise InvalidDefinition(
-                f"Retry.non_retryable is a tuple of exception classes or names, not {self.non_retryable!r}"
+                "Retry.non_retryable is a tuple of exception classes or names, not "
+                f"{quoted(self.non_retryable)}"
             )
 
     @property

@@ -24,6 +24,7 @@ from continuum.errors import EmbeddedPostgresError
 from continuum.local_postgres.account import Account, may_run
 from continuum.local_postgres.directory import Layout
 from continuum.local_postgres.limits import OLDEST_POSTGRES_MAJOR
+from continuum.quoting import quoted
 
 # Import name of a wheel, and the installations inside it, newest first.
 WHEELS = (
@@ -120,7 +121,8 @@ def _major_of_data(layout: Layout) -> int | None:
         return int(text.strip())
     except ValueError:
         raise EmbeddedPostgresError(
-            f"{layout.data} is not a Postgres data directory this code knows (version {text.strip()!r}); "
+            f"{layout.data} is not a Postgres data directory this code knows (version "
+            f"{quoted(text.strip())}); "
             "choose another directory with CONTINUUM_DATA_DIR"
         ) from None
 

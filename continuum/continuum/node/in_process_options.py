@@ -16,6 +16,7 @@ from continuum.client.instances import DEFAULT, DEFAULT_SCHEMA
 from continuum.definitions.activity import Activity
 from continuum.definitions.workflow import Workflow
 from continuum.errors import InvalidOption
+from continuum.quoting import quoted
 from continuum.settings.rules import NAMESPACE_RULE, QUEUE_LIMIT, Rule, wrong_namespaces, wrong_queue
 from continuum.settings.settings import RULES, Settings
 
@@ -134,7 +135,7 @@ def check_options(given: Mapping[str, Any]) -> Checked:
     known = InstanceOptions.__annotations__
     for option in given:
         if option not in known:
-            raise InvalidOption(f"children() has no option {option!r}; there are {', '.join(known)}")
+            raise InvalidOption(f"children() has no option {quoted(option)}; there are {', '.join(known)}")
     name = _one(given, "name", DEFAULT, Rule(_is_name, "1 to 63 letters, digits, and any of _ . -"))
     journal = _one(given, "journal", "postgres", Rule(_is_journal, "'postgres' or 'memory'"))
     dsn = _one(given, "dsn", None, Rule(lambda value: value is None or _is_text(value), "a DSN or None"))
@@ -195,11 +196,11 @@ def _settings_of(child: str, value: object, settings: Mapping[str, str]) -> dict
     for option, chosen in value.items():
         if option not in settings:
             there_are = f"there are {', '.join(settings)}" if settings else "it has none"
-            raise InvalidOption(f"children({child}={{{option!r}: …}}): no such option; {there_are}")
+            raise InvalidOption(f"children({child}={{{quoted(option)}: …}}): no such option; {there_are}")
         rule = RULES[settings[option]]
         if not rule.accepts(chosen):
             raise InvalidOption(
-                f"children({child}={{{option!r}: {chosen!r:.100}}}): allowed is {rule.allowed}"
+                f"children({child}={{{quoted(option)}: {chosen!r:.100}}}): allowed is {rule.allowed}"
             )
     return {settings[option]: chosen for option, chosen in value.items()}
 
@@ -220,7 +221,8 @@ def _queues(queues: object) -> Mapping[str, int]:
     if (wrong := wrong_queue(queues)) is not None:
         queue, limit = wrong
         raise InvalidOption(
-            f"children(queues={{{queue!r}: {limit!r:.100}}}): allowed is a name and {QUEUE_LIMIT.allowed}"
+            f"children(queues={{{quoted(queue)}: {limit!r:.100}}}): allowed is a name "
+            f"and {QUEUE_LIMIT.allowed}"
         )
     return dict(queues)
 

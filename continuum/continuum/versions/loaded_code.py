@@ -13,6 +13,7 @@ from continuum.definitions.activity import Activity, defined_activities
 from continuum.definitions.workflow import Workflow
 from continuum.errors import InvalidDefinition, InvalidOption
 from continuum.journal.port import Loaded
+from continuum.quoting import quoted
 from continuum.versions.code_digest import digest_of
 from continuum.versions.pinning import pinned_source
 
@@ -80,7 +81,7 @@ class Code:
         known = self._labels.setdefault((workflow.name, workflow.label), workflow)
         if known is not workflow:
             raise InvalidDefinition(
-                f"two workflows are named {workflow.name!r} with label={workflow.label} "
+                f"two workflows are named {quoted(workflow.name)} with label={workflow.label} "
                 f"({known.fn.__module__} and {workflow.fn.__module__}); "
                 "give one a name=, or the later version of the same workflow a higher label="
             )
@@ -123,13 +124,14 @@ def _import(name: str) -> ModuleType:
     if not all(part.isidentifier() for part in name.split(".")) or name.endswith(".py"):
         module = name.removesuffix(".py").replace("\\", "/").rstrip("/").split("/")[-1]
         raise InvalidOption(
-            f"{name!r} is not the name of a module; give {module!r}, from the directory it is in"
+            f"{quoted(name)} is not the name of a module; give {quoted(module)}, from the directory it is in"
         )
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(error.name + ".")):
             raise InvalidOption(
-                f"there is no module {name!r}; name it as in `import {name}`, from the directory it is in"
+                f"there is no module {quoted(name)}; name it as in `import {name}`, from the "
+                "directory it is in"
             ) from error
         raise

@@ -9,6 +9,7 @@ from importlib.resources import files
 from psycopg import sql
 
 from continuum.errors import InvalidOption
+from continuum.quoting import quoted
 from continuum_migrations.names import with_numbers
 
 _NAME = re.compile(r"^-- name: (\w+)\n-- (.+)\n", re.MULTILINE)
@@ -21,13 +22,14 @@ class Statements:
     def __init__(self, schema: str) -> None:
         if not _SCHEMA.fullmatch(schema):
             raise InvalidOption(
-                f"schema {schema!r} must be lower-case letters, digits and underscores, at most 41 of them"
+                f"schema {quoted(schema)} must be lower-case letters, digits and "
+                "underscores, at most 41 of them"
             )
-        quoted = sql.Identifier(schema).as_string(None)
+        name_in_sql = sql.Identifier(schema).as_string(None)
         text = files("continuum.journal.postgres").joinpath("statements.sql").read_text()
         parts = _NAME.split(with_numbers(text))[1:]
         self._statements = {
-            name: body.strip().replace("{schema}", quoted).encode()
+            name: body.strip().replace("{schema}", name_in_sql).encode()
             for name, body in zip(parts[::3], parts[2::3], strict=True)
         }
         self.schema = schema
