@@ -43,6 +43,10 @@ class NoActivityDispatcher:
     def look_for_work(self) -> None:
         """Leave the tasks to other processes."""
 
+    def known(self) -> Sequence[tuple[RunId, int]]:
+        """No task is claimed here."""
+        return ()
+
     def start(self, task: ClaimedTask) -> tuple[bytes, asyncio.Task[None]]:
         """No task is claimed here."""
         raise AssertionError("a process without an activity dispatcher claims no task")

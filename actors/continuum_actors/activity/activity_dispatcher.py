@@ -138,11 +138,11 @@ class ActivityDispatcher(Actor):
             limits=host.settings.queues,
             unlisted_limit=limits.UNLISTED_QUEUE_LIMIT,
             limit=room,
-            known=self._known,
+            known=self.known,
             namespaces=host.settings.namespaces,
         )
 
-    def _known(self) -> list[tuple[RunId, int]]:
+    def known(self) -> list[tuple[RunId, int]]:
         """Return the claimed tasks that are running here or whose results are not stored yet."""
         running = [(run_id, seq) for run_id, seq, _ in self._running]
         return running + [(result.task.run_id, result.task.seq) for result in self._results]

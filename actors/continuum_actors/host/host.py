@@ -197,6 +197,10 @@ class Tasks(Protocol):
         """Claim tasks as far as there is capacity, by message."""
         ...
 
+    def known(self) -> Sequence[tuple[RunId, int]]:
+        """Return run and seq of the claimed tasks that run here or whose results are not stored yet."""
+        ...
+
     def start(self, task: ClaimedTask) -> tuple[bytes, asyncio.Task[None]]:
         """Start a claimed task; return its trace, and the asyncio task in which it runs."""
         ...

@@ -76,10 +76,12 @@ class OwnActivities:
 
     def completed(self, seq: int, result: bytes) -> None:
         """An activity returned: give the code its result."""
+        here = seq in self.local
         self.local.discard(seq)
         activity = self._watched.execution.pending.get(seq)
         if activity is not None:
-            if dispatch_number(activity) > 1 or activity.restarts:
+            if not here:
+                # However often it was started: an uncounted start is in no history.
                 self._withdraw(activity)
             self._watched.apply(_COMPLETED[activity.type], (seq, result))
 

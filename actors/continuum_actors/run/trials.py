@@ -55,6 +55,7 @@ class Trials(LeasedActor):
             host.registered_worker(),
             host.code.loaded,
             limits.CLAIM_BATCH,
+            known=host.runs.live_run_ids,
             namespaces=host.settings.namespaces,
         )
         if claims:
@@ -69,7 +70,10 @@ class Trials(LeasedActor):
     async def _try_runs(self) -> bool:
         host = self._host
         claims = await host.journal.claim_suspects(
-            host.registered_worker(), host.code.loaded, namespaces=host.settings.namespaces
+            host.registered_worker(),
+            host.code.loaded,
+            known=host.runs.live_run_ids,
+            namespaces=host.settings.namespaces,
         )
         host.one_on_trial = len(claims) == 1
         if claims:
@@ -93,7 +97,10 @@ class Trials(LeasedActor):
     async def _try_task(self) -> bool:
         host = self._host
         tasks = await host.journal.claim_suspected_task(
-            host.registered_worker(), list(host.code.activities), namespaces=host.settings.namespaces
+            host.registered_worker(),
+            list(host.code.activities),
+            known=host.tasks.known,
+            namespaces=host.settings.namespaces,
         )
         tried: list[tuple[RunId, int | None]] = [(task.run_id, task.seq) for task in tasks]
         for task in tasks:

@@ -95,13 +95,6 @@ class ResilientJournal:
         )
         self.node_workers = retry.bind("node_workers", "looking for earlier workers", journal.node_workers)
         self.blame = retry.bind("blame", "blaming a death", journal.blame)
-        self.claim_suspects = retry.bind("claim_suspects", "claiming suspects", journal.claim_suspects)
-        self.claim_deadly = retry.bind(
-            "claim_deadly", "claiming runs that are kept apart", journal.claim_deadly
-        )
-        self.claim_suspected_task = retry.bind(
-            "claim_suspected_task", "claiming a suspect", journal.claim_suspected_task
-        )
         self.acquit = retry.bind("acquit", "acquitting suspects", journal.acquit)
         self.suspects_wait = retry.bind("suspects_wait", "looking for suspects", journal.suspects_wait)
         self.nodes = retry.bind("nodes", "looking for earlier nodes", journal.nodes)
@@ -185,6 +178,57 @@ class ResilientJournal:
         An attempt whose response was lost may have claimed runs that this process does not know of, or
         may still do so. The next ones first release what this worker owns beyond `known()`.
         """
+        return await self._claimed_runs(
+            worker,
+            known,
+            "claim",
+            "claiming runs",
+            lambda: self.once.claim(worker, code, limit, namespaces=namespaces),
+        )
+
+    async def claim_suspects(
+        self,
+        worker: Worker,
+        code: Sequence[Loaded],
+        *,
+        known: Callable[[], Sequence[RunId]],
+        namespaces: Sequence[str] | None = None,
+    ) -> list[ClaimedRun]:
+        """Claim suspects as `Journal.claim_suspects` does; `known` is as in `claim`."""
+        return await self._claimed_runs(
+            worker,
+            known,
+            "claim_suspects",
+            "claiming suspects",
+            lambda: self.once.claim_suspects(worker, code, namespaces=namespaces),
+        )
+
+    async def claim_deadly(
+        self,
+        worker: Worker,
+        code: Sequence[Loaded],
+        limit: int,
+        *,
+        known: Callable[[], Sequence[RunId]],
+        namespaces: Sequence[str] | None = None,
+    ) -> list[ClaimedRun]:
+        """Claim runs that are kept apart as `Journal.claim_deadly` does; `known` is as in `claim`."""
+        return await self._claimed_runs(
+            worker,
+            known,
+            "claim_deadly",
+            "claiming runs that are kept apart",
+            lambda: self.once.claim_deadly(worker, code, limit, namespaces=namespaces),
+        )
+
+    async def _claimed_runs(
+        self,
+        worker: Worker,
+        known: Callable[[], Sequence[RunId]],
+        operation: str,
+        phrase: str,
+        claim: Callable[[], Awaitable[list[ClaimedRun]]],
+    ) -> list[ClaimedRun]:
         attempted = False
 
         async def attempt() -> list[ClaimedRun]:
@@ -192,9 +236,9 @@ class ResilientJournal:
             if self._runs.in_doubt(self._clock.monotonic(), failed=attempted):
                 await self.once.release_other_runs(worker, known())
             attempted = True
-            return await self.once.claim(worker, code, limit, namespaces=namespaces)
+            return await claim()
 
-        return await self._leased(worker, lambda: self.retry("claim", "claiming runs", attempt))
+        return await self._leased(worker, lambda: self.retry(operation, phrase, attempt))
 
     async def claim_tasks(
         self,
@@ -209,14 +253,12 @@ class ResilientJournal:
         namespaces: Sequence[str] | None = None,
     ) -> list[ClaimedTask]:
         """Claim tasks as `Journal.claim_tasks` does; `known` is as in `claim`."""
-        attempted = False
-
-        async def attempt() -> list[ClaimedTask]:
-            nonlocal attempted
-            if self._tasks.in_doubt(self._clock.monotonic(), failed=attempted):
-                await self.once.release_other_tasks(worker, known())
-            attempted = True
-            return await self.once.claim_tasks(
+        return await self._claimed_tasks(
+            worker,
+            known,
+            "claim_tasks",
+            "claiming tasks",
+            lambda: self.once.claim_tasks(
                 worker,
                 activities,
                 isolated=isolated,
@@ -224,9 +266,44 @@ class ResilientJournal:
                 unlisted_limit=unlisted_limit,
                 limit=limit,
                 namespaces=namespaces,
-            )
+            ),
+        )
 
-        return await self._leased(worker, lambda: self.retry("claim_tasks", "claiming tasks", attempt))
+    async def claim_suspected_task(
+        self,
+        worker: Worker,
+        activities: Sequence[str],
+        *,
+        known: Callable[[], Sequence[tuple[RunId, int]]],
+        namespaces: Sequence[str] | None = None,
+    ) -> list[ClaimedTask]:
+        """Claim a suspect as `Journal.claim_suspected_task` does; `known` is as in `claim`."""
+        return await self._claimed_tasks(
+            worker,
+            known,
+            "claim_suspected_task",
+            "claiming a suspect",
+            lambda: self.once.claim_suspected_task(worker, activities, namespaces=namespaces),
+        )
+
+    async def _claimed_tasks(
+        self,
+        worker: Worker,
+        known: Callable[[], Sequence[tuple[RunId, int]]],
+        operation: str,
+        phrase: str,
+        claim: Callable[[], Awaitable[list[ClaimedTask]]],
+    ) -> list[ClaimedTask]:
+        attempted = False
+
+        async def attempt() -> list[ClaimedTask]:
+            nonlocal attempted
+            if self._tasks.in_doubt(self._clock.monotonic(), failed=attempted):
+                await self.once.release_other_tasks(worker, known())
+            attempted = True
+            return await claim()
+
+        return await self._leased(worker, lambda: self.retry(operation, phrase, attempt))
 
     async def _leased(self, worker: Worker, call: Callable[[], Awaitable[T]]) -> T:
         """Make a call that needs the worker's lease, again if the lease could be renewed."""

@@ -81,3 +81,9 @@ def test_a_crash_and_a_result_that_come_together_leave_no_task() -> None:
     activities.completed(0, b"result")
     assert activities.take_dropped() == [0]
     assert activities.tasks == []
+
+
+def test_a_result_withdraws_its_task_however_often_that_was_started() -> None:
+    activities = own_activities()
+    activities.completed(0, b"result")
+    assert activities.take_dropped() == [0]

@@ -280,6 +280,26 @@ def test_a_claim_that_takes_effect_after_it_was_given_up_is_released_by_the_next
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("name", ["claim_suspects", "claim_deadly"])
+def test_a_lost_claim_of_suspects_is_confirmed_too(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        world = World()
+        worker = await world.worker()
+        answers: list[Any] = [JournalUnavailable("the connection died"), []]
+
+        async def answer(*_: Any, **__: Any) -> Any:
+            if isinstance(found := answers.pop(0), Exception):
+                raise found
+            return found
+
+        monkeypatch.setattr(world.journal, name, answer)
+        more = () if name == "claim_suspects" else (5,)
+        await world.finish(getattr(world.door, name)(worker, [], *more, known=list))
+        assert world.journal.released == [[]]
+
+    asyncio.run(scenario())
+
+
 def test_a_first_claim_releases_nothing() -> None:
     async def scenario() -> None:
         world = World()
