@@ -152,6 +152,9 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
                 self._tick()
             case WakeupMessage(payload=payload) if payload == _END:
                 self._end_now(self._shutdown.reason)
+            case Hello() | Goodbye() | PeerDeliveries() if self._peers is None:
+                # A node that stood at this address before was known to others. They greet again.
+                pass
             case Hello() | Goodbye():
                 self._peer_link.receive(message)
             case PeerDeliveries():
