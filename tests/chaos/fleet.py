@@ -20,7 +20,7 @@ HOUR_AHEAD = "tests.chaos.hour_ahead"
 RELEASES = {1: "tests.chaos.first_release", 2: "tests.chaos.second_release"}
 LEASE_S = 5.0
 PORT = 7700
-# A node that was told to stop drains for ten seconds and then reports what it interrupted.
+# A node drains for ten seconds, and then reports the activities that it has interrupted.
 STOP_BUDGET_S = 60.0
 RESTART_AFTER_S = 0.5
 

@@ -209,3 +209,4 @@ def _audit(load: Load, scene: Scene, directory: Path, stops: dict[str, Stop]) ->
     yield from audit.wrong_stops(stops)
     yield from audit.open_connections(scene.server.superuser_dsn)
     yield from audit.wrong_tables(scene.server.dsn)
+    yield from audit.broken_invariants(scene.server.dsn)
