@@ -28,6 +28,9 @@ class NoDispatcher:
     def run_crashed(self, run_id: RunId) -> None:
         """No run is live here that could crash."""
 
+    def lost_track(self) -> None:
+        """No run was claimed here."""
+
     def replay_events(self, claim: ClaimedRun) -> None:
         """No run was claimed here that could be replayed."""
 

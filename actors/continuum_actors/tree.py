@@ -1,13 +1,15 @@
 """The supervision trees as data: the first file to read.
 
-A run host's children in start order. The strategy is rest-for-one: each child depends on
-those before it. The actors that run activities start before the leaseholders, because their
-attempts outlive the loss of the lease. The version registry is last: no child depends on it.
+Every actor of a host restarts alone, because its successor can rebuild what it knew: the timer wheel
+and the run supervisor ask the live runs, the router reads the inbox, the dispatcher releases what the
+database says is owned here and is not live, and those that run activities take over what is running.
+So a live run notices nothing.
 
-The leaseholders are restarted together: each of them has state about the runs that are live
-here which its successor would not have (claimed and not started yet, armed in the wheel,
-submitted to the writer). Giving the lease back releases every run, and the journal has all
-that is needed to start them again.
+The leaseholders are the exception: without the lease nothing here may write, and without the writer
+it is not known what is durable. Losing either gives the lease back, which releases every run, and the
+journal has all that is needed to start them again.
+
+Children start in this order and stop in reverse: the writer and the lease stop after those that write.
 """
 
 from __future__ import annotations
@@ -62,10 +64,21 @@ def run_host_children(host: Host, without: Collection[str] = ()) -> list[ChildSp
 
 
 def _leaseholders(host: Host, without: Collection[str]) -> Supervisor:
+    return Supervisor(
+        [
+            ChildSpec("worker_lease", lambda: WorkerLease(host), shutdown=Shutdown.INFINITY),
+            ChildSpec("journal_writer", lambda: JournalWriter(host)),
+            ChildSpec("run_actors", lambda: _run_actors(host, without), shutdown=Shutdown.INFINITY),
+        ],
+        strategy=Strategy.ONE_FOR_ALL,
+        max_restarts=MAX_RESTARTS,
+        max_seconds=MAX_SECONDS,
+    )
+
+
+def _run_actors(host: Host, without: Collection[str]) -> Supervisor:
     children = [
-        ChildSpec("worker_lease", lambda: WorkerLease(host), shutdown=Shutdown.INFINITY),
         ChildSpec("snapshotter", lambda: Snapshotter(host)),
-        ChildSpec("journal_writer", lambda: JournalWriter(host)),
         ChildSpec("run_supervisor", lambda: RunSupervisor(host), shutdown=Shutdown.INFINITY),
         ChildSpec("timer_wheel", lambda: TimerWheel(host)),
         ChildSpec("signal_router", lambda: SignalRouter(host)),
@@ -73,12 +86,7 @@ def _leaseholders(host: Host, without: Collection[str]) -> Supervisor:
     ]
     if host.tries_suspects and not {"dispatcher", "activity_dispatcher"} & set(without):
         children.append(ChildSpec("trials", lambda: Trials(host)))
-    return Supervisor(
-        [spec for spec in children if spec.id not in without],
-        strategy=Strategy.ONE_FOR_ALL,
-        max_restarts=MAX_RESTARTS,
-        max_seconds=MAX_SECONDS,
-    )
+    return host_supervisor([spec for spec in children if spec.id not in without])
 
 
 def activity_host_children(host: Host) -> list[ChildSpec]:
@@ -92,10 +100,10 @@ def activity_host_children(host: Host) -> list[ChildSpec]:
 
 
 def host_supervisor(children: list[ChildSpec], registry: Registry | None = None) -> Supervisor:
-    """Return the supervisor of one process's children."""
+    """Return a supervisor of children each of which restarts alone."""
     return Supervisor(
         children,
-        strategy=Strategy.REST_FOR_ONE,
+        strategy=Strategy.ONE_FOR_ONE,
         max_restarts=MAX_RESTARTS,
         max_seconds=MAX_SECONDS,
         registry=registry,

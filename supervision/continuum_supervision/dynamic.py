@@ -24,7 +24,7 @@ from .restart import Intensity, Restart, wants_restart
 from .spawning import initialise, initialise_nowait, prepare
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Hashable
+    from collections.abc import Awaitable, Callable, Hashable, Iterable
 
     from .clock import Clock
     from .ref import ActorRef
@@ -49,7 +49,8 @@ class _Restart:
 class DynamicSupervisor(Actor):
     """Holds any number of children, up to `max_children`.
 
-    It calls `on_down(ref, reason)` for each child whose end is over.
+    It calls `on_down(ref, reason)` for each child whose end is over. With `hand_over` its own crash or kill
+    leaves the children alive, for a successor to `adopt`; an orderly stop ends them all the same.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class DynamicSupervisor(Actor):
         max_seconds: float = MAX_RESTART_SECONDS,
         shutdown: float | None = STOP_TIMEOUT_S,
         on_down: Callable[[ActorRef, ExitReason], object] | None = None,
+        hand_over: bool = False,
         clock: Clock | None = None,
         registry: Registry | None = None,
     ):
@@ -71,6 +73,7 @@ class DynamicSupervisor(Actor):
         self._fresh_intensity = self._intensity = Intensity(max_restarts, max_seconds)
         self._shutdown = shutdown
         self._on_down = on_down
+        self._hand_over = hand_over
         self._children: dict[ActorRef, ChildSpec | None] = {}
         self._empty: asyncio.Future[None] | None = None
         # Bound once, so that all children share one object.
@@ -116,6 +119,13 @@ class DynamicSupervisor(Actor):
         ref.on_exit(self._on_child_exit)
         return ref
 
+    def adopt(self, refs: Iterable[ActorRef]) -> None:
+        """Take over children that a predecessor has left, as temporary ones."""
+        for ref in refs:
+            if ref not in self._children:
+                self._children[ref] = None
+                ref.on_exit(self._on_child_exit)
+
     async def terminate_child(self, ref: ActorRef, timeout: float | None = STOP_TIMEOUT_S) -> None:
         """Stop one child and do not restart it; a child that is gone is no error."""
         if ref in self._children:
@@ -140,7 +150,7 @@ class DynamicSupervisor(Actor):
             self.ref.send(_Restart(message.spec, Crash(error)))
 
     async def terminate(self, reason: ExitReason) -> None:
-        if not self._children:
+        if not self._children or (self._hand_over and is_abnormal(reason)):
             return
         self._empty = asyncio.get_running_loop().create_future()
         for ref in tuple(self._children):
@@ -204,5 +214,10 @@ class DynamicSupervisor(Actor):
             ref.kill()
 
     def _kill_remaining_children(self, ref: ActorRef, reason: ExitReason) -> None:
-        del ref, reason
-        self._kill_children()
+        del ref
+        if not (self._hand_over and is_abnormal(reason)):
+            self._kill_children()
+            return
+        for child in self._children:
+            child.forget_on_exit(self._on_child_exit)
+        self._children = {}

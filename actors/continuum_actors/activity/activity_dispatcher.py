@@ -1,30 +1,19 @@
-"""The activity dispatcher: claims activity tasks, runs them, and posts their results to the inbox.
+"""The activity dispatcher: has activity tasks claimed and run, and their results posted to the inbox.
 
-Tasks are the activities with a queue and, in an activity host, the isolated ones. They are
-claimed from the database as far as there is capacity.
-
-This actor starts before the worker lease: its attempts outlive the loss of the lease (I7).
+Tasks are the activities with a queue and, in an activity host, the isolated ones. The tasks in hand
+(`claimed_tasks.py`) outlive the loss of the lease (I7) and this actor: its successor takes them over.
 """
 
 from __future__ import annotations
 
 import asyncio
 
-from continuum.definitions.activity_context import leave_activity
 from continuum.engine.ids import RunId
-from continuum.journal.port import ClaimedTask, InboxKind, LeaseLost, TaskResult
-from continuum_actors.activity.attempt import Attempt, HardKill
-from continuum_actors.activity.attempt_runner import AttemptRunner
-from continuum_actors.activity.background_tasks import BackgroundTasks
-from continuum_actors.activity.deadline import Limits
-from continuum_actors.activity.heartbeats import Heartbeats
-from continuum_actors.activity.loop_sentinel import LoopSentinel
-from continuum_actors.activity.watched_steps import watched
-from continuum_actors.host import limits
-from continuum_actors.host.failures import describe_error
+from continuum.journal.port import ClaimedTask
+from continuum_actors.activity.claimed_tasks import ClaimedTasks
 from continuum_actors.host.host import Host
 from continuum_actors.host.messages import LeaseTaken, LookForWork
-from continuum_supervision import Actor, ExitReason
+from continuum_supervision import Actor, Crash, ExitReason, is_abnormal
 
 _LEASE_TAKEN = LeaseTaken()
 _LOOK_FOR_WORK = LookForWork()
@@ -40,23 +29,22 @@ class ActivityDispatcher(Actor):
     def __init__(self, host: Host, *, isolated: bool = False) -> None:
         self._host = host
         self._isolated = isolated
-        self._capacity = 1 if isolated else host.settings.claimed_tasks
-        self._running: dict[tuple[RunId, int, int], Attempt] = {}
-        self._results: list[TaskResult] = []
-        self._has_lease = False
-        self._claiming = False
-        self._look_again = False
-        self._storing = False
+        self._claimed: ClaimedTasks
+
+    def begin(self) -> ClaimedTasks:
+        """Begin without tasks in hand."""
+        return ClaimedTasks(self._host, self.clock, isolated=self._isolated)
 
     def init(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._background = BackgroundTasks(self.ref.send)
-        self._sentinel = LoopSentinel(self._loop)
-        # Also after a kill, when `terminate` is not called.
-        self.ref.on_exit(lambda ref, reason: self._sentinel.end())
-        self._runner = AttemptRunner(self._host, self.clock, HardKill() if self._isolated else None)
-        self._heartbeats = Heartbeats(self._host, self._background, self._unwanted)
-        self._host.tasks = self
+        predecessor, self._host.tasks = self._host.tasks, self
+        if isinstance(predecessor, ActivityDispatcher) and not predecessor._claimed.over:
+            self._claimed = predecessor._claimed
+            self._claimed.take_charge(self.ref)
+            # A request to look may have died with the predecessor.
+            self._claimed.look()
+        else:
+            self._claimed = self.begin()
+            self._claimed.take_charge(self.ref)
         self._poll()
 
     def lease_taken(self) -> None:
@@ -67,136 +55,40 @@ class ActivityDispatcher(Actor):
         """Claim tasks as far as there is capacity; by message, because a dead dispatcher must not claim."""
         self.ref.cast(_LOOK_FOR_WORK)
 
+    def start(self, task: ClaimedTask) -> tuple[bytes, asyncio.Task[None]]:
+        """Start a claimed task; return its trace, and the asyncio task in which it runs."""
+        return self._claimed.start(task)
+
+    def known(self) -> list[tuple[RunId, int]]:
+        """Return the claimed tasks that are running here or whose results are not stored yet."""
+        return self._claimed.known()
+
     @property
     def busy(self) -> bool:
         """Whether a task is running or its result is not stored yet."""
-        return bool(self._running or self._results or self._background)
+        return self._claimed.busy
 
     def handle_cast(self, message: LeaseTaken | LookForWork) -> None:
         """There may be tasks to claim."""
         if isinstance(message, LeaseTaken):
-            self._has_lease = True
-        self._look()
+            self._claimed.has_lease = True
+        self._claimed.look()
 
     def handle_info(self, message: BaseException | LookForWork) -> None:
         """The poll is due; or a background task failed, and so does the actor."""
         if isinstance(message, BaseException):
             raise message
-        self._look()
+        self._claimed.look()
         self._poll()
 
     def terminate(self, reason: ExitReason) -> None:
-        self._background.cancel()
+        """Cancel what is running when the process stops; after a crash the successor takes it over."""
+        if not is_abnormal(reason):
+            self._claimed.cancel()
+        elif isinstance(reason, Crash):
+            self._claimed.lost_track()
 
     def _poll(self) -> None:
         """Look regularly even without a notification; one may be lost."""
         delay = self._host.settings.poll_seconds * (0.75 + self._host.random_fraction() / 2)
         self.send_after(delay, _LOOK_FOR_WORK)
-
-    def _look(self) -> None:
-        if self._claiming:
-            self._look_again = True
-        elif self._has_lease and self._host.claims and not self._host.draining:
-            self._claiming = True
-            self._background.start(self._claim_all())
-
-    async def _claim_all(self) -> None:
-        host = self._host
-        lost = False
-        try:
-            while (room := self._capacity - len(self._running)) > 0 and not host.draining:
-                self._look_again = False
-                tasks = await self._claim(room)
-                for task in tasks:
-                    self.start(task)
-                if len(tasks) < room and not self._look_again:
-                    break
-        except LeaseLost as error:
-            host.lease.lost(error)
-            lost = True
-        finally:
-            self._claiming = False
-        if lost and self._look_again:
-            # The process has a new lease already, and reported it while this claim waited with the old one.
-            self._look()
-
-    def start(self, task: ClaimedTask) -> tuple[bytes, asyncio.Task[None]]:
-        """Start a claimed task; return its trace, and the asyncio task in which it runs."""
-        attempt = self._attempt_at(task)
-        # Counted before its first turn: the next claim is for the room that is left.
-        self._running[task.run_id, task.seq, task.dispatch] = attempt
-        work = watched(self._host.pulse, attempt.trace, self._run(task, attempt))
-        return attempt.trace, self._background.start(work)
-
-    async def _claim(self, room: int) -> list[ClaimedTask]:
-        """Claim up to `room` tasks."""
-        host = self._host
-        return await host.journal.claim_tasks(
-            host.registered_worker(),
-            list(host.code.activities),
-            isolated=self._isolated,
-            limits=host.settings.queues,
-            unlisted_limit=limits.UNLISTED_QUEUE_LIMIT,
-            limit=room,
-            known=self.known,
-            namespaces=host.settings.namespaces,
-        )
-
-    def known(self) -> list[tuple[RunId, int]]:
-        """Return the claimed tasks that are running here or whose results are not stored yet."""
-        running = [(run_id, seq) for run_id, seq, _ in self._running]
-        return running + [(result.task.run_id, result.task.seq) for result in self._results]
-
-    def _attempt_at(self, task: ClaimedTask) -> Attempt:
-        return Attempt(
-            self._host.code.activities[task.activity],
-            task.run_id,
-            task.seq,
-            task.arguments,
-            task.attempt,
-            Limits(task.timeout or None, task.heartbeat_timeout or None, total=task.remaining),
-            task.key,
-            self._loop,
-            self._heartbeats.record,
-            task.dispatch,
-        )
-
-    async def _run(self, task: ClaimedTask, attempt: Attempt) -> None:
-        try:
-            value = await self._runner.result_of(attempt, task.dispatch)
-        except BaseException as error:
-            if issubclass(type(error), asyncio.CancelledError) and self._is_over():
-                raise
-            await self._heartbeats.flush(task.run_id, task.seq)
-            kind, text, traceback, names = describe_error(error)
-            result = TaskResult(task, InboxKind.ACTIVITY_RAISED, (kind, text, traceback, sorted(names)))
-        else:
-            result = TaskResult(task, InboxKind.ACTIVITY_COMPLETED, (value,))
-        finally:
-            del self._running[task.run_id, task.seq, task.dispatch]
-        leave_activity()
-        self._results.append(result)
-        if not self._storing:
-            self._storing = True
-            self._background.start(self._store_results())
-
-    def _is_over(self) -> bool:
-        """Whether attempts are cancelled because this actor ends, or its loop: no activity failed then."""
-        return self.ref.exit_reason is not None or self._sentinel.cancelled_by_the_loop()
-
-    async def _store_results(self) -> None:
-        host = self._host
-        try:
-            while self._results:
-                results = self._results[: limits.RESULTS_PER_STATEMENT]
-                await host.journal.complete_tasks(host.registered_worker(), results)
-                del self._results[: len(results)]
-        finally:
-            self._storing = False
-        self._look()
-
-    def _unwanted(self, run_id: RunId, seq: int) -> None:
-        """Set `cancelled` of the attempts whose task is gone: the run has ended or no longer waits."""
-        for (running_run, running_seq, _), attempt in self._running.items():
-            if (running_run, running_seq) == (run_id, seq):
-                attempt.context.cancelled = True

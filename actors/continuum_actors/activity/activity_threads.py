@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from continuum_actors.host.host import Host
 from continuum_actors.host.thread_pool import ThreadPool
-from continuum_supervision import Actor, ActorRef, ExitReason
+from continuum_supervision import Actor, ActorRef, ExitReason, is_abnormal
 
 
 class ActivityThreads(Actor):
@@ -23,8 +23,12 @@ class ActivityThreads(Actor):
         self.ref.on_exit(self._close)
 
     def terminate(self, reason: ExitReason) -> None:
-        """Cancel the calls that wait for a thread: the actors that made them have ended."""
-        self._threads.cancel_waiting()
+        """Cancel the calls that wait for a thread: the actors that made them have ended.
+
+        After a crash those actors live, and their calls still get a thread.
+        """
+        if not is_abnormal(reason):
+            self._threads.cancel_waiting()
 
     def _close(self, ref: ActorRef, reason: ExitReason) -> None:
         """Let the threads end, also after a kill.

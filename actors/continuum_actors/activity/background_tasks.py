@@ -10,10 +10,11 @@ from typing import Any
 class BackgroundTasks:
     """Begin tasks with `start`; `failed` receives the error of one that raises."""
 
-    __slots__ = ("_failed", "_tasks")
+    __slots__ = ("_failed", "_tasks", "cancelled")
 
     def __init__(self, failed: Callable[[BaseException], object]) -> None:
         self._failed = failed
+        self.cancelled = False
         # asyncio itself keeps only weak references to tasks.
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -27,8 +28,13 @@ class BackgroundTasks:
         task.add_done_callback(self._done)
         return task
 
+    def report_to(self, failed: Callable[[BaseException], object]) -> None:
+        """Report failures to a successor of the actor that began the tasks."""
+        self._failed = failed
+
     def cancel(self) -> None:
-        """Cancel every task that is running."""
+        """Cancel every task that is running: the process stops."""
+        self.cancelled = True
         for task in self._tasks:
             task.cancel()
 

@@ -3,8 +3,9 @@
 An activity without a queue runs here, in the process of its run, as soon as the commit that
 schedules it is durable; its result goes straight to the run actor.
 
-This actor starts before the worker lease: its attempts outlive the loss of the lease. Their
-results then reach the run through the inbox, or the run's next actor if that is here (I7).
+Its attempts outlive the loss of the lease: their results then reach the run through the inbox,
+or the run's next actor if that is here (I7). They outlive this actor too: its successor takes over
+what is running.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from continuum_actors.activity.watched_steps import watched
 from continuum_actors.host.failures import describe_error
 from continuum_actors.host.host import Host
 from continuum_actors.host.messages import ActivityCompleted, ActivityRaised
-from continuum_supervision import Actor, ActorRef, ExitReason
+from continuum_supervision import Actor, ActorRef, ExitReason, is_abnormal
 
 _UNLIMITED = Limits()
 
@@ -45,18 +46,29 @@ class LocalActivities(Actor):
         self._host = host
         self._running: dict[tuple[RunId, int], tuple[Attempt, ActorRef]] = {}
         self._orphaned = OrphanedResults()
+        self._background: BackgroundTasks
+        self._heartbeats: Heartbeats
 
     def init(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._background = BackgroundTasks(self.ref.send)
+        predecessor, self._host.activities = self._host.activities, self
+        if isinstance(predecessor, LocalActivities) and not predecessor._background.cancelled:
+            self.take_over(predecessor)
+        else:
+            self._background = BackgroundTasks(self.ref.send)
+            self._heartbeats = Heartbeats(self._host, self._background)
         self._runner = AttemptRunner(self._host, self.clock)
-        self._heartbeats = Heartbeats(self._host, self._background)
         # Bound once, not for every step.
         self._record_heartbeat = self._heartbeats.record
-        self._sentinel = LoopSentinel(self._loop)
+        sentinel = self._sentinel = LoopSentinel(self._loop)
         # Also after a kill, when `terminate` is not called.
-        self.ref.on_exit(lambda ref, reason: self._sentinel.end())
-        self._host.activities = self
+        self.ref.on_exit(lambda ref, reason: sentinel.end())
+
+    def take_over(self, predecessor: LocalActivities) -> None:
+        """Share what is running: an attempt looks there for the run that waits for it."""
+        self._running, self._orphaned = predecessor._running, predecessor._orphaned
+        self._background, self._heartbeats = predecessor._background, predecessor._heartbeats
+        self._background.report_to(self.ref.send)
 
     def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
         """Run an attempt, then send `ActivityCompleted` or `ActivityRaised` to `run`."""
@@ -174,8 +186,12 @@ class LocalActivities(Actor):
             self.salvage_failure(attempt.run_id, attempt.dispatch, failure)
 
     def _is_over(self) -> bool:
-        """Whether attempts are cancelled because this actor ends, or its loop: no activity failed then."""
-        return self.ref.exit_reason is not None or self._sentinel.cancelled_by_the_loop()
+        """Whether attempts are cancelled because the process ends, or its loop: no activity failed then."""
+        # An attempt may have outlived the actor that began it.
+        latest = self._host.activities
+        assert isinstance(latest, LocalActivities)
+        over = self._background.cancelled or not latest.ref.alive
+        return over or latest._sentinel.cancelled_by_the_loop()
 
     def _ended(self, attempt: Attempt) -> ActorRef | None:
         """Forget an attempt that has ended; return the actor that waits for it, if that is alive."""
@@ -193,7 +209,10 @@ class LocalActivities(Actor):
         raise message
 
     def terminate(self, reason: ExitReason) -> None:
+        """Cancel what is running when the process stops; after a crash the successor takes it over."""
+        if is_abnormal(reason):
+            return
+        self._background.cancel()
         for attempt, _ in self._running.values():
             if attempt.task is not None:
                 attempt.task.cancel()
-        self._background.cancel()

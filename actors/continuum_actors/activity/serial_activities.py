@@ -14,7 +14,7 @@ from continuum.engine.pending import PendingActivity
 from continuum_actors.activity.local_activities import LocalActivities
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host
-from continuum_supervision import ActorRef, ExitReason
+from continuum_supervision import ActorRef, ExitReason, is_abnormal
 
 
 class SerialActivities(LocalActivities):
@@ -38,8 +38,16 @@ class SerialActivities(LocalActivities):
         """Whether an attempt runs or waits, or its result is not delivered yet."""
         return bool(self._waiting) or super().busy
 
+    def take_over(self, predecessor: LocalActivities) -> None:
+        """Share what waits too; what is on trial has been so for a while, and the next begins beside it."""
+        super().take_over(predecessor)
+        if isinstance(predecessor, SerialActivities):
+            self._waiting = predecessor._waiting
+            self._loop.call_soon(self._begin_next)
+
     def terminate(self, reason: ExitReason) -> None:
-        self._waiting.clear()
+        if not is_abnormal(reason):
+            self._waiting.clear()
         super().terminate(reason)
 
     def _begin_next(self) -> None:

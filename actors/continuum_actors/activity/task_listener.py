@@ -18,6 +18,8 @@ class TaskListener(LoopingActor):
 
     def init(self) -> None:
         self.start_loop(self._listen())
+        # A predecessor may have died with a notification in hand.
+        self._host.tasks.look_for_work()
 
     async def _listen(self) -> None:
         async for _ in self._host.journal.notifications((Topic.TASKS,)):

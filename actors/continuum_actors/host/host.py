@@ -249,6 +249,10 @@ class Claims(Protocol):
         """Release a run whose actor died of a bug, by message."""
         ...
 
+    def lost_track(self) -> None:
+        """Runs may be owned here that are not live, by message: release them before the next claim."""
+        ...
+
     def replay_events(self, claim: ClaimedRun) -> None:
         """Start a claimed run again without its snapshot, which its code does not match, by message."""
         ...
@@ -331,6 +335,11 @@ class Host:
         self.journal = ResilientJournal(
             stored, self.clock, self.random_fraction, lease_ttl=self.settings.lease_ttl
         )
+
+    def live_runs(self) -> list[ActorRef]:
+        """Return the actors of the runs that are live here, with or without a supervisor."""
+        found = (self.registry.whereis(name) for name in self.registry.names())
+        return [run for run in found if run is not None]
 
     def random_fraction(self) -> float:
         """Return a random number in [0, 1)."""

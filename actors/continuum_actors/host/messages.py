@@ -36,6 +36,10 @@ class Release(NamedTuple):
     """To a run: leave this process as soon as nothing of the run is under way here."""
 
 
+class ReportState(NamedTuple):
+    """To a run: an actor that knew it has a successor; tell that the run's state and when it is due."""
+
+
 class Mail(NamedTuple):
     """To a run: rows of its inbox, from the fetch with this number."""
 
@@ -85,6 +89,10 @@ class RunCrashed(NamedTuple):
     """To the dispatcher: a run actor died of a bug; release its run, so that it is claimed again."""
 
     run_id: RunId
+
+
+class LostTrack(NamedTuple):
+    """To the dispatcher: runs may be owned here that are not live; release those before the next claim."""
 
 
 class LeaseTaken(NamedTuple):

@@ -13,7 +13,7 @@ import os
 from continuum.journal.port import LeaseLost
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host
-from continuum_supervision import Actor, ExpectedExit
+from continuum_supervision import NORMAL, Actor, ActorRef, ExitReason, ExpectedExit
 
 
 class WorkerLease(Actor):
@@ -26,6 +26,10 @@ class WorkerLease(Actor):
 
     async def init(self) -> None:
         host = self._host
+        for run in host.live_runs():
+            # Its supervisor died as well, so nobody has stopped it.
+            await run.stop(NORMAL)
+        self.ref.on_exit(self._end_runs)
         if host.worker is not None:
             # Without a time of death: this process lives, and so do its attempts.
             await host.journal.retire_worker(
@@ -42,6 +46,11 @@ class WorkerLease(Actor):
         host.pulse.set_worker_id(worker.id)
         host.lease = self
         host.tasks.lease_taken()
+
+    def _end_runs(self, ref: ActorRef, reason: ExitReason) -> None:
+        """No run outlives the lease, not even one whose supervisor is dead; its results are kept (I7)."""
+        for run in self._host.live_runs():
+            run.stop_nowait(NORMAL)
 
     def handle_info(self, message: LeaseLost) -> None:
         """An actor found the lease lost."""

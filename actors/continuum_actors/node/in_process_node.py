@@ -2,7 +2,7 @@
 
     InProcessNode           restarts nothing: its own supervisor starts another node
     ├─ JournalKeeper        keeps the journal open while anything below lives
-    └─ InProcessEngine      rest-for-one; stops in order: drain, children, release of the lease
+    └─ InProcessEngine      each child restarts alone; stops in order: drain, children, release of the lease
         ├─ control          Recovery, Heartbeater: they may crash without any run noticing
         └─ …                a run host's children, as in `tree.py`
 
@@ -144,7 +144,7 @@ class InProcessEngine(Supervisor):
             # A killed node has not released its lease; the lease actor does so before it registers anew.
             self.host.worker = parts.leftovers.worker
         super().__init__(
-            children, strategy=Strategy.REST_FOR_ONE, max_restarts=MAX_RESTARTS, max_seconds=MAX_SECONDS
+            children, strategy=Strategy.ONE_FOR_ONE, max_restarts=MAX_RESTARTS, max_seconds=MAX_SECONDS
         )
 
     async def init(self) -> None:

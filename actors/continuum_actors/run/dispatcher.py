@@ -50,11 +50,16 @@ class Dispatcher(LeasedActor):
         self._working: asyncio.Task[None] | None = None
 
     def init(self) -> None:
-        self._host.dispatcher = self
+        predecessor, self._host.dispatcher = self._host.dispatcher, self
+        if isinstance(predecessor, Dispatcher):
+            # It may have died with claims in hand.
+            self._host.journal.doubt_claimed_runs()
         self._working = self.start_loop(self._work())
         self._wanted.set()
 
-    async def handle_cast(self, message: messages.RunCrashed | messages.SnapshotMismatch) -> None:
+    async def handle_cast(
+        self, message: messages.RunCrashed | messages.SnapshotMismatch | messages.LostTrack
+    ) -> None:
         """A claimed run could not be started, or its actor crashed."""
         match message:
             case messages.RunCrashed(run_id):
@@ -62,6 +67,9 @@ class Dispatcher(LeasedActor):
             case messages.SnapshotMismatch(claim):
                 # The events themselves show what is wrong, if anything is.
                 await self._replay([claim], compact=False)
+            case messages.LostTrack():
+                self._host.journal.doubt_claimed_runs()
+                self.look()
 
     async def _release_crashed(self, run_id: RunId) -> None:
         """Release a run whose actor died of a bug, so that it is claimed again, here or elsewhere."""
@@ -88,6 +96,10 @@ class Dispatcher(LeasedActor):
     def replay_events(self, claim: ClaimedRun) -> None:
         """Start a claimed run again without its snapshot, which its code does not match."""
         self.ref.cast(messages.SnapshotMismatch(claim))
+
+    def lost_track(self) -> None:
+        """Runs may be owned here that are not live."""
+        self.ref.cast(messages.LostTrack())
 
     def look(self) -> None:
         """There may be a run to claim."""
@@ -219,7 +231,7 @@ class Dispatcher(LeasedActor):
         try:
             host.runs.start_run(claim, history, mail)
         except ActorDied:
-            # The run supervisor is gone: the lease is given back, and the claims with it.
+            # The run supervisor is gone; its successor has the claims that nobody has started released.
             return
         except Exception:
             log.exception("run %s could not be started", claim.id)

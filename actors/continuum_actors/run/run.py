@@ -196,6 +196,10 @@ class Run(Actor):
                 self._write(self._apply_mail(rows))
             case messages.Compacted(end):
                 self._compacted = end
+            case messages.ReportState():
+                active = self._written[0] is RunState.RUNNING
+                (self._host.runs.activated if active else self._host.runs.suspended)(self.ref)
+                self._host.wheel.arm(self.ref, self._armed)
             case messages.Release():
                 self._leaving = True
                 self._try_release()

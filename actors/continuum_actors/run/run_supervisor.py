@@ -1,8 +1,9 @@
 """The supervisor of this process's run actors, which also decides which runs are evicted from memory.
 
 Run actors are temporary: one that crashes is not restarted here. Its run is released, and
-the process that claims it next replays it from the journal. Suspended runs are kept in memory until there
-are too many; then those that have been suspended longest are released first.
+the process that claims it next replays it from the journal. If this actor dies itself, its runs live
+on, and its successor adopts them: they tell it whether they are active. Suspended runs are kept in
+memory until there are too many; then those that have been suspended longest are released first.
 """
 
 from __future__ import annotations
@@ -16,18 +17,19 @@ from continuum.engine.ids import RunId
 from continuum.engine.loop import step_guard
 from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory
 from continuum_actors.host.host import Host
-from continuum_actors.host.messages import Release
+from continuum_actors.host.messages import Release, ReportState
 from continuum_actors.run.run import Run
-from continuum_supervision import NORMAL, ActorRef, DynamicSupervisor, ExitReason
+from continuum_supervision import NORMAL, ActorRef, DynamicSupervisor, ExitReason, is_abnormal
 
 _RELEASE = Release()
+_REPORT_STATE = ReportState()
 
 
 class RunSupervisor(DynamicSupervisor):
     """Holds every live run of this process."""
 
     def __init__(self, host: Host) -> None:
-        super().__init__(on_down=self._run_ended, registry=host.registry, shutdown=None)
+        super().__init__(on_down=self._run_ended, registry=host.registry, shutdown=None, hand_over=True)
         self._host = host
         self._active: set[ActorRef] = set()
         self._suspended: OrderedDict[ActorRef, None] = OrderedDict()
@@ -36,10 +38,19 @@ class RunSupervisor(DynamicSupervisor):
         super().init()
         guard.install()
         self._host.runs = self
+        left = self._host.live_runs()
+        if left:
+            # Active until they say otherwise: too little room for a moment is better than too much.
+            self._active.update(left)
+            self.adopt(left)
+            self._host.dispatcher.lost_track()
+            for run in left:
+                run.cast(_REPORT_STATE)
 
     async def terminate(self, reason: ExitReason) -> None:
         await super().terminate(reason)
-        step_guard.active.rest()
+        if not is_abnormal(reason):
+            step_guard.active.rest()
 
     def start_run(self, claim: ClaimedRun, history: StoredHistory, mail: Sequence[InboxRow]) -> None:
         """Start the actor of a claimed run; it has made its first step when this returns."""
@@ -53,7 +64,8 @@ class RunSupervisor(DynamicSupervisor):
 
     def live_run_ids(self) -> list[RunId]:
         """Return the ids of the runs that are live here."""
-        return [RunId(str(ref.name)) for ref in self.which_children() if ref.alive]
+        # By the registry: between two supervisors the live runs have no supervisor.
+        return [RunId(str(ref.name)) for ref in self._host.live_runs()]
 
     def activated(self, run: ActorRef) -> None:
         """The run has something under way here."""

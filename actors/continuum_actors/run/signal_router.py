@@ -37,7 +37,13 @@ class SignalRouter(LeasedActor):
         self._wanted = asyncio.Event()
 
     def init(self) -> None:
-        self._host.router = self
+        predecessor, self._host.router = self._host.router, self
+        if isinstance(predecessor, SignalRouter):
+            # It may have died with notifications in hand: look at everything they could be about.
+            self.fetch_number = predecessor.fetch_number
+            self.look(None)
+            self._host.dispatcher.look()
+            self._host.tasks.look_for_work()
         self.start_loop(self._listen())
         self.start_loop(self._fetch_for_ever())
 

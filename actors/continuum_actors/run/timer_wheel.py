@@ -11,10 +11,11 @@ import heapq
 from itertools import count
 
 from continuum_actors.host.host import Host
-from continuum_actors.host.messages import TimerDue
+from continuum_actors.host.messages import ReportState, TimerDue
 from continuum_supervision import Actor, ActorRef, Cancellable, ExitReason
 
 _DUE = TimerDue()
+_REPORT_STATE = ReportState()
 # Rebuilding a small heap saves nothing.
 SMALLEST_REBUILD = 1_000
 
@@ -32,6 +33,9 @@ class TimerWheel(Actor):
 
     def init(self) -> None:
         self._host.wheel = self
+        # What a predecessor knew: each run tells when it is due.
+        for run in self._host.live_runs():
+            run.cast(_REPORT_STATE)
 
     def arm(self, run: ActorRef, due: int | None) -> None:
         """Wake `run` at `due` (microseconds on the journal's clock), or never; replaces an earlier time."""

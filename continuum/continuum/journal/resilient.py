@@ -186,6 +186,14 @@ class ResilientJournal:
             lambda: self.once.claim(worker, code, limit, namespaces=namespaces),
         )
 
+    def doubt_claimed_runs(self) -> None:
+        """Have the next claims first release what this worker owns and does not know of."""
+        self._runs.in_doubt(self._clock.monotonic(), failed=True)
+
+    def doubt_claimed_tasks(self) -> None:
+        """Do with tasks as `doubt_claimed_runs` does with runs."""
+        self._tasks.in_doubt(self._clock.monotonic(), failed=True)
+
     async def claim_suspects(
         self,
         worker: Worker,

@@ -1,4 +1,4 @@
-"""The two actors that run activities, which here run the mock of an activity if a test has set one.
+"""The actors that run activities, which here run the mock of an activity if a test has set one.
 
 They replace the real actors in the tree of an environment.
 """
@@ -12,9 +12,10 @@ from continuum.journal.port import ClaimedTask
 from continuum.testing.mock_activities import Substitutes
 from continuum_actors.activity.activity_dispatcher import ActivityDispatcher
 from continuum_actors.activity.attempt import Attempt
+from continuum_actors.activity.claimed_tasks import ClaimedTasks
 from continuum_actors.activity.local_activities import LocalActivities
 from continuum_actors.host.host import Host
-from continuum_supervision import ActorRef
+from continuum_supervision import ActorRef, Clock
 
 
 class MockedLocalActivities(LocalActivities):
@@ -38,11 +39,16 @@ class MockedLocalActivities(LocalActivities):
             pending.definition = definition
 
 
-class MockedDispatcher(ActivityDispatcher):
-    """The activity dispatcher of an environment."""
+class MockedTasks(ClaimedTasks):
+    """The claimed tasks of an environment."""
 
-    def __init__(self, host: Host, substitutes: Substitutes) -> None:
-        super().__init__(host)
+    def __init__(
+        self,
+        host: Host,
+        clock: Clock,
+        substitutes: Substitutes,
+    ) -> None:
+        super().__init__(host, clock, isolated=False)
         self._substitutes = substitutes
 
     def attempts(self) -> list[Attempt]:
@@ -58,3 +64,21 @@ class MockedDispatcher(ActivityDispatcher):
         attempt = super()._attempt_at(task)
         attempt.definition = self._substitutes.definition_of(attempt.definition)
         return attempt
+
+
+class MockedDispatcher(ActivityDispatcher):
+    """The activity dispatcher of an environment."""
+
+    def __init__(self, host: Host, substitutes: Substitutes) -> None:
+        super().__init__(host)
+        self._substitutes = substitutes
+
+    def begin(self) -> MockedTasks:
+        """Begin without tasks in hand."""
+        return MockedTasks(self._host, self.clock, self._substitutes)
+
+    @property
+    def claimed(self) -> MockedTasks:
+        """The tasks in hand."""
+        assert isinstance(self._claimed, MockedTasks)
+        return self._claimed

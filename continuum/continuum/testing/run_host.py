@@ -58,7 +58,7 @@ class RunHost:
         children = [replaced.get(spec.id, spec) for spec in run_host_children(self.host)]
         self.supervisor = Supervisor(
             children,
-            strategy=Strategy.REST_FOR_ONE,
+            strategy=Strategy.ONE_FOR_ONE,
             max_restarts=MAX_RESTARTS,
             max_seconds=MAX_SECONDS,
             clock=clock,
@@ -66,7 +66,7 @@ class RunHost:
 
     def attempts(self) -> list[Attempt]:
         """Return the attempts that are running."""
-        return [*self._local().attempts(), *self._dispatcher().attempts()]
+        return [*self._local().attempts(), *self._dispatcher().claimed.attempts()]
 
     def _local(self) -> MockedLocalActivities:
         return cast("MockedLocalActivities", self.host.activities)
@@ -104,7 +104,7 @@ class RunHost:
                 return
             self.check()
             running = self.attempts()
-            if not running and not self._dispatcher().storing:
+            if not running and not self._dispatcher().claimed.storing:
                 return
             left = deadline - loop.time()
             in_threads = any(not attempt.definition.is_async for attempt in running)

@@ -56,6 +56,15 @@ class Tree:
         victim.kill()
         await eventually(lambda: self.actor(name) not in (None, victim), f"there is no other {name}")
 
+    async def lose_activities(self) -> None:
+        """Lose the running activities and every live run, as the death of the process would."""
+        victim = self.actor("activities")
+        assert victim is not None
+        # In order: a killed actor's successor would take over what is running.
+        await victim.stop()
+        await eventually(lambda: self.actor("activities") is not victim, "there are no other activities")
+        await self.kill("lease")
+
 
 @dataclass
 class Stage:

@@ -179,13 +179,13 @@ async def test_families_survive_the_deaths_of_their_actors(dsn: str, schema: str
         )
         runs = [await on.client.start(patient, number) for number in range(20)]
         children = [await only_child(on, run) for run in runs]
-        await tree.kill("runs")
+        await tree.kill("lease")
         for child in children[:10]:
             await child.signal(go, 0)
         await tree.kill("writer")
         for child in children[10:]:
             await child.signal(go, 0)
-        await tree.kill("runs")
+        await tree.kill("lease")
         assert await results(runs) == list(range(20))
         assert await on.count("select count(*) from {schema}.runs") == 40
 

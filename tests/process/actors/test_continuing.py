@@ -129,6 +129,6 @@ async def test_each_run_of_a_chain_has_one_successor_though_its_owners_die(dsn: 
         run = await on.client.start(chain, 6)
         for value in range(6):
             await run.signal(go, value)
-            await tree.kill("runs" if value % 2 else "writer")
+            await tree.kill("lease" if value % 2 else "writer")
         assert await run.result(DEADLINE_S) == 15
         assert len(await chain_of(on, run.id)) == 7

@@ -228,7 +228,7 @@ async def risking(name: str, once: bool) -> str:
 async def crash_while_it_runs(tree: Tree, name: str, call: int) -> None:
     """Lose the running activities, as the death of the process would."""
     await eventually(lambda: calls[name] >= call, f"{name} does not run for the {call}. time")
-    await tree.kill("activities")
+    await tree.lose_activities()
 
 
 async def test_a_crash_fails_an_activity_that_runs_at_most_once(dsn: str, schema: str) -> None:

@@ -20,8 +20,7 @@ async def test_a_crash_repeats_only_the_compensation_that_was_running(dsn: str, 
             await undoing.wait()
         victim = tree.host.registry.whereis(run.id)
         assert victim is not None
-        await tree.kill("runs")
-        await tree.kill("activities")
+        await tree.lose_activities()
         assert await run.result(DEADLINE_S) == "undid abc"
         assert undone == {"c": 1, "b": 2, "a": 1}
         types = [event.type for event in await on.client.history(run.id)]
