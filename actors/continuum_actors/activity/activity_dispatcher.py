@@ -12,7 +12,7 @@ from continuum.engine.ids import RunId
 from continuum.journal.port import ClaimedTask
 from continuum_actors.activity.claimed_tasks import ClaimedTasks
 from continuum_actors.host.host import Host
-from continuum_actors.host.messages import LeaseTaken, LookForWork
+from continuum_actors.host.messages import LeaseTaken, LookForWork, ToActivityDispatcher
 from continuum_supervision import Actor, Crash, ExitReason, is_abnormal
 
 _LEASE_TAKEN = LeaseTaken()
@@ -68,7 +68,7 @@ class ActivityDispatcher(Actor):
         """Whether a task is running or its result is not stored yet."""
         return self._claimed.busy
 
-    def handle_cast(self, message: LeaseTaken | LookForWork) -> None:
+    def handle_cast(self, message: ToActivityDispatcher) -> None:
         """There may be tasks to claim."""
         if isinstance(message, LeaseTaken):
             self._claimed.has_lease = True

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import assert_never
 
 from continuum.definitions.activity import Activity
 from continuum.definitions.activity_context import leave_activity
@@ -30,7 +31,15 @@ from continuum_actors.activity.orphaned_results import OrphanedResults
 from continuum_actors.activity.watched_steps import watched
 from continuum_actors.host.failures import describe_error
 from continuum_actors.host.host import Host
-from continuum_actors.host.messages import ActivityCompleted, ActivityRaised
+from continuum_actors.host.messages import (
+    Abandon,
+    ActivityCompleted,
+    ActivityRaised,
+    CallsOfLocalActivities,
+    RunActivity,
+    Salvage,
+    ToLocalActivities,
+)
 from continuum_supervision import Actor, ActorRef, ExitReason, is_abnormal
 
 _UNLIMITED = Limits()
@@ -99,6 +108,24 @@ class LocalActivities(Actor):
         # Kept by the attempt alone: the set of background tasks would cost a callback for every step.
         attempt.task = start_task(watched(self._host.pulse, attempt.trace, work), self._loop)
 
+    def handle_cast(self, message: ToLocalActivities) -> None:
+        """Do what the method of the message's name does, later."""
+        match message:
+            case RunActivity():
+                self.run(*message)
+            case Abandon(run_id, seq):
+                entry = self._running.get((run_id, seq))
+                if entry is not None:
+                    entry[0].context.cancelled = True
+            case Salvage(run_id, results):
+                self.salvage(run_id, results)
+            case never:
+                assert_never(never)
+
+    def handle_call(self, request: CallsOfLocalActivities) -> bool:
+        """Adopt an attempt, later than `adopt` would."""
+        return self.adopt(*request)
+
     def adopt(self, run_id: RunId, seq: int, dispatch: int, run: ActorRef) -> bool:
         """Report an attempt that is running here, or has ended, to the run's new actor; False without one."""
         entry = self._running.get((run_id, seq))
@@ -113,9 +140,7 @@ class LocalActivities(Actor):
 
     def abandon(self, run_id: RunId, seq: int) -> None:
         """Set the attempt's `cancelled`: no run waits for it any more."""
-        entry = self._running.get((run_id, seq))
-        if entry is not None:
-            entry[0].context.cancelled = True
+        self.ref.cast(Abandon(run_id, seq))
 
     def give_up(self, run_id: RunId, seq: int, message: str) -> None:
         """End the attempt with `TimeoutError`: its activity has been answered."""

@@ -1,12 +1,12 @@
 """What the actors of one process share: the journal, the code, the settings, and each other.
 
-The actors of a host call each other's methods. The protocols below list every such call. A message
-instead would cost a mailbox entry for each step of a run and isolate nothing: these actors share one
-event loop, so calls never overlap, and the tree restarts together those that depend on each other.
+Each named actor has a protocol of messages (`messages.py`). The protocols below are what the others call:
+a method posts the message of its name to the actor's own mailbox, so that a dead actor does nothing.
+Methods marked "shortcut" do at once what their message does later, because every step of a run needs them
+or because the caller needs the answer in the same turn of the loop. ARCHITECTURE.md lists them.
 
 Run actors come and go, and one may have ended when there is something to report to it. They receive
-messages only (`messages.py`). So does an actor that must do nothing after its end: its method, marked
-"by message", posts to its own mailbox.
+messages only.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Writer(Protocol):
     """Group commit. Called by runs."""
 
     def submit(self, write: RunWrite, run: ActorRef) -> None:
-        """Make `write` durable, then send `Committed` or `Fenced` to `run`."""
+        """Make `write` durable, then send `Committed` or `Fenced` to `run`. Shortcut of `Submit`."""
         ...
 
 
@@ -113,7 +113,7 @@ class Wheel(Protocol):
     """Alarms. Called by runs."""
 
     def arm(self, run: ActorRef, due: int | None) -> None:
-        """Send `TimerDue` to `run` at `due` (microseconds on the journal's clock), or never."""
+        """Send `TimerDue` to `run` at `due`, on the journal's clock, or never. Shortcut of `Arm`."""
         ...
 
 
@@ -121,7 +121,7 @@ class Runs(Protocol):
     """The live runs. Called by the dispatcher, by runs, and by a drain."""
 
     def start_run(self, claim: ClaimedRun, history: StoredHistory, mail: Sequence[InboxRow]) -> None:
-        """Start the actor of a claimed run; it has made its first step when this returns."""
+        """Start the actor of a claimed run; it has made its first step then. Shortcut of `StartRun`."""
         ...
 
     def whereis(self, run_id: str) -> ActorRef | None:
@@ -141,11 +141,11 @@ class Runs(Protocol):
         ...
 
     def activated(self, run: ActorRef) -> None:
-        """The run has something under way here."""
+        """The run has something under way here. Shortcut of `Activated`."""
         ...
 
     def suspended(self, run: ActorRef) -> None:
-        """The run only waits."""
+        """The run only waits. Shortcut of `Suspended`."""
         ...
 
     def release_all(self) -> None:
@@ -157,11 +157,11 @@ class Activities(Protocol):
     """The activities of the runs that are live here. Called by runs, and by a drain."""
 
     def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
-        """Run an attempt, then send `ActivityCompleted` or `ActivityRaised` to `run`."""
+        """Run an attempt, then send its outcome to `run`. Shortcut of `RunActivity`."""
         ...
 
     def adopt(self, run_id: RunId, seq: int, dispatch: int, run: ActorRef) -> bool:
-        """Report an attempt of an earlier owner of the run to `run`; False when none is known here."""
+        """Report an earlier owner's attempt to `run`; False if none is known. Shortcut of `Adopt`."""
         ...
 
     def abandon(self, run_id: RunId, seq: int) -> None:
@@ -173,7 +173,7 @@ class Activities(Protocol):
         ...
 
     def salvage(self, run_id: RunId, results: Sequence[tuple[int, bytes]]) -> None:
-        """Keep results whose run has left this process before they were durable (I7)."""
+        """Keep results whose run left before they were durable (I7). Shortcut of `Salvage`."""
         ...
 
     def salvage_failure(self, run_id: RunId, dispatch: int, failure: ActivityRaised) -> None:
@@ -190,11 +190,11 @@ class Tasks(Protocol):
     """Activity tasks that are claimed from the database. Called by all that learn of new tasks."""
 
     def lease_taken(self) -> None:
-        """Tasks may be claimed from now on, by message: this process is registered as a worker."""
+        """Tasks may be claimed from now on: this process is registered as a worker."""
         ...
 
     def look_for_work(self) -> None:
-        """Claim tasks as far as there is capacity, by message."""
+        """Claim tasks as far as there is capacity."""
         ...
 
     def known(self) -> Sequence[tuple[RunId, int]]:
@@ -238,7 +238,7 @@ class Claims(Protocol):
         ...
 
     def has_room(self) -> None:
-        """A run has stopped being active."""
+        """A run has stopped being active. Shortcut of `HasRoom`."""
         ...
 
     async def start_all(self, claims: Sequence[ClaimedRun]) -> None:
@@ -246,15 +246,15 @@ class Claims(Protocol):
         ...
 
     def run_crashed(self, run_id: RunId) -> None:
-        """Release a run whose actor died of a bug, by message."""
+        """Release a run whose actor died of a bug."""
         ...
 
     def lost_track(self) -> None:
-        """Runs may be owned here that are not live, by message: release them before the next claim."""
+        """Runs may be owned here that are not live: release them before the next claim."""
         ...
 
     def replay_events(self, claim: ClaimedRun) -> None:
-        """Start a claimed run again without its snapshot, which its code does not match, by message."""
+        """Start a claimed run again without its snapshot, which its code does not match."""
         ...
 
 

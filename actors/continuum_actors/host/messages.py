@@ -1,12 +1,20 @@
-"""The messages between the actors of one process, and the few between processes and nodes."""
+"""The messages between the actors of one process, and the few between processes and nodes.
+
+The end of the file has the protocol of each named actor: everything that it understands. Senders use
+the methods of `host.py`, each of which posts the message of its name. A few are **shortcuts**: they do
+at once what the message does later. ARCHITECTURE.md lists them, with what they save.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
+from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.ids import RunId
-from continuum.journal.port import ClaimedRun, InboxRow
+from continuum.engine.pending import PendingActivity
+from continuum.journal.port import ClaimedRun, InboxRow, LeaseLost, RunWrite, StoredHistory, Topic
 from continuum_supervision import ActorRef
 
 
@@ -103,6 +111,109 @@ class LookForWork(NamedTuple):
     """To the activity dispatcher: there may be tasks to claim."""
 
 
+class LookForRuns(NamedTuple):
+    """To the dispatcher: there may be a run to claim."""
+
+
+class ExpectRun(NamedTuple):
+    """To the dispatcher: a run that has no owner is due then, in microseconds on the journal's clock."""
+
+    due: int
+
+
+class HasRoom(NamedTuple):
+    """To the dispatcher: a run has stopped being active."""
+
+
+class Submit(NamedTuple):
+    """To the journal writer: make a write durable, then send `Committed` or `Fenced` to its run."""
+
+    write: RunWrite
+    run: ActorRef
+
+
+class Arm(NamedTuple):
+    """To the timer wheel: send `TimerDue` to a run at `due`, or never."""
+
+    run: ActorRef
+    due: int | None
+
+
+class StartRun(NamedTuple):
+    """To the run supervisor: start the actor of a claimed run."""
+
+    claim: ClaimedRun
+    history: StoredHistory
+    mail: Sequence[InboxRow]
+
+
+class Activated(NamedTuple):
+    """To the run supervisor: a run has something under way here."""
+
+    run: ActorRef
+
+
+class Suspended(NamedTuple):
+    """To the run supervisor: a run only waits."""
+
+    run: ActorRef
+
+
+class ReleaseAll(NamedTuple):
+    """To the run supervisor: have every run released as soon as it has nothing under way here."""
+
+
+class LookForMail(NamedTuple):
+    """To the signal router: fetch the mail of these runs, or of all."""
+
+    run_ids: tuple[RunId, ...] | None
+
+
+class Notified(NamedTuple):
+    """To the signal router: a notification, from the database or from another node."""
+
+    topic: Topic
+    ids: tuple[str, ...]
+
+
+class RunActivity(NamedTuple):
+    """To the local activities: run an attempt, then send its outcome to its run."""
+
+    run: ActorRef
+    run_id: RunId
+    pending: PendingActivity
+    options: ActivityOptions
+
+
+class Adopt(NamedTuple):
+    """A call of the local activities: report an attempt to its run's new actor; replies False without one."""
+
+    run_id: RunId
+    seq: int
+    dispatch: int
+    run: ActorRef
+
+
+class Abandon(NamedTuple):
+    """To the local activities: no run waits for an attempt any more."""
+
+    run_id: RunId
+    seq: int
+
+
+class Salvage(NamedTuple):
+    """To the local activities: keep results whose run has left this process before they were durable."""
+
+    run_id: RunId
+    results: Sequence[tuple[int, bytes]]
+
+
+class LeaseIsLost(NamedTuple):
+    """To the worker lease: end everything that lives on the lease and register anew."""
+
+    error: LeaseLost
+
+
 @dataclass(frozen=True, slots=True)
 class Forwarded:
     """Between processes and nodes: a notification for those who cannot listen; `topic` is a `Topic`."""
@@ -122,3 +233,28 @@ class NodeHello:
 
     node: str
     listens: bool
+
+
+# What each named actor understands.
+ToRun: TypeAlias = (
+    Committed
+    | Fenced
+    | EndedElsewhere
+    | TimerDue
+    | Release
+    | ReportState
+    | Mail
+    | ActivityCompleted
+    | ActivityRaised
+    | Compacted
+)
+ToWorkerLease: TypeAlias = LeaseIsLost
+ToJournalWriter: TypeAlias = Submit
+ToSnapshotter: TypeAlias = TakeSnapshot
+ToRunSupervisor: TypeAlias = StartRun | Activated | Suspended | ReleaseAll
+ToTimerWheel: TypeAlias = Arm
+ToSignalRouter: TypeAlias = LookForMail | Notified
+ToDispatcher: TypeAlias = LookForRuns | ExpectRun | HasRoom | RunCrashed | SnapshotMismatch | LostTrack
+ToLocalActivities: TypeAlias = RunActivity | Abandon | Salvage
+CallsOfLocalActivities: TypeAlias = Adopt
+ToActivityDispatcher: TypeAlias = LeaseTaken | LookForWork

@@ -13,6 +13,7 @@ import os
 from continuum.journal.port import LeaseLost
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host
+from continuum_actors.host.messages import LeaseIsLost, ToWorkerLease
 from continuum_supervision import NORMAL, Actor, ActorRef, ExitReason, ExpectedExit
 
 
@@ -52,11 +53,12 @@ class WorkerLease(Actor):
         for run in self._host.live_runs():
             run.stop_nowait(NORMAL)
 
-    def handle_info(self, message: LeaseLost) -> None:
-        """An actor found the lease lost."""
-        raise ExpectedExit(f"{message}; its runs continue with their next owner") from message
+    def handle_cast(self, message: ToWorkerLease) -> None:
+        """An actor found the lease lost; ignores late reports about an earlier lease."""
+        error = message.error
+        if self._host.worker is not None and error.worker == self._host.worker.id:
+            raise ExpectedExit(f"{error}; its runs continue with their next owner") from error
 
     def lost(self, error: LeaseLost) -> None:
-        """Crash, and register anew; ignores late reports about an earlier lease."""
-        if self._host.worker is not None and error.worker == self._host.worker.id:
-            self.ref.send(error)
+        """Crash, and register anew."""
+        self.ref.cast(LeaseIsLost(error))

@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
+from typing import assert_never
 
 from continuum.engine.ids import RunId
-from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory
+from continuum.journal.port import ClaimedRun, InboxRow, LeaseLost, StoredHistory
 from continuum_actors.host import limits, messages
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor
@@ -35,6 +36,7 @@ SHORTEST_NAP_MICROSECONDS = 50_000
 # While fewer than half of the places are free, they are filled this often.
 ROOM_NAP_SECONDS = 0.01
 
+_LOOK_FOR_RUNS = messages.LookForRuns()
 _NO_HISTORY = StoredHistory.empty()
 
 
@@ -57,19 +59,33 @@ class Dispatcher(LeasedActor):
         self._working = self.start_loop(self._work())
         self._wanted.set()
 
-    async def handle_cast(
-        self, message: messages.RunCrashed | messages.SnapshotMismatch | messages.LostTrack
-    ) -> None:
-        """A claimed run could not be started, or its actor crashed."""
+    def handle_cast(self, message: messages.ToDispatcher) -> Awaitable[None] | None:
+        """There may be runs to claim; or a claimed run could not be started, or its actor crashed."""
         match message:
-            case messages.RunCrashed(run_id):
-                await self._release_crashed(run_id)
-            case messages.SnapshotMismatch(claim):
-                # The events themselves show what is wrong, if anything is.
-                await self._replay([claim], compact=False)
+            case messages.LookForRuns():
+                self._wanted.set()
+            case messages.ExpectRun(due):
+                if due < self._awake_by:
+                    self._wanted.set()
+            case messages.HasRoom():
+                self.has_room()
             case messages.LostTrack():
                 self._host.journal.doubt_claimed_runs()
-                self.look()
+                self._wanted.set()
+            case messages.RunCrashed(run_id):
+                return self._unless_lost(self._release_crashed(run_id))
+            case messages.SnapshotMismatch(claim):
+                # The events themselves show what is wrong, if anything is.
+                return self._unless_lost(self._replay([claim], compact=False))
+            case never:
+                assert_never(never)
+        return None
+
+    async def _unless_lost(self, work: Awaitable[object]) -> None:
+        try:
+            await work
+        except LeaseLost as error:
+            self.loop_failed(error)
 
     async def _release_crashed(self, run_id: RunId) -> None:
         """Release a run whose actor died of a bug, so that it is claimed again, here or elsewhere."""
@@ -103,12 +119,11 @@ class Dispatcher(LeasedActor):
 
     def look(self) -> None:
         """There may be a run to claim."""
-        self._wanted.set()
+        self.ref.cast(_LOOK_FOR_RUNS)
 
     def expect(self, due: int) -> None:
         """A run that has no owner is due then (microseconds on the journal's clock)."""
-        if due < self._awake_by:
-            self._wanted.set()
+        self.ref.cast(messages.ExpectRun(due))
 
     def has_room(self) -> None:
         """A run has stopped being active; look again if the last claim left some behind.

@@ -21,7 +21,7 @@ from continuum.journal.port import Fault, LeaseLost, RunState, RunWrite, Transit
 from continuum_actors.host import limits
 from continuum_actors.host.failures import refusal_reason
 from continuum_actors.host.host import Host
-from continuum_actors.host.messages import Committed, Fenced, WriteRefused
+from continuum_actors.host.messages import Committed, Fenced, ToJournalWriter, WriteRefused
 from continuum_supervision import Actor, ActorRef, ExitReason
 
 Batch = list[tuple[RunWrite, ActorRef]]
@@ -42,6 +42,10 @@ class JournalWriter(Actor):
 
     def init(self) -> None:
         self._host.writer = self
+
+    def handle_cast(self, message: ToJournalWriter) -> None:
+        """Take a write, later than `submit` would."""
+        self.submit(*message)
 
     def submit(self, write: RunWrite, run: ActorRef) -> None:
         """Make `write` durable, then send `Committed` or `Fenced` to `run`."""

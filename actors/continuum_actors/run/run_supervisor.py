@@ -11,17 +11,27 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 from functools import partial
+from typing import assert_never
 
 from continuum import guard
 from continuum.engine.ids import RunId
 from continuum.engine.loop import step_guard
 from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory
 from continuum_actors.host.host import Host
-from continuum_actors.host.messages import Release, ReportState
+from continuum_actors.host.messages import (
+    Activated,
+    Release,
+    ReleaseAll,
+    ReportState,
+    StartRun,
+    Suspended,
+    ToRunSupervisor,
+)
 from continuum_actors.run.run import Run
 from continuum_supervision import NORMAL, ActorRef, DynamicSupervisor, ExitReason, is_abnormal
 
 _RELEASE = Release()
+_RELEASE_ALL = ReleaseAll()
 _REPORT_STATE = ReportState()
 
 
@@ -51,6 +61,21 @@ class RunSupervisor(DynamicSupervisor):
         await super().terminate(reason)
         if not is_abnormal(reason):
             step_guard.active.rest()
+
+    def handle_cast(self, message: ToRunSupervisor) -> None:
+        """Do what the method of the message's name does, later."""
+        match message:
+            case StartRun(claim, history, mail):
+                self.start_run(claim, history, mail)
+            case Activated(run):
+                self.activated(run)
+            case Suspended(run):
+                self.suspended(run)
+            case ReleaseAll():
+                for ref in self.which_children():
+                    ref.cast(_RELEASE)
+            case never:
+                assert_never(never)
 
     def start_run(self, claim: ClaimedRun, history: StoredHistory, mail: Sequence[InboxRow]) -> None:
         """Start the actor of a claimed run; it has made its first step when this returns."""
@@ -87,8 +112,7 @@ class RunSupervisor(DynamicSupervisor):
 
     def release_all(self) -> None:
         """Have every run released as soon as it has nothing under way here."""
-        for ref in self.which_children():
-            ref.cast(_RELEASE)
+        self.ref.cast(_RELEASE_ALL)
 
     def _run_ended(self, run: ActorRef, reason: ExitReason) -> None:
         self._active.discard(run)

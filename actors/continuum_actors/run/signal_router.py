@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import assert_never
 
 from continuum.engine.ids import RunId
 from continuum.journal.port import InboxRow, Topic
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor
-from continuum_actors.host.messages import EndedElsewhere, Mail
+from continuum_actors.host.messages import EndedElsewhere, LookForMail, Mail, Notified, ToSignalRouter
 
 _ENDED_ELSEWHERE = EndedElsewhere()
 # An inbox query names at most this many runs; beyond it, a query for all runs is cheaper.
@@ -41,7 +42,7 @@ class SignalRouter(LeasedActor):
         if isinstance(predecessor, SignalRouter):
             # It may have died with notifications in hand: look at everything they could be about.
             self.fetch_number = predecessor.fetch_number
-            self.look(None)
+            self._look(None)
             self._host.dispatcher.look()
             self._host.tasks.look_for_work()
         self.start_loop(self._listen())
@@ -49,14 +50,30 @@ class SignalRouter(LeasedActor):
 
     def look(self, run_ids: Sequence[RunId] | None) -> None:
         """Fetch the mail of these runs, or of all."""
+        self.ref.cast(LookForMail(None if run_ids is None else tuple(run_ids)))
+
+    def notified(self, topic: Topic, ids: Sequence[str]) -> None:
+        """Act on a notification, from the database or from another node."""
+        self.ref.cast(Notified(topic, tuple(ids)))
+
+    def handle_cast(self, message: ToSignalRouter) -> None:
+        """There is mail, or something else that may have changed."""
+        match message:
+            case LookForMail(run_ids):
+                self._look(run_ids)
+            case Notified(topic, ids):
+                self._notified(topic, ids)
+            case never:
+                assert_never(never)
+
+    def _look(self, run_ids: Sequence[RunId] | None) -> None:
         if run_ids is None or len(self._dirty) + len(run_ids) > NAMED_RUNS:
             self._all_dirty = True
         else:
             self._dirty.update(run_ids)
         self._wanted.set()
 
-    def notified(self, topic: Topic, ids: Sequence[str]) -> None:
-        """Act on a notification, from the database or from another node."""
+    def _notified(self, topic: Topic, ids: Sequence[str]) -> None:
         host = self._host
         if topic is Topic.WORK:
             host.dispatcher.look()
@@ -69,11 +86,11 @@ class SignalRouter(LeasedActor):
                 if run is not None:
                     run.cast(_ENDED_ELSEWHERE)
         elif not ids:
-            self.look(None)
+            self._look(None)
         else:
             here = [RunId(run_id) for run_id in ids if host.registry.whereis(run_id) is not None]
             if here:
-                self.look(here)
+                self._look(here)
 
     async def _listen(self) -> None:
         async for notification in self._host.journal.notifications(HOST_TOPICS):

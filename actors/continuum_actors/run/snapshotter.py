@@ -13,7 +13,7 @@ from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LoopingActor
-from continuum_actors.host.messages import Compacted, TakeSnapshot
+from continuum_actors.host.messages import Compacted, TakeSnapshot, ToSnapshotter
 from continuum_supervision import ExitReason
 
 log = logging.getLogger("continuum.snapshotter")
@@ -37,8 +37,12 @@ class Snapshotter(LoopingActor):
         self._working = self.start_loop(self._work())
 
     def take(self, wanted: TakeSnapshot) -> None:
-        """Compact a run's history soon; of two requests for one run the later includes the earlier."""
-        self._wanted[wanted.run_id] = wanted
+        """Compact a run's history soon."""
+        self.ref.cast(wanted)
+
+    def handle_cast(self, message: ToSnapshotter) -> None:
+        """Add a run; of two requests for one run the later includes the earlier."""
+        self._wanted[message.run_id] = message
         self._asked.set()
 
     async def terminate(self, reason: ExitReason) -> None:

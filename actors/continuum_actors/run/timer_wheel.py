@@ -11,7 +11,7 @@ import heapq
 from itertools import count
 
 from continuum_actors.host.host import Host
-from continuum_actors.host.messages import ReportState, TimerDue
+from continuum_actors.host.messages import ReportState, TimerDue, ToTimerWheel
 from continuum_supervision import Actor, ActorRef, Cancellable, ExitReason
 
 _DUE = TimerDue()
@@ -36,6 +36,10 @@ class TimerWheel(Actor):
         # What a predecessor knew: each run tells when it is due.
         for run in self._host.live_runs():
             run.cast(_REPORT_STATE)
+
+    def handle_cast(self, message: ToTimerWheel) -> None:
+        """Arm a run, later than `arm` would."""
+        self.arm(*message)
 
     def arm(self, run: ActorRef, due: int | None) -> None:
         """Wake `run` at `due` (microseconds on the journal's clock), or never; replaces an earlier time."""
