@@ -241,6 +241,19 @@ async def test_a_row_says_where_its_owner_runs(journal: Journal) -> None:
     assert await owners() == [(None, None), (None, None)]
 
 
+async def test_a_row_says_since_when_its_owner_has_it(journal: Journal) -> None:
+    worker = await worker_of(journal, "north")
+    owned = await owned_run(journal, worker)
+    claimed = (await row(journal, owned.id)).claimed_at
+    free = await begin(journal)
+
+    assert (await row(journal, free)).claimed_at is None
+    assert claimed is not None
+    assert claimed >= owned.started_at
+    await commit(journal, worker, write(owned, transition=end()))
+    assert (await row(journal, owned.id)).claimed_at is None
+
+
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("field", ["started_at", "updated_at", "id", "workflow", "state"])
 async def test_pages_have_every_run_once_and_in_order(journal: Journal, field: str, descending: bool) -> None:

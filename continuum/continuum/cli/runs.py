@@ -19,7 +19,7 @@ from continuum.cli.database import (
 from continuum.cli.drift_output import print_problems, problem_facts
 from continuum.cli.printing import print_table
 from continuum.cli.values import named_json, to_json
-from continuum.client import Client, Run
+from continuum.client import Client, Owner, Run
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.client.namespaces import InNamespace
 from continuum.client.runs import RunError
@@ -110,8 +110,8 @@ def show(
     With --json, `refusals` are the versions of code that cannot continue RUN, and `replay` is what a replay
     against the code of --module found: an empty list if that code continues RUN, null without --module.
     """
-    found = ask(Target(dsn, schema), lambda client: client.get_run(run, namespace=namespace))
-    facts = {name: getattr(found, name) for name in Run.__dataclass_fields__}
+    found, owner = ask(Target(dsn, schema), lambda client: _run_and_owner(client, run, namespace))
+    facts = {name: getattr(found, name) for name in Run.__dataclass_fields__} | {"owner": owner}
     if as_json:
         facts |= ask_journal(Target(dsn, schema), lambda journal: _drift_facts(journal, run, modules))
         click.echo(to_json(facts))
@@ -121,6 +121,12 @@ def show(
     if found.error is not None and found.error.traceback:
         click.echo(f"\n{found.error.traceback.rstrip()}")
     print_problems(ask_journal(Target(dsn, schema), lambda journal: drift_of(journal, run, modules)))
+
+
+async def _run_and_owner(client: Client, run: str, namespace: InNamespace) -> tuple[Run, Owner | None]:
+    found = await client.get_run(run, namespace=namespace)
+    # The owner of a run that has continued is that of its latest run.
+    return found, None if found.completed_at is not None else await client.owner(found.id)
 
 
 async def _drift_facts(journal: StoredRuns, run: str, modules: Sequence[str]) -> dict[str, Any]:
@@ -212,6 +218,8 @@ def _shown(value: Any) -> str:
             return value
         case datetime():
             return value.isoformat()
+        case Owner():
+            return str(value)
         case RunError():
             return _error(value)
         case _:

@@ -7,8 +7,8 @@ signals and cancel requests, `group_commit.py` joins the writes of many callers,
 `completions.py` waits for runs to end, `published_values.py` for values to change.
 `run_lookup.py` reads single runs and follows chains, `retrying.py` retries. Arguments are checked
 in `start_options.py`, `queries.py`, `argument_checks.py`, `signal_checking.py` and `namespaces.py`;
-`runs.py` and `histories.py` hold what calls return, `wait_reasons.py` what a run waits for. Nothing here
-imports an actor.
+`runs.py`, `run_owner.py` and `histories.py` hold what calls return, `wait_reasons.py` what a run
+waits for. Nothing here imports an actor.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from continuum.client.configured_start import ConfiguredStart
 from continuum.client.connecting import connect
 from continuum.client.histories import Event
 from continuum.client.run_handle import RunHandle
+from continuum.client.run_owner import Owner
 from continuum.client.runs import Page, Run, RunError, RunFault
 from continuum.client.sync_client import SyncClient, SyncConfiguredStart, SyncRunHandle, connect_sync
 
@@ -27,6 +28,7 @@ __all__ = [
     "Client",
     "ConfiguredStart",
     "Event",
+    "Owner",
     "Page",
     "Run",
     "RunError",

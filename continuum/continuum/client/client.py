@@ -28,6 +28,7 @@ from continuum.client.queries import Condition, question_of
 from continuum.client.retrying import retry_read_once
 from continuum.client.run_handle import RunHandle
 from continuum.client.run_lookup import RunLookup, WatchedRuns
+from continuum.client.run_owner import Owner, owner_of
 from continuum.client.runs import Page, Run, not_ended, outcome_of, run_of
 from continuum.client.start_options import (
     Startable,
@@ -291,6 +292,11 @@ class Client:
         """Return the run with exactly this id as it is now; `RunNotFound` if there is none."""
         row = await self._lookup.row(run_id_of(run_id), checked_namespace(namespace))
         return run_of(row, await self._lookup.nodes_for([row]))
+
+    async def owner(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Owner | None:
+        """Return the process that owns the latest run of this run's chain; None while none does."""
+        row = await self._lookup.row(run_id_of(run_id), checked_namespace(namespace))
+        return owner_of(await self._lookup.latest_run(row))
 
     async def query(
         self,

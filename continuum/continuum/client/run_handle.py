@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar, overload
 from continuum.client.cancel_outcome import CancelOutcome
 from continuum.client.histories import Event
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
+from continuum.client.run_owner import Owner
 from continuum.client.runs import Run
 from continuum.definitions.signal import MISSING, Signal
 from continuum.definitions.workflow import Workflow
@@ -45,6 +46,7 @@ class CallsOfRun(Protocol):
         self, run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE
     ) -> CancelOutcome: ...
     async def unblock(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool: ...
+    async def owner(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Owner | None: ...
     async def get_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run: ...
     async def set_attributes(
         self, run_id: str, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE
@@ -136,6 +138,10 @@ class RunHandle(Generic[R]):
     async def state(self) -> str:
         """Return the run's state."""
         return (await self.get()).state
+
+    async def owner(self) -> Owner | None:
+        """Return the process that owns the latest run of the chain; None while none does."""
+        return await self._client.owner(self.id, namespace=self._namespace)
 
     async def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Merge attributes into the run's."""

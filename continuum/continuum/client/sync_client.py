@@ -19,6 +19,7 @@ from continuum.client.loop_thread import LoopThread
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.client.queries import Condition
 from continuum.client.run_handle import RunHandle
+from continuum.client.run_owner import Owner
 from continuum.client.runs import Page, Run
 from continuum.client.start_options import (
     Startable,
@@ -81,6 +82,10 @@ class SyncRunHandle(Generic[R]):
     def state(self) -> str:
         """Return the run's state."""
         return self._thread.call(self._handle.state())
+
+    def owner(self) -> Owner | None:
+        """Return the process that owns the run; see `RunHandle.owner`."""
+        return self._thread.call(self._handle.owner())
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Merge attributes into the run's."""
@@ -235,6 +240,10 @@ class SyncClient:
     def get_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run:
         """Return a run as it is now."""
         return self._thread.call(self._client.get_run(run_id, namespace=namespace))
+
+    def owner(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Owner | None:
+        """Return the process that owns a run."""
+        return self._thread.call(self._client.owner(run_id, namespace=namespace))
 
     def query(
         self,

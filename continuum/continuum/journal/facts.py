@@ -367,6 +367,7 @@ class RunRow:
     # Where the owner runs.
     owner_node: str | None = None
     owner_pid: int | None = None
+    claimed_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,6 +145,7 @@ BEGIN
     RETURN QUERY
     UPDATE {schema}.runs AS r
     SET owner = p_worker, token = nextval('{schema}.fencing_token'), state = {state.running}, due_at = NULL,
+        claimed_at = clock_timestamp(),
         -- At its maximum, which somebody wrote by hand, it stays: an overflow would fail the claim of all.
         attempt = least(r.attempt, 2147483646) + 1, fresh = false, updated_at = clock_timestamp(),
         version = coalesce(r.version, (SELECT c.version FROM unnest(p_workflows, p_versions, p_current)

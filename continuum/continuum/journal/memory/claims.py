@@ -154,6 +154,7 @@ class MemoryClaims(MemoryTables):
     def _own(self, holder: StoredWorker, run: StoredRun, loaded: LoadedCode) -> ClaimedRun:
         version = run.version or loaded.current[run.start.workflow]
         run.owner = holder.worker.id
+        run.claimed_at = self.now()
         holder.runs[run.start.id] = None
         run.token = next(self._tokens)
         run.version = version

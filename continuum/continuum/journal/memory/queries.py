@@ -100,6 +100,7 @@ class MemoryQueries(MemoryTables):
             fault=run.fault,
             owner_node=None if worker is None else worker.worker.node,
             owner_pid=None if worker is None else worker.pid,
+            claimed_at=None if worker is None else run.claimed_at,
         )
 
 

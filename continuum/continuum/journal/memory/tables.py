@@ -88,6 +88,7 @@ class StoredRun:
     version: str | None = None
     state: RunState = RunState.RUNNING
     owner: WorkerId | None = None
+    claimed_at: int | None = None
     token: int = 0
     attempt: int = 0
     deaths: int = 0

@@ -357,7 +357,8 @@ SELECT r.id::text, r.workflow, r.version, r.namespace, r.state, r.input, r.resul
        (extract(epoch FROM CASE WHEN isfinite(r.completed_at) THEN r.completed_at END) * 1000000)::bigint,
        (extract(epoch FROM CASE WHEN isfinite(r.due_at) THEN r.due_at END) * 1000000)::bigint, r.parent_id::text, coalesce(r.root, r.id)::text,
        r.continued_from::text, r.continued_to::text, r.fault,
-       (SELECT w.node FROM {schema}.workers w WHERE w.id = r.owner), (SELECT w.pid FROM {schema}.workers w WHERE w.id = r.owner)
+       (SELECT w.node FROM {schema}.workers w WHERE w.id = r.owner), (SELECT w.pid FROM {schema}.workers w WHERE w.id = r.owner),
+       (extract(epoch FROM CASE WHEN isfinite(r.claimed_at) AND r.owner IS NOT NULL THEN r.claimed_at END) * 1000000)::bigint
 FROM {schema}.runs r
 
 -- name: set_attributes
