@@ -237,6 +237,12 @@ async def _apply_next(connection: Connection, schema: str, known: SqlFiles) -> l
 
 
 async def _lock(connection: Connection, schema: str) -> None:
+    # Whatever the database or the role says; behind a pooler only this transaction is ours. How long a
+    # statement may take is left to the session that a caller has set up.
+    await connection.execute(
+        "select set_config('search_path', 'pg_catalog, pg_temp', true), "
+        "set_config('lock_timeout', '0', true), set_config('check_function_bodies', 'on', true)"
+    )
     await connection.execute("select pg_advisory_xact_lock(%s)", (_lock_key(schema),))
 
 

@@ -20,9 +20,7 @@ def test_a_cancellation_is_delivered_at_the_moment_a_connection_becomes_free(dsn
         try:
             async with database._pool.connection():
                 waiting = asyncio.create_task(database.fetch_text(b"select 1"))
-                await eventually(
-                    lambda: database._pool.get_stats().get("requests_waiting") == 1, "it does not wait"
-                )
+                await eventually(lambda: bool(database._pool._slots._waiters), "it does not wait")
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await waiting

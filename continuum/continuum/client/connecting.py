@@ -26,7 +26,7 @@ from continuum.client.instances import (
 )
 from continuum.errors import InvalidOption
 from continuum.journal.postgres import PostgresJournal
-from continuum.journal.postgres.connections import checked_dsn
+from continuum.journal.postgres.connector import checked_dsn
 from continuum.journal.postgres.schema import check_schema, migrate_schema
 from continuum.local_postgres import EmbeddedPostgres
 from continuum.quoting import quoted

@@ -12,9 +12,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
-from continuum.client.limits import GROUP_ITEMS
+from continuum.client.limits import CLOSE_SECONDS, GROUP_ITEMS
 from continuum.client.retrying import retry_write
 from continuum.errors import JournalUnavailable, NotReady
+
+NOT_KNOWN = (
+    "the client was closed while the database did not answer; the write may have taken effect: look, or "
+    "repeat it with the same id or delivery_id"
+)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -40,10 +45,13 @@ class GroupCommit(Generic[T, R]):
         return await future
 
     async def close(self) -> None:
-        """Accept no more items, and return once every waiting caller has its result."""
+        """Accept no more items, and return once every waiting caller has its result, or an error."""
         self._closed = True
         if self._writer is not None:
-            await asyncio.shield(self._writer)
+            await asyncio.wait([self._writer], timeout=CLOSE_SECONDS)
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.wait([self._writer])
 
     async def _write_all(self) -> None:
         while self._waiting:
@@ -56,9 +64,13 @@ class GroupCommit(Generic[T, R]):
         try:
             results = await retry_write(lambda: self._write(items))
         except asyncio.CancelledError:
-            # The loop is shutting down, and no other task will complete these futures.
+            # The client closes while the journal is silent, or the loop is shutting down: no other task
+            # will complete these futures.
             for _, future in (*batch, *self._waiting):
-                future.cancel()
+                if self._closed and not future.done():
+                    future.set_exception(JournalUnavailable(NOT_KNOWN))
+                else:
+                    future.cancel()
             raise
         except Exception as error:  # noqa: BLE001 - every caller of the batch receives it
             if len(batch) > 1 and not isinstance(error, JournalUnavailable):

@@ -38,3 +38,6 @@ CHOICES = 1000
 CONTRACT_SECONDS = 30.0
 # A contract takes a few hundred bytes. Past this many runs the oldest contract is dropped.
 CONTRACTS_KEPT = 10_000
+# A client that closes waits this long for writes under way: long enough to notice a dead connection and to
+# write once more on another.
+CLOSE_SECONDS = 20.0

@@ -139,5 +139,10 @@ def not_ended(run_id: RunId, waited: float, row: RunRow | None, nodes: Sequence[
     reason = None if row is None else reason_of(row, nodes)
     if row is not None and row.state is RunState.BLOCKED:
         return f"run {row.id} is blocked and waits for an operator: {reason}"
+    if row is None:
+        return (
+            f"run {run_id} is not known to have ended within {waited:g} s: the database does not answer; "
+            "ask again later"
+        )
     doing = reason or "is still running"
     return f"run {run_id} has not ended within {waited:g} s; it {doing}, ask again later"

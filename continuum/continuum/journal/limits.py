@@ -21,3 +21,37 @@ SUSPICION_SECONDS = 3600
 
 # A sweep removes at most this many runs (a chain counts as one), so that it holds no locks for long.
 REMOVED_PER_SWEEP = 200
+
+# The deadlines of statements, in seconds.
+
+# A connection that has brought no byte for this long is doubted: another one asks the server whether the
+# statement still runs. Longer than the pauses of a loaded server, so that the question is rare.
+SILENCE_SECONDS = 10.0
+# A server that lives answers that question at once. One that does not answer it counts as lost, so a dead
+# connection is dropped at most this long after the silence.
+QUESTION_SECONDS = 5.0
+# The answer to a statement that has just ended may still be on its way.
+ANSWER_SECONDS = 1.0
+# A renewal that is not answered in a third of its lease is doubted: two more can be tried before it ends.
+RENEWALS_IN_A_LEASE = 3
+# The server ends any statement after this long: the longest of ours, a sweep of long histories or a page by
+# an unindexed condition, take a minute on a slow disk.
+STATEMENT_SECONDS = 300.0
+# A migration may rewrite the largest table, or wait for one that another node has begun.
+MIGRATION_SECONDS = 3600.0
+
+# Long enough for a server that restarts to answer, short enough for a person to wait; for each address.
+CONNECT_SECONDS = 5
+# A host name stands for a few addresses, and each may be tried.
+ADDRESSES_TRIED = 3
+# A caller waits this long for a connection: by then dead ones have been dropped, so a longer wait means that
+# slow statements use them all.
+POOL_WAIT_SECONDS = 20.0
+# A host's actors claim runs, claim tasks and read mail at the same time; more would only queue in the
+# server.
+POOL_SIZE = 4
+# A connection that only listens is silent by nature, so it asks for a sign of life this often. What it
+# missed until then costs only latency.
+LISTEN_CHECK_SECONDS = 10.0
+# The server ends a transaction whose client has stopped in the middle of it, because it may hold locks.
+IDLE_TRANSACTION_SECONDS = 60.0

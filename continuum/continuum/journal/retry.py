@@ -53,7 +53,8 @@ class LoopClock:
 class RetryPolicy:
     """How often a call is made again; times in seconds. Delays double up to `longest_delay`.
 
-    No attempt begins later than `patience` after the first. `jitter` is the share of each delay
+    No attempt after the second begins later than `patience` after the first; the first may have spent
+    all of that on a connection that turned out to be dead. `jitter` is the share of each delay
     that is random, so that many processes do not return at the same moment.
     """
 
@@ -161,7 +162,9 @@ class Retry:
         if failures >= policy.attempts:
             return False
         return (
-            not self._bounded or self._clock.monotonic() + self._longest(failures) <= began + policy.patience
+            not self._bounded
+            or failures == 1
+            or self._clock.monotonic() + self._longest(failures) <= began + policy.patience
         )
 
     def _longest(self, failures: int) -> float:

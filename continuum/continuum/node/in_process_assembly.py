@@ -19,7 +19,7 @@ from continuum.engine.ids import NodeId
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import Journal
 from continuum.journal.postgres import PostgresJournal
-from continuum.journal.postgres.connections import checked_dsn
+from continuum.journal.postgres.connector import checked_dsn
 from continuum.journal.postgres.statements import statements_for
 from continuum.journal.resilient import HOST_RETRIES
 from continuum.journal.retry import LoopClock, Retry

@@ -79,14 +79,14 @@ class Failing(MemoryJournal):
         return await super().get_run(run_id)
 
 
-def test_a_timeout_has_no_reason_while_the_journal_is_unavailable() -> None:
+def test_a_timeout_says_when_the_journal_is_unavailable() -> None:
     async def main() -> None:
         journal = Failing()
         async with Client(journal) as client:
             run = await client.start(greeting, "ann")
             await Ending(journal).claim()
             journal.failing = True
-            with pytest.raises(TimeoutError, match="it is still running, ask again later"):
-                await client._outcome(RunId(run.id), 0, None, None)
+            with pytest.raises(TimeoutError, match="the database does not answer; ask again later"):
+                await client._outcome(RunId(run.id), 0, None, None, began=0.0)
 
     asyncio.run(main())

@@ -18,7 +18,12 @@ from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.errors import JournalUnavailable
 from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
-from continuum.journal.limits import FOREIGN_GRACE_SECONDS, REMOVED_PER_SWEEP
+from continuum.journal.limits import (
+    FOREIGN_GRACE_SECONDS,
+    REMOVED_PER_SWEEP,
+    RENEWALS_IN_A_LEASE,
+    SILENCE_SECONDS,
+)
 from continuum.journal.outages import outage_of
 from continuum.journal.port import (
     ClaimedRun,
@@ -82,7 +87,7 @@ class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions):
         self._statements = statements_for(schema)
         # Each of these nodes is logged once.
         self._unreadable_nodes: set[str] = set()
-        self._database = Database(dsn, self._statements, prepare=listen)
+        self._database = Database(dsn, self._statements, sessions=listen)
         self.outage = outage_of(dsn)
 
     def now(self) -> int:
@@ -119,6 +124,7 @@ class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions):
                 "processes": json.dumps(list(facts.processes)) if facts else None,
                 "workflows": list(facts.workflows) if facts else None,
             },
+            silence=min(SILENCE_SECONDS, ttl / RENEWALS_IN_A_LEASE),
         )
         held, others, at, drain = rows[0]
         self._database.learn_time(at)

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 
 import psycopg
 
 from continuum.errors import JournalUnavailable
+from continuum.journal.limits import LISTEN_CHECK_SECONDS
 from continuum.journal.outages import Outage
 from continuum.journal.port import Notification, Topic
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.statements import Statements
+from continuum.journal.postgres.watched_connection import WatchedConnection
 
 # A restarting Postgres is back within seconds; many nodes must not call it in step.
 FIRST_RETRY_SECONDS = 0.1
@@ -34,7 +37,7 @@ async def listen(
     channels = {statements.channel(topic.name.lower()): topic for topic in topics}
     delay = FIRST_RETRY_SECONDS
     while True:
-        connection: psycopg.AsyncConnection[object] | None = None
+        connection: WatchedConnection | None = None
         try:
             connection = await database.listen(list(channels))
             delay = FIRST_RETRY_SECONDS
@@ -53,22 +56,18 @@ async def listen(
         delay = min(delay * 2, LAST_RETRY_SECONDS)
 
 
-async def _arrivals(connection: psycopg.AsyncConnection[object]) -> AsyncGenerator[tuple[str, str], None]:
-    """Yield (channel, payload), asleep until the server sends something.
+async def _arrivals(connection: WatchedConnection) -> AsyncGenerator[tuple[str, str], None]:
+    """Yield (channel, payload), asleep until the server sends something, or a sign of life is due.
 
     The driver's own `notifies` wakes ten times a second, in every process of an idle node.
     """
-    loop, server = asyncio.get_running_loop(), connection.pgconn
-    sent = asyncio.Event()
-    # Read once: a connection that has failed does not know its socket any more.
-    socket = server.socket
-    loop.add_reader(socket, sent.set)
-    try:
-        while True:
-            await sent.wait()
-            sent.clear()
-            server.consume_input()
-            while (notify := server.notifies()) is not None:
-                yield notify.relname.decode(), notify.extra.decode()
-    finally:
-        loop.remove_reader(socket)
+    arrived: deque[psycopg.Notify] = deque()
+    # Also called for what arrives with the answer to a question.
+    connection.add_notify_handler(arrived.append)
+    while True:
+        if not await connection.readable(LISTEN_CHECK_SECONDS):
+            await connection.execute(b"SELECT 1")
+        connection.take_in()
+        while arrived:
+            notify = arrived.popleft()
+            yield notify.channel, notify.payload

@@ -11,25 +11,28 @@ from psycopg.sql import SQL, Identifier
 
 import continuum_migrations
 from continuum.errors import InvalidOption, JournalUnavailable, SchemaOutOfDate
-from continuum.journal.postgres.connections import checked_dsn, unavailable
+from continuum.journal.limits import MIGRATION_SECONDS, STATEMENT_SECONDS
+from continuum.journal.postgres.connector import Connector
+from continuum.journal.postgres.driver_errors import first_line, unavailable
+from continuum.journal.postgres.watched_connection import WatchedConnection
 
 
 async def check_schema(dsn: str, schema: str) -> None:
     """Raise unless the schema is the one that this code was written for."""
-    async with _translated():
-        await continuum_migrations.check(checked_dsn(dsn), schema)
+    async with _connected(dsn, STATEMENT_SECONDS) as connection:
+        await continuum_migrations.check(connection, schema)
 
 
 async def migrate_schema(dsn: str, schema: str) -> list[str]:
     """Bring the schema up to this code and return the files applied."""
-    async with _translated():
-        return await continuum_migrations.migrate(checked_dsn(dsn), schema)
+    async with _connected(dsn, MIGRATION_SECONDS) as connection:
+        return await continuum_migrations.migrate(connection, schema)
 
 
 async def drop_unused_schema(dsn: str, schema: str) -> None:
     """Drop a schema of ours with everything in it; refuse one that is not ours, or that a node uses."""
-    async with _translated():
-        await continuum_migrations.drop(checked_dsn(dsn), schema)
+    async with _connected(dsn, MIGRATION_SECONDS) as connection:
+        await continuum_migrations.drop(connection, schema)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,23 +46,27 @@ class Droppable:
 
 async def inspect_unused_schema(dsn: str, schema: str) -> Droppable | None:
     """Return what a drop would delete, None if there is nothing; refuse what `drop_unused_schema` refuses."""
-    async with (
-        _translated(),
-        await psycopg.AsyncConnection.connect(
-            checked_dsn(dsn), autocommit=True, prepare_threshold=None
-        ) as connection,
-    ):
+    async with _connected(dsn, STATEMENT_SECONDS) as connection:
         runs = await continuum_migrations.runs_to_drop(connection, schema)
         return None if runs is None else Droppable(runs, connection.info.dbname, connection.info.host)
 
 
 async def drop_schema(dsn: str, schema: str) -> None:
     """Drop a schema of our own tests with everything in it, if it is there."""
-    async with (
-        _translated(),
-        await psycopg.AsyncConnection.connect(checked_dsn(dsn), autocommit=True) as connection,
-    ):
+    async with _connected(dsn, MIGRATION_SECONDS) as connection:
         await connection.execute(SQL("drop schema if exists {} cascade").format(Identifier(schema)))
+
+
+@asynccontextmanager
+async def _connected(dsn: str, longest: float) -> AsyncIterator[WatchedConnection]:
+    """Yield a connection whose statements may take `longest` seconds."""
+    connector = Connector(dsn, longest=longest)
+    async with _translated():
+        connection = await connector.connect_for_schema()
+        try:
+            yield connection
+        finally:
+            await connection.close()
 
 
 @asynccontextmanager
@@ -77,9 +84,5 @@ async def _translated() -> AsyncIterator[None]:
         raise unavailable(error) from error
     except psycopg.Error as error:
         raise JournalUnavailable(
-            f"Postgres refused ({_first_line(error)}); check what the user of the DSN may do"
+            f"Postgres refused ({first_line(error)}); check what the user of the DSN may do"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -15,12 +15,9 @@ import psycopg
 from continuum.engine.ids import RunId
 from continuum.journal.event_codec import CorruptBody, unpack_body
 from continuum.journal.facts import InboxKind
-from continuum.journal.postgres.connections import (
-    CONNECT_TIMEOUT_SECONDS,
-    Parameters,
-    checked_dsn,
-    translated,
-)
+from continuum.journal.postgres.connections import Parameters
+from continuum.journal.postgres.connector import Connector
+from continuum.journal.postgres.driver_errors import translated
 from continuum.journal.postgres.journal import inbox_row
 from continuum.journal.postgres.statements import Statements, statements_for
 from continuum.journal.snapshot_codec import Part
@@ -44,17 +41,13 @@ BATCH = 500
 async def stored_facts(dsn: str, schema: str) -> AsyncIterator[PostgresFacts]:
     """Open a view of what a schema holds at this moment."""
     async with translated():
-        connection = await psycopg.AsyncConnection.connect(
-            checked_dsn(dsn),
-            autocommit=True,
-            prepare_threshold=None,
-            client_encoding="utf8",
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        )
+        connection = await Connector(dsn).connect_for_schema()
         async with connection:
             await connection.set_autocommit(False)
             await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
             await connection.set_read_only(True)
+            # The caller may take its time between two batches; no lock is held that others wait for.
+            await connection.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
             yield PostgresFacts(connection, statements_for(schema))
             await connection.rollback()
 

@@ -1,0 +1,141 @@
+"""`Connector`: makes connections that are set up as we need them, and asks about those that fell silent."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from continuum.errors import InvalidOption
+from continuum.journal.limits import ADDRESSES_TRIED, CONNECT_SECONDS, STATEMENT_SECONDS
+from continuum.journal.postgres import packed_arrays
+from continuum.journal.postgres.session_settings import setup
+from continuum.journal.postgres.watched_connection import WatchedConnection
+
+# A statement that runs this often is worth preparing; psycopg's own default.
+PREPARE_AFTER = 5
+# A machine that vanishes without closing its connections (power, failover, a firewall that drops state) is
+# noticed within about ten seconds instead of the kernel's two hours. Options of the DSN take precedence.
+_ALIVE = {
+    "keepalives": 1,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+
+# A state that is hidden says nothing, so the wait continues.
+_BY_PROCESS = b"""
+SELECT coalesce(a.state, 'disabled') IN ('active', 'disabled') FROM pg_catalog.pg_stat_activity a
+WHERE a.pid = %s
+"""
+_BY_MARK = b"""
+SELECT coalesce(bool_or(a.state = 'active'), false) FROM pg_catalog.pg_stat_activity a
+WHERE starts_with(a.query, %s) AND a.pid <> pg_catalog.pg_backend_pid()
+"""
+
+
+def checked_dsn(dsn: str) -> str:
+    """Return a DSN that can be read; `InvalidOption` otherwise."""
+    try:
+        conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError:
+        # Neither the text nor the driver's message is shown: a password may be in it.
+        raise InvalidOption(
+            "the DSN cannot be read; give one like postgresql://user@host:5432/database"
+        ) from None
+    return dsn
+
+
+class Connector:
+    """Connects to one database.
+
+    Without `sessions` a pooler gives every transaction another session: nothing is prepared, and each
+    transaction sets itself up.
+    """
+
+    def __init__(self, dsn: str, *, sessions: bool = True, longest: float = STATEMENT_SECONDS) -> None:
+        self.dsn = checked_dsn(dsn)
+        self._sessions = sessions
+        self._longest = longest
+        given = conninfo_to_dict(dsn)
+        self._options: dict[str, Any] = {
+            **{name: value for name, value in _ALIVE.items() if name not in given},
+            "autocommit": True,
+            # Also set up later; but what the environment or the DSN says might keep us from connecting.
+            "client_encoding": "utf8",
+            "connect_timeout": CONNECT_SECONDS,
+            "prepare_threshold": PREPARE_AFTER if sessions else None,
+        }
+        hosts = str(given.get("host") or given.get("hostaddr") or "").count(",") + 1
+        self._connect_seconds = CONNECT_SECONDS * (hosts + ADDRESSES_TRIED)
+
+    async def connect(self) -> WatchedConnection:
+        """Return a new connection, set up."""
+        connection = await self._connect()
+        try:
+            if self._sessions:
+                await self._set_up(connection)
+            else:
+                connection.mark = f"/* continuum {uuid4().hex} */ ".encode()
+        except BaseException:
+            await connection.close()
+            raise
+        connection.longest = self._longest
+        connection.still_runs = self._still_runs
+        packed_arrays.register(connection)
+        return connection
+
+    async def connect_for_schema(self) -> WatchedConnection:
+        """Return a new connection for what is done to a schema, with a pooler in between or without.
+
+        Behind a pooler nobody can be asked about a statement: it has its whole time.
+        """
+        connection = await self._connect()
+        try:
+            connection.prepare_threshold = None
+            row = await (await connection.execute("SELECT pg_catalog.pg_backend_pid()")).fetchone()
+            if row == (connection.info.backend_pid,):
+                await self._set_up(connection)
+                connection.still_runs = self._still_runs
+            else:
+                connection.silence = self._longest
+        except BaseException:
+            await connection.close()
+            raise
+        connection.longest = self._longest
+        return connection
+
+    async def _connect(self) -> WatchedConnection:
+        try:
+            # The driver's own limit is for each address, and the look-up of a name has none.
+            async with asyncio.timeout(self._connect_seconds):
+                return await WatchedConnection.connect(self.dsn, **self._options)
+        except TimeoutError:
+            raise psycopg.errors.ConnectionTimeout("connection timeout expired") from None
+
+    async def _set_up(self, connection: WatchedConnection) -> None:
+        statement = setup(connection.info.server_version, self._longest, local=False)
+        row = await (await connection.execute(statement, prepare=False)).fetchone()
+        assert row is not None
+        connection.server_pid = row[0]
+
+    async def _still_runs(self, silent: WatchedConnection) -> bool:
+        """Ask by another connection whether the server works on the statement of one that fell silent."""
+        try:
+            connection = await self._connect()
+        except psycopg.errors.TooManyConnections:
+            # It lives, and would not accept another connection of ours either.
+            return True
+        try:
+            if silent.server_pid:
+                cursor = await connection.execute(_BY_PROCESS, (silent.server_pid,), prepare=False)
+            else:
+                cursor = await connection.execute(_BY_MARK, (silent.mark.decode(),), prepare=False)
+            row = await cursor.fetchone()
+            return row is not None and bool(row[0])
+        finally:
+            await connection.close()

@@ -1,0 +1,73 @@
+"""The errors of the driver, translated into ours: what passes is `JournalUnavailable`, in its own words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+
+from continuum.errors import JournalUnavailable, SchemaOutOfDate
+
+# The classes of SQL states that pass without a change of the statement: connections, refused logins,
+# conflicts, lack of resources, locks, shutdowns, and errors of the server's machine.
+PASSING = frozenset(("08", "28", "40", "53", "55", "57", "58"))
+
+StandbyError = psycopg.errors.ReadOnlySqlTransaction
+
+
+@asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Turn the driver's errors into ours."""
+    try:
+        yield
+    except (
+        psycopg.errors.InvalidSchemaName,
+        psycopg.errors.UndefinedTable,
+        psycopg.errors.UndefinedFunction,
+    ) as error:
+        raise SchemaOutOfDate(
+            f"the database schema is missing or of another version ({first_line(error)}); "
+            "run `continuum migrate`"
+        ) from error
+    except StandbyError as error:
+        raise JournalUnavailable(
+            "Postgres takes no writes (is it a standby?); the next connection may find the primary"
+        ) from error
+    except (psycopg.errors.InvalidSqlStatementName, psycopg.errors.DuplicatePreparedStatement) as error:
+        raise JournalUnavailable(
+            f"a pooler gave this statement another session ({first_line(error)}); behind a pooler in "
+            "transaction mode run nodes with --no-listen, and connect with listen=False"
+        ) from error
+    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+        if error.sqlstate is not None and error.sqlstate[:2] not in PASSING:
+            # The statement itself is wrong: a retry would fail for ever.
+            raise
+        raise unavailable(error) from error
+
+
+def unavailable(error: psycopg.Error) -> JournalUnavailable:
+    """Return what to report for an error that passes: only a lost or refused connection is unreachable."""
+    state, text = error.sqlstate or "", first_line(error)
+    if state == "57014":
+        return JournalUnavailable(
+            f"Postgres cancelled a statement ({text}); check statement_timeout of the user and the database"
+        )
+    if state.startswith("40"):
+        return JournalUnavailable(
+            f"Postgres ended a transaction in favour of another ({text}); it can be repeated"
+        )
+    if state == "55P03":
+        return JournalUnavailable(
+            f"Postgres did not get a lock ({text}); check lock_timeout, and what holds the lock"
+        )
+    if state.startswith("53"):
+        return JournalUnavailable(
+            f"Postgres is short of resources ({text}); check its connections, memory and disk"
+        )
+    return JournalUnavailable(f"Postgres cannot be reached ({text}); check the DSN and the server")
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error, or its name."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
