@@ -7,12 +7,14 @@ import os
 import select
 import signal
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 
 import pytest
 
 import continuum
-from continuum import SyncClient, connect_sync, workflow
+from continuum import Client, SyncClient, connect_sync, workflow
+from continuum.journal.facts import Topic
+from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.postgres import PostgresJournal
 
 DEADLINE_S = 12.0
@@ -104,6 +106,67 @@ def test_an_asynchronous_client_raises_in_a_forked_child(dsn: str, schema: str) 
         assert in_child(lambda: runner.run(manager.__aexit__(None, None, None))) == "returned False"
         runner.run(client.start(quick))
         runner.run(manager.__aexit__(None, None, None))
+
+
+def test_a_child_that_is_forked_during_calls_raises_and_leaves_them_alone(dsn: str, schema: str) -> None:
+    async def main() -> list[str]:
+        async with continuum.connect(dsn, schema=schema) as client:
+            run = await client.start(quick)
+            waiting = asyncio.create_task(run.result(timeout=0.5))
+            reads = [asyncio.create_task(client.query()) for _ in range(8)]
+            writes = [asyncio.create_task(client.start(quick)) for _ in range(8)]
+            await asyncio.sleep(0)
+            # All slots and the writer are taken in the copy, for ever.
+            texts = [
+                in_child(lambda: in_a_new_loop(client.query)),
+                in_child(lambda: in_a_new_loop(client.nodes)),
+                in_child(lambda: in_a_new_loop(lambda: client.start(quick))),
+                in_child(lambda: in_a_new_loop(client.close)),
+            ]
+            await asyncio.gather(*reads, *writes)
+            with pytest.raises(TimeoutError):
+                await waiting
+            return texts
+
+    *refused, closed = asyncio.run(main())
+    assert all(text.startswith(REFUSED) for text in refused), refused
+    assert closed == "returned None"
+
+
+def in_a_new_loop(call: Callable[[], Coroutine[object, object, object]]) -> object:
+    """Run a coroutine in a loop of the child; the one that runs is the parent's."""
+    asyncio._set_running_loop(None)
+    return asyncio.run(call())
+
+
+def test_a_memory_journal_is_refused_in_a_forked_child() -> None:
+    async def main() -> str:
+        async with Client(MemoryJournal()) as client:
+            return in_child(lambda: in_a_new_loop(lambda: client.start(quick)))
+
+    assert asyncio.run(main()).startswith(REFUSED)
+
+
+def test_a_child_that_ends_its_copy_of_a_loop_leaves_the_listener_alone(dsn: str, schema: str) -> None:
+    with asyncio.Runner() as runner:
+        journal = PostgresJournal(dsn, schema=schema)
+        runner.run(journal.open())
+        news = journal.notifications([Topic.DONE])
+
+        async def next_ids() -> tuple[str, ...]:
+            return (await anext(news)).ids
+
+        assert runner.run(next_ids()) == ()
+        asking = runner.get_loop().create_task(next_ids())
+        runner.run(asyncio.sleep(0))
+        assert in_child(runner.close) == "returned None"
+
+        async def post() -> tuple[str, ...]:
+            await journal._database.fetch_text(b"select pg_notify(%s, 'some-run')", (f"{schema}.done",))
+            return await asyncio.wait_for(asking, DEADLINE_S)
+
+        assert runner.run(post()) == ("some-run",)
+        runner.run(journal.close())
 
 
 def test_a_commit_on_a_connection_of_the_parent_is_refused(dsn: str, schema: str) -> None:

@@ -14,11 +14,13 @@ from contextlib import aclosing
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, ParamSpec, Protocol, Self, TypeVar, TypeVarTuple, Unpack, overload
+from weakref import WeakSet
 
 from continuum.client.argument_checks import published_name, run_id_of
 from continuum.client.cancel_outcome import CancelOutcome, cancel_outcome, unread_outcome
 from continuum.client.completions import Completions
 from continuum.client.configured_start import ConfiguredStart
+from continuum.client.forks import Lost
 from continuum.client.group_commit import GroupCommit
 from continuum.client.histories import Event, history_of
 from continuum.client.limits import MESSAGE_READ_SECONDS
@@ -88,6 +90,7 @@ class Client:
         self._posting = Posting(journal, self._lookup, randomness)
         self._published = PublishedValues(journal, self._lookup)
         self._completions = Completions(journal)
+        _clients.add(self)
 
     async def __aenter__(self) -> Self:
         return self
@@ -98,7 +101,12 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Finish the writes that are under way, then raise `NotReady` in every caller that still waits."""
+        """Finish the writes that are under way, then raise `NotReady` in every caller that still waits.
+
+        In a forked child it does nothing: the parent still uses the client.
+        """
+        if isinstance(self._starts, Lost):
+            return
         await self._starts.close()
         await self._posting.close()
         await self._published.close()
@@ -422,5 +430,21 @@ class Client:
         """Return every node that has not been stopped for good."""
         return await self._lookup.read(self._journal.nodes)
 
+    def _lose(self) -> None:
+        lost = Lost()
+        for part in ("_journal", "_starts", "_lookup", "_posting", "_published", "_completions"):
+            setattr(self, part, lost)
+
     def _fresh_id(self) -> RunId:
         return new_run_id(self._journal.now(), self._randomness(RUN_ID_RANDOM_BYTES))
+
+
+_clients: WeakSet[Client] = WeakSet()
+
+
+def _lose_clients() -> None:
+    for client in tuple(_clients):
+        client._lose()
+
+
+os.register_at_fork(after_in_child=_lose_clients)

@@ -61,6 +61,7 @@ class Connector:
         self.dsn = checked_dsn(dsn)
         self._sessions = sessions
         self._longest = longest
+        self._pooler_keeps_sessions = False
         given = conninfo_to_dict(dsn)
         self._options: dict[str, Any] = {
             **{name: value for name, value in _ALIVE.items() if name not in given},
@@ -97,8 +98,7 @@ class Connector:
         connection = await self._connect()
         try:
             connection.prepare_threshold = None
-            row = await (await connection.execute("SELECT pg_catalog.pg_backend_pid()")).fetchone()
-            if row == (connection.info.backend_pid,):
+            if await _session(connection) == connection.info.backend_pid:
                 await self._set_up(connection)
                 connection.still_runs = self._still_runs
             else:
@@ -118,10 +118,31 @@ class Connector:
             raise psycopg.errors.ConnectionTimeout("connection timeout expired") from None
 
     async def _set_up(self, connection: WatchedConnection) -> None:
-        statement = setup(connection.info.server_version, self._longest, local=False)
+        version, pid = connection.info.server_version, connection.info.backend_pid
+        statement = setup(version, self._longest, local=False, only_in=pid)
         row = await (await connection.execute(statement, prepare=False)).fetchone()
         assert row is not None
         connection.server_pid = row[0]
+        if connection.server_pid != pid:
+            await self._require_sessions(connection)
+            await connection.execute(setup(version, self._longest, local=False), prepare=False)
+
+    async def _require_sessions(self, connection: WatchedConnection) -> None:
+        """Refuse a pooler that does not keep one session for a connection."""
+        if self._pooler_keeps_sessions:
+            return
+        other = await self._connect()
+        try:
+            seen = [await _session(each) for each in (connection, other) * 2]
+        finally:
+            await other.close()
+        if seen[:2] != seen[2:] or seen[0] == seen[1]:
+            raise InvalidOption(
+                "the DSN leads to a pooler in transaction mode, which gives each transaction another "
+                "session; run nodes with --no-listen and connect with listen=False, or give the DSN of the "
+                "server itself"
+            )
+        self._pooler_keeps_sessions = True
 
     async def _still_runs(self, silent: WatchedConnection) -> bool:
         """Ask by another connection whether the server works on the statement of one that fell silent."""
@@ -139,3 +160,10 @@ class Connector:
             return row is not None and bool(row[0])
         finally:
             await connection.close()
+
+
+async def _session(connection: WatchedConnection) -> int:
+    """Return the process that serves a connection now."""
+    row = await (await connection.execute(b"SELECT pg_catalog.pg_backend_pid()", prepare=False)).fetchone()
+    assert row is not None
+    return int(row[0])

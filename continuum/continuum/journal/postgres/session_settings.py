@@ -11,6 +11,8 @@ database takes no writes, which is reported as an outage.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from psycopg import sql
 
 from continuum.journal.limits import IDLE_TRANSACTION_SECONDS
@@ -54,10 +56,13 @@ BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
 COMMIT = b"COMMIT"
 
 
-def setup(server_version: int, statement_seconds: float, *, local: bool) -> bytes:
+# The transactions behind a pooler all begin with the same statement.
+@lru_cache(maxsize=8)
+def setup(server_version: int, statement_seconds: float, *, local: bool, only_in: int | None = None) -> bytes:
     """Return the statement that sets up a session, or with `local` the transaction that it is in.
 
-    Its row begins with the process id of the session.
+    Its row begins with the process id of the session. With `only_in` it sets up only the session of that
+    process: behind a pooler another one answers.
     """
     settings = dict(_SETTINGS)
     for version, later in _LATER_SETTINGS.items():
@@ -67,6 +72,8 @@ def setup(server_version: int, statement_seconds: float, *, local: bool) -> byte
     scope = "true" if local else "false"
     calls = [f"set_config({_literal(name)}, {_literal(value)}, {scope})" for name, value in settings.items()]
     calls.append(_DURABLE.strip().format(local=scope))
+    if only_in is not None:
+        calls = [f"CASE WHEN pg_backend_pid() = {only_in:d} THEN {call} END" for call in calls]
     return f"SELECT pg_backend_pid(), {', '.join(calls)}".encode()
 
 

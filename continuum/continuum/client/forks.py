@@ -1,0 +1,25 @@
+"""`Lost`: what every part of a client is in a forked child, because the parent still uses the client.
+
+A fork copies a client in the middle of whatever it does: its locks may be held, its tasks wait on a loop
+that does not run in the child, and runs in a memory journal are a copy that no node sees. So the child gets
+an error at once instead of a wait for ever, and nothing of the parent is touched.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from continuum.errors import NotReady
+
+
+class Lost:
+    """Stands for a part of a client that only the parent has."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """Refuse every use."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise NotReady(
+            "the client was opened before a fork and works only in the parent; "
+            "open another with connect() in the child"
+        )
