@@ -278,7 +278,7 @@ class Run(Actor):
                 if activity is None or row.key != str(dispatch_number(activity)):
                     return  # the result of a dispatch that has been given up
                 if row.kind is InboxKind.ACTIVITY_RAISED:
-                    type, text, traceback, names = row.body
+                    type, text, traceback, names = row.body[:4]
                     self._activities.raised(activity.seq, type, text, traceback, frozenset(names))
                 elif row.kind is InboxKind.ACTIVITY_TIMED_OUT:
                     text = out_of_time(options_of(activity).timeout)

@@ -42,6 +42,8 @@ def json_value(text: str, *, read_map: Callable[[dict[str, Any]], Any] | None = 
         raise click.BadParameter(
             f"{quoted(text)} is not JSON; text is quoted twice, like '\"text\"'"
         ) from None
+    except RecursionError:
+        raise click.BadParameter("the JSON is nested too deeply; use a flatter value") from None
 
 
 def typed_json(text: str) -> Any:

@@ -63,7 +63,7 @@ def _event_of(event: engine.Event, known: _Known) -> Event:
         return Event(event.seq, "corrupt", None, {"body": _CORRUPT}, at(event.at))
     try:
         name, payload = _read(event, known)
-    except (ValueError, IndexError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError) as error:
         name, payload = None, {"body": Unreadable(f"the event cannot be read: {shortened(error)}")}
     return Event(event.seq, _type_name(event.type), name, payload, at(event.at))
 

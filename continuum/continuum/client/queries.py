@@ -121,7 +121,7 @@ def question_of(
         raise InvalidQuery(
             f"limit is a whole number from 1 to {PAGE_ENTRIES}, not {quoted(limit)}; page with cursor="
         )
-    if isinstance(where, str | Mapping):
+    if isinstance(where, str | bytes | Mapping) or not isinstance(where, Iterable):
         raise InvalidQuery('where is a list of conditions like [("state", "eq", "suspended")]')
     conditions = [_condition_of(entry) for entry in where]
     query = Query(namespace, conditions, _order_of(order_by), limit, None)
@@ -220,7 +220,7 @@ def _place(cursor: object, question: Question) -> tuple[Any, str]:
         if form != _CURSOR_FORMAT:
             raise ValueError(form)
         place = _stored_value(field, value), _id(run_id)
-    except (ValueError, TypeError, InvalidOption, InvalidQuery):
+    except (ValueError, TypeError, RecursionError, InvalidOption, InvalidQuery):
         raise InvalidQuery(
             "the cursor is not one that a page gave; leave it out for the first page"
         ) from None

@@ -13,6 +13,7 @@ code and passes it the rest.
 from __future__ import annotations
 
 from enum import IntEnum
+from itertools import product
 from typing import Any, NamedTuple
 
 
@@ -96,32 +97,42 @@ COMMANDS = frozenset(
 )
 """The types that workflow code causes; every other type comes from outside."""
 
-_LEAST_LENGTH: dict[int, int] = {
-    EventType.ACTIVITY_SCHEDULED: 5,
-    EventType.ACTIVITY_COMPLETED: 2,
-    EventType.ACTIVITY_FAILED: 5,
-    EventType.ACTIVITY_RETRIED: 5,
-    EventType.ACTIVITY_CRASHED: 2,
-    EventType.ACTIVITY_RESTARTED: 1,
-    EventType.TIMER_STARTED: 3,
-    EventType.TIMER_FIRED: 1,
-    EventType.SIGNAL_RECEIVED: 3,
-    EventType.SIDE_EFFECT: 4,
-    EventType.PATCHED: 3,
-    EventType.CANCEL_REQUESTED: 0,
-    EventType.COMPENSATION_SCHEDULED: 5,
-    EventType.COMPENSATION_COMPLETED: 2,
-    EventType.COMPENSATION_FAILED: 5,
-    EventType.CHILD_STARTED: 6,
-    EventType.CHILD_COMPLETED: 2,
-    EventType.CHILD_FAILED: 4,
-    EventType.CHILD_CANCELLED: 1,
-    EventType.CHILD_CANCEL_REQUESTED: 3,
-    EventType.RUN_CONTINUED_AS_NEW: 5,
-    EventType.STATE_PUBLISHED: 3,
-    EventType.ATTRIBUTES_SET: 3,
-    EventType.VERSION_CHANGED: 2,
+_SEQ, _CALLER, _TEXT = (int,), (str,), (str,)
+_COMMAND = (_TEXT, _CALLER, _TEXT)
+_MAYBE = type(None)
+# The types that the parts of a body may have, as far as replay reads them; later releases may add parts.
+_PARTS: dict[int, tuple[tuple[type, ...], ...]] = {
+    EventType.ACTIVITY_SCHEDULED: (*_COMMAND, (bytes,), (dict, _MAYBE)),
+    EventType.ACTIVITY_COMPLETED: (_SEQ, (bytes,)),
+    EventType.ACTIVITY_FAILED: (_SEQ, _TEXT, _TEXT, _TEXT, (int,)),
+    EventType.ACTIVITY_RETRIED: (_SEQ, _TEXT, _TEXT, (int,), (int,)),
+    EventType.ACTIVITY_CRASHED: (_SEQ, (int,)),
+    EventType.ACTIVITY_RESTARTED: (_SEQ,),
+    EventType.TIMER_STARTED: ((int,), _CALLER, _TEXT),
+    EventType.TIMER_FIRED: (_SEQ,),
+    EventType.SIGNAL_RECEIVED: (_TEXT, (bytes,), (str, _MAYBE)),
+    EventType.SIDE_EFFECT: (*_COMMAND, (bytes, int, _MAYBE)),
+    EventType.PATCHED: _COMMAND,
+    EventType.CANCEL_REQUESTED: (),
+    EventType.COMPENSATION_SCHEDULED: (*_COMMAND, (bytes,), (dict, _MAYBE)),
+    EventType.COMPENSATION_COMPLETED: (_SEQ, (bytes,)),
+    EventType.COMPENSATION_FAILED: (_SEQ, _TEXT, _TEXT, _TEXT, (int,)),
+    EventType.CHILD_STARTED: (*_COMMAND, _TEXT, (bytes,), (int,)),
+    EventType.CHILD_COMPLETED: (_SEQ, (bytes,)),
+    EventType.CHILD_FAILED: (_SEQ, _TEXT, _TEXT, _TEXT),
+    EventType.CHILD_CANCELLED: (_SEQ,),
+    EventType.CHILD_CANCEL_REQUESTED: _COMMAND,
+    EventType.RUN_CONTINUED_AS_NEW: (*_COMMAND, _TEXT, (bytes,)),
+    EventType.STATE_PUBLISHED: _COMMAND,
+    EventType.ATTRIBUTES_SET: _COMMAND,
+    EventType.VERSION_CHANGED: (_TEXT, _TEXT),
 }
+_LEAST_LENGTH = {type: len(parts) for type, parts in _PARTS.items()}
+# All types of a body looked up at once: that costs less than a look at each part.
+_ALLOWED = {type: frozenset(product(*parts)) for type, parts in _PARTS.items()}
+_WHOLE = {type: allowed for type, allowed in _ALLOWED.items() if type != EventType.SIDE_EFFECT}
+_FAILED_SIDE_EFFECT = (type(None), str, str)
+_UUID_BYTES = 16
 
 
 # A wait with a timeout for a signal that is there already starts no timer. Earlier releases started one; the
@@ -135,9 +146,24 @@ def is_timer_of_earlier_release(event: Event) -> bool:
 
 
 def is_whole(event: Event) -> bool:
-    """Whether this version knows the event's type and the body has everything that replay reads."""
+    """Whether this version knows the event's type and the body has all that replay reads, as it reads it."""
+    kinds = tuple(map(type, event.body))
+    if kinds in _WHOLE.get(event.type, ()):
+        return True
     least = _LEAST_LENGTH.get(event.type)
-    return least is not None and len(event.body) >= least
+    if least is None or kinds[:least] not in _ALLOWED[event.type]:
+        return False
+    return event.type != EventType.SIDE_EFFECT or _is_whole_read(event.body[0], event.body[3:])
+
+
+def _is_whole_read(kind: str, recorded: tuple[Any, ...]) -> bool:
+    """Whether the rest of a side effect's body is a value of its kind, or what it raised."""
+    value = recorded[0]
+    if len(recorded) > 1:
+        return tuple(map(type, recorded)) == _FAILED_SIDE_EFFECT
+    if kind == "now":
+        return type(value) is int
+    return type(value) is bytes and (kind != "uuid4" or len(value) == _UUID_BYTES)
 
 
 def event_name(type: int) -> str:

@@ -18,7 +18,7 @@ from enum import IntEnum
 from types import CodeType
 from typing import Any, NamedTuple
 
-from continuum.engine.events import COMMANDS, Event, EventType
+from continuum.engine.events import COMMANDS, Event, EventType, is_whole
 
 _COMPLETES: dict[int, EventType] = {
     EventType.ACTIVITY_SCHEDULED: EventType.ACTIVITY_COMPLETED,
@@ -195,6 +195,48 @@ def compact(events: Sequence[Event]) -> Steps:
         place += kind.width
     found.kinds.extend(kinds)
     return found
+
+
+def is_readable(
+    kinds: Sequence[Kind], steps: Sequence[int], values: Sequence[Any], delays: Sequence[int]
+) -> bool:
+    """Whether replay can read every step: the types are those that `compact` writes."""
+    if not (type(steps) is type(delays) is tuple and set(map(type, (*steps, *delays))) <= {int}):
+        return False
+    if min(steps, default=0) < 0 or not all(map(_is_readable_kind, kinds)):
+        return False
+    # Many values have the same types: one of each combination is checked, unless its content matters too.
+    checked = [kind.form != Form.COMPLETED_CALL for kind in kinds]
+    by_content = [kind.type == EventType.SIDE_EFFECT and kind.target == "uuid4" for kind in kinds]
+    seen: dict[tuple[Any, ...], Any] = {}
+    for step, value in zip(steps, values, strict=True):
+        if checked[step]:
+            if type(value) is not tuple:
+                return False
+            seen[(step, *value) if by_content[step] else (step, *map(type, value))] = value
+    return all(_is_readable_value(kinds[step], value) for (step, *_), value in seen.items())
+
+
+def _is_readable_kind(kind: Kind) -> bool:
+    form, type_, target, author, width = kind
+    if set(map(type, (form, type_, width))) != {int} or type(author) is not str or width < 1:
+        return False
+    match form:
+        case Form.COMPLETED_CALL:
+            return type_ in _COMPLETES and type(target) is str
+        case Form.COMMAND:
+            return type_ in COMMANDS and (type(target) is str or type_ == EventType.TIMER_STARTED)
+        case _:
+            return form == Form.OUTSIDE and type_ not in COMMANDS
+
+
+def _is_readable_value(kind: Kind, value: Any) -> bool:
+    """Whether the value makes the event of its kind whole."""
+    if kind.form == Form.OUTSIDE:
+        return is_whole(Event(0, kind.type, 0, value))
+    if kind.type == EventType.TIMER_STARTED:
+        return bool(value) and is_whole(Event(0, kind.type, 0, (value[0], kind.author, "", *value[1:])))
+    return is_whole(Event(0, kind.type, 0, (kind.target, kind.author, "", *value)))
 
 
 def _changes_of_version(events: Sequence[Event], place: int) -> int:

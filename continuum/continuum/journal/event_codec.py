@@ -36,7 +36,8 @@ def unpack_body(data: bytes) -> tuple[Any, ...]:
         raise CorruptBody(f"format {data[0]} is not known to this version")
     try:
         body = _unpack(memoryview(data)[1:], use_list=False, strict_map_key=False)
-    except (ValueError, msgpack.exceptions.UnpackException) as error:
+    except (ValueError, TypeError, OverflowError, msgpack.exceptions.UnpackException) as error:
+        # A TypeError: a map whose key is a map.
         raise CorruptBody(str(error) or type(error).__name__) from error
     if type(body) is not tuple:
         raise CorruptBody("not a body")

@@ -17,13 +17,15 @@ from continuum.codec.reading import unpack
 from continuum.codec.wire_format import HEADER
 from continuum.codec.writing import pack
 from continuum.engine.events import Event, is_whole
-from continuum.engine.snapshot_history import CompactHistory, Form, Kind, compact
-from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
+from continuum.engine.snapshot_history import CompactHistory, Form, Kind, compact, is_readable
+from continuum.journal.event_codec import pack_body, unpack_body
 
 # Stored beside every snapshot; one of another format is not read.
 SNAPSHOT_FORMAT = 2
 # A blob beyond this costs more to write than it saves to read.
 SNAPSHOT_BYTES = 16 * 1024 * 1024
+# What it may grow to when it is read: a damaged blob of a few kilobytes could announce gigabytes.
+SNAPSHOT_CONTENT_BYTES = 256 * 1024 * 1024
 # Histories are repetitive; the fastest level already finds that.
 _LEVEL = 1
 
@@ -51,8 +53,9 @@ def pack_snapshot(events: Sequence[Event]) -> bytes:
         (results if found.kinds[step].form == Form.COMPLETED_CALL else others).append(value)
     delays = [at - before for at, before in zip(found.times, [0, *found.times], strict=False)]
     steps = (tuple(map(tuple, found.kinds)), tuple(found.steps), tuple(delays), tuple(others))
-    blob = zlib.compress(pack_body((found.skipped, *steps, _joined(results))), _LEVEL)
-    if len(blob) > SNAPSHOT_BYTES:
+    content = pack_body((found.skipped, *steps, _joined(results)))
+    blob = zlib.compress(content, _LEVEL)
+    if len(blob) > SNAPSHOT_BYTES or len(content) > SNAPSHOT_CONTENT_BYTES:
         raise Uncompactable(f"a snapshot of {len(events)} events would have {len(blob)} bytes")
     return blob
 
@@ -60,16 +63,30 @@ def pack_snapshot(events: Sequence[Event]) -> bytes:
 def unpack_snapshot(blob: bytes, first: int, count: int) -> CompactHistory | None:
     """Return the `count` events from seq `first` that the blob holds, or None when it does not."""
     try:
-        skipped, rows, steps, delays, others, joined = unpack_body(zlib.decompress(blob))
+        skipped, rows, steps, delays, others, joined = unpack_body(_decompressed(blob))
         kinds = [Kind(*row) for row in rows]
         values = _merged(kinds, steps, unpack(joined), others)
         widths = [kind.width for kind in kinds]
-        if len(delays) == len(steps) and skipped + sum(map(widths.__getitem__, steps)) == count:
+        if (
+            type(skipped) is int
+            and skipped >= 0
+            and len(delays) == len(steps)
+            and skipped + sum(map(widths.__getitem__, steps)) == count
+            and is_readable(kinds, steps, values, delays)
+        ):
             return CompactHistory(kinds, steps, values, delays, first + skipped, count - skipped, pack)
-    except (zlib.error, CorruptBody, TypeError, ValueError, IndexError, StopIteration):
+    except Exception:  # noqa: BLE001 - any: its results are values of users, which a damaged one may not even be
         # A damaged snapshot: the caller reads the events instead.
         return None
     return None
+
+
+def _decompressed(blob: bytes) -> bytes:
+    reader = zlib.decompressobj()
+    content = reader.decompress(blob, SNAPSHOT_CONTENT_BYTES)
+    if not reader.eof:
+        raise ValueError("it is cut, or larger than any snapshot")
+    return content
 
 
 def _merged(

@@ -28,7 +28,7 @@ def find_cookie(cookie_file: Path | None, environment: Mapping[str, str]) -> byt
     written = environment.get(COOKIE_VARIABLE)
     if written is None:
         return None
-    return checked_cookie(written.encode(), origin=f"the environment variable {COOKIE_VARIABLE}")
+    return checked_cookie(os.fsencode(written), origin=f"the environment variable {COOKIE_VARIABLE}")
 
 
 def read_cookie_file(cookie_file: Path) -> bytes:

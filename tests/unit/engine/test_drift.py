@@ -138,6 +138,26 @@ def test_an_event_cut_short_is_a_corrupt_history(body: tuple[object, ...]) -> No
     assert blocked(flow(one, one), history).kind == "corrupt"
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        (EventType.ACTIVITY_COMPLETED, ({}, b"")),
+        (EventType.ACTIVITY_COMPLETED, (0, 5)),
+        (EventType.ACTIVITY_RETRIED, (0, "E", "no", (), 5)),
+        (EventType.TIMER_FIRED, ({},)),
+        (EventType.SIGNAL_RECEIVED, ({}, b"", None)),
+        (EventType.SIDE_EFFECT, ("now", "flow", "", b"")),
+        (EventType.SIDE_EFFECT, ("user", "flow", "", None, "E")),
+        (EventType.CANCEL_REQUESTED + 1000, ()),
+    ],
+)
+def test_an_event_with_parts_of_other_types_is_a_corrupt_history(
+    damaged: tuple[int, tuple[object, ...]],
+) -> None:
+    type, body = damaged
+    assert blocked(flow(one, one), [Event(0, type, 0, body)]).kind == "corrupt"
+
+
 def test_an_event_of_an_unknown_type_is_a_corrupt_history() -> None:
     history = journal(flow(one))
     history[1] = history[1]._replace(type=99)

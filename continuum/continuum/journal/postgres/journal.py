@@ -64,14 +64,15 @@ log = logging.getLogger("continuum.journal")
 # Only a chain that continues as new this often while one post waits makes the caller retry, as in an outage.
 POST_AGAIN = 3
 
-# How many parts the body of an inbox row has at least, and the kinds that are not named by a seq.
-_LEAST_BODY = {
-    InboxKind.SIGNAL: 1,
-    InboxKind.ACTIVITY_COMPLETED: 1,
-    InboxKind.ACTIVITY_RAISED: 4,
-    InboxKind.CHILD_COMPLETED: 1,
-    InboxKind.CHILD_FAILED: 3,
+# The types of the parts that the body of an inbox row has at least; the kinds that are not named by a seq.
+_PARTS: dict[InboxKind, tuple[type, ...]] = {
+    InboxKind.SIGNAL: (bytes,),
+    InboxKind.ACTIVITY_COMPLETED: (bytes,),
+    InboxKind.ACTIVITY_RAISED: (str, str, str, tuple),
+    InboxKind.CHILD_COMPLETED: (bytes,),
+    InboxKind.CHILD_FAILED: (str, str, str),
 }
+_SEQ_DIGITS = 10
 _NAMED_BY_TEXT = frozenset({InboxKind.SIGNAL, InboxKind.CANCEL, InboxKind.CORRUPT})
 
 
@@ -379,8 +380,13 @@ class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions):
 
 
 def _is_whole(kind: InboxKind, name: str, body: tuple[Any, ...]) -> bool:
-    """Whether an inbox row has everything that a run reads from it."""
-    return len(body) >= _LEAST_BODY.get(kind, 0) and (kind in _NAMED_BY_TEXT or name.isdecimal())
+    """Whether an inbox row has everything that a run reads from it, as it reads it."""
+    parts = _PARTS.get(kind, ())
+    if tuple(map(type, body[: len(parts)])) != parts:
+        return False
+    if kind == InboxKind.ACTIVITY_RAISED and set(map(type, body[3])) - {str}:
+        return False
+    return kind in _NAMED_BY_TEXT or (name.isascii() and name.isdecimal() and len(name) <= _SEQ_DIGITS)
 
 
 def inbox_row(row_id: int, run_id: RunId, kind: int, name: str, payload: bytes, key: str | None) -> InboxRow:
