@@ -1,0 +1,144 @@
+"""Command lines, against a journal in memory; commands that import or start something are only parsed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from importlib import import_module
+from typing import Any
+from unittest.mock import patch
+
+import click
+
+from continuum.cli import database, run_commands
+from continuum.cli.main import continuum as commands
+from continuum.cli.main import main
+from continuum.client import Client
+from continuum.engine.ids import RunId
+from continuum.journal.facts import NewRun
+from continuum.journal.memory.journal import MemoryJournal
+from tests.fuzzing.mutation import Mutator
+from tests.fuzzing.target import Broken, Target
+
+# Their packages have commands of the same name.
+runs, versions = import_module("continuum.cli.runs"), import_module("continuum.cli.versions")
+
+_RUN = "00000000-0000-4000-8000-000000000001"
+# They import modules, start processes or change schemas.
+_ONLY_PARSED = frozenset(("run-node", "demo", "migrate", "check", "result", "versions"))
+_LINES = (
+    *("start orders", "start orders 1 [2] --key k", 'start orders {"$date":"2026-01-31"} --attribute a=1'),
+    *('start orders {"$timedelta":1.5} {"$bytes":"aGk="} {"$Decimal":"1.10"}', f"start orders --id {_RUN}"),
+    *(f"signal {_RUN} review true --delivery-id d", f"signal {_RUN} review []", f"cancel {_RUN}"),
+    *(
+        f"cancel {_RUN} --force --namespace default",
+        f"attributes {_RUN} a=1 b=null",
+        f"result {_RUN} --timeout 1",
+    ),
+    *("runs list", "runs list --state running --state blocked --workflow w --json", "runs list --limit 3"),
+    *(f"runs list --parent {_RUN} --namespace n", "runs list --attribute region=eu --attribute n=1.5"),
+    *("runs list --cursor WzEsImEiLDEsImEiXQ", f"runs show {_RUN}", f"runs history {_RUN} --json"),
+    *(f"runs read {_RUN} state", f"runs unblock {_RUN}", "nodes list", "nodes list --json", "versions list"),
+    *(
+        "run-node flows --bind 127.0.0.1:4000 --peer [::1]:4000 --limit mail=3",
+        "check flows",
+        "migrate --check",
+    ),
+    *("--version", "--help", "runs", "nope", "demo --orders 3", "start orders --dsn x --schema s -- -1"),
+)
+
+
+class CommandLines(Target):
+    """Arguments with line feeds between them."""
+
+    name = "command_lines"
+
+    def __init__(self) -> None:
+        self._door = _Door()
+        for line in self.seeds():
+            self.read(line)
+
+    def seeds(self) -> Sequence[bytes]:
+        return [line.replace(" ", "\n").encode() for line in _LINES]
+
+    def mutate(self, mutator: Mutator, data: bytes, others: Sequence[bytes]) -> bytes:
+        draw = mutator.random
+        words, other = _words(data), _words(draw.choice(others))
+        at = draw.randrange(len(words))
+        match draw.randrange(6):
+            case 0:
+                del words[at]
+            case 1:
+                words[at:at] = other[draw.randrange(len(other)) :]
+            case 2:
+                words.insert(
+                    at, draw.choice(("--json", "--limit", "--cursor", "--", "-h", "--attribute", "--state"))
+                )
+            case _:
+                name, equals, value = words[at].rpartition("=")
+                words[at] = name + equals + mutator.text_of(value, other)
+        return "\n".join(words).encode("utf-8", "surrogatepass")
+
+    def read(self, data: bytes) -> None:
+        words = _words(data)
+        stdout, stderr = (
+            io.TextIOWrapper(io.BytesIO(), "utf-8"),
+            io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace"),
+        )
+        with self._door.open(), contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            code = main(words)
+        stdout.flush()
+        stderr.flush()
+        said = stderr.buffer.getvalue().decode()
+        if code not in (0, 1, 2):
+            raise Broken(f"exit code {code} of {words!r:.300}")
+        if "CONTINUUM_TRACEBACK" in said:
+            raise Broken(f"an error without a message of its own for {words!r:.300}: {said[-500:]}")
+
+
+def _words(data: bytes) -> list[str]:
+    text = data.decode("utf-8", "surrogateescape")
+    # No operating system passes on a NUL.
+    return [word.replace("\0", "?") for word in text.split("\n")] or [""]
+
+
+class _Door:
+    """Stands where the commands open their database: they get a client of a journal in memory."""
+
+    async def _begun(self) -> MemoryJournal:
+        journal = MemoryJournal(clock=lambda: 1_700_000_000_000_000)
+        await journal.start([NewRun(RunId(_RUN), "orders", b"\x01\x92\x90\x80", attributes={"region": "eu"})])
+        return journal
+
+    @contextlib.asynccontextmanager
+    async def _connected(self, _target: Any, *, listen: bool = False) -> AsyncIterator[Client]:
+        async with Client(await self._begun()) as client:
+            yield client
+
+    def _ask_journal(self, _target: Any, question: Callable[[Any], Awaitable[Any]]) -> Any:
+        async def asking() -> Any:
+            return await question(await self._begun())
+
+        return asyncio.run(asking())
+
+    @contextlib.contextmanager
+    def open(self) -> Iterator[None]:
+        """Replace the two ways to a database, and what the commands that are only parsed do."""
+        with contextlib.ExitStack() as replaced:
+            for module in (database, run_commands, runs, versions):
+                for name, stand_in in (("connected", self._connected), ("ask_journal", self._ask_journal)):
+                    if hasattr(module, name):
+                        replaced.enter_context(patch.object(module, name, stand_in))
+            for command in _leaves(commands.commands[name] for name in _ONLY_PARSED):
+                replaced.enter_context(patch.object(command, "callback", lambda **_: None))
+            yield
+
+
+def _leaves(among: Iterable[click.Command]) -> Iterator[click.Command]:
+    for command in among:
+        if isinstance(command, click.Group):
+            yield from _leaves(command.commands.values())
+        else:
+            yield command
