@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 
 from tests.simulation.broken import BROKEN
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--whole", action="store_true", help="print a failure as it is, not shrunk")
     given = parser.parse_args(arguments)
     logging.disable(logging.CRITICAL)
+    # A process may die before it begins what it has created.
+    warnings.filterwarnings("ignore", "coroutine .* was never awaited")
     parts = None if given.broken is None else BROKEN[given.broken]
     if given.hash:
         seeds = [given.seed] if given.seed is not None else range(given.first, given.first + given.seeds)

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from continuum.engine.ids import RunId, WorkerId
+from continuum.engine.ids import WorkerId
 from continuum.journal.memory.tables import StoredRun, StoredWorker
-from continuum.journal.port import ClaimedRun, Committed, Journal, Loaded, Released, RunWrite, Worker
-from continuum.journal.resilient import ResilientJournal
+from continuum.journal.port import (
+    Committed,
+    InboxKind,
+    Journal,
+    Released,
+    RunWrite,
+    Worker,
+)
+from continuum.journal.resilient import LostClaims
 from continuum_actors.node.in_process_node import InProcessEngine, NodeParts
 from tests.simulation.model_journal import ModelJournal
 from tests.simulation.universe import Parts
@@ -55,24 +62,12 @@ class WakeWithoutMark(ModelJournal):
             run.inbox = inbox
 
 
-class UnconfirmedClaims(ResilientJournal):
+class NeverInDoubt(LostClaims):
     """A claim whose answer was lost is simply made again."""
 
-    async def claim(
-        self,
-        worker: Worker,
-        code: Sequence[Loaded],
-        limit: int,
-        *,
-        known: Callable[[], Sequence[RunId]],
-        namespaces: Sequence[str] | None = None,
-    ) -> list[ClaimedRun]:
-        """Claim runs."""
-        return await self.retry(
-            "claim",
-            "claiming runs",
-            lambda: self.once.claim(worker, code, limit, namespaces=namespaces),
-        )
+    def in_doubt(self, now: float, *, failed: bool) -> bool:
+        """Release nothing."""
+        return False
 
 
 def with_unconfirmed_claims(
@@ -81,12 +76,31 @@ def with_unconfirmed_claims(
     """Return an engine whose claims are not confirmed."""
     engine = InProcessEngine(parts, journal, ask_to_stop)
     host: Any = engine.host
-    host.journal = UnconfirmedClaims(journal, host.clock, host.random_fraction)
+    host.journal._runs = host.journal._tasks = NeverInDoubt()
     return engine
+
+
+class ChargesCompany(ModelJournal):
+    """A death is charged to everything that its process ran."""
+
+    _retiring = False
+
+    async def retire_worker(self, worker: WorkerId, **options: Any) -> Released:
+        """Retire a worker, and charge its tasks."""
+        self._retiring = True
+        try:
+            return await super().retire_worker(worker, **options)
+        finally:
+            self._retiring = False
+
+    def _release_tasks(self, worker: WorkerId, lost_as: InboxKind, *more: Any) -> int:
+        kind = InboxKind.ACTIVITY_CRASHED if self._retiring else lost_as
+        return super()._release_tasks(worker, kind, *more)
 
 
 BROKEN: Mapping[str, Parts] = {
     "fence-by-plain-join": Parts(make_journal=PlainJoin),
     "wake-without-mark": Parts(make_journal=WakeWithoutMark),
+    "innocent-charged": Parts(make_journal=ChargesCompany),
     "claim-not-confirmed": Parts(make_engine=with_unconfirmed_claims),
 }

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 from continuum.client import Client
 from continuum.engine.ids import NodeId, WorkerId
 from continuum.journal.port import Journal
+from continuum.journal.suspect_port import UNEXPLAINED, Death
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
+from continuum_actors.host.traces import read_trace
 from continuum_actors.node.in_process_node import InProcessEngine, Leftovers, NodeParts
 from continuum_supervision import SHUTDOWN, ActorRef, Crash, spawn
 from tests.simulation.network import Link
@@ -59,6 +61,39 @@ class Process:
         self.universe.timeline.after(microseconds, self.loop.resume)
 
 
+class Board:
+    """A pulse: the traces of user code that outlive a process."""
+
+    def __init__(self) -> None:
+        self.running: bytes | None = None
+        self.trial: bytes | None = None
+        self.ended = False
+
+    def executing(self, trace: bytes) -> None:
+        self.running = trace
+
+    def clear(self) -> None:
+        if not self.ended:
+            self.running = None
+
+    def thread_begins(self, trace: bytes) -> int | None:
+        raise AssertionError("no simulated code runs in a thread")
+
+    def thread_ends(self, place: int | None) -> None:
+        raise AssertionError("no simulated code runs in a thread")
+
+    def on_trial(self, trace: bytes | None) -> None:
+        self.trial = trace
+
+    def set_worker_id(self, worker_id: int) -> None:
+        """The process itself knows its worker."""
+
+    def death(self) -> Death:
+        """Return what the process that left these traces died of."""
+        trace = self.running or self.trial
+        return UNEXPLAINED if trace is None else Death(read_trace(trace))
+
+
 class NodeProcess(Process):
     """A node in one process: Recovery, Heartbeater, and the run host's whole tree."""
 
@@ -80,6 +115,7 @@ class NodeProcess(Process):
             Leftovers(),
         )
         self.engine = engine = universe.make_engine(parts, cast("Journal", self.link), self._ask_to_stop)
+        engine.host.pulse = self.board = Board()
         engine.host.random_bytes = universe.choices.random_bytes(name).randbytes
         self.begin(self._live())
 

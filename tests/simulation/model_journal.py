@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from continuum.engine.ids import RunId
+from continuum.engine.ids import RunId, WorkerId
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import ClaimedRun, Loaded, Topic, Worker
+from continuum.journal.suspect_port import Death
 
 Hint = Callable[[Topic, tuple[str, ...]], None]
 
@@ -34,6 +35,8 @@ class ModelJournal(MemoryJournal):
         self._notifications = Hints(send)  # type: ignore[assignment]
         # Runs and workers that an open transaction has locked, and until when.
         self.locked: dict[object, int] = {}
+        # How many processes have died without a known cause.
+        self.unexplained = 0
 
     def locked_until(self, wanted: Iterable[object]) -> int | None:
         """Return when the last of these locks is released, None when none is held."""
@@ -42,6 +45,12 @@ class ModelJournal(MemoryJournal):
         now = self.now()
         self.locked = {key: until for key, until in self.locked.items() if until > now}
         return max((self.locked[key] for key in wanted if key in self.locked), default=None)
+
+    async def blame(self, worker: WorkerId, death: Death, *, only_expired: bool = False) -> RunId | None:
+        """Blame as always, and count what has no known cause."""
+        if worker in self._workers and death.culprit is None:
+            self.unexplained += 1
+        return await super().blame(worker, death, only_expired=only_expired)
 
     async def claim(
         self,

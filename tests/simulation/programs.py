@@ -25,6 +25,9 @@ from tests.simulation.choices import Stream
 if TYPE_CHECKING:
     from tests.simulation.universe import Universe
 
+# After so many deaths without a known cause, what killed others too may have been charged with all of them.
+MANY_DEATHS = 3
+
 
 class Program:
     """Starts a run; the outcome is `expected`."""
@@ -287,7 +290,39 @@ class VersionedProgram(Program):
             yield f"{self.name} (sim.versioned) gave {outcome}"
 
 
+class DeadlyProgram(Program):
+    """An activity kills its process, and nothing else pays for it."""
+
+    flow = workflows.deadly_flow
+
+    def arguments(self) -> tuple[Any, ...]:
+        return self.name, 1 + self.variant // 2, self.variant % 2 == 1
+
+    def wrong(self, universe: Universe) -> Iterator[str]:
+        run = self.run_of(universe)
+        if outcome_of(run) != ("COMPLETED", self.name) and universe.journal.unexplained < MANY_DEATHS:
+            yield f"{self.name} (sim.deadly) gave {outcome_of(run)}: {run.error!r}"
+        if not universe.journal.unexplained:
+            yield from charged_without_guilt(universe)
+
+
+def charged_without_guilt(universe: Universe) -> Iterator[str]:
+    """Yield the runs that were charged with a death, when each death had a culprit."""
+    for run in universe.journal._runs.values():
+        crashes = sum(event.type == EventType.ACTIVITY_CRASHED for event in run.events)
+        if crashes and run.start.workflow != workflows.deadly_flow.name:
+            yield f"innocent charged: run {run.start.id} of {run.start.workflow} with {crashes} crashes"
+
+
 PROGRAMS: tuple[type[Program], ...] = (
     *(MailboxProgram, SagaProgram, FamilyProgram, RaceProgram, TimersProgram),
-    *(QueueProgram, RetriesProgram, CounterProgram, PatientProgram, VersionedProgram),
+    *(
+        QueueProgram,
+        RetriesProgram,
+        CounterProgram,
+        PatientProgram,
+        VersionedProgram,
+        DeadlyProgram,
+        DeadlyProgram,
+    ),
 )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
 
-from continuum.engine.ids import NodeId
+from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.errors import JournalUnavailable
-from continuum.journal.port import Journal, Topic
+from continuum.journal.port import InboxKind, Journal, Topic
+from continuum.journal.suspect_port import Death
 from continuum.testing.virtual_clock import BEGINNING
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
@@ -87,7 +87,7 @@ class Universe:
 
     def run(self) -> None:
         """Run the simulation; `Wrong` when something does not hold."""
-        Current.ledger = self.ledger
+        Current.ledger, Current.end_process = self.ledger, self.end_process
         before, recovery.is_alive = recovery.is_alive, self.is_alive
         try:
             self._run()
@@ -169,19 +169,55 @@ class Universe:
             return
         if self.tracing:
             self.trace(process.name, "dies", "reported" if reported else "silently")
-        worker = process.worker
+        worker, death = process.worker, process.board.death()
         process.die()
         self.nodes.remove(process)
         if reported and worker is not None:
-            self.timeline.after(5_000, self.retire, worker)
+            self.timeline.after(5_000, self.bury, worker, death)
         self.timeline.after(returns_after, self.start_node, process.node if reported else None)
 
-    def retire(self, worker: Any) -> None:
+    def end_process(self) -> None:
+        """End the process whose code calls this."""
+        loop = asyncio.get_running_loop()
+        process = next(node for node in self.nodes if node.loop is loop)
+        process.loop.dead = process.link.dead = process.board.ended = True
+        self.timeline.after(0, self._ended, process)
+
+    def _ended(self, process: NodeProcess) -> None:
+        if process in self.nodes:
+            process.loop.dead = False
+            self.kill(process, reported=True, returns_after=50_000)
+
+    def bury(self, worker: WorkerId, death: Death) -> None:
+        """Do what a node does about the death of one of its processes."""
+        before = self._charged()
+        try:
+            self.journal.blame(worker, death).send(None)
+        except StopIteration as blamed:
+            if self.tracing:
+                self.trace("root", "blames", str(death))
+            self.retire(worker, blamed.value)
+        if death.culprit is not None:
+            guilty = (death.culprit.run_id, str(death.culprit.seq))
+            innocent = self._charged() - before - {guilty}
+            if innocent:
+                raise Wrong(f"innocent charged: {sorted(innocent)}, and {guilty} killed the process")
+
+    def _charged(self) -> set[tuple[RunId, str]]:
+        """Return the activities whose run has a crash in its inbox."""
+        return {
+            (run.start.id, row.name)
+            for run in self.journal._runs.values()
+            for row in run.inbox.values()
+            if row.kind == InboxKind.ACTIVITY_CRASHED
+        }
+
+    def retire(self, worker: WorkerId, executing: RunId | None = None) -> None:
         """End a worker's lease from outside, whether it lives or not."""
         try:
-            self.journal.retire_worker(worker, executing=None, poison_after=limits.POISON_AFTER_DEATHS).send(
-                None
-            )
+            self.journal.retire_worker(
+                worker, executing=executing, poison_after=limits.POISON_AFTER_DEATHS
+            ).send(None)
         except StopIteration:
             if self.tracing:
                 self.trace("root", "retires", str(worker))

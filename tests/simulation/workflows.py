@@ -8,7 +8,7 @@ from typing import Any
 import continuum
 from continuum import Retry, activity, workflow
 from continuum.versions.loaded_code import Code
-from tests.simulation.ledger import note
+from tests.simulation.ledger import end_process, note
 
 # Longer than any simulation.
 FOR_EVER = 1e6
@@ -168,6 +168,21 @@ async def patient_flow(name: str) -> str:
     return "not reached"
 
 
+@activity(name="sim.deadly")
+async def deadly(effect: str, times: int) -> str:
+    """Kill the process the first times."""
+    if note(effect) < times:
+        await end_process()
+    return effect
+
+
+@workflow(name="sim.deadly")
+async def deadly_flow(name: str, times: int, on_queue: bool) -> str:
+    """Call what kills its process."""
+    await continuum.sleep(0.05)
+    return await (deadly.options(queue="work") if on_queue else deadly)(name, times)
+
+
 @workflow(name="sim.versioned")
 async def versioned_flow(name: str) -> list[str]:
     """Work, in the first version."""
@@ -187,7 +202,7 @@ async def versioned_flow_changed(name: str) -> list[str]:
 
 _ALWAYS = (
     *(saga_flow, child_flow, family_flow, mailbox_flow, race_flow, timers_flow),
-    *(queue_flow, retries_flow, counter_flow, patient_flow),
+    *(queue_flow, retries_flow, counter_flow, patient_flow, deadly_flow),
 )
 FIRST = Code([*_ALWAYS, versioned_flow])
 CHANGED = Code([*_ALWAYS, versioned_flow, versioned_flow_changed])
