@@ -138,6 +138,16 @@ class NotPublished(ContinuumError, LookupError):
         return type(self), (self.run_id, self.name)
 
 
+class CursorExpired(ContinuumError):
+    """Changes after this cursor have been removed, or it comes from another database."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "changes after this cursor have been removed (they are kept for seven days), or it is of another "
+            "database; begin again without a cursor, and read with query() how things stand"
+        )
+
+
 class UndeclaredSignal(ContinuumError):
     """The run's code declares its signals, and this is not one of them; nothing was sent."""
 

@@ -4,7 +4,8 @@ Read `client.py` first; `run_handle.py` has the calls of one run, `configured_st
 options. `connecting.py` opens a client on a DSN; `sync_client.py` and
 `default_instance.py` offer the same calls blocking and as module functions. `posting.py` posts
 signals and cancel requests, `group_commit.py` joins the writes of many callers,
-`completions.py` waits for runs to end, `published_values.py` for values to change.
+`completions.py` waits for runs to end, `published_values.py` for values to change,
+`state_changes.py` for states.
 `run_lookup.py` reads single runs and follows chains, `retrying.py` retries. Arguments are checked
 in `start_options.py`, `queries.py`, `argument_checks.py`, `signal_checking.py` and `namespaces.py`;
 `runs.py`, `run_owner.py` and `histories.py` hold what calls return, `wait_reasons.py` what a run
@@ -21,6 +22,7 @@ from continuum.client.histories import Event
 from continuum.client.run_handle import RunHandle
 from continuum.client.run_owner import Owner
 from continuum.client.runs import Page, Run, RunError, RunFault
+from continuum.client.state_changes import StateChange
 from continuum.client.sync_client import SyncClient, SyncConfiguredStart, SyncRunHandle, connect_sync
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "RunError",
     "RunFault",
     "RunHandle",
+    "StateChange",
     "SyncClient",
     "SyncConfiguredStart",
     "SyncRunHandle",

@@ -24,7 +24,7 @@ from continuum.client.forks import Lost
 from continuum.client.group_commit import GroupCommit
 from continuum.client.histories import Event, history_of
 from continuum.client.limits import MESSAGE_READ_SECONDS
-from continuum.client.namespaces import ANY_NAMESPACE, InNamespace, checked_namespace
+from continuum.client.namespaces import ANY_NAMESPACE, AnyNamespace, InNamespace, checked_namespace
 from continuum.client.posting import Posting
 from continuum.client.published_values import PublishedValues
 from continuum.client.queries import Condition, question_of
@@ -43,13 +43,16 @@ from continuum.client.start_options import (
     new_run,
     split,
 )
+from continuum.client.state_changes import StateChange, StateChangeFeed
 from continuum.codec.codec import decode, decoder_for
 from continuum.definitions.attributes import checked_attributes
+from continuum.definitions.name_rules import short_text
 from continuum.definitions.signal import MISSING, Signal
 from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RUN_ID_RANDOM_BYTES, NodeId, RunId, new_run_id
 from continuum.engine.retry import seconds
 from continuum.errors import AlreadyStarted, NodeNotFound, NotPublished, RunNotFound
+from continuum.journal.change_port import StateChanges
 from continuum.journal.facts import NodeRow, RunRow, RunState
 from continuum.journal.port import Connection, Histories, Versions
 
@@ -62,7 +65,7 @@ B = TypeVar("B")
 Ts = TypeVarTuple("Ts")
 
 
-class ClientJournal(Connection, WatchedRuns, Histories, Versions, Protocol):
+class ClientJournal(Connection, WatchedRuns, Histories, Versions, StateChanges, Protocol):
     """The part of a journal that a client uses: it owns neither runs nor tasks."""
 
 
@@ -91,6 +94,7 @@ class Client:
         self._published = PublishedValues(journal, self._lookup)
         self._completions = Completions(journal)
         _clients.add(self)
+        self._changes = StateChangeFeed(journal)
 
     async def __aenter__(self) -> Self:
         return self
@@ -111,6 +115,7 @@ class Client:
         await self._posting.close()
         await self._published.close()
         await self._completions.close()
+        await self._changes.close()
 
     @overload
     async def start(self, workflow: Workflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]: ...
@@ -421,6 +426,29 @@ class Client:
             async for value in values:
                 yield decode_value(value)
 
+    async def events(
+        self,
+        *,
+        cursor: str | None = None,
+        workflow: Workflow[..., Any] | str | None = None,
+        namespace: InNamespace = ANY_NAMESPACE,
+    ) -> AsyncGenerator[StateChange, None]:
+        """Yield every change of the states of runs after `cursor`, for ever; then wait for the next one.
+
+        Without a cursor it begins with the oldest change that is kept; with ``"now"`` it yields later ones
+        only. A reader that continues with the cursor of the last change it has dealt with misses none and
+        gets none twice. Changes are kept for seven days, and as long as their run; `CursorExpired` says
+        that some after the cursor are gone.
+        """
+        wanted = workflow.name if isinstance(workflow, Workflow) else workflow
+        if wanted is not None:
+            short_text(wanted, "workflow")
+        space = checked_namespace(namespace)
+        within = None if isinstance(space, AnyNamespace) else space
+        async with aclosing(self._changes.follow(cursor, namespace=within, workflow=wanted)) as changes:
+            async for change in changes:
+                yield change
+
     async def drain_node(self, name: str) -> None:
         """Ask a node to shut down in order; it begins within a third of its lease."""
         if not await retry_read_once(lambda: self._journal.drain_node(NodeId(name))):
@@ -432,7 +460,8 @@ class Client:
 
     def _lose(self) -> None:
         lost = Lost()
-        for part in ("_journal", "_starts", "_lookup", "_posting", "_published", "_completions"):
+        parts = ("_journal", "_starts", "_lookup", "_posting", "_published", "_completions", "_changes")
+        for part in parts:
             setattr(self, part, lost)
 
     def _fresh_id(self) -> RunId:

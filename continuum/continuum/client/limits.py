@@ -28,6 +28,13 @@ LOOKS_UNTIL_DOUBT = 6
 # How many runs one poll looks for; their ids are one array parameter.
 POLL_IDS = 1_000
 
+# A reader of state changes looks this soon after a notification: the transactions before it have ended by
+# then, most likely. Without notifications it looks less and less often, until once a second.
+FIRST_CHANGES_POLL_SECONDS = 0.02
+CHANGES_POLL_SECONDS = 1.0
+# As many rows as one read looks through, whatever the reader wants of them.
+CHANGES_PER_READ = 500
+
 # Server and client both hold a whole page in memory.
 PAGE_ENTRIES = 1000
 # Values of one `in`: each becomes a parameter.

@@ -28,6 +28,7 @@ from continuum.client.start_options import (
     StartableWithTwo,
     StartOptions,
 )
+from continuum.client.state_changes import StateChange
 from continuum.definitions.signal import MISSING, Signal
 from continuum.definitions.workflow import Workflow
 from continuum.journal.facts import NodeRow
@@ -286,6 +287,16 @@ class SyncClient:
     ) -> Iterator[Any]:
         """Yield the value published under a name, and each change of it; see `Client.watch`."""
         return self._thread.each(self._client.watch(run_id, name, type, namespace=namespace))
+
+    def events(
+        self,
+        *,
+        cursor: str | None = None,
+        workflow: Workflow[..., Any] | str | None = None,
+        namespace: InNamespace = ANY_NAMESPACE,
+    ) -> Iterator[StateChange]:
+        """Yield every change of the states of runs after `cursor`, and wait for more; see `Client.events`."""
+        return self._thread.each(self._client.events(cursor=cursor, workflow=workflow, namespace=namespace))
 
     def nodes(self) -> list[NodeRow]:
         """Return every node that has not been stopped for good."""

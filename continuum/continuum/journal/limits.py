@@ -55,3 +55,8 @@ POOL_SIZE = 4
 LISTEN_CHECK_SECONDS = 10.0
 # The server ends a transaction whose client has stopped in the middle of it, because it may hold locks.
 IDLE_TRANSACTION_SECONDS = 60.0
+
+# A reader of state changes may be away for a weekend and a holiday.
+STATE_CHANGES_KEPT_SECONDS = 7 * 24 * 3600
+# Each row is small; a busy database makes about a thousand of them a second.
+STATE_CHANGES_PER_SWEEP = 20_000

@@ -32,6 +32,8 @@ P16 A run that continued as new keeps its id: posts, deliveries and published va
 P17 A published value is visible only after the commit that carries it.
 P18 The time of a dead worker's tasks ends with its last sign of life: its death, or the last renewal of its
     lease if nobody saw it die. It never ends with the take-over.
+P19 A reader of state changes who continues after the last position that he has seen gets each later change
+    once, however the transactions that made them overlap.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ from typing import Any, Protocol
 from continuum.engine.children import ClosePolicy
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
+from continuum.journal.change_port import StateChanges
 from continuum.journal.facts import (
     ClaimedRun,
     ClaimedTask,
@@ -348,7 +351,17 @@ class Notifications(Protocol):
 
 
 class Journal(
-    Connection, Workers, Suspects, Runs, OwnedRuns, Histories, Tasks, Versions, Notifications, Protocol
+    Connection,
+    Workers,
+    Suspects,
+    Runs,
+    OwnedRuns,
+    Histories,
+    Tasks,
+    Versions,
+    StateChanges,
+    Notifications,
+    Protocol,
 ):
     """Everything durable.
 

@@ -62,7 +62,7 @@ class MemoryClaims(MemoryTables):
             self._keys[key] = new.id
         now = self.now()
         run = StoredRun(new, next(self._ages), now, now, now, json_copy(new.attributes))
-        self._runs[new.id] = run
+        self._add(run)
         self._make_claimable(run)
         return Started(new.id, False)
 
@@ -158,7 +158,7 @@ class MemoryClaims(MemoryTables):
         holder.runs[run.start.id] = None
         run.token = next(self._tokens)
         run.version = version
-        run.state = RunState.RUNNING
+        self._enter(run, RunState.RUNNING)
         run.due_at = None
         run.attempt += 1
         run.updated_at = self.now()
@@ -214,7 +214,7 @@ class MemoryClaims(MemoryTables):
             and (code is None or _waits_for_code(run, code))
         ]
         for run in blocked:
-            run.state = RunState.RUNNING
+            self._enter(run, RunState.RUNNING)
             run.reason = run.fault = None
             run.deaths = 0
             run.due_at = run.updated_at = self.now()

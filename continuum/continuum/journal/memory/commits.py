@@ -117,7 +117,7 @@ class MemoryCommits(MemoryFamilies):
             self._tasks[run_id, task.seq] = self._runs[run_id].tasks[task.seq] = stored
 
     def _change(self, run: StoredRun, change: Transition) -> None:
-        run.state = change.state
+        self._enter(run, change.state)
         run.due_at = change.due_at
         run.result = change.result
         run.error = change.error

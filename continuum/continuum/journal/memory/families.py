@@ -43,7 +43,8 @@ class MemoryFamilies(MemoryTables):
         successor_run.parent, successor_run.parent_seq = run.parent, run.parent_seq
         successor_run.close_policy, successor_run.depth = run.close_policy, run.depth
         successor_run.root, successor_run.continued_from = run.chain, run.start.id
-        run.continued_to, run.state = successor.id, RunState.CONTINUED
+        run.continued_to = successor.id
+        self._enter(run, RunState.CONTINUED)
         self._chains.setdefault(run.chain, [run.chain]).append(successor.id)
         if run.parent is not None and run.parent in self._runs:
             siblings = self._runs[run.parent].children
@@ -63,14 +64,15 @@ class MemoryFamilies(MemoryTables):
     def _create_related(self, run: StoredRun, run_id: RunId, workflow: str, input: bytes) -> StoredRun:
         start = NewRun(run_id, workflow, input, run.start.namespace, trace_context=run.start.trace_context)
         now = self.now()
-        self._runs[run_id] = StoredRun(start, next(self._ages), now, now, now, dict(run.attributes))
-        return self._runs[run_id]
+        related = StoredRun(start, next(self._ages), now, now, now, dict(run.attributes))
+        self._add(related)
+        return related
 
     def _end(self, run: StoredRun, reason: str | None) -> None:
         """End a run as cancelled from outside."""
         self._release(run)
         self._drop_tasks(run)
-        run.state = RunState.CANCELLED
+        self._enter(run, RunState.CANCELLED)
         run.reason = reason
         run.fault = None
         run.due_at = None

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from continuum.engine.ids import RunId
 from continuum.journal.limits import REMOVED_PER_SWEEP, SUSPICION_SECONDS
-from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredRun, Suspicion
+from continuum.journal.memory.state_changes import MemoryStateChanges
+from continuum.journal.memory.tables import MICROSECONDS, StoredRun, Suspicion
 
 _DELIVERIES_KEPT = 24 * 3600 * MICROSECONDS
 _LOST_NODES_KEPT = 3600 * MICROSECONDS
 
 
-class MemoryRetention(MemoryTables):
+class MemoryRetention(MemoryStateChanges):
     """Removal."""
 
     async def sweep(self) -> int:
         """Remove what ended runs left behind, and runs whose retention is over; return how many rows."""
-        removed = self._sweep_leftovers()
+        removed = self._sweep_leftovers() + self._sweep_changes()
         self._delete_deliveries()
         self._delete_lost_nodes()
         self._delete_suspicions()

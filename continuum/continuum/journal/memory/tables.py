@@ -22,6 +22,7 @@ from typing import Any, TypeAlias
 
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.journal.change_port import Position, StateChanged
 from continuum.journal.limits import DEADLY_RUNS, DEADLY_SECONDS
 from continuum.journal.memory.notifications import Broadcast
 from continuum.journal.port import (
@@ -203,6 +204,10 @@ class MemoryTables:
         self._published: defaultdict[RunId, dict[str, PublishedValue]] = defaultdict(dict)
         self._suspects: dict[Place, StoredSuspect] = {}
         self._due: list[tuple[int, int, RunId]] = []
+        # Changes of states in order, and the position of the last one that has been removed.
+        self._changes: list[StateChanged] = []
+        self._removed_changes: Position = 0
+        self._change_positions = count(1)
         self._notifications = Broadcast()
         self._worker_ids = count(1)
         self._tokens = count(1)
@@ -259,6 +264,22 @@ class MemoryTables:
         if run.due_at is not None:
             heappush(self._due, (run.due_at, run.age, run.start.id))
 
+    def _add(self, run: StoredRun) -> None:
+        """Store a new run."""
+        self._runs[run.start.id] = run
+        self._record_change(run, None)
+
+    def _enter(self, run: StoredRun, state: RunState) -> None:
+        """Change a run's state, and record the change."""
+        if state is not run.state:
+            run.state = state
+            self._record_change(run, state)
+
+    def _record_change(self, run: StoredRun, state: RunState | None) -> None:
+        start, position = run.start, next(self._change_positions)
+        changed = StateChanged(position, start.id, start.workflow, start.namespace, state, self.now())
+        self._changes.append(changed)
+
     def _release(self, run: StoredRun) -> None:
         """Remove a run's owner, if it has one."""
         if run.owner is not None:
@@ -295,7 +316,7 @@ class MemoryTables:
         """Count a death against a run, and block it when it has caused too many."""
         run.deaths += 1
         if run.deaths >= poison_after:
-            run.state = RunState.BLOCKED
+            self._enter(run, RunState.BLOCKED)
             run.due_at = None
             run.reason = f"poison: its process died {run.deaths} times while executing it"
             run.fault = Fault("poison")

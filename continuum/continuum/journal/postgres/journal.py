@@ -23,6 +23,8 @@ from continuum.journal.limits import (
     REMOVED_PER_SWEEP,
     RENEWALS_IN_A_LEASE,
     SILENCE_SECONDS,
+    STATE_CHANGES_KEPT_SECONDS,
+    STATE_CHANGES_PER_SWEEP,
 )
 from continuum.journal.outages import outage_of
 from continuum.journal.port import (
@@ -54,6 +56,7 @@ from continuum.journal.postgres.notifications import listen
 from continuum.journal.postgres.packed_code import optional_texts, packed_code
 from continuum.journal.postgres.queries import query_rows, run_row
 from continuum.journal.postgres.snapshots import load, load_compact, take_snapshot
+from continuum.journal.postgres.state_changes import PostgresStateChanges
 from continuum.journal.postgres.statements import statements_for
 from continuum.journal.postgres.suspects import PostgresSuspects
 from continuum.journal.postgres.tasks import PostgresTasks, held
@@ -76,7 +79,7 @@ _SEQ_DIGITS = 10
 _NAMED_BY_TEXT = frozenset({InboxKind.SIGNAL, InboxKind.CANCEL, InboxKind.CORRUPT})
 
 
-class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions):
+class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions, PostgresStateChanges):
     """A journal in one schema of one database.
 
     `listen=False` does without LISTEN and prepared statements, which transaction-mode poolers lack.
@@ -300,10 +303,13 @@ class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions):
         return int(rows[0][0])
 
     async def sweep(self) -> int:
-        """Two statements: what ended runs left behind, then the runs that need not be kept."""
+        """Three statements: what ended runs left behind, then runs and changes that need not be kept."""
         (swept,) = await self._database.fetch("sweep")
         (removed,) = await self._database.fetch("remove_retained", (REMOVED_PER_SWEEP,))
-        return int(swept[0]) + int(removed[0])
+        (old,) = await self._database.fetch(
+            "remove_state_changes", (STATE_CHANGES_KEPT_SECONDS, STATE_CHANGES_PER_SWEEP)
+        )
+        return int(swept[0]) + int(removed[0]) + int(old[0])
 
     async def unblock(
         self,

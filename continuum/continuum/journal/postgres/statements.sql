@@ -499,3 +499,27 @@ FROM {schema}.runs WHERE parent_id = ANY (%s::uuid[]) ORDER BY id
 SELECT id::text, state, depth, namespace, parent_id::text, parent_seq, root::text, continued_from::text,
        continued_to::text
 FROM {schema}.runs WHERE id = ANY (%s::uuid[])
+
+-- name: state_changes
+-- Changes of states after a position. A lateral, so that no plan reads all runs for one page.
+SELECT c.recorded, c.good, c.settled, c.mark, c.below, c.position, c.run_id::text, r.workflow, r.namespace, c.state,
+       CASE WHEN isfinite(c.at) THEN (extract(epoch FROM c.at) * 1000000)::bigint ELSE 0 END,
+       r.workflow IS NOT NULL AND (%(namespace)s::text IS NULL OR r.namespace = %(namespace)s)
+       AND (%(workflow)s::text IS NULL OR r.workflow = %(workflow)s)
+FROM {schema}.read_state_changes(%(after)s, %(limit)s, %(settled)s, %(mark)s, %(below)s) c
+LEFT JOIN LATERAL (
+    SELECT y.workflow, y.namespace FROM {schema}.runs y WHERE y.id = c.run_id LIMIT 1
+) r ON true
+ORDER BY c.position
+
+-- name: latest_state_change
+-- The last position that a change has.
+SELECT {schema}.last_state_change()
+
+-- name: record_state_changes
+-- Have changes of states recorded, because somebody reads them.
+SELECT {schema}.record_state_changes(%s)
+
+-- name: remove_state_changes
+-- Remove changes of states that need not be kept.
+SELECT {schema}.remove_state_changes(%s, %s)
