@@ -15,7 +15,7 @@ from continuum import testing
 from continuum.journal.port import Journal
 from tests.unit.docs.blocks import ROOMS, ROOT, blocks
 
-GUIDES = ("workflows", "activities", "signals", "sagas", "children")
+GUIDES = ("workflows", "activities", "signals", "sagas", "children", "from-elixir")
 REFERENCE = ROOT / "docs" / "reference"
 
 
