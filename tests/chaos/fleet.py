@@ -23,6 +23,7 @@ PORT = 7700
 # A node drains for ten seconds, and then reports the activities that it has interrupted.
 STOP_BUDGET_S = 60.0
 RESTART_AFTER_S = 0.5
+READY_S = 30.0
 
 
 @dataclass
@@ -38,11 +39,14 @@ class Service:
     release: int = 1
     launcher: subprocess.Popen[bytes] | None = None
     started: float = 0.0
+    # The length of the log when the present launcher started.
+    logged: int = 0
     # Every process that the node ever had, by pid.
     seen: dict[int, psutil.Process] = field(default_factory=dict)
 
     def start(self) -> None:
         """Start a launcher."""
+        self.logged = self.log.stat().st_size if self.log.exists() else 0
         with self.log.open("ab") as log:
             self.launcher = subprocess.Popen(
                 [*self.place.enter, *self.command, *self.modules, RELEASES[self.release]],
@@ -52,6 +56,10 @@ class Service:
                 stderr=log,
             )
         self.started = time.monotonic()
+
+    def is_ready(self) -> bool:
+        """Return whether the present launcher has reported that its node accepts work."""
+        return b"ready node=" in self.log.read_bytes()[self.logged :]
 
     def runs(self) -> bool:
         """Return whether a launcher runs."""
@@ -131,6 +139,9 @@ class Fleet:
         if self._keeper is not None:
             self._keeper.join()
         ends = {}
+        until = time.monotonic() + READY_S
+        while not all(service.is_ready() for service in self.services) and time.monotonic() < until:
+            threading.Event().wait(0.05)
         for service in self.services:
             if service.runs():
                 seconds = service.stop()

@@ -8,6 +8,8 @@ its keeper process, and all end with the namespace of processes that the play ru
 from __future__ import annotations
 
 import subprocess
+import threading
+from collections import Counter
 from dataclasses import dataclass, field
 
 BRIDGE = "chaos-bridge"
@@ -31,7 +33,9 @@ class Network:
 
     real: bool
     places: dict[str, Place] = field(default_factory=dict)
-    cuts: set[tuple[str, str]] = field(default_factory=set)
+    # How many faults cut a way at the moment; faults overlap, each in a thread of its own.
+    cuts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    changing: threading.Lock = field(default_factory=threading.Lock)
     keepers: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def open(self) -> None:
@@ -82,19 +86,21 @@ class Network:
 
     def cut(self, sender: str, receiver: str) -> None:
         """Let everything vanish that one place sends to the other."""
-        place = self.places[sender]
-        _run(
-            *place.enter, "ip", "neigh", "replace", self.places[receiver].address,
-            "lladdr", NOBODY, "nud", "permanent", "dev", "eth0",
-        )  # fmt: skip
-        self.cuts.add((sender, receiver))
+        with self.changing:
+            self.cuts[sender, receiver] += 1
+            if self.cuts[sender, receiver] == 1:
+                self._neighbour(sender, receiver, "replace", "lladdr", NOBODY, "nud", "permanent")
 
     def mend(self, sender: str, receiver: str) -> None:
-        """End a cut; it may have ended already."""
-        if (sender, receiver) in self.cuts:
-            self.cuts.discard((sender, receiver))
-            place = self.places[sender]
-            _run(*place.enter, "ip", "neigh", "del", self.places[receiver].address, "dev", "eth0")
+        """End one cut; the way is open again when no other fault cuts it."""
+        with self.changing:
+            self.cuts[sender, receiver] -= 1
+            if self.cuts[sender, receiver] == 0:
+                self._neighbour(sender, receiver, "del")
+
+    def _neighbour(self, sender: str, receiver: str, change: str, *how: str) -> None:
+        enter, address = self.places[sender].enter, self.places[receiver].address
+        _run(*enter, "ip", "neigh", change, address, *how, "dev", "eth0")
 
     def close(self) -> None:
         """End the namespaces."""
