@@ -14,7 +14,7 @@ import psycopg
 from continuum.cli.main import INTERRUPTED
 from tests.cli.commands import CommandLine
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 def is_listening(dsn: str, schema: str) -> bool:

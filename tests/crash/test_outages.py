@@ -22,7 +22,7 @@ from tests.process.node.nodes import DEADLINE_S, Site, eventually, site
 SCHEMA = "continuum"
 LEASE_S = 1.0
 # Far longer than it takes to stop the server or to kill a node, on a slow machine too.
-TIMEOUT_S = 5.0
+TIMEOUT_S = 10.0
 
 
 def begun(directory: Path, times: int = 1) -> None:

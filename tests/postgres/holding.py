@@ -20,7 +20,7 @@ from continuum.local_postgres.directory import new_temporary_directory
 from continuum.local_postgres.locks import KEEPER, FileLock
 
 # Far above what any of it takes, so that a slow machine fails no test.
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 HOLD = """
 import sys

@@ -59,7 +59,7 @@ class OpenTransaction(Database):
 
 
 # Far above what any of it takes.
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ from continuum.journal.facts import Topic
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.postgres import PostgresJournal
 
-DEADLINE_S = 12.0
+DEADLINE_S = 60.0
 REFUSED = "NotReady: the client was opened before a fork"
 
 

@@ -9,7 +9,7 @@ import pytest
 from continuum.settings.settings import Settings
 from continuum_actors.host import limits
 from continuum_supervision import ActorRef
-from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, results, stage
+from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, Tree, eventually, results, stage
 from tests.process.actors.orders import expected, order, verdict
 
 RUNS = 50
@@ -71,7 +71,7 @@ async def test_a_run_whose_actor_dies_resumes_from_the_journal(dsn: str, schema:
         run = await on.client.start(order, 1)
         (await live_run(tree, run.id)).kill()
         await run.signal(verdict, "yes")
-        assert await run.result(10) == expected(1)
+        assert await run.result(DEADLINE_S) == expected(1)
 
 
 async def test_a_run_whose_actor_keeps_dying_is_blocked_and_others_continue(dsn: str, schema: str) -> None:
@@ -86,5 +86,5 @@ async def test_a_run_whose_actor_keeps_dying_is_blocked_and_others_continue(dsn:
             last.kill()
         await on.until_state(poisoned, "blocked")
         await healthy.signal(verdict, "yes")
-        assert await healthy.result(10) == expected(2)
+        assert await healthy.result(DEADLINE_S) == expected(2)
         assert "poison" in str((await poisoned.get()).reason)

@@ -101,9 +101,9 @@ async def test_i7_an_activity_running_when_the_lease_is_stolen_has_one_result(ds
         other = await on.client.start(order, 1)
         await eventually(lambda: tree.host.registered_worker().id != first.id, "the loss was not noticed")
         await other.signal(verdict, "yes")
-        await other.result(10)
+        await other.result(DEADLINE_S)
         gates[1].set()
-        assert await run.result(10) == "result 1"
+        assert await run.result(DEADLINE_S) == "result 1"
         assert started.count(1) == 1
 
 
@@ -118,7 +118,7 @@ async def test_i7_a_result_reaches_its_run_on_another_node(dsn: str, schema: str
         await steal_the_lease(on, north)
         await eventually(lambda: started.count(2) == 2, "the other node does not run it again")
         gates[2].set()
-        assert await run.result(10) == "result 2"
+        assert await run.result(DEADLINE_S) == "result 2"
         assert await on.count("select count(*) from {schema}.runs where state <> 4") == 0
 
 
@@ -176,7 +176,7 @@ async def test_a_host_that_was_cut_off_from_the_database_harms_no_run(
             await steal_the_lease(on, north)
             await on.tree(order, node="south")
             await run.signal(verdict, "yes")
-            assert await run.result(10) == expected(number)
+            assert await run.result(DEADLINE_S) == expected(number)
             events = [event.type for event in await run.history()]
         await eventually(lambda: north.host.registered_worker().id != first.id, "the loss was not noticed")
         assert [event.type for event in await run.history()] == events

@@ -14,7 +14,7 @@ from continuum_actors.node.recovery import Recovery
 from continuum_supervision import ChildSpec, Supervisor, SystemClock
 from tests.process.actors.hosting import LONG_LEASE_S, Stage, stage
 
-RESULT_S = 10.0
+RESULT_S = 60.0
 go = Signal("go", str)
 
 

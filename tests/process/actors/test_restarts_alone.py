@@ -148,8 +148,16 @@ async def test_runs_are_replayed_and_lose_nothing_after_kills_of(
     replays = Replays(monkeypatch)
     async with stage(dsn, schema) as on:
         tree = await on.tree(busy, settings=Settings(lease_ttl=LONG_LEASE_S, poll=0.3))
-        await live_runs_survive(on, tree, await started(on, tree), victim)
+        runs = await started(on, tree)
+        # All of them still wait for their signals.
+        await on.until(lambda: has_a_result(runs[0]), "no step is stored")
+        await live_runs_survive(on, tree, runs, victim)
         assert replays.count > 0
+
+
+async def has_a_result(run: RunHandle[int]) -> bool:
+    """Return whether a result is in the run's history."""
+    return any(event.type == "activity_completed" for event in await run.history())
 
 
 @activity(name="alone.long")

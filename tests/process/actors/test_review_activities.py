@@ -53,7 +53,7 @@ def gated(name: str, number: int) -> int:
 @activity(name="review.holding")
 def hold(name: str) -> None:
     """Hold a thread until the test releases it."""
-    gates[name].wait(10)
+    gates[name].wait(DEADLINE_S)
 
 
 @activity(name="review.endless", timeout=0.3)
@@ -68,7 +68,7 @@ def isolated(name: str, number: int) -> int:
     with counting:
         running[name] = running.get(name, 0) + 1
         most[name] = max(most.get(name, 0), running[name])
-    gates[name].wait(10)
+    gates[name].wait(DEADLINE_S)
     with counting:
         running[name] -= 1
     return number
@@ -169,7 +169,7 @@ async def test_a_process_ends_when_its_supervisor_gives_up(dsn: str, schema: str
     async with stage(dsn, schema) as on:
         tree = await on.tree(harmless)
         context: Any = Stop()
-        async with asyncio.timeout(12):
+        async with asyncio.timeout(DEADLINE_S):
             with pytest.raises(SupervisorGaveUp):
                 await serve(context, tree.host, [ChildSpec("doomed", Doomed)])
 
@@ -251,7 +251,7 @@ async def test_the_timeout_of_a_plain_activity_begins_in_its_thread(dsn: str, sc
             # One that began later, with the same timeout and without a thread, exceeds it.
             await on.until_state(await on.client.start(waiting_long), "failed")
             gate.set()
-            assert await late.result(10) == 7
+            assert await late.result(DEADLINE_S) == 7
         finally:
             gate.set()
 
@@ -331,7 +331,7 @@ async def test_a_write_that_is_too_large_for_postgres_blocks_its_run(
         small = await on.client.start(bulky, 1)
         await on.until_state(large, "blocked")
         assert "5000 are allowed" in str((await large.get()).reason)
-        assert await small.result(10) == 1
+        assert await small.result(DEADLINE_S) == 1
 
 
 def record_sizes(host: Host, monkeypatch: pytest.MonkeyPatch) -> list[int]:

@@ -9,14 +9,25 @@ from dataclasses import replace
 import pytest
 
 from continuum import Retry, RunCancelled, RunFailed, Signal, activity, workflow
+from continuum.engine.loop.event_loop import WorkflowLoop
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import ClaimedRun, LeaseLost, Loaded, Worker
 from continuum.settings.settings import Settings
-from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, replace_call, stage
+from tests.process.actors.hosting import (
+    DEADLINE_S,
+    LONG_LEASE_S,
+    Stage,
+    Tree,
+    eventually,
+    replace_call,
+    stage,
+)
 
 attempts: list[int] = []
 gates: dict[str, asyncio.Event] = {}
 tick = Signal("tick", str)
+# A run that spins is found out at once, on a slow machine too.
+FEW_CALLBACKS = 10_000
 
 
 @activity(name="review.charge", at_most_once=True, retry=Retry(max_attempts=2, base=0.0, max_backoff=0.0))
@@ -71,7 +82,7 @@ async def test_a_running_second_attempt_is_adopted_by_the_runs_next_actor(dsn: s
         await steal_the_lease(on, tree)
         await eventually(lambda: tree.host.runs.whereis(run.id) is not None, "not claimed again")
         gates["charge"].set()
-        assert await run.result(10) == "charged"
+        assert await run.result(DEADLINE_S) == "charged"
         assert len(attempts) == 2
 
 
@@ -88,7 +99,7 @@ async def test_a_result_that_comes_between_two_actors_reaches_the_second(dsn: st
         # It ends between the death of one actor and the start of the next.
         actor.kill()
         gates["charge"].set()
-        assert await run.result(10) == "charged"
+        assert await run.result(DEADLINE_S) == "charged"
         assert len(attempts) == 2
 
 
@@ -102,7 +113,7 @@ async def test_a_crash_of_a_second_attempt_counts(dsn: str, schema: str) -> None
             dying.host.settings = replace(dying.host.settings, drain=0.0)
         await on.tree(paying)
         with pytest.raises(RunFailed, match="ProcessCrashed"):
-            await run.result(10)
+            await run.result(DEADLINE_S)
         assert len(attempts) == 2
 
 
@@ -129,11 +140,14 @@ async def test_runs_of_a_claim_whose_response_was_lost_continue(dsn: str, schema
         runs = [await on.client.start(counting) for _ in range(5)]
         for run in runs:
             await run.signal(tick, "end")
-        assert [await run.result(10) for run in runs] == [0] * 5
+        assert [await run.result(DEADLINE_S) for run in runs] == [0] * 5
         assert lost.is_set()
 
 
-async def test_a_blocked_run_keeps_the_steps_before_the_fault(dsn: str, schema: str) -> None:
+async def test_a_blocked_run_keeps_the_steps_before_the_fault(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WorkflowLoop, "callbacks_per_step", FEW_CALLBACKS)
     gates["spin"] = asyncio.Event()
     gates["spin"].set()
     async with stage(dsn, schema) as on:
@@ -146,10 +160,11 @@ async def test_a_blocked_run_keeps_the_steps_before_the_fault(dsn: str, schema: 
         assert await on.journal.unblock([counting.name]) == 1
         await on.tree(counting)
         await run.signal(tick, "end")
-        assert await run.result(10) == 3
+        assert await run.result(DEADLINE_S) == 3
 
 
-async def test_a_blocked_run_can_be_cancelled(dsn: str, schema: str) -> None:
+async def test_a_blocked_run_can_be_cancelled(dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(WorkflowLoop, "callbacks_per_step", FEW_CALLBACKS)
     gates["spin"] = asyncio.Event()
     gates["spin"].set()
     async with stage(dsn, schema) as on:
@@ -159,4 +174,4 @@ async def test_a_blocked_run_can_be_cancelled(dsn: str, schema: str) -> None:
             await on.until_state(run, "blocked")
         await run.cancel()
         with pytest.raises(RunCancelled):
-            await run.result(10)
+            await run.result(DEADLINE_S)

@@ -53,7 +53,7 @@ async def test_a_run_resumes_from_the_snapshot_of_its_long_history(dsn: str, sch
         await on.sql("update {schema}.events set payload = '' where seq < %s", taken)
         await on.tree(adding)
         await run.signal(go, 2)
-        assert await run.result(10) == 260
+        assert await run.result(DEADLINE_S) == 260
 
 
 async def test_an_unreadable_snapshot_is_ignored(dsn: str, schema: str) -> None:
@@ -67,7 +67,7 @@ async def test_an_unreadable_snapshot_is_ignored(dsn: str, schema: str) -> None:
         await on.sql("update {schema}.snapshots set payload = 'nonsense'")
         await on.tree(adding, settings=Settings(lease_ttl=LONG_LEASE_S))
         await run.signal(go, 1)
-        assert await run.result(10) == 130
+        assert await run.result(DEADLINE_S) == 130
 
 
 @workflow(name="snapshots.adding_often", snapshot_threshold=10)
@@ -92,7 +92,7 @@ async def test_a_workflow_sets_its_own_snapshot_threshold(dsn: str, schema: str)
         await on.sql("update {schema}.events set payload = '' where seq < %s", taken)
         await on.tree(adding_often)
         await run.signal(go, 1)
-        assert await run.result(10) == 31
+        assert await run.result(DEADLINE_S) == 31
 
 
 async def test_a_snapshot_threshold_applies_to_one_workflow_only(dsn: str, schema: str) -> None:
@@ -127,7 +127,7 @@ async def test_a_run_whose_snapshot_does_not_match_is_replayed_from_its_events(d
         await on.sql("update {schema}.snapshots set payload = %s where first_seq = 0", pack_snapshot(spoiled))
         await on.tree(adding_often)
         await run.signal(go, 1)
-        assert await run.result(10) == 31
+        assert await run.result(DEADLINE_S) == 31
 
 
 class FailingSnapshots(PostgresJournal):

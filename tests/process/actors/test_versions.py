@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -16,8 +15,10 @@ from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import VersionRow
 from continuum.journal.postgres import PostgresJournal
+from continuum.journal.suspect_port import Executed
 from continuum_actors.host import limits
 from continuum_actors.host.host import NoPulse
+from continuum_actors.host.traces import read_trace
 from continuum_actors.tree import run_host_children
 from continuum_supervision import Restart
 from tests.process.actors.hosting import DEADLINE_S, Stage, eventually, stage
@@ -105,10 +106,10 @@ class Trace(NoPulse):
     """Records whose code has been executed."""
 
     def __init__(self) -> None:
-        self.executed: list[str] = []
+        self.executed: list[Executed] = []
 
-    def executing(self, run_id: bytes) -> None:
-        self.executed.append(str(uuid.UUID(bytes=run_id)))
+    def executing(self, trace: bytes) -> None:
+        self.executed.append(read_trace(trace))
 
 
 async def test_a_crash_during_a_dry_replay_is_blamed_on_its_run(
@@ -122,7 +123,7 @@ async def test_a_crash_during_a_dry_replay_is_blamed_on_its_run(
         trace = tree.host.pulse = Trace()
         await run.signal(verdict, "yes")
         await on.until(lambda: refused(on, run, changed), "it was not refused")
-        assert trace.executed == [run.id]
+        assert trace.executed == [Executed(run.id, None, 0)]
 
 
 async def test_a_run_continues_with_changed_code_that_does_the_same(

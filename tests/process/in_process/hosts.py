@@ -13,7 +13,7 @@ from typing import Any
 from continuum import Client, RunHandle, Workflow
 from tests.process.in_process import flows
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 # No lease of this length expires during a test.
 LONG_LEASE_S = 600.0
 

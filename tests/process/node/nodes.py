@@ -26,7 +26,7 @@ from continuum.node.config import NodeConfig
 from continuum.settings.settings import Settings
 from tests.process.node import flows
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 # So long that no takeover in a test can be the end of a lease.
 LONG_LEASE_S = 600.0
 

@@ -11,7 +11,7 @@ from typing import Any
 from continuum_supervision.process.events import NodeEvent, Report
 from continuum_supervision.process.launcher import ProcessSystem
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 StartNode = Callable[..., ProcessSystem]
 
 

@@ -12,7 +12,7 @@ import pytest
 from continuum.definitions.call_outcome import CallOutcome, outcome_of_call
 from continuum_actors.host.thread_pool import ThreadCall, ThreadPool
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 
 
 def waits(gate: threading.Event) -> Callable[[], CallOutcome]:
