@@ -33,15 +33,20 @@ class ConnectionPool:
         # The one used last is used next: it is the most likely to be alive.
         self._idle: list[WatchedConnection] = []
         self._used: set[WatchedConnection] = set()
-        self._closed = False
+        self.closed = False
 
     def connection(self) -> _Use:
         """Return a context in which the caller has a connection of its own."""
         return _Use(self)
 
+    def require_open(self) -> None:
+        """Raise `JournalUnavailable` after `close`."""
+        if self.closed:
+            raise JournalUnavailable("the journal is closed; open it again, or connect anew")
+
     async def close(self) -> None:
         """Close every connection at once; a statement that still runs fails."""
-        self._closed = True
+        self.closed = True
         await self.close_idle()
         for connection in tuple(self._used):
             connection.drop()
@@ -67,7 +72,7 @@ class ConnectionPool:
         """Keep a connection for the next caller if it can be used again."""
         self._used.discard(connection)
         self._slots.release()
-        if not self._closed and connection.is_idle():
+        if not self.closed and connection.is_idle():
             self._idle.append(connection)
             return
         await connection.close()
@@ -86,9 +91,11 @@ class ConnectionPool:
                 ) from None
         else:
             await self._slots.acquire()
-        if self._closed:
+        try:
+            self.require_open()
+        except JournalUnavailable:
             self._slots.release()
-            raise JournalUnavailable("the journal is closed; open it again, or connect anew")
+            raise
 
     async def _fresh(self) -> WatchedConnection:
         while self._idle:

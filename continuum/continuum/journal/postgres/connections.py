@@ -87,17 +87,23 @@ class Database:
         """Run a named statement on the commit lane, prepared."""
         self._require_own_process()
         async with self._lane_lock, translated():
+            self._pool.require_open()
             lane = self._lane
             if lane is None or not lane.is_fresh():
                 if lane is not None:
                     await lane.close()
                 lane = self._lane = await self._connect()
             try:
+                self._pool.require_open()
                 return await self._run(lane, self.statements[statement], parameters, prepare=True)
             except (psycopg.OperationalError, psycopg.InterfaceError):
                 await lane.close()
                 await self._doubt_others()
                 raise
+            finally:
+                if self._pool.closed:
+                    # `close` came while the lane was opened, or after the answer.
+                    await lane.close()
 
     async def listen(self, topics: Sequence[str]) -> WatchedConnection:
         """Return a new connection that listens to `topics`."""
