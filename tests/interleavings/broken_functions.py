@@ -1,0 +1,46 @@
+"""Functions of the schema with a part left out that looks superfluous; the explorer must find each."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg.sql import SQL, Literal
+
+_LOCKS_THE_WORKER = """UPDATE {schema}.workers SET batch = p_batch
+    WHERE id = p_worker AND batch < p_batch AND expires_at > clock_timestamp();"""
+
+# Function, text in it, and what replaces it.
+BROKEN: dict[str, tuple[tuple[str, str, str], ...]] = {
+    "a fence by plain join": (
+        ("commit_batch", "FOR NO KEY UPDATE\n            ) r", ") r"),
+        (
+            "commit_batch",
+            _LOCKS_THE_WORKER,
+            "PERFORM FROM {schema}.workers WHERE id = p_worker AND expires_at > clock_timestamp();",
+        ),
+    ),
+    "a post that locks no run": (
+        (
+            "post",
+            "FROM {schema}.runs r WHERE r.id = v_run FOR NO KEY UPDATE;\n            EXIT",
+            "FROM {schema}.runs r WHERE r.id = v_run;\n            EXIT",
+        ),
+    ),
+    "a claim that does not confirm its worker": (
+        ("own_runs", "FOR KEY SHARE SKIP LOCKED;\n    IF NOT FOUND THEN", ";\n    IF NOT FOUND THEN"),
+    ),
+}
+
+
+def break_function(dsn: str, schema: str, name: str) -> None:
+    """Replace functions of a schema by broken ones."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for function, text, replacement in BROKEN[name]:
+            query = SQL("select pg_get_functiondef(oid) from pg_proc where proname = {} and {}")
+            where = SQL("pronamespace = {}::regnamespace").format(Literal(schema))
+            row = connection.execute(query.format(Literal(function), where)).fetchone()
+            assert row is not None
+            quoted = f'"{schema}"'
+            source = str(row[0])
+            old, new = text.replace("{schema}", quoted), replacement.replace("{schema}", quoted)
+            assert old in source, f"{function} has another text now: {source}"
+            connection.execute(source.replace(old, new).encode())

@@ -1,0 +1,91 @@
+"""What must hold after every schedule, by the order of commits and by what is stored then."""
+
+from __future__ import annotations
+
+from continuum.engine.ids import RunId
+from continuum.journal.port import RunState
+from tests.contract.builders import worker_of
+from tests.interleavings.world import World
+
+
+class Violated(AssertionError):
+    """A schedule broke an invariant."""
+
+
+async def check(world: World) -> None:
+    """Raise `Violated` if the schedule broke an invariant."""
+    _check_order(world)
+    for run_id in world.ids:
+        await _check_run(world, run_id)
+
+
+def _check_order(world: World) -> None:
+    retired: set[int] = set()
+    tokens = {run.id: run.token for run in world.runs}
+    ended: set[RunId] = set()
+    closed: set[RunId] = set()  # those without a successor that gets their mail
+    for done in world.committed:
+        if done.what in ("write", "end", "continue", "release", "claim") and done.accepted:
+            if done.worker in retired and done.runs:
+                raise Violated(f"{done.actor} committed a {done.what} after its worker was retired")
+            for run_id, token in done.runs:
+                known = tokens.get(run_id, 0)
+                if done.what == "claim" and token <= known:
+                    raise Violated(f"the token of a claim is {token}, after {known}")
+                if done.what != "claim" and token < known:
+                    raise Violated(f"{done.actor} wrote with token {token} after a claim with {known}")
+                if run_id in ended:
+                    raise Violated(f"{done.actor} committed a {done.what} to a run that had ended")
+                tokens[run_id] = max(token, known)
+        if done.what in ("end", "continue", "force_cancel") and done.accepted:
+            ended |= {run_id for run_id, _ in done.runs}
+            closed |= ended if done.what != "continue" else set()
+        if done.what == "retire" and done.accepted:
+            retired.add(done.worker)
+        if done.what == "post" and done.accepted and any(run_id in closed for run_id, _ in done.runs):
+            raise Violated("mail was accepted by a run that had ended")
+
+
+async def _check_run(world: World, run_id: RunId) -> None:
+    journal = world.journal
+    row = await journal.get_run(run_id)
+    assert row is not None
+    writes = [
+        done
+        for done in world.committed
+        if done.what in ("write", "end", "continue", "release")
+        and done.accepted
+        and run_id in dict(done.runs)
+    ]
+    events = (await journal.load([run_id]))[run_id]
+    if len(events) != len(writes):
+        raise Violated(f"{len(writes)} writes were accepted and {len(events)} events are there")
+    alive = {worker.id for worker in world.workers if await _is_alive(world, worker.id)}
+    if row.owner is not None and row.owner not in alive:
+        raise Violated(f"the run is owned by worker {row.owner}, which has retired")
+    posts = sum(done.what == "post" and run_id in dict(done.runs) for done in world.committed)
+    while row.continued_to is not None:
+        row = await journal.get_run(row.continued_to)
+        assert row is not None
+    run_id = row.id
+    if not posts or row.state.terminal:
+        return
+    owner = next((worker for worker in world.workers if worker.id == row.owner), None)
+    if owner is None:
+        owner = await worker_of(journal, "the next")
+        world.workers.append(owner)
+        claimed = await journal.claim(owner, world.code, 10)
+        if run_id not in {run.id for run in claimed}:
+            raise Violated("a run with mail and without an owner is not claimable: the wake was lost")
+    mail = [entry for entry in await journal.inbox(owner, [run_id]) if entry.run_id == run_id]
+    if len(mail) != posts:
+        raise Violated(f"{posts} posts were accepted and {len(mail)} are in the inbox")
+    if row.state is RunState.BLOCKED:
+        raise Violated("the run is blocked")
+
+
+async def _is_alive(world: World, worker: int) -> bool:
+    for node in {worker.node for worker in world.workers}:
+        if worker in {known for known, _ in await world.journal.node_workers(node)}:
+            return True
+    return False

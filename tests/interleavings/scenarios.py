@@ -1,0 +1,202 @@
+"""The actors and their transactions, all at the same time. Each function that ends in a call is one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from uuid import uuid4
+
+import psycopg
+
+from continuum.engine.ids import RunId
+from continuum.journal.port import LeaseLost, Posted, RunWrite, Successor, Transition
+from continuum.journal.postgres import PostgresJournal
+from tests.contract.builders import end, event, signal, sleep_until
+from tests.interleavings.explorer import Call, Scenario
+from tests.interleavings.world import Done, World
+
+_POISON_AFTER = 3
+
+
+def write(
+    *runs: int, seq: int, what: str = "write", transition: Transition | None = None, continues: bool = False
+) -> Call:
+    """The first worker writes an event to runs that it owned at the beginning."""
+
+    async def call(world: World, journal: PostgresJournal) -> Done:
+        owned = [world.runs[at] for at in runs]
+        pairs = tuple((run.id, run.token) for run in owned)
+        writes = [
+            RunWrite(run.id, run.token, [event(seq)], transition=transition and replace(transition))
+            for run in owned
+        ]
+        if continues:
+            writes[0].successor = Successor(RunId(str(uuid4())), world.workflow, b"")
+        try:
+            committed = await journal.commit(world.workers[0], world.next_batch(), writes)
+        except LeaseLost:
+            return Done("the owner", what, pairs, world.workers[0].id, accepted=False)
+        kept = tuple(pair for pair in pairs if pair[0] not in committed.rejected)
+        return Done("the owner", what, kept, world.workers[0].id, accepted=bool(kept))
+
+    return call
+
+
+def release(run: int, *, seq: int) -> Call:
+    """The first worker releases a run that waits for nothing but mail."""
+    return write(run, seq=seq, what="release", transition=sleep_until(None))
+
+
+def finish(run: int, *, seq: int) -> Call:
+    """The first worker ends a run."""
+    return write(run, seq=seq, what="end", transition=end())
+
+
+def continue_as_new(run: int, *, seq: int) -> Call:
+    """The first worker ends a run and creates its successor."""
+    return write(run, seq=seq, what="continue", transition=end(), continues=True)
+
+
+def claim(worker: int = 1, limit: int = 10) -> Call:
+    """A worker claims what is due."""
+
+    async def call(world: World, journal: PostgresJournal) -> Done:
+        by = world.workers[worker]
+        try:
+            claimed = await journal.claim(by, world.code, limit)
+        except LeaseLost:
+            return Done(f"worker {worker}", "claim", (), by.id, accepted=False)
+        pairs = tuple((run.id, run.token) for run in claimed)
+        return Done(f"worker {worker}", "claim", pairs, by.id, accepted=True)
+
+    return call
+
+
+def write_claimed(worker: int = 1) -> Call:
+    """A worker writes an event to every run that it has claimed in this schedule."""
+
+    async def call(world: World, journal: PostgresJournal) -> Done:
+        by = world.workers[worker]
+        mine = [done for done in world.committed if done.what == "claim" and done.worker == by.id]
+        pairs = tuple(sorted(pair for done in mine for pair in done.runs))
+        if not pairs:
+            return Done(f"worker {worker}", "write", (), by.id, accepted=False)
+        histories = await world.journal.load([run_id for run_id, _ in pairs])
+        writes = [RunWrite(run_id, token, [event(len(histories[run_id]) + 50)]) for run_id, token in pairs]
+        try:
+            committed = await journal.commit(by, world.next_batch(), writes)
+        except LeaseLost:
+            return Done(f"worker {worker}", "write", pairs, by.id, accepted=False)
+        kept = tuple(pair for pair in pairs if pair[0] not in committed.rejected)
+        return Done(f"worker {worker}", "write", kept, by.id, accepted=bool(kept))
+
+    return call
+
+
+def retire(worker: int = 0, *, only_expired: bool = False) -> Call:
+    """Somebody ends the lease of a worker."""
+
+    async def call(world: World, journal: PostgresJournal) -> Done:
+        before = await world.journal.node_workers(world.workers[worker].node)
+        released = await journal.retire_worker(
+            world.workers[worker].id, executing=None, poison_after=_POISON_AFTER, only_expired=only_expired
+        )
+        took = not only_expired or released.runs > 0
+        return Done("the heir", "retire", (), world.workers[worker].id, accepted=took and bool(before))
+
+    return call
+
+
+def renew(worker: int = 0) -> Call:
+    """A worker renews its lease."""
+
+    async def call(world: World, journal: PostgresJournal) -> Done:
+        renewal = await journal.renew([world.workers[worker].id], 600.0, None)
+        held = world.workers[worker].id in renewal.held
+        return Done("the heartbeat", "renew", (), world.workers[worker].id, accepted=held)
+
+    return call
+
+
+def post(*runs: int) -> Call:
+    """A sender posts a signal to runs."""
+
+    async def call(world: World, journal: PostgresJournal) -> Done:
+        ids = [world.ids[at] for at in runs]
+        answers = await journal.post([signal(run_id) for run_id in ids])
+        answered = zip(ids, answers, strict=True)
+        taken = tuple((run_id, 0) for run_id, answer in answered if answer is Posted.ACCEPTED)
+        return Done("the sender", "post", taken, accepted=bool(taken))
+
+    return call
+
+
+def force_cancel(run: int) -> Call:
+    """An operator ends a run."""
+
+    async def call(world: World, journal: PostgresJournal) -> Done:
+        run_id = world.ids[run]
+        answer = await journal.force_cancel(run_id)
+        return Done("the operator", "force_cancel", ((run_id, 0),), accepted=answer is Posted.ACCEPTED)
+
+    return call
+
+
+async def _expire(world: World) -> None:
+    async with await psycopg.AsyncConnection.connect(world.journal._database._connector.dsn) as connection:
+        await connection.execute(
+            f"update {world.journal.schema}.workers set expires_at = now() - interval '1 second' "
+            f"where id = {int(world.workers[0].id)}".encode()
+        )
+
+
+SCENARIOS = (
+    Scenario(
+        "an owner writes twice while its worker is retired and another claims",
+        {"owner": [write(0, seq=0), write(0, seq=1)], "heir": [retire(), claim()]},
+    ),
+    Scenario(
+        "a write, a retirement, and a claim with a write",
+        {"owner": [write(0, seq=0)], "heir": [retire()], "other": [claim(), write_claimed()]},
+    ),
+    Scenario(
+        "a release, a post and a claim",
+        {"owner": [release(0, seq=0)], "sender": [post(0)], "other": [claim()]},
+    ),
+    Scenario(
+        "a release, a post and a retirement",
+        {"owner": [release(0, seq=0)], "sender": [post(0)], "heir": [retire()]},
+    ),
+    Scenario(
+        "an end, a post and a cancel by force",
+        {"owner": [finish(0, seq=0)], "sender": [post(0)], "operator": [force_cancel(0)]},
+    ),
+    Scenario(
+        "a run that continues as new, a post and a claim",
+        {"owner": [continue_as_new(0, seq=0)], "sender": [post(0)], "other": [claim()]},
+    ),
+    Scenario(
+        "a write to two runs, a post to both in the other order, and a retirement",
+        {"owner": [write(0, 1, seq=0)], "sender": [post(1, 0)], "heir": [retire()]},
+        owned=2,
+    ),
+    Scenario(
+        "a write to two runs, a cancel of one by force, and a post to both",
+        {"owner": [write(0, 1, seq=0)], "operator": [force_cancel(1)], "sender": [post(1, 0)]},
+        owned=2,
+    ),
+    Scenario(
+        "an expired lease is renewed and taken while its owner writes",
+        {"owner": [write(0, seq=0)], "heartbeat": [renew()], "heir": [retire(only_expired=True)]},
+        prepare=_expire,
+    ),
+    Scenario(
+        "two workers claim two runs and write",
+        {"one": [claim(0, 1), write_claimed(0)], "other": [claim(1, 2), write_claimed(1)]},
+        owned=0,
+    ),
+    Scenario(
+        "a claim, a retirement of the worker that claims, and a post",
+        {"one": [claim(0)], "heir": [retire(0)], "sender": [post(0)]},
+        owned=0,
+    ),
+)
