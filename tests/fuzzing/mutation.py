@@ -131,15 +131,19 @@ class Mutator:
 
 
 _DROPPED: Any = object()
+# A place is reached by as many calls as it is deep.
+_MOST_NODES, _DEEPEST = 1000, 200
 _Put = Callable[[Any], Any]
 
 
 def _places(value: Any) -> list[tuple[_Put, Any]]:
     """Return each node below a value, and what returns the value with another node in its place."""
     found: list[tuple[_Put, Any]] = []
-    stack: list[tuple[_Put, Any]] = [(lambda new: new, value)]
-    while stack and len(found) < 1000:
-        put, node = stack.pop()
+    stack: list[tuple[_Put, Any, int]] = [(lambda new: new, value, 0)]
+    while stack and len(found) < _MOST_NODES:
+        put, node, depth = stack.pop()
+        if depth == _DEEPEST:
+            continue
         if isinstance(node, list | tuple):
             children: list[tuple[_Put, Any]] = [
                 (lambda new, put=put, node=node, at=at: put(_with_item(node, at, new)), item)  # type: ignore[misc]
@@ -153,7 +157,7 @@ def _places(value: Any) -> list[tuple[_Put, Any]]:
         else:
             continue
         found += children
-        stack += children
+        stack += [(put_child, child, depth + 1) for put_child, child in children]
     return found
 
 
