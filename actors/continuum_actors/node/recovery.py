@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from continuum.engine.ids import NodeId, WorkerId
+from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.errors import JournalUnavailable
 from continuum.journal.facts import Namespaces, Released
 from continuum.journal.resilient import ResilientJournal
@@ -23,6 +23,7 @@ from continuum.journal.suspect_port import UNEXPLAINED, Death, Executed
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
 from continuum_actors.host.looping_actor import LoopingActor
+from continuum_actors.run.failure_log import log_poison
 
 log = logging.getLogger("continuum.recovery")
 
@@ -94,7 +95,7 @@ class Recovery(LoopingActor):
             poison_after=limits.POISON_AFTER_DEATHS,
             died_at=message.died_at,
         )
-        _report(message.worker, released)
+        await self._report(message.worker, released, counted)
         await self._look_for_suspects()
 
     def handle_info(self, message: BaseException | float) -> None:
@@ -116,7 +117,7 @@ class Recovery(LoopingActor):
                     released = await self._journal.retire_worker(
                         worker, executing=counted, poison_after=limits.POISON_AFTER_DEATHS
                     )
-                    _report(worker, released)
+                    await self._report(worker, released, counted)
         unblocked = await self._journal.unblock(
             list(self._code.workflows), namespaces=self._namespaces, code=self._code.digest
         )
@@ -160,7 +161,7 @@ class Recovery(LoopingActor):
             released = await journal.retire_worker(
                 worker, executing=counted, poison_after=limits.POISON_AFTER_DEATHS, only_expired=True
             )
-            _report(worker, released)
+            await self._report(worker, released, counted)
 
     async def _look_for_suspects(self) -> None:
         if self._suspects_wait is not None and await self._journal.suspects_wait():
@@ -177,12 +178,13 @@ class Recovery(LoopingActor):
             await asyncio.sleep(limits.SWEEP_SECONDS * (0.5 + self._random_fraction()))
             await self._journal.sweep()
 
-
-def _report(worker: WorkerId, released: Released) -> None:
-    if released.runs or released.tasks:
-        log.warning(
-            "worker %d is dead: released its %d runs and %d tasks", worker, released.runs, released.tasks
-        )
+    async def _report(self, worker: WorkerId, released: Released, counted: RunId | None) -> None:
+        if released.runs or released.tasks:
+            log.warning(
+                "worker %d is dead: released its %d runs and %d tasks", worker, released.runs, released.tasks
+            )
+        if counted is not None:
+            await log_poison(self._journal.get_run, counted)
 
 
 def _report_cause(worker: WorkerId, death: Death) -> None:

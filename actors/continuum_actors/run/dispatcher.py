@@ -19,6 +19,7 @@ from continuum.journal.port import ClaimedRun, InboxRow, LeaseLost, StoredHistor
 from continuum_actors.host import limits, messages
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor
+from continuum_actors.run.failure_log import log_poison
 from continuum_supervision import ActorDied, ExitReason
 
 log = logging.getLogger("continuum.dispatcher")
@@ -99,6 +100,7 @@ class Dispatcher(LeasedActor):
             poison_after=limits.POISON_AFTER_DEATHS,
         )
         self.look()
+        await log_poison(host.journal.get_run, run_id)
 
     async def terminate(self, reason: ExitReason) -> None:
         if self._working is not None:

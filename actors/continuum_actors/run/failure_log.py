@@ -7,11 +7,12 @@ that the fence refuses logs nothing: the owner that repeats the work logs the ou
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
+from continuum.engine.ids import RunId
 from continuum.journal.event_codec import CorruptBody, unpack_body
-from continuum.journal.port import ClaimedRun, RunState, RunWrite
+from continuum.journal.port import ClaimedRun, RunRow, RunState, RunWrite
 from continuum.quoting import one_line
 
 runs = logging.getLogger("continuum.runs")
@@ -61,7 +62,19 @@ def log_end(claim: ClaimedRun, write: RunWrite) -> None:
         )
 
 
-def log_blocked(claim: ClaimedRun, reason: str) -> None:
+async def log_poison(look_up: Callable[[RunId], Awaitable[RunRow | None]], run_id: RunId) -> None:
+    """Log that a run is blocked if the death that has just been counted against it was the last allowed."""
+    row = await look_up(run_id)
+    if (
+        row is not None
+        and row.state is RunState.BLOCKED
+        and row.fault is not None
+        and row.fault.kind == "poison"
+    ):
+        log_blocked(row, row.reason or "")
+
+
+def log_blocked(claim: ClaimedRun | RunRow, reason: str) -> None:
     """Log that a run waits for an operator, who would not learn of it otherwise."""
     runs.error("run %s of %s is blocked: %s", claim.id, one_line(claim.workflow), one_line(reason))
 

@@ -101,6 +101,7 @@ class ResilientJournal:
         self.retire_node = retry.bind("retire_node", "removing a node", journal.retire_node)
 
         self.next_due = retry.bind("next_due", "looking for what is due", journal.next_due)
+        self.get_run = retry.bind("get_run", "looking at a run", journal.get_run)
         self.load = retry.bind("load", "loading histories", journal.load)
         self.load_compact = retry.bind("load_compact", "loading histories", journal.load_compact)
         self._commit = retry.bind("commit", "committing", journal.commit)

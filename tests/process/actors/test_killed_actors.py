@@ -74,7 +74,9 @@ async def test_a_run_whose_actor_dies_resumes_from_the_journal(dsn: str, schema:
         assert await run.result(DEADLINE_S) == expected(1)
 
 
-async def test_a_run_whose_actor_keeps_dying_is_blocked_and_others_continue(dsn: str, schema: str) -> None:
+async def test_a_run_whose_actor_keeps_dying_is_blocked_in_one_line_of_the_log_and_others_continue(
+    dsn: str, schema: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async with stage(dsn, schema) as on:
         tree = await on.tree(order)
         poisoned, healthy = await on.client.start(order, 1), await on.client.start(order, 2)
@@ -88,3 +90,10 @@ async def test_a_run_whose_actor_keeps_dying_is_blocked_and_others_continue(dsn:
         await healthy.signal(verdict, "yes")
         assert await healthy.result(DEADLINE_S) == expected(2)
         assert "poison" in str((await poisoned.get()).reason)
+
+        def lines() -> list[str]:
+            return [record.message for record in caplog.records if record.name == "continuum.runs"]
+
+        await eventually(lambda: bool(lines()), "the block is not logged")
+        (line,) = lines()
+        assert line.startswith(f"run {poisoned.id} of {order.name} is blocked: poison: ")

@@ -14,7 +14,7 @@ from continuum import RunFailed
 from continuum.journal.postgres.schema import migrate_schema
 from continuum.local_postgres import EmbeddedPostgres
 from tests.postgres.holding import is_over, server_directory, server_of
-from tests.process.node import failing_flows
+from tests.process.node import deadly_flows, failing_flows
 from tests.process.node.nodes import DEADLINE_S, LAUNCH, Site, eventually, site
 
 RECORD = re.compile(r"\S+ \S+ [A-Z]+ continuum\.[a-z_.]+: .+")
@@ -92,6 +92,22 @@ async def test_a_blocked_run_is_one_line_of_the_log_though_its_first_owner_was_k
             assert await run.state() == "blocked"
             assert [level for level, _ in lines_about(log, run.id)] == ["ERROR"]
             assert lines_about(later, run.id) == []
+
+
+async def test_a_run_that_kills_its_processes_is_blocked_in_one_line_of_the_log(
+    dsn: str, schema: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    async with site(dsn, schema) as at:
+        at.node("north", run_hosts=1, modules=[deadly_flows.__name__], script=logging_to(log))
+        run = await at.client.start(deadly_flows.poisoned, "exit")
+        await at.until_state(run, "blocked")
+
+        async def is_logged() -> bool:
+            return f"run {run.id} of blame.poisoned is blocked: poison" in log.read_text()
+
+        await at.until(is_logged, "the block is not logged")
+        assert [level for level, _ in lines_about(log, run.id)].count("ERROR") == 1
 
 
 def is_over_in(text: str) -> bool:
