@@ -25,6 +25,7 @@ from continuum_actors.host.host import Host
 from continuum_actors.host.worker_lease import WorkerLease
 from continuum_actors.run.dispatcher import Dispatcher
 from continuum_actors.run.journal_writer import JournalWriter
+from continuum_actors.run.run_registry import RunRegistry
 from continuum_actors.run.run_supervisor import RunSupervisor
 from continuum_actors.run.signal_router import SignalRouter
 from continuum_actors.run.snapshotter import Snapshotter
@@ -32,7 +33,7 @@ from continuum_actors.run.timer_wheel import TimerWheel
 from continuum_actors.run.trials import Trials
 from continuum_actors.run.version_registry import VersionRegistry
 from continuum_actors.stand_ins import NoActivityDispatcher, NoDispatcher, NoSnapshotter
-from continuum_supervision import ChildSpec, Registry, RegistryActor, Shutdown, Strategy, Supervisor
+from continuum_supervision import ChildSpec, Registry, Shutdown, Strategy, Supervisor
 
 # A process whose actors crash more often than this, in this many seconds, is better replaced whole.
 MAX_RESTARTS = 10
@@ -42,7 +43,7 @@ MAX_SECONDS = 30.0
 def run_host_children(host: Host, without: Collection[str] = ()) -> list[ChildSpec]:
     """Return the children of a process that executes runs; those named in `without` are left out."""
     children = [
-        ChildSpec("registry", lambda: RegistryActor(host.registry)),
+        ChildSpec("registry", lambda: RunRegistry(host)),
         ChildSpec("activity_threads", lambda: ActivityThreads(host)),
         ChildSpec(
             "local_activities", lambda: LocalActivities(host) if host.claims else SerialActivities(host)

@@ -170,6 +170,8 @@ class ClaimedTasks:
             while self._results:
                 results = self._results[: limits.RESULTS_PER_STATEMENT]
                 await host.journal.complete_tasks(host.registered_worker(), results)
+                if host.hints:
+                    host.hint(result.task.run_id for result in results)
                 del self._results[: len(results)]
         finally:
             self._storing = False

@@ -228,6 +228,8 @@ class LocalActivities(Actor):
 
     async def _post(self, posts: Sequence[Post]) -> None:
         await self._host.journal.post(posts)
+        if self._host.hints:
+            self._host.hint(RunId(post.run_id) for post in posts)
 
     def handle_info(self, message: BaseException) -> None:
         """A background task failed: so does the actor."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Any, Protocol
 
@@ -35,7 +35,7 @@ from continuum.journal.resilient import ResilientJournal
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host.leftovers import Leftovers
-from continuum_actors.host.messages import ActivityRaised, TakeSnapshot
+from continuum_actors.host.messages import ActivityRaised, FindRun, HasMail, Place, RunFound, TakeSnapshot
 from continuum_actors.host.thread_pool import ThreadPool
 from continuum_supervision import ActorRef, Clock, Registry, SystemClock
 
@@ -258,6 +258,27 @@ class Claims(Protocol):
         ...
 
 
+class Locator(Protocol):
+    """The registry of the live runs, as an actor. Called by the node's other processes."""
+
+    def find(self, wanted: FindRun) -> None:
+        """Have the run tell where it is, if it is live here."""
+        ...
+
+
+class Control(Protocol):
+    """The control process of this node, which reaches all processes of the cluster."""
+
+    @property
+    def process_id(self) -> str:
+        """The name that this process has there."""
+        ...
+
+    def send(self, message: HasMail | RunFound) -> None:
+        """Send to the cluster actor; the message may be lost."""
+        ...
+
+
 class Snapshots(Protocol):
     """Compaction of histories. Called by runs."""
 
@@ -329,12 +350,32 @@ class Host:
     dispatcher: Claims = _NOT_STARTED
     snapshotter: Snapshots = _NOT_STARTED
     version_registry: Versions = _NOT_STARTED
+    locator: Locator = _NOT_STARTED
+    # None in an application, whose node is one process.
+    control: Control | None = None
     journal: ResilientJournal = field(init=False)
 
     def __post_init__(self, stored: Journal) -> None:
         self.journal = ResilientJournal(
             stored, self.clock, self.random_fraction, lease_ttl=self.settings.lease_ttl
         )
+
+    @property
+    def hints(self) -> bool:
+        """Whether this process notifies owners elsewhere: without LISTEN the database does not."""
+        return self.control is not None and not self.settings.listen
+
+    def hint(self, run_ids: Iterable[RunId]) -> None:
+        """Tell the owners of these runs that there is mail, if `hints`."""
+        elsewhere = tuple({run_id for run_id in run_ids if self.registry.whereis(run_id) is None})
+        if self.control is not None and elsewhere:
+            self.control.send(HasMail(elsewhere))
+
+    def tell_place(self, wanted: FindRun, since: int) -> None:
+        """Answer a search: the run has been live here since then, on the journal's clock."""
+        if self.control is not None:
+            place = Place(self.node, self.control.process_id, os.getpid(), since)
+            self.control.send(RunFound(wanted.run_id, wanted.asker, place))
 
     def live_runs(self) -> list[ActorRef]:
         """Return the actors of the runs that are live here, with or without a supervisor."""

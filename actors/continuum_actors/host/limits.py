@@ -25,6 +25,10 @@ TRIAL_SECONDS = 5.0
 # How soon a quarantine host looks for more suspects, and how often a node asks whether there are any.
 NEXT_TRIAL_SECONDS = 0.5
 LOOK_FOR_SUSPECTS_SECONDS = 5.0
+# Processes tell where a run is within milliseconds; one that has not by then is busy, or does not have it.
+FIND_RUN_SECONDS = 1.0
+# Searches at a time: beyond it, the polls of the owners find the mail.
+SEARCHES = 1_000
 # Results of activity tasks stored with one statement.
 RESULTS_PER_STATEMENT = 500
 # Rows that ended runs left behind cost only space.

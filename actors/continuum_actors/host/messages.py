@@ -15,7 +15,8 @@ from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
 from continuum.journal.port import ClaimedRun, InboxRow, LeaseLost, RunWrite, StoredHistory, Topic
-from continuum_supervision import ActorRef
+from continuum_supervision import ActorRef, WhereIs
+from continuum_supervision.process.events import PeerDown, PeerUp
 
 
 class Committed(NamedTuple):
@@ -223,6 +224,47 @@ class Forwarded:
 
 
 @dataclass(frozen=True, slots=True)
+class HasMail:
+    """From a host to its node's cluster actor: these runs have mail, and no LISTEN tells their owners."""
+
+    run_ids: tuple[RunId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a run is live: a process of a node, and since when, in microseconds on the journal's clock."""
+
+    node: str
+    process_id: str
+    pid: int
+    since: int
+
+
+@dataclass(frozen=True, slots=True)
+class FindRun:
+    """Between processes and nodes, then to the run: tell the cluster actor of `asker` where it is live."""
+
+    run_id: RunId
+    asker: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunFound:
+    """The answer to `FindRun`; processes in which the run is not live do not answer."""
+
+    run_id: RunId
+    asker: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class SearchOver:
+    """From the cluster actor to itself: who has not answered by now does not own the run."""
+
+    run_id: RunId
+
+
+@dataclass(frozen=True, slots=True)
 class SuspectsWait:
     """From control to the quarantine hosts of its node: runs or tasks wait for a trial."""
 
@@ -247,7 +289,9 @@ ToRun: TypeAlias = (
     | ActivityCompleted
     | ActivityRaised
     | Compacted
+    | FindRun
 )
+ToRunRegistry: TypeAlias = FindRun
 ToWorkerLease: TypeAlias = LeaseIsLost
 ToJournalWriter: TypeAlias = Submit
 ToSnapshotter: TypeAlias = TakeSnapshot
@@ -258,3 +302,5 @@ ToDispatcher: TypeAlias = LookForRuns | ExpectRun | HasRoom | RunCrashed | Snaps
 ToLocalActivities: TypeAlias = RunActivity | Abandon | Salvage
 CallsOfLocalActivities: TypeAlias = Adopt
 ToActivityDispatcher: TypeAlias = LeaseTaken | LookForWork
+ToCluster: TypeAlias = PeerUp | PeerDown | NodeHello | Forwarded | HasMail | FindRun | RunFound
+CallsOfCluster: TypeAlias = WhereIs

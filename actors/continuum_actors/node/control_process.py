@@ -18,12 +18,13 @@ from continuum.journal.resilient import ResilientJournal
 from continuum.journal.suspect_port import Death
 from continuum.versions.loaded_code import load_code
 from continuum_actors.host import limits
-from continuum_actors.host.messages import Forwarded, NodeHello, SuspectsWait
+from continuum_actors.host.messages import FindRun, Forwarded, HasMail, NodeHello, RunFound, SuspectsWait
 from continuum_actors.node.cluster import Cluster
 from continuum_actors.node.death_causes import death_of
 from continuum_actors.node.fatal_calls import faulty_thread
 from continuum_actors.node.heartbeater import Heartbeater
 from continuum_actors.node.host_process import (
+    CONTROL,
     QUARANTINE_HOST,
     connected,
     let_tasks_end,
@@ -36,8 +37,6 @@ from continuum_actors.tree import host_supervisor
 from continuum_supervision import Actor, ActorRef, ChildSpec, Registry, RegistryActor, SystemClock
 from continuum_supervision.process.context import ProcessContext
 from continuum_supervision.process.events import Incoming, PeerDown, PeerUp, ProcessDied, ProcessStarted
-
-CONTROL = "control"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +106,12 @@ class ControlledNode:
 
     def to_node(self, node: str, message: object) -> None:
         self._context.send_to_peer(node, CONTROL, message)
+
+    def to_process(self, node: str, process_id: str, message: object) -> None:
+        if node == self._config.node:
+            self._context.send(process_id, message)
+        else:
+            self._context.send_to_peer(node, process_id, message)
 
     def to_hosts(self, message: object) -> None:
         for process_id in self._started:
@@ -229,7 +234,7 @@ def _received(node: ControlledNode, registry: Registry, incoming: Incoming) -> N
                         last_sign_of_life(message),
                     ),
                 )
-        case PeerUp() | PeerDown() | NodeHello() | Forwarded():
+        case PeerUp() | PeerDown() | NodeHello() | Forwarded() | HasMail() | FindRun() | RunFound():
             _cast(registry.whereis("cluster"), message)
         case _:
             raise AssertionError(f"the control process does not understand {message!r}")

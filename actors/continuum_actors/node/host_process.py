@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from continuum.journal.port import Topic
@@ -16,7 +16,7 @@ from continuum.versions.loaded_code import load_code
 from continuum_actors.activity.watched_steps import watch_tasks
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host
-from continuum_actors.host.messages import Forwarded, SuspectsWait
+from continuum_actors.host.messages import FindRun, Forwarded, HasMail, RunFound, SuspectsWait
 from continuum_actors.node.draining import drain, leave
 from continuum_actors.node.fatal_calls import watch_fatal_calls
 from continuum_actors.node.process_config import ProcessConfig
@@ -28,9 +28,21 @@ from continuum_supervision.process.log import log_to_stderr
 
 # The role of a process that tries suspects.
 QUARANTINE_HOST = "quarantine_host"
+CONTROL = "control"
 # A live run is a few dozen long-lived objects that are no garbage; scanning them again and again
 # took a third of a host's time.
 COLLECTOR_THRESHOLDS = (100_000, 50, 100)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlLink:
+    """The way from a host to the cluster actor of its node."""
+
+    context: ProcessContext
+    process_id: str
+
+    def send(self, message: HasMail | RunFound) -> None:
+        self.context.send(CONTROL, message)
 
 
 async def run_host_main(context: ProcessContext) -> None:
@@ -99,6 +111,7 @@ def _host(context: ProcessContext, role: str) -> Host:
         role,
         config.settings,
         pulse=context.own_liveness,
+        control=ControlLink(context, context.process_id),
     )
 
 
@@ -166,6 +179,8 @@ async def let_tasks_end() -> None:
 
 def _received(host: Host, incoming: Incoming) -> None:
     message: Any = incoming.message
+    if isinstance(message, FindRun) and host.role == "run_host":
+        host.locator.find(message)
     if not isinstance(message, Forwarded):
         return
     if host.role == "run_host":

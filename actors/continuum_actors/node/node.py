@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 
 from continuum.settings.settings import Settings
-from continuum_actors.node.control_process import CONTROL, control_main
+from continuum_actors.node.control_process import control_main
 from continuum_actors.node.host_process import (
+    CONTROL,
     QUARANTINE_HOST,
     activity_host_main,
     quarantine_host_main,

@@ -128,6 +128,8 @@ class JournalWriter(Actor):
         committed = await host.journal.commit(host.registered_worker(), host.lease.batch, writes)
         for write, run in batch:
             run.cast(_FENCED if write.run_id in committed.rejected else done)
+        if host.hints:
+            host.hint(write.parent for write in writes if write.parent is not None and _ends(write))
 
     def _next_batch(self) -> Batch:
         waiting = self._waiting
@@ -143,6 +145,10 @@ class JournalWriter(Actor):
                 return waiting[:position]
         self._waiting = []
         return waiting
+
+
+def _ends(write: RunWrite) -> bool:
+    return write.transition is not None and write.transition.state >= RunState.COMPLETED
 
 
 def _bytes_of(write: RunWrite) -> int:

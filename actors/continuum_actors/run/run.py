@@ -75,6 +75,7 @@ class Run(Actor):
         "_host",
         "_in_flight",
         "_leaving",
+        "_since",
         "_watched",
         "_workflow",
         "_written",
@@ -99,6 +100,7 @@ class Run(Actor):
         self._changed_version: str | None = None
         # Where the run's snapshot ends, and how long its history is when the next one is due.
         self._compacted = self._compact_at = 0
+        self._since = host.journal.now()
         self.ended = False
 
     def resume(self, stored: StoredHistory, mail: Sequence[InboxRow]) -> None:
@@ -176,6 +178,8 @@ class Run(Actor):
         elif kind is messages.ActivityCompleted:
             self._activities.completed(*message)  # type: ignore[misc]
             self._write()
+        elif kind is messages.FindRun:
+            self._host.tell_place(message, self._since)  # type: ignore[arg-type]
         else:
             self._handle_rare(message)
 

@@ -52,6 +52,10 @@ class TestedNode:
         """Record the message."""
         self.sent.put_nowait((node, message))
 
+    def to_process(self, node: str, process_id: str, message: object) -> None:
+        """Record the message."""
+        self.sent.put_nowait((f"{process_id} of {node}", message))
+
     def to_hosts(self, message: object) -> None:
         """Record the message."""
         self.sent.put_nowait(("own hosts", message))
