@@ -43,7 +43,8 @@ NAMES: Mapping[str, str] = {
     "token.lock_only": "-1",
     # A hundred years is for ever: what is added to a time must leave a time.
     "limit.retention_seconds": "3e9",
-    # In what company a suspect is tried next.
+    # In what company a suspect is tried next; one that was acquitted is suspected no more.
+    "suspicion.none": "0",
     **_numbered("suspicion", ("any", "many", "few", "alone")),
     "limit.many_suspects": "32",
     "limit.few_suspects": "8",

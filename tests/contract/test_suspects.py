@@ -10,6 +10,7 @@ from tests.contract.builders import (
     POISON_AFTER,
     begin,
     claim,
+    commit,
     let_expire,
     new_task,
     owned_run,
@@ -18,6 +19,7 @@ from tests.contract.builders import (
     row,
     take_tasks,
     worker_of,
+    write,
 )
 
 
@@ -160,7 +162,7 @@ async def test_a_suspected_task_that_was_alone_is_counted(journal: Journal) -> N
 
     other = await worker_of(journal)
     assert await take_tasks(journal, other) == []
-    assert [again.dispatch for again in await journal.claim_suspected_task(other, [task.activity])] == [2]
+    assert [again.dispatch for again in await journal.claim_suspected_tasks(other, [task.activity])] == [2]
     await dies(journal, other)
 
     assert await kinds_of_mail(journal, owner) == [
@@ -220,3 +222,40 @@ async def test_an_expired_lease_is_blamed_only_once_it_has_expired(journal: Jour
     await journal.blame(owner.id, death, only_expired=True)
     await journal.retire_worker(owner.id, executing=None, poison_after=POISON_AFTER)
     assert len(await suspects(journal, await worker_of(journal))) == 1
+
+
+async def test_the_acquittals_of_a_suspect_are_counted_up_to_its_next_trial(journal: Journal) -> None:
+    run_id = await begin(journal)
+    place = (run_id, None)
+    for times in (1, 2):
+        await die_unexplained(journal, 2)
+        worker = await worker_of(journal)
+        assert await suspects(journal, worker) == [run_id]
+        await journal.acquit([place])
+        assert await journal.acquittals([place]) == times
+        await journal.retire_worker(worker.id, executing=None, poison_after=POISON_AFTER)
+
+
+async def test_suspected_tasks_are_tried_in_ever_smaller_company_too(
+    journal: Journal,
+) -> None:
+    owner = await worker_of(journal)
+    run = await owned_run(journal, owner)
+    lost = set(range(1, 41))
+    sizes = []
+    for death in range(5):
+        # What was lost is started again under its next number, as its run does it.
+        again = [new_task(seq, dispatch=death + 1) for seq in sorted(lost)]
+        await commit(journal, owner, write(run, tasks=again))
+        hand = await worker_of(journal)
+        if death < 2:
+            claimed = await take_tasks(journal, hand)
+        else:
+            claimed = await journal.claim_suspected_tasks(hand, ["send"])
+            # The others would come first, because they were there less often.
+            await journal.acquit([(run.id, seq) for seq in lost.difference(task.seq for task in claimed)])
+        lost = {task.seq for task in claimed}
+        sizes.append(len(lost))
+        await dies(journal, hand)
+
+    assert sizes == [40, 40, 32, 8, 1]

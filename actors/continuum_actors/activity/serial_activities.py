@@ -1,6 +1,6 @@
 """The local activities of a quarantine host: those of a run on trial alone run one at a time.
 
-One that has run for `TRIAL_SECONDS` has not killed it so far; then the next one begins beside it.
+One that has run for the length of its trial has not killed it so far; then the next one begins beside it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
 from continuum_actors.activity.local_activities import LocalActivities
-from continuum_actors.host import limits
 from continuum_actors.host.host import Host
 from continuum_supervision import ActorRef, ExitReason, is_abnormal
 
@@ -66,7 +65,7 @@ class SerialActivities(LocalActivities):
         # Only one that is alone may be blamed for what no trace explains.
         if len(self._running) == 1:
             self._host.pulse.on_trial(entry[0].trace)
-        alarm = self._loop.call_later(limits.TRIAL_SECONDS, self._survived, trial)
+        alarm = self._loop.call_later(self._host.trial_seconds, self._survived, trial)
 
         def ended(task: asyncio.Task[None]) -> None:
             alarm.cancel()

@@ -34,6 +34,7 @@ from continuum.journal.port import (
 from continuum.journal.resilient import ResilientJournal
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
+from continuum_actors.host import limits
 from continuum_actors.host.leftovers import Leftovers
 from continuum_actors.host.messages import ActivityRaised, FindRun, HasMail, Place, RunFound, TakeSnapshot
 from continuum_actors.host.thread_pool import ThreadPool
@@ -333,6 +334,9 @@ class Host:
     takes_deadly: bool = False
     # Whether one suspect is on trial alone, so that its activities must be, too.
     one_on_trial: bool = False
+    trial_seconds: float = limits.TRIAL_SECONDS
+    # Set when what it has acquitted still runs here and others wait to be tried apart from that.
+    crowded: asyncio.Event = field(default_factory=asyncio.Event)
     # The local activities (run, seq, dispatch number) that an orderly stop of this process has interrupted.
     interrupted: list[tuple[RunId, int, int]] = field(default_factory=list)
     # Activities whose attempt is over and whose code still runs here.

@@ -19,9 +19,12 @@ UNLISTED_QUEUE_LIMIT = 256
 HEARTBEAT_FLUSH_SECONDS = 0.5
 # A run that has killed its process this often is blocked.
 POISON_AFTER_DEATHS = 3
-# A suspect whose process has survived it for this long is acquitted. What kills a process mostly does so at
-# once.
+# A suspect whose process has survived it for this long is acquitted: what kills a process mostly does so at
+# once. After each acquittal the next trial takes this many times as long, for what kills later. Others wait
+# meanwhile, so there is an end.
 TRIAL_SECONDS = 5.0
+LONGER_TRIAL = 4
+LONGEST_TRIAL_SECONDS = 320.0
 # How soon a quarantine host looks for more suspects, and how often a node asks whether there are any.
 NEXT_TRIAL_SECONDS = 0.5
 LOOK_FOR_SUSPECTS_SECONDS = 5.0

@@ -10,12 +10,13 @@ from continuum_supervision.process.liveness import UNNAMED, Liveness
 def death_of(last: Liveness, *, hung: bool = False, faulty_thread: int | None = None) -> Death:
     """Return what killed the process, or what may have.
 
-    One that hung did so in its loop. What asked for the end of its process is known, and the thread of a
-    fault; otherwise what was executing killed it, if that was one thing. If it was several, or none that left
-    a trace, an attempt that was on trial did.
+    One that hung did so in its loop; if that executed nothing, a thread may have kept the interpreter lock.
+    What asked for the end of its process is known, and the thread of a fault; otherwise what was executing
+    killed it, if that was one thing. If it was several, or none that left a trace, an attempt that was on
+    trial did.
     """
     named = _named(last, hung=hung, faulty_thread=faulty_thread)
-    if len(named) == 1:
+    if len(named) == 1 and not (hung and last.executing is None):
         return Death(read_trace(named[0]))
     if last.on_trial is not None:
         return Death(read_trace(last.on_trial))
@@ -26,8 +27,11 @@ def _named(last: Liveness, *, hung: bool, faulty_thread: int | None) -> list[byt
     if last.ended_by is not None:
         return [] if last.ended_by == UNNAMED else [last.ended_by]
     in_loop = [] if last.executing is None else [last.executing]
-    if hung or faulty_thread == last.loop_thread:
+    in_threads = [trace for _, trace in last.in_threads]
+    if hung:
+        return in_loop or in_threads
+    if faulty_thread == last.loop_thread:
         return in_loop
     if faulty_thread is not None:
         return [trace for thread, trace in last.in_threads if thread == faulty_thread]
-    return in_loop + [trace for _, trace in last.in_threads]
+    return in_loop + in_threads

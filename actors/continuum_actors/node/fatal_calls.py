@@ -40,6 +40,8 @@ def watch_fatal_calls(context: ProcessContext) -> None:
 
     os._exit, os.abort = _exit, abort
     os.kill = _traced(really_kill, slot, pid)
+    # A fault in a forked child is none of this process.
+    os.register_at_fork(after_in_child=faulthandler.disable)
     faulthandler.enable(_fault_file(context.directory, context.process_id, context.incarnation).open("w"))
 
 

@@ -116,7 +116,7 @@ def _host(context: ProcessContext, role: str) -> Host:
 
 
 async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) -> None:
-    """Run a process's actors until the node stops, too much is left over here, or their supervisor gives up.
+    """Run a process's actors until the node stops, there is a reason to replace it, or they give up.
 
     All hosts of a node drain at the same time, and each leaves once it has drained: none claims what
     another released. A process whose supervisor gave up must end, so that the node starts another: as
@@ -131,7 +131,7 @@ async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) 
         async with host_supervisor(children) as supervisor:
             context.on_message(lambda incoming: _received(host, incoming))
             context.ready()
-            await until_set(context.drain_requested, supervisor.ref, host.leftovers.too_many)
+            await until_set(context.drain_requested, supervisor.ref, host.leftovers.too_many, host.crowded)
             if supervisor.ref.alive:
                 await drain(host)
             # Otherwise the end of the block raises the reason why the supervisor gave up.

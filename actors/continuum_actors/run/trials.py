@@ -8,13 +8,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
-from continuum.engine.ids import RunId
 from continuum.journal.port import ClaimedRun
+from continuum.journal.suspect_port import Place
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor
 from continuum_supervision import ActorRef, ExitReason
+
+# An activity that has ended is gone when a quarantine host looks a second time.
+LOOKS = 2
+
+
+def trial_seconds(acquittals: int) -> float:
+    """Return how long a suspect is watched that has been acquitted so often."""
+    # A number without end would not fit a float.
+    longer: int = limits.LONGER_TRIAL ** min(acquittals, 100)
+    return min(limits.TRIAL_SECONDS * longer, limits.LONGEST_TRIAL_SECONDS)
 
 
 class Trials(LeasedActor):
@@ -40,12 +51,30 @@ class Trials(LeasedActor):
             if not self._host.draining:
                 tried = self._host.takes_deadly and await self._try_deadly()
                 self._deadly = [run for run in self._deadly if run.alive]
-                if self._host.claims or not self._deadly:
+                if self._host.claims or (not self._deadly and await self._is_empty()):
                     # One after the other: neither may die of the other.
                     tried = await self._try_runs() or tried
-                    tried = await self._try_task() or tried
+                    tried = await self._try_tasks() or tried
             if not tried:
                 await asyncio.sleep(limits.NEXT_TRIAL_SECONDS * (0.75 + self._host.random_fraction() / 2))
+
+    async def _is_empty(self) -> bool:
+        """Whether nothing runs in this quarantine host; if suspects wait beside what does, have it replaced.
+
+        What was acquitted may run for hours, or kill later than its trial has lasted: beside it nobody is
+        alone.
+        """
+        host = self._host
+        for _ in range(LOOKS):
+            if not (host.runs.which_children() or host.tasks.busy or host.activities.busy or host.leftovers):
+                return True
+            # A result may be on its way to the journal.
+            await asyncio.sleep(limits.NEXT_TRIAL_SECONDS)
+        if await host.journal.suspects_wait():
+            # It runs again elsewhere, uncounted.
+            host.settings = replace(host.settings, drain=min(host.settings.drain, limits.TRIAL_SECONDS))
+            host.crowded.set()
+        return False
 
     async def _try_deadly(self) -> bool:
         """Run what is kept apart because some of its workflow has killed processes."""
@@ -77,9 +106,11 @@ class Trials(LeasedActor):
         )
         host.one_on_trial = len(claims) == 1
         if claims:
+            tried: list[Place] = [(claim.id, None) for claim in claims]
+            host.trial_seconds = trial_seconds(await host.journal.acquittals(tried))
             await host.dispatcher.start_all(claims)
             await self._until_settled(claims)
-            await host.journal.acquit([(claim.id, None) for claim in claims])
+            await host.journal.acquit(tried)
         return bool(claims)
 
     async def _until_settled(self, claims: Sequence[ClaimedRun]) -> None:
@@ -89,27 +120,29 @@ class Trials(LeasedActor):
             return
         waiting = [asyncio.create_task(run.wait()) for run in live]
         try:
-            await asyncio.wait(waiting, timeout=limits.TRIAL_SECONDS)
+            await asyncio.wait(waiting, timeout=self._host.trial_seconds)
         finally:
             for wait in waiting:
                 wait.cancel()
 
-    async def _try_task(self) -> bool:
+    async def _try_tasks(self) -> bool:
         host = self._host
-        tasks = await host.journal.claim_suspected_task(
+        tasks = await host.journal.claim_suspected_tasks(
             host.registered_worker(),
             list(host.code.activities),
             known=host.tasks.known,
             namespaces=host.settings.namespaces,
         )
-        tried: list[tuple[RunId, int | None]] = [(task.run_id, task.seq) for task in tasks]
-        for task in tasks:
-            trace, running = host.tasks.start(task)
-            host.pulse.on_trial(trace)
-            try:
-                await asyncio.wait([running], timeout=limits.TRIAL_SECONDS)
-            finally:
-                host.pulse.on_trial(None)
-        if tried:
-            await host.journal.acquit(tried)
-        return bool(tried)
+        if not tasks:
+            return False
+        tried: list[Place] = [(task.run_id, task.seq) for task in tasks]
+        seconds = trial_seconds(await host.journal.acquittals(tried))
+        started = [host.tasks.start(task) for task in tasks]
+        if len(started) == 1:
+            host.pulse.on_trial(started[0][0])
+        try:
+            await asyncio.wait([running for _, running in started], timeout=seconds)
+        finally:
+            host.pulse.on_trial(None)
+        await host.journal.acquit(tried)
+        return True

@@ -96,6 +96,7 @@ class ResilientJournal:
         self.node_workers = retry.bind("node_workers", "looking for earlier workers", journal.node_workers)
         self.blame = retry.bind("blame", "blaming a death", journal.blame)
         self.acquit = retry.bind("acquit", "acquitting suspects", journal.acquit)
+        self.acquittals = retry.bind("acquittals", "looking at suspects", journal.acquittals)
         self.suspects_wait = retry.bind("suspects_wait", "looking for suspects", journal.suspects_wait)
         self.nodes = retry.bind("nodes", "looking for earlier nodes", journal.nodes)
         self.retire_node = retry.bind("retire_node", "removing a node", journal.retire_node)
@@ -278,7 +279,7 @@ class ResilientJournal:
             ),
         )
 
-    async def claim_suspected_task(
+    async def claim_suspected_tasks(
         self,
         worker: Worker,
         activities: Sequence[str],
@@ -286,13 +287,13 @@ class ResilientJournal:
         known: Callable[[], Sequence[tuple[RunId, int]]],
         namespaces: Sequence[str] | None = None,
     ) -> list[ClaimedTask]:
-        """Claim a suspect as `Journal.claim_suspected_task` does; `known` is as in `claim`."""
+        """Claim suspects as `Journal.claim_suspected_tasks` does; `known` is as in `claim`."""
         return await self._claimed_tasks(
             worker,
             known,
-            "claim_suspected_task",
-            "claiming a suspect",
-            lambda: self.once.claim_suspected_task(worker, activities, namespaces=namespaces),
+            "claim_suspected_tasks",
+            "claiming suspected tasks",
+            lambda: self.once.claim_suspected_tasks(worker, activities, namespaces=namespaces),
         )
 
     async def _claimed_tasks(

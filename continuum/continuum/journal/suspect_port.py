@@ -34,6 +34,8 @@ class Death(NamedTuple):
     named: tuple[Executed, ...] = ()
 
 
+# What is suspected: a task by its seq, or a run.
+Place = tuple[RunId, int | None]
 UNEXPLAINED = Death()
 
 
@@ -64,14 +66,18 @@ class Suspects(Protocol):
         """
         ...
 
-    async def claim_suspected_task(
+    async def claim_suspected_tasks(
         self, worker: Worker, activities: Sequence[str], *, namespaces: Namespaces = None
     ) -> list[ClaimedTask]:
-        """Claim one suspected task that is not isolated, as `claim_tasks` does."""
+        """Claim suspected tasks that are not isolated, as `claim_tasks` does: a few, or one alone."""
         ...
 
-    async def acquit(self, suspects: Sequence[tuple[RunId, int | None]]) -> None:
-        """Suspect these runs and tasks (by seq) no more."""
+    async def acquit(self, suspects: Sequence[Place]) -> None:
+        """Suspect these runs and tasks no more; only how often that happened is remembered."""
+        ...
+
+    async def acquittals(self, suspects: Sequence[Place]) -> int:
+        """Return how often the one of these that was acquitted most often has been."""
         ...
 
     async def suspects_wait(self) -> bool:

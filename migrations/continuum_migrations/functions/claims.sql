@@ -177,7 +177,7 @@ DECLARE
     v_chosen uuid[] := '{}';
     v_foreign uuid[];
     v_refused boolean;
-    v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects);
+    v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
     v_deadly text[] := CASE WHEN v_suspects THEN {schema}.deadly_workflows() END;
     v_waited timestamptz := now() - p_grace * interval '1 second';
 BEGIN
@@ -273,7 +273,7 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_due timestamptz;
-    v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects);
+    v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
     v_deadly text[] := CASE WHEN v_suspects THEN {schema}.deadly_workflows() END;
 BEGIN
     v_due := least((

@@ -9,6 +9,8 @@ BEGIN
     ON CONFLICT (run_id, seq) DO UPDATE
     SET level = greatest(p_least, CASE WHEN s.since < clock_timestamp() - {limit.suspicion} * interval '1 second' THEN 1
                                        ELSE least(s.level + 1, {suspicion.alone}) END),
+        acquittals = CASE WHEN s.since < clock_timestamp() - {limit.suspicion} * interval '1 second' THEN 0
+                          ELSE s.acquittals END,
         worker = excluded.worker, since = clock_timestamp()
     WHERE s.worker <> excluded.worker;
 END
@@ -180,8 +182,22 @@ AS $$
                     AND (c.version = x.version OR c.others OR (x.version IS NULL AND c.is_current)))
 $$;
 
--- Claim one suspected task, to run it alone.
-CREATE OR REPLACE FUNCTION {schema}.claim_suspected_task(
+-- The suspects among tasks that such a claim takes.
+CREATE OR REPLACE FUNCTION {schema}.waiting_suspected_tasks(p_node text, p_activities text[], p_namespaces text[])
+RETURNS TABLE (run_id uuid, seq integer, level smallint, since timestamptz)
+LANGUAGE sql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+    SELECT s.run_id, s.seq, s.level, s.since FROM {schema}.suspects s
+    JOIN {schema}.tasks t ON t.run_id = s.run_id AND t.seq = s.seq
+    WHERE s.seq >= 0 AND s.level > {suspicion.any} AND t.owner IS NULL AND NOT t.isolated AND t.due_at <= now()
+      AND t.activity = ANY (p_activities) AND (t.node IS NULL OR t.node = p_node)
+      AND (p_namespaces IS NULL
+           OR (SELECT r.namespace FROM {schema}.runs r WHERE r.id = t.run_id) = ANY (p_namespaces))
+$$;
+
+-- Claim suspected tasks of one level: a few, or one alone.
+CREATE OR REPLACE FUNCTION {schema}.claim_suspected_tasks(
     p_worker bigint, p_activities text[], p_namespaces text[]
 ) RETURNS TABLE (run_id uuid, seq integer, dispatch integer, attempt integer, queue text, activity text,
                  arguments bytea, timeout double precision, key text, held boolean)
@@ -190,6 +206,7 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 DECLARE
     v_node text;
+    v_level smallint;
 BEGIN
     SELECT w.node INTO v_node FROM {schema}.workers w
     WHERE w.id = p_worker AND w.expires_at > clock_timestamp() FOR KEY SHARE;
@@ -198,15 +215,16 @@ BEGIN
                             NULL::bytea, NULL::double precision, NULL::text, false;
         RETURN;
     END IF;
+    SELECT w.level INTO v_level FROM {schema}.waiting_suspected_tasks(v_node, p_activities, p_namespaces) w
+    ORDER BY w.level LIMIT 1;
     RETURN QUERY
     WITH chosen AS (
-        SELECT t.run_id, t.seq FROM {schema}.suspects s
-        JOIN {schema}.tasks t ON t.run_id = s.run_id AND t.seq = s.seq
-        WHERE s.seq >= 0 AND s.level > {suspicion.any} AND t.owner IS NULL AND NOT t.isolated AND t.due_at <= now()
-          AND t.activity = ANY (p_activities) AND (t.node IS NULL OR t.node = v_node)
-          AND (p_namespaces IS NULL
-               OR (SELECT r.namespace FROM {schema}.runs r WHERE r.id = t.run_id) = ANY (p_namespaces))
-        ORDER BY s.level, s.since LIMIT 1 FOR UPDATE OF t SKIP LOCKED
+        SELECT t.run_id, t.seq FROM {schema}.waiting_suspected_tasks(v_node, p_activities, p_namespaces) w
+        JOIN {schema}.tasks t ON t.run_id = w.run_id AND t.seq = w.seq AND t.owner IS NULL
+        WHERE w.level = v_level ORDER BY w.since
+        LIMIT CASE v_level WHEN {suspicion.many} THEN {limit.many_suspects} WHEN {suspicion.few} THEN {limit.few_suspects}
+                           ELSE 1 END
+        FOR UPDATE OF t SKIP LOCKED
     )
     UPDATE {schema}.tasks AS t SET owner = p_worker, claimed_at = clock_timestamp()
     FROM chosen c WHERE t.run_id = c.run_id AND t.seq = c.seq

@@ -9,7 +9,7 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SE
 AS $$
 DECLARE
     v_node text;
-    v_suspects boolean := NOT p_isolated AND EXISTS (SELECT FROM {schema}.suspects);
+    v_suspects boolean := NOT p_isolated AND EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
 BEGIN
     SELECT w.node INTO v_node FROM {schema}.workers w
     WHERE w.id = p_worker AND w.expires_at > clock_timestamp() FOR KEY SHARE;

@@ -48,6 +48,7 @@ async def all_unharmed(runs: Sequence[RunHandle[int]], directory: Path) -> None:
         ("loop", "kill"),
         ("loop", "fault"),
         ("loop", "thread"),
+        ("loop", "replace"),
         ("thread", "kill"),
         ("thread", "fault"),
         ("queue", "abort"),

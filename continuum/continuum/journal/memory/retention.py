@@ -48,7 +48,7 @@ class MemoryRetention(MemoryStateChanges):
         before = self.now() - SUSPICION_SECONDS * MICROSECONDS
         for place, suspect in list(self._suspects.items()):
             run = self._runs.get(place[0])
-            old = suspect.level == Suspicion.ANY and suspect.since < before
+            old = suspect.level <= Suspicion.ANY and suspect.since < before
             if run is None or run.state.terminal or old:
                 del self._suspects[place]
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from continuum.engine.ids import RunId, WorkerId
 from continuum.journal.limits import FEW_SUSPECTS, MANY_SUSPECTS, SUSPICION_SECONDS
 from continuum.journal.memory.claims import LoadedCode, MemoryClaims, within
 from continuum.journal.memory.tables import (
     MICROSECONDS,
-    Place,
     StoredRun,
     StoredSuspect,
     StoredTask,
@@ -17,7 +17,7 @@ from continuum.journal.memory.tables import (
 )
 from continuum.journal.memory.tasks import MemoryTasks, claimed_task
 from continuum.journal.port import ClaimedRun, ClaimedTask, InboxKind, Loaded, RunState, Worker
-from continuum.journal.suspect_port import Death, Executed
+from continuum.journal.suspect_port import Death, Executed, Place
 
 _GROUP = {Suspicion.MANY: MANY_SUSPECTS, Suspicion.FEW: FEW_SUSPECTS, Suspicion.ALONE: 1}
 
@@ -89,13 +89,14 @@ class MemorySuspects(MemoryClaims, MemoryTasks):
     def _suspect(self, worker: WorkerId, place: Place, least: Suspicion) -> None:
         now = self.now()
         before = self._suspects.get(place)
-        level = least
+        level, acquittals = least, 0
         if before is not None:
             if before.worker == worker:
                 return
             if before.since >= now - SUSPICION_SECONDS * MICROSECONDS:
                 level = max(least, Suspicion(min(before.level + 1, Suspicion.ALONE)))
-        self._suspects[place] = StoredSuspect(level, worker, now)
+                acquittals = before.acquittals
+        self._suspects[place] = StoredSuspect(level, worker, now, acquittals)
 
     async def claim_suspects(
         self, worker: Worker, code: Sequence[Loaded], *, namespaces: Sequence[str] | None = None
@@ -138,19 +139,26 @@ class MemorySuspects(MemoryClaims, MemoryTasks):
         due = run.claimable and run.due_at is not None and run.due_at <= self.now()
         return due and within(namespaces, run) and (loaded.has(run) or loaded.may_try(run))
 
-    async def claim_suspected_task(
+    async def claim_suspected_tasks(
         self, worker: Worker, activities: Sequence[str], *, namespaces: Sequence[str] | None = None
     ) -> list[ClaimedTask]:
-        """Claim one suspected task that is not isolated."""
+        """Claim suspected tasks to be tried together: a few, or one alone."""
         self._leased(worker)
-        for (run_id, seq), _ in self._quarantined():
-            task = None if seq is None else self._tasks.get((run_id, seq))
-            if task is None or not self._may_take(task, worker, activities):
-                continue
-            if within(namespaces, self._runs[run_id]):
-                task.owner, task.claimed_at = worker.id, self.now()
-                return [claimed_task(task, self.now())]
-        return []
+        waiting = [
+            (suspect.level, task)
+            for (run_id, seq), suspect in self._quarantined()
+            if seq is not None
+            and (task := self._tasks.get((run_id, seq))) is not None
+            and self._may_take(task, worker, activities)
+            and within(namespaces, self._runs[run_id])
+        ]
+        if not waiting:
+            return []
+        first = waiting[0][0]
+        group = [task for level, task in waiting if level == first][: _GROUP[first]]
+        for task in group:
+            task.owner, task.claimed_at = worker.id, self.now()
+        return [claimed_task(task, self.now()) for task in group]
 
     @staticmethod
     def _may_take(task: StoredTask, worker: Worker, activities: Sequence[str]) -> bool:
@@ -166,14 +174,23 @@ class MemorySuspects(MemoryClaims, MemoryTasks):
         found = [entry for entry in self._suspects.items() if entry[1].level > Suspicion.ANY]
         return sorted(found, key=lambda entry: (entry[1].level, entry[1].since))
 
-    async def acquit(self, suspects: Sequence[tuple[RunId, int | None]]) -> None:
-        """Suspect these runs and tasks no more."""
+    async def acquit(self, suspects: Sequence[Place]) -> None:
+        """Suspect these runs and tasks no more; only how often that happened is remembered."""
         for place in suspects:
-            if self._suspects.pop(place, None) is None:
+            suspect = self._suspects.get(place)
+            if suspect is None or suspect.level == Suspicion.NONE:
                 continue
+            self._suspects[place] = replace(
+                suspect, level=Suspicion.NONE, since=self.now(), acquittals=suspect.acquittals + 1
+            )
             run_id, seq = place
             if seq is None and (run := self._runs.get(run_id)) is not None and run.claimable:
                 self._make_claimable(run)
+
+    async def acquittals(self, suspects: Sequence[Place]) -> int:
+        """Return how often the one of these that was acquitted most often has been."""
+        found = (self._suspects.get(place) for place in suspects)
+        return max((suspect.acquittals for suspect in found if suspect is not None), default=0)
 
     async def suspects_wait(self) -> bool:
         """Whether any run or task in quarantine has no owner, or a workflow is kept apart."""

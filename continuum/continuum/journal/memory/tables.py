@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from heapq import heappush
 from itertools import count
-from typing import Any, TypeAlias
+from typing import Any
 
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
@@ -43,6 +43,7 @@ from continuum.journal.port import (
     Worker,
 )
 from continuum.journal.snapshot_codec import Part
+from continuum.journal.suspect_port import Place
 
 MICROSECONDS = 1_000_000
 _NOTHING_COMMITTED = Committed(0, frozenset())
@@ -141,13 +142,10 @@ class StoredTask:
         return self.task.timeout > 0 and now >= self.claimed_at + self.task.timeout * MICROSECONDS
 
 
-# What is suspected: a task by its seq, or a run.
-Place: TypeAlias = tuple[RunId, int | None]
-
-
 class Suspicion(IntEnum):
     """In what company a suspect is tried next."""
 
+    NONE = 0
     ANY = 1
     MANY = 2
     FEW = 3
@@ -156,11 +154,12 @@ class Suspicion(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredSuspect:
-    """A suspect's row. `worker` died last, at `since`."""
+    """A suspect's row. `worker` died last; `since` is the time of that death or of the last acquittal."""
 
     level: Suspicion
     worker: WorkerId
     since: int
+    acquittals: int = 0
 
 
 @dataclass(slots=True)

@@ -171,24 +171,30 @@ SELECT id::text, token, workflow, version, namespace, input,
        attempt, trace_context, fresh, parent::text, depth, root::text, held
 FROM {schema}.claim_deadly(%s, %s, %s, %s, %s, %s, %s)
 
--- name: claim_suspected_task
+-- name: claim_suspected_tasks
 -- Claim one suspected task, to be tried alone.
 SELECT c.run_id::text, c.seq, c.dispatch, c.attempt, c.queue, c.activity, c.arguments, c.timeout, c.key,
        (SELECT t.heartbeat_timeout FROM {schema}.tasks t WHERE t.run_id = c.run_id AND t.seq = c.seq),
        (SELECT extract(epoch FROM t.deadline - clock_timestamp())::float8
         FROM {schema}.tasks t WHERE t.run_id = c.run_id AND t.seq = c.seq AND isfinite(t.deadline)),
        c.held
-FROM {schema}.claim_suspected_task(%s, %s, %s) c
+FROM {schema}.claim_suspected_tasks(%s, %s, %s) c
 
 -- name: acquit
 -- Suspect these runs and tasks no more.
 WITH acquitted AS (
-    DELETE FROM {schema}.suspects s USING unnest(%s, %s) AS n (run, seq) WHERE s.run_id = n.run AND s.seq = n.seq
+    UPDATE {schema}.suspects s SET level = {suspicion.none}, acquittals = least(s.acquittals + 1, 100), since = clock_timestamp()
+    FROM unnest(%s, %s) AS n (run, seq) WHERE s.run_id = n.run AND s.seq = n.seq AND s.level > {suspicion.none}
     RETURNING 1
 ), notified AS (
     SELECT {schema}.notify('work', '{}') WHERE EXISTS (SELECT FROM acquitted)
 )
 SELECT count(*) FROM notified
+
+-- name: acquittals
+-- How often the one of these that was acquitted most often has been.
+SELECT coalesce(max(s.acquittals), 0) FROM {schema}.suspects s JOIN unnest(%s, %s) AS n (run, seq)
+    ON s.run_id = n.run AND s.seq = n.seq
 
 -- name: suspects_wait
 -- Whether any run or task is in quarantine and has no owner.
@@ -264,7 +270,7 @@ WITH i AS (
     DELETE FROM {schema}.suspects WHERE ctid = ANY (ARRAY(
         SELECT x.ctid FROM {schema}.suspects x LEFT JOIN {schema}.runs r ON r.id = x.run_id
         WHERE r.id IS NULL OR r.state {is_terminal}
-           OR (x.level = {suspicion.any} AND x.since < clock_timestamp() - {limit.suspicion} * interval '1 second')
+           OR (x.level <= {suspicion.any} AND x.since < clock_timestamp() - {limit.suspicion} * interval '1 second')
         FOR UPDATE OF x SKIP LOCKED))
 ), d AS (
     DELETE FROM {schema}.deliveries WHERE ctid = ANY (ARRAY(

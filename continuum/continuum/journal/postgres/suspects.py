@@ -10,7 +10,7 @@ from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.packed_code import optional_texts, packed_code
 from continuum.journal.postgres.tasks import held
-from continuum.journal.suspect_port import Death
+from continuum.journal.suspect_port import Death, Place
 
 # In place of the seq of a task: the run.
 _RUN = -1
@@ -65,11 +65,11 @@ class PostgresSuspects:
         )
         return [ClaimedRun(*row[:13]) for row in held(rows, worker)]
 
-    async def claim_suspected_task(
+    async def claim_suspected_tasks(
         self, worker: Worker, activities: Sequence[str], *, namespaces: Sequence[str] | None = None
     ) -> list[ClaimedTask]:
         rows = await self._database.fetch(
-            "claim_suspected_task",
+            "claim_suspected_tasks",
             (
                 worker.id,
                 packed_arrays.texts(activities),
@@ -78,17 +78,20 @@ class PostgresSuspects:
         )
         return [ClaimedTask(*row[:11]) for row in held(rows, worker)]
 
-    async def acquit(self, suspects: Sequence[tuple[RunId, int | None]]) -> None:
-        await self._database.fetch(
-            "acquit",
-            (
-                packed_arrays.uuids([run_id for run_id, _ in suspects]),
-                packed_arrays.integers([_number(seq) for _, seq in suspects]),
-            ),
-        )
+    async def acquit(self, suspects: Sequence[Place]) -> None:
+        await self._database.fetch("acquit", _packed(suspects))
+
+    async def acquittals(self, suspects: Sequence[Place]) -> int:
+        found: int = (await self._database.fetch("acquittals", _packed(suspects)))[0][0]
+        return found
 
     async def suspects_wait(self) -> bool:
         return bool((await self._database.fetch("suspects_wait"))[0][0])
+
+
+def _packed(suspects: Sequence[Place]) -> tuple[packed_arrays.Uuids, packed_arrays.Integers]:
+    runs = packed_arrays.uuids([run_id for run_id, _ in suspects])
+    return runs, packed_arrays.integers([_number(seq) for _, seq in suspects])
 
 
 def _number(seq: int | None) -> int:

@@ -1,0 +1,33 @@
+"""What a process died of, as the traces on the liveness board tell it."""
+
+from __future__ import annotations
+
+from continuum.engine.ids import RunId
+from continuum.journal.suspect_port import UNEXPLAINED, Death, Executed
+from continuum_actors.host.traces import trace_of_attempt, trace_of_code
+from continuum_actors.node.death_causes import death_of
+from continuum_supervision.process.liveness import Liveness
+
+ONE = RunId("01a22874-7167-7635-bc31-99482e3e91a5")
+TWO = RunId("01a22874-6974-7adc-b81b-85cbcf94728c")
+IN_LOOP = trace_of_code(ONE)
+IN_THREAD = (7, trace_of_attempt(TWO, 3, 2))
+ATTEMPT = Executed(TWO, 3, 2)
+
+
+def test_code_that_executed_alone_is_the_culprit() -> None:
+    assert death_of(Liveness(1, 1.0, 1, in_threads=(IN_THREAD,))) == Death(ATTEMPT)
+
+
+def test_a_loop_that_hung_in_user_code_was_hung_by_it_and_by_no_thread() -> None:
+    last = Liveness(1, 1.0, 1, executing=IN_LOOP, in_threads=(IN_THREAD,))
+    assert death_of(last, hung=True) == Death(Executed(ONE))
+
+
+def test_a_loop_that_hung_outside_of_user_code_makes_a_thread_suspect_and_counts_nothing() -> None:
+    assert death_of(Liveness(1, 1.0, 1, in_threads=(IN_THREAD,)), hung=True) == Death(named=(ATTEMPT,))
+
+
+def test_a_suspect_on_trial_is_blamed_for_a_death_that_nothing_explains() -> None:
+    assert death_of(Liveness(1, 1.0, 1)) == UNEXPLAINED
+    assert death_of(Liveness(1, 1.0, 1, on_trial=IN_THREAD[1])) == Death(ATTEMPT)
