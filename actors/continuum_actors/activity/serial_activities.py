@@ -69,7 +69,9 @@ class SerialActivities(LocalActivities):
 
         def ended(task: asyncio.Task[None]) -> None:
             alarm.cancel()
-            self._survived(trial)
+            if not self._is_over():
+                # Otherwise it may be what ended the loop.
+                self._survived(trial)
 
         entry[0].task.add_done_callback(ended)
 

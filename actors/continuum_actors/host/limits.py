@@ -25,6 +25,8 @@ POISON_AFTER_DEATHS = 3
 TRIAL_SECONDS = 5.0
 LONGER_TRIAL = 4
 LONGEST_TRIAL_SECONDS = 320.0
+# A quarantine host that is replaced waits so long for activities to end: the next suspect waits, too.
+CROWDED_DRAIN_SECONDS = 1.0
 # How soon a quarantine host looks for more suspects, and how often a node asks whether there are any.
 NEXT_TRIAL_SECONDS = 0.5
 LOOK_FOR_SUSPECTS_SECONDS = 5.0

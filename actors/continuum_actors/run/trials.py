@@ -38,6 +38,7 @@ class Trials(LeasedActor):
         self._deadly: list[ActorRef] = []
 
     def init(self) -> None:
+        self._host.pulse.on_trial(None)
         self._working = self.start_loop(self._work())
 
     async def terminate(self, reason: ExitReason) -> None:
@@ -72,7 +73,9 @@ class Trials(LeasedActor):
             await asyncio.sleep(limits.NEXT_TRIAL_SECONDS)
         if await host.journal.suspects_wait():
             # It runs again elsewhere, uncounted.
-            host.settings = replace(host.settings, drain=min(host.settings.drain, limits.TRIAL_SECONDS))
+            host.settings = replace(
+                host.settings, drain=min(host.settings.drain, limits.CROWDED_DRAIN_SECONDS)
+            )
             host.crowded.set()
         return False
 
@@ -140,9 +143,8 @@ class Trials(LeasedActor):
         started = [host.tasks.start(task) for task in tasks]
         if len(started) == 1:
             host.pulse.on_trial(started[0][0])
-        try:
-            await asyncio.wait([running for _, running in started], timeout=seconds)
-        finally:
-            host.pulse.on_trial(None)
+        await asyncio.wait([running for _, running in started], timeout=seconds)
+        # Not when the loop ends, which it may have brought about.
+        host.pulse.on_trial(None)
         await host.journal.acquit(tried)
         return True

@@ -83,7 +83,8 @@ LANGUAGE sql AS $$
 $$;
 
 -- Report to runs which of their activities an orderly stop of this worker interrupts: its tasks, and those that run in
--- its process, as far as it still owns their runs. Called before the worker retires, which would count crashes.
+-- its process, as far as it still owns their runs. Called by the process itself, so that its time ends now, and before the
+-- worker retires, which knows its tasks only.
 CREATE OR REPLACE FUNCTION {schema}.interrupt_activities(
     p_worker bigint, p_run uuid[], p_seq integer[], p_dispatch integer[]
 ) RETURNS void

@@ -21,9 +21,15 @@ WAYS: dict[str, Callable[[], object]] = {
     "fault": lambda: ctypes.string_at(0),
     # What runs elsewhere in the process may have done that, as far as anyone can tell.
     "replace": lambda: os.execv(sys.executable, [sys.executable, "-c", ""]),
+    "interrupt": lambda: asyncio.get_running_loop().call_later(0.05, interrupt),
     "hang": lambda: threading.Event().wait(),
     "thread": lambda: threading.Thread(target=os._exit, args=(3,)).start(),
 }
+
+
+def interrupt() -> None:
+    """Raise what ends an event loop."""
+    raise KeyboardInterrupt
 
 
 def die(way: str) -> None:

@@ -67,6 +67,15 @@ async def test_an_activity_that_kills_its_process_pays_alone(
         await all_unharmed(innocents, tmp_path)
 
 
+async def test_an_activity_that_ends_its_loop_from_outside_of_its_task_is_counted_and_not_its_run(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", modules=MODULES, run_hosts=1)
+        run = await at.client.start(deadly_flows.culprit, "loop", "interrupt")
+        assert (await run.result(PATIENCE_S)).startswith("ProcessCrashed: its process died 6 times")
+
+
 async def test_an_activity_that_hangs_its_loop_pays_alone(dsn: str, schema: str, tmp_path: Path) -> None:
     async with site(dsn, schema) as at:
         at.node("north", modules=MODULES, run_hosts=1, queues={"blame": 50}, watchdog=1.0)
