@@ -20,6 +20,7 @@ from continuum_actors.activity.activity_dispatcher import ActivityDispatcher
 from continuum_actors.activity.activity_threads import ActivityThreads
 from continuum_actors.activity.local_activities import LocalActivities
 from continuum_actors.activity.serial_activities import SerialActivities
+from continuum_actors.activity.stand_ins import NoActivities
 from continuum_actors.activity.task_listener import TaskListener
 from continuum_actors.host.host import Host
 from continuum_actors.host.worker_lease import WorkerLease
@@ -29,6 +30,7 @@ from continuum_actors.run.run_registry import RunRegistry
 from continuum_actors.run.run_supervisor import RunSupervisor
 from continuum_actors.run.signal_router import SignalRouter
 from continuum_actors.run.snapshotter import Snapshotter
+from continuum_actors.run.stand_ins import NoRouter, NoRuns, NoWheel
 from continuum_actors.run.timer_wheel import TimerWheel
 from continuum_actors.run.trials import Trials
 from continuum_actors.run.version_registry import VersionRegistry
@@ -42,6 +44,7 @@ MAX_SECONDS = 30.0
 
 def run_host_children(host: Host, without: Collection[str] = ()) -> list[ChildSpec]:
     """Return the children of a process that executes runs; those named in `without` are left out."""
+    without = with_dependents(without)
     children = [
         ChildSpec("registry", lambda: RunRegistry(host)),
         ChildSpec("activity_threads", lambda: ActivityThreads(host)),
@@ -52,6 +55,14 @@ def run_host_children(host: Host, without: Collection[str] = ()) -> list[ChildSp
         ChildSpec("leaseholders", lambda: _leaseholders(host, without), shutdown=Shutdown.INFINITY),
         ChildSpec("version_registry", lambda: VersionRegistry(host)),
     ]
+    if "activity_supervisor" in without:
+        host.activities = NoActivities()
+    if "run_supervisor" in without:
+        host.runs = NoRuns()
+    if "timer_wheel" in without:
+        host.wheel = NoWheel()
+    if "signal_router" in without:
+        host.router = NoRouter()
     if "activity_dispatcher" in without:
         host.tasks = NoActivityDispatcher()
     if "dispatcher" in without:
@@ -62,6 +73,16 @@ def run_host_children(host: Host, without: Collection[str] = ()) -> list[ChildSp
         # The pinned code of this node was registered by others, or is not registered on purpose.
         host.code.pinned_are_stored()
     return [spec for spec in children if spec.id not in without]
+
+
+def with_dependents(without: Collection[str]) -> frozenset[str]:
+    """Return what is left out together with what is of no use without it."""
+    found = frozenset(without)
+    if "activity_supervisor" in found:
+        found |= {"activity_threads", "local_activities", "activity_dispatcher"}
+    if "run_supervisor" in found:
+        found |= {"dispatcher"}
+    return found
 
 
 def _leaseholders(host: Host, without: Collection[str]) -> Supervisor:

@@ -49,6 +49,7 @@ from continuum.definitions.activity_calls import (
     unwrap,
 )
 from continuum.definitions.activity_context import ActivityContext, activity_context
+from continuum.definitions.activity_executor import ActivityCall, ActivityExecutor
 from continuum.definitions.child_workflow import ChildHandle, ConfiguredChild
 from continuum.definitions.continue_as_new import continue_as_new
 from continuum.definitions.effects import (
@@ -119,8 +120,10 @@ else:
 
 __all__ = [
     "Activity",
+    "ActivityCall",
     "ActivityContext",
     "ActivityError",
+    "ActivityExecutor",
     "ActivityRef",
     "AlreadyStarted",
     "CancelOutcome",

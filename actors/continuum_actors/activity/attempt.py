@@ -13,9 +13,11 @@ from typing import Any
 
 from continuum.definitions.activity import Activity
 from continuum.definitions.activity_context import ActivityContext, enter_activity
+from continuum.definitions.activity_executor import ActivityCall, ActivityExecutor
 from continuum.definitions.call_outcome import CallOutcome, outcome_of_call
 from continuum.engine.ids import RunId
 from continuum_actors.activity.deadline import Deadline, Limits
+from continuum_actors.activity.executor_work import ExecutorWork
 from continuum_actors.activity.limited_call import CoroutineWork, LimitedCall, ThreadWork, Work
 from continuum_actors.host.host import Host, Pulse
 from continuum_actors.host.thread_pool import ThreadPool
@@ -122,6 +124,8 @@ class Attempt:
                 within = functools.partial(_within, kill, limits.shortest)
             limits = Limits(heartbeat_timeout=limits.heartbeat_timeout)
         if limits.unlimited:
+            if host.executor is not None:
+                return await self._by_executor(host.executor, args, kwargs)
             if definition.is_async:
                 return await definition.fn(*args, **kwargs)
             return await self._in_thread(host.threads, self._outcome(host.pulse, args, kwargs, within))
@@ -129,9 +133,13 @@ class Attempt:
         self._limited = limited = LimitedCall(what, host.leftovers, self._expired)
         deadline = Deadline(limits, clock, limited.give_up)
         self.context.beaten = deadline.beat
-        if definition.is_async:
+        work: Work
+        if host.executor is not None:
             deadline.start()
-            work: Work = CoroutineWork(definition.fn(*args, **kwargs))
+            work = ExecutorWork(host.executor, self._as_call(args, kwargs))
+        elif definition.is_async:
+            deadline.start()
+            work = CoroutineWork(definition.fn(*args, **kwargs))
         else:
             outcome = self._outcome(host.pulse, args, kwargs, within)
             work = ThreadWork(host.threads, host.threads.submit(definition.name, outcome, deadline.start))
@@ -154,6 +162,28 @@ class Attempt:
                 pulse.thread_ends(place)
 
         return outcome if within is None else functools.partial(within, outcome)
+
+    async def _by_executor(
+        self, executor: ActivityExecutor, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        work = ExecutorWork(executor, self._as_call(args, kwargs))
+        try:
+            return (await work.outcome).get()
+        except asyncio.CancelledError:
+            work.stop()
+            raise
+
+    def _as_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ActivityCall:
+        return ActivityCall(
+            f"{self.run_id}/{self.seq}/{self.dispatch}",
+            self.definition.name,
+            self.run_id,
+            self.context.attempt,
+            args,
+            kwargs,
+            self.definition.fn,
+            contextvars.copy_context(),
+        )
 
     async def _in_thread(self, threads: ThreadPool, outcome: Callable[[], CallOutcome]) -> Any:
         call = threads.submit(self.definition.name, outcome)

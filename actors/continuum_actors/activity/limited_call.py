@@ -43,7 +43,7 @@ class CoroutineWork:
     def __init__(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         self._coroutine = coroutine
         self.outcome: asyncio.Future[CallOutcome] = start_task(
-            _outcome_of(coroutine), asyncio.get_running_loop()
+            outcome_of(coroutine), asyncio.get_running_loop()
         )
 
     def stop(self) -> None:
@@ -70,7 +70,8 @@ class ThreadWork:
         return frames_of_thread(self._call.frame())
 
 
-async def _outcome_of(coroutine: Coroutine[Any, Any, Any]) -> CallOutcome:
+async def outcome_of(coroutine: Coroutine[Any, Any, Any]) -> CallOutcome:
+    """Return how a coroutine ended; it never raises."""
     try:
         return CallOutcome(await coroutine, None)
     except BaseException as error:  # noqa: BLE001 - whatever it is, the attempt has failed with it

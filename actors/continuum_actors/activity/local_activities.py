@@ -101,7 +101,8 @@ class LocalActivities(Actor):
         )
         self._running[run_id, pending.seq] = (attempt, run)
         starts = dispatch + pending.restarts
-        if definition.is_async and starts == 1 and key is None and limits is _UNLIMITED:
+        simple = definition.is_async and starts == 1 and key is None and limits is _UNLIMITED
+        if simple and self._host.executor is None:
             work = self._run_simply(attempt)
         else:
             work = self._run_fully(attempt, starts)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Any, Protocol
 
+from continuum.definitions.activity_executor import ActivityExecutor
 from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.ids import NodeId, RunId
 from continuum.engine.pending import PendingActivity
@@ -326,6 +327,8 @@ class Host:
     clock: Clock = field(default_factory=SystemClock)
     pulse: Pulse = field(default_factory=NoPulse)
     random_bytes: Callable[[int], bytes] = os.urandom
+    # The application's own way to run activities; None for this process's loop and threads.
+    executor: ActivityExecutor | None = None
     draining: bool = False
     # A quarantine host claims suspects only. An actor of its own tries them.
     claims: bool = True

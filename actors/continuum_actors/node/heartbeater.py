@@ -87,3 +87,10 @@ class Heartbeater(LoopingActor):
         self._renewed_at = now
         if others is not None:
             self._expiring(max(others, self._patient_until - now))
+
+
+class Listing(Heartbeater):
+    """Stands in for a heartbeater that was left out: it lists the node once, and renews no lease."""
+
+    async def _keep_renewing(self) -> None:
+        await self._journal.renew([], self._ttl, self._node.facts())

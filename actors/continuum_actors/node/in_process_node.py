@@ -18,13 +18,14 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from continuum.definitions.activity_executor import ActivityExecutor
 from continuum.engine.ids import NodeId, WorkerId
 from continuum.journal.port import Journal, NodeFacts, Worker
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host.host import Host
 from continuum_actors.node.draining import drain, leave
-from continuum_actors.node.heartbeater import Heartbeater
+from continuum_actors.node.heartbeater import Heartbeater, Listing
 from continuum_actors.node.journal_keeper import JournalKeeper, JournalOpening
 from continuum_actors.node.recovery import Recovery
 from continuum_actors.tree import MAX_RESTARTS, MAX_SECONDS, run_host_children
@@ -72,6 +73,7 @@ class NodeParts:
     opening: JournalOpening
     without: frozenset[str]
     leftovers: Leftovers
+    executor: ActivityExecutor | None = None
 
 
 @dataclass(slots=True)
@@ -81,6 +83,7 @@ class OwnProcess:
     host: Host
     workflows: Sequence[str]
     ask_to_stop: Callable[[], None]
+    without: frozenset[str]
     state: str = "up"
 
     def workers(self) -> Sequence[WorkerId]:
@@ -89,7 +92,10 @@ class OwnProcess:
 
     def facts(self) -> NodeFacts | None:
         pid = os.getpid()
-        return NodeFacts(self.host.node, pid, "embedded", self.state, [("run_host", pid)], self.workflows)
+        address = "embedded"
+        if self.without:
+            address += f" without {', '.join(sorted(self.without))}"
+        return NodeFacts(self.host.node, pid, address, self.state, [("run_host", pid)], self.workflows)
 
     def drain(self) -> None:
         if self.state != "draining":
@@ -133,8 +139,11 @@ class InProcessEngine(Supervisor):
         self._boot = True
         self.host = Host(journal, parts.node, parts.code, settings=parts.settings)
         self.host.tries_suspects = self.host.takes_deadly = True
-        claims = "dispatcher" not in parts.without
-        self._process = OwnProcess(self.host, sorted(parts.code.workflows) if claims else [], ask_to_stop)
+        self.host.executor = parts.executor
+        claims = not {"dispatcher", "run_supervisor"} & parts.without
+        self._process = OwnProcess(
+            self.host, sorted(parts.code.workflows) if claims else [], ask_to_stop, parts.without
+        )
         self._control_actors = Registry()
         children = [
             ChildSpec("control", self._control, shutdown=Shutdown.INFINITY),
@@ -163,12 +172,25 @@ class InProcessEngine(Supervisor):
             if heartbeater is not None:
                 heartbeater.cast(None)
             await drain(self.host)
+            await self._drain_executor()
         await super().terminate(reason)
         try:
             async with asyncio.timeout(RELEASE_SECONDS):
                 await self.host.journal.retry("retire", "leaving", self._release)
         except TimeoutError:
             log.warning("the lease could not be released; others take over when it has run out")
+
+    async def _drain_executor(self) -> None:
+        executor = self.host.executor
+        if executor is None:
+            return
+        try:
+            async with asyncio.timeout(self.host.settings.drain):
+                await executor.drain()
+        except TimeoutError:
+            log.warning("drain: out of time; the activity executor has not ended")
+        except Exception:
+            log.exception("the activity executor could not be drained; the node stops without it")
 
     async def _release(self) -> None:
         await leave(self.host)
@@ -199,7 +221,8 @@ class InProcessEngine(Supervisor):
         )
 
     def _heartbeater(self) -> Heartbeater:
-        return Heartbeater(
+        kind = Listing if "heartbeater" in self._parts.without else Heartbeater
+        return kind(
             self.host.journal,
             self._process,
             ttl=self.host.settings.lease_ttl,

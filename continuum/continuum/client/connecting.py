@@ -45,7 +45,7 @@ async def connect(
     if isinstance(place, MemoryPlace):
         if place.loop is not asyncio.get_running_loop():
             raise InvalidOption(
-                f"instance {quoted(name)} keeps its runs in the memory of another event loop; connect there"
+                f"instance {quoted(name)} has a journal that belongs to another event loop; connect there"
             )
         async with Client(place.journal, name=name) as client:
             yield client

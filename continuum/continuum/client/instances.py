@@ -32,7 +32,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlace:
-    """A journal in memory. It belongs to the loop that created it."""
+    """A journal in memory, or an object of the application. It belongs to the loop that created it."""
 
     journal: Journal
     loop: asyncio.AbstractEventLoop

@@ -22,15 +22,15 @@ def children(**options: Unpack[InstanceOptions]) -> list[ChildSpec]:
 
     `connect(name=...)` finds the instance in this process by its `name`. `dsn` and `schema` say where
     its journal is: without a DSN in CONTINUUM_DSN, else in this user's embedded Postgres;
-    ``journal="memory"`` keeps it in this process, for as long as the returned specs live.
-    The node executes `workflows` and those that their code refers to, such as children. It runs
+    ``journal="memory"`` keeps it in this process, for as long as the returned specs live; an object that
+    implements `continuum.journal.port.Journal` is opened and used, and stays the caller's to close.
+    The node executes `workflows`, also those of modules, and those that their code refers to. It runs
     `activities` (None: every activity that is defined). `queues` limits how many tasks of a queue
-    run here at once. With `namespaces` it claims only runs and tasks of these.
+    run here at once; `activity_executor` has their code called elsewhere. With `namespaces` it claims only
+    runs and tasks of these.
 
     Every other option names a child: True, a dict of its options, or False to leave it out.
-    Without `dispatcher` the node executes no runs, without `activity_dispatcher` no tasks of queues.
-    Without `recovery` it releases nothing that dead workers held, without `snapshotter` it takes no
-    snapshots, without `version_registry` it does not register its versions.
+    docs/embedding.md says what does not work without each.
     Raises `InvalidOption` before anything starts.
 
     Activities with ``executor="process"`` need an activity host, which an application is not: they

@@ -17,6 +17,7 @@ from continuum.client.connecting import database, default_dsn, prepare_schema
 from continuum.client.instances import Instance, MemoryPlace, Place, registered
 from continuum.engine.ids import NodeId
 from continuum.journal.memory.journal import MemoryJournal
+from continuum.journal.outages import outage_in
 from continuum.journal.port import Journal
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.connector import checked_dsn
@@ -37,7 +38,9 @@ def instance_children(options: Checked) -> list[ChildSpec]:
     """Return the one child of an instance: restarted after a crash, ended for good by an operator's drain."""
     code = Code(with_referenced(options.workflows), options.activities)
     _warn_if_idle(options)
-    if options.memory:
+    if options.journal is not None:
+        opening = _on_object(options.name, options.journal)
+    elif options.memory:
         opening = _in_memory(options.name, MemoryJournal())
         _warn_of_isolated(options.name, code)
     else:
@@ -58,6 +61,7 @@ def instance_children(options: Checked) -> list[ChildSpec]:
                 opening,
                 options.without,
                 leftovers,
+                options.executor,
             )
         )
 
@@ -103,6 +107,19 @@ def _in_memory(name: str, journal: MemoryJournal) -> JournalOpening:
                 yield journal
             finally:
                 await journal.close()
+
+    return opened
+
+
+def _on_object(name: str, journal: Journal) -> JournalOpening:
+    """Return what opens the application's own journal; the application closes it."""
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Journal]:
+        with registered(Instance(name, MemoryPlace(journal, asyncio.get_running_loop()))):
+            opening = Retry(HOST_RETRIES, LoopClock(), _fraction, outage_in(journal))
+            await opening("open", f"opening the journal of {name}", journal.open)
+            yield journal
 
     return opened
 

@@ -10,12 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Literal, TypedDict
 
 from continuum.client.instances import DEFAULT, DEFAULT_SCHEMA
 from continuum.definitions.activity import Activity
+from continuum.definitions.activity_executor import ActivityExecutor
 from continuum.definitions.workflow import Workflow
 from continuum.errors import InvalidOption
+from continuum.journal.port import Journal
 from continuum.quoting import quoted
 from continuum.settings.rules import NAMESPACE_RULE, QUEUE_LIMIT, Rule, wrong_namespaces, wrong_queue
 from continuum.settings.settings import RULES, Settings
@@ -69,9 +72,10 @@ class InstanceOptions(TypedDict, total=False):
     name: str
     dsn: str | None
     schema: str
-    journal: Literal["postgres", "memory"]
-    workflows: Iterable[Workflow[..., Any]]
+    journal: Literal["postgres", "memory"] | Journal
+    workflows: Iterable[Workflow[..., Any] | ModuleType]
     activities: Iterable[Activity[..., Any]] | None
+    activity_executor: ActivityExecutor | None
     queues: Mapping[str, int]
     namespaces: Iterable[str] | None
     registry: bool
@@ -95,6 +99,8 @@ class Checked:
     dsn: str | None
     schema: str
     memory: bool
+    journal: Journal | None
+    executor: ActivityExecutor | None
     workflows: tuple[Workflow[..., Any], ...]
     activities: tuple[Activity[..., Any], ...] | None
     without: frozenset[str]
@@ -119,15 +125,6 @@ _CHILDREN: dict[str, dict[str, str]] = {
     "snapshotter": {"events": "snapshot_events"},
     "version_registry": {},
 }
-# Children that a node needs, and why.
-_NEEDED = {
-    "registry": "mail finds its run through it",
-    "heartbeater": "without renewals others take this node's runs away",
-    "run_supervisor": "it holds the runs; dispatcher=False makes a node that claims none",
-    "activity_supervisor": "the activities of its own runs run in it",
-    "timer_wheel": "no timer would ever be due",
-    "signal_router": "no signal would ever arrive",
-}
 
 
 def check_options(given: Mapping[str, Any]) -> Checked:
@@ -137,18 +134,17 @@ def check_options(given: Mapping[str, Any]) -> Checked:
         if option not in known:
             raise InvalidOption(f"children() has no option {quoted(option)}; there are {', '.join(known)}")
     name = _one(given, "name", DEFAULT, Rule(_is_name, "1 to 63 letters, digits, and any of _ . -"))
-    journal = _one(given, "journal", "postgres", Rule(_is_journal, "'postgres' or 'memory'"))
+    journal = _journal(given.get("journal", "postgres"))
     dsn = _one(given, "dsn", None, Rule(lambda value: value is None or _is_text(value), "a DSN or None"))
     schema = _one(given, "schema", DEFAULT_SCHEMA, Rule(_is_text, "the name of a schema"))
-    if journal == "memory" and (dsn is not None or "schema" in given):
-        raise InvalidOption("journal='memory' has no database; leave dsn and schema out")
+    if journal != "postgres" and (dsn is not None or "schema" in given):
+        what = "journal='memory' has no database" if journal == "memory" else "the journal knows its database"
+        raise InvalidOption(f"{what}; leave dsn and schema out")
     without: set[str] = set()
     chosen: dict[str, Any] = {}
     for child, settings in _CHILDREN.items():
         value = given.get(child, True)
         if value is False:
-            if child in _NEEDED:
-                raise InvalidOption(f"children({child}=False): it cannot be left out; {_NEEDED[child]}")
             without.add(child)
         elif value is not True:
             chosen.update(_settings_of(child, value, settings))
@@ -158,7 +154,9 @@ def check_options(given: Mapping[str, Any]) -> Checked:
         dsn=dsn,
         schema=schema,
         memory=journal == "memory",
-        workflows=_all(given.get("workflows", ()), "workflows", Workflow, "functions with @workflow"),
+        journal=None if isinstance(journal, str) else journal,
+        executor=_executor(given.get("activity_executor")),
+        workflows=_workflows(given.get("workflows", ())),
         activities=None
         if activities is None
         else _all(activities, "activities", Activity, "functions with @activity"),
@@ -186,8 +184,41 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _is_journal(value: object) -> bool:
-    return value in ("postgres", "memory")
+def _journal(value: Any) -> Any:
+    if isinstance(value, str) and value in ("postgres", "memory"):
+        return value
+    missing = [name for name in dir(Journal) if not name.startswith("_") and not hasattr(value, name)]
+    if isinstance(value, str | type) or missing:
+        lacks = "" if isinstance(value, str | type) else f" (this one lacks {', '.join(missing[:5])})"
+        raise InvalidOption(
+            f"children(journal={value!r:.100}): allowed is 'postgres', 'memory', or an object that "
+            f"implements continuum.journal.port.Journal{lacks}"
+        )
+    return value
+
+
+def _executor(value: Any) -> Any:
+    if value is None or (isinstance(value, ActivityExecutor) and not isinstance(value, type)):
+        return value
+    raise InvalidOption(
+        f"children(activity_executor={value!r:.100}): allowed is an object with submit, cancel and drain, "
+        "see continuum.ActivityExecutor"
+    )
+
+
+def _workflows(values: Any) -> tuple[Workflow[..., Any], ...]:
+    """Return the workflows given, and those that a given module defines."""
+    allowed = "functions with @workflow, or modules of them"
+    found: dict[int, Workflow[..., Any]] = {}
+    for value in _all(values, "workflows", (Workflow, ModuleType), allowed):
+        if isinstance(value, ModuleType):
+            own = [each for each in vars(value).values() if isinstance(each, Workflow)]
+            if not own:
+                raise InvalidOption(f"children(workflows=[{value.__name__}]): the module has no workflow")
+        else:
+            own = [value]
+        found.update((id(each), each) for each in own)
+    return tuple(found.values())
 
 
 def _settings_of(child: str, value: object, settings: Mapping[str, str]) -> dict[str, Any]:
@@ -205,7 +236,9 @@ def _settings_of(child: str, value: object, settings: Mapping[str, str]) -> dict
     return {settings[option]: chosen for option, chosen in value.items()}
 
 
-def _all(values: object, option: str, kind: type[Any], allowed: str) -> tuple[Any, ...]:
+def _all(
+    values: object, option: str, kind: type[Any] | tuple[type[Any], ...], allowed: str
+) -> tuple[Any, ...]:
     if isinstance(values, str | Mapping) or not isinstance(values, Iterable):
         raise InvalidOption(f"children({option}={values!r:.100}): allowed is a list of {allowed}")
     listed = tuple(values)
