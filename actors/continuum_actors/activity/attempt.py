@@ -25,6 +25,7 @@ from continuum_actors.host.traces import trace_of_attempt
 from continuum_supervision import Clock
 
 RecordHeartbeat = Callable[[RunId, int, bytes], None]
+Beat = Callable[[ActivityContext, bytes], None]
 
 
 @functools.cache
@@ -79,8 +80,7 @@ class Attempt:
         number: int,
         limits: Limits,
         key: str | None,
-        loop: asyncio.AbstractEventLoop,
-        record_heartbeat: RecordHeartbeat,
+        beat: Beat,
         dispatch: int = 1,
     ) -> None:
         self.dispatch = dispatch
@@ -93,13 +93,7 @@ class Attempt:
         self._limits = limits
         self._limited: LimitedCall | None = None
         self.task: asyncio.Task[None] | None = None
-        self.context = ActivityContext(
-            # A `def` activity sends heartbeats from its thread.
-            run_id,
-            number,
-            lambda context, data: _in_loop(loop, context, record_heartbeat, run_id, seq, data),
-            self.trace,
-        )
+        self.context = ActivityContext(run_id, number, beat, self.trace, seq)
 
     async def run(self, host: Host, kill: HardKill | None, clock: Clock) -> bytes:
         """Return the encoded result; raises what the activity raises, `TimeoutError` at its deadline.
@@ -218,23 +212,22 @@ def _within(kill: HardKill, seconds: float, call: Callable[[], CallOutcome]) -> 
         return call()
 
 
-def _in_loop(
-    loop: asyncio.AbstractEventLoop,
-    context: ActivityContext,
-    record: RecordHeartbeat,
-    run_id: RunId,
-    seq: int,
-    data: bytes,
-) -> None:
-    if asyncio._get_running_loop() is loop:
-        _record(context, record, run_id, seq, data)
-    else:
-        loop.call_soon_threadsafe(_record, context, record, run_id, seq, data)
+def heartbeats_in(loop: asyncio.AbstractEventLoop, record: RecordHeartbeat) -> Beat:
+    """Return what the heartbeats of attempts call: it records them in the loop."""
+
+    def beat(context: ActivityContext, data: bytes) -> None:
+        if asyncio._get_running_loop() is loop:
+            _record(context, record, data)
+        else:
+            # A `def` activity sends heartbeats from its thread.
+            loop.call_soon_threadsafe(_record, context, record, data)
+
+    return beat
 
 
-def _record(context: ActivityContext, record: RecordHeartbeat, run_id: RunId, seq: int, data: bytes) -> None:
+def _record(context: ActivityContext, record: RecordHeartbeat, data: bytes) -> None:
     """Record a heartbeat, unless its attempt is over: the next one may have sent its own."""
     if not context.over:
         if context.beaten is not None:
             context.beaten()
-        record(run_id, seq, data)
+        record(context.run_id, context.seq, data)

@@ -10,7 +10,7 @@ import asyncio
 from continuum.definitions.activity_context import leave_activity
 from continuum.engine.ids import RunId
 from continuum.journal.port import ClaimedTask, InboxKind, LeaseLost, TaskResult
-from continuum_actors.activity.attempt import Attempt, HardKill
+from continuum_actors.activity.attempt import Attempt, HardKill, heartbeats_in
 from continuum_actors.activity.attempt_runner import AttemptRunner
 from continuum_actors.activity.background_tasks import BackgroundTasks
 from continuum_actors.activity.deadline import Limits
@@ -41,6 +41,7 @@ class ClaimedTasks:
         self._background = BackgroundTasks(self._failed)
         self._runner = AttemptRunner(host, clock, HardKill() if isolated else None)
         self._heartbeats = Heartbeats(host, self._background, self._unwanted)
+        self._beat = heartbeats_in(self._loop, self._heartbeats.record)
         self.has_lease = False
 
     def take_charge(self, actor: ActorRef) -> None:
@@ -140,8 +141,7 @@ class ClaimedTasks:
             task.attempt,
             Limits(task.timeout or None, task.heartbeat_timeout or None, total=task.remaining),
             task.key,
-            self._loop,
-            self._heartbeats.record,
+            self._beat,
             task.dispatch,
         )
 

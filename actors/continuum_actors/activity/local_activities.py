@@ -20,7 +20,7 @@ from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
 from continuum.journal.port import InboxKind, Post
-from continuum_actors.activity.attempt import Attempt
+from continuum_actors.activity.attempt import Attempt, heartbeats_in
 from continuum_actors.activity.attempt_runner import AttemptRunner
 from continuum_actors.activity.background_tasks import BackgroundTasks
 from continuum_actors.activity.deadline import Limits
@@ -28,7 +28,7 @@ from continuum_actors.activity.eager_tasks import start_task
 from continuum_actors.activity.heartbeats import Heartbeats
 from continuum_actors.activity.loop_sentinel import LoopSentinel
 from continuum_actors.activity.orphaned_results import OrphanedResults
-from continuum_actors.activity.watched_steps import watched
+from continuum_actors.activity.watched_steps import rest_of, watched
 from continuum_actors.host.failures import describe_error
 from continuum_actors.host.host import Host
 from continuum_actors.host.messages import (
@@ -68,7 +68,8 @@ class LocalActivities(Actor):
             self._heartbeats = Heartbeats(self._host, self._background)
         self._runner = AttemptRunner(self._host, self.clock)
         # Bound once, not for every step.
-        self._record_heartbeat = self._heartbeats.record
+        self._beat = heartbeats_in(self._loop, self._heartbeats.record)
+        self._executing, self._clear = self._host.pulse.executing, self._host.pulse.clear
         sentinel = self._sentinel = LoopSentinel(self._loop)
         # Also after a kill, when `terminate` is not called.
         self.ref.on_exit(lambda ref, reason: sentinel.end())
@@ -95,8 +96,7 @@ class LocalActivities(Actor):
             pending.attempt,
             limits,
             key,
-            self._loop,
-            self._record_heartbeat,
+            self._beat,
             dispatch,
         )
         self._running[run_id, pending.seq] = (attempt, run)
@@ -105,9 +105,9 @@ class LocalActivities(Actor):
         if simple and self._host.executor is None:
             work = self._run_simply(attempt)
         else:
-            work = self._run_fully(attempt, starts)
+            work = watched(self._host.pulse, attempt.trace, self._run_fully(attempt, starts))
         # Kept by the attempt alone: the set of background tasks would cost a callback for every step.
-        attempt.task = start_task(watched(self._host.pulse, attempt.trace, work), self._loop)
+        attempt.task = start_task(work, self._loop)
 
     def handle_cast(self, message: ToLocalActivities) -> None:
         """Do what the method of the message's name does, later."""
@@ -173,14 +173,25 @@ class LocalActivities(Actor):
         return bool(self._running or self._background)
 
     async def _run_simply(self, attempt: Attempt) -> None:
-        """The path of nearly every step: one coroutine, nothing but the call."""
+        """The path of nearly every step: `_run_fully`, watched, for what needs nothing but the call."""
+        self._executing(attempt.trace)
         try:
             args, kwargs = attempt.enter()
-            result = attempt.definition.encode_result(await attempt.definition.fn(*args, **kwargs))
+            call = attempt.definition.fn(*args, **kwargs)
+            try:
+                # Nothing is put around the call before it waits.
+                waits_for = call.send(None)
+            except StopIteration as returned:
+                value = returned.value
+            else:
+                value = await rest_of(self._host.pulse, attempt.trace, call, waits_for)
+            result = attempt.definition.encode_result(value)
         except BaseException as error:  # noqa: BLE001 - whatever an activity raises is its failure
-            await self._raised(attempt, error)
+            await watched(self._host.pulse, attempt.trace, self._raised(attempt, error))
         else:
             self._returned(attempt, result)
+        finally:
+            self._clear()
 
     async def _run_fully(self, attempt: Attempt, starts: int) -> None:
         try:

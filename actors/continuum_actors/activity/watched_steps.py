@@ -22,14 +22,33 @@ class ExitInTask(Exception):
 
 async def watched(pulse: Pulse, trace: bytes, work: Coroutine[Any, Any, Any]) -> Any:
     """Run `work`, with its trace in the pulse while it executes."""
-    return await _steps(pulse, trace, work)
+    pulse.executing(trace)
+    try:
+        waits_for = work.send(None)
+    except StopIteration as returned:
+        return returned.value
+    else:
+        return await rest_of(pulse, trace, work, waits_for)
+    finally:
+        pulse.clear()
 
 
 @types.coroutine
-def _steps(pulse: Pulse, trace: bytes, work: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
+def rest_of(
+    pulse: Pulse, trace: bytes, work: Coroutine[Any, Any, Any], waits_for: Any
+) -> Generator[Any, Any, Any]:
+    """Run the rest of `work`, whose first step has left its trace and waits; keep the trace at its end."""
     send = work.send
     value, error = None, None
     while True:
+        pulse.clear()
+        try:
+            value = yield waits_for
+        except GeneratorExit:
+            work.close()
+            raise
+        except BaseException as thrown:  # noqa: BLE001 - thrown into the work, below
+            error = thrown
         pulse.executing(trace)
         try:
             waits_for = send(value) if error is None else work.throw(error)
@@ -37,14 +56,6 @@ def _steps(pulse: Pulse, trace: bytes, work: Coroutine[Any, Any, Any]) -> Genera
             return returned.value
         finally:
             error = None
-            pulse.clear()
-        try:
-            value = yield waits_for
-        except GeneratorExit:
-            work.close()
-            raise
-        except BaseException as thrown:  # noqa: BLE001 - thrown into the work, above
-            error = thrown
 
 
 async def _without_exit(work: Coroutine[Any, Any, Any]) -> Any:

@@ -45,7 +45,7 @@ from continuum_supervision import ActorRef, Clock, Registry, SystemClock
 class Pulse(Protocol):
     """Where a process leaves the traces that outlive it."""
 
-    def executing(self, trace: bytes) -> None:
+    def executing(self, trace: bytes, /) -> None:
         """Record whose code runs in the loop from now on; `traces.py` makes traces."""
         ...
 

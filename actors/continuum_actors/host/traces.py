@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 import uuid
 
-from continuum.engine.ids import RunId
+from continuum.engine.ids import RunId, run_id_bytes
 from continuum.journal.suspect_port import Executed
 
 _TRACE = struct.Struct("=16sII")
@@ -18,21 +18,16 @@ _LARGEST = 0xFFFF_FFFF
 
 def trace_of_code(run_id: RunId) -> bytes:
     """Return the trace of a run's own code."""
-    return _TRACE.pack(_bytes_of(run_id), 0, 0)
+    return _TRACE.pack(run_id_bytes(run_id), 0, 0)
 
 
 def trace_of_attempt(run_id: RunId, seq: int, dispatch: int) -> bytes:
     """Return the trace of an attempt."""
     # Odd numbers, written into a row by hand, must not end the actor that claims it.
-    return _TRACE.pack(_bytes_of(run_id), (seq + 1) & _LARGEST, dispatch & _LARGEST)
+    return _TRACE.pack(run_id_bytes(run_id), (seq + 1) & _LARGEST, dispatch & _LARGEST)
 
 
 def read_trace(trace: bytes) -> Executed:
     """Return what a trace names."""
     run, place, dispatch = _TRACE.unpack(trace)
     return Executed(RunId(str(uuid.UUID(bytes=run))), place - 1 if place else None, dispatch)
-
-
-def _bytes_of(run_id: RunId) -> bytes:
-    # Made for every step; `uuid.UUID` takes five times as long.
-    return bytes.fromhex(run_id.replace("-", ""))

@@ -103,7 +103,8 @@ def add_outgoing(write: RunWrite, outgoing: Outgoing) -> None:
 def options_of(activity: PendingActivity) -> ActivityOptions:
     """Return the options of a journaled call."""
     definition: Activity[..., object] = activity.definition
-    return definition.effective_options(activity.options)
+    # Asked for twice in each step, and few calls change an option.
+    return definition.defaults if activity.options is None else definition.effective_options(activity.options)
 
 
 def dispatch_number(activity: PendingActivity) -> int:

@@ -22,7 +22,7 @@ class ActivityContext:
     An attempt from a queue, or in a process of its own, learns of a cancellation at its next heartbeat.
     """
 
-    __slots__ = ("_beat", "_last", "_trace", "attempt", "beaten", "cancelled", "over", "run_id")
+    __slots__ = ("_beat", "_last", "_trace", "attempt", "beaten", "cancelled", "over", "run_id", "seq")
 
     def __init__(
         self,
@@ -30,12 +30,15 @@ class ActivityContext:
         attempt: int,
         beat: Callable[[ActivityContext, bytes], None] | None = None,
         trace: bytes | None = None,
+        seq: int = 0,
     ) -> None:
         self.run_id = run_id
         self._trace = trace
         self.attempt = attempt
         self.cancelled = False
-        # For the engine: whether the attempt has been answered, and what else a heartbeat calls.
+        # For the engine: which activity of its run it is, whether it has been answered, and what else a
+        # heartbeat calls.
+        self.seq = seq
         self.over = False
         self.beaten: Callable[[], None] | None = None
         self._beat = beat

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import string
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from continuum.engine.retry import NO_RETRY, Retry, seconds
@@ -57,26 +57,25 @@ class ActivityOptions:
     priority: int = 0
     executor: Literal["thread", "process"] = "thread"
     at_most_once: bool = False
+    # Whether an attempt has a deadline of any kind. It and the next one are asked for in every step.
+    limited: bool = field(init=False, repr=False, compare=False)
+    # Whether the activity goes through the task table instead of running in the process of its run.
+    dispatched: bool = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        bounds = (self.timeout, self.heartbeat_timeout, self.total_timeout)
+        object.__setattr__(self, "limited", bounds != (None, None, None))
+        object.__setattr__(self, "dispatched", self.queue is not None or self.executor == "process")
 
     @property
     def max_crashes(self) -> int:
         """How many crashes the activity survives."""
         return 0 if self.at_most_once else CRASH_LIMIT
 
-    @property
-    def limited(self) -> bool:
-        """Whether an attempt has a deadline of any kind."""
-        return not (self.timeout is None and self.heartbeat_timeout is None and self.total_timeout is None)
-
-    @property
-    def dispatched(self) -> bool:
-        """Whether the activity goes through the task table instead of running in the process of its run."""
-        return self.queue is not None or self.executor == "process"
-
 
 def make_options(base: ActivityOptions, given: Mapping[str, Any]) -> ActivityOptions:
     """Return `base` with the given fields changed and checked; None leaves a field as it is."""
-    known = {field.name for field in fields(ActivityOptions)}
+    known = {each.name for each in fields(ActivityOptions) if each.init}
     changes = {name: value for name, value in given.items() if value is not None}
     if unknown := changes.keys() - known:
         raise InvalidDefinition(

@@ -27,7 +27,6 @@ class CommandLog:
     """The commands of one run. `Execution` drives the code that issues them."""
 
     __slots__ = (
-        "_events",
         "_refusals",
         "at",
         "closing",
@@ -35,6 +34,7 @@ class CommandLog:
         "cursor",
         "history",
         "in_side_effect",
+        "new",
         "next_seq",
         "snapshot_mismatch",
         "verdict",
@@ -57,7 +57,8 @@ class CommandLog:
         self.next_seq = 0
         # When the current step began on the journal's clock; a replay does not repeat it.
         self.at = 0
-        self._events: list[Event] = []
+        # The events journaled since the last write took them.
+        self.new: list[Event] = []
         self._refusals = 0
 
     def begin(self, history: Sequence[Event], compact: CompactHistory | None, at: int) -> None:
@@ -95,17 +96,12 @@ class CommandLog:
 
     def take_events(self) -> list[Event]:
         """Return the events journaled since the last call, and forget them."""
-        events, self._events = self._events, []
+        events, self.new = self.new, []
         return events
-
-    def append(self, event: Event) -> None:
-        """Journal an event from outside, which has the next seq."""
-        self.next_seq += 1
-        self._events.append(event)
 
     def write_before_everything(self, event: Event) -> None:
         """Write an event first that is already the last one of the history to replay."""
-        self._events.append(event)
+        self.new.append(event)
 
     def command(self, type: EventType, target: Any, site: Site, rest: tuple[Any, ...]) -> Event:
         """Match a command against the history, or journal it when the history has ended.
@@ -131,7 +127,7 @@ class CommandLog:
             return event
         event = Event(self.next_seq, type, self.at, (target, author, where(site), *rest))
         self.next_seq += 1
-        self._events.append(event)
+        self.new.append(event)
         return event
 
     def _compact_command(self, compact: CompactHistory, type: EventType, target: Any, site: Site) -> Event:

@@ -204,7 +204,8 @@ class Execution:
             self.time = previous
             return False
         # Before the commands that the code issues because of it.
-        log.append(event)
+        log.next_seq += 1
+        log.new.append(event)
         with step_guard.active:
             self._run()
         self._settle()

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from continuum_supervision.errors import ProcessSystemError
@@ -35,6 +36,7 @@ _TRACES_AT = 32
 # threads: more than the threads that usually work.
 _LOOP, _ENDED_BY, _ON_TRIAL, _FIRST_THREAD = range(4)
 _TRACES = 65
+_TRACE = struct.Struct(f"={TRACE_BYTES}s")
 _THREAD = struct.Struct("=Q")
 _LOOP_THREAD_AT = 24
 _PLACE_BYTES = TRACE_BYTES + _THREAD.size
@@ -68,12 +70,19 @@ class Liveness:
 class LivenessSlot:
     """Writes the slot of one process."""
 
-    __slots__ = ("_beats", "_free", "_loop", "_monotonic", "_slot", "_traces")
+    __slots__ = ("_beats", "_free", "_loop", "_monotonic", "_slot", "_traces", "clear", "executing")
+
+    executing: Callable[[bytes], None]
+    """Record whose code the loop executes from now on. Both are built-in calls: each step makes four."""
+    clear: Callable[[], None]
+    """Record that the loop executes no user code."""
 
     def __init__(self, slot: memoryview, monotonic: Callable[[], float]) -> None:
         self._slot = slot
         self._traces = [_trace_at(slot, number) for number in range(_TRACES)]
         self._loop = self._traces[_LOOP]
+        self.executing = partial(_TRACE.pack_into, self._loop, 0)
+        self.clear = partial(_TRACE.pack_into, self._loop, 0, _NO_TRACE)
         self._free = list(range(_FIRST_THREAD, _TRACES))
         self._monotonic = monotonic
         self._beats = 0
@@ -82,14 +91,6 @@ class LivenessSlot:
         """Record that the loop is running."""
         self._beats += 1
         _BEAT.pack_into(self._slot, 0, self._beats, self._monotonic())
-
-    def executing(self, trace: bytes) -> None:
-        """Record whose code the loop executes from now on."""
-        self._loop[:] = trace
-
-    def clear(self) -> None:
-        """Record that the loop executes no user code."""
-        self._loop[:] = _NO_TRACE
 
     def thread_begins(self, trace: bytes) -> int | None:
         """Record whose code another thread executes; return its place, None when all are taken."""

@@ -14,6 +14,8 @@ from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
 
+from continuum.engine.ids import run_id_bytes
+
 _HEADER = struct.Struct(">iiiii")
 _EMPTY = struct.Struct(">iii")
 _LENGTH = struct.Struct(">i")
@@ -100,7 +102,7 @@ def _interleaved(pair: str, size: int, values: Sequence[int]) -> bytes:
 
 def uuid_bytes(run_id: str) -> bytes:
     """Return a run id as an array element."""
-    return b"\x00\x00\x00\x10" + bytes.fromhex(run_id.replace("-", ""))
+    return b"\x00\x00\x00\x10" + run_id_bytes(run_id)
 
 
 def uuids(run_ids: Sequence[str]) -> Uuids:
