@@ -84,9 +84,12 @@ def server_of(directory: Path) -> Server:
 
 
 def is_over(process: psutil.Process) -> bool:
-    """Tell whether the process has ended; a zombie that init has yet to reap has."""
+    """Tell whether the process has ended; a zombie that init has yet to reap has.
+
+    Not while another thread of a zombie still ends: until then the process keeps its locks.
+    """
     try:
-        return bool(process.status() == psutil.STATUS_ZOMBIE)
+        return bool(process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1)
     except psutil.NoSuchProcess:
         return True
 
