@@ -47,6 +47,7 @@ ROWS = {
     "versions": "workflow = 'odd.other'",
     "activity_results": "run_id = {run}",
     "published_values": "root = {run}",
+    "state_change_log": "true",
 }
 # The engine reads none of it.
 NOT_OURS = ("migrations",)
@@ -118,7 +119,7 @@ MODES = {"parked": PARKED, "orphaned": ORPHANED, "ended": ENDED}
 # The tables whose rows have to do with the owner of a run.
 OWNED = ("runs", "tasks")
 # The tables with one row for all cases.
-SHARED = ("workers", "nodes", "versions")
+SHARED = ("workers", "nodes", "versions", "state_change_log")
 BATCH = 10
 PLACE = """
 insert into {schema}.workers (node, role, pid, expires_at)
@@ -136,6 +137,7 @@ insert into {schema}.heartbeats values ({run}, 2, '');
 insert into {schema}.deliveries values ({run}, 'go', 'delivery');
 insert into {schema}.refusals (run_id, version, reason, fault)
     values ({run}, 'v', 'drift', '{{"kind": "drift"}}');
+insert into {schema}.state_changes (run_id, state, at) values ({run}, 2, now());
 insert into {schema}.snapshots (run_id, first_seq, events, format, version, payload)
     select id, 0, 1, 2, version, '\\x93' from {schema}.runs where id = {run};
 """
@@ -147,6 +149,8 @@ CLEAR = """
 delete from {schema}.workers where node = 'ghost';
 delete from {schema}.nodes where node = 'ghost';
 delete from {schema}.versions where workflow = 'odd.other';
+delete from {schema}.state_changes;
+update {schema}.state_change_log set read_at = now(), removed = 0;
 """
 
 
