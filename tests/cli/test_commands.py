@@ -289,10 +289,30 @@ def test_nodes_are_listed_with_their_processes(cli: CommandLine) -> None:
         "processes": [{"role": "run_host", "pid": 8}],
         "workflows": [],
         "namespaces": None,
+        "workers": [{"role": "run_host", "pid": 8, "runs": 0, "tasks": {}}],
     }
     (row,) = cli("nodes", "list").out.splitlines()[1:]
     assert row.startswith("north\t7\t")
     assert row.endswith("\t1\tall")
+
+
+def test_a_node_is_shown_with_what_each_of_its_processes_owns(cli: CommandLine) -> None:
+    facts = NodeFacts(NodeId("north"), 7, "local", "draining", [("launcher", 7), ("run_host", 8)], ["flow"])
+    on_journal(cli, lambda journal: journal.register_worker(NodeId("north"), "run_host", 8, 60.0))
+    on_journal(cli, lambda journal: journal.renew([], 10.0, facts))
+    (listed,), shown = cli("nodes", "list", "--json").json, cli("nodes", "show", "north", "--json").json
+    assert shown | {"lease_age": 0} == listed | {"lease_age": 0}
+    lines = cli("nodes", "show", "north").out.splitlines()
+    assert lines[0] == "node        north"
+    assert lines[1].startswith("state       draining, heard from ")
+    assert lines[4:] == [
+        "workflows   flow",
+        "",
+        "process\tpid\truns\ttasks",
+        "launcher\t7\t-\t-",
+        "run_host\t8\t0\t0",
+    ]
+    assert "no node is named south" in cli("nodes", "show", "south").err
 
 
 def test_nodes_are_listed_with_the_namespaces_that_they_serve(cli: CommandLine) -> None:

@@ -19,6 +19,7 @@ NEEDS_A_SCHEMA = [
     ("runs", "history", RUN),
     ("runs", "read", RUN, "total"),
     ("nodes", "list"),
+    ("nodes", "show", "north"),
     ("nodes", "drain", "north"),
     ("versions", "list"),
     ("versions", "check", "tests.unit.client.working"),

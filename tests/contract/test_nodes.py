@@ -12,6 +12,7 @@ from tests.contract.builders import (
     new_task,
     owned_run,
     owned_runs,
+    queue_tasks,
     retire,
     take_tasks,
     until,
@@ -110,6 +111,20 @@ async def test_nodes_are_listed_with_their_facts_and_live_runs(journal: Journal)
     assert north.live_runs == 1
     assert north.processes == [("run_host", 11), ("activity_host", 12)]
     assert 0.0 <= north.lease_age < 60.0
+
+
+async def test_nodes_are_listed_with_what_each_of_their_processes_owns(journal: Journal) -> None:
+    worker, idle = await worker_of(journal, node="north"), await worker_of(journal, node="north")
+    first, second = await owned_runs(journal, worker, 2)
+    await queue_tasks(journal, worker, first, new_task(1, queue="slow"), new_task(2, queue="slow"))
+    await take_tasks(journal, worker)
+    await commit(journal, worker, write(second, transition=end()))
+    await journal.renew([worker.id, idle.id], 60.0, facts("north"))
+
+    (north,) = await journal.nodes()
+
+    assert [(each.runs, each.tasks) for each in north.workers] == [(1, {"slow": 2}), (0, {})]
+    assert {each.role for each in north.workers} == {"run_host"}
 
 
 async def test_a_node_without_a_live_worker_is_lost(journal: Journal) -> None:

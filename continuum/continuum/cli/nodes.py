@@ -1,7 +1,8 @@
-"""`continuum nodes list` and `continuum nodes drain`."""
+"""`continuum nodes list`, `continuum nodes show` and `continuum nodes drain`."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import click
@@ -9,12 +10,13 @@ import click
 from continuum.cli.database import Target, ask, database_options, json_option
 from continuum.cli.printing import print_table
 from continuum.cli.values import to_json
+from continuum.errors import NodeNotFound
 from continuum.journal.facts import NodeRow
 
 
 @click.group(no_args_is_help=False)
 def nodes() -> None:
-    """List and drain nodes."""
+    """List, show and drain nodes."""
 
 
 @nodes.command(name="list")
@@ -44,12 +46,46 @@ def list_nodes(as_json: bool, dsn: str | None, schema: str) -> None:
     )
 
 
+@nodes.command(short_help="Show the node NAME and its processes.")
+@click.argument("name")
+@json_option
+@database_options
+def show(name: str, as_json: bool, dsn: str | None, schema: str) -> None:
+    """Show the node NAME, its processes, and the runs and tasks that each of them owns."""
+    found = ask(Target(dsn, schema), lambda client: client.nodes())
+    node = next((node for node in found if node.node == name), None)
+    if node is None:
+        raise NodeNotFound(name)
+    if as_json:
+        click.echo(to_json(_facts(node)))
+        return
+    served = "all" if node.namespaces is None else ", ".join(node.namespaces)
+    click.echo(f"node        {node.node}")
+    click.echo(f"state       {node.state}, heard from {node.lease_age:.1f} s ago")
+    click.echo(f"address     {node.address}")
+    click.echo(f"namespaces  {served}")
+    click.echo(f"workflows   {', '.join(node.workflows) or 'none'}")
+    click.echo("")
+    print_table(("process", "pid", "runs", "tasks"), [_process(node, *each) for each in node.processes])
+
+
 @nodes.command(short_help="Let the node NAME drain and stop.")
 @click.argument("name")
 @database_options
 def drain(name: str, dsn: str | None, schema: str) -> None:
     """Let the node NAME drain and stop: it finishes or releases what it runs, then exits."""
     ask(Target(dsn, schema), lambda client: client.drain_node(name))
+
+
+def _process(node: NodeRow, role: str, pid: int) -> tuple[str, str, str, str]:
+    own = [worker for worker in node.workers if worker.pid == pid]
+    if not own:
+        return role, str(pid), "-", "-"
+    tasks: Counter[str] = Counter()
+    for worker in own:
+        tasks.update(worker.tasks)
+    queues = ", ".join(f"{queue or '(no queue)'} {number}" for queue, number in sorted(tasks.items()))
+    return role, str(pid), str(sum(worker.runs for worker in own)), queues or "0"
 
 
 def _facts(node: NodeRow) -> dict[str, Any]:
@@ -63,4 +99,8 @@ def _facts(node: NodeRow) -> dict[str, Any]:
         "processes": [{"role": role, "pid": pid} for role, pid in node.processes],
         "workflows": node.workflows,
         "namespaces": node.namespaces,
+        "workers": [
+            {"role": worker.role, "pid": worker.pid, "runs": worker.runs, "tasks": worker.tasks}
+            for worker in node.workers
+        ],
     }

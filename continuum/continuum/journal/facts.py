@@ -301,6 +301,16 @@ class NodeFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class NodeWorker:
+    """A process of a node that has a lease: how many runs it owns, and tasks, by queue."""
+
+    role: str
+    pid: int
+    runs: int
+    tasks: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class NodeRow:
     """A node as other nodes see it. `lease_age` is in seconds since its last renewal.
 
@@ -316,6 +326,7 @@ class NodeRow:
     processes: list[tuple[str, int]]
     workflows: list[str]
     namespaces: list[str] | None = None
+    workers: list[NodeWorker] = field(default_factory=list)
 
 
 class Renewal(NamedTuple):

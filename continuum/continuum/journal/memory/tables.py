@@ -171,6 +171,7 @@ class StoredWorker:
     expires_at: int
     renewed_at: int
     namespaces: Sequence[str] | None
+    role: str
     batch: int = 0
     committed: Committed = _NOTHING_COMMITTED
     runs: dict[RunId, None] = field(default_factory=dict)

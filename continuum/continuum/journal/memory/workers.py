@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from math import inf
 
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredNode, StoredWorker
-from continuum.journal.port import InboxKind, NodeFacts, NodeRow, Released, Renewal, RunState, Topic, Worker
+from continuum.journal.port import (
+    InboxKind,
+    NodeFacts,
+    NodeRow,
+    NodeWorker,
+    Released,
+    Renewal,
+    RunState,
+    Topic,
+    Worker,
+)
 
 
 class MemoryWorkers(MemoryTables):
@@ -18,7 +29,9 @@ class MemoryWorkers(MemoryTables):
     ) -> Worker:
         """Register a worker with a lease of `ttl` seconds that claims from `namespaces`, None for all."""
         worker = Worker(WorkerId(next(self._worker_ids)), node)
-        self._workers[worker.id] = StoredWorker(worker, pid, self._ends_after(ttl), self.now(), namespaces)
+        self._workers[worker.id] = StoredWorker(
+            worker, pid, self._ends_after(ttl), self.now(), namespaces, role
+        )
         return worker
 
     def _ends_after(self, ttl: float) -> int:
@@ -158,6 +171,9 @@ class MemoryWorkers(MemoryTables):
             return None
         return sorted({name for namespaces in limited for name in namespaces}) or None
 
+    def _queues_of(self, worker: WorkerId) -> Counter[str]:
+        return Counter(stored.task.queue for stored in self._tasks.values() if stored.owner == worker)
+
     async def nodes(self) -> list[NodeRow]:
         """Return every node that has not been retired."""
         now = self.now()
@@ -172,6 +188,11 @@ class MemoryWorkers(MemoryTables):
                 processes=[(role, pid) for role, pid in stored.facts.processes],
                 workflows=list(stored.facts.workflows),
                 namespaces=self._namespaces_of(node),
+                workers=[
+                    NodeWorker(w.role, w.pid, len(w.runs), dict(self._queues_of(id)))
+                    for id, w in self._workers.items()
+                    if w.worker.node == node
+                ],
             )
             for node, stored in sorted(self._nodes.items())
         ]

@@ -36,6 +36,7 @@ from continuum.journal.port import (
     NewRun,
     NodeFacts,
     NodeRow,
+    NodeWorker,
     Notification,
     Post,
     Posted,
@@ -184,8 +185,9 @@ class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions, Postgre
                 self._processes(node, processes),
                 workflows,
                 namespaces,
+                [NodeWorker(*worker) for worker in workers],
             )
-            for node, pid, address, state, live, age, processes, workflows, namespaces in (
+            for node, pid, address, state, live, age, processes, workflows, namespaces, workers in (
                 await self._database.fetch("nodes")
             )
         ]

@@ -73,7 +73,13 @@ SELECT n.node, n.pid, n.address,
        CASE WHEN isfinite(n.renewed_at) THEN extract(epoch FROM clock_timestamp() - n.renewed_at)::float8 ELSE 0 END, n.processes, n.workflows,
        CASE WHEN NOT EXISTS (SELECT FROM {schema}.workers w WHERE w.node = n.node AND w.namespaces IS NULL)
             THEN (SELECT array_agg(DISTINCT s.namespace ORDER BY s.namespace)
-                  FROM {schema}.workers w CROSS JOIN unnest(w.namespaces) AS s (namespace) WHERE w.node = n.node) END
+                  FROM {schema}.workers w CROSS JOIN unnest(w.namespaces) AS s (namespace) WHERE w.node = n.node) END,
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(w.role, w.pid,
+            (SELECT count(*) FROM {schema}.runs r WHERE r.owner = w.id AND r.state {is_active}),
+            (SELECT coalesce(jsonb_object_agg(q.queue, q.tasks), '{}') FROM (
+                SELECT t.queue, count(*) AS tasks FROM {schema}.tasks t WHERE t.owner = w.id GROUP BY t.queue) q))
+            ORDER BY w.id), '[]')
+        FROM {schema}.workers w WHERE w.node = n.node)
 FROM {schema}.nodes n ORDER BY n.node
 
 -- name: start
