@@ -82,8 +82,8 @@ def _set_up(wishes: Wishes, directory: Path, stack: ExitStack, *, on_stage: bool
     data = directory / "postgres"
     data.mkdir()
     server = Server(data, network.place("database"), port=5432 if on_stage else 55432, own_disk=on_stage)
-    stack.callback(server.end)
     server.create()
+    stack.callback(server.close)
     asyncio.run(migrate_schema(server.dsn, "continuum"))
     cookie = directory / "cookie"
     cookie.touch(mode=0o600)

@@ -130,6 +130,12 @@ class Server:
         except subprocess.TimeoutExpired:
             self.kill()
 
+    def close(self) -> None:
+        """Stop the server and give its disk back."""
+        self.end()
+        if self.own_disk:
+            _run("umount", "--lazy", str(self.directory))
+
     def _dsn(self, user: str, database: str = ROLE) -> str:
         return f"postgresql://{user}@{self.place.address}:{self.port}/{database}?connect_timeout=5"
 

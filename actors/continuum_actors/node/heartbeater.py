@@ -51,6 +51,7 @@ class Heartbeater(LoopingActor):
         self._expiring = expiring
         self._now = asyncio.Event()
         self._patient_until = 0.0
+        self._leaving = False
 
     def init(self) -> None:
         self._renewed_at = asyncio.get_running_loop().time()
@@ -58,8 +59,11 @@ class Heartbeater(LoopingActor):
 
     async def terminate(self, reason: ExitReason) -> None:
         """Wait for the end of a renewal in flight: it would list a node again that has just left."""
-        self._renewing.cancel()
+        # A renewal that is cancelled ends here at once, and on the server perhaps later.
+        self._leaving = True
+        self._now.set()
         await asyncio.wait([self._renewing], timeout=limits.TASKS_END_SECONDS)
+        self._renewing.cancel()
 
     def handle_cast(self, message: object) -> None:
         """Renew at once, so that others see what changed about the node."""
@@ -67,7 +71,7 @@ class Heartbeater(LoopingActor):
 
     async def _keep_renewing(self) -> None:
         every = min(self._ttl / limits.RENEWALS_PER_LEASE, limits.LONGEST_RENEWAL_SECONDS)
-        while True:
+        while not self._leaving:
             self._now.clear()
             renewal = await self._journal.renew(self._node.workers(), self._ttl, self._node.facts())
             self._report(renewal.others, every)
