@@ -1,9 +1,8 @@
 """The cost of a kill -9 of a run host, with a thousand runs in flight in a node of two.
 
 A separate connection reads the journal every few milliseconds. A run of the dead process has
-resumed when another worker has journaled an event for it. The first such event says that the
-step which was running in the dead process has crashed. Once that event can be read, another
-worker has committed it.
+resumed when another worker has claimed it and journaled an event for it: the end of the step that was
+running in the dead process, which has begun again. Once that event can be read, it is committed.
 """
 
 from __future__ import annotations
@@ -24,7 +23,6 @@ from bench.database import Server, fresh_schema
 from bench.flows import slow_steps
 from bench.processes import node
 from bench.sizes import Sizes
-from continuum.engine.events import EventType
 
 Results = dict[str, Any]
 Tell = Callable[[str], None]
@@ -67,10 +65,9 @@ async def _kill_one(dsn: str, schema: str, sizes: Sizes) -> Results:
         )
         await watch.until_all_are_in_flight(sizes.runs_in_flight)
         worker, pid = await watch.busiest()
+        owned = await watch.owned_by(worker)
         os.kill(pid, signal.SIGKILL)
         killed = time.monotonic()
-        # The runs that it owned when it died, including those that another worker has claimed since.
-        owned = await watch.owned_by(worker)
         first = await watch.until_resumed(owned, 1)
         all_of_them = await watch.until_resumed(owned, len(owned))
         results = await asyncio.gather(*(handle.result(DEADLINE_SECONDS) for handle in handles))
@@ -106,18 +103,20 @@ class _Watch:
         )
         return rows[0]
 
-    async def owned_by(self, worker: int) -> list[Any]:
-        """Return the runs that a worker owns or has lost since."""
-        rows = await self._rows(
-            "SELECT id FROM {s}.runs WHERE state <= 2 AND (owner = %s OR owner IS NULL OR attempt > 1)",
-            (worker,),
-        )
-        return [row[0] for row in rows]
+    async def owned_by(self, worker: int) -> list[tuple[Any, ...]]:
+        """Return the runs that a worker owns, each with its token and its last event."""
+        text = "SELECT r.id, r.token, max(e.seq) FROM {s}.runs r JOIN {s}.events e ON e.run_id = r.id"
+        return await self._rows(f"{text} WHERE r.state <= 2 AND r.owner = %s GROUP BY r.id", (worker,))
 
-    async def until_resumed(self, runs: list[Any], how_many: int) -> float:
+    async def until_resumed(self, runs: list[tuple[Any, ...]], how_many: int) -> float:
         """Return the time when that many of the runs have resumed elsewhere."""
-        text = "SELECT count(DISTINCT run_id) FROM {s}.events WHERE run_id = ANY (%s) AND type = %s"
-        await self._until(lambda rows: rows[0][0] >= how_many, text, (runs, EventType.ACTIVITY_CRASHED))
+        text = (
+            "SELECT count(*) FROM unnest(%s::uuid[], %s::bigint[], %s::bigint[]) k (id, token, seq)"
+            " JOIN {s}.runs r ON r.id = k.id AND r.token > k.token"
+            " WHERE EXISTS (SELECT FROM {s}.events e WHERE e.run_id = k.id AND e.seq > k.seq)"
+        )
+        columns = tuple(map(list, zip(*runs, strict=True)))
+        await self._until(lambda rows: rows[0][0] >= how_many, text, columns)
         return time.monotonic()
 
     async def _until(
