@@ -11,7 +11,7 @@ import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from continuum.client.limits import (
@@ -21,6 +21,7 @@ from continuum.client.limits import (
     POLL_GROWTH,
 )
 from continuum.client.retrying import retry_read_once
+from continuum.client.untyped_values import at
 from continuum.errors import InvalidOption, JournalUnavailable, NotReady
 from continuum.journal.change_port import Position, StateChanged, StateChanges
 from continuum.journal.facts import Notification, Topic
@@ -31,7 +32,6 @@ log = logging.getLogger("continuum.client")
 
 NOW = "now"
 _CURSOR = re.compile(r"\d{1,18}", re.ASCII)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def _public(changed: StateChanged) -> StateChange:
         changed.workflow,
         changed.namespace,
         "started" if changed.state is None else changed.state.name.lower(),
-        _EPOCH + timedelta(microseconds=changed.at),
+        at(changed.at),
         str(changed.position),
     )
 

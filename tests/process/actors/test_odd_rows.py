@@ -6,8 +6,10 @@ lost node. The columns and their types are read from the database, so a new colu
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import aclosing
 from typing import NamedTuple
 
 import psycopg
@@ -221,6 +223,14 @@ async def recover(on: Stage) -> None:
         await on.journal.retire_worker(worker, executing=None, poison_after=3, only_expired=True)
 
 
+async def first_change(client: continuum.Client) -> None:
+    """Read the feed up to a change of a run that is sound."""
+    async with asyncio.timeout(DEADLINE_S), aclosing(client.events()) as changes:
+        async for change in changes:
+            if (change.workflow, change.state) == (sound.name, "completed"):
+                return
+
+
 async def faults_of_tools(on: Stage) -> AsyncIterator[str]:
     """Yield what fails of the tools that read more than one row."""
     client, journal = on.client, on.journal
@@ -228,6 +238,7 @@ async def faults_of_tools(on: Stage) -> AsyncIterator[str]:
         client.query(),
         client.query(where=[("state", "eq", "blocked")], limit=100),
         client.nodes(),
+        first_change(client),
         journal.versions(),
         recover(on),
         journal.renew([], 1.0, None),

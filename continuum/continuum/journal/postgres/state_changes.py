@@ -12,6 +12,8 @@ from continuum.journal.postgres.connections import Database
 
 # How many runs the record begins with: writers wait until they are in it.
 RUNS_AT_FIRST = 1_000
+# What a change may say: 0 is a start.
+_ENTERED = frozenset({0, *RunState})
 
 
 class PostgresStateChanges:
@@ -36,7 +38,8 @@ class PostgresStateChanges:
         found = [row[5:] for row in read if row[5] is not None]
         for place, run_id, name, space, state, at, wanted in found[:limit]:
             scanned = place
-            if wanted:
+            # A state that was written by hand is passed over.
+            if wanted and state in _ENTERED:
                 entered = RunState(state) if state else None
                 entries.append(StateChanged(place, RunId(run_id), name, space, entered, at))
         return StateChangesRead(entries, scanned, len(found) > limit)
