@@ -68,21 +68,20 @@ class Liveness:
 
 
 class LivenessSlot:
-    """Writes the slot of one process."""
+    """Writes the slot of one process.
 
-    __slots__ = ("_beats", "_free", "_loop", "_monotonic", "_slot", "_traces", "clear", "executing")
-
-    executing: Callable[[bytes], None]
-    """Record whose code the loop executes from now on. Both are built-in calls: each step makes four."""
-    clear: Callable[[], None]
-    """Record that the loop executes no user code."""
+    Without `__slots__`, and with its calls declared below: otherwise pyright takes those for methods.
+    """
 
     def __init__(self, slot: memoryview, monotonic: Callable[[], float]) -> None:
         self._slot = slot
         self._traces = [_trace_at(slot, number) for number in range(_TRACES)]
         self._loop = self._traces[_LOOP]
-        self.executing = partial(_TRACE.pack_into, self._loop, 0)
-        self.clear = partial(_TRACE.pack_into, self._loop, 0, _NO_TRACE)
+        # Built-in calls: each step makes four.
+        self.executing: Callable[[bytes], None] = partial(_TRACE.pack_into, self._loop, 0)
+        """Record whose code the loop executes from now on."""
+        self.clear: Callable[[], None] = partial(_TRACE.pack_into, self._loop, 0, _NO_TRACE)
+        """Record that the loop executes no user code."""
         self._free = list(range(_FIRST_THREAD, _TRACES))
         self._monotonic = monotonic
         self._beats = 0
