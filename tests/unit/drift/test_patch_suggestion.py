@@ -117,7 +117,7 @@ def test_a_sketch_does_not_take_an_early_end_for_a_removal(written: Written) -> 
 
 def test_a_sketch_runs_an_inserted_sleep_in_new_runs_only(written: Written) -> None:
     fn = written("await continuum.sleep(10)\nhandle = await parcel.start_child(order)")
-    child = Event(3, EventType.CHILD_STARTED, 0, ("parcel", "flow", "flows.py:1", None, None, None))
+    child = Event(3, EventType.CHILD_STARTED, 0, ("parcel", "flow", "flows.py:1", "its id", b"digest", 0))
     assert patch(fn, [child], (TIMER, 10)) == (
         'if continuum.patched("flow-3"):\n    await continuum.sleep(10)'
     )
