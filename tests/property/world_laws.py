@@ -42,6 +42,8 @@ async def check_now(world: World, *, exact: bool) -> None:
     twice = {call: times for call, times in ledger.asked.items() if times > 1}
     assert not twice, f"asked for more than once: {twice}"
     if exact:
+        unasked = set(ledger.executed) - set(ledger.asked)
+        assert not unasked, f"executed, and never asked for: {unasked}"
         _check_families(rows, written.of)
         await _check_published(world, rows)
 

@@ -59,6 +59,11 @@ class WrittenHistories:
         await asyncio.gather(*self._writing, return_exceptions=True)
 
     async def _commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
+        for write in writes:
+            tasks = {task.seq for task in write.tasks}
+            ledger.claimable.update(
+                called(event) for event in write.events if event.type in SCHEDULED and event.seq in tasks
+            )
         committed = await self.stored.commit(worker, batch, writes)
         for write in writes:
             if write.run_id not in committed.rejected:
@@ -88,11 +93,9 @@ class WrittenHistories:
             if any(BEGINNING.get(EventType(e.type)) == begun and e.body[0] == seq for e in history):
                 self._report(run_id, f"ends twice what began at {seq}: {event}")
             if event.type in (*ACTIVITY_ENDS, *COMPENSATION_ENDS):
-                name, (number, *_) = call_of(history[seq])
-                ledger.answered.add((name, int(str(number))))
+                ledger.answered.add(called(history[seq]))
         elif event.type in SCHEDULED:
-            name, (number, *_) = call_of(event)
-            ledger.asked[name, int(str(number))] += 1
+            ledger.asked[called(event)] += 1
         elif event.type == EventType.SIGNAL_RECEIVED and event.body[2] is not None:
             same = [e for e in history if e.type == event.type and e.body[::2] == event.body[::2]]
             if same:
@@ -116,3 +119,9 @@ class WrittenHistories:
 
     def _report(self, run_id: RunId, problem: str) -> None:
         self.wrong.append(f"run {run_id} {problem}")
+
+
+def called(scheduled: Event) -> tuple[str, int]:
+    """Return the activity and the number of a journaled call."""
+    name, (number, *_) = call_of(scheduled)
+    return name, int(str(number))
