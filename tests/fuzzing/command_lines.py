@@ -26,7 +26,7 @@ from tests.fuzzing.target import Broken, Target
 runs, versions = import_module("continuum.cli.runs"), import_module("continuum.cli.versions")
 
 _RUN = "00000000-0000-4000-8000-000000000001"
-# They import modules, start processes or change schemas.
+# They import modules, start processes, change schemas or wait.
 _ONLY_PARSED = frozenset(("run-node", "demo", "migrate", "check", "result", "versions"))
 _LINES = (
     *("start orders", "start orders 1 [2] --key k", 'start orders {"$date":"2026-01-31"} --attribute a=1'),
@@ -41,6 +41,7 @@ _LINES = (
     *(f"runs list --parent {_RUN} --namespace n", "runs list --attribute region=eu --attribute n=1.5"),
     *("runs list --cursor WzEsImEiLDEsImEiXQ", f"runs show {_RUN}", f"runs history {_RUN} --json"),
     *(f"runs read {_RUN} state", f"runs unblock {_RUN}", "nodes list", "nodes list --json", "versions list"),
+    *("runs events --since 7 --limit 1", "runs events --workflow w --namespace n --json"),
     *(
         "run-node flows --bind 127.0.0.1:4000 --peer [::1]:4000 --limit mail=3",
         "check flows",
@@ -131,7 +132,8 @@ class _Door:
                 for name, stand_in in (("connected", self._connected), ("ask_journal", self._ask_journal)):
                     if hasattr(module, name):
                         replaced.enter_context(patch.object(module, name, stand_in))
-            for command in _leaves(commands.commands[name] for name in _ONLY_PARSED):
+            parsed = [runs.events, *(commands.commands[name] for name in _ONLY_PARSED)]
+            for command in _leaves(parsed):
                 replaced.enter_context(patch.object(command, "callback", lambda **_: None))
             yield
 

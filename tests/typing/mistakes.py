@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Ten mistakes for the type checkers to find, each on a marked line; three functions have none.
+"""Ten mistakes for the type checkers to find, each on a marked line; four functions have none.
 
 The first line silences the linter of this repository; the test removes it before it runs the checkers.
 """
@@ -10,7 +10,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, assert_type
 
-from continuum import Client, Signal, activity, saga, wait_signal, workflow
+import continuum
+from continuum import Client, Signal, StateChange, activity, saga, wait_signal, workflow
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,13 @@ async def a_wait_may_have_a_default_of_another_type() -> None:
     assert_type(await review.wait(timeout=1, default=None), str | None)
     assert_type(await review.wait(1, 0), str | int)
     assert_type(await wait_signal("anything", default=None), Any)
+
+
+async def changes_of_states_have_their_type(client: Client) -> None:
+    async for change in continuum.events(workflow=process):
+        assert_type(change, StateChange)
+    async for change in client.events(cursor="now"):
+        assert_type(change, StateChange)
 
 
 async def no_mistake(client: Client, order: Order) -> str:

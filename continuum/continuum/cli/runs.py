@@ -1,8 +1,10 @@
-"""`continuum runs list`, `show`, `history`, `read` and `unblock`."""
+"""`continuum runs list`, `show`, `history`, `events`, `read` and `unblock`."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +14,7 @@ from continuum.cli.database import (
     Target,
     ask,
     ask_journal,
+    connected,
     database_options,
     json_option,
     namespace_option,
@@ -19,9 +22,9 @@ from continuum.cli.database import (
 from continuum.cli.drift_output import print_problems, problem_facts
 from continuum.cli.printing import print_table
 from continuum.cli.values import named_json, to_json
-from continuum.client import Client, Owner, Run
+from continuum.client import Client, Owner, Run, StateChange
 from continuum.client.limits import PAGE_ENTRIES
-from continuum.client.namespaces import InNamespace
+from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.client.runs import RunError
 from continuum.drift.deploy_check import StoredRuns
 from continuum.drift.run_report import Refused, drift_of
@@ -162,6 +165,46 @@ def history(run: str, namespace: InNamespace, as_json: bool, dsn: str | None, sc
     print_table(("seq", "at", "type", "name", "payload"), rows)
 
 
+@runs.command(short_help="Print changes of states, and wait for more.")
+@click.option(
+    "--since", metavar="CURSOR", help="Continue after this cursor; `now` leaves out what has happened so far."
+)
+@click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
+@click.option("--namespace", metavar="TEXT", help="Only this namespace; otherwise all.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="NUMBER", help="End after so many; otherwise never."
+)
+@json_option
+@database_options
+def events(
+    since: str | None,
+    workflow: str | None,
+    namespace: str | None,
+    limit: int | None,
+    as_json: bool,
+    dsn: str | None,
+    schema: str,
+) -> None:
+    """Print each change of the state of a run, oldest first, and wait for more.
+
+    The first column is the cursor: --since with it prints what comes after. With --json a line is an object.
+    """
+
+    async def following() -> None:
+        async with connected(Target(dsn, schema), listen=True) as client:
+            within = ANY_NAMESPACE if namespace is None else namespace
+            found = client.events(cursor=since, workflow=workflow, namespace=within)
+            async with aclosing(found) as changes:
+                printed = 0
+                async for change in changes:
+                    click.echo(to_json(change) if as_json else _line(change))
+                    printed += 1
+                    if printed == limit:
+                        return
+
+    asyncio.run(following())
+
+
 @runs.command(short_help="Let nodes try the blocked RUN again.")
 @click.argument("run")
 @namespace_option
@@ -206,6 +249,11 @@ def _summary(run: Run, *, named: bool) -> Sequence[str]:
     note = _error(run.error) if run.error is not None else run.reason or ""
     namespace = [run.namespace] if named else []
     return run.id, run.workflow, *namespace, run.state, run.started_at.isoformat(timespec="seconds"), note
+
+
+def _line(change: StateChange) -> str:
+    at = change.at.isoformat(timespec="milliseconds")
+    return "\t".join((change.cursor, at, change.run_id, change.state, change.workflow, change.namespace))
 
 
 def _error(error: RunError) -> str:

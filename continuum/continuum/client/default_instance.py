@@ -10,8 +10,8 @@ first use. `continuum.disconnect()` closes the client of the running loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
@@ -34,6 +34,7 @@ from continuum.client.start_options import (
     StartOptions,
     checked_names,
 )
+from continuum.client.state_changes import StateChange
 from continuum.definitions.attributes import set_own_attributes
 from continuum.definitions.effects import call_site, in_workflow
 from continuum.definitions.signal import Signal
@@ -236,6 +237,19 @@ async def query(
     """Return a page of runs of the default instance; see `Client.query`."""
     client = await _client()
     return await client.query(where, order_by=order_by, limit=limit, cursor=cursor, namespace=namespace)
+
+
+async def events(
+    *,
+    cursor: str | None = None,
+    workflow: Workflow[..., Any] | str | None = None,
+    namespace: InNamespace = ANY_NAMESPACE,
+) -> AsyncGenerator[StateChange, None]:
+    """Yield every change of the states of runs of the default instance; see `Client.events`."""
+    found = (await _client()).events(cursor=cursor, workflow=workflow, namespace=namespace)
+    async with aclosing(found) as changes:
+        async for change in changes:
+            yield change
 
 
 @overload

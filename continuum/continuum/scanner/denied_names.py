@@ -151,13 +151,13 @@ _DENIED: tuple[tuple[Rule, str | None, str], ...] = (
     (rules.DYNAMIC_CODE, "name the variables", "builtins: locals vars"),
     (rules.DYNAMIC_CODE, "use `json.loads(text)`", "pickle marshal"),
     (rules.CLIENT, _CHILD, "continuum.start"),
-    (rules.CLIENT, _ACTIVITY, "continuum: signal cancel set_attributes options"),
+    (rules.CLIENT, _ACTIVITY, "continuum: signal cancel unblock set_attributes options"),
     (rules.CLIENT, _AWAITED, "continuum.await_run"),
     (
         rules.CLIENT,
         None,
-        """continuum: query get_run connect connect_sync configure disconnect client cli node Client children
-        continuum: SyncClient RunHandle SyncRunHandle testing configure_scanner
+        """continuum: query get_run events connect connect_sync configure disconnect client cli node
+        continuum: Client children SyncClient RunHandle SyncRunHandle testing configure_scanner
         continuum_actors continuum_supervision""",
     ),
 )

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
+import continuum
 from continuum import Client, CursorExpired, InvalidOption, JournalUnavailable, NotReady, StateChange
+from continuum.client.instances import Instance, MemoryPlace, registered
 from continuum.journal.change_port import Position, StateChangesRead
 from continuum.journal.memory.journal import MemoryJournal
 from tests.unit.client.working import Ending, greeting, memory_client
@@ -146,5 +148,21 @@ def test_a_reader_sees_children_and_successors() -> None:
                 (run.id, "started"),
                 (latest, "started"),
             }
+
+    asyncio.run(main())
+
+
+def test_the_default_instance_has_the_feed() -> None:
+    async def main() -> None:
+        place = MemoryPlace(MemoryJournal(), asyncio.get_running_loop())
+        with registered(Instance("default", place)):
+            other = await continuum.start("other", namespace="us")
+            run = await continuum.start(greeting, "ann", namespace="eu")
+            async with aclosing(continuum.events()) as everything:
+                assert [(await anext(everything)).run_id for _ in range(2)] == [other.id, run.id]
+            for wanted in (continuum.events(workflow=greeting), continuum.events(namespace="eu")):
+                async with aclosing(wanted) as changes:
+                    assert (await anext(changes)).run_id == run.id
+            await continuum.disconnect()
 
     asyncio.run(main())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
+import continuum
+from continuum.client import default_instance
 from continuum.scanner.denied_names import ALLOWED, DENIED
 from continuum.scanner.findings import Severity
-from continuum.scanner.rules import RULES, UNTRUSTED, Rule
+from continuum.scanner.rules import CLIENT, RULES, UNTRUSTED, Rule
 from continuum.scanner.standard_library import FREE
 from tests.unit.scanner.snippets import codes, flow, found, place, scanned
 
@@ -361,3 +364,15 @@ def test_a_side_effect_may_not_set_attributes() -> None:
 
 def test_a_workflow_may_not_set_attributes_of_another_run() -> None:
     assert codes("await continuum.set_attributes('id', {'a': 1})") == ["CT210"]
+
+
+def test_a_workflow_calls_no_function_of_the_default_instance() -> None:
+    calls = {
+        name
+        for name, value in vars(default_instance).items()
+        if inspect.isfunction(value)
+        and value.__code__.co_filename == default_instance.__file__
+        and name in continuum.__all__
+    }
+    assert {"start", "events", "unblock"} <= calls
+    assert [name for name in sorted(calls) if DENIED.get(f"continuum.{name}", (None,))[0] != CLIENT] == []
