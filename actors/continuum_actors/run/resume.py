@@ -6,13 +6,16 @@ executed by other code, it replays the history through ours to see whether the t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from continuum.definitions.activity_options import why_unreadable
 from continuum.definitions.workflow import Workflow
+from continuum.engine.drift_messages import unreadable_options
 from continuum.engine.dry_replay import dry_pass
 from continuum.engine.events import Event, EventType
 from continuum.engine.outcome import Blocked
+from continuum.engine.pending import PendingActivity
 from continuum.errors import DurableTermError
 from continuum.journal.port import ClaimedRun, Fault, InboxKind, InboxRow, StoredHistory
 from continuum_actors.run.run_writes import describe_blocked, run_info
@@ -92,6 +95,19 @@ def decide(
         todo = _todo(error, begun=length > 0)
         return CannotReadInput(f"the code cannot read its input: {error}{todo}", str(error))
     return Begin(args, kwargs, history, length, changed)
+
+
+def unreadable_call(pending: Iterable[PendingActivity]) -> Blocked | None:
+    """Return why one of the calls that a run waits for cannot be made, None if all can.
+
+    Replay reads no options, so only what still runs is looked at. A newer release may have written them.
+    """
+    for activity in pending:
+        if activity.options is not None:
+            why = why_unreadable(activity.definition.defaults, activity.options)
+            if why is not None:
+                return unreadable_options(activity.seq, activity.name, why)
+    return None
 
 
 def _todo(error: DurableTermError, *, begun: bool) -> str:

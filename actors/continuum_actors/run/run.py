@@ -40,7 +40,15 @@ from continuum_actors.run import failure_log
 from continuum_actors.run.consumed_mail import ConsumedMail, answers_first
 from continuum_actors.run.failure_log import FailedAttempt
 from continuum_actors.run.own_activities import OwnActivities
-from continuum_actors.run.resume import Begin, CannotReadInput, Corrupt, EndStopped, Refuse, decide
+from continuum_actors.run.resume import (
+    Begin,
+    CannotReadInput,
+    Corrupt,
+    EndStopped,
+    Refuse,
+    decide,
+    unreadable_call,
+)
 from continuum_actors.run.run_writes import (
     add_outgoing,
     dispatch_number,
@@ -147,6 +155,8 @@ class Run(Actor):
             self._host.dispatcher.replay_events(self._claim)
             self.stop(NORMAL)
             return
+        if execution.outcome is None:
+            execution.outcome = unreadable_call(execution.pending.values())
         for activity in execution.take_opened():
             if activity.seq >= begin.length:
                 activities.start(activity)

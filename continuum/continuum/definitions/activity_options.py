@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from continuum.engine.retry import NO_RETRY, Retry, seconds
 from continuum.errors import InvalidDefinition, InvalidOption
-from continuum.quoting import quoted
+from continuum.quoting import quoted, shortened
 
 # Queue names are index keys.
 QUEUE_NAME_BYTES = 128
@@ -188,11 +188,26 @@ def store_changes(base: ActivityOptions, options: ActivityOptions, key: str | No
 
 
 def restore_options(base: ActivityOptions, stored: Mapping[str, Any] | None) -> ActivityOptions:
-    """Return the options of a journaled call."""
+    """Return the options of a journaled call; see `why_unreadable` for one that another release journaled."""
     if stored is None:
         return base
+    return replace(base, **_restored(stored))
+
+
+def why_unreadable(base: ActivityOptions, stored: Mapping[str, Any]) -> str | None:
+    """Return why this release cannot restore the options of a journaled call, None if it can."""
+    try:
+        make_options(base, _restored(stored))
+    except (InvalidDefinition, TypeError, ValueError) as error:
+        return shortened(error)
+    if type(stored.get("key", "")) is not str:
+        return f"an idempotency key is text, not {quoted(stored['key'])}"
+    return None
+
+
+def _restored(stored: Mapping[str, Any]) -> dict[str, Any]:
     changes = {name: value for name, value in stored.items() if name not in ("retry", "key")}
     if "retry" in stored:
         max_attempts, backoff, base_delay, max_backoff, jitter, names = stored["retry"]
         changes["retry"] = Retry(max_attempts, backoff, base_delay, max_backoff, jitter, tuple(names))
-    return replace(base, **changes)
+    return changes

@@ -114,6 +114,15 @@ def corrupt_history(position: int, event: Event) -> Blocked:
     return Blocked("corrupt", f"the history is broken: {what}; restore it from a backup or cancel the run")
 
 
+def unreadable_options(position: int, name: str, why: str) -> Blocked:
+    """A call that the run waits for has options that this release does not know or would refuse."""
+    reason = (
+        f"event {position}: the options of {name} are not what this release writes: {why}; update this node "
+        "to the release that wrote them, then `continuum runs unblock`, or cancel the run"
+    )
+    return Blocked("corrupt", reason, position, actual=why)
+
+
 def livelock(callbacks: int) -> Blocked:
     """The code runs on and on without waiting for anything."""
     return Blocked(
