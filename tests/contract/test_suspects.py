@@ -17,6 +17,7 @@ from tests.contract.builders import (
     owned_runs,
     queue_tasks,
     row,
+    sleep_until,
     take_tasks,
     worker_of,
     write,
@@ -124,6 +125,19 @@ async def test_one_unexplained_death_keeps_nobody_from_an_ordinary_claim(journal
     assert not await journal.suspects_wait()
     assert await journal.claim_suspects(worker, CODE) == []
     assert {run.id for run in await claim(journal, worker)} == runs
+
+
+async def test_a_suspect_that_sleeps_waits_for_no_trial(journal: Journal) -> None:
+    await begin(journal)
+    await die_unexplained(journal, 2)
+    assert await journal.suspects_wait()
+    worker = await worker_of(journal)
+    (suspect,) = await journal.claim_suspects(worker, CODE)
+    later = journal.now() + 3_600_000_000
+
+    await commit(journal, worker, write(suspect, transition=sleep_until(later)))
+
+    assert not await journal.suspects_wait()
 
 
 async def test_suspects_are_tried_in_ever_smaller_company_until_each_is_alone(journal: Journal) -> None:

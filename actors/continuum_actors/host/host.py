@@ -338,6 +338,7 @@ class Host:
     # Whether one suspect is on trial alone, so that its activities must be, too.
     one_on_trial: bool = False
     trial_seconds: float = limits.TRIAL_SECONDS
+    suspects_wait: asyncio.Event = field(default_factory=asyncio.Event)
     # Set when what it has acquitted still runs here and others wait to be tried apart from that.
     crowded: asyncio.Event = field(default_factory=asyncio.Event)
     # The local activities (run, seq, dispatch number) that an orderly stop of this process has interrupted.

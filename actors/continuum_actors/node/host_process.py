@@ -181,6 +181,8 @@ def _received(host: Host, incoming: Incoming) -> None:
     message: Any = incoming.message
     if isinstance(message, FindRun) and host.role == "run_host":
         host.locator.find(message)
+    if isinstance(message, SuspectsWait):
+        host.suspects_wait.set()
     if not isinstance(message, Forwarded):
         return
     if host.role == "run_host":

@@ -48,16 +48,32 @@ class Trials(LeasedActor):
 
     async def _work(self) -> None:
         while True:
-            tried = False
-            if not self._host.draining:
-                tried = self._host.takes_deadly and await self._try_deadly()
-                self._deadly = [run for run in self._deadly if run.alive]
-                if self._host.claims or (not self._deadly and await self._is_empty()):
-                    # One after the other: neither may die of the other.
-                    tried = await self._try_runs() or tried
-                    tried = await self._try_tasks() or tried
-            if not tried:
-                await asyncio.sleep(limits.NEXT_TRIAL_SECONDS * (0.75 + self._host.random_fraction() / 2))
+            self._host.suspects_wait.clear()
+            if self._host.draining or not await self._host.journal.suspects_wait():
+                await self._until_suspects_wait()
+            elif not await self._try():
+                await asyncio.sleep(self._about(limits.NEXT_TRIAL_SECONDS))
+
+    async def _until_suspects_wait(self) -> None:
+        """Wait until control reports suspects; in an application, where nobody does, for a while."""
+        longest = self._about(limits.LOOK_FOR_SUSPECTS_SECONDS) if self._host.claims else None
+        try:
+            async with asyncio.timeout(longest):
+                await self._host.suspects_wait.wait()
+        except TimeoutError:
+            pass
+
+    def _about(self, seconds: float) -> float:
+        return seconds * (0.75 + self._host.random_fraction() / 2)
+
+    async def _try(self) -> bool:
+        """Try what waits, one kind after the other: neither may die of the other."""
+        tried = self._host.takes_deadly and await self._try_deadly()
+        self._deadly = [run for run in self._deadly if run.alive]
+        if self._host.claims or (not self._deadly and await self._is_empty()):
+            tried = await self._try_runs() or tried
+            tried = await self._try_tasks() or tried
+        return tried
 
     async def _is_empty(self) -> bool:
         """Whether nothing runs in this quarantine host; if suspects wait beside what does, have it replaced.

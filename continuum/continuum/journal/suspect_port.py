@@ -81,5 +81,5 @@ class Suspects(Protocol):
         ...
 
     async def suspects_wait(self) -> bool:
-        """Whether any run or task in quarantine has no owner, or a workflow is kept apart."""
+        """Whether any run or task in quarantine is due and has no owner, or a workflow is kept apart."""
         ...

@@ -193,9 +193,10 @@ class MemorySuspects(MemoryClaims, MemoryTasks):
         return max((suspect.acquittals for suspect in found if suspect is not None), default=0)
 
     async def suspects_wait(self) -> bool:
-        """Whether any run or task in quarantine has no owner, or a workflow is kept apart."""
+        """Whether any run or task in quarantine is due and has no owner, or a workflow is kept apart."""
+        now = self.now()
         return bool(self._deadly_workflows()) or any(
-            self._runs[run_id].claimable
+            (run := self._runs[run_id]).claimable and run.due_at is not None and run.due_at <= now
             if seq is None
             else (task := self._tasks.get((run_id, seq))) is not None and task.owner is None
             for (run_id, seq), _ in self._quarantined()

@@ -203,11 +203,11 @@ SELECT coalesce(max(s.acquittals), 0) FROM {schema}.suspects s JOIN unnest(%s, %
     ON s.run_id = n.run AND s.seq = n.seq
 
 -- name: suspects_wait
--- Whether any run or task is in quarantine and has no owner.
+-- Whether any run or task in quarantine is due and has no owner, or a workflow is kept apart.
 SELECT cardinality({schema}.deadly_workflows()) > 0
     OR EXISTS (SELECT FROM {schema}.suspects s JOIN {schema}.runs r ON r.id = s.run_id AND r.state {is_active}
                WHERE s.level > {suspicion.any}
-                 AND CASE WHEN s.seq = -1 THEN r.owner IS NULL AND r.due_at IS NOT NULL
+                 AND CASE WHEN s.seq = -1 THEN r.owner IS NULL AND r.due_at <= clock_timestamp()
                           ELSE EXISTS (SELECT FROM {schema}.tasks t
                                        WHERE t.run_id = s.run_id AND t.seq = s.seq AND t.owner IS NULL) END)
 
