@@ -174,9 +174,11 @@ class Recovery(LoopingActor):
             await asyncio.sleep(limits.LOOK_FOR_SUSPECTS_SECONDS * (0.75 + self._random_fraction() / 2))
 
     async def _keep_sweeping(self) -> None:
+        # The first time perhaps soon: nodes that are restarted all the time sweep as well.
+        await asyncio.sleep(limits.SWEEP_SECONDS * self._random_fraction())
         while True:
-            await asyncio.sleep(limits.SWEEP_SECONDS * (0.5 + self._random_fraction()))
             await self._journal.sweep()
+            await asyncio.sleep(limits.SWEEP_SECONDS * (0.5 + self._random_fraction()))
 
     async def _report(self, worker: WorkerId, released: Released, counted: RunId | None) -> None:
         if released.runs or released.tasks:

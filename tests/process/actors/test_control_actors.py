@@ -159,6 +159,23 @@ async def test_an_answer_that_an_outage_has_delayed_ends_no_worker(
             )
 
 
+async def test_a_node_may_sweep_soon_after_its_start(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise nodes that are restarted twice a minute would never sweep."""
+    monkeypatch.setattr(limits, "SWEEP_SECONDS", 3600.0)
+    async with stage(dsn, schema) as on:
+        run = await on.client.start(order, 1)
+        await run.cancel(force=True)
+        await on.sql(
+            "insert into {schema}.inbox (run_id, kind, name, payload) values (%s, 2, '0', '')", str(run.id)
+        )
+        resilient = ResilientJournal(on.journal, SystemClock(), never_early)
+        recovery = Recovery(resilient, NODE, Code([]), boot=False, random_fraction=lambda: 0.0)
+        async with host_supervisor([ChildSpec("recovery", lambda: recovery)]):
+            await on.until(lambda: on.holds("select count(*) = 0 from {schema}.inbox"), "the mail is left")
+
+
 async def test_a_restarted_cluster_actor_forwards_to_nodes_that_cannot_listen(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
         control = await control_on(on, ttl=600.0)
