@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from typing import Any
 
 
 class NoWords(Exception):
@@ -100,6 +101,27 @@ class NoComparison(Exception):
         raise ValueError("no comparison")
 
 
+class Lies(Exception):
+    """It says that it has no class."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        raise ValueError("no class")
+
+
+class _ClosedClass(type):
+    """A metaclass that hides what describes its classes."""
+
+    def __getattribute__(cls, name: str) -> object:
+        if name in ("__mro__", "__module__", "__qualname__"):
+            raise KeyError(name)
+        return super().__getattribute__(name)
+
+
+class OfClosedClass(Exception, metaclass=_ClosedClass):
+    """Its class does not tell its name or its bases."""
+
+
 class Fatal(BaseException):
     """Not an Exception."""
 
@@ -153,6 +175,8 @@ _MADE: dict[str, Callable[[], BaseException]] = {
     "no traceback": NoTraceback,
     "closed": Closed,
     "no comparison": NoComparison,
+    "lies": lambda: Lies("lies"),
+    "closed class": lambda: OfClosedClass("closed"),
     "fatal": lambda: Fatal("fatal"),
     "lock": _lock,
     "looped": _looped,

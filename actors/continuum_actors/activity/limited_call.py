@@ -78,6 +78,14 @@ async def outcome_of(coroutine: Coroutine[Any, Any, Any]) -> CallOutcome:
         return CallOutcome(None, error)
 
 
+def _outcome_of_ended(work: asyncio.Future[CallOutcome]) -> CallOutcome:
+    if work.cancelled():
+        return CallOutcome(None, asyncio.CancelledError())
+    # A `GeneratorExit` closes the coroutines that it passes, also those that would have caught it.
+    error = work.exception()
+    return work.result() if error is None else CallOutcome(None, error)
+
+
 class LimitedCall:
     """Waits for work until its deadline. `expired` is called when that comes first."""
 
@@ -137,7 +145,7 @@ class LimitedCall:
     def _ended(self, work: asyncio.Future[CallOutcome]) -> None:
         if self._answer.done():
             return
-        outcome = CallOutcome(None, asyncio.CancelledError()) if work.cancelled() else work.result()
+        outcome = _outcome_of_ended(work)
         if self._message is not None:
             self._expired()
             late = TimeoutError(self._message)

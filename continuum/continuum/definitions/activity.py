@@ -38,6 +38,7 @@ from continuum.definitions.activity_options import (
 )
 from continuum.definitions.call_outcome import outcome_of_call
 from continuum.definitions.functions import is_async, local_names
+from continuum.definitions.name_rules import DEFINITION_NAME_BYTES, check_name
 from continuum.engine.call_site import Site
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution, current
@@ -97,7 +98,8 @@ class Activity(Definition, Generic[P, R]):
         self.fn = fn
         # Has the annotations: a test may replace `fn` with a mock.
         self._declared = fn
-        self.name = name or fn.__qualname__
+        self.name = fn.__qualname__ if name is None else name
+        check_name(self.name, "an activity's name", most=DEFINITION_NAME_BYTES)
         self.defaults = options
         self._local_names = local_names(fn)
         self.arguments = ArgumentsCodec(fn, path=self.name, names=self._local_names)
@@ -272,7 +274,13 @@ class Activity(Definition, Generic[P, R]):
     async def _directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:
         if self.is_async:
             return cast(R, await self.fn(*args, **kwargs))
-        return cast(R, (await asyncio.to_thread(outcome_of_call, self.fn, *args, **kwargs)).get())
+        value = (await asyncio.to_thread(outcome_of_call, self.fn, *args, **kwargs)).get()
+        if isinstance(value, Coroutine):
+            value.close()
+            raise TypeError(
+                f"the plain function of {self.name} returned a coroutine: write `async def` and await it"
+            )
+        return cast(R, value)
 
 
 def _undo_of(compensation: Compensation[R]) -> Deferred[Any] | Callable[[R], Deferred[Any]]:

@@ -56,7 +56,7 @@ def json_value(value: object, what: str) -> Any:
         text = json.dumps(value, allow_nan=False, default=_json_form)
         # JSON can escape a lone surrogate, but the database cannot store it as a character.
         json.dumps(value, ensure_ascii=False, default=_json_form).encode()
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise InvalidOption(f"{what} has no form in JSON: {shortened(error)}") from None
     if "\\u0000" in text:
         raise InvalidOption(f"{what} has a NUL character, which the database cannot hold")

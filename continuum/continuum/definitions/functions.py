@@ -27,6 +27,13 @@ def is_async(fn: object, decorator: str) -> bool:
     if not inspect.isfunction(fn):
         raise InvalidDefinition(f"{decorator} goes on a function, not on {_kind_of(fn, decorator)}")
     name = fn.__qualname__
+    try:
+        inspect.signature(fn)
+    except (TypeError, ValueError) as error:
+        raise InvalidDefinition(
+            f"{decorator} goes on a function whose signature can be read, and that of {name} cannot: "
+            f"{shortened(error)}; remove its __signature__ or __wrapped__"
+        ) from error
     if _is_method(fn):
         raise InvalidDefinition(
             f"{decorator} goes on a function, not on the method {name}: a run that continues "
@@ -40,6 +47,12 @@ def is_async(fn: object, decorator: str) -> bool:
         )
     if inspect.iscoroutinefunction(fn):
         return True
+    if getattr(fn, "__globals__", {}).get("__name__") == "contextlib":
+        raise InvalidDefinition(
+            f"{decorator} goes on a function that returns its result, not on the context manager {name}: "
+            "what it returns is to be entered, not stored; write a function that enters it and returns what "
+            "is to be kept"
+        )
     wrapped: Any = fn
     while (wrapped := getattr(wrapped, "__wrapped__", None)) is not None:
         if inspect.iscoroutinefunction(wrapped) or inspect.isasyncgenfunction(wrapped):

@@ -10,6 +10,8 @@ from continuum.errors import InvalidDefinition, InvalidOption
 from continuum.quoting import quoted
 
 NAME_BYTES = 128
+# The name of an activity or a workflow: the qualified name of its function, if no other is given.
+DEFINITION_NAME_BYTES = 512
 # Keys, namespaces and names of attributes: Postgres limits an index row to a third of a page.
 KEY_BYTES = 255
 
@@ -19,12 +21,10 @@ def _unfit(character: str) -> bool:
     return character < " " or character == "\x7f" or "\ud800" <= character <= "\udfff"
 
 
-def check_name(name: str, what: str) -> None:
+def check_name(name: str, what: str, *, most: int = NAME_BYTES) -> None:
     """Refuse a name that cannot be stored or typed; the message begins with `what`."""
-    if not isinstance(name, str) or not name or any(map(_unfit, name)) or len(name.encode()) > NAME_BYTES:
-        raise InvalidDefinition(
-            f"{what} has 1 to {NAME_BYTES} bytes and no control characters, not {name!r:.100}"
-        )
+    if not isinstance(name, str) or not name or any(map(_unfit, name)) or len(name.encode()) > most:
+        raise InvalidDefinition(f"{what} has 1 to {most} bytes and no control characters, not {name!r:.100}")
 
 
 def short_text(value: object, what: str, *, most: int = KEY_BYTES) -> str:

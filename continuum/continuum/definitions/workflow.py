@@ -34,6 +34,7 @@ from continuum.definitions.child_workflow import (
 )
 from continuum.definitions.effects import require
 from continuum.definitions.functions import is_async, local_names
+from continuum.definitions.name_rules import DEFINITION_NAME_BYTES, check_name
 from continuum.definitions.run_input import encode_input
 from continuum.definitions.signal import Signal
 from continuum.definitions.workflow_options import OnChange, WorkflowOptions
@@ -69,7 +70,8 @@ class Workflow(Definition, Generic[P, R]):
     def __init__(self, fn: Callable[P, Coroutine[Any, Any, R]], options: WorkflowOptions) -> None:
         functools.update_wrapper(self, fn)
         self.fn = fn
-        self.name = options.name or fn.__qualname__
+        self.name = fn.__qualname__ if options.name is None else options.name
+        check_name(self.name, "a workflow's name", most=DEFINITION_NAME_BYTES)
         self.label = str(options.label)
         self.on_change: OnChange = options.on_change
         self.signals = {signal.name: signal for signal in options.signals}

@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal, TypeAlias, get_args
 
+from continuum.definitions.name_rules import DEFINITION_NAME_BYTES, check_name
 from continuum.definitions.signal import Signal
 from continuum.errors import InvalidDefinition
 from continuum.quoting import quoted
 
 OnChange: TypeAlias = Literal["replay", "wait", "pin"]
 """What happens to open runs whose code is not loaded any more: see `workflow`."""
-
-# A workflow's name is an index key and a command-line argument.
-NAME_BYTES = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +29,8 @@ class WorkflowOptions:
 
     def __post_init__(self) -> None:
         name = self.name
-        if name is not None and not (isinstance(name, str) and 0 < len(name.encode()) <= NAME_BYTES):
-            raise InvalidDefinition(f"a workflow's name has 1 to {NAME_BYTES} bytes, not {name!r:.100}")
+        if name is not None:
+            check_name(name, "a workflow's name", most=DEFINITION_NAME_BYTES)
         if type(self.label) is not int or self.label < 1:
             raise InvalidDefinition(f"a workflow's label is a whole number from 1, not {quoted(self.label)}")
         if isinstance(self.signals, str) or not all(isinstance(each, Signal) for each in self.signals):

@@ -49,7 +49,8 @@ from continuum.engine.pending import (
 from continuum.engine.signal_buffer import SignalBuffer
 from continuum.engine.snapshot_history import CompactHistory
 from continuum.engine.timers import DueTimes
-from continuum.failures.exception_text import traceback_of
+from continuum.failures.exception_text import logged_traceback_of
+from continuum.quoting import one_line
 
 declare_plumbing(__name__)
 
@@ -332,8 +333,8 @@ class Execution:
         if not self.log.closing and not self.log.replaying:
             error = context.get("exception")
             # Formatted here: an exception that cannot be formatted would raise out of some log handlers.
-            text = "" if error is None else f"\n{traceback_of(error).rstrip()}"
-            logger.warning("in a workflow: %s%s", context.get("message"), text)
+            text = "" if error is None else f"\n{logged_traceback_of(error)}"
+            logger.warning("in a workflow: %s%s", one_line(str(context.get("message"))), text)
 
     # Internal.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -26,7 +27,10 @@ def seconds(value: float | timedelta, *, least: float = 0) -> float:
     if isinstance(value, timedelta):
         length = value.total_seconds()
     elif isinstance(value, Real | Decimal) and not isinstance(value, bool):
-        length = float(value)
+        try:
+            length = float(value)
+        except (OverflowError, ValueError):  # 10**400, Decimal("sNaN")
+            length = math.nan
     else:
         raise InvalidOption(f"a duration is a number of seconds or a timedelta, not {value!r:.100}")
     if not length >= least:  # nan is not, either

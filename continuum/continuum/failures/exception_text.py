@@ -12,10 +12,13 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+from continuum.quoting import one_line, shortened
+
 # Looked up on the base class: a subclass may hide the attribute behind a property that raises.
 _TRACEBACK: Any = BaseException.__dict__["__traceback__"]
 _CAUSE: Any = BaseException.__dict__["__cause__"]
 _QUALIFIED_NAME: Any = type.__dict__["__qualname__"]
+_BASES_IN_ORDER: Any = type.__dict__["__mro__"]
 
 
 def exception_name(kind: type[BaseException]) -> str:
@@ -33,10 +36,10 @@ def exception_names(error: BaseException) -> frozenset[str]:
 
     Python raises a RuntimeError in place of a `StopIteration` that leaves a coroutine: both are named.
     """
-    kinds = list(type(error).__mro__)
+    kinds: list[type] = list(_BASES_IN_ORDER.__get__(type(error)))
     cause = _CAUSE.__get__(error)
     if type(error) is RuntimeError and issubclass(type(cause), (StopIteration, StopAsyncIteration)):
-        kinds += type(cause).__mro__
+        kinds += _BASES_IN_ORDER.__get__(type(cause))
     return frozenset(printable(exception_name(kind)) for kind in kinds if issubclass(kind, BaseException))
 
 
@@ -60,6 +63,12 @@ def traceback_of(error: BaseException) -> str:
         reason = f"<its traceback cannot be read: {exception_name(type(broken))}>\n"
         frames = _guarded("frames", lambda: "".join(traceback.format_tb(raised_at(error))))
         return f"{frames}{exception_name(type(error))}: {message_of(error)}\n{reason}"
+
+
+def logged_traceback_of(error: BaseException) -> str:
+    """Return an exception's frames and a short line about it, for a log: its own text may be of any size."""
+    frames = _guarded("frames", lambda: "".join(traceback.format_tb(raised_at(error))))
+    return f"{frames}{shortened(exception_name(type(error)))}: {one_line(message_of(error))}"
 
 
 def raised_at(error: BaseException) -> TracebackType | None:

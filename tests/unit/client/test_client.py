@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -136,6 +136,10 @@ def test_start_refuses_arguments_that_cannot_be_stored_before_writing() -> None:
         ({"id": "mine"}, "id must be a UUID, not 'mine'"),
         ({"attributes": {"when": object()}}, "attribute 'when' has no form in JSON"),
         ({"attributes": {"x": float("nan")}}, "attribute 'x' has no form in JSON"),
+        (
+            {"attributes": {"x": datetime.max.replace(tzinfo=timezone(-timedelta(hours=1)))}},
+            "attribute 'x' has no form in JSON",
+        ),
         ({"attributes": {"x": "\ud800"}}, "attribute 'x' has no form in JSON"),
         ({"attributes": {"x": ["\0"]}}, "attribute 'x' has a NUL character"),
         ({"attributes": {"x": datetime(2026, 1, 1)}}, "a datetime needs a zone"),  # noqa: DTZ001

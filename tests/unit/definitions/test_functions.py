@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -66,7 +67,22 @@ async def read(amount: int) -> int:
     return amount
 
 
+async def unreadable(amount: int) -> int:
+    return amount
+
+
+async def endless(amount: int) -> int:
+    return amount
+
+
+unreadable.__signature__ = 5  # type: ignore[attr-defined]
+endless.__wrapped__ = endless  # type: ignore[attr-defined]
+
 REFUSED = [
+    (contextlib.contextmanager(rows), "the context manager rows.*enters it"),
+    (contextlib.asynccontextmanager(events), "the context manager events.*enters it"),
+    (unreadable, "signature can be read, and that of unreadable cannot.*remove its __signature__"),
+    (endless, "signature can be read, and that of endless cannot: wrapper loop"),
     (Shop.charge, r"the method Shop\.charge.*module level"),
     (Shop.refund, r"the method Shop\.refund.*module level"),
     (async_wrapper(Shop.charge), r"the method Shop\.charge"),
@@ -92,6 +108,21 @@ def test_a_definition_that_cannot_work_is_refused(decorator: Any, fn: Any, words
         decorator(fn)
     with pytest.raises(InvalidDefinition, match=words):
         decorator(name="functions.refused")(fn)
+
+
+@pytest.mark.parametrize("decorator", [activity, workflow], ids=["activity", "workflow"])
+@pytest.mark.parametrize("name", ["", "a\0b", "a\nb", "\ud800", "n" * 513, 5], ids=repr)
+def test_a_name_that_cannot_be_stored_is_refused(decorator: Any, name: Any) -> None:
+    with pytest.raises(InvalidDefinition, match="name has 1 to 512 bytes and no control characters"):
+        decorator(name=name)(read)
+
+
+def test_a_coroutine_that_a_plain_function_returns_is_an_error_outside_a_workflow() -> None:
+    def bare(amount: int) -> Any:
+        return read(amount)
+
+    with pytest.raises(TypeError, match="returned a coroutine: write `async def`"):
+        asyncio.run(activity(name="functions.bare")(bare)(3))
 
 
 def test_methods_are_refused_in_the_class_body() -> None:

@@ -299,6 +299,20 @@ def test_a_background_failure_is_logged_once_and_not_in_replay(caplog: pytest.Lo
     assert logged == len(caplog.records) == 1
 
 
+def test_a_background_failure_is_logged_with_a_short_message(caplog: pytest.LogCaptureFixture) -> None:
+    async def program() -> object:
+        asyncio.create_task(fail("unheard " * 10_000))  # noqa: RUF006
+        await asyncio.sleep(1)
+        gc.collect()
+        return await echo(1)
+
+    with caplog.at_level(logging.WARNING, logger="continuum.engine"):
+        Driver(program).run()
+    [record] = caplog.records
+    assert "unheard unheard" in record.getMessage()
+    assert all(len(line) < 400 for line in record.getMessage().splitlines())
+
+
 def test_the_end_of_a_run_ends_its_tasks() -> None:
     async def program() -> object:
         asyncio.create_task(sleeps_for_ever())  # noqa: RUF006

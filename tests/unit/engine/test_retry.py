@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
+from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -120,6 +122,12 @@ def test_an_invalid_policy_is_refused_at_definition(options: dict[str, object]) 
 
 def test_durations_are_seconds_or_timedeltas() -> None:
     assert seconds(timedelta(minutes=1)) == seconds(60) == 60.0
+
+
+@pytest.mark.parametrize("value", [-1, "0.1", True, math.nan, 10**400, Decimal("sNaN"), Decimal(-1)], ids=str)
+def test_a_value_that_is_no_duration_is_refused(value: Any) -> None:
+    with pytest.raises(continuum.InvalidOption, match="a duration is"):
+        seconds(value)
 
 
 def test_an_activity_is_retried_up_to_its_limit_and_each_retry_is_journaled() -> None:
