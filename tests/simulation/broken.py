@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -80,6 +81,22 @@ def with_unconfirmed_claims(
     return engine
 
 
+def by_the_wall_clock(parts: NodeParts, journal: Journal, ask_to_stop: Callable[[], None]) -> InProcessEngine:
+    """Return an engine that takes the time from its machine, not from the database."""
+    engine = InProcessEngine(parts, journal, ask_to_stop)
+    journal_of_host: Any = engine.host.journal
+    journal_of_host.now = lambda: time.time_ns() // 1_000
+    return engine
+
+
+class ForgetsSuspects(ModelJournal):
+    """No node learns that suspects wait for a trial."""
+
+    async def suspects_wait(self) -> bool:
+        """Report none."""
+        return False
+
+
 class ChargesCompany(ModelJournal):
     """A death is charged to everything that its process ran."""
 
@@ -103,4 +120,6 @@ BROKEN: Mapping[str, Parts] = {
     "wake-without-mark": Parts(make_journal=WakeWithoutMark),
     "innocent-charged": Parts(make_journal=ChargesCompany),
     "claim-not-confirmed": Parts(make_engine=with_unconfirmed_claims),
+    "time-by-wall-clock": Parts(make_engine=by_the_wall_clock),
+    "suspects-not-tried": Parts(make_journal=ForgetsSuspects),
 }

@@ -8,6 +8,7 @@ from tests.simulation.choices import Choices
 
 if TYPE_CHECKING:
     from tests.simulation.machine import NodeProcess
+    from tests.simulation.split_node import PartProcess
     from tests.simulation.universe import Universe
 
 SECOND = 1_000_000
@@ -60,7 +61,7 @@ def planned(choices: Choices) -> list[Fault]:
     return faults
 
 
-def _node(universe: Universe, chance: float) -> NodeProcess | None:
+def _node(universe: Universe, chance: float) -> NodeProcess | PartProcess | None:
     living = [node for node in universe.nodes if not node.stopping]
     return living[int(chance * len(living))] if living else None
 

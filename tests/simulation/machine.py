@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, cast
 from continuum.client import Client
 from continuum.engine.ids import NodeId, WorkerId
 from continuum.journal.port import Journal
-from continuum.journal.suspect_port import UNEXPLAINED, Death
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
-from continuum_actors.host.traces import read_trace
-from continuum_actors.node.in_process_node import InProcessEngine, Leftovers, NodeParts
+from continuum_actors.host.host import Host
+from continuum_actors.node.death_causes import death_of
+from continuum_actors.node.in_process_node import Leftovers, NodeParts
 from continuum_supervision import SHUTDOWN, ActorRef, Crash, spawn
+from continuum_supervision.process.liveness import Liveness
 from tests.simulation.network import Link
 from tests.simulation.virtual_time import ProcessLoop
 
@@ -30,11 +31,11 @@ SETTINGS = Settings(
 class Process:
     """One process: a loop, a link to the database, and the power to die at any moment."""
 
-    def __init__(self, universe: Universe, name: str) -> None:
+    def __init__(self, universe: Universe, name: str, machine: str) -> None:
         self.universe = universe
         self.name = name
         self.pid = universe.next_pid()
-        self.loop = ProcessLoop(universe.timeline)
+        self.loop = ProcessLoop(universe.timeline, universe.clocks_of(machine))
         self.link = Link(universe, name, self.loop, self.pid)
         self._tasks: list[asyncio.Task[Any]] = []
 
@@ -67,43 +68,49 @@ class Board:
     def __init__(self) -> None:
         self.running: bytes | None = None
         self.trial: bytes | None = None
+        self.threads: dict[int, bytes] = {}
+        self.worker_id = 0
         self.ended = False
 
     def executing(self, trace: bytes) -> None:
-        self.running = trace
+        if not self.ended:
+            self.running = trace
 
     def clear(self) -> None:
         if not self.ended:
             self.running = None
 
     def thread_begins(self, trace: bytes) -> int | None:
-        raise AssertionError("no simulated code runs in a thread")
+        place = len(self.threads)
+        if not self.ended:
+            self.threads[place] = trace
+        return place
 
     def thread_ends(self, place: int | None) -> None:
-        raise AssertionError("no simulated code runs in a thread")
+        if not self.ended and place is not None:
+            del self.threads[place]
 
     def on_trial(self, trace: bytes | None) -> None:
-        self.trial = trace
+        if not self.ended:
+            self.trial = trace
 
     def set_worker_id(self, worker_id: int) -> None:
-        """The process itself knows its worker."""
+        self.worker_id = worker_id
 
-    def death(self) -> Death:
-        """Return what the process that left these traces died of."""
-        trace = self.running or self.trial
-        return UNEXPLAINED if trace is None else Death(read_trace(trace))
+    def last(self, beat_at: float) -> Liveness:
+        """Return what the process has left, whose loop has turned last at that time."""
+        threads = tuple(self.threads.items())
+        return Liveness(1, beat_at, self.worker_id, self.running, threads, None, self.trial)
 
 
 class NodeProcess(Process):
     """A node in one process: Recovery, Heartbeater, and the run host's whole tree."""
 
     def __init__(self, universe: Universe, name: str, node: NodeId, code: Code) -> None:
-        super().__init__(universe, name)
+        super().__init__(universe, name, node)
         self.node = node
         self.code = code
         self.stopping = False
-        self.ended = False
-        self.engine: InProcessEngine | None = None
         self.ref: ActorRef | None = None
         parts = NodeParts(
             node,
@@ -122,7 +129,6 @@ class NodeProcess(Process):
     @property
     def worker(self) -> WorkerId | None:
         """The worker that this process has registered as last."""
-        assert self.engine is not None, "made with the process"
         return None if self.engine.host.worker is None else self.engine.host.worker.id
 
     def stop(self) -> None:
@@ -131,20 +137,26 @@ class NodeProcess(Process):
             self.stopping = True
             self.begin(self._stop(self.ref))
 
+    def killed(self, *, reported: bool, returns_after: int) -> None:
+        """Die; with `reported` the node's leases end at once, else when they have run out."""
+        universe = self.universe
+        worker, death = self.worker, death_of(self.board.last(self.loop.time()))
+        self.die()
+        universe.nodes.remove(self)
+        if reported and worker is not None:
+            universe.timeline.after(5_000, universe.bury, worker, death)
+        universe.timeline.after(returns_after, universe.start_node, self.node if reported else None)
+
     def die(self) -> None:
         """End at once; the code of the runs must not notice, not even when it is collected."""
         super().die()
-        assert self.engine is not None, "made with the process"
-        for run in _live_runs(self.engine):
-            run.close()
+        close_runs(self.engine.host)
 
     async def _live(self) -> None:
-        assert self.engine is not None, "made with the process"
         self.ref = ref = await spawn(self.engine)
         reason = await ref.wait()
-        self.ended = True
         if isinstance(reason, Crash) and not self.stopping:
-            self.universe.node_crashed(self, reason)
+            self.universe.crashed(self, reason.exception)
 
     async def _stop(self, ref: ActorRef) -> None:
         await ref.stop(SHUTDOWN, timeout=None)
@@ -154,22 +166,20 @@ class NodeProcess(Process):
         self.stop()
 
 
-def _live_runs(engine: InProcessEngine) -> list[Any]:
-    """Return the executions of the runs that are live in a process."""
-    found = []
+def close_runs(host: Host) -> None:
+    """Close the executions of the runs that were live in a dead process."""
     with suppress(AttributeError):
-        for ref in engine.host.runs.which_children():
+        for ref in host.runs.which_children():
             actor = ref._actor
             if actor is not None:
-                found.append(cast("Any", actor)._execution)
-    return found
+                cast("Any", actor)._execution.close()
 
 
 class ClientProcess(Process):
     """A process that starts and signals runs."""
 
     def __init__(self, universe: Universe, name: str) -> None:
-        super().__init__(universe, name)
+        super().__init__(universe, name, name)
         self.client = Client(
             cast("Any", self.link), name=name, randomness=universe.choices.random_bytes(name).randbytes
         )

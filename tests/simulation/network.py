@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from continuum.errors import JournalUnavailable
+from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.memory.notifications import Listener
 from continuum.journal.port import Notification, Topic
 from tests.simulation.choices import Stream
@@ -35,9 +37,14 @@ _READS = frozenset(
     {
         *("inbox", "load", "load_compact", "next_due", "expired_workers", "node_workers", "nodes"),
         *("get_run", "query", "read_published", "versions", "version_source", "refusals", "find_result"),
-        *("declared_signals", "last_heartbeats"),
+        *("declared_signals", "last_heartbeats", "suspects_wait", "acquittals"),
     }
 )
+
+
+@cache
+def _is_request(name: str) -> bool:
+    return inspect.iscoroutinefunction(getattr(MemoryJournal, name, None))
 
 
 class Link:
@@ -54,6 +61,8 @@ class Link:
         self.pid = pid
         self.cut_until = 0
         self.deaf_until = 0
+        # Whether it hears hints; a pooler passes none on.
+        self.listens = True
         self.dead = False
         # Called before the nth request that writes is executed or after it, to die there.
         self.fuse: Callable[[str], bool] | None = None
@@ -70,7 +79,7 @@ class Link:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._journal, name)
-        if not inspect.iscoroutinefunction(found):
+        if not _is_request(name):
             return found
 
         def call(*args: Any, **kwargs: Any) -> asyncio.Future[Any]:
@@ -94,7 +103,7 @@ class Link:
 
     def hint(self, topic: Topic, ids: tuple[str, ...]) -> None:
         """Carry a hint to this process, unless it is lost; perhaps twice, perhaps late."""
-        if self.dead or not self._listeners:
+        if self.dead or not self.listens or not self._listeners:
             return
         timeline = self._universe.timeline
         if timeline.now < self.deaf_until or timeline.now < self.cut_until:
@@ -162,6 +171,7 @@ class Link:
     def _execute(self, request: tuple[str, Any, Any], answer: asyncio.Future[Any] | None, back: int) -> None:
         name, args, kwargs = request
         universe, journal = self._universe, self._journal
+        universe.requests += 1
         if name not in _READS and journal.locked:
             until = journal.locked_until([*touched(name, args, kwargs), *_worker_in(name, args)])
             if until is not None:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # After so many deaths without a known cause, what killed others too may have been charged with all of them.
 MANY_DEATHS = 3
+# Workflows with activities that kill their processes.
+DEADLY = (workflows.deadly_flow.name, workflows.isolated_flow.name)
 
 
 class Program:
@@ -306,11 +308,28 @@ class DeadlyProgram(Program):
             yield from charged_without_guilt(universe)
 
 
+class IsolatedProgram(Program):
+    """Activities in activity hosts, one of which kills them."""
+
+    flow = workflows.isolated_flow
+
+    def arguments(self) -> tuple[Any, ...]:
+        return self.name, self.variant
+
+    def wrong(self, universe: Universe) -> Iterator[str]:
+        run = self.run_of(universe)
+        expected = ("COMPLETED", [f"{self.name}/{part}" for part in "123"])
+        if outcome_of(run) != expected and universe.journal.unexplained < MANY_DEATHS:
+            yield f"{self.name} (sim.isolated) gave {outcome_of(run)}: {run.error!r}"
+        if not universe.journal.unexplained:
+            yield from charged_without_guilt(universe)
+
+
 def charged_without_guilt(universe: Universe) -> Iterator[str]:
     """Yield the runs that were charged with a death, when each death had a culprit."""
     for run in universe.journal._runs.values():
         crashes = sum(event.type == EventType.ACTIVITY_CRASHED for event in run.events)
-        if crashes and run.start.workflow != workflows.deadly_flow.name:
+        if crashes and run.start.workflow not in DEADLY:
             yield f"innocent charged: run {run.start.id} of {run.start.workflow} with {crashes} crashes"
 
 
@@ -326,3 +345,5 @@ PROGRAMS: tuple[type[Program], ...] = (
         DeadlyProgram,
     ),
 )
+# Those that need nodes with activity hosts.
+ISOLATED_PROGRAMS: tuple[type[Program], ...] = (IsolatedProgram, IsolatedProgram)

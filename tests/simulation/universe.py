@@ -13,9 +13,7 @@ from continuum.journal.suspect_port import Death
 from continuum.testing.virtual_clock import BEGINNING
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
-from continuum_actors.node import recovery
 from continuum_actors.node.in_process_node import InProcessEngine, NodeParts
-from continuum_supervision import Crash
 from tests.simulation import workflows
 from tests.simulation.choices import Choices, Key
 from tests.simulation.faults import Fault, planned
@@ -23,8 +21,10 @@ from tests.simulation.ledger import Current, Ledger
 from tests.simulation.machine import ClientProcess, NodeProcess, Process
 from tests.simulation.model_journal import ModelJournal
 from tests.simulation.monitor import Monitor, Wrong
-from tests.simulation.programs import PROGRAMS, Program
-from tests.simulation.virtual_time import Timeline
+from tests.simulation.programs import ISOLATED_PROGRAMS, PROGRAMS, Program
+from tests.simulation.split_node import PartProcess, SplitNode
+from tests.simulation.stand_ins import standing_in
+from tests.simulation.virtual_time import Clocks, Timeline, end_loops, forget_tasks
 
 _BEGINNING = int(BEGINNING.timestamp()) * 1_000_000
 SECOND = 1_000_000
@@ -34,6 +34,12 @@ CALM = 25 * SECOND
 DEADLINE = CALM + 300 * SECOND
 # What is still under way when all runs have ended happens by then.
 AFTERMATH = 16 * SECOND
+
+# A machine runs for so long before, and its wall clock is off by so much.
+LONGEST_UPTIME = 100_000 * SECOND
+LARGEST_SKEW = 3_600 * SECOND
+# Kinds of simulations.
+MIXED, SPLIT = 1, 2
 
 MakeEngine = Callable[[NodeParts, Journal, Callable[[], None]], InProcessEngine]
 
@@ -63,23 +69,31 @@ class Universe:
         self.traced: list[str] = []
         self.make_engine = parts.make_engine
         self.ledger = Ledger()
-        self.journal = parts.make_journal(lambda: _BEGINNING + self.timeline.now, self._hint)
+        self.journal = parts.make_journal(self.database_time, self._hint)
         self.monitor = Monitor(self.journal)
         self.graveyard: list[Process] = []
-        self.nodes: list[NodeProcess] = []
+        # All processes of all nodes.
+        self.nodes: list[NodeProcess | PartProcess] = []
+        self.split_nodes: list[SplitNode] = []
+        self._clocks: dict[str, Clocks] = {}
         self.clients: list[ClientProcess] = []
         self.calm = False
         self.faults = 0
+        # How many requests the database has received.
+        self.requests = 0
         self._pids = 0
         self._names = 0
         plan = self.choices.stream("plan")
         self.code: Code = workflows.CHANGED if plan.below(3) == 1 else workflows.FIRST
         size = 1 + plan.below(5)
+        # Whether nodes are one process each, of either kind, or several processes each.
+        self.kind = plan.below(3)
+        programs = PROGRAMS + ISOLATED_PROGRAMS if self.kind == SPLIT else PROGRAMS
         self.programs: list[Program] = []
         for number in range(size):
             chances = self.choices.stream(f"program/{number}")
             if number == 0 or chances.fraction() > 0:  # 0 when a shrinker leaves it out
-                self.programs.append(PROGRAMS[chances.below(len(PROGRAMS))](number, chances))
+                self.programs.append(programs[chances.below(len(programs))](number, chances))
         self.node_count = 2 + plan.below(2)
         self.plan = planned(self.choices)
 
@@ -87,24 +101,27 @@ class Universe:
 
     def run(self) -> None:
         """Run the simulation; `Wrong` when something does not hold."""
-        Current.ledger, Current.end_process = self.ledger, self.end_process
-        before, recovery.is_alive = recovery.is_alive, self.is_alive
-        try:
-            self._run()
-        finally:
-            recovery.is_alive = before
-            self._end_all()
+        with standing_in(self):
+            try:
+                self._run()
+            finally:
+                self.end_all()
 
-    def _run(self) -> None:
+    def begin(self) -> None:
+        """Start the nodes, the clients and the programs."""
+        Current.ledger, Current.end_process = self.ledger, self.end_process
         for _ in range(self.node_count):
             self.start_node()
         self.clients = [ClientProcess(self, f"client{number}") for number in range(2)]
         for number, program in enumerate(self.programs):
             self.timeline.at(program.begins, self.drive, program, number)
+
+    def _run(self) -> None:
+        self.begin()
         for fault in self.plan:
             self.timeline.at(fault.at, self._strike, fault)
         self.timeline.at(CALM, self.calm_down)
-        if not self.timeline.run_until(self._finished, DEADLINE):
+        if not self.timeline.run_until(self.finished, DEADLINE):
             raise Wrong(f"not finished: {'; '.join(self._unfinished())}")
         self.calm_down()
         self.timeline.run_until(lambda: False, self.timeline.now + AFTERMATH)
@@ -124,7 +141,8 @@ class Universe:
         except StopIteration:
             return
 
-    def _finished(self) -> bool:
+    def finished(self) -> bool:
+        """Return whether all programs and runs have ended."""
         if not self.monitor.changed:
             return False
         self.monitor.changed = False
@@ -142,7 +160,21 @@ class Universe:
         ]
         return drivers + runs
 
-    # Processes.
+    # Machines and processes.
+
+    def database_time(self) -> int:
+        """Return the time of the database, in microseconds."""
+        return _BEGINNING + self.timeline.now
+
+    def clocks_of(self, machine: str) -> Clocks:
+        """Return the clocks of a machine: the wall clocks of two in three are wrong by up to an hour."""
+        clocks = self._clocks.get(machine)
+        if clocks is None:
+            chances = self.choices.stream(f"clock/{machine}")
+            booted = int(chances.fraction() * LONGEST_UPTIME)
+            skew = (0, 1, -1)[chances.below(3)] * int(chances.fraction() * LARGEST_SKEW)
+            clocks = self._clocks[machine] = Clocks(booted, skew)
+        return clocks
 
     def next_pid(self) -> int:
         """Return the number of a new process."""
@@ -153,28 +185,25 @@ class Universe:
         """Return whether a process of this universe exists."""
         return any(process.pid == pid and process.alive for process in self.nodes)
 
-    def start_node(self, node: NodeId | None = None) -> NodeProcess:
-        """Start a process, of a new node or of one that had another before."""
+    def start_node(self, node: NodeId | None = None) -> None:
+        """Start a new node, or one that has lived before."""
         self._names += 1
         name = NodeId(f"node{self._names}") if node is None else node
+        if self.kind == SPLIT or (self.kind == MIXED and self._names % 2):
+            SplitNode(self, name, self.code)
+            return
         process = NodeProcess(self, f"{name}.{self._names}", name, self.code)
         self.nodes.append(process)
         if self.tracing:
             self.trace(process.name, "starts", "")
-        return process
 
-    def kill(self, process: NodeProcess, *, reported: bool, returns_after: int) -> None:
-        """Kill a node; with `reported` its leases end at once, else when they have run out."""
+    def kill(self, process: NodeProcess | PartProcess, *, reported: bool, returns_after: int) -> None:
+        """Kill a process; with `reported` its node or its successor notices at once."""
         if not process.alive:
             return
         if self.tracing:
             self.trace(process.name, "dies", "reported" if reported else "silently")
-        worker, death = process.worker, process.board.death()
-        process.die()
-        self.nodes.remove(process)
-        if reported and worker is not None:
-            self.timeline.after(5_000, self.bury, worker, death)
-        self.timeline.after(returns_after, self.start_node, process.node if reported else None)
+        process.killed(reported=reported, returns_after=returns_after)
 
     def end_process(self) -> None:
         """End the process whose code calls this."""
@@ -183,7 +212,7 @@ class Universe:
         process.loop.dead = process.link.dead = process.board.ended = True
         self.timeline.after(0, self._ended, process)
 
-    def _ended(self, process: NodeProcess) -> None:
+    def _ended(self, process: NodeProcess | PartProcess) -> None:
         if process in self.nodes:
             process.loop.dead = False
             self.kill(process, reported=True, returns_after=50_000)
@@ -230,9 +259,9 @@ class Universe:
         self.timeline.after(0, process.die)
         self.timeline.after(50_000, self.start_node)
 
-    def node_crashed(self, process: NodeProcess, reason: Crash) -> None:
-        """A node's own tree has given up, which no fault here explains."""
-        raise Wrong(f"{process.name} crashed: {reason.exception!r}") from reason.exception
+    def crashed(self, process: Process, error: BaseException) -> None:
+        """A process has given up, which no fault here explains."""
+        raise Wrong(f"{process.name} crashed: {error!r}") from error
 
     def drive(self, program: Program, number: int) -> None:
         """Let a client run a program."""
@@ -291,6 +320,13 @@ class Universe:
         for process in [*self.nodes, *self.clients]:
             process.link.hint(topic, ids)
 
-    def _end_all(self) -> None:
-        for process in [*self.nodes, *self.clients]:
+    def end_all(self) -> None:
+        """End every process."""
+        processes = [*self.nodes, *self.clients]
+        for process in processes:
+            process.link.dead = True
+        # All at once is cheaper.
+        end_loops([process.loop for process in processes])
+        for process in processes:
             process.die()
+        forget_tasks()

@@ -6,15 +6,22 @@ import asyncio
 import heapq
 from asyncio import events
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import Context
-from typing import Any
+from typing import Any, NamedTuple
 
 MICROSECONDS = 1_000_000
 # A process that turns this often at one moment waits for nothing.
 TURNS = 5_000
 # A coroutine that catches everything takes several attempts.
 CLOSE_ATTEMPTS = 10
+
+
+class Clocks(NamedTuple):
+    """The clocks of a machine, in microseconds: when it was started, and how far its wall clock is off."""
+
+    booted: int = 0
+    skew: int = 0
 
 
 class Timeline:
@@ -66,17 +73,20 @@ class Timeline:
 class ProcessLoop(asyncio.BaseEventLoop):
     """The event loop of one process: it runs when the timeline lets it, and never once it is dead."""
 
-    def __init__(self, timeline: Timeline) -> None:
+    def __init__(self, timeline: Timeline, clocks: Clocks) -> None:
         super().__init__()
         self._timeline = timeline
+        self.clocks = clocks
+        # The process itself, for what replaces its operating system.
+        self.process: Any = None
         self._waiting: deque[asyncio.Handle] = deque()
         self._listed = False
-        self.dead = False
+        self.dead = self.ended = False
         self.paused = False
 
     def time(self) -> float:
-        """Return the seconds since the beginning."""
-        return self._timeline.now / MICROSECONDS
+        """Return the seconds since the machine was started."""
+        return (self._timeline.now + self.clocks.booted) / MICROSECONDS
 
     def is_running(self) -> bool:
         """Tasks of a process only exist while it runs."""
@@ -113,7 +123,8 @@ class ProcessLoop(asyncio.BaseEventLoop):
         """Run a callback at a time of this loop."""
         timer = events.TimerHandle(when, callback, args, self, context)
         if when < 1e12 and not self.dead:
-            self._timeline.at(int(when * MICROSECONDS) + 1, self._ring, timer)
+            moment = int(when * MICROSECONDS) + 1 - self.clocks.booted
+            self._timeline.at(moment, self._ring, timer)
         return timer
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
@@ -143,20 +154,7 @@ class ProcessLoop(asyncio.BaseEventLoop):
 
     def die(self) -> None:
         """Drop everything that was to happen, and end the tasks now: collected later, they would complain."""
-        self.dead = True
-        self._waiting.clear()
-        previous = events._get_running_loop()
-        events._set_running_loop(self)
-        try:
-            closed: set[asyncio.Task[Any]] = set()
-            while left := asyncio.all_tasks(self) - closed:
-                # What closes may start something more.
-                for task in left:
-                    task._log_destroy_pending = False  # type: ignore[attr-defined]
-                    _close(task.get_coro())
-                closed |= left
-        finally:
-            events._set_running_loop(previous)
+        end_loops([self])
 
     def turn(self) -> int:
         """Run what is ready now; return how many callbacks."""
@@ -183,10 +181,55 @@ class ProcessLoop(asyncio.BaseEventLoop):
         """Nothing is open."""
 
 
+def end_loops(loops: Sequence[ProcessLoop]) -> None:
+    """Drop everything that was to happen in these loops, and close their tasks."""
+    ending = [loop for loop in loops if not loop.ended]
+    for loop in ending:
+        loop.dead = loop.ended = True
+        loop._waiting.clear()
+    previous = events._get_running_loop()
+    try:
+        closed: set[asyncio.Task[Any]] = set()
+        # What closes may start something more.
+        while left := _tasks_of(ending) - closed:
+            for task in left:
+                events._set_running_loop(task.get_loop())
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                _close(task.get_coro())
+            closed |= left
+    finally:
+        events._set_running_loop(previous)
+
+
+def forget_tasks() -> None:
+    """Forget the tasks of loops that are dead; asyncio's list has each until it is collected."""
+    for tasks in _lists_of_tasks():
+        tasks.clear()
+
+
+def _lists_of_tasks() -> list[Any]:
+    """Return asyncio's own lists, whose names depend on its version."""
+    names = ("_all_tasks", "_scheduled_tasks", "_eager_tasks")
+    return [tasks for name in names if (tasks := getattr(asyncio.tasks, name, None)) is not None]
+
+
+def _tasks_of(loops: Sequence[ProcessLoop]) -> set[asyncio.Task[Any]]:
+    """Return the tasks of several loops with one look at the list of all."""
+    lists, wanted = _lists_of_tasks(), set(loops)
+    if not lists:
+        return {task for loop in loops for task in asyncio.all_tasks(loop)}
+    return {task for tasks in lists for task in list(tasks) if task.get_loop() in wanted and not task.done()}
+
+
 def _close(coroutine: Any) -> None:
-    for _ in range(CLOSE_ATTEMPTS):
-        try:
-            coroutine.close()
-        except BaseException:  # noqa: BLE001 - it awaits something, or raises: the process is dead anyway
-            continue
-        return
+    """Close a coroutine and those that it awaits, the innermost first: what cleans up there awaits again."""
+    awaited = [coroutine]
+    while (inner := getattr(awaited[-1], "cr_await", None)) is not None and hasattr(inner, "cr_await"):
+        awaited.append(inner)
+    for each in reversed(awaited):
+        for _ in range(CLOSE_ATTEMPTS):
+            try:
+                each.close()
+            except BaseException:  # noqa: BLE001 - it awaits something, or raises: the process is dead anyway
+                continue
+            break

@@ -8,7 +8,7 @@ from typing import Any
 import continuum
 from continuum import Retry, activity, workflow
 from continuum.versions.loaded_code import Code
-from tests.simulation.ledger import end_process, note
+from tests.simulation.ledger import Current, end_process, note
 
 # Longer than any simulation.
 FOR_EVER = 1e6
@@ -183,6 +183,22 @@ async def deadly_flow(name: str, times: int, on_queue: bool) -> str:
     return await (deadly.options(queue="work") if on_queue else deadly)(name, times)
 
 
+@activity(name="sim.isolated", executor="process")
+def isolated(effect: str, dies: int) -> str:
+    """Do something in a process of its own, which dies of it the first times."""
+    if note(effect) < dies:
+        Current.end_process()
+    return effect
+
+
+@workflow(name="sim.isolated")
+async def isolated_flow(name: str, dies: int) -> list[str]:
+    """Have several things done in processes of their own, one of which kills its own."""
+    return list(
+        await asyncio.gather(isolated(f"{name}/1", 0), isolated(f"{name}/2", dies), queued(f"{name}/3", 0.1))
+    )
+
+
 @workflow(name="sim.versioned")
 async def versioned_flow(name: str) -> list[str]:
     """Work, in the first version."""
@@ -202,7 +218,7 @@ async def versioned_flow_changed(name: str) -> list[str]:
 
 _ALWAYS = (
     *(saga_flow, child_flow, family_flow, mailbox_flow, race_flow, timers_flow),
-    *(queue_flow, retries_flow, counter_flow, patient_flow, deadly_flow),
+    *(queue_flow, retries_flow, counter_flow, patient_flow, deadly_flow, isolated_flow),
 )
 FIRST = Code([*_ALWAYS, versioned_flow])
 CHANGED = Code([*_ALWAYS, versioned_flow, versioned_flow_changed])
