@@ -29,6 +29,21 @@ def with_short_words(text: str) -> str:
     return _LONG_WORD.sub(lambda word: shortened(word[0]), text)
 
 
+def with_short_parts(text: str, parts: Iterable[str]) -> str:
+    """Return a text that repeats at most a quotation of these parts, alone or one after the other.
+
+    Library messages repeat what a user typed, as it is or as its `repr`. White space does not count.
+    """
+    text = " ".join(text.split())
+    if len(text) <= QUOTED_CHARACTERS:
+        return text
+    forms = {" ".join(form.split()) for part in parts for form in (part, repr(part)[1:-1])} - {""}
+    if not forms:
+        return text
+    either = "|".join(map(re.escape, sorted(forms, key=len, reverse=True)))
+    return re.sub(f"(?:{either})(?: ?(?:{either}))*", lambda found: shortened(found[0]), text)
+
+
 def quoted(value: object) -> str:
     """Return the shortened `repr` of a value, whatever the value's own `__repr__` does."""
     if isinstance(value, str | bytes) and len(value) > QUOTED_CHARACTERS:

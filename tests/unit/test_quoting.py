@@ -19,7 +19,10 @@ from tests.unit.client.working import memory_client
 
 WORD = "x" * 10_000
 TEXT = "x y " * 2_500
+SENTENCE = "no " * 500
 LONGEST_MESSAGE = 700
+# One quotation, and what we say around it.
+LONGEST_USAGE = 400
 
 
 class Hostile:
@@ -156,6 +159,33 @@ def test_the_command_line_quotes_little_of_a_long_argument(
     printed = capsys.readouterr()
     assert "x" * (QUOTED_CHARACTERS + 1) not in printed.err + printed.out
     assert len(printed.err) <= LONGEST_MESSAGE
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [SENTENCE],
+        ["runs", SENTENCE],
+        ["runs", "list", "--state", SENTENCE],
+        ["runs", "list", f"--state={SENTENCE}"],
+        ["runs", "list", "--limit", SENTENCE],
+        ["runs", "list", f"--{SENTENCE}"],
+        ["runs", "list", f"--{SENTENCE}=1"],
+        ["runs", "list", *["no"] * 1_000],
+        ["runs", "list", *[SENTENCE] * 9],
+        ["start", "flow", "--id", SENTENCE],
+        ["start", "flow", "--id", SENTENCE.replace(" ", "\n\t'")],
+    ],
+    ids=lambda arguments: " ".join(arguments)[:40],
+)
+def test_wrong_usage_quotes_little_of_what_was_typed(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert said.count("no") <= QUOTED_CHARACTERS // 2
+    assert len(said) <= LONGEST_USAGE
+    assert said.endswith("--help)\n")
 
 
 @pytest.mark.parametrize("long", [WORD, TEXT])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -24,7 +24,7 @@ from continuum.cli.schema import migrate
 from continuum.cli.verify import verify
 from continuum.cli.versions import versions
 from continuum.errors import ContinuumError, DeterminismError
-from continuum.quoting import with_short_words
+from continuum.quoting import with_short_parts, with_short_words
 
 DONE, FAILED = 0, 1
 # The exit code that shells use for a program ended by SIGINT.
@@ -46,11 +46,13 @@ for command in (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code."""
+    typed = sys.argv[1:] if arguments is None else arguments
     try:
         code = continuum.main(args=arguments, prog_name="continuum", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        return _end(error, error.format_message() + _hint(error), error.exit_code)
+        said = with_short_parts(error.format_message(), _parts(typed))
+        return _end(error, said + _hint(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
@@ -65,6 +67,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         text = f"{type(error).__name__}: {error}; set CONTINUUM_TRACEBACK=1 to see where"
         return _end(error, text, FAILED)
     return code if isinstance(code, int) else DONE
+
+
+def _parts(typed: Sequence[str]) -> Iterator[str]:
+    """Yield what was typed, and options and their values apart: click repeats all of it."""
+    for word in typed:
+        option, _, value = word.partition("=")
+        yield from (word, option, value)
 
 
 def _hint(error: click.ClickException) -> str:
