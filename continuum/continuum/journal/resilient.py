@@ -33,6 +33,7 @@ from continuum.journal.port import (
 from continuum.journal.retry import Clock, Observer, Retry, RetryPolicy
 
 T = TypeVar("T")
+Known = TypeVar("Known")
 
 # Soon enough for a restart of Postgres to go unnoticed, seldom enough to leave a database that
 # is starting in peace. Half of a delay is random, so that not all processes return at once.
@@ -180,8 +181,10 @@ class ResilientJournal:
         An attempt whose response was lost may have claimed runs that this process does not know of, or
         may still do so. The next ones first release what this worker owns beyond `known()`.
         """
-        return await self._claimed_runs(
+        return await self._claimed(
             worker,
+            self._runs,
+            self.once.release_other_runs,
             known,
             "claim",
             "claiming runs",
@@ -205,8 +208,10 @@ class ResilientJournal:
         namespaces: Sequence[str] | None = None,
     ) -> list[ClaimedRun]:
         """Claim suspects as `Journal.claim_suspects` does; `known` is as in `claim`."""
-        return await self._claimed_runs(
+        return await self._claimed(
             worker,
+            self._runs,
+            self.once.release_other_runs,
             known,
             "claim_suspects",
             "claiming suspects",
@@ -223,32 +228,15 @@ class ResilientJournal:
         namespaces: Sequence[str] | None = None,
     ) -> list[ClaimedRun]:
         """Claim runs that are kept apart as `Journal.claim_deadly` does; `known` is as in `claim`."""
-        return await self._claimed_runs(
+        return await self._claimed(
             worker,
+            self._runs,
+            self.once.release_other_runs,
             known,
             "claim_deadly",
             "claiming runs that are kept apart",
             lambda: self.once.claim_deadly(worker, code, limit, namespaces=namespaces),
         )
-
-    async def _claimed_runs(
-        self,
-        worker: Worker,
-        known: Callable[[], Sequence[RunId]],
-        operation: str,
-        phrase: str,
-        claim: Callable[[], Awaitable[list[ClaimedRun]]],
-    ) -> list[ClaimedRun]:
-        attempted = False
-
-        async def attempt() -> list[ClaimedRun]:
-            nonlocal attempted
-            if self._runs.in_doubt(self._clock.monotonic(), failed=attempted):
-                await self.once.release_other_runs(worker, known())
-            attempted = True
-            return await claim()
-
-        return await self._leased(worker, lambda: self.retry(operation, phrase, attempt))
 
     async def claim_tasks(
         self,
@@ -263,8 +251,10 @@ class ResilientJournal:
         namespaces: Sequence[str] | None = None,
     ) -> list[ClaimedTask]:
         """Claim tasks as `Journal.claim_tasks` does; `known` is as in `claim`."""
-        return await self._claimed_tasks(
+        return await self._claimed(
             worker,
+            self._tasks,
+            self.once.release_other_tasks,
             known,
             "claim_tasks",
             "claiming tasks",
@@ -288,28 +278,33 @@ class ResilientJournal:
         namespaces: Sequence[str] | None = None,
     ) -> list[ClaimedTask]:
         """Claim suspects as `Journal.claim_suspected_tasks` does; `known` is as in `claim`."""
-        return await self._claimed_tasks(
+        return await self._claimed(
             worker,
+            self._tasks,
+            self.once.release_other_tasks,
             known,
             "claim_suspected_tasks",
             "claiming suspected tasks",
             lambda: self.once.claim_suspected_tasks(worker, activities, namespaces=namespaces),
         )
 
-    async def _claimed_tasks(
+    async def _claimed(
         self,
         worker: Worker,
-        known: Callable[[], Sequence[tuple[RunId, int]]],
+        lost: LostClaims,
+        release_others: Callable[[Worker, Known], Awaitable[object]],
+        known: Callable[[], Known],
         operation: str,
         phrase: str,
-        claim: Callable[[], Awaitable[list[ClaimedTask]]],
-    ) -> list[ClaimedTask]:
+        claim: Callable[[], Awaitable[list[T]]],
+    ) -> list[T]:
+        """Repeat a claim; while an earlier one is in doubt, release what is not known first."""
         attempted = False
 
-        async def attempt() -> list[ClaimedTask]:
+        async def attempt() -> list[T]:
             nonlocal attempted
-            if self._tasks.in_doubt(self._clock.monotonic(), failed=attempted):
-                await self.once.release_other_tasks(worker, known())
+            if lost.in_doubt(self._clock.monotonic(), failed=attempted):
+                await release_others(worker, known())
             attempted = True
             return await claim()
 
