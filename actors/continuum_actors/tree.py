@@ -14,7 +14,7 @@ Children start in this order and stop in reverse: the writer and the lease stop 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 
 from continuum_actors.activity.activity_dispatcher import ActivityDispatcher
 from continuum_actors.activity.activity_threads import ActivityThreads
@@ -42,6 +42,18 @@ MAX_RESTARTS = 10
 MAX_SECONDS = 30.0
 
 
+# What takes the place of a child that is left out: an attribute of the host, and its stand-in.
+STAND_INS: Mapping[str, tuple[str, Callable[[], object]]] = {
+    "activity_supervisor": ("activities", NoActivities),
+    "run_supervisor": ("runs", NoRuns),
+    "timer_wheel": ("wheel", NoWheel),
+    "signal_router": ("router", NoRouter),
+    "activity_dispatcher": ("tasks", NoActivityDispatcher),
+    "dispatcher": ("dispatcher", NoDispatcher),
+    "snapshotter": ("snapshotter", NoSnapshotter),
+}
+
+
 def run_host_children(host: Host, without: Collection[str] = ()) -> list[ChildSpec]:
     """Return the children of a process that executes runs; those named in `without` are left out."""
     without = with_dependents(without)
@@ -55,20 +67,9 @@ def run_host_children(host: Host, without: Collection[str] = ()) -> list[ChildSp
         ChildSpec("leaseholders", lambda: _leaseholders(host, without), shutdown=Shutdown.INFINITY),
         ChildSpec("version_registry", lambda: VersionRegistry(host)),
     ]
-    if "activity_supervisor" in without:
-        host.activities = NoActivities()
-    if "run_supervisor" in without:
-        host.runs = NoRuns()
-    if "timer_wheel" in without:
-        host.wheel = NoWheel()
-    if "signal_router" in without:
-        host.router = NoRouter()
-    if "activity_dispatcher" in without:
-        host.tasks = NoActivityDispatcher()
-    if "dispatcher" in without:
-        host.dispatcher = NoDispatcher()
-    if "snapshotter" in without:
-        host.snapshotter = NoSnapshotter()
+    for child in STAND_INS.keys() & without:
+        attribute, stand_in = STAND_INS[child]
+        setattr(host, attribute, stand_in())
     if "version_registry" in without:
         # The pinned code of this node was registered by others, or is not registered on purpose.
         host.code.pinned_are_stored()

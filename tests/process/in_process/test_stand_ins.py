@@ -13,8 +13,13 @@ from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import ClaimedRun, ClaimedTask, Loaded, Worker
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
+from continuum_actors.activity.stand_ins import NoActivities
+from continuum_actors.host.host import Activities, Claims, Host, Router, Runs, Snapshots, Tasks, Wheel
 from continuum_actors.node.in_process_node import InProcessNode, Leftovers, NodeParts
 from continuum_actors.node.recovery import GRACE_SECONDS
+from continuum_actors.run.stand_ins import NoRouter, NoRuns, NoWheel
+from continuum_actors.stand_ins import NoActivityDispatcher, NoDispatcher, NoSnapshotter
+from continuum_actors.tree import STAND_INS
 from continuum_supervision import ChildSpec, Shutdown, Supervisor
 from tests.process.in_process import flows
 from tests.process.in_process.hosts import DEADLINE_S, WORKFLOWS, until
@@ -129,3 +134,25 @@ async def test_a_node_with_recovery_releases_what_dead_workers_held() -> None:
             return not await journal.node_workers(NodeId("dead"))
 
         await until(is_released, "the dead worker still has a lease")
+
+
+def test_each_stand_in_fulfils_the_contract_of_what_it_stands_for() -> None:
+    """The type checker compares them here; the table of the tree names attributes as text."""
+    activities: Activities = NoActivities()
+    runs: Runs = NoRuns()
+    wheel: Wheel = NoWheel()
+    router: Router = NoRouter()
+    tasks: Tasks = NoActivityDispatcher()
+    dispatcher: Claims = NoDispatcher()
+    snapshotter: Snapshots = NoSnapshotter()
+    compared = {
+        "activities": activities,
+        "runs": runs,
+        "wheel": wheel,
+        "router": router,
+        "tasks": tasks,
+        "dispatcher": dispatcher,
+        "snapshotter": snapshotter,
+    }
+    assert {name: type(part) for name, part in compared.items()} == dict(STAND_INS.values())
+    assert compared.keys() <= set(Host.__annotations__)
