@@ -34,6 +34,7 @@ from continuum.journal.port import (
     Transition,
 )
 from continuum_actors.activity.deadline import out_of_time
+from continuum_actors.activity.stand_ins import NoActivities
 from continuum_actors.host import messages
 from continuum_actors.host.host import Host
 from continuum_actors.run import failure_log
@@ -425,10 +426,15 @@ class Run(Actor):
 
     def _try_release(self) -> None:
         """Release the run if it is suspended and everything of it is durable."""
-        if self._activities.local or self._in_flight or self.ended:
+        host, waiting = self._host, self._activities.local
+        # Without activities here those that wait do not end here either.
+        here = waiting and not isinstance(host.activities, NoActivities)
+        if here or self._in_flight or self.ended:
             return
         self.ended = True
-        transition = Transition(RunState.SUSPENDED, self._execution.next_due(), release=True)
+        # What waits for a node that runs its activities is due at once.
+        due = host.journal.now() if waiting else self._execution.next_due()
+        transition = Transition(RunState.SUSPENDED, due, release=True)
         write = RunWrite(self._claim.id, self._claim.token, transition=transition)
         write.depth, write.parent = self._claim.depth, self._claim.parent
         self._submit(write, [])

@@ -41,6 +41,12 @@ async def order(number: int) -> str:
     return f"{word}: {await ship(payment)}"
 
 
+@workflow(name="embedding.charging")
+async def charging(number: int) -> str:
+    """Run one activity in the application's loop."""
+    return await charge(number)
+
+
 @workflow(name="embedding.packing")
 async def packing(parcel: str) -> str:
     """Run one activity of a queue."""

@@ -11,6 +11,7 @@ import pytest
 import continuum
 from continuum import ActivityCall, InvalidOption
 from continuum.engine.events import EventType
+from continuum.engine.ids import RunId
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.postgres import PostgresJournal
 from continuum_supervision import Supervisor
@@ -125,6 +126,25 @@ async def test_every_child_can_be_left_out_and_the_node_says_so(child: str) -> N
 
         await until(is_listed, "the node is not listed")
         await client.start(flows.order, 1)
+
+
+async def test_a_node_without_activities_drains_at_once_and_another_node_makes_the_call() -> None:
+    journal = MemoryJournal()
+    options: dict[str, Any] = {"activity_supervisor": False, "run_supervisor": {"drain": 3600.0}}
+    partial = continuum.children(name="partial", journal=journal, workflows=[flows.charging], **options)
+    whole = continuum.children(name="whole", journal=journal, workflows=[flows.charging])
+    async with asyncio.timeout(DEADLINE_S), continuum.Client(journal) as client:
+        async with Supervisor(partial):
+            run = await client.start(flows.charging, 1)
+
+            async def waits() -> bool:
+                return bool(await run.history())
+
+            await until(waits, "the call is not journaled")
+        async with Supervisor(whole):
+            assert await run.result(DEADLINE_S) == "payment 1"
+    (history,) = (await journal.load([RunId(run.id)])).values()
+    assert EventType.ACTIVITY_CRASHED not in [event.type for event in history]
 
 
 @pytest.mark.parametrize("child", ["registry", "heartbeater"])
