@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from continuum.client.wait_reasons import reason_of
+from continuum.client.wait_reasons import Present, reason_of
 from continuum.engine.ids import RunId
-from continuum.journal.facts import NodeRow, RunRow, RunState
+from continuum.journal.facts import RunRow, RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,15 +34,15 @@ class CancelOutcome:
         return f"pending: with nobody, {self.reason or 'until a node claims the run'}"
 
 
-def cancel_outcome(row: RunRow, nodes: Sequence[NodeRow]) -> CancelOutcome:
-    """Return the outcome of a request by the row of the run afterwards; `nodes` as for `reason_of`."""
+def cancel_outcome(row: RunRow, present: Present) -> CancelOutcome:
+    """Return the outcome of a request by the row of the run afterwards."""
     if row.state is RunState.CANCELLED:
         return CancelOutcome("cancelled", row.id)
     if row.state.terminal:
         return CancelOutcome("ended", row.id)
     if row.owner_node is not None:
         return CancelOutcome("pending", row.id, row.owner_node, row.owner_pid)
-    return CancelOutcome("pending", row.id, reason=reason_of(row, nodes))
+    return CancelOutcome("pending", row.id, reason=reason_of(row, present))
 
 
 def unread_outcome(run_id: RunId, *, force: bool) -> CancelOutcome:

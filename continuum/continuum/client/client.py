@@ -54,7 +54,7 @@ from continuum.engine.retry import seconds
 from continuum.errors import AlreadyStarted, NodeNotFound, NotPublished, RunNotFound
 from continuum.journal.change_port import StateChanges
 from continuum.journal.facts import NodeRow, RunRow, RunState
-from continuum.journal.port import Connection, Histories, Versions
+from continuum.journal.port import Histories, Versions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -65,7 +65,7 @@ B = TypeVar("B")
 Ts = TypeVarTuple("Ts")
 
 
-class ClientJournal(Connection, WatchedRuns, Histories, Versions, StateChanges, Protocol):
+class ClientJournal(WatchedRuns, Histories, Versions, StateChanges, Protocol):
     """The part of a journal that a client uses: it owns neither runs nor tasks."""
 
 
@@ -242,8 +242,8 @@ class Client:
             await self._posting.force_cancel(found)
         else:
             await self._posting.post_cancel(found)
-        row, nodes = await self._lookup.latest_for_message(found)
-        return unread_outcome(found, force=force) if row is None else cancel_outcome(row, nodes)
+        row, present = await self._lookup.latest_for_message(found)
+        return unread_outcome(found, force=force) if row is None else cancel_outcome(row, present)
 
     async def unblock(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
         """Let nodes try a blocked run again, the latest of its chain; False if it is not blocked.
@@ -309,15 +309,15 @@ class Client:
                     row = await self._completions.wait(run_id)
             except TimeoutError:
                 assert timeout is not None, "without a timeout nothing times out"
-                row, nodes = await self._lookup.latest_for_message(run_id)
+                row, present = await self._lookup.latest_for_message(run_id)
                 if row is None or not row.state.terminal:
-                    raise TimeoutError(not_ended(run_id, timeout, row, nodes)) from None
+                    raise TimeoutError(not_ended(run_id, timeout, row, present)) from None
         return outcome_of(row, decode if workflow is None else workflow.decode_result)
 
     async def get_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run:
         """Return the run with exactly this id as it is now; `RunNotFound` if there is none."""
         row = await self._lookup.row(run_id_of(run_id), checked_namespace(namespace))
-        return run_of(row, await self._lookup.nodes_for([row]))
+        return run_of(row, await self._lookup.present([row]))
 
     async def owner(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Owner | None:
         """Return the process that owns the latest run of this run's chain; None while none does."""
@@ -341,8 +341,8 @@ class Client:
         question = question_of(where, order_by, limit, cursor, namespace)
         rows = await self._lookup.read(lambda: self._journal.query(question.one_more()))
         more = question.cursor_after(rows[limit - 1]) if len(rows) > limit else None
-        nodes = await self._lookup.nodes_for(rows[:limit])
-        return Page([run_of(row, nodes) for row in rows[:limit]], more)
+        present = await self._lookup.present(rows[:limit])
+        return Page([run_of(row, present) for row in rows[:limit]], more)
 
     async def set_attributes(
         self, run_id: str, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE

@@ -10,16 +10,16 @@ from continuum.client.argument_checks import run_id_of
 from continuum.client.limits import MESSAGE_READ_SECONDS, READS_AT_ONCE
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace, checked_namespace, guarded
 from continuum.client.retrying import retry_read_once
-from continuum.client.wait_reasons import waits_for_a_node
+from continuum.client.wait_reasons import Present, waits_for_a_node
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
-from continuum.journal.facts import NodeRow, Query, RunRow
-from continuum.journal.port import Notifications, Runs, Workers
+from continuum.journal.facts import Query, RunRow
+from continuum.journal.port import Connection, Notifications, Runs, Workers
 
 T = TypeVar("T")
 
 
-class RunsAndNodes(Runs, Workers, Protocol):
+class RunsAndNodes(Connection, Runs, Workers, Protocol):
     """Runs, and the nodes that may execute them."""
 
 
@@ -59,14 +59,15 @@ class RunLookup:
             row = latest if latest is not None else await self.row(row.continued_to)
         return row
 
-    async def nodes_for(self, rows: Sequence[RunRow]) -> Sequence[NodeRow]:
-        """Return the nodes if one of these runs waits for a node, for their reasons; read them only then."""
-        if any(waits_for_a_node(row) for row in rows):
-            return await self.read(self._journal.nodes)
-        return ()
+    async def present(self, rows: Sequence[RunRow]) -> Present:
+        """Return what the reasons of these runs depend on; the nodes only if one of them waits for a node."""
+        now = self._journal.now()
+        if any(waits_for_a_node(row, now) for row in rows):
+            return Present(now, await self.read(self._journal.nodes))
+        return Present(now)
 
-    async def latest_for_message(self, run_id: RunId) -> tuple[RunRow | None, Sequence[NodeRow]]:
-        """Return the latest row of a run's chain for a message, and the nodes if it waits for one.
+    async def latest_for_message(self, run_id: RunId) -> tuple[RunRow | None, Present]:
+        """Return the latest row of a run's chain for a message, and what its reason depends on.
 
         The row is None if the journal does not answer soon.
         """
@@ -74,9 +75,9 @@ class RunLookup:
         try:
             async with asyncio.timeout(MESSAGE_READ_SECONDS):
                 row = await self.latest_run(await self.row(run_id))
-                return row, await self.nodes_for([row])
+                return row, await self.present([row])
         except (JournalUnavailable, TimeoutError):
-            return row, ()
+            return row, Present(self._journal.now())
 
 
 async def latest_of_chain(journal: Runs, row: RunRow) -> RunRow | None:

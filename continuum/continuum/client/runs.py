@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from continuum.client.untyped_values import at, readable, readable_call
-from continuum.client.wait_reasons import reason_of
+from continuum.client.wait_reasons import Present, reason_of
 from continuum.engine.ids import RunId
 from continuum.errors import RunCancelled, RunFailed
 from continuum.journal.event_codec import CorruptBody, unpack_body
-from continuum.journal.facts import NodeRow, RunRow, RunState
+from continuum.journal.facts import RunRow, RunState
 from continuum.quoting import shortened
 
 
@@ -84,8 +84,8 @@ class Page:
     next_cursor: str | None
 
 
-def run_of(row: RunRow, nodes: Sequence[NodeRow] = ()) -> Run:
-    """Return the public view of a stored row; `nodes` as for `reason_of`."""
+def run_of(row: RunRow, present: Present) -> Run:
+    """Return the public view of a stored row."""
     args, keywords = readable_call(row.input)
     return Run(
         id=row.id,
@@ -97,7 +97,7 @@ def run_of(row: RunRow, nodes: Sequence[NodeRow] = ()) -> Run:
         keywords=keywords,
         result=readable(row.result),
         error=error_of(row.error) if row.state is RunState.FAILED else None,
-        reason=reason_of(row, nodes),
+        reason=reason_of(row, present),
         fault=None if row.fault is None else RunFault(*row.fault),
         attributes=row.attributes,
         idempotency_key=row.idempotency_key,
@@ -134,9 +134,9 @@ def outcome_of(row: RunRow, decode_result: Callable[[bytes], Any]) -> Any:
             raise AssertionError(f"run {row.id} is {state.name.lower()} and has no outcome")
 
 
-def not_ended(run_id: RunId, waited: float, row: RunRow | None, nodes: Sequence[NodeRow] = ()) -> str:
+def not_ended(run_id: RunId, waited: float, row: RunRow | None, present: Present | None = None) -> str:
     """Return the message for a run that did not end in time; `row` is None if it could not be read."""
-    reason = None if row is None else reason_of(row, nodes)
+    reason = None if row is None or present is None else reason_of(row, present)
     if row is not None and row.state is RunState.BLOCKED:
         return f"run {row.id} is blocked and waits for an operator: {reason}"
     if row is None:

@@ -10,6 +10,7 @@ from continuum import Client
 from continuum.engine.ids import NodeId
 from continuum.journal.facts import NodeFacts, NodeRow
 from continuum.journal.memory.journal import MemoryJournal
+from tests.contract.builders import commit, owned_run, sleep_until, worker_of, write
 from tests.unit.client.working import Ending, greeting
 
 UNSERVED = "waits for a node: no node serves namespace us"
@@ -61,5 +62,21 @@ def test_a_page_reads_the_nodes_once_and_only_if_a_run_waits_for_one() -> None:
             await Ending(journal).claim()
             assert [run.reason for run in (await client.query(namespace=None)).entries] == [None] * 3
             assert journal.reads == 1
+
+    asyncio.run(main())
+
+
+def test_i12_a_reason_goes_by_the_clock_of_the_database() -> None:
+    """The machine of this client is decades ahead of the database."""
+
+    async def main() -> None:
+        now = 1_000_000_000_000_000
+        journal = MemoryJournal(lambda: now)
+        async with Client(journal) as client:
+            worker = await worker_of(journal)
+            run = await owned_run(journal, worker)
+            await commit(journal, worker, write(run, transition=sleep_until(now + 60_000_000)))
+            found = await client.get_run(run.id)
+            assert found.reason == "waits until 2001-09-09T01:47:40+00:00, or for a signal"
 
     asyncio.run(main())
