@@ -7,6 +7,15 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 
+def says_only_that_it_was_cancelled(error: BaseException) -> bool:
+    """Whether an attempt of this task ended with this error because the task was cancelled.
+
+    Such code may raise something else: its clean-up fails, or a library has its own error for it.
+    """
+    task = asyncio.current_task()
+    return issubclass(type(error), asyncio.CancelledError) or (task is not None and task.cancelling() > 0)
+
+
 class BackgroundTasks:
     """Begin tasks with `start`; `failed` receives the error of one that raises."""
 

@@ -12,7 +12,7 @@ from continuum.engine.ids import RunId
 from continuum.journal.port import ClaimedTask, InboxKind, LeaseLost, TaskResult
 from continuum_actors.activity.attempt import Attempt, HardKill, heartbeats_in
 from continuum_actors.activity.attempt_runner import AttemptRunner
-from continuum_actors.activity.background_tasks import BackgroundTasks
+from continuum_actors.activity.background_tasks import BackgroundTasks, says_only_that_it_was_cancelled
 from continuum_actors.activity.deadline import Limits
 from continuum_actors.activity.heartbeats import Heartbeats
 from continuum_actors.activity.loop_sentinel import LoopSentinel
@@ -149,8 +149,8 @@ class ClaimedTasks:
         try:
             value = await self._runner.result_of(attempt, task.dispatch)
         except BaseException as error:
-            if issubclass(type(error), asyncio.CancelledError) and self._is_over():
-                raise
+            if says_only_that_it_was_cancelled(error) and self._is_over():
+                raise asyncio.CancelledError from error
             await self._heartbeats.flush(task.run_id, task.seq)
             kind, text, traceback, names = describe_error(error)
             result = TaskResult(task, InboxKind.ACTIVITY_RAISED, (kind, text, traceback, sorted(names)))

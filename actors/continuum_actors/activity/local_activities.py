@@ -22,7 +22,7 @@ from continuum.engine.pending import PendingActivity
 from continuum.journal.port import InboxKind, Post
 from continuum_actors.activity.attempt import Attempt, heartbeats_in
 from continuum_actors.activity.attempt_runner import AttemptRunner
-from continuum_actors.activity.background_tasks import BackgroundTasks
+from continuum_actors.activity.background_tasks import BackgroundTasks, says_only_that_it_was_cancelled
 from continuum_actors.activity.deadline import Limits
 from continuum_actors.activity.eager_tasks import start_task
 from continuum_actors.activity.heartbeats import Heartbeats
@@ -211,9 +211,9 @@ class LocalActivities(Actor):
 
     async def _raised(self, attempt: Attempt, error: BaseException) -> None:
         leave_activity()
-        if issubclass(type(error), asyncio.CancelledError) and self._is_over():
+        if says_only_that_it_was_cancelled(error) and self._is_over():
             self._ended(attempt)
-            raise error
+            raise asyncio.CancelledError from error
         await self._heartbeats.flush(attempt.run_id, attempt.seq)
         run = self._ended(attempt)
         failure = ActivityRaised(attempt.seq, *describe_error(error))

@@ -281,6 +281,32 @@ async def last_once(directory: str) -> str:
     return await _until_finished(directory, "once")
 
 
+async def _fail_when_stopped(directory: str, kind: str) -> str:
+    try:
+        return await _until_finished(directory, kind)
+    except asyncio.CancelledError:
+        raise ConnectionError("closed") from None
+
+
+@activity(name="nodes.fail_in_loop")
+async def fail_in_loop(directory: str) -> str:
+    """Last until the test says otherwise; raise an error of its own when it is stopped."""
+    return await _fail_when_stopped(directory, "failing-loop")
+
+
+@activity(name="nodes.fail_in_queue", queue="lasting")
+async def fail_in_queue(directory: str) -> str:
+    """Last until the test says otherwise, as an activity task; raise an error when it is stopped."""
+    return await _fail_when_stopped(directory, "failing-queue")
+
+
+@workflow(name="nodes.failing_when_stopped")
+async def failing_when_stopped(directory: str) -> list[str]:
+    """Run a long activity of each kind that raises when it is stopped."""
+    return list(await asyncio.gather(fail_in_loop(directory), fail_in_queue(directory)))
+
+
+FAILING_KINDS = ("failing-loop", "failing-queue")
 KINDS = ("loop", "thread", "queue", "process")
 
 

@@ -95,19 +95,23 @@ async def test_six_orderly_stops_count_no_crash_against_an_activity_of_any_kind(
 ) -> None:
     async with site(dsn, schema) as at:
         run = await at.client.start(flows.lasting, str(tmp_path))
+        failing = await at.client.start(flows.failing_when_stopped, str(tmp_path))
         once = await at.client.start(flows.lasting_once, str(tmp_path))
+        kinds = flows.KINDS + flows.FAILING_KINDS
         for stop in range(1, 7):
             node = at.node(f"node {stop}", activity_hosts=1, drain=0.05)
             eventually(
-                lambda: all(flows.lasting_starts(tmp_path, kind) == stop for kind in flows.KINDS),  # noqa: B023
+                lambda: all(flows.lasting_starts(tmp_path, kind) == stop for kind in kinds),  # noqa: B023
                 f"an activity has not started for the {stop}. time",
             )
             assert node.terminate() == 0
         (tmp_path / "finished").touch()
         at.node("last", activity_hosts=1)
         assert await run.result(DEADLINE_S) == list(flows.KINDS)
-        types = [event.type for event in await run.history()]
-        assert types == ["activity_scheduled"] * 4 + ["activity_completed"] * 4
+        assert await failing.result(DEADLINE_S) == list(flows.FAILING_KINDS)
+        for each, number in ((run, 4), (failing, 2)):
+            types = [event.type for event in await each.history()]
+            assert types == ["activity_scheduled"] * number + ["activity_completed"] * number
         assert "its process was stopped while it ran; at_most_once is set" in await once.result(DEADLINE_S)
         assert flows.lasting_starts(tmp_path, "once") == 1
 
