@@ -132,10 +132,10 @@ class ArgumentsCodec:
             return self._more is not None
         return parameter not in self._positional[:given]
 
-    def _first_check(self, call: Sequence[Any]) -> None:
+    def _first_check(self, call: Sequence[Any], has_classes: bool) -> None:
         self._check = self._make_check()
         if self._check is not None:
-            self._check(call)
+            self._check(call, has_classes)
 
     def _make_check(self) -> Check | None:
         """Make the function that refuses arguments that would not come back whole."""
@@ -148,32 +148,32 @@ class ArgumentsCodec:
 
         needed = [(index, check) for index, check in enumerate(positional) if check is not None]
 
-        def check_call(call: Sequence[Any]) -> None:
+        def check_call(call: Sequence[Any], has_classes: bool) -> None:
             args, kwargs = call
             try:
                 given = len(args)
                 for index, check in needed:
                     if index < given:
-                        check(args[index])
+                        check(args[index], has_classes)
                 if kwargs or given > len(positional):
-                    check_each(args, kwargs)
+                    check_each(args, kwargs, has_classes)
             except Mismatch:
-                check_each(args, kwargs)
+                check_each(args, kwargs, has_classes)
 
-        def check_each(args: list[Any], kwargs: dict[str, Any]) -> None:
+        def check_each(args: list[Any], kwargs: dict[str, Any], has_classes: bool) -> None:
             for index, value in enumerate(args):
                 check = positional[index] if index < len(positional) else rest
-                self._check_argument(check, f".{self._name_of(index)}", value)
+                self._check_argument(check, f".{self._name_of(index)}", value, has_classes)
             for name, value in kwargs.items():
-                self._check_argument(by_name.get(name, more), key_step(name), value)
+                self._check_argument(by_name.get(name, more), key_step(name), value, has_classes)
 
         return check_call
 
-    def _check_argument(self, check: Check | None, step: str, value: Any) -> None:
+    def _check_argument(self, check: Check | None, step: str, value: Any, has_classes: bool) -> None:
         if check is None:
             return
         try:
-            check(value)
+            check(value, has_classes)
         except Mismatch as mismatch:
             raise DurableTermError(f"{self._path}{step}{mismatch.where}", mismatch.reason) from mismatch
 

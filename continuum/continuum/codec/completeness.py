@@ -19,11 +19,16 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from continuum.codec.kept_classes import PLAIN, class_check, container_check
+from continuum.codec.rebuilt_records import rebuilding_check
 from continuum.codec.record_types import is_pydantic, is_record, may_reshape
 from continuum.codec.shape_of_type import Undecodable, shape_of
 from continuum.codec.shapes import SCALARS, Mismatch, Shape, key_step
 
-Check = Callable[[Any], None]
+Check = Callable[[Any, bool], None]
+"""Raises Mismatch for a value that would change; told whether it has classes that are no records."""
+
+_Check = Callable[[Any], None]
 
 _SETS = (set, frozenset)
 _CONTAINERS = (list, tuple, *_SETS)
@@ -34,18 +39,41 @@ class _Inner:
     shape: Shape
 
 
+class Completeness:
+    """The check of values for one annotation: of records alone, or of all classes when there are others."""
+
+    __slots__ = ("_of_all", "_of_records", "_shape")
+
+    def __init__(self, shape: Shape) -> None:
+        self._shape = shape
+        self._of_records = _check_of(shape, False)
+        self._of_all: _Check | None = None
+
+    def __call__(self, value: Any, has_classes: bool) -> None:
+        """Check a value."""
+        if not has_classes:
+            if self._of_records is not None:
+                self._of_records(value)
+            return
+        check = self._of_all
+        if check is None:
+            check = self._of_all = _check_of(self._shape, True) or _pass
+        check(value)
+
+
 def completeness_check(annotation: Any) -> Check | None:
-    """Return the check of values for one annotation; None when no value needs it.
+    """Return the check of values for one annotation; None when every value is taken as it is.
 
     The check raises Mismatch. An annotation that cannot be read has none: reading reports it.
     """
     try:
-        return _check_of(shape_of(annotation))
+        shape = shape_of(annotation)
+        return None if shape.passes else Completeness(shape)
     except Undecodable:
         return None
 
 
-def check_without_annotation(value: Any) -> None:
+def check_without_annotation(value: Any, _has_classes: bool = True) -> None:
     """Refuse a value with a part that only an annotation restores: an Enum, a record, a subclass."""
     kind = type(value)
     if kind is dict:
@@ -62,46 +90,91 @@ def check_without_annotation(value: Any) -> None:
         )
 
 
-def _check_of(shape: Shape) -> Check | None:
+def _pass(_value: Any) -> None:
+    """Take every value."""
+
+
+def _check_of(shape: Shape, classes: bool) -> _Check | None:
+    """Return the check of one shape: of records alone, or of `classes` as well."""
     late = shape.late
     if late is not None:
-        return _late_check(late)
+        return _late_check(late, classes)
     if shape.record is not None:
-        return _record_check(shape, shape.record)
-    return _described_check(shape.describes(_Inner))
+        return _record_check(shape, shape.record, classes)
+    described = shape.describes(_Inner)
+    inner = _described_check(described, classes)
+    if not classes or shape.passes:
+        return inner
+    if shape.made is None and isinstance(described, dict):
+        if "union" in described:
+            return _union_of_classes_check(shape, described["union"], inner)
+        name = next(iter(described))
+        if name not in ("literal", "enum"):
+            return container_check(name, inner)
+    own = class_check(shape)
+    return own if inner is None else _both(own, inner)
 
 
-def _late_check(late: Callable[[], Shape]) -> Check:
-    found: list[Check | None] = []
+def _both(first: _Check, second: _Check) -> _Check:
+    def check(value: Any) -> None:
+        first(value)
+        second(value)
+
+    return check
+
+
+def _union_of_classes_check(shape: Shape, members: list[Any], inner: _Check | None) -> _Check | None:
+    shapes = [member.shape for member in members if isinstance(member, _Inner)]
+    if any(not each.takes and each.record is None for each in shapes):
+        return None  # it takes whatever comes as it is
+    of_class = class_check(shape)
+    by_class = {each.made: _check_of(each, True) for each in shapes if each.made is not None}
+
+    def check(value: Any) -> None:
+        kind = type(value)
+        if kind in PLAIN or (is_record(kind) and not issubclass(kind, Enum)):
+            if inner is not None:
+                inner(value)
+            return
+        of_class(value)
+        own = by_class.get(kind)
+        if own is not None:
+            own(value)
+
+    return check
+
+
+def _late_check(late: Callable[[], Shape], classes: bool) -> _Check:
+    found: list[_Check | None] = []
 
     def check(value: Any) -> None:
         if not found:
-            found.append(_check_of(late()))
+            found.append(_check_of(late(), classes))
         if found[0] is not None:
             found[0](value)
 
     return check
 
 
-def _described_check(described: Any) -> Check | None:
+def _described_check(described: Any, classes: bool) -> _Check | None:
     match described:
         case _Inner(shape):
-            return _check_of(shape)
+            return _check_of(shape, classes)
         case {"items": items}:
-            return _positions_check([_described_check(item) for item in items])
+            return _positions_check([_described_check(item, classes) for item in items])
         case {"dict": [key, item]}:
-            return _mapping_check(_described_check(key), _described_check(item))
+            return _mapping_check(_described_check(key, classes), _described_check(item, classes))
         case {"union": members}:
-            return _union_check(members)
+            return _union_check(members, classes)
         case {"literal": _} | {"enum": _}:
             return None
         case {**kinds} if kinds:
-            return _items_check(_described_check(next(iter(kinds.values()))))
+            return _items_check(_described_check(next(iter(kinds.values())), classes))
         case _:
             return None
 
 
-def _items_check(item: Check | None) -> Check | None:
+def _items_check(item: _Check | None) -> _Check | None:
     if item is None:
         return None
     record = getattr(item, "__self__", None)
@@ -121,7 +194,7 @@ def _items_check(item: Check | None) -> Check | None:
     return check
 
 
-def _positions_check(items: list[Check | None]) -> Check | None:
+def _positions_check(items: list[_Check | None]) -> _Check | None:
     if not any(items):
         return None
 
@@ -136,7 +209,7 @@ def _positions_check(items: list[Check | None]) -> Check | None:
     return check
 
 
-def _mapping_check(key: Check | None, item: Check | None) -> Check | None:
+def _mapping_check(key: _Check | None, item: _Check | None) -> _Check | None:
     if key is None and item is None:
         return None
 
@@ -149,7 +222,7 @@ def _mapping_check(key: Check | None, item: Check | None) -> Check | None:
     return check
 
 
-def _check_each(steps: Iterable[tuple[str, Check, Any]]) -> None:
+def _check_each(steps: Iterable[tuple[str, _Check, Any]]) -> None:
     for step, check, value in steps:
         try:
             check(value)
@@ -157,15 +230,19 @@ def _check_each(steps: Iterable[tuple[str, Check, Any]]) -> None:
             raise mismatch.under(step) from None
 
 
-def _union_check(members: list[Any]) -> Check | None:
+def _union_check(members: list[Any], classes: bool) -> _Check | None:
     shapes = [member.shape for member in members if isinstance(member, _Inner)]
     if any(not shape.takes and shape.record is None for shape in shapes):
         return None  # it takes plain maps as they are
     if len(shapes) < len(members):
         # A NamedTuple describes itself once for each length; the last one has all items.
-        return _described_check(members[-1])
-    records = {_class_of(shape.record): _check_of(shape) for shape in shapes if shape.record is not None}
-    others = [(shape.takes | shape.also, _check_of(shape)) for shape in shapes if shape.record is None]
+        return _described_check(members[-1], classes)
+    records = {
+        _class_of(shape.record): _check_of(shape, classes) for shape in shapes if shape.record is not None
+    }
+    others = [
+        (shape.takes | shape.also, _check_of(shape, classes)) for shape in shapes if shape.record is None
+    ]
     if not records and not any(check for _, check in others):
         return None
 
@@ -183,7 +260,7 @@ def _union_check(members: list[Any]) -> Check | None:
     return check
 
 
-def _check_first(value: Any, checks: list[Check | None]) -> None:
+def _check_first(value: Any, checks: list[_Check | None]) -> None:
     """Pass when one member of a union keeps the value."""
     fault: Mismatch | None = None
     for check in checks:
@@ -199,24 +276,26 @@ def _check_first(value: Any, checks: list[Check | None]) -> None:
         raise fault
 
 
-def _record_check(shape: Shape, cls: type) -> Check | None:
-    return None if is_pydantic(cls) and _decides_itself(cls) else _RecordCheck(shape, cls).check
+def _record_check(shape: Shape, cls: type, classes: bool) -> _Check | None:
+    return None if is_pydantic(cls) and _decides_itself(cls) else _RecordCheck(shape, cls, classes).check
 
 
 class _RecordCheck:
     """The check of one record class; the checks of its fields are made on first use, as they may need it."""
 
-    __slots__ = ("_cls", "_fields", "_own", "_shape")
+    __slots__ = ("_classes", "_cls", "_fields", "_own", "_rebuilding", "_shape")
 
-    def __init__(self, shape: Shape, cls: type) -> None:
+    def __init__(self, shape: Shape, cls: type, classes: bool) -> None:
         self._shape = shape
+        self._classes = classes
         self._cls = cls
         self._own = _class_of(cls)
-        self._fields: list[tuple[str, Check]] | None = None
+        self._rebuilding: _Check | None = None
+        self._fields: list[tuple[str, _Check]] | None = None
 
     def keeps_all(self, values: Iterable[Any]) -> bool:
         """Whether the class alone shows, at the speed of C, that every value comes back whole."""
-        return self._fields == [] and {self._cls}.issuperset(map(type, values))
+        return self._fields == [] and self._rebuilding is None and {self._cls}.issuperset(map(type, values))
 
     def check(self, value: Any) -> None:
         """Refuse a record of another class, here or in a field."""
@@ -227,21 +306,26 @@ class _RecordCheck:
             return
         fields = self._fields
         if fields is None:
+            self._rebuilding = rebuilding_check(self._shape, self._cls)
             fields = self._fields = [
-                (name, inner) for name, inner in _field_checks(self._shape, self._cls) if inner is not None
+                (name, inner)
+                for name, inner in _field_checks(self._shape, self._cls, self._classes)
+                if inner is not None
             ]
         for name, inner in fields:
             try:
                 inner(value.get(name) if kind is dict else getattr(value, name))
             except Mismatch as mismatch:
                 raise mismatch.under(f".{name}") from None
+        if self._rebuilding is not None and kind is self._cls:
+            self._rebuilding(value)
 
 
-def _field_checks(shape: Shape, cls: Any) -> Iterable[tuple[str, Check | None]]:
+def _field_checks(shape: Shape, cls: Any, classes: bool) -> Iterable[tuple[str, _Check | None]]:
     if is_pydantic(cls):
         for name, field in cls.model_fields.items():
             try:
-                yield name, _check_of(shape_of(field.annotation))
+                yield name, _check_of(shape_of(field.annotation), classes)
             except Undecodable:  # a type that only pydantic knows
                 continue
     else:
@@ -250,7 +334,7 @@ def _field_checks(shape: Shape, cls: Any) -> Iterable[tuple[str, Check | None]]:
         except NameError:  # an annotation that cannot be resolved says nothing about its values
             return
         for name, described in described_fields.items():
-            yield name, _described_check(described)
+            yield name, _described_check(described, classes)
 
 
 def _decides_itself(model: Any) -> bool:

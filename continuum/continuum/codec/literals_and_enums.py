@@ -48,7 +48,7 @@ def members_of(cls: type[Enum]) -> Shape:
     # A class with its own `_missing_` may take values that no member has.
     closed = cls._missing_.__func__ is Enum._missing_.__func__  # type: ignore[attr-defined]
     described = {"enum": [_stored_choice(member.value) for member in cls]}
-    return Shape(fit, kinds, narrow=True, describes=lambda _: described if closed else "any")
+    return Shape(fit, kinds, made=cls, narrow=True, describes=lambda _: described if closed else "any")
 
 
 def values_like(values: Sequence[Any]) -> Shape:

@@ -207,7 +207,7 @@ def _named_tuple(cls: Any) -> Shape:
         lengths = range(fewest, len(shapes) + 1)
         return {"union": [{"items": [describe(shape) for shape in shapes[:length]]} for length in lengths]}
 
-    return Shape(fit, frozenset((tuple,)), frozenset((list,)), describes=describes)
+    return Shape(fit, frozenset((tuple,)), frozenset((list,)), made=cls, describes=describes)
 
 
 def _subclass(cls: Any, base: type, arguments: tuple[Any, ...]) -> Shape:
@@ -227,7 +227,7 @@ def _subclass(cls: Any, base: type, arguments: tuple[Any, ...]) -> Shape:
         except Exception as error:
             raise Mismatch(f"{type(error).__name__}: {shortened(message_of(error))}") from error
 
-    return Shape(fit, inner.takes, describes=inner.describes)
+    return Shape(fit, inner.takes, made=cls, describes=inner.describes)
 
 
 def _unresolved(annotation: str | typing.ForwardRef) -> Shape:

@@ -65,6 +65,7 @@ class Shape:
     passes: bool = False  # takes every value unchanged
     keeps: frozenset[type] = frozenset()  # takes exactly these types, and leaves the values unchanged
     record: type | None = None
+    made: type | None = None  # the class that it makes of a built-in value
     narrow: bool = False  # takes single values: tried before the wider shapes of a union
     describes: Describing = describe_anything  # never narrower than what fits
     late: Callable[[], Shape] | None = None  # the shape of a recursive annotation, once it is compiled

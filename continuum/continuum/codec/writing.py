@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
 from enum import Enum
 from types import CoroutineType
@@ -52,6 +52,7 @@ from continuum.codec.wire_format import (
 # once. Above this size it belongs in a store made for large objects.
 VALUE_BYTES = 64 * 1024 * 1024
 
+_QUARTERS = [datetime(2000, month, 1) for month in (1, 4, 7, 10)]  # noqa: DTZ001 - a zone is asked about them
 _SCALARS = frozenset((str, float, bytes, bool, type(None), list, dict))
 
 
@@ -66,12 +67,13 @@ class TooLarge(Unencodable):
 class Writer:
     """One reusable packer, and the writer for what is nested in its extensions."""
 
-    __slots__ = ("_depth", "_nested", "needs_annotation", "pack", "root")
+    __slots__ = ("_depth", "_nested", "has_classes", "needs_annotation", "pack", "root")
 
     def __init__(self, depth: int = 0, root: Writer | None = None) -> None:
         self._depth = depth
         self.root = root or self
         self.needs_annotation = False  # it wrote a value that only an annotation restores
+        self.has_classes = False  # one of these values was no record: an Enum member or of a subclass
         self._nested: Writer | None = None
         size = NESTED_BUFFER_BYTES if depth else KEPT_BUFFER_BYTES // 16
         self.pack: Callable[[object], bytes] = msgpack.Packer(
@@ -103,21 +105,23 @@ _THREAD = _ThreadWriter()
 Reducer = Callable[[Any, Writer], object]
 
 
-def pack(value: object, check: Callable[[Any], None] | None = None) -> bytes:
+def pack(value: object, check: Callable[[Any, bool], None] | None = None) -> bytes:
     """Write a payload; raises what the first bad element makes msgpack raise, or TooLarge.
 
-    `check` sees the value only if it has a part that reading does not restore without an annotation.
+    `check` sees the value only if it has a part that reading does not restore without an annotation, and
+    learns whether one of these is something else than a record.
     """
     writer = _THREAD.writer
     # msgpack packs one level more than it unpacks; the list around the value is that level.
     packed = writer.pack([value])
     if writer.needs_annotation:
-        writer.needs_annotation = False
+        has_classes = writer.has_classes
+        writer.needs_annotation = writer.has_classes = False
         if check is not None:
             try:
-                check(value)
+                check(value, has_classes)
             except RecursionError:
-                fit_deep(check, value)
+                fit_deep(lambda value: check(value, has_classes), value)
     if len(packed) > KEPT_BUFFER_BYTES:
         _THREAD.writer = Writer()
         if len(packed) > VALUE_BYTES:
@@ -158,13 +162,19 @@ def _write_datetime(value: datetime, writer: Writer) -> object:
         if zone is None:
             if value.fold:
                 return _write_wall_time(value, "")
-        elif zone.utcoffset(None) is None:
+        elif type(zone) is not timezone and not _is_fixed(zone):
             # As a fixed offset it would be an hour off after the next change of the clocks.
             raise Unencodable(
                 f"a datetime with a zone of type {type(zone).__module__}.{type(zone).__qualname__} cannot be "
                 "stored; use zoneinfo.ZoneInfo or a fixed offset"
             )
     return _extension(Extension.DATETIME, datetime.isoformat(value).encode())
+
+
+def _is_fixed(zone: tzinfo) -> bool:
+    offset = zone.utcoffset(None)
+    # A zone may give its winter time when it is asked without a date.
+    return offset is not None and all(zone.utcoffset(day) == offset for day in _QUARTERS)
 
 
 def _write_wall_time(value: datetime, zone: str | None) -> object:
@@ -245,7 +255,7 @@ def _record_reducer(fields: Callable[[Any], object]) -> Reducer:
 
 def _needing_annotation(reducer: Reducer) -> Reducer:
     def reduce(value: Any, writer: Writer) -> object:
-        writer.root.needs_annotation = True
+        writer.root.needs_annotation = writer.root.has_classes = True
         return reducer(value, writer)
 
     return reduce
