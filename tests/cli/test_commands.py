@@ -286,7 +286,7 @@ def test_nodes_are_listed_with_their_processes(cli: CommandLine) -> None:
         "address": "127.0.0.1:1900",
         "state": "running",
         "live_runs": 0,
-        "processes": [{"role": "run_host", "pid": 8}],
+        "processes": [{"role": "run_host", "pid": 8, "waiting_for_a_thread": 0}],
         "workflows": [],
         "namespaces": None,
         "workers": [{"role": "run_host", "pid": 8, "runs": 0, "tasks": {}}],
@@ -297,20 +297,22 @@ def test_nodes_are_listed_with_their_processes(cli: CommandLine) -> None:
 
 
 def test_a_node_is_shown_with_what_each_of_its_processes_owns(cli: CommandLine) -> None:
-    facts = NodeFacts(NodeId("north"), 7, "local", "draining", [("launcher", 7), ("run_host", 8)], ["flow"])
+    processes = [("launcher", 7), ("run_host", 8)]
+    facts = NodeFacts(NodeId("north"), 7, "local", "draining", processes, ["flow"], {8: 41})
     on_journal(cli, lambda journal: journal.register_worker(NodeId("north"), "run_host", 8, 60.0))
     on_journal(cli, lambda journal: journal.renew([], 10.0, facts))
     (listed,), shown = cli("nodes", "list", "--json").json, cli("nodes", "show", "north", "--json").json
     assert shown | {"lease_age": 0} == listed | {"lease_age": 0}
+    assert [process["waiting_for_a_thread"] for process in shown["processes"]] == [0, 41]
     lines = cli("nodes", "show", "north").out.splitlines()
     assert lines[0] == "node        north"
     assert lines[1].startswith("state       draining, heard from ")
     assert lines[4:] == [
         "workflows   flow",
         "",
-        "process\tpid\truns\ttasks",
-        "launcher\t7\t-\t-",
-        "run_host\t8\t0\t0",
+        "process\tpid\truns\ttasks\twaiting for a thread",
+        "launcher\t7\t-\t-\t-",
+        "run_host\t8\t0\t0\t41",
     ]
     assert "no node is named south" in cli("nodes", "show", "south").err
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from continuum.engine.ids import NodeId, WorkerId
 from continuum.journal.port import Journal, NodeFacts
 from tests.contract.builders import (
@@ -111,6 +113,18 @@ async def test_nodes_are_listed_with_their_facts_and_live_runs(journal: Journal)
     assert north.live_runs == 1
     assert north.processes == [("run_host", 11), ("activity_host", 12)]
     assert 0.0 <= north.lease_age < 60.0
+
+
+async def test_nodes_are_listed_with_the_attempts_that_wait_for_a_thread(journal: Journal) -> None:
+    await journal.renew([], 60.0, replace(facts("north"), waiting={11: 7, 12: 0, 13: 5}))
+    (north,) = await journal.nodes()
+    assert (north.processes, north.waiting.get(11), north.waiting.get(12, 0)) == (
+        [("run_host", 11), ("activity_host", 12)],
+        7,
+        0,
+    )
+    await journal.renew([], 60.0, facts("north"))
+    assert (await journal.nodes())[0].waiting == {}
 
 
 async def test_nodes_are_listed_with_what_each_of_their_processes_owns(journal: Journal) -> None:

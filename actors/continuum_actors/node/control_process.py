@@ -95,8 +95,12 @@ class ControlledNode:
         # The root supervisor is the parent that forked this process.
         listed.append(("node_supervisor", os.getppid()))
         listed += sorted((notice.role, notice.pid) for notice in self._started.values())
+        waiting = {
+            notice.pid: self._context.liveness.read(process_id).backlog
+            for process_id, notice in self._started.items()
+        }
         return NodeFacts(
-            config.node, config.launcher_pid, config.address, self.state, listed, self._workflows
+            config.node, config.launcher_pid, config.address, self.state, listed, self._workflows, waiting
         )
 
     def drain(self) -> None:

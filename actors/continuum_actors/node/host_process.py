@@ -129,6 +129,7 @@ async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) 
     try:
         watch_tasks(asyncio.get_running_loop(), host.pulse)
         async with host_supervisor(children) as supervisor:
+            context.own_liveness.backlog = host.threads.waiting
             context.on_message(lambda incoming: _received(host, incoming))
             context.ready()
             await until_set(context.drain_requested, supervisor.ref, host.leftovers.too_many, host.crowded)

@@ -24,6 +24,7 @@ from continuum.journal.port import Journal, NodeFacts, Worker
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host.host import Host
+from continuum_actors.host.thread_pool import ThreadPool
 from continuum_actors.node.draining import drain, leave
 from continuum_actors.node.heartbeater import Heartbeater, Listing
 from continuum_actors.node.journal_keeper import JournalKeeper, JournalOpening
@@ -95,7 +96,11 @@ class OwnProcess:
         address = "embedded"
         if self.without:
             address += f" without {', '.join(sorted(self.without))}"
-        return NodeFacts(self.host.node, pid, address, self.state, [("run_host", pid)], self.workflows)
+        threads = self.host.threads
+        # Not before they have started, and not if activities are left out.
+        waiting = {pid: threads.waiting()} if isinstance(threads, ThreadPool) else {}
+        processes = [("run_host", pid)]
+        return NodeFacts(self.host.node, pid, address, self.state, processes, self.workflows, waiting)
 
     def drain(self) -> None:
         if self.state != "draining":

@@ -66,7 +66,8 @@ def show(name: str, as_json: bool, dsn: str | None, schema: str) -> None:
     click.echo(f"namespaces  {served}")
     click.echo(f"workflows   {', '.join(node.workflows) or 'none'}")
     click.echo("")
-    print_table(("process", "pid", "runs", "tasks"), [_process(node, *each) for each in node.processes])
+    columns = ("process", "pid", "runs", "tasks", "waiting for a thread")
+    print_table(columns, [_process(node, *each) for each in node.processes])
 
 
 @nodes.command(short_help="Let the node NAME drain and stop.")
@@ -77,15 +78,16 @@ def drain(name: str, dsn: str | None, schema: str) -> None:
     ask(Target(dsn, schema), lambda client: client.drain_node(name))
 
 
-def _process(node: NodeRow, role: str, pid: int) -> tuple[str, str, str, str]:
+def _process(node: NodeRow, role: str, pid: int) -> tuple[str, ...]:
     own = [worker for worker in node.workers if worker.pid == pid]
     if not own:
-        return role, str(pid), "-", "-"
+        return role, str(pid), "-", "-", "-"
     tasks: Counter[str] = Counter()
     for worker in own:
         tasks.update(worker.tasks)
     queues = ", ".join(f"{queue or '(no queue)'} {number}" for queue, number in sorted(tasks.items()))
-    return role, str(pid), str(sum(worker.runs for worker in own)), queues or "0"
+    runs = sum(worker.runs for worker in own)
+    return role, str(pid), str(runs), queues or "0", str(node.waiting.get(pid, 0))
 
 
 def _facts(node: NodeRow) -> dict[str, Any]:
@@ -96,7 +98,10 @@ def _facts(node: NodeRow) -> dict[str, Any]:
         "state": node.state,
         "live_runs": node.live_runs,
         "lease_age": node.lease_age,
-        "processes": [{"role": role, "pid": pid} for role, pid in node.processes],
+        "processes": [
+            {"role": role, "pid": pid, "waiting_for_a_thread": node.waiting.get(pid, 0)}
+            for role, pid in node.processes
+        ],
         "workflows": node.workflows,
         "namespaces": node.namespaces,
         "workers": [

@@ -290,7 +290,7 @@ class TaskResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """The facts that a node reports when it renews its leases."""
+    """The facts that a node reports; `waiting` as in `NodeRow`."""
 
     node: NodeId
     pid: int
@@ -298,6 +298,7 @@ class NodeFacts:
     state: str
     processes: Sequence[tuple[str, int]] = ()
     workflows: Sequence[str] = ()
+    waiting: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,10 +313,7 @@ class NodeWorker:
 
 @dataclass(frozen=True, slots=True)
 class NodeRow:
-    """A node as other nodes see it. `lease_age` is in seconds since its last renewal.
-
-    `namespaces` are those that its workers claim from, None for all.
-    """
+    """A node as other nodes see it; `lease_age` is in seconds since its last renewal."""
 
     node: str
     pid: int
@@ -325,8 +323,10 @@ class NodeRow:
     lease_age: float
     processes: list[tuple[str, int]]
     workflows: list[str]
-    namespaces: list[str] | None = None
+    namespaces: list[str] | None = None  # those that its workers claim from, None for all
     workers: list[NodeWorker] = field(default_factory=list)
+    # How many `def` attempts waited for a thread at the last renewal, by the pid of their process.
+    waiting: dict[int, int] = field(default_factory=dict)
 
 
 class Renewal(NamedTuple):

@@ -32,6 +32,8 @@ _WORKER = struct.Struct("=q")
 # beat, worker id, traces; a slot has its cache lines to itself, so that writers do not slow each other.
 _WORKER_AT = _BEAT.size
 _TRACES_AT = 32
+# The place of the loop needs no number of a thread: there stands how much work waits.
+_BACKLOG_AT = _TRACES_AT + TRACE_BYTES
 # The trace of the loop comes first, then what ended the process and what is on trial, then those of
 # threads: more than the threads that usually work.
 _LOOP, _ENDED_BY, _ON_TRIAL, _FIRST_THREAD = range(4)
@@ -54,7 +56,7 @@ class Liveness:
     `executing` is the trace of the loop, `in_threads` are those of other threads, each with its thread's
     number. `ended_by` is the trace of the code that asked for the end of the process, UNNAMED if it had
     none. `on_trial` is the trace of the code that was started alone, to see whether it is what kills its
-    processes.
+    processes. `backlog` is how much work waited at the last beat.
     """
 
     beats: int
@@ -65,6 +67,7 @@ class Liveness:
     ended_by: bytes | None = None
     on_trial: bytes | None = None
     loop_thread: int = 0
+    backlog: int = 0
 
 
 class LivenessSlot:
@@ -85,10 +88,13 @@ class LivenessSlot:
         self._free = list(range(_FIRST_THREAD, _TRACES))
         self._monotonic = monotonic
         self._beats = 0
+        # How much work waits in the process; every beat records it.
+        self.backlog: Callable[[], int] = int
 
     def beat(self) -> None:
         """Record that the loop is running."""
         self._beats += 1
+        _THREAD.pack_into(self._slot, _BACKLOG_AT, self.backlog())
         _BEAT.pack_into(self._slot, 0, self._beats, self._monotonic())
 
     def thread_begins(self, trace: bytes) -> int | None:
@@ -204,7 +210,8 @@ class LivenessBoard:
             if trace is not None
         )
         (loop_thread,) = _THREAD.unpack_from(slot, _LOOP_THREAD_AT)
-        return Liveness(beats, beat_at, worker_id, loop, running, ended_by, on_trial, loop_thread)
+        (backlog,) = _THREAD.unpack_from(slot, _BACKLOG_AT)
+        return Liveness(beats, beat_at, worker_id, loop, running, ended_by, on_trial, loop_thread, backlog)
 
 
 def _place_at(number: int) -> int:

@@ -28,6 +28,19 @@ def test_a_sibling_reads_what_a_process_writes(directory: Path) -> None:
     assert (seen.beats, seen.beat_at, seen.worker_id, seen.executing) == (1, 12.5, 42, RUN)
 
 
+def test_a_beat_shows_how_much_work_waits_and_harms_no_trace(directory: Path) -> None:
+    board = LivenessBoard.create(directory / "board", ["one", "two"])
+    slot = board.slot("one")
+    slot.executing(RUN)
+    slot.backlog = lambda: 41
+    slot.beat()
+    assert (board.read("one").backlog, board.read("one").executing, board.read("two").backlog) == (41, RUN, 0)
+    slot.clear()
+    assert (board.read("one").backlog, board.read("one").executing) == (41, None)
+    slot.reset()
+    assert board.read("one").backlog == 41, "the beat that begins a new life counts anew"
+
+
 def test_slots_do_not_overlap(directory: Path) -> None:
     board = LivenessBoard.create(directory / "board", [f"process {n}" for n in range(20)])
     board.slot("process 3").executing(RUN)

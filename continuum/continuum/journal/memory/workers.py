@@ -193,6 +193,7 @@ class MemoryWorkers(MemoryTables):
                     for id, w in self._workers.items()
                     if w.worker.node == node
                 ],
+                waiting={pid: number for pid, number in stored.facts.waiting.items() if number},
             )
             for node, stored in sorted(self._nodes.items())
         ]

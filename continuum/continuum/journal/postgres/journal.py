@@ -126,7 +126,7 @@ class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions, Postgre
                 "pid": facts.pid if facts else None,
                 "address": facts.address if facts else None,
                 "state": facts.state if facts else None,
-                "processes": json.dumps(list(facts.processes)) if facts else None,
+                "processes": _stored_processes(facts) if facts else None,
                 "workflows": list(facts.workflows) if facts else None,
             },
             silence=min(SILENCE_SECONDS, ttl / RENEWALS_IN_A_LEASE),
@@ -182,20 +182,22 @@ class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions, Postgre
                 state,
                 live,
                 age,
-                self._processes(node, processes),
+                [(role, pid) for role, pid, _ in listed],
                 workflows,
                 namespaces,
                 [NodeWorker(*worker) for worker in workers],
+                {pid: waiting for _, pid, waiting in listed if waiting},
             )
             for node, pid, address, state, live, age, processes, workflows, namespaces, workers in (
                 await self._database.fetch("nodes")
             )
+            for listed in [self._processes(node, processes)]
         ]
 
-    def _processes(self, node: str, stored: Any) -> list[tuple[str, int]]:
-        """Return the processes that a node has reported; none if something else is stored there."""
+    def _processes(self, node: str, stored: Any) -> list[tuple[str, int, int]]:
+        """Return role, pid and waiting attempts of a node's processes; none if something else is stored."""
         try:
-            return [(str(role), int(pid)) for role, pid in stored]
+            return [(str(role), int(pid), sum(map(int, waiting))) for role, pid, *waiting in stored]
         except (TypeError, ValueError):
             if node not in self._unreadable_nodes:
                 self._unreadable_nodes.add(node)
@@ -385,6 +387,15 @@ class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions, Postgre
 
     def notifications(self, topics: Sequence[Topic]) -> AsyncIterator[Notification]:
         return listen(self._database, self._statements, topics, enabled=self.listens, outage=self.outage)
+
+
+def _stored_processes(facts: NodeFacts) -> str:
+    """Return the processes of a node as JSON; only those in which attempts wait have a third part."""
+    listed = [
+        (role, pid, facts.waiting[pid]) if facts.waiting.get(pid) else (role, pid)
+        for role, pid in facts.processes
+    ]
+    return json.dumps(listed)
 
 
 def _is_whole(kind: InboxKind, name: str, body: tuple[Any, ...]) -> bool:
