@@ -34,7 +34,10 @@ class RunQueue:
         self._context = Context()
 
     def add(self, actor: Runnable, loop: asyncio.AbstractEventLoop) -> None:
-        """Drain the actor in the next pass of the loop; RuntimeError when the loop is closed."""
+        """Drain the actor in the next pass of the loop.
+
+        A closed loop never runs it again: that is a dead actor, and what is delivered to one is dropped.
+        """
         waiting = self._waiting
         waiting.append(actor)
         if len(waiting) == 1:
@@ -42,7 +45,8 @@ class RunQueue:
                 loop.call_soon(self._run_all, loop, context=self._context)
             except RuntimeError:
                 waiting.clear()
-                raise
+                if not loop.is_closed():
+                    raise
 
     def _run_all(self, loop: asyncio.AbstractEventLoop) -> None:
         waiting, self._waiting = self._waiting, []
