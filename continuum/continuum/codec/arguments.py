@@ -18,7 +18,7 @@ from typing import Any
 from continuum.codec.completeness import Check, completeness_check
 from continuum.codec.encode_errors import explain_encode_error
 from continuum.codec.reading import unpack
-from continuum.codec.shape_of_type import Undecodable, fit_of
+from continuum.codec.shape_of_type import Undecodable, fit_of, shape_of
 from continuum.codec.shapes import Fit, Mismatch, fit_deep, key_step
 from continuum.codec.writing import pack
 from continuum.errors import DurableTermError
@@ -99,11 +99,11 @@ class ArgumentsCodec:
             raise DurableTermError(self._path, f"not a stored call: {shortened(error)}") from error
         if kwargs or not self._fewest <= len(args) <= self._most:
             self._check_stored(args, kwargs)
-        index, fits, rest = 0, self._fits, self._rest_fit
+        index, fits = 0, self._fits
         try:
             for index, value in enumerate(args):
-                fit = fits[index] if index < len(fits) else rest
-                if fit is not None:
+                kept, fit = fits[index] if index < len(fits) else self._rest_fit
+                if value.__class__ not in kept and fit is not None:
                     args[index] = fit_deep(fit, value)
         except Mismatch as mismatch:
             where = f"{self._path}.{self._name_of(index)}{mismatch.where}"
@@ -217,8 +217,8 @@ class ArgumentsCodec:
         return resolve_hints(self._function, self._names)
 
     @cached_property
-    def _fits(self) -> list[Fit | None]:
-        return [self._fit_for(parameter) for parameter in self._positional]
+    def _fits(self) -> list[tuple[frozenset[type], Fit | None]]:
+        return [self._kept_and_fit(parameter) for parameter in self._positional]
 
     @cached_property
     def _fits_by_name(self) -> dict[str, Fit | None]:
@@ -226,12 +226,17 @@ class ArgumentsCodec:
         return {p.name: self._fit_for(p) for p in named if p.kind is not Parameter.POSITIONAL_ONLY}
 
     @cached_property
-    def _rest_fit(self) -> Fit | None:
-        return self._fit_for(self._rest) if self._rest is not None else None
+    def _rest_fit(self) -> tuple[frozenset[type], Fit | None]:
+        return self._kept_and_fit(self._rest) if self._rest is not None else (frozenset(), None)
 
     @cached_property
     def _more_fit(self) -> Fit | None:
         return self._fit_for(self._more) if self._more is not None else None
+
+    def _kept_and_fit(self, parameter: Parameter) -> tuple[frozenset[type], Fit | None]:
+        """Return the types whose values stay unchanged, and what makes the others fit."""
+        fit = self._fit_for(parameter)
+        return frozenset() if fit is None else shape_of(self._hints[parameter.name]).keeps, fit
 
     def _fit_for(self, parameter: Parameter) -> Fit | None:
         hint = self._hints.get(parameter.name, Any)

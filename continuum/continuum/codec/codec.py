@@ -55,12 +55,12 @@ def decode(data: bytes, annotation: object = Any, *, path: str = "value") -> Any
     """Read a payload as the annotated type."""
     if annotation is Any:
         return _decode_plain(data, path)
-    return _decode_typed(_fit(annotation, path), path, data)
+    return decoder_for(annotation, path=path)(data)
 
 
 def decoder_for(annotation: object = Any, *, path: str = "value") -> Decoder:
     """Make the reader for payloads of one annotation; raises DurableTermError if it cannot be read."""
-    return partial(_decode_typed, _fit(annotation, path), path)
+    return partial(_decode_typed, _fit(annotation, path), kept_types(annotation), path)
 
 
 def fitter_for(annotation: object = Any, *, path: str = "value") -> Callable[[Any], Any]:
@@ -103,12 +103,12 @@ def _decode_plain(data: bytes, path: str) -> Any:
         raise DurableTermError(path, f"the payload cannot be read: {shortened(error)}") from error
 
 
-def _decode_typed(fit: Fit | None, path: str, data: bytes) -> Any:
+def _decode_typed(fit: Fit | None, kept: frozenset[type], path: str, data: bytes) -> Any:
     try:
         value = unpack(data)
     except Exception as error:
         raise DurableTermError(path, f"the payload cannot be read: {shortened(error)}") from error
-    return value if fit is None else _fitted(fit, path, value)
+    return value if fit is None or value.__class__ in kept else _fitted(fit, path, value)
 
 
 def _fitted(fit: Fit, path: str, value: Any) -> Any:

@@ -33,17 +33,18 @@ def unpack(data: bytes) -> Any:
         if not data:
             raise ValueError("the payload is empty")
         raise ValueError(f"payload format {data[0]} is unknown here; read it with a newer version")
-    return _unpack(data[1:])
-
-
-def _unpack(data: bytes) -> Any:
+    body = data[1:]
     try:
-        return msgpack.unpackb(data, ext_hook=_read_extension, strict_map_key=False)
+        return msgpack.unpackb(body, ext_hook=_read_extension, strict_map_key=False)
     except TypeError:
-        # A map whose keys are records: as plain maps they cannot be hashed.
-        return msgpack.unpackb(
-            data, ext_hook=_read_extension, strict_map_key=False, object_pairs_hook=_read_pairs
-        )
+        return _unpack_pairs(body)
+
+
+def _unpack_pairs(body: bytes) -> Any:
+    """Read a map whose keys are records: as plain maps they cannot be hashed."""
+    return msgpack.unpackb(
+        body, ext_hook=_read_extension, strict_map_key=False, object_pairs_hook=_read_pairs
+    )
 
 
 def _read_pairs(pairs: list[tuple[Any, Any]]) -> object:
@@ -79,7 +80,10 @@ def _read_frozenset(data: bytes) -> object:
 
 
 def _read_items(data: bytes) -> list[Any]:
-    items = _unpack(data)
+    try:
+        items = msgpack.unpackb(data, ext_hook=_read_extension, strict_map_key=False)
+    except TypeError:
+        items = _unpack_pairs(data)
     if type(items) is not list:
         raise ValueError("the items of a tuple or set are not an array")
     return items

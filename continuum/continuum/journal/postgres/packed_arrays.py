@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from itertools import chain, repeat
+from itertools import repeat
 
 from psycopg.abc import AdaptContext, Buffer
 from psycopg.adapt import Dumper
@@ -19,6 +19,10 @@ from continuum.engine.ids import run_id_bytes
 _HEADER = struct.Struct(">iiiii")
 _EMPTY = struct.Struct(">iii")
 _LENGTH = struct.Struct(">i")
+# Elements of a fixed size, each behind its length.
+_BIGINT = struct.Struct(">iq")
+_INTEGER = struct.Struct(">ii")
+_SMALLINT = struct.Struct(">ih")
 _FIELD = struct.Struct(">Ii")
 _NULL = b"\xff\xff\xff\xff"
 # Postgres counts timestamps from 2000-01-01.
@@ -93,11 +97,15 @@ class Doubles(PackedArray):
     element_oid, array_oid = 701, 1022
 
 
-def _interleaved(pair: str, size: int, values: Sequence[int]) -> bytes:
-    """Each element behind its length, packed in one call."""
-    return struct.pack(
-        ">" + pair * len(values), *chain.from_iterable(zip(repeat(size), values, strict=False))
-    )
+class _Smallints(dict[int, bytes]):
+    """The elements of small integers: they are types and states, and so there are few."""
+
+    def __missing__(self, value: int) -> bytes:
+        element = self[int(value)] = _SMALLINT.pack(2, value)
+        return element
+
+
+_smallint = _Smallints().__getitem__
 
 
 def uuid_bytes(run_id: str) -> bytes:
@@ -117,17 +125,17 @@ def packed_uuids(elements: Sequence[bytes]) -> Uuids:
 
 def bigints(values: Sequence[int]) -> Bigints:
     """Pack 64-bit integers."""
-    return Bigints(len(values), [_interleaved("iq", 8, values)])
+    return Bigints(len(values), map(_BIGINT.pack, repeat(8), values))
 
 
 def integers(values: Sequence[int]) -> Integers:
     """Pack 32-bit integers."""
-    return Integers(len(values), [_interleaved("ii", 4, values)])
+    return Integers(len(values), map(_INTEGER.pack, repeat(4), values))
 
 
 def smallints(values: Sequence[int]) -> Smallints:
     """Pack 16-bit integers."""
-    return Smallints(len(values), [_interleaved("ih", 2, values)])
+    return Smallints(len(values), map(_smallint, values))
 
 
 def booleans(values: Sequence[bool]) -> Booleans:
@@ -150,12 +158,7 @@ def timestamps(values: Sequence[int | None]) -> Timestamps:
     """Pack microseconds since the epoch."""
     return Timestamps(
         len(values),
-        [
-            _NULL
-            if value is None
-            else b"\x00\x00\x00\x08" + (value - _EPOCH_SHIFT).to_bytes(8, "big", signed=True)
-            for value in values
-        ],
+        [_NULL if value is None else _BIGINT.pack(8, value - _EPOCH_SHIFT) for value in values],
         nulls=True,
     )
 
@@ -164,7 +167,7 @@ def byteas(values: Sequence[bytes | None]) -> Byteas:
     """Pack byte strings."""
     return Byteas(
         len(values),
-        [_NULL if value is None else _LENGTH.pack(len(value)) + value for value in values],
+        [_NULL if value is None else len(value).to_bytes(4, "big") + value for value in values],
         nulls=True,
     )
 
