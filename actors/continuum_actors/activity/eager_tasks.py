@@ -17,4 +17,6 @@ def start_task(work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) ->
         if getattr(factory, "starts_eagerly", False):
             return cast("asyncio.Task[T]", factory(loop, work, eager_start=True))  # type: ignore[misc]
         return asyncio.Task(work, loop=loop, eager_start=True)
-    return loop.create_task(work)
+    factory = loop.get_task_factory()
+    # As the loop would, with less around it.
+    return asyncio.Task(work, loop=loop) if factory is None else loop.create_task(work)

@@ -28,7 +28,7 @@ from continuum_actors.activity.eager_tasks import start_task
 from continuum_actors.activity.heartbeats import Heartbeats
 from continuum_actors.activity.loop_sentinel import LoopSentinel
 from continuum_actors.activity.orphaned_results import OrphanedResults
-from continuum_actors.activity.watched_steps import rest_of, watched
+from continuum_actors.activity.watched_steps import watched_to_its_end
 from continuum_actors.host.failures import describe_error
 from continuum_actors.host.host import Host
 from continuum_actors.host.messages import (
@@ -69,7 +69,6 @@ class LocalActivities(Actor):
         self._runner = AttemptRunner(self._host, self.clock)
         # Bound once, not for every step.
         self._beat = heartbeats_in(self._loop, self._heartbeats.record)
-        self._executing, self._clear = self._host.pulse.executing, self._host.pulse.clear
         sentinel = self._sentinel = LoopSentinel(self._loop)
         # Also after a kill, when `terminate` is not called.
         self.ref.on_exit(lambda ref, reason: sentinel.end())
@@ -102,10 +101,11 @@ class LocalActivities(Actor):
         self._running[run_id, pending.seq] = (attempt, run)
         starts = dispatch + pending.restarts
         simple = definition.is_async and starts == 1 and key is None and limits is _UNLIMITED
+        pulse, trace = self._host.pulse, attempt.trace
         if simple and self._host.executor is None:
-            work = self._run_simply(attempt)
+            work = watched_to_its_end(pulse, trace, self._run_simply, attempt)
         else:
-            work = watched(self._host.pulse, attempt.trace, self._run_fully(attempt, starts))
+            work = watched_to_its_end(pulse, trace, self._run_fully, attempt, starts)
         # Kept by the attempt alone: the set of background tasks would cost a callback for every step.
         attempt.task = start_task(work, self._loop)
 
@@ -173,25 +173,15 @@ class LocalActivities(Actor):
         return bool(self._running or self._background)
 
     async def _run_simply(self, attempt: Attempt) -> None:
-        """The path of nearly every step: `_run_fully`, watched, for what needs nothing but the call."""
-        self._executing(attempt.trace)
+        """The path of nearly every step: `_run_fully` for what needs nothing but the call."""
         try:
             args, kwargs = attempt.enter()
-            call = attempt.definition.fn(*args, **kwargs)
-            try:
-                # Nothing is put around the call before it waits.
-                waits_for = call.send(None)
-            except StopIteration as returned:
-                value = returned.value
-            else:
-                value = await rest_of(self._host.pulse, attempt.trace, call, waits_for)
-            result = attempt.definition.encode_result(value)
+            definition = attempt.definition
+            result = definition.encode_result(await definition.fn(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001 - whatever an activity raises is its failure
-            await watched(self._host.pulse, attempt.trace, self._raised(attempt, error))
+            await self._raised(attempt, error)
         else:
             self._returned(attempt, result)
-        finally:
-            self._clear()
 
     async def _run_fully(self, attempt: Attempt, starts: int) -> None:
         try:
@@ -202,11 +192,12 @@ class LocalActivities(Actor):
             self._returned(attempt, result)
 
     def _returned(self, attempt: Attempt, result: bytes) -> None:
-        leave_activity()
         run = self._ended(attempt)
         if run is not None:
             run.cast(ActivityCompleted(attempt.seq, result))
         elif not attempt.context.cancelled:
+            # It starts a task. A cast does not: the run has a context of its own.
+            leave_activity()
             self.salvage(attempt.run_id, [(attempt.seq, result)])
 
     async def _raised(self, attempt: Attempt, error: BaseException) -> None:
@@ -232,10 +223,13 @@ class LocalActivities(Actor):
 
     def _ended(self, attempt: Attempt) -> ActorRef | None:
         """Forget an attempt that has ended; return the actor that waits for it, if that is alive."""
-        entry = self._running.get((attempt.run_id, attempt.seq))
-        if entry is None or entry[0] is not attempt:
+        key = attempt.run_id, attempt.seq
+        entry = self._running.pop(key, None)
+        if entry is None:
             return None
-        del self._running[attempt.run_id, attempt.seq]
+        if entry[0] is not attempt:
+            self._running[key] = entry
+            return None
         return entry[1] if entry[1].alive else None
 
     async def _post(self, posts: Sequence[Post]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import types
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from typing import Any
 
@@ -28,13 +28,30 @@ async def watched(pulse: Pulse, trace: bytes, work: Coroutine[Any, Any, Any]) ->
     except StopIteration as returned:
         return returned.value
     else:
-        return await rest_of(pulse, trace, work, waits_for)
+        return await _rest_of(pulse, trace, work, waits_for)
+    finally:
+        pulse.clear()
+
+
+async def watched_to_its_end(
+    pulse: Pulse, trace: bytes, work: Callable[..., Coroutine[Any, Any, None]], *args: Any
+) -> None:
+    """Call and run `work`, which returns nothing, with its trace in the pulse while it executes.
+
+    Nearly every attempt ends in its first step. A loop notices that end without making an exception.
+    """
+    pulse.executing(trace)
+    try:
+        coroutine = work(*args)
+        for waits_for in coroutine.__await__():
+            await _rest_of(pulse, trace, coroutine, waits_for)
+            break
     finally:
         pulse.clear()
 
 
 @types.coroutine
-def rest_of(
+def _rest_of(
     pulse: Pulse, trace: bytes, work: Coroutine[Any, Any, Any], waits_for: Any
 ) -> Generator[Any, Any, Any]:
     """Run the rest of `work`, whose first step has left its trace and waits; keep the trace at its end."""

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from continuum.engine.events import VALUE_PLACES
 from continuum.engine.ids import RunId
 from continuum.errors import SchemaOutOfDate
 from continuum.journal.port import Fault, LeaseLost, RunState, RunWrite, Transition
@@ -154,10 +155,12 @@ def _ends(write: RunWrite) -> bool:
 def _bytes_of(write: RunWrite) -> int:
     """Return the size of the values in a write; everything else in it is small."""
     size = 0
-    for event in write.events:
-        for part in event.body:
-            if type(part) is bytes:
-                size += len(part)
+    for _, type, _, body in write.events:
+        place = VALUE_PLACES.get(type)
+        if place is not None:
+            value = body[place]
+            if value.__class__ is bytes:
+                size += len(value)
     for task in write.tasks:
         size += len(task.arguments)
     if write.transition is not None:

@@ -217,8 +217,10 @@ class OwnActivities:
 
     def take_dropped(self) -> list[int]:
         """Return the tasks that the next write removes; abandon the attempts that no code waits for."""
-        dropped, self._obsolete = self._obsolete, []
         abandoned = self._watched.execution.abandoned
+        if not self._obsolete and not abandoned:
+            return []
+        dropped, self._obsolete = self._obsolete, []
         while abandoned:
             seq = abandoned.pop()
             if seq in self.local:

@@ -66,6 +66,7 @@ _CHILD_ENDED: dict[int, EventType] = {
     InboxKind.CHILD_FAILED: EventType.CHILD_FAILED,
     InboxKind.CHILD_CANCELLED: EventType.CHILD_CANCELLED,
 }
+_RUNNING = (RunState.RUNNING, None)
 _RESULTS = (EventType.ACTIVITY_COMPLETED, EventType.COMPENSATION_COMPLETED)
 
 
@@ -101,7 +102,7 @@ class Run(Actor):
         # Writes that are submitted and not durable yet, each with what it starts and what failed.
         self._in_flight: list[tuple[RunWrite, list[PendingActivity], Sequence[FailedAttempt]]] = []
         # The row's state and due time after the last write.
-        self._written: tuple[RunState, int | None] = (RunState.RUNNING, None)
+        self._written: tuple[RunState, int | None] = _RUNNING
         self._armed: int | None = None
         self._consumed = ConsumedMail()
         self._leaving = False
@@ -383,7 +384,7 @@ class Run(Actor):
             host.wheel.arm(self.ref, due)
             self._armed = due
         active = bool(self._activities.local)
-        state = (RunState.RUNNING, None) if active else (RunState.SUSPENDED, due)
+        state = _RUNNING if active else (RunState.SUSPENDED, due)
         previous, self._written = self._written, state
         if state == previous:
             return None
@@ -394,7 +395,8 @@ class Run(Actor):
     def _committed(self) -> None:
         """The oldest write in flight is durable: start what waited for it."""
         write, starting, failed = self._in_flight.pop(0)
-        self._consumed.removed(write.consumed, self._host.router.fetch_number)
+        if write.consumed:
+            self._consumed.removed(write.consumed, self._host.router.fetch_number)
         if write.events and write.events[-1].seq + 1 >= self._compact_at:
             self._take_snapshot(write.events[-1].seq + 1)
         if failed:

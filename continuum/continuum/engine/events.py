@@ -97,6 +97,16 @@ COMMANDS = frozenset(
 )
 """The types that workflow code causes; every other type comes from outside."""
 
+ANSWERS = frozenset(
+    {
+        EventType.ACTIVITY_COMPLETED,
+        EventType.ACTIVITY_FAILED,
+        EventType.COMPENSATION_COMPLETED,
+        EventType.COMPENSATION_FAILED,
+    }
+)
+"""The types that end an activity or a compensation."""
+
 _SEQ, _CALLER, _TEXT = (int,), (str,), (str,)
 _COMMAND = (_TEXT, _CALLER, _TEXT)
 _MAYBE = type(None)
@@ -127,6 +137,10 @@ _PARTS: dict[int, tuple[tuple[type, ...], ...]] = {
     EventType.ATTRIBUTES_SET: _COMMAND,
     EventType.VERSION_CHANGED: (_TEXT, _TEXT),
 }
+VALUE_PLACES = {
+    type: place for type, parts in _PARTS.items() for place, kinds in enumerate(parts) if bytes in kinds
+}
+"""Where in a body its encoded value is, by type; the value of some side effects is no bytes."""
 _LEAST_LENGTH = {type: len(parts) for type, parts in _PARTS.items()}
 # All types of a body looked up at once: that costs less than a look at each part.
 _ALLOWED = {type: frozenset(product(*parts)) for type, parts in _PARTS.items()}

@@ -32,7 +32,14 @@ from continuum.engine.call_site import Site, caller, declare_plumbing, user_site
 from continuum.engine.command_log import CommandLog
 from continuum.engine.control import Control
 from continuum.engine.drift_messages import extra_event, leftover, livelock, unexpected
-from continuum.engine.events import COMMANDS, TIMER_MARK, Event, EventType, is_timer_of_earlier_release
+from continuum.engine.events import (
+    ANSWERS,
+    COMMANDS,
+    TIMER_MARK,
+    Event,
+    EventType,
+    is_timer_of_earlier_release,
+)
 from continuum.engine.loop import step_guard
 from continuum.engine.loop.current import current as active_run
 from continuum.engine.loop.event_loop import WorkflowLoop, WorkflowTask, WorkflowTimer
@@ -255,23 +262,16 @@ class Execution:
     ) -> PendingActivity:
         """Schedule an activity or compensation; its result arrives in the future of the returned entry."""
         try:
-            event = self.log.command(type, name, site, (arguments, options))
+            seq, recorded, at, body = self.log.command(type, name, site, (arguments, options))
         except Control:
             if not self.log.refused_too_often:
                 raise
             never_done: asyncio.Future[bytes] = asyncio.Future(loop=self.loop)
             return PendingActivity(-1, type, name, arguments, options, definition, never_done)
         activity = PendingActivity(
-            event.seq,
-            event.type,
-            name,
-            event.body[3],
-            event.body[4],
-            definition,
-            asyncio.Future(loop=self.loop),
-            event.at,
+            seq, recorded, name, body[3], body[4], definition, asyncio.Future(loop=self.loop), at
         )
-        self.pending[event.seq] = activity
+        self.pending[seq] = activity
         self._opened.append(activity)
         return activity
 
@@ -345,14 +345,9 @@ class Execution:
 
     def _feed(self, event: Event) -> bool:
         """Pass one event from outside to the code that waits for it; False when none does."""
+        if event.type in ANSWERS:
+            return resolve(self.pending, event)
         match event.type:
-            case (
-                EventType.ACTIVITY_COMPLETED
-                | EventType.COMPENSATION_COMPLETED
-                | EventType.ACTIVITY_FAILED
-                | EventType.COMPENSATION_FAILED
-            ):
-                return resolve(self.pending, event)
             case EventType.ACTIVITY_RETRIED | EventType.ACTIVITY_CRASHED | EventType.ACTIVITY_RESTARTED:
                 if not record_attempt(self.pending, event):
                     return False

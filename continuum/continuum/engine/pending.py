@@ -12,6 +12,9 @@ from continuum.errors import ActivityError, ChildFailed
 
 Options: TypeAlias = dict[str, Any] | None
 
+# Looked up once: before Python 3.12 the member of an Enum takes a tenth of a microsecond.
+_COMPLETED = (EventType.ACTIVITY_COMPLETED, EventType.COMPENSATION_COMPLETED)
+
 
 @dataclass(slots=True)
 class PendingActivity:
@@ -51,13 +54,15 @@ class PendingChild:
 
 def resolve(pending: dict[int, PendingActivity], event: Event) -> bool:
     """Give an activity its result or its failure; False when no code waits for it."""
-    activity = pending.pop(event.body[0], None)
+    # Unpacked once: each look at a field by its name takes longer.
+    _, type, _, body = event
+    activity = pending.pop(body[0], None)
     if activity is None or activity.future.done():
         return False
-    if event.type == EventType.ACTIVITY_COMPLETED or event.type == EventType.COMPENSATION_COMPLETED:
-        activity.future.set_result(event.body[1])
+    if type in _COMPLETED:
+        activity.future.set_result(body[1])
     else:
-        activity.future.set_exception(ActivityError(activity.name, *event.body[1:5]))
+        activity.future.set_exception(ActivityError(activity.name, *body[1:5]))
     return True
 
 

@@ -210,7 +210,7 @@ class RunWrite:
 
     run_id: RunId
     token: int
-    events: list[Event] = field(default_factory=list)
+    events: Sequence[Event] = ()
     consumed: Sequence[int] = ()
     tasks: Sequence[NewTask] = ()
     dropped_tasks: Sequence[int] = ()

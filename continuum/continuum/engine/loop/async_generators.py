@@ -15,7 +15,7 @@ from asyncio import AbstractEventLoop
 from typing import Any
 from weakref import WeakValueDictionary
 
-from continuum.engine.loop.current import Generator, GeneratorOwner, running
+from continuum.engine.loop.current import Generator, GeneratorOwner, Running, thread
 
 # The references to a generator that the code has dropped: our argument, the one of the function that
 # counts them, and the interpreter's. The cycle collector holds one more, besides those in the cycle.
@@ -36,7 +36,7 @@ class Hooks:
 
     def begins(self, generator: Generator) -> None:
         """Record the run that begins the generator."""
-        run = running.run
+        run = thread.running.run
         if run is not None:
             _owners[id(generator)] = run.loop
             return
@@ -59,10 +59,10 @@ class Hooks:
             owner.end_generator(generator)
 
 
-def set_generator_hooks(host: AbstractEventLoop | None) -> Hooks | None:
+def set_generator_hooks(running: Running, host: AbstractEventLoop | None) -> Hooks | None:
     """Set the hooks of this thread; return them if the caller must restore the old ones after the step.
 
-    While `host` runs they stay: it restores the old ones itself at its end.
+    `running` is this thread's. While `host` runs they stay: it restores the old ones itself at its end.
     """
     before = sys.get_asyncgen_hooks()
     if before[0] is not None and before[0] is running.generator_hook:

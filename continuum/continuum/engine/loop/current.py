@@ -59,16 +59,25 @@ class ActiveRun(Protocol):
         ...
 
 
-class _Running(local):
-    run: ActiveRun | None = None
-    # The hook for new async generators that this thread was given last.
-    generator_hook: Callable[[Any], None] | None = None
+class Running:
+    """What runs in one thread: the run, and the hook for new async generators that it was given last."""
+
+    __slots__ = ("generator_hook", "run")
+
+    def __init__(self) -> None:
+        self.run: ActiveRun | None = None
+        self.generator_hook: Callable[[Any], None] | None = None
 
 
-running = _Running()
-"""A run's loop sets it for as long as it runs callbacks."""
+class _Thread(local):
+    def __init__(self) -> None:
+        self.running = Running()
+
+
+thread = _Thread()
+"""A run's loop sets the run of its thread for as long as it runs callbacks."""
 
 
 def current() -> ActiveRun | None:
     """Return the run whose code is running in this thread, if any."""
-    return running.run
+    return thread.running.run

@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 from continuum.engine.loop import asyncio_patches
 from continuum.engine.loop.async_generators import set_generator_hooks
-from continuum.engine.loop.current import ActiveRun, Generator, running
+from continuum.engine.loop.current import ActiveRun, Generator, thread
 from continuum.engine.loop.refused_methods import LOOP_METHODS, refuse
 from continuum.errors import DeterminismError
 
@@ -136,10 +136,11 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         """Run callbacks until none is ready; False if it reached the limit or something ended the run."""
         driver = self.driver
         log = driver.log
+        running = thread.running
         outer, running.run = running.run, driver
         previous = events._get_running_loop()
         events._set_running_loop(self)
-        hooks = set_generator_hooks(previous)
+        hooks = set_generator_hooks(running, previous)
         try:
             ran = 0
             while batch := self._ready:
@@ -172,6 +173,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
     def close_quietly(self, tasks: list[WorkflowTask[Any]]) -> None:
         """Close the run's coroutines; the driver is marked as closing, so they can do nothing more."""
+        running = thread.running
         outer, running.run = running.run, self.driver
         previous = events._get_running_loop()
         events._set_running_loop(self)
@@ -248,7 +250,7 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
 
     def end_generator(self, generator: Generator) -> None:
         """Close, in a task as asyncio does, an async generator that the running code has just dropped."""
-        if running.run is self.driver and not self.driver.log.closing:
+        if thread.running.run is self.driver and not self.driver.log.closing:
             self.create_task(generator.aclose())
 
     def _timer_handle_cancelled(self, handle: WorkflowTimer) -> None:
