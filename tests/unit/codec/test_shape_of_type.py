@@ -33,6 +33,7 @@ from tests.unit.codec.models import (
     StrictModel,
     Tree,
 )
+from tests.unit.codec.named_inside import AttrsBranch, Branch
 
 UserId = NewType("UserId", str)
 
@@ -166,3 +167,12 @@ def test_a_discriminator_that_cannot_be_hashed_is_refused_as_no_literal() -> Non
     stored = encode({"kind": (set(),), "at": 1})
     with pytest.raises(DurableTermError):
         decoder_for(Started | Stopped, path="event")(stored)
+
+
+def test_a_name_inside_the_annotation_of_a_field_is_resolved() -> None:
+    leaf, attrs_leaf = Branch(1), AttrsBranch(1)
+    for tree in (
+        Branch(2, [leaf], {"a": [leaf]}, (leaf,), leaf),
+        AttrsBranch(2, [attrs_leaf], {"a": [attrs_leaf]}, (attrs_leaf,), attrs_leaf),
+    ):
+        assert decode(encode(tree), type(tree)) == tree
