@@ -50,7 +50,7 @@ class NoActivityDispatcher:
         """No task is claimed here."""
         return ()
 
-    def start(self, task: ClaimedTask) -> tuple[bytes, asyncio.Task[None]]:
+    def start(self, task: ClaimedTask) -> asyncio.Task[None]:
         """No task is claimed here."""
         raise AssertionError("a process without an activity dispatcher claims no task")
 

@@ -45,9 +45,9 @@ NAMES: Mapping[str, str] = {
     "limit.retention_seconds": "3e9",
     # In what company a suspect is tried next; one that was acquitted is suspected no more.
     "suspicion.none": "0",
-    **_numbered("suspicion", ("any", "many", "few", "alone")),
+    # "many" may be tried together, and at each following level half as many, until one is alone.
+    **_numbered("suspicion", ("any", "many", "half", "few", "fewer", "two", "alone")),
     "limit.many_suspects": "32",
-    "limit.few_suspects": "8",
     # A workflow of which so many runs have killed processes within so many seconds is kept apart.
     "limit.deadly_runs": "3",
     "limit.deadly": "60",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from continuum.engine.ids import RunId
 from continuum.journal.port import InboxKind, Journal, RunState, Worker
-from continuum.journal.suspect_port import UNEXPLAINED, Death, Executed
+from continuum.journal.suspect_port import UNEXPLAINED, Death, EarlierDeaths, Executed
 from tests.contract.builders import (
     CODE,
     POISON_AFTER,
@@ -144,7 +144,7 @@ async def test_suspects_are_tried_in_ever_smaller_company_until_each_is_alone(jo
     runs = {await begin(journal) for _ in range(40)}
     sizes = []
     await die_unexplained(journal, 2)
-    for _ in range(3):
+    for _ in range(6):
         worker = await worker_of(journal)
         assert await journal.suspects_wait()
         group = await suspects(journal, worker)
@@ -153,12 +153,12 @@ async def test_suspects_are_tried_in_ever_smaller_company_until_each_is_alone(jo
         # The others would come first, because they were there less often.
         await journal.acquit([(run_id, None) for run_id in runs.difference(group)])
 
-    assert sizes == [32, 8, 1]
+    assert sizes == [32, 16, 8, 4, 2, 1]
 
 
 async def test_a_suspect_that_was_alone_is_what_killed_its_process(journal: Journal) -> None:
     run_id = await begin(journal)
-    await die_unexplained(journal, 4)
+    await die_unexplained(journal, 2)
     assert (await row(journal, run_id)).state is RunState.RUNNING
 
     await die_unexplained(journal, POISON_AFTER)
@@ -176,7 +176,9 @@ async def test_a_suspected_task_that_was_alone_is_counted(journal: Journal) -> N
 
     other = await worker_of(journal)
     assert await take_tasks(journal, other) == []
-    assert [again.dispatch for again in await journal.claim_suspected_tasks(other, [task.activity])] == [2]
+    await journal.heartbeat(run.id, 1, b"half")
+    (again,) = await journal.claim_suspected_tasks(other, [task.activity])
+    assert (again.dispatch, again.last_heartbeat) == (2, b"half")
     await dies(journal, other)
 
     assert await kinds_of_mail(journal, owner) == [
@@ -193,8 +195,21 @@ async def test_the_named_are_suspected_and_their_company_is_not(journal: Journal
 
     other = await worker_of(journal)
     assert [run.id for run in await claim(journal, other)] == [company.id]
-    assert set(await suspects(journal, other)) == {one.id, two.id}
+    # Each alone.
+    assert {*await suspects(journal, other), *await suspects(journal, other)} == {one.id, two.id}
     assert await journal.inbox(other, None) == []
+
+
+async def test_the_only_one_that_is_named_is_tried_alone(journal: Journal) -> None:
+    owner = await worker_of(journal)
+    run, company = await owned_runs(journal, owner, 2)
+    await dies(journal, owner, Death(named=(Executed(run.id, 1, 1),)))
+
+    other = await worker_of(journal)
+    assert [run.id for run in await claim(journal, other)] == [company.id]
+    assert await suspects(journal, other) == [run.id]
+    # Unless its process dies again, and then of it.
+    assert await journal.blame(other.id, UNEXPLAINED) == run.id
 
 
 async def test_an_acquitted_suspect_is_claimed_with_all_others(journal: Journal) -> None:
@@ -238,16 +253,42 @@ async def test_an_expired_lease_is_blamed_only_once_it_has_expired(journal: Jour
     assert len(await suspects(journal, await worker_of(journal))) == 1
 
 
-async def test_the_acquittals_of_a_suspect_are_counted_up_to_its_next_trial(journal: Journal) -> None:
+async def test_an_acquittal_counts_once_a_process_has_died_after_it(journal: Journal) -> None:
     run_id = await begin(journal)
     place = (run_id, None)
-    for times in (1, 2):
+    for times in (0, 1, 2):
         await die_unexplained(journal, 2)
         worker = await worker_of(journal)
         assert await suspects(journal, worker) == [run_id]
+        assert (await journal.earlier_deaths([place])).after_acquittal == times
         await journal.acquit([place])
-        assert await journal.acquittals([place]) == times
         await journal.retire_worker(worker.id, executing=None, poison_after=POISON_AFTER)
+    # It was not there at any later death.
+    assert (await journal.earlier_deaths([place])).after_acquittal == 2
+
+
+async def test_how_long_a_suspect_has_lived_is_remembered(journal: Journal) -> None:
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await queue_tasks(journal, owner, run, new_task(1), new_task(2))
+    await take_tasks(journal, hand)
+    assert await journal.earlier_deaths([(run.id, 1)]) == EarlierDeaths(0.0, 0)
+    for worker, death in ((hand, Death(Executed(run.id, 1, 1))), (owner, UNEXPLAINED)):
+        await dies(journal, worker, death)
+    for place in ((run.id, 1), (run.id, None)):
+        assert (await journal.earlier_deaths([place])).lived > 0
+
+
+async def test_workflows_whose_runs_were_only_there_are_not_kept_apart(journal: Journal) -> None:
+    for _ in range(3):
+        owner = await worker_of(journal)
+        run = await owned_run(journal, owner)
+        await dies(journal, owner, Death(named=(Executed(run.id, 1, 1),)))
+    fresh = await begin(journal)
+
+    worker = await worker_of(journal)
+
+    assert [run.id for run in await claim(journal, worker)] == [fresh]
 
 
 async def test_suspected_tasks_are_tried_in_ever_smaller_company_too(
@@ -257,7 +298,7 @@ async def test_suspected_tasks_are_tried_in_ever_smaller_company_too(
     run = await owned_run(journal, owner)
     lost = set(range(1, 41))
     sizes = []
-    for death in range(5):
+    for death in range(8):
         # What was lost is started again under its next number, as its run does it.
         again = [new_task(seq, dispatch=death + 1) for seq in sorted(lost)]
         await commit(journal, owner, write(run, tasks=again))
@@ -272,4 +313,4 @@ async def test_suspected_tasks_are_tried_in_ever_smaller_company_too(
         sizes.append(len(lost))
         await dies(journal, hand)
 
-    assert sizes == [40, 40, 32, 8, 1]
+    assert sizes == [40, 40, 32, 16, 8, 4, 2, 1]

@@ -18,6 +18,7 @@ from continuum.journal.port import (
     Transition,
 )
 from tests.contract.builders import (
+    POISON_AFTER,
     begin,
     claim,
     commit,
@@ -419,6 +420,26 @@ async def test_the_latest_heartbeat_of_each_activity_is_kept(journal: Journal) -
 
     assert await journal.last_heartbeats(run_id) == {1: b"20 %", 4: b"half"}
     assert await journal.last_heartbeats(other) == {}
+
+
+async def test_a_task_that_is_started_again_uncounted_is_claimed_with_its_last_heartbeat(
+    journal: Journal,
+) -> None:
+    owner, hand = await worker_of(journal), await worker_of(journal)
+    run = await owned_run(journal, owner)
+    await queue_tasks(journal, owner, run, new_task(1), new_task(2))
+    assert [task.last_heartbeat for task in await take_tasks(journal, hand)] == [None, None]
+    await journal.heartbeat(run.id, 1, b"half")
+    await journal.retire_worker(hand.id, executing=None, poison_after=POISON_AFTER)
+    # Its run starts it again under the same number.
+    await queue_tasks(journal, owner, run, new_task(1), new_task(2))
+
+    again = await take_tasks(journal, await worker_of(journal))
+
+    assert [(task.seq, task.dispatch, task.last_heartbeat) for task in again] == [
+        (1, 1, b"half"),
+        (2, 1, None),
+    ]
 
 
 @pytest.mark.parametrize("way", ["forced", "given up", "ended"])

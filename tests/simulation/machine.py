@@ -13,7 +13,7 @@ from continuum.journal.port import Journal
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host.host import Host
-from continuum_actors.node.death_causes import death_of
+from continuum_actors.node.death_causes import EndOfProcess, death_of
 from continuum_actors.node.in_process_node import Leftovers, NodeParts
 from continuum_supervision import SHUTDOWN, ActorRef, Crash, spawn
 from continuum_supervision.process.liveness import Liveness
@@ -140,7 +140,7 @@ class NodeProcess(Process):
     def killed(self, *, reported: bool, returns_after: int) -> None:
         """Die; with `reported` the node's leases end at once, else when they have run out."""
         universe = self.universe
-        worker, death = self.worker, death_of(self.board.last(self.loop.time()))
+        worker, death = self.worker, death_of(self.board.last(self.loop.time()), EndOfProcess())
         self.die()
         universe.nodes.remove(self)
         if reported and worker is not None:

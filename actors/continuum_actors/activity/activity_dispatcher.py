@@ -55,8 +55,8 @@ class ActivityDispatcher(Actor):
         """Claim tasks as far as there is capacity; by message, because a dead dispatcher must not claim."""
         self.ref.cast(_LOOK_FOR_WORK)
 
-    def start(self, task: ClaimedTask) -> tuple[bytes, asyncio.Task[None]]:
-        """Start a claimed task; return its trace, and the asyncio task in which it runs."""
+    def start(self, task: ClaimedTask) -> asyncio.Task[None]:
+        """Start a claimed task; return the asyncio task in which it runs."""
         return self._claimed.start(task)
 
     def known(self) -> list[tuple[RunId, int]]:

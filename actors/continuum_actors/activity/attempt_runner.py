@@ -22,10 +22,13 @@ class AttemptRunner:
         # Reads of heartbeats that are about to begin, by run.
         self._reading: dict[RunId, asyncio.Task[dict[int, bytes]]] = {}
 
-    async def result_of(self, attempt: Attempt, dispatch: int) -> bytes:
-        """Run an attempt and return its encoded result; raises what the activity raises."""
+    async def result_of(self, attempt: Attempt, *, started_before: bool = False) -> bytes:
+        """Run an attempt and return its encoded result; raises what the activity raises.
+
+        One that was `started_before` sees what it has recorded until then.
+        """
         journal = self._host.journal
-        if dispatch > 1:
+        if started_before:
             attempt.context.resume_from((await self._heartbeats_of(attempt.run_id)).get(attempt.seq))
         if attempt.key is None:
             return await self._run(attempt)

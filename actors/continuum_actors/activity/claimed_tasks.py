@@ -105,13 +105,13 @@ class ClaimedTasks:
             # The process has a new lease already, and reported it while this claim waited with the old one.
             self.look()
 
-    def start(self, task: ClaimedTask) -> tuple[bytes, asyncio.Task[None]]:
-        """Start a claimed task; return its trace, and the asyncio task in which it runs."""
+    def start(self, task: ClaimedTask) -> asyncio.Task[None]:
+        """Start a claimed task; return the asyncio task in which it runs."""
         attempt = self._attempt_at(task)
         # Counted before its first turn: the next claim is for the room that is left.
         self._running[task.run_id, task.seq, task.dispatch] = attempt
         work = watched(self._host.pulse, attempt.trace, self._run(task, attempt))
-        return attempt.trace, self._background.start(work)
+        return self._background.start(work)
 
     async def _claim(self, room: int) -> list[ClaimedTask]:
         """Claim up to `room` tasks."""
@@ -133,7 +133,7 @@ class ClaimedTasks:
         return running + [(result.task.run_id, result.task.seq) for result in self._results]
 
     def _attempt_at(self, task: ClaimedTask) -> Attempt:
-        return Attempt(
+        attempt = Attempt(
             self._host.code.activities[task.activity],
             task.run_id,
             task.seq,
@@ -144,10 +144,13 @@ class ClaimedTasks:
             self._beat,
             task.dispatch,
         )
+        # Also one of the first dispatch may have been started before, by a worker that died.
+        attempt.context.resume_from(task.last_heartbeat)
+        return attempt
 
     async def _run(self, task: ClaimedTask, attempt: Attempt) -> None:
         try:
-            value = await self._runner.result_of(attempt, task.dispatch)
+            value = await self._runner.result_of(attempt)
         except BaseException as error:
             if says_only_that_it_was_cancelled(error) and self._is_over():
                 raise asyncio.CancelledError from error

@@ -185,7 +185,7 @@ class LocalActivities(Actor):
 
     async def _run_fully(self, attempt: Attempt, starts: int) -> None:
         try:
-            result = await self._runner.result_of(attempt, starts)
+            result = await self._runner.result_of(attempt, started_before=starts > 1)
         except BaseException as error:  # noqa: BLE001 - whatever an activity raises is its failure
             await self._raised(attempt, error)
         else:

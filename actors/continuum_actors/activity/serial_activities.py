@@ -13,6 +13,7 @@ from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
 from continuum_actors.activity.local_activities import LocalActivities
 from continuum_actors.host.host import Host
+from continuum_actors.host.traces import trace_of_attempt
 from continuum_supervision import ActorRef, ExitReason, is_abnormal
 
 
@@ -54,6 +55,10 @@ class SerialActivities(LocalActivities):
             run, run_id, pending, options = self._waiting.popleft()
             if run.alive and not pending.future.done():
                 self._on_trial = self._loop.create_future()
+                # Only one that is alone may be blamed for what no trace explains; a first step may kill.
+                if not self._running:
+                    dispatch = pending.attempt + pending.crashes
+                    self._host.pulse.on_trial(trace_of_attempt(run_id, pending.seq, dispatch))
                 super().run(run, run_id, pending, options)
                 self._try(run_id, pending.seq, self._on_trial)
 
@@ -62,9 +67,6 @@ class SerialActivities(LocalActivities):
         if entry is None or entry[0].task is None:
             self._survived(trial)
             return
-        # Only one that is alone may be blamed for what no trace explains.
-        if len(self._running) == 1:
-            self._host.pulse.on_trial(entry[0].trace)
         alarm = self._loop.call_later(self._host.trial_seconds, self._survived, trial)
 
         def ended(task: asyncio.Task[None]) -> None:

@@ -14,6 +14,8 @@ from typing import Any
 
 from continuum.definitions.activity_context import current_trace
 from continuum_actors.host.host import Pulse
+from continuum_actors.host.traces import name_of, read_trace
+from continuum_supervision.process.lasting_loop import LastingLoop
 
 
 class ExitInTask(Exception):
@@ -101,5 +103,11 @@ def watch_tasks(loop: asyncio.AbstractEventLoop, pulse: Pulse) -> None:
             work = watched(pulse, trace, _without_exit(work))
         return asyncio.Task(work, loop=loop, context=context, **options)
 
+    def guest_in(context: Context) -> str | None:
+        trace = current_trace(context)
+        return None if trace is None else name_of(read_trace(trace))
+
+    if isinstance(loop, LastingLoop):
+        loop.guest_in = guest_in
     make_task.starts_eagerly = True  # type: ignore[attr-defined]
     loop.set_task_factory(make_task)  # type: ignore[arg-type]  # its types know no keyword arguments

@@ -203,8 +203,8 @@ class Tasks(Protocol):
         """Return run and seq of the claimed tasks that run here or whose results are not stored yet."""
         ...
 
-    def start(self, task: ClaimedTask) -> tuple[bytes, asyncio.Task[None]]:
-        """Start a claimed task; return its trace, and the asyncio task in which it runs."""
+    def start(self, task: ClaimedTask) -> asyncio.Task[None]:
+        """Start a claimed task; return the asyncio task in which it runs."""
         ...
 
     @property

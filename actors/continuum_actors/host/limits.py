@@ -20,11 +20,18 @@ HEARTBEAT_FLUSH_SECONDS = 0.5
 # A run that has killed its process this often is blocked.
 POISON_AFTER_DEATHS = 3
 # A suspect whose process has survived it for this long is acquitted: what kills a process mostly does so at
-# once. After each acquittal the next trial takes this many times as long, for what kills later. Others wait
-# meanwhile, so there is an end.
+# once. What kills later mostly does so after the same time again: the trial takes this many times as long as
+# the suspect had lived in the process that died, up to a limit, for others wait meanwhile. If a process dies
+# after an acquittal, its next trial and that limit are this many times as long. There is an end to that too.
 TRIAL_SECONDS = 5.0
+PATIENCE_IN_TRIAL = 1.5
+LONG_TRIAL_SECONDS = 20.0
 LONGER_TRIAL = 4
 LONGEST_TRIAL_SECONDS = 320.0
+# Nobody sees what kills an application. It must have lived for this long, and for this many times as long as
+# at earlier deaths, before a suspect is alone: one that dies of itself after each start has died by then.
+APPLICATION_LIVES_SECONDS = 10.0
+APPLICATION_LIVES_LONGER = 1.5
 # A quarantine host that is replaced waits so long for activities to end: the next suspect waits, too.
 CROWDED_DRAIN_SECONDS = 1.0
 # How soon a quarantine host looks for more suspects, and how often a node asks whether there are any.

@@ -31,3 +31,10 @@ def read_trace(trace: bytes) -> Executed:
     """Return what a trace names."""
     run, place, dispatch = _TRACE.unpack(trace)
     return Executed(RunId(str(uuid.UUID(bytes=run))), place - 1 if place else None, dispatch)
+
+
+def name_of(executed: Executed) -> str:
+    """Return what a person calls it."""
+    if executed.seq is None:
+        return f"the code of run {executed.run_id}"
+    return f"activity {executed.seq} of run {executed.run_id}"

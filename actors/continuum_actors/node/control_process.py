@@ -20,7 +20,7 @@ from continuum.versions.loaded_code import load_code
 from continuum_actors.host import limits
 from continuum_actors.host.messages import FindRun, Forwarded, HasMail, NodeHello, RunFound, SuspectsWait
 from continuum_actors.node.cluster import Cluster
-from continuum_actors.node.death_causes import death_of
+from continuum_actors.node.death_causes import EndOfProcess, death_of
 from continuum_actors.node.fatal_calls import faulty_thread
 from continuum_actors.node.heartbeater import Heartbeater
 from continuum_actors.node.host_process import (
@@ -32,7 +32,7 @@ from continuum_actors.node.host_process import (
     until_set,
 )
 from continuum_actors.node.process_config import ProcessConfig
-from continuum_actors.node.recovery import Recovery, WorkerDied
+from continuum_actors.node.recovery import LookForSuspects, Recovery, WorkerDied
 from continuum_actors.tree import host_supervisor
 from continuum_supervision import Actor, ActorRef, ChildSpec, Registry, RegistryActor, SystemClock
 from continuum_supervision.process.context import ProcessContext
@@ -75,7 +75,10 @@ class ControlledNode:
         if self.state != "up":
             return None
         fault = faulty_thread(self._context.directory, notice.process_id, notice.incarnation)
-        return death_of(notice.last, hung=notice.hung, faulty_thread=fault)
+        # A status that nobody could read may be anything.
+        by_signal = notice.exit_code is None or notice.exit_code < 0
+        alone = notice.role == "activity_host"
+        return death_of(notice.last, EndOfProcess(notice.hung, fault, by_signal, alone))
 
     def try_suspects(self) -> None:
         """Have the quarantine hosts of this node try suspects."""
@@ -226,6 +229,8 @@ def _received(node: ControlledNode, registry: Registry, incoming: Incoming) -> N
         case ProcessStarted():
             node.started(message)
             _cast(registry.whereis("heartbeater"), None)
+            if message.role == QUARANTINE_HOST:
+                _cast(registry.whereis("recovery"), LookForSuspects())
         case ProcessDied():
             node.died(message)
             _cast(registry.whereis("heartbeater"), None)

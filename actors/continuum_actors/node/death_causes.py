@@ -2,36 +2,62 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from continuum.journal.suspect_port import UNEXPLAINED, Death
 from continuum_actors.host.traces import read_trace
 from continuum_supervision.process.liveness import UNNAMED, Liveness
 
 
-def death_of(last: Liveness, *, hung: bool = False, faulty_thread: int | None = None) -> Death:
+@dataclass(frozen=True, slots=True)
+class EndOfProcess:
+    """How a process ended.
+
+    `hung` if its loop did not turn, so that it was killed. `faulty_thread` is where the processor met a
+    fault. `by_signal` unless it has ended its loop. `one_at_a_time` if it executes nothing else beside an
+    activity.
+    """
+
+    hung: bool = False
+    faulty_thread: int | None = None
+    by_signal: bool = True
+    one_at_a_time: bool = False
+
+
+def death_of(last: Liveness, end: EndOfProcess) -> Death:
     """Return what killed the process, or what may have.
 
-    One that hung did so in its loop; if that executed nothing, a thread may have kept the interpreter lock.
-    What asked for the end of its process is known, and the thread of a fault; otherwise what was executing
-    killed it, if that was one thing. If it was several, or none that left a trace, an attempt that was on
-    trial did.
+    What is proven is what asked for the end of its process, what the faulty thread executed, and what the
+    loop executed when it hung, or when nothing else executed. Otherwise an attempt that was on trial did it.
+    Without one, what executed is suspected: what has started the thread that ended the process, and what
+    executed in a thread when a signal came, may have nothing to do with it.
     """
-    named = _named(last, hung=hung, faulty_thread=faulty_thread)
-    if len(named) == 1 and not (hung and last.executing is None):
-        return Death(read_trace(named[0]))
-    if last.on_trial is not None:
-        return Death(read_trace(last.on_trial))
+    proven, named = _proven(last, end), _named(last, end)
+    if proven is None and end.one_at_a_time and len(named) == 1:
+        (proven,) = named
+    if proven is None:
+        proven = last.on_trial
+    if proven is not None:
+        return Death(read_trace(proven))
     return Death(named=tuple(map(read_trace, named))) if named else UNEXPLAINED
 
 
-def _named(last: Liveness, *, hung: bool, faulty_thread: int | None) -> list[bytes]:
+def _proven(last: Liveness, end: EndOfProcess) -> bytes | None:
     if last.ended_by is not None:
-        return [] if last.ended_by == UNNAMED else [last.ended_by]
-    in_loop = [] if last.executing is None else [last.executing]
-    in_threads = [trace for _, trace in last.in_threads]
-    if hung:
-        return in_loop or in_threads
-    if faulty_thread == last.loop_thread:
-        return in_loop
-    if faulty_thread is not None:
-        return [trace for thread, trace in last.in_threads if thread == faulty_thread]
-    return in_loop + in_threads
+        return None if last.ended_by == UNNAMED or last.ended_by_helper else last.ended_by
+    if end.faulty_thread is not None and end.faulty_thread != last.loop_thread:
+        return dict(last.in_threads).get(end.faulty_thread)
+    if end.hung or end.faulty_thread is not None or not last.in_threads:
+        return last.executing
+    return None
+
+
+def _named(last: Liveness, end: EndOfProcess) -> list[bytes]:
+    if last.ended_by is not None:
+        return [last.ended_by] if last.ended_by_helper else []
+    if end.faulty_thread is not None:
+        # It was not where any attempt executed.
+        return []
+    threads_count = end.by_signal or end.hung or end.one_at_a_time
+    in_threads = [trace for _, trace in last.in_threads] if threads_count else []
+    return in_threads if last.executing is None else [last.executing, *in_threads]

@@ -19,10 +19,11 @@ from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.errors import JournalUnavailable
 from continuum.journal.facts import Namespaces, Released
 from continuum.journal.resilient import ResilientJournal
-from continuum.journal.suspect_port import UNEXPLAINED, Death, Executed
+from continuum.journal.suspect_port import UNEXPLAINED, Death
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
 from continuum_actors.host.looping_actor import LoopingActor
+from continuum_actors.host.traces import name_of
 from continuum_actors.run.failure_log import log_poison
 
 log = logging.getLogger("continuum.recovery")
@@ -42,6 +43,11 @@ class WorkerDied:
     worker: WorkerId
     death: Death | None
     died_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class LookForSuspects:
+    """A process that tries suspects has started."""
 
 
 class Recovery(LoopingActor):
@@ -83,8 +89,13 @@ class Recovery(LoopingActor):
         if self._suspects_wait is not None:
             self.start_loop(self._keep_looking_for_suspects())
 
-    async def handle_cast(self, message: WorkerDied) -> None:
-        """Release what a process of this node held that died."""
+    async def handle_cast(self, message: WorkerDied | LookForSuspects) -> None:
+        """Release what a process of this node held that died; have suspects tried that wait."""
+        if isinstance(message, WorkerDied):
+            await self._release(message)
+        await self._look_for_suspects()
+
+    async def _release(self, message: WorkerDied) -> None:
         counted = None
         if message.death is not None:
             counted = await self._journal.blame(message.worker, message.death)
@@ -96,7 +107,6 @@ class Recovery(LoopingActor):
             died_at=message.died_at,
         )
         await self._report(message.worker, released, counted)
-        await self._look_for_suspects()
 
     def handle_info(self, message: BaseException | float) -> None:
         """Check leases when one runs out, in `message` seconds; an exception of a loop ends this actor."""
@@ -191,16 +201,10 @@ class Recovery(LoopingActor):
 
 def _report_cause(worker: WorkerId, death: Death) -> None:
     if death.culprit is not None:
-        log.warning("the process of worker %d was killed by %s", worker, _named(death.culprit))
+        log.warning("the process of worker %d was killed by %s", worker, name_of(death.culprit))
     elif death.named:
-        suspects = ", ".join(map(_named, death.named))
+        suspects = ", ".join(map(name_of, death.named))
         log.warning("the process of worker %d may have been killed by one of these: %s", worker, suspects)
-
-
-def _named(executed: Executed) -> str:
-    if executed.seq is None:
-        return f"the code of run {executed.run_id}"
-    return f"activity {executed.seq} of run {executed.run_id}"
 
 
 def is_alive(pid: int) -> bool:

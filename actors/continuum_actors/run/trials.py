@@ -7,25 +7,28 @@ with it. In an application it runs beside the dispatcher, and at most one group 
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
 
 from continuum.journal.port import ClaimedRun
-from continuum.journal.suspect_port import Place
+from continuum.journal.suspect_port import EarlierDeaths, Place
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor
+from continuum_actors.host.traces import trace_of_attempt
 from continuum_supervision import ActorRef, ExitReason
 
 # An activity that has ended is gone when a quarantine host looks a second time.
 LOOKS = 2
 
 
-def trial_seconds(acquittals: int) -> float:
-    """Return how long a suspect is watched that has been acquitted so often."""
+def trial_seconds(earlier: EarlierDeaths) -> float:
+    """Return how long suspects are watched: if possible, for longer than they had lived at the last death."""
     # A number without end would not fit a float.
-    longer: int = limits.LONGER_TRIAL ** min(acquittals, 100)
-    return min(limits.TRIAL_SECONDS * longer, limits.LONGEST_TRIAL_SECONDS)
+    longer: int = limits.LONGER_TRIAL ** min(earlier.after_acquittal, 100)
+    wanted = min(limits.PATIENCE_IN_TRIAL * earlier.lived, limits.LONG_TRIAL_SECONDS * longer)
+    return min(max(limits.TRIAL_SECONDS * longer, wanted), limits.LONGEST_TRIAL_SECONDS)
 
 
 class Trials(LeasedActor):
@@ -36,8 +39,10 @@ class Trials(LeasedActor):
         self._working: asyncio.Task[None] | None = None
         # The runs of workflows that are kept apart: while one lives here, no suspect is alone.
         self._deadly: list[ActorRef] = []
+        self._kinds = deque([self._try_runs, self._try_tasks])
 
     def init(self) -> None:
+        self._began = asyncio.get_running_loop().time()
         self._host.pulse.on_trial(None)
         self._working = self.start_loop(self._work())
 
@@ -67,13 +72,36 @@ class Trials(LeasedActor):
         return seconds * (0.75 + self._host.random_fraction() / 2)
 
     async def _try(self) -> bool:
-        """Try what waits, one kind after the other: neither may die of the other."""
+        """Try what waits."""
         tried = self._host.takes_deadly and await self._try_deadly()
         self._deadly = [run for run in self._deadly if run.alive]
-        if self._host.claims or (not self._deadly and await self._is_empty()):
-            tried = await self._try_runs() or tried
-            tried = await self._try_tasks() or tried
+        if await self._is_ready():
+            tried = await self._try_either() or tried
         return tried
+
+    async def _try_either(self) -> bool:
+        """Try runs or tasks, not both: neither may die of what the other has left behind. Take turns."""
+        for attempt in tuple(self._kinds):
+            self._kinds.rotate()
+            if await attempt():
+                return True
+        return False
+
+    async def _is_ready(self) -> bool:
+        if self._host.claims:
+            return not await self._may_die_of_itself()
+        return not self._deadly and await self._is_empty()
+
+    async def _may_die_of_itself(self) -> bool:
+        """Whether this application is so young that a death need not be that of a suspect that is alone."""
+        age = asyncio.get_running_loop().time() - self._began
+        if age >= limits.LONGEST_TRIAL_SECONDS:
+            return False
+        lived = await self._host.journal.lone_suspects_lived()
+        if lived is None:
+            return False
+        longer = max(limits.APPLICATION_LIVES_SECONDS, limits.APPLICATION_LIVES_LONGER * lived)
+        return age < min(longer, limits.LONGEST_TRIAL_SECONDS)
 
     async def _is_empty(self) -> bool:
         """Whether nothing runs in this quarantine host; if suspects wait beside what does, have it replaced.
@@ -126,7 +154,7 @@ class Trials(LeasedActor):
         host.one_on_trial = len(claims) == 1
         if claims:
             tried: list[Place] = [(claim.id, None) for claim in claims]
-            host.trial_seconds = trial_seconds(await host.journal.acquittals(tried))
+            host.trial_seconds = trial_seconds(await host.journal.earlier_deaths(tried))
             await host.dispatcher.start_all(claims)
             await self._until_settled(claims)
             await host.journal.acquit(tried)
@@ -155,11 +183,11 @@ class Trials(LeasedActor):
         if not tasks:
             return False
         tried: list[Place] = [(task.run_id, task.seq) for task in tasks]
-        seconds = trial_seconds(await host.journal.acquittals(tried))
-        started = [host.tasks.start(task) for task in tasks]
-        if len(started) == 1:
-            host.pulse.on_trial(started[0][0])
-        await asyncio.wait([running for _, running in started], timeout=seconds)
+        seconds = trial_seconds(await host.journal.earlier_deaths(tried))
+        if len(tasks) == 1:
+            # A first step may kill.
+            host.pulse.on_trial(trace_of_attempt(tasks[0].run_id, tasks[0].seq, tasks[0].dispatch))
+        await asyncio.wait([host.tasks.start(task) for task in tasks], timeout=seconds)
         # Not when the loop ends, which it may have brought about.
         host.pulse.on_trial(None)
         await host.journal.acquit(tried)

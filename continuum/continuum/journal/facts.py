@@ -278,6 +278,7 @@ class ClaimedTask(NamedTuple):
     key: str | None
     heartbeat_timeout: float = 0.0
     remaining: float | None = None
+    last_heartbeat: bytes | None = None
 
 
 class TaskResult(NamedTuple):

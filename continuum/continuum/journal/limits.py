@@ -10,9 +10,8 @@ NOTIFICATION_IDS = 200
 # run's own version claims it within milliseconds of the notification, if there is such a node.
 FOREIGN_GRACE_SECONDS = 1.0
 
-# So many suspects are tried together, at first and then, before each is tried alone.
+# So many suspects are tried together at first; with each death half as many. A power of two.
 MANY_SUSPECTS = 32
-FEW_SUSPECTS = 8
 # A workflow of which so many runs have killed processes within so many seconds is kept apart.
 DEADLY_RUNS = 3
 DEADLY_SECONDS = 60

@@ -97,7 +97,10 @@ class ResilientJournal:
         self.node_workers = retry.bind("node_workers", "looking for earlier workers", journal.node_workers)
         self.blame = retry.bind("blame", "blaming a death", journal.blame)
         self.acquit = retry.bind("acquit", "acquitting suspects", journal.acquit)
-        self.acquittals = retry.bind("acquittals", "looking at suspects", journal.acquittals)
+        self.earlier_deaths = retry.bind("earlier_deaths", "looking at suspects", journal.earlier_deaths)
+        self.lone_suspects_lived = retry.bind(
+            "lone_suspects_lived", "looking at suspects", journal.lone_suspects_lived
+        )
         self.suspects_wait = retry.bind("suspects_wait", "looking for suspects", journal.suspects_wait)
         self.nodes = retry.bind("nodes", "looking for earlier nodes", journal.nodes)
         self.retire_node = retry.bind("retire_node", "removing a node", journal.retire_node)

@@ -2,7 +2,7 @@
 
 Nobody is counted a crash for having been in a process that died. What is known to have killed it is; what
 may have is suspected. A suspect that is suspected again is in quarantine: no ordinary claim takes it, and
-it is tried in the company of ever fewer suspects, at last alone. A suspect that dies alone is what killed
+it is tried in company that is halved with each death, at last alone. A suspect that dies alone is what killed
 its process.
 """
 
@@ -32,6 +32,16 @@ class Death(NamedTuple):
 
     culprit: Executed | None = None
     named: tuple[Executed, ...] = ()
+
+
+class EarlierDeaths(NamedTuple):
+    """How long a suspect had been with its owner when that died as last, in seconds.
+
+    And how often an owner has died after the suspect had been acquitted.
+    """
+
+    lived: float
+    after_acquittal: int
 
 
 # What is suspected: a task by its seq, or a run.
@@ -73,11 +83,15 @@ class Suspects(Protocol):
         ...
 
     async def acquit(self, suspects: Sequence[Place]) -> None:
-        """Suspect these runs and tasks no more; only how often that happened is remembered."""
+        """Suspect these runs and tasks no more; when their processes died before is remembered."""
         ...
 
-    async def acquittals(self, suspects: Sequence[Place]) -> int:
-        """Return how often the one of these that was acquitted most often has been."""
+    async def earlier_deaths(self, suspects: Sequence[Place]) -> EarlierDeaths:
+        """Return what is known for a trial of these: the most of each."""
+        ...
+
+    async def lone_suspects_lived(self) -> float | None:
+        """Return how long those that are tried alone had lived at most at a death; None without any."""
         ...
 
     async def suspects_wait(self) -> bool:

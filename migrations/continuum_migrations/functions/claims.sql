@@ -104,7 +104,7 @@ AS $$
 BEGIN
     RETURN ARRAY(
         SELECT x.workflow FROM {schema}.suspects s JOIN {schema}.runs x ON x.id = s.run_id
-        WHERE s.level = {suspicion.alone} AND s.since > clock_timestamp() - {limit.deadly} * interval '1 second'
+        WHERE s.killed_at > clock_timestamp() - {limit.deadly} * interval '1 second'
         GROUP BY x.workflow HAVING count(*) >= {limit.deadly_runs});
 END
 $$;

@@ -4,16 +4,53 @@ CREATE OR REPLACE FUNCTION {schema}.suspect(
 ) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO {schema}.suspects AS s (run_id, seq, level, worker)
-    SELECT DISTINCT n.run, n.seq, p_least, p_worker FROM unnest(p_run, p_seq) AS n (run, seq)
+    INSERT INTO {schema}.suspects AS s (run_id, seq, level, worker, lived)
+    SELECT n.run, n.seq, p_least, p_worker, {schema}.seconds_lived(p_worker, n.run, n.seq)
+    FROM (SELECT DISTINCT u.run, u.seq FROM unnest(p_run, p_seq) AS u (run, seq)) n
     ON CONFLICT (run_id, seq) DO UPDATE
     SET level = greatest(p_least, CASE WHEN s.since < clock_timestamp() - {limit.suspicion} * interval '1 second' THEN 1
                                        ELSE least(s.level + 1, {suspicion.alone}) END),
         acquittals = CASE WHEN s.since < clock_timestamp() - {limit.suspicion} * interval '1 second' THEN 0
+                          -- It was acquitted, and then its process died.
+                          WHEN s.level = {suspicion.none} THEN least(s.acquittals + 1, 100)
                           ELSE s.acquittals END,
-        worker = excluded.worker, since = clock_timestamp()
+        worker = excluded.worker, since = clock_timestamp(), lived = excluded.lived
     WHERE s.worker <> excluded.worker;
 END
+$$;
+
+-- The level at which about half of so many suspects are tried together.
+CREATE OR REPLACE FUNCTION {schema}.halved(p_suspects bigint) RETURNS smallint
+LANGUAGE sql IMMUTABLE AS $$
+    SELECT coalesce(max(l), {suspicion.many})::smallint FROM generate_series({suspicion.many}, {suspicion.alone}) l
+    WHERE {limit.many_suspects} >> (l - {suspicion.many}) >= (p_suspects + 1) / 2
+$$;
+
+-- Suspect what has killed this worker's process as nothing else is: it is tried alone from now on.
+CREATE OR REPLACE FUNCTION {schema}.convict(p_worker bigint, p_run uuid, p_seq integer, p_lived double precision)
+RETURNS void
+LANGUAGE plpgsql
+SET enable_seqscan = off
+AS $$
+BEGIN
+    PERFORM {schema}.suspect(p_worker, ARRAY[p_run], ARRAY[p_seq], {suspicion.alone}::smallint);
+    UPDATE {schema}.suspects s SET killed_at = clock_timestamp(), lived = greatest(s.lived, p_lived)
+    WHERE s.run_id = p_run AND s.seq = p_seq;
+END
+$$;
+
+-- How long a run or task has been with its owner, which may have died long ago and has renewed its lease until then. What
+-- kills a process mostly does so after the same time again.
+CREATE OR REPLACE FUNCTION {schema}.seconds_lived(p_worker bigint, p_run uuid, p_seq integer) RETURNS double precision
+LANGUAGE sql STABLE
+SET enable_seqscan = off
+AS $$
+    SELECT greatest(0, coalesce(extract(epoch FROM (
+        SELECT least(clock_timestamp(), w.expires_at) FROM {schema}.workers w WHERE w.id = p_worker
+    ) - CASE
+        WHEN p_seq = -1 THEN (SELECT r.claimed_at FROM {schema}.runs r WHERE r.id = p_run AND isfinite(r.claimed_at))
+        ELSE (SELECT t.claimed_at FROM {schema}.tasks t WHERE t.run_id = p_run AND t.seq = p_seq AND isfinite(t.claimed_at))
+        END), 0))::double precision
 $$;
 
 -- Find out what a dead worker died of, before it is retired. p_run, p_seq and p_dispatch name what is known to have
@@ -37,6 +74,8 @@ DECLARE
     v_alone integer;
     v_task boolean := false;
     v_owned boolean;
+    v_lived double precision;
+    v_before smallint;
 BEGIN
     -- A commit in flight is waited for.
     PERFORM FROM {schema}.workers w
@@ -47,7 +86,8 @@ BEGIN
     IF p_unexplained THEN
         SELECT coalesce(array_agg(d.run_id), '{}'), coalesce(array_agg(d.seq), '{}'), coalesce(array_agg(d.level), '{}')
         INTO v_runs, v_seqs, v_levels FROM (
-            SELECT o.run_id, o.seq, coalesce(s.level, 0) AS level FROM (
+            SELECT o.run_id, o.seq, CASE WHEN s.since >= clock_timestamp() - {limit.suspicion} * interval '1 second'
+                                         THEN s.level ELSE 0 END AS level FROM (
                 SELECT r.id AS run_id, -1 AS seq FROM {schema}.runs r WHERE r.owner = p_worker AND r.state = {state.running}
                 UNION ALL SELECT t.run_id, t.seq FROM {schema}.tasks t WHERE t.owner = p_worker
             ) o LEFT JOIN {schema}.suspects s ON s.run_id = o.run_id AND s.seq = o.seq
@@ -58,13 +98,17 @@ BEGIN
             v_seq := nullif(v_seqs[v_alone], -1);
             v_dispatch := (SELECT t.dispatch FROM {schema}.tasks t WHERE t.run_id = v_run AND t.seq = v_seq);
         ELSE
-            PERFORM {schema}.suspect(p_worker, v_runs, v_seqs, 1::smallint);
+            -- One of those on trial, or else of those that were there at a death before: next time half of them.
+            v_before := CASE WHEN {suspicion.any} < ANY (v_levels) THEN {suspicion.many} ELSE {suspicion.any} END;
+            PERFORM {schema}.suspect(p_worker, array_agg(d.run), array_agg(d.seq), {schema}.halved(count(*)))
+            FROM unnest(v_runs, v_seqs, v_levels) AS d (run, seq, level) WHERE d.level >= v_before;
+            PERFORM {schema}.suspect(p_worker, v_runs, v_seqs, {suspicion.any}::smallint);
         END IF;
     ELSIF cardinality(p_named) > 0 THEN
         SELECT array_agg(n.run), array_agg(
             CASE WHEN EXISTS (SELECT FROM {schema}.tasks t WHERE t.run_id = n.run AND t.seq = n.seq) THEN n.seq ELSE -1 END)
         INTO v_runs, v_seqs FROM unnest(p_named, p_named_seq) AS n (run, seq);
-        PERFORM {schema}.suspect(p_worker, v_runs, v_seqs, {suspicion.few}::smallint);
+        PERFORM {schema}.suspect(p_worker, v_runs, v_seqs, {schema}.halved(cardinality(v_runs)));
     END IF;
     IF v_run IS NULL THEN
         RETURN NULL;
@@ -73,11 +117,13 @@ BEGIN
     WHERE r.id = v_run AND r.state {is_active} FOR NO KEY UPDATE;
     IF v_seq IS NULL THEN
         IF v_owned THEN
-            PERFORM {schema}.suspect(p_worker, ARRAY[v_run], ARRAY[-1], {suspicion.alone}::smallint);
+            PERFORM {schema}.convict(p_worker, v_run, -1, {schema}.seconds_lived(p_worker, v_run, -1));
             RETURN v_run;
         END IF;
         RETURN NULL;
     END IF;
+    v_lived := {schema}.seconds_lived(p_worker, v_run, CASE WHEN EXISTS (
+        SELECT FROM {schema}.tasks t WHERE t.run_id = v_run AND t.seq = v_seq) THEN v_seq ELSE -1 END);
     -- A task whose time was over is left to the retirement, which reports that.
     DELETE FROM {schema}.tasks t
     WHERE t.run_id = v_run AND t.seq = v_seq AND t.dispatch = v_dispatch AND t.owner = p_worker
@@ -87,8 +133,7 @@ BEGIN
         INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
         VALUES (v_run, {kind.activity_crashed}, v_seq::text, v_dispatch::text, '') ON CONFLICT DO NOTHING;
         PERFORM {schema}.wake_runs(ARRAY[v_run]);
-        PERFORM {schema}.suspect(
-            p_worker, ARRAY[v_run], ARRAY[CASE WHEN v_task THEN v_seq ELSE -1 END], {suspicion.alone}::smallint);
+        PERFORM {schema}.convict(p_worker, v_run, CASE WHEN v_task THEN v_seq ELSE -1 END, v_lived);
     END IF;
     RETURN NULL;
 END
@@ -119,8 +164,7 @@ BEGIN
         SELECT x.id FROM {schema}.waiting_suspects(p_workflows, p_versions, p_current, p_others, p_namespaces) w
         JOIN {schema}.runs x ON x.id = w.run_id AND x.owner IS NULL AND x.state {is_active} AND x.due_at <= now()
         WHERE w.level = v_level ORDER BY w.since
-        LIMIT CASE v_level WHEN {suspicion.many} THEN {limit.many_suspects} WHEN {suspicion.few} THEN {limit.few_suspects}
-                           ELSE 1 END
+        LIMIT {limit.many_suspects} >> (v_level - {suspicion.many})
         FOR UPDATE OF x SKIP LOCKED);
     RETURN QUERY SELECT * FROM {schema}.own_runs(p_worker, v_chosen, p_workflows, p_versions, p_current);
 END
@@ -222,8 +266,7 @@ BEGIN
         SELECT t.run_id, t.seq FROM {schema}.waiting_suspected_tasks(v_node, p_activities, p_namespaces) w
         JOIN {schema}.tasks t ON t.run_id = w.run_id AND t.seq = w.seq AND t.owner IS NULL
         WHERE w.level = v_level ORDER BY w.since
-        LIMIT CASE v_level WHEN {suspicion.many} THEN {limit.many_suspects} WHEN {suspicion.few} THEN {limit.few_suspects}
-                           ELSE 1 END
+        LIMIT {limit.many_suspects} >> (v_level - {suspicion.many})
         FOR UPDATE OF t SKIP LOCKED
     )
     UPDATE {schema}.tasks AS t SET owner = p_worker, claimed_at = clock_timestamp()

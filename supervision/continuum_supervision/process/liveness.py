@@ -55,8 +55,9 @@ class Liveness:
 
     `executing` is the trace of the loop, `in_threads` are those of other threads, each with its thread's
     number. `ended_by` is the trace of the code that asked for the end of the process, UNNAMED if it had
-    none. `on_trial` is the trace of the code that was started alone, to see whether it is what kills its
-    processes. `backlog` is how much work waited at the last beat.
+    none; with `ended_by_helper` that code ran in a thread that the named code had started. `on_trial` is the
+    trace of the code that was started alone, to see whether it is what kills its processes. `backlog` is how
+    much work waited at the last beat.
     """
 
     beats: int
@@ -68,6 +69,7 @@ class Liveness:
     on_trial: bytes | None = None
     loop_thread: int = 0
     backlog: int = 0
+    ended_by_helper: bool = False
 
 
 class LivenessSlot:
@@ -113,8 +115,12 @@ class LivenessSlot:
             self._traces[place][:] = _NO_TRACE
             self._free.append(place)
 
-    def ended_by(self, trace: bytes | None) -> None:
-        """Record which code ends this process now; without a trace, what this thread executes."""
+    def ended_by(self, trace: bytes | None, *, helper: bool = False) -> None:
+        """Record which code ends this process now; without a trace, what this thread executes.
+
+        `helper` if it runs in a thread that the named code has started.
+        """
+        _THREAD.pack_into(self._slot, _place_at(_ENDED_BY) + TRACE_BYTES, helper)
         if trace is None and threading.get_ident() == _THREAD.unpack_from(self._slot, _LOOP_THREAD_AT)[0]:
             trace = bytes(self._loop)
         self._traces[_ENDED_BY][:] = UNNAMED if trace is None or trace == _NO_TRACE else trace
@@ -211,7 +217,10 @@ class LivenessBoard:
         )
         (loop_thread,) = _THREAD.unpack_from(slot, _LOOP_THREAD_AT)
         (backlog,) = _THREAD.unpack_from(slot, _BACKLOG_AT)
-        return Liveness(beats, beat_at, worker_id, loop, running, ended_by, on_trial, loop_thread, backlog)
+        (helper,) = _THREAD.unpack_from(slot, _place_at(_ENDED_BY) + TRACE_BYTES)
+        return Liveness(
+            beats, beat_at, worker_id, loop, running, ended_by, on_trial, loop_thread, backlog, bool(helper)
+        )
 
 
 def _place_at(number: int) -> int:

@@ -3,12 +3,14 @@
 import asyncio
 import contextvars
 import logging
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
 from continuum_supervision.process.context import ProcessContext
+from continuum_supervision.process.lasting_loop import LastingLoop
 from continuum_supervision.process.liveness import LivenessBoard
 from continuum_supervision.process.plan import StartProcess
 from continuum_supervision.process.watchdog import beat_every
@@ -56,14 +58,21 @@ class ProcessThread:
     def _run(self) -> None:
         exit_code = 1
         # Never closed: that would wait for tasks that ignore their cancellation, and the process ends anyway.
-        runner = asyncio.Runner()
+        runner = asyncio.Runner(loop_factory=LastingLoop)
         try:
             runner.run(self._main(), context=contextvars.copy_context())
             exit_code = 0
         except BaseException:
             logger.exception("process %s ended with an error", self._start.spec.id)
         finally:
+            self._end(exit_code)
+
+    def _end(self, exit_code: int) -> None:
+        try:
             self._send(Finished(exit_code))
+        except OSError:
+            # Code in this process has closed all its files. Without a word it would be taken for a hung one.
+            os._exit(exit_code or 1)
 
     def _beat(self, loop: asyncio.AbstractEventLoop, context: ProcessContext, every: float) -> None:
         """Show again and again that the loop turns; not in a task, which main would find among its own."""

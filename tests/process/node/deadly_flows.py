@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from continuum import ActivityError, activity, workflow
+from continuum import ActivityError, activity, activity_context, workflow
 
 # How a process may be killed from inside. Out of the scanner's sight: workflow code may not do that.
 WAYS: dict[str, Callable[[], object]] = {
@@ -21,15 +21,11 @@ WAYS: dict[str, Callable[[], object]] = {
     "fault": lambda: ctypes.string_at(0),
     # What runs elsewhere in the process may have done that, as far as anyone can tell.
     "replace": lambda: os.execv(sys.executable, [sys.executable, "-c", ""]),
-    "interrupt": lambda: asyncio.get_running_loop().call_later(0.05, interrupt),
+    "close files": lambda: os.closerange(3, 4096),
+    "cancel all": lambda: [task.cancel() for task in asyncio.all_tasks()],
     "hang": lambda: threading.Event().wait(),
     "thread": lambda: threading.Thread(target=os._exit, args=(3,)).start(),
 }
-
-
-def interrupt() -> None:
-    """Raise what ends an event loop."""
-    raise KeyboardInterrupt
 
 
 def die(way: str) -> None:
@@ -91,6 +87,26 @@ async def exits_in_task() -> str:
     return f"{type(task.exception()).__name__}: {task.exception()}"
 
 
+@activity(name="blame.exits_in_callback")
+async def exits_in_callback() -> str:
+    """Raise in callbacks what ends a loop, and try to stop it."""
+
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    loop = asyncio.get_running_loop()
+    loop.call_soon(sys.exit, 4)
+    loop.call_later(0.01, interrupt)
+    after = loop.create_future()
+    loop.call_later(0.02, after.set_result, None)
+    await after
+    try:
+        loop.stop()
+    except RuntimeError as error:
+        return str(error)
+    return "stopped"
+
+
 @activity(name="blame.waits")
 async def waits(directory: str, number: int) -> int:
     """Wait in the loop until the test says so."""
@@ -113,6 +129,23 @@ async def waits_queued(directory: str, number: int) -> int:
     while not (Path(directory) / "end").exists():  # noqa: ASYNC110 - another process makes the file
         await asyncio.sleep(0.02)
     return number
+
+
+@activity(name="blame.progresses", queue="blame")
+async def progresses(directory: str) -> object:
+    """Record progress once, and return what was recorded when the test says so."""
+    last = activity_context().last_heartbeat
+    if last is None:
+        activity_context().heartbeat("half")
+    while not (Path(directory) / "end").exists():  # noqa: ASYNC110 - another process makes the file
+        await asyncio.sleep(0.02)
+    return last
+
+
+@workflow(name="blame.progressing")
+async def progressing(directory: str) -> object:
+    """Run an activity that records progress."""
+    return await progresses(directory)
 
 
 @workflow(name="blame.culprit")
@@ -150,3 +183,9 @@ async def poisoned(way: str) -> None:
 async def leaving() -> str:
     """Run the activity whose task exits."""
     return await exits_in_task()
+
+
+@workflow(name="blame.interrupting")
+async def interrupting() -> str:
+    """Run the activity whose callbacks exit."""
+    return await exits_in_callback()

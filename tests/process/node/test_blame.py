@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from continuum import RunHandle
+from continuum.engine.ids import RunId
 from tests.process.node import deadly_flows
 from tests.process.node.nodes import DEADLINE_S, Site, site
 
@@ -49,6 +50,8 @@ async def all_unharmed(runs: Sequence[RunHandle[int]], directory: Path) -> None:
         ("loop", "fault"),
         ("loop", "thread"),
         ("loop", "replace"),
+        ("loop", "close files"),
+        ("loop", "cancel all"),
         ("thread", "kill"),
         ("thread", "fault"),
         ("queue", "abort"),
@@ -65,15 +68,6 @@ async def test_an_activity_that_kills_its_process_pays_alone(
         run = await at.client.start(deadly_flows.culprit, kind, way)
         assert (await run.result(PATIENCE_S)).startswith("ProcessCrashed: its process died 6 times")
         await all_unharmed(innocents, tmp_path)
-
-
-async def test_an_activity_that_ends_its_loop_from_outside_of_its_task_is_counted_and_not_its_run(
-    dsn: str, schema: str
-) -> None:
-    async with site(dsn, schema) as at:
-        at.node("north", modules=MODULES, run_hosts=1)
-        run = await at.client.start(deadly_flows.culprit, "loop", "interrupt")
-        assert (await run.result(PATIENCE_S)).startswith("ProcessCrashed: its process died 6 times")
 
 
 async def test_an_activity_that_hangs_its_loop_pays_alone(dsn: str, schema: str, tmp_path: Path) -> None:
@@ -102,6 +96,22 @@ async def test_activities_of_a_host_that_is_killed_from_outside_are_started_agai
         await all_unharmed(innocents, tmp_path)
 
 
+async def test_a_queued_activity_whose_host_is_killed_sees_its_last_heartbeat(
+    dsn: str, schema: str, tmp_path: Path
+) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", modules=MODULES, run_hosts=1, queues={"blame": 50})
+        run = await at.client.start(deadly_flows.progressing, str(tmp_path))
+
+        async def has_progressed() -> bool:
+            return bool(await at.journal.last_heartbeats(RunId(run.id)))
+
+        await at.until(has_progressed, "the activity does not begin")
+        os.kill(await at.pid("north", "run_host"), signal.SIGKILL)
+        (tmp_path / "end").touch()
+        assert await run.result(PATIENCE_S) == "half"
+
+
 async def test_system_exit_in_a_task_of_an_activity_ends_that_task_only(
     dsn: str, schema: str, tmp_path: Path
 ) -> None:
@@ -111,6 +121,18 @@ async def test_system_exit_in_a_task_of_an_activity_ends_that_task_only(
         host = await at.pid("north", "run_host")
         run = await at.client.start(deadly_flows.leaving)
         assert (await run.result(PATIENCE_S)).startswith("ExitInTask: SystemExit(4)")
+        assert await at.pid("north", "run_host") == host
+        await all_unharmed(innocents, tmp_path)
+
+
+async def test_a_callback_of_an_activity_does_not_end_the_loop(dsn: str, schema: str, tmp_path: Path) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", modules=MODULES, run_hosts=1, queues={"blame": 50})
+        innocents = await begin_innocents(at, tmp_path)
+        host = await at.pid("north", "run_host")
+        run = await at.client.start(deadly_flows.interrupting)
+        expected = f"activity 0 of run {run.id} cannot stop the loop: others run in it; return instead"
+        assert await run.result(PATIENCE_S) == expected
         assert await at.pid("north", "run_host") == host
         await all_unharmed(innocents, tmp_path)
 

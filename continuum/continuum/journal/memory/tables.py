@@ -148,18 +148,26 @@ class Suspicion(IntEnum):
     NONE = 0
     ANY = 1
     MANY = 2
-    FEW = 3
-    ALONE = 4
+    HALF = 3
+    FEW = 4
+    FEWER = 5
+    TWO = 6
+    ALONE = 7
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSuspect:
-    """A suspect's row. `worker` died last; `since` is the time of that death or of the last acquittal."""
+    """A suspect's row. `worker` died last; `since` is the time of that death or of the last acquittal.
+
+    `acquittals` are those after which a process died. See `EarlierDeaths` for `lived`.
+    """
 
     level: Suspicion
     worker: WorkerId
     since: int
     acquittals: int = 0
+    lived: float = 0.0
+    killed_at: int | None = None
 
 
 @dataclass(slots=True)
@@ -232,7 +240,7 @@ class MemoryTables:
         killed = Counter(
             self._runs[run_id].start.workflow
             for (run_id, _), suspect in self._suspects.items()
-            if suspect.level == Suspicion.ALONE and suspect.since > after and run_id in self._runs
+            if suspect.killed_at is not None and suspect.killed_at > after and run_id in self._runs
         )
         return {workflow for workflow, runs in killed.items() if runs >= DEADLY_RUNS}
 

@@ -38,7 +38,7 @@ class MemoryTasks(MemoryTables):
                 running[queue] += 1
                 stored.owner = worker.id
                 stored.claimed_at = self.now()
-                claimed.append(claimed_task(stored, self.now()))
+                claimed.append(self._as_claimed(stored))
         return claimed
 
     def _running_on(self, node: NodeId) -> Counter[str]:
@@ -110,20 +110,20 @@ class MemoryTasks(MemoryTables):
         """Record a result under an idempotency key and return the one that was recorded first."""
         return self._results.setdefault((activity, key), result)
 
-
-def claimed_task(stored: StoredTask, now: int) -> ClaimedTask:
-    """Return a task as its claimer sees it."""
-    task = stored.task
-    return ClaimedTask(
-        run_id=stored.run_id,
-        seq=task.seq,
-        dispatch=task.dispatch,
-        attempt=task.attempt,
-        queue=task.queue,
-        activity=task.activity,
-        arguments=task.arguments,
-        timeout=task.timeout,
-        key=task.key,
-        heartbeat_timeout=task.heartbeat_timeout,
-        remaining=None if task.deadline is None else (task.deadline - now) / MICROSECONDS,
-    )
+    def _as_claimed(self, stored: StoredTask) -> ClaimedTask:
+        """Return a task as its claimer sees it."""
+        task = stored.task
+        return ClaimedTask(
+            run_id=stored.run_id,
+            seq=task.seq,
+            dispatch=task.dispatch,
+            attempt=task.attempt,
+            queue=task.queue,
+            activity=task.activity,
+            arguments=task.arguments,
+            timeout=task.timeout,
+            key=task.key,
+            heartbeat_timeout=task.heartbeat_timeout,
+            remaining=None if task.deadline is None else (task.deadline - self.now()) / MICROSECONDS,
+            last_heartbeat=self._heartbeats.get(stored.run_id, {}).get(task.seq),
+        )

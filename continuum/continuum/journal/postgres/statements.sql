@@ -183,13 +183,14 @@ SELECT c.run_id::text, c.seq, c.dispatch, c.attempt, c.queue, c.activity, c.argu
        (SELECT t.heartbeat_timeout FROM {schema}.tasks t WHERE t.run_id = c.run_id AND t.seq = c.seq),
        (SELECT extract(epoch FROM t.deadline - clock_timestamp())::float8
         FROM {schema}.tasks t WHERE t.run_id = c.run_id AND t.seq = c.seq AND isfinite(t.deadline)),
+       (SELECT h.details FROM {schema}.heartbeats h WHERE h.run_id = c.run_id AND h.seq = c.seq),
        c.held
 FROM {schema}.claim_suspected_tasks(%s, %s, %s) c
 
 -- name: acquit
 -- Suspect these runs and tasks no more.
 WITH acquitted AS (
-    UPDATE {schema}.suspects s SET level = {suspicion.none}, acquittals = least(s.acquittals + 1, 100), since = clock_timestamp()
+    UPDATE {schema}.suspects s SET level = {suspicion.none}, since = clock_timestamp()
     FROM unnest(%s, %s) AS n (run, seq) WHERE s.run_id = n.run AND s.seq = n.seq AND s.level > {suspicion.none}
     RETURNING 1
 ), notified AS (
@@ -197,10 +198,15 @@ WITH acquitted AS (
 )
 SELECT count(*) FROM notified
 
--- name: acquittals
--- How often the one of these that was acquitted most often has been.
-SELECT coalesce(max(s.acquittals), 0) FROM {schema}.suspects s JOIN unnest(%s, %s) AS n (run, seq)
+-- name: earlier_deaths
+-- How long these had lived at most when their processes died, and how often that was after an acquittal.
+SELECT coalesce(max(s.lived), 0), coalesce(max(s.acquittals), 0) FROM {schema}.suspects s JOIN unnest(%s, %s) AS n (run, seq)
     ON s.run_id = n.run AND s.seq = n.seq
+
+-- name: lone_suspects_lived
+-- How long those that are tried alone had lived at most when their processes died.
+SELECT max(s.lived) FROM {schema}.suspects s JOIN {schema}.runs r ON r.id = s.run_id AND r.state {is_active}
+WHERE s.level = {suspicion.alone}
 
 -- name: suspects_wait
 -- Whether any run or task in quarantine is due and has no owner, or a workflow is kept apart.
@@ -335,6 +341,7 @@ SELECT c.run_id::text, c.seq, c.dispatch, c.attempt, c.queue, c.activity, c.argu
        (SELECT t.heartbeat_timeout FROM {schema}.tasks t WHERE t.run_id = c.run_id AND t.seq = c.seq),
        (SELECT extract(epoch FROM t.deadline - clock_timestamp())::float8
         FROM {schema}.tasks t WHERE t.run_id = c.run_id AND t.seq = c.seq AND isfinite(t.deadline)),
+       (SELECT h.details FROM {schema}.heartbeats h WHERE h.run_id = c.run_id AND h.seq = c.seq),
        c.held
 FROM {schema}.claim_tasks(%s, %s, %s, %s, %s, %s, %s, %s) c
 

@@ -10,7 +10,7 @@ from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.packed_code import optional_texts, packed_code
 from continuum.journal.postgres.tasks import held
-from continuum.journal.suspect_port import Death, Place
+from continuum.journal.suspect_port import Death, EarlierDeaths, Place
 
 # In place of the seq of a task: the run.
 _RUN = -1
@@ -76,14 +76,17 @@ class PostgresSuspects:
                 optional_texts(namespaces),
             ),
         )
-        return [ClaimedTask(*row[:11]) for row in held(rows, worker)]
+        return [ClaimedTask(*row[:12]) for row in held(rows, worker)]
 
     async def acquit(self, suspects: Sequence[Place]) -> None:
         await self._database.fetch("acquit", _packed(suspects))
 
-    async def acquittals(self, suspects: Sequence[Place]) -> int:
-        found: int = (await self._database.fetch("acquittals", _packed(suspects)))[0][0]
-        return found
+    async def earlier_deaths(self, suspects: Sequence[Place]) -> EarlierDeaths:
+        return EarlierDeaths(*(await self._database.fetch("earlier_deaths", _packed(suspects)))[0])
+
+    async def lone_suspects_lived(self) -> float | None:
+        lived: float | None = (await self._database.fetch("lone_suspects_lived"))[0][0]
+        return lived
 
     async def suspects_wait(self) -> bool:
         return bool((await self._database.fetch("suspects_wait"))[0][0])

@@ -43,7 +43,7 @@ class PostgresTasks:
                 None if namespaces is None else packed_arrays.texts(namespaces),
             ),
         )
-        return [ClaimedTask(*row[:11]) for row in held(rows, worker)]
+        return [ClaimedTask(*row[:12]) for row in held(rows, worker)]
 
     async def complete_tasks(self, worker: Worker, results: Sequence[TaskResult]) -> None:
         await self._database.fetch(
