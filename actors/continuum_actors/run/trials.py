@@ -53,8 +53,10 @@ class Trials(LeasedActor):
 
     async def _work(self) -> None:
         while True:
+            journal = self._host.journal
             self._host.suspects_wait.clear()
-            if self._host.draining or not await self._host.journal.suspects_wait():
+            # A claim that was given up may have taken the last suspect: only another claim releases it.
+            if self._host.draining or not (journal.claims_in_doubt() or await journal.suspects_wait()):
                 await self._until_suspects_wait()
             elif not await self._try():
                 await asyncio.sleep(self._about(limits.NEXT_TRIAL_SECONDS))

@@ -194,6 +194,11 @@ class ResilientJournal:
             lambda: self.once.claim(worker, code, limit, namespaces=namespaces),
         )
 
+    def claims_in_doubt(self) -> bool:
+        """Whether a claim that was given up may own something here: the next claim releases that."""
+        now = self._clock.monotonic()
+        return self._runs.in_doubt(now, failed=False) or self._tasks.in_doubt(now, failed=False)
+
     def doubt_claimed_runs(self) -> None:
         """Have the next claims first release what this worker owns and does not know of."""
         self._runs.in_doubt(self._clock.monotonic(), failed=True)
