@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -134,6 +135,7 @@ class Stop:
 
     drain_requested: asyncio.Event = field(default_factory=asyncio.Event)
     readied: asyncio.Event = field(default_factory=asyncio.Event)
+    own_liveness: SimpleNamespace = field(default_factory=SimpleNamespace)
 
     def on_message(self, callback: Callable[[Any], None]) -> None:
         """No messages come."""
