@@ -76,12 +76,18 @@ class ArgumentsCodec:
         self._most = len(self._positional) if self._rest is None else 1 << 30
         self._check: Check | None = self._first_check
 
-    def encode_call(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bytes:
-        """Encode a call; raises TypeError exactly when calling the function would."""
+    def encode_call(
+        self, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, incomplete: bool = False
+    ) -> bytes:
+        """Encode a call; raises TypeError exactly when calling the function would.
+
+        `incomplete` takes values that would come back as other ones, too.
+        """
         if kwargs or not self._fewest <= len(args) <= self._most:
             self.check_fits(args, kwargs)
         try:
-            return pack([list(args), dict(kwargs) if kwargs else _NO_KEYWORDS], self._check)
+            call = [list(args), dict(kwargs) if kwargs else _NO_KEYWORDS]
+            return pack(call, None if incomplete else self._check)
         except DurableTermError:
             raise
         except Exception as error:

@@ -39,6 +39,7 @@ from continuum.definitions.activity_options import (
 from continuum.definitions.call_outcome import outcome_of_call
 from continuum.definitions.functions import is_async, local_names
 from continuum.definitions.name_rules import DEFINITION_NAME_BYTES, check_name
+from continuum.definitions.repeated_calls import COMPENSATION, encode_repeated
 from continuum.engine.call_site import Site
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution, current
@@ -196,13 +197,17 @@ class Activity(Definition, Generic[P, R]):
         type: EventType = EventType.ACTIVITY_SCHEDULED,
     ) -> R:
         """Call through the journal of `execution`."""
-        compact = execution.log.compact
+        log = execution.log
+        compact = log.compact
         if compact is not None and execution.loop.quiet:
             value = next_value(execution, compact, COMPLETED_CALL, type, self.name, site)
             if value is not NO_VALUE:
                 result: R = value if value.__class__ in self.kept_results else self.fit_result(value)
                 return result
-        arguments = self.arguments.encode_call(args, kwargs)
+        if log.history or compact is not None or type is COMPENSATION:
+            arguments = encode_repeated(execution, type, self.name, site, self.arguments, args, kwargs)
+        else:
+            arguments = self.arguments.encode_call(args, kwargs)
         changes: Options = None
         if options is not None or self.defaults.idempotency_key is not None:
             effective = options or self.defaults

@@ -37,13 +37,11 @@ def encode_input(
     comparison includes the input: type and workflow alone could match another command, and code that
     was refused then must be refused again.
     """
-    data = workflow.arguments.encode_call(args, kwargs)
     recorded = execution.log.next_recorded()
-    if (
-        recorded is None
-        or recorded.type != type
-        or recorded.body[0] != workflow.name
-        or recorded.body[4] != digest_of(data)
-    ):
-        workflow.arguments.decode_call(data)
+    if recorded is not None and recorded.type == type and recorded.body[0] == workflow.name:
+        data = workflow.arguments.encode_call(args, kwargs, incomplete=True)
+        if recorded.body[4] == digest_of(data):
+            return data
+    data = workflow.arguments.encode_call(args, kwargs)
+    workflow.arguments.decode_call(data)
     return data
