@@ -1,14 +1,15 @@
 """Checks that a record comes back equal although its class takes part in reading it.
 
-A `__post_init__` that assigns, an attrs converter or a pydantic validator runs again when a record is read,
-and fields with `init=False` or `exclude=True` are not stored. A class that has any of these is read back and
-compared before it is stored; other classes cost nothing.
+A `__post_init__` that assigns, an `__init__` of its own, an attrs converter or a pydantic validator runs
+again when a record is read, and fields with `init=False` or `exclude=True` are not stored. A class that has
+any of these is read back and compared before it is stored; other classes cost nothing.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import dis
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,6 +19,13 @@ from continuum.codec.shapes import Mismatch, Shape, key_step
 from continuum.codec.writing import pack
 
 _ASSIGNING = frozenset(("setattr", "__setattr__", "__dict__", "evolve"))
+# Methods of lists, dicts and sets that change them.
+_CHANGING = (
+    frozenset(name for kind in (list, dict, set) for name in vars(kind) if name[0] != "_")
+    - vars(frozenset).keys()
+    - {"copy", "count", "fromkeys", "get", "index", "items", "keys", "values"}
+)
+_STORING = frozenset(("STORE_ATTR", "STORE_SUBSCR", "DELETE_ATTR", "DELETE_SUBSCR"))
 _MISSING = object()
 
 
@@ -61,25 +69,48 @@ def _unstored(cls: Any) -> Iterator[str]:
 def _changes_what_it_is_given(cls: Any) -> bool:
     """Whether building an object of the class may give it other fields than it was given."""
     if is_pydantic(cls):
-        decorators = cls.__pydantic_decorators__
-        return bool(decorators.model_validators or decorators.field_validators)
+        return _model_changes(cls)
     if any(each.converter is not None for each in getattr(cls, "__attrs_attrs__", ())):
+        return True
+    made_by = getattr(cls.__init__, "__code__", None)
+    # Those that dataclasses and attrs make have no file.
+    if made_by is not None and not made_by.co_filename.startswith("<"):
         return True
     hooks = ("__post_init__", "__attrs_post_init__")
     own = (vars(base).get(hook) for base in cls.__mro__ for hook in hooks)
-    return any(_assigns(function) for function in own if function is not None)
+    return any(_assigns(cls, function, set()) for function in own if function is not None)
 
 
-def _assigns(function: Any) -> bool:
+def _model_changes(model: Any) -> bool:
+    decorators, base = model.__pydantic_decorators__, sys.modules["pydantic"].BaseModel
+    return bool(
+        decorators.model_validators
+        or decorators.field_validators
+        or model.__init__ is not base.__init__
+        or model.model_post_init is not base.model_post_init
+        or any(hasattr(each, "func") for field in model.model_fields.values() for each in field.metadata)
+    )
+
+
+def _assigns(cls: type, function: Any, seen: set[str]) -> bool:
+    """Whether a function may change the object that it gets, itself or through a method of its class."""
     code = getattr(function, "__code__", None)
-    if code is None or not _ASSIGNING.isdisjoint(code.co_names):
+    if code is None or not (_ASSIGNING | _CHANGING).isdisjoint(code.co_names):
         return True
-    return any(instruction.opname == "STORE_ATTR" for instruction in dis.get_instructions(code))
+    if any(instruction.opname in _STORING for instruction in dis.get_instructions(code)):
+        return True
+    called = {name for name in code.co_names if callable(getattr(cls, name, None))} - seen
+    called.difference_update(("__post_init__", "__attrs_post_init__"))
+    seen |= called
+    return any(_assigns(cls, getattr(cls, name), seen) for name in called)
 
 
 def _differ(one: Any, other: Any) -> bool:
     """Whether two values are written differently; one that cannot be written is no part of a record."""
+    if one is _MISSING:
+        return False
     try:
-        return pack(one) != pack(other)
+        written = pack(one)
+        return other is _MISSING or pack(other) != written
     except Exception:  # noqa: BLE001 - a lock, a cache, a connection: each process makes its own
         return False

@@ -9,7 +9,7 @@ import threading
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 from uuid import UUID
 
 import attrs
@@ -157,6 +157,71 @@ class Rounding(pydantic.BaseModel):
         return number + 1
 
 
+@dataclass
+class GrowingByMethod:
+    number: int
+
+    def _grow(self) -> None:
+        self.number += 1
+
+    def __post_init__(self) -> None:
+        self._grow()
+
+
+@dataclass
+class Appending:
+    numbers: list[int]
+
+    def __post_init__(self) -> None:
+        self.numbers.append(0)
+
+
+@dataclass
+class OwnInit:
+    number: int
+
+    def __init__(self, number: int) -> None:
+        self.number = number + 1
+
+
+@attrs.define(init=False)
+class OwnAttrsInit:
+    number: int
+
+    def __init__(self, number: int) -> None:
+        self.number = number + 1
+
+
+class OwnModelInit(pydantic.BaseModel):
+    number: int
+
+    def __init__(self, *, number: int) -> None:
+        super().__init__(number=number + 1)
+
+
+class GrowingAfterInit(pydantic.BaseModel):
+    number: int
+
+    def model_post_init(self, context: Any) -> None:
+        self.number += 1
+
+
+class GrowingField(pydantic.BaseModel):
+    number: Annotated[int, pydantic.AfterValidator(lambda number: number + 1)]
+
+
+@dataclass
+class SetLater:
+    number: int
+    later: int = field(init=False)
+
+
+def set_later() -> SetLater:
+    made = SetLater(1)
+    made.later = 2
+    return made
+
+
 def stated(**changes: Any) -> Stated:
     made = Stated(1)
     for name, value in changes.items():
@@ -206,6 +271,14 @@ REFUSED: list[tuple[Any, Any, str]] = [
     ([Growing(1)], list[Growing], "value[0].number"),
     (Loud("a"), Loud, "value.text"),
     (Rounding(number=1), Rounding, "value.number"),
+    (GrowingByMethod(1), GrowingByMethod, "value.number"),
+    (Appending([]), Appending, "value.numbers"),
+    (OwnInit(1), OwnInit, "value.number"),
+    (OwnAttrsInit(1), OwnAttrsInit, "value.number"),
+    (OwnModelInit(number=1), OwnModelInit, "value.number"),
+    (GrowingAfterInit(number=1), GrowingAfterInit, "value.number"),
+    (GrowingField(number=1), GrowingField, "value.number"),
+    (set_later(), SetLater, "value.later"),
     (hiding(hidden=1), Hiding, "value.hidden"),
     (hiding(_private=1), Hiding, "value._private"),
 ]
