@@ -6,6 +6,7 @@ import asyncio
 import re
 from importlib.resources import files
 from typing import Any, LiteralString
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -16,7 +17,7 @@ from continuum.journal.facts import Topic
 from continuum.journal.port import Fault, Loaded, RunState, Transition, VersionRow
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.commit_parts import PARTS
-from continuum.journal.postgres.packed_arrays import RowType
+from continuum.journal.postgres.packed_arrays import RowType, register, uuids
 from continuum.journal.postgres.statements import statements_for
 from tests.contract.builders import begin, claim, commit, signal, write
 
@@ -134,3 +135,15 @@ def test_a_version_is_readable_in_full(dsn: str, schema: str) -> None:
 def test_every_state_has_a_readable_name(state: RunState, dsn: str, schema: str) -> None:
     (view,) = ask(dsn, schema, "select pg_get_viewdef('{schema}.runs_readable'::regclass)")
     assert re.search(rf"WHEN {state.value} THEN '{state.name.lower()}'", view[0])
+
+
+def test_the_read_of_ended_runs_is_planned_once_and_for_all(dsn: str, schema: str) -> None:
+    """Planned anew it costs more than the read itself."""
+    statement = statements_for(schema)["ended"]
+
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        register(connection)
+        for number in range(1, 12):
+            connection.execute(statement, (uuids([str(uuid4())] * number),), prepare=True)
+        plans = connection.execute("select generic_plans, custom_plans from pg_prepared_statements")
+        assert plans.fetchall() == [(6, 5)]

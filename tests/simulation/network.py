@@ -37,7 +37,7 @@ _READS = frozenset(
     {
         *("inbox", "load", "load_compact", "next_due", "expired_workers", "node_workers", "nodes"),
         *("get_run", "query", "read_published", "versions", "version_source", "refusals", "find_result"),
-        *("declared_signals", "last_heartbeats", "suspects_wait", "acquittals"),
+        *("ended", "missing", "declared_signals", "last_heartbeats", "suspects_wait", "acquittals"),
     }
 )
 

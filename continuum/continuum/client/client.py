@@ -53,6 +53,7 @@ from continuum.engine.ids import RUN_ID_RANDOM_BYTES, NodeId, RunId, new_run_id
 from continuum.engine.retry import seconds
 from continuum.errors import AlreadyStarted, NodeNotFound, NotPublished, RunNotFound
 from continuum.journal.change_port import StateChanges
+from continuum.journal.ended_run import EndedRun
 from continuum.journal.facts import NodeRow, RunRow, RunState
 from continuum.journal.port import Histories, Versions
 
@@ -302,17 +303,19 @@ class Client:
         *,
         began: float,
     ) -> Any:
-        if row is None:
+        ended: RunRow | EndedRun | None = row
+        if ended is None:
             deadline = None if timeout is None else began + timeout
             try:
                 async with asyncio.timeout_at(deadline):
-                    row = await self._completions.wait(run_id)
+                    ended = await self._completions.wait(run_id)
             except TimeoutError:
                 assert timeout is not None, "without a timeout nothing times out"
                 row, present = await self._lookup.latest_for_message(run_id)
                 if row is None or not row.state.terminal:
                     raise TimeoutError(not_ended(run_id, timeout, row, present)) from None
-        return outcome_of(row, decode if workflow is None else workflow.decode_result)
+                ended = row
+        return outcome_of(ended, decode if workflow is None else workflow.decode_result)
 
     async def get_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run:
         """Return the run with exactly this id as it is now; `RunNotFound` if there is none."""

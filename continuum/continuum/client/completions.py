@@ -25,10 +25,9 @@ from continuum.client.limits import (
 from continuum.client.run_lookup import WatchedRuns, latest_of_chain
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable, NotReady, RunNotFound
-from continuum.journal.facts import Notification, Query, RunRow, RunState, Topic
+from continuum.journal.ended_run import EndedRun
+from continuum.journal.facts import Notification, Topic
 from continuum.journal.outages import outage_in
-
-ENDED = [state for state in RunState if state.terminal]
 
 log = logging.getLogger("continuum.client")
 
@@ -44,7 +43,7 @@ class Awaited:
     look_at: float
     interval: float
     doubt: int = LOOKS_UNTIL_DOUBT
-    futures: set[asyncio.Future[RunRow]] = field(default_factory=set)
+    futures: set[asyncio.Future[EndedRun]] = field(default_factory=set)
 
 
 class Completions:
@@ -59,8 +58,8 @@ class Completions:
         self._closed = False
         self._outage = outage_in(journal)
 
-    async def wait(self, run_id: RunId) -> RunRow:
-        """Return the row of an existing run, or of its chain's latest run, once that has ended."""
+    async def wait(self, run_id: RunId) -> EndedRun:
+        """Return how an existing run ended, or its chain's latest run, once it has."""
         if self._closed:
             raise NotReady("the client is closed; open another with continuum.connect()")
         if not self._tasks:
@@ -72,10 +71,10 @@ class Completions:
             ]
         while True:
             with self._waiting_for(run_id) as future:
-                row = await future
-            if row.continued_to is None:
-                return row
-            run_id = await self._later_than(row, row.continued_to)
+                run = await future
+            if run.continued_to is None:
+                return run
+            run_id = await self._later_than(run, run.continued_to)
 
     async def close(self) -> None:
         """Stop; every caller that still waits gets `NotReady`."""
@@ -85,10 +84,10 @@ class Completions:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._fail(NotReady("the client was closed while waiting; the run continues without it"))
 
-    async def _later_than(self, row: RunRow, successor: RunId) -> RunId:
+    async def _later_than(self, run: EndedRun, successor: RunId) -> RunId:
         """Return a later run of the chain: the latest one, or `successor` if the journal is unavailable."""
         try:
-            latest = await latest_of_chain(self._journal, row)
+            latest = await latest_of_chain(self._journal, run.root)
         except JournalUnavailable as error:
             # The chain is followed run by run.
             self._outage.failed("looking for the latest run of a chain", error)
@@ -96,9 +95,9 @@ class Completions:
         return successor if latest is None else latest.id
 
     @contextmanager
-    def _waiting_for(self, run_id: RunId) -> Iterator[asyncio.Future[RunRow]]:
+    def _waiting_for(self, run_id: RunId) -> Iterator[asyncio.Future[EndedRun]]:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[RunRow] = loop.create_future()
+        future: asyncio.Future[EndedRun] = loop.create_future()
         # The run may have ended before this wait began, and its notification be past, so look soon.
         look_at = loop.time() + FIRST_LOOK_SECONDS
         awaited = self._awaited.setdefault(run_id, Awaited(look_at, self._first_poll))
@@ -156,12 +155,12 @@ class Completions:
             return
 
     async def _look(self, run_ids: list[RunId]) -> None:
-        where = [("id", "in", run_ids), ("state", "in", ENDED)]
         doubted = [run_id for run_id in run_ids if self._awaited[run_id].doubt >= LOOKS_UNTIL_DOUBT]
         self._set_doubt(doubted, 0)
         try:
-            rows = await self._journal.query(Query(None, where, ("id", False), len(run_ids), None))
-            gone = await self._gone(set(doubted) - {row.id for row in rows})
+            ended = await self._journal.ended(run_ids)
+            unknown = set(doubted) - {run.id for run in ended}
+            gone = await self._journal.missing(sorted(unknown)) if unknown else []
         except JournalUnavailable as error:
             self._outage.failed("looking for ended runs", error)
             self._set_doubt(doubted, LOOKS_UNTIL_DOUBT)
@@ -170,29 +169,23 @@ class Completions:
             self._fail(error)
             return
         self._outage.answered()
-        for row in rows:
-            awaited = self._awaited.pop(row.id, None)
-            for future in awaited.futures if awaited is not None else ():
-                if not future.done():
-                    future.set_result(row)
+        for run in ended:
+            for future in self._futures_of(run.id):
+                future.set_result(run)
+        # A run may be removed as soon as it has ended.
         for run_id in gone:
-            awaited = self._awaited.pop(run_id, None)
-            for future in awaited.futures if awaited is not None else ():
-                if not future.done():
-                    future.set_exception(RunNotFound(run_id, removed=True))
+            for future in self._futures_of(run_id):
+                future.set_exception(RunNotFound(run_id, removed=True))
+
+    def _futures_of(self, run_id: RunId) -> list[asyncio.Future[EndedRun]]:
+        """Forget a run, and return the futures that still wait for it."""
+        awaited = self._awaited.pop(run_id, None)
+        return [] if awaited is None else [future for future in awaited.futures if not future.done()]
 
     def _set_doubt(self, run_ids: list[RunId], doubt: int) -> None:
         for run_id in run_ids:
             if (awaited := self._awaited.get(run_id)) is not None:
                 awaited.doubt = doubt
-
-    async def _gone(self, run_ids: set[RunId]) -> list[RunId]:
-        """Return which of these no longer exist: a run may be removed as soon as it has ended."""
-        if not run_ids:
-            return []
-        where = [("id", "in", sorted(run_ids))]
-        rows = await self._journal.query(Query(None, where, ("id", False), len(run_ids), None))
-        return sorted(run_ids - {row.id for row in rows})
 
     def _fail(self, error: Exception) -> None:
         for awaited in self._awaited.values():

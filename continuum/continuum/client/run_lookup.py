@@ -55,7 +55,7 @@ class RunLookup:
     async def latest_run(self, row: RunRow) -> RunRow:
         """Return the latest run of a chain."""
         while row.continued_to is not None:
-            latest = await self.read(lambda row=row: latest_of_chain(self._journal, row))  # type: ignore[misc]  # mypy cannot type a lambda's default
+            latest = await self.read(lambda row=row: latest_of_chain(self._journal, row.root or row.id))  # type: ignore[misc]  # mypy cannot type a lambda's default
             row = latest if latest is not None else await self.row(row.continued_to)
         return row
 
@@ -80,12 +80,12 @@ class RunLookup:
             return row, Present(self._journal.now())
 
 
-async def latest_of_chain(journal: Runs, row: RunRow) -> RunRow | None:
-    """Return the latest run of a chain with one query; None if the chain has to be followed run by run.
+async def latest_of_chain(journal: Runs, root: RunId) -> RunRow | None:
+    """Return the latest run of the chain that `root` began, with one query.
 
-    The run with the latest start need not be it: two runs may have the same start time, and the
-    clock of the database may have been set back.
+    None means that the chain has to be followed run by run: the run with the latest start need not be the
+    latest. Two runs may have the same start time, and the clock of the database may have been set back.
     """
-    chain = [("root", "eq", row.root or row.id)]
+    chain = [("root", "eq", root)]
     rows = await journal.query(Query(None, chain, ("started_at", True), 1, None))
     return rows[0] if rows and rows[0].continued_to is None else None

@@ -11,6 +11,7 @@ from continuum.client.untyped_values import at, readable, readable_call
 from continuum.client.wait_reasons import Present, reason_of
 from continuum.engine.ids import RunId
 from continuum.errors import RunCancelled, RunFailed
+from continuum.journal.ended_run import EndedRun
 from continuum.journal.event_codec import CorruptBody, unpack_body
 from continuum.journal.facts import RunRow, RunState
 from continuum.quoting import shortened
@@ -120,7 +121,7 @@ def error_of(data: bytes | None) -> RunError:
         return RunError("unknown", f"the stored error cannot be read: {shortened(error)}", "")
 
 
-def outcome_of(row: RunRow, decode_result: Callable[[bytes], Any]) -> Any:
+def outcome_of(row: RunRow | EndedRun, decode_result: Callable[[bytes], Any]) -> Any:
     """Return the result of a completed run; raise the error of a failed or cancelled one."""
     match row.state:
         case RunState.COMPLETED:

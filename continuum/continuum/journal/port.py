@@ -45,6 +45,7 @@ from continuum.engine.children import ClosePolicy
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
 from continuum.journal.change_port import StateChanges
+from continuum.journal.ended_run import EndedRuns
 from continuum.journal.facts import (
     ClaimedRun,
     ClaimedTask,
@@ -143,7 +144,7 @@ class Connection(Protocol):
         ...
 
 
-class Runs(Protocol):
+class Runs(EndedRuns, Protocol):
     """Runs and their inboxes, as any process sees them."""
 
     async def start(self, runs: Sequence[NewRun]) -> list[Started]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -12,7 +13,8 @@ from continuum.client.completions import Completions
 from continuum.client.runs import outcome_of
 from continuum.codec.codec import decode, encode
 from continuum.engine.ids import RunId
-from continuum.journal.facts import InboxKind, Query, RunRow, RunState, Transition
+from continuum.journal.ended_run import EndedRun
+from continuum.journal.facts import InboxKind, RunState, Transition
 from continuum.journal.memory.journal import MemoryJournal
 from tests.unit.client.test_client import mail
 from tests.unit.client.working import Ending, greeting, memory_client
@@ -52,12 +54,12 @@ def test_a_failure_is_the_same_by_notification_by_poll_and_afterwards() -> None:
 
 
 class LateLook(MemoryJournal):
-    """Removes every ended run before each query."""
+    """Removes every ended run before each look."""
 
-    async def query(self, query: Query) -> list[RunRow]:
+    async def ended(self, run_ids: Sequence[RunId]) -> list[EndedRun]:
         while await self.sweep():
             pass
-        return await super().query(query)
+        return await super().ended(run_ids)
 
 
 def test_waiting_for_a_run_removed_before_the_first_look_raises() -> None:
@@ -82,16 +84,16 @@ def test_waiting_for_a_run_removed_before_the_first_look_raises() -> None:
 
 
 class Looked(MemoryJournal):
-    """Sets an event after each query."""
+    """Sets an event after each look."""
 
     def __init__(self) -> None:
         super().__init__()
         self.looked = asyncio.Event()
 
-    async def query(self, query: Query) -> list[RunRow]:
-        rows = await super().query(query)
+    async def ended(self, run_ids: Sequence[RunId]) -> list[EndedRun]:
+        found = await super().ended(run_ids)
         self.looked.set()
-        return rows
+        return found
 
 
 def test_waiting_for_a_run_removed_after_a_lost_notification_raises() -> None:

@@ -21,6 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from continuum.engine.ids import RunId
+from continuum.journal.ended_run import EndedRun
 from continuum.journal.memory.tables import MemoryTables, StoredRun, json_copy
 from continuum.journal.port import Query, RunRow
 
@@ -45,6 +46,19 @@ class MemoryQueries(MemoryTables):
         """Return a run's row."""
         run = self._runs.get(run_id)
         return None if run is None else self._row(run)
+
+    async def ended(self, run_ids: Sequence[RunId]) -> list[EndedRun]:
+        """Return those of these runs that have ended."""
+        found = [run for run_id in run_ids if (run := self._runs.get(run_id)) is not None]
+        return [
+            EndedRun(run.start.id, run.state, run.result, run.error, run.reason, run.chain, run.continued_to)
+            for run in found
+            if run.state.terminal
+        ]
+
+    async def missing(self, run_ids: Sequence[RunId]) -> list[RunId]:
+        """Return those of these ids that no run has."""
+        return [run_id for run_id in run_ids if run_id not in self._runs]
 
     async def query(self, query: Query) -> list[RunRow]:
         """Return up to `query.limit` rows in order."""

@@ -17,6 +17,7 @@ from psycopg.errors import SerializationFailure
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.errors import JournalUnavailable
+from continuum.journal.ended_run import EndedRun
 from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
 from continuum.journal.limits import (
     FOREIGN_GRACE_SECONDS,
@@ -55,7 +56,7 @@ from continuum.journal.postgres.commit import commit
 from continuum.journal.postgres.connections import Database, Parameters
 from continuum.journal.postgres.notifications import listen
 from continuum.journal.postgres.packed_code import optional_texts, packed_code
-from continuum.journal.postgres.queries import query_rows, run_row
+from continuum.journal.postgres.queries import ended_runs, missing_runs, query_rows, run_row
 from continuum.journal.postgres.snapshots import load, load_compact, take_snapshot
 from continuum.journal.postgres.state_changes import PostgresStateChanges
 from continuum.journal.postgres.statements import statements_for
@@ -371,6 +372,12 @@ class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions, Postgre
             self._statements["run_columns"] + b" WHERE r.id = %s", (run_id,)
         )
         return run_row(rows[0]) if rows else None
+
+    async def ended(self, run_ids: Sequence[RunId]) -> list[EndedRun]:
+        return await ended_runs(self._database, run_ids)
+
+    async def missing(self, run_ids: Sequence[RunId]) -> list[RunId]:
+        return await missing_runs(self._database, run_ids)
 
     async def query(self, query: Query) -> list[RunRow]:
         return await query_rows(self._database, query)

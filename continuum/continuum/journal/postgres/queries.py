@@ -1,4 +1,4 @@
-"""Single runs and keyset pages.
+"""Single runs, ended runs and keyset pages.
 
 Field names come from a closed list and values are parameters, so a query can
 express nothing but what `Query` means.
@@ -7,10 +7,11 @@ express nothing but what `Query` means.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from continuum.engine.ids import RunId
+from continuum.journal.ended_run import EndedRun
 from continuum.journal.port import Fault, Query, RunRow, RunState
 from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.connections import Database
@@ -43,6 +44,17 @@ def run_row(row: tuple[Any, ...]) -> RunRow:
     values[4] = RunState(values[4])
     values[_FAULT] = Fault.from_json(values[_FAULT])
     return RunRow(*values)
+
+
+async def ended_runs(database: Database, run_ids: Sequence[RunId]) -> list[EndedRun]:
+    """Return those of these runs that have ended."""
+    rows = await database.fetch("ended", (packed_arrays.uuids(run_ids),))
+    return [EndedRun(row[0], RunState(row[1]), *row[2:]) for row in rows]
+
+
+async def missing_runs(database: Database, run_ids: Sequence[RunId]) -> list[RunId]:
+    """Return those of these ids that no run has."""
+    return [RunId(row[0]) for row in await database.fetch("missing", (packed_arrays.uuids(run_ids),))]
 
 
 async def query_rows(database: Database, query: Query) -> list[RunRow]:

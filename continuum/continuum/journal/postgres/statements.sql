@@ -380,6 +380,18 @@ SELECT r.id::text, r.workflow, r.version, r.namespace, r.state, r.input, r.resul
        (extract(epoch FROM CASE WHEN isfinite(r.claimed_at) AND r.owner IS NOT NULL THEN r.claimed_at END) * 1000000)::bigint
 FROM {schema}.runs r
 
+-- name: ended
+-- How those of these runs ended that have.
+-- The planner cannot know how long an array from a subquery is, so one plan is as good as another and is kept.
+SELECT r.id::text, r.state, r.result, r.error, r.reason, coalesce(r.root, r.id)::text, r.continued_to::text
+FROM {schema}.runs r WHERE r.id = ANY ((SELECT %s)::uuid[]) AND r.state {is_terminal}
+
+-- name: missing
+-- Which of these ids no run has. A lateral, so that no plan reads all runs.
+SELECT w.id::text FROM unnest((SELECT %s)::uuid[]) AS w (id)
+LEFT JOIN LATERAL (SELECT true AS found FROM {schema}.runs r WHERE r.id = w.id LIMIT 1) f ON true
+WHERE f.found IS NULL
+
 -- name: set_attributes
 -- Merge attributes into those of the chain's latest run.
 UPDATE {schema}.runs SET attributes = attributes || %s::jsonb, updated_at = clock_timestamp()
