@@ -2,46 +2,15 @@
 
 Write `@workflow` and `@activity` functions, start them through a client from `connect()`, and run them with
 `continuum run-node`. This module is the public API.
+
+A module of workflows needs only the definitions. The client and the node are imported on first use.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass
-from types import FunctionType
-from typing import TYPE_CHECKING, get_type_hints
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from continuum.client import (
-    CancelOutcome,
-    Client,
-    ConfiguredStart,
-    Event,
-    Owner,
-    Page,
-    Run,
-    RunError,
-    RunFault,
-    RunHandle,
-    StateChange,
-    SyncClient,
-    SyncConfiguredStart,
-    SyncRunHandle,
-    connect,
-    connect_sync,
-)
-from continuum.client.default_instance import (
-    await_run,
-    cancel,
-    configure,
-    disconnect,
-    events,
-    get_run,
-    options,
-    query,
-    set_attributes,
-    signal,
-    start,
-    unblock,
-)
 from continuum.definitions.activity import Activity, activity
 from continuum.definitions.activity_calls import (
     ActivityRef,
@@ -101,22 +70,57 @@ from continuum.errors import (
     UnknownVersion,
     UnknownWorkflow,
 )
-from continuum.node.in_process import children
+from continuum.public_names import give_public_names
 from continuum.scanner.configuration import configure_scanner
 from continuum.scanner.findings import DeterminismWarning
 from continuum.scanner.pure import pure
 
 if TYPE_CHECKING:
     from continuum import testing as testing
+    from continuum.client import (
+        CancelOutcome,
+        Client,
+        Event,
+        Owner,
+        Page,
+        Run,
+        RunError,
+        RunFault,
+        RunHandle,
+        StateChange,
+        SyncClient,
+        SyncRunHandle,
+        await_run,
+        cancel,
+        configure,
+        connect,
+        connect_sync,
+        disconnect,
+        events,
+        get_run,
+        options,
+        query,
+        set_attributes,
+        signal,
+        start,
+        unblock,
+    )
+    from continuum.node.in_process import children
 else:
 
     def __getattr__(name):
-        """Load the testing kit, which loads the engine, when it is first used."""
-        if name != "testing":
+        """Load the client, the node and the testing kit when a name of theirs is first used."""
+        if name == "testing":
+            return import_module("continuum.testing")
+        if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from importlib import import_module
+        home = "continuum.node.in_process" if name == "children" else "continuum.client"
+        value = globals()[name] = getattr(import_module(home), name)
+        return value
 
-        return import_module("continuum.testing")
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 __all__ = [
@@ -212,29 +216,9 @@ __all__ = [
 ]
 
 
-def _give_public_names() -> None:
-    """Set the module of every public class and function to `continuum`.
-
-    Exception names are journaled, names of objects enter version hashes, and tracebacks show both: none of
-    them may depend on the file that holds a class. `errors.py` does the same for its own classes.
-    """
-    public = [globals()[name] for name in __all__]
-    for value in (
-        *public,
-        CompensatedActivity,
-        ConfiguredActivity,
-        ConfiguredChild,
-        ConfiguredStart,
-        SyncConfiguredStart,
-    ):
-        if isinstance(value, type | FunctionType) and value.__module__.startswith("continuum."):
-            if is_dataclass(value):
-                # Annotations are text that is resolved in the class's module: resolve them before it changes.
-                # Libraries read them from the class or, like pydantic, from its fields.
-                hints = value.__annotations__ = get_type_hints(value, include_extras=True)
-                for field in fields(value):
-                    field.type = hints[field.name]
-            value.__module__ = __name__
-
-
-_give_public_names()
+give_public_names(
+    [
+        *(globals()[name] for name in __all__ if name in globals()),
+        *(CompensatedActivity, ConfiguredActivity, ConfiguredChild),
+    ]
+)

@@ -132,8 +132,9 @@ class _Door:
                 for name, stand_in in (("connected", self._connected), ("ask_journal", self._ask_journal)):
                     if hasattr(module, name):
                         replaced.enter_context(patch.object(module, name, stand_in))
-            parsed = [runs.events, *(commands.commands[name] for name in _ONLY_PARSED)]
-            for command in _leaves(parsed):
+            root = click.Context(commands)
+            parsed = [commands.get_command(root, name) for name in _ONLY_PARSED]
+            for command in _leaves([runs.events, *filter(None, parsed)]):
                 replaced.enter_context(patch.object(command, "callback", lambda **_: None))
             yield
 

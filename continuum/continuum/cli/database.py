@@ -18,8 +18,6 @@ from continuum.client import Client, connect
 from continuum.client.connecting import database
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.journal.port import Journal
-from continuum.journal.postgres import PostgresJournal
-from continuum.journal.postgres.schema import check_schema
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -81,6 +79,8 @@ def ask(target: Target, question: Callable[[Client], Awaitable[T]]) -> T:
 
 def ask_journal(target: Target, question: Callable[[Journal], Awaitable[T]]) -> T:
     """Return the result of a call of the journal itself, for calls that no client has."""
+    from continuum.journal.postgres import PostgresJournal
+    from continuum.journal.postgres.schema import check_schema
 
     async def asking() -> T:
         async with database(target.dsn) as address:

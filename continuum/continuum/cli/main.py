@@ -11,18 +11,10 @@ import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 
 import click
 
-from continuum.cli.check import check
-from continuum.cli.demo import demo
-from continuum.cli.node import run_node
-from continuum.cli.nodes import nodes
-from continuum.cli.run_commands import attributes, cancel, result, signal, start
-from continuum.cli.runs import runs
-from continuum.cli.schema import migrate
-from continuum.cli.verify import verify
-from continuum.cli.versions import versions
 from continuum.errors import ContinuumError, DeterminismError
 from continuum.quoting import with_short_parts, with_short_words
 
@@ -31,17 +23,38 @@ DONE, FAILED = 0, 1
 INTERRUPTED = 130
 
 
-@click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+# The module of each command. A call loads its own: the others would double the time until it is connected.
+COMMANDS = {
+    **dict.fromkeys(("attributes", "cancel", "result", "signal", "start"), "run_commands"),
+    "check": "check",
+    "demo": "demo",
+    "migrate": "schema",
+    "nodes": "nodes",
+    "run-node": "node",
+    "runs": "runs",
+    "verify": "verify",
+    "versions": "versions",
+}
+
+
+class _Commands(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"continuum.cli.{COMMANDS[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name.replace("-", "_"))
+        return command
+
+
+@click.group(cls=_Commands, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="continuum-durable", prog_name="continuum")
 def continuum() -> None:
     """Durable execution for Python: runs that survive kill -9."""
-
-
-for command in (
-    *(run_node, start, signal, cancel, result, attributes, runs, nodes, versions),
-    *(check, migrate, verify, demo),
-):
-    continuum.add_command(command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -18,12 +18,27 @@ from continuum.client.cancel_outcome import CancelOutcome
 from continuum.client.client import Client
 from continuum.client.configured_start import ConfiguredStart
 from continuum.client.connecting import connect
+from continuum.client.default_instance import (
+    await_run,
+    cancel,
+    configure,
+    disconnect,
+    events,
+    get_run,
+    options,
+    query,
+    set_attributes,
+    signal,
+    start,
+    unblock,
+)
 from continuum.client.histories import Event
 from continuum.client.run_handle import RunHandle
 from continuum.client.run_owner import Owner
 from continuum.client.runs import Page, Run, RunError, RunFault
 from continuum.client.state_changes import StateChange
 from continuum.client.sync_client import SyncClient, SyncConfiguredStart, SyncRunHandle, connect_sync
+from continuum.public_names import give_public_names
 
 __all__ = [
     "CancelOutcome",
@@ -40,6 +55,20 @@ __all__ = [
     "SyncClient",
     "SyncConfiguredStart",
     "SyncRunHandle",
+    "await_run",
+    "cancel",
+    "configure",
     "connect",
     "connect_sync",
+    "disconnect",
+    "events",
+    "get_run",
+    "options",
+    "query",
+    "set_attributes",
+    "signal",
+    "start",
+    "unblock",
 ]
+
+give_public_names(globals()[name] for name in __all__)

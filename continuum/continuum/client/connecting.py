@@ -4,6 +4,9 @@ An explicit DSN wins. Without one, `connect` takes what `configure` was called w
 default name), then the instance of that name that runs in this process, then the DSN in
 CONTINUUM_DSN, then this user's embedded Postgres. It migrates the schema of the embedded
 server, and only checks the schema of any other database.
+
+Postgres is imported by the first call that needs it: the driver is half of what importing `continuum`
+would cost, and a module of workflows never connects.
 """
 
 from __future__ import annotations
@@ -25,10 +28,6 @@ from continuum.client.instances import (
     not_registered,
 )
 from continuum.errors import InvalidOption
-from continuum.journal.postgres import PostgresJournal
-from continuum.journal.postgres.connector import checked_dsn
-from continuum.journal.postgres.schema import check_schema, migrate_schema
-from continuum.local_postgres import EmbeddedPostgres
 from continuum.quoting import quoted
 
 
@@ -50,6 +49,8 @@ async def connect(
         async with Client(place.journal, name=name) as client:
             yield client
         return
+    from continuum.journal.postgres import PostgresJournal
+
     async with database(place.dsn) as address:
         known = place.schema or DEFAULT_SCHEMA
         await prepare_schema(place.dsn, address, known)
@@ -91,6 +92,8 @@ def find_place(asked: Place) -> Place | MemoryPlace:
 
 async def prepare_schema(dsn: str | None, address: str, schema: str) -> None:
     """Check the schema of a database that the user named; migrate the schema of the embedded server."""
+    from continuum.journal.postgres.schema import check_schema, migrate_schema
+
     if address == (dsn or default_dsn()):
         await check_schema(address, schema)
     else:
@@ -102,8 +105,12 @@ async def database(dsn: str | None = None) -> AsyncIterator[str]:
     """Yield the DSN to connect to: the given one, that of the environment, or the embedded server's."""
     address = dsn or default_dsn()
     if address is not None:
+        from continuum.journal.postgres.connector import checked_dsn
+
         yield checked_dsn(address)
         return
+    from continuum.local_postgres import EmbeddedPostgres
+
     async with EmbeddedPostgres() as server:
         yield server.dsn
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Unpack
 
 from continuum.node.in_process_options import InstanceOptions, check_options
+from continuum.public_names import give_public_names
 
 if TYPE_CHECKING:
     from continuum_supervision import ChildSpec
@@ -40,3 +41,6 @@ def children(**options: Unpack[InstanceOptions]) -> list[ChildSpec]:
     from continuum.node.in_process_assembly import instance_children
 
     return instance_children(checked)
+
+
+give_public_names([children])

@@ -98,7 +98,7 @@ def test_every_command_in_a_document_is_one_we_have(path: Path) -> None:
         command: click.Command = continuum
         rest = words
         while isinstance(command, click.Group):
-            found = command.commands.get(rest[0])
+            found = command.get_command(click.Context(command), rest[0])
             assert found is not None, f"there is no `continuum {' '.join(words)}`"
             command, rest = found, rest[1:]
         command.make_context("continuum", ["{}" if word.startswith("$") else word for word in rest])
