@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any
 
 from continuum.codec.reading import unpack
+from continuum.codec.shape_of_type import Undecodable, shape_of
 from continuum.codec.shapes import SCALARS, Mismatch, Shape
 from continuum.codec.writing import pack
 
@@ -56,10 +57,18 @@ def container_check(name: str, check: Callable[[Any], None] | None) -> Callable[
 def would_become_plain(kind: type, read: type | str | None) -> str:
     """Return the reason to refuse a value of a class that reading would replace."""
     name = "a tuple" if read is None else read if isinstance(read, str) else read.__qualname__
-    return (
-        f"a {kind.__qualname__} would come back as {name}, which the annotation names; annotate "
-        f"{kind.__name__}, or pass a plain value"
+    advice = (
+        f"annotate {kind.__name__}, or pass a plain value" if _is_readable(kind) else "pass a plain value"
     )
+    return f"a {kind.__qualname__} would come back as {name}, which the annotation names; {advice}"
+
+
+def _is_readable(kind: type) -> bool:
+    try:
+        shape_of(kind)
+    except Undecodable:
+        return False
+    return True
 
 
 def _beside_content(value: Any) -> tuple[Any, Any]:

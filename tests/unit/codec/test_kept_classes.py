@@ -312,6 +312,21 @@ def test_a_value_that_would_come_back_changed_is_refused_with_the_path(
     assert caught.value.path == path
 
 
+@pytest.mark.parametrize(
+    ("value", "annotation", "advice"),
+    [
+        (Kind.CARD, str, "; annotate Kind, or pass a plain value"),
+        (Moment(2026, 1, 1), datetime, "names; pass a plain value"),
+    ],
+)
+def test_the_error_advises_only_an_annotation_that_can_be_read(
+    value: Any, annotation: Any, advice: str
+) -> None:
+    with pytest.raises(DurableTermError) as caught:
+        encode(value, check=completeness_check(annotation))
+    assert str(caught.value).endswith(advice)
+
+
 @pytest.mark.parametrize(("value", "annotation"), KEPT, ids=lambda item: repr(item)[:60])
 def test_a_value_of_the_annotated_class_comes_back_as_this_class(value: Any, annotation: Any) -> None:
     read = decode(encode(value, check=completeness_check(annotation)), annotation)
