@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from continuum.engine.ids import RunId
+from continuum.journal.announced_run import AnnouncedRun
 from continuum.journal.port import ClaimedRun, ClaimedTask
 from continuum_actors.host.messages import TakeSnapshot
 
@@ -15,6 +16,9 @@ class NoDispatcher:
 
     def look(self) -> None:
         """Leave the runs that can be claimed to other processes."""
+
+    def begin(self, announced: AnnouncedRun) -> None:
+        """Leave the run to others."""
 
     def expect(self, due: int) -> None:
         """Leave the run that is due then to other processes."""

@@ -70,6 +70,8 @@ def run_host_children(host: Host, without: Collection[str] = ()) -> list[ChildSp
     for child in STAND_INS.keys() & without:
         attribute, stand_in = STAND_INS[child]
         setattr(host, attribute, stand_in())
+    if host.claims and not {"dispatcher", "signal_router"} & without:
+        host.channel = f"h{host.random_bytes(4).hex()}"
     if "version_registry" in without:
         # The pinned code of this node was registered by others, or is not registered on purpose.
         host.code.pinned_are_stored()

@@ -7,11 +7,26 @@ one arrives (`listening`), and then checks what its own action causes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
 
-from continuum.engine.ids import RunId
-from continuum.journal.port import ClaimedTask, InboxKind, Journal, Notification, TaskResult, Topic
+import pytest
+
+from continuum.engine.ids import NodeId, RunId
+from continuum.journal.announced_run import AnnouncedRun, read_announcement
+from continuum.journal.port import (
+    ClaimedTask,
+    InboxKind,
+    Journal,
+    NewRun,
+    NodeFacts,
+    Notification,
+    TaskResult,
+    Topic,
+    Worker,
+)
 from tests.contract.builders import (
     begin,
     claim,
@@ -23,6 +38,7 @@ from tests.contract.builders import (
     owned_run,
     queue_tasks,
     retire,
+    row,
     signal,
     take_tasks,
     until,
@@ -35,12 +51,12 @@ Cause = Callable[[], Awaitable[object]]
 
 
 @asynccontextmanager
-async def listening(journal: Journal) -> AsyncIterator[list[Notification]]:
+async def listening(journal: Journal, channel: str | None = None) -> AsyncIterator[list[Notification]]:
     """Yield received notifications, once the listener is connected for every topic."""
     received: list[Notification] = []
 
     async def listen() -> None:
-        async for notification in journal.notifications(list(Topic)):
+        async for notification in journal.notifications(list(Topic), channel=channel):
             received.append(notification)  # noqa: PERF401 - the list is read while it grows
 
     listener = asyncio.create_task(listen())
@@ -149,3 +165,83 @@ async def test_a_forced_cancel_names_every_run_that_its_owner_loses(journal: Jou
             return sorted(lost) == sorted([parent.id, *(child.id for child in children)])
 
         await until(all_named)
+
+
+async def worker_with_channel(
+    journal: Journal,
+    channel: str,
+    *,
+    workflows: Sequence[str] = ("orders",),
+    ttl: float = 600.0,
+    **facts: Any,
+) -> Worker:
+    """Register a worker of a node of its own, to which starts may be announced."""
+    node = NodeId(channel)
+    worker = await journal.register_worker(node, "run_host", 4711, ttl, channel=channel, **facts)
+    await journal.renew([worker.id], ttl, NodeFacts(node, 4711, "", "up", workflows=workflows))
+    return worker
+
+
+async def received_of(received: list[Notification], topic: Topic) -> Notification:
+    """Return the first notification about a topic."""
+
+    async def arrived() -> bool:
+        return any(each.topic is topic for each in received)
+
+    await until(arrived)
+    return next(each for each in received if each.topic is topic)
+
+
+async def test_a_start_is_announced_to_one_worker_alone(journal: Journal) -> None:
+    for channel in ("hnorth", "hsouth"):
+        await worker_with_channel(journal, channel)
+    run = new_run(input=b"abc", namespace="shop", trace_context="00-trace")
+    async with listening(journal, "hnorth") as north, listening(journal, "hsouth") as south:
+        await journal.start([run])
+
+        async def arrived() -> bool:
+            return any(each.topic is Topic.STARTED for each in north + south)
+
+        await until(arrived)
+        await journal.announce_work()
+        for received in (north, south):
+            await received_of(received, Topic.WORK)
+        (told,) = [each for each in north + south if each.topic is Topic.STARTED]
+
+    started_at = (await row(journal, run.id)).started_at
+    assert read_announcement(told.ids[0]) == AnnouncedRun(
+        run.id, "orders", "shop", b"abc", "00-trace", started_at
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"workflows": ["refunds"]}, {"namespaces": ["shop"]}, {"ttl": 0.0}],
+    ids=["other code", "another namespace", "no lease"],
+)
+async def test_a_start_that_can_be_announced_to_nobody_notifies_all(
+    journal: Journal, other: dict[str, Any]
+) -> None:
+    await worker_with_channel(journal, "hnorth", **other)
+    async with listening(journal, "hnorth") as received:
+        await begin(journal)
+
+        await received_of(received, Topic.WORK)
+
+        assert all(each.topic is not Topic.STARTED for each in received)
+
+
+@pytest.mark.parametrize("runs", [[new_run(), new_run()], [new_run(input=bytes(8000))]], ids=["two", "long"])
+async def test_several_runs_or_a_long_input_notify_all(journal: Journal, runs: Sequence[NewRun]) -> None:
+    await worker_with_channel(journal, "hnorth")
+    async with listening(journal, "hnorth") as received:
+        await journal.start([replace(run, id=new_run().id) for run in runs])
+
+        await received_of(received, Topic.WORK)
+
+        assert all(each.topic is not Topic.STARTED for each in received)
+
+
+@pytest.mark.parametrize("text", ["", "1", "1 ", "x AQ==", "1 AQ==", "-1 AZQ=", "1 %%%"])
+def test_any_other_text_is_no_announcement(text: str) -> None:
+    assert read_announcement(text) is None

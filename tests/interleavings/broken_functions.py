@@ -25,6 +25,13 @@ BROKEN: dict[str, tuple[tuple[str, str, str], ...]] = {
             "FROM {schema}.runs r WHERE r.id = v_run;\n            EXIT",
         ),
     ),
+    "a first write that does not look for mail": (
+        ("take_runs", " AND NOT EXISTS (SELECT FROM {schema}.inbox i WHERE i.run_id = r.id)", ""),
+    ),
+    "a first write that takes what has an owner": (
+        ("take_runs", "x.token = 0 AND x.owner IS NULL AND ", ""),
+        ("take_runs", " AND x.version IS NULL", ""),
+    ),
     "a claim that does not confirm its worker": (
         ("own_runs", "FOR KEY SHARE SKIP LOCKED;\n    IF NOT FOUND THEN", ";\n    IF NOT FOUND THEN"),
     ),

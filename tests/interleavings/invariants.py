@@ -5,7 +5,7 @@ from __future__ import annotations
 from continuum.engine.ids import RunId
 from continuum.journal.port import RunState
 from tests.contract.builders import worker_of
-from tests.interleavings.world import World
+from tests.interleavings.world import Done, World
 
 
 class Violated(AssertionError):
@@ -24,26 +24,37 @@ def _check_order(world: World) -> None:
     tokens = {run.id: run.token for run in world.runs}
     ended: set[RunId] = set()
     closed: set[RunId] = set()  # those without a successor that gets their mail
+    mailed: set[RunId] = set()
     for done in world.committed:
-        if done.what in ("write", "end", "continue", "release", "claim") and done.accepted:
+        if done.what in ("write", "end", "continue", "release", "claim", "take") and done.accepted:
             if done.worker in retired and done.runs:
                 raise Violated(f"{done.actor} committed a {done.what} after its worker was retired")
             for run_id, token in done.runs:
                 known = tokens.get(run_id, 0)
-                if done.what == "claim" and token <= known:
-                    raise Violated(f"the token of a claim is {token}, after {known}")
-                if done.what != "claim" and token < known:
-                    raise Violated(f"{done.actor} wrote with token {token} after a claim with {known}")
+                _check_token(done, token, known)
+                if done.what == "take" and run_id in mailed:
+                    raise Violated(f"{done.actor} took a run that had mail")
                 if run_id in ended:
                     raise Violated(f"{done.actor} committed a {done.what} to a run that had ended")
                 tokens[run_id] = max(token, known)
         if done.what in ("end", "continue", "force_cancel") and done.accepted:
             ended |= {run_id for run_id, _ in done.runs}
             closed |= ended if done.what != "continue" else set()
+        if done.what == "post" and done.accepted:
+            mailed |= {run_id for run_id, _ in done.runs}
         if done.what == "retire" and done.accepted:
             retired.add(done.worker)
         if done.what == "post" and done.accepted and any(run_id in closed for run_id, _ in done.runs):
             raise Violated("mail was accepted by a run that had ended")
+
+
+def _check_token(done: Done, token: int, known: int) -> None:
+    if done.what in ("claim", "take") and token <= known:
+        raise Violated(f"the token of a {done.what} is {token}, after {known}")
+    if done.what == "take" and known:
+        raise Violated(f"{done.actor} took a run that had an owner before")
+    if done.what not in ("claim", "take") and token < known:
+        raise Violated(f"{done.actor} wrote with token {token} after a claim with {known}")
 
 
 async def _check_run(world: World, run_id: RunId) -> None:
@@ -53,7 +64,7 @@ async def _check_run(world: World, run_id: RunId) -> None:
     writes = [
         done
         for done in world.committed
-        if done.what in ("write", "end", "continue", "release")
+        if done.what in ("write", "end", "continue", "release", "take")
         and done.accepted
         and run_id in dict(done.runs)
     ]

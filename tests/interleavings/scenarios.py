@@ -8,7 +8,16 @@ from uuid import uuid4
 import psycopg
 
 from continuum.engine.ids import RunId
-from continuum.journal.port import LeaseLost, Posted, RunWrite, Successor, Transition
+from continuum.journal.announced_run import AnnouncedRun
+from continuum.journal.port import (
+    LeaseLost,
+    Posted,
+    RunState,
+    RunWrite,
+    Successor,
+    TakenRun,
+    Transition,
+)
 from continuum.journal.postgres import PostgresJournal
 from tests.contract.builders import end, event, signal, sleep_until
 from tests.interleavings.explorer import Call, Scenario
@@ -67,6 +76,28 @@ def claim(worker: int = 1, limit: int = 10) -> Call:
             return Done(f"worker {worker}", "claim", (), by.id, accepted=False)
         pairs = tuple((run.id, run.token) for run in claimed)
         return Done(f"worker {worker}", "claim", pairs, by.id, accepted=True)
+
+    return call
+
+
+def take(run: int, worker: int = 0) -> Call:
+    """A worker takes a run, which nobody owns, with its first write."""
+
+    async def call(world: World, journal: PostgresJournal) -> Done:
+        by, run_id = world.workers[worker], world.ids[run]
+        row = await world.journal.get_run(run_id)
+        assert row is not None
+        (token,) = await world.journal.draw_tokens(1)
+        announced = AnnouncedRun(run_id, row.workflow, row.namespace, b"input", None, row.started_at)
+        first = RunWrite(run_id, token, [event(0)], takes=TakenRun(announced, "v1"))
+        first.transition = Transition(RunState.RUNNING)
+        try:
+            committed = await journal.commit(by, world.next_batch(), [first])
+        except LeaseLost:
+            return Done(f"worker {worker}", "take", (), by.id, accepted=False)
+        return Done(
+            f"worker {worker}", "take", ((run_id, token),), by.id, accepted=run_id not in committed.rejected
+        )
 
     return call
 
@@ -197,6 +228,26 @@ SCENARIOS = (
     Scenario(
         "a claim, a retirement of the worker that claims, and a post",
         {"one": [claim(0)], "heir": [retire(0)], "sender": [post(0)]},
+        owned=0,
+    ),
+    Scenario(
+        "two workers take a run with their first writes, and a post",
+        {"one": [take(0, 0)], "other": [take(0, 1)], "sender": [post(0)]},
+        owned=0,
+    ),
+    Scenario(
+        "a first write takes a run, another worker claims it and writes, and a post",
+        {"one": [take(0, 0)], "other": [claim(1, 1), write_claimed(1)], "sender": [post(0)]},
+        owned=0,
+    ),
+    Scenario(
+        "a first write takes a run whose worker retires, and a claim",
+        {"one": [take(0, 0)], "heir": [retire(0), claim(1), write_claimed(1)]},
+        owned=0,
+    ),
+    Scenario(
+        "a first write takes a run, a cancel by force, and a post",
+        {"one": [take(0, 0)], "operator": [force_cancel(0)], "sender": [post(0)]},
         owned=0,
     ),
 )

@@ -32,6 +32,8 @@ def test_every_order_of_overlapping_transactions_keeps_the_invariants(
         ("a fence by plain join", "an end, a post", "to a run that had ended"),
         ("a post that locks no run", "a release, a post and a retirement", "the wake was lost"),
         ("a claim that does not confirm its worker", "a claim, a retirement", "which has retired"),
+        ("a first write that does not look for mail", "two workers take", "took a run that had mail"),
+        ("a first write that takes what has an owner", "two workers take", "duplicate key value"),
     ],
 )
 def test_a_broken_function_is_found(dsn: str, schema: str, name: str, scenario: str, violation: str) -> None:

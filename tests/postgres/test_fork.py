@@ -13,8 +13,8 @@ import pytest
 
 import continuum
 from continuum import Client, SyncClient, connect_sync, workflow
-from continuum.journal.facts import Topic
 from continuum.journal.memory.journal import MemoryJournal
+from continuum.journal.notification import Topic
 from continuum.journal.postgres import PostgresJournal
 
 DEADLINE_S = 60.0

@@ -14,7 +14,7 @@ from psycopg.sql import SQL, Identifier
 
 import continuum
 from continuum import JournalUnavailable, workflow
-from continuum.journal.facts import Topic
+from continuum.journal.notification import Topic
 from continuum.journal.port import RunState
 from continuum.journal.postgres import PostgresJournal, connector, notifications, watched_connection
 from tests.contract.builders import event, owned_run, row, seqs, worker_of, write

@@ -13,7 +13,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from continuum.engine.ids import NodeId
-from continuum.journal.facts import Topic
+from continuum.journal.notification import Topic
 from continuum.journal.port import Fault, Loaded, RunState, Transition, VersionRow
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.commit_parts import PARTS

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from continuum.engine.ids import RunId, WorkerId
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import ClaimedRun, Loaded, Topic, Worker
 from continuum.journal.suspect_port import Death
 
-Hint = Callable[[Topic, tuple[str, ...]], None]
+
+class Hint(Protocol):
+    """Sends a hint to those who listen, or to the listener of one channel."""
+
+    def __call__(self, topic: Topic, ids: tuple[str, ...], channel: str | None = None) -> None: ...
 
 
 class Hints:
@@ -22,6 +26,10 @@ class Hints:
     def send(self, topic: Topic, ids: Iterable[str] = ()) -> None:
         """Send a hint to every listener."""
         self._send(topic, tuple(ids))
+
+    def announce(self, channel: str, announcement: str) -> None:
+        """Send the announcement of a start to the listener of a channel."""
+        self._send(Topic.STARTED, (announcement,), channel)
 
     def close(self) -> None:
         """Nothing to close."""

@@ -95,15 +95,18 @@ class Link:
         """Register under the process's own number: all of them share one real pid."""
         return self._request("register_worker", (node, role, self.pid, ttl), options)
 
-    def notifications(self, topics: Sequence[Topic]) -> AsyncIterator[Notification]:
+    def notifications(
+        self, topics: Sequence[Topic], *, channel: str | None = None
+    ) -> AsyncIterator[Notification]:
         """Yield the hints that arrive."""
-        listener = Listener(topics)
+        listener = Listener(topics, channel)
         self._listeners.append(listener)
         return listener
 
-    def hint(self, topic: Topic, ids: tuple[str, ...]) -> None:
+    def hint(self, topic: Topic, ids: tuple[str, ...], channel: str | None = None) -> None:
         """Carry a hint to this process, unless it is lost; perhaps twice, perhaps late."""
-        if self.dead or not self.listens or not self._listeners:
+        heard = self.listens and any(channel in (None, each.channel) for each in self._listeners)
+        if self.dead or not heard:
             return
         timeline = self._universe.timeline
         if timeline.now < self.deaf_until or timeline.now < self.cut_until:

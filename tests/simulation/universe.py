@@ -316,9 +316,9 @@ class Universe:
         """Note an event."""
         self.traced.append(f"{self.timeline.now / 1e6:10.6f} {who:14} {what:18} {how}")
 
-    def _hint(self, topic: Topic, ids: tuple[str, ...]) -> None:
+    def _hint(self, topic: Topic, ids: tuple[str, ...], channel: str | None = None) -> None:
         for process in [*self.nodes, *self.clients]:
-            process.link.hint(topic, ids)
+            process.link.hint(topic, ids, channel)
 
     def end_all(self) -> None:
         """End every process."""

@@ -19,7 +19,8 @@ from continuum.engine.ids import RunId
 from continuum_actors.activity.deadline import Deadline, Limits
 from continuum_actors.activity.executor_work import ExecutorWork
 from continuum_actors.activity.limited_call import CoroutineWork, LimitedCall, ThreadWork, Work
-from continuum_actors.host.host import Host, Pulse
+from continuum_actors.host.host import Host
+from continuum_actors.host.pulse import Pulse
 from continuum_actors.host.thread_pool import ThreadPool
 from continuum_actors.host.traces import trace_of_attempt
 from continuum_supervision import Clock

@@ -13,7 +13,7 @@ from contextvars import Context
 from typing import Any
 
 from continuum.definitions.activity_context import current_trace
-from continuum_actors.host.host import Pulse
+from continuum_actors.host.pulse import Pulse
 from continuum_actors.host.traces import name_of, read_trace
 from continuum_supervision.process.lasting_loop import LastingLoop
 

@@ -21,6 +21,7 @@ from continuum.definitions.activity_executor import ActivityExecutor
 from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.ids import NodeId, RunId
 from continuum.engine.pending import PendingActivity
+from continuum.journal.announced_run import AnnouncedRun, TakenRun
 from continuum.journal.port import (
     ClaimedRun,
     ClaimedTask,
@@ -38,58 +39,9 @@ from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
 from continuum_actors.host.leftovers import Leftovers
 from continuum_actors.host.messages import ActivityRaised, FindRun, HasMail, Place, RunFound, TakeSnapshot
+from continuum_actors.host.pulse import NoPulse, Pulse
 from continuum_actors.host.thread_pool import ThreadPool
 from continuum_supervision import ActorRef, Clock, Registry, SystemClock
-
-
-class Pulse(Protocol):
-    """Where a process leaves the traces that outlive it."""
-
-    def executing(self, trace: bytes, /) -> None:
-        """Record whose code runs in the loop from now on; `traces.py` makes traces."""
-        ...
-
-    def clear(self) -> None:
-        """Record that no user code is running in the loop."""
-        ...
-
-    def thread_begins(self, trace: bytes) -> int | None:
-        """Record whose code runs in another thread, and return its place."""
-        ...
-
-    def thread_ends(self, place: int | None) -> None:
-        """Record that the code at this place has returned."""
-        ...
-
-    def on_trial(self, trace: bytes | None) -> None:
-        """Record which code was started alone, to see whether it kills its process."""
-        ...
-
-    def set_worker_id(self, worker_id: int) -> None:
-        """Record which worker this process is."""
-        ...
-
-
-class NoPulse:
-    """For a process that no other process watches."""
-
-    def executing(self, trace: bytes) -> None:
-        """Leave no trace."""
-
-    def clear(self) -> None:
-        """Leave no trace."""
-
-    def thread_begins(self, trace: bytes) -> int | None:
-        """Leave no trace."""
-
-    def thread_ends(self, place: int | None) -> None:
-        """Leave no trace."""
-
-    def on_trial(self, trace: bytes | None) -> None:
-        """Leave no trace."""
-
-    def set_worker_id(self, worker_id: int) -> None:
-        """Leave no trace."""
 
 
 class Lease(Protocol):
@@ -122,8 +74,14 @@ class Wheel(Protocol):
 class Runs(Protocol):
     """The live runs. Called by the dispatcher, by runs, and by a drain."""
 
-    def start_run(self, claim: ClaimedRun, history: StoredHistory, mail: Sequence[InboxRow]) -> None:
-        """Start the actor of a claimed run; it has made its first step then. Shortcut of `StartRun`."""
+    def start_run(
+        self,
+        claim: ClaimedRun,
+        history: StoredHistory,
+        mail: Sequence[InboxRow],
+        taken: TakenRun | None = None,
+    ) -> None:
+        """Start the actor of a run; it has made its first step then. Shortcut of `StartRun`."""
         ...
 
     def whereis(self, run_id: str) -> ActorRef | None:
@@ -233,6 +191,10 @@ class Claims(Protocol):
 
     def look(self) -> None:
         """There may be a run to claim."""
+        ...
+
+    def begin(self, announced: AnnouncedRun) -> None:
+        """A run has been started and announced to this process alone."""
         ...
 
     def expect(self, due: int) -> None:
@@ -359,6 +321,8 @@ class Host:
     snapshotter: Snapshots = _NOT_STARTED
     version_registry: Versions = _NOT_STARTED
     locator: Locator = _NOT_STARTED
+    # Where starts are announced to this process alone; None if it begins no runs, or does not listen.
+    channel: str | None = None
     # None in an application, whose node is one process.
     control: Control | None = None
     journal: ResilientJournal = field(init=False)

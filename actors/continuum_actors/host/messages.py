@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeAlias
 from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
+from continuum.journal.announced_run import AnnouncedRun, TakenRun
 from continuum.journal.port import ClaimedRun, InboxRow, LeaseLost, RunWrite, StoredHistory, Topic
 from continuum_supervision import ActorRef, WhereIs
 from continuum_supervision.process.events import PeerDown, PeerUp
@@ -122,6 +123,12 @@ class ExpectRun(NamedTuple):
     due: int
 
 
+class BeginRun(NamedTuple):
+    """To the dispatcher: a run has been started and announced to this process alone."""
+
+    announced: AnnouncedRun
+
+
 class HasRoom(NamedTuple):
     """To the dispatcher: a run has stopped being active."""
 
@@ -141,11 +148,12 @@ class Arm(NamedTuple):
 
 
 class StartRun(NamedTuple):
-    """To the run supervisor: start the actor of a claimed run."""
+    """To the run supervisor: start the actor of a run, which is claimed, or which its first write takes."""
 
     claim: ClaimedRun
     history: StoredHistory
     mail: Sequence[InboxRow]
+    taken: TakenRun | None = None
 
 
 class Activated(NamedTuple):
@@ -298,7 +306,9 @@ ToSnapshotter: TypeAlias = TakeSnapshot
 ToRunSupervisor: TypeAlias = StartRun | Activated | Suspended | ReleaseAll
 ToTimerWheel: TypeAlias = Arm
 ToSignalRouter: TypeAlias = LookForMail | Notified
-ToDispatcher: TypeAlias = LookForRuns | ExpectRun | HasRoom | RunCrashed | SnapshotMismatch | LostTrack
+ToDispatcher: TypeAlias = (
+    LookForRuns | ExpectRun | BeginRun | HasRoom | RunCrashed | SnapshotMismatch | LostTrack
+)
 ToLocalActivities: TypeAlias = RunActivity | Abandon | Salvage
 CallsOfLocalActivities: TypeAlias = Adopt
 ToActivityDispatcher: TypeAlias = LeaseTaken | LookForWork

@@ -42,6 +42,7 @@ class WorkerLease(Actor):
             os.getpid(),
             host.settings.lease_ttl,
             namespaces=host.settings.namespaces,
+            channel=host.channel,
         )
         host.worker = worker
         host.pulse.set_worker_id(worker.id)

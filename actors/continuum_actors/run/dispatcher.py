@@ -15,6 +15,8 @@ from collections.abc import Awaitable, Sequence
 from typing import assert_never
 
 from continuum.engine.ids import RunId
+from continuum.journal.announced_run import AnnouncedRun, TakenRun
+from continuum.journal.limits import DRAWN_TOKENS
 from continuum.journal.port import ClaimedRun, InboxRow, LeaseLost, StoredHistory
 from continuum_actors.host import limits, messages
 from continuum_actors.host.host import Host
@@ -51,6 +53,8 @@ class Dispatcher(LeasedActor):
         self._room_soon = False
         self._awake_by = 0
         self._working: asyncio.Task[None] | None = None
+        # For runs that their first writes take.
+        self._tokens: list[int] = []
 
     def init(self) -> None:
         predecessor, self._host.dispatcher = self._host.dispatcher, self
@@ -68,6 +72,8 @@ class Dispatcher(LeasedActor):
             case messages.ExpectRun(due):
                 if due < self._awake_by:
                     self._wanted.set()
+            case messages.BeginRun(announced):
+                return self._begin(announced)
             case messages.HasRoom():
                 self.has_room()
             case messages.LostTrack():
@@ -123,6 +129,10 @@ class Dispatcher(LeasedActor):
         """There may be a run to claim."""
         self.ref.cast(_LOOK_FOR_RUNS)
 
+    def begin(self, announced: AnnouncedRun) -> None:
+        """A run has been started and announced to this process alone."""
+        self.ref.cast(messages.BeginRun(announced))
+
     def expect(self, due: int) -> None:
         """A run that has no owner is due then (microseconds on the journal's clock)."""
         self.ref.cast(messages.ExpectRun(due))
@@ -162,6 +172,22 @@ class Dispatcher(LeasedActor):
                 if len(claims) < room:
                     break
 
+    def _begin(self, announced: AnnouncedRun) -> Awaitable[None] | None:
+        """Make the first step of a run that nobody owns yet; its first write takes the run."""
+        host = self._host
+        if not host.claims or host.draining or host.runs.room() <= 0:
+            return host.journal.announce_work()
+        workflow = host.code.claimable(announced.workflow)
+        served = host.settings.namespaces
+        if workflow is None or not (served is None or announced.namespace in served) or not self._tokens:
+            # It is claimed as any other run, by those who may.
+            self.look()
+            return None
+        if host.runs.whereis(announced.id) is None:
+            claim = taken_claim(announced, self._tokens.pop(), workflow.version_hash)
+            host.runs.start_run(claim, _NO_HISTORY, (), TakenRun(announced, workflow.version_hash))
+        return None
+
     async def _claim(self, room: int) -> list[ClaimedRun]:
         """Claim up to `room` runs."""
         host = self._host
@@ -176,6 +202,8 @@ class Dispatcher(LeasedActor):
     async def _nap(self) -> None:
         """Wait for a notification, for the next run without an owner to be due, or for the poll."""
         host = self._host
+        if len(self._tokens) < DRAWN_TOKENS // 4 and host.claims:
+            self._tokens += await host.journal.draw_tokens(DRAWN_TOKENS)
         if not self._wanted.is_set():
             nap = host.settings.poll_seconds * (0.75 + host.random_fraction() / 2)
             due = None
@@ -253,3 +281,20 @@ class Dispatcher(LeasedActor):
         except Exception:
             log.exception("run %s could not be started", claim.id)
             await self._release_crashed(claim.id)
+
+
+def taken_claim(announced: AnnouncedRun, token: int, version: str) -> ClaimedRun:
+    """Return an announced run as a claim of it will be, once its first write has taken it."""
+    return ClaimedRun(
+        announced.id,
+        token,
+        announced.workflow,
+        version,
+        announced.namespace,
+        announced.input,
+        announced.started_at,
+        1,
+        announced.trace_context,
+        True,
+        root=announced.id,
+    )

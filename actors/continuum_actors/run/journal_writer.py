@@ -141,7 +141,11 @@ class JournalWriter(Actor):
             size += _bytes_of(write)
             # A batch checks one token a run: an earlier owner's writes go into a batch of their own.
             another_owner = tokens.setdefault(write.run_id, write.token) != write.token
-            if position and (another_owner or events > limits.COMMIT_EVENTS or size > limits.COMMIT_BYTES):
+            # A batch that takes runs locks these first: locks of other runs would come out of order.
+            another_kind = (write.takes is None) is not (waiting[0][0].takes is None)
+            if position and (
+                another_owner or another_kind or events > limits.COMMIT_EVENTS or size > limits.COMMIT_BYTES
+            ):
                 self._waiting = waiting[position:]
                 return waiting[:position]
         self._waiting = []

@@ -31,6 +31,7 @@ from continuum.journal.port import (
     RunWrite,
     StoredHistory,
     Successor,
+    TakenRun,
     Transition,
 )
 from continuum_actors.activity.deadline import out_of_time
@@ -86,13 +87,20 @@ class Run(Actor):
         "_in_flight",
         "_leaving",
         "_since",
+        "_taken",
         "_watched",
         "_workflow",
         "_written",
         "ended",
     )
 
-    def __init__(self, host: Host, claim: ClaimedRun, workflow: Workflow[..., object]) -> None:
+    def __init__(
+        self,
+        host: Host,
+        claim: ClaimedRun,
+        workflow: Workflow[..., object],
+        taken: TakenRun | None = None,
+    ) -> None:
         self._host = host
         self._claim = claim
         self._workflow = workflow
@@ -110,6 +118,8 @@ class Run(Actor):
         self._changed_version: str | None = None
         # Where the run's snapshot ends, and how long its history is when the next one is due.
         self._compacted = self._compact_at = 0
+        # The run has no owner until its first write has taken it; None once that is submitted.
+        self._taken = taken
         self._since = host.journal.now()
         self.ended = False
 
@@ -179,7 +189,7 @@ class Run(Actor):
                 failure_log.log_blocked(self._claim, message.reason)  # type: ignore[attr-defined]
                 self.stop(NORMAL)
             elif kind is messages.Fenced or kind is messages.EndedElsewhere:
-                self.stop(NORMAL)
+                self._fenced()
             elif self._written[0] < RunState.COMPLETED:
                 # Released or blocked meanwhile: the run's next owner needs the result.
                 if kind is messages.ActivityCompleted:
@@ -230,9 +240,15 @@ class Run(Actor):
             case messages.Fenced():
                 # The run may have another owner now, who needs the results of the attempts here.
                 self.ended = True
-                self.stop(NORMAL)
+                self._fenced()
             case _:
                 raise AssertionError(f"a run does not understand {message!r}")
+
+    def _fenced(self) -> None:
+        if any(write.takes is not None for write, *_ in self._in_flight):
+            # The run was announced to this process alone: claim it, if its mail was in the way.
+            self._host.dispatcher.look()
+        self.stop(NORMAL)
 
     def terminate(self, reason: ExitReason) -> None:
         if self._host.draining and not self.ended:
@@ -329,11 +345,13 @@ class Run(Actor):
         starting = [] if self.ended else activities.starting
         failed = activities.failed
         activities.starting, activities.tasks, activities.failed = [], [], ()
-        if not (events or consumed or dropped or tasks or transition or starting):
+        if not (events or consumed or dropped or tasks or transition or starting or self._taken):
             return
         claim = self._claim
         write = RunWrite(claim.id, claim.token, events, consumed, tasks, dropped, transition)
         write.depth, write.parent = claim.depth, claim.parent
+        if self._taken is not None:
+            write.takes, self._taken = self._taken, None
         if outgoing is not None:
             execution.outgoing = None
             add_outgoing(write, outgoing)

@@ -16,7 +16,7 @@ from typing import assert_never
 from continuum import guard
 from continuum.engine.ids import RunId
 from continuum.engine.loop import step_guard
-from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory
+from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory, TakenRun
 from continuum_actors.host.host import Host
 from continuum_actors.host.messages import (
     Activated,
@@ -65,8 +65,8 @@ class RunSupervisor(DynamicSupervisor):
     def handle_cast(self, message: ToRunSupervisor) -> None:
         """Do what the method of the message's name does, later."""
         match message:
-            case StartRun(claim, history, mail):
-                self.start_run(claim, history, mail)
+            case StartRun(claim, history, mail, taken):
+                self.start_run(claim, history, mail, taken)
             case Activated(run):
                 self.activated(run)
             case Suspended(run):
@@ -77,10 +77,19 @@ class RunSupervisor(DynamicSupervisor):
             case never:
                 assert_never(never)
 
-    def start_run(self, claim: ClaimedRun, history: StoredHistory, mail: Sequence[InboxRow]) -> None:
-        """Start the actor of a claimed run; it has made its first step when this returns."""
+    def start_run(
+        self,
+        claim: ClaimedRun,
+        history: StoredHistory,
+        mail: Sequence[InboxRow],
+        taken: TakenRun | None = None,
+    ) -> None:
+        """Start the actor of a run; it has made its first step when this returns.
+
+        The run is claimed, or its first write takes it as `taken` says.
+        """
         workflow = self._host.code.workflow_for(claim.workflow, claim.version)
-        run = Run(self._host, claim, workflow)
+        run = Run(self._host, claim, workflow, taken)
         self.start_child_nowait(run, name=claim.id, init=partial(run.resume, history, mail))
 
     def whereis(self, run_id: str) -> ActorRef | None:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import assert_never
 
 from continuum.engine.ids import RunId
+from continuum.journal.announced_run import read_announcement
 from continuum.journal.port import InboxRow, Topic
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor
@@ -23,7 +24,7 @@ _ENDED_ELSEWHERE = EndedElsewhere()
 # An inbox query names at most this many runs; beyond it, a query for all runs is cheaper.
 NAMED_RUNS = 500
 # What a host acts on.
-HOST_TOPICS = (Topic.WAKE, Topic.WORK, Topic.TASKS, Topic.LOST)
+HOST_TOPICS = (Topic.WAKE, Topic.WORK, Topic.TASKS, Topic.LOST, Topic.STARTED)
 
 
 class SignalRouter(LeasedActor):
@@ -79,6 +80,13 @@ class SignalRouter(LeasedActor):
             host.dispatcher.look()
         elif topic is Topic.TASKS:
             host.tasks.look_for_work()
+        elif topic is Topic.STARTED:
+            for text in ids:
+                announced = read_announcement(text)
+                if announced is None:
+                    host.dispatcher.look()
+                else:
+                    host.dispatcher.begin(announced)
         elif topic is Topic.LOST:
             # Without ids nothing can be looked for: the fence refuses the next write of such a run.
             for run_id in ids:
@@ -93,7 +101,7 @@ class SignalRouter(LeasedActor):
                 self._look(here)
 
     async def _listen(self) -> None:
-        async for notification in self._host.journal.notifications(HOST_TOPICS):
+        async for notification in self._host.journal.notifications(HOST_TOPICS, channel=self._host.channel):
             self.notified(notification.topic, notification.ids)
 
     async def _fetch_for_ever(self) -> None:

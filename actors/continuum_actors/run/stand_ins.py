@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from continuum.engine.ids import RunId
-from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory, Topic
+from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory, TakenRun, Topic
 from continuum_supervision import ActorRef
 
 
 class NoRuns:
     """Holds no run: the dispatcher is left out as well."""
 
-    def start_run(self, claim: ClaimedRun, history: StoredHistory, mail: Sequence[InboxRow]) -> None:
+    def start_run(
+        self,
+        claim: ClaimedRun,
+        history: StoredHistory,
+        mail: Sequence[InboxRow],
+        taken: TakenRun | None = None,
+    ) -> None:
         """No run is claimed here."""
 
     def whereis(self, run_id: str) -> ActorRef | None:

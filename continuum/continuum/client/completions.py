@@ -26,7 +26,7 @@ from continuum.client.run_lookup import WatchedRuns, latest_of_chain
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable, NotReady, RunNotFound
 from continuum.journal.ended_run import EndedRun
-from continuum.journal.facts import Notification, Topic
+from continuum.journal.notification import Notification, Topic
 from continuum.journal.outages import outage_in
 
 log = logging.getLogger("continuum.client")

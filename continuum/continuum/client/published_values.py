@@ -17,7 +17,8 @@ from continuum.client.limits import FIRST_POLL_SECONDS, LAST_POLL_SECONDS, POLL_
 from continuum.client.run_lookup import RunLookup, WatchedRuns
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable, NotReady
-from continuum.journal.facts import Notification, RunRow, Topic
+from continuum.journal.facts import RunRow
+from continuum.journal.notification import Notification, Topic
 from continuum.journal.outages import outage_in
 from continuum.journal.port import PublishedValue
 

@@ -11,6 +11,7 @@ from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.engine.snapshot_history import CompactHistory
 from continuum.errors import ContinuumError
+from continuum.journal.announced_run import TakenRun
 from continuum.journal.family_facts import NewChild, Successor
 from continuum.journal.version_facts import Fault, Refusal
 
@@ -61,17 +62,6 @@ class InboxKind(IntEnum):
     CHILD_FAILED = 8
     CHILD_CANCELLED = 9
     ACTIVITY_INTERRUPTED = 10
-
-
-class Topic(IntEnum):
-    """The subject of a notification."""
-
-    WAKE = 1  # inbox rows arrived for these run ids
-    WORK = 2  # runs became claimable
-    TASKS = 3  # tasks became claimable
-    DONE = 4  # these run ids reached a terminal state
-    PUBLISHED = 5  # published values of these runs' chains (ids of their first runs) changed
-    LOST = 6  # these runs were ended from outside, and their owners have lost them
 
 
 class LeaseLost(ContinuumError):
@@ -222,6 +212,8 @@ class RunWrite:
     attributes: Mapping[str, Any] | None = None  # merged into the run's
     version: str | None = None  # the version under which the run continues
     refusal: Refusal | None = None
+    # The run has no owner yet: this write takes it, and is rejected if somebody or some mail was faster.
+    takes: TakenRun | None = None
     # Writes are locked in the order of (depth, id), parents before children.
     depth: int = 0
     parent: RunId | None = None
@@ -391,10 +383,3 @@ class Query:
     order_by: tuple[str, bool]  # field, descending
     limit: int
     after: tuple[Any, str] | None
-
-
-class Notification(NamedTuple):
-    """Something may have changed: for these ids, or for any if there are none."""
-
-    topic: Topic
-    ids: tuple[str, ...]

@@ -5,6 +5,11 @@ from __future__ import annotations
 # A notification names at most this many runs; a larger one has no ids and means that any run may
 # have changed. Two hundred UUIDs are 7,400 bytes, and Postgres refuses 8,000.
 NOTIFICATION_IDS = 200
+# An announcement of a start is at most this long, before the time of the start is added to it.
+ANNOUNCED_CHARACTERS = 7_900
+
+# A worker draws so many tokens at once for runs that it may take with their first writes.
+DRAWN_TOKENS = 256
 
 # In seconds: code of another version waits this long before it claims a run. A node with the
 # run's own version claims it within milliseconds of the notification, if there is such a node.

@@ -13,7 +13,8 @@ P5  Evidence that a run has something to do (an inbox row, a due time) is writte
     transaction that causes it, and only a fenced write of the owner removes it.
 P6  A post whose key is still in the inbox is a duplicate. A signal whose delivery id was
     seen before is a duplicate even after the first one was consumed.
-P7  A claimed run has one owner; its token is larger than any it had before.
+P7  A claimed run has one owner; its token is larger than any it had before. For a run that was never claimed,
+    so is a drawn token.
 P8  Retiring a worker waits for its write in flight and rejects every later write of that worker.
 P9  A task's result reaches the inbox of its run even if the run or the task has another owner by
     then; a failure does too, unless the task has been dispatched again or belongs to another worker.
@@ -44,6 +45,7 @@ from typing import Any, Protocol
 from continuum.engine.children import ClosePolicy
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
+from continuum.journal.announced_run import TakenRun
 from continuum.journal.change_port import StateChanges
 from continuum.journal.ended_run import EndedRuns
 from continuum.journal.facts import (
@@ -59,7 +61,6 @@ from continuum.journal.facts import (
     NodeFacts,
     NodeRow,
     NodeWorker,
-    Notification,
     Post,
     Posted,
     Query,
@@ -71,11 +72,11 @@ from continuum.journal.facts import (
     Started,
     StoredHistory,
     TaskResult,
-    Topic,
     Transition,
     Worker,
 )
 from continuum.journal.family_facts import NewChild, PublishedValue, Successor
+from continuum.journal.notification import Notification, Topic
 from continuum.journal.suspect_port import Suspects
 from continuum.journal.version_facts import Fault, Loaded, Refusal, VersionRow
 from continuum.journal.worker_port import Workers
@@ -117,6 +118,7 @@ __all__ = [
     "StoredHistory",
     "Successor",
     "Suspects",
+    "TakenRun",
     "TaskResult",
     "Tasks",
     "Topic",
@@ -148,7 +150,14 @@ class Runs(EndedRuns, Protocol):
     """Runs and their inboxes, as any process sees them."""
 
     async def start(self, runs: Sequence[NewRun]) -> list[Started]:
-        """Create runs, durable on return. For a taken idempotency key or id, return the run that has it."""
+        """Create runs, durable on return. For a taken idempotency key or id, return the run that has it.
+
+        One run by itself is announced to one worker that has its code, if there is one with a channel.
+        """
+        ...
+
+    async def announce_work(self) -> None:
+        """Notify every worker that runs may have become claimable."""
         ...
 
     async def post(self, posts: Sequence[Post]) -> list[Posted]:
@@ -216,6 +225,10 @@ class OwnedRuns(Protocol):
         """
         ...
 
+    async def draw_tokens(self, count: int) -> list[int]:
+        """Return tokens that no claim will get, for writes that take a run (P7)."""
+        ...
+
     async def inbox(self, worker: Worker, run_ids: Sequence[RunId] | None) -> list[InboxRow]:
         """Return inbox rows of the runs this worker owns, oldest first; None means all its runs."""
         ...
@@ -223,7 +236,8 @@ class OwnedRuns(Protocol):
     async def commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
         """Make writes durable (P1, P2, P3, P12). Several writes of one run are applied in order.
 
-        `batch` starts at 1 and grows from commit to commit of a worker.
+        `batch` starts at 1 and grows from commit to commit of a worker. A write that takes its run shares
+        its batch with no other kind of write.
         """
         ...
 
@@ -348,8 +362,13 @@ class Versions(Protocol):
 class Notifications(Protocol):
     """Messages that something may have changed (P11)."""
 
-    def notifications(self, topics: Sequence[Topic]) -> AsyncIterator[Notification]:
-        """Yield notifications for ever, and reconnect; after each reconnection comes one without ids."""
+    def notifications(
+        self, topics: Sequence[Topic], *, channel: str | None = None
+    ) -> AsyncIterator[Notification]:
+        """Yield notifications for ever, and reconnect; after each reconnection comes one without ids.
+
+        Those about STARTED arrive on `channel` only, and only if `topics` has it.
+        """
         ...
 
 

@@ -110,6 +110,8 @@ class ResilientJournal:
         self.load = retry.bind("load", "loading histories", journal.load)
         self.load_compact = retry.bind("load_compact", "loading histories", journal.load_compact)
         self._commit = retry.bind("commit", "committing", journal.commit)
+        self.announce_work = retry.bind("announce_work", "announcing work", journal.announce_work)
+        self.draw_tokens = retry.bind("draw_tokens", "drawing tokens", journal.draw_tokens)
         self.inbox = retry.bind("inbox", "reading the inbox", journal.inbox)
         self.release = retry.bind("release", "releasing a run", journal.release)
         self.post = retry.bind("post", "posting a result", journal.post)

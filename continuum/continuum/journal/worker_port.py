@@ -16,9 +16,19 @@ class Workers(Protocol):
     """Leases of workers, and the nodes they belong to."""
 
     async def register_worker(
-        self, node: NodeId, role: str, pid: int, ttl: float, *, namespaces: Namespaces = None
+        self,
+        node: NodeId,
+        role: str,
+        pid: int,
+        ttl: float,
+        *,
+        namespaces: Namespaces = None,
+        channel: str | None = None,
     ) -> Worker:
-        """Register a worker with a lease of `ttl` seconds that claims from `namespaces`, None for all."""
+        """Register a worker with a lease of `ttl` seconds that claims from `namespaces`, None for all.
+
+        Starts may be announced to it alone, on `channel`, if it has one.
+        """
         ...
 
     async def renew(self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None) -> Renewal:

@@ -67,6 +67,11 @@ class Code:
         """Whether exactly this version is loaded."""
         return (name, version) in self._versions
 
+    def claimable(self, name: str) -> Workflow[..., Any] | None:
+        """Return the workflow that executes a new run of this name; None if new runs are not claimed."""
+        workflow = self.workflows.get(name)
+        return None if workflow is not None and self._unstored and workflow.on_change == "pin" else workflow
+
     def add_pinned(self, pinned: Workflow[..., Any]) -> None:
         """Add an earlier version that open runs continue with."""
         self._versions.setdefault((pinned.name, pinned.version_hash), pinned)

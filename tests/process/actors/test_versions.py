@@ -17,7 +17,7 @@ from continuum.journal.port import VersionRow
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.suspect_port import Executed
 from continuum_actors.host import limits
-from continuum_actors.host.host import NoPulse
+from continuum_actors.host.pulse import NoPulse
 from continuum_actors.host.traces import read_trace
 from continuum_actors.tree import run_host_children
 from continuum_supervision import Restart

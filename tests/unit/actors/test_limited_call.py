@@ -12,8 +12,8 @@ from continuum.definitions.call_outcome import CallOutcome
 from continuum_actors.activity.deadline import Deadline, Limits
 from continuum_actors.activity.limited_call import LimitedCall, outcome_of
 from continuum_actors.activity.watched_steps import watched
-from continuum_actors.host.host import NoPulse
 from continuum_actors.host.leftovers import Leftovers
+from continuum_actors.host.pulse import NoPulse
 from continuum_supervision.clock import SystemClock
 
 

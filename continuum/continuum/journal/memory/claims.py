@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from heapq import heappop
 
 from continuum.engine.ids import RunId
+from continuum.journal.announced_run import announcement, completed
 from continuum.journal.limits import FOREIGN_GRACE_SECONDS
 from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredRun, StoredWorker, json_copy
 from continuum.journal.port import ClaimedRun, Loaded, NewRun, RunState, Started, Topic, Worker
@@ -46,9 +48,43 @@ class MemoryClaims(MemoryTables):
     async def start(self, runs: Sequence[NewRun]) -> list[Started]:
         """Create runs. For a taken idempotency key or id, return the run that has it."""
         started = [self._start(run) for run in runs]
-        if not all(run.existing for run in started):
+        if not all(run.existing for run in started) and not (len(runs) == 1 and self._announce(runs[0])):
             self._notifications.send(Topic.WORK)
         return started
+
+    async def announce_work(self) -> None:
+        """Notify every worker that runs may have become claimable."""
+        self._notifications.send(Topic.WORK)
+
+    async def draw_tokens(self, count: int) -> list[int]:
+        """Return tokens that no claim will get."""
+        return [next(self._tokens) for _ in range(count)]
+
+    def _announce(self, run: NewRun) -> bool:
+        """Announce a start to one worker; False if there is none that may take it."""
+        text = announcement(run.id, run.workflow, run.namespace, run.input, run.trace_context)
+        channels = [
+            worker.channel
+            for worker in self._workers.values()
+            if worker.channel is not None and self._may_be_told(worker, run)
+        ]
+        if text is None or not channels:
+            return False
+        channel = channels[zlib.crc32(run.id.encode()) % len(channels)]
+        self._notifications.announce(channel, completed(text, self._runs[run.id].started_at))
+        return True
+
+    def _may_be_told(self, worker: StoredWorker, run: NewRun) -> bool:
+        """Whether a worker lives, as far as is known, and has the code of a run."""
+        node = self._nodes.get(worker.worker.node)
+        return (
+            node is not None
+            and node.facts.state == "up"
+            and run.workflow in node.facts.workflows
+            and (worker.namespaces is None or run.namespace in worker.namespaces)
+            # It has renewed its lease of late.
+            and self.now() < (worker.renewed_at + worker.expires_at) // 2
+        )
 
     def _start(self, new: NewRun) -> Started:
         key = None
@@ -153,15 +189,7 @@ class MemoryClaims(MemoryTables):
 
     def _own(self, holder: StoredWorker, run: StoredRun, loaded: LoadedCode) -> ClaimedRun:
         version = run.version or loaded.current[run.start.workflow]
-        run.owner = holder.worker.id
-        run.claimed_at = self.now()
-        holder.runs[run.start.id] = None
-        run.token = next(self._tokens)
-        run.version = version
-        self._enter(run, RunState.RUNNING)
-        run.due_at = None
-        run.attempt += 1
-        run.updated_at = self.now()
+        self._own_with(holder, run, next(self._tokens), version)
         return ClaimedRun(
             id=run.start.id,
             token=run.token,
@@ -177,6 +205,17 @@ class MemoryClaims(MemoryTables):
             depth=run.depth,
             root=run.chain,
         )
+
+    def _own_with(self, holder: StoredWorker, run: StoredRun, token: int, version: str) -> None:
+        run.owner = holder.worker.id
+        run.claimed_at = self.now()
+        holder.runs[run.start.id] = None
+        run.token = token
+        run.version = version
+        self._enter(run, RunState.RUNNING)
+        run.due_at = None
+        run.attempt += 1
+        run.updated_at = self.now()
 
     async def release(
         self, worker: Worker, run_ids: Sequence[RunId], *, crashed: bool, poison_after: int

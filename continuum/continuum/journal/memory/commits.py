@@ -8,8 +8,17 @@ from operator import attrgetter
 
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
+from continuum.journal.announced_run import AnnouncedRun, TakenRun
+from continuum.journal.memory.claims import MemoryClaims
 from continuum.journal.memory.families import BY_PARENT, MemoryFamilies
-from continuum.journal.memory.tables import MICROSECONDS, StoredRun, StoredTask, frozen, json_copy
+from continuum.journal.memory.tables import (
+    MICROSECONDS,
+    StoredRun,
+    StoredTask,
+    StoredWorker,
+    frozen,
+    json_copy,
+)
 from continuum.journal.port import (
     Committed,
     LeaseLost,
@@ -25,7 +34,7 @@ from continuum.journal.port import (
 _seq = attrgetter("seq")
 
 
-class MemoryCommits(MemoryFamilies):
+class MemoryCommits(MemoryClaims, MemoryFamilies):
     """Histories and commits."""
 
     async def load(self, run_ids: Sequence[RunId]) -> dict[RunId, list[Event]]:
@@ -40,6 +49,9 @@ class MemoryCommits(MemoryFamilies):
         if batch < holder.batch:
             # It comes late, over a connection that its caller has given up: it was repeated since.
             raise LeaseLost(worker.id)
+        for write in writes:
+            if write.takes is not None:
+                self._take(holder, write, write.takes)
         rejected = frozenset(write.run_id for write in writes if not self._holds_token(worker, write))
         accepted = [write for write in writes if write.run_id not in rejected]
         self._check_seqs(accepted)
@@ -50,6 +62,30 @@ class MemoryCommits(MemoryFamilies):
         holder.batch = batch
         holder.committed = Committed(self.now(), rejected)
         return holder.committed
+
+    def _take(self, holder: StoredWorker, write: RunWrite, taken: TakenRun) -> None:
+        """Make a worker the owner of a run that nobody has claimed and that has no mail."""
+        run = self._runs.get(write.run_id)
+        if (
+            run is None
+            or run.token
+            or not run.claimable
+            or run.inbox
+            or run.depth
+            or run.continued_from is not None
+            or AnnouncedRun(
+                run.start.id,
+                run.start.workflow,
+                run.start.namespace,
+                run.start.input,
+                run.start.trace_context,
+                run.started_at,
+            )
+            != taken.announced
+            or self._kept_apart(run, self._deadly_workflows())
+        ):
+            return
+        self._own_with(holder, run, write.token, taken.version)
 
     def _holds_token(self, worker: Worker, write: RunWrite) -> bool:
         run = self._runs.get(write.run_id)

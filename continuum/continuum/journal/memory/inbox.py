@@ -51,6 +51,8 @@ class MemoryInbox(MemoryFamilies):
         mailed[run.start.id] = run
         return Posted.ACCEPTED
 
-    def notifications(self, topics: Sequence[Topic]) -> AsyncIterator[Notification]:
+    def notifications(
+        self, topics: Sequence[Topic], *, channel: str | None = None
+    ) -> AsyncIterator[Notification]:
         """Yield notifications until the journal is closed."""
-        return self._notifications.listen(topics)
+        return self._notifications.listen(topics, channel)

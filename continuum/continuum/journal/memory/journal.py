@@ -23,8 +23,8 @@ from continuum.journal.memory.workers import MemoryWorkers
 class MemoryJournal(
     MemoryWorkers,
     MemorySuspects,
-    MemoryClaims,
     MemoryCommits,
+    MemoryClaims,
     MemoryInbox,
     MemoryTasks,
     MemoryVersions,

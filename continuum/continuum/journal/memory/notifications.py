@@ -21,9 +21,9 @@ class Broadcast:
         # Weak references: nothing else removes a listener whose iteration was abandoned.
         self._listeners: WeakSet[Listener] = WeakSet()
 
-    def listen(self, topics: Sequence[Topic]) -> AsyncIterator[Notification]:
+    def listen(self, topics: Sequence[Topic], channel: str | None = None) -> AsyncIterator[Notification]:
         """Return the notifications about `topics` from this call on."""
-        listener = Listener(topics)
+        listener = Listener(topics, channel)
         self._listeners.add(listener)
         return listener
 
@@ -32,6 +32,12 @@ class Broadcast:
         changed = tuple(ids)
         for listener in self._listeners:
             listener.receive(topic, changed)
+
+    def announce(self, channel: str, announcement: str) -> None:
+        """Send the announcement of a start to the listener of a channel."""
+        for listener in self._listeners:
+            if listener.channel == channel:
+                listener.receive(Topic.STARTED, (announcement,))
 
     def close(self) -> None:
         """End every iteration once it has yielded the waiting notifications."""
@@ -42,7 +48,8 @@ class Broadcast:
 class Listener:
     """One iteration over notifications."""
 
-    def __init__(self, topics: Sequence[Topic]) -> None:
+    def __init__(self, topics: Sequence[Topic], channel: str | None = None) -> None:
+        self.channel = channel
         self._topics = frozenset(topics)
         self._waiting: dict[Topic, frozenset[str]] = {}
         self._news = asyncio.Event()

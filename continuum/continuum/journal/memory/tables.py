@@ -180,6 +180,7 @@ class StoredWorker:
     renewed_at: int
     namespaces: Sequence[str] | None
     role: str
+    channel: str | None = None
     batch: int = 0
     committed: Committed = _NOTHING_COMMITTED
     runs: dict[RunId, None] = field(default_factory=dict)

@@ -25,12 +25,19 @@ class MemoryWorkers(MemoryTables):
     """Workers and nodes."""
 
     async def register_worker(
-        self, node: NodeId, role: str, pid: int, ttl: float, *, namespaces: Sequence[str] | None = None
+        self,
+        node: NodeId,
+        role: str,
+        pid: int,
+        ttl: float,
+        *,
+        namespaces: Sequence[str] | None = None,
+        channel: str | None = None,
     ) -> Worker:
         """Register a worker with a lease of `ttl` seconds that claims from `namespaces`, None for all."""
         worker = Worker(WorkerId(next(self._worker_ids)), node)
         self._workers[worker.id] = StoredWorker(
-            worker, pid, self._ends_after(ttl), self.now(), namespaces, role
+            worker, pid, self._ends_after(ttl), self.now(), namespaces, role, channel=channel
         )
         return worker
 

@@ -72,8 +72,10 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
         ordered, tokens, listed = family.to_lock(runs)
         depths = packed_arrays.integers(listed)
     limits = _limits(tasks)
+    taken = _taken(writes) if writes and writes[0].takes is not None else None
+    name = "commit" if limits is None else "commit_limited"
     rows = await database.fetch_on_lane(
-        "commit" if limits is None else "commit_limited",
+        name if taken is None else "commit_takes",
         (
             worker.id,
             batch,
@@ -94,7 +96,7 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
             _tasks(tasks),
             _dropped(dropped),
             None if family is None else family.row(),
-            *(() if limits is None else (limits,)),
+            *((limits, taken) if taken is not None else () if limits is None else (limits,)),
         ),
     )
     if not rows:
@@ -160,6 +162,22 @@ def _limits(tasks: Sequence[tuple[bytes, NewTask]]) -> packed_arrays.PackedRow |
         dispatch=packed_arrays.integers([task.dispatch for _, task in limited]),
         heartbeat=packed_arrays.doubles([task.heartbeat_timeout for _, task in limited]),
         deadline=packed_arrays.timestamps([task.deadline for _, task in limited]),
+    )
+
+
+def _taken(writes: Sequence[RunWrite]) -> packed_arrays.PackedRow:
+    """Return the runs that these writes take; a later write of a run takes it no more."""
+    taken = [(write.token, write.takes.announced, write.takes.version) for write in writes if write.takes]
+    runs = [run for _, run, _ in taken]
+    return commit_parts.TAKEN.row(
+        run=packed_arrays.uuids([run.id for run in runs]),
+        token=packed_arrays.bigints([token for token, _, _ in taken]),
+        workflow=packed_arrays.texts([run.workflow for run in runs]),
+        namespace=packed_arrays.texts([run.namespace for run in runs]),
+        input=packed_arrays.byteas([run.input for run in runs]),
+        trace=packed_arrays.texts([run.trace_context for run in runs]),
+        started=packed_arrays.timestamps([run.started_at for run in runs]),
+        version=packed_arrays.texts([version for _, _, version in taken]),
     )
 
 

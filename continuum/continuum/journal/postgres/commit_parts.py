@@ -91,4 +91,16 @@ FAMILY = RowType(
     refused_fault=Texts,
 )
 
-PARTS = (RUNS, EVENTS, TRANSITIONS, TASKS, TASK_LIMITS, DROPPED, FAMILY)
+TAKEN = RowType(
+    "commit_taken",
+    run=Uuids,
+    token=Bigints,
+    workflow=Texts,
+    namespace=Texts,
+    input=Byteas,
+    trace=Texts,
+    started=Timestamps,
+    version=Texts,
+)
+
+PARTS = (RUNS, EVENTS, TRANSITIONS, TASKS, TASK_LIMITS, DROPPED, FAMILY, TAKEN)

@@ -17,6 +17,7 @@ from psycopg.errors import SerializationFailure
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.errors import JournalUnavailable
+from continuum.journal.announced_run import announcement
 from continuum.journal.ended_run import EndedRun
 from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
 from continuum.journal.limits import (
@@ -110,10 +111,19 @@ class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions, Postgre
     # Workers and nodes.
 
     async def register_worker(
-        self, node: NodeId, role: str, pid: int, ttl: float, *, namespaces: Sequence[str] | None = None
+        self,
+        node: NodeId,
+        role: str,
+        pid: int,
+        ttl: float,
+        *,
+        namespaces: Sequence[str] | None = None,
+        channel: str | None = None,
     ) -> Worker:
+        # Without LISTEN nothing that is announced would arrive.
+        heard = None if channel is None or not self.listens else self._statements.channel(channel)
         rows = await self._database.fetch(
-            "register_worker", (node, role, pid, optional_texts(namespaces), ttl)
+            "register_worker", (node, role, pid, optional_texts(namespaces), heard, ttl)
         )
         return Worker(WorkerId(rows[0][0]), node)
 
@@ -221,6 +231,7 @@ class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions, Postgre
                     [json.dumps(dict(run.attributes)) if run.attributes else "{}" for run in runs]
                 ),
                 "trace": packed_arrays.texts([run.trace_context for run in runs]),
+                "announcement": _announcement(runs[0]) if len(runs) == 1 else None,
             },
         )
         created = {row[0] for row in rows}
@@ -233,6 +244,12 @@ class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions, Postgre
             else:
                 started.append(Started(await self._existing(run), True))
         return started
+
+    async def announce_work(self) -> None:
+        await self._database.fetch("announce_work")
+
+    async def draw_tokens(self, count: int) -> list[int]:
+        return [row[0] for row in await self._database.fetch("draw_tokens", (count,))]
 
     async def _existing(self, run: NewRun) -> RunId:
         rows = await self._database.fetch(
@@ -392,8 +409,21 @@ class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions, Postgre
 
     # Notifications.
 
-    def notifications(self, topics: Sequence[Topic]) -> AsyncIterator[Notification]:
-        return listen(self._database, self._statements, topics, enabled=self.listens, outage=self.outage)
+    def notifications(
+        self, topics: Sequence[Topic], *, channel: str | None = None
+    ) -> AsyncIterator[Notification]:
+        channels: dict[str, Topic] = {
+            self._statements.channel(topic.name.lower()): topic
+            for topic in topics
+            if topic is not Topic.STARTED
+        }
+        if channel is not None and Topic.STARTED in topics:
+            channels[self._statements.channel(channel)] = Topic.STARTED
+        return listen(self._database, channels, enabled=self.listens, outage=self.outage)
+
+
+def _announcement(run: NewRun) -> str | None:
+    return announcement(run.id, run.workflow, run.namespace, run.input, run.trace_context)
 
 
 def _stored_processes(facts: NodeFacts) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 
 import psycopg
@@ -20,7 +20,6 @@ from continuum.journal.limits import LISTEN_CHECK_SECONDS
 from continuum.journal.outages import Outage
 from continuum.journal.port import Notification, Topic
 from continuum.journal.postgres.connections import Database
-from continuum.journal.postgres.statements import Statements
 from continuum.journal.postgres.watched_connection import WatchedConnection
 
 # A restarting Postgres is back within seconds; many nodes must not call it in step.
@@ -29,12 +28,11 @@ LAST_RETRY_SECONDS = 5.0
 
 
 async def listen(
-    database: Database, statements: Statements, topics: Sequence[Topic], *, enabled: bool, outage: Outage
+    database: Database, channels: Mapping[str, Topic], *, enabled: bool, outage: Outage
 ) -> AsyncIterator[Notification]:
-    """Yield notifications about `topics`."""
+    """Yield the notifications of these channels."""
     if not enabled:
         await asyncio.get_running_loop().create_future()
-    channels = {statements.channel(topic.name.lower()): topic for topic in topics}
     delay = FIRST_RETRY_SECONDS
     while True:
         connection: WatchedConnection | None = None
@@ -42,8 +40,9 @@ async def listen(
             connection = await database.listen(list(channels))
             delay = FIRST_RETRY_SECONDS
             outage.answered()
-            for topic in topics:
-                yield Notification(topic, ())
+            for topic in channels.values():
+                # An announcement that was missed is also work that may have been missed.
+                yield Notification(Topic.WORK if topic is Topic.STARTED else topic, ())
             async with aclosing(_arrivals(connection)) as arrivals:
                 async for channel, payload in arrivals:
                     yield Notification(channels[channel], tuple(payload.split(",")) if payload else ())

@@ -8,8 +8,8 @@ SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 
 -- name: register_worker
 -- A new worker with a lease; its id is new as well.
-INSERT INTO {schema}.workers (node, role, pid, namespaces, expires_at)
-VALUES (%s, %s, %s, %s::text[], clock_timestamp() + %s * interval '1 second') RETURNING id
+INSERT INTO {schema}.workers (node, role, pid, namespaces, channel, expires_at)
+VALUES (%s, %s, %s, %s::text[], %s, clock_timestamp() + %s * interval '1 second') RETURNING id
 
 -- name: renew
 -- Extend the leases of these workers and report what the node is; without a node, only the leases.
@@ -83,7 +83,8 @@ SELECT n.node, n.pid, n.address,
 FROM {schema}.nodes n ORDER BY n.node
 
 -- name: start
--- Create runs, except those whose id or idempotency key is taken.
+-- Create runs, except those whose id or idempotency key is taken. With an announcement, which one run by itself may
+-- have, one worker that lives and has its code receives that; otherwise all workers are notified.
 WITH created AS (
     INSERT INTO {schema}.runs (id, workflow, namespace, input, idempotency_key, attributes, trace_context, due_at)
     SELECT s.id, s.workflow, s.namespace, s.input, s.key, s.attributes, s.trace, clock_timestamp()
@@ -92,11 +93,31 @@ WITH created AS (
     -- In one order for every caller (I3): two calls that insert the same keys in two orders would deadlock.
     -- Of runs with one key in one call the first is created.
     ORDER BY s.namespace, s.workflow, s.key, CASE WHEN s.key IS NULL THEN s.id END, s.place
-    ON CONFLICT DO NOTHING RETURNING id
+    ON CONFLICT DO NOTHING RETURNING id, started_at
+), told AS (
+    SELECT w.channel
+    FROM unnest(%(workflow)s, %(namespace)s) AS s (workflow, namespace), {schema}.workers w
+    JOIN {schema}.nodes n ON n.node = w.node
+    WHERE %(announcement)s::text IS NOT NULL AND w.channel IS NOT NULL AND n.state = 'up'
+      AND s.workflow = ANY (n.workflows) AND (w.namespaces IS NULL OR s.namespace = ANY (w.namespaces))
+      -- It has renewed its lease of late.
+      AND clock_timestamp() < w.renewed_at + (w.expires_at - w.renewed_at) / 2
+    ORDER BY random() LIMIT 1
 ), notified AS (
-    SELECT {schema}.notify('work', '{}') WHERE EXISTS (SELECT FROM created)
+    SELECT CASE WHEN t.channel IS NULL THEN {schema}.notify('work', '{}')
+                ELSE pg_notify(t.channel, (extract(epoch FROM c.started_at) * 1000000)::bigint || ' ' || %(announcement)s::text)
+           END
+    FROM (SELECT min(created.started_at) AS started_at FROM created HAVING count(*) > 0) c LEFT JOIN told t ON true
 )
 SELECT id::text FROM created WHERE (SELECT count(*) FROM notified) >= 0
+
+-- name: announce_work
+-- Notify every worker that runs may have become claimable.
+SELECT {schema}.notify('work', '{}')
+
+-- name: draw_tokens
+-- Fencing tokens that no claim will get.
+SELECT nextval('{schema}.fencing_token') FROM generate_series(1, %s)
 
 -- name: existing_run
 -- The run that has the id or the idempotency key of a run that was not created.
@@ -152,6 +173,11 @@ FROM {schema}.commit_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s)
 -- Make a batch of writes durable that has tasks with limits of their own.
 SELECT (extract(epoch FROM at) * 1000000)::bigint, rejected::text[]
 FROM {schema}.commit_limited_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+
+-- name: commit_takes
+-- Make a batch of writes durable that take runs which nobody owns.
+SELECT (extract(epoch FROM at) * 1000000)::bigint, rejected::text[]
+FROM {schema}.commit_taking_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 
 -- name: inbox
 -- The inbox entries of the runs that a worker owns, oldest first.
