@@ -143,6 +143,22 @@ async def test_a_batch_too_large_to_name_its_runs_sends_an_empty_notification(jo
         await until(was_sent)
 
 
+async def test_a_burst_of_mail_names_every_run_that_has_some(journal: Journal) -> None:
+    """Otherwise each host would read all the mail of all its runs, again and again while the burst lasts."""
+    worker = await worker_of(journal)
+    await journal.start([new_run() for _ in range(450)])
+    runs = await claim(journal, worker, limit=450)
+    async with listening(journal) as received:
+        await journal.post([signal(run.id) for run in runs])
+
+        async def all_named() -> bool:
+            woken = {id for each in received if each.topic is Topic.WAKE for id in each.ids}
+            return {run.id for run in runs} <= woken
+
+        await until(all_named)
+        assert Notification(Topic.WAKE, ()) not in received
+
+
 async def test_p11_work_is_found_without_any_notification(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
+from itertools import islice
 from typing import assert_never
 
 from continuum.engine.ids import RunId
@@ -21,7 +22,7 @@ from continuum_actors.host.looping_actor import LeasedActor
 from continuum_actors.host.messages import EndedElsewhere, LookForMail, Mail, Notified, ToSignalRouter
 
 _ENDED_ELSEWHERE = EndedElsewhere()
-# An inbox query names at most this many runs; beyond it, a query for all runs is cheaper.
+# An inbox query names at most this many runs, so that a burst is delivered while its rest is being read.
 NAMED_RUNS = 500
 # What a host acts on.
 HOST_TOPICS = (Topic.WAKE, Topic.WORK, Topic.TASKS, Topic.LOST, Topic.STARTED)
@@ -34,7 +35,8 @@ class SignalRouter(LeasedActor):
         self._host = host
         # The number of the latest fetch that has begun; runs use it to know which rows are new.
         self.fetch_number = 0
-        self._dirty: set[RunId] = set()
+        # In the order in which their notifications came.
+        self._dirty: dict[RunId, None] = {}
         self._all_dirty = False
         self._wanted = asyncio.Event()
 
@@ -68,10 +70,11 @@ class SignalRouter(LeasedActor):
                 assert_never(never)
 
     def _look(self, run_ids: Sequence[RunId] | None) -> None:
-        if run_ids is None or len(self._dirty) + len(run_ids) > NAMED_RUNS:
+        if run_ids is None:
             self._all_dirty = True
         else:
-            self._dirty.update(run_ids)
+            # However many they are: a query for all runs would read again what is on its way already.
+            self._dirty.update(dict.fromkeys(run_ids))
         self._wanted.set()
 
     def _notified(self, topic: Topic, ids: Sequence[str]) -> None:
@@ -114,13 +117,23 @@ class SignalRouter(LeasedActor):
             except TimeoutError:
                 self._all_dirty = True
             self._wanted.clear()
-            named = None if self._all_dirty else list(self._dirty)
+            while self._all_dirty or self._dirty:
+                named = self._next_named()
+                self.fetch_number += 1
+                rows = await host.journal.inbox(host.registered_worker(), named)
+                if rows:
+                    self._deliver(rows)
+
+    def _next_named(self) -> list[RunId] | None:
+        """Return the runs to fetch mail for next; None for all, which makes their names superfluous."""
+        if self._all_dirty:
             self._all_dirty = False
             self._dirty.clear()
-            self.fetch_number += 1
-            rows = await host.journal.inbox(host.registered_worker(), named)
-            if rows:
-                self._deliver(rows)
+            return None
+        named = list(islice(self._dirty, NAMED_RUNS))
+        for run_id in named:
+            del self._dirty[run_id]
+        return named
 
     def _deliver(self, rows: Sequence[InboxRow]) -> None:
         by_run: defaultdict[RunId, list[InboxRow]] = defaultdict(list)

@@ -26,6 +26,11 @@ SUSPICION_SECONDS = 3600
 # A sweep removes at most this many runs (a chain counts as one), so that it holds no locks for long.
 REMOVED_PER_SWEEP = 200
 
+# A part of a sweep looks at so many rows of each table, and takes tens of milliseconds whatever is there.
+ROWS_PER_SWEEP = 2_000
+# While much is found a sweep continues, up to so many parts: what a busy minute leaves behind.
+PARTS_PER_SWEEP = 50
+
 # The deadlines of statements, in seconds.
 
 # A connection that has brought no byte for this long is doubted: another one asks the server whether the

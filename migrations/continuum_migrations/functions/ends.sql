@@ -136,9 +136,7 @@ BEGIN
     PERFORM {schema}.after_end(ARRAY[v_run]);
     PERFORM {schema}.notify('done', v_ended::text[]);
     -- The hosts that own them have lost them. Every id must be sent, because no host can look for what it lost.
-    FOR i IN 0 .. (cardinality(v_ended) - 1) / {limit.ids} LOOP
-        PERFORM {schema}.notify('lost', v_ended[i * {limit.ids} + 1 : (i + 1) * {limit.ids}]::text[]);
-    END LOOP;
+    PERFORM {schema}.notify_each('lost', v_ended::text[]);
     RETURN {posted.accepted};
 END
 $$;

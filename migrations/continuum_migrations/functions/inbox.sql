@@ -12,7 +12,7 @@ BEGIN
     END IF;
     SELECT array_agg(r.id::text) INTO v_owned FROM {schema}.runs r WHERE r.id = ANY (p_runs) AND r.owner IS NOT NULL;
     IF v_owned IS NOT NULL THEN
-        PERFORM {schema}.notify('wake', v_owned);
+        PERFORM {schema}.notify_each('wake', v_owned);
     END IF;
 END
 $$;
@@ -103,7 +103,7 @@ BEGIN
         END IF;
     END LOOP;
     IF cardinality(v_owned) > 0 THEN
-        PERFORM {schema}.notify('wake', v_owned);
+        PERFORM {schema}.notify_each('wake', v_owned);
     END IF;
     IF v_free THEN
         PERFORM {schema}.notify('work', '{}');

@@ -13,6 +13,9 @@ from weakref import WeakSet
 from continuum.journal.limits import NOTIFICATION_IDS
 from continuum.journal.port import Notification, Topic
 
+# Every id counts: no listener can look for runs that it lost, and to look for all mail is dear.
+_EACH_NAMED = frozenset({Topic.LOST, Topic.WAKE})
+
 
 class Broadcast:
     """Sends notifications to every listener of their topic."""
@@ -62,8 +65,7 @@ class Listener:
         before = self._waiting.get(topic)
         unnamed = not ids or before == frozenset()
         merged = frozenset() if unnamed else (before or frozenset()).union(ids)
-        # No listener can look for runs that it lost, so all of their ids are kept.
-        fits = len(merged) <= NOTIFICATION_IDS or topic is Topic.LOST
+        fits = len(merged) <= NOTIFICATION_IDS or topic in _EACH_NAMED
         self._waiting[topic] = merged if fits else frozenset()
         self._news.set()
 

@@ -62,6 +62,7 @@ from continuum.journal.postgres.snapshots import load, load_compact, take_snapsh
 from continuum.journal.postgres.state_changes import PostgresStateChanges
 from continuum.journal.postgres.statements import statements_for
 from continuum.journal.postgres.suspects import PostgresSuspects
+from continuum.journal.postgres.sweeps import Sweeps
 from continuum.journal.postgres.tasks import PostgresTasks, held
 from continuum.journal.postgres.versions import PostgresVersions
 
@@ -95,6 +96,7 @@ class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions, Postgre
         # Each of these nodes is logged once.
         self._unreadable_nodes: set[str] = set()
         self._database = Database(dsn, self._statements, sessions=listen)
+        self._sweeps = Sweeps()
         self.outage = outage_of(dsn)
 
     def now(self) -> int:
@@ -299,9 +301,11 @@ class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions, Postgre
         return await commit(self._database, worker, batch, writes)
 
     async def inbox(self, worker: Worker, run_ids: Sequence[RunId] | None) -> list[InboxRow]:
-        rows = await self._database.fetch(
-            "inbox", {"worker": worker.id, "runs": None if run_ids is None else packed_arrays.uuids(run_ids)}
-        )
+        if run_ids is None:
+            rows = await self._database.fetch("inbox", (worker.id,))
+        else:
+            named = packed_arrays.uuids(list(dict.fromkeys(run_ids)))
+            rows = await self._database.fetch("inbox_of_runs", (named, worker.id))
         return [inbox_row(*row) for row in rows]
 
     async def release(
@@ -325,13 +329,16 @@ class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions, Postgre
         return int(rows[0][0])
 
     async def sweep(self) -> int:
-        """Three statements: what ended runs left behind, then runs and changes that need not be kept."""
-        (swept,) = await self._database.fetch("sweep")
+        """Three statements, the first for as often as it finds much, up to a limit.
+
+        They remove what ended runs left behind, then runs and changes that need not be kept.
+        """
+        swept = await self._sweeps.sweep(self._database)
         (removed,) = await self._database.fetch("remove_retained", (REMOVED_PER_SWEEP,))
         (old,) = await self._database.fetch(
             "remove_state_changes", (STATE_CHANGES_KEPT_SECONDS, STATE_CHANGES_PER_SWEEP)
         )
-        return int(swept[0]) + int(removed[0]) + int(old[0])
+        return swept + int(removed[0]) + int(old[0])
 
     async def unblock(
         self,

@@ -30,6 +30,7 @@ _FIELDS: dict[str, tuple[str, str]] = {
     "parent": ("r.parent_id", "%s::uuid"),
     "root": ("coalesce(r.root, r.id)", "%s::uuid"),
 }
+_HAS_ATTRIBUTES = "r.attributes <> '{}'"
 _OPERATORS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 
 
@@ -109,7 +110,9 @@ def _attribute_condition(path: tuple[str, ...], operator: str, value: Any) -> tu
     if operator == "in":
         choices = [_equals(path, entry) for entry in value]
         text = " OR ".join(f"({text})" for text, _ in choices) or "false"
-        return f"({text})", [parameter for _, parameters in choices for parameter in parameters]
+        return f"({_HAS_ATTRIBUTES} AND ({text}))", [
+            parameter for _, parameters in choices for parameter in parameters
+        ]
     # Values of another type than the given one never compare.
     place, wanted = _place(path), json.dumps(value)
     text = f"(jsonb_typeof({place}) = jsonb_typeof(%s::jsonb) AND {place} {_OPERATORS[operator]} %s::jsonb)"
@@ -122,7 +125,8 @@ def _equals(path: tuple[str, ...], value: Any) -> tuple[str, list[Any]]:
     Containment is what the index serves; it tells 1, "1" and true apart. A list contains every list of
     some of its items, so lists are compared as well.
     """
-    conditions, parameters = ["r.attributes @> %s::jsonb"], [_nested(path, value)]
+    # The index has only runs with attributes, and serves only a query that says so.
+    conditions, parameters = [f"{_HAS_ATTRIBUTES} AND r.attributes @> %s::jsonb"], [_nested(path, value)]
     for place, items in _lists(path, value):
         conditions.append(f"{_place(place)} = %s::jsonb")
         parameters += [*place, json.dumps(items)]

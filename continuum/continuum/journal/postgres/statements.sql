@@ -180,10 +180,16 @@ SELECT (extract(epoch FROM at) * 1000000)::bigint, rejected::text[]
 FROM {schema}.commit_taking_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 
 -- name: inbox
--- The inbox entries of the runs that a worker owns, oldest first.
+-- The inbox entries of all runs that a worker owns, oldest first. The index of owners leads to them.
 SELECT i.id, i.run_id::text, i.kind, i.name, i.payload, i.key
-FROM {schema}.inbox i JOIN {schema}.runs r ON r.id = i.run_id
-WHERE r.owner IS NOT DISTINCT FROM %(worker)s::bigint AND (%(runs)s::uuid[] IS NULL OR i.run_id = ANY (%(runs)s)) ORDER BY i.id
+FROM {schema}.runs r JOIN {schema}.inbox i ON i.run_id = r.id WHERE r.owner = %s::bigint ORDER BY i.id
+
+-- name: inbox_of_runs
+-- The inbox entries of these runs as far as a worker owns them, oldest first. The ids lead to them: in this form the
+-- comparison of the owner can use no index, which would lead to everything that the worker owns.
+SELECT i.id, i.run_id::text, i.kind, i.name, i.payload, i.key
+FROM unnest(%s::uuid[]) AS named (run_id) JOIN {schema}.inbox i ON i.run_id = named.run_id
+JOIN {schema}.runs r ON r.id = i.run_id AND r.owner IS NOT DISTINCT FROM %s::bigint ORDER BY i.id
 
 -- name: blame
 -- Blame what killed the process of a worker.
@@ -289,47 +295,8 @@ WITH released AS (
 SELECT (SELECT count(*) FROM released) + 0 * (SELECT count(*) FROM notified)
 
 -- name: sweep
--- Remove what ended runs left behind.
--- It waits for no lock: a row that is locked, by another sweep maybe, is left for another time.
-WITH i AS (
-    DELETE FROM {schema}.inbox WHERE ctid = ANY (ARRAY(
-        SELECT x.ctid FROM {schema}.inbox x JOIN {schema}.runs r ON r.id = x.run_id AND r.state {is_terminal}
-        FOR UPDATE OF x SKIP LOCKED)) RETURNING 1
-), t AS (
-    DELETE FROM {schema}.tasks WHERE ctid = ANY (ARRAY(
-        SELECT x.ctid FROM {schema}.tasks x JOIN {schema}.runs r ON r.id = x.run_id AND r.state {is_terminal}
-        FOR UPDATE OF x SKIP LOCKED)) RETURNING 1
-), h AS (
-    DELETE FROM {schema}.heartbeats WHERE ctid = ANY (ARRAY(
-        SELECT x.ctid FROM {schema}.heartbeats x JOIN {schema}.runs r ON r.id = x.run_id AND r.state {is_terminal}
-        FOR UPDATE OF x SKIP LOCKED)) RETURNING 1
-), q AS (
-    -- Nothing is suspected of an ended run, nor of one that has killed nothing for long.
-    DELETE FROM {schema}.suspects WHERE ctid = ANY (ARRAY(
-        SELECT x.ctid FROM {schema}.suspects x LEFT JOIN {schema}.runs r ON r.id = x.run_id
-        WHERE r.id IS NULL OR r.state {is_terminal}
-           OR (x.level <= {suspicion.any} AND x.since < clock_timestamp() - {limit.suspicion} * interval '1 second')
-        FOR UPDATE OF x SKIP LOCKED))
-), d AS (
-    DELETE FROM {schema}.deliveries WHERE ctid = ANY (ARRAY(
-        SELECT x.ctid FROM {schema}.deliveries x JOIN {schema}.runs r ON r.id = x.run_id AND r.continued_to IS NULL
-            AND r.state {is_terminal} AND r.completed_at < clock_timestamp() - interval '1 day'
-        FOR UPDATE OF x SKIP LOCKED))
-), c AS (
-    -- Those of a chain are stored under its first run and kept until its latest run has ended.
-    DELETE FROM {schema}.deliveries WHERE ctid = ANY (ARRAY(
-        SELECT x.ctid FROM {schema}.deliveries x JOIN {schema}.runs r ON r.root = x.run_id AND r.continued_to IS NULL
-            AND r.state {is_terminal} AND r.completed_at < clock_timestamp() - interval '1 day'
-        FOR UPDATE OF x SKIP LOCKED))
-), n AS (
-    -- Lost nodes are listed for an hour.
-    DELETE FROM {schema}.nodes WHERE renewed_at < clock_timestamp() - interval '1 hour'
-), s AS (
-    DELETE FROM {schema}.snapshots WHERE ctid = ANY (ARRAY(
-        SELECT x.ctid FROM {schema}.snapshots x JOIN {schema}.runs r ON r.id = x.run_id AND r.state {is_terminal}
-        FOR UPDATE OF x SKIP LOCKED)) RETURNING 1
-)
-SELECT (SELECT count(*) FROM i) + (SELECT count(*) FROM t) + (SELECT count(*) FROM h) + (SELECT count(*) FROM s)
+-- Remove what ended runs have left behind, as far as one part of a sweep goes.
+SELECT removed, "after"::text[], again FROM {schema}.sweep_leftovers(%s, %s)
 
 -- name: remove_retained
 -- Remove runs whose retention is over.

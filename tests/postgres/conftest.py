@@ -1,0 +1,21 @@
+"""A database that has grown, made once for all the tests that look at plans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from bench.parked_runs import park_runs
+from tests.postgres_server import migrated_schema
+
+# As many as can be made in a few seconds. A table of this size has 7,000 pages and more.
+RUNS = 200_000
+
+
+@pytest.fixture(scope="session")
+def grown(dsn: str) -> Iterator[str]:
+    """The schema with many runs; nothing in it may be changed."""
+    with migrated_schema(dsn) as name:
+        park_runs(dsn, name, RUNS)
+        yield name

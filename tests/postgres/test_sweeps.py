@@ -1,0 +1,123 @@
+"""Sweeps in parts: each looks at a bounded number of rows, and together they reach everything."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from continuum.engine.ids import RunId
+from continuum.journal.postgres import PostgresJournal, sweeps
+from tests.contract.builders import commit, end, owned_runs, signal, worker_of, write
+from tests.postgres.grown import reads_of
+
+# A part of a sweep looks at as many rows of each table; each leads to a few pages.
+PAGES_OF_A_PART = 25_000
+
+
+@asynccontextmanager
+async def opened(dsn: str, schema: str) -> AsyncIterator[PostgresJournal]:
+    """Yield an open journal."""
+    journal = PostgresJournal(dsn, schema=schema, listen=False)
+    await journal.open()
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+async def ended_with_leftovers(journal: PostgresJournal, runs: int, rows: int) -> list[RunId]:
+    """End so many runs, each with heartbeats that came too late; one more run with heartbeats continues."""
+    worker = await worker_of(journal)
+    *ending, live = await owned_runs(journal, worker, runs + 1)
+    await commit(journal, worker, *(write(run, transition=end()) for run in ending))
+    for run in (*ending, live):
+        for seq in range(rows):
+            await journal.heartbeat(run.id, seq, b"late")
+    return [live.id]
+
+
+def test_parts_of_sweeps_together_remove_everything_that_ended_runs_left(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeps, "ROWS_PER_SWEEP", 3)
+    monkeypatch.setattr(sweeps, "PARTS_PER_SWEEP", 2)
+
+    async def main() -> None:
+        async with opened(dsn, schema) as journal:
+            (live,) = await ended_with_leftovers(journal, runs=5, rows=4)
+            removed: list[int] = []
+            while sum(removed) < 20:
+                removed.append(await journal.sweep())
+            assert max(removed) <= 12
+            assert len(await journal.last_heartbeats(live)) == 4
+            assert [await journal.sweep() for _ in range(10)] == [0] * 10
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_a_run_with_more_rows_than_a_part_removes_is_swept_whole(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeps, "ROWS_PER_SWEEP", 2)
+
+    async def main() -> None:
+        async with opened(dsn, schema) as journal:
+            await ended_with_leftovers(journal, runs=1, rows=30)
+            removed = 0
+            while removed < 30:
+                removed += await journal.sweep()
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_one_node_sweeps_at_a_time_and_the_others_do_not_wait(dsn: str, schema: str) -> None:
+    async def main() -> None:
+        async with opened(dsn, schema) as journal, opened(dsn, schema) as other:
+            await ended_with_leftovers(journal, runs=1, rows=1)
+            with psycopg.connect(dsn) as sweeping:
+                zero = "00000000-0000-0000-0000-000000000000"
+                statement = SQL("select removed from {}(%s::uuid[], 100)").format(
+                    Identifier(schema, "sweep_leftovers")
+                )
+                assert sweeping.execute(statement, ([zero] * sweeps.TABLES_SWEPT,)).fetchone() == (1,)
+                assert await other.sweep() == 0
+                sweeping.rollback()
+            assert await other.sweep() == 1
+
+    asyncio.run(asyncio.wait_for(main(), 60))
+
+
+def test_the_delivery_ids_of_live_runs_survive_every_part(dsn: str, schema: str) -> None:
+    async def main() -> None:
+        async with opened(dsn, schema) as journal:
+            worker = await worker_of(journal)
+            ended, live = await owned_runs(journal, worker, 2)
+            await journal.post([signal(run.id, key="a") for run in (ended, live)])
+            await commit(journal, worker, write(ended, transition=end()))
+            with psycopg.connect(dsn, autocommit=True) as connection:
+                connection.execute(
+                    SQL("update {} set completed_at = now() - interval '25 hours' where id = %s").format(
+                        Identifier(schema, "runs")
+                    ),
+                    (ended.id,),
+                )
+                await journal.sweep()
+                kept = connection.execute(
+                    SQL("select run_id::text from {}").format(Identifier(schema, "deliveries"))
+                ).fetchall()
+            assert kept == [(live.id,)]
+
+    asyncio.run(main())
+
+
+def test_a_part_of_a_sweep_reads_few_pages_of_a_table_that_has_grown(dsn: str, grown: str) -> None:
+    async def part(journal: PostgresJournal) -> None:
+        await journal._database.fetch("sweep", (["018bcfe5-6900-0000-0000-000000000000"] * 6, 2_000))
+
+    reads = reads_of(dsn, grown, part)
+    assert reads.pages < PAGES_OF_A_PART
