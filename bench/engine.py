@@ -22,6 +22,8 @@ from continuum_actors.host.host import Host
 from continuum_actors.tree import host_supervisor, run_host_children
 
 LEASE_SECONDS = 600.0
+# Single runs that a program makes before it measures.
+WARM_UP_RUNS = 20
 
 
 @asynccontextmanager

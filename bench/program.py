@@ -65,7 +65,7 @@ async def _engine_throughput(stack: AsyncExitStack, given: dict[str, Any]) -> Wo
 
 async def _engine_latency(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
     client = await stack.enter_async_context(engine.subject(**_where(given)))
-    await engine.one_by_one(client, 20, min(given["steps"], 20))
+    await engine.one_by_one(client, engine.WARM_UP_RUNS, min(given["steps"], 20))
 
     async def work() -> dict[str, Any]:
         cpu = time.process_time()

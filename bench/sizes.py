@@ -14,6 +14,9 @@ class Sizes:
     throughput: dict[int, int] = field(default_factory=lambda: {0: 8_000, 1: 6_000, 10: 2_500, 100: 300})
     # Steps of a run, and how many follow one another.
     latency: dict[int, int] = field(default_factory=lambda: {0: 150, 1: 150, 10: 60})
+    # Run hosts of the nodes on which single runs are measured, and how many runs on each.
+    lone_hosts: tuple[int, ...] = (1, 2, 4, 8)
+    lone_runs: int = 200
     signals: int = 150
     long_runs: dict[int, int] = field(default_factory=lambda: {10: 60, 100: 10, 10_000: 1})
     long_history: int = 50_000
@@ -31,6 +34,8 @@ QUICK = Sizes(
     rounds=1,
     throughput={0: 800, 1: 600, 10: 250, 100: 30},
     latency={0: 30, 1: 30, 10: 10},
+    lone_hosts=(1, 2),
+    lone_runs=40,
     signals=30,
     long_runs={10: 20, 100: 4, 2_000: 1},
     long_history=10_000,
@@ -45,6 +50,8 @@ TINY = Sizes(
     rounds=1,
     throughput={0: 20, 2: 10},
     latency={0: 3, 2: 3},
+    lone_hosts=(1,),
+    lone_runs=4,
     signals=3,
     long_runs={2: 3, 20: 1},
     long_history=400,

@@ -141,11 +141,36 @@ def _idle(figures: Results) -> tuple[Row, Rows]:
     return ("", "measured"), rows
 
 
+def _lone(figures: Results) -> tuple[Row, Rows]:
+    rows: Rows = [
+        (
+            hosts,
+            f"{row['p50_ms']:.1f}",
+            f"{row['p99_ms']:.1f}",
+            f"{row['statements']:.1f}",
+            *(f"{row[part]:.1f}" for part in ("hosts_ms", "server_ms", "client_ms", "cpu_ms")),
+        )
+        for hosts, row in figures.items()
+    ]
+    headings = (
+        "hosts",
+        "p50 ms",
+        "p99 ms",
+        "statements",
+        "CPU of hosts ms",
+        "server ms",
+        "client ms",
+        "all ms",
+    )
+    return headings, rows
+
+
 _ROWS = {
     "throughput": _throughput,
     "node": _throughput,
     "latency": _latency,
     "signals": _signals,
+    "lone": _lone,
     "steps": _steps,
     "recovery": _recovery,
     "model": _model,

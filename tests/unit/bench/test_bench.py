@@ -48,6 +48,13 @@ def test_a_kill_in_the_bench_ends_with_every_run_completed(dsn: str, tmp_path: P
     assert 0 < figures["first_progress_ms"] <= figures["all_done_ms"]
 
 
+def test_the_bench_measures_lone_runs_beside_a_node(dsn: str, tmp_path: Path) -> None:
+    written = tmp_path / "results.json"
+    ended = bench("lone", "--size", "tiny", "--dsn", dsn, "--json", str(written))
+    assert ended.returncode == 0, ended.stderr
+    assert list(json.loads(written.read_text())["sections"]["lone"]) == ["1"]
+
+
 def test_an_unknown_section_is_reported_and_nothing_is_measured(tmp_path: Path) -> None:
     ended = bench("speed", "--json", str(tmp_path / "results.json"))
     assert ended.returncode == 2
