@@ -25,6 +25,18 @@ insert into {schema}.workers (node, role, pid, expires_at)
 values ('north', 'run_host', 1, now() + interval '1 hour');
 analyze {schema}.runs; analyze {schema}.tasks
 """
+# Runs without a version, of two versions, refused and ended, and an odd one of each that is active.
+PARK = """
+insert into {schema}.runs (id, workflow, version, namespace, input, due_at, refused, state, retain_until)
+select gen_random_uuid(), 'orders', n.version, 'mine', '',
+       case when i = 1 and n.state = 2 then 'infinity' else now() end, n.refused, n.state, now()
+from generate_series(1, %(rows)s / 5) i, (values (null, null, 2), ('v1', null, 2),
+    ('v2', '{{v1}}'::text[], 2), ('v2', null, 4), ('v1', null, 5)) as n (version, refused, state);
+analyze {schema}.runs
+"""
+ODD_ROWS = """
+explain (analyze, buffers, costs off) select * from {schema}.odd_rows(50)
+"""
 CLAIM_TASKS = """
 explain (analyze, buffers, costs off) select c.* from {schema}.workers w,
     {schema}.claim_tasks(w.id, '{{send}}', false, '{{}}', '{{}}', 64, 5, '{{mine}}') c
@@ -51,6 +63,14 @@ def test_a_claim_of_a_namespace_reads_the_rows_it_takes_and_no_others(
     with psycopg.connect(dsn, autocommit=True) as connection, psycopg.ClientCursor(connection) as cursor:
         cursor.execute(SQL(FILL).format(schema=Identifier(schema)), (ROWS,))
         assert _pages(connection, SQL(claim), schema) < FEW_PAGES
+
+
+def test_a_look_for_odd_rows_reads_no_sound_runs(dsn: str, schema: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection, psycopg.ClientCursor(connection) as cursor:
+        cursor.execute(SQL(PARK).format(schema=Identifier(schema)), {"rows": ROWS})
+        assert _pages(connection, SQL(ODD_ROWS), schema) < FEW_PAGES
+        found = cursor.execute(SQL("select row_name from {}.odd_rows(9)").format(Identifier(schema)))
+        assert len(found.fetchall()) == 3
 
 
 @pytest.mark.parametrize("name", CLAIMS)

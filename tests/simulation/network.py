@@ -37,7 +37,15 @@ _READS = frozenset(
     {
         *("inbox", "load", "load_compact", "next_due", "expired_workers", "node_workers", "nodes"),
         *("get_run", "query", "read_published", "versions", "version_source", "refusals", "find_result"),
-        *("ended", "missing", "declared_signals", "last_heartbeats", "suspects_wait", "acquittals"),
+        *(
+            "ended",
+            "missing",
+            "declared_signals",
+            "last_heartbeats",
+            "suspects_wait",
+            "acquittals",
+            "odd_rows",
+        ),
     }
 )
 

@@ -24,6 +24,7 @@ from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
 from continuum_actors.host.looping_actor import LoopingActor
 from continuum_actors.host.traces import name_of
+from continuum_actors.node.odd_row_log import OddRowLog
 from continuum_actors.run.failure_log import log_poison
 
 log = logging.getLogger("continuum.recovery")
@@ -80,6 +81,7 @@ class Recovery(LoopingActor):
         self._earlier = earlier
         self._check_at: float | None = None
         self._changed = asyncio.Event()
+        self._odd_rows = OddRowLog()
 
     async def init(self) -> None:
         if self._boot:
@@ -188,6 +190,7 @@ class Recovery(LoopingActor):
         await asyncio.sleep(limits.SWEEP_SECONDS * self._random_fraction())
         while True:
             await self._journal.sweep()
+            self._odd_rows.report(await self._journal.odd_rows())
             await asyncio.sleep(limits.SWEEP_SECONDS * (0.5 + self._random_fraction()))
 
     async def _report(self, worker: WorkerId, released: Released, counted: RunId | None) -> None:

@@ -77,6 +77,7 @@ from continuum.journal.facts import (
 )
 from continuum.journal.family_facts import NewChild, PublishedValue, Successor
 from continuum.journal.notification import Notification, Topic
+from continuum.journal.odd_rows import OddRows
 from continuum.journal.suspect_port import Suspects
 from continuum.journal.version_facts import Fault, Loaded, Refusal, VersionRow
 from continuum.journal.worker_port import Workers
@@ -382,6 +383,7 @@ class Journal(
     Tasks,
     Versions,
     StateChanges,
+    OddRows,
     Notifications,
     Protocol,
 ):

@@ -116,6 +116,7 @@ class ResilientJournal:
         self.release = retry.bind("release", "releasing a run", journal.release)
         self.post = retry.bind("post", "posting a result", journal.post)
         self.sweep = retry.bind("sweep", "sweeping", journal.sweep)
+        self.odd_rows = retry.bind("odd_rows", "looking for odd rows", journal.odd_rows)
         self.unblock = retry.bind("unblock", "trying blocked runs again", journal.unblock)
 
         self.register_versions = retry.bind(

@@ -243,6 +243,7 @@ async def faults_of_tools(on: Stage) -> AsyncIterator[str]:
         recover(on),
         journal.renew([], 1.0, None),
         journal.sweep(),
+        journal.odd_rows(),
         on.sql("select id::text from {schema}.runs_readable"),
     ):
         try:

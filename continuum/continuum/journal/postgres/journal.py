@@ -56,6 +56,7 @@ from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.commit import commit
 from continuum.journal.postgres.connections import Database, Parameters
 from continuum.journal.postgres.notifications import listen
+from continuum.journal.postgres.odd_rows import PostgresOddRows
 from continuum.journal.postgres.packed_code import optional_texts, packed_code
 from continuum.journal.postgres.queries import ended_runs, missing_runs, query_rows, run_row
 from continuum.journal.postgres.snapshots import load, load_compact, take_snapshot
@@ -83,7 +84,9 @@ _SEQ_DIGITS = 10
 _NAMED_BY_TEXT = frozenset({InboxKind.SIGNAL, InboxKind.CANCEL, InboxKind.CORRUPT})
 
 
-class PostgresJournal(PostgresTasks, PostgresSuspects, PostgresVersions, PostgresStateChanges):
+class PostgresJournal(
+    PostgresTasks, PostgresSuspects, PostgresVersions, PostgresStateChanges, PostgresOddRows
+):
     """A journal in one schema of one database.
 
     `listen=False` does without LISTEN and prepared statements, which transaction-mode poolers lack.

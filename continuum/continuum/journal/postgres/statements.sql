@@ -298,6 +298,10 @@ SELECT (SELECT count(*) FROM released) + 0 * (SELECT count(*) FROM notified)
 -- Remove what ended runs have left behind, as far as one part of a sweep goes.
 SELECT removed, "after"::text[], again FROM {schema}.sweep_leftovers(%s, %s)
 
+-- name: odd_rows
+-- Rows that are passed over because of an odd time.
+SELECT table_name, column_name, row_name, value FROM {schema}.odd_rows(%s)
+
 -- name: remove_retained
 -- Remove runs whose retention is over.
 SELECT {schema}.remove_retained(%s)

@@ -1,0 +1,84 @@
+-- Rows that are passed over because of a time that no engine writes: up to p_limit of each kind, in a fixed order. It
+-- reads the odd runs, and one run for each group of the indexes. The other tables are small, or swept as often.
+CREATE OR REPLACE FUNCTION {schema}.odd_rows(p_limit integer)
+RETURNS TABLE (table_name text, column_name text, row_name text, value text)
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    -- No datetime holds a later time, so none was meant.
+    v_last CONSTANT timestamptz := '9999-12-31 23:59:59.999999Z';
+BEGIN
+    RETURN QUERY
+    WITH RECURSIVE untried (workflow) AS (
+        (SELECT x.workflow FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
+         ORDER BY x.workflow LIMIT 1)
+        UNION ALL
+        SELECT (SELECT x.workflow FROM {schema}.runs x
+                WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow > u.workflow
+                ORDER BY x.workflow LIMIT 1)
+        FROM untried u WHERE u.workflow IS NOT NULL
+    ), versioned (workflow, version) AS (
+        SELECT u.workflow, (SELECT x.version FROM {schema}.runs x
+                            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
+                              AND x.workflow = u.workflow AND x.version IS NOT NULL ORDER BY x.version LIMIT 1)
+        FROM untried u WHERE u.workflow IS NOT NULL
+        UNION ALL
+        SELECT v.workflow, (SELECT x.version FROM {schema}.runs x
+                            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
+                              AND x.workflow = v.workflow AND x.version > v.version ORDER BY x.version LIMIT 1)
+        FROM versioned v WHERE v.version IS NOT NULL
+    ), tried (workflow, version, refused) AS (
+        (SELECT x.workflow, x.version, x.refused FROM {schema}.runs x
+         WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL AND x.version IS NOT NULL
+         ORDER BY x.workflow, x.version, x.refused LIMIT 1)
+        UNION ALL
+        SELECT n.workflow, n.version, n.refused FROM tried t
+        CROSS JOIN LATERAL (
+            SELECT x.workflow, x.version, x.refused FROM {schema}.runs x
+            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL
+              AND (x.workflow, x.version, x.refused) > (t.workflow, t.version, t.refused)
+            ORDER BY x.workflow, x.version, x.refused LIMIT 1
+        ) n
+    ), far AS (
+        SELECT r.id, r.due_at FROM untried u CROSS JOIN LATERAL (
+            SELECT x.id, x.due_at FROM {schema}.runs x
+            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
+              AND x.workflow = u.workflow AND x.version IS NULL AND x.due_at > v_last
+            ORDER BY x.version, x.due_at LIMIT p_limit
+        ) r
+        UNION ALL
+        SELECT r.id, r.due_at FROM versioned v CROSS JOIN LATERAL (
+            SELECT x.id, x.due_at FROM {schema}.runs x
+            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
+              AND x.workflow = v.workflow AND x.version = v.version AND x.due_at > v_last
+            ORDER BY x.version, x.due_at LIMIT p_limit
+        ) r
+        UNION ALL
+        SELECT r.id, r.due_at FROM tried t CROSS JOIN LATERAL (
+            SELECT x.id, x.due_at FROM {schema}.runs x
+            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused = t.refused
+              AND x.workflow = t.workflow AND x.version = t.version AND x.due_at > v_last
+            ORDER BY x.version, x.refused, x.due_at LIMIT p_limit
+        ) r
+    )
+    (SELECT 'runs', 'due_at', f.id::text, f.due_at::text FROM far f ORDER BY f.id LIMIT p_limit)
+    UNION ALL
+    (SELECT 'runs', 'retain_until', x.id::text, x.retain_until::text FROM {schema}.runs x
+     WHERE x.retain_until > v_last ORDER BY x.retain_until, x.id LIMIT p_limit)
+    UNION ALL
+    (SELECT 'tasks', 'due_at', x.run_id::text || '/' || x.seq, x.due_at::text FROM {schema}.tasks x
+     WHERE x.owner IS NULL AND x.due_at > v_last ORDER BY x.run_id, x.seq LIMIT p_limit)
+    UNION ALL
+    (SELECT 'workers', 'expires_at', x.id::text || ' of node ' || left(x.node, 100), x.expires_at::text
+     FROM {schema}.workers x WHERE x.expires_at > v_last ORDER BY x.id LIMIT p_limit)
+    UNION ALL
+    (SELECT 'nodes', 'renewed_at', left(x.node, 100), x.renewed_at::text FROM {schema}.nodes x
+     WHERE x.renewed_at > v_last ORDER BY x.node LIMIT p_limit)
+    UNION ALL
+    (SELECT 'suspects', c.name, x.run_id::text || '/' || x.seq, c.at::text FROM {schema}.suspects x
+     CROSS JOIN LATERAL (VALUES ('since', x.since), ('killed_at', x.killed_at)) AS c (name, at)
+     WHERE c.at > v_last ORDER BY x.run_id, x.seq, c.name LIMIT p_limit);
+END
+$$;
