@@ -167,7 +167,8 @@ class Client:
         known = workflow if isinstance(workflow, Workflow) else None
         # The run that already has the chosen id may belong to another namespace.
         namespace = options.get("namespace", ANY_NAMESPACE) if existing else ANY_NAMESPACE
-        return RunHandle(self, started.run_id, known, existing=existing, namespace=namespace)
+        at = None if existing else asyncio.get_running_loop().time()
+        return RunHandle(self, started.run_id, known, started=at, namespace=namespace)
 
     @overload
     def handle(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> RunHandle[Any]: ...
@@ -187,7 +188,7 @@ class Client:
         With `namespace` every call of the handle raises `RunNotFound` for a run of any other.
         """
         known = checked_namespace(namespace)
-        return RunHandle(self, run_id_of(run_id), workflow, existing=True, namespace=known)
+        return RunHandle(self, run_id_of(run_id), workflow, started=None, namespace=known)
 
     @overload
     async def signal(
@@ -277,12 +278,14 @@ class Client:
         known = latest if latest.state.terminal else None
         return await self._outcome(latest.id, limit, workflow, known, began=began)
 
-    async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None) -> Any:
+    async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None, started: float) -> Any:
         """Return the result of a run that this client has started, however long that takes.
 
-        The run is known to exist, so this skips the read with which `await_run` begins.
+        `started` is when, in the loop's time. The run is known to exist, so this skips the read with which
+        `await_run` begins.
         """
-        return await self._outcome(run_id, None, workflow, None, began=0.0)
+        ended = await self._completions.wait(run_id, started)
+        return outcome_of(ended, decode if workflow is None else workflow.decode_result)
 
     async def _latest(self, run_id: RunId, namespace: InNamespace, timeout: float | None) -> RunRow:
         # A timeout of 0 waits for no run, but the journal has to be asked.

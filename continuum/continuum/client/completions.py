@@ -2,26 +2,35 @@
 
 A notification that a run has ended makes the poll look for it at once; without
 notifications the poll looks for each run after a second, then less and less often. One query
-covers all runs that are due and returns only those that have ended. A wait for a run
-that continues as new becomes a wait for the latest run of its chain.
+covers all runs that are due and returns only those that have ended. However many runs are awaited,
+looks without a notification are a few in a second, and what one run costs does not grow. A wait for a
+run that continues as new becomes a wait for the latest run of its chain.
+
+A wait may begin when the run has ended and its notification is past. So the poll looks at once for a run that
+this client started a while ago, or whose end it was notified of before. Otherwise it gives the notification a
+moment to arrive.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from continuum.client.limits import (
+    ENDS_REMEMBERED,
     FIRST_LOOK_SECONDS,
     FIRST_POLL_SECONDS,
     LAST_POLL_SECONDS,
     LOOKS_UNTIL_DOUBT,
     POLL_GROWTH,
     POLL_IDS,
+    POLLS_PER_SECOND,
 )
+from continuum.client.look_times import LookTimes
 from continuum.client.run_lookup import WatchedRuns, latest_of_chain
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable, NotReady, RunNotFound
@@ -29,20 +38,22 @@ from continuum.journal.ended_run import EndedRun
 from continuum.journal.notification import Notification, Topic
 from continuum.journal.outages import outage_in
 
+# In the loop's time: earlier than anything that happens in it.
+LONG_AGO = -math.inf
+
 log = logging.getLogger("continuum.client")
 
 
 @dataclass(slots=True)
 class Awaited:
-    """A run that callers wait for, and when to look for it next, in the loop's time.
+    """A run that callers wait for, and how many seconds after the next look to look again.
 
     `doubt` counts the looks that did not find its end. At `LOOKS_UNTIL_DOUBT` the poll checks whether the run
     still exists; a notification sets it there at once, because the run may be removed right after its end.
     """
 
-    look_at: float
     interval: float
-    doubt: int = LOOKS_UNTIL_DOUBT
+    doubt: int
     futures: set[asyncio.Future[EndedRun]] = field(default_factory=set)
 
 
@@ -53,13 +64,21 @@ class Completions:
         self._journal = journal
         self._first_poll = first_poll
         self._awaited: dict[RunId, Awaited] = {}
+        # When to look for each of them.
+        self._times = LookTimes()
+        self._timer: asyncio.TimerHandle | None = None
+        # Runs whose ends were notified before anyone waited for them, oldest first.
+        self._notified: dict[str, None] = {}
         self._news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
         self._outage = outage_in(journal)
 
-    async def wait(self, run_id: RunId) -> EndedRun:
-        """Return how an existing run ended, or its chain's latest run, once it has."""
+    async def wait(self, run_id: RunId, started: float | None = None) -> EndedRun:
+        """Return how an existing run ended, or its chain's latest run, once it has.
+
+        `started` is when this client started the run, in the loop's time; None if the run was open just now.
+        """
         if self._closed:
             raise NotReady("the client is closed; open another with continuum.connect()")
         if not self._tasks:
@@ -70,15 +89,16 @@ class Completions:
                 asyncio.create_task(self._poll()),
             ]
         while True:
-            with self._waiting_for(run_id) as future:
+            with self._waiting_for(run_id, started) as future:
                 run = await future
             if run.continued_to is None:
                 return run
-            run_id = await self._later_than(run, run.continued_to)
+            run_id, started = await self._later_than(run, run.continued_to), LONG_AGO
 
     async def close(self) -> None:
         """Stop; every caller that still waits gets `NotReady`."""
         self._closed = True
+        self._wake_at(None)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -95,21 +115,32 @@ class Completions:
         return successor if latest is None else latest.id
 
     @contextmanager
-    def _waiting_for(self, run_id: RunId) -> Iterator[asyncio.Future[EndedRun]]:
+    def _waiting_for(self, run_id: RunId, started: float | None) -> Iterator[asyncio.Future[EndedRun]]:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[EndedRun] = loop.create_future()
-        # The run may have ended before this wait began, and its notification be past, so look soon.
-        look_at = loop.time() + FIRST_LOOK_SECONDS
-        awaited = self._awaited.setdefault(run_id, Awaited(look_at, self._first_poll))
-        awaited.look_at = min(awaited.look_at, look_at)
+        now = loop.time()
+        look_at = (now if started is None else started) + FIRST_LOOK_SECONDS
+        late = look_at <= now
+        if self._notified and run_id in self._notified:
+            del self._notified[run_id]
+            late = True
+        awaited = self._awaited.get(run_id)
+        if awaited is None:
+            # The first look for a run that has just been started is mostly in vain, and is not for doubts.
+            doubt = LOOKS_UNTIL_DOUBT if late or started is None else LOOKS_UNTIL_DOUBT - 2
+            awaited = self._awaited[run_id] = Awaited(self._first_poll, doubt)
         awaited.futures.add(future)
-        self._news.set()
+        self._times.advance(run_id, 0.0 if late else look_at)
+        if late:
+            self._news.set()
+        elif self._timer is None or look_at < self._timer.when():
+            self._wake_at(look_at)
         try:
             yield future
         finally:
             awaited.futures.discard(future)
             if not awaited.futures and self._awaited.get(run_id) is awaited:
-                del self._awaited[run_id]
+                self._forget(run_id)
 
     async def _listen(self, notifications: AsyncIterator[Notification]) -> None:
         try:
@@ -123,36 +154,45 @@ class Completions:
         for run_id in notification.ids or tuple(self._awaited):
             awaited = self._awaited.get(RunId(run_id))
             if awaited is not None:
-                awaited.look_at = 0.0
+                self._times.advance(RunId(run_id), 0.0)
                 awaited.doubt = LOOKS_UNTIL_DOUBT
                 self._news.set()
+            else:
+                self._remember(run_id)
+
+    def _remember(self, run_id: str) -> None:
+        self._notified[run_id] = None
+        if len(self._notified) > ENDS_REMEMBERED:
+            del self._notified[next(iter(self._notified))]
 
     async def _poll(self) -> None:
         while True:
             self._news.clear()
             now = asyncio.get_running_loop().time()
-            due = [run_id for run_id, awaited in self._awaited.items() if awaited.look_at <= now][:POLL_IDS]
+            due = self._times.take(now, POLL_IDS)
             if due:
                 self._schedule_next(due, now)
                 await self._look(due)
             else:
-                await self._news_or_time()
+                self._wake_at(self._times.earliest())
+                await self._news.wait()
+
+    def _wake_at(self, at: float | None) -> None:
+        """Let the poll look at this time, or with None not until there is news."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if at is None else asyncio.get_running_loop().call_at(at, self._news.set)
 
     def _schedule_next(self, run_ids: list[RunId], now: float) -> None:
+        rarest = len(self._awaited) / (POLL_IDS * POLLS_PER_SECOND)
         for run_id in run_ids:
             awaited = self._awaited[run_id]
-            awaited.look_at = now + awaited.interval
+            interval = max(awaited.interval, rarest)
+            # Runs whose times are near each other are looked for together.
+            together = min(interval, LAST_POLL_SECONDS) / 2
+            self._times.set(run_id, (now + interval) // together * together)
             awaited.doubt += 1
             awaited.interval = max(self._first_poll, min(awaited.interval * POLL_GROWTH, LAST_POLL_SECONDS))
-
-    async def _news_or_time(self) -> None:
-        earliest = min((awaited.look_at for awaited in self._awaited.values()), default=None)
-        try:
-            async with asyncio.timeout_at(earliest):
-                await self._news.wait()
-        except TimeoutError:
-            # Time to look without a notification.
-            return
 
     async def _look(self, run_ids: list[RunId]) -> None:
         doubted = [run_id for run_id in run_ids if self._awaited[run_id].doubt >= LOOKS_UNTIL_DOUBT]
@@ -179,8 +219,12 @@ class Completions:
 
     def _futures_of(self, run_id: RunId) -> list[asyncio.Future[EndedRun]]:
         """Forget a run, and return the futures that still wait for it."""
-        awaited = self._awaited.pop(run_id, None)
+        awaited = self._forget(run_id)
         return [] if awaited is None else [future for future in awaited.futures if not future.done()]
+
+    def _forget(self, run_id: RunId) -> Awaited | None:
+        self._times.forget(run_id)
+        return self._awaited.pop(run_id, None)
 
     def _set_doubt(self, run_ids: list[RunId], doubt: int) -> None:
         for run_id in run_ids:
@@ -193,3 +237,4 @@ class Completions:
                 if not future.done():
                     future.set_exception(error)
         self._awaited.clear()
+        self._times.clear()

@@ -16,8 +16,11 @@ READS_AT_ONCE = 4
 # Notifications can be lost, so every wait also polls, less and less often.
 FIRST_POLL_SECONDS = 1.0
 # When a wait for a short run begins, the notification of its end is about to arrive: a look before that
-# finds nothing and competes with the run. This look finds a run that ended before the wait began.
+# finds nothing and competes with the run. This long after
+# the start a look finds a run that has ended unheard.
 FIRST_LOOK_SECONDS = 0.02
+# Ends heard before the wait began. The wait for a run follows its start within a moment, or it looks anyway.
+ENDS_REMEMBERED = 1_000
 LAST_POLL_SECONDS = 5.0
 # After a timeout, explain why only if the journal answers quickly: the caller did not ask to wait longer.
 MESSAGE_READ_SECONDS = 1.0
@@ -27,6 +30,9 @@ POLL_GROWTH = 1.5
 LOOKS_UNTIL_DOUBT = 6
 # How many runs one poll looks for; their ids are one array parameter.
 POLL_IDS = 1_000
+# So many looks without a notification cost a client about one per cent of its processor time. With more than
+# 20,000 awaited runs each is looked for less often instead.
+POLLS_PER_SECOND = 4
 
 # A reader of state changes looks this soon after a notification: the transactions before it have ended by
 # then, most likely. Without notifications it looks less and less often, until once a second.

@@ -31,7 +31,9 @@ class CallsOfRun(Protocol):
         workflow: Workflow[..., Any] | None = None,
         namespace: InNamespace = ANY_NAMESPACE,
     ) -> Any: ...
-    async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None) -> Any: ...
+    async def await_started(
+        self, run_id: RunId, workflow: Workflow[..., Any] | None, started: float
+    ) -> Any: ...
     async def signal(
         self,
         run_id: str,
@@ -67,9 +69,9 @@ class CallsOfRun(Protocol):
 
 
 class RunHandle(Generic[R]):
-    """One run. `existing` is True if the run existed before the start that returned this handle."""
+    """One run."""
 
-    __slots__ = ("_client", "_namespace", "_workflow", "existing", "id")
+    __slots__ = ("_client", "_namespace", "_started", "_workflow", "id")
 
     def __init__(
         self,
@@ -77,14 +79,20 @@ class RunHandle(Generic[R]):
         run_id: RunId,
         workflow: Workflow[..., R] | None,
         *,
-        existing: bool,
+        started: float | None,
         namespace: InNamespace = ANY_NAMESPACE,
     ) -> None:
         self._client = client
         self._workflow = workflow
         self._namespace = namespace
+        # When the client started it, in the loop's time; None if it existed before.
+        self._started = started
         self.id: RunId = run_id
-        self.existing = existing
+
+    @property
+    def existing(self) -> bool:
+        """Whether the run existed before the start that returned this handle."""
+        return self._started is None
 
     def __repr__(self) -> str:
         return f"<run {self.id}{'' if self._workflow is None else f' of {self._workflow.name}'}>"
@@ -95,12 +103,12 @@ class RunHandle(Generic[R]):
         Raises `RunFailed`, `RunCancelled` or `TimeoutError`.
         """
         result: R
-        if self.existing or timeout is not None:
+        if self._started is not None and timeout is None:
+            result = await self._client.await_started(self.id, self._workflow, self._started)
+        else:
             result = await self._client.await_run(
                 self.id, timeout, workflow=self._workflow, namespace=self._namespace
             )
-        else:
-            result = await self._client.await_started(self.id, self._workflow)
         return result
 
     @overload

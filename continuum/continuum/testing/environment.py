@@ -191,7 +191,7 @@ class Environment(Client):
             await self.settle()
         return await super().await_run(known, workflow=workflow)
 
-    async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None) -> Any:
+    async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None, started: float) -> Any:
         """Return the result of a run that this environment has started."""
         return await self.await_run(run_id, workflow=workflow)
 

@@ -123,7 +123,7 @@ class PostgresEnvironment(Client):
         """Call `fn` instead of `activity` in this environment, for the duration of a block."""
         return mocked(self._mocks, activity, fn)
 
-    async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None) -> Any:
+    async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None, started: float) -> Any:
         """Return the result of a run that this environment has started, within half a minute."""
         return await self.await_run(run_id, RESULT_SECONDS, workflow=workflow)
 
