@@ -19,6 +19,23 @@ DROP_CHECKS = (
     "end loop; end $$; "
 )
 
+END_ALL = (
+    "update {s}.runs set state = 4, owner = null, due_at = null, reason = null, fault = null, "
+    "result = '\\x01', completed_at = now() where state < 4; "
+)
+# Rules of which nothing is left once every run has ended.
+OF_OPEN_RUNS = {
+    "not-ended",
+    "lost-wake",
+    "blocked-without-fault",
+    "child-missing",
+    "child-end-lost",
+    "child-not-asked",
+    "owner-unknown",
+    "task-dispatch",
+    "task-without-activity",
+}
+
 # By rule: the run that is damaged (None for what belongs to no run), and the damage.
 DAMAGE: dict[str, tuple[str | None, str]] = {
     "history-gap": ("parent", "delete from {s}.events where run_id = '{parent}' and seq = 4"),
@@ -135,6 +152,18 @@ def test_damage_is_found_and_its_rule_is_named(
     wanted = None if where is None else getattr(world, where, None)
     assert (wanted, rule) in named if where != "unknown" else rule in {each for _, each in named}, done.out
     assert all(len(each["text"]) > 30 and ";" in each["text"] for each in done.json), "each says what to do"
+
+
+@pytest.mark.parametrize("rule", sorted(DAMAGE.keys() - OF_OPEN_RUNS))
+def test_nobody_is_told_to_cancel_or_wake_a_run_that_has_ended(
+    cli: CommandLine, dsn: str, schema: str, world: StoredWorld, rule: str
+) -> None:
+    _, statement = DAMAGE[rule]
+    damage(dsn, schema, world, END_ALL + statement)
+    found = cli("verify", "--json").json
+    assert rule in {each["rule"] for each in found}
+    told = [each["text"] for each in found if each["run_id"] is not None]
+    assert [text for text in told if "cancel" in text or "due_at to now" in text] == []
 
 
 def test_every_rule_is_tried() -> None:

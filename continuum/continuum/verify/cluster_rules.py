@@ -28,7 +28,8 @@ def cluster_findings(cluster: StoredCluster) -> Iterator[Finding]:
     for key in cluster.duplicate_keys:
         text = (
             f"key {key.key!r} of {key.workflow} in namespace {key.namespace} belongs to several runs: "
-            f"{', '.join(key.runs)}; cancel all but one, and create the index runs_idempotency again"
+            f"{', '.join(key.runs)}; set the idempotency_key of all but one to NULL, and create the index "
+            "runs_idempotency again"
         )
         yield Finding(key.runs[0], "key-twice", text)
     for table, run_id in cluster.orphans:

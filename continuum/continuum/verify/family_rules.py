@@ -49,7 +49,8 @@ def _started_by(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:
     for child in run.children:
         if child.parent_seq is not None and child.parent_seq not in known:
             text = f"child {child.id} says that command {child.parent_seq} started it, which is not so"
-            yield Finding(run.id, "child-unknown", f"{text}; cancel the child, and report it")
+            remedy = "report it" if child.state >= RunState.COMPLETED else "cancel the child, and report it"
+            yield Finding(run.id, "child-unknown", f"{text}; {remedy}")
 
 
 def _asked_to_stop(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:

@@ -13,35 +13,34 @@ from continuum.journal.snapshot_codec import (
     pack_snapshot,
 )
 from continuum.journal.stored_facts import INFINITE, StoredEvent, StoredRunFacts
-from continuum.verify.findings import Finding
+from continuum.verify.findings import Finding, way_out
 from continuum.verify.open_effects import OpenEffects
-
-_RESTORE = "restore the run's events from a backup, or cancel it with --force and start it again"
 
 
 def history_findings(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:
     """Check a history by itself. `effects` are those of its readable events."""
-    yield from _numbering(run)
+    restore = f"restore the run's events from a backup, or {way_out(run)}"
+    yield from _numbering(run, restore)
     unreadable = [event for event in run.events if not _is_readable(event)]
     for event in unreadable:
-        text = f"event {event.seq} cannot be read; {_RESTORE}"
+        text = f"event {event.seq} cannot be read; {restore}"
         yield Finding(run.id, "history-unreadable", text)
     for text in effects.wrong:
-        yield Finding(run.id, "two-winners", f"{text}; {_RESTORE}, and report it")
+        yield Finding(run.id, "two-winners", f"{text}; report it; {restore}")
     for text in effects.early:
         yield Finding(run.id, "fired-early", f"{text}; look at what the run did then, and report it")
     yield from _times(run)
     yield from _deliveries(run)
-    yield from _end(run)
+    yield from _end(run, restore)
     if not unreadable:
         yield from _snapshots(run)
 
 
-def _numbering(run: StoredRunFacts) -> Iterator[Finding]:
+def _numbering(run: StoredRunFacts, restore: str) -> Iterator[Finding]:
     for position, event in enumerate(run.events):
         if event.seq != position:
             yield Finding(
-                run.id, "history-gap", f"event {position} is missing: the next one is {event.seq}; {_RESTORE}"
+                run.id, "history-gap", f"event {position} is missing: the next one is {event.seq}; {restore}"
             )
             return
 
@@ -75,10 +74,10 @@ def _deliveries(run: StoredRunFacts) -> Iterator[Finding]:
             yield Finding(run.id, "signal-twice", f"{text}; look at what the run did with it, and report it")
 
 
-def _end(run: StoredRunFacts) -> Iterator[Finding]:
+def _end(run: StoredRunFacts, restore: str) -> Iterator[Finding]:
     for event in run.events[:-1]:
         if event.type == EventType.RUN_CONTINUED_AS_NEW:
-            text = f"events follow event {event.seq}, with which the run continued as new; {_RESTORE}"
+            text = f"events follow event {event.seq}, with which the run continued as new; {restore}"
             yield Finding(run.id, "after-the-end", text)
 
 

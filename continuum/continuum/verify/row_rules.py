@@ -8,7 +8,7 @@ from continuum.engine.ids import WorkerId
 from continuum.journal.event_codec import CorruptBody, unpack_body
 from continuum.journal.facts import RunState
 from continuum.journal.stored_facts import INFINITE, StoredCluster, StoredRunFacts
-from continuum.verify.findings import Finding
+from continuum.verify.findings import Finding, way_out
 
 # A sweep removes what ended runs leave behind, once a minute; five may have failed.
 LEFTOVER_SECONDS = 300
@@ -31,7 +31,7 @@ def row_findings(
         yield from _wake(run, cluster)
     for row in run.inbox:
         if row.body is None:
-            text = f"row {row.id} of its inbox cannot be read; delete the row, or cancel the run with --force"
+            text = f"row {row.id} of its inbox cannot be read; delete the row, or {way_out(run)}"
             yield Finding(run.id, "inbox-unreadable", text)
 
 
@@ -39,7 +39,8 @@ def _ownership(
     run: StoredRunFacts, cluster: StoredCluster, workers: Collection[WorkerId]
 ) -> Iterator[Finding]:
     if run.owner is not None and run.owner not in workers:
-        text = f"its owner, worker {run.owner}, does not exist; set its owner to NULL and its due_at to now()"
+        wake = " and its due_at to now()" if run.state < RunState.COMPLETED else ""
+        text = f"its owner, worker {run.owner}, does not exist; set its owner to NULL{wake}"
         yield Finding(run.id, "owner-unknown", text)
     for task in run.tasks:
         if task.owner is not None and task.owner not in workers:
@@ -49,7 +50,7 @@ def _ownership(
         text = f"its token {run.token} is larger than the last one given, {cluster.last_token}"
         yield Finding(run.id, "token", f"{text}; set the sequence fencing_token to at least that")
     elif run.attempt > 0 and run.token <= 0:
-        text = f"it was claimed {run.attempt} times and has no token; cancel it with --force, and {_REPORT}"
+        text = f"it was claimed {run.attempt} times and has no token; {_REPORT}; {way_out(run)}"
         yield Finding(run.id, "token", text)
 
 
