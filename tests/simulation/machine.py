@@ -90,6 +90,9 @@ class Board:
         if not self.ended and place is not None:
             del self.threads[place]
 
+    def ends_itself(self, seconds: float | None) -> None:
+        """No process of the simulator ends itself."""
+
     def on_trial(self, trace: bytes | None) -> None:
         if not self.ended:
             self.trial = trace

@@ -46,13 +46,15 @@ class HardKill:
     """
 
     @contextmanager
-    def after(self, seconds: float) -> Iterator[None]:
-        """End the process in `seconds`, unless the block has ended by then."""
+    def after(self, seconds: float, pulse: Pulse) -> Iterator[None]:
+        """End the process in `seconds`, unless the block has ended by then; `pulse` tells the others why."""
+        pulse.ends_itself(seconds)
         faulthandler.dump_traceback_later(seconds, exit=True, file=_nowhere())
         try:
             yield
         finally:
             faulthandler.cancel_dump_traceback_later()
+            pulse.ends_itself(None)
 
 
 class Attempt:
@@ -116,7 +118,7 @@ class Attempt:
         within: Callable[[Callable[[], CallOutcome]], CallOutcome] | None = None
         if kill is not None and not definition.is_async:
             if limits.shortest is not None:
-                within = functools.partial(_within, kill, limits.shortest)
+                within = functools.partial(_within, kill, limits.shortest, host.pulse)
             limits = Limits(heartbeat_timeout=limits.heartbeat_timeout)
         if limits.unlimited:
             if host.executor is not None:
@@ -208,8 +210,8 @@ class Attempt:
         return call
 
 
-def _within(kill: HardKill, seconds: float, call: Callable[[], CallOutcome]) -> CallOutcome:
-    with kill.after(seconds):
+def _within(kill: HardKill, seconds: float, pulse: Pulse, call: Callable[[], CallOutcome]) -> CallOutcome:
+    with kill.after(seconds, pulse):
         return call()
 
 

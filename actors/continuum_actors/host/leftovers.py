@@ -22,7 +22,10 @@ _OUR_CODE = ("continuum.", "continuum_actors.", "continuum_supervision.", "async
 
 
 class Leftovers:
-    """Counts what still runs, reports each once, and sets `too_many` when there are more than `limit`."""
+    """Counts what still runs, reports each once, and sets `too_many` when there are more than `limit`.
+
+    With a limit of 0 the process is there to be replaced, and one of them is no fault.
+    """
 
     def __init__(self) -> None:
         self.limit = limits.LEFTOVERS_PER_HOST
@@ -42,11 +45,15 @@ class Leftovers:
             # Kept by us alone: the end of `asyncio.run` waits for every task that it can find.
             asyncio.tasks._unregister_task(work)
             work._log_destroy_pending = False  # type: ignore[attr-defined]
-        asyncio.get_running_loop().call_later(
-            limits.REPORT_LEFTOVER_SECONDS, self._report, work, what, frames
-        )
+        if self.limit:
+            asyncio.get_running_loop().call_later(
+                limits.REPORT_LEFTOVER_SECONDS, self._report, work, what, frames
+            )
         if len(self._running) > self.limit and not self.too_many.is_set():
             self.too_many.set()
+            if self.limit == 0:
+                log.warning("%s; its code still runs: %s", what, self.remedy)
+                return
             log.error(
                 "%d activities are over and still run in this process, more than %d: %s",
                 len(self._running),

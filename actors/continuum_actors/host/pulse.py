@@ -28,6 +28,10 @@ class Pulse(Protocol):
         """Record which code was started alone, to see whether it kills its process."""
         ...
 
+    def ends_itself(self, seconds: float | None) -> None:
+        """Record that this process ends itself in `seconds`; None if it does not after all."""
+        ...
+
     def set_worker_id(self, worker_id: int) -> None:
         """Record which worker this process is."""
         ...
@@ -49,6 +53,9 @@ class NoPulse:
         """Leave no trace."""
 
     def on_trial(self, trace: bytes | None) -> None:
+        """Leave no trace."""
+
+    def ends_itself(self, seconds: float | None) -> None:
         """Leave no trace."""
 
     def set_worker_id(self, worker_id: int) -> None:

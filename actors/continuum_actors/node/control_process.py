@@ -241,6 +241,7 @@ def _received(node: ControlledNode, registry: Registry, incoming: Incoming) -> N
                         WorkerId(message.last.worker_id),
                         node.cause_of(message),
                         last_sign_of_life(message),
+                        out_of_time=message.ended_itself,
                     ),
                 )
         case PeerUp() | PeerDown() | NodeHello() | Forwarded() | HasMail() | FindRun() | RunFound():

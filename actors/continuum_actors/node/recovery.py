@@ -38,12 +38,14 @@ _LOOKING_BACK = "looking for an earlier life of this node"
 class WorkerDied:
     """A process of this node died, or was stopped in order, for which nothing is blamed.
 
-    `died_at` is its last sign of life on this machine's monotonic clock.
+    `died_at` is its last sign of life on this machine's monotonic clock. `out_of_time` if it ended itself,
+    because its activity was past its deadline.
     """
 
     worker: WorkerId
     death: Death | None
     died_at: float
+    out_of_time: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +103,16 @@ class Recovery(LoopingActor):
         counted = None
         if message.death is not None:
             counted = await self._journal.blame(message.worker, message.death)
-            _report_cause(message.worker, message.death)
+            _report_cause(message)
         released = await self._journal.retire_worker(
             message.worker,
             executing=counted,
             poison_after=limits.POISON_AFTER_DEATHS,
             died_at=message.died_at,
         )
-        await self._report(message.worker, released, counted)
+        if not message.out_of_time:
+            _report_release(message.worker, released)
+        await self._report_poison(counted)
 
     def handle_info(self, message: BaseException | float) -> None:
         """Check leases when one runs out, in `message` seconds; an exception of a loop ends this actor."""
@@ -129,7 +133,8 @@ class Recovery(LoopingActor):
                     released = await self._journal.retire_worker(
                         worker, executing=counted, poison_after=limits.POISON_AFTER_DEATHS
                     )
-                    await self._report(worker, released, counted)
+                    _report_release(worker, released)
+                    await self._report_poison(counted)
         unblocked = await self._journal.unblock(
             list(self._code.workflows), namespaces=self._namespaces, code=self._code.digest
         )
@@ -173,7 +178,8 @@ class Recovery(LoopingActor):
             released = await journal.retire_worker(
                 worker, executing=counted, poison_after=limits.POISON_AFTER_DEATHS, only_expired=True
             )
-            await self._report(worker, released, counted)
+            _report_release(worker, released)
+            await self._report_poison(counted)
 
     async def _look_for_suspects(self) -> None:
         if self._suspects_wait is not None and await self._journal.suspects_wait():
@@ -193,17 +199,26 @@ class Recovery(LoopingActor):
             self._odd_rows.report(await self._journal.odd_rows())
             await asyncio.sleep(limits.SWEEP_SECONDS * (0.5 + self._random_fraction()))
 
-    async def _report(self, worker: WorkerId, released: Released, counted: RunId | None) -> None:
-        if released.runs or released.tasks:
-            log.warning(
-                "worker %d is dead: released its %d runs and %d tasks", worker, released.runs, released.tasks
-            )
+    async def _report_poison(self, counted: RunId | None) -> None:
         if counted is not None:
             await log_poison(self._journal.get_run, counted)
 
 
-def _report_cause(worker: WorkerId, death: Death) -> None:
-    if death.culprit is not None:
+def _report_release(worker: WorkerId, released: Released) -> None:
+    if released.runs or released.tasks:
+        log.warning(
+            "worker %d is dead: released its runs (%d) and tasks (%d)", worker, released.runs, released.tasks
+        )
+
+
+def _report_cause(message: WorkerDied) -> None:
+    worker, death = message.worker, message.death
+    if death is None:
+        return
+    if death.culprit is not None and message.out_of_time:
+        # Its run logs which attempt that was, and what follows.
+        log.warning("%s was out of time, so its process was ended", name_of(death.culprit))
+    elif death.culprit is not None:
         log.warning("the process of worker %d was killed by %s", worker, name_of(death.culprit))
     elif death.named:
         suspects = ", ".join(map(name_of, death.named))

@@ -33,6 +33,12 @@ class ProcessDied:
     died_at: float
     hung: bool = False
 
+    @property
+    def ended_itself(self) -> bool:
+        """Whether it ended at the time that it had set for itself."""
+        asked = self.hung or self.last.ended_by is not None
+        return not asked and 0 < self.last.ends_at <= self.died_at and self.exit_code == 1
+
 
 @dataclass(frozen=True, slots=True)
 class PeerUp:

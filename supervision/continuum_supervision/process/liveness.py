@@ -40,9 +40,12 @@ _LOOP, _ENDED_BY, _ON_TRIAL, _FIRST_THREAD = range(4)
 _TRACES = 65
 _TRACE = struct.Struct(f"={TRACE_BYTES}s")
 _THREAD = struct.Struct("=Q")
+_TIME = struct.Struct("=d")
 _LOOP_THREAD_AT = 24
 _PLACE_BYTES = TRACE_BYTES + _THREAD.size
 _SLOT_BYTES = 2112
+# Nor does the place of what is on trial: there stands when the process ends itself.
+_ENDS_AT = _TRACES_AT + _ON_TRIAL * _PLACE_BYTES + TRACE_BYTES
 assert _TRACES_AT + _TRACES * _PLACE_BYTES == _SLOT_BYTES
 _NO_TRACE = bytes(TRACE_BYTES)
 # In place of a trace: code that nobody has named ended the process.
@@ -57,7 +60,7 @@ class Liveness:
     number. `ended_by` is the trace of the code that asked for the end of the process, UNNAMED if it had
     none; with `ended_by_helper` that code ran in a thread that the named code had started. `on_trial` is the
     trace of the code that was started alone, to see whether it is what kills its processes. `backlog` is how
-    much work waited at the last beat.
+    much work waited at the last beat. `ends_at` is when the process ends itself, 0 if it does not.
     """
 
     beats: int
@@ -70,6 +73,7 @@ class Liveness:
     loop_thread: int = 0
     backlog: int = 0
     ended_by_helper: bool = False
+    ends_at: float = 0.0
 
 
 class LivenessSlot:
@@ -132,6 +136,10 @@ class LivenessSlot:
     def on_trial(self, trace: bytes | None) -> None:
         """Record which code was started alone, to see whether it kills its process."""
         self._traces[_ON_TRIAL][:] = _NO_TRACE if trace is None else trace
+
+    def ends_itself(self, seconds: float | None) -> None:
+        """Record that this process ends itself in `seconds`; None if it does not after all."""
+        _TIME.pack_into(self._slot, _ENDS_AT, 0.0 if seconds is None else self._monotonic() + seconds)
 
     def set_worker_id(self, worker_id: int) -> None:
         _WORKER.pack_into(self._slot, _WORKER_AT, worker_id)
@@ -218,8 +226,19 @@ class LivenessBoard:
         (loop_thread,) = _THREAD.unpack_from(slot, _LOOP_THREAD_AT)
         (backlog,) = _THREAD.unpack_from(slot, _BACKLOG_AT)
         (helper,) = _THREAD.unpack_from(slot, _place_at(_ENDED_BY) + TRACE_BYTES)
+        (ends_at,) = _TIME.unpack_from(slot, _ENDS_AT)
         return Liveness(
-            beats, beat_at, worker_id, loop, running, ended_by, on_trial, loop_thread, backlog, bool(helper)
+            beats,
+            beat_at,
+            worker_id,
+            loop,
+            running,
+            ended_by,
+            on_trial,
+            loop_thread,
+            backlog,
+            bool(helper),
+            ends_at,
         )
 
 

@@ -237,7 +237,10 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
                 f"the node ends: its log says why",
             )
             return
-        logger.warning(
+        # With 0 it has said itself why it ends.
+        expected = died.ended_itself or died.exit_code == 0
+        logger.log(
+            logging.INFO if expected else logging.WARNING,
             "process %s (pid %d) ended with exit code %s and is started again",
             died.process_id,
             died.pid,
