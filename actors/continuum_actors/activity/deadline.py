@@ -45,6 +45,12 @@ def out_of_total_time(seconds: float | None) -> str:
     )
 
 
+def no_time_for_another(seconds: float | None) -> str:
+    """Return the message of an activity that failed so late that no attempt can follow."""
+    within = "" if seconds is None else f" of {seconds:g} s"
+    return f"the next attempt would begin after its total_timeout{within}"
+
+
 def without_heartbeat(seconds: float) -> str:
     """Return the message of an attempt that was silent for too long."""
     return f"no heartbeat within its heartbeat_timeout of {seconds:g} s"

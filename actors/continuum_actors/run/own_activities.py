@@ -12,7 +12,7 @@ from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
 from continuum.engine.retry import backoff_delay, wants_retry
 from continuum.journal.port import ClaimedRun, NewTask
-from continuum_actors.activity.deadline import out_of_total_time
+from continuum_actors.activity.deadline import no_time_for_another, out_of_total_time
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host
 from continuum_actors.host.messages import ActivityRaised
@@ -105,7 +105,9 @@ class OwnActivities:
             self._note(activity, type, text, delay)
             self._watched.apply(EventType.ACTIVITY_RETRIED, (seq, type, text, activity.attempt, due))
         else:
-            last = f"{out_of_total_time(options.total_timeout)}; the last attempt failed with {type}: {text}"
+            last = (
+                f"{no_time_for_another(options.total_timeout)}; the last attempt failed with {type}: {text}"
+            )
             self._fail(activity, "TimeoutError", last[: limits.ERROR_TEXT_CHARACTERS], traceback)
 
     def _withdraw(self, activity: PendingActivity) -> None:

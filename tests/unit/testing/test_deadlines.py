@@ -125,7 +125,10 @@ async def test_a_retry_that_would_begin_after_the_total_timeout_is_not_waited_fo
         result, seconds = await passed(environment, "fails")
     assert result == [
         "TimeoutError",
-        "not done within its total_timeout of 35 s; the last attempt failed with ConnectionError: no answer",
+        (
+            "the next attempt would begin after its total_timeout of 35 s; "
+            "the last attempt failed with ConnectionError: no answer"
+        ),
         4,
     ]
     assert seconds == 30
