@@ -22,7 +22,7 @@ from continuum.node.name_check import refuse_taken_name
 from continuum.node.node_database import node_database
 from continuum.node.running_node import RunningNode, running_node, wait_for_end
 from continuum.node.stop_signals import StopSignals
-from continuum.versions.loaded_code import load_code
+from continuum.versions.loaded_code import load_code, modules_without_code
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_supervision.process.log import log_to_stderr
 
@@ -65,6 +65,12 @@ def started_node(config: NodeConfig) -> Iterator[RunningNode]:
 def place_for(config: NodeConfig) -> Iterator[ProcessConfig]:
     """Check everything that a node needs before its first process starts; keep its database running."""
     load_code(config.modules)
+    empty = modules_without_code(config.modules)
+    if empty:
+        log.warning(
+            "no workflow or activity is defined in or imported into %s: name the modules that have them",
+            ", ".join(empty),
+        )
     with node_database(config.dsn, config.schema) as dsn:
         name = config.name or f"{socket.gethostname()}-{os.getpid()}"
         asyncio.run(refuse_taken_name(dsn, config.schema, name))

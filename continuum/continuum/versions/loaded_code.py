@@ -125,6 +125,15 @@ def load_code(modules: Sequence[str]) -> Code:
     return code
 
 
+def modules_without_code(modules: Iterable[str]) -> list[str]:
+    """Return which of these loaded modules neither define nor import a workflow or an activity."""
+    return [
+        name
+        for name in modules
+        if not any(isinstance(value, Workflow | Activity) for value in vars(sys.modules[name]).values())
+    ]
+
+
 def _import(name: str) -> ModuleType:
     if not all(part.isidentifier() for part in name.split(".")) or name.endswith(".py"):
         module = name.removesuffix(".py").replace("\\", "/").rstrip("/").split("/")[-1]

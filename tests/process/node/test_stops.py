@@ -173,6 +173,21 @@ async def test_a_node_without_modules_warns_and_still_becomes_ready(dsn: str, sc
         assert node.terminate() == 0
 
 
+async def test_modules_without_workflows_and_activities_are_named_and_the_node_starts(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        node = at.launch(
+            "idle", modules=["os", "tests.process.node.flows", "json"], script=LAUNCH_ON_ONE_STREAM
+        )
+        assert node.launcher.stdout is not None
+        warning, ready = node.launcher.stdout.readline(), node.launcher.stdout.readline()
+        node.note_processes()
+        assert "no workflow or activity is defined in or imported into os, json: name" in warning
+        assert ready.startswith("ready ")
+        assert node.terminate() == 0
+
+
 async def test_the_name_of_a_live_node_is_refused(dsn: str, schema: str) -> None:
     async with site(dsn, schema) as at:
         holder = NodeId("north")
