@@ -24,7 +24,7 @@ class Sweeps:
         self._after = [RunId(str(uuid4())) for _ in range(TABLES_SWEPT)]
 
     async def sweep(self, database: Database) -> int:
-        """Remove what is found next; continue at once while much is found. Return how many rows were removed."""
+        """Remove what is found next, at once again while much is found; return how many rows were removed."""
         removed = 0
         for _ in range(PARTS_PER_SWEEP):
             parameters = (packed_arrays.uuids(self._after), ROWS_PER_SWEEP)
