@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bench import idle, latency, lone, long_runs, memory, model, recovery, throughput
+from bench import idle, latency, lone, long_runs, memory, model, recovery, startup, throughput
 from bench.database import Server
 from bench.sizes import Sizes
 
@@ -32,4 +32,5 @@ SECTIONS: dict[str, Section] = {
     "recovery": Section("kill -9 of a run host, node of two", recovery.after_a_kill),
     "memory": Section("Memory of a suspended run, node of one run host", memory.of_suspended_runs),
     "idle": Section("An idle node", idle.of_an_idle_node),
+    "startup": Section("Time to start", startup.of_imports_and_nodes),
 }

@@ -165,6 +165,22 @@ def _lone(figures: Results) -> tuple[Row, Rows]:
     return headings, rows
 
 
+def _startup(figures: Results) -> tuple[Row, Rows]:
+    hosts = f"node of {figures['hosts']} run hosts"
+    rows: Rows = [
+        (name, f"{figures[f'{key}_ms']:,.0f}")
+        for name, key in (
+            ("python, without anything", "python"),
+            ("import asyncio", "asyncio"),
+            ("import continuum", "continuum"),
+            ("continuum start", "start"),
+            (f"{hosts}: the first run has ended", "accepts"),
+            (f"{hosts}: all processes are ready", "ready"),
+        )
+    ]
+    return ("", "ms, median"), rows
+
+
 _ROWS = {
     "throughput": _throughput,
     "node": _throughput,
@@ -176,4 +192,5 @@ _ROWS = {
     "model": _model,
     "memory": _memory,
     "idle": _idle,
+    "startup": _startup,
 }

@@ -10,14 +10,15 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from continuum.client import Client, connect
-from continuum.client.connecting import database
-from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
-from continuum.journal.port import Journal
+if TYPE_CHECKING:
+    # A node has these options too, and starts without a client.
+    from continuum.client import Client
+    from continuum.client.namespaces import InNamespace
+    from continuum.journal.port import Journal
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -43,6 +44,7 @@ def database_options(command: F) -> F:
 
 def namespace_option(command: F) -> F:
     """Give a command that names a run by its id --namespace, which guards it."""
+    from continuum.client.namespaces import ANY_NAMESPACE
 
     def guard(_context: click.Context, _parameter: click.Parameter, given: str | None) -> InNamespace:
         return ANY_NAMESPACE if given is None else given
@@ -60,6 +62,9 @@ def json_option(command: F) -> F:
 @asynccontextmanager
 async def connected(target: Target, *, listen: bool = False) -> AsyncIterator[Client]:
     """Open a client on an existing schema."""
+    from continuum.client import connect
+    from continuum.client.connecting import database
+
     async with (
         database(target.dsn) as address,
         connect(address, schema=target.schema, listen=listen) as client,
@@ -79,6 +84,7 @@ def ask(target: Target, question: Callable[[Client], Awaitable[T]]) -> T:
 
 def ask_journal(target: Target, question: Callable[[Journal], Awaitable[T]]) -> T:
     """Return the result of a call of the journal itself, for calls that no client has."""
+    from continuum.client.connecting import database
     from continuum.journal.postgres import PostgresJournal
     from continuum.journal.postgres.schema import check_schema
 

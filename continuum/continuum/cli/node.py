@@ -12,6 +12,10 @@ from continuum.cli.values import address, named_number
 from continuum.errors import InvalidOption
 from continuum.node.config import NodeConfig
 from continuum.settings.settings import NODE_SETTINGS, Settings
+from continuum_supervision.process.system_start import SystemStart
+
+# What the processes of a node are made of, without any code of the user.
+NODE_MODULES = ("continuum_actors.node.node", "continuum.scanner.on_definition")
 
 RUN_HOSTS = "Processes that execute workflows; one for each core is a start."
 ACTIVITY_HOSTS = "Processes for activities with executor='process', one at a time in each."
@@ -87,7 +91,10 @@ def run_node(
         )
     except InvalidOption as error:
         raise click.UsageError(str(error)) from error
-    # Import late: the other commands load no actors.
-    from continuum.node.launcher import run_node as run
+    # The process from which all others are forked imports at the same time as this one.
+    with SystemStart(NODE_MODULES) as ahead:
+        # Import late: the other commands load no actors.
+        from continuum.node.launcher import run_node as run
 
-    context.exit(run(config))
+        code = run(config, ahead)
+    context.exit(code)

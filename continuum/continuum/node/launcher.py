@@ -25,12 +25,13 @@ from continuum.node.stop_signals import StopSignals
 from continuum.versions.loaded_code import load_code, modules_without_code
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_supervision.process.log import log_to_stderr
+from continuum_supervision.process.system_start import SystemStart
 
 log = logging.getLogger("continuum.node")
 
 
-def run_node(config: NodeConfig) -> int:
-    """Run a node until SIGTERM or SIGINT; return the exit code."""
+def run_node(config: NodeConfig, ahead: SystemStart | None = None) -> int:
+    """Run a node until SIGTERM or SIGINT; return the exit code. `ahead` is its first system process."""
     log_to_stderr(logging.WARNING)
     signals = StopSignals()
     signals.install()
@@ -38,16 +39,18 @@ def run_node(config: NodeConfig) -> int:
         log.warning("serves no workflow: name modules, e.g. `continuum run-node orders`")
     try:
         with place_for(config) as process:
-            while serve(config, process, signals):
-                pass
+            while serve(config, process, signals, ahead):
+                ahead = None
     except KeyboardInterrupt:
         sys.stderr.write("stopped before the node was ready\n")
     return 0
 
 
-def serve(config: NodeConfig, process: ProcessConfig, signals: StopSignals) -> bool:
+def serve(
+    config: NodeConfig, process: ProcessConfig, signals: StopSignals, ahead: SystemStart | None
+) -> bool:
     """Run the processes until they are to stop; True if they are to start again."""
-    with running_node(config, process) as node:
+    with running_node(config, process, ahead) as node:
         signals.node_is_ready()
         sys.stdout.write(f"ready node={node.name} hosts={node.hosts}\n")
         sys.stdout.flush()

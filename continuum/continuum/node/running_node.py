@@ -18,6 +18,7 @@ from continuum_actors.node.process_config import ProcessConfig
 from continuum_supervision.errors import ProcessSystemError
 from continuum_supervision.process.events import JoinUnanswered, NodeEnded, Report
 from continuum_supervision.process.launcher import ProcessSystem
+from continuum_supervision.process.system_start import SystemStart
 from continuum_supervision.transport.cookie import find_cookie
 
 log = logging.getLogger("continuum.node")
@@ -50,8 +51,13 @@ class RunningNode:
 
 
 @contextmanager
-def running_node(config: NodeConfig, process: ProcessConfig) -> Iterator[RunningNode]:
-    """Start the processes and wait until they accept work; drain and stop them at the end of the block."""
+def running_node(
+    config: NodeConfig, process: ProcessConfig, ahead: SystemStart | None = None
+) -> Iterator[RunningNode]:
+    """Start the processes and wait until they accept work; drain and stop them at the end of the block.
+
+    `ahead` is a system process that was started before the checks; without it one is started now.
+    """
     try:
         system = ProcessSystem.start(
             node_processes(process),
@@ -61,6 +67,7 @@ def running_node(config: NodeConfig, process: ProcessConfig) -> Iterator[Running
             # Only a node that others can reach needs the secret of the cluster.
             hung_after=process.settings.watchdog,
             cookie=None if config.bind is None else find_cookie(config.cookie_file, os.environ),
+            system=ahead,
         )
     except ProcessSystemError as error:
         raise ClusterError(str(error)) from error

@@ -5,7 +5,6 @@ If the launcher ends, however it ends, the whole node ends with it. All methods 
 they block, so a launcher with a loop calls them through `asyncio.to_thread`.
 """
 
-import json
 import logging
 import os
 import pickle
@@ -14,7 +13,6 @@ import select
 import shutil
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -42,6 +40,7 @@ from continuum_supervision.process.limits import (
 from continuum_supervision.process.liveness import SUPERVISOR_SLOT, LivenessBoard
 from continuum_supervision.process.plan import NodePlan
 from continuum_supervision.process.spec import ProcessSpec
+from continuum_supervision.process.system_start import SystemStart
 from continuum_supervision.process.watchdog import Watcher
 from continuum_supervision.process.wire import (
     Address,
@@ -105,10 +104,12 @@ class ProcessSystem:
         join: Address | None = None,
         cookie: bytes | None = None,
         hung_after: float = SUPERVISOR_HUNG_AFTER_S,
+        system: SystemStart | None = None,
     ) -> "ProcessSystem":
         """Start a node; return when its root supervisor runs, raise ProcessSystemError if it does not.
 
-        A node whose root supervisor does not answer for `hung_after` seconds is ended.
+        A node whose root supervisor does not answer for `hung_after` seconds is ended. `system` is
+        a system process that was started ahead.
         """
         if not specs:
             raise ProcessSystemError("a node without processes has nothing to do: name at least one")
@@ -123,7 +124,7 @@ class ProcessSystem:
                 f"node {node} cannot be called back from {join[0]}: bind to an address as well"
             )
         plan = NodePlan(node, tuple(specs), cookie or random_cookie(), bind, join)
-        running = cls._launch(plan, hung_after)
+        running = cls._launch(plan, hung_after, system)
         try:
             running._wait_until_started()
         except BaseException:
@@ -132,30 +133,12 @@ class ProcessSystem:
         return running
 
     @classmethod
-    def _launch(cls, plan: NodePlan, hung_after: float) -> "ProcessSystem":
+    def _launch(cls, plan: NodePlan, hung_after: float, system: SystemStart | None) -> "ProcessSystem":
         pickled = pickle.dumps(plan)
-        ours, theirs = socket.socketpair()
-        life_read, life_write = os.pipe()
-        try:
-            script = str(Path(__file__).with_name("main.py"))
-            system = subprocess.Popen(
-                # -P: the script's directory must not become the first place to import from.
-                [sys.executable, "-P", script, str(theirs.fileno()), str(life_read)],
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(), life_read),
-                # Only the launcher receives Ctrl-C from the terminal.
-                start_new_session=True,
-            )
-        except BaseException:
-            ours.close()
-            os.close(life_write)
-            raise
-        finally:
-            theirs.close()
-            os.close(life_read)
-        send_block(ours, json.dumps([entry or os.getcwd() for entry in sys.path]).encode())
-        send_block(ours, pickled)
-        return cls(system, ours, life_write, frozenset(spec.id for spec in plan.specs), hung_after)
+        with system or SystemStart() as started:
+            started.send_plan(pickled)
+        ids = frozenset(spec.id for spec in plan.specs)
+        return cls(started.process, started.control, started.life, ids, hung_after)
 
     def wait_ready(self, timeout: float) -> None:
         """Wait until every process has reported that it is ready."""

@@ -1,6 +1,7 @@
 """The system process once it can import: check the plan, start the node, wait for its end, clean up."""
 
 import contextlib
+import gc
 import logging
 import os
 import select
@@ -68,6 +69,9 @@ def _start(plan: NodePlan, control: socket.socket, life: int, directory: Path) -
     install(plan.cookie, exposed=plan.bind)
     install_admin()
     board = LivenessBoard.create(directory / "liveness", [SUPERVISOR_SLOT, *(spec.id for spec in plan.specs)])
+    # What all processes share is no garbage: none looks through it, and so copies its pages.
+    gc.collect()
+    gc.freeze()
     set_inherited(Inherited(plan, control, life, directory, board, os.getpid()))
     system = ActorSystem("multiprocTCPBase", {"Admin Port": free_port(LOOPBACK)})
     system.tell(system.createActor(ProcessSupervisor), BEGIN)

@@ -55,6 +55,14 @@ def test_the_bench_measures_lone_runs_beside_a_node(dsn: str, tmp_path: Path) ->
     assert list(json.loads(written.read_text())["sections"]["lone"]) == ["1"]
 
 
+def test_a_node_in_the_bench_executes_a_run_that_waited_for_it(dsn: str, tmp_path: Path) -> None:
+    written = tmp_path / "results.json"
+    ended = bench("startup", "--size", "tiny", "--dsn", dsn, "--json", str(written))
+    assert ended.returncode == 0, ended.stderr
+    figures = json.loads(written.read_text())["sections"]["startup"]
+    assert figures["accepts_ms"] > 0 < figures["ready_ms"]
+
+
 def test_an_unknown_section_is_reported_and_nothing_is_measured(tmp_path: Path) -> None:
     ended = bench("speed", "--json", str(tmp_path / "results.json"))
     assert ended.returncode == 2
