@@ -7,6 +7,7 @@ same process; otherwise the hosts are those of a separate node.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ import continuum
 from bench.flows import go, steps_in_a_row, wait_for_go
 from continuum.client.client import Client
 from continuum.engine.ids import NodeId
+from continuum.journal.port import NodeFacts
 from continuum.journal.postgres import PostgresJournal
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
@@ -38,8 +40,12 @@ async def subject(dsn: str, schema: str, *, embedded: bool) -> AsyncIterator[Cli
         try:
             # Nothing renews the lease here, so it must last for the whole measurement.
             settings = Settings(lease_ttl=LEASE_SECONDS)
-            host = Host(journal, NodeId("bench"), Code([steps_in_a_row, wait_for_go]), settings=settings)
+            code = Code([steps_in_a_row, wait_for_go])
+            host = Host(journal, NodeId("bench"), code, settings=settings)
             async with host_supervisor(run_host_children(host)):
+                # As its heartbeater would: starts are announced to nodes that are up and have the code.
+                facts = NodeFacts(host.node, os.getpid(), "", "up", workflows=list(code.workflows))
+                await journal.renew([host.registered_worker().id], LEASE_SECONDS, facts)
                 yield client
         finally:
             await journal.close()
