@@ -36,6 +36,8 @@ MOST_LOAD_RUNS = 250
 EVENTS_PER_LOAD = 20_000
 # A row that another transaction has locked is free again by then.
 SHORTEST_NAP_MICROSECONDS = 50_000
+# Announced runs may be active beyond the limit, up to this part of it.
+ROOM_FOR_ANNOUNCED = 10
 # While fewer than half of the places are free, they are filled this often.
 ROOM_NAP_SECONDS = 0.01
 
@@ -175,7 +177,9 @@ class Dispatcher(LeasedActor):
     def _begin(self, announced: AnnouncedRun) -> Awaitable[None] | None:
         """Make the first step of a run that nobody owns yet; its first write takes the run."""
         host = self._host
-        if not host.claims or host.draining or host.runs.room() <= 0:
+        # A run by itself does not wait behind a backlog that fills this host.
+        beyond = host.settings.active_runs // ROOM_FOR_ANNOUNCED
+        if not host.claims or host.draining or host.runs.room() <= -beyond:
             return host.journal.announce_work()
         workflow = host.code.claimable(announced.workflow)
         served = host.settings.namespaces

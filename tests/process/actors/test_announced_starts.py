@@ -11,11 +11,12 @@ from continuum.engine.ids import RunId
 from continuum.journal.announced_run import AnnouncedRun
 from continuum.journal.port import ClaimedRun, NodeFacts
 from continuum.settings.settings import Settings
-from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, replace_call, stage
+from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, replace_call, results, stage
 
 RESULT_S = 60.0
 go = Signal("go", str)
 noted: Counter[str] = Counter()
+let_go = asyncio.Event()
 
 
 @activity(name="announced.note")
@@ -31,13 +32,26 @@ async def noting(text: str) -> str:
     return await note(text)
 
 
+@activity(name="announced.hold")
+async def hold(number: int) -> int:
+    """Last until the test lets it end."""
+    await let_go.wait()
+    return number
+
+
+@workflow(name="announced.holding")
+async def holding(number: int) -> int:
+    """Run an activity that lasts."""
+    return await hold(number)
+
+
 @workflow(name="announced.waiting")
 async def waiting() -> str:
     """Wait for a signal."""
     return await go.wait()
 
 
-WORKFLOWS = (noting, waiting)
+WORKFLOWS = (noting, waiting, holding)
 
 
 async def known(on: Stage, tree: Tree) -> None:
@@ -163,6 +177,22 @@ async def test_a_host_without_room_leaves_the_run_to_others(dsn: str, schema: st
         assert await run.result(RESULT_S) == "noted passed on"
         assert not full.host.live_runs()
         assert free.host.registered_worker() != full.host.registered_worker()
+
+
+async def test_a_lone_run_does_not_wait_behind_a_backlog(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(*WORKFLOWS, settings=Settings(lease_ttl=LONG_LEASE_S, active_runs=10))
+        await known(on, tree)
+        starts = [on.client.start(holding, number) for number in range(40)]
+        held = await asyncio.gather(*starts)
+        await eventually(lambda: tree.host.runs.room() <= 0, "the host is not full")
+
+        run = await on.client.start(noting, "between")
+
+        assert await run.result(RESULT_S) == "noted between"
+        assert tree.host.runs.room() <= 0
+        let_go.set()
+        assert await results(held) == list(range(40))
 
 
 async def known_tokens(tree: Tree) -> None:
