@@ -67,6 +67,7 @@ from continuum.errors import (
     RunTerminal,
     SchemaOutOfDate,
     UndeclaredSignal,
+    UnindexedQuery,
     UnknownVersion,
     UnknownWorkflow,
 )
@@ -172,6 +173,7 @@ __all__ = [
     "SyncClient",
     "SyncRunHandle",
     "UndeclaredSignal",
+    "UnindexedQuery",
     "UnknownVersion",
     "UnknownWorkflow",
     "Workflow",

@@ -76,6 +76,26 @@ class InvalidQuery(ContinuumError):
     """A query names an unknown field, operator or cursor."""
 
 
+class UnindexedQuery(InvalidQuery):
+    """No index leads to the runs that a query asks for, and there are too many to look at all of them.
+
+    `index` is the statement that makes the index, None if none serves such conditions; `looked_at` is how
+    many runs were looked at.
+    """
+
+    def __init__(self, index: str | None, looked_at: int) -> None:
+        super().__init__(
+            f"no index serves this query, and {looked_at} runs were looked at in vain; ask by workflow, "
+            "namespace, parent or an attribute that equals a value, or bound started_at"
+            + ("" if index is None else f", or make an index: {index}")
+        )
+        self.index = index
+        self.looked_at = looked_at
+
+    def __reduce__(self) -> tuple[type[UnindexedQuery], tuple[str | None, int]]:
+        return type(self), (self.index, self.looked_at)
+
+
 class InstanceNotRegistered(ContinuumError):
     """No instance of that name exists in this process."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -49,6 +50,15 @@ async def test_a_query_shows_what_the_run_itself_shows(journal: Journal) -> None
     await commit(journal, worker, write(run, transition=end(result=b"r")))
 
     assert await journal.query(query()) == [await row(journal, run.id)]
+
+
+async def test_a_query_without_payloads_reads_no_inputs_and_results(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker, attributes={"a": 1})
+    await commit(journal, worker, write(run, transition=end(result=b"r")))
+
+    whole = await row(journal, run.id)
+    assert await journal.query(replace(query(), payloads=False)) == [replace(whole, input=b"", result=None)]
 
 
 @pytest.mark.parametrize(

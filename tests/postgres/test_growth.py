@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, LiteralString, TypeAlias
+
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
 from continuum.engine.ids import NodeId, RunId, WorkerId
-from continuum.journal.port import Query, Worker
+from continuum.errors import UnindexedQuery
+from continuum.journal.port import Query, RunRow, RunState, Worker
+from continuum.journal.postgres import PostgresJournal
 from tests.postgres.grown import reads_of
 
 # Some pages for each row that is returned; the table of runs has fifty times as many.
 FEW_PAGES = 400
 OWNED = 60
+# A list looks at some hundred rows to find its page.
+PAGES_OF_A_LIST = 3_000
+
+Conditions: TypeAlias = Sequence[tuple[Any, str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +72,71 @@ def test_runs_with_an_attribute_are_found_through_its_index(
     reads = reads_of(dsn, grown, lambda journal: journal.query(asked))
     assert reads.pages < FEW_PAGES
     assert "runs_attributes" in reads.indexes
+
+
+LATEST = ("started_at", True)
+CHANGED = ("updated_at", True)
+FAR_AWAY = 10**17
+
+
+@pytest.mark.parametrize(
+    ("where", "order", "namespace", "index"),
+    [
+        ([], LATEST, None, "runs_listing"),
+        ([], LATEST, "eu", "runs_listing"),
+        ([("workflow", "eq", "rare")], LATEST, None, "runs_listing"),
+        ([("workflow", "eq", "rare"), ("state", "eq", RunState.COMPLETED)], LATEST, "us", "runs_listing"),
+        ([("workflow", "eq", "rare")], CHANGED, None, "runs_listing"),
+        ([("state", "in", [RunState.FAILED, RunState.BLOCKED])], LATEST, None, "runs_listing_of_seldom"),
+        ([("state", "eq", RunState.CANCELLED)], LATEST, "eu", "runs_listing_of_seldom"),
+        ([("state", "eq", RunState.FAILED)], CHANGED, None, "runs_listing_of_seldom"),
+        ([("state", "eq", RunState.RUNNING)], LATEST, None, "runs_owner"),
+        ([("idempotency_key", "eq", "k")], LATEST, None, "runs_idempotency"),
+        ([("parent", "eq", "00000000-0000-0000-0000-000000000001")], LATEST, None, "runs_parent"),
+        ([(("attributes", "customer"), "eq", 7)], LATEST, None, "runs_attributes"),
+        ([], ("id", True), None, "runs_pkey"),
+    ],
+    ids=str,
+)
+def test_a_page_of_a_list_is_found_through_an_index(
+    dsn: str, grown: str, where: Conditions, order: tuple[str, bool], namespace: str | None, index: str
+) -> None:
+    asked = Query(namespace, where, order, 26, None)
+    reads = reads_of(dsn, grown, lambda journal: journal.query(asked))
+    assert reads.pages < PAGES_OF_A_LIST
+    assert index in reads.indexes
+
+
+@pytest.mark.parametrize(
+    ("where", "order", "index"),
+    [
+        ([], CHANGED, "(updated_at, id)"),
+        ([("version", "eq", "unknown")], LATEST, "(version, started_at, id)"),
+        ([("completed_at", "ge", FAR_AWAY)], LATEST, "(completed_at)"),
+    ],
+    ids=str,
+)
+def test_a_query_without_an_index_is_refused_until_there_is_one(
+    dsn: str, grown: str, where: Conditions, order: tuple[str, bool], index: LiteralString
+) -> None:
+    async def ask(journal: PostgresJournal) -> list[RunRow]:
+        return await journal.query(Query(None, where, order, 26, None))
+
+    with pytest.raises(UnindexedQuery) as refused:
+        reads_of(dsn, grown, ask)
+    assert refused.value.index == f'CREATE INDEX CONCURRENTLY ON "{grown}".runs {index}'
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        made = SQL("create index made on {} " + index).format(Identifier(grown, "runs"))
+        connection.execute(made)
+        try:
+            reads = reads_of(dsn, grown, ask)
+        finally:
+            connection.execute(SQL("drop index {}").format(Identifier(grown, "made")))
+    assert "made" in reads.indexes
+
+
+def test_a_query_that_no_index_could_serve_names_none(dsn: str, grown: str) -> None:
+    asked = Query(None, [(("attributes", "customer"), "gt", FAR_AWAY)], LATEST, 26, None)
+    with pytest.raises(UnindexedQuery, match=r"bound started_at$") as refused:
+        reads_of(dsn, grown, lambda journal: journal.query(asked))
+    assert refused.value.index is None

@@ -82,7 +82,7 @@ def list_runs(
         where.append(("parent_run_id", "eq", parent))
     page = ask(
         Target(dsn, schema),
-        lambda client: client.query(where, limit=limit, cursor=cursor, namespace=namespace),
+        lambda client: client.query(where, limit=limit, cursor=cursor, namespace=namespace, payloads=as_json),
     )
     if as_json:
         click.echo(to_json(page))

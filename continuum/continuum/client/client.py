@@ -338,17 +338,21 @@ class Client:
         limit: int = 25,
         cursor: str | None = None,
         namespace: str | None = "default",
+        payloads: bool = True,
     ) -> Page:
         """Return a page of the runs that match every condition; `namespace` None means all namespaces.
+
+        Without `payloads` inputs and results are not read: those of the entries are None. `UnindexedQuery`
+        refuses what no index serves, if there are many runs.
 
         A condition is (field, operator, value), the field a column or ("attributes", name); further names
         lead into a map, as in ("attributes", "customer", "city").
         """
         question = question_of(where, order_by, limit, cursor, namespace)
-        rows = await self._lookup.read(lambda: self._journal.query(question.one_more()))
+        rows = await self._lookup.read(lambda: self._journal.query(question.one_more(payloads=payloads)))
         more = question.cursor_after(rows[limit - 1]) if len(rows) > limit else None
         present = await self._lookup.present(rows[:limit])
-        return Page([run_of(row, present) for row in rows[:limit]], more)
+        return Page([run_of(row, present, payloads=payloads) for row in rows[:limit]], more)
 
     async def set_attributes(
         self, run_id: str, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE

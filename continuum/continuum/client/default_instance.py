@@ -233,10 +233,13 @@ async def query(
     limit: int = 25,
     cursor: str | None = None,
     namespace: str | None = "default",
+    payloads: bool = True,
 ) -> Page:
     """Return a page of runs of the default instance; see `Client.query`."""
     client = await _client()
-    return await client.query(where, order_by=order_by, limit=limit, cursor=cursor, namespace=namespace)
+    return await client.query(
+        where, order_by=order_by, limit=limit, cursor=cursor, namespace=namespace, payloads=payloads
+    )
 
 
 async def events(

@@ -96,9 +96,9 @@ class Question:
     query: Query
     digest: str
 
-    def one_more(self) -> Query:
+    def one_more(self, *, payloads: bool) -> Query:
         """Return the query with one row more than a page; that row means that another page follows."""
-        return replace(self.query, limit=self.query.limit + 1)
+        return replace(self.query, limit=self.query.limit + 1, payloads=payloads)
 
     def cursor_after(self, row: RunRow) -> str:
         """Return the cursor of the page that begins after `row`."""

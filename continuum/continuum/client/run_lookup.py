@@ -86,6 +86,7 @@ async def latest_of_chain(journal: Runs, root: RunId) -> RunRow | None:
     None means that the chain has to be followed run by run: the run with the latest start need not be the
     latest. Two runs may have the same start time, and the clock of the database may have been set back.
     """
-    chain = [("root", "eq", root)]
+    # Only the latest run continued nowhere: however long the chain is, one step through an index finds it.
+    chain = [("root", "eq", root), ("continued_to", "eq", None)]
     rows = await journal.query(Query(None, chain, ("started_at", True), 1, None))
     return rows[0] if rows and rows[0].continued_to is None else None

@@ -85,9 +85,9 @@ class Page:
     next_cursor: str | None
 
 
-def run_of(row: RunRow, present: Present) -> Run:
-    """Return the public view of a stored row."""
-    args, keywords = readable_call(row.input)
+def run_of(row: RunRow, present: Present, *, payloads: bool = True) -> Run:
+    """Return the public view of a stored row, which may lack the payloads."""
+    args, keywords = readable_call(row.input) if payloads else (None, None)
     return Run(
         id=row.id,
         workflow=row.workflow,

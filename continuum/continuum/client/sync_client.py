@@ -254,10 +254,13 @@ class SyncClient:
         limit: int = 25,
         cursor: str | None = None,
         namespace: str | None = "default",
+        payloads: bool = True,
     ) -> Page:
         """Return a page of runs; see `Client.query`."""
         return self._thread.call(
-            self._client.query(where, order_by=order_by, limit=limit, cursor=cursor, namespace=namespace)
+            self._client.query(
+                where, order_by=order_by, limit=limit, cursor=cursor, namespace=namespace, payloads=payloads
+            )
         )
 
     def set_attributes(

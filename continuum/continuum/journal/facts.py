@@ -383,3 +383,5 @@ class Query:
     order_by: tuple[str, bool]  # field, descending
     limit: int
     after: tuple[Any, str] | None
+    # Without, inputs and results are left out of the rows: they may be large.
+    payloads: bool = True

@@ -33,6 +33,11 @@ PARTS_PER_SWEEP = 50
 # So many odd rows of each kind are looked for: what is wrong shows in fewer.
 ODD_ROWS = 50
 
+# A query looks at so many runs first, which takes milliseconds and is enough where many meet its conditions;
+# then at so many, which takes tens of milliseconds.
+FIRST_SCAN_RUNS = 1_000
+SCAN_RUNS = 10_000
+
 # The deadlines of statements, in seconds.
 
 # A connection that has brought no byte for this long is doubted: another one asks the server whether the

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from continuum.engine.ids import RunId
@@ -75,7 +76,8 @@ class MemoryQueries(MemoryTables):
             after, beyond = query.after, operator.lt if descending else operator.gt
             rows = [row for row in rows if beyond(place(row), after)]
         rows.sort(key=place, reverse=descending)
-        return rows[: query.limit]
+        page = rows[: query.limit]
+        return page if query.payloads else [replace(row, input=b"", result=None) for row in page]
 
     async def set_attributes(self, run_id: RunId, attributes: Mapping[str, Any]) -> bool:
         """Merge attributes; False when there is no such run."""

@@ -1,44 +1,41 @@
 """Single runs, ended runs and keyset pages.
 
-Field names come from a closed list and values are parameters, so a query can
-express nothing but what `Query` means.
+No query looks at more than a bounded number of runs, however many there are: see `run_scans.py`. One scan
+after another is tried, the likely ones first; if each ends before it has found the page, no index serves the
+query, and it is refused with the index that would.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from continuum.engine.ids import RunId
+from continuum.errors import UnindexedQuery
 from continuum.journal.ended_run import EndedRun
+from continuum.journal.limits import FIRST_SCAN_RUNS, SCAN_RUNS
 from continuum.journal.port import Fault, Query, RunRow, RunState
 from continuum.journal.postgres import packed_arrays
+from continuum.journal.postgres.conditions import FIELDS, Condition, condition_of
 from continuum.journal.postgres.connections import Database
+from continuum.journal.postgres.run_scans import Index, Scan
+from continuum.journal.postgres.statements import Statements
 
-_MICROSECONDS = "to_timestamp(0) + %s * interval '1 microsecond'"
-_FIELDS: dict[str, tuple[str, str]] = {
-    "id": ("r.id", "%s::uuid"),
-    "workflow": ("r.workflow", "%s"),
-    "version": ("r.version", "%s"),
-    "namespace": ("r.namespace", "%s"),
-    "state": ("r.state", "%s::smallint"),
-    "idempotency_key": ("r.idempotency_key", "%s"),
-    "started_at": ("r.started_at", _MICROSECONDS),
-    "updated_at": ("r.updated_at", _MICROSECONDS),
-    "completed_at": ("r.completed_at", _MICROSECONDS),
-    "parent": ("r.parent_id", "%s::uuid"),
-    "root": ("coalesce(r.root, r.id)", "%s::uuid"),
-}
-_HAS_ATTRIBUTES = "r.attributes <> '{}'"
-_OPERATORS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-
+# The states of which an index has all runs. A run enters them once, if at all, so no step pays for that.
+SELDOM = (RunState.BLOCKED, RunState.FAILED, RunState.CANCELLED, RunState.CONTINUED)
+_OPEN = frozenset({RunState.RUNNING, RunState.SUSPENDED, RunState.BLOCKED})
+LISTING = Index(("namespace", "workflow"), "started_at")
+LISTING_OF_SELDOM = Index(("state", "namespace", "workflow"), "started_at", tuple(map(int, SELDOM)))
+BY_ID = Index((), "id")
+# Fields of which a condition leads to few runs, mostly.
+_NARROW = ("id", "root", "parent")
 
 # The fault's place among the columns of `run_columns`.
 _FAULT = list(RunRow.__dataclass_fields__).index("fault")
 
 
-def run_row(row: tuple[Any, ...]) -> RunRow:
+def run_row(row: Sequence[Any]) -> RunRow:
     """Turn the columns of `run_columns` into a row."""
     values = list(row)
     values[0] = RunId(values[0])
@@ -59,95 +56,189 @@ async def missing_runs(database: Database, run_ids: Sequence[RunId]) -> list[Run
 
 
 async def query_rows(database: Database, query: Query) -> list[RunRow]:
-    """Return one page."""
-    conditions: list[str] = []
-    parameters: list[Any] = []
-    if query.namespace is not None:
-        conditions.append("r.namespace = %s")
-        parameters.append(query.namespace)
-    for field, operator, value in query.where:
-        text, extra = _condition(field, operator, value)
-        conditions.append(text)
-        parameters.extend(extra)
-    field, descending = query.order_by
-    column, placeholder = _FIELDS[field]
-    if query.after is not None:
-        comparison = "<" if descending else ">"
-        conditions.append(f"({column}, r.id) {comparison} ({placeholder}, %s::uuid)")
-        parameters.extend(query.after)
-    direction = "DESC" if descending else "ASC"
-    text = database.statements["run_columns"].decode()
-    if conditions:
-        text += " WHERE " + " AND ".join(conditions)
-    text += f" ORDER BY {column} {direction}, r.id {direction} LIMIT %s"
-    parameters.append(query.limit)
-    return [run_row(row) for row in await database.fetch_text(text.encode(), parameters)]
+    """Return one page; `UnindexedQuery` if no index leads to it."""
+    asked = _Asked.of(query)
+    schema, columns = _schema_and_columns(database, payloads=query.payloads)
+    for reading in asked.readings():
+        rows, unfinished = await _read(database, query, reading, schema, columns)
+        if not unfinished or (reading.ordered and len(rows) == query.limit):
+            return rows
+    indexes = [tuple(names) for (names,) in await database.fetch("indexes_of_runs", (f"{schema}.runs",))]
+    for reading in asked.readings_by(indexes):
+        rows, unfinished = await _read(database, query, reading, schema, columns)
+        if not unfinished or (reading.ordered and len(rows) == query.limit):
+            return rows
+    raise UnindexedQuery(asked.missing_index(schema), SCAN_RUNS)
 
 
-def _condition(field: str | tuple[str, ...], operator: str, value: Any) -> tuple[str, list[Any]]:
-    if isinstance(field, tuple):
-        return _attribute_condition(field[1:], operator, value)
-    if field == "root" and operator == "eq":
-        # Two conditions that indexes serve; the first run of a chain has no root but itself.
-        return "(r.root = %s::uuid OR r.id = %s::uuid)", [value, value]
-    column, placeholder = _FIELDS[field]
-    if operator == "in" and field == "id":
-        return "r.id = ANY (%s)", [packed_arrays.uuids(value)]
-    if operator == "in":
-        return f"{column} IN ({', '.join([placeholder] * len(value))})" if value else "false", list(value)
-    if value is None:
-        return f"{column} IS {'NOT ' if operator == 'ne' else ''}NULL", []
-    return f"{column} {_OPERATORS[operator]} {placeholder}", [value]
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One scan to try. Without an index the candidates are of the "running", "open" or all runs."""
+
+    others: Sequence[Condition]
+    ordered: bool = False
+    index: Index | None = None
+    by: Sequence[Condition] = ()
+    source: str = "all"
+    values: dict[str, Sequence[Any]] = field(default_factory=dict)
+    rows: int = SCAN_RUNS
+
+    def text(self, scan: Scan, statements: Statements) -> str:
+        """Return the text of the scan."""
+        if self.index is None:
+            source = f"({statements[f'{self.source}_runs'].decode()})"
+            return scan.chosen(source, self.by, self.others, self.rows)
+        if self.ordered:
+            return scan.grouped(self.index, self.values, self.by, self.others, self.rows)
+        return scan.chosen_in_groups(self.index, self.values, self.by, self.others, self.rows)
 
 
-def _attribute_condition(path: tuple[str, ...], operator: str, value: Any) -> tuple[str, list[Any]]:
-    if operator == "eq":
-        return _equals(path, value)
-    if operator == "ne":
-        text, parameters = _equals(path, value)
-        # A comparison with what is not there is unknown, not false.
-        return f"({text}) IS NOT TRUE", parameters
-    if operator == "in":
-        choices = [_equals(path, entry) for entry in value]
-        text = " OR ".join(f"({text})" for text, _ in choices) or "false"
-        return f"({_HAS_ATTRIBUTES} AND ({text}))", [
-            parameter for _, parameters in choices for parameter in parameters
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A query in parts: its conditions, the values that columns may have, and the order."""
+
+    conditions: Sequence[Condition]
+    values: dict[str, Sequence[Any]]
+    order: str
+
+    @classmethod
+    def of(cls, query: Query) -> _Asked:
+        conditions = [condition_of(*condition) for condition in query.where]
+        if query.namespace is not None:
+            conditions.append(condition_of("namespace", "eq", query.namespace))
+        values: dict[str, Sequence[Any]] = {}
+        for condition in conditions:
+            chosen = condition.values()
+            if chosen is not None and isinstance(condition.field, str):
+                column = FIELDS[condition.field][0].removeprefix("r.")
+                # If a column has two such conditions, one leads to the runs and the other is checked.
+                values.setdefault(column, chosen)
+        order, descending = query.order_by
+        if query.after is not None:
+            column, placeholder = FIELDS[order]
+            text = f"({column}, r.id) {'<' if descending else '>'} ({placeholder}, %s::uuid)"
+            conditions.append(Condition(order, "lt", query.after, text, query.after))
+        return cls(conditions, values, order)
+
+    def readings(self) -> Iterator[_Reading]:
+        """Yield the scans of our own indexes, the likely ones first."""
+        states = frozenset(self.values.get("state", RunState))
+        for name in _NARROW:
+            by = [each for each in self.conditions if each.field == name and each.values() is not None]
+            if by:
+                yield _Reading(self._without(by), by=by)
+        keys = [
+            each for each in self.conditions if each.field == "idempotency_key" and each.values() is not None
         ]
-    # Values of another type than the given one never compare.
-    place, wanted = _place(path), json.dumps(value)
-    text = f"(jsonb_typeof({place}) = jsonb_typeof(%s::jsonb) AND {place} {_OPERATORS[operator]} %s::jsonb)"
-    return text, [*path, wanted, *path, wanted]
+        if keys:
+            yield _Reading(
+                self._without(keys), index=LISTING, by=keys, values=self._values_of(LISTING.groups)
+            )
+        if states <= frozenset(SELDOM):
+            yield from self._listed(LISTING_OF_SELDOM, SCAN_RUNS)
+        elif self.order == "id":
+            yield from self._listed(BY_ID, FIRST_SCAN_RUNS)
+        else:
+            yield from self._listed(LISTING, FIRST_SCAN_RUNS)
+        attributes = [each for each in self.conditions if each.by_attribute]
+        if attributes:
+            yield _Reading(self._without(attributes), by=attributes)
+        if states <= _OPEN:
+            yield _Reading(self.conditions, source="running" if states == {RunState.RUNNING} else "open")
+        yield from self._listed(BY_ID if self.order == "id" else LISTING, SCAN_RUNS)
+        # Groups may differ much in size: if there are few runs in all, look at each of them.
+        yield self._candidates(LISTING)
+
+    def _listed(self, index: Index, rows: int) -> Iterator[_Reading]:
+        """Yield the scan of an index: in its order if that is wanted, otherwise of all runs of its groups."""
+        if index.order == self.order:
+            values = self._values_of(index.groups)
+            by = [each for each in self.conditions if each.field == index.order and each.bounds()]
+            served = [*by, *(each for each in self.conditions if self._leads(each, values))]
+            yield _Reading(self._without(served), True, index, by, values=values, rows=rows)
+        elif index is not LISTING:
+            yield self._candidates(index)
+
+    def _candidates(self, index: Index) -> _Reading:
+        """Return the scan of all runs in the groups of an index."""
+        values = self._values_of(index.groups)
+        served = [each for each in self.conditions if self._leads(each, values)]
+        return _Reading(self._without(served), index=index, values=values)
+
+    def _leads(self, condition: Condition, values: dict[str, Sequence[Any]]) -> bool:
+        """Return whether groups of these values have only runs that meet the condition."""
+        if not isinstance(condition.field, str):
+            return False
+        column = FIELDS[condition.field][0].removeprefix("r.")
+        return column in values and condition.values() is values[column]
+
+    def _without(self, served: Sequence[Condition]) -> list[Condition]:
+        return [each for each in self.conditions if not any(each is one for one in served)]
+
+    def readings_by(self, indexes: Sequence[tuple[str, ...]]) -> Iterator[_Reading]:
+        """Yield the scans by indexes that the operator has made."""
+        for names in indexes:
+            if names in (("id",), ("namespace", "workflow", "started_at", "id")):
+                continue
+            leading = 0
+            while leading < len(names) and names[leading] in self.values:
+                leading += 1
+            order = FIELDS[self.order][0].removeprefix("r.")
+            if leading < len(names) and names[leading] == order:
+                yield from self._listed(Index(names[:leading], order), SCAN_RUNS)
+            elif leading:
+                by = [each for each in self.conditions if self._leads(each, self._values_of(names[:leading]))]
+                by += self._bounds_of(names[leading : leading + 1])
+                yield _Reading(self._without(by), by=by)
+            elif bounds := self._bounds_of(names[:1]):
+                yield _Reading(self._without(bounds), by=bounds)
+
+    def _values_of(self, columns: Sequence[str]) -> dict[str, Sequence[Any]]:
+        return {name: self.values[name] for name in columns if name in self.values}
+
+    def _bounds_of(self, columns: Sequence[str]) -> list[Condition]:
+        return [
+            each
+            for each in self.conditions
+            if isinstance(each.field, str)
+            and each.bounds()
+            and FIELDS[each.field][0].removeprefix("r.") in columns
+        ]
+
+    def missing_index(self, schema: str) -> str | None:
+        """Return the statement that makes the index which this query lacks; None if none would serve it."""
+        equal = [name for name in self.values if name not in ("id", "coalesce(r.root, r.id)")]
+        order = FIELDS[self.order][0].removeprefix("r.")
+        ranges = [
+            FIELDS[each.field][0].removeprefix("r.")
+            for each in self.conditions
+            if isinstance(each.field, str)
+            and each.bounds()
+            and each.operator != "eq"
+            and each.field != self.order
+        ]
+        columns = [*equal, *(ranges[:1] or [name for name in (order, "id") if name not in equal])]
+        if not ranges and (
+            order == "id" or (set(equal) <= {"namespace", "workflow"} and order == "started_at")
+        ):
+            return None
+        return f"CREATE INDEX CONCURRENTLY ON {schema}.runs ({', '.join(columns)})"
 
 
-def _equals(path: tuple[str, ...], value: Any) -> tuple[str, list[Any]]:
-    """Return the condition that a value equals the wanted one, where maps may have more entries.
-
-    Containment is what the index serves; it tells 1, "1" and true apart. A list contains every list of
-    some of its items, so lists are compared as well.
-    """
-    # The index has only runs with attributes, and serves only a query that says so.
-    conditions, parameters = [f"{_HAS_ATTRIBUTES} AND r.attributes @> %s::jsonb"], [_nested(path, value)]
-    for place, items in _lists(path, value):
-        conditions.append(f"{_place(place)} = %s::jsonb")
-        parameters += [*place, json.dumps(items)]
-    return " AND ".join(conditions), parameters
+def _schema_and_columns(database: Database, *, payloads: bool) -> tuple[str, str]:
+    text = database.statements["run_columns"].decode()
+    columns, _, rest = text.removeprefix("SELECT ").rpartition("\nFROM ")
+    if not payloads:
+        columns = columns.replace("r.input, r.result,", "''::bytea, NULL::bytea,")
+    return rest.removesuffix(".runs r"), columns
 
 
-def _place(path: tuple[str, ...]) -> str:
-    # Unlike `#>`, this never takes a name for the index of a list.
-    return "(r.attributes" + " -> %s::text" * len(path) + ")"
-
-
-def _nested(path: tuple[str, ...], value: Any) -> str:
-    for name in reversed(path):
-        value = {name: value}
-    return json.dumps(value)
-
-
-def _lists(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], list[Any]]]:
-    """Yield the lists in a value that are in no other list, with their paths."""
-    if isinstance(value, list | tuple):
-        yield path, list(value)
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from _lists((*path, name), item)
+async def _read(
+    database: Database, query: Query, reading: _Reading, schema: str, columns: str
+) -> tuple[list[RunRow], bool]:
+    """Return the rows that a scan has found, and whether it ended early."""
+    order, descending = query.order_by
+    scan = Scan(schema, columns, order, descending, query.limit)
+    text = reading.text(scan, database.statements)
+    rows = await database.fetch_text(text.encode(), scan.parameters)
+    return [run_row(row[2:]) for row in rows if row[1]], bool(rows[0][0])

@@ -389,6 +389,52 @@ SELECT w.id::text FROM unnest((SELECT %s)::uuid[]) AS w (id)
 LEFT JOIN LATERAL (SELECT true AS found FROM {schema}.runs r WHERE r.id = w.id LIMIT 1) f ON true
 WHERE f.found IS NULL
 
+-- name: all_runs
+-- A source of candidates for lists: every run.
+SELECT * FROM {schema}.runs
+
+-- name: open_runs
+-- A source of candidates for lists: open runs, by the indexes of claims, owners and blocked runs. Ended runs are in none.
+SELECT * FROM {schema}.runs WHERE owner IS NULL AND state {is_active} AND refused IS NULL
+UNION ALL SELECT * FROM {schema}.runs WHERE owner IS NULL AND state {is_active} AND refused IS NOT NULL
+UNION ALL SELECT * FROM {schema}.runs WHERE owner IS NOT NULL
+UNION ALL SELECT * FROM {schema}.runs WHERE owner IS NULL AND state = {state.blocked}
+
+-- name: running_runs
+-- A source of candidates for lists: runs that have an owner or are due, and all that some code has refused. The index of
+-- claims has runs that wait for long as well; it leads to those that are due, version by version.
+WITH RECURSIVE flows (workflow) AS (
+    (SELECT x.workflow FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
+     ORDER BY x.workflow LIMIT 1)
+    UNION ALL SELECT n.workflow FROM flows f CROSS JOIN LATERAL (
+        SELECT x.workflow FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
+        AND x.workflow > f.workflow ORDER BY x.workflow LIMIT 1) n
+), code (workflow, version) AS (
+    SELECT f.workflow, n.version FROM flows f CROSS JOIN LATERAL (
+        SELECT x.version FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
+        AND x.workflow = f.workflow AND x.version IS NOT NULL ORDER BY x.version LIMIT 1) n
+    UNION ALL SELECT c.workflow, n.version FROM code c CROSS JOIN LATERAL (
+        SELECT x.version FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
+        AND x.workflow = c.workflow AND x.version > c.version ORDER BY x.version LIMIT 1) n
+)
+SELECT * FROM {schema}.runs WHERE owner IS NOT NULL AND state = {state.running}
+UNION ALL SELECT d.* FROM flows f CROSS JOIN LATERAL (
+    SELECT * FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
+    AND x.workflow = f.workflow AND x.version IS NULL AND x.due_at <= now()) d
+UNION ALL SELECT d.* FROM code c CROSS JOIN LATERAL (
+    SELECT * FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
+    AND x.workflow = c.workflow AND x.version = c.version AND x.due_at <= now()) d
+UNION ALL SELECT * FROM {schema}.runs WHERE owner IS NULL AND state {is_active} AND refused IS NOT NULL
+
+-- name: indexes_of_runs
+-- The columns of each index that an order can follow, also of those that the operator has made.
+SELECT array_agg(a.attname::text ORDER BY k.place)
+FROM pg_index i CROSS JOIN LATERAL unnest(i.indkey) WITH ORDINALITY AS k (number, place)
+JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
+WHERE i.indrelid = to_regclass(%s) AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+  AND m.amname = 'btree' AND k.place <= i.indnkeyatts GROUP BY i.indexrelid ORDER BY 1
+
 -- name: set_attributes
 -- Merge attributes into those of the chain's latest run.
 UPDATE {schema}.runs SET attributes = attributes || %s::jsonb, updated_at = clock_timestamp()

@@ -1,0 +1,135 @@
+"""The conditions of queries as SQL.
+
+Field names come from a closed list and values are parameters, so a query can
+express nothing but what `Query` means.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from continuum.journal.postgres import packed_arrays
+
+_MICROSECONDS = "to_timestamp(0) + %s * interval '1 microsecond'"
+# The column of each field, and what makes a parameter comparable with it.
+FIELDS: Mapping[str, tuple[str, str]] = {
+    "id": ("r.id", "%s::uuid"),
+    "workflow": ("r.workflow", "%s"),
+    "version": ("r.version", "%s"),
+    "namespace": ("r.namespace", "%s"),
+    "state": ("r.state", "%s::smallint"),
+    "idempotency_key": ("r.idempotency_key", "%s"),
+    "started_at": ("r.started_at", _MICROSECONDS),
+    "updated_at": ("r.updated_at", _MICROSECONDS),
+    "completed_at": ("r.completed_at", _MICROSECONDS),
+    "parent": ("r.parent_id", "%s::uuid"),
+    "root": ("coalesce(r.root, r.id)", "%s::uuid"),
+    "continued_to": ("r.continued_to", "%s::uuid"),
+}
+_HAS_ATTRIBUTES = "r.attributes <> '{}'"
+_OPERATORS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
+_RANGES = frozenset({"eq", "lt", "le", "gt", "ge"})
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition: what was asked, and its text with a `%s` for each of its parameters."""
+
+    field: str | tuple[str, ...]
+    operator: str
+    value: Any
+    text: str
+    parameters: Sequence[Any]
+
+    def values(self) -> Sequence[Any] | None:
+        """Return the values that the field may have, None if the condition is not about single values."""
+        if self.value is None:
+            return None
+        return [self.value] if self.operator == "eq" else self.value if self.operator == "in" else None
+
+    def bounds(self) -> bool:
+        """Return whether the condition holds between two places in the order of the field."""
+        return self.operator in _RANGES and self.value is not None
+
+    @property
+    def by_attribute(self) -> bool:
+        """Whether the index of attributes serves it."""
+        return not isinstance(self.field, str) and self.operator in ("eq", "in")
+
+
+def condition_of(field: str | tuple[str, ...], operator: str, value: Any) -> Condition:
+    """Return a condition of a query."""
+    if isinstance(field, tuple):
+        text, parameters = _attribute_condition(field[1:], operator, value)
+    else:
+        text, parameters = _column_condition(field, operator, value)
+    return Condition(field, operator, value, text, parameters)
+
+
+def _column_condition(field: str, operator: str, value: Any) -> tuple[str, list[Any]]:
+    if field == "root" and operator == "eq":
+        # Two conditions that indexes serve; the first run of a chain has no root but itself.
+        return "(r.root = %s::uuid OR r.id = %s::uuid)", [value, value]
+    column, placeholder = FIELDS[field]
+    if operator == "in" and field == "id":
+        return "r.id = ANY (%s)", [packed_arrays.uuids(value)]
+    if operator == "in":
+        return f"{column} IN ({', '.join([placeholder] * len(value))})" if value else "false", list(value)
+    if value is None:
+        return f"{column} IS {'NOT ' if operator == 'ne' else ''}NULL", []
+    return f"{column} {_OPERATORS[operator]} {placeholder}", [value]
+
+
+def _attribute_condition(path: tuple[str, ...], operator: str, value: Any) -> tuple[str, list[Any]]:
+    if operator == "eq":
+        return _equals(path, value)
+    if operator == "ne":
+        text, parameters = _equals(path, value)
+        # A comparison with what is not there is unknown, not false.
+        return f"({text}) IS NOT TRUE", parameters
+    if operator == "in":
+        choices = [_equals(path, entry) for entry in value]
+        text = " OR ".join(f"({text})" for text, _ in choices) or "false"
+        parameters = [parameter for _, parameters in choices for parameter in parameters]
+        return f"({_HAS_ATTRIBUTES} AND ({text}))", parameters
+    # Values of another type than the given one never compare.
+    place, wanted = _place(path), json.dumps(value)
+    text = f"(jsonb_typeof({place}) = jsonb_typeof(%s::jsonb) AND {place} {_OPERATORS[operator]} %s::jsonb)"
+    return text, [*path, wanted, *path, wanted]
+
+
+def _equals(path: tuple[str, ...], value: Any) -> tuple[str, list[Any]]:
+    """Return the condition that a value equals the wanted one, where maps may have more entries.
+
+    Containment is what the index serves; it tells 1, "1" and true apart. A list contains every list of
+    some of its items, so lists are compared as well.
+    """
+    # The index has only runs with attributes, and serves only a query that says so.
+    conditions, parameters = [f"{_HAS_ATTRIBUTES} AND r.attributes @> %s::jsonb"], [_nested(path, value)]
+    for place, items in _lists(path, value):
+        conditions.append(f"{_place(place)} = %s::jsonb")
+        parameters += [*place, json.dumps(items)]
+    return " AND ".join(conditions), parameters
+
+
+def _place(path: tuple[str, ...]) -> str:
+    # Unlike `#>`, this never takes a name for the index of a list.
+    return "(r.attributes" + " -> %s::text" * len(path) + ")"
+
+
+def _nested(path: tuple[str, ...], value: Any) -> str:
+    for name in reversed(path):
+        value = {name: value}
+    return json.dumps(value)
+
+
+def _lists(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], list[Any]]]:
+    """Yield the lists in a value that are in no other list, with their paths."""
+    if isinstance(value, list | tuple):
+        yield path, list(value)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _lists((*path, name), item)
