@@ -1,11 +1,16 @@
 -- Put a cancel request into the inboxes of runs that are locked. A blocked run ends at once, because its code cannot
 -- run: these are returned, and the caller calls after_end for them.
 CREATE OR REPLACE FUNCTION {schema}.request_cancel(p_runs uuid[], p_name text) RETURNS uuid[]
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
 DECLARE
     v_ended uuid[];
     v_mailed uuid[];
 BEGIN
+    IF cardinality(p_runs) = 0 THEN
+        RETURN p_runs;
+    END IF;
     WITH ended AS (
         UPDATE {schema}.runs r
         SET state = {state.cancelled}, due_at = NULL,
@@ -33,6 +38,9 @@ BEGIN
 END
 $$;
 
+-- Here and in families.sql runs are read by LATERAL subqueries with OFFSET 0, each of which uses one index: as a join,
+-- a plan that a session made while there were few children pairs all that ended with all children there are.
+
 -- Lock the open children that end with runs that have ended: with force all except the abandoned, else as their close
 -- policies say. The children of a run that continued as new belong to its successor.
 CREATE OR REPLACE FUNCTION {schema}.lock_children(p_ended uuid[], p_force boolean) RETURNS uuid[]
@@ -47,8 +55,14 @@ BEGIN
         -- Repeat until none is left: a child may continue as new while this waits for its lock.
         v_more := ARRAY(
             SELECT c.id FROM unnest(p_ended) AS e (id)
-            JOIN {schema}.runs p ON p.id = e.id AND p.has_children AND p.continued_to IS NULL
-            JOIN {schema}.runs c ON c.parent_id = p.id AND c.state {is_open} AND CASE
+            CROSS JOIN LATERAL (
+                SELECT x.id, x.state FROM {schema}.runs x
+                WHERE x.id = e.id AND x.has_children AND x.continued_to IS NULL OFFSET 0
+            ) p
+            CROSS JOIN LATERAL (
+                SELECT x.id, x.state, x.close_policy FROM {schema}.runs x WHERE x.parent_id = p.id OFFSET 0
+            ) c
+            WHERE c.state {is_open} AND CASE
                 WHEN p_force THEN c.close_policy <> {close_policy.abandon}
                 ELSE c.close_policy = {close_policy.cancel}
                      OR (c.close_policy = {close_policy.cascade} AND p.state = {state.cancelled}) END
@@ -82,8 +96,9 @@ BEGIN
                    r.parent_seq::text,
                    coalesce(CASE r.state WHEN {state.completed} THEN r.result WHEN {state.failed} THEN r.error END, '')
             FROM unnest(v_ended) AS e (id)
-            JOIN {schema}.runs r ON r.id = e.id AND r.parent_seq IS NOT NULL AND r.continued_to IS NULL
-            JOIN {schema}.runs p ON p.id = r.parent_id AND p.state {is_open}
+            CROSS JOIN LATERAL (SELECT x.* FROM {schema}.runs x WHERE x.id = e.id OFFSET 0) r
+            CROSS JOIN LATERAL (SELECT x.state FROM {schema}.runs x WHERE x.id = r.parent_id OFFSET 0) p
+            WHERE r.parent_seq IS NOT NULL AND r.continued_to IS NULL AND p.state {is_open}
             RETURNING run_id
         )
         SELECT array_agg(DISTINCT m.run_id) INTO v_mailed FROM mailed m;

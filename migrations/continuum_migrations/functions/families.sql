@@ -35,8 +35,10 @@ BEGIN
         v_held := v_held || v_mine;
         SELECT coalesce(array_agg(DISTINCT n.id), '{}') INTO v_reached FROM (
             SELECT c.id FROM unnest(t_run, t_state) AS t (id, state)
-            JOIN {schema}.runs c ON c.parent_id = t.id AND c.state {is_open}
-            WHERE t.state {is_terminal} AND t.id = ANY (v_mine)
+            CROSS JOIN LATERAL (
+                SELECT x.id, x.state, x.close_policy FROM {schema}.runs x WHERE x.parent_id = t.id OFFSET 0
+            ) c
+            WHERE t.state {is_terminal} AND t.id = ANY (v_mine) AND c.state {is_open}
               AND (c.close_policy = {close_policy.cancel}
                    OR (c.close_policy = {close_policy.cascade} AND t.state = {state.cancelled})
                    OR t.id = ANY (p_family.next_run))
@@ -46,8 +48,10 @@ BEGIN
             WHERE a.run = ANY (v_mine)
             UNION ALL
             SELECT c.id FROM unnest(v_blocked) AS b (id)
-            JOIN {schema}.runs c ON c.parent_id = b.id AND c.state {is_open}
-             AND c.close_policy <> {close_policy.abandon}
+            CROSS JOIN LATERAL (
+                SELECT x.id, x.state, x.close_policy FROM {schema}.runs x WHERE x.parent_id = b.id OFFSET 0
+            ) c
+            WHERE c.state {is_open} AND c.close_policy <> {close_policy.abandon}
         ) n WHERE n.id IS NOT NULL;
         v_depth := CASE WHEN cardinality(v_reached) > 0 THEN v_depth + 1
                         ELSE (SELECT min(d) FROM unnest(p_runs.depth) AS d WHERE d > v_depth) END;
@@ -62,6 +66,9 @@ CREATE OR REPLACE FUNCTION {schema}.write_families(p_family {schema}.commit_fami
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
+DECLARE
+    v_run uuid;
+    v_next uuid;
 BEGIN
     IF '' = ANY (p_family.published_name) THEN
         -- First, because children and successors inherit them.
@@ -80,7 +87,8 @@ BEGIN
         FROM unnest(p_family.child_parent, p_family.child_seq, p_family.child_id, p_family.child_workflow,
                     p_family.child_input, p_family.child_policy)
             AS n (parent, seq, id, workflow, input, policy)
-        JOIN {schema}.runs p ON p.id = n.parent WHERE n.parent = ANY (p_held)
+        CROSS JOIN LATERAL (SELECT x.* FROM {schema}.runs x WHERE x.id = n.parent OFFSET 0) p
+        WHERE n.parent = ANY (p_held)
         ON CONFLICT (id) DO NOTHING;
         UPDATE {schema}.runs p SET has_children = true
         WHERE p.id = ANY (p_family.child_parent) AND p.id = ANY (p_held) AND NOT p.has_children;
@@ -114,14 +122,17 @@ BEGIN
         )
         INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
         SELECT u.heir, u.kind, u.name, u.key, u.payload FROM unread u ORDER BY u.id;
+        FOR v_run, v_next IN
+            SELECT s.run, s.id FROM unnest(p_family.next_run, p_family.next_id) AS s (run, id)
+            CROSS JOIN LATERAL (SELECT x.has_children FROM {schema}.runs x WHERE x.id = s.run OFFSET 0) r
+            WHERE s.run = ANY (p_held) AND r.has_children
         LOOP
-            -- Repeat until none is left: a child may have continued as new while this waited for its lock.
-            UPDATE {schema}.runs c SET parent_id = s.id, parent_seq = NULL
-            FROM unnest(p_family.next_run, p_family.next_id) AS s (run, id)
-            WHERE c.parent_id = s.run AND c.state {is_open} AND s.run = ANY (p_held);
-            EXIT WHEN NOT EXISTS (SELECT FROM unnest(p_family.next_run) AS s (run)
-                                  JOIN {schema}.runs c ON c.parent_id = s.run AND c.state {is_open}
-                                  WHERE s.run = ANY (p_held));
+            LOOP
+                -- Repeat until none is left: a child may have continued as new while this waited for its lock.
+                UPDATE {schema}.runs c SET parent_id = v_next, parent_seq = NULL
+                WHERE c.parent_id = v_run AND c.state {is_open};
+                EXIT WHEN NOT EXISTS (SELECT FROM {schema}.runs c WHERE c.parent_id = v_run AND c.state {is_open});
+            END LOOP;
         END LOOP;
         PERFORM {schema}.notify('work', '{}');
     END IF;

@@ -1,6 +1,8 @@
 -- Wake runs that got mail and are locked: without an owner they become due, else their owner is notified.
 CREATE OR REPLACE FUNCTION {schema}.wake_runs(p_runs uuid[]) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
 DECLARE
     v_owned text[];
 BEGIN
@@ -10,7 +12,8 @@ BEGIN
     IF FOUND THEN
         PERFORM {schema}.notify('work', '{}');
     END IF;
-    SELECT array_agg(r.id::text) INTO v_owned FROM {schema}.runs r WHERE r.id = ANY (p_runs) AND r.owner IS NOT NULL;
+    SELECT array_agg(u.id::text) INTO v_owned FROM unnest(p_runs) AS u (id)
+    CROSS JOIN LATERAL (SELECT x.owner FROM {schema}.runs x WHERE x.id = u.id OFFSET 0) r WHERE r.owner IS NOT NULL;
     IF v_owned IS NOT NULL THEN
         PERFORM {schema}.notify_each('wake', v_owned);
     END IF;
