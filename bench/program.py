@@ -7,7 +7,6 @@ So no earlier measurement affects it, and several can begin together.
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import sys
 import time
@@ -16,7 +15,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from bench import engine, floor, model_programs
-from continuum_actors.node.host_process import COLLECTOR_THRESHOLDS
+from continuum_actors.node.garbage_collection import tune_for_good
 
 Work = Callable[[], Awaitable[dict[str, Any]]]
 Prepare = Callable[[AsyncExitStack, dict[str, Any]], Awaitable[Work]]
@@ -107,9 +106,7 @@ async def main(name: str, given: dict[str, Any]) -> None:
     async with AsyncExitStack() as stack:
         work = await PROGRAMS[name](stack, given)
         # Both sides exempt long-lived objects from garbage collection, as a run host's process does.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*COLLECTOR_THRESHOLDS)
+        tune_for_good()
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.readline)
         print(json.dumps(await work()), flush=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import warnings
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +18,7 @@ from continuum_actors.host.host import Host
 from continuum_actors.host.messages import FindRun, Forwarded, HasMail, RunFound, SuspectsWait
 from continuum_actors.node.draining import drain, leave
 from continuum_actors.node.fatal_calls import watch_fatal_calls
+from continuum_actors.node.garbage_collection import tune_for_good
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_actors.tree import activity_host_children, host_supervisor, run_host_children
 from continuum_supervision import ActorRef, ChildSpec
@@ -29,9 +29,6 @@ from continuum_supervision.process.log import log_to_stderr
 # The role of a process that tries suspects.
 QUARANTINE_HOST = "quarantine_host"
 CONTROL = "control"
-# A live run is a few dozen long-lived objects that are no garbage; scanning them again and again
-# took a third of a host's time.
-COLLECTOR_THRESHOLDS = (100_000, 50, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +44,7 @@ class ControlLink:
 
 async def run_host_main(context: ProcessContext) -> None:
     """Run a run host until the node stops."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
+    tune_for_good()
     host = _host(context, "run_host")
     if await connected(host.journal, context.drain_requested):
         await serve(context, host, run_host_children(host))

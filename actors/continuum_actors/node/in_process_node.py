@@ -26,6 +26,7 @@ from continuum.versions.loaded_code import Code
 from continuum_actors.host.host import Host
 from continuum_actors.host.thread_pool import ThreadPool
 from continuum_actors.node.draining import drain, leave
+from continuum_actors.node.garbage_collection import collector
 from continuum_actors.node.heartbeater import Heartbeater, Listing
 from continuum_actors.node.journal_keeper import JournalKeeper, JournalOpening
 from continuum_actors.node.recovery import Recovery
@@ -75,6 +76,7 @@ class NodeParts:
     without: frozenset[str]
     leftovers: Leftovers
     executor: ActivityExecutor | None = None
+    tune_collector: bool = False
 
 
 @dataclass(slots=True)
@@ -163,6 +165,9 @@ class InProcessEngine(Supervisor):
 
     async def init(self) -> None:
         self.ref.on_exit(self._keep_worker)
+        if self._parts.tune_collector:
+            collector.tune()
+            self.ref.on_exit(lambda _ref, _reason: collector.restore())
         await super().init()
 
     def _keep_worker(self, ref: ActorRef, reason: ExitReason) -> None:

@@ -28,7 +28,8 @@ def children(**options: Unpack[InstanceOptions]) -> list[ChildSpec]:
     The node executes `workflows`, also those of modules, and those that their code refers to. It runs
     `activities` (None: every activity that is defined). `queues` limits how many tasks of a queue
     run here at once; `activity_executor` has their code called elsewhere. With `namespaces` it claims only
-    runs and tasks of these.
+    runs and tasks of these. `tune_garbage_collector` has Python's collector run less often for as long as the
+    node runs, and leaves alone what is there at its start.
 
     Every other option names a child: True, a dict of its options, or False to leave it out.
     docs/embedding.md says what does not work without each.

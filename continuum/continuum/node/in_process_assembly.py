@@ -62,6 +62,7 @@ def instance_children(options: Checked) -> list[ChildSpec]:
                 options.without,
                 leftovers,
                 options.executor,
+                options.tune_garbage_collector,
             )
         )
 

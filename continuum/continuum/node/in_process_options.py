@@ -20,7 +20,14 @@ from continuum.definitions.workflow import Workflow
 from continuum.errors import InvalidOption
 from continuum.journal.port import Journal
 from continuum.quoting import quoted
-from continuum.settings.rules import NAMESPACE_RULE, QUEUE_LIMIT, Rule, wrong_namespaces, wrong_queue
+from continuum.settings.rules import (
+    NAMESPACE_RULE,
+    QUEUE_LIMIT,
+    TRUE_OR_FALSE,
+    Rule,
+    wrong_namespaces,
+    wrong_queue,
+)
 from continuum.settings.settings import RULES, Settings
 
 # An instance's name becomes part of its node's name, and of log lines.
@@ -78,6 +85,7 @@ class InstanceOptions(TypedDict, total=False):
     activity_executor: ActivityExecutor | None
     queues: Mapping[str, int]
     namespaces: Iterable[str] | None
+    tune_garbage_collector: bool
     registry: bool
     heartbeater: bool | HeartbeaterOptions
     run_supervisor: bool | RunSupervisorOptions
@@ -105,6 +113,7 @@ class Checked:
     activities: tuple[Activity[..., Any], ...] | None
     without: frozenset[str]
     settings: Settings
+    tune_garbage_collector: bool
 
 
 # The options of each child, and the setting that each one is.
@@ -166,6 +175,7 @@ def check_options(given: Mapping[str, Any]) -> Checked:
             namespaces=_namespaces(given.get("namespaces")),
             **chosen,
         ),
+        tune_garbage_collector=_one(given, "tune_garbage_collector", False, TRUE_OR_FALSE),
     )
 
 

@@ -81,6 +81,7 @@ def test_every_declared_option_is_accepted() -> None:
         "activities": [act],
         "queues": {"payments": 4},
         "namespaces": ["tenant", "other", "tenant"],
+        "tune_garbage_collector": True,
         "registry": True,
         "heartbeater": {"ttl": 5},
         "run_supervisor": {"active_runs": 1, "live_suspended_runs": 2, "drain": 0},
