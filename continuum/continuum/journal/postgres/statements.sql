@@ -83,8 +83,9 @@ SELECT n.node, n.pid, n.address,
 FROM {schema}.nodes n ORDER BY n.node
 
 -- name: start
--- Create runs, except those whose id or idempotency key is taken. With an announcement, which one run by itself may
--- have, one worker that lives and has its code receives that; otherwise all workers are notified.
+-- Create runs, except those whose id or idempotency key is taken.
+-- With an announcement, which one run by itself may have, one worker that lives and has its code receives that;
+-- otherwise all workers are notified.
 WITH created AS (
     INSERT INTO {schema}.runs (id, workflow, namespace, input, idempotency_key, attributes, trace_context, due_at)
     SELECT s.id, s.workflow, s.namespace, s.input, s.key, s.attributes, s.trace, clock_timestamp()
@@ -185,8 +186,9 @@ SELECT i.id, i.run_id::text, i.kind, i.name, i.payload, i.key
 FROM {schema}.runs r JOIN {schema}.inbox i ON i.run_id = r.id WHERE r.owner = %s::bigint ORDER BY i.id
 
 -- name: inbox_of_runs
--- The inbox entries of these runs as far as a worker owns them, oldest first. The ids lead to them: in this form the
--- comparison of the owner can use no index, which would lead to everything that the worker owns.
+-- The inbox entries of these runs as far as a worker owns them, oldest first.
+-- The ids lead to them: in this form the comparison of the owner can use no index, which would lead to everything that
+-- the worker owns.
 SELECT i.id, i.run_id::text, i.kind, i.name, i.payload, i.key
 FROM unnest(%s::uuid[]) AS named (run_id) JOIN {schema}.inbox i ON i.run_id = named.run_id
 JOIN {schema}.runs r ON r.id = i.run_id AND r.owner IS NOT DISTINCT FROM %s::bigint ORDER BY i.id
@@ -401,8 +403,8 @@ UNION ALL SELECT * FROM {schema}.runs WHERE owner IS NOT NULL
 UNION ALL SELECT * FROM {schema}.runs WHERE owner IS NULL AND state = {state.blocked}
 
 -- name: running_runs
--- A source of candidates for lists: runs that have an owner or are due, and all that some code has refused. The index of
--- claims has runs that wait for long as well; it leads to those that are due, version by version.
+-- A source of candidates for lists: runs that have an owner or are due, and all that some code has refused.
+-- The index of claims has runs that wait for long as well; it leads to those that are due, version by version.
 WITH RECURSIVE flows (workflow) AS (
     (SELECT x.workflow FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
      ORDER BY x.workflow LIMIT 1)
