@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -13,7 +13,10 @@ from types import ModuleType
 
 import pytest
 
-from continuum.journal.port import VersionRow
+from continuum.cli.main import INTERRUPTED
+from continuum.drift import deploy_check
+from continuum.drift.deploy_check import OpenRunsCheck
+from continuum.journal.port import RunRow, VersionRow
 from tests.cli.commands import CommandLine
 from tests.process.actors.hosting import stage
 
@@ -144,6 +147,36 @@ def test_check_live_accepts_changes_that_do_the_same(shop: Shop) -> None:
     )
     printed = shop.cli("versions", "check", "--live", shop.name)
     assert (printed.out, printed.err) == ("every open run would continue\n", "")
+
+
+def test_an_interrupted_check_says_how_to_continue_it(shop: Shop) -> None:
+    module = shop.deploy(SHOP)
+    first, second = sorted([shop.park(module), shop.park(module)])
+    shop.deploy(SHIPS_FIRST)
+    inspect = OpenRunsCheck._inspect
+    inspected: list[str] = []
+
+    async def interrupted(check: OpenRunsCheck, rows: Sequence[RunRow]) -> None:
+        if inspected:
+            raise KeyboardInterrupt
+        inspected.extend(row.id for row in rows)
+        await inspect(check, rows)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(deploy_check, "PAGE_RUNS", 1)
+        patched.setattr(OpenRunsCheck, "_inspect", interrupted)
+        outcome = shop.cli("versions", "check", "--live", shop.name)
+    assert outcome.code == INTERRUPTED
+    assert f"continue it with --after {first}" in outcome.err
+    assert first in outcome.out
+    rest = shop.cli("versions", "check", "--live", "--after", first, shop.name, "--json")
+    assert [found["run_id"] for found in rest.json["runs"]] == [second]
+
+
+def test_a_check_of_versions_alone_has_nothing_to_continue(shop: Shop) -> None:
+    shop.deploy(SHOP)
+    run = "00000000-0000-0000-0000-000000000001"
+    assert "add --live" in shop.cli("versions", "check", "--after", run, shop.name).err
 
 
 def test_check_live_shows_the_drift_its_line_and_a_patch(shop: Shop) -> None:

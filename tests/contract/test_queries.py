@@ -61,6 +61,21 @@ async def test_a_query_without_payloads_reads_no_inputs_and_results(journal: Jou
     assert await journal.query(replace(query(), payloads=False)) == [replace(whole, input=b"", result=None)]
 
 
+async def test_open_runs_come_page_after_page_and_each_once(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    going, done = await owned_runs(journal, worker, 2)
+    free = [await begin(journal, namespace="shop") for _ in range(3)]
+    await commit(journal, worker, write(done, transition=end()))
+
+    pages: list[RunId] = []
+    after: RunId | None = None
+    while page := await journal.open_runs(after, 2):
+        pages += [found.id for found in page]
+        after = page[-1].id
+
+    assert pages == sorted([going.id, *free])
+
+
 @pytest.mark.parametrize(
     ("field", "operator", "value", "found"),
     [

@@ -140,3 +140,10 @@ def test_a_query_that_no_index_could_serve_names_none(dsn: str, grown: str) -> N
     with pytest.raises(UnindexedQuery, match=r"bound started_at$") as refused:
         reads_of(dsn, grown, lambda journal: journal.query(asked))
     assert refused.value.index is None
+
+
+def test_a_page_of_open_runs_continues_where_the_one_before_ended(dsn: str, grown: str) -> None:
+    middle = RunId("018bcfe6-ee00-0000-0000-000000000000")
+    reads = reads_of(dsn, grown, lambda journal: journal.open_runs(middle, 500))
+    assert reads.pages < PAGES_OF_A_LIST
+    assert reads.indexes >= {"runs_pkey"}

@@ -36,7 +36,16 @@ FINE, HINT_FINE = 0.94, 0.85
 _READS = frozenset(
     {
         *("inbox", "load", "load_compact", "next_due", "expired_workers", "node_workers", "nodes"),
-        *("get_run", "query", "read_published", "versions", "version_source", "refusals", "find_result"),
+        *(
+            "get_run",
+            "query",
+            "open_runs",
+            "read_published",
+            "versions",
+            "version_source",
+            "refusals",
+            "find_result",
+        ),
         *(
             "ended",
             "missing",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 import click
 
@@ -13,8 +15,10 @@ from continuum.cli.drift_output import finding_facts, print_checked_runs, print_
 from continuum.cli.printing import print_table
 from continuum.cli.values import to_json
 from continuum.client.untyped_values import at
-from continuum.drift.deploy_check import CheckedRuns, StoredRuns, check_open_runs, loadable
+from continuum.drift.deploy_check import CheckedRuns, OpenRunsCheck, StoredRuns, loadable
 from continuum.drift.ownership import own_workflows
+from continuum.engine.ids import RunId
+from continuum.errors import JournalUnavailable
 from continuum.journal.port import VersionRow, Versions
 from continuum.versions.loaded_code import Code, load_code
 
@@ -47,11 +51,20 @@ def list_versions(as_json: bool, dsn: str | None, schema: str) -> None:
 @versions.command(short_help="Check whether MODULE can continue every open run.")
 @click.argument("modules", nargs=-1, required=True, metavar="MODULE...")
 @click.option("--live", is_flag=True, help="Replay the history of every open run against the code of MODULE.")
+@click.option(
+    "--after", type=click.UUID, metavar="RUN", help="Continue a check with --live that was interrupted."
+)
 @json_option
 @database_options
 @click.pass_context
 def check(
-    context: click.Context, modules: tuple[str, ...], live: bool, as_json: bool, dsn: str | None, schema: str
+    context: click.Context,
+    modules: tuple[str, ...],
+    live: bool,
+    after: UUID | None,
+    as_json: bool,
+    dsn: str | None,
+    schema: str,
 ) -> None:
     """Check whether a node that serves MODULE could continue every open run; exit 1 if not.
 
@@ -62,8 +75,13 @@ def check(
     """
     code = load_code(modules)
     target = Target(dsn, schema)
-    check_runs = _check_live if live else _check_versions
-    context.exit(DONE if check_runs(target, code, modules, as_json) else NOT_READY)
+    if live:
+        ready = _check_live(target, code, modules, as_json, None if after is None else RunId(str(after)))
+    elif after is not None:
+        raise click.UsageError("--after continues a check of histories; add --live")
+    else:
+        ready = _check_versions(target, code, modules, as_json)
+    context.exit(DONE if ready else NOT_READY)
 
 
 def _check_versions(target: Target, code: Code, modules: Sequence[str], as_json: bool) -> bool:
@@ -92,11 +110,40 @@ def _check_versions(target: Target, code: Code, modules: Sequence[str], as_json:
     return ready
 
 
-def _check_live(target: Target, code: Code, modules: Sequence[str], as_json: bool) -> bool:
-    async def checking(journal: StoredRuns) -> CheckedRuns:
-        return await check_open_runs(journal, code, modules)
+def _check_live(
+    target: Target, code: Code, modules: Sequence[str], as_json: bool, after: RunId | None
+) -> bool:
+    checks: list[OpenRunsCheck] = []
 
-    checked = ask_journal(target, checking)
+    async def checking(journal: StoredRuns) -> None:
+        check = OpenRunsCheck(journal, code, modules, after=after)
+        checks.append(check)
+        await _with_progress(check, sum(row.open_runs for row in await journal.versions()))
+
+    try:
+        ask_journal(target, checking)
+    except (KeyboardInterrupt, JournalUnavailable):
+        for check in checks:
+            if check.result().findings:
+                _print_checked(check.result(), as_json)
+            if check.after is not None:
+                click.echo(f"the check is not complete: continue it with --after {check.after}", err=True)
+        raise
+    return _print_checked(checks[0].result(), as_json)
+
+
+async def _with_progress(check: OpenRunsCheck, runs: int) -> None:
+    """Check every open run, with a bar if a person watches."""
+    if not sys.stderr.isatty():
+        async for _ in check.pages():
+            continue
+        return
+    with click.progressbar(length=runs, label="open runs", file=sys.stderr) as bar:
+        async for checked in check.pages():
+            bar.update(checked)
+
+
+def _print_checked(checked: CheckedRuns, as_json: bool) -> bool:
     ready = not checked.findings
     if as_json:
         runs = [finding_facts(finding) for finding in checked.findings]

@@ -1,12 +1,13 @@
 """The deploy check: finds the open runs that code on disk could not continue.
 
-It reads and never writes, and holds only a few histories in memory at a time.
+It reads and never writes, looks at each open run once, by id, and holds only a few histories in memory at a
+time. A check that was interrupted can continue after the last run that it has looked at.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -18,16 +19,17 @@ from continuum.drift.patch_suggestion import suggest_patch
 from continuum.drift.source_location import locate
 from continuum.engine.dry_replay import dry_pass
 from continuum.engine.events import Event
+from continuum.engine.ids import RunId
 from continuum.engine.outcome import Blocked
 from continuum.errors import DurableTermError
-from continuum.journal.port import Fault, Histories, Query, RunRow, Runs, RunState, VersionRow, Versions
+from continuum.journal.port import Fault, Histories, RunRow, Runs, VersionRow, Versions
 from continuum.versions.loaded_code import Code
 
 # Rows are small, histories are large.
-PAGE_RUNS = 100
+PAGE_RUNS = 500
+# Histories are loaded for this many runs at least, and for more if they are short.
 HISTORIES = 8
-
-OPEN = [RunState.RUNNING, RunState.SUSPENDED, RunState.BLOCKED]
+EVENTS = 10_000
 
 
 class StoredRuns(Runs, Histories, Versions, Protocol):
@@ -72,34 +74,60 @@ async def loadable(journal: Versions, code: Code, row: VersionRow) -> str:
     return "pinned" if await _is_pinned(journal, code, row.workflow, row.version) else "missing"
 
 
+class OpenRunsCheck:
+    """A check of every open run against code loaded from these modules.
+
+    Between pages `after` is the last run that it has looked at; a check that starts with it continues there.
+    """
+
+    def __init__(
+        self, journal: StoredRuns, code: Code, modules: Sequence[str], *, after: RunId | None = None
+    ) -> None:
+        self._journal = journal
+        self._code = code
+        self._modules = modules
+        self._found: list[tuple[int, Finding]] = []
+        self._elsewhere: Counter[str] = Counter()
+        self._group = HISTORIES
+        self.after = after
+
+    def result(self) -> CheckedRuns:
+        """Return what has been found so far."""
+        by_age = sorted(self._found, key=lambda found: (found[0], found[1].run_id))
+        return CheckedRuns([finding for _, finding in by_age], self._elsewhere)
+
+    async def pages(self) -> AsyncGenerator[int, None]:
+        """Check page after page; yield how many runs each had."""
+        own = own_workflows(self._code, self._modules, await self._journal.versions())
+        page: Sequence[RunRow] = ()
+        while not page or len(page) == PAGE_RUNS:
+            page = await self._journal.open_runs(self.after, PAGE_RUNS)
+            if not page:
+                return
+            self._elsewhere.update(row.workflow for row in page if row.workflow not in own)
+            ours = [row for row in page if row.workflow in own]
+            while ours:
+                group, ours = ours[: self._group], ours[self._group :]
+                await self._inspect(group)
+            self.after = page[-1].id
+            yield len(page)
+
+    async def _inspect(self, rows: Sequence[RunRow]) -> None:
+        histories = await self._journal.load([row.id for row in rows])
+        for row in rows:
+            finding = await inspect_run(self._journal, self._code, row, histories[row.id])
+            if finding is not None:
+                self._found.append((row.started_at, finding))
+        events = sum(len(history) for history in histories.values())
+        self._group = max(HISTORIES, min(PAGE_RUNS, EVENTS * len(rows) // max(events, 1)))
+
+
 async def check_open_runs(journal: StoredRuns, code: Code, modules: Sequence[str]) -> CheckedRuns:
     """Find every open run that code loaded from these modules could not continue."""
-    own = own_workflows(code, modules, await journal.versions())
-    found: list[Finding] = []
-    elsewhere: Counter[str] = Counter()
-    async for page in _open_runs(journal):
-        elsewhere.update(row.workflow for row in page if row.workflow not in own)
-        ours = [row for row in page if row.workflow in own]
-        for start in range(0, len(ours), HISTORIES):
-            found += await _among(journal, code, ours[start : start + HISTORIES])
-    return CheckedRuns(found, elsewhere)
-
-
-async def _open_runs(journal: Runs) -> AsyncIterator[Sequence[RunRow]]:
-    after: tuple[Any, str] | None = None
-    while True:
-        query = Query(None, [("state", "in", OPEN)], ("started_at", False), PAGE_RUNS, after)
-        page = await journal.query(query)
-        yield page
-        if len(page) < PAGE_RUNS:
-            return
-        after = page[-1].started_at, page[-1].id
-
-
-async def _among(journal: StoredRuns, code: Code, rows: Sequence[RunRow]) -> list[Finding]:
-    histories = await journal.load([row.id for row in rows])
-    inspected = [await inspect_run(journal, code, row, histories[row.id]) for row in rows]
-    return [finding for finding in inspected if finding is not None]
+    check = OpenRunsCheck(journal, code, modules)
+    async for _ in check.pages():
+        continue
+    return check.result()
 
 
 async def inspect_run(

@@ -188,6 +188,10 @@ class Runs(EndedRuns, Protocol):
         """Return up to `query.limit` rows in order."""
         ...
 
+    async def open_runs(self, after: RunId | None, limit: int) -> list[RunRow]:
+        """Return the next open runs by id: all of them, page after page."""
+        ...
+
     async def set_attributes(self, run_id: RunId, attributes: Mapping[str, Any]) -> bool:
         """Merge attributes into those of the chain's latest run, atomically; False without such a run."""
         ...

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 
 import pytest
 
 from continuum import workflow
 from continuum.drift import deploy_check
-from continuum.drift.deploy_check import CheckedRuns, check_open_runs
+from continuum.drift.deploy_check import CheckedRuns, OpenRunsCheck, check_open_runs
 from continuum.engine.ids import RunId
 from continuum.errors import InvalidOption
 from continuum.journal.facts import NewRun
@@ -64,6 +65,36 @@ def test_the_check_reads_every_page(monkeypatch: pytest.MonkeyPatch) -> None:
     found = on_journal(check).findings
     assert sorted(finding.run_id for finding in found) == ids
     assert {finding.problem for finding in found} == {"missing"}
+
+
+def test_a_check_that_was_interrupted_continues_after_the_last_run_it_looked_at(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(deploy_check, "PAGE_RUNS", 3)
+    ids = [run_id(number) for number in range(8)]
+
+    async def check(journal: Journal) -> CheckedRuns:
+        await load(journal, "deploy_check.gone", __name__)
+        await journal.start([NewRun(one, "deploy_check.gone", b"") for one in ids])
+        first = OpenRunsCheck(journal, Code([flow]), [__name__])
+        async with aclosing(first.pages()) as pages:
+            assert await anext(pages) == 3
+        assert [finding.run_id for finding in first.result().findings] == ids[:3]
+        second = OpenRunsCheck(journal, Code([flow]), [__name__], after=first.after)
+        assert [checked async for checked in second.pages()] == [3, 2]
+        return second.result()
+
+    assert [finding.run_id for finding in on_journal(check).findings] == ids[3:]
+
+
+def test_findings_are_listed_by_the_start_of_their_runs() -> None:
+    async def check(journal: Journal) -> CheckedRuns:
+        await load(journal, "deploy_check.gone", __name__)
+        for number in (2, 1):
+            await journal.start([NewRun(run_id(number), "deploy_check.gone", b"")])
+        return await checked(journal)
+
+    assert [finding.run_id for finding in on_journal(check).findings] == [run_id(2), run_id(1)]
 
 
 def test_the_check_ignores_runs_that_have_ended() -> None:

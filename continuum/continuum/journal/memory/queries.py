@@ -79,6 +79,13 @@ class MemoryQueries(MemoryTables):
         page = rows[: query.limit]
         return page if query.payloads else [replace(row, input=b"", result=None) for row in page]
 
+    async def open_runs(self, after: RunId | None, limit: int) -> list[RunRow]:
+        """Return the next open runs by id."""
+        found = [run for run_id, run in self._runs.items() if after is None or run_id > after]
+        found = [run for run in found if not run.state.terminal]
+        found.sort(key=lambda run: run.start.id)
+        return [self._row(run) for run in found[:limit]]
+
     async def set_attributes(self, run_id: RunId, attributes: Mapping[str, Any]) -> bool:
         """Merge attributes; False when there is no such run."""
         run = self._latest(run_id)

@@ -58,7 +58,7 @@ from continuum.journal.postgres.connections import Database, Parameters
 from continuum.journal.postgres.notifications import listen
 from continuum.journal.postgres.odd_rows import PostgresOddRows
 from continuum.journal.postgres.packed_code import optional_texts, packed_code
-from continuum.journal.postgres.queries import ended_runs, missing_runs, query_rows, run_row
+from continuum.journal.postgres.queries import ended_runs, missing_runs, open_runs, query_rows, run_row
 from continuum.journal.postgres.snapshots import load, load_compact, take_snapshot
 from continuum.journal.postgres.state_changes import PostgresStateChanges
 from continuum.journal.postgres.statements import statements_for
@@ -408,6 +408,9 @@ class PostgresJournal(
 
     async def query(self, query: Query) -> list[RunRow]:
         return await query_rows(self._database, query)
+
+    async def open_runs(self, after: RunId | None, limit: int) -> list[RunRow]:
+        return await open_runs(self._database, after, limit)
 
     async def set_attributes(self, run_id: RunId, attributes: Mapping[str, Any]) -> bool:
         """One statement, and two more whenever the run continues as new at that moment."""

@@ -31,6 +31,7 @@ BY_ID = Index((), "id")
 # Fields of which a condition leads to few runs, mostly.
 _NARROW = ("id", "root", "parent")
 
+_BEFORE_ALL = "00000000-0000-0000-0000-000000000000"
 # The fault's place among the columns of `run_columns`.
 _FAULT = list(RunRow.__dataclass_fields__).index("fault")
 
@@ -53,6 +54,12 @@ async def ended_runs(database: Database, run_ids: Sequence[RunId]) -> list[Ended
 async def missing_runs(database: Database, run_ids: Sequence[RunId]) -> list[RunId]:
     """Return those of these ids that no run has."""
     return [RunId(row[0]) for row in await database.fetch("missing", (packed_arrays.uuids(run_ids),))]
+
+
+async def open_runs(database: Database, after: RunId | None, limit: int) -> list[RunRow]:
+    """Return the next open runs by id, each from where the page before has ended."""
+    text = database.statements["run_columns"] + b"\n" + database.statements["next_open_runs"]
+    return [run_row(row) for row in await database.fetch_text(text, (after or _BEFORE_ALL, limit))]
 
 
 async def query_rows(database: Database, query: Query) -> list[RunRow]:

@@ -391,6 +391,10 @@ SELECT w.id::text FROM unnest((SELECT %s)::uuid[]) AS w (id)
 LEFT JOIN LATERAL (SELECT true AS found FROM {schema}.runs r WHERE r.id = w.id LIMIT 1) f ON true
 WHERE f.found IS NULL
 
+-- name: next_open_runs
+-- The conditions of the next open runs by id, for `run_columns`.
+ WHERE r.id > %s AND r.state {is_open} ORDER BY r.id LIMIT %s
+
 -- name: all_runs
 -- A source of candidates for lists: every run.
 SELECT * FROM {schema}.runs
