@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from continuum.engine.ids import NodeId, WorkerId
+from continuum.journal.limits import CONNECTIONS_WITH_LEASES
 from continuum.journal.port import NodeFacts, Workers
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.resilient import ResilientJournal
@@ -139,7 +140,13 @@ async def control_main(context: ProcessContext) -> None:
     """Run the control process until the node stops."""
     config: ProcessConfig = context.args
     set_up_logging(config)
-    stored = PostgresJournal(config.dsn, schema=config.schema, listen=config.settings.listen)
+    stored = PostgresJournal(
+        config.dsn,
+        schema=config.schema,
+        listen=config.settings.listen,
+        connections=max(config.settings.connections, CONNECTIONS_WITH_LEASES),
+        application=f"continuum control {config.node}",
+    )
     journal = ResilientJournal(stored, SystemClock(), random_fraction)
 
     # Not until the drain: hosts that drain need their leases, even if this process has only just started.

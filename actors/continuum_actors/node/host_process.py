@@ -98,7 +98,13 @@ def _host(context: ProcessContext, role: str) -> Host:
     config: ProcessConfig = context.args
     set_up_logging(config)
     watch_fatal_calls(context)
-    journal = PostgresJournal(config.dsn, schema=config.schema, listen=config.settings.listen)
+    journal = PostgresJournal(
+        config.dsn,
+        schema=config.schema,
+        listen=config.settings.listen,
+        connections=config.settings.connections,
+        application=f"continuum {role} {config.node}",
+    )
     return Host(
         journal,
         config.node,

@@ -21,6 +21,7 @@ RUN_HOSTS = "Processes that execute workflows; one for each core is a start."
 ACTIVITY_HOSTS = "Processes for activities with executor='process', one at a time in each."
 QUEUES = "How many activities of a queue run here at once. Repeatable."
 NAMESPACES = "Claim runs and activities of this namespace only; otherwise of all. Repeatable."
+CONNECTIONS = "Connections to Postgres of each process at most, besides the one that listens."
 LEASE_TTL = "How long after a node's death others take over its runs."
 
 
@@ -47,6 +48,14 @@ LEASE_TTL = "How long after a node's death others take over its runs."
     "--cookie-file", type=click.Path(path_type=Path), metavar="FILE", help="The cluster's secret, mode 0600."
 )
 @click.option("--no-listen", is_flag=True, help="Poll instead of LISTEN, for poolers.")
+@click.option(
+    "--connections",
+    type=int,
+    default=NODE_SETTINGS.connections,
+    show_default=True,
+    metavar="N",
+    help=CONNECTIONS,
+)
 @click.option(
     "--lease-ttl",
     type=float,

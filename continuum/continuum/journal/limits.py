@@ -63,9 +63,10 @@ ADDRESSES_TRIED = 3
 # A caller waits this long for a connection: by then dead ones have been dropped, so a longer wait means that
 # slow statements use them all.
 POOL_WAIT_SECONDS = 20.0
-# A host's actors claim runs, claim tasks and read mail at the same time; more would only queue in the
-# server.
-POOL_SIZE = 4
+# A client has one for commits, and others for reads, of which some may be slow. A node has its own setting.
+CONNECTIONS = 5
+# A process that renews leases has at least these, so that a slow statement delays no renewal.
+CONNECTIONS_WITH_LEASES = 3
 # A connection that only listens is silent by nature, so it asks for a sign of life this often. What it
 # missed until then costs only latency.
 LISTEN_CHECK_SECONDS = 10.0

@@ -27,7 +27,8 @@ def children(**options: Unpack[InstanceOptions]) -> list[ChildSpec]:
     implements `continuum.journal.port.Journal` is opened and used, and stays the caller's to close.
     The node executes `workflows`, also those of modules, and those that their code refers to. It runs
     `activities` (None: every activity that is defined). `queues` limits how many tasks of a queue
-    run here at once; `activity_executor` has their code called elsewhere. With `namespaces` it claims only
+    run here at once; `activity_executor` has their code called elsewhere. `connections` limits those to
+    Postgres, besides the one that listens. With `namespaces` it claims only
     runs and tasks of these. `tune_garbage_collector` has Python's collector run less often for as long as the
     node runs, and leaves alone what is there at its start.
 

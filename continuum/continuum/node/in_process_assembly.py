@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from continuum.client.connecting import database, default_dsn, prepare_schema
 from continuum.client.instances import Instance, MemoryPlace, Place, registered
 from continuum.engine.ids import NodeId
+from continuum.journal.limits import CONNECTIONS_WITH_LEASES
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.outages import outage_in
 from continuum.journal.port import Journal
@@ -136,7 +137,13 @@ def _in_postgres(options: Checked) -> JournalOpening:
     async def opened() -> AsyncIterator[Journal]:
         with registered(Instance(options.name, place)):
             async with database(dsn) as address:
-                journal = PostgresJournal(address, schema=options.schema, listen=options.settings.listen)
+                journal = PostgresJournal(
+                    address,
+                    schema=options.schema,
+                    listen=options.settings.listen,
+                    connections=max(options.settings.connections, CONNECTIONS_WITH_LEASES),
+                    application=f"continuum node {options.name}",
+                )
 
                 opening = Retry(HOST_RETRIES, LoopClock(), _fraction, journal.outage)
 

@@ -28,7 +28,7 @@ from continuum.settings.rules import (
     wrong_namespaces,
     wrong_queue,
 )
-from continuum.settings.settings import RULES, Settings
+from continuum.settings.settings import NODE_SETTINGS, RULES, Settings
 
 # An instance's name becomes part of its node's name, and of log lines.
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$")
@@ -84,6 +84,7 @@ class InstanceOptions(TypedDict, total=False):
     activities: Iterable[Activity[..., Any]] | None
     activity_executor: ActivityExecutor | None
     queues: Mapping[str, int]
+    connections: int
     namespaces: Iterable[str] | None
     tune_garbage_collector: bool
     registry: bool
@@ -173,6 +174,7 @@ def check_options(given: Mapping[str, Any]) -> Checked:
         settings=Settings(
             queues=_queues(given.get("queues", {})),
             namespaces=_namespaces(given.get("namespaces")),
+            connections=_one(given, "connections", NODE_SETTINGS.connections, RULES["connections"]),
             **chosen,
         ),
         tune_garbage_collector=_one(given, "tune_garbage_collector", False, TRUE_OR_FALSE),

@@ -50,6 +50,9 @@ class Settings:
     namespaces: tuple[str, ...] | None = None
     # False does without LISTEN, which poolers lack.
     listen: bool = _setting(True, TRUE_OR_FALSE)
+    # Connections of a process to Postgres, besides one that listens: one for commits, the rest for all else.
+    # One of these may be slow. The server has 100 by default, for the processes of all nodes.
+    connections: int = _setting(3, whole_number(2, 100))
     # Between two looks that no notification caused; None depends on `listen`.
     poll: float | None = _setting(None, seconds(0.05, 3600))
     # A lease outlives two missed renewals and one slow fsync, and still releases a dead worker's runs

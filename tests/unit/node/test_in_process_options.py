@@ -80,6 +80,7 @@ def test_every_declared_option_is_accepted() -> None:
         "workflows": (each for each in [flow]),
         "activities": [act],
         "queues": {"payments": 4},
+        "connections": 2,
         "namespaces": ["tenant", "other", "tenant"],
         "tune_garbage_collector": True,
         "registry": True,
@@ -100,6 +101,7 @@ def test_every_declared_option_is_accepted() -> None:
     assert checked.without == {"recovery", "dispatcher", "snapshotter", "version_registry"}
     assert checked.workflows == (flow,)
     assert checked.settings.lease_ttl == 5
+    assert checked.settings.connections == 2
     assert checked.settings.namespaces == ("tenant", "other")
     assert not checked.settings.listen
     assert len(continuum.children(**given)) == 1

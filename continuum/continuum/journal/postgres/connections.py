@@ -18,7 +18,7 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from continuum.errors import NotReady
-from continuum.journal.limits import POOL_SIZE, SILENCE_SECONDS, STATEMENT_SECONDS
+from continuum.journal.limits import CONNECTIONS, SILENCE_SECONDS, STATEMENT_SECONDS
 from continuum.journal.postgres.connection_pool import ConnectionPool
 from continuum.journal.postgres.connector import Connector
 from continuum.journal.postgres.driver_errors import StandbyError, translated
@@ -37,13 +37,19 @@ class Database:
     """The connections of one journal; without `sessions` a pooler gives each transaction another one."""
 
     def __init__(
-        self, dsn: str, statements: Statements, *, sessions: bool = True, pool_size: int = POOL_SIZE
+        self,
+        dsn: str,
+        statements: Statements,
+        *,
+        sessions: bool = True,
+        pool_size: int = CONNECTIONS - 1,
+        application: str = "continuum client",
     ) -> None:
         self.statements = statements
         # After this long without an answer the server is doubted, in seconds.
         self.silence = SILENCE_SECONDS
         self._sessions = sessions
-        self._connector = Connector(dsn, sessions=sessions)
+        self._connector = Connector(dsn, sessions=sessions, application=application)
         self._pool = ConnectionPool(self._connect, pool_size, self._doubt_others)
         self._lane: WatchedConnection | None = None
         self._lane_lock = asyncio.Lock()

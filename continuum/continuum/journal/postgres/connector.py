@@ -12,6 +12,7 @@ from psycopg.conninfo import conninfo_to_dict
 from continuum.errors import InvalidOption
 from continuum.journal.limits import ADDRESSES_TRIED, CONNECT_SECONDS, STATEMENT_SECONDS
 from continuum.journal.postgres import packed_arrays
+from continuum.journal.postgres.driver_errors import first_line
 from continuum.journal.postgres.session_settings import setup
 from continuum.journal.postgres.watched_connection import WatchedConnection
 
@@ -38,6 +39,15 @@ WHERE starts_with(a.query, %s) AND a.pid <> pg_catalog.pg_backend_pid()
 """
 
 
+# While it connects the driver knows no code of an error, so a server that is full is known by its words.
+# Those of another language are reported as they are.
+_FULL = (
+    *("too many clients", "too many connections", "remaining connection slots"),
+    # pgbouncer's.
+    "no more connections allowed",
+)
+
+
 def checked_dsn(dsn: str) -> str:
     """Return a DSN that can be read; `InvalidOption` otherwise."""
     try:
@@ -57,7 +67,14 @@ class Connector:
     transaction sets itself up.
     """
 
-    def __init__(self, dsn: str, *, sessions: bool = True, longest: float = STATEMENT_SECONDS) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        sessions: bool = True,
+        longest: float = STATEMENT_SECONDS,
+        application: str = "continuum",
+    ) -> None:
         self.dsn = checked_dsn(dsn)
         self._sessions = sessions
         self._longest = longest
@@ -66,6 +83,8 @@ class Connector:
         self._options: dict[str, Any] = {
             **{name: value for name, value in _ALIVE.items() if name not in given},
             "autocommit": True,
+            # In pg_stat_activity, if neither the DSN nor the environment names one.
+            "fallback_application_name": application,
             # Also set up later; but what the environment or the DSN says might keep us from connecting.
             "client_encoding": "utf8",
             "connect_timeout": CONNECT_SECONDS,
@@ -116,6 +135,10 @@ class Connector:
                 return await WatchedConnection.connect(self.dsn, **self._options)
         except TimeoutError:
             raise psycopg.errors.ConnectionTimeout("connection timeout expired") from None
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None and any(words in str(error) for words in _FULL):
+                raise psycopg.errors.TooManyConnections(first_line(error)) from error
+            raise
 
     async def _set_up(self, connection: WatchedConnection) -> None:
         version, pid = connection.info.server_version, connection.info.backend_pid

@@ -61,6 +61,11 @@ def unavailable(error: psycopg.Error) -> JournalUnavailable:
         return JournalUnavailable(
             f"Postgres did not get a lock ({text}); check lock_timeout, and what holds the lock"
         )
+    if state == "53300":
+        return JournalUnavailable(
+            f"too many connections: Postgres has none left for this process ({text}); raise max_connections, "
+            "run fewer processes, or give nodes fewer with --connections, and see pg_stat_activity"
+        )
     if state.startswith("53"):
         return JournalUnavailable(
             f"Postgres is short of resources ({text}); check its connections, memory and disk"

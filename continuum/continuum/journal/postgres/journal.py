@@ -21,6 +21,7 @@ from continuum.journal.announced_run import announcement
 from continuum.journal.ended_run import EndedRun
 from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
 from continuum.journal.limits import (
+    CONNECTIONS,
     FOREIGN_GRACE_SECONDS,
     REMOVED_PER_SWEEP,
     RENEWALS_IN_A_LEASE,
@@ -89,16 +90,28 @@ class PostgresJournal(
 ):
     """A journal in one schema of one database.
 
-    `listen=False` does without LISTEN and prepared statements, which transaction-mode poolers lack.
+    `listen=False` does without LISTEN and prepared statements, which transaction-mode poolers lack. It has
+    `connections` at most, of which one is for commits, and another one that listens. `application` names
+    this process in pg_stat_activity.
     """
 
-    def __init__(self, dsn: str, *, schema: str = "continuum", listen: bool = True) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        schema: str = "continuum",
+        listen: bool = True,
+        connections: int = CONNECTIONS,
+        application: str = "continuum client",
+    ) -> None:
         self.schema = schema
         self.listens = listen
         self._statements = statements_for(schema)
         # Each of these nodes is logged once.
         self._unreadable_nodes: set[str] = set()
-        self._database = Database(dsn, self._statements, sessions=listen)
+        self._database = Database(
+            dsn, self._statements, sessions=listen, pool_size=connections - 1, application=application
+        )
         self._sweeps = Sweeps()
         self.outage = outage_of(dsn)
 
