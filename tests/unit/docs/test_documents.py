@@ -11,7 +11,9 @@ from pathlib import Path
 import click
 import pytest
 
-from continuum.cli.main import continuum
+from continuum.cli.main import COMMANDS, continuum
+from continuum.journal import port
+from continuum.verify.rules import RULES
 from tests.unit.docs.blocks import ROOT, blocks, continuum_calls, documents
 
 README = ROOT / "README.md"
@@ -38,6 +40,45 @@ def test_the_model_of_the_readme_is_the_second_example_in_less_than_two_screens(
     model = text[text.index("## The model") : text.index("## What is promised")]
     assert model.count("\n") < MOST_LINES_OF_A_MODEL
     assert blocks(README, "python")[2].text == MODEL.read_text(encoding="utf-8")
+
+
+def test_every_promise_that_a_rule_keeps_is_explained() -> None:
+    promises = {line.split()[0] for line in (port.__doc__ or "").splitlines() if re.match(r"P\d+ ", line)}
+    kept = {rule.keeps for rule in RULES.values()}
+    assert {name for name in kept if name.startswith("P")} <= promises
+    for document, names in (("docs/reliability.md", promises), ("ARCHITECTURE.md", kept - promises)):
+        text = (ROOT / document).read_text(encoding="utf-8")
+        assert [name for name in sorted(names) if f"\n| {name} | " not in text] == []
+
+
+def test_the_readme_lists_every_command() -> None:
+    text = README.read_text(encoding="utf-8")
+    listed = text[text.index("## The command line") :]
+    assert [name for name in COMMANDS if f"`continuum {name}" not in listed] == []
+
+
+def test_every_command_but_two_takes_a_database() -> None:
+    """What the README says below its table."""
+    without = [
+        name
+        for name, command in continuum_commands().items()
+        if "--dsn" not in [option for each in command.params for option in each.opts]
+    ]
+    assert without == ["check", "demo"]
+    assert "Every command but `demo` and `check` takes `--dsn`" in README.read_text(encoding="utf-8")
+
+
+def continuum_commands() -> dict[str, click.Command]:
+    """Return every command that has no subcommands, by its name."""
+    found: dict[str, click.Command] = {}
+    for name in sorted(COMMANDS):
+        command = continuum.get_command(click.Context(continuum), name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            found |= {f"{name} {each}": part for each, part in command.commands.items()}
+        else:
+            found[name] = command
+    return found
 
 
 def test_the_readme_is_read_in_one_sitting() -> None:
