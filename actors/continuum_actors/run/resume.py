@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+from continuum.codec.arguments import unreadable_input
 from continuum.definitions.activity_options import why_unreadable
 from continuum.definitions.workflow import Workflow
 from continuum.engine.drift_messages import unreadable_options
@@ -93,7 +94,7 @@ def decide(
     except DurableTermError as error:
         # The run has not failed: code that can read the input again lets it continue.
         todo = _todo(error, begun=length > 0)
-        return CannotReadInput(f"the code cannot read its input: {error}{todo}", str(error))
+        return CannotReadInput(f"{unreadable_input(error)}{todo}", str(error))
     return Begin(args, kwargs, history, length, changed)
 
 
@@ -135,7 +136,7 @@ def _drift(
         # Decoded for this replay only: the code may change its arguments.
         args, kwargs = workflow.arguments.decode_call(claim.input)
     except DurableTermError as error:
-        return Blocked("input", f"the code cannot read its input: {error}", actual=str(error))
+        return Blocked("input", unreadable_input(error), actual=str(error))
     return dry_pass(
         workflow.fn(*args, **kwargs),
         history,

@@ -83,11 +83,14 @@ def problem_facts(problem: Problem) -> dict[str, Any]:
     }
 
 
-def print_problems(problems: Sequence[Problem]) -> None:
-    """Print why a run cannot continue, each sentence with its diff."""
+def print_problems(problems: Sequence[Problem], known: str | None = None) -> None:
+    """Print why a run cannot continue, each sentence with its diff; the reason of the run is `known`."""
     for problem in problems:
         refused = f"version {problem.version} was refused: " if isinstance(problem, Refused) else ""
-        click.echo(f"\n{refused}{problem.reason}")
+        if refused or problem.reason != known:
+            click.echo(f"\n{refused}{problem.reason}")
+        elif problem.rows:
+            click.echo()
         if problem.rows:
             print_table(
                 ("event", "", "journal", "code"),

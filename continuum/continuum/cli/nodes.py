@@ -10,6 +10,7 @@ import click
 from continuum.cli.database import Target, ask, database_options, json_option
 from continuum.cli.printing import print_table
 from continuum.cli.values import to_json
+from continuum.client import Client
 from continuum.errors import NodeNotFound
 from continuum.journal.facts import NodeRow
 
@@ -74,8 +75,19 @@ def show(name: str, as_json: bool, dsn: str | None, schema: str) -> None:
 @click.argument("name")
 @database_options
 def drain(name: str, dsn: str | None, schema: str) -> None:
-    """Let the node NAME drain and stop: it finishes or releases what it runs, then exits."""
-    ask(Target(dsn, schema), lambda client: client.drain_node(name))
+    """Let the node NAME drain and stop: it finishes or releases what it runs, then exits.
+
+    Do not wait for that: `continuum nodes list` shows whether it has left.
+    """
+
+    async def draining(client: Client) -> bool:
+        await client.drain_node(name)
+        return any(node.node == name and node.state == "lost" for node in await client.nodes())
+
+    if ask(Target(dsn, schema), draining):
+        click.echo(f"node {name} is lost: none of its processes has a lease, so there is nothing to drain")
+    else:
+        click.echo(f"node {name} stops taking work; `continuum nodes list` shows when it has left")
 
 
 def _process(node: NodeRow, role: str, pid: int) -> tuple[str, ...]:

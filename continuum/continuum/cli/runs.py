@@ -26,6 +26,7 @@ from continuum.client import Client, Owner, Run, StateChange
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.client.runs import RunError
+from continuum.client.wait_reasons import WAITS_FOR_A_NODE
 from continuum.drift.deploy_check import StoredRuns
 from continuum.drift.run_report import Refused, drift_of
 from continuum.errors import NotPublished
@@ -113,23 +114,46 @@ def show(
     With --json, `refusals` are the versions of code that cannot continue RUN, and `replay` is what a replay
     against the code of --module found: an empty list if that code continues RUN, null without --module.
     """
-    found, owner = ask(Target(dsn, schema), lambda client: _run_and_owner(client, run, namespace))
+    found, owner, alone = ask(Target(dsn, schema), lambda client: _run_and_place(client, run, namespace))
     facts = {name: getattr(found, name) for name in Run.__dataclass_fields__} | {"owner": owner}
     if as_json:
         facts |= ask_journal(Target(dsn, schema), lambda journal: _drift_facts(journal, run, modules))
         click.echo(to_json(facts))
         return
-    shown = [(name, _shown(value)) for name, value in facts.items() if value is not None]
+    # The reason says the same as the fault, which is for programs.
+    shown = [(name, _shown(value)) for name, value in facts.items() if value is not None and name != "fault"]
     print_table(("field", "value"), shown)
     if found.error is not None and found.error.traceback:
         click.echo(f"\n{found.error.traceback.rstrip()}")
-    print_problems(ask_journal(Target(dsn, schema), lambda journal: drift_of(journal, run, modules)))
+    if alone is not None:
+        click.echo(f"\n{alone}")
+    problems = ask_journal(Target(dsn, schema), lambda journal: drift_of(journal, run, modules))
+    print_problems(problems, known=None if modules else found.reason)
 
 
-async def _run_and_owner(client: Client, run: str, namespace: InNamespace) -> tuple[Run, Owner | None]:
+async def _run_and_place(
+    client: Client, run: str, namespace: InNamespace
+) -> tuple[Run, Owner | None, str | None]:
+    """Return a run, its owner, and what its reason does not say: that no node could continue it now."""
     found = await client.get_run(run, namespace=namespace)
+    if found.completed_at is not None:
+        return found, None, None
     # The owner of a run that has continued is that of its latest run.
-    return found, None if found.completed_at is not None else await client.owner(found.id)
+    owner = await client.owner(found.id)
+    if (found.reason or "").startswith(WAITS_FOR_A_NODE):
+        return found, owner, None
+    nodes = {node.node: node for node in await client.nodes()}
+    if owner is not None and (owner.node not in nodes or nodes[owner.node].state != "lost"):
+        return found, owner, None
+    serves = any(
+        node.state != "lost"
+        and found.workflow in node.workflows
+        and (node.namespaces is None or found.namespace in node.namespaces)
+        for node in nodes.values()
+    )
+    lost = "" if owner is None else f"node {owner.node} is lost, and "
+    missing = f"no running node of its namespace has loaded {found.workflow}: nothing continues this run"
+    return found, owner, None if serves else f"{lost}{missing}"
 
 
 async def _drift_facts(journal: StoredRuns, run: str, modules: Sequence[str]) -> dict[str, Any]:
@@ -219,6 +243,7 @@ def unblock(run: str, namespace: InNamespace, dsn: str | None, schema: str) -> N
     state = ask(Target(dsn, schema), unblocking)
     if state is not None:
         raise click.ClickException(f"run {run} is not blocked, it is {state}")
+    click.echo(f"nodes will try run {run} again; `continuum runs show {run}` shows what came of it")
 
 
 @runs.command(short_help="Print the value that RUN has published under NAME.")

@@ -48,6 +48,13 @@ def _explain_argument_error(named: Mapping[str, object], path: str, error: Excep
     return explain_encode_error(list(named.values()), path, error)
 
 
+def unreadable_input(error: DurableTermError) -> str:
+    """Return that code cannot read the input of a run, where and why, with the word input in it once."""
+    part = error.path.removeprefix("input").lstrip(".")
+    where = f" at {shortened(part)}" if part else ""
+    return f"the code cannot read its input{where}: {error.reason}"
+
+
 class ArgumentsCodec:
     """Store and read back the arguments of calls to one function."""
 

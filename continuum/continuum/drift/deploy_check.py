@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from continuum.codec.arguments import unreadable_input
 from continuum.definitions.effects import RunInfo
 from continuum.definitions.workflow import Workflow
 from continuum.drift.comparison import Mismatch, Row, diff, mismatch_of
@@ -156,7 +157,7 @@ def fault_of(workflow: Workflow[..., Any], row: RunRow, history: Sequence[Event]
     try:
         args, kwargs = workflow.arguments.decode_call(row.input)
     except DurableTermError as error:
-        return Blocked("input", f"the code cannot read its input: {error}", actual=str(error))
+        return Blocked("input", unreadable_input(error), actual=str(error))
     return dry_pass(
         workflow.fn(*args, **kwargs),
         history,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
 
+from continuum.codec.arguments import unreadable_input
 from continuum.definitions.effects import RunInfo
 from continuum.definitions.workflow import Workflow
 from continuum.engine.dry_replay import END_OF_HISTORY, DryCommandLog, dry_execution
@@ -59,7 +60,7 @@ def replay(
     try:
         args, kwargs = workflow.arguments.decode_call(data)
     except DurableTermError as error:
-        return Replayed("drifted", reason=f"the code cannot read its input: {error}")
+        return Replayed("drifted", reason=unreadable_input(error))
     info = RunInfo(
         RunId(start.run_id),
         start.workflow,

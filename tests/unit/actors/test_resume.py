@@ -138,7 +138,7 @@ def test_code_that_does_not_match_refuses_the_run_and_says_where() -> None:
 def test_other_code_that_cannot_read_the_input_refuses_the_run() -> None:
     made = decision(claim(), order_by_record, half_an_order())
     assert isinstance(made, Refuse)
-    assert made.reason.startswith("input: the code cannot read its input")
+    assert made.reason == "input: the code cannot read its input at order: expected Order, got int"
     assert made.fault == Fault("input", actual="input.order: expected Order, got int")
 
 
@@ -147,7 +147,7 @@ def test_a_run_whose_input_its_own_code_cannot_read_is_blocked_and_not_failed() 
     assert isinstance(made, CannotReadInput)
     assert made.mismatch == "input.order: expected Order, got int"
     assert made.reason == (
-        f"the code cannot read its input: {made.mismatch}; deploy code that can read it, "
+        "the code cannot read its input at order: expected Order, got int; deploy code that can read it, "
         "or cancel it and start it again with what the code takes"
     )
 
