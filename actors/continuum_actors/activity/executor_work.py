@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Iterable
 from types import FrameType
 from typing import Any
@@ -27,7 +28,13 @@ class ExecutorWork:
         )
 
     async def _result(self) -> Any:
-        return await self._executor.submit(self._call)
+        answer: object = self._executor.submit(self._call)
+        if not inspect.isawaitable(answer):
+            raise TypeError(
+                f"submit of the executor {type(self._executor).__qualname__} returned "
+                f"{type(answer).__qualname__}, not an awaitable; return one, such as a future of asyncio"
+            )
+        return await answer
 
     def stop(self) -> None:
         if not self.outcome.done():

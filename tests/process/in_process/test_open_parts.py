@@ -83,6 +83,26 @@ async def test_an_executor_learns_of_deadlines_and_of_the_end() -> None:
     assert (executor.submitted, executor.cancelled, executor.drained) == (["endless"], ["endless"], True)
 
 
+class Synchronous(Recorded):
+    """Returns the result itself."""
+
+    def submit(self, call: ActivityCall) -> Any:
+        return "a page"
+
+
+async def test_an_executor_that_returns_no_awaitable_is_named() -> None:
+    node = continuum.children(
+        name="own",
+        journal="memory",
+        workflows=[pool_executor.publish_pages],
+        activity_executor=Synchronous(),
+    )
+    async with Supervisor(node), continuum.connect(name="own") as client:
+        run = await client.start(pool_executor.publish_pages, ["home"])
+        with pytest.raises(continuum.RunFailed, match="executor Synchronous returned str, not an awaitable"):
+            await run.result(DEADLINE_S)
+
+
 async def test_a_journal_of_the_application_carries_its_node() -> None:
     journal = MemoryJournal()
     node = continuum.children(name="own", journal=journal, workflows=[pool_executor.publish_pages])
