@@ -20,7 +20,7 @@ from psycopg.sql import SQL, Identifier
 
 from continuum import Signal, connect
 from continuum.cli.values import address, to_json
-from continuum.engine.ids import NodeId, WorkerId
+from continuum.engine.ids import NodeId
 from continuum.journal.facts import NodeFacts, RunState, Transition
 from continuum.journal.port import Fault
 from continuum.journal.postgres import PostgresJournal
@@ -124,27 +124,6 @@ def test_show_says_the_reason_of_a_blocked_run_once(cli: CommandLine) -> None:
     blocked = Transition(RunState.BLOCKED, reason="input: no text", fault=Fault("input", actual="no text"))
     on_journal(cli, lambda journal: Ending(journal).write(run_id, blocked))
     assert cli("runs", "show", run_id).out.count("no text") == 1
-
-
-def test_show_says_that_no_node_could_continue_a_run_that_waits(cli: CommandLine) -> None:
-    run_id = started(cli)
-    asleep = Transition(RunState.SUSPENDED, release=True)
-    on_journal(cli, lambda journal: Ending(journal).write(run_id, asleep))
-    missing = "\nno running node of its namespace has loaded greeting: nothing continues this run\n"
-    assert missing in cli("runs", "show", run_id).out
-    facts = NodeFacts(NodeId("north"), 7, "local", "up", [], ["greeting"])
-    on_journal(cli, lambda journal: journal.renew([], 10.0, facts))
-    assert missing not in cli("runs", "show", run_id).out
-
-
-def test_show_says_that_the_node_of_the_owner_is_lost(cli: CommandLine) -> None:
-    run_id = started(cli)
-    on_journal(cli, lambda journal: Ending(journal).claim())
-    facts = NodeFacts(NodeId("north"), 1, "local", "up", [], ["greeting"])
-    on_journal(cli, lambda journal: journal.renew([], 10.0, facts))
-    assert "is lost" not in cli("runs", "show", run_id).out
-    on_journal(cli, lambda journal: journal.renew([WorkerId(1)], 0.0, facts))
-    assert "\nnode north is lost, and no running node" in cli("runs", "show", run_id).out
 
 
 def test_unblock_releases_one_blocked_run(cli: CommandLine) -> None:
@@ -405,26 +384,6 @@ def test_start_refuses_a_name_that_no_running_node_knows(cli: CommandLine) -> No
     assert refused.code == 1
     assert refused.err.strip().endswith("'order_flaw'; they have greeting, order_flow")
     assert cli("runs", "list", "--json").json["entries"] == []
-
-
-def test_nodes_drain_asks_a_node_to_stop(cli: CommandLine) -> None:
-    facts = NodeFacts(NodeId("north"), 7, "local", "up", [])
-    on_journal(cli, lambda journal: journal.renew([], 10.0, facts))
-    on_journal(cli, lambda journal: journal.register_worker(NodeId("north"), "run_host", 8, 60.0))
-    outcome = cli("nodes", "drain", "north")
-    asked = "node north stops taking work; `continuum nodes list` shows when it has left\n"
-    assert (outcome.code, outcome.out) == (0, asked)
-    assert (
-        cli("nodes", "drain", "south")
-        .err.strip()
-        .endswith("no node is named south; `continuum nodes list` shows those there are")
-    )
-
-
-def test_nodes_drain_of_a_lost_node_says_that_it_is_lost(cli: CommandLine) -> None:
-    facts = NodeFacts(NodeId("north"), 7, "local", "up", [])
-    on_journal(cli, lambda journal: journal.renew([], 10.0, facts))
-    assert cli("nodes", "drain", "north").out.startswith("node north is lost: ")
 
 
 def test_migrate_applies_each_migration_once(
