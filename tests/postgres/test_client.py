@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import psycopg
@@ -15,6 +15,7 @@ from psycopg.sql import SQL, Identifier
 
 import continuum
 from continuum import Client, connect, connect_sync
+from continuum.client.instances import configure_default
 from continuum.journal.postgres import PostgresJournal
 from tests.unit.client.working import Ending, greeting
 
@@ -235,9 +236,17 @@ def test_closing_a_blocking_client_ends_waits_in_other_threads(dsn: str, schema:
     assert len(raised) == 1
 
 
-def test_the_default_instance_serves_every_loop(dsn: str, schema: str) -> None:
-    """JRS1, JRS2, B63"""
+@pytest.fixture
+def default_instance(dsn: str, schema: str) -> Iterator[None]:
+    """Configure the default instance, for one test alone."""
     continuum.configure(dsn, schema=schema)
+    yield
+    configure_default(None)
+
+
+@pytest.mark.usefixtures("default_instance")
+def test_the_default_instance_serves_every_loop() -> None:
+    """JRS1, JRS2, B63"""
 
     async def main() -> str:
         try:
