@@ -24,19 +24,6 @@ if TYPE_CHECKING:
 THREAD_SECONDS = 0.2
 
 
-class NoCollector:
-    """Garbage is collected between simulations."""
-
-    def collect(self) -> None:
-        """Collect nothing."""
-
-    def freeze(self) -> None:
-        """Freeze nothing."""
-
-    def set_threshold(self, *thresholds: int) -> None:
-        """Keep the thresholds."""
-
-
 class SimulatedThreads(ThreadPool):
     """Makes each call in the loop of its process, a moment later and in no time."""
 
@@ -76,7 +63,7 @@ def _current() -> PartProcess:
     return process
 
 
-def _link(dsn: str, *, schema: str, listen: bool) -> Link:
+def _link(dsn: str, *, schema: str, listen: bool, **connections: object) -> Link:
     link = _current().link
     link.listens = listen
     return link
@@ -113,7 +100,8 @@ def standing_in(universe: Universe) -> Iterator[None]:
     replaced: list[tuple[Any, str, object]] = [
         (recovery, "is_alive", universe.is_alive),
         (activity_threads, "ThreadPool", SimulatedThreads),
-        (host_process, "gc", NoCollector()),
+        # Garbage is collected between simulations.
+        (host_process, "tune_for_good", lambda: None),
         (host_process, "Host", _host),
         (host_process, "watch_fatal_calls", _nothing),
         (control_process, "random_fraction", _random_fraction),
