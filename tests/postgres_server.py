@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from uuid import uuid4
 
 import psycopg
@@ -37,10 +37,19 @@ def unused_schema(dsn: str) -> Iterator[str]:
     try:
         yield name
     finally:
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            # A test that failed may have left a session that holds locks; it must not hang the next ones.
-            connection.execute("set lock_timeout = '10s'")
-            connection.execute(SQL("drop schema if exists {} cascade").format(Identifier(name)))
+        _drop(dsn, name)
+
+
+def _drop(dsn: str, schema: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        # A test that failed may have left a session that holds locks; it must not hang the next ones.
+        connection.execute("set lock_timeout = '10s'")
+        for _ in range(3):
+            with suppress(psycopg.errors.DeadlockDetected):
+                # The last statements of a process that was killed may still run.
+                connection.execute(SQL("drop schema if exists {} cascade").format(Identifier(schema)))
+                return
+    raise RuntimeError(f"schema {schema} could not be dropped: a process still uses its tables")
 
 
 @contextmanager
