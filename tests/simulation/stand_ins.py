@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from continuum import guard
+from continuum.engine.loop import step_guard
 from continuum.versions.loaded_code import Code
 from continuum_actors.activity import activity_threads
 from continuum_actors.host.host import Host
@@ -114,11 +117,17 @@ def standing_in(universe: Universe) -> Iterator[None]:
             (module, "set_up_logging", _nothing),
             (module, "load_code", _loaded_code),
         ]
+    # The guard must see the real clocks first.
+    guard.install()
     before = [(owner, name, getattr(owner, name)) for owner, name, _ in replaced]
+    hooks = sys.get_asyncgen_hooks()
     for owner, name, stand_in in replaced:
         setattr(owner, name, stand_in)
     try:
         yield
     finally:
+        # The loops of processes that have died restore nothing themselves.
+        step_guard.active.rest()
+        sys.set_asyncgen_hooks(*hooks)
         for owner, name, original in before:
             setattr(owner, name, original)
