@@ -31,7 +31,7 @@ SECOND = 1_000_000
 # All faults lie before this; afterwards everything is up and every request is fine.
 CALM = 25 * SECOND
 # Longer than every lease, poll, retry, time-out and trial of the programs together.
-DEADLINE = CALM + 900 * SECOND
+DEADLINE = CALM + 300 * SECOND
 # What is still under way when all runs have ended happens by then.
 AFTERMATH = 16 * SECOND
 
