@@ -189,7 +189,14 @@ class Dispatcher(LeasedActor):
             return None
         if host.runs.whereis(announced.id) is None:
             claim = taken_claim(announced, self._tokens.pop(), workflow.version_hash)
-            host.runs.start_run(claim, _NO_HISTORY, (), TakenRun(announced, workflow.version_hash))
+            try:
+                host.runs.start_run(claim, _NO_HISTORY, (), TakenRun(announced, workflow.version_hash))
+            except ActorDied:
+                # The run supervisor is gone. The run has no owner, so the next claim finds it.
+                self.look()
+            except Exception:
+                log.exception("run %s could not be started", announced.id)
+                self.look()
         return None
 
     async def _claim(self, room: int) -> list[ClaimedRun]:

@@ -6,11 +6,14 @@ import asyncio
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from continuum import RunHandle, Signal, activity, workflow
 from continuum.engine.ids import RunId
 from continuum.journal.announced_run import AnnouncedRun
 from continuum.journal.port import ClaimedRun, NodeFacts
 from continuum.settings.settings import Settings
+from continuum_supervision import NORMAL, ActorDied
 from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, replace_call, results, stage
 
 RESULT_S = 60.0
@@ -193,6 +196,28 @@ async def test_a_lone_run_does_not_wait_behind_a_backlog(dsn: str, schema: str) 
         assert tree.host.runs.room() <= 0
         let_go.set()
         assert await results(held) == list(range(40))
+
+
+@pytest.mark.parametrize("error", [ActorDied(NORMAL), RuntimeError("no room")], ids=["dead", "error"])
+async def test_an_announced_run_that_cannot_be_started_is_claimed(
+    dsn: str, schema: str, error: Exception
+) -> None:
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(*WORKFLOWS)
+        await known(on, tree)
+        dispatcher, runs = tree.actor("dispatcher"), tree.host.runs
+        start_run = runs.start_run
+
+        def failing(*given: Any) -> None:
+            if given[3:]:
+                raise error
+            start_run(*given)
+
+        setattr(runs, "start_run", failing)  # noqa: B010 - it replaces a method
+        run = await on.client.start(noting, f"after {error!r}")
+
+        assert await run.result(RESULT_S) == f"noted after {error!r}"
+        assert tree.actor("dispatcher") is dispatcher
 
 
 async def known_tokens(tree: Tree) -> None:
