@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from continuum.engine.ids import NodeId, RunId
-from continuum.journal.announced_run import AnnouncedRun, read_announcement
+from continuum.journal.announced_run import AnnouncedRun
+from continuum.journal.announcement import read_announcement
 from continuum.journal.port import (
     ClaimedTask,
     InboxKind,

@@ -15,7 +15,7 @@ from itertools import islice
 from typing import assert_never
 
 from continuum.engine.ids import RunId
-from continuum.journal.announced_run import read_announcement
+from continuum.journal.announcement import read_announcement
 from continuum.journal.port import InboxRow, Topic
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from heapq import heappop
 
 from continuum.engine.ids import RunId
-from continuum.journal.announced_run import announcement, completed
+from continuum.journal.announcement import announcement, completed
 from continuum.journal.limits import FOREIGN_GRACE_SECONDS
 from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredRun, StoredWorker, json_copy
 from continuum.journal.port import ClaimedRun, Loaded, NewRun, RunState, Started, Topic, Worker
@@ -62,7 +62,7 @@ class MemoryClaims(MemoryTables):
 
     def _announce(self, run: NewRun) -> bool:
         """Announce a start to one worker; False if there is none that may take it."""
-        text = announcement(run.id, run.workflow, run.namespace, run.input, run.trace_context)
+        text = announcement(run)
         channels = [
             worker.channel
             for worker in self._workers.values()

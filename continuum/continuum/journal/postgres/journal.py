@@ -17,7 +17,7 @@ from psycopg.errors import SerializationFailure
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.errors import JournalUnavailable
-from continuum.journal.announced_run import announcement
+from continuum.journal.announcement import announcement
 from continuum.journal.ended_run import EndedRun
 from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
 from continuum.journal.limits import (
@@ -249,7 +249,7 @@ class PostgresJournal(
                     [json.dumps(dict(run.attributes)) if run.attributes else "{}" for run in runs]
                 ),
                 "trace": packed_arrays.texts([run.trace_context for run in runs]),
-                "announcement": _announcement(runs[0]) if len(runs) == 1 else None,
+                "announcement": announcement(runs[0]) if len(runs) == 1 else None,
             },
         )
         created = {row[0] for row in rows}
@@ -446,10 +446,6 @@ class PostgresJournal(
         if channel is not None and Topic.STARTED in topics:
             channels[self._statements.channel(channel)] = Topic.STARTED
         return listen(self._database, channels, enabled=self.listens, outage=self.outage)
-
-
-def _announcement(run: NewRun) -> str | None:
-    return announcement(run.id, run.workflow, run.namespace, run.input, run.trace_context)
 
 
 def _stored_processes(facts: NodeFacts) -> str:
