@@ -110,9 +110,7 @@ class Recovery(LoopingActor):
             poison_after=limits.POISON_AFTER_DEATHS,
             died_at=message.died_at,
         )
-        if not message.out_of_time:
-            _report_release(message.worker, released)
-        await self._report_poison(counted)
+        await self._report(message.worker, released, counted, out_of_time=message.out_of_time)
 
     def handle_info(self, message: BaseException | float) -> None:
         """Check leases when one runs out, in `message` seconds; an exception of a loop ends this actor."""
@@ -133,8 +131,7 @@ class Recovery(LoopingActor):
                     released = await self._journal.retire_worker(
                         worker, executing=counted, poison_after=limits.POISON_AFTER_DEATHS
                     )
-                    _report_release(worker, released)
-                    await self._report_poison(counted)
+                    await self._report(worker, released, counted)
         unblocked = await self._journal.unblock(
             list(self._code.workflows), namespaces=self._namespaces, code=self._code.digest
         )
@@ -178,8 +175,7 @@ class Recovery(LoopingActor):
             released = await journal.retire_worker(
                 worker, executing=counted, poison_after=limits.POISON_AFTER_DEATHS, only_expired=True
             )
-            _report_release(worker, released)
-            await self._report_poison(counted)
+            await self._report(worker, released, counted)
 
     async def _look_for_suspects(self) -> None:
         if self._suspects_wait is not None and await self._journal.suspects_wait():
@@ -199,16 +195,19 @@ class Recovery(LoopingActor):
             self._odd_rows.report(await self._journal.odd_rows())
             await asyncio.sleep(limits.SWEEP_SECONDS * (0.5 + self._random_fraction()))
 
-    async def _report_poison(self, counted: RunId | None) -> None:
+    async def _report(
+        self, worker: WorkerId, released: Released, counted: RunId | None, *, out_of_time: bool = False
+    ) -> None:
+        """Log what the end of a worker has released, unless that was expected, and what it has blocked."""
+        if not out_of_time and (released.runs or released.tasks):
+            log.warning(
+                "worker %d is dead: released its runs (%d) and tasks (%d)",
+                worker,
+                released.runs,
+                released.tasks,
+            )
         if counted is not None:
             await log_poison(self._journal.get_run, counted)
-
-
-def _report_release(worker: WorkerId, released: Released) -> None:
-    if released.runs or released.tasks:
-        log.warning(
-            "worker %d is dead: released its runs (%d) and tasks (%d)", worker, released.runs, released.tasks
-        )
 
 
 def _report_cause(message: WorkerDied) -> None:
