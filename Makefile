@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet
 ROOMS := continuum actors supervision migrations tests bench examples
 
-.PHONY: demo test test-fast test-oldest-postgres lint format docs bench clean
+.PHONY: demo test test-fast test-oldest-postgres lint format docs bench peers bench-peers clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -18,6 +18,7 @@ help:
 	@echo "make format   rewrite the code in the house format"
 	@echo "make docs     the documentation site, in build/docs; a warning is an error"
 	@echo "make bench    measure, and write the figures"
+	@echo "make bench-peers  measure other engines beside this one; installs them in build/peers"
 	@echo "make clean    remove .venv and everything built"
 
 demo: $(VENV)/.for-demo
@@ -53,6 +54,26 @@ docs: $(VENV)/.for-docs
 
 bench: $(VENV)/.for-test
 	@$(RUN)/python -m bench $(ARGS)
+
+# Other engines, each in an environment of its own, in the versions that bench/peers/requirements names.
+PEERS := build/peers
+peers: $(foreach peer,dbos absurd restate,$(PEERS)/$(peer)/.installed) $(PEERS)/restate/.server
+
+# One that cannot be installed is left out, and the results say so.
+$(PEERS)/%/.installed: bench/peers/requirements/%.txt | $(VENV)/bin/python
+	@echo "installing $* in $(PEERS)/$*"
+	@$(RUN)/python -m venv --clear $(PEERS)/$* && \
+		$(PEERS)/$*/bin/python -m pip --disable-pip-version-check --quiet install --requirement $< && touch $@ || \
+		{ echo "$* cannot be installed here: it is left out" >&2; rm -rf $(PEERS)/$*; }
+
+# The server comes as a program in an npm package.
+$(PEERS)/restate/.server: bench/peers/requirements/restate-server.txt $(PEERS)/restate/.installed
+	@echo "installing Restate's server in $(PEERS)/restate"
+	@npm install --silent --no-audit --no-fund --prefix $(PEERS)/restate $$(cat $<) && touch $@ || \
+		echo "Restate's server cannot be installed here: it is left out" >&2
+
+bench-peers: $(VENV)/.for-test peers
+	@$(RUN)/python -m bench peers --json build/peers.json $(ARGS)
 
 clean:
 	rm -rf $(VENV) .venv-* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

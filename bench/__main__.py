@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,18 @@ from rich.console import Console
 
 from bench.database import server
 from bench.machine import machine
+from bench.peers.plot import svg
+from bench.peers.systems import SYSTEMS
 from bench.report import NoMeasuredPart, show, write_json, write_measured_part
 from bench.sections import SECTIONS
 from bench.sizes import FULL, QUICK, TINY, Sizes
 from continuum.errors import ContinuumError
 
 HERE = Path(__file__).resolve().parent
+ORDINARY = [name for name, section in SECTIONS.items() if not section.on_request]
+_ON_REQUEST = ", ".join(name for name in SECTIONS if name not in ORDINARY)
+_SECTIONS_HELP = f"any of: {', '.join(SECTIONS)} (all but {_ON_REQUEST})"
+_SYSTEMS = [system.name for system in SYSTEMS]
 SIZES = {"full": FULL, "quick": QUICK, "tiny": TINY}
 
 
@@ -24,10 +31,17 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m bench", description="Measure the engine beside a floor, in one run."
     )
-    parser.add_argument("sections", nargs="*", metavar="SECTION", help=f"any of: {', '.join(SECTIONS)} (all)")
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=_SECTIONS_HELP)
     parser.add_argument("--size", choices=SIZES, default="full", help="how much work (default: full)")
     parser.add_argument(
         "--quick", action="store_const", const="quick", dest="size", help="the same as --size quick"
+    )
+    parser.add_argument(
+        "--systems",
+        type=_systems,
+        default=(),
+        metavar="NAME,…",
+        help=f"of the section peers measure these alone: {', '.join(_SYSTEMS)} (all)",
     )
     parser.add_argument("--dsn", help="a server to measure on (default: start a durable one)")
     parser.add_argument(
@@ -48,16 +62,20 @@ def main(arguments: list[str]) -> int:
     """Measure the requested sections."""
     parser = _parser()
     given = parser.parse_args(arguments)
-    names = given.sections or list(SECTIONS)
+    names = given.sections or ORDINARY
     unknown = [name for name in names if name not in SECTIONS]
     if unknown:
         parser.error(f"there is no section {unknown[0]!r}; choose from {', '.join(SECTIONS)}")
     console = Console()
     try:
-        results = _measure(names, SIZES[given.size], given.dsn, console)
+        results = _measure(names, replace(SIZES[given.size], systems=given.systems), given.dsn, console)
         results["command"] = _command(given.sections, given.size)
         show(results, console)
         write_json(results, given.json)
+        if "peers" in results["sections"]:
+            picture = given.json.with_suffix(".svg")
+            picture.write_text(svg(results["sections"]["peers"]), encoding="utf-8")
+            console.print(f"drawn in {picture}")
         if given.write_results is not None:
             write_measured_part(results, given.write_results)
     except (ContinuumError, NoMeasuredPart) as error:
@@ -65,6 +83,17 @@ def main(arguments: list[str]) -> int:
         return 1
     console.print(f"written to {given.json}")
     return 0
+
+
+def _systems(text: str) -> tuple[str, ...]:
+    """Read a list of names of systems."""
+    names = tuple(text.split(","))
+    unknown = [name for name in names if name not in _SYSTEMS]
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"there is no system {unknown[0]!r}; choose from {', '.join(_SYSTEMS)}"
+        )
+    return names
 
 
 def _command(sections: list[str], size: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -48,16 +49,21 @@ def fresh_schema(dsn: str) -> Iterator[str]:
     name = f"bench_{uuid4().hex[:12]}"
     asyncio.run(migrate(dsn, name))
     with psycopg.connect(dsn, autocommit=True) as connection:
-        try:
-            connection.execute("CHECKPOINT")
-        except psycopg.errors.InsufficientPrivilege:
-            # The user of a given server may lack the right; then a checkpoint may happen at any time.
-            pass
+        checkpoint(connection)
     try:
         yield name
     finally:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(Identifier(name)))
+
+
+def checkpoint(connection: psycopg.Connection[Any]) -> None:
+    """Write a checkpoint, so that none happens during the measurement."""
+    try:
+        connection.execute("CHECKPOINT")
+    except psycopg.errors.InsufficientPrivilege:
+        # The user of a given server may lack the right; then a checkpoint may happen at any time.
+        pass
 
 
 def server_version(dsn: str) -> str:

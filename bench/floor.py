@@ -205,19 +205,30 @@ async def one_by_one(group: GroupCommit, runs: int, steps: int) -> list[float]:
     return seconds
 
 
+async def suspend(group: GroupCommit) -> bytes:
+    """Insert and claim a run that then waits for a signal; return its id."""
+    run_id = new_id()
+    await group.commit(insert=(run_id, body((), None)))
+    await group.commit(claim=(run_id,))
+    return run_id
+
+
+async def signal(group: GroupCommit, run_id: bytes, number: int) -> int:
+    """Post a signal to a run, then write its event and complete the run."""
+    value = FORMAT + _pack(number)
+    key = os.urandom(16).hex()
+    await group.commit(post=(run_id, key, body(value)))
+    event = (run_id, 0, SIGNALLED, time.time_ns() // 1000, body("go", value, key))
+    await group.commit(events=[event], complete=(run_id, value), take=(run_id,))
+    return number
+
+
 async def signals(group: GroupCommit, runs: int) -> list[float]:
-    """Post a signal to each run, then write its event and complete the run; return the time of each."""
-    ids = [new_id() for _ in range(runs)]
-    for run_id in ids:
-        await group.commit(insert=(run_id, body((), None)))
-        await group.commit(claim=(run_id,))
+    """Signal waiting runs one after the other; return the time of each."""
+    ids = [await suspend(group) for _ in range(runs)]
     seconds: list[float] = []
     for number, run_id in enumerate(ids):
         begin = time.perf_counter()
-        value = FORMAT + _pack(number)
-        key = os.urandom(16).hex()
-        await group.commit(post=(run_id, key, body(value)))
-        event = (run_id, 0, SIGNALLED, time.time_ns() // 1000, body("go", value, key))
-        await group.commit(events=[event], complete=(run_id, value), take=(run_id,))
+        await signal(group, run_id, number)
         seconds.append(time.perf_counter() - begin)
     return seconds

@@ -32,12 +32,12 @@ def run_together(name: str, givens: Sequence[dict[str, Any]]) -> list[dict[str, 
     with ExitStack() as stack:
         running = [stack.enter_context(_program(name, given)) for given in givens]
         for process in running:
-            _read(process, name, READY_SECONDS)
+            read_line(process, name, READY_SECONDS)
         for process in running:
             assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
-        return [json.loads(_read(process, name, WORK_SECONDS)) for process in running]
+        return [json.loads(read_line(process, name, WORK_SECONDS)) for process in running]
 
 
 def run_program(name: str, **given: Any) -> dict[str, Any]:
@@ -70,7 +70,8 @@ def _started(command: list[str], environment: dict[str, str]) -> Iterator[subpro
         process.communicate()
 
 
-def _read(process: subprocess.Popen[str], name: str, seconds: float) -> str:
+def read_line(process: subprocess.Popen[str], name: str, seconds: float) -> str:
+    """Return the next line that a process prints; `ProgramFailed` if there is none in time."""
     stream: IO[str] | None = process.stdout
     assert stream is not None
     ready, _, _ = select.select([stream], [], [], seconds)
@@ -110,15 +111,20 @@ class Node:
 
 
 @contextmanager
-def node(dsn: str, schema: str, **settings: Any) -> Iterator[Node]:
-    """Run a node for the measured workflows, with these `settings` instead of the defaults."""
+def node(
+    dsn: str, schema: str, *, modules: Sequence[str] = ("bench.flows",), name: str = "", **settings: Any
+) -> Iterator[Node]:
+    """Run a node for the workflows of these modules, with these `settings` instead of the defaults.
+
+    A node with a `name` knows at its start what an earlier life of it has left.
+    """
     marker = uuid4().hex
-    config = {"modules": ["bench.flows"], "dsn": dsn, "schema": schema, "settings": settings}
+    config = {"name": name, "modules": list(modules), "dsn": dsn, "schema": schema, "settings": settings}
     command = [sys.executable, "-m", "bench.node", json.dumps(config)]
     with _started(command, {MARKER: marker}) as process:
         running = Node(process, marker)
         try:
-            _read(process, "the node", READY_SECONDS)
+            read_line(process, "the node", READY_SECONDS)
             yield running
         finally:
             running.stop()

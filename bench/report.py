@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from bench.sections import SECTIONS
 from bench.tables import Table, figures_to_reach, tables
 
 Results = dict[str, Any]
@@ -38,13 +40,32 @@ def write_json(results: Results, path: Path) -> None:
 
 
 def write_measured_part(results: Results, path: Path) -> None:
-    """Replace the text between the marks and keep the prose around it."""
+    """Replace the text between the marks and keep the prose around it.
+
+    A section that is measured on request alone has marks of its own, which have its name.
+    """
     text = path.read_text()
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise NoMeasuredPart(f"{path} has no lines {BEGIN} and {END}; put them where the tables are to be")
-    path.write_text(f"{before}{BEGIN}\n{_markdown(results)}{END}{after}")
+    for name, part in _parts(results):
+        begin, end = (mark.replace(":", f" {name}:", 1) if name else mark for mark in (BEGIN, END))
+        before, found_begin, rest = text.partition(begin)
+        _, found_end, after = rest.partition(end)
+        if not (found_begin and found_end):
+            raise NoMeasuredPart(
+                f"{path} has no lines {begin} and {end}; put them where the tables are to be"
+            )
+        text = f"{before}{begin}\n{_markdown(part)}{end}{after}"
+    path.write_text(text)
+
+
+def _parts(results: Results) -> Iterator[tuple[str, Results]]:
+    """Return the results of ordinary sections together, and those of each other section with its name."""
+    sections = results["sections"]
+    apart = [name for name in sections if SECTIONS[name].on_request]
+    ordinary = {name: each for name, each in sections.items() if name not in apart}
+    if ordinary or not apart:
+        yield "", {**results, "sections": ordinary}
+    for name in apart:
+        yield name, {**results, "sections": {name: sections[name]}}
 
 
 def _markdown(results: Results) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from bench import idle, latency, lone, long_runs, memory, model, recovery, startup, throughput
 from bench.database import Server
+from bench.peers import section
 from bench.sizes import Sizes
 
 Tell = Callable[[str], None]
@@ -19,6 +20,8 @@ class Section:
 
     title: str
     measure: Callable[[Server, Sizes, Tell], dict[str, Any]]
+    # Measured only if it is named: it needs what is not installed with the project, or takes long.
+    on_request: bool = False
 
 
 SECTIONS: dict[str, Section] = {
@@ -33,4 +36,5 @@ SECTIONS: dict[str, Section] = {
     "memory": Section("Memory of a suspended run, node of one run host", memory.of_suspended_runs),
     "idle": Section("An idle node", idle.of_an_idle_node),
     "startup": Section("Time to start", startup.of_imports_and_nodes),
+    "peers": Section("Beside other engines", section.beside_other_engines, on_request=True),
 }

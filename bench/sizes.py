@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from bench.peers.figures import FULL_WORK, TINY_WORK, Work
+
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
@@ -27,6 +29,9 @@ class Sizes:
     idle_seconds: float = 30.0
     # A new node first fills caches and sends statistics.
     idle_after_seconds: float = 12.0
+    # What the systems of `peers` do in a round, and which of them; none means all.
+    peers: Work = FULL_WORK
+    systems: tuple[str, ...] = ()
 
 
 FULL = Sizes()
@@ -61,4 +66,5 @@ TINY = Sizes(
     kept_live_when_evicting=10,
     idle_seconds=1.0,
     idle_after_seconds=0.5,
+    peers=TINY_WORK,
 )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bench.peers import tables as peers
 from bench.sections import SECTIONS
 from bench.targets import verdicts
 
@@ -39,10 +40,13 @@ def figures_to_reach(results: Results) -> Table:
 
 
 def tables(results: Results) -> Iterator[Table]:
-    """Return a table for each measured section."""
+    """Return the tables of each measured section."""
     for name, figures in results["sections"].items():
         headings, rows = _ROWS[name](figures)
-        yield Table(SECTIONS[name].title, headings, rows)
+        title = SECTIONS[name].title
+        yield Table(title, headings, rows)
+        for what, more in _MORE.get(name, {}).items():
+            yield Table(f"{title}: {what}", *more(figures))
 
 
 def _throughput(figures: Results) -> tuple[Row, Rows]:
@@ -193,4 +197,13 @@ _ROWS = {
     "memory": _memory,
     "idle": _idle,
     "startup": _startup,
+    "peers": peers.figures,
+}
+# Sections with more than one table, each with what its title says.
+_MORE = {
+    "peers": {
+        "ratios of the same round": peers.ratios,
+        "what is missing": peers.missing,
+        "settings": peers.settings,
+    },
 }

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.__main__ import ORDINARY
 from bench.report import BEGIN, END, NoMeasuredPart, write_measured_part
+from bench.sections import SECTIONS
 from bench.series import median_ratio, quantile
 from bench.targets import verdicts
 
@@ -67,6 +69,11 @@ def test_an_unknown_section_is_reported_and_nothing_is_measured(tmp_path: Path) 
     ended = bench("speed", "--json", str(tmp_path / "results.json"))
     assert ended.returncode == 2
     assert "there is no section 'speed'; choose from" in ended.stderr
+
+
+def test_a_section_on_request_is_measured_only_if_it_is_named() -> None:
+    assert "peers" in SECTIONS
+    assert "peers" not in ORDINARY
 
 
 def test_writing_results_keeps_the_prose(tmp_path: Path) -> None:
