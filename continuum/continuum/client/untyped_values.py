@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from continuum.codec.codec import decode
+from continuum.engine.events import FIRST_MOMENT, LAST_MOMENT
 from continuum.errors import DurableTermError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# The years that a datetime can have, in microseconds.
-_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ def readable_call(data: bytes) -> tuple[Any, Any]:
 
 def at(microseconds: int) -> datetime:
     """Return a time of the journal as an aware datetime, the nearest one if the time was written by hand."""
-    return _EPOCH + timedelta(microseconds=min(max(microseconds, _FIRST), _LAST))
+    return _EPOCH + timedelta(microseconds=min(max(microseconds, FIRST_MOMENT), LAST_MOMENT))
 
 
 def microseconds_of(when: datetime) -> int:

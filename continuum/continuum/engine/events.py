@@ -147,6 +147,8 @@ _ALLOWED = {type: frozenset(product(*parts)) for type, parts in _PARTS.items()}
 _WHOLE = {type: allowed for type, allowed in _ALLOWED.items() if type != EventType.SIDE_EFFECT}
 _FAILED_SIDE_EFFECT = (type(None), str, str)
 _UUID_BYTES = 16
+# What a datetime holds, in microseconds since the epoch.
+FIRST_MOMENT, LAST_MOMENT = -62_135_596_800_000_000, 253_402_300_799_999_999
 
 
 # A wait with a timeout for a signal that is there already starts no timer. Earlier releases started one; the
@@ -176,7 +178,7 @@ def _is_whole_read(kind: str, recorded: tuple[Any, ...]) -> bool:
     if len(recorded) > 1:
         return tuple(map(type, recorded)) == _FAILED_SIDE_EFFECT
     if kind == "now":
-        return type(value) is int
+        return type(value) is int and FIRST_MOMENT <= value <= LAST_MOMENT
     return type(value) is bytes and (kind != "uuid4" or len(value) == _UUID_BYTES)
 
 

@@ -18,7 +18,7 @@ from enum import IntEnum
 from types import CodeType
 from typing import Any, NamedTuple
 
-from continuum.engine.events import COMMANDS, Event, EventType, is_whole
+from continuum.engine.events import COMMANDS, FIRST_MOMENT, LAST_MOMENT, Event, EventType, is_whole
 
 _COMPLETES: dict[int, EventType] = {
     EventType.ACTIVITY_SCHEDULED: EventType.ACTIVITY_COMPLETED,
@@ -214,7 +214,19 @@ def is_readable(
             if type(value) is not tuple:
                 return False
             seen[(step, *value) if by_content[step] else (step, *map(type, value))] = value
-    return all(_is_readable_value(kinds[step], value) for (step, *_), value in seen.items())
+    return all(_is_readable_value(kinds[step], value) for (step, *_), value in seen.items()) and (
+        _are_moments(kinds, steps, values)
+    )
+
+
+def _are_moments(kinds: Sequence[Kind], steps: Sequence[int], values: Sequence[Any]) -> bool:
+    """Whether a datetime holds every reading of the time."""
+    of_time = [kind.type == EventType.SIDE_EFFECT and kind.target == "now" for kind in kinds]
+    if not any(of_time):
+        return True
+    read = [value[0] for step, value in zip(steps, values, strict=True) if of_time[step]]
+    moments = [moment for moment in read if moment is not None]
+    return not moments or (min(moments) >= FIRST_MOMENT and max(moments) <= LAST_MOMENT)
 
 
 def _is_readable_kind(kind: Kind) -> bool:

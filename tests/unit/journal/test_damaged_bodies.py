@@ -8,11 +8,12 @@ import zlib
 import msgpack
 import pytest
 
+from continuum.engine.events import Event, EventType, is_whole
 from continuum.engine.ids import RunId
 from continuum.journal.event_codec import FORMAT, CorruptBody, pack_body, unpack_body
 from continuum.journal.facts import InboxKind
 from continuum.journal.postgres.journal import inbox_row
-from continuum.journal.snapshot_codec import SNAPSHOT_CONTENT_BYTES, unpack_snapshot
+from continuum.journal.snapshot_codec import SNAPSHOT_CONTENT_BYTES, pack_snapshot, unpack_snapshot
 
 RUN = RunId("00000000-0000-4000-8000-000000000001")
 
@@ -51,3 +52,16 @@ def test_a_snapshot_that_grows_without_end_is_not_read() -> None:
     assert unpack_snapshot(blob, 0, 1) is None
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     assert grown < 2 * SNAPSHOT_CONTENT_BYTES
+
+
+@pytest.mark.parametrize("moment", [2**63 - 1, -(2**63)])
+def test_a_reading_of_the_time_that_no_datetime_holds_is_corrupt(moment: int) -> None:
+    read = Event(0, EventType.SIDE_EFFECT, 0, ("now", "flow", "file:1", moment))
+    assert not is_whole(read)
+    good = pack_snapshot(
+        [read._replace(body=(*read.body[:3], 0)), read._replace(seq=1, body=(*read.body[:3], 1))]
+    )
+    assert unpack_snapshot(good, 0, 2) is not None
+    skipped, kinds, steps, delays, others, joined = unpack_body(zlib.decompress(good))
+    spoilt = pack_body((skipped, kinds, steps, delays, ((moment,), *others[1:]), joined))
+    assert unpack_snapshot(zlib.compress(spoilt), 0, 2) is None
