@@ -1,8 +1,9 @@
-"""This checkout beside another one: `python -m bench.against DIRECTORY [ROUNDS]`.
+"""This checkout beside another one: `python -m bench.against DIRECTORY [ROUNDS [STEPS]]`.
 
-Both run the same workload in turn: runs of ten steps, host and client in one process, on one durable server.
-It prints what a step costs: processor time of our process, processor time of the server, bytes of WAL. The
-ratio is the median of the rounds' ratios. The other checkout's `bench.program` and migrations serve its side.
+Both run the same workload in turn: runs of ten steps, or of STEPS, host and client in one process, on one
+durable server. It prints what a step costs, its share of the run included: processor time of our process,
+processor time of the server, bytes of WAL, of tables and indexes. The ratio is the median of the rounds'
+ratios. The other checkout's `bench.program` and migrations serve its side.
 Linux only: processor times of the server come from `/proc`.
 """
 
@@ -24,14 +25,23 @@ from psycopg.sql import SQL, Identifier
 
 from bench.database import server
 from bench.processes import ROOT
+from bench.program import WARM_UP_RUNS
 
 ROOMS = ("continuum", "actors", "supervision", "migrations")
 STEPS = 10
-RUNS = 3_000
+# So many steps are taken for each measurement.
+TAKEN_STEPS = 30_000
 ROUNDS = 7
 MIGRATE = "import asyncio, sys, continuum_migrations as m; asyncio.run(m.migrate(sys.argv[1], sys.argv[2]))"
-FIGURES = ("process", "server", "wal")
-TITLES = {"process": "our process, µs", "server": "server, µs", "wal": "WAL, bytes"}
+FIGURES = ("process", "server", "wal", "disk")
+TITLES = {
+    "process": "our process, µs",
+    "server": "server, µs",
+    "wal": "WAL, bytes",
+    "disk": "tables, bytes",
+}
+SIZE = """SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relkind = 'r'"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,31 +113,42 @@ def _schema(tree: Checkout, dsn: str, connection: psycopg.Connection) -> Iterato
         connection.execute(SQL("DROP SCHEMA {} CASCADE").format(Identifier(name)))
 
 
-def measure(tree: Checkout, dsn: str, connection: psycopg.Connection) -> dict[str, float]:
+def _size(connection: psycopg.Connection, schema: str) -> float:
+    row = connection.execute(SIZE, (schema,)).fetchone()
+    assert row is not None
+    return float(row[0])
+
+
+def measure(tree: Checkout, dsn: str, connection: psycopg.Connection, steps: int) -> dict[str, float]:
     """Return what a step costs with this tree's code."""
     meter = ServerMeter(connection)
+    runs = TAKEN_STEPS // steps
     with _schema(tree, dsn, connection) as schema:
-        given = {"dsn": dsn, "schema": schema, "embedded": True, "runs": RUNS, "steps": STEPS}
-        before = meter.read()
+        given = {"dsn": dsn, "schema": schema, "embedded": True, "runs": runs, "steps": steps}
+        empty, before = _size(connection, schema), meter.read()
         result = json.loads(tree.run("-m", "bench.program", "engine_throughput", json.dumps(given), go=True))
-        after = meter.read()
+        after, full = meter.read(), _size(connection, schema)
     spent = {name: after[name] - before[name] for name in before} | {"process": result["cpu"] * 1e6}
-    return {name: spent[name] / (RUNS * STEPS) for name in FIGURES}
+    spent["disk"] = full - empty
+    # The program's warm-up is part of everything but the processor time of its own.
+    taken = {name: runs + (WARM_UP_RUNS if name != "process" else 0) for name in FIGURES}
+    return {name: spent[name] / (taken[name] * steps) for name in FIGURES}
 
 
 def main() -> None:
     """Measure both checkouts in turn and print medians and ratios."""
     here, other = Checkout(ROOT), Checkout(Path(sys.argv[1]).resolve())
     rounds = int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS
+    steps = int(sys.argv[3]) if len(sys.argv) > 3 else STEPS
     found: dict[Checkout, list[dict[str, float]]] = {here: [], other: []}
     with server(None) as own, psycopg.connect(own.dsn, autocommit=True) as connection:
         for turn in range(rounds + 1):
             for tree in (here, other) if turn % 2 else (other, here):
-                figures = measure(tree, own.dsn, connection)
+                figures = measure(tree, own.dsn, connection, steps)
                 # The first round warms the machine up.
                 if turn:
                     found[tree].append(figures)
-    print(f"a step, medians of {rounds} rounds of {RUNS} runs of {STEPS} steps")
+    print(f"a step, medians of {rounds} rounds of {TAKEN_STEPS // steps} runs of {steps} steps")
     print(f"{'':18}{'other':>12}{'here':>12}{'here ÷ other':>16}")
     for name in FIGURES:
         ours, theirs = ([each[name] for each in found[tree]] for tree in (here, other))

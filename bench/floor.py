@@ -2,7 +2,7 @@
 
 A run is inserted, claimed by an update and completed by an update, and waits for each of
 these commits. A step writes the same two events with payloads of the same sizes. It waits
-for one commit, because its result is written together with the next step. There is no
+for one commit, because its result is written together with the next step, in one row. There is no
 fence, no lease, no replay, no mailbox, no typed decoding and no notification.
 
 It is meant to be hard to beat: one prepared statement for each commit, with packed arrays,
@@ -173,15 +173,21 @@ async def run(group: GroupCommit, steps: int, active: asyncio.Semaphore) -> int:
     async with active:
         await group.commit(claim=(run_id,))
         value = seq = 0
-        events: list[Row] = []
+        completed: tuple[Any, ...] = ()
         for _ in range(steps):
-            scheduled = body("step", CALLER, PLACE, body((value,), None), None)
-            events.append((run_id, seq, SCHEDULED, time.time_ns() // 1000, scheduled))
-            await group.commit(events=events)
+            scheduled = ("step", CALLER, PLACE, body((value,), None), None)
+            now = time.time_ns() // 1000
+            if completed:
+                together = _pack((COMPLETED, 0, completed, SCHEDULED, 0, scheduled))
+                await group.commit(events=[(run_id, seq - 1, -2, now, together)])
+            else:
+                await group.commit(events=[(run_id, seq, SCHEDULED, now, FORMAT + _pack(scheduled))])
             value = await step(value)
-            completed = body(seq, FORMAT + _pack(value))
-            events = [(run_id, seq + 1, COMPLETED, time.time_ns() // 1000, completed)]
+            completed = (seq, FORMAT + _pack(value))
             seq += 2
+        events: list[Row] = []
+        if completed:
+            events.append((run_id, seq - 1, COMPLETED, time.time_ns() // 1000, body(*completed)))
         await group.commit(events=events, complete=(run_id, FORMAT + _pack(value)))
     return value
 

@@ -143,6 +143,6 @@ def rows(dsn: str) -> dict[str, Any]:
     """Count what the play has left in the tables, for the report."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         runs, events = connection.execute(
-            "select (select count(*) from continuum.runs), (select count(*) from continuum.events)"
+            "select count(*), (select sum(greatest(1, -type)) from continuum.events) from continuum.runs"
         ).fetchone() or (0, 0)
     return {"runs": runs, "events": events}

@@ -45,7 +45,10 @@ async def _filled(dsn: str, schema: str) -> StoredWorld:
         worker = await worker_of(journal)
         parent = await _owned(journal, worker)
         children = [new_child(0, ClosePolicy.CANCEL), new_child(1)]
+        # Three events in one row, and one in each of three.
         await commit(journal, worker, _family(parent, children))
+        for event in _later():
+            await commit(journal, worker, _write(parent, event))
         ends = {run.id: run for run in await claim(journal, worker)}
         await finish(journal, worker, ends[children[1].id], result=encode("done"))
         await commit(journal, worker, _write(ends[children[0].id], transition=sleep_until(None)))
@@ -97,13 +100,18 @@ def _family(run: ClaimedRun, children: list[NewChild]) -> RunWrite:
     events = [
         *map(_started, children),
         _event(2, EventType.ACTIVITY_SCHEDULED, "send", *_SITE, encode("to"), None),
-        _event(3, EventType.SIGNAL_RECEIVED, "review", encode("yes"), "delivery"),
-        _event(4, EventType.SIGNAL_RECEIVED, "review", encode("yes"), "another"),
-        _event(5, EventType.TIMER_STARTED, 1_900_000_000_000_000, *_SITE),
     ]
     write = _write(run, *events)
     write.children, write.tasks = children, [new_task(2)]
     return write
+
+
+def _later() -> list[Event]:
+    return [
+        _event(3, EventType.SIGNAL_RECEIVED, "review", encode("yes"), "delivery"),
+        _event(4, EventType.SIGNAL_RECEIVED, "review", encode("yes"), "another"),
+        _event(5, EventType.TIMER_STARTED, 1_900_000_000_000_000, *_SITE),
+    ]
 
 
 async def _chain(journal: Journal, worker: Worker) -> tuple[RunId, RunId]:

@@ -166,6 +166,49 @@ def test_nobody_is_told_to_cancel_or_wake_a_run_that_has_ended(
     assert [text for text in told if "cancel" in text or "due_at to now" in text] == []
 
 
+# The first row of the parent holds three events.
+DAMAGED_ROWS = {
+    "set payload = '\\xff'": [("history-unreadable", "the row of events 0 to 2")],
+    "set payload = ''": [("history-unreadable", "the row of events 0 to 2")],
+    "set payload = '\\x7f' || payload": [("history-unreadable", "the row of events 0 to 2")],
+    "set at = 'infinity'": [("history-unreadable", "the row of events 0 to 2")],
+    "set type = -2": [
+        ("history-unreadable", "the row of events 0 to 1"),
+        ("history-gap", "event 2 is missing"),
+    ],
+    "set type = -32768": [("history-gap", "event 3 is stored twice")],
+    "set seq = 1": [("history-gap", "event 0 is missing")],
+}
+
+
+@pytest.mark.parametrize("change", DAMAGED_ROWS)
+def test_a_damaged_row_of_several_events_is_named_with_all_of_them(
+    cli: CommandLine, dsn: str, schema: str, world: StoredWorld, change: str
+) -> None:
+    damage(dsn, schema, world, f"update {{s}}.events {change} where run_id = '{{parent}}' and seq = 0")
+    found = [
+        (each["rule"], each["text"])
+        for each in cli("verify", "--json").json
+        if each["run_id"] == world.parent
+    ]
+    for rule, text in DAMAGED_ROWS[change]:
+        assert any(each == rule and text in said for each, said in found), found
+
+
+def test_a_row_that_begins_within_another_one_is_found(
+    cli: CommandLine, dsn: str, schema: str, world: StoredWorld
+) -> None:
+    damage(
+        dsn,
+        schema,
+        world,
+        "insert into {s}.events select run_id, 1, type, at, payload from {s}.events "
+        "where run_id = '{parent}' and seq = 3",
+    )
+    found = {each["rule"]: each["text"] for each in cli("verify", "--json").json}
+    assert "event 1 is stored twice" in found["history-gap"]
+
+
 def test_every_rule_is_tried() -> None:
     assert DAMAGE.keys() == RULES.keys()
 

@@ -20,7 +20,8 @@ from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
 from continuum.engine.outcome import Failed
 from continuum.engine.snapshot_history import CompactHistory
-from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
+from continuum.journal.event_codec import CorruptBody, pack_body
+from continuum.journal.event_rows import events_of, rows_of
 from continuum.journal.facts import InboxKind
 from continuum.journal.postgres.journal import inbox_row
 from continuum.journal.snapshot_codec import Part, pack_snapshot, unpack_parts
@@ -37,6 +38,10 @@ _KINDS = {
     InboxKind.CHILD_CANCELLED: EventType.CHILD_CANCELLED,
     InboxKind.ACTIVITY_COMPLETED: EventType.ACTIVITY_COMPLETED,
 }
+
+
+# Events in one row.
+_SEVERAL = 5
 
 
 def _packed(value: Any) -> bytes:
@@ -97,15 +102,18 @@ class _Stored(Target):
                 row[-1] = mutator.bytes_of(row[-1], [row[-1]])
             case 4:
                 row[draw.randrange(len(row) - 1)] = draw.choice(
-                    (0, 1, 3, 7, 8, 12, 16, 17, 23, 24, 99, 2**40)
+                    (0, 1, 3, 7, 8, 12, 16, 17, 23, 24, 99, 2**40, -1, -2, -3, -(2**15))
                 )
             case _:
                 row[-1] = self._mutated_body(mutator, row[-1])
         return [[place, *row[1:]] for place, row in enumerate(rows)] if draw.randrange(2) else rows
 
     def _mutated_body(self, mutator: Mutator, stored: bytes) -> bytes:
+        # An array without a version is a row of several events.
+        version = 0 if stored[:1] >= b"\x90" else 1
         try:
-            return stored[:1] + _packed(mutator.tree_of(msgpack.unpackb(stored[1:], strict_map_key=False)))
+            tree = mutator.tree_of(msgpack.unpackb(stored[version:], strict_map_key=False))
+            return stored[:version] + _packed(tree)
         except (ValueError, OverflowError, TypeError, msgpack.exceptions.UnpackException):
             return mutator.bytes_of(stored, [stored])
 
@@ -143,14 +151,16 @@ def _rows_of(data: bytes) -> tuple[str, list[list[Any]]] | None:
 
 
 class Histories(_Stored):
-    """Rows of events: `seq, type, at, body`."""
+    """Rows of events: `seq, type, at, payload`, each of one event or of several."""
 
     name = "histories"
 
     def seeds(self) -> Sequence[bytes]:
         return [
-            _packed([name, [[*event[:3], pack_body(event.body)] for event in self._histories[name].stored]])
+            _packed([name, [list(row) for part in _parts(events, width) for row in rows_of(part)]])
+            for width in (1, 2, _SEVERAL)
             for name in _NAMES
+            for events in [self._histories[name].stored]
         ]
 
     def read(self, data: bytes) -> None:
@@ -158,7 +168,7 @@ class Histories(_Stored):
         if found is None:
             return
         name, rows = found
-        events = [_event(*row) for row in rows]
+        events = [event for row in rows for event in _events(*row)]
         history_for_people(events)
         history, execution, program = self._execution(name)
         execution.begin(program, events, started_at=history.beginning.started_at, now=2**50)
@@ -169,12 +179,16 @@ class Histories(_Stored):
         )
 
 
-def _event(seq: int, type: int, at: int, stored: bytes) -> Event:
-    """Return an event as the journal loads it."""
+def _parts(events: Sequence[Event], width: int) -> list[Sequence[Event]]:
+    return [events[begin : begin + width] for begin in range(0, len(events), width)]
+
+
+def _events(seq: int, type: int, at: int, stored: bytes) -> list[Event]:
+    """Return the events of a row as the journal loads them."""
     try:
-        return Event(seq, type, at, unpack_body(stored))
+        return events_of(seq, type, at, stored)
     except CorruptBody:
-        return Event(-1, type, 0, ())
+        return [Event(-1, type, 0, ())]
 
 
 class Snapshots(_Stored):

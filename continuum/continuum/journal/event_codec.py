@@ -1,11 +1,13 @@
 """The stored form of bodies of events and inbox rows.
 
 A body is a tuple of primitives (user values are already bytes), so it needs no
-hooks: one version byte, then msgpack. User values have their own codec.
+hooks: one version byte, then msgpack. User values have their own codec. Rows of several events are in
+`event_rows.py`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgpack
@@ -34,11 +36,22 @@ def unpack_body(data: bytes) -> tuple[Any, ...]:
         return ()
     if data[0] != FORMAT:
         raise CorruptBody(f"format {data[0]} is not known to this version")
+    return unpack_parts(memoryview(data)[1:])
+
+
+def pack_parts(parts: Sequence[Any]) -> bytes:
+    """Return primitives as one array, without a version."""
+    packed: bytes = _pack(parts)
+    return packed
+
+
+def unpack_parts(data: bytes | memoryview) -> tuple[Any, ...]:
+    """Return what `pack_parts` was given; nested lists become tuples. Raises `CorruptBody`."""
     try:
-        body = _unpack(memoryview(data)[1:], use_list=False, strict_map_key=False)
+        parts = _unpack(data, use_list=False, strict_map_key=False)
     except (ValueError, TypeError, OverflowError, msgpack.exceptions.UnpackException) as error:
         # A TypeError: a map whose key is a map.
         raise CorruptBody(str(error) or type(error).__name__) from error
-    if type(body) is not tuple:
+    if type(parts) is not tuple:
         raise CorruptBody("not a body")
-    return body
+    return parts

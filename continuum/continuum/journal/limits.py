@@ -11,6 +11,11 @@ ANNOUNCED_CHARACTERS = 7_900
 # A worker draws so many tokens at once for runs that it may take with their first writes.
 DRAWN_TOKENS = 256
 
+# A row of several events has at most so many bytes: Postgres moves the values of longer rows to another
+# table, in pieces. One with many more is not read: no damaged row makes a reader allocate without end.
+EVENT_ROW_BYTES = 1_900
+READ_EVENT_ROW_BYTES = 4 * EVENT_ROW_BYTES
+
 # In seconds: code of another version waits this long before it claims a run. A node with the
 # run's own version claims it within milliseconds of the notification, if there is such a node.
 FOREIGN_GRACE_SECONDS = 1.0

@@ -6,8 +6,8 @@ implement it, memory and Postgres. One contract suite (`tests/contract`) checks 
 P1  A write is one transaction, fenced by the worker's lease and each run's token. A lost worker lease rejects
     the whole batch (`LeaseLost`); a rotated run token rejects that run alone: see `Committed.rejected`.
 P2  A rejected write leaves nothing behind.
-P3  `(run_id, seq)` is unique. Terminal states absorb: nothing appends to a
-    terminal run and nothing is posted to it.
+P3  An event of a run is written once: the fence of P1 guards that, and a second write from the same seq on is
+    refused. Terminal states absorb: nothing appends to a terminal run and nothing is posted to it.
 P4  What `start` and `post` acknowledged survives the death of any process.
 P5  Evidence that a run has something to do (an inbox row, a due time) is written in the
     transaction that causes it, and only a fenced write of the owner removes it.

@@ -19,7 +19,10 @@ INFINITE = 1 << 62
 
 
 class StoredEvent(NamedTuple):
-    """An event; its body is None when it cannot be decoded."""
+    """An event; its body is None when it cannot be decoded.
+
+    One with a negative type stands for a row of so many events that cannot be decoded.
+    """
 
     seq: int
     type: int

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from continuum.engine.events import Event, EventType, is_whole
+from continuum.journal.event_rows import length_of
 from continuum.journal.snapshot_codec import (
     SNAPSHOT_FORMAT,
     Part,
@@ -23,8 +24,7 @@ def history_findings(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Find
     yield from _numbering(run, restore)
     unreadable = [event for event in run.events if not _is_readable(event)]
     for event in unreadable:
-        text = f"event {event.seq} cannot be read; {restore}"
-        yield Finding(run.id, "history-unreadable", text)
+        yield Finding(run.id, "history-unreadable", f"{_named(event)} cannot be read; {restore}")
     for text in effects.wrong:
         yield Finding(run.id, "two-winners", f"{text}; report it; {restore}")
     for text in effects.early:
@@ -37,12 +37,23 @@ def history_findings(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Find
 
 
 def _numbering(run: StoredRunFacts, restore: str) -> Iterator[Finding]:
-    for position, event in enumerate(run.events):
-        if event.seq != position:
-            yield Finding(
-                run.id, "history-gap", f"event {position} is missing: the next one is {event.seq}; {restore}"
+    expected = 0
+    for event in run.events:
+        if event.seq != expected:
+            what = (
+                f"event {expected} is missing: the next one is {event.seq}"
+                if event.seq > expected
+                else f"event {event.seq} is stored twice"
             )
+            yield Finding(run.id, "history-gap", f"{what}; {restore}")
             return
+        expected += length_of(event.type)
+
+
+def _named(event: StoredEvent) -> str:
+    """Return the event in words, or the row of events that cannot be read."""
+    last = event.seq + length_of(event.type) - 1
+    return f"event {event.seq}" if last == event.seq else f"the row of events {event.seq} to {last}"
 
 
 def _is_readable(event: StoredEvent) -> bool:

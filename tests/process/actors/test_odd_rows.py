@@ -18,6 +18,7 @@ from psycopg.sql import SQL, Identifier, Literal
 
 import continuum
 from continuum import RunHandle, Signal, activity, workflow
+from continuum.engine.events import EventType
 from continuum.engine.ids import RunId
 from continuum.settings.settings import Settings
 from tests.process.actors.controlling import control_on
@@ -190,7 +191,8 @@ async def at_their_last_step(on: Stage, number: int) -> list[RunHandle[int]]:
     runs = [await on.client.start(parent, each) for each in range(number)]
 
     async def all_wait() -> bool:
-        return await on.count("select count(*) from {schema}.events where type = 7") == number
+        histories = await on.journal.load([RunId(run.id) for run in runs])
+        return all(EventType.TIMER_FIRED in {event.type for event in events} for events in histories.values())
 
     await on.until(all_wait, "not all timers have fired")
     return runs

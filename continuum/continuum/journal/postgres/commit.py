@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
+from continuum.engine.events import Event
 from continuum.engine.ids import RunId
-from continuum.journal.event_codec import pack_body
+from continuum.journal.event_rows import rows_of
 from continuum.journal.port import Committed, LeaseLost, NewTask, RunWrite, Transition, Worker
 from continuum.journal.postgres import commit_parts, packed_arrays
 from continuum.journal.postgres.connections import Database
@@ -18,11 +19,8 @@ _NO_RUNS: Set[bytes] = frozenset()
 async def commit(database: Database, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
     """Write a batch; see `Journal.commit`."""
     runs: dict[bytes, int] = {}
-    event_runs: list[bytes] = []
-    seqs: list[int] = []
-    types: list[int] = []
-    times: list[int] = []
-    payloads: list[bytes] = []
+    # Several writes of one run in a batch are stored as one.
+    histories: dict[bytes, Sequence[Event]] = {}
     consumed: list[int] = []
     transitions: dict[bytes, Transition] = {}
     tasks: list[tuple[bytes, NewTask]] = []
@@ -33,12 +31,9 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
         key = packed_arrays.uuid_bytes(write.run_id)
         if runs.setdefault(key, write.token) != write.token:
             raise AssertionError(f"run {write.run_id} is written under two tokens in one batch")
-        for seq, type, at, body in write.events:
-            event_runs.append(key)
-            seqs.append(seq)
-            types.append(type)
-            times.append(at)
-            payloads.append(pack_body(body))
+        if write.events:
+            known = histories.get(key)
+            histories[key] = write.events if known is None else [*known, *write.events]
         if write.consumed:
             consumed.extend(write.consumed)
         change = write.transition
@@ -82,15 +77,7 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
             commit_parts.RUNS.row(
                 id=packed_arrays.packed_uuids(ordered), token=packed_arrays.bigints(tokens), depth=depths
             ),
-            commit_parts.EVENTS.row(
-                run=packed_arrays.packed_uuids(event_runs),
-                seq=packed_arrays.integers(seqs),
-                type=packed_arrays.smallints(types),
-                at=packed_arrays.timestamps(times),
-                payload=packed_arrays.byteas(payloads),
-            )
-            if seqs
-            else None,
+            _events(histories),
             packed_arrays.bigints(consumed),
             _transitions(transitions, _NO_RUNS if family is None else family.continued),
             _tasks(tasks),
@@ -104,6 +91,30 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
     at, rejected = rows[0]
     database.learn_time(at)
     return Committed(at, frozenset(RunId(run_id) for run_id in rejected))
+
+
+def _events(histories: dict[bytes, Sequence[Event]]) -> packed_arrays.PackedRow | None:
+    if not histories:
+        return None
+    runs: list[bytes] = []
+    seqs: list[int] = []
+    types: list[int] = []
+    times: list[int] = []
+    payloads: list[bytes] = []
+    for key, events in histories.items():
+        for seq, type, at, payload in rows_of(events):
+            runs.append(key)
+            seqs.append(seq)
+            types.append(type)
+            times.append(at)
+            payloads.append(payload)
+    return commit_parts.EVENTS.row(
+        run=packed_arrays.packed_uuids(runs),
+        seq=packed_arrays.integers(seqs),
+        type=packed_arrays.smallints(types),
+        at=packed_arrays.timestamps(times),
+        payload=packed_arrays.byteas(payloads),
+    )
 
 
 def _transitions(

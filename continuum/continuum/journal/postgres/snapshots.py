@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
 from continuum.engine.snapshot_history import CompactHistory
-from continuum.journal.event_codec import CorruptBody, unpack_body
+from continuum.journal.event_codec import CorruptBody
+from continuum.journal.event_rows import events_of
 from continuum.journal.facts import StoredHistory
 from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.connections import Database
@@ -30,15 +31,17 @@ async def load(database: Database, known: Mapping[RunId, int]) -> dict[RunId, li
     ):
         if run_id in broken:
             continue
+        history = histories[run_id]
         try:
-            body = unpack_body(payload)
+            if at is None:
+                raise CorruptBody("an infinite time")
+            events = events_of(seq, type, at, payload)
         except CorruptBody:
-            at, body = None, ()
-        if at is None:
-            # Its time is infinite, or its body cannot be read.
             broken.add(run_id)
-            seq, at, body = -1, 0, ()
-        histories[run_id].append(Event(seq, type, at, body))
+            history.append(Event(-1, type, 0, ()))
+            continue
+        first = known[run_id]
+        history += events if seq >= first else events[first - seq :]
     return histories
 
 

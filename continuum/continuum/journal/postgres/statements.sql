@@ -142,11 +142,18 @@ FROM {schema}.next_due(%s, %s, %s, %s, %s, %s) AS d (due)
 
 -- name: load
 -- Histories, each from a seq on.
+-- The row with that event may begin before it; a row of several events has their number, negated, as its type.
 SELECT e.run_id::text, e.seq, e.type,
        CASE WHEN e.at BETWEEN '1970-01-01Z' AND '9999-12-31Z' THEN (extract(epoch FROM e.at) * 1000000)::bigint END,
        e.payload
-FROM unnest(%s, %s) AS wanted (run_id, known)
-JOIN {schema}.events e ON e.run_id = wanted.run_id AND e.seq >= wanted.known
+FROM (
+    SELECT w.run_id, w.known, CASE WHEN w.known > 0 THEN (
+        SELECT x.seq FROM {schema}.events x WHERE x.run_id = w.run_id AND x.seq <= w.known ORDER BY x.seq DESC LIMIT 1)
+    END AS begins
+    FROM unnest(%s, %s) AS w (run_id, known) OFFSET 0
+) AS wanted
+JOIN {schema}.events e ON e.run_id = wanted.run_id AND e.seq >= coalesce(wanted.begins, wanted.known)
+WHERE e.seq::bigint + greatest(1, -(e.type::integer)) > wanted.known
 ORDER BY e.run_id, e.seq
 
 -- name: snapshots

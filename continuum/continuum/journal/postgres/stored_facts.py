@@ -13,7 +13,8 @@ from typing import Any
 import psycopg
 
 from continuum.engine.ids import RunId
-from continuum.journal.event_codec import CorruptBody, unpack_body
+from continuum.journal.event_codec import CorruptBody
+from continuum.journal.event_rows import events_of
 from continuum.journal.facts import InboxKind
 from continuum.journal.postgres.connections import Parameters
 from continuum.journal.postgres.connector import Connector
@@ -89,7 +90,7 @@ class PostgresFacts:
         by_id = {run.id: run for run in runs}
         ids = (list(by_id),)
         for run_id, seq, type, at, payload in await self._fetch("facts_events", ids):
-            by_id[run_id].events.append(StoredEvent(seq, type, at, _body(payload)))
+            by_id[run_id].events += _stored_events(seq, type, at, bytes(payload))
         for run_id, id, kind, name, key, payload in await self._fetch("facts_inbox", ids):
             read = inbox_row(id, RunId(run_id), kind, name, bytes(payload), key)
             body = None if read.kind is InboxKind.CORRUPT else read.body
@@ -119,8 +120,9 @@ class PostgresFacts:
         return await cursor.fetchall()
 
 
-def _body(payload: bytes) -> tuple[Any, ...] | None:
+def _stored_events(seq: int, type: int, at: int, payload: bytes) -> list[StoredEvent]:
+    """Return the events of a row; one without a body stands for all those of a row that cannot be read."""
     try:
-        return unpack_body(bytes(payload))
+        return [StoredEvent(*event) for event in events_of(seq, type, at, payload)]
     except CorruptBody:
-        return None
+        return [StoredEvent(seq, type, at, None)]
