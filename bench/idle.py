@@ -16,8 +16,17 @@ Tell = Callable[[str], None]
 
 
 def of_an_idle_node(server: Server, sizes: Sizes, tell: Tell) -> Results:
-    """Measure a node with the default processes, including the launcher."""
-    with fresh_schema(server.dsn) as schema, node(dsn=server.dsn, schema=schema) as running:
+    """Measure a node with the default processes, including the launcher, with and without LISTEN."""
+    results, deaf = (_measure(server, sizes, tell, listen=listen) for listen in (True, False))
+    return {
+        **results,
+        "queries_without_listen": deaf["queries_per_second"],
+        "cpu_without_listen": deaf["cpu_percent"],
+    }
+
+
+def _measure(server: Server, sizes: Sizes, tell: Tell, *, listen: bool) -> Results:
+    with fresh_schema(server.dsn) as schema, node(server.dsn, schema, listen=listen) as running:
         time.sleep(sizes.idle_after_seconds)
         with counted_statements(server) as count:
             pids = running.pids()
@@ -32,5 +41,8 @@ def of_an_idle_node(server: Server, sizes: Sizes, tell: Tell) -> Results:
         "cpu_percent": cpu / seconds * 100,
         "counted_in": "the server's log" if server.log else "pg_stat_database",
     }
-    tell(f"{results['queries_per_second']:.2f} queries/s, {results['cpu_percent']:.2f} % CPU")
+    tell(
+        f"{'with' if listen else 'without'} LISTEN: {results['queries_per_second']:.2f} statements/s, "
+        f"{results['cpu_percent']:.2f} % CPU"
+    )
     return results

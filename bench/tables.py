@@ -142,6 +142,10 @@ def _idle(figures: Results) -> tuple[Row, Rows]:
         ("watched for", f"{figures['seconds']:.0f} s"),
         ("counted in", figures["counted_in"]),
     ]
+    rows[2:2] = [
+        ("statements a second without LISTEN", f"{figures['queries_without_listen']:.2f}"),
+        ("processor without LISTEN", f"{figures['cpu_without_listen']:.2f} %"),
+    ]
     return ("", "measured"), rows
 
 

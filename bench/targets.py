@@ -121,6 +121,14 @@ TARGETS = (
         2,
         lambda value: f"{value:.2f} a second",
     ),
+    _at_most(
+        "idle node without LISTEN, statements",
+        "at most 2 a second",
+        "idle",
+        "queries_without_listen",
+        2,
+        lambda value: f"{value:.2f} a second",
+    ),
     _at_most("scan of a workflow", "at most 5 ms", "model", "scan_ms", 5, lambda value: f"{value:.2f} ms"),
     _at_most("making a run's loop", "at most 30 µs", "model", "loop_us", 30, lambda value: f"{value:.1f} µs"),
     Target(

@@ -55,6 +55,8 @@ NAMES: Mapping[str, str] = {
     "limit.suspicion": "3600",
     # As many ids as fit into the 8,000 bytes of one notification.
     "limit.ids": "200",
+    # A look at tasks ends here: with more of them a claim is the better look.
+    "limit.looked_tasks": "500",
     # An index takes no longer keys; at worst an older version refuses a run once more.
     "limit.refused": "16",
 }

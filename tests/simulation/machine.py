@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from continuum.client import Client
@@ -115,11 +116,12 @@ class NodeProcess(Process):
         self.code = code
         self.stopping = False
         self.ref: ActorRef | None = None
+        self.link.listens = universe.can_listen(name)
         parts = NodeParts(
             node,
             lambda _: False,
             code,
-            SETTINGS,
+            replace(SETTINGS, listen=self.link.listens),
             cast("Any", None),
             frozenset(),
             Leftovers(),

@@ -35,7 +35,7 @@ FINE, HINT_FINE = 0.94, 0.85
 
 _READS = frozenset(
     {
-        *("inbox", "load", "load_compact", "next_due", "expired_workers", "node_workers", "nodes"),
+        *("inbox", "load", "load_compact", "next_due", "look", "expired_workers", "node_workers", "nodes"),
         *(
             "get_run",
             "query",

@@ -160,7 +160,7 @@ class SplitNode:
         self._number = universe.next_pid()
         chances = universe.choices.stream(f"node/{name}")
         settings = replace(
-            SETTINGS, run_hosts=1 + chances.below(2), activity_hosts=1, listen=chances.below(4) != 3
+            SETTINGS, run_hosts=1 + chances.below(2), activity_hosts=1, listen=universe.can_listen(name)
         )
         self._messages = universe.choices.stream(f"messages/{name}")
         config = ProcessConfig("", "simulated", name, (), "simulated", 0, 0, settings)

@@ -15,11 +15,11 @@ ONE_PROCESS, SEVERAL_PROCESSES = MIXED - 1, SPLIT
 WATCHED = 600 * SECOND
 
 
-def idle_requests(kind: int, programs: Sequence[type[Program]]) -> float:
+def idle_requests(kind: int, programs: Sequence[type[Program]], *, listening: bool) -> float:
     """Return how many requests a second one node makes after these programs have ended."""
     logging.disable(logging.CRITICAL)
     universe = Universe(0, ())
-    universe.kind, universe.node_count = kind, 1
+    universe.kind, universe.node_count, universe.listening = kind, 1, listening
     universe.programs = [
         program(number, universe.choices.stream("")) for number, program in enumerate(programs)
     ]
@@ -39,7 +39,8 @@ def idle_requests(kind: int, programs: Sequence[type[Program]]) -> float:
 
 @pytest.mark.parametrize("kind", [ONE_PROCESS, SEVERAL_PROCESSES], ids=["one process", "several processes"])
 @pytest.mark.parametrize("programs", [[], [DeadlyProgram]], ids=["new", "after suspects"])
+@pytest.mark.parametrize("listening", [True, False], ids=["listening", "behind a pooler"])
 def test_an_idle_node_makes_at_most_two_requests_a_second(
-    kind: int, programs: Sequence[type[Program]]
+    kind: int, programs: Sequence[type[Program]], listening: bool
 ) -> None:
-    assert 0 < idle_requests(kind, programs) <= 2
+    assert 0 < idle_requests(kind, programs, listening=listening) <= 2

@@ -81,6 +81,8 @@ class Universe:
         self.faults = 0
         # How many requests the database has received.
         self.requests = 0
+        # Whether nodes can listen, where that is not left to chance.
+        self.listening: bool | None = None
         self._pids = 0
         self._names = 0
         plan = self.choices.stream("plan")
@@ -184,6 +186,11 @@ class Universe:
     def is_alive(self, pid: int) -> bool:
         """Return whether a process of this universe exists."""
         return any(process.pid == pid and process.alive for process in self.nodes)
+
+    def can_listen(self, name: str) -> bool:
+        """Return whether a node hears hints: one in four is behind a pooler."""
+        chance = self.choices.stream(f"listens/{name}").below(4) != 3
+        return chance if self.listening is None else self.listening
 
     def start_node(self, node: NodeId | None = None) -> None:
         """Start a new node, or one that has lived before."""

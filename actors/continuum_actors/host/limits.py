@@ -37,6 +37,13 @@ CROWDED_DRAIN_SECONDS = 1.0
 # How soon a quarantine host looks for more suspects, and how often a node asks whether there are any.
 NEXT_TRIAL_SECONDS = 0.5
 LOOK_FOR_SUSPECTS_SECONDS = 5.0
+# How soon a node without LISTEN looks again after something has happened, and how much longer each pause is
+# that follows. After so long, mail with a lower number has been committed. A look at all mail takes longer
+# the more runs the node has.
+FIRST_LOOK_SECONDS = 0.05
+LOOK_GROWTH = 1.5
+LATE_MAIL_SECONDS = 2.0
+LOOK_AT_ALL_MAIL_SECONDS = 10.0
 # Processes tell where a run is within milliseconds; one that has not by then is busy, or does not have it.
 FIND_RUN_SECONDS = 1.0
 # Searches at a time: beyond it, the polls of the owners find the mail.

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 from continuum.engine.ids import NodeId, WorkerId
 from continuum.journal.limits import CONNECTIONS_WITH_LEASES
+from continuum.journal.look_port import LookedFor
 from continuum.journal.port import NodeFacts, Workers
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.resilient import ResilientJournal
 from continuum.journal.suspect_port import Death
-from continuum.versions.loaded_code import load_code
+from continuum.versions.loaded_code import Code, load_code
 from continuum_actors.host import limits
 from continuum_actors.host.messages import FindRun, Forwarded, HasMail, NodeHello, RunFound, SuspectsWait
 from continuum_actors.node.cluster import Cluster
@@ -32,6 +33,7 @@ from continuum_actors.node.host_process import (
     set_up_logging,
     until_set,
 )
+from continuum_actors.node.lookout import Lookout
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_actors.node.recovery import LookForSuspects, Recovery, WorkerDied
 from continuum_actors.tree import host_supervisor
@@ -153,6 +155,8 @@ async def control_main(context: ProcessContext) -> None:
     if not await connected(journal, context.shutdown_requested):
         return
     code = load_code(config.modules)
+    # What their hosts have stored when they are ready.
+    code.pinned_are_stored()
     node = ControlledNode(context, config, sorted(code.workflows))
     registry = Registry()
 
@@ -184,6 +188,7 @@ async def control_main(context: ProcessContext) -> None:
             random_fraction=random_fraction,
             namespaces=config.settings.namespaces,
             suspects_wait=node.try_suspects,
+            asks_for_suspects=config.settings.listen,
         )
 
     children = [
@@ -196,6 +201,8 @@ async def control_main(context: ProcessContext) -> None:
         ),
         ChildSpec("heartbeater", heartbeater, name="heartbeater"),
     ]
+    if not config.settings.listen:
+        children.append(ChildSpec("lookout", lambda: _lookout(journal, node, config, code), name="lookout"))
     supervisor = host_supervisor(children, registry)
     try:
         async with supervisor:
@@ -210,6 +217,28 @@ async def control_main(context: ProcessContext) -> None:
     finally:
         await let_tasks_end()
         await journal.close()
+
+
+def _lookout(journal: ResilientJournal, node: ControlledNode, config: ProcessConfig, code: Code) -> Lookout:
+    loaded = [
+        # Hosts load earlier versions of pinned code from the journal, which versions is theirs to find out.
+        each._replace(takes_others=each.takes_others or code.workflows[each.workflow].on_change == "pin")
+        for each in code.loaded
+    ]
+
+    def wanted() -> LookedFor:
+        return LookedFor(
+            config.node, node.workers(), loaded, list(code.activities), config.settings.namespaces
+        )
+
+    return Lookout(
+        journal,
+        wanted,
+        lambda topic, ids: node.to_hosts(Forwarded(topic, tuple(ids))),
+        longest=config.settings.look_seconds,
+        random_fraction=random_fraction,
+        suspects_wait=node.try_suspects,
+    )
 
 
 async def retire(journal: Workers, node: ControlledNode, name: NodeId) -> None:
@@ -251,7 +280,10 @@ def _received(node: ControlledNode, registry: Registry, incoming: Incoming) -> N
                         out_of_time=message.ended_itself,
                     ),
                 )
-        case PeerUp() | PeerDown() | NodeHello() | Forwarded() | HasMail() | FindRun() | RunFound():
+        case HasMail():
+            _cast(registry.whereis("cluster"), message)
+            _cast(registry.whereis("lookout"), None)
+        case PeerUp() | PeerDown() | NodeHello() | Forwarded() | FindRun() | RunFound():
             _cast(registry.whereis("cluster"), message)
         case _:
             raise AssertionError(f"the control process does not understand {message!r}")

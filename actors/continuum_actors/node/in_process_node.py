@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 
 from continuum.definitions.activity_executor import ActivityExecutor
 from continuum.engine.ids import NodeId, WorkerId
+from continuum.journal.look_port import LookedFor
 from continuum.journal.port import Journal, NodeFacts, Worker
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
@@ -29,6 +30,7 @@ from continuum_actors.node.draining import drain, leave
 from continuum_actors.node.garbage_collection import collector
 from continuum_actors.node.heartbeater import Heartbeater, Listing
 from continuum_actors.node.journal_keeper import JournalKeeper, JournalOpening
+from continuum_actors.node.lookout import Lookout
 from continuum_actors.node.recovery import Recovery
 from continuum_actors.tree import MAX_RESTARTS, MAX_SECONDS, run_host_children
 from continuum_supervision import (
@@ -156,6 +158,8 @@ class InProcessEngine(Supervisor):
             ChildSpec("control", self._control, shutdown=Shutdown.INFINITY),
             *run_host_children(self.host, parts.without),
         ]
+        if not parts.settings.listen:
+            children.append(ChildSpec("lookout", self._lookout))
         if parts.leftovers.worker is not None:
             # A killed node has not released its lease; the lease actor does so before it registers anew.
             self.host.worker = parts.leftovers.worker
@@ -228,6 +232,27 @@ class InProcessEngine(Supervisor):
             random_fraction=host.random_fraction,
             namespaces=host.settings.namespaces,
             earlier=self._parts.earlier,
+        )
+
+    def _lookout(self) -> Lookout:
+        host = self.host
+
+        def wanted() -> LookedFor:
+            return LookedFor(
+                host.node,
+                self._process.workers(),
+                host.code.loaded,
+                list(host.code.activities),
+                host.settings.namespaces,
+            )
+
+        return Lookout(
+            host.journal,
+            wanted,
+            lambda topic, ids: host.router.notified(topic, ids),
+            longest=host.settings.look_seconds,
+            random_fraction=host.random_fraction,
+            suspects_wait=host.suspects_wait.set,
         )
 
     def _heartbeater(self) -> Heartbeater:

@@ -58,7 +58,8 @@ class Recovery(LoopingActor):
 
     `earlier` recognises other names that this node had in earlier lives. At boot, runs of
     `namespaces` are tried again that other code has blocked; dead workers are ended whatever namespaces
-    their runs have. `suspects_wait` is called again and again while suspects wait for a trial.
+    their runs have. `suspects_wait` is called again and again while suspects wait for a trial; without
+    `asks_for_suspects` somebody else does that, and it is called after deaths alone.
     """
 
     def __init__(
@@ -72,7 +73,9 @@ class Recovery(LoopingActor):
         namespaces: Namespaces = None,
         earlier: Callable[[str], bool] | None = None,
         suspects_wait: Callable[[], None] | None = None,
+        asks_for_suspects: bool = True,
     ) -> None:
+        self._asks_for_suspects = asks_for_suspects
         self._suspects_wait = suspects_wait
         self._journal = journal
         self._node = node
@@ -90,7 +93,7 @@ class Recovery(LoopingActor):
             await self._after_boot()
         self.start_loop(self._keep_checking())
         self.start_loop(self._keep_sweeping())
-        if self._suspects_wait is not None:
+        if self._suspects_wait is not None and self._asks_for_suspects:
             self.start_loop(self._keep_looking_for_suspects())
 
     async def handle_cast(self, message: WorkerDied | LookForSuspects) -> None:

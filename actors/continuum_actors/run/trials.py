@@ -62,8 +62,9 @@ class Trials(LeasedActor):
                 await asyncio.sleep(self._about(limits.NEXT_TRIAL_SECONDS))
 
     async def _until_suspects_wait(self) -> None:
-        """Wait until control reports suspects; in an application, where nobody does, for a while."""
-        longest = self._about(limits.LOOK_FOR_SUSPECTS_SECONDS) if self._host.claims else None
+        """Wait until others report suspects; in an application that listens nobody does, so for a while."""
+        alone = self._host.claims and self._host.settings.listen
+        longest = self._about(limits.LOOK_FOR_SUSPECTS_SECONDS) if alone else None
         try:
             async with asyncio.timeout(longest):
                 await self._host.suspects_wait.wait()

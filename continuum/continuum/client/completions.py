@@ -19,14 +19,17 @@ import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
 from continuum.client.limits import (
     ENDS_REMEMBERED,
     FIRST_LOOK_SECONDS,
     FIRST_POLL_SECONDS,
+    FIRST_POLL_WITHOUT_LISTEN_SECONDS,
     LAST_POLL_SECONDS,
     LOOKS_UNTIL_DOUBT,
     POLL_GROWTH,
+    POLL_GROWTH_WITHOUT_LISTEN,
     POLL_IDS,
     POLLS_PER_SECOND,
 )
@@ -44,6 +47,15 @@ LONG_AGO = -math.inf
 log = logging.getLogger("continuum.client")
 
 
+@runtime_checkable
+class _Listens(Protocol):
+    listens: bool
+
+
+def _hears(journal: object) -> bool:
+    return not isinstance(journal, _Listens) or journal.listens
+
+
 @dataclass(slots=True)
 class Awaited:
     """A run that callers wait for, and how many seconds after the next look to look again.
@@ -58,11 +70,18 @@ class Awaited:
 
 
 class Completions:
-    """The runs that callers wait for. Without notifications the first poll is after `first_poll` seconds."""
+    """The runs that callers wait for.
 
-    def __init__(self, journal: WatchedRuns, *, first_poll: float = FIRST_POLL_SECONDS) -> None:
+    Without notifications the first poll is after `first_poll` seconds, sooner if the journal does not listen.
+    """
+
+    def __init__(self, journal: WatchedRuns, *, first_poll: float | None = None) -> None:
         self._journal = journal
-        self._first_poll = first_poll
+        hears = _hears(journal)
+        self._first_poll = FIRST_POLL_SECONDS if hears else FIRST_POLL_WITHOUT_LISTEN_SECONDS
+        self._growth = POLL_GROWTH if hears else POLL_GROWTH_WITHOUT_LISTEN
+        if first_poll is not None:
+            self._first_poll = first_poll
         self._awaited: dict[RunId, Awaited] = {}
         # When to look for each of them.
         self._times = LookTimes()
@@ -192,7 +211,7 @@ class Completions:
             together = min(interval, LAST_POLL_SECONDS) / 2
             self._times.set(run_id, (now + interval) // together * together)
             awaited.doubt += 1
-            awaited.interval = max(self._first_poll, min(awaited.interval * POLL_GROWTH, LAST_POLL_SECONDS))
+            awaited.interval = max(self._first_poll, min(awaited.interval * self._growth, LAST_POLL_SECONDS))
 
     async def _look(self, run_ids: list[RunId]) -> None:
         doubted = [run_id for run_id in run_ids if self._awaited[run_id].doubt >= LOOKS_UNTIL_DOUBT]

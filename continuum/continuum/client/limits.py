@@ -15,6 +15,9 @@ READS_AT_ONCE = 4
 
 # Notifications can be lost, so every wait also polls, less and less often.
 FIRST_POLL_SECONDS = 1.0
+# Where no notification comes, the looks themselves find the end: about a fifth of the wait later.
+FIRST_POLL_WITHOUT_LISTEN_SECONDS = 0.05
+POLL_GROWTH_WITHOUT_LISTEN = 1.2
 # When a wait for a short run begins, the notification of its end is about to arrive: a look before that
 # finds nothing and competes with the run. This long after
 # the start a look finds a run that has ended unheard.

@@ -76,6 +76,7 @@ from continuum.journal.facts import (
     Worker,
 )
 from continuum.journal.family_facts import NewChild, PublishedValue, Successor
+from continuum.journal.look_port import Looks
 from continuum.journal.notification import Notification, Topic
 from continuum.journal.odd_rows import OddRows
 from continuum.journal.suspect_port import Suspects
@@ -389,6 +390,7 @@ class Journal(
     StateChanges,
     OddRows,
     Notifications,
+    Looks,
     Protocol,
 ):
     """Everything durable.

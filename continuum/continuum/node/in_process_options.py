@@ -61,7 +61,7 @@ class ActivityDispatcherOptions(TypedDict, total=False):
 
 
 class SignalRouterOptions(TypedDict, total=False):
-    """`listen` False: do without LISTEN; `poll`: seconds between two looks that no notification caused."""
+    """`listen` False: do without LISTEN; `poll`: the longest pause between two looks."""
 
     listen: bool
     poll: float

@@ -26,8 +26,11 @@ from continuum.settings.rules import (
 # Notifications can be lost; the poll bounds how long. A lost connection is noticed by itself and
 # followed by a look, so only a notification dropped on a healthy connection waits this long.
 POLL_SECONDS = 10.0
-# Without LISTEN the poll alone finds new work.
-POLL_WITHOUT_LISTEN_SECONDS = 0.25
+# Without LISTEN one actor of a node looks for all its processes, this seldom while nothing happens: a person
+# hardly notices the delay, and the server does not notice the look.
+LOOK_SECONDS = 1.0
+# It tells them what it sees, again and again, so that they look by themselves even more seldom.
+POLL_WITHOUT_LISTEN_SECONDS = 120.0
 
 
 def _setting(default: Any, rule: Rule) -> Any:
@@ -53,7 +56,7 @@ class Settings:
     # Connections of a process to Postgres, besides one that listens: one for commits, the rest for all else.
     # One of these may be slow. The server has 100 by default, for the processes of all nodes.
     connections: int = _setting(3, whole_number(2, 100))
-    # Between two looks that no notification caused; None depends on `listen`.
+    # The longest pause between two looks that no notification caused; None depends on `listen`.
     poll: float | None = _setting(None, seconds(0.05, 3600))
     # A lease outlives two missed renewals and one slow fsync, and still releases a dead worker's runs
     # before a person notices.
@@ -77,10 +80,15 @@ class Settings:
 
     @property
     def poll_seconds(self) -> float:
-        """Return how many seconds lie between two looks that no notification caused."""
-        if self.poll is not None:
-            return self.poll
-        return POLL_SECONDS if self.listen else POLL_WITHOUT_LISTEN_SECONDS
+        """Return how many seconds lie between two looks of a process that nobody caused."""
+        if not self.listen:
+            return POLL_WITHOUT_LISTEN_SECONDS
+        return POLL_SECONDS if self.poll is None else self.poll
+
+    @property
+    def look_seconds(self) -> float:
+        """Return how many seconds lie between two looks of a node without LISTEN while nothing happens."""
+        return LOOK_SECONDS if self.poll is None else self.poll
 
     def check(self) -> None:
         """Raise `InvalidOption` if a setting has a value that no user may choose."""

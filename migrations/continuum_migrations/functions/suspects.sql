@@ -274,3 +274,18 @@ BEGIN
     RETURNING t.run_id, t.seq, t.dispatch, t.attempt, t.queue, t.activity, t.arguments, t.timeout, t.key, true;
 END
 $$;
+
+-- Whether any run or task in quarantine is due and has no owner, or a workflow is kept apart.
+CREATE OR REPLACE FUNCTION {schema}.suspects_wait() RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+BEGIN
+    RETURN cardinality({schema}.deadly_workflows()) > 0
+        OR EXISTS (SELECT FROM {schema}.suspects s JOIN {schema}.runs r ON r.id = s.run_id AND r.state {is_active}
+                   WHERE s.level > {suspicion.any}
+                     AND CASE WHEN s.seq = -1 THEN r.owner IS NULL AND r.due_at <= clock_timestamp()
+                              ELSE EXISTS (SELECT FROM {schema}.tasks t
+                                           WHERE t.run_id = s.run_id AND t.seq = s.seq AND t.owner IS NULL) END);
+END
+$$;

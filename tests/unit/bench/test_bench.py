@@ -97,7 +97,11 @@ def test_a_file_without_a_place_for_the_results_is_left_alone(tmp_path: Path) ->
 
 def test_a_figure_beyond_its_target_is_missed() -> None:
     judged = {each.figure: each.reached for each in verdicts({"idle": {**IDLE, "cpu_percent": 1.5}})}
-    assert judged == {"idle node, queries": True, "idle node, processor": False}
+    assert judged == {
+        "idle node, queries": True,
+        "idle node without LISTEN, statements": True,
+        "idle node, processor": False,
+    }
 
 
 def test_the_ratio_of_two_series_is_the_median_of_their_pairs() -> None:
@@ -111,6 +115,8 @@ def test_a_high_quantile_of_few_values_is_the_largest() -> None:
 IDLE = {
     "queries_per_second": 0.5,
     "cpu_percent": 0.5,
+    "queries_without_listen": 1.5,
+    "cpu_without_listen": 0.5,
     "processes": 6,
     "seconds": 20.0,
     "counted_in": "the server's log",

@@ -66,10 +66,19 @@ def test_every_setting_has_a_rule() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "seconds"),
-    [(Settings(), 10.0), (Settings(listen=False), 0.25), (Settings(listen=False, poll=3.0), 3.0)],
+    [(Settings(), 10.0), (Settings(poll=3.0), 3.0), (Settings(listen=False, poll=3.0), 120.0)],
 )
-def test_a_process_without_listen_polls_more_often(settings: Settings, seconds: float) -> None:
+def test_a_process_without_listen_leaves_looking_to_its_node(settings: Settings, seconds: float) -> None:
     assert settings.poll_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("settings", "seconds"), [(Settings(listen=False), 1.0), (Settings(listen=False, poll=3.0), 3.0)]
+)
+def test_a_node_without_listen_looks_every_second_or_as_often_as_poll_says(
+    settings: Settings, seconds: float
+) -> None:
+    assert settings.look_seconds == seconds
 
 
 def test_every_option_of_run_node_is_a_setting_or_says_where_the_node_is() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from continuum.journal.memory.claims import MemoryClaims
 from continuum.journal.memory.commits import MemoryCommits
 from continuum.journal.memory.inbox import MemoryInbox
+from continuum.journal.memory.looks import MemoryLooks
 from continuum.journal.memory.queries import MemoryQueries
 from continuum.journal.memory.retention import MemoryRetention
 from continuum.journal.memory.snapshots import MemorySnapshots
@@ -21,6 +22,7 @@ from continuum.journal.memory.workers import MemoryWorkers
 
 
 class MemoryJournal(
+    MemoryLooks,
     MemoryWorkers,
     MemorySuspects,
     MemoryCommits,

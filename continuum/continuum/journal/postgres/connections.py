@@ -89,6 +89,28 @@ class Database:
             connection.silence = self.silence if silence is None else silence
             return await self._run(connection, text, parameters, prepare=None)
 
+    async def fetch_bare(
+        self, statement: str, parameters: Parameters, *, silence: float | None = None
+    ) -> Rows:
+        """Run a statement whose answer no setting of a session changes; where sessions change, by itself.
+
+        That is one statement instead of four. What the server refuses then (it may run serializable
+        transactions, or end statements soon) is run again, in a transaction that sets itself up.
+        """
+        if self._sessions:
+            return await self.fetch(statement, parameters, silence=silence)
+        self._require_own_process()
+        text = self.statements[statement]
+        async with translated(), self._pool.connection() as connection:
+            connection.silence = self.silence if silence is None else silence
+            try:
+                cursor = await connection.execute(connection.mark + text, parameters)
+                return await cursor.fetchall()
+            except psycopg.Error:
+                if connection.closed:
+                    raise
+        return await self.fetch(statement, parameters, silence=silence)
+
     async def fetch_on_lane(self, statement: str, parameters: Parameters) -> Rows:
         """Run a named statement on the commit lane, prepared."""
         self._require_own_process()

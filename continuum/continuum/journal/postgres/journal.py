@@ -56,6 +56,7 @@ from continuum.journal.port import (
 from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.commit import commit
 from continuum.journal.postgres.connections import Database, Parameters
+from continuum.journal.postgres.looks import PostgresLooks
 from continuum.journal.postgres.notifications import listen
 from continuum.journal.postgres.odd_rows import PostgresOddRows
 from continuum.journal.postgres.packed_code import optional_texts, packed_code
@@ -86,7 +87,12 @@ _NAMED_BY_TEXT = frozenset({InboxKind.SIGNAL, InboxKind.CANCEL, InboxKind.CORRUP
 
 
 class PostgresJournal(
-    PostgresTasks, PostgresSuspects, PostgresVersions, PostgresStateChanges, PostgresOddRows
+    PostgresTasks,
+    PostgresSuspects,
+    PostgresVersions,
+    PostgresStateChanges,
+    PostgresOddRows,
+    PostgresLooks,
 ):
     """A journal in one schema of one database.
 
@@ -146,7 +152,7 @@ class PostgresJournal(
         return Worker(WorkerId(rows[0][0]), node)
 
     async def renew(self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None) -> Renewal:
-        rows = await self._database.fetch(
+        rows = await self._database.fetch_bare(
             "renew",
             {
                 "workers": packed_arrays.bigints(workers),

@@ -140,6 +140,10 @@ SELECT (extract(epoch FROM CASE WHEN isfinite(d.due) THEN d.due END) * 1000000):
        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 FROM {schema}.next_due(%s, %s, %s, %s, %s, %s) AS d (due)
 
+-- name: look
+-- What a node would be notified of. Whatever the settings of the session, the answer reads the same.
+SELECT due, tasks, mail, mailed, newest, suspects, at FROM {schema}.look(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+
 -- name: load
 -- Histories, each from a seq on.
 -- The row with that event may begin before it; a row of several events has their number, negated, as its type.
@@ -251,12 +255,7 @@ WHERE s.level = {suspicion.alone}
 
 -- name: suspects_wait
 -- Whether any run or task in quarantine is due and has no owner, or a workflow is kept apart.
-SELECT cardinality({schema}.deadly_workflows()) > 0
-    OR EXISTS (SELECT FROM {schema}.suspects s JOIN {schema}.runs r ON r.id = s.run_id AND r.state {is_active}
-               WHERE s.level > {suspicion.any}
-                 AND CASE WHEN s.seq = -1 THEN r.owner IS NULL AND r.due_at <= clock_timestamp()
-                          ELSE EXISTS (SELECT FROM {schema}.tasks t
-                                       WHERE t.run_id = s.run_id AND t.seq = s.seq AND t.owner IS NULL) END)
+SELECT {schema}.suspects_wait()
 
 -- name: release
 -- Give up runs, due at once, and count a death against each that crashed.
