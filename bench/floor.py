@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -42,9 +42,15 @@ _EVENTS = """INSERT INTO {schema}.events (run_id, seq, type, at, payload)
 _COMPLETE = """UPDATE {schema}.runs r SET state = 4, owner = NULL, result = d.result,
     updated_at = clock_timestamp(), completed_at = clock_timestamp()
     FROM unnest(%s, %s) AS d (id, result) WHERE r.id = d.id"""
+_CLAIM_AND_COMPLETE = """UPDATE {schema}.runs r SET token = nextval('{schema}.fencing_token'), state = 4,
+    due_at = NULL, attempt = r.attempt + 1, fresh = false, version = '1', result = d.result,
+    updated_at = clock_timestamp(), completed_at = clock_timestamp()
+    FROM unnest(%s, %s) AS d (id, result) WHERE r.id = d.id"""
 _POST = """INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
     SELECT p.run_id, 1, 'go', p.key, p.payload FROM unnest(%s, %s, %s) AS p (run_id, key, payload)"""
 _TAKE = "DELETE FROM {schema}.inbox i USING unnest(%s) AS t (run_id) WHERE i.run_id = t.run_id"
+# It has to be the last part of a statement: what nobody reads in front of that is not executed.
+_NOTIFY = "SELECT pg_notify(n.channel, n.payload) FROM unnest(%s, %s) AS n (channel, payload)"
 
 Row = tuple[Any, ...]
 _pack = msgpack.Packer(use_bin_type=True).pack
@@ -57,7 +63,7 @@ class GroupCommit:
         self._connection = connection
         self._schema = schema
         self._statements: dict[tuple[bool, ...], bytes] = {}
-        self._rows: tuple[list[Row], ...] = ([], [], [], [], [], [])
+        self._rows: tuple[list[Row], ...] = tuple([] for _ in _KINDS)
         self._waiting: list[asyncio.Future[None]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -69,21 +75,16 @@ class GroupCommit:
         events: Sequence[Row] = (),
         complete: Row | None = None,
         post: Row | None = None,
+        claim_and_complete: Row | None = None,
         take: Row | None = None,
+        notify: Row | None = None,
     ) -> None:
-        """Return once these rows are durable."""
-        inserts, claims, all_events, completions, posts, takes = self._rows
-        if insert is not None:
-            inserts.append(insert)
-        if claim is not None:
-            claims.append(claim)
-        all_events.extend(events)
-        if complete is not None:
-            completions.append(complete)
-        if post is not None:
-            posts.append(post)
-        if take is not None:
-            takes.append(take)
+        """Return once these rows are durable, and a notification of them is on its way."""
+        of_one = (insert, claim, None, complete, claim_and_complete, post, take, notify)
+        for rows, row in zip(self._rows, of_one, strict=True):
+            if row is not None:
+                rows.append(row)
+        self._rows[EVENTS].extend(events)
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         self._waiting.append(future)
@@ -94,7 +95,7 @@ class GroupCommit:
     async def _write(self) -> None:
         while self._waiting:
             waiting, self._waiting = self._waiting, []
-            rows, self._rows = self._rows, ([], [], [], [], [], [])
+            rows, self._rows = self._rows, tuple([] for _ in _KINDS)
             parameters: list[packed_arrays.PackedArray] = []
             for kind, some in zip(_KINDS, rows, strict=True):
                 if some:
@@ -132,9 +133,12 @@ _KINDS: tuple[tuple[str, tuple[Any, ...]], ...] = (
         ),
     ),
     (_COMPLETE, (packed_arrays.packed_uuids, packed_arrays.byteas)),
+    (_CLAIM_AND_COMPLETE, (packed_arrays.packed_uuids, packed_arrays.byteas)),
     (_POST, (packed_arrays.packed_uuids, packed_arrays.texts, packed_arrays.byteas)),
     (_TAKE, (packed_arrays.packed_uuids,)),
+    (_NOTIFY, (packed_arrays.texts, packed_arrays.texts)),
 )
+EVENTS = 2
 
 
 @asynccontextmanager
@@ -161,6 +165,28 @@ def body(*parts: object) -> bytes:
     return packed
 
 
+def new_key() -> str:
+    """Make the key of a delivery."""
+    return os.urandom(16).hex()
+
+
+def packed(value: int) -> bytes:
+    """Pack a value."""
+    text: bytes = FORMAT + _pack(value)
+    return text
+
+
+def unpacked(text: bytes) -> int:
+    """Return a packed value."""
+    value: int = msgpack.unpackb(text[len(FORMAT) :])
+    return value
+
+
+def signalled(run_id: bytes, value: bytes, key: str) -> Row:
+    """Return the event of a signal that is a run's first."""
+    return (run_id, 0, SIGNALLED, time.time_ns() // 1000, body("go", value, key))
+
+
 async def step(value: int) -> int:
     """Do what the engine's measured activity does."""
     return value + 1
@@ -172,24 +198,33 @@ async def run(group: GroupCommit, steps: int, active: asyncio.Semaphore) -> int:
     await group.commit(insert=(run_id, body((steps,), None)))
     async with active:
         await group.commit(claim=(run_id,))
-        value = seq = 0
-        completed: tuple[Any, ...] = ()
-        for _ in range(steps):
-            scheduled = ("step", CALLER, PLACE, body((value,), None), None)
-            now = time.time_ns() // 1000
-            if completed:
-                together = _pack((COMPLETED, 0, completed, SCHEDULED, 0, scheduled))
-                await group.commit(events=[(run_id, seq - 1, -2, now, together)])
-            else:
-                await group.commit(events=[(run_id, seq, SCHEDULED, now, FORMAT + _pack(scheduled))])
-            value = await step(value)
-            completed = (seq, FORMAT + _pack(value))
-            seq += 2
-        events: list[Row] = []
-        if completed:
-            events.append((run_id, seq - 1, COMPLETED, time.time_ns() // 1000, body(*completed)))
-        await group.commit(events=events, complete=(run_id, FORMAT + _pack(value)))
+        value, events = await take_steps(run_id, steps, lambda _, row: group.commit(events=[row]))
+        await group.commit(events=events, complete=(run_id, packed(value)))
     return value
+
+
+async def take_steps(
+    run_id: bytes, steps: int, write: Callable[[int, Row], Awaitable[None]]
+) -> tuple[int, list[Row]]:
+    """Take steps, each after its row has been written; return the last result, and what is left to write."""
+    value = seq = 0
+    completed: tuple[Any, ...] = ()
+    for number in range(steps):
+        scheduled = ("step", CALLER, PLACE, body((value,), None), None)
+        now = time.time_ns() // 1000
+        if completed:
+            together = _pack((COMPLETED, 0, completed, SCHEDULED, 0, scheduled))
+            row: Row = (run_id, seq - 1, -2, now, together)
+        else:
+            row = (run_id, seq, SCHEDULED, now, FORMAT + _pack(scheduled))
+        await write(number, row)
+        value = await step(value)
+        completed = (seq, packed(value))
+        seq += 2
+    events: list[Row] = []
+    if completed:
+        events.append((run_id, seq - 1, COMPLETED, time.time_ns() // 1000, body(*completed)))
+    return value, events
 
 
 async def run_many(group: GroupCommit, runs: int, steps: int) -> None:
@@ -221,11 +256,9 @@ async def suspend(group: GroupCommit) -> bytes:
 
 async def signal(group: GroupCommit, run_id: bytes, number: int) -> int:
     """Post a signal to a run, then write its event and complete the run."""
-    value = FORMAT + _pack(number)
-    key = os.urandom(16).hex()
+    value, key = packed(number), new_key()
     await group.commit(post=(run_id, key, body(value)))
-    event = (run_id, 0, SIGNALLED, time.time_ns() // 1000, body("go", value, key))
-    await group.commit(events=[event], complete=(run_id, value), take=(run_id,))
+    await group.commit(events=[signalled(run_id, value, key)], complete=(run_id, value), take=(run_id,))
     return number
 
 

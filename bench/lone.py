@@ -7,7 +7,7 @@ from typing import Any
 
 from bench import engine
 from bench.database import Server, fresh_schema
-from bench.processes import cpu_seconds, node, run_program
+from bench.processes import cpu_seconds, node, program_beside, run_program
 from bench.series import quantile
 from bench.sizes import Sizes
 from bench.statements import counted_statements, server_seconds
@@ -22,11 +22,22 @@ def runs_by_number_of_hosts(server: Server, sizes: Sizes, tell: Tell) -> Results
     for hosts in sizes.lone_hosts:
         with fresh_schema(server.dsn) as schema, node(server.dsn, schema, run_hosts=hosts) as running:
             results[str(hosts)] = figures = _measure(server, schema, running.pids, sizes.lone_runs)
+        figures["floor_p50_ms"] = floor = _floor_with_client(server, sizes.lone_runs)
+        figures["ratio"] = figures["p50_ms"] / floor
         tell(
-            f"{hosts} hosts: p50 {figures['p50_ms']:.1f} ms, {figures['statements']:.1f} statements and "
+            f"{hosts} hosts: p50 {figures['p50_ms']:.1f} ms (floor {floor:.1f}), {figures['statements']:.1f} statements and "
             f"{figures['cpu_ms']:.1f} ms of processor time a run"
         )
     return results
+
+
+def _floor_with_client(server: Server, runs: int) -> float:
+    """Return the p50 of the floor whose client is another process, in milliseconds."""
+    with fresh_schema(server.dsn) as schema:
+        where = {"dsn": server.dsn, "schema": schema}
+        with program_beside("floor_worker", **where):
+            seconds = run_program("client_floor_latency", steps=0, runs=runs, **where)["seconds"]
+    return quantile(seconds, 0.5) * 1e3
 
 
 def _measure(server: Server, schema: str, pids: Callable[[], list[int]], runs: int) -> Results:

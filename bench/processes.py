@@ -46,6 +46,14 @@ def run_program(name: str, **given: Any) -> dict[str, Any]:
 
 
 @contextmanager
+def program_beside(name: str, **given: Any) -> Iterator[None]:
+    """Have a program prepared, and so at work, for as long as something else is measured."""
+    with _program(name, given) as process:
+        read_line(process, name, READY_SECONDS)
+        yield
+
+
+@contextmanager
 def _program(name: str, given: dict[str, Any]) -> Iterator[subprocess.Popen[str]]:
     with _started([sys.executable, "-m", "bench.program", name, json.dumps(given)], {}) as process:
         yield process

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-from bench import engine, floor, model_programs
+from bench import engine, floor, floor_with_client, model_programs
 from continuum_actors.node.garbage_collection import tune_for_good
 
 Work = Callable[[], Awaitable[dict[str, Any]]]
@@ -56,6 +56,55 @@ async def _floor_signals(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
     return work
 
 
+async def _floor_worker(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
+    """Execute runs from now on, until this process is told to go on."""
+    await stack.enter_async_context(floor_with_client.worker(given["dsn"], given["schema"]))
+
+    async def work() -> dict[str, Any]:
+        return {}
+
+    return work
+
+
+async def _client_floor_latency(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
+    caller = await stack.enter_async_context(floor_with_client.caller(given["dsn"], given["schema"]))
+
+    async def one_by_one(runs: int) -> list[float]:
+        seconds: list[float] = []
+        for _ in range(runs):
+            begin = time.perf_counter()
+            await caller.run(given["steps"])
+            seconds.append(time.perf_counter() - begin)
+        return seconds
+
+    await one_by_one(20)
+
+    async def work() -> dict[str, Any]:
+        return {"seconds": await one_by_one(given["runs"])}
+
+    return work
+
+
+async def _client_floor_signals(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
+    caller = await stack.enter_async_context(floor_with_client.caller(given["dsn"], given["schema"]))
+
+    async def signals(runs: int) -> list[float]:
+        ids = [await caller.suspend() for _ in range(runs)]
+        seconds: list[float] = []
+        for number, run_id in enumerate(ids):
+            begin = time.perf_counter()
+            await caller.signal(run_id, number)
+            seconds.append(time.perf_counter() - begin)
+        return seconds
+
+    await signals(20)
+
+    async def work() -> dict[str, Any]:
+        return {"seconds": await signals(given["runs"])}
+
+    return work
+
+
 async def _engine_throughput(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
     client = await stack.enter_async_context(engine.subject(**_where(given)))
     await engine.run_many(client, WARM_UP_RUNS, given["steps"])
@@ -92,6 +141,9 @@ PROGRAMS: dict[str, Prepare] = {
     "floor_throughput": _floor_throughput,
     "floor_latency": _floor_latency,
     "floor_signals": _floor_signals,
+    "floor_worker": _floor_worker,
+    "client_floor_latency": _client_floor_latency,
+    "client_floor_signals": _client_floor_signals,
     "engine_throughput": _engine_throughput,
     "engine_latency": _engine_latency,
     "engine_signals": _engine_signals,

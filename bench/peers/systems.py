@@ -66,7 +66,8 @@ class System:
 
 
 SYSTEMS = (
-    System("floor", "floor", "floors", cannot=_FLOORS_CANNOT),
+    System("floor", "floor", "floor_alone", cannot=_FLOORS_CANNOT),
+    System("floor_client", "floor with a client", "client_floor", hosts=1, cannot=_FLOORS_CANNOT),
     System(
         "dbos",
         "DBOS 3.4, in process",

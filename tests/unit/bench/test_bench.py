@@ -40,6 +40,8 @@ def test_the_bench_writes_what_it_measured_as_json(dsn: str, tmp_path: Path) -> 
     results = json.loads(written.read_text())
     assert list(results["sections"]) == ["throughput", "latency", "signals", "model"]
     assert results["sections"]["throughput"]["0"]["ratio"] > 0
+    for figures in (results["sections"]["latency"]["2"], results["sections"]["signals"]):
+        assert figures["client_floor_p50_ms"] > 0
 
 
 def test_a_kill_in_the_bench_ends_with_every_run_completed(dsn: str, tmp_path: Path) -> None:
@@ -54,7 +56,9 @@ def test_the_bench_measures_lone_runs_beside_a_node(dsn: str, tmp_path: Path) ->
     written = tmp_path / "results.json"
     ended = bench("lone", "--size", "tiny", "--dsn", dsn, "--json", str(written))
     assert ended.returncode == 0, ended.stderr
-    assert list(json.loads(written.read_text())["sections"]["lone"]) == ["1"]
+    lone = json.loads(written.read_text())["sections"]["lone"]
+    assert list(lone) == ["1"]
+    assert lone["1"]["floor_p50_ms"] > 0
 
 
 def test_a_node_in_the_bench_executes_a_run_that_waited_for_it(dsn: str, tmp_path: Path) -> None:

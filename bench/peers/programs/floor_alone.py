@@ -1,4 +1,4 @@
-"""The floors: plain psycopg in one process, and with a client in a process of its own."""
+"""The floor: plain psycopg in one process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bench import floor
 from bench.peers.driver import Adapter, Given, Subject, main
 
 
-class Caller(Subject):
+class Alone(Subject):
     """The floor in one process: what writes the rows also awaits them."""
 
     def __init__(self, group: floor.GroupCommit) -> None:
@@ -32,9 +32,9 @@ class OneProcess(Adapter):
     """The floor has no hosts."""
 
     @asynccontextmanager
-    async def subject(self, given: Given) -> AsyncIterator[Caller]:
+    async def subject(self, given: Given) -> AsyncIterator[Alone]:
         async with floor.group_commit(given["dsn"], given["schema"]) as group:
-            yield Caller(group)
+            yield Alone(group)
 
     @asynccontextmanager
     async def host(self, given: Given) -> AsyncIterator[None]:
