@@ -25,8 +25,8 @@ def runs_by_number_of_hosts(server: Server, sizes: Sizes, tell: Tell) -> Results
         figures["floor_p50_ms"] = floor = _floor_with_client(server, sizes.lone_runs)
         figures["ratio"] = figures["p50_ms"] / floor
         tell(
-            f"{hosts} hosts: p50 {figures['p50_ms']:.1f} ms (floor {floor:.1f}), {figures['statements']:.1f} statements and "
-            f"{figures['cpu_ms']:.1f} ms of processor time a run"
+            f"{hosts} hosts: p50 {figures['p50_ms']:.1f} ms (floor {floor:.1f}), "
+            f"{figures['statements']:.1f} statements and {figures['cpu_ms']:.1f} ms of processor time a run"
         )
     return results
 

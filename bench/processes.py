@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -120,16 +120,23 @@ class Node:
 
 @contextmanager
 def node(
-    dsn: str, schema: str, *, modules: Sequence[str] = ("bench.flows",), name: str = "", **settings: Any
+    dsn: str,
+    schema: str,
+    *,
+    modules: Sequence[str] = ("bench.flows",),
+    name: str = "",
+    variables: Mapping[str, str] | None = None,
+    **settings: Any,
 ) -> Iterator[Node]:
     """Run a node for the workflows of these modules, with these `settings` instead of the defaults.
 
-    A node with a `name` knows at its start what an earlier life of it has left.
+    A node with a `name` knows at its start what an earlier life of it has left. `variables` are added to the
+    environment of its processes.
     """
     marker = uuid4().hex
     config = {"name": name, "modules": list(modules), "dsn": dsn, "schema": schema, "settings": settings}
     command = [sys.executable, "-m", "bench.node", json.dumps(config)]
-    with _started(command, {MARKER: marker}) as process:
+    with _started(command, {MARKER: marker, **(variables or {})}) as process:
         running = Node(process, marker)
         try:
             read_line(process, "the node", READY_SECONDS)

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
-from bench import engine, floor, floor_with_client, model_programs
+from bench import engine, floor, floor_with_client, model_programs, trace_points
+from bench.flows import steps_in_a_row
+from bench.statements import children
+from bench.switches import switches
 from continuum_actors.node.garbage_collection import tune_for_good
 
 Work = Callable[[], Awaitable[dict[str, Any]]]
@@ -123,6 +127,31 @@ async def _engine_latency(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
     return work
 
 
+async def _engine_hops(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
+    trace = None if given["trace"] is None else trace_points.install(given["trace"])
+    client = await stack.enter_async_context(engine.subject(**_where(given)))
+    await engine.one_by_one(client, engine.WARM_UP_RUNS, 0)
+    parts: dict[str, Callable[[], list[int]]] = {"client": lambda: [os.getpid()]}
+    if "postmaster" in given:
+        parts |= {"hosts": lambda: given["hosts"], "server": lambda: children(given["postmaster"])}
+
+    async def work() -> dict[str, Any]:
+        before = {name: switches(pids()) for name, pids in parts.items()}
+        seconds: list[float] = []
+        for _ in range(given["runs"]):
+            begin = time.perf_counter()
+            if trace is not None:
+                trace.mark(trace_points.START, "")
+            await (await client.start(steps_in_a_row, 0)).result()
+            if trace is not None:
+                trace.mark(trace_points.RESULT, "")
+            seconds.append(time.perf_counter() - begin)
+        counted = {name: switches(pids()).since(before[name]) for name, pids in parts.items()}
+        return {"seconds": seconds, "pid": os.getpid(), "switches": counted}
+
+    return work
+
+
 async def _engine_signals(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
     client = await stack.enter_async_context(engine.subject(**_where(given)))
     await engine.signals(client, 20)
@@ -147,6 +176,7 @@ PROGRAMS: dict[str, Prepare] = {
     "engine_throughput": _engine_throughput,
     "engine_latency": _engine_latency,
     "engine_signals": _engine_signals,
+    "engine_hops": _engine_hops,
     "define_workflows": model_programs.define_workflows,
     "replay_in_memory": model_programs.replay_in_memory,
     "resume_long_run": model_programs.resume_long_run,

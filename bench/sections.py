@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bench import idle, latency, lone, long_runs, memory, model, recovery, startup, throughput
+from bench import hops, idle, latency, lone, long_runs, memory, model, recovery, startup, throughput
 from bench.database import Server
 from bench.peers import section
 from bench.sizes import Sizes
@@ -30,6 +30,7 @@ SECTIONS: dict[str, Section] = {
     "latency": Section("Latency of a single run, one process", latency.single_runs),
     "signals": Section("Signal round trip, one process", latency.signal_round_trips),
     "lone": Section("A run by itself, by number of run hosts", lone.runs_by_number_of_hosts),
+    "hops": Section("The hops of a run by itself", hops.of_a_lone_run),
     "steps": Section("Cost of a step by length of the run, one process", long_runs.cost_of_a_step),
     "model": Section("The programming model, one process", model.of_a_workflow),
     "recovery": Section("kill -9 of a run host, node of two", recovery.after_a_kill),

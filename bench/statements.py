@@ -56,11 +56,20 @@ def _transactions(dsn: str) -> int:
     return int(row[0])
 
 
-def server_seconds(dsn: str) -> float:
-    """Return the processor time of the server so far, with that of backends that have ended."""
+def postmaster(dsn: str) -> int:
+    """Return the process of the server itself; its children serve the connections."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         fields = Path(f"/proc/{connection.info.backend_pid}/stat").read_text().rpartition(")")[2].split()
-    postmaster = Path(f"/proc/{fields[1]}")
-    children = (postmaster / "task" / fields[1] / "children").read_text().split()
-    ended = (postmaster / "stat").read_text().rpartition(")")[2].split()[13:15]
-    return cpu_seconds([int(pid) for pid in children]) + sum(map(int, ended)) / os.sysconf("SC_CLK_TCK")
+    return int(fields[1])
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started and that are there."""
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def server_seconds(dsn: str) -> float:
+    """Return the processor time of the server so far, with that of backends that have ended."""
+    server = postmaster(dsn)
+    ended = Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()[13:15]
+    return cpu_seconds(children(server)) + sum(map(int, ended)) / os.sysconf("SC_CLK_TCK")

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bench.hops import HOPS
 from bench.peers import tables as peers
 from bench.sections import SECTIONS
 from bench.targets import verdicts
 
 Results = dict[str, Any]
+# Calls of a run: at least as many as this, on average.
+OFTEN = 0.2
 Row = tuple[str, ...]
 Rows = list[Row]
 
@@ -187,6 +190,44 @@ def _lone(figures: Results) -> tuple[Row, Rows]:
     return headings, rows
 
 
+def _hops(figures: Results) -> tuple[Row, Rows]:
+    rows: Rows = [
+        (hop, *(_milliseconds(row["hops"].get(hop)) for row in figures.values()))
+        for hop in HOPS
+        if any(hop in row["hops"] for row in figures.values())
+    ]
+    for title, name in (("start to result, with marks", "whole_ms"), ("without marks", "p50_ms")):
+        rows.append((title, *(_milliseconds(row[name]) for row in figures.values())))
+    return ("ms, medians", *map(_node, figures)), rows
+
+
+def _hop_counts(figures: Results) -> tuple[Row, Rows]:
+    rows: Rows = [("statements", *(f"{row['statements']:.1f}" for row in figures.values()))]
+    calls = dict.fromkeys(call for row in figures.values() for call in row["calls"])
+    rows += [
+        (call, *(_number(row["calls"].get(call, 0.0)) for row in figures.values()))
+        for call in calls
+        # Those that a timer makes now and then do not belong to a run.
+        if any(row["calls"].get(call, 0.0) >= OFTEN for row in figures.values())
+    ]
+    for kind, title in (("wake_ups", "wake-ups"), ("preemptions", "preemptions")):
+        for part in ("client", "hosts", "server"):
+            rows.append((f"{title}, {part}", *(_number(row[kind][part]) for row in figures.values())))
+    return ("for each run", *map(_node, figures)), rows
+
+
+def _node(hosts: str) -> str:
+    return {"0": "node in the caller's process", "1": "1 host"}.get(hosts, f"{hosts} hosts")
+
+
+def _milliseconds(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}" if value else ""
+
+
 def _startup(figures: Results) -> tuple[Row, Rows]:
     hosts = f"node of {figures['hosts']} run hosts"
     rows: Rows = [
@@ -209,6 +250,7 @@ _ROWS = {
     "latency": _latency,
     "signals": _signals,
     "lone": _lone,
+    "hops": _hops,
     "steps": _steps,
     "recovery": _recovery,
     "model": _model,
@@ -219,6 +261,7 @@ _ROWS = {
 }
 # Sections with more than one table, each with what its title says.
 _MORE = {
+    "hops": {"what each run costs": _hop_counts},
     "peers": {
         "ratios of the same round": peers.ratios,
         "what is missing": peers.missing,

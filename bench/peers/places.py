@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
@@ -15,6 +14,7 @@ from psycopg.sql import SQL, Identifier
 from bench.database import Server, checkpoint, fresh_schema
 from bench.peers import restate_server
 from bench.peers.systems import System
+from bench.statements import postmaster
 
 DURABILITY = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
 
@@ -48,13 +48,6 @@ def _fresh_database(dsn: str) -> Iterator[str]:
     finally:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
-
-
-def postmaster(dsn: str) -> int:
-    """Return the process of the server itself; its children serve the connections."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        stat = Path(f"/proc/{connection.info.backend_pid}/stat").read_text(encoding="ascii")
-    return int(stat.rpartition(")")[2].split()[1])
 
 
 def durability(dsn: str) -> dict[str, str]:
