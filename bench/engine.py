@@ -1,54 +1,33 @@
 """The engine's side of a comparison: what a user does, through the public client.
 
-The subject is a client and, when `embedded`, a whole run host in the same loop of the
-same process; otherwise the hosts are those of a separate node.
+The subject is a client and, when `embedded`, a node in the same loop of the same process, as an
+application has it; otherwise the hosts are those of a separate node.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import continuum
 from bench.flows import go, steps_in_a_row, wait_for_go
 from continuum.client.client import Client
-from continuum.engine.ids import NodeId
-from continuum.journal.port import NodeFacts
-from continuum.journal.postgres import PostgresJournal
-from continuum.settings.settings import Settings
-from continuum.versions.loaded_code import Code
-from continuum_actors.host.host import Host
-from continuum_actors.tree import host_supervisor, run_host_children
+from continuum_supervision import Supervisor
 
-LEASE_SECONDS = 600.0
 # Single runs that a program makes before it measures.
 WARM_UP_RUNS = 20
 
 
 @asynccontextmanager
 async def subject(dsn: str, schema: str, *, embedded: bool) -> AsyncIterator[Client]:
-    """Yield a client of the engine, with a run host in this process if `embedded`."""
-    async with continuum.connect(dsn, schema=schema) as client:
-        if not embedded:
-            yield client
-            return
-        journal = PostgresJournal(dsn, schema=schema)
-        await journal.open()
-        try:
-            # Nothing renews the lease here, so it must last for the whole measurement.
-            settings = Settings(lease_ttl=LEASE_SECONDS)
-            code = Code([steps_in_a_row, wait_for_go])
-            host = Host(journal, NodeId("bench"), code, settings=settings)
-            async with host_supervisor(run_host_children(host)):
-                # As its heartbeater would: starts are announced to nodes that are up and have the code.
-                facts = NodeFacts(host.node, os.getpid(), "", "up", workflows=list(code.workflows))
-                await journal.renew([host.registered_worker().id], LEASE_SECONDS, facts)
-                yield client
-        finally:
-            await journal.close()
+    """Yield a client of the engine, beside a node in this process if `embedded`."""
+    async with AsyncExitStack() as stack:
+        if embedded:
+            node = continuum.children(dsn=dsn, schema=schema, workflows=[steps_in_a_row, wait_for_go])
+            await stack.enter_async_context(Supervisor(node))
+        yield await stack.enter_async_context(continuum.connect(dsn, schema=schema))
 
 
 async def run_many(client: Client, runs: int, steps: int) -> None:

@@ -26,6 +26,7 @@ from continuum_actors.host.host import Host
 from continuum_actors.host.worker_lease import WorkerLease
 from continuum_actors.run.dispatcher import Dispatcher
 from continuum_actors.run.journal_writer import JournalWriter
+from continuum_actors.run.local_starts import LocalStarts
 from continuum_actors.run.run_registry import RunRegistry
 from continuum_actors.run.run_supervisor import RunSupervisor
 from continuum_actors.run.signal_router import SignalRouter
@@ -109,8 +110,14 @@ def _run_actors(host: Host, without: Collection[str]) -> Supervisor:
         ChildSpec("signal_router", lambda: SignalRouter(host)),
         ChildSpec("dispatcher", lambda: Dispatcher(host)),
     ]
+    if host.port is not None:
+        port = host.port
+        children.append(ChildSpec("local_starts", lambda: LocalStarts(host, port)))
     if host.tries_suspects and not {"dispatcher", "activity_dispatcher"} & set(without):
         children.append(ChildSpec("trials", lambda: Trials(host)))
+    if "dispatcher" in without:
+        # Runs that nobody claims here begin here neither.
+        without = {*without, "local_starts"}
     return host_supervisor([spec for spec in children if spec.id not in without])
 
 

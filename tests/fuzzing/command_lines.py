@@ -17,7 +17,7 @@ from continuum.cli.main import continuum as commands
 from continuum.cli.main import main
 from continuum.client import Client
 from continuum.engine.ids import RunId
-from continuum.journal.facts import NewRun
+from continuum.journal.announced_run import NewRun
 from continuum.journal.memory.journal import MemoryJournal
 from tests.fuzzing.mutation import Mutator
 from tests.fuzzing.target import Broken, Target

@@ -11,7 +11,7 @@ from continuum import ContinuumError
 from continuum.client import Client
 from continuum.client.queries import question_of
 from continuum.engine.ids import RunId
-from continuum.journal.facts import NewRun
+from continuum.journal.announced_run import NewRun
 from continuum.journal.memory.journal import MemoryJournal
 from tests.fuzzing.mutation import Mutator
 from tests.fuzzing.target import Target

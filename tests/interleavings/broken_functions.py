@@ -32,6 +32,10 @@ BROKEN: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("take_runs", "x.token = 0 AND x.owner IS NULL AND ", ""),
         ("take_runs", " AND x.version IS NULL", ""),
     ),
+    "a first write that creates without a lease": (
+        ("commit_creating_batch", "IF FOUND THEN\n        INSERT", "IF true THEN\n        INSERT"),
+    ),
+    "a first write that creates what exists": (("commit_creating_batch", "ON CONFLICT DO NOTHING", ""),),
     "a claim that does not confirm its worker": (
         ("own_runs", "FOR KEY SHARE SKIP LOCKED;\n    IF NOT FOUND THEN", ";\n    IF NOT FOUND THEN"),
     ),

@@ -15,8 +15,17 @@ class Violated(AssertionError):
 async def check(world: World) -> None:
     """Raise `Violated` if the schedule broke an invariant."""
     _check_order(world)
-    for run_id in world.ids:
+    created = {
+        run_id
+        for done in world.committed
+        if done.what in ("create", "start") and done.accepted
+        for run_id, _ in done.runs
+    }
+    for run_id in [*world.ids, *sorted(created - set(world.ids))]:
         await _check_run(world, run_id)
+    for run_id in set(world.new_ids.values()) - created:
+        if await world.journal.get_run(run_id) is not None:
+            raise Violated("a run exists that nobody was told to have created")
 
 
 def _check_order(world: World) -> None:
@@ -26,7 +35,7 @@ def _check_order(world: World) -> None:
     closed: set[RunId] = set()  # those without a successor that gets their mail
     mailed: set[RunId] = set()
     for done in world.committed:
-        if done.what in ("write", "end", "continue", "release", "claim", "take") and done.accepted:
+        if done.what in ("write", "end", "continue", "release", "claim", "take", "create") and done.accepted:
             if done.worker in retired and done.runs:
                 raise Violated(f"{done.actor} committed a {done.what} after its worker was retired")
             for run_id, token in done.runs:
@@ -64,7 +73,7 @@ async def _check_run(world: World, run_id: RunId) -> None:
     writes = [
         done
         for done in world.committed
-        if done.what in ("write", "end", "continue", "release", "take")
+        if done.what in ("write", "end", "continue", "release", "take", "create")
         and done.accepted
         and run_id in dict(done.runs)
     ]

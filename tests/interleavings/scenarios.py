@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import psycopg
 from continuum.engine.ids import RunId
 from continuum.journal.announced_run import AnnouncedRun
 from continuum.journal.port import (
+    CreatedRun,
     LeaseLost,
     Posted,
     RunState,
@@ -19,7 +21,7 @@ from continuum.journal.port import (
     Transition,
 )
 from continuum.journal.postgres import PostgresJournal
-from tests.contract.builders import end, event, signal, sleep_until
+from tests.contract.builders import end, event, new_run, signal, sleep_until
 from tests.interleavings.explorer import Call, Scenario
 from tests.interleavings.world import Done, World
 
@@ -98,6 +100,62 @@ def take(run: int, worker: int = 0) -> Call:
         return Done(
             f"worker {worker}", "take", ((run_id, token),), by.id, accepted=run_id not in committed.rejected
         )
+
+    return call
+
+
+def create(*new: int, worker: int = 0, keys: Sequence[str] = (), also: int | None = None) -> Call:
+    """A worker creates runs with their first writes; in the same batch it writes to one that it owns."""
+
+    async def call(world: World, journal: PostgresJournal) -> Done:
+        by = world.workers[worker]
+        ids = [world.new_ids[number] for number in new]
+        tokens = await world.journal.draw_tokens(len(ids))
+        writes = []
+        no_keys: list[str | None] = [None] * len(ids)
+        for run_id, token, key in zip(ids, tokens, keys or no_keys, strict=True):
+            run = new_run(world.workflow, id=run_id, idempotency_key=key and f"{key}-{world.number}")
+            first = RunWrite(run_id, token, [event(0)], creates=CreatedRun(run, "v1", world.journal.now()))
+            first.transition = Transition(RunState.RUNNING)
+            writes.append(first)
+        if also is not None:
+            owned = world.runs[also]
+            writes.append(RunWrite(owned.id, owned.token, [event(0)]))
+        pairs = tuple((write.run_id, write.token) for write in writes)
+        try:
+            committed = await journal.commit(by, world.next_batch(), writes)
+        except LeaseLost:
+            return Done(f"worker {worker}", "create", (), by.id, accepted=False)
+        kept = tuple(pair for pair in pairs if pair[0] not in committed.rejected)
+        return Done(f"worker {worker}", "create", kept, by.id, accepted=bool(kept))
+
+    return call
+
+
+def start(*new: int, keys: Sequence[str] = ()) -> Call:
+    """A client of another process starts runs with these ids and keys."""
+
+    async def call(world: World, journal: PostgresJournal) -> Done:
+        no_keys: list[str | None] = [None] * len(new)
+        runs = [
+            new_run(world.workflow, id=world.new_ids[number], idempotency_key=key and f"{key}-{world.number}")
+            for number, key in zip(new, keys or no_keys, strict=True)
+        ]
+        started = await journal.start(runs)
+        created = tuple((run.run_id, 0) for run in started if not run.existing)
+        return Done("the client", "start", created, accepted=bool(created))
+
+    return call
+
+
+def post_new(number: int) -> Call:
+    """A sender who knows the id of a run beforehand posts a signal to it."""
+
+    async def call(world: World, journal: PostgresJournal) -> Done:
+        run_id = world.new_ids[number]
+        (answer,) = await journal.post([signal(run_id)])
+        accepted = answer is Posted.ACCEPTED
+        return Done("the sender", "post", ((run_id, 0),) if accepted else (), accepted=accepted)
 
     return call
 
@@ -249,5 +307,37 @@ SCENARIOS = (
         "a first write takes a run, a cancel by force, and a post",
         {"one": [take(0, 0)], "operator": [force_cancel(0)], "sender": [post(0)]},
         owned=0,
+    ),
+    Scenario(
+        "two workers create the run of one key, and a client starts it",
+        {
+            "one": [create(0, worker=0, keys="k")],
+            "other": [create(1, worker=1, keys="k")],
+            "client": [start(2, keys="k")],
+        },
+        owned=0,
+    ),
+    Scenario(
+        "a worker creates a run that a client starts under the same id, and a post to it",
+        {"one": [create(0)], "client": [start(0)], "sender": [post_new(0)]},
+        owned=0,
+    ),
+    Scenario(
+        "two workers create the runs of two keys in two orders, and a client starts both",
+        {
+            "one": [create(0, 1, worker=0, keys="ab")],
+            "other": [create(2, 3, worker=1, keys="ba")],
+            "client": [start(4, 5, keys="ba")],
+        },
+        owned=0,
+    ),
+    Scenario(
+        "a first write creates a run whose worker retires, a post to it, and a claim",
+        {"one": [create(0)], "heir": [retire(0), claim(1), write_claimed(1)], "sender": [post_new(0)]},
+        owned=0,
+    ),
+    Scenario(
+        "a batch creates a run and writes to another, a cancel of that one by force, and a post to it",
+        {"one": [create(0, also=0)], "operator": [force_cancel(0)], "sender": [post(0)]},
     ),
 )

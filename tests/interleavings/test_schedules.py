@@ -34,6 +34,8 @@ def test_every_order_of_overlapping_transactions_keeps_the_invariants(
         ("a claim that does not confirm its worker", "a claim, a retirement", "which has retired"),
         ("a first write that does not look for mail", "two workers take", "took a run that had mail"),
         ("a first write that takes what has an owner", "two workers take", "duplicate key value"),
+        ("a first write that creates without a lease", "a first write creates", "nobody was told"),
+        ("a first write that creates what exists", "two workers create the run of", "duplicate key value"),
     ],
 )
 def test_a_broken_function_is_found(dsn: str, schema: str, name: str, scenario: str, violation: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -63,6 +64,8 @@ class World:
     runs: list[ClaimedRun] = field(default_factory=list)
     committed: list[Done] = field(default_factory=list)
     batches: int = 0
+    # The ids of runs that first writes create, by number.
+    new_ids: dict[int, RunId] = field(default_factory=lambda: defaultdict(lambda: new_run().id))
 
     @property
     def workflow(self) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from continuum.engine.ids import RunId
-from continuum.journal.facts import NewRun, Posted
+from continuum.journal.announced_run import NewRun
+from continuum.journal.facts import Posted
 from tests.contract.builders import begin, signal, until
 from tests.contract.lock_watch import waiting_for_locks
 from tests.postgres.test_fence import DEADLINE_S, fence, in_a_loop, two_connections

@@ -17,11 +17,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import InitVar, dataclass, field
 from typing import Any, Protocol
 
+from continuum.client.in_process_port import InProcessPort
 from continuum.definitions.activity_executor import ActivityExecutor
 from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.ids import NodeId, RunId
 from continuum.engine.pending import PendingActivity
-from continuum.journal.announced_run import AnnouncedRun, TakenRun
+from continuum.journal.announced_run import AnnouncedRun, CreatedRun, TakenRun
 from continuum.journal.port import (
     ClaimedRun,
     ClaimedTask,
@@ -79,7 +80,7 @@ class Runs(Protocol):
         claim: ClaimedRun,
         history: StoredHistory,
         mail: Sequence[InboxRow],
-        taken: TakenRun | None = None,
+        first: TakenRun | CreatedRun | None = None,
     ) -> None:
         """Start the actor of a run; it has made its first step then. Shortcut of `StartRun`."""
         ...
@@ -222,6 +223,14 @@ class Claims(Protocol):
         ...
 
 
+class LocalStarts(Protocol):
+    """Starts of clients in this process. Called by runs."""
+
+    def created(self, run_id: RunId) -> None:
+        """The first write of a run, which created it, is durable. Shortcut of `Created`."""
+        ...
+
+
 class Locator(Protocol):
     """The registry of the live runs, as an actor. Called by the node's other processes."""
 
@@ -325,6 +334,9 @@ class Host:
     channel: str | None = None
     # None in an application, whose node is one process.
     control: Control | None = None
+    # To the clients in an application's loop; None in a process of its own.
+    port: InProcessPort | None = None
+    local_starts: LocalStarts = _NOT_STARTED
     journal: ResilientJournal = field(init=False)
 
     def __post_init__(self, stored: Journal) -> None:

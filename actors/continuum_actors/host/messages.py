@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
-from continuum.journal.announced_run import AnnouncedRun, TakenRun
+from continuum.journal.announced_run import AnnouncedRun, CreatedRun, NewRun, TakenRun
 from continuum.journal.port import ClaimedRun, InboxRow, LeaseLost, RunWrite, StoredHistory, Topic
 from continuum_supervision import ActorRef, WhereIs
 from continuum_supervision.process.events import PeerDown, PeerUp
@@ -129,6 +129,18 @@ class BeginRun(NamedTuple):
     announced: AnnouncedRun
 
 
+class StartHere(NamedTuple):
+    """To the local starts: a client in this process wants this run started."""
+
+    run: NewRun
+
+
+class Created(NamedTuple):
+    """To the local starts: the first write of a run, which created it, is durable."""
+
+    run_id: RunId
+
+
 class HasRoom(NamedTuple):
     """To the dispatcher: a run has stopped being active."""
 
@@ -148,12 +160,12 @@ class Arm(NamedTuple):
 
 
 class StartRun(NamedTuple):
-    """To the run supervisor: start the actor of a run, which is claimed, or which its first write takes."""
+    """To the run supervisor: start the actor of a run that is claimed, or that its first write takes."""
 
     claim: ClaimedRun
     history: StoredHistory
     mail: Sequence[InboxRow]
-    taken: TakenRun | None = None
+    first: TakenRun | CreatedRun | None = None
 
 
 class Activated(NamedTuple):
@@ -309,6 +321,7 @@ ToSignalRouter: TypeAlias = LookForMail | Notified
 ToDispatcher: TypeAlias = (
     LookForRuns | ExpectRun | BeginRun | HasRoom | RunCrashed | SnapshotMismatch | LostTrack
 )
+ToLocalStarts: TypeAlias = StartHere | Created
 ToLocalActivities: TypeAlias = RunActivity | Abandon | Salvage
 CallsOfLocalActivities: TypeAlias = Adopt
 ToActivityDispatcher: TypeAlias = LeaseTaken | LookForWork

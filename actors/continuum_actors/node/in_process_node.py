@@ -18,6 +18,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from continuum.client.in_process_port import InProcessPort
 from continuum.definitions.activity_executor import ActivityExecutor
 from continuum.engine.ids import NodeId, WorkerId
 from continuum.journal.look_port import LookedFor
@@ -79,6 +80,7 @@ class NodeParts:
     leftovers: Leftovers
     executor: ActivityExecutor | None = None
     tune_collector: bool = False
+    port: InProcessPort | None = None
 
 
 @dataclass(slots=True)
@@ -149,6 +151,7 @@ class InProcessEngine(Supervisor):
         self.host = Host(journal, parts.node, parts.code, settings=parts.settings)
         self.host.tries_suspects = self.host.takes_deadly = True
         self.host.executor = parts.executor
+        self.host.port = parts.port
         claims = not {"dispatcher", "run_supervisor"} & parts.without
         self._process = OwnProcess(
             self.host, sorted(parts.code.workflows) if claims else [], ask_to_stop, parts.without

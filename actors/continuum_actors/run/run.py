@@ -22,6 +22,7 @@ from continuum.engine.pending import PendingActivity
 from continuum.engine.snapshot_history import CompactHistory
 from continuum.journal.port import (
     ClaimedRun,
+    CreatedRun,
     Fault,
     InboxKind,
     InboxRow,
@@ -53,7 +54,9 @@ from continuum_actors.run.resume import (
 )
 from continuum_actors.run.run_writes import (
     add_outgoing,
+    begin_with,
     dispatch_number,
+    ended_run,
     final_transition,
     options_of,
     run_info,
@@ -83,11 +86,11 @@ class Run(Actor):
         "_compacted",
         "_consumed",
         "_execution",
+        "_first",
         "_host",
         "_in_flight",
         "_leaving",
         "_since",
-        "_taken",
         "_watched",
         "_workflow",
         "_written",
@@ -99,7 +102,7 @@ class Run(Actor):
         host: Host,
         claim: ClaimedRun,
         workflow: Workflow[..., object],
-        taken: TakenRun | None = None,
+        first: TakenRun | CreatedRun | None = None,
     ) -> None:
         self._host = host
         self._claim = claim
@@ -118,8 +121,8 @@ class Run(Actor):
         self._changed_version: str | None = None
         # Where the run's snapshot ends, and how long its history is when the next one is due.
         self._compacted = self._compact_at = 0
-        # The run has no owner until its first write has taken it; None once that is submitted.
-        self._taken = taken
+        # The run has no owner until its first write has taken or created it; None once that is submitted.
+        self._first = first
         self._since = host.journal.now()
         self.ended = False
 
@@ -345,13 +348,14 @@ class Run(Actor):
         starting = [] if self.ended else activities.starting
         failed = activities.failed
         activities.starting, activities.tasks, activities.failed = [], [], ()
-        if not (events or consumed or dropped or tasks or transition or starting or self._taken):
+        if not (events or consumed or dropped or tasks or transition or starting or self._first):
             return
         claim = self._claim
         write = RunWrite(claim.id, claim.token, events, consumed, tasks, dropped, transition)
         write.depth, write.parent = claim.depth, claim.parent
-        if self._taken is not None:
-            write.takes, self._taken = self._taken, None
+        if self._first is not None:
+            begin_with(write, self._first)
+            self._first = None
         if outgoing is not None:
             execution.outgoing = None
             add_outgoing(write, outgoing)
@@ -419,8 +423,12 @@ class Run(Actor):
             self._take_snapshot(write.events[-1].seq + 1)
         if failed:
             failure_log.log_attempts(self._claim, failed)
+        if write.creates is not None:
+            self._host.local_starts.created(self._claim.id)
         if self.ended:
             failure_log.log_end(self._claim, write)
+            if self._host.port is not None and (ended := ended_run(self._claim, write)) is not None:
+                self._host.port.ended(ended)
             if write.transition is not None and write.transition.release and write.transition.due_at:
                 self._host.dispatcher.expect(write.transition.due_at)
             if not self._in_flight:

@@ -16,7 +16,7 @@ from typing import assert_never
 from continuum import guard
 from continuum.engine.ids import RunId
 from continuum.engine.loop import step_guard
-from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory, TakenRun
+from continuum.journal.port import ClaimedRun, CreatedRun, InboxRow, StoredHistory, TakenRun
 from continuum_actors.host.host import Host
 from continuum_actors.host.messages import (
     Activated,
@@ -65,8 +65,8 @@ class RunSupervisor(DynamicSupervisor):
     def handle_cast(self, message: ToRunSupervisor) -> None:
         """Do what the method of the message's name does, later."""
         match message:
-            case StartRun(claim, history, mail, taken):
-                self.start_run(claim, history, mail, taken)
+            case StartRun(claim, history, mail, first):
+                self.start_run(claim, history, mail, first)
             case Activated(run):
                 self.activated(run)
             case Suspended(run):
@@ -82,14 +82,14 @@ class RunSupervisor(DynamicSupervisor):
         claim: ClaimedRun,
         history: StoredHistory,
         mail: Sequence[InboxRow],
-        taken: TakenRun | None = None,
+        first: TakenRun | CreatedRun | None = None,
     ) -> None:
         """Start the actor of a run; it has made its first step when this returns.
 
-        The run is claimed, or its first write takes it as `taken` says.
+        The run is claimed, or its first write takes or creates it as `first` says.
         """
         workflow = self._host.code.workflow_for(claim.workflow, claim.version)
-        run = Run(self._host, claim, workflow, taken)
+        run = Run(self._host, claim, workflow, first)
         self.start_child_nowait(run, name=claim.id, init=partial(run.resume, history, mail))
 
     def whereis(self, run_id: str) -> ActorRef | None:

@@ -15,15 +15,18 @@ from continuum.engine.outcome import Blocked, Cancelled, Completed, Continued, F
 from continuum.engine.outgoing import Outgoing
 from continuum.engine.pending import PendingActivity
 from continuum.failures.exception_text import printable
+from continuum.journal.ended_run import EndedRun
 from continuum.journal.event_codec import pack_body
 from continuum.journal.port import (
     ClaimedRun,
     ClosePolicy,
+    CreatedRun,
     Fault,
     NewChild,
     NewTask,
     RunState,
     RunWrite,
+    TakenRun,
     Transition,
 )
 from continuum_actors.host.failures import describe_error
@@ -85,6 +88,26 @@ def without_last_commands(
         dropped.add(kept.pop().seq)
     remaining = [task for task in tasks if task.seq not in dropped]
     return kept, remaining, outgoing.without(dropped) if outgoing is not None else None
+
+
+def begin_with(write: RunWrite, first: TakenRun | CreatedRun) -> None:
+    """Let the first write of a run take or create it."""
+    match first:
+        case TakenRun():
+            write.takes = first
+        case CreatedRun():
+            write.creates = first
+        case never:
+            assert_never(never)
+
+
+def ended_run(claim: ClaimedRun, write: RunWrite) -> EndedRun | None:
+    """Return how a run has ended, once this write is durable; None if it has not."""
+    end = write.transition
+    if end is None or not end.state.terminal:
+        return None
+    later = None if write.successor is None else write.successor.id
+    return EndedRun(claim.id, end.state, end.result, end.error, end.reason, claim.root or claim.id, later)
 
 
 def add_outgoing(write: RunWrite, outgoing: Outgoing) -> None:

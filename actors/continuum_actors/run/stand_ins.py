@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from continuum.engine.ids import RunId
-from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory, TakenRun, Topic
+from continuum.journal.port import ClaimedRun, CreatedRun, InboxRow, StoredHistory, TakenRun, Topic
 from continuum_supervision import ActorRef
 
 
@@ -17,7 +17,7 @@ class NoRuns:
         claim: ClaimedRun,
         history: StoredHistory,
         mail: Sequence[InboxRow],
-        taken: TakenRun | None = None,
+        first: TakenRun | CreatedRun | None = None,
     ) -> None:
         """No run is claimed here."""
 

@@ -21,8 +21,8 @@ from continuum.client.cancel_outcome import CancelOutcome, cancel_outcome, unrea
 from continuum.client.completions import Completions
 from continuum.client.configured_start import ConfiguredStart
 from continuum.client.forks import Lost
-from continuum.client.group_commit import GroupCommit
 from continuum.client.histories import Event, history_of
+from continuum.client.in_process_port import InProcessPort
 from continuum.client.limits import MESSAGE_READ_SECONDS
 from continuum.client.namespaces import ANY_NAMESPACE, AnyNamespace, InNamespace, checked_namespace
 from continuum.client.posting import Posting
@@ -43,6 +43,7 @@ from continuum.client.start_options import (
     new_run,
     split,
 )
+from continuum.client.starting import Starting
 from continuum.client.state_changes import StateChange, StateChangeFeed
 from continuum.codec.codec import decode, decoder_for
 from continuum.definitions.attributes import checked_attributes
@@ -85,15 +86,19 @@ class Client:
         *,
         name: str = "default",
         randomness: Callable[[int], bytes] = os.urandom,
+        port: InProcessPort | None = None,
     ) -> None:
         self.name = name
         self._journal = journal
         self._randomness = randomness
-        self._starts = GroupCommit(journal.start)
+        self._port = port
+        self._starts = Starting(journal.start, port)
         self._lookup = RunLookup(journal)
         self._posting = Posting(journal, self._lookup, randomness)
         self._published = PublishedValues(journal, self._lookup)
         self._completions = Completions(journal)
+        if port is not None:
+            port.listen(self._completions.ended)
         _clients.add(self)
         self._changes = StateChangeFeed(journal)
 
@@ -112,6 +117,8 @@ class Client:
         """
         if isinstance(self._starts, Lost):
             return
+        if self._port is not None:
+            self._port.forget(self._completions.ended)
         await self._starts.close()
         await self._posting.close()
         await self._published.close()
@@ -470,6 +477,7 @@ class Client:
 
     def _lose(self) -> None:
         lost = Lost()
+        self._port = None
         parts = ("_journal", "_starts", "_lookup", "_posting", "_published", "_completions", "_changes")
         for part in parts:
             setattr(self, part, lost)

@@ -26,6 +26,7 @@ from continuum.client.limits import (
     FIRST_LOOK_SECONDS,
     FIRST_POLL_SECONDS,
     FIRST_POLL_WITHOUT_LISTEN_SECONDS,
+    KNOWN_END_BYTES,
     LAST_POLL_SECONDS,
     LOOKS_UNTIL_DOUBT,
     POLL_GROWTH,
@@ -86,6 +87,8 @@ class Completions:
         # When to look for each of them.
         self._times = LookTimes()
         self._timer: asyncio.TimerHandle | None = None
+        # How runs ended that did so in this process before anyone waited for them, oldest first.
+        self._known_ends: dict[RunId, EndedRun] = {}
         # Runs whose ends were notified before anyone waited for them, oldest first.
         self._notified: dict[str, None] = {}
         self._news = asyncio.Event()
@@ -100,6 +103,9 @@ class Completions:
         """
         if self._closed:
             raise NotReady("the client is closed; open another with continuum.connect()")
+        known = self._known_ends.pop(run_id, None) if self._known_ends else None
+        if known is not None and known.continued_to is None:
+            return known
         if not self._tasks:
             # Subscribe before the first look, so that no end falls between the two.
             notifications = self._journal.notifications([Topic.DONE])
@@ -113,6 +119,16 @@ class Completions:
             if run.continued_to is None:
                 return run
             run_id, started = await self._later_than(run, run.continued_to), LONG_AGO
+
+    def ended(self, run: EndedRun) -> None:
+        """A run has ended in this process: who waits for it has the result, and who asks soon finds it."""
+        futures = self._futures_of(run.id)
+        for future in futures:
+            future.set_result(run)
+        if not futures and len(run.result or run.error or b"") <= KNOWN_END_BYTES:
+            self._known_ends[run.id] = run
+            if len(self._known_ends) > ENDS_REMEMBERED:
+                del self._known_ends[next(iter(self._known_ends))]
 
     async def close(self) -> None:
         """Stop; every caller that still waits gets `NotReady`."""

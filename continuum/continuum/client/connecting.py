@@ -26,6 +26,7 @@ from continuum.client.instances import (
     configured_default,
     find,
     not_registered,
+    port_to,
 )
 from continuum.errors import InvalidOption
 from continuum.quoting import quoted
@@ -46,7 +47,7 @@ async def connect(
             raise InvalidOption(
                 f"instance {quoted(name)} has a journal that belongs to another event loop; connect there"
             )
-        async with Client(place.journal, name=name) as client:
+        async with Client(place.journal, name=name, port=port_to(place, name, None)) as client:
             yield client
         return
     from continuum.journal.postgres import PostgresJournal
@@ -57,7 +58,7 @@ async def connect(
         journal = PostgresJournal(address, schema=known, listen=place.listen)
         await journal.open()
         try:
-            async with Client(journal, name=name) as client:
+            async with Client(journal, name=name, port=port_to(place, name, default_dsn())) as client:
                 yield client
         finally:
             await journal.close()

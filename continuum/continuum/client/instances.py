@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from continuum.client.in_process_port import InProcessPort
 from continuum.errors import InstanceNotRegistered, InvalidOption
 from continuum.journal.port import Journal
 from continuum.quoting import quoted
@@ -44,6 +45,7 @@ class Instance:
 
     name: str
     place: Place | MemoryPlace
+    port: InProcessPort = field(default_factory=InProcessPort)
 
     def __eq__(self, other: object) -> bool:
         return self is other
@@ -80,6 +82,28 @@ def registered(instance: Instance) -> Iterator[None]:
 def find(name: str) -> Instance | None:
     """Return the running instance of this name, if there is one."""
     return _known.running.get(name)
+
+
+def port_to(place: Place | MemoryPlace, name: str, dsn: str | None) -> InProcessPort | None:
+    """Return the port of a running instance whose journal is at this place, the one of this name first.
+
+    `dsn` is the default one.
+    """
+    for instance in sorted(_known.running.values(), key=lambda running: running.name != name):
+        other = instance.place
+        if other is place:
+            return instance.port
+        if (
+            isinstance(other, Place)
+            and isinstance(place, Place)
+            and _address(other, dsn) == _address(place, dsn)
+        ):
+            return instance.port
+    return None
+
+
+def _address(place: Place, dsn: str | None) -> tuple[str | None, str]:
+    return place.dsn or dsn, place.schema or DEFAULT_SCHEMA
 
 
 def configure_default(place: Place | None) -> None:

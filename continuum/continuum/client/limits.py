@@ -6,6 +6,9 @@ from __future__ import annotations
 GROUP_ITEMS = 500
 # A Postgres that restarts is back within seconds, and a caller would rather know than wait longer.
 WRITE_RETRY_SECONDS = 10.0
+# The run host in this process waits for the database without end; after this long the client starts the run
+# itself, which reports an outage.
+HOST_START_SECONDS = 5.0
 FIRST_RETRY_SECONDS = 0.1
 LAST_RETRY_SECONDS = 1.0
 # A caller can cheaply repeat a read, so it is retried only once.
@@ -24,6 +27,8 @@ POLL_GROWTH_WITHOUT_LISTEN = 1.2
 FIRST_LOOK_SECONDS = 0.02
 # Ends heard before the wait began. The wait for a run follows its start within a moment, or it looks anyway.
 ENDS_REMEMBERED = 1_000
+# Larger results of runs that end in this process are not kept for a caller who may never ask: they are read.
+KNOWN_END_BYTES = 4_096
 LAST_POLL_SECONDS = 5.0
 # After a timeout, explain why only if the journal answers quickly: the caller did not ask to wait longer.
 MESSAGE_READ_SECONDS = 1.0

@@ -22,7 +22,7 @@ from continuum.definitions.name_rules import short_text
 from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RunId
 from continuum.errors import InvalidOption
-from continuum.journal.facts import NewRun
+from continuum.journal.announced_run import NewRun
 from continuum.quoting import listed, quoted
 
 __all__ = [

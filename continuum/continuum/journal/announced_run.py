@@ -1,14 +1,32 @@
-"""Starts that are announced to one worker: it may begin the run before it owns it.
+"""Runs that begin before anybody owns them: their first write takes them, or creates them.
 
-The announcement carries everything that the first step needs. It proves nothing: the first write
-(`RunWrite.takes`) takes the run only if the row in the database is the same and has no owner.
+A start that is announced to one worker carries everything that the first step needs. It proves nothing: the
+first write (`RunWrite.takes`) takes the run only if the row in the database is the same and has no owner.
+
+A start of a client in the process of the worker is not written before: the first write (`RunWrite.creates`)
+creates the run with its owner, unless its id or key is taken.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from continuum.engine.ids import RunId
+
+
+@dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run to start, at once."""
+
+    id: RunId
+    workflow: str
+    input: bytes
+    namespace: str = "default"
+    idempotency_key: str | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    trace_context: str | None = None
 
 
 class AnnouncedRun(NamedTuple):
@@ -27,3 +45,11 @@ class TakenRun(NamedTuple):
 
     announced: AnnouncedRun
     version: str
+
+
+class CreatedRun(NamedTuple):
+    """A run that its first write creates. `started_at` is the worker's estimate of the journal's clock."""
+
+    start: NewRun
+    version: str
+    started_at: int

@@ -5,9 +5,8 @@ from __future__ import annotations
 import binascii
 
 from continuum.engine.ids import RunId
-from continuum.journal.announced_run import AnnouncedRun
+from continuum.journal.announced_run import AnnouncedRun, NewRun
 from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
-from continuum.journal.facts import NewRun
 from continuum.journal.limits import ANNOUNCED_CHARACTERS
 
 _TYPES = (str, str, str, bytes)

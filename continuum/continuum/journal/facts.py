@@ -11,7 +11,7 @@ from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.engine.snapshot_history import CompactHistory
 from continuum.errors import ContinuumError
-from continuum.journal.announced_run import TakenRun
+from continuum.journal.announced_run import CreatedRun, TakenRun
 from continuum.journal.family_facts import NewChild, Successor
 from continuum.journal.version_facts import Fault, Refusal
 
@@ -81,19 +81,6 @@ class Worker:
 
     id: WorkerId
     node: NodeId
-
-
-@dataclass(frozen=True, slots=True)
-class NewRun:
-    """A run to start, at once."""
-
-    id: RunId
-    workflow: str
-    input: bytes
-    namespace: str = "default"
-    idempotency_key: str | None = None
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    trace_context: str | None = None
 
 
 class Started(NamedTuple):
@@ -214,6 +201,8 @@ class RunWrite:
     refusal: Refusal | None = None
     # The run has no owner yet: this write takes it, and is rejected if somebody or some mail was faster.
     takes: TakenRun | None = None
+    # There is no such run yet: this write creates it, and is rejected if its id or idempotency key is taken.
+    creates: CreatedRun | None = None
     # Writes are locked in the order of (depth, id), parents before children.
     depth: int = 0
     parent: RunId | None = None

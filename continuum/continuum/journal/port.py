@@ -45,7 +45,7 @@ from typing import Any, Protocol
 from continuum.engine.children import ClosePolicy
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
-from continuum.journal.announced_run import TakenRun
+from continuum.journal.announced_run import CreatedRun, NewRun, TakenRun
 from continuum.journal.change_port import StateChanges
 from continuum.journal.ended_run import EndedRuns
 from continuum.journal.facts import (
@@ -56,7 +56,6 @@ from continuum.journal.facts import (
     InboxRow,
     LeaseLost,
     Namespaces,
-    NewRun,
     NewTask,
     NodeFacts,
     NodeRow,
@@ -89,6 +88,7 @@ __all__ = [
     "ClosePolicy",
     "Committed",
     "Connection",
+    "CreatedRun",
     "Fault",
     "Histories",
     "InboxKind",
@@ -232,7 +232,7 @@ class OwnedRuns(Protocol):
         ...
 
     async def draw_tokens(self, count: int) -> list[int]:
-        """Return tokens that no claim will get, for writes that take a run (P7)."""
+        """Return tokens that no claim will get, for writes that take or create a run (P7)."""
         ...
 
     async def inbox(self, worker: Worker, run_ids: Sequence[RunId] | None) -> list[InboxRow]:
@@ -243,7 +243,7 @@ class OwnedRuns(Protocol):
         """Make writes durable (P1, P2, P3, P12). Several writes of one run are applied in order.
 
         `batch` starts at 1 and grows from commit to commit of a worker. A write that takes its run shares
-        its batch with no other kind of write.
+        its batch with no other kind of write; one that creates its run may.
         """
         ...
 

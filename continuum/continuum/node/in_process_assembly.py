@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from continuum.client.connecting import database, default_dsn, prepare_schema
+from continuum.client.in_process_port import InProcessPort
 from continuum.client.instances import Instance, MemoryPlace, Place, registered
 from continuum.engine.ids import NodeId
 from continuum.journal.limits import CONNECTIONS_WITH_LEASES
@@ -39,14 +40,15 @@ def instance_children(options: Checked) -> list[ChildSpec]:
     """Return the one child of an instance: restarted after a crash, ended for good by an operator's drain."""
     code = Code(with_referenced(options.workflows), options.activities)
     _warn_if_idle(options)
+    port = InProcessPort()
     if options.journal is not None:
-        opening = _on_object(options.name, options.journal)
+        opening = _on_object(options.name, options.journal, port)
     elif options.memory:
-        opening = _in_memory(options.name, MemoryJournal())
+        opening = _in_memory(options.name, MemoryJournal(), port)
         _warn_of_isolated(options.name, code)
     else:
         statements_for(options.schema)
-        opening = _in_postgres(options)
+        opening = _in_postgres(options, port)
 
     leftovers = Leftovers()
 
@@ -64,6 +66,7 @@ def instance_children(options: Checked) -> list[ChildSpec]:
                 leftovers,
                 options.executor,
                 options.tune_garbage_collector,
+                port,
             )
         )
 
@@ -100,10 +103,10 @@ def _warn_of_isolated(name: str, code: Code) -> None:
         )
 
 
-def _in_memory(name: str, journal: MemoryJournal) -> JournalOpening:
+def _in_memory(name: str, journal: MemoryJournal, port: InProcessPort) -> JournalOpening:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Journal]:
-        with registered(Instance(name, MemoryPlace(journal, asyncio.get_running_loop()))):
+        with registered(Instance(name, MemoryPlace(journal, asyncio.get_running_loop()), port)):
             await journal.open()
             try:
                 yield journal
@@ -113,12 +116,12 @@ def _in_memory(name: str, journal: MemoryJournal) -> JournalOpening:
     return opened
 
 
-def _on_object(name: str, journal: Journal) -> JournalOpening:
+def _on_object(name: str, journal: Journal, port: InProcessPort) -> JournalOpening:
     """Return what opens the application's own journal; the application closes it."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Journal]:
-        with registered(Instance(name, MemoryPlace(journal, asyncio.get_running_loop()))):
+        with registered(Instance(name, MemoryPlace(journal, asyncio.get_running_loop()), port)):
             opening = Retry(HOST_RETRIES, LoopClock(), _fraction, outage_in(journal))
             await opening("open", f"opening the journal of {name}", journal.open)
             yield journal
@@ -126,7 +129,7 @@ def _on_object(name: str, journal: Journal) -> JournalOpening:
     return opened
 
 
-def _in_postgres(options: Checked) -> JournalOpening:
+def _in_postgres(options: Checked, port: InProcessPort) -> JournalOpening:
     # The environment is read once: a restart must find the same journal.
     dsn = options.dsn or default_dsn()
     place = Place(dsn, options.name, options.schema, options.settings.listen)
@@ -135,7 +138,7 @@ def _in_postgres(options: Checked) -> JournalOpening:
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[Journal]:
-        with registered(Instance(options.name, place)):
+        with registered(Instance(options.name, place, port)):
             async with database(dsn) as address:
                 journal = PostgresJournal(
                     address,

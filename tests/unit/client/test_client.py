@@ -18,7 +18,8 @@ from continuum.codec.codec import encode
 from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
-from continuum.journal.facts import InboxKind, NewRun, Post, Posted, RunRow, RunState, Started, Transition
+from continuum.journal.announced_run import NewRun
+from continuum.journal.facts import InboxKind, Post, Posted, RunRow, RunState, Started, Transition
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import Fault
 from tests.unit.client.working import Ending, greeting, memory_client

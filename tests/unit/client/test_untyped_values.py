@@ -12,7 +12,7 @@ from continuum.client.untyped_values import Unreadable, readable_call
 from continuum.codec.codec import encode
 from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId, new_run_id
-from continuum.journal.facts import NewRun
+from continuum.journal.announced_run import NewRun
 from tests.unit.client.working import memory_client
 
 

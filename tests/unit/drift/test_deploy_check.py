@@ -13,7 +13,7 @@ from continuum.drift import deploy_check
 from continuum.drift.deploy_check import CheckedRuns, OpenRunsCheck, check_open_runs
 from continuum.engine.ids import RunId
 from continuum.errors import InvalidOption
-from continuum.journal.facts import NewRun
+from continuum.journal.announced_run import NewRun
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import Journal, VersionRow
 from continuum.versions.loaded_code import Code

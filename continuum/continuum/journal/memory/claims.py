@@ -87,6 +87,13 @@ class MemoryClaims(MemoryTables):
         )
 
     def _start(self, new: NewRun) -> Started:
+        started = self._insert(new, self.now())
+        if not started.existing:
+            self._make_claimable(self._runs[new.id])
+        return started
+
+    def _insert(self, new: NewRun, started_at: int) -> Started:
+        """Store a run unless its id or key is taken."""
         key = None
         if new.idempotency_key is not None:
             key = (new.namespace, new.workflow, new.idempotency_key)
@@ -97,9 +104,7 @@ class MemoryClaims(MemoryTables):
         if key is not None:
             self._keys[key] = new.id
         now = self.now()
-        run = StoredRun(new, next(self._ages), now, now, now, json_copy(new.attributes))
-        self._add(run)
-        self._make_claimable(run)
+        self._add(StoredRun(new, next(self._ages), started_at, now, now, json_copy(new.attributes)))
         return Started(new.id, False)
 
     async def claim(

@@ -8,7 +8,7 @@ from operator import attrgetter
 
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
-from continuum.journal.announced_run import AnnouncedRun, TakenRun
+from continuum.journal.announced_run import AnnouncedRun, CreatedRun, TakenRun
 from continuum.journal.memory.claims import MemoryClaims
 from continuum.journal.memory.families import BY_PARENT, MemoryFamilies
 from continuum.journal.memory.tables import (
@@ -52,6 +52,8 @@ class MemoryCommits(MemoryClaims, MemoryFamilies):
         for write in writes:
             if write.takes is not None:
                 self._take(holder, write, write.takes)
+            elif write.creates is not None:
+                self._create(holder, write, write.creates)
         rejected = frozenset(write.run_id for write in writes if not self._holds_token(worker, write))
         accepted = [write for write in writes if write.run_id not in rejected]
         self._check_seqs(accepted)
@@ -86,6 +88,13 @@ class MemoryCommits(MemoryClaims, MemoryFamilies):
         ):
             return
         self._own_with(holder, run, write.token, taken.version)
+
+    def _create(self, holder: StoredWorker, write: RunWrite, created: CreatedRun) -> None:
+        """Create a run that a worker owns from its first write on."""
+        if created.start.workflow in self._deadly_workflows():
+            return
+        if not self._insert(created.start, created.started_at).existing:
+            self._own_with(holder, self._runs[created.start.id], write.token, created.version)
 
     def _holds_token(self, worker: Worker, write: RunWrite) -> bool:
         run = self._runs.get(write.run_id)

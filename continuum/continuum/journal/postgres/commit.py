@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence, Set
 
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
+from continuum.journal.announced_run import AnnouncedRun
 from continuum.journal.event_rows import rows_of
-from continuum.journal.port import Committed, LeaseLost, NewTask, RunWrite, Transition, Worker
+from continuum.journal.port import Committed, LeaseLost, NewRun, NewTask, RunWrite, Transition, Worker
 from continuum.journal.postgres import commit_parts, packed_arrays
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.family_writes import FamilyWrites
+from continuum.journal.postgres.packed_arrays import PackedArray, PackedRow
 
 _NO_DEPTHS = packed_arrays.integers([])
 _NO_RUNS: Set[bytes] = frozenset()
@@ -67,10 +70,12 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
         ordered, tokens, listed = family.to_lock(runs)
         depths = packed_arrays.integers(listed)
     limits = _limits(tasks)
-    taken = _taken(writes) if writes and writes[0].takes is not None else None
+    first = _taken(writes) if writes and writes[0].takes is not None else _created(writes)
     name = "commit" if limits is None else "commit_limited"
+    if first is not None:
+        name = "commit_takes" if writes[0].takes is not None else "commit_creates"
     rows = await database.fetch_on_lane(
-        name if taken is None else "commit_takes",
+        name,
         (
             worker.id,
             batch,
@@ -83,7 +88,7 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
             _tasks(tasks),
             _dropped(dropped),
             None if family is None else family.row(),
-            *((limits, taken) if taken is not None else () if limits is None else (limits,)),
+            *((limits, *first) if first is not None else () if limits is None else (limits,)),
         ),
     )
     if not rows:
@@ -93,7 +98,7 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
     return Committed(at, frozenset(RunId(run_id) for run_id in rejected))
 
 
-def _events(histories: dict[bytes, Sequence[Event]]) -> packed_arrays.PackedRow | None:
+def _events(histories: dict[bytes, Sequence[Event]]) -> PackedRow | None:
     if not histories:
         return None
     runs: list[bytes] = []
@@ -117,9 +122,7 @@ def _events(histories: dict[bytes, Sequence[Event]]) -> packed_arrays.PackedRow 
     )
 
 
-def _transitions(
-    transitions: dict[bytes, Transition], continued: Set[bytes]
-) -> packed_arrays.PackedRow | None:
+def _transitions(transitions: dict[bytes, Transition], continued: Set[bytes]) -> PackedRow | None:
     if not transitions:
         return None
     values = list(transitions.values())
@@ -140,7 +143,7 @@ def _transitions(
     )
 
 
-def _tasks(tasks: Sequence[tuple[bytes, NewTask]]) -> packed_arrays.PackedRow | None:
+def _tasks(tasks: Sequence[tuple[bytes, NewTask]]) -> PackedRow | None:
     if not tasks:
         return None
     # A command that is queued twice in a batch is one row: the later dispatch counts.
@@ -162,7 +165,7 @@ def _tasks(tasks: Sequence[tuple[bytes, NewTask]]) -> packed_arrays.PackedRow | 
     )
 
 
-def _limits(tasks: Sequence[tuple[bytes, NewTask]]) -> packed_arrays.PackedRow | None:
+def _limits(tasks: Sequence[tuple[bytes, NewTask]]) -> PackedRow | None:
     """Return the limits of the tasks that have some."""
     limited = [(key, task) for key, task in tasks if task.heartbeat_timeout or task.deadline is not None]
     if not limited:
@@ -176,23 +179,46 @@ def _limits(tasks: Sequence[tuple[bytes, NewTask]]) -> packed_arrays.PackedRow |
     )
 
 
-def _taken(writes: Sequence[RunWrite]) -> packed_arrays.PackedRow:
+def _taken(writes: Sequence[RunWrite]) -> tuple[PackedRow]:
     """Return the runs that these writes take; a later write of a run takes it no more."""
-    taken = [(write.token, write.takes.announced, write.takes.version) for write in writes if write.takes]
-    runs = [run for _, run, _ in taken]
+    taken = [(write.token, write.takes.version, write.takes.announced) for write in writes if write.takes]
+    return (_first_writes(taken, [run.started_at for _, _, run in taken]),)
+
+
+def _created(writes: Sequence[RunWrite]) -> tuple[PackedRow, PackedArray, PackedArray] | None:
+    """Return the runs that these writes create, their keys and their attributes; None without any."""
+    created = [(write.token, write.creates.version, write.creates.start) for write in writes if write.creates]
+    if not created:
+        return None
+    return (
+        _first_writes(created, [write.creates.started_at for write in writes if write.creates]),
+        packed_arrays.texts([run.idempotency_key for _, _, run in created]),
+        packed_arrays.texts([stored_attributes(run) for _, _, run in created]),
+    )
+
+
+def _first_writes(
+    begun: Sequence[tuple[int, str, AnnouncedRun | NewRun]], started: Sequence[int]
+) -> PackedRow:
+    runs = [run for _, _, run in begun]
     return commit_parts.TAKEN.row(
         run=packed_arrays.uuids([run.id for run in runs]),
-        token=packed_arrays.bigints([token for token, _, _ in taken]),
+        token=packed_arrays.bigints([token for token, _, _ in begun]),
         workflow=packed_arrays.texts([run.workflow for run in runs]),
         namespace=packed_arrays.texts([run.namespace for run in runs]),
         input=packed_arrays.byteas([run.input for run in runs]),
         trace=packed_arrays.texts([run.trace_context for run in runs]),
-        started=packed_arrays.timestamps([run.started_at for run in runs]),
-        version=packed_arrays.texts([version for _, _, version in taken]),
+        started=packed_arrays.timestamps(started),
+        version=packed_arrays.texts([version for _, version, _ in begun]),
     )
 
 
-def _dropped(dropped: Sequence[tuple[bytes, int]]) -> packed_arrays.PackedRow | None:
+def stored_attributes(run: NewRun) -> str:
+    """Return the attributes of a new run as JSON."""
+    return json.dumps(dict(run.attributes)) if run.attributes else "{}"
+
+
+def _dropped(dropped: Sequence[tuple[bytes, int]]) -> PackedRow | None:
     if not dropped:
         return None
     return commit_parts.DROPPED.row(

@@ -54,7 +54,7 @@ from continuum.journal.port import (
     Worker,
 )
 from continuum.journal.postgres import packed_arrays
-from continuum.journal.postgres.commit import commit
+from continuum.journal.postgres.commit import commit, stored_attributes
 from continuum.journal.postgres.connections import Database, Parameters
 from continuum.journal.postgres.looks import PostgresLooks
 from continuum.journal.postgres.notifications import listen
@@ -251,9 +251,7 @@ class PostgresJournal(
                 "namespace": packed_arrays.texts([run.namespace for run in runs]),
                 "input": packed_arrays.byteas([run.input for run in runs]),
                 "key": packed_arrays.texts([run.idempotency_key for run in runs]),
-                "attributes": packed_arrays.texts(
-                    [json.dumps(dict(run.attributes)) if run.attributes else "{}" for run in runs]
-                ),
+                "attributes": packed_arrays.texts([stored_attributes(run) for run in runs]),
                 "trace": packed_arrays.texts([run.trace_context for run in runs]),
                 "announcement": announcement(runs[0]) if len(runs) == 1 else None,
             },

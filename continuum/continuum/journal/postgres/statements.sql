@@ -191,6 +191,11 @@ FROM {schema}.commit_limited_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 SELECT (extract(epoch FROM at) * 1000000)::bigint, rejected::text[]
 FROM {schema}.commit_taking_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 
+-- name: commit_creates
+-- Make a batch of writes durable some of which create their runs.
+SELECT (extract(epoch FROM at) * 1000000)::bigint, rejected::text[]
+FROM {schema}.commit_creating_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+
 -- name: inbox
 -- The inbox entries of all runs that a worker owns, oldest first. The index of owners leads to them.
 SELECT i.id, i.run_id::text, i.kind, i.name, i.payload, i.key

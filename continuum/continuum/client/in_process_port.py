@@ -1,0 +1,69 @@
+"""`InProcessPort`: the short way between the run host of an instance and the clients in the same loop.
+
+It only saves time. A start that the host does not create, for whatever reason, is written by the client; an
+end that the host does not tell is found in the journal. The host tells nothing before it is durable.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from continuum.journal.announced_run import NewRun
+from continuum.journal.ended_run import EndedRun
+
+EndListener = Callable[[EndedRun], None]
+
+
+class RunStarter(Protocol):
+    """The part of a run host that begins new runs."""
+
+    def try_start(self, run: NewRun) -> asyncio.Future[bool] | None:
+        """Begin a run here; None if that must be left to others.
+
+        The result says whether the run is durable now. False says nothing: the client starts the run itself,
+        which changes nothing if it exists.
+        """
+        ...
+
+
+class InProcessPort:
+    """Belongs to one instance. Used in the loop of its host only; from any other it finds nobody."""
+
+    def __init__(self) -> None:
+        self._starter: RunStarter | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._listeners: tuple[EndListener, ...] = ()
+
+    # The side of the host.
+
+    def open(self, starter: RunStarter) -> None:
+        """Let `starter` begin runs from now on."""
+        self._starter, self._loop = starter, asyncio.get_running_loop()
+
+    def close(self, starter: RunStarter) -> None:
+        """Let `starter` begin no more runs; its successor may have opened the port already."""
+        if self._starter is starter:
+            self._starter = None
+
+    def ended(self, run: EndedRun) -> None:
+        """Tell the clients that a run has ended, which is durable."""
+        for listener in self._listeners:
+            listener(run)
+
+    # The side of the clients.
+
+    def try_start(self, run: NewRun) -> asyncio.Future[bool] | None:
+        """Begin a run in the host; None if there is none in this loop, or it leaves the run to others."""
+        if self._starter is None or self._loop is not asyncio.get_running_loop():
+            return None
+        return self._starter.try_start(run)
+
+    def listen(self, listener: EndListener) -> None:
+        """Call `listener` for every run that ends in the host, in the loop of the host."""
+        self._listeners = (*self._listeners, listener)
+
+    def forget(self, listener: EndListener) -> None:
+        """Call `listener` no more."""
+        self._listeners = tuple(kept for kept in self._listeners if kept != listener)
