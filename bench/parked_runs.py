@@ -13,8 +13,8 @@ from psycopg.sql import SQL, Identifier
 _RUNS = """
 create function {schema}.run_number(n bigint) returns uuid language sql immutable
     as $$ select (lpad(to_hex(1700000000000 + n), 12, '0') || substr(md5(n::text), 1, 20))::uuid $$;
-insert into {schema}.runs (id, workflow, version, namespace, state, due_at, input, result, error, reason,
-                           attributes, started_at, updated_at, completed_at, attempt, fresh)
+insert into {schema}.runs (id, workflow, version, namespace, state, due_at, asleep, input, result, error,
+                           reason, attributes, started_at, updated_at, completed_at, attempt, fresh)
 select {schema}.run_number(n),
        case when n % 10000 = 7 then 'rare' when n % 10 = 0 then 'other' || n % 20 else 'flow' || n % 5 end,
        case when n % 10 = 3 then 'old' || n % 5 else 'v1' end,
@@ -22,6 +22,7 @@ select {schema}.run_number(n),
        case when failed then 5 when blocked then 3 when ended then 4 else 2 end,
        case when not (failed or blocked or ended) and n % 4 = 1
             then now() + interval '1 day' * (1 + n % 30) end,
+       not (failed or blocked or ended) and n % 4 = 1,
        '\\x92c4019080'::bytea, case when ended and not failed and not blocked then '\\xc0'::bytea end,
        case when failed then '\\x93a141a142a0'::bytea end, case when blocked then 'odd' end,
        case when n % 3 = 0 then jsonb_build_object('customer', n % 20000, 'vip', n % 2 = 0) else '{{}}' end,

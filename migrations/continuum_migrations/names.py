@@ -57,6 +57,8 @@ NAMES: Mapping[str, str] = {
     "limit.ids": "200",
     # A look at tasks ends here: with more of them a claim is the better look.
     "limit.looked_tasks": "500",
+    # So many runs or groups of runs are looked at for the time of the next one.
+    "limit.next_due": "100",
     # An index takes no longer keys; at worst an older version refuses a run once more.
     "limit.refused": "16",
 }

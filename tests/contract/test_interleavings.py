@@ -30,8 +30,8 @@ from tests.contract.builders import (
 from tests.contract.meetings import LOCK_RUN, meeting
 
 CLAIM: LiteralString = (
-    "select from {schema}.claim_runs("
-    "%s, array['orders'], array['v1'], array[true], array[true], 10, 1.0, null)"
+    "select from {schema}.claim_in_turn("
+    "%s, array['orders'], array['v1'], array[true], array[true], 10, 1.0, null, null)"
 )
 
 

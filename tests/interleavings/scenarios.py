@@ -13,6 +13,7 @@ from continuum.journal.announced_run import AnnouncedRun
 from continuum.journal.port import (
     CreatedRun,
     LeaseLost,
+    Loaded,
     Posted,
     RunState,
     RunWrite,
@@ -78,6 +79,21 @@ def claim(worker: int = 1, limit: int = 10) -> Call:
             return Done(f"worker {worker}", "claim", (), by.id, accepted=False)
         pairs = tuple((run.id, run.token) for run in claimed)
         return Done(f"worker {worker}", "claim", pairs, by.id, accepted=True)
+
+    return call
+
+
+def claim_for_other_code(worker: int = 1) -> Call:
+    """A worker without the code of the runs claims; what has slept until now it leaves to others."""
+
+    async def call(world: World, journal: PostgresJournal) -> Done:
+        by = world.workers[worker]
+        try:
+            claimed = await journal.claim(by, [Loaded("other", "v1")], 10)
+        except LeaseLost:
+            return Done(f"worker {worker}", "claim", (), by.id, accepted=False)
+        pairs = tuple((run.id, run.token) for run in claimed)
+        return Done(f"worker {worker}", "claim", pairs, by.id, accepted=not pairs)
 
     return call
 
@@ -238,6 +254,16 @@ async def _expire(world: World) -> None:
         )
 
 
+async def _sleep(world: World) -> None:
+    """Let the runs sleep until a second ago, as after a release by an owner that has ended since."""
+    async with await psycopg.AsyncConnection.connect(world.journal._database._connector.dsn) as connection:
+        await connection.execute(
+            f"update {world.journal.schema}.runs set asleep = true, due_at = now() - interval '1 second', "
+            "version = 'v1', state = 2 where id = any (%s)".encode(),
+            (world.ids,),
+        )
+
+
 SCENARIOS = (
     Scenario(
         "an owner writes twice while its worker is retired and another claims",
@@ -339,5 +365,27 @@ SCENARIOS = (
     Scenario(
         "a batch creates a run and writes to another, a cancel of that one by force, and a post to it",
         {"one": [create(0, also=0)], "operator": [force_cancel(0)], "sender": [post(0)]},
+    ),
+    Scenario(
+        "two workers claim runs that have slept until now, and a post",
+        {"one": [claim(0, 1), write_claimed(0)], "other": [claim(1, 2)], "sender": [post(0)]},
+        owned=0,
+        prepare=_sleep,
+    ),
+    Scenario(
+        "a claim for other code meets runs that have slept until now, a claim and a post",
+        {
+            "other code": [claim_for_other_code(0)],
+            "owner": [claim(1), write_claimed(1)],
+            "sender": [post(1, 0)],
+        },
+        owned=0,
+        prepare=_sleep,
+    ),
+    Scenario(
+        "runs that have slept until now are claimed, ended by force and left by other code",
+        {"other code": [claim_for_other_code(0)], "owner": [claim(1)], "operator": [force_cancel(0)]},
+        owned=0,
+        prepare=_sleep,
     ),
 )

@@ -13,7 +13,15 @@ ROWS = 20_000
 # Some pages for each of the claimed rows, and far fewer than the tables have.
 FEW_PAGES = 150
 
-CLAIMS = ("claim_runs", "claim_tasks", "next_due", "untried_due", "foreign_groups")
+CLAIMS = (
+    "claim_in_turn",
+    "lock_ready",
+    "lock_sleepers",
+    "ready_groups",
+    "refused_groups",
+    "claim_tasks",
+    "next_due",
+)
 
 FILL = """
 insert into {schema}.runs (id, workflow, version, namespace, input, due_at)
@@ -43,7 +51,7 @@ explain (analyze, buffers, costs off) select c.* from {schema}.workers w,
 """
 CLAIM_RUNS = """
 explain (analyze, buffers, costs off) select c.* from {schema}.workers w,
-    {schema}.claim_runs(w.id, '{{orders}}', '{{v1}}', '{{t}}', '{{t}}', 5, 10, '{{mine}}') c
+    {schema}.claim_in_turn(w.id, '{{orders}}', '{{v1}}', '{{t}}', '{{t}}', 5, 10, '{{mine}}', NULL) c
 """
 
 
@@ -71,6 +79,71 @@ def test_a_look_for_odd_rows_reads_no_sound_runs(dsn: str, schema: str) -> None:
         assert _pages(connection, SQL(ODD_ROWS), schema) < FEW_PAGES
         found = cursor.execute(SQL("select row_name from {}.odd_rows(9)").format(Identifier(schema)))
         assert len(found.fetchall()) == 3
+
+
+# A thousand workflows, each with runs that sleep for long; runs of a thousand versions that nobody has any
+# more, which the loaded code has refused; and those of a workflow that is not loaded.
+GROW = """
+insert into {schema}.runs (id, workflow, version, namespace, input, state, due_at, asleep)
+select gen_random_uuid(), 'flow' || i %% 1000, 'v1', 'mine', '', 2,
+       now() + interval '1 day' + i * interval '1 s', true
+from generate_series(1, %(rows)s) i;
+insert into {schema}.runs (id, workflow, version, namespace, input, state)
+select gen_random_uuid(), 'flow' || i %% 1000, 'v1', 'mine', '', 2 from generate_series(1, %(rows)s) i;
+insert into {schema}.runs (id, workflow, version, namespace, input, state, due_at, refused)
+select gen_random_uuid(), 'flow5', 'old' || i %% 1000, 'mine', '', 2, now(), array['older', 'v1']
+from generate_series(1, %(rows)s) i;
+insert into {schema}.runs (id, workflow, version, namespace, input, state, due_at)
+select gen_random_uuid(), 'gone', 'old' || i %% 1000, 'mine', '', 2, now()
+from generate_series(1, %(rows)s) i;
+insert into {schema}.workers (node, role, pid, expires_at)
+values ('north', 'run_host', 1, now() + interval '1 hour');
+analyze {schema}.runs
+"""
+LOADED = """
+    (select array_agg('flow' || i) from generate_series(1, {flows}) i),
+    array_fill('v1'::text, array[{flows}]), array_fill(true, array[{flows}]), array_fill(true, array[{flows}])
+"""
+CLAIM_GROWN = (
+    "explain (analyze, buffers, costs off) select c.* from {schema}.workers w, "
+    "{schema}.claim_in_turn(w.id, " + LOADED + ", 250, 1, null, null) c"
+)
+NEXT_DUE = "explain (analyze, buffers, costs off) select {schema}.next_due(" + LOADED + ", 1, null)"
+# Some steps through indexes.
+A_HANDFUL = 40
+
+
+@pytest.mark.parametrize("look", [CLAIM_GROWN, NEXT_DUE], ids=["claim", "next_due"])
+def test_a_look_for_work_costs_the_same_however_much_code_is_loaded_or_missing(
+    look: LiteralString, dsn: str, schema: str
+) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection, psycopg.ClientCursor(connection) as cursor:
+        cursor.execute(SQL(GROW).format(schema=Identifier(schema)), {"rows": ROWS // 4})
+        for flows in (5, 1000):
+            assert _pages(connection, SQL(look.replace("{flows}", str(flows))), schema) < A_HANDFUL
+
+
+def test_a_claim_locks_what_it_takes_and_nothing_else(dsn: str, schema: str) -> None:
+    start: LiteralString = """
+        insert into {schema}.runs (id, workflow, namespace, input, due_at)
+        select gen_random_uuid(), 'flow' || i %% 20, 'mine' || i %% 3, '', now()
+        from generate_series(1, 600) i
+    """
+    claim = (
+        "select count(*) from {schema}.workers w, {schema}.claim_in_turn(w.id, "
+        + LOADED.replace("{flows}", "20")
+        + ", 50, 1, null, null)"
+    )
+    free: LiteralString = "select id from {schema}.runs for update skip locked"
+    with psycopg.connect(dsn) as claiming, psycopg.connect(dsn) as other:
+        with psycopg.ClientCursor(other) as cursor:
+            cursor.execute(SQL(GROW).format(schema=Identifier(schema)), {"rows": 0})
+            cursor.execute(SQL(start).format(schema=Identifier(schema)), ())
+            other.commit()
+        row = claiming.execute(SQL(claim).format(schema=Identifier(schema))).fetchone()
+        left = other.execute(SQL(free).format(schema=Identifier(schema))).fetchall()
+    assert row == (50,)
+    assert len(left) == 550
 
 
 @pytest.mark.parametrize("name", CLAIMS)

@@ -87,7 +87,9 @@ def test_a_lost_node_is_listed_for_an_hour(dsn: str, schema: str) -> None:
 @pytest.mark.parametrize(
     ("index", "condition"),
     [
-        ("runs_due", "owner IS NULL"),
+        ("runs_ready", "ready_at IS NOT NULL"),
+        ("runs_asleep", "wakes_at IS NOT NULL"),
+        ("runs_waiting", "waits"),
         ("runs_owner", "owner IS NOT NULL"),
         ("tasks_pending", "owner IS NULL"),
         ("runs_retained", "retain_until IS NOT NULL"),
@@ -103,3 +105,45 @@ def test_indexes_of_polls_hold_only_rows_that_are_alive(
         found: dict[str, str] = dict(connection.execute(question).fetchall())
     _, _, where = found[index].partition(" WHERE ")
     assert condition in where
+
+
+def test_no_index_has_what_the_owner_of_a_run_changes(dsn: str, schema: str) -> None:
+    """Otherwise every change of it would write to all indexes of runs."""
+    question: LiteralString = """
+        select distinct a.attname::text from pg_index i
+        join pg_depend d on d.objid = i.indexrelid and d.refobjid = i.indrelid
+        join pg_attribute a on a.attrelid = d.refobjid and a.attnum = d.refobjsubid
+        where i.indrelid = '{schema}.runs'::regclass
+    """
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        found = connection.execute(question.replace("{schema}", schema).encode()).fetchall()
+    columns = {name for (name,) in found}
+    assert {"owner", "ready_at", "refused", "version"} <= columns
+    assert not columns & {
+        "state",
+        "due_at",
+        "asleep",
+        "updated_at",
+        "deaths",
+        "reason",
+        "fault",
+        "has_children",
+    }
+
+
+def test_an_update_of_an_owned_run_touches_no_index(dsn: str, schema: str) -> None:
+    start: LiteralString = """
+        insert into {schema}.runs (id, workflow, version, namespace, input, owner, due_at)
+        values (gen_random_uuid(), 'orders', 'v1', 'mine', '', 1, null)
+    """
+    updates: tuple[LiteralString, ...] = (
+        "update {schema}.runs set state = 2, due_at = now() + interval '1 hour', deaths = 0",
+        "update {schema}.runs set state = 1, due_at = null, updated_at = now(), reason = null",
+        "update {schema}.runs set state = 2, has_children = true, fault = null, due_at = null",
+    )
+    counted: LiteralString = "select pg_stat_get_xact_tuples_hot_updated('{schema}.runs'::regclass)"
+    with psycopg.connect(dsn) as connection:
+        for statement in (start, *updates):
+            connection.execute(SQL(statement).format(schema=Identifier(schema)))
+        row = connection.execute(counted.replace("{schema}", schema).encode()).fetchone()
+    assert row == (len(updates),)

@@ -220,7 +220,8 @@ class OwnedRuns(Protocol):
 
         A run without a version gets the current one of `code`. Code that takes other versions gets a run
         of a version that is not in `code` after `FOREIGN_GRACE_SECONDS`, so that a worker which has the
-        version comes first. The run keeps its version. Raises `LeaseLost`.
+        version comes first. The run keeps its version. Namespaces share the places, and within each its
+        workflows and versions; among their runs the one that is due first comes first. Raises `LeaseLost`.
         """
         ...
 

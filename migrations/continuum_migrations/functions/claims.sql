@@ -1,101 +1,3 @@
--- The groups of runs of other versions that code may try: by workflow and version, and by the versions that refused
--- them. Each group is found in one step through an index.
-CREATE OR REPLACE FUNCTION {schema}.foreign_groups(
-    p_workflows text[], p_versions text[], p_others boolean[], p_namespaces text[]
-) RETURNS TABLE (workflow text, version text, refused text[])
-LANGUAGE plpgsql STABLE
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-SET plan_cache_mode = force_generic_plan
-AS $$
-BEGIN
-    IF true <> ALL (p_others) THEN
-        RETURN;
-    END IF;
-    RETURN QUERY
-    WITH RECURSIVE taker AS MATERIALIZED (
-        SELECT c.workflow, array_agg(c.version) AS loaded, array_agg(c.version) FILTER (WHERE c.others) AS trying
-        FROM unnest(p_workflows, p_versions, p_others) AS c (workflow, version, others)
-        GROUP BY c.workflow HAVING bool_or(c.others)
-    ), untried (workflow, version) AS (
-        SELECT t.workflow, (
-            SELECT x.version FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = t.workflow
-              AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
-              AND x.version IS NOT NULL ORDER BY x.version LIMIT 1)
-        FROM taker t
-        UNION ALL
-        SELECT u.workflow, (
-            SELECT x.version FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = u.workflow
-              AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
-              AND x.version > u.version ORDER BY x.version LIMIT 1)
-        FROM untried u WHERE u.version IS NOT NULL
-    ), tried (workflow, version, refused) AS (
-        SELECT t.workflow, n.version, n.refused FROM taker t
-        CROSS JOIN LATERAL (
-            SELECT x.version, x.refused FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL AND x.workflow = t.workflow
-              AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
-            ORDER BY x.version, x.refused LIMIT 1
-        ) n
-        UNION ALL
-        SELECT d.workflow, n.version, n.refused FROM tried d
-        CROSS JOIN LATERAL (
-            SELECT x.version, x.refused FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL AND x.workflow = d.workflow
-              AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
-              AND (x.version, x.refused) > (d.version, d.refused)
-            ORDER BY x.version, x.refused LIMIT 1
-        ) n
-    )
-    SELECT u.workflow, u.version, NULL::text[] FROM untried u JOIN taker t ON t.workflow = u.workflow
-    WHERE u.version <> ALL (t.loaded)
-    UNION ALL
-    SELECT d.workflow, d.version, d.refused FROM tried d JOIN taker t ON t.workflow = d.workflow
-    WHERE d.version <> ALL (t.loaded) AND NOT t.trying <@ d.refused;
-END
-$$;
-
--- When the first run is due whose version is not loaded and that no code has refused, of workflows whose code takes
--- other versions. One step through an index for each version that such runs have.
-CREATE OR REPLACE FUNCTION {schema}.untried_due(
-    p_workflows text[], p_versions text[], p_others boolean[], p_namespaces text[]
-) RETURNS timestamptz
-LANGUAGE plpgsql STABLE
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-SET plan_cache_mode = force_generic_plan
-AS $$
-BEGIN
-    IF true <> ALL (p_others) THEN
-        RETURN NULL;
-    END IF;
-    RETURN (
-        WITH RECURSIVE first (workflow, version, due_at) AS (
-            SELECT c.workflow, n.version, n.due_at FROM (
-                SELECT DISTINCT u.workflow FROM unnest(p_workflows, p_others) AS u (workflow, others) WHERE u.others
-            ) c
-            CROSS JOIN LATERAL (
-                SELECT x.version, x.due_at FROM {schema}.runs x
-                WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = c.workflow
-                  AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
-                  AND x.version IS NOT NULL
-                ORDER BY x.version, x.due_at LIMIT 1
-            ) n
-            UNION ALL
-            SELECT f.workflow, n.version, n.due_at FROM first f
-            CROSS JOIN LATERAL (
-                SELECT x.version, x.due_at FROM {schema}.runs x
-                WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = f.workflow
-                  AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
-                  AND x.version > f.version
-                ORDER BY x.version, x.due_at LIMIT 1
-            ) n
-        )
-        SELECT min(f.due_at) FROM first f WHERE (f.workflow, f.version) NOT IN (
-            SELECT u.workflow, u.version FROM unnest(p_workflows, p_versions) AS u (workflow, version)));
-END
-$$;
-
 -- The workflows whose runs have killed several processes lately: their runs are kept apart from those of others.
 CREATE OR REPLACE FUNCTION {schema}.deadly_workflows() RETURNS text[]
 LANGUAGE plpgsql STABLE
@@ -130,6 +32,8 @@ CREATE OR REPLACE FUNCTION {schema}.own_runs(
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
+DECLARE
+    v_current jsonb;
 BEGIN
     IF cardinality(p_chosen) = 0 THEN
         -- No lock was taken either: a claim that finds nothing writes nothing.
@@ -142,15 +46,18 @@ BEGIN
     IF NOT FOUND THEN
         RETURN;
     END IF;
+    IF EXISTS (SELECT FROM {schema}.runs x WHERE x.id = ANY (p_chosen) AND x.version IS NULL) THEN
+        v_current := (SELECT jsonb_object_agg(c.workflow, c.version)
+                      FROM unnest(p_workflows, p_versions, p_current) AS c (workflow, version, is_current)
+                      WHERE c.is_current);
+    END IF;
     RETURN QUERY
     UPDATE {schema}.runs AS r
     SET owner = p_worker, token = nextval('{schema}.fencing_token'), state = {state.running}, due_at = NULL,
-        claimed_at = clock_timestamp(),
+        asleep = false, claimed_at = clock_timestamp(),
         -- At its maximum, which somebody wrote by hand, it stays: an overflow would fail the claim of all.
         attempt = least(r.attempt, 2147483646) + 1, fresh = false, updated_at = clock_timestamp(),
-        version = coalesce(r.version, (SELECT c.version FROM unnest(p_workflows, p_versions, p_current)
-                                           AS c (workflow, version, is_current)
-                                       WHERE c.workflow = r.workflow AND c.is_current LIMIT 1))
+        version = coalesce(r.version, v_current ->> r.workflow)
     FROM unnest(p_chosen) AS chosen (id)
     WHERE r.id = chosen.id
     RETURNING r.id, r.token, r.workflow, r.version, r.namespace, r.input, r.started_at, r.attempt, r.trace_context,
@@ -159,167 +66,191 @@ BEGIN
 END
 $$;
 
+-- Lock up to p_room runs of groups that are ready by p_by: of each namespace as many, within it of each group as many, and
+-- of a group the oldest first. What a group leaves the others get.
+CREATE OR REPLACE FUNCTION {schema}.lock_ready(
+    p_groups {schema}.claim_group[], p_by timestamptz, p_room integer, p_suspects boolean
+) RETURNS uuid[]
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    v_groups {schema}.claim_group[] := p_groups;
+    v_room integer := p_room;
+    v_locked uuid[] := '{}';
+    v_more uuid[];
+BEGIN
+    WHILE v_room > 0 AND cardinality(v_groups) > 0 LOOP
+        WITH shares AS (
+            SELECT g.*, v_room::float8 / count(*) OVER (PARTITION BY g.namespace)
+                        / (SELECT count(DISTINCT n.namespace) FROM unnest(v_groups) n) AS share
+            FROM unnest(v_groups) g
+        ), quotas AS MATERIALIZED (
+            SELECT s.*, floor(s.share)::integer + CASE
+                WHEN row_number() OVER (ORDER BY s.share - floor(s.share) DESC, s.since)
+                     <= v_room - sum(floor(s.share)) OVER () THEN 1 ELSE 0 END AS quota
+            FROM shares s
+        ), locked AS MATERIALIZED (
+            SELECT q.*, CASE WHEN q.refused IS NULL THEN ARRAY(
+                SELECT x.id FROM {schema}.runs x
+                WHERE x.ready_at <= p_by AND x.refused IS NULL AND x.workflow = q.workflow
+                  AND coalesce(x.version, '') = q.version AND x.namespace = q.namespace AND x.id <> ALL (v_locked)
+                  AND NOT (p_suspects AND {schema}.in_quarantine(x.id, x.workflow, '{}'))
+                ORDER BY x.ready_at LIMIT q.quota FOR UPDATE SKIP LOCKED)
+            ELSE ARRAY(
+                SELECT x.id FROM {schema}.runs x
+                WHERE x.ready_at <= p_by AND x.refused = q.refused AND x.workflow = q.workflow
+                  AND coalesce(x.refused[cardinality(x.refused)], '') = coalesce(q.refused[cardinality(q.refused)], '')
+                  AND coalesce(x.version, '') = q.version AND x.namespace = q.namespace AND x.id <> ALL (v_locked)
+                  AND NOT (p_suspects AND {schema}.in_quarantine(x.id, x.workflow, '{}'))
+                ORDER BY x.ready_at LIMIT q.quota FOR UPDATE SKIP LOCKED)
+            END AS ids FROM quotas q
+        )
+        SELECT ARRAY(SELECT unnest(l.ids) FROM locked l),
+               ARRAY(SELECT ROW(l.workflow, l.version, l.namespace, l.refused, l.since, l.others)::{schema}.claim_group
+                     FROM locked l WHERE cardinality(l.ids) >= l.quota)
+        INTO v_more, v_groups;
+        v_locked := v_locked || v_more;
+        v_room := p_room - cardinality(v_locked);
+    END LOOP;
+    RETURN v_locked;
+END
+$$;
+
+-- Whether a worker may take a run that has slept: its version is loaded (p_code has a key for each), and it is of a
+-- namespace that the worker serves and no suspect.
+CREATE OR REPLACE FUNCTION {schema}.may_wake(
+    p_run uuid, p_workflow text, p_version text, p_namespace text, p_code jsonb, p_namespaces text[], p_suspects boolean
+) RETURNS boolean
+LANGUAGE sql STABLE AS $$
+    SELECT coalesce(p_code ? (p_workflow || E'\n' || p_version), false)
+       AND (p_namespaces IS NULL OR p_namespace = ANY (p_namespaces))
+       AND NOT (p_suspects AND {schema}.in_quarantine(p_run, p_workflow, '{}'))
+$$;
+
+-- Lock up to p_room runs that have slept until now, the earliest first, besides p_locked. Those that this worker may not
+-- take become ready for others, so that they never stand in the way.
+CREATE OR REPLACE FUNCTION {schema}.lock_sleepers(
+    p_code jsonb, p_namespaces text[], p_room integer, p_locked uuid[], p_suspects boolean
+) RETURNS uuid[]
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    v_locked uuid[] := '{}';
+    v_first uuid[];
+    v_mine uuid[];
+BEGIN
+    -- The next claim continues if there are more for others.
+    FOR i IN 1 .. 5 LOOP
+        v_first := ARRAY(
+            SELECT x.id FROM {schema}.runs x
+            WHERE x.wakes_at <= now() AND x.id <> ALL (p_locked) AND x.id <> ALL (v_locked)
+            ORDER BY x.wakes_at LIMIT p_room - cardinality(v_locked) FOR UPDATE SKIP LOCKED);
+        v_mine := ARRAY(
+            SELECT x.id FROM {schema}.runs x WHERE x.id = ANY (v_first)
+              AND {schema}.may_wake(x.id, x.workflow, x.version, x.namespace, p_code, p_namespaces, p_suspects));
+        v_locked := v_locked || v_mine;
+        EXIT WHEN cardinality(v_mine) = cardinality(v_first);
+        UPDATE {schema}.runs x SET asleep = false WHERE x.id = ANY (v_first) AND x.id <> ALL (v_mine);
+        -- If some are for others, many may be.
+        UPDATE {schema}.runs r SET asleep = false WHERE r.id = ANY (ARRAY(
+            SELECT x.id FROM {schema}.runs x WHERE x.wakes_at <= now() AND x.id = ANY (ARRAY(
+                SELECT f.id FROM (
+                    SELECT y.id, y.workflow, y.version, y.namespace FROM {schema}.runs y WHERE y.wakes_at <= now()
+                    ORDER BY y.wakes_at LIMIT {limit.next_due}
+                ) f WHERE NOT {schema}.may_wake(f.id, f.workflow, f.version, f.namespace, p_code, p_namespaces, p_suspects)))
+            FOR UPDATE SKIP LOCKED));
+    END LOOP;
+    RETURN v_locked;
+END
+$$;
+
 -- Own up to p_limit runs that are due and whose code the worker has loaded; then, if there is room, runs of other
 -- versions that have waited for p_grace and that its code has not refused; all within p_namespaces. A run that has mail
--- and no owner is due (see post), so only due times need a look. "version" comes first in the orders because
--- "is null" does not tell the planner that the index gives them.
+-- and no owner is due (see post), so only due times need a look. Runs that have slept get half of the places, the groups
+-- of those that are ready share the other half, and each half gets what the other leaves. If there are more groups than
+-- places, `reached` is the last one that was looked at; the next claim continues there.
+CREATE OR REPLACE FUNCTION {schema}.claim_in_turn(
+    p_worker bigint, p_workflows text[], p_versions text[], p_current boolean[], p_others boolean[],
+    p_limit integer, p_grace double precision, p_namespaces text[], p_after text[]
+) RETURNS TABLE (id uuid, token bigint, workflow text, version text, namespace text, input bytea,
+                 started_at timestamptz, attempt integer, trace_context text, fresh boolean, parent uuid,
+                 depth integer, root uuid, held boolean, reached text[])
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
+    v_deadly text[];
+    v_waited timestamptz := now() - p_grace * interval '1 second';
+    v_code jsonb;
+    v_half integer := floor(p_limit / 2.0 + random());
+    v_groups {schema}.claim_group[];
+    v_chosen uuid[] := '{}';
+    v_slept integer := 0;
+    v_reached text[];
+BEGIN
+    PERFORM FROM {schema}.workers w WHERE w.id = p_worker AND w.expires_at > clock_timestamp();
+    IF NOT FOUND THEN
+        held := false;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+    IF v_suspects THEN
+        v_deadly := {schema}.deadly_workflows();
+        -- Their runs are kept apart, as if their code were not loaded.
+        SELECT array_agg(c.workflow), array_agg(c.version), array_agg(c.is_current), array_agg(c.others)
+        INTO p_workflows, p_versions, p_current, p_others
+        FROM unnest(p_workflows, p_versions, p_current, p_others) AS c (workflow, version, is_current, others)
+        WHERE c.workflow <> ALL (v_deadly);
+    END IF;
+    IF EXISTS (SELECT FROM {schema}.runs x WHERE x.wakes_at <= now()) THEN
+        v_code := (SELECT coalesce(jsonb_object_agg(c.workflow || E'\n' || c.version, true), '{}')
+                   FROM unnest(p_workflows, p_versions) AS c (workflow, version));
+        v_chosen := {schema}.lock_sleepers(v_code, p_namespaces, v_half, '{}', v_suspects);
+        v_slept := cardinality(v_chosen);
+    END IF;
+    v_groups := ARRAY(
+        SELECT g FROM {schema}.ready_groups(
+            p_workflows, p_versions, p_current, p_others, p_namespaces, now(), v_waited, p_after, p_limit) g);
+    IF cardinality(v_groups) = p_limit THEN
+        v_reached := ARRAY[v_groups[p_limit].workflow, v_groups[p_limit].version, v_groups[p_limit].namespace];
+    END IF;
+    IF EXISTS (SELECT FROM {schema}.runs x WHERE x.ready_at IS NOT NULL AND x.refused IS NOT NULL) THEN
+        v_groups := v_groups || ARRAY(
+            SELECT g FROM {schema}.refused_groups(
+                p_workflows, p_versions, p_others, p_namespaces, now(), v_waited, p_limit) g);
+    END IF;
+    IF cardinality(v_groups) > 0 THEN
+        v_chosen := v_chosen || {schema}.lock_ready(
+            ARRAY(SELECT g FROM unnest(v_groups) g WHERE NOT g.others), now(), p_limit - cardinality(v_chosen), v_suspects);
+    END IF;
+    IF v_slept = v_half AND v_code IS NOT NULL AND cardinality(v_chosen) < p_limit THEN
+        v_chosen := v_chosen || {schema}.lock_sleepers(
+            v_code, p_namespaces, p_limit - cardinality(v_chosen), v_chosen, v_suspects);
+    END IF;
+    IF true = ANY (SELECT g.others FROM unnest(v_groups) g) THEN
+        v_chosen := v_chosen || {schema}.lock_ready(
+            ARRAY(SELECT g FROM unnest(v_groups) g WHERE g.others), v_waited, p_limit - cardinality(v_chosen), v_suspects);
+    END IF;
+    RETURN QUERY
+    SELECT o.*, v_reached FROM {schema}.own_runs(p_worker, v_chosen, p_workflows, p_versions, p_current) o;
+END
+$$;
+
+-- For nodes of earlier releases, which always begin with the first group.
 CREATE OR REPLACE FUNCTION {schema}.claim_runs(
     p_worker bigint, p_workflows text[], p_versions text[], p_current boolean[], p_others boolean[],
     p_limit integer, p_grace double precision, p_namespaces text[]
 ) RETURNS TABLE (id uuid, token bigint, workflow text, version text, namespace text, input bytea,
                  started_at timestamptz, attempt integer, trace_context text, fresh boolean, parent uuid,
                  depth integer, root uuid, held boolean)
-LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-SET plan_cache_mode = force_generic_plan
-AS $$
-DECLARE
-    v_chosen uuid[] := '{}';
-    v_foreign uuid[];
-    v_refused boolean;
-    v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
-    v_deadly text[] := CASE WHEN v_suspects THEN {schema}.deadly_workflows() END;
-    v_waited timestamptz := now() - p_grace * interval '1 second';
-BEGIN
-    SELECT EXISTS (SELECT FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL)
-    INTO v_refused FROM {schema}.workers w WHERE w.id = p_worker AND w.expires_at > clock_timestamp();
-    IF NOT FOUND THEN
-        held := false;
-        RETURN NEXT;
-        RETURN;
-    END IF;
-    WITH unversioned AS MATERIALIZED (
-        SELECT r.id, r.due_at FROM unnest(p_workflows, p_current) AS c (workflow, is_current)
-        CROSS JOIN LATERAL (
-            SELECT x.id, x.due_at FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = c.workflow
-              AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
-              AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
-              AND x.version IS NULL AND x.due_at <= now()
-            ORDER BY x.version, x.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
-        ) r WHERE c.is_current
-    ), known AS MATERIALIZED (
-        SELECT r.id, r.due_at FROM unnest(p_workflows, p_versions) AS c (workflow, version)
-        CROSS JOIN LATERAL (
-            SELECT x.id, x.due_at FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = c.workflow
-              AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
-              AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
-              AND x.version = c.version AND x.due_at <= now()
-            ORDER BY x.version, x.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
-        ) r
-    ), refused AS MATERIALIZED (
-        -- Refused by other code than theirs. In no order: there are several groups.
-        SELECT r.id, r.due_at FROM unnest(p_workflows, p_versions) AS c (workflow, version)
-        CROSS JOIN LATERAL (
-            SELECT x.id, x.due_at FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL AND x.workflow = c.workflow
-              AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
-              AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
-              AND x.version = c.version AND x.due_at <= now()
-            LIMIT p_limit FOR UPDATE SKIP LOCKED
-        ) r WHERE v_refused
-    ), due AS (
-        SELECT * FROM unversioned UNION SELECT * FROM known UNION SELECT * FROM refused
-    )
-    SELECT coalesce(array_agg(d.id), '{}') INTO v_chosen
-    FROM (SELECT due.id FROM due ORDER BY due.due_at LIMIT p_limit) d;
-
-    IF cardinality(v_chosen) < p_limit
-       AND (v_refused OR {schema}.untried_due(p_workflows, p_versions, p_others, p_namespaces) <= v_waited) THEN
-        WITH groups AS MATERIALIZED (
-            SELECT g.workflow, g.version, g.refused
-            FROM {schema}.foreign_groups(p_workflows, p_versions, p_others, p_namespaces) g
-        ), untried AS MATERIALIZED (
-            SELECT r.id, r.due_at FROM groups g
-            CROSS JOIN LATERAL (
-                SELECT x.id, x.due_at FROM {schema}.runs x
-                WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = g.workflow
-                  AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
-                  AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
-                  AND x.version = g.version AND x.due_at <= v_waited
-                ORDER BY x.version, x.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
-            ) r WHERE g.refused IS NULL
-        ), tried AS MATERIALIZED (
-            SELECT r.id, r.due_at FROM groups g
-            CROSS JOIN LATERAL (
-                SELECT x.id, x.due_at FROM {schema}.runs x
-                WHERE x.owner IS NULL AND x.state {is_active} AND x.refused = g.refused AND x.workflow = g.workflow
-                  AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
-                  AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
-                  AND x.version = g.version AND x.due_at <= v_waited
-                ORDER BY x.version, x.refused, x.due_at LIMIT p_limit FOR UPDATE SKIP LOCKED
-            ) r WHERE g.refused IS NOT NULL
-        ), due AS (
-            SELECT * FROM untried UNION ALL SELECT * FROM tried
-        )
-        SELECT coalesce(array_agg(d.id), '{}') INTO v_foreign
-        FROM (SELECT due.id FROM due ORDER BY due.due_at LIMIT p_limit - cardinality(v_chosen)) d;
-        v_chosen := v_chosen || v_foreign;
-    END IF;
-
-    RETURN QUERY SELECT * FROM {schema}.own_runs(p_worker, v_chosen, p_workflows, p_versions, p_current);
-END
-$$;
-
--- When the next run is due that a claim with the same arguments takes; in step with claim_runs.
-CREATE OR REPLACE FUNCTION {schema}.next_due(
-    p_workflows text[], p_versions text[], p_current boolean[], p_others boolean[],
-    p_grace double precision, p_namespaces text[]
-) RETURNS timestamptz
-LANGUAGE plpgsql STABLE
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
-SET plan_cache_mode = force_generic_plan
-AS $$
-DECLARE
-    v_due timestamptz;
-    v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
-    v_deadly text[] := CASE WHEN v_suspects THEN {schema}.deadly_workflows() END;
-BEGIN
-    v_due := least((
-        SELECT min(r.due_at) FROM unnest(p_workflows, p_current) AS c (workflow, is_current)
-        CROSS JOIN LATERAL (
-            SELECT x.due_at FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = c.workflow
-              AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
-              AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
-              AND x.version IS NULL AND x.due_at IS NOT NULL
-            ORDER BY x.version, x.due_at LIMIT 1
-        ) r WHERE c.is_current
-    ), (
-        SELECT min(r.due_at) FROM unnest(p_workflows, p_versions) AS c (workflow, version)
-        CROSS JOIN LATERAL (
-            SELECT x.due_at FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = c.workflow
-              AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
-              AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
-              AND x.version = c.version AND x.due_at IS NOT NULL
-            ORDER BY x.version, x.due_at LIMIT 1
-        ) r
-    ), {schema}.untried_due(p_workflows, p_versions, p_others, p_namespaces) + p_grace * interval '1 second');
-    IF EXISTS (SELECT FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL) THEN
-        v_due := least(v_due, (
-            SELECT min(r.due_at) FROM unnest(p_workflows, p_versions) AS c (workflow, version)
-            CROSS JOIN LATERAL (
-                SELECT min(x.due_at) AS due_at FROM {schema}.runs x
-                WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL AND x.workflow = c.workflow
-                  AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
-                  AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
-                  AND x.version = c.version
-            ) r
-        ), (
-            SELECT min(r.due_at) + p_grace * interval '1 second'
-            FROM {schema}.foreign_groups(p_workflows, p_versions, p_others, p_namespaces) g
-            CROSS JOIN LATERAL (
-                SELECT x.due_at FROM {schema}.runs x
-                WHERE x.owner IS NULL AND x.state {is_active} AND x.refused = g.refused
-                  AND x.workflow = g.workflow AND x.version = g.version AND x.due_at IS NOT NULL
-                  AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
-                  AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
-                ORDER BY x.version, x.refused, x.due_at LIMIT 1
-            ) r WHERE g.refused IS NOT NULL
-        ));
-    END IF;
-    RETURN v_due;
-END
+LANGUAGE sql AS $$
+    SELECT id, token, workflow, version, namespace, input, started_at, attempt, trace_context, fresh, parent, depth, root,
+           held
+    FROM {schema}.claim_in_turn(p_worker, p_workflows, p_versions, p_current, p_others, p_limit, p_grace, p_namespaces, NULL)
 $$;

@@ -94,6 +94,7 @@ BEGIN
             -- Mail makes a run without an owner due, also mail that came during the release.
             due_at = CASE WHEN t.release AND EXISTS (SELECT FROM {schema}.inbox i WHERE i.run_id = r.id)
                           THEN v_now ELSE t.due END,
+            asleep = coalesce(t.release AND t.due > v_now, false),
             owner = CASE WHEN t.release OR NOT t.state {is_active} THEN NULL ELSE r.owner END,
             result = t.result,
             error = t.error,

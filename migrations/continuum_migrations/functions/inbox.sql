@@ -6,7 +6,7 @@ AS $$
 DECLARE
     v_owned text[];
 BEGIN
-    UPDATE {schema}.runs r SET due_at = clock_timestamp()
+    UPDATE {schema}.runs r SET due_at = clock_timestamp(), asleep = false
     WHERE r.id = ANY (p_runs) AND r.owner IS NULL AND r.state {is_active}
       AND (r.due_at IS NULL OR r.due_at > clock_timestamp());
     IF FOUND THEN
@@ -98,7 +98,7 @@ BEGIN
         END IF;
         v_results := v_results || {posted.accepted}::smallint;
         IF v_owner IS NULL THEN
-            UPDATE {schema}.runs r SET due_at = clock_timestamp()
+            UPDATE {schema}.runs r SET due_at = clock_timestamp(), asleep = false
             WHERE r.id = v_run AND r.state {is_active} AND (r.due_at IS NULL OR r.due_at > clock_timestamp());
             v_free := true;
         ELSE

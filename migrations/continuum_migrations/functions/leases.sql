@@ -33,6 +33,8 @@ BEGIN
         due_at = CASE WHEN r.id = p_executing AND r.deaths + 1 >= p_poison_after THEN NULL
                       WHEN r.state = {state.running} OR EXISTS (SELECT FROM {schema}.inbox i WHERE i.run_id = r.id)
                       THEN clock_timestamp() ELSE r.due_at END,
+        asleep = r.state = {state.suspended} AND coalesce(r.due_at > clock_timestamp(), false)
+                 AND NOT EXISTS (SELECT FROM {schema}.inbox i WHERE i.run_id = r.id),
         reason = CASE WHEN r.id = p_executing AND r.deaths + 1 >= p_poison_after
                       THEN 'poison: its process died ' || (r.deaths + 1) || ' times while executing it' ELSE r.reason END,
         fault = CASE WHEN r.id = p_executing AND r.deaths + 1 >= p_poison_after
@@ -54,7 +56,7 @@ BEGIN
     )
     SELECT count(*), coalesce(array_agg(m.run_id), '{}') INTO v_tasks, v_mailed FROM mailed m;
     IF v_tasks > 0 THEN
-        UPDATE {schema}.runs r SET due_at = clock_timestamp()
+        UPDATE {schema}.runs r SET due_at = clock_timestamp(), asleep = false
         WHERE r.id = ANY (v_mailed) AND r.owner IS NULL AND r.state {is_active};
         PERFORM {schema}.notify('wake', '{}');
     END IF;

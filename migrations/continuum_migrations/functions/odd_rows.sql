@@ -11,56 +11,49 @@ DECLARE
     v_last CONSTANT timestamptz := '9999-12-31 23:59:59.999999Z';
 BEGIN
     RETURN QUERY
-    WITH RECURSIVE untried (workflow) AS (
-        (SELECT x.workflow FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
-         ORDER BY x.workflow LIMIT 1)
+    WITH RECURSIVE ready (workflow, version, namespace) AS (
+        (SELECT x.workflow, coalesce(x.version, ''), x.namespace FROM {schema}.runs x
+         WHERE x.ready_at IS NOT NULL AND x.refused IS NULL
+         ORDER BY x.workflow, coalesce(x.version, ''), x.namespace LIMIT 1)
         UNION ALL
-        SELECT (SELECT x.workflow FROM {schema}.runs x
-                WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow > u.workflow
-                ORDER BY x.workflow LIMIT 1)
-        FROM untried u WHERE u.workflow IS NOT NULL
-    ), versioned (workflow, version) AS (
-        SELECT u.workflow, (SELECT x.version FROM {schema}.runs x
-                            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
-                              AND x.workflow = u.workflow AND x.version IS NOT NULL ORDER BY x.version LIMIT 1)
-        FROM untried u WHERE u.workflow IS NOT NULL
-        UNION ALL
-        SELECT v.workflow, (SELECT x.version FROM {schema}.runs x
-                            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
-                              AND x.workflow = v.workflow AND x.version > v.version ORDER BY x.version LIMIT 1)
-        FROM versioned v WHERE v.version IS NOT NULL
-    ), tried (workflow, version, refused) AS (
-        (SELECT x.workflow, x.version, x.refused FROM {schema}.runs x
-         WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL AND x.version IS NOT NULL
-         ORDER BY x.workflow, x.version, x.refused LIMIT 1)
-        UNION ALL
-        SELECT n.workflow, n.version, n.refused FROM tried t
+        SELECT n.workflow, n.version, n.namespace FROM ready g
         CROSS JOIN LATERAL (
-            SELECT x.workflow, x.version, x.refused FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NOT NULL
-              AND (x.workflow, x.version, x.refused) > (t.workflow, t.version, t.refused)
-            ORDER BY x.workflow, x.version, x.refused LIMIT 1
+            SELECT x.workflow, coalesce(x.version, '') AS version, x.namespace FROM {schema}.runs x
+            WHERE x.ready_at IS NOT NULL AND x.refused IS NULL
+              AND (x.workflow, coalesce(x.version, ''), x.namespace) > (g.workflow, g.version, g.namespace)
+            ORDER BY x.workflow, coalesce(x.version, ''), x.namespace LIMIT 1
+        ) n
+    ), refused (workflow, "last", version, refused, namespace) AS (
+        (SELECT x.workflow, coalesce(x.refused[cardinality(x.refused)], ''), coalesce(x.version, ''), x.refused, x.namespace
+         FROM {schema}.runs x WHERE x.ready_at IS NOT NULL AND x.refused IS NOT NULL
+         ORDER BY x.workflow, coalesce(x.refused[cardinality(x.refused)], ''), coalesce(x.version, ''), x.refused,
+                  x.namespace LIMIT 1)
+        UNION ALL
+        SELECT n.* FROM refused g
+        CROSS JOIN LATERAL (
+            SELECT x.workflow, coalesce(x.refused[cardinality(x.refused)], ''), coalesce(x.version, ''), x.refused, x.namespace
+            FROM {schema}.runs x WHERE x.ready_at IS NOT NULL AND x.refused IS NOT NULL
+              AND (x.workflow, coalesce(x.refused[cardinality(x.refused)], ''), coalesce(x.version, ''), x.refused,
+                   x.namespace) > (g.workflow, g."last", g.version, g.refused, g.namespace)
+            ORDER BY x.workflow, coalesce(x.refused[cardinality(x.refused)], ''), coalesce(x.version, ''), x.refused,
+                     x.namespace LIMIT 1
         ) n
     ), far AS (
-        SELECT r.id, r.due_at FROM untried u CROSS JOIN LATERAL (
+        SELECT r.id, r.due_at FROM ready g CROSS JOIN LATERAL (
             SELECT x.id, x.due_at FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
-              AND x.workflow = u.workflow AND x.version IS NULL AND x.due_at > v_last
-            ORDER BY x.version, x.due_at LIMIT p_limit
+            WHERE x.ready_at > v_last AND x.refused IS NULL AND x.workflow = g.workflow
+              AND coalesce(x.version, '') = g.version AND x.namespace = g.namespace
+            ORDER BY x.ready_at LIMIT p_limit
         ) r
         UNION ALL
-        SELECT r.id, r.due_at FROM versioned v CROSS JOIN LATERAL (
-            SELECT x.id, x.due_at FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
-              AND x.workflow = v.workflow AND x.version = v.version AND x.due_at > v_last
-            ORDER BY x.version, x.due_at LIMIT p_limit
-        ) r
+        SELECT x.id, x.due_at FROM {schema}.runs x WHERE x.wakes_at > v_last
         UNION ALL
-        SELECT r.id, r.due_at FROM tried t CROSS JOIN LATERAL (
+        SELECT r.id, r.due_at FROM refused g CROSS JOIN LATERAL (
             SELECT x.id, x.due_at FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused = t.refused
-              AND x.workflow = t.workflow AND x.version = t.version AND x.due_at > v_last
-            ORDER BY x.version, x.refused, x.due_at LIMIT p_limit
+            WHERE x.ready_at > v_last AND x.refused = g.refused AND x.workflow = g.workflow
+              AND coalesce(x.refused[cardinality(x.refused)], '') = g."last" AND coalesce(x.version, '') = g.version
+              AND x.namespace = g.namespace
+            ORDER BY x.ready_at LIMIT p_limit
         ) r
     )
     (SELECT 'runs', 'due_at', f.id::text, f.due_at::text FROM far f ORDER BY f.id LIMIT p_limit)

@@ -194,12 +194,16 @@ BEGIN
     IF cardinality(v_deadly) = 0 THEN
         RETURN;
     END IF;
+    -- Those that have slept until now become ready first.
+    UPDATE {schema}.runs r SET asleep = false WHERE r.id = ANY (ARRAY(
+        SELECT x.id FROM {schema}.runs x WHERE x.wakes_at <= now() AND x.workflow = ANY (v_deadly)
+        ORDER BY x.wakes_at LIMIT p_limit FOR UPDATE SKIP LOCKED));
     v_chosen := ARRAY(
         SELECT r.id FROM unnest(v_deadly) AS d (workflow)
         CROSS JOIN LATERAL (
             SELECT x.id FROM {schema}.runs x
-            WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL AND x.workflow = d.workflow
-              AND x.due_at <= now() AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
+            WHERE x.ready_at <= now() AND x.refused IS NULL AND x.workflow = d.workflow
+              AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
               AND NOT {schema}.in_quarantine(x.id, x.workflow, '{}')
               AND EXISTS (SELECT FROM unnest(p_workflows, p_versions, p_current, p_others)
                               AS c (workflow, version, is_current, others)

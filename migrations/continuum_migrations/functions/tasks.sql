@@ -93,7 +93,7 @@ BEGIN
     SELECT array_agg(m.run_id::text) INTO v_runs FROM mailed m;
     IF v_runs IS NOT NULL THEN
         PERFORM {schema}.notify_each('wake', v_runs);
-        UPDATE {schema}.runs r SET due_at = clock_timestamp()
+        UPDATE {schema}.runs r SET due_at = clock_timestamp(), asleep = false
         WHERE r.id = ANY (v_runs::uuid[]) AND r.owner IS NULL AND r.state {is_active};
         IF FOUND THEN
             PERFORM {schema}.notify('work', '{}');

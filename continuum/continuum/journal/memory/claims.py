@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from heapq import heappop
+from collections.abc import Callable, Iterator, Sequence
 
 from continuum.engine.ids import RunId
 from continuum.journal.announcement import announcement, completed
 from continuum.journal.limits import FOREIGN_GRACE_SECONDS
+from continuum.journal.memory.due_runs import Group
 from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredRun, StoredWorker, json_copy
 from continuum.journal.port import ClaimedRun, Loaded, NewRun, RunState, Started, Topic, Worker
 
@@ -32,9 +32,15 @@ class LoadedCode:
 
     def has(self, run: StoredRun) -> bool:
         """Whether a run has one of these versions; a run without a version has the current one."""
-        if run.version is None:
-            return run.start.workflow in self.current
-        return (run.start.workflow, run.version) in self._exact
+        return self.has_version(run.start.workflow, run.version)
+
+    def has_version(self, workflow: str, version: str | None) -> bool:
+        """Whether a version is loaded; None stands for the current one."""
+        return workflow in self.current if version is None else (workflow, version) in self._exact
+
+    def takes_others(self, workflow: str) -> bool:
+        """Whether some version of a workflow takes runs of others."""
+        return workflow in self._taking_others
 
     def may_try(self, run: StoredRun) -> bool:
         """Whether a version that takes runs of others was not refused for this run before."""
@@ -119,24 +125,30 @@ class MemoryClaims(MemoryTables):
         holder = self._leased(worker)
         if limit < 1:
             return []
-        loaded, now, deadly = LoadedCode(code), self.now(), self._deadly_workflows()
+        loaded, deadly = LoadedCode(code), self._deadly_workflows()
         passed: list[StoredRun] = []
-        foreign: list[StoredRun] = []
         claimed: list[ClaimedRun] = []
-        for run in self._something_to_do():
-            if not within(namespaces, run) or self._kept_apart(run, deadly):
-                passed.append(run)
-            elif loaded.has(run):
+
+        def may_take(group: Group) -> bool:
+            return namespaces is None or group.namespace in namespaces
+
+        def own(group: Group) -> bool:
+            return may_take(group) and loaded.has_version(group.workflow, group.version)
+
+        def others(group: Group) -> bool:
+            return may_take(group) and not own(group) and loaded.takes_others(group.workflow)
+
+        for wanted, may_own, waited in ((own, loaded.has, 0), (others, loaded.may_try, _FOREIGN_GRACE)):
+            for run in self._in_turn(wanted, self.now() - waited):
+                if self._kept_apart(run, deadly) or not may_own(run):
+                    passed.append(run)
+                    continue
                 claimed.append(self._own(holder, run, loaded))
-            elif loaded.may_try(run) and run.due_at is not None and run.due_at + _FOREIGN_GRACE <= now:
-                foreign.append(run)
-            else:
-                passed.append(run)
+                if len(claimed) >= limit:
+                    break
             if len(claimed) >= limit:
                 break
-        room = limit - len(claimed)
-        claimed += [self._own(holder, run, loaded) for run in foreign[:room]]
-        for run in (*passed, *foreign[room:]):
+        for run in passed:
             self._make_claimable(run)
         return claimed
 
@@ -145,7 +157,7 @@ class MemoryClaims(MemoryTables):
     ) -> int | None:
         """Return when the next run that a claim with the same arguments takes is due."""
         loaded, deadly = LoadedCode(code), self._deadly_workflows()
-        ahead = ((due, self._runs.get(run_id)) for due, _, run_id in self._due)
+        ahead = ((entry.due_at, self._runs.get(entry.run_id)) for entry in self._due)
         return min(
             (
                 due if loaded.has(run) else due + _FOREIGN_GRACE
@@ -176,12 +188,10 @@ class MemoryClaims(MemoryTables):
         """Whether a run is left to the processes that try suspects."""
         return run.start.workflow in deadly or self._in_quarantine(run.start.id)
 
-    def _something_to_do(self) -> Iterator[StoredRun]:
-        """Remove the due runs from the heap and yield them, oldest first, each once."""
-        now = self.now()
+    def _in_turn(self, wanted: Callable[[Group], bool], by: int) -> Iterator[StoredRun]:
+        """Remove the runs of wanted groups that were due by a time, and yield them in turns, each once."""
         seen: set[RunId] = set()
-        while self._due and self._due[0][0] <= now:
-            due_at, _, run_id = heappop(self._due)
+        for due_at, _, run_id in self._due.take(by, wanted):
             run = self._runs.get(run_id)
             if run is not None and run_id not in seen and self._is_due(run, due_at):
                 seen.add(run_id)
@@ -189,7 +199,7 @@ class MemoryClaims(MemoryTables):
 
     @staticmethod
     def _is_due(run: StoredRun, due_at: int) -> bool:
-        """Whether an entry of the heap is still valid."""
+        """Whether a run is due at that time."""
         return run.claimable and run.due_at == due_at
 
     def _own(self, holder: StoredWorker, run: StoredRun, loaded: LoadedCode) -> ClaimedRun:

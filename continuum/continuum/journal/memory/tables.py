@@ -3,9 +3,8 @@
 The tables are those of the SQL schema. Nothing here awaits, so in one
 asyncio loop every method that uses it is a transaction.
 
-Claims find a run without owner through `_due`, a heap of (due, age, run); a run with mail
-is due. Entries of the heap may be outdated: one whose run has changed since is dropped
-when it is reached.
+Claims find a run without owner through `_due`; a run with mail is due. Its entries may be
+outdated: one whose run has changed since is dropped when it is reached.
 """
 
 from __future__ import annotations
@@ -16,7 +15,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from heapq import heappush
 from itertools import count
 from typing import Any
 
@@ -24,6 +22,7 @@ from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.change_port import Position, StateChanged
 from continuum.journal.limits import DEADLY_RUNS, DEADLY_SECONDS
+from continuum.journal.memory.due_runs import DueRun, DueRuns, Group
 from continuum.journal.memory.notifications import Broadcast
 from continuum.journal.port import (
     ClosePolicy,
@@ -212,7 +211,7 @@ class MemoryTables:
         self._versions: dict[tuple[str, str], VersionRow] = {}
         self._published: defaultdict[RunId, dict[str, PublishedValue]] = defaultdict(dict)
         self._suspects: dict[Place, StoredSuspect] = {}
-        self._due: list[tuple[int, int, RunId]] = []
+        self._due = DueRuns()
         # Changes of states in order, and the position of the last one that has been removed.
         self._changes: list[StateChanged] = []
         self._removed_changes: Position = 0
@@ -271,7 +270,8 @@ class MemoryTables:
         if run.inbox and (run.due_at is None or run.due_at > now):
             run.due_at = now
         if run.due_at is not None:
-            heappush(self._due, (run.due_at, run.age, run.start.id))
+            group = Group(run.start.namespace, run.start.workflow, run.version)
+            self._due.add(group, DueRun(run.due_at, run.age, run.start.id))
 
     def _add(self, run: StoredRun) -> None:
         """Store a new run."""

@@ -119,6 +119,8 @@ class PostgresJournal(
             dsn, self._statements, sessions=listen, pool_size=connections - 1, application=application
         )
         self._sweeps = Sweeps()
+        # With more groups of runs than a claim has places, the next claim continues where it ended.
+        self._claimed_up_to: list[str] | None = None
         self.outage = outage_of(dsn)
 
     def now(self) -> int:
@@ -293,9 +295,18 @@ class PostgresJournal(
     ) -> list[ClaimedRun]:
         rows = await self._database.fetch(
             "claim",
-            (worker.id, *packed_code(code), limit, FOREIGN_GRACE_SECONDS, optional_texts(namespaces)),
+            (
+                worker.id,
+                *packed_code(code),
+                limit,
+                FOREIGN_GRACE_SECONDS,
+                optional_texts(namespaces),
+                optional_texts(self._claimed_up_to),
+            ),
         )
-        return [ClaimedRun(*row[:13]) for row in held(rows, worker)]
+        claimed = held(rows, worker)
+        self._claimed_up_to = claimed[0][-2] if claimed else None
+        return [ClaimedRun(*row[:13]) for row in claimed]
 
     async def next_due(
         self, code: Sequence[Loaded], *, namespaces: Sequence[str] | None = None

@@ -26,7 +26,7 @@ from continuum.journal.postgres.statements import Statements
 SELDOM = (RunState.BLOCKED, RunState.FAILED, RunState.CANCELLED, RunState.CONTINUED)
 _OPEN = frozenset({RunState.RUNNING, RunState.SUSPENDED, RunState.BLOCKED})
 LISTING = Index(("namespace", "workflow"), "started_at")
-LISTING_OF_SELDOM = Index(("state", "namespace", "workflow"), "started_at", tuple(map(int, SELDOM)))
+LISTING_OF_SELDOM = Index(("seldom", "namespace", "workflow"), "started_at", "seldom")
 BY_ID = Index((), "id")
 # Fields of which a condition leads to few runs, mostly.
 _NARROW = ("id", "root", "parent")
@@ -120,6 +120,9 @@ class _Asked:
                 column = FIELDS[condition.field][0].removeprefix("r.")
                 # If a column has two such conditions, one leads to the runs and the other is checked.
                 values.setdefault(column, chosen)
+        states = values.get("state")
+        if states is not None and set(states) <= set(SELDOM):
+            values["seldom"] = states
         order, descending = query.order_by
         if query.after is not None:
             column, placeholder = FIELDS[order]
@@ -176,8 +179,9 @@ class _Asked:
         """Return whether groups of these values have only runs that meet the condition."""
         if not isinstance(condition.field, str):
             return False
-        column = FIELDS[condition.field][0].removeprefix("r.")
-        return column in values and condition.values() is values[column]
+        column, chosen = FIELDS[condition.field][0].removeprefix("r."), condition.values()
+        columns = ("state", "seldom") if column == "state" else (column,)
+        return chosen is not None and any(chosen == values.get(each) for each in columns)
 
     def _without(self, served: Sequence[Condition]) -> list[Condition]:
         return [each for each in self.conditions if not any(each is one for one in served)]
@@ -214,7 +218,7 @@ class _Asked:
 
     def missing_index(self, schema: str) -> str | None:
         """Return the statement that makes the index which this query lacks; None if none would serve it."""
-        equal = [name for name in self.values if name not in ("id", "coalesce(r.root, r.id)")]
+        equal = [name for name in self.values if name not in ("id", "seldom", "coalesce(r.root, r.id)")]
         order = FIELDS[self.order][0].removeprefix("r.")
         ranges = [
             FIELDS[each.field][0].removeprefix("r.")

@@ -18,6 +18,7 @@ _TYPES = {
     "namespace": "text",
     "workflow": "text",
     "state": "smallint",
+    "seldom": "smallint",
     "version": "text",
     "idempotency_key": "text",
     "parent_id": "uuid",
@@ -28,17 +29,16 @@ MOST_GROUPS = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index of runs: groups, each in the order of one more column and of the id; of all states or some."""
+    """An index of runs: groups, each in the order of one more column and of the id; of all runs or some."""
 
     groups: tuple[str, ...]
     order: str
-    states: tuple[int, ...] | None = None
+    # A column that is filled in all runs that the index has, and in no other.
+    filled: str | None = None
 
-    def of_states(self, alias: str) -> str:
+    def condition(self, alias: str) -> str:
         """Return the condition of the index, as its definition spells it."""
-        if self.states is None:
-            return ""
-        return f" AND {alias}.state IN ({', '.join(map(str, self.states))})"
+        return "" if self.filled is None else f" AND {alias}.{self.filled} IS NOT NULL"
 
 
 @dataclass(slots=True)
@@ -157,7 +157,7 @@ class Scan:
                     f"CROSS JOIN unnest({name}::{_TYPES[column]}[]) AS v ({column}))"
                 )
                 continue
-            same = "".join(f" AND x.{name} = o.{name}" for name in outer) + index.of_states("x")
+            same = "".join(f" AND x.{name} = o.{name}" for name in outer) + index.condition("x")
             step = f"SELECT x.{column} FROM {self.schema}.runs x WHERE true{same}"
             order = f"ORDER BY {''.join(f'x.{name}, ' for name in outer)}x.{column} LIMIT 1"
             parts.append(
@@ -171,7 +171,7 @@ class Scan:
 
     def _within(self, index: Index, alias: str) -> str:
         same = "".join(f" AND {alias}.{name} = g.{name}" for name in index.groups)
-        return f"true{same}{index.of_states(alias)}"
+        return f"true{same}{index.condition(alias)}"
 
     def _all(self, conditions: Sequence[Condition]) -> str:
         return " AND ".join(self._bound(each.text, each.parameters) for each in conditions) or "true"

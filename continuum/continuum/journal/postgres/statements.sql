@@ -126,12 +126,12 @@ SELECT r.id::text FROM {schema}.runs r
 WHERE r.id = %s OR (r.namespace = %s AND r.workflow = %s AND r.idempotency_key = %s) LIMIT 1
 
 -- name: claim
--- Own runs that are due and that the code can execute.
+-- Own runs that are due and that the code can execute, in turns.
 SELECT id::text, token, workflow, version, namespace, input,
        CASE WHEN started_at BETWEEN '1970-01-01Z' AND '9999-12-31Z' THEN (extract(epoch FROM started_at) * 1000000)::bigint
             ELSE -1 END,
-       attempt, trace_context, fresh, parent::text, depth, root::text, held
-FROM {schema}.claim_runs(%s, %s, %s, %s, %s, %s, %s, %s)
+       attempt, trace_context, fresh, parent::text, depth, root::text, reached, held
+FROM {schema}.claim_in_turn(%s, %s, %s, %s, %s, %s, %s, %s, %s)
 
 -- name: next_due
 -- When the next run is due that a claim with the same arguments takes.
@@ -273,6 +273,7 @@ WITH locked AS MATERIALIZED (
         deaths = r.deaths + %(crashed)s::integer,
         state = CASE WHEN %(crashed)s::integer = 1 AND r.deaths + 1 >= %(poison)s THEN {state.blocked} ELSE r.state END,
         due_at = CASE WHEN %(crashed)s::integer = 1 AND r.deaths + 1 >= %(poison)s THEN NULL ELSE clock_timestamp() END,
+        asleep = false,
         reason = CASE WHEN %(crashed)s::integer = 1 AND r.deaths + 1 >= %(poison)s
                       THEN 'poison: executing it failed ' || (r.deaths + 1) || ' times inside the engine' ELSE r.reason END,
         fault = CASE WHEN %(crashed)s::integer = 1 AND r.deaths + 1 >= %(poison)s
@@ -288,7 +289,7 @@ WITH locked AS MATERIALIZED (
     SELECT id FROM {schema}.runs WHERE owner = %(worker)s AND state {is_active} AND id <> ALL (%(keep)s)
     ORDER BY depth, id FOR NO KEY UPDATE
 ), released AS (
-    UPDATE {schema}.runs r SET owner = NULL, due_at = clock_timestamp(), updated_at = clock_timestamp()
+    UPDATE {schema}.runs r SET owner = NULL, due_at = clock_timestamp(), asleep = false, updated_at = clock_timestamp()
     FROM locked WHERE r.id = locked.id RETURNING 1
 ), notified AS (
     SELECT {schema}.notify('work', '{}') WHERE EXISTS (SELECT FROM released)
@@ -323,13 +324,13 @@ SELECT {schema}.remove_retained(%s)
 -- Make blocked runs claimable again; with the digest of some code, those that other code has blocked and this may not.
 WITH locked AS MATERIALIZED (
     SELECT id FROM {schema}.runs
-    WHERE state = {state.blocked} AND workflow = ANY (%(workflows)s) AND (%(runs)s::uuid[] IS NULL OR id = ANY (%(runs)s))
+    WHERE seldom = {state.blocked} AND workflow = ANY (%(workflows)s) AND (%(runs)s::uuid[] IS NULL OR id = ANY (%(runs)s))
       AND (%(namespaces)s::text[] IS NULL OR namespace = ANY (%(namespaces)s))
       AND (%(code)s::text IS NULL
            OR fault ->> 'kind' IN ('drift', 'input') AND fault ->> 'code' IS DISTINCT FROM %(code)s)
     ORDER BY depth, id FOR NO KEY UPDATE
 ), released AS (
-    UPDATE {schema}.runs r SET state = {state.running}, due_at = clock_timestamp(), deaths = 0, reason = NULL, fault = NULL,
+    UPDATE {schema}.runs r SET state = {state.running}, due_at = clock_timestamp(), asleep = false, deaths = 0, reason = NULL, fault = NULL,
         updated_at = clock_timestamp()
     FROM locked WHERE r.id = locked.id RETURNING 1
 ), notified AS (
@@ -412,36 +413,19 @@ SELECT * FROM {schema}.runs
 
 -- name: open_runs
 -- A source of candidates for lists: open runs, by the indexes of claims, owners and blocked runs. Ended runs are in none.
-SELECT * FROM {schema}.runs WHERE owner IS NULL AND state {is_active} AND refused IS NULL
-UNION ALL SELECT * FROM {schema}.runs WHERE owner IS NULL AND state {is_active} AND refused IS NOT NULL
+SELECT * FROM {schema}.runs WHERE ready_at IS NOT NULL AND refused IS NULL
+UNION ALL SELECT * FROM {schema}.runs WHERE ready_at IS NOT NULL AND refused IS NOT NULL
+UNION ALL SELECT * FROM {schema}.runs WHERE wakes_at IS NOT NULL
+UNION ALL SELECT * FROM {schema}.runs WHERE waits
 UNION ALL SELECT * FROM {schema}.runs WHERE owner IS NOT NULL
-UNION ALL SELECT * FROM {schema}.runs WHERE owner IS NULL AND state = {state.blocked}
+UNION ALL SELECT * FROM {schema}.runs WHERE owner IS NULL AND seldom = {state.blocked}
 
 -- name: running_runs
--- A source of candidates for lists: runs that have an owner or are due, and all that some code has refused.
--- The index of claims has runs that wait for long as well; it leads to those that are due, version by version.
-WITH RECURSIVE flows (workflow) AS (
-    (SELECT x.workflow FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
-     ORDER BY x.workflow LIMIT 1)
-    UNION ALL SELECT n.workflow FROM flows f CROSS JOIN LATERAL (
-        SELECT x.workflow FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
-        AND x.workflow > f.workflow ORDER BY x.workflow LIMIT 1) n
-), code (workflow, version) AS (
-    SELECT f.workflow, n.version FROM flows f CROSS JOIN LATERAL (
-        SELECT x.version FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
-        AND x.workflow = f.workflow AND x.version IS NOT NULL ORDER BY x.version LIMIT 1) n
-    UNION ALL SELECT c.workflow, n.version FROM code c CROSS JOIN LATERAL (
-        SELECT x.version FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
-        AND x.workflow = c.workflow AND x.version > c.version ORDER BY x.version LIMIT 1) n
-)
+-- A source of candidates for lists: runs that have an owner, or something to do.
 SELECT * FROM {schema}.runs WHERE owner IS NOT NULL AND state = {state.running}
-UNION ALL SELECT d.* FROM flows f CROSS JOIN LATERAL (
-    SELECT * FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
-    AND x.workflow = f.workflow AND x.version IS NULL AND x.due_at <= now()) d
-UNION ALL SELECT d.* FROM code c CROSS JOIN LATERAL (
-    SELECT * FROM {schema}.runs x WHERE x.owner IS NULL AND x.state {is_active} AND x.refused IS NULL
-    AND x.workflow = c.workflow AND x.version = c.version AND x.due_at <= now()) d
-UNION ALL SELECT * FROM {schema}.runs WHERE owner IS NULL AND state {is_active} AND refused IS NOT NULL
+UNION ALL SELECT * FROM {schema}.runs WHERE ready_at IS NOT NULL AND refused IS NULL
+UNION ALL SELECT * FROM {schema}.runs WHERE ready_at IS NOT NULL AND refused IS NOT NULL
+UNION ALL SELECT * FROM {schema}.runs WHERE wakes_at <= now()
 
 -- name: indexes_of_runs
 -- The columns of each index that an order can follow, also of those that the operator has made.
@@ -471,12 +455,12 @@ ON CONFLICT (workflow, version) DO UPDATE SET label = excluded.label, module = e
 WITH open AS (
     -- Several parts, because each has an index and ended runs are in none.
     SELECT o.workflow, o.version, count(*) AS runs FROM (
-        SELECT r.workflow, r.version FROM {schema}.runs r WHERE r.owner IS NULL AND r.state {is_active} AND r.refused IS NULL
-        UNION ALL
-        SELECT r.workflow, r.version FROM {schema}.runs r
-        WHERE r.owner IS NULL AND r.state {is_active} AND r.refused IS NOT NULL
+        SELECT r.workflow, r.version FROM {schema}.runs r WHERE r.ready_at IS NOT NULL AND r.refused IS NULL
+        UNION ALL SELECT r.workflow, r.version FROM {schema}.runs r WHERE r.ready_at IS NOT NULL AND r.refused IS NOT NULL
+        UNION ALL SELECT r.workflow, r.version FROM {schema}.runs r WHERE r.wakes_at IS NOT NULL
+        UNION ALL SELECT r.workflow, r.version FROM {schema}.runs r WHERE r.waits
         UNION ALL SELECT r.workflow, r.version FROM {schema}.runs r WHERE r.owner IS NOT NULL
-        UNION ALL SELECT r.workflow, r.version FROM {schema}.runs r WHERE r.state = {state.blocked}
+        UNION ALL SELECT r.workflow, r.version FROM {schema}.runs r WHERE r.seldom = {state.blocked}
     ) o WHERE o.version IS NOT NULL GROUP BY o.workflow, o.version
 )
 SELECT workflow, version, coalesce(v.label, ''), coalesce(v.module, ''), v.signals,
