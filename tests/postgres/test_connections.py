@@ -11,7 +11,10 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier, Literal
 
+from continuum.engine.ids import NodeId
 from continuum.errors import JournalUnavailable
+from continuum.journal.connection_room import ConnectionRoom
+from continuum.journal.facts import NodeFacts, NodeRow
 from continuum.journal.notification import Topic
 from continuum.journal.postgres import PostgresJournal, watched_connection
 from continuum.journal.postgres.connections import Database
@@ -74,8 +77,8 @@ def test_calls_at_once_share_the_connections_that_a_journal_may_have(dsn: str, s
             await asyncio.gather(heard, return_exceptions=True)
             await journal.close()
 
-    # One for the commit, one for all other calls, and one that listens.
-    assert asyncio.run(main()) == 3
+    # One for commits, which listens, and one for all other calls.
+    assert asyncio.run(main()) == 2
 
 
 def test_the_name_of_a_process_is_on_its_connections_unless_the_dsn_has_one(dsn: str, schema: str) -> None:
@@ -114,3 +117,45 @@ def test_a_slow_statement_is_waited_for_although_nobody_can_ask_a_full_server(
             await database.close()
 
     asyncio.run(main())
+
+
+async def listed(journal: PostgresJournal, node: str, connections: int) -> None:
+    """List a node that may open so many connections."""
+    facts = NodeFacts(NodeId(node), 7, "local", "up", [("launcher", 7), ("run_host", 8)], (), {}, connections)
+    await journal.renew([], 60.0, facts)
+
+
+def test_the_connections_of_all_nodes_are_compared_with_the_limit_of_the_server(
+    dsn: str, schema: str
+) -> None:
+    async def main() -> ConnectionRoom | None:
+        journal = PostgresJournal(dsn, schema=schema)
+        await journal.open()
+        try:
+            await listed(journal, "north", 7)
+            await listed(journal, "south", 10_000)
+            return await journal.connection_room()
+        finally:
+            await journal.close()
+
+    room = asyncio.run(main())
+
+    assert room is not None
+    # The one that asks is a client.
+    assert room.others >= 1
+    assert room.accepted < room.nodes == 10_007
+
+
+def test_the_number_of_connections_of_a_node_is_no_waiting_attempt(dsn: str, schema: str) -> None:
+    async def main() -> list[NodeRow]:
+        journal = PostgresJournal(dsn, schema=schema)
+        await journal.open()
+        try:
+            await listed(journal, "north", 7)
+            return await journal.nodes()
+        finally:
+            await journal.close()
+
+    (node,) = asyncio.run(main())
+
+    assert (node.processes, node.waiting) == ([("launcher", 7), ("run_host", 8)], {})

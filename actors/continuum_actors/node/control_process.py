@@ -12,12 +12,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from continuum.engine.ids import NodeId, WorkerId
-from continuum.journal.limits import CONNECTIONS_WITH_LEASES
+from continuum.journal.limits import ACTIVITY_HOST_CONNECTIONS, CONTROL_CONNECTIONS
 from continuum.journal.look_port import LookedFor
 from continuum.journal.port import NodeFacts, Workers
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.resilient import ResilientJournal
 from continuum.journal.suspect_port import Death
+from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code, load_code
 from continuum_actors.host import limits
 from continuum_actors.host.messages import FindRun, Forwarded, HasMail, NodeHello, RunFound, SuspectsWait
@@ -106,7 +107,14 @@ class ControlledNode:
             for process_id, notice in self._started.items()
         }
         return NodeFacts(
-            config.node, config.launcher_pid, config.address, self.state, listed, self._workflows, waiting
+            config.node,
+            config.launcher_pid,
+            config.address,
+            self.state,
+            listed,
+            self._workflows,
+            waiting,
+            connections_of(config.settings),
         )
 
     def drain(self) -> None:
@@ -129,6 +137,14 @@ class ControlledNode:
                 self._context.send(process_id, message)
 
 
+def connections_of(settings: Settings) -> int:
+    """Return how many connections to the server a node may open, without what tries suspects."""
+    if not settings.listen:
+        return 0
+    hosts = settings.run_hosts * settings.connections + settings.activity_hosts * ACTIVITY_HOST_CONNECTIONS
+    return hosts + CONTROL_CONNECTIONS
+
+
 def last_sign_of_life(notice: ProcessDied) -> float:
     """Return until when the process lived: a run host until its loop turned last, for it may have been stuck.
 
@@ -146,7 +162,7 @@ async def control_main(context: ProcessContext) -> None:
         config.dsn,
         schema=config.schema,
         listen=config.settings.listen,
-        connections=max(config.settings.connections, CONNECTIONS_WITH_LEASES),
+        connections=CONTROL_CONNECTIONS,
         application=f"continuum control {config.node}",
     )
     journal = ResilientJournal(stored, SystemClock(), random_fraction)

@@ -7,6 +7,7 @@ watchdog's matter (`continuum_supervision.process.watchdog`): it is killed, and 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -16,6 +17,8 @@ from continuum.journal.resilient import ResilientJournal
 from continuum_actors.host import limits
 from continuum_actors.host.looping_actor import LoopingActor
 from continuum_supervision import ExitReason
+
+log = logging.getLogger("continuum.node")
 
 
 class Node(Protocol):
@@ -52,6 +55,7 @@ class Heartbeater(LoopingActor):
         self._now = asyncio.Event()
         self._patient_until = 0.0
         self._leaving = False
+        self._counted = False
 
     def init(self) -> None:
         self._renewed_at = asyncio.get_running_loop().time()
@@ -73,7 +77,11 @@ class Heartbeater(LoopingActor):
         every = min(self._ttl / limits.RENEWALS_PER_LEASE, limits.LONGEST_RENEWAL_SECONDS)
         while not self._leaving:
             self._now.clear()
-            renewal = await self._journal.renew(self._node.workers(), self._ttl, self._node.facts())
+            facts = self._node.facts()
+            renewal = await self._journal.renew(self._node.workers(), self._ttl, facts)
+            if not self._counted and facts is not None and facts.connections:
+                self._counted = True
+                await self._count_connections()
             self._report(renewal.others, every)
             if renewal.drain:
                 self._node.drain()
@@ -82,6 +90,12 @@ class Heartbeater(LoopingActor):
                     await self._now.wait()
             except TimeoutError:
                 continue
+
+    async def _count_connections(self) -> None:
+        """Warn before the server is full: now that this node is listed, it counts too."""
+        room = await self._journal.connection_room()
+        if room is not None and room.warning is not None:
+            log.warning("%s", room.warning)
 
     def _report(self, others: float | None, every: float) -> None:
         """Report when the lease of another worker runs out; after an outage every owner may renew first."""

@@ -7,6 +7,7 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
+from continuum.journal.limits import ACTIVITY_HOST_CONNECTIONS
 from continuum.journal.port import Topic
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.resilient import ResilientJournal
@@ -102,7 +103,7 @@ def _host(context: ProcessContext, role: str) -> Host:
         config.dsn,
         schema=config.schema,
         listen=config.settings.listen,
-        connections=config.settings.connections,
+        connections=ACTIVITY_HOST_CONNECTIONS if role == "activity_host" else config.settings.connections,
         application=f"continuum {role} {config.node}",
     )
     return Host(

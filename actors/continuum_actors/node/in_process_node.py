@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from continuum.client.in_process_port import InProcessPort
 from continuum.definitions.activity_executor import ActivityExecutor
 from continuum.engine.ids import NodeId, WorkerId
+from continuum.journal.limits import CONNECTIONS_WITH_LEASES
 from continuum.journal.look_port import LookedFor
 from continuum.journal.port import Journal, NodeFacts, Worker
 from continuum.settings.settings import Settings
@@ -106,7 +107,11 @@ class OwnProcess:
         # Not before they have started, and not if activities are left out.
         waiting = {pid: threads.waiting()} if isinstance(threads, ThreadPool) else {}
         processes = [("run_host", pid)]
-        return NodeFacts(self.host.node, pid, address, self.state, processes, self.workflows, waiting)
+        settings = self.host.settings
+        connections = max(settings.connections, CONNECTIONS_WITH_LEASES) if settings.listen else 0
+        return NodeFacts(
+            self.host.node, pid, address, self.state, processes, self.workflows, waiting, connections
+        )
 
     def drain(self) -> None:
         if self.state != "draining":

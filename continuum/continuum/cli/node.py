@@ -21,7 +21,7 @@ RUN_HOSTS = "Processes that execute workflows; one for each core is a start."
 ACTIVITY_HOSTS = "Processes for activities with executor='process', one at a time in each."
 QUEUES = "How many activities of a queue run here at once. Repeatable."
 NAMESPACES = "Claim runs and activities of this namespace only; otherwise of all. Repeatable."
-CONNECTIONS = "Connections to Postgres of each process at most, besides the one that listens."
+CONNECTIONS = "Connections to Postgres of each run host at most; the node has three more."
 LEASE_TTL = "How long after a node's death others take over its runs."
 
 

@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
-from continuum.cli.database import Target, ask, database_options, json_option
+from continuum.cli.database import Target, ask, ask_journal, database_options, json_option
 from continuum.cli.printing import print_table
 from continuum.cli.values import to_json
 from continuum.client import Client
 from continuum.errors import NodeNotFound
+from continuum.journal.connection_room import ConnectionRoom
 from continuum.journal.facts import NodeRow
+from continuum.journal.port import Journal
 
 
 @click.group(no_args_is_help=False)
@@ -25,7 +27,9 @@ def nodes() -> None:
 @database_options
 def list_nodes(as_json: bool, dsn: str | None, schema: str) -> None:
     """List every node that has not stopped for good."""
-    found = ask(Target(dsn, schema), lambda client: client.nodes())
+    found, room = ask_journal(Target(dsn, schema), _nodes_and_room)
+    if room is not None and room.warning is not None:
+        click.echo(room.warning, err=True)
     if as_json:
         click.echo(to_json([_facts(node) for node in found]))
         return
@@ -88,6 +92,10 @@ def drain(name: str, dsn: str | None, schema: str) -> None:
         click.echo(f"node {name} is lost: none of its processes has a lease, so there is nothing to drain")
     else:
         click.echo(f"node {name} stops taking work; `continuum nodes list` shows when it has left")
+
+
+async def _nodes_and_room(journal: Journal) -> tuple[list[NodeRow], ConnectionRoom | None]:
+    return await journal.nodes(), await journal.connection_room()
 
 
 def _process(node: NodeRow, role: str, pid: int) -> tuple[str, ...]:

@@ -272,7 +272,10 @@ class TaskResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """The facts that a node reports; `waiting` as in `NodeRow`."""
+    """The facts that a node reports; `waiting` as in `NodeRow`.
+
+    `connections` is how many its processes may open to the server, 0 if they open those to a pooler.
+    """
 
     node: NodeId
     pid: int
@@ -281,6 +284,7 @@ class NodeFacts:
     processes: Sequence[tuple[str, int]] = ()
     workflows: Sequence[str] = ()
     waiting: Mapping[int, int] = field(default_factory=dict)
+    connections: int = 0
 
 
 @dataclass(frozen=True, slots=True)

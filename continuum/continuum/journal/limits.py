@@ -68,10 +68,14 @@ ADDRESSES_TRIED = 3
 # A caller waits this long for a connection: by then dead ones have been dropped, so a longer wait means that
 # slow statements use them all.
 POOL_WAIT_SECONDS = 20.0
-# A client has one for commits, and others for reads, of which some may be slow. A node has its own setting.
+# A client has one that listens, and others, of which some may be slow. A node has its own setting.
 CONNECTIONS = 5
-# A process that renews leases has at least these, so that a slow statement delays no renewal.
+# An application with a node has at least these: one commits, and if one other is slow, one renews the lease.
 CONNECTIONS_WITH_LEASES = 3
+# A control process commits nothing: one renews leases and listens, the other one may be slow.
+CONTROL_CONNECTIONS = 2
+# An activity host has one task at a time.
+ACTIVITY_HOST_CONNECTIONS = 1
 # A connection that only listens is silent by nature, so it asks for a sign of life this often. What it
 # missed until then costs only latency.
 LISTEN_CHECK_SECONDS = 10.0

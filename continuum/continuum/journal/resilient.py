@@ -91,6 +91,7 @@ class ResilientJournal:
 
         self.register_worker = retry.bind("register_worker", "registering a worker", journal.register_worker)
         self.renew = retry.bind("renew", "renewing leases", journal.renew)
+        self.connection_room = retry.bind("connection_room", "counting connections", journal.connection_room)
         self.expired_workers = retry.bind(
             "expired_workers", "looking for expired leases", journal.expired_workers
         )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.journal.connection_room import ConnectionRoom
 from continuum.journal.facts import Namespaces, NodeFacts, NodeRow, Released, Renewal, Worker
 
 
@@ -72,6 +73,10 @@ class Workers(Protocol):
 
     async def drain_node(self, node: NodeId) -> bool:
         """Ask a node to stop in order; its next renewal reports it. False when there is no such node."""
+        ...
+
+    async def connection_room(self) -> ConnectionRoom | None:
+        """Return how near the connections of all nodes come to the server's limit; None without a server."""
         ...
 
     async def nodes(self) -> list[NodeRow]:

@@ -28,7 +28,7 @@ def children(**options: Unpack[InstanceOptions]) -> list[ChildSpec]:
     The node executes `workflows`, also those of modules, and those that their code refers to. It runs
     `activities` (None: every activity that is defined). `queues` limits how many tasks of a queue
     run here at once; `activity_executor` has their code called elsewhere. `connections` limits those to
-    Postgres, besides the one that listens. With `namespaces` it claims only
+    Postgres. With `namespaces` it claims only
     runs and tasks of these. `tune_garbage_collector` has Python's collector run less often for as long as the
     node runs, and leaves alone what is there at its start.
 

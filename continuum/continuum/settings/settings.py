@@ -53,8 +53,8 @@ class Settings:
     namespaces: tuple[str, ...] | None = None
     # False does without LISTEN, which poolers lack.
     listen: bool = _setting(True, TRUE_OR_FALSE)
-    # Connections of a process to Postgres, besides one that listens: one for commits, the rest for all else.
-    # One of these may be slow. The server has 100 by default, for the processes of all nodes.
+    # Connections of a run host, or of an application, to Postgres: one for commits and notifications, the
+    # rest for all else. The server has 100 by default, for the processes of all nodes.
     connections: int = _setting(3, whole_number(2, 100))
     # The longest pause between two looks that no notification caused; None depends on `listen`.
     poll: float | None = _setting(None, seconds(0.05, 3600))
@@ -116,5 +116,6 @@ RULES: Mapping[str, Rule] = {
 # The settings that may be None.
 OPTIONAL = frozenset(setting.name for setting in fields(Settings) if setting.default is None)
 
-# Two run hosts share two cores with the database on the smallest machine we measure on.
-NODE_SETTINGS = Settings(run_hosts=2, activity_hosts=1)
+# Two run hosts share two cores with the database on the smallest machine we measure on. Another process
+# renews the lease of a run host, so that a slow statement here delays none.
+NODE_SETTINGS = Settings(run_hosts=2, activity_hosts=1, connections=2)

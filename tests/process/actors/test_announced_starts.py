@@ -64,9 +64,12 @@ async def known(on: Stage, tree: Tree) -> None:
     await on.journal.renew([host.registered_worker().id], LONG_LEASE_S, facts)
     drawn: Any = host.dispatcher
     await eventually(lambda: bool(drawn._tokens), "the dispatcher has no tokens")
-    # The last statement of the connection that listens.
-    listens = "select count(*) > 0 from pg_stat_activity where query like 'LISTEN %%' || %s || '%%'"
-    await on.until(lambda: on.holds(listens, host.channel), "the host does not listen")
+    lane: Any = host.journal.once
+    lane = lane._database._lane
+    await eventually(
+        lambda: any(channel.endswith(f".{host.channel}") for channel in lane._channels),
+        "the host does not listen",
+    )
 
 
 def hold_claims(tree: Tree) -> asyncio.Event:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
 from typing import Any
 
@@ -11,9 +12,11 @@ from continuum import InvalidOption
 from continuum.cli.node import run_node
 from continuum.definitions.name_rules import short_text
 from continuum.engine.ids import NodeId
+from continuum.journal.connection_room import ConnectionRoom
 from continuum.node.config import NodeConfig
 from continuum.settings.rules import wrong_namespaces
 from continuum.settings.settings import NODE_SETTINGS, RULES, Settings
+from continuum_actors.node.control_process import connections_of
 from continuum_actors.node.node import node_processes
 from continuum_actors.node.process_config import ProcessConfig
 
@@ -98,3 +101,26 @@ def test_every_process_of_a_node_receives_the_settings_as_they_are() -> None:
     ]
     assert all(process.args.settings is settings for process in processes)
     assert {process.shutdown_budget for process in processes} == {5.0, 6.0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "connections"),
+    [
+        (NODE_SETTINGS, 2 * 2 + 3),
+        (replace(NODE_SETTINGS, run_hosts=4), 4 * 2 + 3),
+        (replace(NODE_SETTINGS, connections=5), 2 * 5 + 3),
+        (replace(NODE_SETTINGS, listen=False), 0),
+    ],
+)
+def test_a_node_has_two_connections_for_each_run_host_and_three_besides(
+    settings: Settings, connections: int
+) -> None:
+    assert connections_of(settings) == connections
+
+
+def test_the_limit_of_the_server_is_near_when_a_fifth_is_left() -> None:
+    assert ConnectionRoom(100, 70, 10).warning is None
+    assert re.search(
+        r"may open 71 connections.*accepts 100: raise max_connections.*--connections",
+        ConnectionRoom(100, 71, 10).warning or "",
+    )

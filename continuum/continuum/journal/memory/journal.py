@@ -8,6 +8,7 @@ moves leases and due times.
 
 from __future__ import annotations
 
+from continuum.journal.connection_room import ConnectionRoom
 from continuum.journal.memory.claims import MemoryClaims
 from continuum.journal.memory.commits import MemoryCommits
 from continuum.journal.memory.inbox import MemoryInbox
@@ -38,6 +39,10 @@ class MemoryJournal(
 
     async def open(self) -> None:
         """Do nothing: there is no connection."""
+
+    async def connection_room(self) -> ConnectionRoom | None:
+        """Return None: there is no server."""
+        return None
 
     async def close(self) -> None:
         """End every iteration over notifications; what is stored stays."""

@@ -28,7 +28,7 @@ class ConnectionPool:
     ) -> None:
         self._connect = connect
         self._lost = lost
-        self._size = size
+        self.size = size
         self._slots = asyncio.Semaphore(size)
         # The one used last is used next: it is the most likely to be alive.
         self._idle: list[WatchedConnection] = []
@@ -86,7 +86,8 @@ class ConnectionPool:
                     await self._slots.acquire()
             except TimeoutError:
                 raise JournalUnavailable(
-                    f"all {self._size} connections of this process were busy for {POOL_WAIT_SECONDS:.0f} s; "
+                    f"all {self.size} connections for reads of this process were busy for "
+                    f"{POOL_WAIT_SECONDS:.0f} s; "
                     "look for slow or waiting statements in pg_stat_activity"
                 ) from None
         else:

@@ -1,4 +1,4 @@
-"""Connections: one lane for commits, a small pool for the rest, and new ones for listeners.
+"""Connections: one lane for commits and notifications, and a small pool for the rest.
 
 A lost connection is replaced on its next use. Nothing is retried here: only the caller knows whether a
 repetition is safe. Every call ends, also when the server is silent; see `watched_connection.py`.
@@ -6,15 +6,12 @@ repetition is safe. Every call ends, also when the server is silent; see `watche
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from time import monotonic
-from typing import Any
-from weakref import WeakSet
+from typing import Any, TypeVar
 
 import psycopg
-from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from continuum.errors import NotReady
@@ -22,19 +19,24 @@ from continuum.journal.limits import CONNECTIONS, SILENCE_SECONDS, STATEMENT_SEC
 from continuum.journal.postgres.connection_pool import ConnectionPool
 from continuum.journal.postgres.connector import Connector
 from continuum.journal.postgres.driver_errors import StandbyError, translated
+from continuum.journal.postgres.lane import Ear, Lane
 from continuum.journal.postgres.session_settings import BEGIN, COMMIT, setup
 from continuum.journal.postgres.statements import Statements
 from continuum.journal.postgres.watched_connection import WatchedConnection
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 Rows = list[tuple[Any, ...]]
+T = TypeVar("T")
 
 # How fast an estimate that is ahead of the server's time is corrected.
 CLOCK_SLEW = 0.05
 
 
 class Database:
-    """The connections of one journal; without `sessions` a pooler gives each transaction another one."""
+    """The connections of one journal; without `sessions` a pooler gives each transaction another one.
+
+    The lane is opened by the first commit or listener; with a `pool_size` of 0 everything runs on it.
+    """
 
     def __init__(
         self,
@@ -51,28 +53,22 @@ class Database:
         self._sessions = sessions
         self._connector = Connector(dsn, sessions=sessions, application=application)
         self._pool = ConnectionPool(self._connect, pool_size, self._doubt_others)
-        self._lane: WatchedConnection | None = None
-        self._lane_lock = asyncio.Lock()
-        self._listening: WeakSet[WatchedConnection] = WeakSet()
+        self._lane = Lane(self._connect, self._pool.close_idle)
         self._offset: float | None = None
         self._pid = os.getpid()
 
     async def open(self) -> None:
         """Connect once, so that a wrong address is reported at once."""
-        async with translated(), self._pool.connection():
-            return
+        if self._pool.size:
+            async with translated(), self._pool.connection():
+                return
+        await self._on_lane(_nothing)
 
     async def close(self) -> None:
         """Close every connection at once; a forked child leaves those of its parent alone."""
-        if self._pid != os.getpid():
-            return
-        await self._pool.close()
-        if self._lane is not None:
-            if self._lane_lock.locked():
-                self._lane.drop()
-            else:
-                await self._lane.close()
-                self._lane = None
+        if self._pid == os.getpid():
+            await self._pool.close()
+            await self._lane.close()
 
     async def fetch(
         self, statement: str, parameters: Parameters = (), *, silence: float | None = None
@@ -84,76 +80,87 @@ class Database:
         self, text: bytes, parameters: Parameters = (), *, silence: float | None = None
     ) -> Rows:
         """Run a statement on the pool and return its rows."""
-        self._require_own_process()
-        async with translated(), self._pool.connection() as connection:
-            connection.silence = self.silence if silence is None else silence
-            return await self._run(connection, text, parameters, prepare=None)
+        return await self._fetch(
+            lambda connection: self._run(connection, text, parameters, prepare=None), silence, lane=False
+        )
 
-    async def fetch_bare(
-        self, statement: str, parameters: Parameters, *, silence: float | None = None
-    ) -> Rows:
-        """Run a statement whose answer no setting of a session changes; where sessions change, by itself.
+    async def fetch_apart(self, statement: str, parameters: Parameters, *, silence: float) -> Rows:
+        """Run a named statement that no setting of a session changes, where no slow one delays it.
 
-        That is one statement instead of four. What the server refuses then (it may run serializable
-        transactions, or end statements soon) is run again, in a transaction that sets itself up.
+        Beside a pool of one connection, on which all else follows one another, that is the lane.
         """
-        if self._sessions:
-            return await self.fetch(statement, parameters, silence=silence)
-        self._require_own_process()
-        text = self.statements[statement]
-        async with translated(), self._pool.connection() as connection:
-            connection.silence = self.silence if silence is None else silence
-            try:
-                cursor = await connection.execute(connection.mark + text, parameters)
-                return await cursor.fetchall()
-            except psycopg.Error:
-                if connection.closed:
-                    raise
-        return await self.fetch(statement, parameters, silence=silence)
+        return await self._fetch(
+            self._bare(self.statements[statement], parameters), silence, lane=self._pool.size == 1
+        )
+
+    async def fetch_bare(self, statement: str, parameters: Parameters) -> Rows:
+        """Run a named statement whose answer no setting of a session changes."""
+        return await self._fetch(self._bare(self.statements[statement], parameters), None, lane=False)
 
     async def fetch_on_lane(self, statement: str, parameters: Parameters) -> Rows:
         """Run a named statement on the commit lane, prepared."""
-        self._require_own_process()
-        async with self._lane_lock, translated():
-            self._pool.require_open()
-            lane = self._lane
-            if lane is None or not lane.is_fresh():
-                if lane is not None:
-                    await lane.close()
-                lane = self._lane = await self._connect()
-            try:
-                self._pool.require_open()
-                return await self._run(lane, self.statements[statement], parameters, prepare=True)
-            except (psycopg.OperationalError, psycopg.InterfaceError):
-                await lane.close()
-                await self._doubt_others()
-                raise
-            finally:
-                if self._pool.closed:
-                    # `close` came while the lane was opened, or after the answer.
-                    await lane.close()
+        text = self.statements[statement]
+        return await self._fetch(
+            lambda connection: self._run(connection, text, parameters, prepare=True), None, lane=True
+        )
 
-    async def listen(self, topics: Sequence[str]) -> WatchedConnection:
-        """Return a new connection that listens to `topics`."""
+    async def listen(self, channels: Sequence[str]) -> Ear:
+        """Listen to channels on the lane, beside what it commits."""
+        self._require_own_process()
         async with translated():
-            connection = await self._connect()
-            try:
-                for topic in topics:
-                    await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(topic)))
-            except BaseException:
-                # On any error, including cancellation, the caller never receives this connection: close it.
-                await connection.close()
-                raise
-            self._listening.add(connection)
-            return connection
+            return await self._lane.listen(channels)
+
+    def stop_listening(self, ear: Ear) -> None:
+        """Keep no more notifications for an ear."""
+        if self._pid == os.getpid():
+            self._lane.stop(ear)
+
+    async def sign_of_life(self, seconds: float) -> None:
+        """Have the server say that it lives, if the lane has had no answer for so long."""
+        async with translated():
+            await self._lane.sign_of_life(seconds)
+
+    async def _fetch(
+        self, work: Callable[[WatchedConnection], Awaitable[Rows]], silence: float | None, *, lane: bool
+    ) -> Rows:
+        self._require_own_process()
+
+        async def run(connection: WatchedConnection) -> Rows:
+            connection.silence = self.silence if silence is None else silence
+            return await work(connection)
+
+        if lane or not self._pool.size:
+            return await self._on_lane(run)
+        async with translated(), self._pool.connection() as connection:
+            return await run(connection)
+
+    async def _on_lane(self, work: Callable[[WatchedConnection], Awaitable[T]]) -> T:
+        self._require_own_process()
+        async with translated():
+            return await self._lane.run(work)
+
+    def _bare(self, text: bytes, parameters: Parameters) -> Callable[[WatchedConnection], Awaitable[Rows]]:
+        """Where sessions change, run a statement by itself: that is one instead of four.
+
+        What the server refuses then (it may run serializable transactions, or end statements soon) is run
+        again, in a transaction that sets itself up.
+        """
+
+        async def run(connection: WatchedConnection) -> Rows:
+            if not self._sessions:
+                try:
+                    return await (await connection.execute(connection.mark + text, parameters)).fetchall()
+                except psycopg.Error:
+                    if not connection.is_idle():
+                        raise
+            return await self._run(connection, text, parameters, prepare=None)
+
+        return run
 
     async def _doubt_others(self) -> None:
         """Replace what is idle or only listens: what made one connection silent mostly did so to all."""
         await self._pool.close_idle()
-        if self._lane is not None and not self._lane_lock.locked():
-            await self._lane.close()
-        for connection in tuple(self._listening):
-            connection.drop()
+        await self._lane.doubt()
 
     async def _run(
         self, connection: WatchedConnection, text: bytes, parameters: Parameters, *, prepare: bool | None
@@ -211,3 +218,7 @@ class Database:
             self._offset = offset
         else:
             self._offset += (offset - self._offset) * CLOCK_SLEW
+
+
+async def _nothing(connection: WatchedConnection) -> None:
+    """Only connect."""

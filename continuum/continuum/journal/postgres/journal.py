@@ -18,6 +18,7 @@ from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.errors import JournalUnavailable
 from continuum.journal.announcement import announcement
+from continuum.journal.connection_room import ConnectionRoom
 from continuum.journal.ended_run import EndedRun
 from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
 from continuum.journal.limits import (
@@ -97,8 +98,8 @@ class PostgresJournal(
     """A journal in one schema of one database.
 
     `listen=False` does without LISTEN and prepared statements, which transaction-mode poolers lack. It has
-    `connections` at most, of which one is for commits, and another one that listens. `application` names
-    this process in pg_stat_activity.
+    `connections` at most, of which one is for commits and listens; a single one is for everything.
+    `application` names this process in pg_stat_activity.
     """
 
     def __init__(
@@ -134,6 +135,9 @@ class PostgresJournal(
     async def close(self) -> None:
         await self._database.close()
 
+    async def connection_room(self) -> ConnectionRoom | None:
+        return ConnectionRoom(*(await self._database.fetch("connection_room"))[0])
+
     # Workers and nodes.
 
     async def register_worker(
@@ -154,7 +158,7 @@ class PostgresJournal(
         return Worker(WorkerId(rows[0][0]), node)
 
     async def renew(self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None) -> Renewal:
-        rows = await self._database.fetch_bare(
+        rows = await self._database.fetch_apart(
             "renew",
             {
                 "workers": packed_arrays.bigints(workers),
@@ -234,7 +238,7 @@ class PostgresJournal(
     def _processes(self, node: str, stored: Any) -> list[tuple[str, int, int]]:
         """Return role, pid and waiting attempts of a node's processes; none if something else is stored."""
         try:
-            return [(str(role), int(pid), sum(map(int, waiting))) for role, pid, *waiting in stored]
+            return [(str(role), int(pid), sum(map(int, rest[:1]))) for role, pid, *rest in stored]
         except (TypeError, ValueError):
             if node not in self._unreadable_nodes:
                 self._unreadable_nodes.add(node)
@@ -464,12 +468,9 @@ class PostgresJournal(
 
 
 def _stored_processes(facts: NodeFacts) -> str:
-    """Return the processes of a node as JSON; only those in which attempts wait have a third part."""
-    listed = [
-        (role, pid, facts.waiting[pid]) if facts.waiting.get(pid) else (role, pid)
-        for role, pid in facts.processes
-    ]
-    return json.dumps(listed)
+    """Return a node's processes as JSON: role, pid, waiting attempts; the first also has its connections."""
+    listed = [(role, pid, facts.waiting.get(pid, 0)) for role, pid in facts.processes]
+    return json.dumps([(*process, facts.connections) for process in listed[:1]] + listed[1:])
 
 
 def _is_whole(kind: InboxKind, name: str, body: tuple[Any, ...]) -> bool:

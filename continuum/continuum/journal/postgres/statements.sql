@@ -6,6 +6,17 @@
 -- The server's time.
 SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 
+-- name: connection_room
+-- What the server accepts from those who are no superusers, what the nodes of late may open, what all others have.
+SELECT current_setting('max_connections')::integer - current_setting('superuser_reserved_connections')::integer
+           - coalesce(current_setting('reserved_connections', true), '0')::integer,
+       (SELECT coalesce(sum(CASE WHEN jsonb_typeof(n.processes -> 0 -> 3) = 'number'
+                                 THEN (n.processes -> 0 ->> 3)::numeric END), 0)::integer
+        FROM {schema}.nodes n WHERE n.renewed_at > clock_timestamp() - interval '1 minute'),
+       (SELECT count(*)::integer FROM pg_stat_activity a
+        WHERE a.datid IS NOT NULL AND coalesce(a.backend_type, 'client backend') = 'client backend'
+          AND coalesce(a.application_name, '') !~ '^continuum (run_host|activity_host|control|node) ')
+
 -- name: register_worker
 -- A new worker with a lease; its id is new as well.
 INSERT INTO {schema}.workers (node, role, pid, namespaces, channel, expires_at)

@@ -72,6 +72,7 @@ class WatchedConnection(psycopg.AsyncConnection[Any]):
         # Begins every statement where sessions change, so that the server finds the statement by it.
         self.mark = b""
         self._forks = _Forks.count
+        self._attended = False
 
     async def wait(self, gen: PQGen[T], interval: float = 0.0, timeout: float | None = None) -> T:
         """Drive the driver's generator until it ends, or the server counts as gone."""
@@ -114,22 +115,29 @@ class WatchedConnection(psycopg.AsyncConnection[Any]):
         with contextlib.suppress(OSError), socket.socket(fileno=os.dup(self.pgconn.socket)) as shared:
             shared.shutdown(socket.SHUT_RDWR)
 
-    async def readable(self, seconds: float) -> bool:
-        """Wait until the server has sent something, at most this long; return whether it has."""
+    def hang_up(self) -> None:
+        """Close at once; a forked child leaves the connection to its parent."""
+        if not self.closed and self._forks == _Forks.count:
+            self.pgconn.finish()
+
+    def attend(self, readable: Callable[[], object] | None) -> None:
+        """Call `readable` when the server sends something between two statements; None ends that."""
+        if self.closed or self._forks != _Forks.count:
+            return
         loop, descriptor = asyncio.get_running_loop(), self.pgconn.socket
-        came: asyncio.Future[int] = loop.create_future()
-        timer = loop.call_later(seconds, _set, came, waiting.Ready.NONE)
-        loop.add_reader(descriptor, _set, came, waiting.Ready.R)
-        try:
-            return await came != waiting.Ready.NONE
-        finally:
-            timer.cancel()
-            if self._forks == _Forks.count:
-                loop.remove_reader(descriptor)
+        if readable is not None:
+            loop.add_reader(descriptor, readable)
+        elif self._attended:
+            loop.remove_reader(descriptor)
+        self._attended = readable is not None
 
     def take_in(self) -> None:
         """Read what the server has sent unasked, and pass notifications to their handlers."""
         self.pgconn.consume_input()
+        self.pass_on()
+
+    def pass_on(self) -> None:
+        """Pass notifications that have been read to their handlers."""
         while (notify := self.pgconn.notifies()) is not None:
             # As the driver does for what comes with the answer to a statement.
             if self.pgconn.notify_handler is not None:
