@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 PIP := $(RUN)/python -m pip --disable-pip-version-check --quiet
 ROOMS := continuum actors supervision migrations tests bench examples
 
-.PHONY: demo test test-fast test-oldest-postgres lint format docs bench peers bench-peers clean
+.PHONY: demo test test-fast test-oldest-postgres lint format docs bench bench-check peers bench-peers clean
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -18,6 +18,7 @@ help:
 	@echo "make format   rewrite the code in the house format"
 	@echo "make docs     the documentation site, in build/docs; a warning is an error"
 	@echo "make bench    measure, and write the figures"
+	@echo "make bench-check  compare a few figures with the recorded ones; about a minute"
 	@echo "make bench-peers  measure other engines beside this one; installs them in build/peers"
 	@echo "make clean    remove .venv and everything built"
 
@@ -54,6 +55,9 @@ docs: $(VENV)/.for-docs
 
 bench: $(VENV)/.for-test
 	@$(RUN)/python -m bench $(ARGS)
+
+bench-check: $(VENV)/.for-test
+	@$(RUN)/python -m bench --check $(ARGS)
 
 # Other engines, each in an environment of its own, in the versions that bench/peers/requirements names.
 PEERS := build/peers

@@ -10,15 +10,19 @@ from typing import Any
 
 from rich.console import Console
 
+from bench import check
 from bench.database import server
 from bench.machine import machine
 from bench.peers.plot import svg
 from bench.peers.systems import SYSTEMS
+from bench.processes import ProgramFailed
 from bench.report import NoMeasuredPart, show, write_json, write_measured_part
 from bench.sections import SECTIONS
-from bench.sizes import FULL, QUICK, TINY, Sizes
+from bench.sizes import FULL, LARGE_GROWTH, QUICK, TINY, Sizes
 from continuum.errors import ContinuumError
 
+# Where there is no terminal the table of a check is to stay whole.
+LINE_WIDTH = 110
 HERE = Path(__file__).resolve().parent
 ORDINARY = [name for name, section in SECTIONS.items() if not section.on_request]
 _ON_REQUEST = ", ".join(name for name in SECTIONS if name not in ORDINARY)
@@ -43,6 +47,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME,…",
         help=f"of the section peers measure these alone: {', '.join(_SYSTEMS)} (all)",
     )
+    parser.add_argument(
+        "--large",
+        action="store_true",
+        help=f"growth up to {LARGE_GROWTH[-1]:,} runs: some minutes more, and four gigabytes of disk",
+    )
     parser.add_argument("--dsn", help="a server to measure on (default: start a durable one)")
     parser.add_argument(
         "--json", type=Path, default=HERE / "results.json", metavar="PATH", help="file for the results"
@@ -55,21 +64,33 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         help="also rewrite the measured part of RESULTS.md",
     )
+    parser.add_argument(
+        "--check", action="store_true", help="compare a few figures with bench/baseline.json: about a minute"
+    )
+    parser.add_argument("--record-baseline", action="store_true", help="write bench/baseline.json anew")
+    parser.add_argument(
+        "--baseline", type=Path, default=check.BASELINE, metavar="PATH", help="another file for the two"
+    )
     return parser
 
 
 def main(arguments: list[str]) -> int:
-    """Measure the requested sections."""
+    """Measure the requested sections, or compare with the recorded figures."""
     parser = _parser()
     given = parser.parse_args(arguments)
+    if given.check or given.record_baseline:
+        return _check(given)
     names = given.sections or ORDINARY
     unknown = [name for name in names if name not in SECTIONS]
     if unknown:
         parser.error(f"there is no section {unknown[0]!r}; choose from {', '.join(SECTIONS)}")
     console = Console()
+    sizes = replace(SIZES[given.size], systems=given.systems)
+    if given.large:
+        sizes = replace(sizes, growth=LARGE_GROWTH)
     try:
-        results = _measure(names, replace(SIZES[given.size], systems=given.systems), given.dsn, console)
-        results["command"] = _command(given.sections, given.size)
+        results = _measure(names, sizes, given.dsn, console)
+        results["command"] = _command(given.sections, given.size, large=given.large)
         show(results, console)
         write_json(results, given.json)
         if "peers" in results["sections"]:
@@ -85,6 +106,22 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _check(given: argparse.Namespace) -> int:
+    console = Console(width=LINE_WIDTH)
+    try:
+        recorded = None if given.record_baseline else check.read_baseline(given.baseline)
+        with server(given.dsn) as measured_on:
+            if recorded is None:
+                check.write_baseline(given.baseline, check.measured(measured_on))
+                console.print(f"written to {given.baseline}")
+            else:
+                check.show(check.checked(measured_on, recorded, console.print), console)
+    except (ContinuumError, ProgramFailed, check.NoBaseline, check.Worse) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
 def _systems(text: str) -> tuple[str, ...]:
     """Read a list of names of systems."""
     names = tuple(text.split(","))
@@ -96,9 +133,10 @@ def _systems(text: str) -> tuple[str, ...]:
     return names
 
 
-def _command(sections: list[str], size: str) -> str:
+def _command(sections: list[str], size: str, *, large: bool) -> str:
     """Return the command that makes these figures, without output file and server."""
-    return " ".join(["python -m bench", *sections, *([] if size == "full" else [f"--size {size}"])])
+    options = [*([] if size == "full" else [f"--size {size}"]), *(["--large"] if large else [])]
+    return " ".join(["python -m bench", *sections, *options])
 
 
 def _measure(names: list[str], sizes: Sizes, dsn: str | None, console: Console) -> dict[str, Any]:

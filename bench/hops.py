@@ -9,6 +9,7 @@ in the next one.
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import pairwise
@@ -87,27 +88,40 @@ def _place(server: Server, hosts: int, trace: str | None) -> Iterator[_Place]:
 
 def _traced(server: Server, hosts: int, runs: int) -> Results:
     """Return the milliseconds of each hop, and the calls and round trips of a run."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "marks"
-        with _place(server, hosts, str(path)) as place:
-            client = place.run(runs, trace=str(path))["pid"]
-        each = list(_runs(list(marks(path)), client))
+    each, client = _marked_runs(server, hosts, runs)
     taken: dict[str, list[int]] = {name: [] for name in HOPS}
-    calls: dict[str, int] = {}
     for run in each:
         for name, nanoseconds in hops_of(run, client).items():
             taken[name].append(nanoseconds)
-        for mark in run:
-            if mark.kind in (CALLED, TRIP):
-                side = "client" if mark.pid == client else "host"
-                what = f"{side}: {'round trips' if mark.kind == TRIP else mark.what}"
-                calls[what] = calls.get(what, 0) + 1
     return {
         # One that few runs have taken is an accident.
         "hops": {name: median(found) / 1e6 for name, found in taken.items() if len(found) * 2 > len(each)},
         "whole_ms": median(run[-1].at - run[0].at for run in each) / 1e6,
-        "calls": {name: number / len(each) for name, number in sorted(calls.items())},
+        "calls": calls_of(each, client),
     }
+
+
+def calls_of_a_run(server: Server, hosts: int, runs: int) -> dict[str, float]:
+    """Return the calls of the journal and the round trips of a run by itself, of the client and the hosts."""
+    return calls_of(*_marked_runs(server, hosts, runs))
+
+
+def calls_of(runs: Sequence[Sequence[Mark]], client: int) -> dict[str, float]:
+    """Return how often each thing is called in a run, on average."""
+    calls: Counter[str] = Counter()
+    for mark in (mark for run in runs for mark in run if mark.kind in (CALLED, TRIP)):
+        side = "client" if mark.pid == client else "host"
+        calls[f"{side}: {'round trips' if mark.kind == TRIP else mark.what}"] += 1
+    return {name: number / len(runs) for name, number in sorted(calls.items())}
+
+
+def _marked_runs(server: Server, hosts: int, runs: int) -> tuple[list[list[Mark]], int]:
+    """Return the marks of each run, and the process of the client."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "marks"
+        with _place(server, hosts, str(path)) as place:
+            client = int(place.run(runs, trace=str(path))["pid"])
+        return list(_runs(list(marks(path)), client)), client
 
 
 def _runs(all_marks: Sequence[Mark], client: int) -> Iterator[list[Mark]]:
@@ -160,12 +174,23 @@ def _counted(server: Server, hosts: int, runs: int) -> Results:
     """Return the statements and switches of a run, without marks."""
     with _place(server, hosts, None) as place:
         timed = place.run(runs, hosts=place.pids, postmaster=postmaster(server.dsn))
-        with counted_statements(server) as count:
-            without, with_runs = (place.run(number, count)["statements"] for number in (0, runs))
+        statements = _statements(server, place, runs)
     parts = {name: Switches(*each) for name, each in timed["switches"].items()}
     return {
         "p50_ms": median(timed["seconds"]) * 1e3,
-        "statements": (with_runs - without) / runs,
+        "statements": statements,
         "wake_ups": {name: each.waits / runs for name, each in parts.items()},
         "preemptions": {name: each.preemptions / runs for name, each in parts.items()},
     }
+
+
+def statements_of_a_run(server: Server, hosts: int, runs: int) -> float:
+    """Return how many statements a run by itself takes."""
+    with _place(server, hosts, None) as place:
+        return _statements(server, place, runs)
+
+
+def _statements(server: Server, place: _Place, runs: int) -> float:
+    with counted_statements(server) as count:
+        without, with_runs = (int(place.run(number, count)["statements"]) for number in (0, runs))
+    return (with_runs - without) / runs

@@ -45,7 +45,9 @@ async def _floor_latency(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
     await floor.one_by_one(group, 20, given["steps"])
 
     async def work() -> dict[str, Any]:
-        return {"seconds": await floor.one_by_one(group, given["runs"], given["steps"])}
+        cpu = time.process_time()
+        seconds = await floor.one_by_one(group, given["runs"], given["steps"])
+        return {"seconds": seconds, "cpu": time.process_time() - cpu}
 
     return work
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bench import hops, idle, latency, lone, long_runs, memory, model, recovery, startup, throughput
+from bench import growth, hops, idle, latency, lone, long_runs, memory, model, recovery, startup, throughput
 from bench.database import Server
 from bench.peers import section
 from bench.sizes import Sizes
@@ -37,5 +37,6 @@ SECTIONS: dict[str, Section] = {
     "memory": Section("Memory of a suspended run, node of one run host", memory.of_suspended_runs),
     "idle": Section("An idle node", idle.of_an_idle_node),
     "startup": Section("Time to start", startup.of_imports_and_nodes),
+    "growth": Section("Reads as the table of runs grows", growth.of_reads),
     "peers": Section("Beside other engines", section.beside_other_engines, on_request=True),
 }

@@ -29,11 +29,14 @@ class Sizes:
     idle_seconds: float = 30.0
     # A new node first fills caches and sends statistics.
     idle_after_seconds: float = 12.0
+    # Parked runs beside which reads are measured.
+    growth: tuple[int, ...] = (10_000,)
     # What the systems of `peers` do in a round, and which of them; none means all.
     peers: Work = FULL_WORK
     systems: tuple[str, ...] = ()
 
 
+LARGE_GROWTH = (10_000, 100_000, 1_000_000)
 FULL = Sizes()
 QUICK = Sizes(
     rounds=1,
@@ -66,5 +69,6 @@ TINY = Sizes(
     kept_live_when_evicting=10,
     idle_seconds=1.0,
     idle_after_seconds=0.5,
+    growth=(300,),
     peers=TINY_WORK,
 )

@@ -216,6 +216,19 @@ def _hop_counts(figures: Results) -> tuple[Row, Rows]:
     return ("for each run", *map(_node, figures)), rows
 
 
+def _growth(figures: Results) -> tuple[Row, Rows]:
+    reads = next(iter(figures.values()))["reads"]
+    rows: Rows = [(read, *(_read(row["reads"][read]) for row in figures.values())) for read in reads]
+    rows.append(("a no-op run by itself, ms", *(f"{row['lone_ms']:.1f}" for row in figures.values())))
+    return ("ms / pages; (refused)", *(f"{int(runs):,} runs" for runs in figures)), rows
+
+
+def _read(cost: Results) -> str:
+    milliseconds = f"{cost['ms']:,.1f}" if cost["ms"] >= 1 else f"{cost['ms']:.2f}"
+    text = f"{milliseconds} / {cost['pages']:,}"
+    return f"({text})" if cost["refused"] else text
+
+
 def _node(hosts: str) -> str:
     return {"0": "node in the caller's process", "1": "1 host"}.get(hosts, f"{hosts} hosts")
 
@@ -257,6 +270,7 @@ _ROWS = {
     "memory": _memory,
     "idle": _idle,
     "startup": _startup,
+    "growth": _growth,
     "peers": peers.figures,
 }
 # Sections with more than one table, each with what its title says.

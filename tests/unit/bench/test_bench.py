@@ -13,6 +13,7 @@ from bench.__main__ import ORDINARY
 from bench.report import BEGIN, END, NoMeasuredPart, write_measured_part
 from bench.sections import SECTIONS
 from bench.series import median_ratio, quantile
+from bench.tables import tables
 from bench.targets import verdicts
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -67,6 +68,25 @@ def test_a_node_in_the_bench_executes_a_run_that_waited_for_it(dsn: str, tmp_pat
     assert ended.returncode == 0, ended.stderr
     figures = json.loads(written.read_text())["sections"]["startup"]
     assert figures["accepts_ms"] > 0 < figures["ready_ms"]
+
+
+def test_reads_are_measured_beside_parked_runs(dsn: str, tmp_path: Path) -> None:
+    written = tmp_path / "results.json"
+    ended = bench("growth", "--size", "tiny", "--dsn", dsn, "--json", str(written))
+    assert ended.returncode == 0, ended.stderr
+    (figures,) = json.loads(written.read_text())["sections"]["growth"].values()
+    assert all(read["pages"] > 0 for read in figures["reads"].values())
+
+
+def test_a_read_that_is_refused_is_in_brackets() -> None:
+    few = {"lone_ms": 2.0, "reads": {"a list": {"ms": 1.26, "pages": 30, "refused": False}}}
+    many = {"lone_ms": 2.5, "reads": {"a list": {"ms": 0.052, "pages": 5_000, "refused": True}}}
+    (table,) = tables(results_of({"growth": {"10000": few, "1000000": many}}))
+    assert table.headings == ("ms / pages; (refused)", "10,000 runs", "1,000,000 runs")
+    assert table.rows == [
+        ("a list", "1.3 / 30", "(0.05 / 5,000)"),
+        ("a no-op run by itself, ms", "2.0", "2.5"),
+    ]
 
 
 def test_an_unknown_section_is_reported_and_nothing_is_measured(tmp_path: Path) -> None:
