@@ -213,7 +213,8 @@ async def take_steps(
         scheduled = ("step", CALLER, PLACE, body((value,), None), None)
         now = time.time_ns() // 1000
         if completed:
-            together = _pack((COMPLETED, 0, completed, SCHEDULED, 0, scheduled))
+            # The call refers to the first one, which is from the same place.
+            together = _pack((COMPLETED, 0, completed, -SCHEDULED, 0, (0, *scheduled[3:])))
             row: Row = (run_id, seq - 1, -2, now, together)
         else:
             row = (run_id, seq, SCHEDULED, now, FORMAT + _pack(scheduled))

@@ -24,6 +24,7 @@ from continuum.journal.event_codec import CorruptBody, pack_body
 from continuum.journal.event_rows import events_of, rows_of
 from continuum.journal.facts import InboxKind
 from continuum.journal.postgres.journal import inbox_row
+from continuum.journal.repeated_calls import Call, WrittenCalls
 from continuum.journal.snapshot_codec import Part, pack_snapshot, unpack_parts
 from continuum.testing import History
 from tests.fuzzing.mutation import Mutator
@@ -157,10 +158,10 @@ class Histories(_Stored):
 
     def seeds(self) -> Sequence[bytes]:
         return [
-            _packed([name, [list(row) for part in _parts(events, width) for row in rows_of(part)]])
+            _packed([name, [list(row) for part in _parts(events, width) for row in rows_of(part, calls)]])
             for width in (1, 2, _SEVERAL)
             for name in _NAMES
-            for events in [self._histories[name].stored]
+            for events, calls in [(self._histories[name].stored, WrittenCalls(1))]
         ]
 
     def read(self, data: bytes) -> None:
@@ -168,7 +169,8 @@ class Histories(_Stored):
         if found is None:
             return
         name, rows = found
-        events = [event for row in rows for event in _events(*row)]
+        calls: dict[int, Call] = {}
+        events = [event for row in rows for event in _events(calls, *row)]
         history_for_people(events)
         history, execution, program = self._execution(name)
         execution.begin(program, events, started_at=history.beginning.started_at, now=2**50)
@@ -183,10 +185,10 @@ def _parts(events: Sequence[Event], width: int) -> list[Sequence[Event]]:
     return [events[begin : begin + width] for begin in range(0, len(events), width)]
 
 
-def _events(seq: int, type: int, at: int, stored: bytes) -> list[Event]:
+def _events(calls: dict[int, Call], seq: int, type: int, at: int, stored: bytes) -> list[Event]:
     """Return the events of a row as the journal loads them."""
     try:
-        return events_of(seq, type, at, stored)
+        return events_of(seq, type, at, stored, calls)
     except CorruptBody:
         return [Event(-1, type, 0, ())]
 

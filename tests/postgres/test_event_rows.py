@@ -157,6 +157,54 @@ def test_i11_a_damaged_row_is_one_corrupt_event(
     assert [entry.seq for entry in found[2:]] == [-1]
 
 
+def in_writes(one: OneRun, events: Sequence[Event], width: int) -> None:
+    """Commit events in writes of so many."""
+    for begin in range(0, len(events), width):
+        one.write(events[begin : begin + width])
+
+
+def test_calls_from_one_place_are_stored_once(dsn: str, schema: str, one: OneRun) -> None:
+    written = calls(6)
+    in_writes(one, written, 2)
+    texts = sql(dsn, schema, "select seq from {schema}.events where position('file:1'::bytea in payload) > 0")
+    assert texts == [(0,)]
+    assert one.load(0) == written
+    assert one.load(7) == written[7:]
+
+
+def test_i11_events_that_refer_to_a_damaged_row_are_corrupt(dsn: str, schema: str, one: OneRun) -> None:
+    written = calls(4)
+    in_writes(one, written, 2)
+    for damage in ("'\\xc1'", "''", "payload || '\\x00'"):
+        sql(dsn, schema, "update {schema}.events set payload = " + damage + " where seq = 0")
+        assert [entry.seq for entry in one.load(0)] == [-1]
+        assert [entry.seq for entry in one.load(4)] == [-1]
+    sql(dsn, schema, "delete from {schema}.events where seq = 0")
+    assert [entry.seq for entry in one.load(4)] == [-1]
+
+
+def test_nothing_refers_to_a_write_that_failed(one: OneRun) -> None:
+    first, later = calls(3), calls(3)
+    one.write(first[:2])
+    elsewhere = [event._replace(body=("act", "other", "file:9", *event.body[3:])) for event in later]
+    with pytest.raises(Exception, match="duplicate key"):
+        one.write(elsewhere[:1])
+    written = [*first[:2], elsewhere[2], later[3], elsewhere[4]]
+    in_writes(one, written[2:], 1)
+    assert one.load(0) == written
+
+
+def test_another_journal_continues_a_history(dsn: str, schema: str, one: OneRun) -> None:
+    """It does not know what was written before."""
+    written = calls(4)
+    in_writes(one, written[:4], 2)
+    later = OneRun(one.runner, PostgresJournal(dsn, schema=schema, listen=False), one.worker, one.run)
+    one.runner.run(later.journal.open())
+    in_writes(later, written[4:], 2)
+    one.runner.run(later.journal.close())
+    assert one.load(0) == written
+
+
 def test_the_end_of_a_long_history_is_found_through_the_index(dsn: str, schema: str, one: OneRun) -> None:
     for first in range(0, 8_000, 400):
         one.write([event(seq, (b"x" * 900,)) for seq in range(first, first + 400)])

@@ -16,6 +16,10 @@ DRAWN_TOKENS = 256
 EVENT_ROW_BYTES = 1_900
 READ_EVENT_ROW_BYTES = 4 * EVENT_ROW_BYTES
 
+# A process remembers which calls it has written for so many runs, so many for each: a few megabytes.
+REMEMBERED_RUNS = 4_096
+REMEMBERED_CALLS = 64
+
 # In seconds: code of another version waits this long before it claims a run. A node with the
 # run's own version claims it within milliseconds of the notification, if there is such a node.
 FOREIGN_GRACE_SECONDS = 1.0

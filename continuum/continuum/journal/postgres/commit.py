@@ -14,12 +14,15 @@ from continuum.journal.postgres import commit_parts, packed_arrays
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.family_writes import FamilyWrites
 from continuum.journal.postgres.packed_arrays import PackedArray, PackedRow
+from continuum.journal.repeated_calls import CallsOfRuns
 
 _NO_DEPTHS = packed_arrays.integers([])
 _NO_RUNS: Set[bytes] = frozenset()
 
 
-async def commit(database: Database, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
+async def commit(
+    database: Database, calls: CallsOfRuns, worker: Worker, batch: int, writes: Sequence[RunWrite]
+) -> Committed:
     """Write a batch; see `Journal.commit`."""
     runs: dict[bytes, int] = {}
     # Several writes of one run in a batch are stored as one.
@@ -74,31 +77,34 @@ async def commit(database: Database, worker: Worker, batch: int, writes: Sequenc
     name = "commit" if limits is None else "commit_limited"
     if first is not None:
         name = "commit_takes" if writes[0].takes is not None else "commit_creates"
-    rows = await database.fetch_on_lane(
-        name,
-        (
-            worker.id,
-            batch,
-            commit_parts.RUNS.row(
-                id=packed_arrays.packed_uuids(ordered), token=packed_arrays.bigints(tokens), depth=depths
-            ),
-            _events(histories),
-            packed_arrays.bigints(consumed),
-            _transitions(transitions, _NO_RUNS if family is None else family.continued),
-            _tasks(tasks),
-            _dropped(dropped),
-            None if family is None else family.row(),
-            *((limits, *first) if first is not None else () if limits is None else (limits,)),
+    parameters = (
+        worker.id,
+        batch,
+        commit_parts.RUNS.row(
+            id=packed_arrays.packed_uuids(ordered), token=packed_arrays.bigints(tokens), depth=depths
         ),
+        _events(histories, runs, calls),
+        packed_arrays.bigints(consumed),
+        _transitions(transitions, _NO_RUNS if family is None else family.continued),
+        _tasks(tasks),
+        _dropped(dropped),
+        None if family is None else family.row(),
+        *((limits, *first) if first is not None else () if limits is None else (limits,)),
     )
-    if not rows:
-        raise LeaseLost(worker.id)
+    # Until it is known that these events are stored, later ones must not refer to them.
+    with calls.doubted(histories):
+        rows = await database.fetch_on_lane(name, parameters)
+        if not rows:
+            raise LeaseLost(worker.id)
     at, rejected = rows[0]
+    calls.forget(map(packed_arrays.uuid_bytes, rejected))
     database.learn_time(at)
     return Committed(at, frozenset(RunId(run_id) for run_id in rejected))
 
 
-def _events(histories: dict[bytes, Sequence[Event]]) -> PackedRow | None:
+def _events(
+    histories: dict[bytes, Sequence[Event]], tokens: dict[bytes, int], calls: CallsOfRuns
+) -> PackedRow | None:
     if not histories:
         return None
     runs: list[bytes] = []
@@ -107,7 +113,7 @@ def _events(histories: dict[bytes, Sequence[Event]]) -> PackedRow | None:
     times: list[int] = []
     payloads: list[bytes] = []
     for key, events in histories.items():
-        for seq, type, at, payload in rows_of(events):
+        for seq, type, at, payload in rows_of(events, calls.of(key, tokens[key])):
             runs.append(key)
             seqs.append(seq)
             types.append(type)

@@ -69,6 +69,7 @@ from continuum.journal.postgres.suspects import PostgresSuspects
 from continuum.journal.postgres.sweeps import Sweeps
 from continuum.journal.postgres.tasks import PostgresTasks, held
 from continuum.journal.postgres.versions import PostgresVersions
+from continuum.journal.repeated_calls import CallsOfRuns
 
 log = logging.getLogger("continuum.journal")
 
@@ -122,6 +123,7 @@ class PostgresJournal(
         self._sweeps = Sweeps()
         # With more groups of runs than a claim has places, the next claim continues where it ended.
         self._claimed_up_to: list[str] | None = None
+        self._calls = CallsOfRuns()
         self.outage = outage_of(dsn)
 
     def now(self) -> int:
@@ -330,10 +332,10 @@ class PostgresJournal(
         return await load_compact(self._database, runs)
 
     async def take_snapshot(self, run_id: RunId, version: str, first: int) -> int:
-        return await take_snapshot(self._database, run_id, version, first)
+        return await take_snapshot(self._database, self._calls, run_id, version, first)
 
     async def commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
-        return await commit(self._database, worker, batch, writes)
+        return await commit(self._database, self._calls, worker, batch, writes)
 
     async def inbox(self, worker: Worker, run_ids: Sequence[RunId] | None) -> list[InboxRow]:
         if run_ids is None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
 from continuum.engine.snapshot_history import CompactHistory
 from continuum.journal.event_codec import CorruptBody
-from continuum.journal.event_rows import events_of
+from continuum.journal.event_rows import calls_of, events_of
 from continuum.journal.facts import StoredHistory
 from continuum.journal.postgres import packed_arrays
-from continuum.journal.postgres.connections import Database
+from continuum.journal.postgres.connections import Database, Rows
+from continuum.journal.repeated_calls import Call, CallsOfRuns, MissingCall
 from continuum.journal.snapshot_codec import (
     SNAPSHOT_FORMAT,
     Part,
@@ -23,26 +24,66 @@ from continuum.journal.snapshot_codec import (
 
 
 async def load(database: Database, known: Mapping[RunId, int]) -> dict[RunId, list[Event]]:
-    """Return the events of each run from the seq given with it."""
-    histories: dict[RunId, list[Event]] = {run_id: [] for run_id in known}
-    broken: set[str] = set()
-    for run_id, seq, type, at, payload in await database.fetch(
+    """Return the events of each run from the seq given with it.
+
+    One statement, and another one if they refer to calls before these events.
+    """
+    rows = await database.fetch(
         "load", (packed_arrays.uuids(list(known)), packed_arrays.integers(list(known.values())))
-    ):
-        if run_id in broken:
-            continue
-        history = histories[run_id]
+    )
+    calls: dict[RunId, dict[int, Call]] = {run_id: {} for run_id in known}
+    histories, missing = _histories(rows, known, calls)
+    if missing:
+        await _add_calls(database, calls, missing)
+        histories, _ = _histories(rows, known, calls)
+    return histories
+
+
+def _histories(
+    rows: Rows, known: Mapping[RunId, int], calls: Mapping[RunId, dict[int, Call]]
+) -> tuple[dict[RunId, list[Event]], set[tuple[RunId, int]]]:
+    """Return the histories that rows are, and the calls that they refer to and that are not there."""
+    histories: dict[RunId, list[Event]] = {run_id: [] for run_id in known}
+    missing: set[tuple[RunId, int]] = set()
+    broken: set[RunId] = set()
+    for run_id, seq, type, at, payload in rows:
         try:
             if at is None:
                 raise CorruptBody("an infinite time")
-            events = events_of(seq, type, at, payload)
+            events = events_of(seq, type, at, payload, calls[run_id])
+        except MissingCall as error:
+            missing.add((run_id, error.seq))
+            events = None
         except CorruptBody:
-            broken.add(run_id)
-            history.append(Event(-1, type, 0, ()))
+            events = None
+        if run_id in broken:
             continue
-        first = known[run_id]
-        history += events if seq >= first else events[first - seq :]
-    return histories
+        if events is None:
+            broken.add(run_id)
+            histories[run_id].append(Event(-1, type, 0, ()))
+        else:
+            first = known[run_id]
+            histories[run_id] += events if seq >= first else events[first - seq :]
+    return histories, missing
+
+
+async def _add_calls(
+    database: Database, calls: Mapping[RunId, dict[int, Call]], missing: Set[tuple[RunId, int]]
+) -> None:
+    """Add the calls that are missing, as far as their rows can be read."""
+    wanted = sorted(missing)
+    for run_id, seq, type, payload in await database.fetch(
+        "rows_with",
+        (
+            packed_arrays.uuids([run_id for run_id, _ in wanted]),
+            packed_arrays.integers([seq for _, seq in wanted]),
+        ),
+    ):
+        try:
+            calls[run_id].update(calls_of(seq, type, payload))
+        except CorruptBody:
+            # The events that refer to it are corrupt, too.
+            continue
 
 
 async def load_compact(database: Database, runs: Sequence[tuple[RunId, str]]) -> dict[RunId, StoredHistory]:
@@ -67,9 +108,13 @@ async def load_compact(database: Database, runs: Sequence[tuple[RunId, str]]) ->
     return {run_id: StoredHistory(compact[run_id], events[run_id]) for run_id in run_ids}
 
 
-async def take_snapshot(database: Database, run_id: RunId, version: str, first: int) -> int:
+async def take_snapshot(
+    database: Database, calls: CallsOfRuns, run_id: RunId, version: str, first: int
+) -> int:
     """Compact the events from `first` on and store them; packing many keeps a thread busy for a while."""
     events = (await load(database, {run_id: first}))[run_id]
+    # What is written from now on need not refer to events that the snapshot replaces.
+    calls.forget([packed_arrays.uuid_bytes(run_id)])
     if not events or events[-1].seq < 0:
         return first
     try:

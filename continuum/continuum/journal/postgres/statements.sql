@@ -171,6 +171,14 @@ JOIN {schema}.events e ON e.run_id = wanted.run_id AND e.seq >= coalesce(wanted.
 WHERE e.seq::bigint + greatest(1, -(e.type::integer)) > wanted.known
 ORDER BY e.run_id, e.seq
 
+-- name: rows_with
+-- The rows with these events.
+SELECT w.run_id::text, e.seq, e.type, e.payload FROM unnest(%s, %s) AS w (run_id, seq)
+CROSS JOIN LATERAL (
+    SELECT x.seq, x.type, x.payload FROM {schema}.events x WHERE x.run_id = w.run_id AND x.seq <= w.seq
+    ORDER BY x.seq DESC LIMIT 1
+) e
+
 -- name: snapshots
 -- The parts of snapshots that this code can replay.
 SELECT s.run_id::text, s.first_seq, s.events, s.payload FROM unnest(%s, %s) AS wanted (run_id, version)

@@ -21,6 +21,7 @@ from continuum.journal.postgres.connector import Connector
 from continuum.journal.postgres.driver_errors import translated
 from continuum.journal.postgres.journal import inbox_row
 from continuum.journal.postgres.statements import Statements, statements_for
+from continuum.journal.repeated_calls import Call
 from continuum.journal.snapshot_codec import Part
 from continuum.journal.stored_facts import (
     DuplicateKey,
@@ -89,8 +90,9 @@ class PostgresFacts:
         """Add to each run what other tables have of it."""
         by_id = {run.id: run for run in runs}
         ids = (list(by_id),)
+        calls: dict[str, dict[int, Call]] = {run.id: {} for run in runs}
         for run_id, seq, type, at, payload in await self._fetch("facts_events", ids):
-            by_id[run_id].events += _stored_events(seq, type, at, bytes(payload))
+            by_id[run_id].events += _stored_events(seq, type, at, bytes(payload), calls[run_id])
         for run_id, id, kind, name, key, payload in await self._fetch("facts_inbox", ids):
             read = inbox_row(id, RunId(run_id), kind, name, bytes(payload), key)
             body = None if read.kind is InboxKind.CORRUPT else read.body
@@ -120,9 +122,9 @@ class PostgresFacts:
         return await cursor.fetchall()
 
 
-def _stored_events(seq: int, type: int, at: int, payload: bytes) -> list[StoredEvent]:
+def _stored_events(seq: int, type: int, at: int, payload: bytes, calls: dict[int, Call]) -> list[StoredEvent]:
     """Return the events of a row; one without a body stands for all those of a row that cannot be read."""
     try:
-        return [StoredEvent(*event) for event in events_of(seq, type, at, payload)]
+        return [StoredEvent(*event) for event in events_of(seq, type, at, payload, calls)]
     except CorruptBody:
         return [StoredEvent(seq, type, at, None)]
