@@ -163,6 +163,7 @@ async def cases_of(on: Stage) -> list[Case]:
         "select c.table_name, c.column_name, c.data_type from information_schema.columns c"
         " join information_schema.tables t using (table_schema, table_name)"
         " where c.table_schema = %s and t.table_type = 'BASE TABLE' and c.is_identity = 'NO'"
+        " and c.is_generated = 'NEVER'"
         " order by c.table_name, c.ordinal_position",
         on.schema,
     )
