@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import asyncio
 
-from continuum.journal.port import InboxKind, Journal, Post, Posted, RunState, Transition
+from continuum.engine.events import Event, EventType
+from continuum.engine.ids import RunId
+from continuum.journal.port import (
+    ClaimedRun,
+    InboxKind,
+    Journal,
+    Post,
+    Posted,
+    RunState,
+    Successor,
+    Transition,
+    Worker,
+)
 from tests.contract.builders import (
     begin,
     claim,
@@ -122,6 +134,88 @@ async def test_p6_a_delivery_id_is_remembered_after_the_run_has_ended(journal: J
     await journal.sweep()
 
     assert await journal.post([signal(run.id, key="d")]) == [Posted.DUPLICATE]
+
+
+def attempt(run_id: RunId, number: int) -> Post:
+    """Return an attempt to post a signal whose key only its sender knows."""
+    return signal(run_id, key="\x1fsecret")._replace(attempt=number)
+
+
+async def deliver(journal: Journal, worker: Worker, run: ClaimedRun, seq: int) -> None:
+    """Turn the mail of a run into history, as its owner does."""
+    rows = await journal.inbox(worker, [run.id])
+    events = [
+        Event(
+            seq + number, EventType.SIGNAL_RECEIVED, 1_700_000_000_000_000, (row.name, row.body[0], row.key)
+        )
+        for number, row in enumerate(rows)
+    ]
+    await commit(journal, worker, write(run, *events, consumed=[row.id for row in rows]))
+
+
+async def test_p6_a_repeated_attempt_is_accepted_if_the_first_one_has_not_arrived(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+
+    assert await journal.post([attempt(run.id, 2)]) == [Posted.ACCEPTED]
+    assert await journal.post([attempt(run.id, 2)]) == [Posted.DUPLICATE]
+    assert len(await journal.inbox(worker, None)) == 1
+
+
+async def test_p6_a_repeated_attempt_is_a_duplicate_while_the_first_one_waits(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+
+    assert await journal.post([attempt(run.id, 1)]) == [Posted.ACCEPTED]
+    assert await journal.post([attempt(run.id, 2)]) == [Posted.DUPLICATE]
+    assert len(await journal.inbox(worker, None)) == 1
+
+
+async def test_p6_a_repeated_attempt_is_a_duplicate_after_the_first_one_was_consumed(
+    journal: Journal,
+) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await journal.post([signal(run.id, b"before"), attempt(run.id, 1), signal(run.id, b"after")])
+    await deliver(journal, worker, run, seq=1)
+
+    assert await journal.post([attempt(run.id, 2)]) == [Posted.DUPLICATE]
+    await commit(journal, worker, write(run, transition=end()))
+    assert await journal.post([attempt(run.id, 2)]) == [Posted.DUPLICATE]
+    assert await journal.inbox(worker, None) == []
+
+
+async def test_p6_a_first_attempt_that_comes_after_a_repeated_one_is_a_duplicate(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await journal.post([attempt(run.id, 2)])
+    await deliver(journal, worker, run, seq=1)
+
+    assert await journal.post([attempt(run.id, 1)]) == [Posted.DUPLICATE]
+    assert await journal.inbox(worker, None) == []
+
+
+async def test_p6_a_repeated_attempt_finds_the_first_one_in_an_earlier_run_of_the_chain(
+    journal: Journal,
+) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await journal.post([attempt(run.id, 1)])
+    await deliver(journal, worker, run, seq=1)
+    successor = Successor(new_run().id, "orders", b"")
+    await commit(journal, worker, write(run, event(2), transition=end(), successor=successor))
+
+    assert await journal.post([attempt(run.id, 2)]) == [Posted.DUPLICATE]
+
+
+async def test_p3_a_repeated_attempt_at_an_ended_run_is_terminal_if_the_first_one_has_not_arrived(
+    journal: Journal,
+) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await commit(journal, worker, write(run, transition=end()))
+
+    assert await journal.post([attempt(run.id, number) for number in (1, 2, 2)]) == [Posted.TERMINAL] * 3
 
 
 async def test_p6_each_run_kind_and_name_has_its_own_keys(journal: Journal) -> None:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from continuum.client import Client
+from continuum.engine.events import Event, EventType
 from continuum.errors import JournalUnavailable
 from continuum.journal.memory.journal import MemoryJournal
-from continuum.journal.port import Journal, LeaseLost, Loaded, RunState, RunWrite, Worker
+from continuum.journal.port import (
+    Journal,
+    LeaseLost,
+    Loaded,
+    Post,
+    Posted,
+    RunState,
+    RunWrite,
+    Worker,
+)
 from continuum.journal.postgres import PostgresJournal
 from tests.contract.builders import (
+    begin,
     commit,
     end,
     event,
@@ -178,3 +190,66 @@ async def test_p12_a_commit_still_running_on_the_server_takes_effect_once(
             assert await seqs(onlooker, run.id) == [1]
         finally:
             await onlooker.close()
+
+
+@pytest.mark.parametrize("loss", [Loss.NOTHING, Loss.REQUEST, Loss.RESPONSE])
+@pytest.mark.parametrize("read", [False, True], ids=["unread", "read meanwhile"])
+async def test_p6_a_signal_whose_answer_was_lost_arrives_once(
+    runner: asyncio.Runner, dsn: str, schema: str, loss: Loss, read: bool
+) -> None:
+    async with behind_a_proxy(dsn, schema) as (journal, proxy), Client(journal) as client:
+        direct = PostgresJournal(dsn, schema=schema)
+        worker = await worker_of(direct)
+        run = await owned_run(direct, worker)
+        # The contract of the run is known from now on, so that the next request is the post.
+        await client.signal(run.id, "warm-up", 1)
+        received, post = 0, journal.post
+
+        async def posting(posts: Sequence[Post]) -> list[Posted]:
+            try:
+                return await post(posts)
+            except JournalUnavailable:
+                if read:
+                    await take_in()
+                raise
+
+        async def take_in() -> None:
+            nonlocal received
+            rows = [row for row in await direct.inbox(worker, None) if row.name == "go"]
+            events = [
+                Event(seq, EventType.SIGNAL_RECEIVED, 1_700_000_000_000_000, ("go", each.body[0], each.key))
+                for seq, each in enumerate(rows, received)
+            ]
+            received += len(rows)
+            await commit(direct, worker, write(run, *events, consumed=[each.id for each in rows]))
+
+        client._posting._posts._write = posting
+        proxy.next_loss = loss
+        await client.signal(run.id, "go", 1)
+        await take_in()
+        kept = await direct._database.fetch_text(f'SELECT count(*)::int FROM "{schema}".deliveries'.encode())
+        await direct.close()
+
+        assert received == 1
+        assert kept == [(0 if loss is Loss.NOTHING else 1,)]
+
+
+async def test_p6_keys_of_senders_of_earlier_code_are_kept(
+    runner: asyncio.Runner, dsn: str, schema: str
+) -> None:
+    journal = PostgresJournal(dsn, schema=schema)
+    await journal.open()
+    run_id = await begin(journal)
+    earlier = SQL(
+        "SELECT {}.post(ARRAY[%s]::uuid[], ARRAY[1]::smallint[], ARRAY['go'], "
+        "ARRAY['\x1fkey'], ARRAY['']::bytea[])"
+    ).format(Identifier(schema))
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as connection:
+        answers = [(await (await connection.execute(earlier, (run_id,))).fetchone()) for _ in range(2)]
+        kept = await (
+            await connection.execute(SQL("SELECT delivery_id FROM {}.deliveries").format(Identifier(schema)))
+        ).fetchall()
+    await journal.close()
+
+    assert answers == [([Posted.ACCEPTED],), ([Posted.DUPLICATE],)]
+    assert kept == [("\x1fkey",)]

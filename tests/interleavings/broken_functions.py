@@ -20,10 +20,23 @@ BROKEN: dict[str, tuple[tuple[str, str, str], ...]] = {
     ),
     "a post that locks no run": (
         (
-            "post",
+            "post_attempts",
             "FROM {schema}.runs r WHERE r.id = v_run FOR NO KEY UPDATE;\n            EXIT",
             "FROM {schema}.runs r WHERE r.id = v_run;\n            EXIT",
         ),
+    ),
+    "a repetition that does not look for the first attempt": (
+        ("post_attempts", "p_attempt[i] > 1 AND {schema}.has_received(v_root, p_name[i], p_key[i])", "false"),
+    ),
+    "a repetition that does not look into the history": (
+        (
+            "has_received",
+            "OR EXISTS (SELECT FROM {schema}.events",
+            "OR false AND EXISTS (SELECT FROM {schema}.events",
+        ),
+    ),
+    "a first attempt that does not look for its repetition": (
+        ("post_attempts", "v_known := EXISTS (", "v_known := false AND EXISTS ("),
     ),
     "a first write that does not look for mail": (
         ("take_runs", " AND NOT EXISTS (SELECT FROM {schema}.inbox i WHERE i.run_id = r.id)", ""),

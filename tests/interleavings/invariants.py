@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from continuum.engine.events import Event
 from continuum.engine.ids import RunId
 from continuum.journal.port import RunState
 from tests.contract.builders import worker_of
@@ -78,6 +81,7 @@ async def _check_run(world: World, run_id: RunId) -> None:
         and run_id in dict(done.runs)
     ]
     events = (await journal.load([run_id]))[run_id]
+    await _check_attempts(world, run_id, events)
     if len(events) != len(writes):
         raise Violated(f"{len(writes)} writes were accepted and {len(events)} events are there")
     alive = {worker.id for worker in world.workers if await _is_alive(world, worker.id)}
@@ -102,6 +106,17 @@ async def _check_run(world: World, run_id: RunId) -> None:
         raise Violated(f"{posts} posts were accepted and {len(mail)} are in the inbox")
     if row.state is RunState.BLOCKED:
         raise Violated("the run is blocked")
+
+
+async def _check_attempts(world: World, run_id: RunId, events: Sequence[Event]) -> None:
+    attempts = [done for done in world.committed if done.what == "attempt" and run_id in dict(done.runs)]
+    if not attempts:
+        return
+    rows = await world.journal.inbox(world.workers[0], [run_id])
+    received = [event for event in events if event.body[2:] == (world.secret,)]
+    arrived = len(received) + sum(row.key == world.secret for row in rows)
+    if arrived != 1 or sum(done.accepted for done in attempts) != 1:
+        raise Violated(f"a signal that was posted in {len(attempts)} attempts has arrived {arrived} times")
 
 
 async def _is_alive(world: World, worker: int) -> bool:

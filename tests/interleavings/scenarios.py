@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import psycopg
 
+from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId
 from continuum.journal.announced_run import AnnouncedRun
 from continuum.journal.port import (
@@ -27,6 +28,7 @@ from tests.interleavings.explorer import Call, Scenario
 from tests.interleavings.world import Done, World
 
 _POISON_AFTER = 3
+AT = 1_700_000_000_000_000
 
 
 def write(
@@ -235,6 +237,33 @@ def post(*runs: int) -> Call:
     return call
 
 
+def attempt(run: int, number: int) -> Call:
+    """A sender makes its nth attempt to post a signal, whose key it knows alone."""
+
+    async def call(world: World, journal: PostgresJournal) -> Done:
+        run_id = world.ids[run]
+        post = signal(run_id, key=world.secret)._replace(attempt=number)
+        (answer,) = await journal.post([post])
+        return Done("the sender", "attempt", ((run_id, 0),), accepted=answer is Posted.ACCEPTED)
+
+    return call
+
+
+def read_mail(run: int, *, seq: int) -> Call:
+    """The first worker turns the mail of a run into history, one signal at most."""
+
+    async def call(world: World, journal: PostgresJournal) -> Done:
+        owned, worker = world.runs[run], world.workers[0]
+        mail = (await journal.inbox(worker, [owned.id]))[:1]
+        events = [Event(seq, EventType.SIGNAL_RECEIVED, AT, (row.name, row.body[0], row.key)) for row in mail]
+        read = RunWrite(owned.id, owned.token, events, consumed=[row.id for row in mail])
+        committed = await journal.commit(worker, world.next_batch(), [read])
+        accepted = bool(mail) and not committed.rejected
+        return Done("the owner", "write", ((owned.id, owned.token),), worker.id, accepted=accepted)
+
+    return call
+
+
 def force_cancel(run: int) -> Call:
     """An operator ends a run."""
 
@@ -280,6 +309,14 @@ SCENARIOS = (
     Scenario(
         "a release, a post and a retirement",
         {"owner": [release(0, seq=0)], "sender": [post(0)], "heir": [retire()]},
+    ),
+    Scenario(
+        "a first attempt to post, its repetition, and an owner that reads its mail twice",
+        {
+            "sender": [attempt(0, 1)],
+            "sender again": [attempt(0, 2)],
+            "owner": [read_mail(0, seq=0), read_mail(0, seq=1)],
+        },
     ),
     Scenario(
         "an end, a post and a cancel by force",

@@ -68,6 +68,11 @@ class World:
     new_ids: dict[int, RunId] = field(default_factory=lambda: defaultdict(lambda: new_run().id))
 
     @property
+    def secret(self) -> str:
+        """Return the key of a post that only its sender knows."""
+        return f"\x1f{self.number:032d}"
+
+    @property
     def workflow(self) -> str:
         return f"orders-{self.number}"
 

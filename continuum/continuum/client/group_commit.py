@@ -26,10 +26,18 @@ R = TypeVar("R")
 
 
 class GroupCommit(Generic[T, R]):
-    """A queue of writes; `write` takes several items, returns their results in order, and may be repeated."""
+    """A queue of writes; `write` takes several items, returns their results in order, and may be repeated.
 
-    def __init__(self, write: Callable[[Sequence[T]], Awaitable[Sequence[R]]]) -> None:
+    `again` returns an item as it is written once more, after an attempt whose outcome is unknown.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[T]], Awaitable[Sequence[R]]],
+        again: Callable[[T], T] = lambda item: item,
+    ) -> None:
         self._write = write
+        self._again = again
         self._waiting: deque[tuple[T, asyncio.Future[R]]] = deque()
         self._writer: asyncio.Task[None] | None = None
         self._closed = False
@@ -61,8 +69,14 @@ class GroupCommit(Generic[T, R]):
 
     async def _write_batch(self, batch: Sequence[tuple[T, asyncio.Future[R]]]) -> None:
         items = [item for item, _ in batch]
+
+        async def attempt() -> Sequence[R]:
+            attempted = tuple(items)
+            items[:] = map(self._again, items)
+            return await self._write(attempted)
+
         try:
-            results = await retry_write(lambda: self._write(items))
+            results = await retry_write(attempt)
         except asyncio.CancelledError:
             # The client closes while the journal is silent, or the loop is shutting down: no other task
             # will complete these futures.
@@ -74,8 +88,8 @@ class GroupCommit(Generic[T, R]):
             raise
         except Exception as error:  # noqa: BLE001 - every caller of the batch receives it
             if len(batch) > 1 and not isinstance(error, JournalUnavailable):
-                for entry in batch:
-                    await self._write_batch([entry])
+                for item, (_, future) in zip(items, batch, strict=True):
+                    await self._write_batch([(item, future)])
                 return
             for _, future in batch:
                 if not future.done():

@@ -32,7 +32,7 @@ class Posting:
         self._lookup = lookup
         self._randomness = randomness
         self._checks = SignalChecks(journal, lookup)
-        self._posts = GroupCommit(journal.post)
+        self._posts = GroupCommit(journal.post, _again)
 
     async def close(self) -> None:
         """Finish the posts that are under way."""
@@ -55,11 +55,11 @@ class Posting:
             data = encode(value, path=f"signal {name}")
         if delivery_id is None:
             # With a key of its own, a post whose result was lost can be repeated.
-            key = INTERNAL_DELIVERY + self._randomness(16).hex()
+            key, attempt = INTERNAL_DELIVERY + self._randomness(16).hex(), 1
         else:
-            key = short_text(delivery_id, "delivery_id")
+            key, attempt = short_text(delivery_id, "delivery_id"), 0
         await self._checks.check(run_id, workflow, signal, data)
-        await self._post(Post(run_id, InboxKind.SIGNAL, name, (data,), key))
+        await self._post(Post(run_id, InboxKind.SIGNAL, name, (data,), key, attempt))
 
     async def post_cancel(self, run_id: RunId) -> None:
         """Ask a run to stop, durable on return."""
@@ -79,3 +79,8 @@ class Posting:
             case Posted.TERMINAL:
                 latest = await self._lookup.latest_run(await self._lookup.row(run_id))
                 raise RunTerminal(run_id, latest.state.name.lower())
+
+
+def _again(post: Post) -> Post:
+    """Return a post for its next attempt; only whether it is the first one matters."""
+    return post._replace(attempt=2) if post.attempt else post

@@ -216,13 +216,18 @@ class Committed(NamedTuple):
 
 
 class Post(NamedTuple):
-    """An entry for a run's inbox. `key` deduplicates within (run, kind, name)."""
+    """An entry for a run's inbox. `key` deduplicates within (run, kind, name).
+
+    With an `attempt`, counted from 1, only the sender knows the key: no other will repeat the post, and so
+    nothing is kept to recognise it. A repetition after an unknown outcome has another number.
+    """
 
     run_id: RunId
     kind: InboxKind
     name: str
     body: tuple[Any, ...]
     key: str | None = None
+    attempt: int = 0
 
 
 class Posted(IntEnum):

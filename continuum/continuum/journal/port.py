@@ -11,8 +11,8 @@ P3  An event of a run is written once: the fence of P1 guards that, and a second
 P4  What `start` and `post` acknowledged survives the death of any process.
 P5  Evidence that a run has something to do (an inbox row, a due time) is written in the
     transaction that causes it, and only a fenced write of the owner removes it.
-P6  A post whose key is still in the inbox is a duplicate. A signal whose delivery id was
-    seen before is a duplicate even after the first one was consumed.
+P6  A post whose key is still in the inbox is a duplicate. A signal whose delivery id was seen before is a
+    duplicate even after the first one was consumed; so is a later `attempt`, and a first one that is late.
 P7  A claimed run has one owner; its token is larger than any it had before. For a run that was never claimed,
     so is a drawn token.
 P8  Retiring a worker waits for its write in flight and rejects every later write of that worker.

@@ -20,18 +20,39 @@ BEGIN
 END
 $$;
 
+-- Whether a run of a chain has a signal with this key in its inbox or in its history. Only a key that its sender has
+-- made is looked for like that: it is in no other text.
+CREATE OR REPLACE FUNCTION {schema}.has_received(p_root uuid, p_name text, p_key text) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+    v_chain uuid[] := ARRAY(SELECT p_root UNION SELECT r.id FROM {schema}.runs r WHERE r.root = p_root);
+BEGIN
+    RETURN EXISTS (SELECT FROM {schema}.inbox i WHERE i.run_id = ANY (v_chain) AND i.kind = {kind.signal}
+                   AND i.name = p_name AND i.key = p_key)
+        OR EXISTS (SELECT FROM {schema}.events e WHERE e.run_id = ANY (v_chain)
+                   AND position(convert_to(p_key, 'UTF8') IN e.payload) > 0);
+END
+$$;
+
 -- Write inbox entries, and return what became of each. Signals and cancel requests go to the latest run of the chain;
--- delivery ids belong to the chain. After a serialization failure the caller tries again.
-CREATE OR REPLACE FUNCTION {schema}.post(
-    p_run uuid[], p_kind smallint[], p_name text[], p_key text[], p_payload bytea[]
+-- delivery ids belong to the chain. An attempt of 0 has a delivery id that is kept with the chain. Otherwise only the
+-- sender knows the key. Its first attempt writes nothing down; a later one does, so that the first one, if it is still
+-- under way, is refused, and then looks whether that one has arrived. After a serialization failure the caller tries
+-- again.
+CREATE OR REPLACE FUNCTION {schema}.post_attempts(
+    p_run uuid[], p_kind smallint[], p_name text[], p_key text[], p_payload bytea[], p_attempt smallint[]
 ) RETURNS smallint[]
 LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
     v_results smallint[] := '{}';
     v_owned text[] := '{}';
     v_free boolean := false;
     v_follows boolean;
+    v_known boolean;
     v_run uuid;
     v_next uuid;
     v_root uuid;
@@ -70,9 +91,15 @@ BEGIN
             CONTINUE;
         END IF;
         IF p_kind[i] = {kind.signal} AND p_key[i] IS NOT NULL THEN
-            INSERT INTO {schema}.deliveries (run_id, name, delivery_id) VALUES (v_root, p_name[i], p_key[i])
-            ON CONFLICT DO NOTHING;
-            IF NOT FOUND THEN
+            IF p_attempt[i] = 1 THEN
+                v_known := EXISTS (SELECT FROM {schema}.deliveries d
+                                   WHERE d.run_id = v_root AND d.name = p_name[i] AND d.delivery_id = p_key[i]);
+            ELSE
+                INSERT INTO {schema}.deliveries (run_id, name, delivery_id) VALUES (v_root, p_name[i], p_key[i])
+                ON CONFLICT DO NOTHING;
+                v_known := NOT FOUND OR p_attempt[i] > 1 AND {schema}.has_received(v_root, p_name[i], p_key[i]);
+            END IF;
+            IF v_known THEN
                 v_results := v_results || {posted.duplicate}::smallint;
                 CONTINUE;
             END IF;
@@ -113,4 +140,13 @@ BEGIN
     END IF;
     RETURN v_results;
 END
+$$;
+
+-- The same for senders of earlier code, whose keys are all kept.
+CREATE OR REPLACE FUNCTION {schema}.post(
+    p_run uuid[], p_kind smallint[], p_name text[], p_key text[], p_payload bytea[]
+) RETURNS smallint[]
+LANGUAGE sql AS $$
+    SELECT {schema}.post_attempts(p_run, p_kind, p_name, p_key, p_payload,
+                                  array_fill(0::smallint, ARRAY[cardinality(p_run)]))
 $$;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
+from continuum.engine.events import EventType
 from continuum.engine.ids import RunId
 from continuum.journal.memory.families import MemoryFamilies
 from continuum.journal.memory.tables import StoredRun
@@ -37,7 +38,7 @@ class MemoryInbox(MemoryFamilies):
         if post.kind is InboxKind.SIGNAL and post.key is not None:
             # A delivery id outlives its row: the sender may repeat the post long after it was consumed.
             delivery = (run.chain, post.name, post.key)
-            if delivery in self._deliveries:
+            if delivery in self._deliveries or (post.attempt > 1 and self._has_received(run, post)):
                 return Posted.DUPLICATE
         if run.state.terminal:
             return Posted.TERMINAL
@@ -46,10 +47,23 @@ class MemoryInbox(MemoryFamilies):
             return Posted.ACCEPTED
         if not self._deliver(run, post.kind, post.name, post.body, post.key):
             return Posted.DUPLICATE
-        if delivery is not None:
+        if delivery is not None and post.attempt != 1:
             self._deliveries.add(delivery)
         mailed[run.start.id] = run
         return Posted.ACCEPTED
+
+    def _has_received(self, latest: StoredRun, post: Post) -> bool:
+        """Whether a run of the chain has a signal with this key in its inbox or in its history."""
+        chain = [run for run in self._runs.values() if run.chain == latest.chain]
+        return any(
+            row.kind is InboxKind.SIGNAL and (row.name, row.key) == (post.name, post.key)
+            for run in chain
+            for row in run.inbox.values()
+        ) or any(
+            event.type == EventType.SIGNAL_RECEIVED and event.body[::2] == (post.name, post.key)
+            for run in chain
+            for event in run.events
+        )
 
     def notifications(
         self, topics: Sequence[Topic], *, channel: str | None = None

@@ -406,6 +406,7 @@ class PostgresJournal(
             packed_arrays.texts([post.name for post in posts]),
             packed_arrays.texts([post.key for post in posts]),
             packed_arrays.byteas([pack_body(post.body) for post in posts]),
+            packed_arrays.smallints([post.attempt for post in posts]),
         )
         for _ in range(POST_AGAIN):
             try:

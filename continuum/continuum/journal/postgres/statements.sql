@@ -359,7 +359,7 @@ SELECT (SELECT count(*) FROM released) + 0 * (SELECT count(*) FROM notified)
 
 -- name: post
 -- Write inbox entries.
-SELECT {schema}.post(%s, %s, %s, %s, %s)
+SELECT {schema}.post_attempts(%s, %s, %s, %s, %s, %s)
 
 -- name: force_cancel
 -- End a run as cancelled at once, with the children that are cancelled with it.
