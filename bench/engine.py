@@ -12,12 +12,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import continuum
-from bench.flows import go, steps_in_a_row, wait_for_go
+from bench.flows import fan_out, go, steps_in_a_row, wait_for_go
 from continuum.client.client import Client
 from continuum_supervision import Supervisor
 
 # Single runs that a program makes before it measures.
 WARM_UP_RUNS = 20
+WARM_UP_FAMILIES = 5
 
 
 @asynccontextmanager
@@ -25,7 +26,9 @@ async def subject(dsn: str, schema: str, *, embedded: bool) -> AsyncIterator[Cli
     """Yield a client of the engine, beside a node in this process if `embedded`."""
     async with AsyncExitStack() as stack:
         if embedded:
-            node = continuum.children(dsn=dsn, schema=schema, workflows=[steps_in_a_row, wait_for_go])
+            node = continuum.children(
+                dsn=dsn, schema=schema, workflows=[steps_in_a_row, wait_for_go, fan_out]
+            )
             await stack.enter_async_context(Supervisor(node))
         yield await stack.enter_async_context(continuum.connect(dsn, schema=schema))
 
@@ -50,6 +53,18 @@ async def one_by_one(client: Client, runs: int, steps: int) -> list[float]:
         handle = await client.start(steps_in_a_row, steps)
         if await handle.result() != steps:
             raise AssertionError("a run ended with a wrong result")
+        seconds.append(time.perf_counter() - begin)
+    return seconds
+
+
+async def families(client: Client, parents: int, children: int) -> list[float]:
+    """Start parents one after the other; return the time from each start to its result."""
+    seconds: list[float] = []
+    for _ in range(parents):
+        begin = time.perf_counter()
+        handle = await client.start(fan_out, children)
+        if await handle.result() != 0:
+            raise AssertionError("a parent ended with a wrong result")
         seconds.append(time.perf_counter() - begin)
     return seconds
 

@@ -31,6 +31,12 @@ async def steps_in_a_row(n: int) -> int:
 
 
 @workflow
+async def fan_out(children: int) -> int:
+    """Start so many runs without steps, and wait for all of them."""
+    return sum(await asyncio.gather(*(steps_in_a_row(0) for _ in range(children))))
+
+
+@workflow
 async def wait_for_go() -> int:
     """Wait for a signal, without a timeout."""
     return await go.wait()

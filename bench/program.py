@@ -164,6 +164,16 @@ async def _engine_signals(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
     return work
 
 
+async def _engine_families(stack: AsyncExitStack, given: dict[str, Any]) -> Work:
+    client = await stack.enter_async_context(engine.subject(**_where(given)))
+    await engine.families(client, engine.WARM_UP_FAMILIES, given["children"])
+
+    async def work() -> dict[str, Any]:
+        return {"seconds": await engine.families(client, given["parents"], given["children"])}
+
+    return work
+
+
 def _where(given: dict[str, Any]) -> dict[str, Any]:
     return {name: given[name] for name in ("dsn", "schema", "embedded")}
 
@@ -179,6 +189,7 @@ PROGRAMS: dict[str, Prepare] = {
     "engine_latency": _engine_latency,
     "engine_signals": _engine_signals,
     "engine_hops": _engine_hops,
+    "engine_families": _engine_families,
     "define_workflows": model_programs.define_workflows,
     "replay_in_memory": model_programs.replay_in_memory,
     "resume_long_run": model_programs.resume_long_run,

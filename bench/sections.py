@@ -6,7 +6,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bench import growth, hops, idle, latency, lone, long_runs, memory, model, recovery, startup, throughput
+from bench import (
+    growth,
+    hops,
+    idle,
+    latency,
+    lone,
+    long_runs,
+    memory,
+    model,
+    recovery,
+    startup,
+    throughput,
+    woken,
+)
 from bench.database import Server
 from bench.peers import section
 from bench.sizes import Sizes
@@ -31,6 +44,8 @@ SECTIONS: dict[str, Section] = {
     "signals": Section("Signal round trip, one process", latency.signal_round_trips),
     "lone": Section("A run by itself, by number of run hosts", lone.runs_by_number_of_hosts),
     "hops": Section("The hops of a run by itself", hops.of_a_lone_run),
+    "parked": Section("Signal to a parked run, node", woken.signals_by_number_of_hosts),
+    "children": Section("A parent and its children, node", woken.families_by_number_of_hosts),
     "steps": Section("Cost of a step by length of the run, one process", long_runs.cost_of_a_step),
     "model": Section("The programming model, one process", model.of_a_workflow),
     "recovery": Section("kill -9 of a run host, node of two", recovery.after_a_kill),

@@ -20,6 +20,10 @@ class Sizes:
     lone_hosts: tuple[int, ...] = (1, 2, 4, 8)
     lone_runs: int = 200
     signals: int = 150
+    # Run hosts of the nodes on which signals to parked runs and families are measured.
+    woken_hosts: tuple[int, ...] = (1, 2)
+    parents: int = 30
+    children: int = 100
     long_runs: dict[int, int] = field(default_factory=lambda: {10: 60, 100: 10, 10_000: 1})
     long_history: int = 50_000
     runs_in_flight: int = 1_000
@@ -45,6 +49,7 @@ QUICK = Sizes(
     lone_hosts=(1, 2),
     lone_runs=40,
     signals=30,
+    parents=10,
     long_runs={10: 20, 100: 4, 2_000: 1},
     long_history=10_000,
     runs_in_flight=200,
@@ -61,6 +66,9 @@ TINY = Sizes(
     lone_hosts=(1,),
     lone_runs=4,
     signals=3,
+    woken_hosts=(1,),
+    parents=2,
+    children=5,
     long_runs={2: 3, 20: 1},
     long_history=400,
     runs_in_flight=20,

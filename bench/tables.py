@@ -241,6 +241,11 @@ def _number(value: float) -> str:
     return f"{value:.1f}" if value else ""
 
 
+def _woken(figures: Results) -> tuple[Row, Rows]:
+    rows: Rows = [(name, f"{row['p50_ms']:.1f}", f"{row['p99_ms']:.1f}") for name, row in figures.items()]
+    return ("", "p50 ms", "p99 ms"), rows
+
+
 def _startup(figures: Results) -> tuple[Row, Rows]:
     hosts = f"node of {figures['hosts']} run hosts"
     rows: Rows = [
@@ -264,6 +269,8 @@ _ROWS = {
     "signals": _signals,
     "lone": _lone,
     "hops": _hops,
+    "parked": _woken,
+    "children": _woken,
     "steps": _steps,
     "recovery": _recovery,
     "model": _model,

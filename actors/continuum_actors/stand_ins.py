@@ -20,6 +20,9 @@ class NoDispatcher:
     def begin(self, announced: AnnouncedRun) -> None:
         """Leave the run to others."""
 
+    def resume(self, run_id: RunId) -> None:
+        """Leave the run to others."""
+
     def expect(self, due: int) -> None:
         """Leave the run that is due then to other processes."""
 

@@ -59,6 +59,8 @@ NAMES: Mapping[str, str] = {
     "limit.looked_tasks": "500",
     # So many runs or groups of runs are looked at for the time of the next one.
     "limit.next_due": "100",
+    # A run with a longer history is resumed by a claim, which reads its snapshot.
+    "limit.parked_events": "500",
     # An index takes no longer keys; at worst an older version refuses a run once more.
     "limit.refused": "16",
 }

@@ -28,6 +28,7 @@ from continuum.journal.port import (
     Topic,
     Worker,
 )
+from continuum.journal.resumed_run import read_woken
 from tests.contract.builders import (
     begin,
     claim,
@@ -37,10 +38,12 @@ from tests.contract.builders import (
     new_run,
     new_task,
     owned_run,
+    owned_runs,
     queue_tasks,
     retire,
     row,
     signal,
+    sleep_until,
     take_tasks,
     until,
     worker_of,
@@ -253,6 +256,74 @@ async def test_several_runs_or_a_long_input_notify_all(journal: Journal, runs: S
     await worker_with_channel(journal, "hnorth")
     async with listening(journal, "hnorth") as received:
         await journal.start([replace(run, id=new_run().id) for run in runs])
+
+        await received_of(received, Topic.WORK)
+
+        assert all(each.topic is not Topic.STARTED for each in received)
+
+
+async def parked_runs(journal: Journal, worker: Worker, number: int) -> list[RunId]:
+    """Start runs whose owner releases them: they wait for signals."""
+    runs = await owned_runs(journal, worker, number)
+    await commit(journal, worker, *(write(run, event(0), transition=sleep_until(None)) for run in runs))
+    return [run.id for run in runs]
+
+
+async def test_mail_for_a_run_that_waits_is_announced_to_one_worker_alone(journal: Journal) -> None:
+    worker = await worker_with_channel(journal, "hnorth")
+    await worker_with_channel(journal, "hsouth")
+    (run,) = await parked_runs(journal, worker, 1)
+    async with listening(journal, "hnorth") as north, listening(journal, "hsouth") as south:
+        await journal.post([signal(run)])
+
+        async def arrived() -> bool:
+            return any(each.topic is Topic.STARTED for each in north + south)
+
+        await until(arrived)
+        await journal.announce_work()
+        for received in (north, south):
+            await received_of(received, Topic.WORK)
+        (told,) = [each for each in north + south if each.topic is Topic.STARTED]
+
+    assert [read_woken(text) for text in told.ids] == [run]
+
+
+async def test_the_result_of_a_task_for_a_run_that_waits_is_announced_to_one_worker(journal: Journal) -> None:
+    worker = await worker_with_channel(journal, "hnorth")
+    run = await owned_run(journal, worker)
+    await commit(journal, worker, write(run, event(0), tasks=[new_task()], transition=sleep_until(None)))
+    (task,) = await take_tasks(journal, worker)
+    async with listening(journal, "hnorth") as received:
+        await journal.complete_tasks(worker, [TaskResult(task, InboxKind.ACTIVITY_COMPLETED, (b"r",))])
+
+        told = await received_of(received, Topic.STARTED)
+
+    assert [read_woken(text) for text in told.ids] == [run.id]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"workflows": ["refunds"]}, {"namespaces": ["shop"]}, {"ttl": 0.0}],
+    ids=["other code", "another namespace", "no lease"],
+)
+async def test_mail_that_can_be_announced_to_nobody_notifies_all(
+    journal: Journal, other: dict[str, Any]
+) -> None:
+    await worker_with_channel(journal, "hnorth", **other)
+    (run,) = await parked_runs(journal, await worker_of(journal), 1)
+    async with listening(journal, "hnorth") as received:
+        await journal.post([signal(run)])
+
+        await received_of(received, Topic.WORK)
+
+        assert all(each.topic is not Topic.STARTED for each in received)
+
+
+async def test_mail_for_several_runs_notifies_all(journal: Journal) -> None:
+    worker = await worker_with_channel(journal, "hnorth")
+    runs = await parked_runs(journal, worker, 2)
+    async with listening(journal, "hnorth") as received:
+        await journal.post([signal(run) for run in runs])
 
         await received_of(received, Topic.WORK)
 

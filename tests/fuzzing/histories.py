@@ -23,7 +23,7 @@ from continuum.engine.snapshot_history import CompactHistory
 from continuum.journal.event_codec import CorruptBody, pack_body
 from continuum.journal.event_rows import events_of, rows_of
 from continuum.journal.facts import InboxKind
-from continuum.journal.postgres.journal import inbox_row
+from continuum.journal.postgres.inbox_rows import inbox_row
 from continuum.journal.repeated_calls import Call, WrittenCalls
 from continuum.journal.snapshot_codec import Part, pack_snapshot, unpack_parts
 from continuum.testing import History

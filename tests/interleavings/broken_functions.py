@@ -49,6 +49,12 @@ BROKEN: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("commit_creating_batch", "IF FOUND THEN\n        INSERT", "IF true THEN\n        INSERT"),
     ),
     "a first write that creates what exists": (("commit_creating_batch", "ON CONFLICT DO NOTHING", ""),),
+    "a first write that resumes what somebody has owned since": (
+        ("resume_runs", "x.token = t.before AND ", ""),
+    ),
+    "a first write that resumes what has an owner": (
+        ("resume_runs", "x.token = t.before AND x.owner IS NULL AND x.state = 2\n", "true\n"),
+    ),
     "a claim that does not confirm its worker": (
         ("own_runs", "FOR KEY SHARE SKIP LOCKED;\n    IF NOT FOUND THEN", ";\n    IF NOT FOUND THEN"),
     ),

@@ -10,6 +10,8 @@ from continuum.journal.port import RunState
 from tests.contract.builders import worker_of
 from tests.interleavings.world import Done, World
 
+WRITES = ("write", "end", "continue", "release", "take", "resume", "create")
+
 
 class Violated(AssertionError):
     """A schedule broke an invariant."""
@@ -38,7 +40,7 @@ def _check_order(world: World) -> None:
     closed: set[RunId] = set()  # those without a successor that gets their mail
     mailed: set[RunId] = set()
     for done in world.committed:
-        if done.what in ("write", "end", "continue", "release", "claim", "take", "create") and done.accepted:
+        if done.what in (*WRITES, "claim") and done.accepted:
             if done.worker in retired and done.runs:
                 raise Violated(f"{done.actor} committed a {done.what} after its worker was retired")
             for run_id, token in done.runs:
@@ -61,11 +63,11 @@ def _check_order(world: World) -> None:
 
 
 def _check_token(done: Done, token: int, known: int) -> None:
-    if done.what in ("claim", "take") and token <= known:
+    if done.what in ("claim", "take", "resume") and token <= known:
         raise Violated(f"the token of a {done.what} is {token}, after {known}")
     if done.what == "take" and known:
         raise Violated(f"{done.actor} took a run that had an owner before")
-    if done.what not in ("claim", "take") and token < known:
+    if done.what not in ("claim", "take", "resume") and token < known:
         raise Violated(f"{done.actor} wrote with token {token} after a claim with {known}")
 
 
@@ -76,9 +78,7 @@ async def _check_run(world: World, run_id: RunId) -> None:
     writes = [
         done
         for done in world.committed
-        if done.what in ("write", "end", "continue", "release", "take", "create")
-        and done.accepted
-        and run_id in dict(done.runs)
+        if done.what in WRITES and done.accepted and run_id in dict(done.runs)
     ]
     events = (await journal.load([run_id]))[run_id]
     await _check_attempts(world, run_id, events)
@@ -88,6 +88,7 @@ async def _check_run(world: World, run_id: RunId) -> None:
     if row.owner is not None and row.owner not in alive:
         raise Violated(f"the run is owned by worker {row.owner}, which has retired")
     posts = sum(done.what == "post" and run_id in dict(done.runs) for done in world.committed)
+    posts -= sum(done.consumed for done in writes)
     while row.continued_to is not None:
         row = await journal.get_run(row.continued_to)
         assert row is not None

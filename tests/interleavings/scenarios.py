@@ -150,6 +150,40 @@ def create(*new: int, worker: int = 0, keys: Sequence[str] = (), also: int | Non
     return call
 
 
+def read(run: int, worker: int = 0) -> Call:
+    """A worker reads a run that waits."""
+
+    async def call(world: World, journal: PostgresJournal) -> Done:
+        by = world.workers[worker]
+        world.read[by.id] = await journal.parked([world.ids[run]])
+        return Done(f"worker {worker}", "read", (), by.id)
+
+    return call
+
+
+def resume(worker: int = 0) -> Call:
+    """A worker takes the run that it has read, which nobody owns, with its first write."""
+
+    async def call(world: World, journal: PostgresJournal) -> Done:
+        by = world.workers[worker]
+        if not world.read[by.id]:
+            return Done(f"worker {worker}", "resume", (), by.id, accepted=False)
+        (parked,) = world.read[by.id]
+        mail = [entry.id for entry in parked.mail]
+        claim = parked.claim
+        first = RunWrite(claim.id, claim.token, [event(len(parked.events))], mail, takes=parked.resumed)
+        first.transition = Transition(RunState.RUNNING)
+        pairs = ((claim.id, claim.token),)
+        try:
+            committed = await journal.commit(by, world.next_batch(), [first])
+        except LeaseLost:
+            return Done(f"worker {worker}", "resume", (), by.id, accepted=False)
+        accepted = claim.id not in committed.rejected
+        return Done(f"worker {worker}", "resume", pairs, by.id, accepted, len(mail))
+
+    return call
+
+
 def start(*new: int, keys: Sequence[str] = ()) -> Call:
     """A client of another process starts runs with these ids and keys."""
 
@@ -178,8 +212,8 @@ def post_new(number: int) -> Call:
     return call
 
 
-def write_claimed(worker: int = 1) -> Call:
-    """A worker writes an event to every run that it has claimed in this schedule."""
+def write_claimed(worker: int = 1, *, releases: bool = False) -> Call:
+    """A worker writes an event to every run that it has claimed in this schedule, and may release it."""
 
     async def call(world: World, journal: PostgresJournal) -> Done:
         by = world.workers[worker]
@@ -189,6 +223,8 @@ def write_claimed(worker: int = 1) -> Call:
             return Done(f"worker {worker}", "write", (), by.id, accepted=False)
         histories = await world.journal.load([run_id for run_id, _ in pairs])
         writes = [RunWrite(run_id, token, [event(len(histories[run_id]) + 50)]) for run_id, token in pairs]
+        for each in writes:
+            each.transition = sleep_until(None) if releases else None
         try:
             committed = await journal.commit(by, world.next_batch(), writes)
         except LeaseLost:
@@ -291,6 +327,20 @@ async def _sleep(world: World) -> None:
             "version = 'v1', state = 2 where id = any (%s)".encode(),
             (world.ids,),
         )
+
+
+async def _park(world: World) -> None:
+    """The first run waits without an owner and has mail, and both workers have read it."""
+    journal, (run,) = world.journal, world.runs
+    first = RunWrite(run.id, run.token, [event(0)], transition=sleep_until(None))
+    await journal.commit(world.workers[0], world.next_batch(), [first])
+    await journal.post([signal(run.id)])
+    world.committed += [
+        Done("the owner", "release", ((run.id, run.token),), world.workers[0].id),
+        Done("the sender", "post", ((run.id, 0),)),
+    ]
+    for worker in world.workers:
+        world.read[worker.id] = await journal.parked([run.id])
 
 
 SCENARIOS = (
@@ -424,5 +474,30 @@ SCENARIOS = (
         {"other code": [claim_for_other_code(0)], "owner": [claim(1)], "operator": [force_cancel(0)]},
         owned=0,
         prepare=_sleep,
+    ),
+    Scenario(
+        "two workers resume a run with their first writes, and a post",
+        {"one": [resume(0)], "other": [resume(1)], "sender": [post(0)]},
+        prepare=_park,
+    ),
+    Scenario(
+        "a first write resumes a run, another worker claims it and writes, and a post",
+        {"one": [resume(0)], "other": [claim(1), write_claimed(1)], "sender": [post(0)]},
+        prepare=_park,
+    ),
+    Scenario(
+        "a worker reads and resumes a run that another worker claims and releases",
+        {"one": [read(0, 0), resume(0)], "other": [claim(1), write_claimed(1, releases=True)]},
+        prepare=_park,
+    ),
+    Scenario(
+        "a first write resumes a run whose worker retires, and a claim",
+        {"one": [resume(0)], "heir": [retire(0), claim(1), write_claimed(1)]},
+        prepare=_park,
+    ),
+    Scenario(
+        "a first write resumes a run, a cancel by force, and a post",
+        {"one": [resume(0)], "operator": [force_cancel(0)], "sender": [post(0)]},
+        prepare=_park,
     ),
 )

@@ -39,6 +39,12 @@ def test_every_order_of_overlapping_transactions_keeps_the_invariants(
         ("a first write that takes what has an owner", "two workers take", "duplicate key value"),
         ("a first write that creates without a lease", "a first write creates", "nobody was told"),
         ("a first write that creates what exists", "two workers create the run of", "duplicate key value"),
+        (
+            "a first write that resumes what somebody has owned since",
+            "a worker reads and",
+            "the token of a resume",
+        ),
+        ("a first write that resumes what has an owner", "two workers resume", "duplicate key value"),
     ],
 )
 def test_a_broken_function_is_found(dsn: str, schema: str, name: str, scenario: str, violation: str) -> None:

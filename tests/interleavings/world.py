@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from continuum.engine.ids import RunId
+from continuum.journal.parked_run import ParkedRun
 from continuum.journal.port import ClaimedRun, Loaded, Worker
 from continuum.journal.postgres import PostgresJournal, packed_arrays
 from continuum.journal.postgres.connections import Database, Parameters, Rows
@@ -51,6 +52,7 @@ class Done:
     runs: tuple[tuple[RunId, int], ...] = ()
     worker: int = 0
     accepted: bool = True
+    consumed: int = 0
 
 
 @dataclass
@@ -66,6 +68,8 @@ class World:
     batches: int = 0
     # The ids of runs that first writes create, by number.
     new_ids: dict[int, RunId] = field(default_factory=lambda: defaultdict(lambda: new_run().id))
+    # What each worker has read of parked runs.
+    read: dict[int, list[ParkedRun]] = field(default_factory=dict)
 
     @property
     def secret(self) -> str:

@@ -35,6 +35,7 @@ from continuum.journal.port import (
     Worker,
 )
 from continuum.journal.resilient import ResilientJournal
+from continuum.journal.resumed_run import ResumedRun
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
@@ -80,7 +81,7 @@ class Runs(Protocol):
         claim: ClaimedRun,
         history: StoredHistory,
         mail: Sequence[InboxRow],
-        first: TakenRun | CreatedRun | None = None,
+        first: TakenRun | CreatedRun | ResumedRun | None = None,
     ) -> None:
         """Start the actor of a run; it has made its first step then. Shortcut of `StartRun`."""
         ...
@@ -196,6 +197,10 @@ class Claims(Protocol):
 
     def begin(self, announced: AnnouncedRun) -> None:
         """A run has been started and announced to this process alone."""
+        ...
+
+    def resume(self, run_id: RunId) -> None:
+        """A run without an owner has mail, announced to this process alone."""
         ...
 
     def expect(self, due: int) -> None:
@@ -343,6 +348,14 @@ class Host:
         self.journal = ResilientJournal(
             stored, self.clock, self.random_fraction, lease_ttl=self.settings.lease_ttl
         )
+
+    def takes_announced_runs(self) -> bool:
+        """Whether this process begins or resumes a run that is announced to it alone.
+
+        Such a run does not wait behind a backlog that fills this host.
+        """
+        beyond = self.settings.active_runs // limits.ROOM_FOR_ANNOUNCED
+        return self.claims and not self.draining and self.runs.room() > -beyond
 
     @property
     def hints(self) -> bool:

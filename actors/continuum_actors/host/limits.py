@@ -4,6 +4,8 @@ from __future__ import annotations
 
 # One claim is one UPDATE; a larger one holds the rows' locks for longer than it saves.
 CLAIM_BATCH = 250
+# Runs that are announced to one process alone may be active beyond the limit, up to this part of it.
+ROOM_FOR_ANNOUNCED = 10
 # Events in one commit; with more, the first writer waits too long for its confirmation.
 COMMIT_EVENTS = 4_000
 # Bytes in one commit: unusually large results must not delay the steps of all other runs.

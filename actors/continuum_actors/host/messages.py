@@ -16,6 +16,7 @@ from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
 from continuum.journal.announced_run import AnnouncedRun, CreatedRun, NewRun, TakenRun
 from continuum.journal.port import ClaimedRun, InboxRow, LeaseLost, RunWrite, StoredHistory, Topic
+from continuum.journal.resumed_run import ResumedRun
 from continuum_supervision import ActorRef, WhereIs
 from continuum_supervision.process.events import PeerDown, PeerUp
 
@@ -141,6 +142,12 @@ class Created(NamedTuple):
     run_id: RunId
 
 
+class ResumeRun(NamedTuple):
+    """To the dispatcher: a run without an owner has mail, announced to this process alone."""
+
+    run_id: RunId
+
+
 class HasRoom(NamedTuple):
     """To the dispatcher: a run has stopped being active."""
 
@@ -165,7 +172,7 @@ class StartRun(NamedTuple):
     claim: ClaimedRun
     history: StoredHistory
     mail: Sequence[InboxRow]
-    first: TakenRun | CreatedRun | None = None
+    first: TakenRun | CreatedRun | ResumedRun | None = None
 
 
 class Activated(NamedTuple):
@@ -319,7 +326,7 @@ ToRunSupervisor: TypeAlias = StartRun | Activated | Suspended | ReleaseAll
 ToTimerWheel: TypeAlias = Arm
 ToSignalRouter: TypeAlias = LookForMail | Notified
 ToDispatcher: TypeAlias = (
-    LookForRuns | ExpectRun | BeginRun | HasRoom | RunCrashed | SnapshotMismatch | LostTrack
+    LookForRuns | ExpectRun | BeginRun | ResumeRun | HasRoom | RunCrashed | SnapshotMismatch | LostTrack
 )
 ToLocalStarts: TypeAlias = StartHere | Created
 ToLocalActivities: TypeAlias = RunActivity | Abandon | Salvage

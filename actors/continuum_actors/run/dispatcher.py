@@ -22,6 +22,7 @@ from continuum_actors.host import limits, messages
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor
 from continuum_actors.run.failure_log import log_poison
+from continuum_actors.run.resumed_runs import ResumedRuns
 from continuum_supervision import ActorDied, ExitReason
 
 log = logging.getLogger("continuum.dispatcher")
@@ -36,8 +37,6 @@ MOST_LOAD_RUNS = 250
 EVENTS_PER_LOAD = 20_000
 # A row that another transaction has locked is free again by then.
 SHORTEST_NAP_MICROSECONDS = 50_000
-# Announced runs may be active beyond the limit, up to this part of it.
-ROOM_FOR_ANNOUNCED = 10
 # While fewer than half of the places are free, they are filled this often.
 ROOM_NAP_SECONDS = 0.01
 
@@ -57,6 +56,7 @@ class Dispatcher(LeasedActor):
         self._working: asyncio.Task[None] | None = None
         # For runs that their first writes take.
         self._tokens: list[int] = []
+        self._resumed = ResumedRuns(host)
 
     def init(self) -> None:
         predecessor, self._host.dispatcher = self._host.dispatcher, self
@@ -64,6 +64,7 @@ class Dispatcher(LeasedActor):
             # It may have died with claims in hand.
             self._host.journal.doubt_claimed_runs()
         self._working = self.start_loop(self._work())
+        self.start_loop(self._resumed.resume_for_ever())
         self._wanted.set()
 
     def handle_cast(self, message: messages.ToDispatcher) -> Awaitable[None] | None:
@@ -76,6 +77,8 @@ class Dispatcher(LeasedActor):
                     self._wanted.set()
             case messages.BeginRun(announced):
                 return self._begin(announced)
+            case messages.ResumeRun(run_id):
+                self._resumed.announced(run_id)
             case messages.HasRoom():
                 self.has_room()
             case messages.LostTrack():
@@ -135,6 +138,10 @@ class Dispatcher(LeasedActor):
         """A run has been started and announced to this process alone."""
         self.ref.cast(messages.BeginRun(announced))
 
+    def resume(self, run_id: RunId) -> None:
+        """A run without an owner has mail, announced to this process alone."""
+        self.ref.cast(messages.ResumeRun(run_id))
+
     def expect(self, due: int) -> None:
         """A run that has no owner is due then (microseconds on the journal's clock)."""
         self.ref.cast(messages.ExpectRun(due))
@@ -177,9 +184,7 @@ class Dispatcher(LeasedActor):
     def _begin(self, announced: AnnouncedRun) -> Awaitable[None] | None:
         """Make the first step of a run that nobody owns yet; its first write takes the run."""
         host = self._host
-        # A run by itself does not wait behind a backlog that fills this host.
-        beyond = host.settings.active_runs // ROOM_FOR_ANNOUNCED
-        if not host.claims or host.draining or host.runs.room() <= -beyond:
+        if not host.takes_announced_runs():
             return host.journal.announce_work()
         workflow = host.code.claimable(announced.workflow)
         served = host.settings.namespaces

@@ -142,7 +142,7 @@ class JournalWriter(Actor):
             # A batch checks one token a run: an earlier owner's writes go into a batch of their own.
             another_owner = tokens.setdefault(write.run_id, write.token) != write.token
             # A batch that takes runs locks these first: locks of other runs would come out of order.
-            another_kind = (write.takes is None) is not (waiting[0][0].takes is None)
+            another_kind = type(write.takes) is not type(waiting[0][0].takes)
             if position and (
                 another_owner or another_kind or events > limits.COMMIT_EVENTS or size > limits.COMMIT_BYTES
             ):

@@ -195,6 +195,13 @@ class OwnActivities:
         self._watched.apply(EventType.ACTIVITY_RESTARTED, (activity.seq,))
         self.start(activity)
 
+    def has_local(self, replayed: int) -> bool:
+        """Whether an attempt of the history was to run in the process of its owner."""
+        return any(
+            activity.seq < replayed and activity.retry_due is None and not options_of(activity).dispatched
+            for activity in self._watched.execution.pending.values()
+        )
+
     def resume(self, replayed: int, run: ActorRef) -> None:
         """After a replay: adopt the attempts that run here; the process of the others is gone."""
         execution = self._watched.execution

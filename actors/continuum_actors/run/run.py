@@ -35,6 +35,7 @@ from continuum.journal.port import (
     TakenRun,
     Transition,
 )
+from continuum.journal.resumed_run import ResumedRun
 from continuum_actors.activity.deadline import out_of_time
 from continuum_actors.activity.stand_ins import NoActivities
 from continuum_actors.host import messages
@@ -102,7 +103,7 @@ class Run(Actor):
         host: Host,
         claim: ClaimedRun,
         workflow: Workflow[..., object],
-        first: TakenRun | CreatedRun | None = None,
+        first: TakenRun | CreatedRun | ResumedRun | None = None,
     ) -> None:
         self._host = host
         self._claim = claim
@@ -168,6 +169,12 @@ class Run(Actor):
         if execution.log.snapshot_mismatch:
             self.ended = True
             self._host.dispatcher.replay_events(self._claim)
+            self.stop(NORMAL)
+            return
+        if type(self._first) is ResumedRun and activities.has_local(begin.length):
+            # An attempt may run here still, and only an owner may adopt it.
+            self.ended = True
+            self._host.dispatcher.look()
             self.stop(NORMAL)
             return
         if execution.outcome is None:
@@ -423,8 +430,8 @@ class Run(Actor):
             self._take_snapshot(write.events[-1].seq + 1)
         if failed:
             failure_log.log_attempts(self._claim, failed)
-        if write.creates is not None:
-            self._host.local_starts.created(self._claim.id)
+        if write.creates is not None or write.takes is not None:
+            self._begun(write)
         if self.ended:
             failure_log.log_end(self._claim, write)
             if self._host.port is not None and (ended := ended_run(self._claim, write)) is not None:
@@ -440,6 +447,14 @@ class Run(Actor):
                 self._host.activities.run(self.ref, self._claim.id, activity, options_of(activity))
         if self._leaving:
             self._try_release()
+
+    def _begun(self, write: RunWrite) -> None:
+        """The write that has created or taken the run is durable."""
+        if write.creates is not None:
+            self._host.local_starts.created(self._claim.id)
+        elif type(write.takes) is ResumedRun and not self.ended:
+            # Mail that came after the run was read had no owner to wake.
+            self._host.router.look([self._claim.id])
 
     @property
     def _snapshot_events(self) -> int:

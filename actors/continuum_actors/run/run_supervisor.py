@@ -17,6 +17,7 @@ from continuum import guard
 from continuum.engine.ids import RunId
 from continuum.engine.loop import step_guard
 from continuum.journal.port import ClaimedRun, CreatedRun, InboxRow, StoredHistory, TakenRun
+from continuum.journal.resumed_run import ResumedRun
 from continuum_actors.host.host import Host
 from continuum_actors.host.messages import (
     Activated,
@@ -82,7 +83,7 @@ class RunSupervisor(DynamicSupervisor):
         claim: ClaimedRun,
         history: StoredHistory,
         mail: Sequence[InboxRow],
-        first: TakenRun | CreatedRun | None = None,
+        first: TakenRun | CreatedRun | ResumedRun | None = None,
     ) -> None:
         """Start the actor of a run; it has made its first step when this returns.
 

@@ -29,6 +29,7 @@ from continuum.journal.port import (
     TakenRun,
     Transition,
 )
+from continuum.journal.resumed_run import ResumedRun
 from continuum_actors.host.failures import describe_error
 
 
@@ -90,10 +91,10 @@ def without_last_commands(
     return kept, remaining, outgoing.without(dropped) if outgoing is not None else None
 
 
-def begin_with(write: RunWrite, first: TakenRun | CreatedRun) -> None:
+def begin_with(write: RunWrite, first: TakenRun | CreatedRun | ResumedRun) -> None:
     """Let the first write of a run take or create it."""
     match first:
-        case TakenRun():
+        case TakenRun() | ResumedRun():
             write.takes = first
         case CreatedRun():
             write.creates = first

@@ -17,6 +17,7 @@ from typing import assert_never
 from continuum.engine.ids import RunId
 from continuum.journal.announcement import read_announcement
 from continuum.journal.port import InboxRow, Topic
+from continuum.journal.resumed_run import read_woken
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor
 from continuum_actors.host.messages import EndedElsewhere, LookForMail, Mail, Notified, ToSignalRouter
@@ -85,11 +86,7 @@ class SignalRouter(LeasedActor):
             host.tasks.look_for_work()
         elif topic is Topic.STARTED:
             for text in ids:
-                announced = read_announcement(text)
-                if announced is None:
-                    host.dispatcher.look()
-                else:
-                    host.dispatcher.begin(announced)
+                self._act_on(text)
         elif topic is Topic.LOST:
             # Without ids nothing can be looked for: the fence refuses the next write of such a run.
             for run_id in ids:
@@ -102,6 +99,17 @@ class SignalRouter(LeasedActor):
             here = [RunId(run_id) for run_id in ids if host.registry.whereis(run_id) is not None]
             if here:
                 self._look(here)
+
+    def _act_on(self, text: str) -> None:
+        """Act on an announcement to this process alone."""
+        dispatcher = self._host.dispatcher
+        announced = read_announcement(text)
+        if announced is not None:
+            dispatcher.begin(announced)
+        elif (run_id := read_woken(text)) is not None:
+            dispatcher.resume(run_id)
+        else:
+            dispatcher.look()
 
     async def _listen(self) -> None:
         async for notification in self._host.journal.notifications(HOST_TOPICS, channel=self._host.channel):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from continuum.engine.ids import RunId
 from continuum.journal.port import ClaimedRun, CreatedRun, InboxRow, StoredHistory, TakenRun, Topic
+from continuum.journal.resumed_run import ResumedRun
 from continuum_supervision import ActorRef
 
 
@@ -17,7 +18,7 @@ class NoRuns:
         claim: ClaimedRun,
         history: StoredHistory,
         mail: Sequence[InboxRow],
-        first: TakenRun | CreatedRun | None = None,
+        first: TakenRun | CreatedRun | ResumedRun | None = None,
     ) -> None:
         """No run is claimed here."""
 

@@ -13,6 +13,7 @@ from continuum.engine.snapshot_history import CompactHistory
 from continuum.errors import ContinuumError
 from continuum.journal.announced_run import CreatedRun, TakenRun
 from continuum.journal.family_facts import NewChild, Successor
+from continuum.journal.resumed_run import ResumedRun
 from continuum.journal.version_facts import Fault, Refusal
 
 # The namespaces that a worker claims from; None for all.
@@ -199,8 +200,9 @@ class RunWrite:
     attributes: Mapping[str, Any] | None = None  # merged into the run's
     version: str | None = None  # the version under which the run continues
     refusal: Refusal | None = None
-    # The run has no owner yet: this write takes it, and is rejected if somebody or some mail was faster.
-    takes: TakenRun | None = None
+    # The run has no owner yet: this write takes it, and is rejected if somebody was faster. Mail makes it too
+    # late for a run that begins; for one that is resumed more of it may have come.
+    takes: TakenRun | ResumedRun | None = None
     # There is no such run yet: this write creates it, and is rejected if its id or idempotency key is taken.
     creates: CreatedRun | None = None
     # Writes are locked in the order of (depth, id), parents before children.

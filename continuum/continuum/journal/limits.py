@@ -20,6 +20,9 @@ READ_EVENT_ROW_BYTES = 4 * EVENT_ROW_BYTES
 REMEMBERED_RUNS = 4_096
 REMEMBERED_CALLS = 64
 
+# A run with a longer history is resumed by a claim, which reads its snapshot.
+PARKED_EVENTS = 500
+
 # In seconds: code of another version waits this long before it claims a run. A node with the
 # run's own version claims it within milliseconds of the notification, if there is such a node.
 FOREIGN_GRACE_SECONDS = 1.0

@@ -22,8 +22,7 @@ P10 All times are the journal's own clock, in microseconds since the epoch.
 P11 Notifications may be lost: losing every one of them delays work, and loses none.
 P12 A commit whose outcome is unknown (the connection died) can be repeated with the same
     batch number, and takes effect once.
-P13 A snapshot only makes loading faster: `load` never reads one, and `load_compact` reads
-    from the events what it cannot read from a snapshot.
+P13 Snapshots only make loading faster: `load` reads none, and `load_compact` reads events where it must.
 P14 A child is created once, with the write that starts it. Its end reaches its
     parent's inbox in the transaction that ends it, also while another worker owns it.
 P15 Locks are taken parents first: worker, then runs by depth and id; a claim waits for
@@ -78,6 +77,7 @@ from continuum.journal.family_facts import NewChild, PublishedValue, Successor
 from continuum.journal.look_port import Looks
 from continuum.journal.notification import Notification, Topic
 from continuum.journal.odd_rows import OddRows
+from continuum.journal.parked_run import ParkedRuns
 from continuum.journal.suspect_port import Suspects
 from continuum.journal.version_facts import Fault, Loaded, Refusal, VersionRow
 from continuum.journal.worker_port import Workers
@@ -148,7 +148,7 @@ class Connection(Protocol):
         ...
 
 
-class Runs(EndedRuns, Protocol):
+class Runs(EndedRuns, ParkedRuns, Protocol):
     """Runs and their inboxes, as any process sees them."""
 
     async def start(self, runs: Sequence[NewRun]) -> list[Started]:

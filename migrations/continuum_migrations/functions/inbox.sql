@@ -5,12 +5,17 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
     v_owned text[];
+    v_free uuid[];
 BEGIN
-    UPDATE {schema}.runs r SET due_at = clock_timestamp(), asleep = false
-    WHERE r.id = ANY (p_runs) AND r.owner IS NULL AND r.state {is_active}
-      AND (r.due_at IS NULL OR r.due_at > clock_timestamp());
-    IF FOUND THEN
-        PERFORM {schema}.notify('work', '{}');
+    WITH due AS (
+        UPDATE {schema}.runs r SET due_at = clock_timestamp(), asleep = false
+        WHERE r.id = ANY (p_runs) AND r.owner IS NULL AND r.state {is_active}
+          AND (r.due_at IS NULL OR r.due_at > clock_timestamp())
+        RETURNING r.id
+    )
+    SELECT array_agg(d.id) INTO v_free FROM due d;
+    IF v_free IS NOT NULL THEN
+        PERFORM {schema}.announce_mail(v_free);
     END IF;
     SELECT array_agg(u.id::text) INTO v_owned FROM unnest(p_runs) AS u (id)
     CROSS JOIN LATERAL (SELECT x.owner FROM {schema}.runs x WHERE x.id = u.id OFFSET 0) r WHERE r.owner IS NOT NULL;
@@ -50,7 +55,7 @@ AS $$
 DECLARE
     v_results smallint[] := '{}';
     v_owned text[] := '{}';
-    v_free boolean := false;
+    v_free uuid[] := '{}';
     v_follows boolean;
     v_known boolean;
     v_run uuid;
@@ -127,7 +132,7 @@ BEGIN
         IF v_owner IS NULL THEN
             UPDATE {schema}.runs r SET due_at = clock_timestamp(), asleep = false
             WHERE r.id = v_run AND r.state {is_active} AND (r.due_at IS NULL OR r.due_at > clock_timestamp());
-            v_free := true;
+            v_free := array_remove(v_free, v_run) || v_run;
         ELSE
             v_owned := v_owned || v_run::text;
         END IF;
@@ -135,8 +140,8 @@ BEGIN
     IF cardinality(v_owned) > 0 THEN
         PERFORM {schema}.notify_each('wake', v_owned);
     END IF;
-    IF v_free THEN
-        PERFORM {schema}.notify('work', '{}');
+    IF cardinality(v_free) > 0 THEN
+        PERFORM {schema}.announce_mail(v_free);
     END IF;
     RETURN v_results;
 END

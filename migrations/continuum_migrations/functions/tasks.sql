@@ -70,6 +70,7 @@ LANGUAGE plpgsql
 AS $$
 DECLARE
     v_runs text[];
+    v_free uuid[];
 BEGIN
     -- This waits for commits in flight: a run that is being released must not miss its mail.
     PERFORM FROM {schema}.runs r WHERE r.id = ANY (p_run) ORDER BY r.depth, r.id FOR NO KEY UPDATE;
@@ -93,10 +94,13 @@ BEGIN
     SELECT array_agg(m.run_id::text) INTO v_runs FROM mailed m;
     IF v_runs IS NOT NULL THEN
         PERFORM {schema}.notify_each('wake', v_runs);
-        UPDATE {schema}.runs r SET due_at = clock_timestamp(), asleep = false
-        WHERE r.id = ANY (v_runs::uuid[]) AND r.owner IS NULL AND r.state {is_active};
-        IF FOUND THEN
-            PERFORM {schema}.notify('work', '{}');
+        WITH due AS (
+            UPDATE {schema}.runs r SET due_at = clock_timestamp(), asleep = false
+            WHERE r.id = ANY (v_runs::uuid[]) AND r.owner IS NULL AND r.state {is_active} RETURNING r.id
+        )
+        SELECT array_agg(d.id) INTO v_free FROM due d;
+        IF v_free IS NOT NULL THEN
+            PERFORM {schema}.announce_mail(v_free);
         END IF;
     END IF;
     RETURN coalesce(cardinality(v_runs), 0);

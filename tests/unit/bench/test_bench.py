@@ -62,6 +62,15 @@ def test_the_bench_measures_lone_runs_beside_a_node(dsn: str, tmp_path: Path) ->
     assert lone["1"]["floor_p50_ms"] > 0
 
 
+def test_the_bench_measures_signals_and_families_beside_a_node(dsn: str, tmp_path: Path) -> None:
+    written = tmp_path / "results.json"
+    ended = bench("parked", "children", "--size", "tiny", "--dsn", dsn, "--json", str(written))
+    assert ended.returncode == 0, ended.stderr
+    sections = json.loads(written.read_text())["sections"]
+    assert list(sections["parked"]) == ["1 hosts, live", "1 hosts, evicted"]
+    assert list(sections["children"]) == ["1 hosts"]
+
+
 def test_a_node_in_the_bench_executes_a_run_that_waited_for_it(dsn: str, tmp_path: Path) -> None:
     written = tmp_path / "results.json"
     ended = bench("startup", "--size", "tiny", "--dsn", dsn, "--json", str(written))

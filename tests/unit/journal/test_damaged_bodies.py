@@ -12,7 +12,7 @@ from continuum.engine.events import Event, EventType, is_whole
 from continuum.engine.ids import RunId
 from continuum.journal.event_codec import FORMAT, CorruptBody, pack_body, unpack_body
 from continuum.journal.facts import InboxKind
-from continuum.journal.postgres.journal import inbox_row
+from continuum.journal.postgres.inbox_rows import inbox_row
 from continuum.journal.snapshot_codec import SNAPSHOT_CONTENT_BYTES, pack_snapshot, unpack_snapshot
 
 RUN = RunId("00000000-0000-4000-8000-000000000001")

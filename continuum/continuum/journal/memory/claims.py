@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
@@ -68,29 +67,11 @@ class MemoryClaims(MemoryTables):
 
     def _announce(self, run: NewRun) -> bool:
         """Announce a start to one worker; False if there is none that may take it."""
-        text = announcement(run)
-        channels = [
-            worker.channel
-            for worker in self._workers.values()
-            if worker.channel is not None and self._may_be_told(worker, run)
-        ]
-        if text is None or not channels:
+        text, channel = announcement(run), self._listener_for(run)
+        if text is None or channel is None:
             return False
-        channel = channels[zlib.crc32(run.id.encode()) % len(channels)]
         self._notifications.announce(channel, completed(text, self._runs[run.id].started_at))
         return True
-
-    def _may_be_told(self, worker: StoredWorker, run: NewRun) -> bool:
-        """Whether a worker lives, as far as is known, and has the code of a run."""
-        node = self._nodes.get(worker.worker.node)
-        return (
-            node is not None
-            and node.facts.state == "up"
-            and run.workflow in node.facts.workflows
-            and (worker.namespaces is None or run.namespace in worker.namespaces)
-            # It has renewed its lease of late.
-            and self.now() < (worker.renewed_at + worker.expires_at) // 2
-        )
 
     def _start(self, new: NewRun) -> Started:
         started = self._insert(new, self.now())
@@ -183,10 +164,6 @@ class MemoryClaims(MemoryTables):
         if lost:
             self._notifications.send(Topic.WORK)
         return len(lost)
-
-    def _kept_apart(self, run: StoredRun, deadly: set[str]) -> bool:
-        """Whether a run is left to the processes that try suspects."""
-        return run.start.workflow in deadly or self._in_quarantine(run.start.id)
 
     def _in_turn(self, wanted: Callable[[Group], bool], by: int) -> Iterator[StoredRun]:
         """Remove the runs of wanted groups that were due by a time, and yield them in turns, each once."""

@@ -9,8 +9,8 @@ from operator import attrgetter
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
 from continuum.journal.announced_run import AnnouncedRun, CreatedRun, TakenRun
-from continuum.journal.memory.claims import MemoryClaims
 from continuum.journal.memory.families import BY_PARENT, MemoryFamilies
+from continuum.journal.memory.parked_runs import MemoryParkedRuns
 from continuum.journal.memory.tables import (
     MICROSECONDS,
     StoredRun,
@@ -30,11 +30,12 @@ from continuum.journal.port import (
     Transition,
     Worker,
 )
+from continuum.journal.resumed_run import ResumedRun
 
 _seq = attrgetter("seq")
 
 
-class MemoryCommits(MemoryClaims, MemoryFamilies):
+class MemoryCommits(MemoryParkedRuns, MemoryFamilies):
     """Histories and commits."""
 
     async def load(self, run_ids: Sequence[RunId]) -> dict[RunId, list[Event]]:
@@ -50,7 +51,9 @@ class MemoryCommits(MemoryClaims, MemoryFamilies):
             # It comes late, over a connection that its caller has given up: it was repeated since.
             raise LeaseLost(worker.id)
         for write in writes:
-            if write.takes is not None:
+            if isinstance(write.takes, ResumedRun):
+                self._resume(holder, write, write.takes)
+            elif write.takes is not None:
                 self._take(holder, write, write.takes)
             elif write.creates is not None:
                 self._create(holder, write, write.creates)

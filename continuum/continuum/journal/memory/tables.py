@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import time
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ from continuum.journal.port import (
     VersionRow,
     Worker,
 )
+from continuum.journal.resumed_run import woken
 from continuum.journal.snapshot_codec import Part
 from continuum.journal.suspect_port import Place
 
@@ -119,6 +121,12 @@ class StoredRun:
     def chain(self) -> RunId:
         """The first run of its chain, possibly this run."""
         return self.root or self.start.id
+
+    @property
+    def waits_alone(self) -> bool:
+        """Whether it waits without an owner and without a parent, and no code has refused it."""
+        waits = self.owner is None and self.state is RunState.SUSPENDED and self.version is not None
+        return waits and self.parent is None and not self.depth and not self.refused
 
     @property
     def claimable(self) -> bool:
@@ -249,6 +257,14 @@ class MemoryTables:
         suspect = self._suspects.get((run_id, seq))
         return suspect is not None and suspect.level > Suspicion.ANY
 
+    def _kept_apart(self, run: StoredRun, deadly: set[str]) -> bool:
+        """Whether a run is left to the processes that try suspects."""
+        return run.start.workflow in deadly or self._in_quarantine(run.start.id)
+
+    def _may_be_resumed(self, run: StoredRun) -> bool:
+        """Whether a first write may take a run that mail has woken."""
+        return run.waits_alone and not self._kept_apart(run, self._deadly_workflows())
+
     def _latest(self, run_id: RunId) -> StoredRun | None:
         """Return the latest run of a run's chain."""
         run = self._runs.get(run_id)
@@ -332,13 +348,42 @@ class MemoryTables:
 
     def _notify_of_mail(self, runs: Iterable[StoredRun]) -> None:
         """Notify of mail: the owners of runs, or the workers that may claim them."""
-        owned, free = [], False
+        owned, free = [], []
         for run in runs:
             if run.owner is None:
-                free = True
+                free.append(run)
             else:
                 owned.append(run.start.id)
         if owned:
             self._notifications.send(Topic.WAKE, owned)
-        if free:
+        if free and not (len(free) == 1 and self._announce_mail(free[0])):
             self._notifications.send(Topic.WORK)
+
+    def _announce_mail(self, run: StoredRun) -> bool:
+        """Announce a run that has mail to one worker; False if the run is left to claims."""
+        channel = self._listener_for(run.start) if self._may_be_resumed(run) else None
+        if channel is None:
+            return False
+        self._notifications.announce(channel, woken(run.start.id))
+        return True
+
+    def _listener_for(self, run: NewRun) -> str | None:
+        """Return the channel of one worker that lives and has the code of a run."""
+        channels = [
+            worker.channel
+            for worker in self._workers.values()
+            if worker.channel is not None and self._may_be_told(worker, run)
+        ]
+        return channels[zlib.crc32(run.id.encode()) % len(channels)] if channels else None
+
+    def _may_be_told(self, worker: StoredWorker, run: NewRun) -> bool:
+        """Whether a worker lives, as far as is known, and has the code of a run."""
+        node = self._nodes.get(worker.worker.node)
+        return (
+            node is not None
+            and node.facts.state == "up"
+            and run.workflow in node.facts.workflows
+            and (worker.namespaces is None or run.namespace in worker.namespaces)
+            # It has renewed its lease of late.
+            and self.now() < (worker.renewed_at + worker.expires_at) // 2
+        )

@@ -9,12 +9,22 @@ from continuum.engine.events import Event
 from continuum.engine.ids import RunId
 from continuum.journal.announced_run import AnnouncedRun
 from continuum.journal.event_rows import rows_of
-from continuum.journal.port import Committed, LeaseLost, NewRun, NewTask, RunWrite, Transition, Worker
+from continuum.journal.port import (
+    Committed,
+    LeaseLost,
+    NewRun,
+    NewTask,
+    RunWrite,
+    TakenRun,
+    Transition,
+    Worker,
+)
 from continuum.journal.postgres import commit_parts, packed_arrays
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.family_writes import FamilyWrites
 from continuum.journal.postgres.packed_arrays import PackedArray, PackedRow
 from continuum.journal.repeated_calls import CallsOfRuns
+from continuum.journal.resumed_run import ResumedRun
 
 _NO_DEPTHS = packed_arrays.integers([])
 _NO_RUNS: Set[bytes] = frozenset()
@@ -73,10 +83,8 @@ async def commit(
         ordered, tokens, listed = family.to_lock(runs)
         depths = packed_arrays.integers(listed)
     limits = _limits(tasks)
-    first = _taken(writes) if writes and writes[0].takes is not None else _created(writes)
+    first = _first_writes(writes)
     name = "commit" if limits is None else "commit_limited"
-    if first is not None:
-        name = "commit_takes" if writes[0].takes is not None else "commit_creates"
     parameters = (
         worker.id,
         batch,
@@ -89,11 +97,11 @@ async def commit(
         _tasks(tasks),
         _dropped(dropped),
         None if family is None else family.row(),
-        *((limits, *first) if first is not None else () if limits is None else (limits,)),
+        *((limits, *first[1]) if first is not None else () if limits is None else (limits,)),
     )
     # Until it is known that these events are stored, later ones must not refer to them.
     with calls.doubted(histories):
-        rows = await database.fetch_on_lane(name, parameters)
+        rows = await database.fetch_on_lane(name if first is None else first[0], parameters)
         if not rows:
             raise LeaseLost(worker.id)
     at, rejected = rows[0]
@@ -185,10 +193,37 @@ def _limits(tasks: Sequence[tuple[bytes, NewTask]]) -> PackedRow | None:
     )
 
 
+def _first_writes(writes: Sequence[RunWrite]) -> tuple[str, Sequence[object]] | None:
+    """Return the statement for the runs that these writes take or create, with its arguments; None without.
+
+    A later write of a run takes it no more.
+    """
+    takes = writes[0].takes if writes else None
+    if isinstance(takes, ResumedRun):
+        return "commit_resumes", _resumed(writes)
+    if takes is not None:
+        return "commit_takes", _taken(writes)
+    created = _created(writes)
+    return None if created is None else ("commit_creates", created)
+
+
+def _resumed(writes: Sequence[RunWrite]) -> Sequence[PackedArray]:
+    taken = [(write, write.takes) for write in writes if isinstance(write.takes, ResumedRun)]
+    return (
+        packed_arrays.uuids([write.run_id for write, _ in taken]),
+        packed_arrays.bigints([write.token for write, _ in taken]),
+        packed_arrays.bigints([run.before for _, run in taken]),
+        packed_arrays.texts([run.version for _, run in taken]),
+    )
+
+
 def _taken(writes: Sequence[RunWrite]) -> tuple[PackedRow]:
-    """Return the runs that these writes take; a later write of a run takes it no more."""
-    taken = [(write.token, write.takes.version, write.takes.announced) for write in writes if write.takes]
-    return (_first_writes(taken, [run.started_at for _, _, run in taken]),)
+    taken = [
+        (write.token, write.takes.version, write.takes.announced)
+        for write in writes
+        if isinstance(write.takes, TakenRun)
+    ]
+    return (_begun(taken, [run.started_at for _, _, run in taken]),)
 
 
 def _created(writes: Sequence[RunWrite]) -> tuple[PackedRow, PackedArray, PackedArray] | None:
@@ -197,15 +232,13 @@ def _created(writes: Sequence[RunWrite]) -> tuple[PackedRow, PackedArray, Packed
     if not created:
         return None
     return (
-        _first_writes(created, [write.creates.started_at for write in writes if write.creates]),
+        _begun(created, [write.creates.started_at for write in writes if write.creates]),
         packed_arrays.texts([run.idempotency_key for _, _, run in created]),
         packed_arrays.texts([stored_attributes(run) for _, _, run in created]),
     )
 
 
-def _first_writes(
-    begun: Sequence[tuple[int, str, AnnouncedRun | NewRun]], started: Sequence[int]
-) -> PackedRow:
+def _begun(begun: Sequence[tuple[int, str, AnnouncedRun | NewRun]], started: Sequence[int]) -> PackedRow:
     runs = [run for _, _, run in begun]
     return commit_parts.TAKEN.row(
         run=packed_arrays.uuids([run.id for run in runs]),

@@ -20,7 +20,7 @@ from continuum.errors import JournalUnavailable
 from continuum.journal.announcement import announcement
 from continuum.journal.connection_room import ConnectionRoom
 from continuum.journal.ended_run import EndedRun
-from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
+from continuum.journal.event_codec import pack_body
 from continuum.journal.limits import (
     CONNECTIONS,
     FOREIGN_GRACE_SECONDS,
@@ -31,10 +31,10 @@ from continuum.journal.limits import (
     STATE_CHANGES_PER_SWEEP,
 )
 from continuum.journal.outages import outage_of
+from continuum.journal.parked_run import ParkedRun
 from continuum.journal.port import (
     ClaimedRun,
     Committed,
-    InboxKind,
     InboxRow,
     Loaded,
     NewRun,
@@ -57,10 +57,12 @@ from continuum.journal.port import (
 from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.commit import commit, stored_attributes
 from continuum.journal.postgres.connections import Database, Parameters
+from continuum.journal.postgres.inbox_rows import inbox_row
 from continuum.journal.postgres.looks import PostgresLooks
 from continuum.journal.postgres.notifications import listen
 from continuum.journal.postgres.odd_rows import PostgresOddRows
 from continuum.journal.postgres.packed_code import optional_texts, packed_code
+from continuum.journal.postgres.parked_runs import parked_runs
 from continuum.journal.postgres.queries import ended_runs, missing_runs, open_runs, query_rows, run_row
 from continuum.journal.postgres.snapshots import load, load_compact, take_snapshot
 from continuum.journal.postgres.state_changes import PostgresStateChanges
@@ -75,17 +77,6 @@ log = logging.getLogger("continuum.journal")
 
 # Only a chain that continues as new this often while one post waits makes the caller retry, as in an outage.
 POST_AGAIN = 3
-
-# The types of the parts that the body of an inbox row has at least; the kinds that are not named by a seq.
-_PARTS: dict[InboxKind, tuple[type, ...]] = {
-    InboxKind.SIGNAL: (bytes,),
-    InboxKind.ACTIVITY_COMPLETED: (bytes,),
-    InboxKind.ACTIVITY_RAISED: (str, str, str, tuple),
-    InboxKind.CHILD_COMPLETED: (bytes,),
-    InboxKind.CHILD_FAILED: (str, str, str),
-}
-_SEQ_DIGITS = 10
-_NAMED_BY_TEXT = frozenset({InboxKind.SIGNAL, InboxKind.CANCEL, InboxKind.CORRUPT})
 
 
 class PostgresJournal(
@@ -334,6 +325,9 @@ class PostgresJournal(
     async def take_snapshot(self, run_id: RunId, version: str, first: int) -> int:
         return await take_snapshot(self._database, self._calls, run_id, version, first)
 
+    async def parked(self, run_ids: Sequence[RunId]) -> list[ParkedRun]:
+        return await parked_runs(self._database, run_ids)
+
     async def commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
         return await commit(self._database, self._calls, worker, batch, writes)
 
@@ -474,26 +468,3 @@ def _stored_processes(facts: NodeFacts) -> str:
     """Return a node's processes as JSON: role, pid, waiting attempts; the first also has its connections."""
     listed = [(role, pid, facts.waiting.get(pid, 0)) for role, pid in facts.processes]
     return json.dumps([(*process, facts.connections) for process in listed[:1]] + listed[1:])
-
-
-def _is_whole(kind: InboxKind, name: str, body: tuple[Any, ...]) -> bool:
-    """Whether an inbox row has everything that a run reads from it, as it reads it."""
-    parts = _PARTS.get(kind, ())
-    if tuple(map(type, body[: len(parts)])) != parts:
-        return False
-    if kind == InboxKind.ACTIVITY_RAISED and set(map(type, body[3])) - {str}:
-        return False
-    return kind in _NAMED_BY_TEXT or (name.isascii() and name.isdecimal() and len(name) <= _SEQ_DIGITS)
-
-
-def inbox_row(row_id: int, run_id: RunId, kind: int, name: str, payload: bytes, key: str | None) -> InboxRow:
-    """Return an inbox row; what cannot be read is CORRUPT."""
-    try:
-        # A child's result is the bytes that its own row has; everything else was packed for the inbox.
-        body = (payload,) if kind == InboxKind.CHILD_COMPLETED else unpack_body(payload)
-        known = InboxKind(kind)
-        if not _is_whole(known, name, body):
-            known, body = InboxKind.CORRUPT, ()
-        return InboxRow(row_id, run_id, known, name, body, key)
-    except (CorruptBody, ValueError):
-        return InboxRow(row_id, run_id, InboxKind.CORRUPT, name, (), key)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
+from typing import Any
 
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
@@ -37,6 +38,13 @@ async def load(database: Database, known: Mapping[RunId, int]) -> dict[RunId, li
         await _add_calls(database, calls, missing)
         histories, _ = _histories(rows, known, calls)
     return histories
+
+
+def whole_history(run_id: RunId, rows: Iterable[Sequence[Any]]) -> list[Event]:
+    """Return a history from all of its rows, in order: seq, type, time and payload."""
+    named = [(run_id, *row) for row in rows]
+    histories, _ = _histories(named, {run_id: 0}, {run_id: {}})
+    return histories[run_id]
 
 
 def _histories(

@@ -215,6 +215,42 @@ FROM {schema}.commit_taking_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 SELECT (extract(epoch FROM at) * 1000000)::bigint, rejected::text[]
 FROM {schema}.commit_creating_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
 
+
+-- name: commit_resumes
+-- Make a batch of writes durable that take runs which mail has woken.
+SELECT (extract(epoch FROM at) * 1000000)::bigint, rejected::text[]
+FROM {schema}.commit_resuming_batch(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+
+-- name: parked
+-- Runs that a first write may take, each with a token, its history and its mail, as they are at one moment.
+-- A history that is longer than the limit is left to claims.
+SELECT r.id::text, nextval('{schema}.fencing_token'), r.workflow, r.version, r.namespace, r.input,
+       CASE WHEN r.started_at BETWEEN '1970-01-01Z' AND '9999-12-31Z' THEN (extract(epoch FROM r.started_at) * 1000000)::bigint
+            ELSE -1 END,
+       r.attempt, r.trace_context, coalesce(r.root, r.id)::text, r.token,
+       h.seqs, h.types, h.times, h.payloads, m.ids, m.kinds, m.names, m.payloads, m.keys
+FROM unnest((SELECT %s)::uuid[]) AS named (id)
+CROSS JOIN LATERAL (
+    SELECT x.* FROM {schema}.runs x
+    WHERE x.id = named.id AND x.owner IS NULL AND x.state = {state.suspended} AND x.depth = 0 AND x.parent_id IS NULL
+      AND x.version IS NOT NULL AND x.refused IS NULL AND NOT {schema}.kept_apart(x.id, x.workflow) OFFSET 0
+) r
+CROSS JOIN LATERAL (
+    SELECT array_agg(e.seq) AS seqs, array_agg(e.type) AS types, array_agg(e.at) AS times, array_agg(e.payload) AS payloads,
+           sum(greatest(1, -(e.type::integer))) AS events
+    FROM (
+        SELECT y.seq, y.type, y.payload,
+               CASE WHEN y.at BETWEEN '1970-01-01Z' AND '9999-12-31Z' THEN (extract(epoch FROM y.at) * 1000000)::bigint END AS at
+        FROM {schema}.events y WHERE y.run_id = r.id ORDER BY y.seq LIMIT {limit.parked_events} + 1
+    ) e
+) h
+CROSS JOIN LATERAL (
+    SELECT array_agg(i.id) AS ids, array_agg(i.kind) AS kinds, array_agg(i.name) AS names, array_agg(i.payload) AS payloads,
+           array_agg(i.key) AS keys
+    FROM (SELECT z.* FROM {schema}.inbox z WHERE z.run_id = r.id ORDER BY z.id) i
+) m
+WHERE coalesce(h.events, 0) <= {limit.parked_events}
+
 -- name: inbox
 -- The inbox entries of all runs that a worker owns, oldest first. The index of owners leads to them.
 SELECT i.id, i.run_id::text, i.kind, i.name, i.payload, i.key

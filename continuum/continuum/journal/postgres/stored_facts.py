@@ -19,7 +19,7 @@ from continuum.journal.facts import InboxKind
 from continuum.journal.postgres.connections import Parameters
 from continuum.journal.postgres.connector import Connector
 from continuum.journal.postgres.driver_errors import translated
-from continuum.journal.postgres.journal import inbox_row
+from continuum.journal.postgres.inbox_rows import inbox_row
 from continuum.journal.postgres.statements import Statements, statements_for
 from continuum.journal.repeated_calls import Call
 from continuum.journal.snapshot_codec import Part
