@@ -24,18 +24,30 @@ MEASURE_SECONDS = 1_200.0
 
 
 class Processes:
-    """The processes of a system that execute runs, without the caller."""
+    """The processes of a system beside the caller; `workers` are those that execute runs, None means all."""
 
-    def __init__(self, pids: Callable[[], list[int]]) -> None:
+    def __init__(self, pids: Callable[[], list[int]], workers: Sequence[int] | None = None) -> None:
         self.pids = pids
+        self._workers = workers
+
+    def workers(self) -> list[int]:
+        """Return those that execute runs."""
+        return self.pids() if self._workers is None else list(self._workers)
 
     def kill(self) -> None:
-        """Kill all of them at once."""
-        for pid in self.pids():
+        """Kill all of them at once, and leave no zombie, which could pass for a process that lives."""
+        doomed = self.pids()
+        for pid in doomed:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 # It died with its parent.
+                pass
+        for pid in doomed:
+            try:
+                os.waitpid(pid, 0)
+            except ChildProcessError:
+                # Its parent is another process.
                 pass
 
 
@@ -124,8 +136,8 @@ def program(system: System, mode: str, given: Mapping[str, Any], log: Path) -> I
 def hosts(system: System, given: dict[str, Any], log: Path) -> Iterator[Processes]:
     """Run the hosts of a system, ready for work; none if they are in the caller's process."""
     if system.place == "restate":
-        with _restate(system, given, log) as pids:
-            yield Processes(lambda: pids)
+        with _restate(system, given, log) as processes:
+            yield processes
     elif not system.hosts:
         yield Processes(list)
     elif system.ours:
@@ -142,8 +154,8 @@ def hosts(system: System, given: dict[str, Any], log: Path) -> Iterator[Processe
 
 
 @contextmanager
-def _restate(system: System, given: dict[str, Any], log: Path) -> Iterator[list[int]]:
-    """Run the server and a process with the handlers; yield both, the handlers first."""
+def _restate(system: System, given: dict[str, Any], log: Path) -> Iterator[Processes]:
+    """Run the server and a process with the handlers."""
     server = restate_server.binary(system.installed)
     assert server is not None, "the server is looked for before anything is measured"
     with (
@@ -156,4 +168,4 @@ def _restate(system: System, given: dict[str, Any], log: Path) -> Iterator[list[
             restate_server.register(given)
             given["registered"] = True
         given["postmaster"] = pid
-        yield [handlers.process.pid, pid]
+        yield Processes(lambda: [pid, handlers.process.pid], [handlers.process.pid])

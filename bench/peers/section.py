@@ -60,7 +60,7 @@ def _measure(system: System, server: Server, work: Work, tell: Tell) -> Results:
         with place(system, server) as given:
             _prepare(system, given, log)
             with hosts(system, given, log) as running:
-                asked = {**given, "workers": running.pids(), "figures": _named(wanted)}
+                asked = {**given, "workers": running.workers(), "figures": _named(wanted)}
                 with program(system, "measure", asked, log) as measuring:
                     results = measuring.results(list(wanted))
         if "killed" not in system.cannot:
@@ -95,7 +95,10 @@ def _kill(system: System, given: Results, work: Work, log: Path) -> Results:
     marks = log.parent / "marks"
     asked = {**given, "runs": work.killed_runs, "steps": work.killed_steps, "marks": str(marks)}
     try:
-        with hosts(system, given, log) as running, program(system, "begin", asked, log) as beginning:
+        # What is left of the dead is cleared away afterwards, not while their successors are awaited.
+        with ExitStack() as stack:
+            running = stack.enter_context(hosts(system, given, log))
+            beginning = stack.enter_context(program(system, "begin", asked, log))
             beginning.until_ready()
             _until_marked(marks, "begun", work.killed_runs)
             time.sleep(KILL_AFTER_SECONDS)
@@ -103,7 +106,7 @@ def _kill(system: System, given: Results, work: Work, log: Path) -> Results:
             done_before = len(_marked(marks, "done"))
             killed = time.monotonic()
             Processes(lambda: doomed).kill()
-        with hosts(system, given, log), ExitStack() as stack:
+            stack.enter_context(hosts(system, given, log))
             if not system.hosts:
                 stack.enter_context(program(system, "host", given, log))
             _until_marked(marks, "done", work.killed_runs)
