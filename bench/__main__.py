@@ -16,7 +16,7 @@ from bench.machine import machine
 from bench.peers.plot import svg
 from bench.peers.systems import SYSTEMS
 from bench.processes import ProgramFailed
-from bench.report import NoMeasuredPart, show, write_json, write_measured_part
+from bench.report import PICTURE, NoMeasuredPart, show, write_json, write_measured_part
 from bench.sections import SECTIONS
 from bench.sizes import FULL, LARGE_GROWTH, QUICK, TINY, Sizes
 from continuum.errors import ContinuumError
@@ -93,12 +93,13 @@ def main(arguments: list[str]) -> int:
         results["command"] = _command(given.sections, given.size, large=given.large)
         show(results, console)
         write_json(results, given.json)
-        if "peers" in results["sections"]:
-            picture = given.json.with_suffix(".svg")
-            picture.write_text(svg(results["sections"]["peers"]), encoding="utf-8")
-            console.print(f"drawn in {picture}")
         if given.write_results is not None:
             write_measured_part(results, given.write_results)
+        if "peers" in results["sections"]:
+            beside = given.write_results or given.json
+            picture = beside.with_name(PICTURE)
+            picture.write_text(svg(results["sections"]["peers"]), encoding="utf-8")
+            console.print(f"drawn in {picture}")
     except (ContinuumError, NoMeasuredPart) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

@@ -14,6 +14,8 @@ from bench.sections import SECTIONS
 from bench.tables import Table, figures_to_reach, tables
 
 Results = dict[str, Any]
+# Lies beside the file that shows it.
+PICTURE = "peers.svg"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -80,6 +82,8 @@ def _markdown(results: Results) -> str:
     for table in (figures_to_reach(results), *tables(results)):
         if table.rows:
             lines += [*_markdown_table(table), ""]
+    if "peers" in results["sections"]:
+        lines += [f"![The medians as bars]({PICTURE})", ""]
     return "\n".join(lines)
 
 

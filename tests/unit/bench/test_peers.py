@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +20,7 @@ from bench.__main__ import main
 from bench.peers import driver, section, tables
 from bench.peers.figures import FIGURES, TINY_WORK
 from bench.peers.plot import svg
+from bench.peers.processes import Processes
 from bench.peers.systems import SYSTEMS, System
 from bench.report import BEGIN, END, write_measured_part
 from tests.unit.bench.test_bench import bench, results_of
@@ -153,6 +156,7 @@ def test_the_comparison_has_marks_of_its_own_in_the_file_of_results(tmp_path: Pa
     assert "kept" in text
     assert "old" not in text
     assert "### Beside other engines: what is missing" in text
+    assert "(peers.svg)" in text
 
 
 def test_a_blank_cell_has_its_reason_in_another_table() -> None:
@@ -186,6 +190,13 @@ def test_the_picture_has_a_bar_or_a_reason_for_each_system_and_figure() -> None:
     assert texts.count("not installed") == len(FIGURES)
 
 
+def test_a_killed_process_leaves_no_zombie() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(3600)"])
+    Processes(lambda: [child.pid]).kill()
+    assert not Path(f"/proc/{child.pid}").exists()
+    child.wait()
+
+
 def test_every_system_has_a_program_and_unlike_names() -> None:
     programs = Path(section.__file__).parent / "programs"
     assert all((programs / f"{system.program}.py").exists() for system in SYSTEMS)
@@ -208,4 +219,4 @@ def test_the_floor_is_compared_with_a_node_in_the_callers_process(dsn: str, tmp_
     assert list(figures["columns"]) == ["floor", "embedded"]
     embedded = figures["columns"]["embedded"]["figures"]
     assert [name for name, each in embedded.items() if "why" in each] == []
-    assert written.with_suffix(".svg").exists()
+    assert written.with_name("peers.svg").exists()
