@@ -73,6 +73,31 @@ TARGETS = (
         lambda value: f"{value:.2f} times the floor",
         lambda value: value <= 2,
     ),
+    Target(
+        "single no-op run, latency",
+        "at most twice the floor",
+        "latency",
+        lambda results: float(results["0"]["ratio"]),
+        lambda value: f"{value:.2f} times the floor",
+        lambda value: value <= 2,
+    ),
+    Target(
+        "single no-op run beside nodes of any size, statements",
+        "at most 4",
+        "lone",
+        lambda results: max(float(row["statements"]) for row in results.values()),
+        lambda value: f"{value:.1f}",
+        # What a timer adds now and then is no statement of the run.
+        lambda value: round(value) <= 4,
+    ),
+    Target(
+        "single no-op run beside a node of two run hosts, everybody's processor time",
+        "at most 2.5 ms",
+        "lone",
+        lambda results: float(results["2"]["cpu_ms"]),
+        lambda value: f"{value:.1f} ms",
+        lambda value: value <= 2.5,
+    ),
     _at_most(
         "per-step cost in a 10,000-step run ÷ in a 10-step run, time",
         "at most 1.2",

@@ -137,6 +137,13 @@ def test_a_figure_beyond_its_target_is_missed() -> None:
     }
 
 
+def test_statements_of_a_run_are_judged_by_the_node_that_takes_the_most() -> None:
+    lone = {"1": {"statements": 3.0, "cpu_ms": 2.0}, "8": {"statements": 6.1, "cpu_ms": 9.0}}
+    judged = {each.figure: (each.measured, each.reached) for each in verdicts({"lone": lone})}
+    # Without a node of two hosts nothing is said about its processor time.
+    assert judged == {"single no-op run beside nodes of any size, statements": ("6.1", False)}
+
+
 def test_the_ratio_of_two_series_is_the_median_of_their_pairs() -> None:
     assert median_ratio([1.0, 9.0, 4.0], [2.0, 3.0, 4.0]) == 1.0
 
