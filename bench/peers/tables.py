@@ -27,7 +27,7 @@ def ratios(results: Results) -> tuple[Row, Rows]:
     columns, ours = results["columns"], results["ratios"]
     others = [name for name, column in columns.items() if any(name in each for each in ours.values())]
     rows: Rows = []
-    for figure in FIGURES:
+    for figure in FIGURES if others else ():
         cells = []
         for other in others:
             found = [each.get(other, {}).get(figure.name) for each in ours.values()]

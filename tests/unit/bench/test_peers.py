@@ -176,6 +176,10 @@ def test_ratios_name_only_systems_that_were_measured() -> None:
     assert rows[-1] == ("memory of a suspended live run", "")
 
 
+def test_without_anything_of_ours_there_are_no_ratios() -> None:
+    assert tables.ratios({**results(), "ratios": {}})[1] == []
+
+
 def test_settings_say_what_makes_commits_durable() -> None:
     assert tables.settings(results())[1][-1] == ("Postgres", "fsync on", "")
 
