@@ -23,6 +23,7 @@ from continuum.journal.postgres import commit_parts, packed_arrays
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.family_writes import FamilyWrites
 from continuum.journal.postgres.packed_arrays import PackedArray, PackedRow
+from continuum.journal.postgres.prepared_statements import Parameter
 from continuum.journal.repeated_calls import CallsOfRuns
 from continuum.journal.resumed_run import ResumedRun
 
@@ -193,7 +194,7 @@ def _limits(tasks: Sequence[tuple[bytes, NewTask]]) -> PackedRow | None:
     )
 
 
-def _first_writes(writes: Sequence[RunWrite]) -> tuple[str, Sequence[object]] | None:
+def _first_writes(writes: Sequence[RunWrite]) -> tuple[str, Sequence[Parameter]] | None:
     """Return the statement for the runs that these writes take or create, with its arguments; None without.
 
     A later write of a run takes it no more.

@@ -20,6 +20,7 @@ from continuum.journal.postgres.connection_pool import ConnectionPool
 from continuum.journal.postgres.connector import Connector
 from continuum.journal.postgres.driver_errors import StandbyError, translated
 from continuum.journal.postgres.lane import Ear, Lane
+from continuum.journal.postgres.prepared_statements import Parameter, received, sent
 from continuum.journal.postgres.session_settings import BEGIN, COMMIT, setup
 from continuum.journal.postgres.statements import Statements
 from continuum.journal.postgres.watched_connection import WatchedConnection
@@ -97,11 +98,10 @@ class Database:
         """Run a named statement whose answer no setting of a session changes."""
         return await self._fetch(self._bare(self.statements[statement], parameters), None, lane=False)
 
-    async def fetch_on_lane(self, statement: str, parameters: Parameters) -> Rows:
-        """Run a named statement on the commit lane, prepared."""
-        text = self.statements[statement]
+    async def fetch_on_lane(self, statement: str, parameters: Sequence[Parameter]) -> Rows:
+        """Run a named statement on the commit lane, prepared; see `received` for what it may return."""
         return await self._fetch(
-            lambda connection: self._run(connection, text, parameters, prepare=True), None, lane=True
+            lambda connection: self._run_prepared(connection, statement, parameters), None, lane=True
         )
 
     async def listen(self, channels: Sequence[str]) -> Ear:
@@ -175,6 +175,18 @@ class Database:
             await connection.close()
             raise
         return await cursor.fetchall() if cursor.description else []
+
+    async def _run_prepared(
+        self, connection: WatchedConnection, statement: str, parameters: Sequence[Parameter]
+    ) -> Rows:
+        if not self._sessions:
+            return await self._run(connection, self.statements[statement], parameters, prepare=None)
+        try:
+            prepared = self.statements.prepared(statement)
+            return received(await connection.run_prepared(prepared, list(map(sent, parameters))))
+        except StandbyError:
+            await connection.close()
+            raise
 
     async def _run_alone(
         self, connection: WatchedConnection, text: bytes, parameters: Parameters

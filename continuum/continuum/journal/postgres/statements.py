@@ -9,6 +9,7 @@ from importlib.resources import files
 from psycopg import sql
 
 from continuum.errors import InvalidOption
+from continuum.journal.postgres.prepared_statements import PreparedStatement
 from continuum.quoting import quoted
 from continuum_migrations.names import with_numbers
 
@@ -32,10 +33,18 @@ class Statements:
             name: body.strip().replace("{schema}", name_in_sql).encode()
             for name, body in zip(parts[::3], parts[2::3], strict=True)
         }
+        self._prepared: dict[str, PreparedStatement] = {}
         self.schema = schema
 
     def __getitem__(self, name: str) -> bytes:
         return self._statements[name]
+
+    def prepared(self, name: str) -> PreparedStatement:
+        """Return a statement for sessions that prepare it."""
+        known = self._prepared.get(name)
+        if known is None:
+            known = self._prepared[name] = PreparedStatement(f"continuum_{name}", self._statements[name])
+        return known
 
     def channel(self, topic: str) -> str:
         """Return the notification channel of a topic; the function `notify` builds the same."""

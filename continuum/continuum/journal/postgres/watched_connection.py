@@ -17,13 +17,14 @@ import contextlib
 import os
 import select
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import capabilities, generators, waiting
 from psycopg.abc import PQGen
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
 
 from continuum.journal.limits import (
     ANSWER_SECONDS,
@@ -31,8 +32,11 @@ from continuum.journal.limits import (
     SILENCE_SECONDS,
     STATEMENT_SECONDS,
 )
+from continuum.journal.postgres.prepared_statements import PreparedStatement
 
 T = TypeVar("T")
+
+_GOOD = (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK)
 
 StillRuns = Callable[["WatchedConnection"], Awaitable[bool]]
 """Asks by another connection whether the server works on the statement of this one."""
@@ -73,6 +77,7 @@ class WatchedConnection(psycopg.AsyncConnection[Any]):
         self.mark = b""
         self._forks = _Forks.count
         self._attended = False
+        self._prepared_here: set[bytes] = set()
 
     async def wait(self, gen: PQGen[T], interval: float = 0.0, timeout: float | None = None) -> T:
         """Drive the driver's generator until it ends, or the server counts as gone."""
@@ -102,6 +107,24 @@ class WatchedConnection(psycopg.AsyncConnection[Any]):
             raise NoAnswerError(watch.reason) from error
         finally:
             watch.stop()
+
+    async def run_prepared(
+        self, statement: PreparedStatement, parameters: Sequence[bytes | None]
+    ) -> PGresult:
+        """Run a statement, which this session prepares at its first use."""
+        pgconn = self.pgconn
+        if statement.name not in self._prepared_here:
+            pgconn.send_prepare(statement.name, statement.text)
+            self._checked(await self.wait(generators.execute(pgconn)))
+            self._prepared_here.add(statement.name)
+        pgconn.send_query_prepared(statement.name, parameters, statement.formats)
+        return self._checked(await self.wait(generators.execute(pgconn)))
+
+    def _checked(self, results: Sequence[PGresult]) -> PGresult:
+        result = results[-1]
+        if result.status not in _GOOD:
+            raise psycopg.errors.error_from_result(result, encoding=self.info.encoding)
+        return result
 
     async def close(self) -> None:
         """Close without waiting for the server; a forked child leaves the connection to its parent."""
