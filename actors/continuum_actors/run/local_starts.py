@@ -66,6 +66,10 @@ class LocalStarts(LeasedActor):
             case never:
                 assert_never(never)
 
+    def is_live(self, run_id: RunId) -> bool:
+        """Whether the run is live in this process."""
+        return self._host.runs.whereis(run_id) is not None
+
     def created(self, run_id: RunId) -> None:
         """The first write of a run is durable."""
         self._settle(run_id, created=True)

@@ -96,7 +96,7 @@ class Client:
         self._lookup = RunLookup(journal)
         self._posting = Posting(journal, self._lookup, randomness)
         self._published = PublishedValues(journal, self._lookup)
-        self._completions = Completions(journal)
+        self._completions = Completions(journal, port=port)
         if port is not None:
             port.listen(self._completions.ended)
         _clients.add(self)

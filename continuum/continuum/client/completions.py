@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from continuum.client.in_process_port import InProcessPort
 from continuum.client.limits import (
     ENDS_REMEMBERED,
     FIRST_LOOK_SECONDS,
@@ -76,8 +77,11 @@ class Completions:
     Without notifications the first poll is after `first_poll` seconds, sooner if the journal does not listen.
     """
 
-    def __init__(self, journal: WatchedRuns, *, first_poll: float | None = None) -> None:
+    def __init__(
+        self, journal: WatchedRuns, *, first_poll: float | None = None, port: InProcessPort | None = None
+    ) -> None:
         self._journal = journal
+        self._port = port
         hears = _hears(journal)
         self._first_poll = FIRST_POLL_SECONDS if hears else FIRST_POLL_WITHOUT_LISTEN_SECONDS
         self._growth = POLL_GROWTH if hears else POLL_GROWTH_WITHOUT_LISTEN
@@ -154,8 +158,12 @@ class Completions:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[EndedRun] = loop.create_future()
         now = loop.time()
-        look_at = (now if started is None else started) + FIRST_LOOK_SECONDS
-        late = look_at <= now
+        if self._port is not None and self._port.is_live(run_id):
+            # Its host will call `ended`; the look is for a run that leaves the host or is ended elsewhere.
+            look_at, late = now + self._first_poll, False
+        else:
+            look_at = (now if started is None else started) + FIRST_LOOK_SECONDS
+            late = look_at <= now
         if self._notified and run_id in self._notified:
             del self._notified[run_id]
             late = True

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+from continuum.engine.ids import RunId
 from continuum.journal.announced_run import NewRun
 from continuum.journal.ended_run import EndedRun
 
@@ -25,6 +26,10 @@ class RunStarter(Protocol):
         The result says whether the run is durable now. False says nothing: the client starts the run itself,
         which changes nothing if it exists.
         """
+        ...
+
+    def is_live(self, run_id: RunId) -> bool:
+        """Whether the host has this run in memory, so that it will tell when the run ends."""
         ...
 
 
@@ -59,6 +64,11 @@ class InProcessPort:
         if self._starter is None or self._loop is not asyncio.get_running_loop():
             return None
         return self._starter.try_start(run)
+
+    def is_live(self, run_id: RunId) -> bool:
+        """Whether a host in this loop will tell when this run ends, as far as is known now."""
+        here = self._starter is not None and self._loop is asyncio.get_running_loop()
+        return here and self._starter is not None and self._starter.is_live(run_id)
 
     def listen(self, listener: EndListener) -> None:
         """Call `listener` for every run that ends in the host, in the loop of the host."""

@@ -10,12 +10,12 @@ from typing import ParamSpec
 import pytest
 
 from continuum.client import starting
-from continuum.client.completions import Completions
+from continuum.client.completions import LONG_AGO, Completions
 from continuum.client.in_process_port import InProcessPort
 from continuum.client.limits import ENDS_REMEMBERED, KNOWN_END_BYTES
 from continuum.client.starting import Starting
 from continuum.engine.ids import RunId
-from continuum.errors import JournalUnavailable, NotReady
+from continuum.errors import JournalUnavailable, NotReady, RunNotFound
 from continuum.journal.announced_run import NewRun
 from continuum.journal.ended_run import EndedRun
 from continuum.journal.facts import RunState, Started
@@ -34,6 +34,9 @@ class Starter:
 
     def try_start(self, run: NewRun) -> asyncio.Future[bool] | None:
         return self._say()
+
+    def is_live(self, run_id: RunId) -> bool:
+        return run_id != "elsewhere"
 
 
 def in_a_loop(test: Callable[P, Coroutine[None, None, None]]) -> Callable[P, None]:
@@ -162,6 +165,35 @@ async def test_an_end_is_told_to_who_waits_and_to_who_asks_later() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0):
             await completions.wait(RunId("c"))
+    await completions.close()
+
+
+class Looked(MemoryJournal):
+    """Records for which runs it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked_for: set[str] = set()
+
+    async def ended(self, run_ids: Sequence[RunId]) -> list[EndedRun]:
+        self.looked_for.update(run_ids)
+        return []
+
+
+@in_a_loop
+async def test_a_wait_for_a_run_that_is_live_here_does_not_look_for_it_soon() -> None:
+    """Even one that was started long ago; the host will tell."""
+    journal, port = Looked(), InProcessPort()
+    completions = Completions(journal, first_poll=3600.0, port=port)
+    port.listen(completions.ended)
+    port.open(Starter(said(True)))
+    waiting = asyncio.create_task(completions.wait(RunId("a"), LONG_AGO))
+    # Another wait of the same poll, which looks for it at once and does not find it.
+    with pytest.raises(RunNotFound):
+        await completions.wait(RunId("elsewhere"), LONG_AGO)
+    port.ended(an_end("a"))
+    assert await waiting == an_end("a")
+    assert journal.looked_for == {"elsewhere"}
     await completions.close()
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 import psycopg
 
-from continuum.errors import JournalUnavailable, SchemaOutOfDate
+from continuum.errors import ContinuumError, JournalUnavailable, SchemaOutOfDate
 
 # The classes of SQL states that pass without a change of the statement: connections, refused logins,
 # conflicts, lack of resources, locks, shutdowns, and errors of the server's machine.
@@ -16,34 +15,47 @@ PASSING = frozenset(("08", "28", "40", "53", "55", "57", "58"))
 StandbyError = psycopg.errors.ReadOnlySqlTransaction
 
 
-@asynccontextmanager
-async def translated() -> AsyncIterator[None]:
-    """Turn the driver's errors into ours."""
-    try:
-        yield
-    except (
-        psycopg.errors.InvalidSchemaName,
-        psycopg.errors.UndefinedTable,
-        psycopg.errors.UndefinedFunction,
-    ) as error:
-        raise SchemaOutOfDate(
-            f"the database schema is missing or of another version ({first_line(error)}); "
-            "run `continuum migrate`"
-        ) from error
-    except StandbyError as error:
-        raise JournalUnavailable(
-            "Postgres takes no writes (is it a standby?); the next connection may find the primary"
-        ) from error
-    except (psycopg.errors.InvalidSqlStatementName, psycopg.errors.DuplicatePreparedStatement) as error:
-        raise JournalUnavailable(
-            f"a pooler gave this statement another session ({first_line(error)}); behind a pooler in "
-            "transaction mode run nodes with --no-listen, and connect with listen=False"
-        ) from error
-    except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-        if error.sqlstate is not None and error.sqlstate[:2] not in PASSING:
-            # The statement itself is wrong: a retry would fail for ever.
-            raise
-        raise unavailable(error) from error
+class translated:  # noqa: N801 - reads as the function that it stands for
+    """Turns the driver's errors into ours. A class, because every statement goes through it."""
+
+    __slots__ = ()
+
+    async def __aenter__(self) -> None:
+        """Nothing is needed beforehand."""
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, psycopg.Error) and (ours := _translation(error)) is not None:
+            raise ours from error
+
+
+def _translation(error: psycopg.Error) -> ContinuumError | None:
+    match error:
+        case (
+            psycopg.errors.InvalidSchemaName()
+            | psycopg.errors.UndefinedTable()
+            | psycopg.errors.UndefinedFunction()
+        ):
+            return SchemaOutOfDate(
+                f"the database schema is missing or of another version ({first_line(error)}); "
+                "run `continuum migrate`"
+            )
+        case StandbyError():
+            return JournalUnavailable(
+                "Postgres takes no writes (is it a standby?); the next connection may find the primary"
+            )
+        case psycopg.errors.InvalidSqlStatementName() | psycopg.errors.DuplicatePreparedStatement():
+            return JournalUnavailable(
+                f"a pooler gave this statement another session ({first_line(error)}); behind a pooler in "
+                "transaction mode run nodes with --no-listen, and connect with listen=False"
+            )
+        case psycopg.OperationalError() | psycopg.InterfaceError():
+            # Otherwise the statement itself is wrong: a retry would fail for ever.
+            passes = error.sqlstate is None or error.sqlstate[:2] in PASSING
+            return unavailable(error) if passes else None
+        case _:
+            return None
 
 
 def unavailable(error: psycopg.Error) -> JournalUnavailable:

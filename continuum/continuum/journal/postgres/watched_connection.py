@@ -77,6 +77,7 @@ class WatchedConnection(psycopg.AsyncConnection[Any]):
         self.mark = b""
         self._forks = _Forks.count
         self._attended = False
+        self._watch = _Watch(self)
         self._prepared_here: set[bytes] = set()
 
     async def wait(self, gen: PQGen[T], interval: float = 0.0, timeout: float | None = None) -> T:
@@ -88,7 +89,8 @@ class WatchedConnection(psycopg.AsyncConnection[Any]):
         except StopIteration as ended:
             value: T = ended.value
             return value
-        watch = _Watch(self)
+        watch = self._watch
+        watch.begin()
         loop, descriptor = asyncio.get_running_loop(), self.pgconn.socket
         try:
             while True:
@@ -106,7 +108,7 @@ class WatchedConnection(psycopg.AsyncConnection[Any]):
                 raise
             raise NoAnswerError(watch.reason) from error
         finally:
-            watch.stop()
+            watch.end()
 
     async def run_prepared(
         self, statement: PreparedStatement, parameters: Sequence[bytes | None]
@@ -129,6 +131,7 @@ class WatchedConnection(psycopg.AsyncConnection[Any]):
     async def close(self) -> None:
         """Close without waiting for the server; a forked child leaves the connection to its parent."""
         if self._forks == _Forks.count:
+            self._watch.stop()
             await super().close()
 
     def drop(self) -> None:
@@ -141,6 +144,7 @@ class WatchedConnection(psycopg.AsyncConnection[Any]):
     def hang_up(self) -> None:
         """Close at once; a forked child leaves the connection to its parent."""
         if not self.closed and self._forks == _Forks.count:
+            self._watch.stop()
             self.pgconn.finish()
 
     def attend(self, readable: Callable[[], object] | None) -> None:
@@ -185,22 +189,42 @@ class WatchedConnection(psycopg.AsyncConnection[Any]):
 
 
 class _Watch:
-    """Watches one wait; `reason` says why it has dropped the connection."""
+    """Watches the waits of a connection, one after the other; `reason` says why it has been dropped.
+
+    A connection in use has one timer: it is set anew when it has come, not for every wait.
+    """
 
     def __init__(self, connection: WatchedConnection) -> None:
         self._connection = connection
-        self._loop = loop = asyncio.get_running_loop()
-        self._began = self.heard = loop.time()
-        self._timer = loop.call_later(connection.silence, self._look)
+        self._began = self.heard = 0.0
+        self._watching = False
+        self._timer: asyncio.TimerHandle | None = None
         self._asking: asyncio.Task[None] | None = None
         self.reason: str | None = None
 
-    def stop(self) -> None:
-        self._timer.cancel()
+    def begin(self) -> None:
+        self._loop = loop = asyncio.get_running_loop()
+        self._began = self.heard = loop.time()
+        self._watching, self.reason = True, None
+        if self._timer is None or self._timer.when() > self.heard + self._connection.silence:
+            self.stop()
+            self._look_in(self._connection.silence)
+
+    def end(self) -> None:
+        self._watching = False
         if self._asking is not None:
             self._asking.cancel()
+            self._asking = None
+
+    def stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _look(self) -> None:
+        self._timer = None
+        if not self._watching:
+            return
         silent = self._loop.time() - self.heard
         if silent < self._connection.silence:
             self._look_in(self._connection.silence - silent)
