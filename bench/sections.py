@@ -18,6 +18,7 @@ from bench import (
     recovery,
     startup,
     throughput,
+    waiters,
     woken,
 )
 from bench.database import Server
@@ -51,6 +52,7 @@ SECTIONS: dict[str, Section] = {
     "recovery": Section("kill -9 of a run host, node of two", recovery.after_a_kill),
     "memory": Section("Memory of a suspended run, node of one run host", memory.of_suspended_runs),
     "idle": Section("An idle node", idle.of_an_idle_node),
+    "waiters": Section("Many waits in one client", waiters.of_one_client),
     "startup": Section("Time to start", startup.of_imports_and_nodes),
     "growth": Section("Reads as the table of runs grows", growth.of_reads),
     "peers": Section("Beside other engines", section.beside_other_engines, on_request=True),

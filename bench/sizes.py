@@ -33,6 +33,8 @@ class Sizes:
     idle_seconds: float = 30.0
     # A new node first fills caches and sends statistics.
     idle_after_seconds: float = 12.0
+    # Parked runs that one client waits for.
+    waiters: int = 10_000
     # Parked runs beside which reads are measured.
     growth: tuple[int, ...] = (10_000,)
     # What the systems of `peers` do in a round, and which of them; none means all.
@@ -58,6 +60,7 @@ QUICK = Sizes(
     kept_live_when_evicting=50,
     idle_seconds=5.0,
     idle_after_seconds=3.0,
+    waiters=1_000,
 )
 TINY = Sizes(
     rounds=1,
@@ -77,6 +80,7 @@ TINY = Sizes(
     kept_live_when_evicting=10,
     idle_seconds=1.0,
     idle_after_seconds=0.5,
+    waiters=30,
     growth=(300,),
     peers=TINY_WORK,
 )

@@ -161,6 +161,14 @@ def _idle(figures: Results) -> tuple[Row, Rows]:
     return ("", "measured"), rows
 
 
+def _waiters(figures: Results) -> tuple[Row, Rows]:
+    rows: Rows = [
+        (when, *(f"{row[name]:.2f}" for name in ("client_ms", "p50_ms", "p99_ms")))
+        for when, row in figures.items()
+    ]
+    return ("a no-op run by itself", "CPU of the client ms", "p50 ms", "p99 ms"), rows
+
+
 def _lone(figures: Results) -> tuple[Row, Rows]:
     parts = ("hosts_ms", "server_ms", "client_ms", "cpu_ms")
     rows: Rows = [
@@ -268,6 +276,7 @@ _ROWS = {
     "latency": _latency,
     "signals": _signals,
     "lone": _lone,
+    "waiters": _waiters,
     "hops": _hops,
     "parked": _woken,
     "children": _woken,

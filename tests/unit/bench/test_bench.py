@@ -71,6 +71,15 @@ def test_the_bench_measures_signals_and_families_beside_a_node(dsn: str, tmp_pat
     assert list(sections["children"]) == ["1 hosts"]
 
 
+def test_the_bench_measures_runs_beside_many_waits(dsn: str, tmp_path: Path) -> None:
+    written = tmp_path / "results.json"
+    ended = bench("waiters", "--size", "tiny", "--dsn", dsn, "--json", str(written))
+    assert ended.returncode == 0, ended.stderr
+    waiters = json.loads(written.read_text())["sections"]["waiters"]
+    assert list(waiters) == ["before", "with 30 waits", "afterwards"]
+    assert all(row["client_ms"] > 0 for row in waiters.values())
+
+
 def test_a_node_in_the_bench_executes_a_run_that_waited_for_it(dsn: str, tmp_path: Path) -> None:
     written = tmp_path / "results.json"
     ended = bench("startup", "--size", "tiny", "--dsn", dsn, "--json", str(written))
