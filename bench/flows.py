@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
+from datetime import datetime
 from pathlib import Path
 
+import continuum
 from continuum import Signal, activity, workflow
 
 # Long enough that all of a thousand runs are in the middle of a step when a process is killed.
@@ -40,6 +43,19 @@ async def fan_out(children: int) -> int:
 async def wait_for_go() -> int:
     """Wait for a signal, without a timeout."""
     return await go.wait()
+
+
+@activity
+async def seconds_late(due: float) -> float:
+    """Return by how many seconds a time has passed."""
+    return time.time() - due
+
+
+@workflow
+async def sleep_then_look(when: datetime, due: float) -> float:
+    """Sleep, and return how late the next step ran."""
+    await continuum.sleep_until(when)
+    return await seconds_late(due)
 
 
 @activity

@@ -18,6 +18,7 @@ from bench import (
     recovery,
     startup,
     throughput,
+    timers,
     waiters,
     woken,
 )
@@ -54,6 +55,7 @@ SECTIONS: dict[str, Section] = {
     "idle": Section("An idle node", idle.of_an_idle_node),
     "waiters": Section("Many waits in one client", waiters.of_one_client),
     "startup": Section("Time to start", startup.of_imports_and_nodes),
+    "timers": Section("Timers due at once, node of two run hosts", timers.due_at_once),
     "growth": Section("Reads as the table of runs grows", growth.of_reads),
     "peers": Section("Beside other engines", section.beside_other_engines, on_request=True),
 }

@@ -37,6 +37,8 @@ class Sizes:
     waiters: int = 10_000
     # Parked runs beside which reads are measured.
     growth: tuple[int, ...] = (10_000,)
+    # Runs that are due at one instant.
+    timers: tuple[int, ...] = (1_000, 10_000)
     # What the systems of `peers` do in a round, and which of them; none means all.
     peers: Work = FULL_WORK
     systems: tuple[str, ...] = ()
@@ -58,6 +60,7 @@ QUICK = Sizes(
     slow_steps=20,
     suspended=500,
     kept_live_when_evicting=50,
+    timers=(1_000,),
     idle_seconds=5.0,
     idle_after_seconds=3.0,
     waiters=1_000,
@@ -78,6 +81,7 @@ TINY = Sizes(
     slow_steps=10,
     suspended=40,
     kept_live_when_evicting=10,
+    timers=(20,),
     idle_seconds=1.0,
     idle_after_seconds=0.5,
     waiters=30,

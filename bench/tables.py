@@ -231,6 +231,12 @@ def _growth(figures: Results) -> tuple[Row, Rows]:
     return ("ms / pages; (refused)", *(f"{int(runs):,} runs" for runs in figures)), rows
 
 
+def _timers(figures: Results) -> tuple[Row, Rows]:
+    columns = ("p50_ms", "p99_ms", "most_ms", "per_second", "hosts_us", "server_us")
+    rows: Rows = [(name, *(f"{row[column]:,.0f}" for column in columns)) for name, row in figures.items()]
+    return ("runs", "p50 ms late", "p99 ms", "most ms", "a second", "CPU of hosts µs", "server µs"), rows
+
+
 def _read(cost: Results) -> str:
     milliseconds = f"{cost['ms']:,.1f}" if cost["ms"] >= 1 else f"{cost['ms']:.2f}"
     text = f"{milliseconds} / {cost['pages']:,}"
@@ -287,6 +293,7 @@ _ROWS = {
     "idle": _idle,
     "startup": _startup,
     "growth": _growth,
+    "timers": _timers,
     "peers": peers.figures,
 }
 # Sections with more than one table, each with what its title says.

@@ -6,6 +6,8 @@ from __future__ import annotations
 CLAIM_BATCH = 250
 # Runs that are announced to one process alone may be active beyond the limit, up to this part of it.
 ROOM_FOR_ANNOUNCED = 10
+# Timers that fire in one turn of the loop: their runs keep it busy for about 50 ms.
+TIMERS_PER_TURN = 1_000
 # Events in one commit; with more, the first writer waits too long for its confirmation.
 COMMIT_EVENTS = 4_000
 # Bytes in one commit: unusually large results must not delay the steps of all other runs.

@@ -2,7 +2,8 @@
 
 One entry per run, its earliest due time; the run knows which of its timers that is.
 Deletion is lazy, and the heap is rebuilt when most of it is stale: a timeout of a day
-that is cancelled after a second must not stay for a day.
+that is cancelled after a second must not stay for a day. When very many are due at once, it
+wakes them in parts, so that others get a turn in between.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import heapq
 from itertools import count
 
 from continuum_actors.host.host import Host
+from continuum_actors.host.limits import TIMERS_PER_TURN
 from continuum_actors.host.messages import ReportState, TimerDue, ToTimerWheel
 from continuum_supervision import Actor, ActorRef, Cancellable, ExitReason
 
@@ -58,12 +60,13 @@ class TimerWheel(Actor):
         """The alarm rang."""
         self._alarm = None
         now = self._host.journal.now()
-        heap = self._heap
-        while heap and heap[0][0] <= now:
+        heap, room = self._heap, TIMERS_PER_TURN
+        while room and heap and heap[0][0] <= now:
             due, _, run = heapq.heappop(heap)
             if self._due.get(run) == due:
                 del self._due[run]
                 run.cast(_DUE)
+                room -= 1
         self._set_alarm()
 
     def terminate(self, reason: ExitReason) -> None:

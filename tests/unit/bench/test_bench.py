@@ -88,6 +88,15 @@ def test_a_node_in_the_bench_executes_a_run_that_waited_for_it(dsn: str, tmp_pat
     assert figures["accepts_ms"] > 0 < figures["ready_ms"]
 
 
+def test_lateness_of_timers_is_measured_in_memory_and_evicted(dsn: str, tmp_path: Path) -> None:
+    written = tmp_path / "results.json"
+    ended = bench("timers", "--size", "tiny", "--dsn", dsn, "--json", str(written))
+    assert ended.returncode == 0, ended.stderr
+    figures = json.loads(written.read_text())["sections"]["timers"]
+    assert list(figures) == ["20 live", "20 evicted"]
+    assert all(each["most_ms"] >= each["p50_ms"] > 0 for each in figures.values())
+
+
 def test_reads_are_measured_beside_parked_runs(dsn: str, tmp_path: Path) -> None:
     written = tmp_path / "results.json"
     ended = bench("growth", "--size", "tiny", "--dsn", dsn, "--json", str(written))
