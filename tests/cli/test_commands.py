@@ -395,7 +395,7 @@ def test_migrate_applies_each_migration_once(
     assert "run continuum migrate" in refused.err
     applied = cli("migrate").out
     assert "applied tables 0001_initial, 0002_" in applied
-    assert "; functions chains, claims" in applied
+    assert "; functions chains, claim_groups, claims" in applied
     assert cli("migrate").out == f"schema {empty_name}: up to date\n"
     assert cli("runs", "list").code == 0
 
