@@ -40,7 +40,7 @@ LATEST = ("started_at", True)
 # Microseconds since 1970: later than anything.
 FAR_AWAY = 10**17
 # What a host that has loaded five workflows of the parked runs asks for.
-LOADED = [Loaded(f"flow{number}", "v2", ("v2",)) for number in range(5)]
+LOADED = [Loaded(f"flow{number}", "v1") for number in range(5)]
 
 LISTS: Mapping[str, Query] = {
     "runs with an attribute (eq)": Query(
@@ -174,4 +174,5 @@ def _lone(dsn: str, schema: str, runs: int) -> float:
     """Return the median milliseconds of a no-op run beside a node of one host."""
     given = {"dsn": dsn, "schema": schema, "embedded": False, "steps": 0}
     with node(dsn, schema, run_hosts=1):
-        return median(run_program("engine_latency", runs=runs, **given)["seconds"]) * 1e3
+        seconds: list[float] = run_program("engine_latency", runs=runs, **given)["seconds"]
+    return median(seconds) * 1e3

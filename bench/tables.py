@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -297,7 +297,7 @@ _ROWS = {
     "peers": peers.figures,
 }
 # Sections with more than one table, each with what its title says.
-_MORE = {
+_MORE: dict[str, dict[str, Callable[[Results], tuple[Row, Rows]]]] = {
     "hops": {"what each run costs": _hop_counts},
     "peers": {
         "ratios of the same round": peers.ratios,
