@@ -34,6 +34,9 @@ class OpenTransaction(Database):
     async def fetch_on_lane(self, statement: str, parameters: Parameters) -> Rows:
         return await self.fetch_text(self.statements[statement], parameters)
 
+    async def fetch_apart(self, statement: str, parameters: Parameters, *, silence: float) -> Rows:
+        return await self.fetch_text(self.statements[statement], parameters)
+
 
 async def journal_in(dsn: str, schema: str, connection: psycopg.AsyncConnection[Any]) -> PostgresJournal:
     """Return a journal that does everything in the transaction of this connection."""
