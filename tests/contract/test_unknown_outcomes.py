@@ -253,3 +253,22 @@ async def test_p6_keys_of_senders_of_earlier_code_are_kept(
 
     assert answers == [([Posted.ACCEPTED],), ([Posted.DUPLICATE],)]
     assert kept == [("\x1fkey",)]
+
+
+@pytest.mark.parametrize("loss", [Loss.REQUEST, Loss.RESPONSE])
+async def test_p12_calls_after_a_commit_without_response_can_be_read(
+    runner: asyncio.Runner, dsn: str, schema: str, loss: Loss
+) -> None:
+    """What was stored may be the first attempt, in which a call refers to an earlier one."""
+    async with behind_a_proxy(dsn, schema) as (journal, proxy):
+        worker = await worker_of(journal)
+        run = await owned_run(journal, worker)
+        calls = [event(seq, ("act", "flow", "file:1", b"")) for seq in range(4)]
+        await journal.commit(worker, BATCH - 2, [write(run, calls[0])])
+        await lose(journal, proxy, loss, worker, write(run, calls[1]))
+
+        await journal.commit(worker, BATCH, [write(run, calls[1])])
+        for later in calls[2:]:
+            await commit(journal, worker, write(run, later))
+
+        assert (await journal.load([run.id]))[run.id] == calls

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from continuum.engine.events import EventType
+from continuum.engine.ids import WorkerId
 from continuum.journal.event_codec import CorruptBody
 from continuum.journal.limits import REMEMBERED_CALLS, REMEMBERED_RUNS
 
@@ -75,6 +76,8 @@ class CallsOfRuns:
 
     def __init__(self) -> None:
         self._runs: dict[bytes, WrittenCalls] = {}
+        # The last batch of each worker whose outcome is unknown.
+        self._doubted: dict[WorkerId, int] = {}
 
     def of(self, run: bytes, token: int) -> WrittenCalls:
         """Return the calls of a run under a token: another owner may have written since an earlier one."""
@@ -86,13 +89,20 @@ class CallsOfRuns:
         return found
 
     @contextmanager
-    def doubted(self, runs: Iterable[bytes]) -> Iterator[None]:
-        """Forget runs if what is done here fails: their last writes may not be stored."""
+    def doubted(self, worker: WorkerId, batch: int, runs: Iterable[bytes]) -> Iterator[None]:
+        """Forget runs if their batch fails here, and once it is repeated.
+
+        After a failure it may be stored or not, as that attempt wrote it: a repetition has other rows for it.
+        """
+        repeated = self._doubted.pop(worker, None) == batch
         try:
             yield
         except BaseException:
+            self._doubted[worker] = batch
             self.forget(runs)
             raise
+        if repeated:
+            self.forget(runs)
 
     def forget(self, runs: Iterable[bytes]) -> None:
         """Forget what was written of these runs."""

@@ -86,22 +86,22 @@ async def commit(
     limits = _limits(tasks)
     first = _first_writes(writes)
     name = "commit" if limits is None else "commit_limited"
-    parameters = (
-        worker.id,
-        batch,
-        commit_parts.RUNS.row(
-            id=packed_arrays.packed_uuids(ordered), token=packed_arrays.bigints(tokens), depth=depths
-        ),
-        _events(histories, runs, calls),
-        packed_arrays.bigints(consumed),
-        _transitions(transitions, _NO_RUNS if family is None else family.continued),
-        _tasks(tasks),
-        _dropped(dropped),
-        None if family is None else family.row(),
-        *((limits, *first[1]) if first is not None else () if limits is None else (limits,)),
-    )
     # Until it is known that these events are stored, later ones must not refer to them.
-    with calls.doubted(histories):
+    with calls.doubted(worker.id, batch, histories):
+        parameters = (
+            worker.id,
+            batch,
+            commit_parts.RUNS.row(
+                id=packed_arrays.packed_uuids(ordered), token=packed_arrays.bigints(tokens), depth=depths
+            ),
+            _events(histories, runs, calls),
+            packed_arrays.bigints(consumed),
+            _transitions(transitions, _NO_RUNS if family is None else family.continued),
+            _tasks(tasks),
+            _dropped(dropped),
+            None if family is None else family.row(),
+            *((limits, *first[1]) if first is not None else () if limits is None else (limits,)),
+        )
         rows = await database.fetch_on_lane(name if first is None else first[0], parameters)
         if not rows:
             raise LeaseLost(worker.id)
