@@ -172,6 +172,15 @@ def test_calls_from_one_place_are_stored_once(dsn: str, schema: str, one: OneRun
     assert one.load(7) == written[7:]
 
 
+def test_a_row_refers_to_several_rows_before_a_snapshot(one: OneRun) -> None:
+    """A write that is under way while a snapshot is taken refers to what the snapshot replaces."""
+    bodies = [(name, "flow", "file:1", b"") for name in ("one", "two", "three")]
+    written = [event(seq, body) for seq, body in enumerate([*bodies, *bodies])]
+    in_writes(one, written[:3], 1)
+    one.write(written[3:])
+    assert one.load(3) == written[3:]
+
+
 def test_i11_events_that_refer_to_a_damaged_row_are_corrupt(dsn: str, schema: str, one: OneRun) -> None:
     written = calls(4)
     in_writes(one, written, 2)

@@ -27,16 +27,19 @@ from continuum.journal.snapshot_codec import (
 async def load(database: Database, known: Mapping[RunId, int]) -> dict[RunId, list[Event]]:
     """Return the events of each run from the seq given with it.
 
-    One statement, and another one if they refer to calls before these events.
+    One statement, and further ones if they refer to calls before these events: of each row, one call is found
+    missing at a time.
     """
     rows = await database.fetch(
         "load", (packed_arrays.uuids(list(known)), packed_arrays.integers(list(known.values())))
     )
     calls: dict[RunId, dict[int, Call]] = {run_id: {} for run_id in known}
     histories, missing = _histories(rows, known, calls)
-    if missing:
-        await _add_calls(database, calls, missing)
-        histories, _ = _histories(rows, known, calls)
+    sought: set[tuple[RunId, int]] = set()
+    while not missing <= sought:
+        await _add_calls(database, calls, missing - sought)
+        sought |= missing
+        histories, missing = _histories(rows, known, calls)
     return histories
 
 
