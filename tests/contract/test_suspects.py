@@ -75,6 +75,19 @@ async def test_an_attempt_in_the_process_of_its_run_is_blamed_by_mail(journal: J
     assert (await row(journal, run.id)).state is RunState.RUNNING
 
 
+async def test_suspects_keep_no_other_group_from_claims_of_few_runs(journal: Journal) -> None:
+    killer = await worker_of(journal)
+    suspect = await owned_run(journal, killer, namespace="a")
+    company = await owned_run(journal, killer, namespace="b")
+    await dies(journal, killer, Death(Executed(suspect.id, 4, 2)))
+
+    worker = await worker_of(journal)
+    # The group of the suspect comes first, and there is a place for one group.
+    claims = [await claim(journal, worker, limit=1) for _ in range(2)]
+
+    assert [run.id for claimed in claims for run in claimed] == [company.id]
+
+
 async def test_blame_that_is_repeated_changes_nothing(journal: Journal) -> None:
     owner = await worker_of(journal)
     run, _ = await owned_runs(journal, owner, 2)

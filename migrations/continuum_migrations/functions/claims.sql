@@ -172,7 +172,8 @@ $$;
 -- versions that have waited for p_grace and that its code has not refused; all within p_namespaces. A run that has mail
 -- and no owner is due (see post), so only due times need a look. Runs that have slept get half of the places, the groups
 -- of those that are ready share the other half, and each half gets what the other leaves. If there are more groups than
--- places, `reached` is the last one that was looked at; the next claim continues there.
+-- places, `reached` is the last one that was looked at; the next claim continues there. If nothing of these groups can be
+-- taken now, a row without a run has it.
 CREATE OR REPLACE FUNCTION {schema}.claim_in_turn(
     p_worker bigint, p_workflows text[], p_versions text[], p_current boolean[], p_others boolean[],
     p_limit integer, p_grace double precision, p_namespaces text[], p_after text[]
@@ -223,7 +224,9 @@ BEGIN
     IF EXISTS (SELECT FROM {schema}.runs x WHERE x.ready_at IS NOT NULL AND x.refused IS NOT NULL) THEN
         v_groups := v_groups || ARRAY(
             SELECT g FROM {schema}.refused_groups(
-                p_workflows, p_versions, p_others, p_namespaces, now(), v_waited, p_limit) g);
+                p_workflows, p_versions, p_others, p_namespaces, now(), v_waited,
+                -- Some may have suspects alone.
+                CASE WHEN v_suspects THEN greatest(p_limit, {limit.next_due}) ELSE p_limit END) g);
     END IF;
     IF cardinality(v_groups) > 0 THEN
         v_chosen := v_chosen || {schema}.lock_ready(
@@ -239,6 +242,12 @@ BEGIN
     END IF;
     RETURN QUERY
     SELECT o.*, v_reached FROM {schema}.own_runs(p_worker, v_chosen, p_workflows, p_versions, p_current) o;
+    IF NOT FOUND AND v_reached IS NOT NULL THEN
+        -- They are locked, or left to those who try suspects.
+        held := true;
+        reached := v_reached;
+        RETURN NEXT;
+    END IF;
 END
 $$;
 
@@ -253,4 +262,5 @@ LANGUAGE sql AS $$
     SELECT id, token, workflow, version, namespace, input, started_at, attempt, trace_context, fresh, parent, depth, root,
            held
     FROM {schema}.claim_in_turn(p_worker, p_workflows, p_versions, p_current, p_others, p_limit, p_grace, p_namespaces, NULL)
+    WHERE id IS NOT NULL OR NOT held
 $$;

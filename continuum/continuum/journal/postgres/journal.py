@@ -303,7 +303,7 @@ class PostgresJournal(
         )
         claimed = held(rows, worker)
         self._claimed_up_to = claimed[0][-2] if claimed else None
-        return [ClaimedRun(*row[:13]) for row in claimed]
+        return [ClaimedRun(*row[:13]) for row in claimed if row[0] is not None]
 
     async def next_due(
         self, code: Sequence[Loaded], *, namespaces: Sequence[str] | None = None
