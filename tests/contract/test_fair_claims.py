@@ -67,6 +67,20 @@ async def test_claims_of_few_runs_reach_every_namespace_in_turn(journal: Journal
     assert set(claimed) == set(names)
 
 
+async def test_a_group_that_waits_least_gets_places_beside_longer_waits(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    await start_many(journal, 60, "one")
+    for workflow in ("orders", "refunds"):
+        await start_many(journal, 30, "busy", workflow)
+    await start_many(journal, 1, "busy", "returns")
+    code = [*BOTH, Loaded("returns", "v1")]
+
+    # Half of four places are for three groups.
+    claimed = [run.workflow for _ in range(14) for run in await claim(journal, worker, limit=4, code=code)]
+
+    assert "returns" in claimed
+
+
 async def test_places_that_one_namespace_leaves_go_to_others(journal: Journal) -> None:
     worker = await worker_of(journal)
     for runs, namespace in ((2, "few"), (3, "some"), (40, "many")):

@@ -67,7 +67,8 @@ END
 $$;
 
 -- Lock up to p_room runs of groups that are ready by p_by: of each namespace as many, within it of each group as many, and
--- of a group the oldest first. What a group leaves the others get.
+-- of a group the oldest first. What a group leaves the others get. Chance decides who gets the places that are left when
+-- shares are rounded down, a larger remainder more often: in any order, some would never get one.
 CREATE OR REPLACE FUNCTION {schema}.lock_ready(
     p_groups {schema}.claim_group[], p_by timestamptz, p_room integer, p_suspects boolean
 ) RETURNS uuid[]
@@ -88,7 +89,7 @@ BEGIN
             FROM unnest(v_groups) g
         ), quotas AS MATERIALIZED (
             SELECT s.*, floor(s.share)::integer + CASE
-                WHEN row_number() OVER (ORDER BY s.share - floor(s.share) DESC, s.since)
+                WHEN row_number() OVER (ORDER BY -ln(1 - random()) / nullif(s.share - floor(s.share), 0))
                      <= v_room - sum(floor(s.share)) OVER () THEN 1 ELSE 0 END AS quota
             FROM shares s
         ), locked AS MATERIALIZED (
