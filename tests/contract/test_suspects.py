@@ -12,6 +12,7 @@ from tests.contract.builders import (
     claim,
     commit,
     let_expire,
+    new_run,
     new_task,
     owned_run,
     owned_runs,
@@ -86,6 +87,22 @@ async def test_suspects_keep_no_other_group_from_claims_of_few_runs(journal: Jou
     claims = [await claim(journal, worker, limit=1) for _ in range(2)]
 
     assert [run.id for claimed in claims for run in claimed] == [company.id]
+
+
+async def test_a_run_behind_many_groups_of_suspects_is_due(journal: Journal) -> None:
+    await journal.start([new_run(namespace=f"a{number}") for number in range(110)])
+    for _ in range(2):
+        killer = await worker_of(journal)
+        assert len(await claim(journal, killer, limit=110)) == 110
+        await dies(journal, killer)
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker, namespace="b")
+    await journal.release(worker, [run.id], crashed=False, poison_after=POISON_AFTER)
+
+    due = await journal.next_due(CODE)
+
+    assert due is not None
+    assert due <= journal.now()
 
 
 async def test_blame_that_is_repeated_changes_nothing(journal: Journal) -> None:

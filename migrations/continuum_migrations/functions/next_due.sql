@@ -51,6 +51,10 @@ BEGIN
                     ORDER BY x.ready_at LIMIT 1
                 ) b
             ) r);
+        IF cardinality(v_groups) >= {limit.next_due} THEN
+            -- Behind groups that may have suspects alone there may be others: claims look for them, in turns.
+            v_ready := least(v_ready, now());
+        END IF;
     ELSE
         v_ready := (SELECT min(g.since + CASE WHEN g.others THEN p_grace ELSE 0 END * interval '1 second')
                     FROM unnest(v_groups) g);
