@@ -159,3 +159,26 @@ def test_the_number_of_connections_of_a_node_is_no_waiting_attempt(dsn: str, sch
     (node,) = asyncio.run(main())
 
     assert (node.processes, node.waiting) == ([("launcher", 7), ("run_host", 8)], {})
+
+
+def test_nothing_watches_a_lost_connection_any_more(dsn: str, schema: str) -> None:
+    """The next socket that the process opens, of whatever, has the same descriptor."""
+    name = f"continuum lost {uuid4().hex[:12]}"
+
+    async def main() -> bool:
+        database = Database(dsn, Statements(schema), application=name)
+        ear = await database.listen(["nothing"])
+        assert database._lane._connection is not None
+        descriptor = database._lane._connection.fileno()
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s", (name,)
+            )
+        with pytest.raises(psycopg.OperationalError):
+            await ear.next(60.0)
+        try:
+            return asyncio.get_running_loop().remove_reader(descriptor)
+        finally:
+            await database.close()
+
+    assert not asyncio.run(main())

@@ -76,7 +76,8 @@ class WatchedConnection(psycopg.AsyncConnection[Any]):
         # Begins every statement where sessions change, so that the server finds the statement by it.
         self.mark = b""
         self._forks = _Forks.count
-        self._attended = False
+        # The descriptor that the loop watches between two statements.
+        self._attended: int | None = None
         self._watch = _Watch(self)
         self._prepared_here: set[bytes] = set()
 
@@ -149,14 +150,15 @@ class WatchedConnection(psycopg.AsyncConnection[Any]):
 
     def attend(self, readable: Callable[[], object] | None) -> None:
         """Call `readable` when the server sends something between two statements; None ends that."""
-        if self.closed or self._forks != _Forks.count:
+        if self._forks != _Forks.count:
             return
-        loop, descriptor = asyncio.get_running_loop(), self.pgconn.socket
-        if readable is not None:
-            loop.add_reader(descriptor, readable)
-        elif self._attended:
-            loop.remove_reader(descriptor)
-        self._attended = readable is not None
+        if self._attended is not None:
+            # Also once the driver has closed it: the next one that the process opens has the same number.
+            asyncio.get_running_loop().remove_reader(self._attended)
+            self._attended = None
+        if readable is not None and not self.closed:
+            self._attended = self.pgconn.socket
+            asyncio.get_running_loop().add_reader(self._attended, readable)
 
     def take_in(self) -> None:
         """Read what the server has sent unasked, and pass notifications to their handlers."""
