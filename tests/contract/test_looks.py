@@ -96,6 +96,16 @@ async def test_a_look_shows_no_task_of_others(journal: Journal) -> None:
     assert (await journal.look(wanted(worker, activities=["fly"]), 0)).tasks is not None
 
 
+async def test_many_tasks_of_others_are_no_news_at_each_look(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await commit(journal, worker, write(run, tasks=[new_task(seq, activity="fly") for seq in range(600)]))
+
+    first, second = [(await journal.look(wanted(worker), 0)).tasks for _ in range(2)]
+
+    assert first == second
+
+
 async def test_a_look_names_the_runs_of_its_workers_that_have_mail(journal: Journal) -> None:
     worker, other = await worker_of(journal), await worker_of(journal, node="south")
     mine = await owned_run(journal, worker)

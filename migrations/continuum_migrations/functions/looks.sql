@@ -1,5 +1,5 @@
 -- What a node that is not notified has to know, in one look: when the next run is due that it may claim; the latest task
--- for it, or this time when there are too many to look at; rows of mail of runs that its workers own, with these runs;
+-- for it, or any number when there are too many to look at; rows of mail of runs that its workers own, with these runs;
 -- the latest mail of all; whether suspects wait. Mail counts from p_after on, exclusively; NULL means all of it, and
 -- then the latest row of each run is enough. More mail than fits into a notification is NULL: any run may have some.
 -- Times are microseconds, so that no setting of a session changes how the answer reads.
@@ -28,7 +28,8 @@ BEGIN
         LIMIT {limit.looked_tasks}
     ) t;
     IF v_looked = {limit.looked_tasks} THEN
-        tasks := at;
+        -- No number that is another one each time: what is here for others would keep the node looking.
+        tasks := coalesce(tasks, 0);
     END IF;
     SELECT coalesce(array_agg(m.row_id), '{}'), coalesce(array_agg(m.run_id::text), '{}') INTO mail, mailed FROM (
         SELECT i.id AS row_id, r.id AS run_id FROM {schema}.runs r
