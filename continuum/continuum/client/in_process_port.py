@@ -39,7 +39,8 @@ class InProcessPort:
     def __init__(self) -> None:
         self._starter: RunStarter | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._listeners: tuple[EndListener, ...] = ()
+        # With the loop of each. Loops of several threads change this, each for its own listeners.
+        self._listeners: dict[EndListener, asyncio.AbstractEventLoop] = {}
 
     # The side of the host.
 
@@ -53,9 +54,14 @@ class InProcessPort:
             self._starter = None
 
     def ended(self, run: EndedRun) -> None:
-        """Tell the clients that a run has ended, which is durable."""
-        for listener in self._listeners:
-            listener(run)
+        """Tell the clients in this loop that a run has ended, which is durable.
+
+        A client in another thread learns it from the journal: its futures must not be touched from here.
+        """
+        here = asyncio.get_running_loop()
+        for listener, loop in tuple(self._listeners.items()):
+            if loop is here:
+                listener(run)
 
     # The side of the clients.
 
@@ -71,9 +77,9 @@ class InProcessPort:
         return here and self._starter is not None and self._starter.is_live(run_id)
 
     def listen(self, listener: EndListener) -> None:
-        """Call `listener` for every run that ends in the host, in the loop of the host."""
-        self._listeners = (*self._listeners, listener)
+        """Call `listener` for every run that ends in the host, if that is in the loop that runs now."""
+        self._listeners[listener] = asyncio.get_running_loop()
 
     def forget(self, listener: EndListener) -> None:
         """Call `listener` no more."""
-        self._listeners = tuple(kept for kept in self._listeners if kept != listener)
+        self._listeners.pop(listener, None)

@@ -168,6 +168,23 @@ async def test_an_end_is_told_to_who_waits_and_to_who_asks_later() -> None:
     await completions.close()
 
 
+@in_a_loop
+async def test_an_end_is_told_in_no_other_loop() -> None:
+    """A future of another thread's loop must not be set from here: its waiter would not wake."""
+    port, told = InProcessPort(), list[EndedRun]()
+
+    async def elsewhere() -> None:
+        port.listen(told.append)
+
+    await asyncio.to_thread(asyncio.run, elsewhere())
+    port.ended(an_end("a"))
+    assert told == []
+    port.forget(told.append)
+    port.listen(told.append)
+    port.ended(an_end("a"))
+    assert told == [an_end("a")]
+
+
 class Looked(MemoryJournal):
     """Records for which runs it was asked."""
 
