@@ -128,7 +128,11 @@ class JournalWriter(Actor):
         writes = [write for write, _ in batch]
         committed = await host.journal.commit(host.registered_worker(), host.lease.batch, writes)
         for write, run in batch:
-            run.cast(_FENCED if write.run_id in committed.rejected else done)
+            rejected = write.run_id in committed.rejected
+            run.cast(_FENCED if rejected else done)
+            if (write.creates or write.takes) and not rejected and not run.alive:
+                # Its actor crashed before this process owned the run, so there was nothing to release then.
+                host.dispatcher.run_crashed(write.run_id)
         if host.hints:
             host.hint(write.parent for write in writes if write.parent is not None and _ends(write))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import cast
 
 import pytest
 
@@ -23,6 +24,7 @@ from continuum.journal.port import (
     Worker,
 )
 from continuum.node.in_process import InstanceOptions
+from continuum_actors.run.local_starts import LocalStarts
 from continuum_supervision import ActorRef, Supervisor
 from tests.process.actors.hosting import eventually
 from tests.process.in_process import flows
@@ -238,6 +240,35 @@ async def test_a_start_survives_the_death_of_the_node(late: bool) -> None:
 async def _until_in_flight(journal: NodeOnly) -> None:
     """Return once a commit waits at the gate."""
     await eventually(lambda: bool(journal.gate._waiters), "no commit has begun")
+
+
+class Behind(NodeOnly):
+    """A journal whose starts wait for the batch in flight, as those of one id do in a database."""
+
+    async def start(self, runs: Sequence[NewRun]) -> list[Started]:
+        await self.gate.wait()
+        return await super().start(runs)
+
+
+async def test_a_run_whose_actor_crashes_before_it_is_created_is_executed() -> None:
+    """Its first write takes effect when nobody is there to go on, and nothing was there to release."""
+    journal = Behind()
+    journal.may_start = True
+    async with (
+        Supervisor(continuum.children(**on(journal))),
+        continuum.connect(name="shop") as client,
+        asyncio.timeout(DEADLINE_S),
+    ):
+        assert client._port is not None
+        host = cast(LocalStarts, client._port._starter)._host
+        journal.gate.clear()
+        starting = asyncio.create_task(client.start(flows.charging, 7))
+        await _until_in_flight(journal)
+        (run,) = host.live_runs()
+        run.cast("nonsense")
+        await eventually(lambda: len(journal.gate._waiters) > 1, "the client does not start the run itself")
+        journal.gate.set()
+        assert await (await starting).result() == "payment 7"
 
 
 async def test_a_client_that_closes_waits_for_its_start() -> None:
