@@ -169,6 +169,8 @@ def _bytes_of(write: RunWrite) -> int:
             value = body[place]
             if value.__class__ is bytes:
                 size += len(value)
+    if write.creates is not None:
+        size += len(write.creates.start.input)
     for task in write.tasks:
         size += len(task.arguments)
     if write.transition is not None:

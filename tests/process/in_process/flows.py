@@ -32,6 +32,12 @@ async def pack(parcel: str) -> str:
     return f"packed, {parcel}"
 
 
+@workflow(name="embedding.measuring")
+async def measuring(text: str) -> int:
+    """Return the length of a text."""
+    return len(text)
+
+
 @workflow(name="embedding.order")
 async def order(number: int) -> str:
     """Charge, wait for a signal, sleep, ship."""

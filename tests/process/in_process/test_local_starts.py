@@ -10,6 +10,7 @@ import pytest
 
 import continuum
 from continuum import AlreadyStarted
+from continuum.client import starting
 from continuum.engine.ids import RunId
 from continuum.journal.ended_run import EndedRun
 from continuum.journal.memory.journal import MemoryJournal
@@ -24,6 +25,7 @@ from continuum.journal.port import (
     Worker,
 )
 from continuum.node.in_process import InstanceOptions
+from continuum_actors.host import limits
 from continuum_actors.run.local_starts import LocalStarts
 from continuum_supervision import ActorRef, Supervisor
 from tests.process.actors.hosting import eventually
@@ -93,7 +95,7 @@ def on(journal: MemoryJournal) -> InstanceOptions:
     """Return the options of an instance "shop" on this journal."""
     return {
         "name": "shop",
-        "workflows": [flows.grandchild, flows.order, flows.charging, flows.patient],
+        "workflows": [flows.grandchild, flows.order, flows.charging, flows.measuring, flows.patient],
         "journal": journal,
         "heartbeater": {"ttl": LONG_LEASE_S},
     }
@@ -269,6 +271,38 @@ async def test_a_run_whose_actor_crashes_before_it_is_created_is_executed() -> N
         await eventually(lambda: len(journal.gate._waiters) > 1, "the client does not start the run itself")
         journal.gate.set()
         assert await (await starting).result() == "payment 7"
+
+
+async def test_a_start_that_its_client_gave_up_is_executed_without_a_poll(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The announcement of its own start finds the run that is not created yet."""
+    monkeypatch.setattr(starting, "HOST_START_SECONDS", 0.01)
+    journal = NodeOnly()
+    journal.may_start = True
+    options: InstanceOptions = {**on(journal), "signal_router": {"poll": 3600.0}}
+    async with (
+        Supervisor(continuum.children(**options)),
+        continuum.connect(name="shop") as client,
+        asyncio.timeout(DEADLINE_S),
+    ):
+        journal.gate.clear()
+        run = await client.start(flows.charging, 7)
+        journal.gate.set()
+        assert await run.result() == "payment 7"
+
+
+async def test_large_inputs_are_committed_in_batches_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "COMMIT_BYTES", 3_000)
+    journal = NodeOnly()
+    async with (
+        Supervisor(continuum.children(**on(journal))),
+        continuum.connect(name="shop") as client,
+        asyncio.timeout(DEADLINE_S),
+    ):
+        runs = await asyncio.gather(*(client.start(flows.measuring, "x" * 1_000) for _ in range(10)))
+        assert [await run.result() for run in runs] == [1_000] * 10
+        assert max(journal.commits) <= 2
 
 
 async def test_a_client_that_closes_waits_for_its_start() -> None:
