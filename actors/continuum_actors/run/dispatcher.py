@@ -192,7 +192,10 @@ class Dispatcher(LeasedActor):
             # It is claimed as any other run, by those who may.
             self.look()
             return None
-        if host.runs.whereis(announced.id) is None:
+        if host.runs.whereis(announced.id) is not None:
+            # Begun before its client gave that up and started it: the write that was to create it is rejected.
+            self.look()
+        else:
             claim = taken_claim(announced, self._tokens.pop(), workflow.version_hash)
             try:
                 host.runs.start_run(claim, _NO_HISTORY, (), TakenRun(announced, workflow.version_hash))
