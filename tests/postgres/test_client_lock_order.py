@@ -7,8 +7,9 @@ import asyncio
 from continuum.engine.ids import RunId
 from continuum.journal.announced_run import NewRun
 from continuum.journal.facts import Posted
-from tests.contract.builders import begin, signal, until
+from tests.contract.builders import begin, commit, event, signal, until, worker_of
 from tests.contract.lock_watch import waiting_for_locks
+from tests.contract.test_resumed_runs import parked_run, resuming
 from tests.postgres.test_fence import DEADLINE_S, fence, in_a_loop, two_connections
 
 LOW = RunId("00000000-0000-4000-8000-000000000000")
@@ -46,3 +47,20 @@ async def test_i3_posts_lock_their_runs_in_one_order(dsn: str, schema: str) -> N
         await other.rollback()
         await keeper.rollback()
         assert await posting == [Posted.ACCEPTED] * 2
+
+
+@in_a_loop
+async def test_i3_a_batch_waits_for_no_run_that_it_could_not_resume(dsn: str, schema: str) -> None:
+    """It holds those that it resumes, whatever their ids: to wait for another one could deadlock."""
+    lock = f"select from {schema}.runs where id = %s for no key update".encode()
+    async with fence(dsn, schema) as at, two_connections(dsn) as (keeper, _), asyncio.timeout(DEADLINE_S):
+        worker = await worker_of(at.journal)
+        run_ids = [await parked_run(at.journal, worker) for _ in range(2)]
+        await at.journal.post([signal(run_id) for run_id in run_ids])
+        locked, free = sorted(await at.journal.parked(run_ids), key=lambda run: run.claim.id)
+        writes = [resuming(run, event(1)) for run in (locked, free)]
+        for write in writes:
+            write.cancels = [LOW]
+        await keeper.execute(lock, (locked.claim.id,))
+        assert (await commit(at.journal, worker, *writes)).rejected == {locked.claim.id}
+        await keeper.rollback()

@@ -28,7 +28,10 @@ BEGIN
                 ) g GROUP BY g.id ORDER BY g.id
             ) u
             CROSS JOIN LATERAL (
-                SELECT x.id, x.state, x.token, x.owner FROM {schema}.runs x WHERE x.id = u.id
+                SELECT x.id, x.state, x.token, x.owner FROM {schema}.runs x
+                -- What is not held is not waited for: a batch that takes runs could not lock it in its place.
+                WHERE x.id = u.id AND (u.reached OR u.token = {token.lock_only}
+                                       OR x.token = u.token AND x.owner IS NOT DISTINCT FROM p_worker)
                 FOR NO KEY UPDATE
             ) r
         ) h;
