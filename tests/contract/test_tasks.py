@@ -71,7 +71,10 @@ async def test_the_limits_of_a_rejected_write_are_rejected_too(journal: Journal)
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await queue_tasks(journal, worker, run, new_task(3))
-    stale = RunWrite(run.id, run.token - 1, tasks=[new_task(7, heartbeat_timeout=2.5)])
+    # It may have given the same command to another activity.
+    stale = RunWrite(
+        run.id, run.token - 1, tasks=[new_task(seq, heartbeat_timeout=2.5, deadline=1) for seq in (3, 7)]
+    )
     assert (await commit(journal, worker, stale)).rejected == {run.id}
 
     (claimed,) = await take_tasks(journal, worker)

@@ -160,12 +160,16 @@ LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 BEGIN
-    RETURN QUERY SELECT b.at, b.rejected FROM {schema}.commit_batch(
+    SELECT b.at, b.rejected INTO at, rejected FROM {schema}.commit_batch(
         p_worker, p_batch, p_runs, p_events, p_consumed, p_transitions, p_tasks, p_dropped, p_family) b;
-    -- Every owner of a run gives a dispatch the same limits, so the task of a rejected write is not looked for apart.
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    -- The owner of a run whose write is rejected may have given that dispatch to another activity.
     UPDATE {schema}.tasks t SET heartbeat_timeout = l.heartbeat, deadline = l.deadline
     FROM unnest(p_limits.run, p_limits.seq, p_limits.dispatch, p_limits.heartbeat, p_limits.deadline)
         AS l (run, seq, dispatch, heartbeat, deadline)
-    WHERE t.run_id = l.run AND t.seq = l.seq AND t.dispatch = l.dispatch;
+    WHERE t.run_id = l.run AND t.seq = l.seq AND t.dispatch = l.dispatch AND l.run <> ALL (rejected);
+    RETURN NEXT;
 END
 $$;
