@@ -193,7 +193,7 @@ class Dispatcher(LeasedActor):
             self.look()
             return None
         if host.runs.whereis(announced.id) is not None:
-            # Begun before its client gave that up and started it: the write that was to create it is rejected.
+            # Its client gave up that first attempt, whose write is rejected, and has started it.
             self.look()
         else:
             claim = taken_claim(announced, self._tokens.pop(), workflow.version_hash)

@@ -253,7 +253,7 @@ class Behind(NodeOnly):
 
 
 async def test_a_run_whose_actor_crashes_before_it_is_created_is_executed() -> None:
-    """Its first write takes effect when nobody is there to go on, and nothing was there to release."""
+    """Nobody owned it yet, so the crash released nothing; then its first write took effect."""
     journal = Behind()
     journal.may_start = True
     async with (
