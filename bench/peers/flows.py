@@ -26,7 +26,7 @@ async def with_children(count: int) -> int:
     return done
 
 
-@activity
+@activity(name="peers_seconds_late")
 def seconds_late(due: float) -> float:
     """Return by how many seconds a time has passed."""
     return lateness(due)
