@@ -46,7 +46,7 @@ BROKEN: dict[str, tuple[tuple[str, str, str], ...]] = {
         ("take_runs", " AND x.version IS NULL", ""),
     ),
     "a first write that creates without a lease": (
-        ("commit_creating_batch", "IF FOUND THEN\n        INSERT", "IF true THEN\n        INSERT"),
+        ("commit_creating_batch", "IF {schema}.may_commit(p_worker, p_batch) THEN", "IF true THEN"),
     ),
     "a first write that creates what exists": (("commit_creating_batch", "ON CONFLICT DO NOTHING", ""),),
     "a first write that resumes what somebody has owned since": (

@@ -30,19 +30,19 @@ BEGIN
     WHILE v_found < p_most LOOP
         CASE v_past
         WHEN 'group' THEN
-            SELECT x.workflow, coalesce(x.version, ''), x.namespace, x.ready_at 
+            SELECT x.workflow, coalesce(x.version, ''), x.namespace, x.ready_at
             INTO v_group.workflow, v_group.version, v_group.namespace, v_group.since
             FROM {schema}.runs x WHERE x.ready_at IS NOT NULL AND x.refused IS NULL
               AND (x.workflow, coalesce(x.version, ''), x.namespace) > (v_workflow, v_version, v_namespace)
             ORDER BY x.workflow, coalesce(x.version, ''), x.namespace, x.ready_at LIMIT 1;
         WHEN 'version' THEN
-            SELECT x.workflow, coalesce(x.version, ''), x.namespace, x.ready_at 
+            SELECT x.workflow, coalesce(x.version, ''), x.namespace, x.ready_at
             INTO v_group.workflow, v_group.version, v_group.namespace, v_group.since
             FROM {schema}.runs x WHERE x.ready_at IS NOT NULL AND x.refused IS NULL
               AND (x.workflow, coalesce(x.version, '')) > (v_workflow, v_version)
             ORDER BY x.workflow, coalesce(x.version, ''), x.namespace, x.ready_at LIMIT 1;
         WHEN 'nothing' THEN
-            SELECT x.workflow, coalesce(x.version, ''), x.namespace, x.ready_at 
+            SELECT x.workflow, coalesce(x.version, ''), x.namespace, x.ready_at
             INTO v_group.workflow, v_group.version, v_group.namespace, v_group.since
             FROM {schema}.runs x WHERE x.ready_at IS NOT NULL AND x.refused IS NULL
               AND (x.workflow, coalesce(x.version, ''), x.namespace) >= (v_workflow, v_version, v_namespace)

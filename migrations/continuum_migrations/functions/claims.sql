@@ -11,6 +11,22 @@ BEGIN
 END
 $$;
 
+-- Loaded code without the deadly workflows, whose runs are kept apart as if their code were not loaded; NULLs if none is left.
+CREATE OR REPLACE FUNCTION {schema}.without_deadly(
+    p_workflows text[], p_versions text[], p_current boolean[], p_others boolean[]
+) RETURNS TABLE (workflows text[], versions text[], current boolean[], others boolean[])
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    v_deadly text[] := {schema}.deadly_workflows();
+BEGIN
+    RETURN QUERY
+    SELECT array_agg(c.workflow), array_agg(c.version), array_agg(c.is_current), array_agg(c.others)
+    FROM unnest(p_workflows, p_versions, p_current, p_others) AS c (workflow, version, is_current, others)
+    WHERE c.workflow <> ALL (v_deadly);
+END
+$$;
+
 -- Whether a run is left to the processes that try suspects.
 CREATE OR REPLACE FUNCTION {schema}.in_quarantine(p_run uuid, p_workflow text, p_deadly text[]) RETURNS boolean
 LANGUAGE plpgsql STABLE
@@ -187,7 +203,6 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
-    v_deadly text[];
     v_waited timestamptz := now() - p_grace * interval '1 second';
     v_code jsonb;
     v_half integer := floor(p_limit / 2.0 + random());
@@ -203,12 +218,8 @@ BEGIN
         RETURN;
     END IF;
     IF v_suspects THEN
-        v_deadly := {schema}.deadly_workflows();
-        -- Their runs are kept apart, as if their code were not loaded.
-        SELECT array_agg(c.workflow), array_agg(c.version), array_agg(c.is_current), array_agg(c.others)
-        INTO p_workflows, p_versions, p_current, p_others
-        FROM unnest(p_workflows, p_versions, p_current, p_others) AS c (workflow, version, is_current, others)
-        WHERE c.workflow <> ALL (v_deadly);
+        SELECT c.* INTO p_workflows, p_versions, p_current, p_others
+        FROM {schema}.without_deadly(p_workflows, p_versions, p_current, p_others) c;
     END IF;
     IF EXISTS (SELECT FROM {schema}.runs x WHERE x.wakes_at <= now()) THEN
         v_code := (SELECT coalesce(jsonb_object_agg(c.workflow || E'\n' || c.version, true), '{}')

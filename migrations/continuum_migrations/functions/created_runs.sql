@@ -17,10 +17,7 @@ DECLARE
     v_deadly text[] := CASE WHEN EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any})
                             THEN {schema}.deadly_workflows() ELSE '{}' END;
 BEGIN
-    PERFORM FROM {schema}.workers w
-    WHERE w.id = p_worker AND w.batch < p_batch AND w.expires_at > clock_timestamp() FOR NO KEY UPDATE;
-    -- Otherwise the lease is lost, or the batch was applied before: the commit itself reports that.
-    IF FOUND THEN
+    IF {schema}.may_commit(p_worker, p_batch) THEN
         INSERT INTO {schema}.runs (id, token, workflow, version, namespace, input, idempotency_key, attributes,
                                    trace_context, started_at, owner, claimed_at, attempt, fresh)
         SELECT c.run, c.token, c.workflow, c.version, c.namespace, c.input, c.key, c.attributes::jsonb, c.trace, c.started,

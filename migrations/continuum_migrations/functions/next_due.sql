@@ -10,18 +10,14 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
-    v_deadly text[];
     v_groups {schema}.claim_group[];
     v_code jsonb;
     v_ready timestamptz;
     v_wakes timestamptz;
 BEGIN
     IF v_suspects THEN
-        v_deadly := {schema}.deadly_workflows();
-        SELECT array_agg(c.workflow), array_agg(c.version), array_agg(c.is_current), array_agg(c.others)
-        INTO p_workflows, p_versions, p_current, p_others
-        FROM unnest(p_workflows, p_versions, p_current, p_others) AS c (workflow, version, is_current, others)
-        WHERE c.workflow <> ALL (v_deadly);
+        SELECT c.* INTO p_workflows, p_versions, p_current, p_others
+        FROM {schema}.without_deadly(p_workflows, p_versions, p_current, p_others) c;
     END IF;
     v_groups := ARRAY(
         SELECT g FROM {schema}.ready_groups(

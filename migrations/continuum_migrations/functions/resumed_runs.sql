@@ -58,10 +58,7 @@ DECLARE
     v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
     v_deadly text[] := CASE WHEN v_suspects THEN {schema}.deadly_workflows() END;
 BEGIN
-    PERFORM FROM {schema}.workers w
-    WHERE w.id = p_worker AND w.batch < p_batch AND w.expires_at > clock_timestamp() FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
-        -- The lease is lost, or the batch was applied before: the commit itself reports that.
+    IF NOT {schema}.may_commit(p_worker, p_batch) THEN
         RETURN;
     END IF;
     UPDATE {schema}.runs r

@@ -1,3 +1,15 @@
+-- Whether a batch that gives its worker runs may begin; the worker is locked, as the commit will lock it. If not, its lease
+-- is lost or the batch was applied before, and the commit itself reports that.
+CREATE OR REPLACE FUNCTION {schema}.may_commit(p_worker bigint, p_batch bigint) RETURNS boolean
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    PERFORM FROM {schema}.workers w
+    WHERE w.id = p_worker AND w.batch < p_batch AND w.expires_at > clock_timestamp() FOR NO KEY UPDATE;
+    RETURN FOUND;
+END
+$$;
+
 -- Make a worker the owner of runs that its writes take. Nobody has claimed such a run, it has no mail, and its row is as
 -- it was announced. This does not wait for a run that somebody else has locked.
 CREATE OR REPLACE FUNCTION {schema}.take_runs(
@@ -12,10 +24,7 @@ DECLARE
     v_deadly text[] := CASE WHEN v_suspects THEN {schema}.deadly_workflows() END;
     v_free uuid[];
 BEGIN
-    PERFORM FROM {schema}.workers w
-    WHERE w.id = p_worker AND w.batch < p_batch AND w.expires_at > clock_timestamp() FOR NO KEY UPDATE;
-    IF NOT FOUND THEN
-        -- The lease is lost, or the batch was applied before: the commit itself reports that.
+    IF NOT {schema}.may_commit(p_worker, p_batch) THEN
         RETURN;
     END IF;
     v_free := ARRAY(
