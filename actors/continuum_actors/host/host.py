@@ -22,7 +22,7 @@ from continuum.definitions.activity_executor import ActivityExecutor
 from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.ids import NodeId, RunId
 from continuum.engine.pending import PendingActivity
-from continuum.journal.announced_run import AnnouncedRun, CreatedRun, TakenRun
+from continuum.journal.announced_run import AnnouncedRun, FirstWrite
 from continuum.journal.port import (
     ClaimedRun,
     ClaimedTask,
@@ -35,7 +35,6 @@ from continuum.journal.port import (
     Worker,
 )
 from continuum.journal.resilient import ResilientJournal
-from continuum.journal.resumed_run import ResumedRun
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
@@ -81,7 +80,7 @@ class Runs(Protocol):
         claim: ClaimedRun,
         history: StoredHistory,
         mail: Sequence[InboxRow],
-        first: TakenRun | CreatedRun | ResumedRun | None = None,
+        first: FirstWrite | None = None,
     ) -> None:
         """Start the actor of a run; it has made its first step then. Shortcut of `StartRun`."""
         ...
@@ -356,6 +355,11 @@ class Host:
         """
         beyond = self.settings.active_runs // limits.ROOM_FOR_ANNOUNCED
         return self.claims and not self.draining and self.runs.room() > -beyond
+
+    def serves(self, namespace: str) -> bool:
+        """Whether this node executes runs of a namespace."""
+        served = self.settings.namespaces
+        return served is None or namespace in served
 
     @property
     def hints(self) -> bool:

@@ -14,9 +14,8 @@ from typing import NamedTuple, TypeAlias
 from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
-from continuum.journal.announced_run import AnnouncedRun, CreatedRun, NewRun, TakenRun
+from continuum.journal.announced_run import AnnouncedRun, FirstWrite, NewRun
 from continuum.journal.port import ClaimedRun, InboxRow, LeaseLost, RunWrite, StoredHistory, Topic
-from continuum.journal.resumed_run import ResumedRun
 from continuum_supervision import ActorRef, WhereIs
 from continuum_supervision.process.events import PeerDown, PeerUp
 
@@ -172,7 +171,7 @@ class StartRun(NamedTuple):
     claim: ClaimedRun
     history: StoredHistory
     mail: Sequence[InboxRow]
-    first: TakenRun | CreatedRun | ResumedRun | None = None
+    first: FirstWrite | None = None
 
 
 class Activated(NamedTuple):

@@ -84,6 +84,11 @@ class NodeParts:
     port: InProcessPort | None = None
 
 
+def connections_of(settings: Settings) -> int:
+    """Return how many connections to the server an application's node may open."""
+    return max(settings.connections, CONNECTIONS_WITH_LEASES)
+
+
 @dataclass(slots=True)
 class OwnProcess:
     """This process as its heartbeater sees it: the only worker of its node."""
@@ -108,7 +113,7 @@ class OwnProcess:
         waiting = {pid: threads.waiting()} if isinstance(threads, ThreadPool) else {}
         processes = [("run_host", pid)]
         settings = self.host.settings
-        connections = max(settings.connections, CONNECTIONS_WITH_LEASES) if settings.listen else 0
+        connections = connections_of(settings) if settings.listen else 0
         return NodeFacts(
             self.host.node, pid, address, self.state, processes, self.workflows, waiting, connections
         )

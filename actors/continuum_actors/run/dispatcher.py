@@ -23,6 +23,7 @@ from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor
 from continuum_actors.run.failure_log import log_poison
 from continuum_actors.run.resumed_runs import ResumedRuns
+from continuum_actors.run.unowned_start import start_unowned
 from continuum_supervision import ActorDied, ExitReason
 
 log = logging.getLogger("continuum.dispatcher")
@@ -187,8 +188,7 @@ class Dispatcher(LeasedActor):
         if not host.takes_announced_runs():
             return host.journal.announce_work()
         workflow = host.code.claimable(announced.workflow)
-        served = host.settings.namespaces
-        if workflow is None or not (served is None or announced.namespace in served) or not self._tokens:
+        if workflow is None or not host.serves(announced.namespace) or not self._tokens:
             # It is claimed as any other run, by those who may.
             self.look()
             return None
@@ -197,13 +197,9 @@ class Dispatcher(LeasedActor):
             self.look()
         else:
             claim = taken_claim(announced, self._tokens.pop(), workflow.version_hash)
-            try:
-                host.runs.start_run(claim, _NO_HISTORY, (), TakenRun(announced, workflow.version_hash))
-            except ActorDied:
-                # The run supervisor is gone. The run has no owner, so the next claim finds it.
-                self.look()
-            except Exception:
-                log.exception("run %s could not be started", announced.id)
+            taken = TakenRun(announced, workflow.version_hash)
+            if not start_unowned(host, claim, _NO_HISTORY, (), taken):
+                # It has no owner, so the next claim finds it.
                 self.look()
         return None
 

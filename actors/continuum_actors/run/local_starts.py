@@ -11,7 +11,6 @@ What comes while many starts are in hand, or without room, is left to the client
 from __future__ import annotations
 
 import asyncio
-import logging
 from typing import assert_never
 
 from continuum.client.in_process_port import InProcessPort
@@ -22,9 +21,8 @@ from continuum.journal.port import ClaimedRun, StoredHistory
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor
 from continuum_actors.host.messages import Created, StartHere, ToLocalStarts
-from continuum_supervision import ActorDied, ActorRef, ExitReason
-
-log = logging.getLogger("continuum.dispatcher")
+from continuum_actors.run.unowned_start import start_unowned
+from continuum_supervision import ActorRef, ExitReason
 
 _NO_HISTORY = StoredHistory.empty()
 
@@ -76,14 +74,13 @@ class LocalStarts(LeasedActor):
 
     def _may_start(self, run: NewRun) -> bool:
         host = self._host
-        served = host.settings.namespaces
         return (
             len(self._waiting) < len(self._tokens)
             and run.id not in self._waiting
             and host.claims
             and not host.draining
             and host.runs.room() > len(self._waiting)
-            and (served is None or run.namespace in served)
+            and host.serves(run.namespace)
             and host.code.claimable(run.workflow) is not None
         )
 
@@ -96,13 +93,7 @@ class LocalStarts(LeasedActor):
         claim = created_claim(created, self._tokens.pop())
         if len(self._tokens) < DRAWN_TOKENS // 4:
             self._wanted.set()
-        try:
-            host.runs.start_run(claim, _NO_HISTORY, (), created)
-        except ActorDied:
-            # The run supervisor is gone, and nothing of the run is written.
-            return False
-        except Exception:
-            log.exception("run %s could not be started", run.id)
+        if not start_unowned(host, claim, _NO_HISTORY, (), created):
             return False
         actor = host.runs.whereis(run.id)
         if actor is None:

@@ -8,16 +8,13 @@ here is left to claims.
 from __future__ import annotations
 
 import asyncio
-import logging
 from itertools import islice
 
 from continuum.engine.ids import RunId
 from continuum.journal.parked_run import ParkedRun
 from continuum.journal.port import StoredHistory
 from continuum_actors.host.host import Host
-from continuum_supervision import ActorDied
-
-log = logging.getLogger("continuum.dispatcher")
+from continuum_actors.run.unowned_start import start_unowned
 
 # So many are read with one statement; their code runs in one turn of the loop.
 RUNS_PER_TURN = 32
@@ -66,21 +63,12 @@ class ResumedRuns:
             host.dispatcher.look()
 
     def _serves(self, parked: ParkedRun) -> bool:
-        claim, served = parked.claim, self._host.settings.namespaces
-        return self._host.code.knows(claim.workflow, claim.version) and (
-            served is None or claim.namespace in served
-        )
+        claim = parked.claim
+        return self._host.code.knows(claim.workflow, claim.version) and self._host.serves(claim.namespace)
 
     def _start(self, parked: ParkedRun) -> bool:
         """Start the actor of a run; False if it is left to claims."""
-        runs = self._host.runs
-        if runs.whereis(parked.claim.id) is not None:
+        if self._host.runs.whereis(parked.claim.id) is not None:
             return False
-        try:
-            runs.start_run(parked.claim, StoredHistory(None, parked.events), parked.mail, parked.resumed)
-        except ActorDied:
-            return False
-        except Exception:
-            log.exception("run %s could not be resumed", parked.claim.id)
-            return False
-        return True
+        history = StoredHistory(None, parked.events)
+        return start_unowned(self._host, parked.claim, history, parked.mail, parked.resumed)

@@ -20,9 +20,9 @@ from continuum.engine.execution import Execution
 from continuum.engine.outcome import Blocked, Cancelled, Continued, Outcome
 from continuum.engine.pending import PendingActivity
 from continuum.engine.snapshot_history import CompactHistory
+from continuum.journal.announced_run import FirstWrite
 from continuum.journal.port import (
     ClaimedRun,
-    CreatedRun,
     Fault,
     InboxKind,
     InboxRow,
@@ -32,7 +32,6 @@ from continuum.journal.port import (
     RunWrite,
     StoredHistory,
     Successor,
-    TakenRun,
     Transition,
 )
 from continuum.journal.resumed_run import ResumedRun
@@ -103,7 +102,7 @@ class Run(Actor):
         host: Host,
         claim: ClaimedRun,
         workflow: Workflow[..., object],
-        first: TakenRun | CreatedRun | ResumedRun | None = None,
+        first: FirstWrite | None = None,
     ) -> None:
         self._host = host
         self._claim = claim

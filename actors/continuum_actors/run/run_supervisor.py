@@ -16,8 +16,8 @@ from typing import assert_never
 from continuum import guard
 from continuum.engine.ids import RunId
 from continuum.engine.loop import step_guard
-from continuum.journal.port import ClaimedRun, CreatedRun, InboxRow, StoredHistory, TakenRun
-from continuum.journal.resumed_run import ResumedRun
+from continuum.journal.announced_run import FirstWrite
+from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory
 from continuum_actors.host.host import Host
 from continuum_actors.host.messages import (
     Activated,
@@ -83,7 +83,7 @@ class RunSupervisor(DynamicSupervisor):
         claim: ClaimedRun,
         history: StoredHistory,
         mail: Sequence[InboxRow],
-        first: TakenRun | CreatedRun | ResumedRun | None = None,
+        first: FirstWrite | None = None,
     ) -> None:
         """Start the actor of a run; it has made its first step when this returns.
 

@@ -15,6 +15,7 @@ from continuum.engine.outcome import Blocked, Cancelled, Completed, Continued, F
 from continuum.engine.outgoing import Outgoing
 from continuum.engine.pending import PendingActivity
 from continuum.failures.exception_text import printable
+from continuum.journal.announced_run import FirstWrite
 from continuum.journal.ended_run import EndedRun
 from continuum.journal.event_codec import pack_body
 from continuum.journal.port import (
@@ -91,7 +92,7 @@ def without_last_commands(
     return kept, remaining, outgoing.without(dropped) if outgoing is not None else None
 
 
-def begin_with(write: RunWrite, first: TakenRun | CreatedRun | ResumedRun) -> None:
+def begin_with(write: RunWrite, first: FirstWrite) -> None:
     """Let the first write of a run take or create it."""
     match first:
         case TakenRun() | ResumedRun():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from continuum.engine.ids import RunId
-from continuum.journal.port import ClaimedRun, CreatedRun, InboxRow, StoredHistory, TakenRun, Topic
-from continuum.journal.resumed_run import ResumedRun
+from continuum.journal.announced_run import FirstWrite
+from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory, Topic
 from continuum_supervision import ActorRef
 
 
@@ -18,7 +18,7 @@ class NoRuns:
         claim: ClaimedRun,
         history: StoredHistory,
         mail: Sequence[InboxRow],
-        first: TakenRun | CreatedRun | ResumedRun | None = None,
+        first: FirstWrite | None = None,
     ) -> None:
         """No run is claimed here."""
 

@@ -67,14 +67,13 @@ class InProcessPort:
 
     def try_start(self, run: NewRun) -> asyncio.Future[bool] | None:
         """Begin a run in the host; None if there is none in this loop, or it leaves the run to others."""
-        if self._starter is None or self._loop is not asyncio.get_running_loop():
-            return None
-        return self._starter.try_start(run)
+        starter = self._starter_here()
+        return None if starter is None else starter.try_start(run)
 
     def is_live(self, run_id: RunId) -> bool:
         """Whether a host in this loop will tell when this run ends, as far as is known now."""
-        here = self._starter is not None and self._loop is asyncio.get_running_loop()
-        return here and self._starter is not None and self._starter.is_live(run_id)
+        starter = self._starter_here()
+        return starter is not None and starter.is_live(run_id)
 
     def listen(self, listener: EndListener) -> None:
         """Call `listener` for every run that ends in the host, if that is in the loop that runs now."""
@@ -83,3 +82,6 @@ class InProcessPort:
     def forget(self, listener: EndListener) -> None:
         """Call `listener` no more."""
         self._listeners.pop(listener, None)
+
+    def _starter_here(self) -> RunStarter | None:
+        return self._starter if self._loop is asyncio.get_running_loop() else None

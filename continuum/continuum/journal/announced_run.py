@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from continuum.engine.ids import RunId
+from continuum.journal.resumed_run import ResumedRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +54,7 @@ class CreatedRun(NamedTuple):
     start: NewRun
     version: str
     started_at: int
+
+
+FirstWrite: TypeAlias = TakenRun | ResumedRun | CreatedRun
+"""How the first write of a run makes its worker the owner: it takes the run, or it creates it."""

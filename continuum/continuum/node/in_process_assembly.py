@@ -17,7 +17,6 @@ from continuum.client.connecting import database, default_dsn, prepare_schema
 from continuum.client.in_process_port import InProcessPort
 from continuum.client.instances import Instance, MemoryPlace, Place, registered
 from continuum.engine.ids import NodeId
-from continuum.journal.limits import CONNECTIONS_WITH_LEASES
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.outages import outage_in
 from continuum.journal.port import Journal
@@ -29,7 +28,7 @@ from continuum.journal.retry import LoopClock, Retry
 from continuum.node.in_process_options import Checked
 from continuum.versions.loaded_code import Code
 from continuum.versions.referenced_workflows import with_referenced
-from continuum_actors.node.in_process_node import InProcessNode, Leftovers, NodeParts
+from continuum_actors.node.in_process_node import InProcessNode, Leftovers, NodeParts, connections_of
 from continuum_actors.node.journal_keeper import JournalOpening
 from continuum_supervision import ChildSpec, Restart, Shutdown
 
@@ -144,7 +143,7 @@ def _in_postgres(options: Checked, port: InProcessPort) -> JournalOpening:
                     address,
                     schema=options.schema,
                     listen=options.settings.listen,
-                    connections=max(options.settings.connections, CONNECTIONS_WITH_LEASES),
+                    connections=connections_of(options.settings),
                     application=f"continuum node {options.name}",
                 )
 

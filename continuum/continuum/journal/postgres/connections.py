@@ -82,7 +82,7 @@ class Database:
     ) -> Rows:
         """Run a statement on the pool and return its rows."""
         return await self._fetch(
-            lambda connection: self._run(connection, text, parameters, prepare=None), silence, lane=False
+            lambda connection: self._run(connection, text, parameters), silence, lane=False
         )
 
     async def fetch_apart(self, statement: str, parameters: Parameters, *, silence: float) -> Rows:
@@ -153,7 +153,7 @@ class Database:
                 except psycopg.Error:
                     if not connection.is_idle():
                         raise
-            return await self._run(connection, text, parameters, prepare=None)
+            return await self._run(connection, text, parameters)
 
         return run
 
@@ -162,12 +162,10 @@ class Database:
         await self._pool.close_idle()
         await self._lane.doubt()
 
-    async def _run(
-        self, connection: WatchedConnection, text: bytes, parameters: Parameters, *, prepare: bool | None
-    ) -> Rows:
+    async def _run(self, connection: WatchedConnection, text: bytes, parameters: Parameters) -> Rows:
         try:
             if self._sessions:
-                cursor = await connection.execute(text, parameters, prepare=prepare)
+                cursor = await connection.execute(text, parameters)
             else:
                 cursor = await self._run_alone(connection, text, parameters)
         except StandbyError:
@@ -180,7 +178,7 @@ class Database:
         self, connection: WatchedConnection, statement: str, parameters: Sequence[Parameter]
     ) -> Rows:
         if not self._sessions:
-            return await self._run(connection, self.statements[statement], parameters, prepare=None)
+            return await self._run(connection, self.statements[statement], parameters)
         try:
             prepared = self.statements.prepared(statement)
             return received(await connection.run_prepared(prepared, list(map(sent, parameters))))
