@@ -104,7 +104,7 @@ class Caller:
         self._awaited: dict[str, asyncio.Future[int]] = {}
 
     def hear_end(self, payload: str) -> None:
-        """Give a result to whoever waits for it."""
+        """Give a result to the caller that waits for it."""
         name, result = payload.split()
         self._awaited.pop(name).set_result(floor.unpacked(bytes.fromhex(result)))
 

@@ -12,14 +12,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from statistics import median
 from typing import Any
 
-import psycopg
-from psycopg.sql import SQL, Identifier
-
 from bench.database import Server, fresh_schema
-from bench.parked_runs import park_runs
+from bench.parked_runs import owner_of_some, park_runs
 from bench.processes import node, run_program
 from bench.sizes import Sizes
-from continuum.engine.ids import NodeId, WorkerId
 from continuum.errors import UnindexedQuery
 from continuum.journal.port import Loaded, Query, RunState, Worker
 from continuum.journal.postgres import PostgresJournal
@@ -78,7 +74,7 @@ def of_reads(server: Server, sizes: Sizes, tell: Tell) -> Results:
 
 
 async def _reads(dsn: str, schema: str) -> Results:
-    owner = _owner(dsn, schema)
+    owner = owner_of_some(dsn, schema, OWNED)
     asked: dict[str, Ask] = {
         "all mail of a worker of 200 runs": lambda journal: journal.inbox(owner, None),
         "part of a sweep": _sweep,
@@ -148,26 +144,6 @@ async def _pages(journal: PostgresJournal, ask: Ask) -> int:
     finally:
         database.fetch_text = fetch  # type: ignore[method-assign]
     return pages
-
-
-def _owner(dsn: str, schema: str) -> Worker:
-    """Make a worker that owns some of the parked runs, those with mail among them."""
-    text = SQL("""
-        with worker as (
-            insert into {schema}.workers (node, role, pid, expires_at)
-            values ('north', 'run_host', 1, now() + interval '1 day') returning id
-        ), owned as (
-            update {schema}.runs set owner = (select id from worker)
-            where id = any (array(select {schema}.run_number(n) from generate_series(1, 3 * %s, 3) n))
-              and state = 2
-        )
-        select id from worker
-    """).format(schema=Identifier(schema))
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        row = connection.execute(text, (OWNED,)).fetchone()
-        connection.execute(SQL("analyze {}").format(Identifier(schema, "runs")))
-    assert row is not None
-    return Worker(WorkerId(row[0]), NodeId("north"))
 
 
 def _lone(dsn: str, schema: str, runs: int) -> float:

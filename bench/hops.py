@@ -64,7 +64,7 @@ class _Place:
     def run(self, runs: int, count: Callable[[], int] = int, **given: Any) -> Results:
         """Measure so many runs; `statements` are those that `count` counted meanwhile."""
         with ExitStack() as stack:
-            # A node that has ended with its process would still be told of starts.
+            # A start would still be announced to a node whose process has ended.
             schema = self._schema or stack.enter_context(fresh_schema(self._server.dsn))
             where = {"dsn": self._server.dsn, "schema": schema, "embedded": self._schema is None}
             before = count()

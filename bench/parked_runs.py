@@ -10,6 +10,9 @@ from __future__ import annotations
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from continuum.engine.ids import NodeId, WorkerId
+from continuum.journal.port import Worker
+
 _RUNS = """
 create function {schema}.run_number(n bigint) returns uuid language sql immutable
     as $$ select (lpad(to_hex(1700000000000 + n), 12, '0') || substr(md5(n::text), 1, 20))::uuid $$;
@@ -50,3 +53,23 @@ def park_runs(dsn: str, schema: str, runs: int) -> None:
             cursor.execute(SQL(text).format(schema=Identifier(schema)), {"runs": runs})
         for table in ("runs", "events", "inbox", "deliveries"):
             cursor.execute(SQL("vacuum analyze {}").format(Identifier(schema, table)))
+
+
+def owner_of_some(dsn: str, schema: str, runs: int) -> Worker:
+    """Make a worker that owns about two thirds of so many parked runs, those with mail among them."""
+    text = SQL("""
+        with worker as (
+            insert into {schema}.workers (node, role, pid, expires_at)
+            values ('north', 'run_host', 1, now() + interval '1 day') returning id
+        ), owned as (
+            update {schema}.runs set owner = (select id from worker)
+            where id = any (array(select {schema}.run_number(n) from generate_series(1, 3 * %s, 3) n))
+              and state = 2
+        )
+        select id from worker
+    """).format(schema=Identifier(schema))
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        row = connection.execute(text, (runs,)).fetchone()
+        connection.execute(SQL("analyze {}").format(Identifier(schema, "runs")))
+    assert row is not None
+    return Worker(WorkerId(row[0]), NodeId("north"))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Switches(NamedTuple):
-    """Numbers of context switches. Whoever waits is woken once afterwards: `waits` counts wake-ups too."""
+    """Numbers of context switches. Each wait ends with one wake-up, so `waits` is their number, too."""
 
     waits: int
     preemptions: int

@@ -52,6 +52,17 @@ def _throughput(figure: str, section: str, steps: str) -> Target:
     )
 
 
+def _latency(figure: str, steps: str) -> Target:
+    return Target(
+        figure,
+        "at most twice the floor",
+        "latency",
+        lambda results: float(results[steps]["ratio"]),
+        lambda value: f"{value:.2f} times the floor",
+        lambda value: value <= 2,
+    )
+
+
 def _at_most(
     figure: str, target: str, section: str, name: str, limit: float, show: Callable[[float], str]
 ) -> Target:
@@ -65,22 +76,8 @@ TARGETS = (
     _throughput("10-step runs, throughput, node of two run hosts", "node", "10"),
     _throughput("no-op runs, throughput, one process", "throughput", "0"),
     _throughput("no-op runs, throughput, node of two run hosts", "node", "0"),
-    Target(
-        "single 10-step run, latency",
-        "at most twice the floor",
-        "latency",
-        lambda results: float(results["10"]["ratio"]),
-        lambda value: f"{value:.2f} times the floor",
-        lambda value: value <= 2,
-    ),
-    Target(
-        "single no-op run, latency",
-        "at most twice the floor",
-        "latency",
-        lambda results: float(results["0"]["ratio"]),
-        lambda value: f"{value:.2f} times the floor",
-        lambda value: value <= 2,
-    ),
+    _latency("single 10-step run, latency", "10"),
+    _latency("single no-op run, latency", "0"),
     Target(
         "single no-op run beside nodes of any size, statements",
         "at most 4",

@@ -1,6 +1,6 @@
 """Marks of what a process does with its journal: calls, round trips and notifications, with the time of each.
 
-`install` replaces methods of classes in this process, so the engine has no code for it and nobody else pays.
+`install` replaces methods of classes in this process, so the engine has no code for it.
 A mark is a line of text that is appended to a file which all processes share; it costs a few microseconds.
 Times are those of the kernel's monotonic clock, which all processes of a machine share.
 """

@@ -33,6 +33,16 @@ from continuum.journal.port import (
 CODE = (Loaded("orders", "v1"),)
 SOON = 1_000_000_000_000  # microseconds; later than the end of any test
 POISON_AFTER = 3
+# Bodies of events, of every type that a body may have.
+BODIES: tuple[tuple[object, ...], ...] = (
+    (),
+    (None,),
+    (0, -1, 2**62),
+    ("text", "ünïcödé", ""),
+    (b"", b"\x00\xff"),
+    (True, 1.5),
+    (("nested", ("deeper", b"x")), None),
+)
 
 # Larger than the batch numbers that tests choose themselves, because batches must grow.
 _batches = count(2 * 10**9)
@@ -120,6 +130,11 @@ async def owned_runs(journal: Journal, worker: Worker, number: int) -> list[Clai
 async def commit(journal: Journal, worker: Worker, *writes: RunWrite) -> Committed:
     """Commit writes as one batch."""
     return await journal.commit(worker, next(_batches), writes)
+
+
+async def is_accepted(journal: Journal, worker: Worker, *writes: RunWrite) -> bool:
+    """Commit writes as one batch; return whether none is rejected, so that first writes have their runs."""
+    return not (await commit(journal, worker, *writes)).rejected
 
 
 async def queue_tasks(journal: Journal, worker: Worker, run: ClaimedRun, *tasks: NewTask) -> None:

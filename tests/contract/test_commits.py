@@ -9,6 +9,7 @@ import pytest
 from continuum.engine.events import Event, EventType
 from continuum.journal.port import Journal, LeaseLost, RunState, Transition
 from tests.contract.builders import (
+    BODIES,
     POISON_AFTER,
     SOON,
     claim,
@@ -53,18 +54,7 @@ async def test_histories_of_many_runs_load_separately(journal: Journal) -> None:
     assert [entry.seq for entry in loaded[second.id]] == [1, 2]
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        (),
-        (None,),
-        (0, -1, 2**62),
-        ("text", "ünïcödé", ""),
-        (b"", b"\x00\xff"),
-        (True, 1.5),
-        (("nested", ("deeper", b"x")), None),
-    ],
-)
+@pytest.mark.parametrize("body", BODIES)
 async def test_a_body_loads_as_it_was_written(journal: Journal, body: tuple[object, ...]) -> None:
     """PGJ6"""
     worker = await worker_of(journal)

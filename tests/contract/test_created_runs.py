@@ -20,7 +20,6 @@ from continuum.journal.port import (
     RunState,
     RunWrite,
     Transition,
-    Worker,
 )
 from continuum.journal.suspect_port import Death, Executed
 from tests.contract.builders import (
@@ -30,6 +29,7 @@ from tests.contract.builders import (
     end,
     event,
     history,
+    is_accepted,
     new_run,
     new_task,
     owned_run,
@@ -55,11 +55,6 @@ async def creating(
     return RunWrite(run.id, token, list(events), transition=transition or running, creates=created, **facts)
 
 
-async def is_created(journal: Journal, worker: Worker, *writes: RunWrite) -> bool:
-    """Commit first writes; return whether they created their runs."""
-    return not (await commit(journal, worker, *writes)).rejected
-
-
 async def exists(journal: Journal, run_id: RunId) -> bool:
     return await journal.get_run(run_id) is not None
 
@@ -67,7 +62,7 @@ async def exists(journal: Journal, run_id: RunId) -> bool:
 async def test_a_first_write_creates_the_run_and_ends_it(journal: Journal) -> None:
     worker, run = await worker_of(journal), new_run()
 
-    assert await is_created(
+    assert await is_accepted(
         journal, worker, await creating(journal, run, event(0), transition=end(result=b"done"))
     )
 
@@ -84,7 +79,7 @@ async def test_a_created_run_has_the_facts_of_its_start(journal: Journal) -> Non
     first = await creating(journal, run)
     assert first.creates is not None
 
-    assert await is_created(journal, worker, first)
+    assert await is_accepted(journal, worker, first)
 
     stored = await row(journal, run.id)
     assert (stored.workflow, stored.version, stored.input) == ("orders", "v1", b"input")
@@ -96,7 +91,7 @@ async def test_a_created_run_has_an_owner_that_goes_on_writing(journal: Journal)
     worker, run = await worker_of(journal), new_run()
     first = await creating(journal, run, event(0))
 
-    assert await is_created(journal, worker, first)
+    assert await is_accepted(journal, worker, first)
     await commit(journal, worker, RunWrite(run.id, first.token, [event(1)]))
 
     assert (await row(journal, run.id)).owner == worker.id
@@ -106,7 +101,7 @@ async def test_a_created_run_has_an_owner_that_goes_on_writing(journal: Journal)
 async def test_a_created_run_is_released_with_its_worker(journal: Journal) -> None:
     worker, other, run = await worker_of(journal), await worker_of(journal), new_run()
     first = await creating(journal, run, event(0))
-    assert await is_created(journal, worker, first)
+    assert await is_accepted(journal, worker, first)
 
     await retire(journal, worker)
 
@@ -118,7 +113,7 @@ async def test_a_created_run_is_released_with_its_worker(journal: Journal) -> No
 
 async def test_a_created_run_gets_mail_and_is_claimed_when_it_was_released(journal: Journal) -> None:
     worker, run = await worker_of(journal), new_run()
-    assert await is_created(
+    assert await is_accepted(
         journal, worker, await creating(journal, run, event(0), transition=sleep_until(None))
     )
     assert await claim(journal, worker) == []
@@ -132,7 +127,7 @@ async def test_a_first_write_carries_tasks_and_children(journal: Journal) -> Non
     worker, run, child = await worker_of(journal), new_run(), new_child(1)
 
     first = await creating(journal, run, event(0), tasks=[new_task(0)], children=[child])
-    assert await is_created(journal, worker, first)
+    assert await is_accepted(journal, worker, first)
 
     assert [task.run_id for task in await take_tasks(journal, worker)] == [run.id]
     assert [claimed.parent for claimed in await claim(journal, worker)] == [run.id]
@@ -147,7 +142,7 @@ async def test_a_run_whose_id_or_key_is_taken_is_not_created(journal: Journal, t
     child = new_child(1)
 
     first = await creating(journal, run, event(0), tasks=[new_task(0)], children=[child])
-    assert not await is_created(journal, worker, first)
+    assert not await is_accepted(journal, worker, first)
 
     assert await exists(journal, run.id) is (taken == "id")
     assert not await exists(journal, child.id)
@@ -159,7 +154,7 @@ async def test_a_run_whose_id_or_key_is_taken_is_not_created(journal: Journal, t
 
 async def test_a_start_finds_the_created_run_by_its_key(journal: Journal) -> None:
     worker, run = await worker_of(journal), new_run(idempotency_key="k1")
-    assert await is_created(journal, worker, await creating(journal, run, transition=end()))
+    assert await is_accepted(journal, worker, await creating(journal, run, transition=end()))
 
     assert await journal.start([new_run(idempotency_key="k1")]) == [(run.id, True)]
     assert await journal.start([new_run(idempotency_key="k1", namespace="shop")]) != [(run.id, True)]
@@ -171,7 +166,7 @@ async def test_one_of_two_workers_creates_the_run_of_a_key(journal: Journal) -> 
     writes = [await creating(journal, run, event(0)) for run in runs]
 
     created = await asyncio.gather(
-        *(is_created(journal, worker, write) for worker, write in zip(workers, writes, strict=True))
+        *(is_accepted(journal, worker, write) for worker, write in zip(workers, writes, strict=True))
     )
 
     assert sorted(created) == [False, True]
@@ -212,7 +207,7 @@ async def test_a_run_is_written_to_in_the_batch_that_creates_it(journal: Journal
     worker, run = await worker_of(journal), new_run()
     first = await creating(journal, run, event(0))
 
-    assert await is_created(
+    assert await is_accepted(
         journal, worker, first, RunWrite(run.id, first.token, [event(1)], transition=end())
     )
 
@@ -229,8 +224,8 @@ async def test_a_run_of_a_workflow_that_kills_processes_is_not_created(journal: 
         await retire(journal, dead)
 
     harmless = await creating(journal, new_run("refunds"), event(0))
-    assert await is_created(journal, worker, harmless)
-    assert not await is_created(journal, worker, await creating(journal, new_run(), event(0)))
+    assert await is_accepted(journal, worker, harmless)
+    assert not await is_accepted(journal, worker, await creating(journal, new_run(), event(0)))
 
 
 async def test_a_worker_without_a_lease_creates_nothing(journal: Journal) -> None:
@@ -260,7 +255,7 @@ async def test_a_repeated_batch_says_again_what_was_created(journal: Journal) ->
 async def test_a_start_of_a_run_that_was_created_changes_nothing(journal: Journal) -> None:
     """As a client does that has not heard the outcome of the commit."""
     worker, run = await worker_of(journal), new_run()
-    assert await is_created(
+    assert await is_accepted(
         journal, worker, await creating(journal, run, event(0), transition=end(result=b"done"))
     )
 
@@ -274,7 +269,7 @@ async def test_a_created_run_is_in_the_feed_from_its_start_on(journal: Journal) 
     worker, run = await worker_of(journal), new_run()
     await journal.state_changes(None, 1)
 
-    assert await is_created(journal, worker, await creating(journal, run, transition=end()))
+    assert await is_accepted(journal, worker, await creating(journal, run, transition=end()))
 
     seen: list[RunState | None] = []
     place = None

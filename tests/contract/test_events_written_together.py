@@ -6,7 +6,17 @@ import pytest
 
 from continuum.engine.events import Event, EventType
 from continuum.journal.port import Journal
-from tests.contract.builders import CODE, commit, event, history, owned_run, owned_runs, worker_of, write
+from tests.contract.builders import (
+    BODIES,
+    CODE,
+    commit,
+    event,
+    history,
+    owned_run,
+    owned_runs,
+    worker_of,
+    write,
+)
 
 HOUR = 3_600_000_000
 
@@ -14,13 +24,7 @@ HOUR = 3_600_000_000
 @pytest.mark.parametrize(
     "body",
     [
-        (),
-        (None,),
-        (0, -1, 2**62),
-        ("text", "ünïcödé", ""),
-        (b"", b"\x00\xff"),
-        (True, 1.5),
-        (("nested", ("deeper", b"x")), None),
+        *BODIES,
         (["a", ["b"]], {"key": (1, 2)}),
         (b"x" * 1_800,),
         (b"x" * 100_000,),

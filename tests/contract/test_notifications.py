@@ -202,6 +202,20 @@ async def worker_with_channel(
     return worker
 
 
+async def told_to_one(journal: Journal, *workers: list[Notification]) -> Notification:
+    """Return the start that exactly one of the workers receives; `workers` are what each of them received."""
+
+    async def arrived() -> bool:
+        return any(each.topic is Topic.STARTED for received in workers for each in received)
+
+    await until(arrived)
+    await journal.announce_work()
+    for received in workers:
+        await received_of(received, Topic.WORK)
+    (told,) = [each for received in workers for each in received if each.topic is Topic.STARTED]
+    return told
+
+
 async def received_of(received: list[Notification], topic: Topic) -> Notification:
     """Return the first notification about a topic."""
 
@@ -219,14 +233,7 @@ async def test_a_start_is_announced_to_one_worker_alone(journal: Journal) -> Non
     async with listening(journal, "hnorth") as north, listening(journal, "hsouth") as south:
         await journal.start([run])
 
-        async def arrived() -> bool:
-            return any(each.topic is Topic.STARTED for each in north + south)
-
-        await until(arrived)
-        await journal.announce_work()
-        for received in (north, south):
-            await received_of(received, Topic.WORK)
-        (told,) = [each for each in north + south if each.topic is Topic.STARTED]
+        told = await told_to_one(journal, north, south)
 
     started_at = (await row(journal, run.id)).started_at
     assert read_announcement(told.ids[0]) == AnnouncedRun(
@@ -276,14 +283,7 @@ async def test_mail_for_a_run_that_waits_is_announced_to_one_worker_alone(journa
     async with listening(journal, "hnorth") as north, listening(journal, "hsouth") as south:
         await journal.post([signal(run)])
 
-        async def arrived() -> bool:
-            return any(each.topic is Topic.STARTED for each in north + south)
-
-        await until(arrived)
-        await journal.announce_work()
-        for received in (north, south):
-            await received_of(received, Topic.WORK)
-        (told,) = [each for each in north + south if each.topic is Topic.STARTED]
+        told = await told_to_one(journal, north, south)
 
     assert [read_woken(text) for text in told.ids] == [run]
 

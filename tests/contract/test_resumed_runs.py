@@ -31,6 +31,7 @@ from tests.contract.builders import (
     end,
     event,
     history,
+    is_accepted,
     owned_run,
     retire,
     row,
@@ -69,11 +70,6 @@ def resuming(
     return written
 
 
-async def is_resumed(journal: Journal, worker: Worker, first: RunWrite) -> bool:
-    """Commit one first write; return whether it took its run."""
-    return not (await commit(journal, worker, first)).rejected
-
-
 async def test_a_parked_run_is_read_as_a_claim_would_get_it(journal: Journal) -> None:
     worker = await worker_of(journal)
     parked = await woken_run(journal, worker)
@@ -90,7 +86,7 @@ async def test_a_first_write_resumes_the_run_and_ends_it(journal: Journal) -> No
     worker = await worker_of(journal)
     parked = await woken_run(journal, worker)
 
-    assert await is_resumed(journal, worker, resuming(parked, event(1), transition=end(result=b"done")))
+    assert await is_accepted(journal, worker, resuming(parked, event(1), transition=end(result=b"done")))
 
     stored = await row(journal, parked.claim.id)
     assert (stored.state, stored.result, stored.owner) == (RunState.COMPLETED, b"done", None)
@@ -102,7 +98,7 @@ async def test_a_run_that_was_resumed_has_an_owner_that_goes_on_writing(journal:
     worker = await worker_of(journal)
     parked = await woken_run(journal, worker)
 
-    assert await is_resumed(journal, worker, resuming(parked, transition=Transition(RunState.RUNNING)))
+    assert await is_accepted(journal, worker, resuming(parked, transition=Transition(RunState.RUNNING)))
     await commit(journal, worker, write(parked.claim, event(1)))
 
     stored = await row(journal, parked.claim.id)
@@ -114,7 +110,7 @@ async def test_a_run_that_was_resumed_has_an_owner_that_goes_on_writing(journal:
 async def test_a_run_that_was_resumed_is_released_with_its_worker(journal: Journal) -> None:
     worker, other = await worker_of(journal), await worker_of(journal)
     parked = await woken_run(journal, worker)
-    assert await is_resumed(journal, worker, resuming(parked, transition=Transition(RunState.RUNNING)))
+    assert await is_accepted(journal, worker, resuming(parked, transition=Transition(RunState.RUNNING)))
 
     await retire(journal, worker)
 
@@ -130,7 +126,7 @@ async def test_one_of_two_workers_resumes_a_run(journal: Journal) -> None:
     writes = [resuming(each, event(1), transition=sleep_until(None)) for each in (parked, other)]
 
     resumed = await asyncio.gather(
-        *(is_resumed(journal, worker, first) for worker, first in zip(workers, writes, strict=True))
+        *(is_accepted(journal, worker, first) for worker, first in zip(workers, writes, strict=True))
     )
 
     assert sorted(resumed) == [False, True]
@@ -144,9 +140,9 @@ async def test_a_run_that_somebody_has_owned_since_is_not_resumed(journal: Journ
     first = resuming(parked, event(1), transition=end(result=b"done"))
     (claimed,) = await claim(journal, other)
 
-    assert not await is_resumed(journal, worker, first)
+    assert not await is_accepted(journal, worker, first)
     await commit(journal, other, write(claimed, event(1), transition=sleep_until(None)))
-    assert not await is_resumed(journal, worker, first)
+    assert not await is_accepted(journal, worker, first)
 
     assert (await row(journal, claimed.id)).state is RunState.SUSPENDED
     (again,) = await claim(journal, other)
@@ -158,7 +154,7 @@ async def test_a_run_that_has_ended_since_is_not_resumed(journal: Journal) -> No
     parked = await woken_run(journal, worker)
     await journal.force_cancel(parked.claim.id)
 
-    assert not await is_resumed(journal, worker, resuming(parked, event(1), transition=end()))
+    assert not await is_accepted(journal, worker, resuming(parked, event(1), transition=end()))
 
     assert (await row(journal, parked.claim.id)).state is RunState.CANCELLED
     assert await seqs(journal, parked.claim.id) == [0]
@@ -170,7 +166,7 @@ async def test_mail_that_comes_meanwhile_stays_for_the_owner(journal: Journal, k
     parked = await woken_run(journal, worker)
     await journal.post([signal(parked.claim.id, b"later") if kind is InboxKind.SIGNAL else cancel(parked)])
 
-    assert await is_resumed(
+    assert await is_accepted(
         journal, worker, resuming(parked, event(1), transition=Transition(RunState.RUNNING))
     )
 
@@ -184,7 +180,7 @@ async def test_mail_that_comes_meanwhile_wakes_the_run_that_is_released(journal:
     parked = await woken_run(journal, worker)
     await journal.post([signal(parked.claim.id, b"later")])
 
-    assert await is_resumed(journal, worker, resuming(parked, event(1), transition=sleep_until(None)))
+    assert await is_accepted(journal, worker, resuming(parked, event(1), transition=sleep_until(None)))
 
     assert [claimed.id for claimed in await claim(journal, worker)] == [parked.claim.id]
 
@@ -195,7 +191,7 @@ async def test_another_version_resumes_nothing(journal: Journal) -> None:
     first = resuming(parked, event(1))
     first.takes = parked.resumed._replace(version="v2")
 
-    assert not await is_resumed(journal, worker, first)
+    assert not await is_accepted(journal, worker, first)
 
 
 async def test_a_worker_without_a_lease_resumes_nothing(journal: Journal) -> None:
@@ -286,7 +282,7 @@ async def test_a_run_of_a_workflow_that_kills_processes_is_neither_read_nor_resu
         await retire(journal, doomed)
 
     assert await journal.parked([parked.claim.id]) == []
-    assert not await is_resumed(journal, worker, resuming(parked, event(1)))
+    assert not await is_accepted(journal, worker, resuming(parked, event(1)))
 
 
 def test_a_text_names_the_run_that_has_mail() -> None:

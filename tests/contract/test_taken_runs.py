@@ -19,7 +19,6 @@ from continuum.journal.port import (
     RunState,
     RunWrite,
     Transition,
-    Worker,
 )
 from continuum.journal.suspect_port import Death, Executed
 from tests.contract.builders import (
@@ -29,6 +28,7 @@ from tests.contract.builders import (
     end,
     event,
     history,
+    is_accepted,
     owned_run,
     retire,
     row,
@@ -55,16 +55,11 @@ async def taking(
     return RunWrite(run_id, token, list(events), transition=transition, takes=taken)
 
 
-async def is_taken(journal: Journal, worker: Worker, write: RunWrite) -> bool:
-    """Commit one first write; return whether it took its run."""
-    return not (await commit(journal, worker, write)).rejected
-
-
 async def test_a_first_write_takes_the_run_and_ends_it(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await begin(journal)
 
-    assert await is_taken(
+    assert await is_accepted(
         journal, worker, await taking(journal, run, event(0), transition=end(result=b"done"))
     )
 
@@ -80,7 +75,7 @@ async def test_a_run_that_was_taken_has_an_owner_that_goes_on_writing(journal: J
     run = await begin(journal)
     first = await taking(journal, run, event(0), transition=Transition(RunState.RUNNING))
 
-    assert await is_taken(journal, worker, first)
+    assert await is_accepted(journal, worker, first)
     await commit(journal, worker, RunWrite(run, first.token, [event(1)]))
 
     assert (await row(journal, run)).owner == worker.id
@@ -91,7 +86,7 @@ async def test_a_run_that_was_taken_is_released_with_its_worker(journal: Journal
     worker, other = await worker_of(journal), await worker_of(journal)
     run = await begin(journal)
     first = await taking(journal, run, event(0), transition=Transition(RunState.RUNNING))
-    assert await is_taken(journal, worker, first)
+    assert await is_accepted(journal, worker, first)
 
     await retire(journal, worker)
 
@@ -106,7 +101,7 @@ async def test_one_of_two_workers_takes_a_run(journal: Journal) -> None:
     writes = [await taking(journal, run, event(0), transition=sleep_until(None)) for _ in workers]
 
     taken = await asyncio.gather(
-        *(is_taken(journal, worker, write) for worker, write in zip(workers, writes, strict=True))
+        *(is_accepted(journal, worker, write) for worker, write in zip(workers, writes, strict=True))
     )
 
     assert sorted(taken) == [False, True]
@@ -119,9 +114,9 @@ async def test_a_run_that_was_claimed_is_not_taken(journal: Journal) -> None:
     write = await taking(journal, run, event(0))
     (claimed,) = await claim(journal, other)
 
-    assert not await is_taken(journal, worker, write)
+    assert not await is_accepted(journal, worker, write)
     await journal.release(other, [claimed.id], crashed=False, poison_after=3)
-    assert not await is_taken(journal, worker, write)
+    assert not await is_accepted(journal, worker, write)
 
     assert await history(journal, run) == []
 
@@ -132,7 +127,7 @@ async def test_a_run_that_has_ended_is_not_taken(journal: Journal) -> None:
     write = await taking(journal, run, event(0))
     await journal.force_cancel(run)
 
-    assert not await is_taken(journal, worker, write)
+    assert not await is_accepted(journal, worker, write)
 
     assert (await row(journal, run)).state is RunState.CANCELLED
 
@@ -144,7 +139,7 @@ async def test_a_run_with_mail_is_left_to_a_claim(journal: Journal, kind: InboxK
     write = await taking(journal, run, event(0), transition=end(result=b"done"))
     await journal.post([signal(run) if kind is InboxKind.SIGNAL else Post(run, kind, "", ())])
 
-    assert not await is_taken(journal, worker, write)
+    assert not await is_accepted(journal, worker, write)
 
     (claimed,) = await claim(journal, worker)
     assert claimed.id == run
@@ -165,7 +160,7 @@ async def test_a_forged_announcement_takes_nothing(journal: Journal, said: dict[
     worker = await worker_of(journal)
     run = await begin(journal)
 
-    assert not await is_taken(journal, worker, await taking(journal, run, event(0), said=said))
+    assert not await is_accepted(journal, worker, await taking(journal, run, event(0), said=said))
 
     assert await history(journal, run) == []
     assert [claimed.id for claimed in await claim(journal, worker)] == [run]
@@ -181,8 +176,8 @@ async def test_a_run_of_a_workflow_that_kills_processes_is_not_taken(journal: Jo
         await retire(journal, dead)
     fresh = await begin(journal)
 
-    assert await is_taken(journal, worker, await taking(journal, harmless, event(0)))
-    assert not await is_taken(journal, worker, await taking(journal, fresh, event(0)))
+    assert await is_accepted(journal, worker, await taking(journal, harmless, event(0)))
+    assert not await is_accepted(journal, worker, await taking(journal, fresh, event(0)))
 
 
 async def test_a_worker_without_a_lease_takes_nothing(journal: Journal) -> None:

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from continuum.engine.ids import NodeId, RunId, WorkerId
+from bench.parked_runs import owner_of_some
+from continuum.engine.ids import RunId
 from continuum.errors import UnindexedQuery
 from continuum.journal.port import Query, RunRow, RunState, Worker
 from continuum.journal.postgres import PostgresJournal
@@ -27,24 +28,7 @@ Conditions: TypeAlias = Sequence[tuple[Any, str, Any]]
 @pytest.fixture(scope="module")
 def owner(dsn: str, grown: str) -> Worker:
     """A worker that owns some of the runs, those with mail among them."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        row = connection.execute(
-            SQL("""
-                with worker as (
-                    insert into {schema}.workers (node, role, pid, expires_at)
-                    values ('north', 'run_host', 1, now() + interval '1 day') returning id
-                ), owned as (
-                    update {schema}.runs set owner = (select id from worker)
-                    where id = any (array(select {schema}.run_number(n) from generate_series(1, 3 * %s, 3) n))
-                      and state = 2
-                )
-                select id from worker
-            """).format(schema=Identifier(grown)),
-            (OWNED,),
-        ).fetchone()
-        connection.execute(SQL("analyze {}").format(Identifier(grown, "runs")))
-    assert row is not None
-    return Worker(WorkerId(row[0]), NodeId("north"))
+    return owner_of_some(dsn, grown, OWNED)
 
 
 def test_all_mail_of_a_worker_is_found_through_the_runs_it_owns(dsn: str, grown: str, owner: Worker) -> None:

@@ -128,7 +128,7 @@ class Caller(Subject):
 
 
 class Handlers(Adapter):
-    """A process with the handlers; the server beside it is started by whoever starts this."""
+    """A process with the handlers; the server beside it is started by what starts this process."""
 
     @asynccontextmanager
     async def subject(self, given: Given) -> AsyncIterator[Caller]:

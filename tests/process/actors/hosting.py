@@ -13,6 +13,7 @@ from psycopg.sql import SQL, Identifier
 
 from continuum import Client, RunHandle, Workflow
 from continuum.engine.ids import NodeId
+from continuum.journal.port import ClaimedRun, NodeFacts
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.resilient import ResilientJournal
 from continuum.settings.settings import Settings
@@ -187,3 +188,30 @@ async def eventually(claim: Callable[[], bool], otherwise: str) -> None:
 async def results(runs: Iterable[RunHandle[Any]]) -> Sequence[Any]:
     """Wait for all of these runs."""
     return await asyncio.gather(*(run.result(DEADLINE_S) for run in runs))
+
+
+async def known(on: Stage, tree: Tree) -> None:
+    """Report the tree's node, as its heartbeater does, and wait until the tree listens and can take runs."""
+    host = tree.host
+    facts = NodeFacts(host.node, 4711, "", "up", workflows=list(host.code.workflows))
+    await on.journal.renew([host.registered_worker().id], LONG_LEASE_S, facts)
+    drawn: Any = host.dispatcher
+    await eventually(lambda: bool(drawn._tokens), "the dispatcher has no tokens")
+    lane: Any = host.journal.once
+    lane = lane._database._lane
+    await eventually(
+        lambda: any(channel.endswith(f".{host.channel}") for channel in lane._channels),
+        "the host does not listen",
+    )
+
+
+def hold_claims(tree: Tree) -> asyncio.Event:
+    """Let claims of this host wait for the event."""
+    event, claim = asyncio.Event(), tree.host.journal.once.claim
+
+    async def held(*args: Any, **options: Any) -> list[ClaimedRun]:
+        await event.wait()
+        return await claim(*args, **options)
+
+    replace_call(tree.host, "claim", held)
+    return event

@@ -11,10 +11,18 @@ import pytest
 from continuum import RunHandle, Signal, activity, workflow
 from continuum.engine.ids import RunId
 from continuum.journal.announced_run import AnnouncedRun
-from continuum.journal.port import ClaimedRun, NodeFacts
 from continuum.settings.settings import Settings
 from continuum_supervision import NORMAL, ActorDied
-from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, replace_call, results, stage
+from tests.process.actors.hosting import (
+    LONG_LEASE_S,
+    Stage,
+    Tree,
+    eventually,
+    hold_claims,
+    known,
+    results,
+    stage,
+)
 
 RESULT_S = 60.0
 go = Signal("go", str)
@@ -55,33 +63,6 @@ async def waiting() -> str:
 
 
 WORKFLOWS = (noting, waiting, holding)
-
-
-async def known(on: Stage, tree: Tree) -> None:
-    """Report the tree's node, as its heartbeater does, and wait until the tree listens and can take runs."""
-    host = tree.host
-    facts = NodeFacts(host.node, 4711, "", "up", workflows=[each.name for each in WORKFLOWS])
-    await on.journal.renew([host.registered_worker().id], LONG_LEASE_S, facts)
-    drawn: Any = host.dispatcher
-    await eventually(lambda: bool(drawn._tokens), "the dispatcher has no tokens")
-    lane: Any = host.journal.once
-    lane = lane._database._lane
-    await eventually(
-        lambda: any(channel.endswith(f".{host.channel}") for channel in lane._channels),
-        "the host does not listen",
-    )
-
-
-def hold_claims(tree: Tree) -> asyncio.Event:
-    """Let claims of this host wait for the event."""
-    event, claim = asyncio.Event(), tree.host.journal.once.claim
-
-    async def held(*args: Any, **options: Any) -> list[ClaimedRun]:
-        await event.wait()
-        return await claim(*args, **options)
-
-    replace_call(tree.host, "claim", held)
-    return event
 
 
 async def announced(on: Stage, run: RunHandle[Any], text: str) -> AnnouncedRun:

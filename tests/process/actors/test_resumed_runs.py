@@ -12,10 +12,18 @@ import pytest
 from continuum import RunCancelled, RunHandle, Signal, activity, workflow
 from continuum.engine.ids import RunId
 from continuum.journal.parked_run import ParkedRun
-from continuum.journal.port import ClaimedRun, NodeFacts
 from continuum.settings.settings import Settings
 from continuum_supervision import NORMAL, ActorDied
-from tests.process.actors.hosting import LONG_LEASE_S, Stage, Tree, eventually, replace_call, stage
+from tests.process.actors.hosting import (
+    LONG_LEASE_S,
+    Stage,
+    Tree,
+    eventually,
+    hold_claims,
+    known,
+    replace_call,
+    stage,
+)
 
 RESULT_S = 60.0
 go = Signal("go", str)
@@ -60,15 +68,6 @@ async def holding(text: str) -> str:
 WORKFLOWS = (once, twice, holding)
 
 
-async def known(on: Stage, tree: Tree) -> None:
-    """Report the tree's node, as its heartbeater does, and wait until the tree listens."""
-    host = tree.host
-    facts = NodeFacts(host.node, 4711, "", "up", workflows=list(host.code.workflows))
-    await on.journal.renew([host.registered_worker().id], LONG_LEASE_S, facts)
-    listens = "select count(*) > 0 from pg_stat_activity where query like 'LISTEN %%' || %s || '%%'"
-    await on.until(lambda: on.holds(listens, host.channel), "the host does not listen")
-
-
 async def parked(on: Stage, tree: Tree, flow: Any = once, *given: Any) -> RunHandle[Any]:
     """Start a run, and let the tree release it once it waits."""
     run: RunHandle[Any] = await on.client.start(flow, *given)
@@ -76,18 +75,6 @@ async def parked(on: Stage, tree: Tree, flow: Any = once, *given: Any) -> RunHan
     tree.host.runs.release_all()
     await eventually(lambda: not tree.host.live_runs(), "the run is not released")
     return run
-
-
-def hold_claims(tree: Tree) -> asyncio.Event:
-    """Let claims of this host wait for the event."""
-    event, claim = asyncio.Event(), tree.host.journal.once.claim
-
-    async def held(*args: Any, **options: Any) -> list[ClaimedRun]:
-        await event.wait()
-        return await claim(*args, **options)
-
-    replace_call(tree.host, "claim", held)
-    return event
 
 
 def after_reading(tree: Tree, then: Callable[[], Awaitable[object]]) -> None:
