@@ -6,6 +6,9 @@ task. Either starts only when the write that schedules it is durable.
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+from typing import cast
+
 from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.events import EventType
 from continuum.engine.ids import RunId
@@ -21,6 +24,7 @@ from continuum_actors.run.run_writes import dispatch_number, options_of, task_fo
 from continuum_actors.run.watched_execution import WatchedExecution
 from continuum_supervision import ActorRef
 
+_NONE: AbstractSet[int] = frozenset()
 _COMPLETED: dict[int, EventType] = {
     EventType.ACTIVITY_SCHEDULED: EventType.ACTIVITY_COMPLETED,
     EventType.COMPENSATION_SCHEDULED: EventType.COMPENSATION_COMPLETED,
@@ -51,7 +55,7 @@ class OwnActivities:
         self._claim = claim
         self._watched = watched
         # The seqs of those that run, or are about to run, in this process.
-        self.local: set[int] = set()
+        self.local: AbstractSet[int] = _NONE
         # For the next write: its tasks, what starts here and what is logged once it is durable.
         self.tasks: list[NewTask] = []
         self.starting: list[PendingActivity] = []
@@ -68,7 +72,7 @@ class OwnActivities:
             if deadline is not None and deadline <= self._host.journal.now():
                 return  # its deadline is due
         if not options.dispatched:
-            self.local.add(activity.seq)
+            self._add_local(activity.seq)
             self.starting.append(activity)
             return
         host = self._host
@@ -77,7 +81,7 @@ class OwnActivities:
     def completed(self, seq: int, result: bytes) -> None:
         """An activity returned: give the code its result."""
         here = seq in self.local
-        self.local.discard(seq)
+        self._remove_local(seq)
         activity = self._watched.execution.pending.get(seq)
         if activity is not None:
             if not here:
@@ -87,7 +91,7 @@ class OwnActivities:
 
     def raised(self, seq: int, type: str, text: str, traceback: str, names: frozenset[str]) -> None:
         """An attempt failed: retry after a while, or give the code the failure."""
-        self.local.discard(seq)
+        self._remove_local(seq)
         activity = self._watched.execution.pending.get(seq)
         if activity is None:
             return
@@ -110,6 +114,20 @@ class OwnActivities:
             )
             self._fail(activity, "TimeoutError", last[: limits.ERROR_TEXT_CHARACTERS], traceback)
 
+    def _add_local(self, seq: int) -> None:
+        # A run that waits has none, and an empty set of its own would weigh as much as its actor.
+        if self.local:
+            cast("set[int]", self.local).add(seq)
+        else:
+            self.local = {seq}
+
+    def _remove_local(self, seq: int) -> None:
+        if seq in self.local:
+            if len(self.local) == 1:
+                self.local = _NONE
+            else:
+                cast("set[int]", self.local).remove(seq)
+
     def _withdraw(self, activity: PendingActivity) -> None:
         """Remove its task: the answer may be that of an earlier one, and the later must not run any more."""
         if options_of(activity).dispatched:
@@ -121,7 +139,7 @@ class OwnActivities:
         options, seq = options_of(activity), activity.seq
         text = out_of_total_time(options.total_timeout)
         if seq in self.local:
-            self.local.discard(seq)
+            self._remove_local(seq)
             self._host.activities.give_up(self._claim.id, seq, text)
         elif options.dispatched:
             self._obsolete.append(seq)
@@ -146,7 +164,7 @@ class OwnActivities:
 
     def crashed(self, seq: int) -> None:
         """The process that ran the activity died: run it again, within the limit."""
-        self.local.discard(seq)
+        self._remove_local(seq)
         activity = self._watched.execution.pending.get(seq)
         if activity is None:
             return
@@ -215,7 +233,7 @@ class OwnActivities:
             if activity.retry_due is not None or options_of(activity).dispatched:
                 continue
             if self._host.activities.adopt(self._claim.id, seq, dispatch_number(activity), run):
-                self.local.add(seq)
+                self._add_local(seq)
             else:
                 self.lost(seq)
 
@@ -233,7 +251,7 @@ class OwnActivities:
         while abandoned:
             seq = abandoned.pop()
             if seq in self.local:
-                self.local.discard(seq)
+                self._remove_local(seq)
                 self._host.activities.abandon(self._claim.id, seq)
             else:
                 dropped.append(seq)

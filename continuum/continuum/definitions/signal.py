@@ -70,12 +70,16 @@ class Signal(Definition, Generic[T]):
         """
         execution = require(f"waiting for signal {self.name}")
         _check_declared(execution, self.name)
-        try:
-            data = await _next(execution, self.name, timeout)
-        except TimeoutError:
-            if isinstance(default, _Missing):
-                raise
-            return default
+        limit = None if timeout is None else seconds(timeout)
+        if limit is None or not execution.needs_timer(self.name):
+            data = await execution.next_signal(self.name)
+        else:
+            try:
+                data = await _next_within(execution, self.name, limit)
+            except TimeoutError:
+                if isinstance(default, _Missing):
+                    raise
+                return default
         try:
             return cast(T, self._decode(data))
         except DurableTermError as error:
@@ -97,10 +101,7 @@ def _check_declared(execution: Execution, name: str) -> None:
         )
 
 
-async def _next(execution: Execution, name: str, timeout: float | timedelta | None) -> bytes:
-    limit = None if timeout is None else seconds(timeout)
-    if limit is None or not execution.needs_timer(name):
-        return await execution.next_signal(name)
+async def _next_within(execution: Execution, name: str, limit: float) -> bytes:
     try:
         async with asyncio.timeout(limit):
             return await execution.next_signal(name)

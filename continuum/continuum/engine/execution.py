@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import Context
 from typing import Any, cast
 
@@ -112,10 +112,10 @@ class Execution:
         self.log = CommandLog() if log is None else log
         self.time = 0
         self.outcome: Outcome | None = None
-        self.tasks: set[WorkflowTask[Any]] = set()
         self.pending: dict[int, PendingActivity] = {}
         self.timers: dict[int, WorkflowTimer] = {}
-        # Most runs have none of these four.
+        # Most runs have none of these five.
+        self.tasks: set[WorkflowTask[Any]] | None = None
         self.children: dict[int, PendingChild] | None = None
         self.outgoing: Outgoing | None = None
         self.patches: dict[str, bool] | None = None
@@ -243,8 +243,8 @@ class Execution:
         """Close the coroutine without letting it do anything more."""
         self.log.closing = True
         if self._root is not None:
-            self.loop.close_quietly([self._root, *sorted(self.tasks, key=hash)])
-        self.tasks.clear()
+            self.loop.close_quietly([self._root, *sorted(self.tasks or (), key=hash)])
+        self.tasks = None
         self.pending.clear()
         self.timers.clear()
         self.children = None
@@ -292,15 +292,15 @@ class Execution:
         self._due.add(event.body[0], event.seq)
         return event.seq
 
-    async def next_signal(self, name: str) -> bytes:
-        """Return the next signal of that name, waiting for it when there is none."""
+    def next_signal(self, name: str) -> Awaitable[bytes]:
+        """Return the next signal of that name to await, which waits when there is none."""
         try:
             self.log.check()
         except Control:
             if not self.log.refused_too_often:
                 raise
-            await self.loop.create_future()
-        return await self._signal_buffer().take(name, self.loop)
+            return self.loop.create_future()
+        return self._signal_buffer().take(name, self.loop)
 
     def needs_timer(self, name: str) -> bool:
         """Whether a wait with a timeout for this signal starts a timer: only if the signal is not there yet.

@@ -13,7 +13,8 @@ class SignalBuffer:
 
     def __init__(self) -> None:
         self._kept: dict[str, deque[bytes]] = {}
-        self._waiting: dict[str, deque[asyncio.Future[bytes]]] = {}
+        # Lists, because nearly all have one entry, and an empty deque weighs as much as six of them.
+        self._waiting: dict[str, list[asyncio.Future[bytes]]] = {}
 
     def deliver(self, name: str, value: bytes) -> None:
         """Give a signal to the first waiter for its name, or keep it behind the earlier ones."""
@@ -28,7 +29,7 @@ class SignalBuffer:
                 del self._kept[name]
             return value
         future: asyncio.Future[bytes] = asyncio.Future(loop=loop)
-        self._waiting.setdefault(name, deque()).append(future)
+        self._waiting.setdefault(name, []).append(future)
         try:
             return await future
         except asyncio.CancelledError:
@@ -58,7 +59,7 @@ class SignalBuffer:
     def _give(self, name: str, value: bytes) -> bool:
         waiting = self._waiting.get(name)
         while waiting:
-            future = waiting.popleft()
+            future = waiting.pop(0)
             if not future.done():
                 future.set_result(value)
                 return True

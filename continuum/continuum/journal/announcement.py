@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+from sys import intern
 
 from continuum.engine.ids import RunId
 from continuum.journal.announced_run import AnnouncedRun, NewRun
@@ -37,4 +38,5 @@ def read_announcement(text: str) -> AnnouncedRun | None:
     run_id, workflow, namespace, input, trace_context = body
     if trace_context is not None and type(trace_context) is not str:
         return None
-    return AnnouncedRun(RunId(run_id), workflow, namespace, input, trace_context, at)
+    # All runs that wait share the names that they have in common.
+    return AnnouncedRun(RunId(run_id), intern(workflow), intern(namespace), input, trace_context, at)

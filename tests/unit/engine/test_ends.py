@@ -323,7 +323,7 @@ def test_the_end_of_a_run_ends_its_tasks() -> None:
     assert driver.result() == "done"
     execution: Execution = driver.execution
     assert execution.next_due() is None
-    assert execution.tasks == set()
+    assert not execution.tasks
     assert execution.apply(EventType.TIMER_FIRED, (0,), at=driver.now) is False
 
 

@@ -43,8 +43,8 @@ _UNCLOSABLE: list[Any] = []
 class Driver(ActiveRun, Protocol):
     """What the loop needs from the execution of its run."""
 
-    tasks: set[WorkflowTask[Any]]
-    """The tasks that the run's code has created and that are not done."""
+    tasks: set[WorkflowTask[Any]] | None
+    """The tasks that the run's code has created and that are not done; None until it creates one."""
 
     timers: dict[int, WorkflowTimer]
     """The timers that have neither fired nor been cancelled, by seq."""
@@ -219,8 +219,10 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                 "a task was made inside side_effect(), where replay would skip it; make it outside"
             )
         task = WorkflowTask(coro, loop=self, name=name, context=context)
-        self.driver.tasks.add(task)
-        task.add_done_callback(self.driver.tasks.discard)
+        if (tasks := self.driver.tasks) is None:
+            tasks = self.driver.tasks = set()
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
         return task
 
     def call_soon(  # type: ignore[override]

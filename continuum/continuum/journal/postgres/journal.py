@@ -55,6 +55,7 @@ from continuum.journal.port import (
     Worker,
 )
 from continuum.journal.postgres import packed_arrays
+from continuum.journal.postgres.claimed_rows import claimed_run
 from continuum.journal.postgres.commit import commit, stored_attributes
 from continuum.journal.postgres.connections import Database, Parameters
 from continuum.journal.postgres.inbox_rows import inbox_row
@@ -303,7 +304,7 @@ class PostgresJournal(
         )
         claimed = held(rows, worker)
         self._claimed_up_to = claimed[0][-2] if claimed else None
-        return [ClaimedRun(*row[:13]) for row in claimed if row[0] is not None]
+        return [claimed_run(row) for row in claimed if row[0] is not None]
 
     async def next_due(
         self, code: Sequence[Loaded], *, namespaces: Sequence[str] | None = None

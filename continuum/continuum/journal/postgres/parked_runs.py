@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from sys import intern
 from typing import Any
 
 from continuum.engine.ids import RunId
@@ -42,9 +43,9 @@ def _parked(
     claim = ClaimedRun(
         run_id,
         token,
-        workflow,
-        version,
-        namespace,
+        intern(workflow),
+        intern(version),
+        intern(namespace),
         input,
         started_at,
         # As the row will say.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from continuum.engine.ids import RunId, WorkerId
 from continuum.journal.port import ClaimedRun, ClaimedTask, Loaded, Worker
 from continuum.journal.postgres import packed_arrays
+from continuum.journal.postgres.claimed_rows import claimed_run
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.packed_code import optional_texts, packed_code
 from continuum.journal.postgres.tasks import held
@@ -50,7 +51,7 @@ class PostgresSuspects:
                 optional_texts(namespaces),
             ),
         )
-        return [ClaimedRun(*row[:13]) for row in held(rows, worker)]
+        return [claimed_run(row) for row in held(rows, worker)]
 
     async def claim_deadly(
         self,
@@ -63,7 +64,7 @@ class PostgresSuspects:
         rows = await self._database.fetch(
             "claim_deadly", (worker.id, *packed_code(code), limit, optional_texts(namespaces))
         )
-        return [ClaimedRun(*row[:13]) for row in held(rows, worker)]
+        return [claimed_run(row) for row in held(rows, worker)]
 
     async def claim_suspected_tasks(
         self, worker: Worker, activities: Sequence[str], *, namespaces: Sequence[str] | None = None
