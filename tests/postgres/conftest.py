@@ -7,10 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from bench.parked_runs import park_runs
+from tests.postgres.grown import RUNS
 from tests.postgres_server import migrated_schema
-
-# As many as can be made in a few seconds. A table of this size has 7,000 pages and more.
-RUNS = 200_000
 
 
 @pytest.fixture(scope="session")

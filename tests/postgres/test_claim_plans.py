@@ -9,7 +9,9 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-ROWS = 20_000
+from tests.postgres.grown import RUNS
+
+ROWS = RUNS // 10
 # Some pages for each of the claimed rows, and far fewer than the tables have.
 FEW_PAGES = 150
 

@@ -12,7 +12,9 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-CHILDREN = 20_000
+from tests.postgres.grown import RUNS
+
+CHILDREN = RUNS // 10
 ENDS = 10
 # Some pages for each of the ends, and far fewer than the children have.
 FEW_PAGES = 25 * ENDS
