@@ -18,6 +18,8 @@ from psycopg.sql import SQL, Identifier
 from continuum.local_postgres import EmbeddedPostgres
 from continuum_migrations import migrate
 
+DURABILITY = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -72,3 +74,12 @@ def server_version(dsn: str) -> str:
         row = connection.execute("SHOW server_version").fetchone()
     assert row is not None
     return str(row[0])
+
+
+def durability(dsn: str) -> dict[str, str]:
+    """Return the settings of the server that decide what survives a crash."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS s (name)", (list(DURABILITY),)
+        ).fetchall()
+    return dict(rows)

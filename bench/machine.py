@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bench.database import server_version
+from bench.database import durability, server_version
 
 
 def machine(dsn: str) -> dict[str, Any]:
@@ -20,6 +20,7 @@ def machine(dsn: str) -> dict[str, Any]:
         "system": f"{platform.system()} {platform.release().split('-')[0]} {platform.machine()}",
         "python": platform.python_version(),
         "postgres": server_version(dsn),
+        "durability": durability(dsn),
         "psycopg": _version("psycopg"),
         "load_before": os.getloadavg()[0],
     }

@@ -24,7 +24,7 @@ class NoMeasuredPart(Exception):
 
 
 def show(results: Results, console: Console) -> None:
-    """Print every table."""
+    """Print every table, and how it was made."""
     for table in (*tables(results), figures_to_reach(results)):
         if not table.rows:
             continue
@@ -34,6 +34,7 @@ def show(results: Results, console: Console) -> None:
         for row in table.rows:
             shown.add_row(*(cell.replace("**", "").replace("`", "") for cell in row))
         console.print(shown)
+    console.print(made_by(results), highlight=False)
 
 
 def write_json(results: Results, path: Path) -> None:
@@ -70,15 +71,20 @@ def _parts(results: Results) -> Iterator[tuple[str, Results]]:
         yield name, {**results, "sections": {name: sections[name]}}
 
 
-def _markdown(results: Results) -> str:
+def made_by(results: Results) -> str:
+    """Return one line about the command, the machine, and what makes commits durable."""
     machine = results["machine"]
-    made = (
+    durable = ", ".join(f"{name} {value}" for name, value in machine["durability"].items())
+    return (
         f"Made by `{results['command']}` on {machine['cores']} cores of {machine['cpu']},"
         f" {machine['memory_gib']:g} GiB, {machine['system']}; Python {machine['python']},"
-        f" Postgres {machine['postgres']} on the same machine, psycopg {machine['psycopg']}."
+        f" Postgres {machine['postgres']} on the same machine ({durable}), psycopg {machine['psycopg']}."
         f" Load of the machine when it began: {machine['load_before']:.2f}. Rounds: {results['rounds']}."
     )
-    lines = ["", made, ""]
+
+
+def _markdown(results: Results) -> str:
+    lines = ["", made_by(results), ""]
     for table in (figures_to_reach(results), *tables(results)):
         if table.rows:
             lines += [*_markdown_table(table), ""]

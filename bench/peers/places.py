@@ -16,8 +16,6 @@ from bench.peers import restate_server
 from bench.peers.systems import System
 from bench.statements import postmaster
 
-DURABILITY = ("fsync", "synchronous_commit", "full_page_writes", "wal_sync_method")
-
 
 @contextmanager
 def place(system: System, server: Server) -> Iterator[dict[str, Any]]:
@@ -48,12 +46,3 @@ def _fresh_database(dsn: str) -> Iterator[str]:
     finally:
         with psycopg.connect(dsn, autocommit=True) as connection:
             connection.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
-
-
-def durability(dsn: str) -> dict[str, str]:
-    """Return the settings of the server that decide what survives a crash."""
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        rows = connection.execute(
-            "SELECT name, current_setting(name) FROM unnest(%s::text[]) AS s (name)", (list(DURABILITY),)
-        ).fetchall()
-    return dict(rows)

@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.database import Server
+from bench.database import Server, durability
 from bench.peers.figures import FIGURES, Work
-from bench.peers.places import durability, place
+from bench.peers.places import place
 from bench.peers.processes import Processes, hosts, program
 from bench.peers.systems import SYSTEMS, System
 from bench.processes import ProgramFailed

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import ORDINARY
+from bench.database import durability
 from bench.report import BEGIN, END, NoMeasuredPart, write_measured_part
 from bench.sections import SECTIONS
 from bench.series import median_ratio, quantile
@@ -40,6 +41,7 @@ def test_the_bench_writes_what_it_measured_as_json(dsn: str, tmp_path: Path) -> 
     assert ended.returncode == 0, ended.stderr
     results = json.loads(written.read_text())
     assert list(results["sections"]) == ["throughput", "latency", "signals", "model"]
+    assert results["machine"]["durability"] == durability(dsn)
     assert results["sections"]["throughput"]["0"]["ratio"] > 0
     for figures in (results["sections"]["latency"]["2"], results["sections"]["signals"]):
         assert figures["client_floor_p50_ms"] > 0
@@ -190,6 +192,7 @@ def results_of(sections: dict[str, object]) -> dict[str, object]:
         "system": "Linux",
         "python": "3.11.0",
         "postgres": "18.0",
+        "durability": {"fsync": "on", "synchronous_commit": "off"},
         "psycopg": "3.3",
         "load_before": 0.1,
     }
