@@ -14,6 +14,7 @@ from types import ModuleType
 import pytest
 
 from continuum.cli.main import INTERRUPTED
+from continuum.cli.versions import counted_runs
 from continuum.drift import deploy_check
 from continuum.drift.deploy_check import OpenRunsCheck
 from continuum.journal.port import RunRow, VersionRow
@@ -113,6 +114,12 @@ def test_list_shows_versions_and_their_open_runs(shop: Shop) -> None:
     table = shop.cli("versions", "list")
     assert table.code == 0
     assert module.order.version_hash in table.out
+
+
+def test_a_number_of_runs_that_were_not_counted_to_the_end_says_so() -> None:
+    few = VersionRow("shop", "v1", "1", "shop", None, None, open_runs=2)
+    many = few._replace(open_runs=50, more_open_runs=True)
+    assert [counted_runs(few), counted_runs(few, many)] == ["2", "more than 52"]
 
 
 def test_vck1_check_passes_if_every_open_version_is_there(shop: Shop) -> None:

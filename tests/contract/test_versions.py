@@ -7,6 +7,8 @@ from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from continuum.engine.ids import RunId
 from continuum.journal.port import (
     ClaimedRun,
@@ -240,6 +242,27 @@ async def test_versions_are_listed_with_their_number_of_open_runs(journal: Journ
     assert (listed["v1"].label, listed["v1"].module, listed["v1"].source) == ("1", "shop.orders", None)
     assert abs(listed["v1"].registered_at - journal.now()) < 3600 * 1_000_000
     assert running.version == "v1"
+
+
+@pytest.mark.parametrize(
+    ("counted", "listed"),
+    [
+        (6, [("v1", 3, False), ("v2", 1, False)]),
+        (5, [("v1", 2, True), ("v2", 1, False)]),
+        (1, [("v1", 1, True), ("v2", 1, False)]),
+    ],
+)
+async def test_open_runs_are_counted_up_to_an_equal_share(
+    journal: Journal, counted: int, listed: list[tuple[str, int, bool]]
+) -> None:
+    worker = await worker_of(journal)
+    for version in ("v1", "v1", "v2", "v1"):
+        await begin(journal)
+        await claim(journal, worker, code=[Loaded("orders", version)])
+
+    rows = await journal.versions(counted)
+
+    assert [(row.version, row.open_runs, row.more_open_runs) for row in rows] == listed
 
 
 async def test_an_unregistered_version_that_runs_have_is_listed_too(journal: Journal) -> None:

@@ -14,7 +14,8 @@ from continuum.engine.ids import RunId
 from continuum.errors import UnindexedQuery
 from continuum.journal.port import Query, RunRow, RunState, Worker
 from continuum.journal.postgres import PostgresJournal
-from tests.postgres.grown import reads_of
+from continuum.journal.postgres.statements import statements_for
+from tests.postgres.grown import looks_at, reads_of
 
 # Some pages for each row that is returned; the table of runs has fifty times as many.
 FEW_PAGES = 400
@@ -131,3 +132,48 @@ def test_a_page_of_open_runs_continues_where_the_one_before_ended(dsn: str, grow
     reads = reads_of(dsn, grown, lambda journal: journal.open_runs(middle, 500))
     assert reads.pages < PAGES_OF_A_LIST
     assert reads.indexes >= {"runs_pkey"}
+
+
+COUNTED = 1_000
+# A step for each of the ten versions that the runs have, and some entries that removed runs have left.
+FEW_LOOKS = 100
+
+
+def test_open_runs_of_versions_are_counted_up_to_a_limit(dsn: str, grown: str) -> None:
+    count = SQL("select runs, more from {}(%s)").format(Identifier(grown, "open_versions"))
+    with psycopg.connect(dsn) as connection:
+        counts = connection.execute(count, (COUNTED,)).fetchall()
+        looks = looks_at(connection, grown, "runs")["runs"]
+    assert (COUNTED // len(counts), True) in counts
+    assert looks.scans == 0
+    assert looks.rows <= COUNTED + FEW_LOOKS
+
+
+def test_versions_without_open_runs_are_found_through_an_index(dsn: str, grown: str) -> None:
+    register = SQL(
+        "insert into {} (workflow, version, label, module, registered_at) select f, v, '', '', now() "
+        "from unnest(%s::text[], %s::text[]) as u (f, v)"
+    ).format(Identifier(grown, "versions"))
+    known = [("flow1", "v1"), *(("flow1", f"unused{number}") for number in range(50))]
+    workflows, versions = map(list, zip(*known, strict=True))
+    with psycopg.connect(dsn) as connection:
+        connection.execute(register, (workflows, versions))
+        deleted = connection.execute(statements_for(grown)["delete_versions"], (workflows, versions))
+        looks = looks_at(connection, grown, "runs")["runs"]
+        connection.rollback()
+    assert deleted.rowcount == 50
+    assert looks.scans == 0
+    assert looks.rows <= FEW_LOOKS
+
+
+def test_owned_runs_are_counted_in_the_index_of_owners(dsn: str, grown: str, owner: Worker) -> None:
+    listed = SQL("insert into {} (node, pid, address, state) values (%s, 1, '', 'up')")
+    with psycopg.connect(dsn) as connection:
+        connection.execute(listed.format(Identifier(grown, "nodes")), (owner.node,))
+        nodes = connection.execute(statements_for(grown)["nodes"]).fetchall()
+        looks = looks_at(connection, grown, "runs")["runs"]
+        connection.rollback()
+    ((live, workers),) = [(row[4], row[9]) for row in nodes]
+    assert [worker[2] for worker in workers] == [live]
+    assert looks.scans == 0
+    assert 0 < live <= looks.rows <= live + FEW_LOOKS

@@ -52,7 +52,7 @@ class VersionRegistry(LoopingActor):
         self.state = "ready"
         self.ready.set()
         while host.code.pinned:
-            stored = await host.journal.versions()
+            stored = await host.journal.versions(counted=1)
             await self._load_pinned(stored)
             known = {(row.workflow, row.version) for row in stored if row.registered_at}
             # `gc` may have deleted a version while no run used it; new runs of it will still begin.

@@ -23,7 +23,7 @@ def print_checked_runs(checked: CheckedRuns) -> None:
     print_elsewhere(checked.elsewhere)
 
 
-def print_elsewhere(runs: Mapping[str, int]) -> None:
+def print_elsewhere(runs: Mapping[str, object]) -> None:
     """Print which workflows' open runs were not checked: one of them may have lost its code."""
     if runs:
         named = ", ".join(f"{workflow} ({count})" for workflow, count in sorted(runs.items()))

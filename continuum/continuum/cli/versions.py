@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +23,8 @@ from continuum.journal.port import VersionRow, Versions
 from continuum.versions.loaded_code import Code, load_code
 
 DONE, NOT_READY = 0, 1
+# The check reads all of them anyway, so they are counted to the end.
+EVERY_RUN = 1 << 62
 
 
 @click.group(no_args_is_help=False)
@@ -42,7 +44,7 @@ def list_versions(as_json: bool, dsn: str | None, schema: str) -> None:
     print_table(
         ("workflow", "label", "version", "open_runs", "module", "registered"),
         [
-            (row.workflow, row.label, row.version, str(row.open_runs), row.module, _registered(row))
+            (row.workflow, row.label, row.version, counted_runs(row), row.module, _registered(row))
             for row in rows
         ],
     )
@@ -101,12 +103,10 @@ def _check_versions(target: Target, code: Code, modules: Sequence[str], as_json:
         return ready
     print_table(
         ("workflow", "label", "version", "open_runs", "status"),
-        [(row.workflow, row.label, row.version, str(row.open_runs), status) for row, status in found],
+        [(row.workflow, row.label, row.version, counted_runs(row), status) for row, status in found],
     )
-    elsewhere: Counter[str] = Counter()
-    for row, status in found:
-        elsewhere[row.workflow] += row.open_runs if status == "elsewhere" else 0
-    print_elsewhere(+elsewhere)
+    elsewhere = groupby((row for row, status in found if status == "elsewhere"), lambda row: row.workflow)
+    print_elsewhere({workflow: counted_runs(*rows) for workflow, rows in elsewhere})
     return ready
 
 
@@ -118,7 +118,7 @@ def _check_live(
     async def checking(journal: StoredRuns) -> None:
         check = OpenRunsCheck(journal, code, modules, after=after)
         checks.append(check)
-        await _with_progress(check, sum(row.open_runs for row in await journal.versions()))
+        await _with_progress(check, journal)
 
     try:
         ask_journal(target, checking)
@@ -132,12 +132,13 @@ def _check_live(
     return _print_checked(checks[0].result(), as_json)
 
 
-async def _with_progress(check: OpenRunsCheck, runs: int) -> None:
+async def _with_progress(check: OpenRunsCheck, journal: Versions) -> None:
     """Check every open run, with a bar if a person watches."""
     if not sys.stderr.isatty():
         async for _ in check.pages():
             continue
         return
+    runs = sum(row.open_runs for row in await journal.versions(counted=EVERY_RUN))
     with click.progressbar(length=runs, label="open runs", file=sys.stderr) as bar:
         async for checked in check.pages():
             bar.update(checked)
@@ -161,7 +162,7 @@ def gc(dry_run: bool, as_json: bool, dsn: str | None, schema: str) -> None:
     """Delete versions that no open run uses, except the latest of each workflow."""
 
     async def collecting(journal: Versions) -> tuple[Sequence[VersionRow], int]:
-        unused = unused_versions(await journal.versions())
+        unused = unused_versions(await journal.versions(counted=1))
         pairs = [(row.workflow, row.version) for row in unused]
         return unused, 0 if dry_run or not pairs else await journal.delete_versions(pairs)
 
@@ -189,6 +190,12 @@ def _by_age(row: VersionRow) -> tuple[str, int, str]:
     return row.workflow, row.registered_at, row.version
 
 
+def counted_runs(*rows: VersionRow) -> str:
+    """Return how many open runs these versions have together, as far as they were counted."""
+    runs = sum(row.open_runs for row in rows)
+    return f"more than {runs}" if any(row.more_open_runs for row in rows) else str(runs)
+
+
 def _registered(row: VersionRow) -> str:
     # No time for a version that runs have but no node has registered.
     return at(row.registered_at).isoformat(timespec="seconds") if row.registered_at else ""
@@ -200,6 +207,7 @@ def _facts(row: VersionRow) -> dict[str, Any]:
         "label": row.label,
         "version": row.version,
         "open_runs": row.open_runs,
+        "more_open_runs": row.more_open_runs,
         "module": row.module,
         "registered_at": at(row.registered_at) if row.registered_at else None,
         "signals": row.signals,

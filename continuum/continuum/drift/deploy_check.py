@@ -99,7 +99,7 @@ class OpenRunsCheck:
 
     async def pages(self) -> AsyncGenerator[int, None]:
         """Check page after page; yield how many runs each had."""
-        own = own_workflows(self._code, self._modules, await self._journal.versions())
+        own = own_workflows(self._code, self._modules, await self._journal.versions(counted=1))
         page: Sequence[RunRow] = ()
         while not page or len(page) == PAGE_RUNS:
             page = await self._journal.open_runs(self.after, PAGE_RUNS)

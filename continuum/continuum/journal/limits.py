@@ -42,6 +42,8 @@ REMOVED_PER_SWEEP = 200
 ROWS_PER_SWEEP = 2_000
 # While much is found a sweep continues, up to so many parts: what a busy minute leaves behind.
 PARTS_PER_SWEEP = 50
+# For a list of versions so many open runs are counted in all, which takes some tens of milliseconds.
+COUNTED_RUNS = 100_000
 # So many odd rows of each kind are looked for: what is wrong shows in fewer.
 ODD_ROWS = 50
 

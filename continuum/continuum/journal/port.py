@@ -80,6 +80,7 @@ from continuum.journal.odd_rows import OddRows
 from continuum.journal.parked_run import ParkedRuns
 from continuum.journal.suspect_port import Suspects
 from continuum.journal.version_facts import Fault, Loaded, Refusal, VersionRow
+from continuum.journal.version_port import Versions
 from continuum.journal.worker_port import Workers
 
 __all__ = [
@@ -329,40 +330,6 @@ class Tasks(Protocol):
 
     async def record_result(self, activity: str, key: str, run_id: RunId, result: bytes) -> bytes:
         """Record a result under an idempotency key and return the one that was recorded first."""
-        ...
-
-
-class Versions(Protocol):
-    """Versions of code, and the histories they do not match."""
-
-    async def register_versions(self, versions: Sequence[VersionRow]) -> None:
-        """Record the code that exists; a source once stored stays."""
-        ...
-
-    async def versions(self) -> list[VersionRow]:
-        """Return every registered version with the number of its runs that have not ended; without sources.
-
-        A version that runs have and that is not registered is included, without label and module.
-        """
-        ...
-
-    async def version_source(self, workflow: str, version: str) -> bytes | None:
-        """Return the stored source of a pinned version."""
-        ...
-
-    async def delete_versions(self, versions: Sequence[tuple[str, str]]) -> int:
-        """Delete those of these versions that no open run has; return how many."""
-        ...
-
-    async def refusals(self, run_id: RunId) -> list[Refusal]:
-        """Return the code whose replay did not match a run's history."""
-        ...
-
-    async def declared_signals(self, run_id: RunId) -> Mapping[str, Any] | None:
-        """Return the types of the signals that the version of a chain's latest run declares.
-
-        None without any. A run that has no version yet has those of the version registered last.
-        """
         ...
 
 

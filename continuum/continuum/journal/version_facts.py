@@ -26,7 +26,8 @@ class VersionRow(NamedTuple):
     `version` is the hash of the content, `label` the number its author gave it. `signals`
     has the type of each declared signal (see `codec.signal_contracts`), None when none is declared.
     `source` allows a pinned version to be loaded again, None for others. `retention` is the number
-    of seconds that a run is kept after an end that its code did not cause, None for ever.
+    of seconds that a run is kept after an end that its code did not cause, None for ever. `open_runs` have
+    not ended, as far as they were counted; with `more_open_runs` there are more.
     """
 
     workflow: str
@@ -38,6 +39,7 @@ class VersionRow(NamedTuple):
     registered_at: int = 0
     open_runs: int = 0
     retention: float | None = None
+    more_open_runs: bool = False
 
 
 class Fault(NamedTuple):

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from continuum.engine.ids import RunId
+from continuum.journal.limits import COUNTED_RUNS
 from continuum.journal.memory.tables import MemoryTables, json_copy
 from continuum.journal.port import PublishedValue, Refusal, VersionRow
 
@@ -25,17 +26,19 @@ class MemoryVersions(MemoryTables):
                 signals=signals, source=source, registered_at=now, open_runs=0
             )
 
-    async def versions(self) -> list[VersionRow]:
+    async def versions(self, counted: int = COUNTED_RUNS) -> list[VersionRow]:
         """Return every registered version with its number of open runs; without sources."""
         open_runs = self._open_runs()
+        share = max(counted // max(len(open_runs), 1), 1)
         unregistered = [
             VersionRow(workflow, version, "", "", None, None)
             for workflow, version in open_runs
             if (workflow, version) not in self._versions
         ]
         rows = [
-            row._replace(source=None, open_runs=open_runs[row.workflow, row.version])
+            row._replace(source=None, open_runs=min(runs, share), more_open_runs=runs > share)
             for row in (*self._versions.values(), *unregistered)
+            for runs in [open_runs[row.workflow, row.version]]
         ]
         return sorted(rows, key=lambda row: (row.workflow, row.registered_at, row.version))
 

@@ -75,23 +75,28 @@ SELECT {schema}.notify('tasks', '{}') WHERE EXISTS (SELECT FROM released)
 UPDATE {schema}.nodes SET drain = true WHERE node = %s RETURNING 1
 
 -- name: nodes
--- Every node with its state, its open runs and the namespaces that its workers claim from.
+-- Every node with its state, what its workers own and the namespaces that they claim from.
+-- Owned runs are counted in the index of owners alone: whatever has an owner is active.
 SELECT n.node, n.pid, n.address,
        CASE WHEN EXISTS (SELECT FROM {schema}.workers w WHERE w.node = n.node AND w.expires_at > clock_timestamp())
             THEN n.state ELSE 'lost' END,
-       (SELECT count(*) FROM {schema}.workers w JOIN {schema}.runs r ON r.owner = w.id AND r.state {is_active}
-        WHERE w.node = n.node),
+       o.runs,
        CASE WHEN isfinite(n.renewed_at) THEN extract(epoch FROM clock_timestamp() - n.renewed_at)::float8 ELSE 0 END, n.processes, n.workflows,
        CASE WHEN NOT EXISTS (SELECT FROM {schema}.workers w WHERE w.node = n.node AND w.namespaces IS NULL)
             THEN (SELECT array_agg(DISTINCT s.namespace ORDER BY s.namespace)
                   FROM {schema}.workers w CROSS JOIN unnest(w.namespaces) AS s (namespace) WHERE w.node = n.node) END,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(w.role, w.pid,
-            (SELECT count(*) FROM {schema}.runs r WHERE r.owner = w.id AND r.state {is_active}),
-            (SELECT coalesce(jsonb_object_agg(q.queue, q.tasks), '{}') FROM (
-                SELECT t.queue, count(*) AS tasks FROM {schema}.tasks t WHERE t.owner = w.id GROUP BY t.queue) q))
-            ORDER BY w.id), '[]')
-        FROM {schema}.workers w WHERE w.node = n.node)
-FROM {schema}.nodes n ORDER BY n.node
+       o.workers
+FROM {schema}.nodes n CROSS JOIN LATERAL (
+    SELECT coalesce(sum(w.runs), 0)::bigint AS runs,
+           coalesce(jsonb_agg(jsonb_build_array(w.role, w.pid, w.runs,
+               (SELECT coalesce(jsonb_object_agg(q.queue, q.tasks), '{}') FROM (
+                   SELECT t.queue, count(*) AS tasks FROM {schema}.tasks t WHERE t.owner = w.id GROUP BY t.queue) q))
+               ORDER BY w.id), '[]') AS workers
+    FROM (
+        SELECT x.id, x.role, x.pid, (SELECT count(*) FROM {schema}.runs r WHERE r.owner = x.id) AS runs
+        FROM {schema}.workers x WHERE x.node = n.node OFFSET 0
+    ) w
+) o ORDER BY n.node
 
 -- name: start
 -- Create runs, except those whose id or idempotency key is taken.
@@ -506,22 +511,11 @@ ON CONFLICT (workflow, version) DO UPDATE SET label = excluded.label, module = e
     registered_at = excluded.registered_at
 
 -- name: versions
--- Every version that is registered or that open runs have.
-WITH open AS (
-    -- Several parts, because each has an index and ended runs are in none.
-    SELECT o.workflow, o.version, count(*) AS runs FROM (
-        SELECT r.workflow, r.version FROM {schema}.runs r WHERE r.ready_at IS NOT NULL AND r.refused IS NULL
-        UNION ALL SELECT r.workflow, r.version FROM {schema}.runs r WHERE r.ready_at IS NOT NULL AND r.refused IS NOT NULL
-        UNION ALL SELECT r.workflow, r.version FROM {schema}.runs r WHERE r.wakes_at IS NOT NULL
-        UNION ALL SELECT r.workflow, r.version FROM {schema}.runs r WHERE r.waits
-        UNION ALL SELECT r.workflow, r.version FROM {schema}.runs r WHERE r.owner IS NOT NULL
-        UNION ALL SELECT r.workflow, r.version FROM {schema}.runs r WHERE r.seldom = {state.blocked}
-    ) o WHERE o.version IS NOT NULL GROUP BY o.workflow, o.version
-)
-SELECT workflow, version, coalesce(v.label, ''), coalesce(v.module, ''), v.signals,
+-- Every version that is registered or that open runs have, with these runs as far as they are counted.
+SELECT workflow, version, coalesce(v.label, ''), coalesce(v.module, ''), v.signals, NULL::bytea,
        coalesce((extract(epoch FROM CASE WHEN isfinite(v.registered_at) THEN v.registered_at END) * 1000000)::bigint, 0), coalesce(o.runs, 0),
-       v.retention
-FROM {schema}.versions v FULL JOIN open o USING (workflow, version)
+       v.retention, coalesce(o.more, false)
+FROM {schema}.versions v FULL JOIN {schema}.open_versions(%s::bigint) o USING (workflow, version)
 ORDER BY workflow, v.registered_at NULLS FIRST, version
 
 -- name: version_source
@@ -530,10 +524,10 @@ SELECT source FROM {schema}.versions WHERE workflow = %s AND version = %s
 
 -- name: delete_versions
 -- Delete versions that no open run has.
-DELETE FROM {schema}.versions v USING (SELECT DISTINCT * FROM unnest(%s, %s) AS u (workflow, version)) f
+DELETE FROM {schema}.versions v USING (SELECT DISTINCT * FROM unnest(%s::text[], %s::text[]) AS u (workflow, version)) f
 WHERE v.workflow = f.workflow AND v.version = f.version
   AND NOT EXISTS (SELECT FROM {schema}.runs r
-                  WHERE r.workflow = f.workflow AND r.version = f.version AND r.state {is_open})
+                  WHERE r.workflow = f.workflow AND r.version = f.version AND r.completed_at IS NULL)
 RETURNING 1
 
 -- name: refusals

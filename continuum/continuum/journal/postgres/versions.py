@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from continuum.engine.ids import RunId
+from continuum.journal.limits import COUNTED_RUNS
 from continuum.journal.port import Fault, PublishedValue, Refusal, VersionRow
 from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.connections import Database
@@ -36,13 +37,8 @@ class PostgresVersions:
             ),
         )
 
-    async def versions(self) -> list[VersionRow]:
-        return [
-            VersionRow(workflow, version, label, module, signals, None, registered_at, open_runs, retention)
-            for workflow, version, label, module, signals, registered_at, open_runs, retention in (
-                await self._database.fetch("versions")
-            )
-        ]
+    async def versions(self, counted: int = COUNTED_RUNS) -> list[VersionRow]:
+        return [VersionRow(*row) for row in await self._database.fetch("versions", (counted,))]
 
     async def version_source(self, workflow: str, version: str) -> bytes | None:
         rows = await self._database.fetch("version_source", (workflow, version))
