@@ -45,6 +45,15 @@ async def wait_for_go() -> int:
     return await go.wait()
 
 
+@workflow
+async def wait_for_some(signals: int) -> int:
+    """Wait for so many signals, one after the other, and return their sum."""
+    total = 0
+    for _ in range(signals):
+        total += await go.wait()
+    return total
+
+
 @activity
 async def seconds_late(due: float) -> float:
     """Return by how many seconds a time has passed."""

@@ -13,11 +13,12 @@ from statistics import median
 from typing import Any
 
 from bench.database import Server, fresh_schema
+from bench.growing_work import of_work
 from bench.parked_runs import owner_of_some, park_runs
 from bench.processes import node, run_program
 from bench.sizes import Sizes
 from continuum.errors import UnindexedQuery
-from continuum.journal.port import Loaded, Query, RunState, Worker
+from continuum.journal.port import Loaded, NodeFacts, Query, RunState, Worker
 from continuum.journal.postgres import PostgresJournal
 
 Results = dict[str, Any]
@@ -27,6 +28,7 @@ CALLS = 5
 # A read that takes long is not slowed much by other things: it is called less often.
 CALL_SECONDS = 5.0
 OWNED = 200
+LEASE_SECONDS = 3_600.0
 PAGE = 26
 OPEN_RUNS_AT_ONCE = 500
 SWEPT_TABLES, SWEPT_ROWS = 6, 2_000
@@ -58,7 +60,7 @@ LISTS: Mapping[str, Query] = {
 
 
 def of_reads(server: Server, sizes: Sizes, tell: Tell) -> Results:
-    """Measure reads, and a run by itself, beside more and more parked runs."""
+    """Measure reads and a run by itself beside more and more parked runs, and work as there is more of it."""
     results: Results = {}
     for runs in sizes.growth:
         with fresh_schema(server.dsn) as schema:
@@ -70,6 +72,7 @@ def of_reads(server: Server, sizes: Sizes, tell: Tell) -> Results:
                 "lone_ms": _lone(server.dsn, schema, sizes.lone_runs),
             }
         tell(f"a run by itself beside them {results[str(runs)]['lone_ms']:.1f} ms")
+        results[str(runs)]["work"] = of_work(server, runs, tell)
     return results
 
 
@@ -78,6 +81,9 @@ async def _reads(dsn: str, schema: str) -> Results:
     asked: dict[str, Ask] = {
         "all mail of a worker of 200 runs": lambda journal: journal.inbox(owner, None),
         "part of a sweep": _sweep,
+        "versions, their open runs counted": lambda journal: journal.versions(),
+        "versions, whether they have open runs": lambda journal: journal.versions(counted=1),
+        "nodes, their runs counted": lambda journal: journal.nodes(),
         "claim, with nothing to claim": lambda journal: _claim(journal, owner),
         "when the next run is due": lambda journal: journal.next_due(LOADED),
         **{name: _list_of(query) for name, query in LISTS.items()},
@@ -86,6 +92,7 @@ async def _reads(dsn: str, schema: str) -> Results:
     journal = PostgresJournal(dsn, schema=schema, listen=False)
     await journal.open()
     try:
+        await journal.renew([], LEASE_SECONDS, NodeFacts(owner.node, 1, "", "up"))
         return {name: await _cost(journal, ask) for name, ask in asked.items()}
     finally:
         await journal.close()

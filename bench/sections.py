@@ -19,6 +19,7 @@ from bench import (
     startup,
     throughput,
     timers,
+    updates,
     waiters,
     woken,
 )
@@ -56,6 +57,7 @@ SECTIONS: dict[str, Section] = {
     "waiters": Section("Many waits in one client", waiters.of_one_client),
     "startup": Section("Time to start", startup.of_imports_and_nodes),
     "timers": Section("Timers due at once, node of two run hosts", timers.due_at_once),
-    "growth": Section("Reads as the table of runs grows", growth.of_reads),
+    "updates": Section("Updates of parked runs, node of two run hosts", updates.of_parked_runs),
+    "growth": Section("What reads and work cost as there is more", growth.of_reads),
     "peers": Section("Beside other engines", section.beside_other_engines, on_request=True),
 }

@@ -37,6 +37,8 @@ class Sizes:
     waiters: int = 10_000
     # Parked runs beside which reads are measured.
     growth: tuple[int, ...] = (10_000,)
+    # Runs that wait for some signals each.
+    updated: tuple[int, ...] = (300, 3_000)
     # Runs that are due at one instant.
     timers: tuple[int, ...] = (1_000, 10_000)
     # What the systems of `peers` do in a round, and which of them; none means all.
@@ -61,6 +63,7 @@ QUICK = Sizes(
     suspended=500,
     kept_live_when_evicting=50,
     timers=(1_000,),
+    updated=(300,),
     idle_seconds=5.0,
     idle_after_seconds=3.0,
     waiters=1_000,
@@ -82,6 +85,7 @@ TINY = Sizes(
     suspended=40,
     kept_live_when_evicting=10,
     timers=(20,),
+    updated=(10,),
     idle_seconds=1.0,
     idle_after_seconds=0.5,
     waiters=30,

@@ -231,6 +231,20 @@ def _growth(figures: Results) -> tuple[Row, Rows]:
     return ("ms / pages; (refused)", *(f"{int(runs):,} runs" for runs in figures)), rows
 
 
+def _growing_work(figures: Results) -> tuple[Row, Rows]:
+    work = next(iter(figures.values()))["work"]
+    rows: Rows = [(name, *(f"{row['work'][name]:,.2f}" for row in figures.values())) for name in work]
+    return ("", *(f"{int(runs):,} runs" for runs in figures)), rows
+
+
+def _updates(figures: Results) -> tuple[Row, Rows]:
+    rows: Rows = [
+        (f"{int(runs):,}", f"{row['updates']:,}", f"{row['hot']:,}", f"{row['share'] * 100:.1f} %")
+        for runs, row in figures.items()
+    ]
+    return ("runs", "updates", "of them HOT", "HOT of those that leave the owner"), rows
+
+
 def _timers(figures: Results) -> tuple[Row, Rows]:
     columns = ("p50_ms", "p99_ms", "most_ms", "per_second", "hosts_us", "server_us")
     rows: Rows = [(name, *(f"{row[column]:,.0f}" for column in columns)) for name, row in figures.items()]
@@ -294,10 +308,12 @@ _ROWS = {
     "startup": _startup,
     "growth": _growth,
     "timers": _timers,
+    "updates": _updates,
     "peers": peers.figures,
 }
 # Sections with more than one table, each with what its title says.
 _MORE: dict[str, dict[str, Callable[[Results], tuple[Row, Rows]]]] = {
+    "growth": {"work": _growing_work},
     "hops": {"what each run costs": _hop_counts},
     "peers": {
         "ratios of the same round": peers.ratios,

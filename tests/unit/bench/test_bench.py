@@ -99,18 +99,32 @@ def test_lateness_of_timers_is_measured_in_memory_and_evicted(dsn: str, tmp_path
     assert all(each["most_ms"] >= each["p50_ms"] > 0 for each in figures.values())
 
 
+def test_updates_of_parked_runs_are_counted(dsn: str, tmp_path: Path) -> None:
+    written = tmp_path / "results.json"
+    ended = bench("updates", "--size", "tiny", "--dsn", dsn, "--json", str(written))
+    assert ended.returncode == 0, ended.stderr
+    (figures,) = json.loads(written.read_text())["sections"]["updates"].values()
+    assert 0.5 < figures["share"] <= 1
+
+
 def test_reads_are_measured_beside_parked_runs(dsn: str, tmp_path: Path) -> None:
     written = tmp_path / "results.json"
     ended = bench("growth", "--size", "tiny", "--dsn", dsn, "--json", str(written))
     assert ended.returncode == 0, ended.stderr
     (figures,) = json.loads(written.read_text())["sections"]["growth"].values()
     assert all(read["pages"] > 0 for read in figures["reads"].values())
+    assert all(figure > 0 for figure in figures["work"].values())
 
 
 def test_a_read_that_is_refused_is_in_brackets() -> None:
-    few = {"lone_ms": 2.0, "reads": {"a list": {"ms": 1.26, "pages": 30, "refused": False}}}
-    many = {"lone_ms": 2.5, "reads": {"a list": {"ms": 0.052, "pages": 5_000, "refused": True}}}
-    (table,) = tables(results_of({"growth": {"10000": few, "1000000": many}}))
+    reads = [
+        {"a list": {"ms": 1.26, "pages": 30, "refused": False}},
+        {"a list": {"ms": 0.052, "pages": 5_000, "refused": True}},
+    ]
+    few = {"reads": reads[0], "lone_ms": 2.0, "work": {"a claim, ms": 0.5}}
+    many = {"reads": reads[1], "lone_ms": 2.5, "work": {"a claim, ms": 1_000.0}}
+    table, work = tables(results_of({"growth": {"10000": few, "1000000": many}}))
+    assert work.rows == [("a claim, ms", "0.50", "1,000.00")]
     assert table.headings == ("ms / pages; (refused)", "10,000 runs", "1,000,000 runs")
     assert table.rows == [
         ("a list", "1.3 / 30", "(0.05 / 5,000)"),
@@ -137,6 +151,7 @@ def test_writing_results_keeps_the_prose(tmp_path: Path) -> None:
     assert text.startswith("before\n")
     assert text.endswith(f"{END}\nafter\n")
     assert "old" not in text
+    assert "Postgres 18.0 on the same machine (fsync on, synchronous_commit off)" in text
     assert "| queries a second | 0.50 |" in text
 
 
