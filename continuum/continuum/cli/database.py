@@ -82,8 +82,11 @@ def ask(target: Target, question: Callable[[Client], Awaitable[T]]) -> T:
     return asyncio.run(asking())
 
 
-def ask_journal(target: Target, question: Callable[[Journal], Awaitable[T]]) -> T:
-    """Return the result of a call of the journal itself, for calls that no client has."""
+def ask_journal(target: Target, question: Callable[[Journal], Awaitable[T]], *, read_only: bool = False) -> T:
+    """Return the result of a call of the journal itself, for calls that no client has.
+
+    With `read_only` the server refuses every statement that would write.
+    """
     from continuum.client.connecting import database
     from continuum.journal.postgres import PostgresJournal
     from continuum.journal.postgres.schema import check_schema
@@ -91,7 +94,7 @@ def ask_journal(target: Target, question: Callable[[Journal], Awaitable[T]]) -> 
     async def asking() -> T:
         async with database(target.dsn) as address:
             await check_schema(address, target.schema)
-            journal = PostgresJournal(address, schema=target.schema, listen=False)
+            journal = PostgresJournal(address, schema=target.schema, listen=False, read_only=read_only)
             await journal.open()
             try:
                 return await question(journal)

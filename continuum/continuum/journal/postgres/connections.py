@@ -21,7 +21,7 @@ from continuum.journal.postgres.connector import Connector
 from continuum.journal.postgres.driver_errors import StandbyError, translated
 from continuum.journal.postgres.lane import Ear, Lane
 from continuum.journal.postgres.prepared_statements import Parameter, received, sent
-from continuum.journal.postgres.session_settings import BEGIN, COMMIT, setup
+from continuum.journal.postgres.session_settings import BEGIN, BEGIN_READ_ONLY, COMMIT, setup
 from continuum.journal.postgres.statements import Statements
 from continuum.journal.postgres.watched_connection import WatchedConnection
 
@@ -35,6 +35,7 @@ CLOCK_SLEW = 0.05
 
 class Database:
     """The connections of one journal; without `sessions` a pooler gives each transaction another one.
+    With `read_only`, and without sessions, the server refuses every statement that would write.
 
     The lane is opened by the first commit or listener; with a `pool_size` of 0 everything runs on it.
     """
@@ -47,11 +48,14 @@ class Database:
         sessions: bool = True,
         pool_size: int = CONNECTIONS - 1,
         application: str = "continuum client",
+        read_only: bool = False,
     ) -> None:
+        assert not (read_only and sessions), "only transactions of one statement are read-only"
         self.statements = statements
         # After this long without an answer the server is doubted, in seconds.
         self.silence = SILENCE_SECONDS
         self._sessions = sessions
+        self._begin = BEGIN_READ_ONLY if read_only else BEGIN
         self._connector = Connector(dsn, sessions=sessions, application=application)
         self._pool = ConnectionPool(self._connect, pool_size, self._doubt_others)
         self._lane = Lane(self._connect, self._pool.close_idle)
@@ -147,7 +151,7 @@ class Database:
         """
 
         async def run(connection: WatchedConnection) -> Rows:
-            if not self._sessions:
+            if not self._sessions and self._begin is BEGIN:
                 try:
                     return await (await connection.execute(connection.mark + text, parameters)).fetchall()
                 except psycopg.Error:
@@ -192,7 +196,7 @@ class Database:
         """Run a statement in a transaction that sets itself up, with one round trip."""
         try:
             async with connection.pipeline():
-                await connection.execute(BEGIN)
+                await connection.execute(self._begin)
                 await connection.execute(setup(connection.info.server_version, STATEMENT_SECONDS, local=True))
                 cursor = await connection.execute(connection.mark + text, parameters)
                 await connection.execute(COMMIT)

@@ -93,6 +93,7 @@ class PostgresJournal(
     `listen=False` does without LISTEN and prepared statements, which transaction-mode poolers lack. It has
     `connections` at most, of which one is for commits and listens; a single one is for everything.
     `application` names this process in pg_stat_activity.
+    With `read_only`, and `listen=False`, the server refuses every write.
     """
 
     def __init__(
@@ -103,6 +104,7 @@ class PostgresJournal(
         listen: bool = True,
         connections: int = CONNECTIONS,
         application: str = "continuum client",
+        read_only: bool = False,
     ) -> None:
         self.schema = schema
         self.listens = listen
@@ -110,7 +112,12 @@ class PostgresJournal(
         # Each of these nodes is logged once.
         self._unreadable_nodes: set[str] = set()
         self._database = Database(
-            dsn, self._statements, sessions=listen, pool_size=connections - 1, application=application
+            dsn,
+            self._statements,
+            sessions=listen,
+            pool_size=connections - 1,
+            application=application,
+            read_only=read_only,
         )
         self._sweeps = Sweeps()
         # With more groups of runs than a claim has places, the next claim continues where it ended.

@@ -53,6 +53,7 @@ set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit')
 """
 
 BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
+BEGIN_READ_ONLY = BEGIN + b" READ ONLY"
 COMMIT = b"COMMIT"
 
 
