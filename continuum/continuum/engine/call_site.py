@@ -79,6 +79,12 @@ def where(site: Site) -> str:
 _places: dict[tuple[str, int, int], tuple[CodeType, str]] = {}
 
 
+def place(site: Site) -> tuple[str, int]:
+    """Return the path of the file and the line; the line is 0 if there is none."""
+    code, offset = site
+    return code.co_filename, _line(code, offset)
+
+
 def _line(code: CodeType, offset: int) -> int:
     return next((line for start, end, line in code.co_lines() if start <= offset < end and line), 0)
 

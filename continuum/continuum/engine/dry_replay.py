@@ -44,10 +44,11 @@ class DryCommandLog(CommandLog):
 def dry_execution(info: Any, definition: Any = None, depth: int = 0) -> tuple[Execution, DryCommandLog]:
     """Return an execution that only replays, and its log."""
     log = DryCommandLog()
-    return Execution(info, _no_random_bytes, definition, depth, log), log
+    return Execution(info, no_random_bytes, definition, depth, log), log
 
 
-def _no_random_bytes(size: int) -> bytes:
+def no_random_bytes(size: int) -> bytes:
+    """Refuse: a dry replay takes every random value from its history."""
     raise AssertionError("a dry replay makes no random bytes")
 
 
