@@ -1,13 +1,16 @@
-"""`give_public_names`: the module that users import a class or function from, in its `__module__`."""
+"""`give_public_names` and `public_in`: the module that users import a name from, in its `__module__`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from types import FunctionType
-from typing import get_type_hints
+from typing import TypeVar, get_type_hints
 
 PACKAGE = "continuum"
+KIT = "continuum.testing"
+
+T = TypeVar("T")
 
 
 def give_public_names(values: Iterable[object]) -> None:
@@ -26,3 +29,16 @@ def give_public_names(values: Iterable[object]) -> None:
                 for field in fields(value):
                     field.type = hints[field.name]
             value.__module__ = PACKAGE
+
+
+def public_in(module: str) -> Callable[[T], T]:
+    """Return a decorator that sets the module of one class or function, where it is defined.
+
+    An error is shown with that module also if its name was never imported from there.
+    """
+
+    def name_module(named: T) -> T:
+        named.__module__ = module
+        return named
+
+    return name_module

@@ -24,8 +24,8 @@ from continuum.engine.retry import seconds
 from continuum.errors import RunNotFound
 from continuum.journal.facts import Query, RunRow, RunState
 from continuum.journal.memory.journal import MemoryJournal
+from continuum.replays.histories import History, read_history
 from continuum.testing.engine import Engine
-from continuum.testing.histories import History, read_history
 from continuum.testing.loaded_code import LoadedCode
 from continuum.testing.mock_activities import MockedActivity, Mocks, mocked
 from continuum.testing.public import public

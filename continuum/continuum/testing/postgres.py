@@ -20,8 +20,8 @@ from continuum.errors import ContinuumError, NotReady
 from continuum.journal.facts import Query, RunState
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.schema import drop_schema, migrate_schema
+from continuum.replays.histories import History, read_history
 from continuum.settings.settings import Settings
-from continuum.testing.histories import History, read_history
 from continuum.testing.loaded_code import LoadedCode
 from continuum.testing.mock_activities import MockedActivity, Mocks, mocked
 from continuum.testing.public import public

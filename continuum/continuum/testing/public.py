@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from continuum.public_names import KIT, public_in
 
-T = TypeVar("T")
-
-
-def public(named: T) -> T:
-    """Set the module where the name is defined: an error is also shown if its name was never imported."""
-    named.__module__ = "continuum.testing"
-    return named
+public = public_in(KIT)

@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from continuum.engine.ids import RunId
 from continuum.journal.memory.journal import MemoryJournal
-from continuum.testing.histories import read_history
+from continuum.replays.histories import read_history
+from continuum.replays.replay import difference
 from continuum.testing.loaded_code import LoadedCode
-from continuum.testing.replays import difference, replay
+from continuum.testing.replays import replay
 
 VARIABLE = "CONTINUUM_PARANOID"
 

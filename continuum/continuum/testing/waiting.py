@@ -5,29 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from continuum.client.untyped_values import at
-from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
 from continuum.journal.facts import RunRow
-from continuum.testing.histories import History
 from continuum.testing.public import public
-
-
-def waits_of(execution: Execution, history: History) -> tuple[str, ...]:
-    """Return what the code of a replayed run waits for; its execution must still be open."""
-    waits = [f"signal {name!r}" for name in execution.signals_waited_for()]
-    for activity in execution.pending.values():
-        retry = activity.retry_due
-        waits.append(
-            f"activity {activity.name}"
-            if retry is None
-            else f"attempt {activity.attempt} of {activity.name} at {_time(retry)}"
-        )
-    for seq in execution.timers:
-        due, _, where = history.stored[seq].body[:3]
-        waits.append(f"a timer due at {_time(due)} ({where})")
-    waits += [f"child {child.workflow} {child.run_id}" for child in (execution.children or {}).values()]
-    return tuple(waits)
 
 
 def with_blocked(waits_for: tuple[str, ...], blocked: Sequence[RunRow]) -> tuple[str, ...]:
@@ -43,10 +23,6 @@ def _child_in(wait: str) -> RunId:
     """Return the child that the run waits for; an empty id if it waits for something else."""
     kind, _, last = wait.rpartition(" ")
     return RunId(last if kind.startswith("child ") else "")
-
-
-def _time(microseconds: int) -> str:
-    return at(microseconds).isoformat(timespec="seconds")
 
 
 @public

@@ -11,6 +11,7 @@ import pytest
 import continuum
 from continuum import Workflow, workflow
 from continuum.engine.events import Event, EventType
+from continuum.replays.history_files import UnreadableHistory
 from continuum.testing import (
     GoldenHistory,
     History,
@@ -19,7 +20,6 @@ from continuum.testing import (
     dump_history,
     load_history,
 )
-from continuum.testing.golden import UnreadableHistory
 from tests.unit.testing import flows
 from tests.unit.testing.recorded_histories import history_of, with_event, with_events
 

@@ -1,17 +1,22 @@
-"""A run's history as a test uses it: events for people, and everything that a replay needs."""
+"""A run's history outside of its journal: events for people, and everything that a replay needs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from continuum.client import Event
 from continuum.client.histories import history_of
 from continuum.engine import events as engine
 from continuum.engine.ids import RunId
 from continuum.journal.facts import RunRow
-from continuum.journal.port import Journal
-from continuum.testing.public import public
+from continuum.journal.port import Histories, Runs
+from continuum.public_names import KIT, public_in
+
+
+class StoredRuns(Runs, Histories, Protocol):
+    """Runs and their histories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,7 @@ class Ending:
     continued_to: str | None = None
 
 
-@public
+@public_in(KIT)
 class History(list[Event]):
     """A list of `continuum.Event`, with the stored facts behind it.
 
@@ -64,16 +69,28 @@ class History(list[Event]):
         return self.ending.state in ("completed", "failed", "cancelled")
 
 
-async def read_history(journal: Journal, run_id: RunId) -> History | None:
-    """Return the history of a run as it is in a journal now; None if there is no such run."""
+async def read_history(journal: StoredRuns, run_id: RunId) -> History | None:
+    """Return the history of a run as it is in a journal now; None if there is no such run.
+
+    A run may end between the reads of its row and of its events. Then both are read again, so that the
+    state is that of the events.
+    """
     row = await journal.get_run(run_id)
-    if row is None:
-        return None
-    events = (await journal.load([run_id]))[run_id]
+    while row is not None:
+        events = (await journal.load([run_id]))[run_id]
+        later = await journal.get_run(run_id)
+        if later is not None and later.state.terminal == row.state.terminal:
+            return History(events, _beginning(row, await _depth(journal, row)), ending_of(row))
+        row = later
+    return None
+
+
+async def _depth(journal: Runs, row: RunRow) -> int:
+    """Return how many ancestors a run has."""
     depth, above = 0, row
     while above.parent is not None and (parent := await journal.get_run(above.parent)) is not None:
         depth, above = depth + 1, parent
-    return History(events, _beginning(row, depth), ending_of(row))
+    return depth
 
 
 def ending_of(row: RunRow) -> Ending:
