@@ -1,4 +1,4 @@
-"""`continuum runs list`, `show`, `history`, `events`, `read` and `unblock`."""
+"""`continuum runs list`, `show`, `history`, `export`, `events`, `read` and `unblock`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ from continuum.cli.database import (
 )
 from continuum.cli.drift_output import print_problems, problem_facts
 from continuum.cli.printing import print_table
-from continuum.cli.values import named_json, to_json
+from continuum.cli.run_export import export
+from continuum.cli.run_filters import RunFilter, filter_options
+from continuum.cli.values import to_json
 from continuum.client import Client, Owner, Run, StateChange
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
@@ -32,29 +34,18 @@ from continuum.drift.run_report import Refused, drift_of
 from continuum.errors import NotPublished
 from continuum.quoting import quoted
 
-STATES = ("running", "suspended", "blocked", "completed", "failed", "cancelled", "continued")
-
 
 @click.group(no_args_is_help=False)
 def runs() -> None:
     """List and inspect runs."""
 
 
+runs.add_command(export)
+
+
 @runs.command(name="list")
-@click.option(
-    "--state", "states", type=click.Choice(STATES), multiple=True, help="Only this state. Repeatable."
-)
-@click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
-@click.option("--parent", metavar="RUN", help="Only children of this run.")
+@filter_options
 @click.option("--namespace", metavar="TEXT", help="Only this namespace; otherwise all.")
-@click.option(
-    "--attribute",
-    "attributes",
-    type=named_json,
-    multiple=True,
-    metavar="NAME=JSON",
-    help="Only runs with this attribute. Repeatable.",
-)
 @click.option(
     "--limit", type=click.IntRange(1, PAGE_ENTRIES), default=25, show_default=True, help="Runs per page."
 )
@@ -65,8 +56,8 @@ def list_runs(
     states: tuple[str, ...],
     workflow: str | None,
     parent: str | None,
-    namespace: str | None,
     attributes: tuple[tuple[str, Any], ...],
+    namespace: str | None,
     limit: int,
     cursor: str | None,
     as_json: bool,
@@ -74,13 +65,7 @@ def list_runs(
     schema: str,
 ) -> None:
     """List runs, the latest first."""
-    where: list[tuple[Any, str, Any]] = [(("attributes", name), "eq", value) for name, value in attributes]
-    if states:
-        where.append(("state", "in", states))
-    if workflow is not None:
-        where.append(("workflow", "eq", workflow))
-    if parent is not None:
-        where.append(("parent_run_id", "eq", parent))
+    where = RunFilter(states, workflow, parent, attributes).conditions()
     page = ask(
         Target(dsn, schema),
         lambda client: client.query(where, limit=limit, cursor=cursor, namespace=namespace, payloads=as_json),

@@ -1,0 +1,81 @@
+"""`continuum runs export`: histories as lines of JSON, for files that tests and debuggers read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import click
+
+from continuum.cli.database import Target, ask_journal, database_options
+from continuum.cli.run_filters import RunFilter, filter_options
+from continuum.client.argument_checks import run_id_of
+from continuum.client.limits import PAGE_ENTRIES
+from continuum.client.namespaces import ANY_NAMESPACE, guarded
+from continuum.client.queries import Condition, question_of
+from continuum.engine.ids import RunId
+from continuum.journal.port import Journal
+from continuum.replays.histories import read_history
+from continuum.replays.history_files import history_line
+
+# As `runs list` shows them, which an index serves. Runs that start meanwhile come before the first page.
+NEWEST_FIRST = ("started_at", "desc")
+
+
+@click.command(short_help="Print histories, a line of JSON for each run.")
+@click.argument("run_ids", nargs=-1, metavar="[RUN ...]")
+@click.option("--all", "every", is_flag=True, help="Every run; otherwise name runs, or filter them.")
+@filter_options
+@click.option("--namespace", metavar="TEXT", help="Only runs of this namespace; otherwise all.")
+@database_options
+def export(
+    run_ids: tuple[str, ...],
+    every: bool,
+    states: tuple[str, ...],
+    workflow: str | None,
+    parent: str | None,
+    attributes: tuple[tuple[str, Any], ...],
+    namespace: str | None,
+    dsn: str | None,
+    schema: str,
+) -> None:
+    """Print the history of each RUN, or of each run that the options choose, the latest first.
+
+    Each line is a history with everything that a replay needs, also values: keep the file like the database.
+    `continuum.testing.load_history` reads it, and so do `continuum replay` and `debug` with --file.
+    """
+    where = RunFilter(states, workflow, parent, attributes).conditions()
+    filtered = bool(where) or every or (namespace is not None and not run_ids)
+    if bool(run_ids) == filtered:
+        raise click.UsageError("name runs, or choose them by options, or give --all")
+
+    async def exporting(journal: Journal) -> None:
+        found = _named(journal, run_ids, namespace) if run_ids else _chosen(journal, where, namespace)
+        async for run_id in found:
+            history = await read_history(journal, run_id)
+            if history is not None:
+                click.echo(history_line(history))
+
+    ask_journal(Target(dsn, schema), exporting, read_only=True)
+
+
+async def _named(journal: Journal, run_ids: Sequence[str], namespace: str | None) -> AsyncIterator[RunId]:
+    """Yield ids in canonical form; `RunNotFound` at one that no run of the namespace has."""
+    within = ANY_NAMESPACE if namespace is None else namespace
+    for run_id in map(run_id_of, run_ids):
+        yield guarded(run_id, await journal.get_run(run_id), within).id
+
+
+async def _chosen(
+    journal: Journal, where: Sequence[Condition], namespace: str | None
+) -> AsyncIterator[RunId]:
+    """Yield the ids of the runs that a query finds, page after page."""
+    cursor: str | None = None
+    while True:
+        question = question_of(where, NEWEST_FIRST, PAGE_ENTRIES, cursor, namespace)
+        rows = await journal.query(question.one_more(payloads=False))
+        for row in rows[:PAGE_ENTRIES]:
+            yield row.id
+        if len(rows) <= PAGE_ENTRIES:
+            return
+        cursor = question.cursor_after(rows[PAGE_ENTRIES - 1])
