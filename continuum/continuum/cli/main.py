@@ -27,6 +27,7 @@ INTERRUPTED = 130
 COMMANDS = {
     **dict.fromkeys(("attributes", "cancel", "result", "signal", "start"), "run_commands"),
     "check": "check",
+    "completion": "completion",
     "demo": "demo",
     "migrate": "schema",
     "nodes": "nodes",
