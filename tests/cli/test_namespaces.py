@@ -14,6 +14,8 @@ from tests.cli.commands import CommandLine
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "attributes": ('{"a": 1}',),
     "cancel": (),
+    "debug": (),
+    "replay": (),
     "result": (),
     "runs history": (),
     "runs read": ("progress",),

@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import count
-from pathlib import Path
-from types import ModuleType
+from collections.abc import Sequence
 
 import pytest
 
@@ -18,10 +13,8 @@ from continuum.cli.versions import counted_runs
 from continuum.drift import deploy_check
 from continuum.drift.deploy_check import OpenRunsCheck
 from continuum.journal.port import RunRow, VersionRow
-from tests.cli.commands import CommandLine
+from tests.cli.shop import Shop
 from tests.process.actors.hosting import stage
-
-_numbers = count()
 
 SHOP = """
 from continuum import Signal, activity, workflow
@@ -44,60 +37,6 @@ async def order(amount: int) -> str:
 SHIPS_FIRST = SHOP.replace("paid = await charge(amount)", "paid = await ship(amount)")
 CHARGES_NOTHING = SHOP.replace("await charge(amount)", "amount")
 REWORDED = SHOP.replace("paid", "payment")
-
-
-@dataclass
-class Shop:
-    """A module on disk that a test deploys several times."""
-
-    folder: Path
-    name: str
-    cli: CommandLine
-
-    @property
-    def flow(self) -> str:
-        """The name of its workflow."""
-        return f"{self.name}.order"
-
-    def deploy(self, text: str) -> ModuleType:
-        """Write the module and import it again."""
-        path = self.folder / f"{self.name}.py"
-        path.write_text(text.replace("{name}", self.name), encoding="utf-8")
-        sys.modules.pop(self.name, None)
-        importlib.invalidate_caches()
-        return importlib.import_module(self.name)
-
-    def park(self, module: ModuleType) -> str:
-        """Start a run, and stop its node once the run waits for its signal."""
-
-        async def parking() -> str:
-            async with (
-                stage(self.cli.options[1], self.cli.options[3]) as on,
-                on.alone(module.order) as tree,
-            ):
-                await tree.host.version_registry.ready.wait()
-                run = await on.client.start(module.order, 1)
-
-                async def waits() -> bool:
-                    types = [event.type for event in await on.client.history(run.id)]
-                    return types[-1:] == ["activity_completed"]
-
-                await on.until(waits, "its activity has not completed")
-                await on.until_state(run, "suspended")
-                return run.id
-
-        return asyncio.run(parking())
-
-
-@pytest.fixture
-def shop(cli: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
-    """A module with a name of its own."""
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.syspath_prepend(tmp_path)
-    name = f"versions_shop_{next(_numbers)}"
-    yield Shop(tmp_path, name, cli)
-    for loaded in [loaded for loaded in sys.modules if loaded.startswith(name)]:
-        del sys.modules[loaded]
 
 
 def test_list_shows_versions_and_their_open_runs(shop: Shop) -> None:

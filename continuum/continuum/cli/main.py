@@ -28,6 +28,7 @@ COMMANDS = {
     **dict.fromkeys(("attributes", "cancel", "result", "signal", "start"), "run_commands"),
     "check": "check",
     "completion": "completion",
+    **dict.fromkeys(("debug", "replay"), "time_travel"),
     "demo": "demo",
     "migrate": "schema",
     "nodes": "nodes",

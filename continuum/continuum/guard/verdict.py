@@ -22,7 +22,18 @@ __all__ = ["refuse_if_workflow"]
 MACHINERY = frozenset(
     (
         *("logging", "warnings", "traceback", "linecache", "importlib", "zipimport", "weakref", "zoneinfo"),
-        *("bdb", "pdb", "coverage", "_pytest", "debugpy", "pydevd", "_pydevd_bundle", "_pydevd_frame_eval"),
+        *(
+            "bdb",
+            "pdb",
+            "debugpy",
+            "pydevd",
+            "_pydevd_bundle",
+            "_pydevd_frame_eval",
+            "ipdb",
+            "IPython",
+            "pudb",
+        ),
+        *("coverage", "_pytest"),
     )
 )
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
 from continuum.errors import InvalidOption
+from continuum.scanner import rules
+from continuum.scanner.findings import Finding, errors_of
 
 # How a helper of a module that is not trusted is reported.
 Untrusted = Literal["warn", "error"]
@@ -47,3 +50,24 @@ def configure_scanner(*, trusted: Sequence[str] = (), untrusted: Untrusted = "wa
 def configured_trust() -> Trust:
     """Return the trust that this process has configured."""
     return _configured
+
+
+# What a person adds to workflow code to watch it. Neither changes what the code decides.
+_OF_DEBUGGING = frozenset((rules.OUTPUT.code, rules.INPUT.code))
+_debugging = False
+
+
+@contextmanager
+def debugging() -> Iterator[None]:
+    """Refuse neither `breakpoint()` nor `print()` in workflow code that is defined meanwhile."""
+    global _debugging
+    before, _debugging = _debugging, True
+    try:
+        yield
+    finally:
+        _debugging = before
+
+
+def refused(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that refuse a definition in this process now."""
+    return [each for each in errors_of(findings) if not (_debugging and each.code in _OF_DEBUGGING)]

@@ -11,8 +11,8 @@ from typing import Any
 
 from continuum.errors import DeterminismError
 from continuum.scanner.check_files import scan_definitions
-from continuum.scanner.configuration import configured_trust
-from continuum.scanner.findings import DeterminismWarning, Finding, Severity, errors_of
+from continuum.scanner.configuration import configured_trust, refused
+from continuum.scanner.findings import DeterminismWarning, Finding, Severity
 from continuum.scanner.module import scanned_module
 from continuum.scanner.workflow_scan import Scan
 from continuum.source.module_source import module_source
@@ -84,9 +84,9 @@ def _is_of(value: Any, module: ModuleType) -> bool:
 
 def refuse_or_warn(what: str, findings: list[Finding]) -> None:
     """Raise `DeterminismError` with all errors; if there are none, issue the warnings."""
-    refused = errors_of(findings)
-    if refused:
-        lines = "\n".join(f"  {finding}" for finding in refused)
+    errors = refused(findings)
+    if errors:
+        lines = "\n".join(f"  {finding}" for finding in errors)
         raise DeterminismError(f"{what} does what replay could not repeat:\n{lines}")
     for finding in findings:
         if finding.severity is Severity.WARNING:

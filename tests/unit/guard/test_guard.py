@@ -18,6 +18,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -194,6 +195,13 @@ def test_a_run_may_import_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "imported_by_a_run.py").write_text("import time\nAT = time.time()\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert result_of(lambda: importlib.import_module("imported_by_a_run").AT) is not None
+
+
+@pytest.mark.parametrize("debugger", ["pdb", "debugpy.server", "ipdb", "IPython.terminal", "pudb"])
+def test_a_debugger_may_read_anything_at_its_prompt(debugger: str) -> None:
+    names: dict[str, Any] = {"__name__": debugger}
+    exec("import time, pathlib\ndef prompt(): return time.time() and pathlib.Path().exists()", names)
+    assert result_of(names["prompt"]) is True
 
 
 def test_a_traceback_may_be_formatted() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import continuum
 from continuum import DeterminismError, DeterminismWarning, scanner
+from continuum.scanner.configuration import debugging
 from continuum.scanner.findings import Severity
 from tests.unit.scanner import nondeterministic_code
 
@@ -94,3 +95,26 @@ def test_scan_takes_functions_classes_and_modules() -> None:
     assert both == sorted([*of_function, *of_class])
     of_module = scanner.scan(nondeterministic_code)
     assert [(one.code, one.severity) for one in of_module] == [("CT502", Severity.WARNING)]
+
+
+def test_code_that_a_person_debugs_may_stop_and_print_but_nothing_else() -> None:
+    with debugging():
+
+        @continuum.workflow(name="scanner.debugged")
+        async def debugged() -> None:
+            print("here")  # noqa: T201
+            breakpoint()  # noqa: T100
+
+        with pytest.raises(DeterminismError) as refused:
+
+            @continuum.workflow(name="scanner.debugged_clock")
+            async def debugged_clock() -> float:
+                print("here")  # noqa: T201
+                return time.time()
+
+    assert ["CT101" in str(refused.value), "CT208" in str(refused.value)] == [True, False]
+    with pytest.raises(DeterminismError, match="CT209"):
+
+        @continuum.workflow(name="scanner.not_debugged")
+        async def not_debugged() -> None:
+            breakpoint()  # noqa: T100
