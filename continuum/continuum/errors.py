@@ -206,6 +206,20 @@ class RunTerminal(ContinuumError):
         return type(self), (self.run_id, self.state)
 
 
+class RunChanged(ContinuumError):
+    """The run is no longer as it was seen before a change that was to depend on that; nothing was changed."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"run {shortened(run_id)} has changed since it was looked at, and nothing was done; look again "
+            "and decide anew"
+        )
+        self.run_id = run_id
+
+    def __reduce__(self) -> tuple[type[RunChanged], tuple[str]]:
+        return type(self), (self.run_id,)
+
+
 # The world; the same call may succeed later, or after an operator acts.
 
 

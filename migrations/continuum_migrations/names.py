@@ -21,7 +21,7 @@ _KINDS = (
     "child_cancelled",
     "activity_interrupted",
 )
-_POSTED = ("accepted", "duplicate", "not_found", "terminal")
+_POSTED = ("accepted", "duplicate", "not_found", "terminal", "stale")
 _CLOSE_POLICIES = ("cascade", "cancel", "abandon")
 
 
@@ -55,6 +55,8 @@ NAMES: Mapping[str, str] = {
     "limit.suspicion": "3600",
     # As many ids as fit into the 8,000 bytes of one notification.
     "limit.ids": "200",
+    # The record of what people have changed is kept for so many seconds.
+    "limit.audit": "34560000",
     # A look at tasks ends here: with more of them a claim is the better look.
     "limit.looked_tasks": "500",
     # So many runs or groups of runs are looked at for the time of the next one.

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
@@ -61,6 +61,8 @@ SCHEMA_NAME = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 
 Connection: TypeAlias = AsyncConnection[Any]
 Source: TypeAlias = Traversable | Path | None
+# Called in each transaction with the files that it has applied.
+Record: TypeAlias = Callable[[Connection, Sequence[str]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,13 @@ class _Applied:
         return [name for name in self.checksums if name.startswith(f"{TABLES}/")]
 
 
-async def migrate(connection_or_dsn: Connection | str, schema: str, *, source: Source = None) -> list[str]:
-    """Bring the schema up to this code and return the files that this call applied."""
+async def migrate(
+    connection_or_dsn: Connection | str, schema: str, *, source: Source = None, record: Record | None = None
+) -> list[str]:
+    """Bring the schema up to this code and return the files that this call applied.
+
+    `record` is called in each transaction with the names of its files.
+    """
     _require_name(schema)
     known = read_files(source)
     done: list[str] = []
@@ -83,7 +90,7 @@ async def migrate(connection_or_dsn: Connection | str, schema: str, *, source: S
         _require_supported_server(connection)
         _require_utf8(connection)
         while _pending(known, await _applied(connection, schema), schema):
-            done += await _apply_next(connection, schema, known)
+            done += await _apply_next(connection, schema, known, record)
     return done
 
 
@@ -218,7 +225,9 @@ def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:NAMES_LISTED]) + (", ..." if len(names) > NAMES_LISTED else "")
 
 
-async def _apply_next(connection: Connection, schema: str, known: SqlFiles) -> list[str]:
+async def _apply_next(
+    connection: Connection, schema: str, known: SqlFiles, record: Record | None
+) -> list[str]:
     """Apply the first pending file of tables, else all pending functions, unless another node has done so."""
     async with connection.transaction():
         await _lock(connection, schema)
@@ -233,7 +242,10 @@ async def _apply_next(connection: Connection, schema: str, known: SqlFiles) -> l
                 _about("insert into {schema}.migrations (file, checksum) values (%s, %s)", schema),
                 (file.name, file.checksum),
             )
-    return [file.name for file in batch]
+        names = [file.name for file in batch]
+        if record is not None and names:
+            await record(connection, names)
+    return names
 
 
 async def _lock(connection: Connection, schema: str) -> None:

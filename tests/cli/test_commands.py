@@ -158,7 +158,7 @@ def test_cancel_warns_if_no_node_can_stop_the_run(cli: CommandLine) -> None:
 
 def test_a_forced_cancel_shows_in_the_result(cli: CommandLine) -> None:
     run_id = started(cli)
-    forced = cli("cancel", run_id, "--force")
+    forced = cli("cancel", run_id, "--force", "--yes")
     assert (forced.code, forced.out) == (0, "cancelled\n")
     outcome = cli("result", run_id)
     assert (outcome.code, outcome.err) == (1, f"continuum: run {run_id} was cancelled\n")
@@ -395,7 +395,7 @@ def test_migrate_applies_each_migration_once(
     assert "run continuum migrate" in refused.err
     applied = cli("migrate").out
     assert "applied tables 0001_initial, 0002_" in applied
-    assert "; functions chains, claim_groups, claims" in applied
+    assert "; functions audit, blocked_runs, chains" in applied
     assert cli("migrate").out == f"schema {empty_name}: up to date\n"
     assert cli("runs", "list").code == 0
 

@@ -67,7 +67,7 @@ def test_vck1_check_passes_if_every_open_version_is_there(shop: Shop) -> None:
     assert shop.cli("versions", "check", shop.name).code == 0
     shop.deploy(SHIPS_FIRST)
     assert shop.cli("versions", "check", shop.name).code == 1
-    shop.cli("cancel", run_id, "--force")
+    shop.cli("cancel", run_id, "--force", "--yes")
     assert shop.cli("versions", "check", shop.name).code == 0
 
 
@@ -222,12 +222,12 @@ def test_gc_deletes_versions_without_open_runs_except_the_latest(shop: Shop) -> 
     asyncio.run(register())
     dry = shop.cli("versions", "gc", "--dry-run", "--json").json
     assert (dry["forgotten"], [row["version"] for row in dry["versions"]]) == (0, ["second"])
-    assert shop.cli("versions", "gc", "--json").json["forgotten"] == 1
+    assert shop.cli("versions", "gc", "--yes", "--json").json["forgotten"] == 1
     left = [row["version"] for row in shop.cli("versions", "list", "--json").json]
     assert len(left) == 2
     assert "third" in left
-    shop.cli("cancel", run_id, "--force")
-    assert shop.cli("versions", "gc").code == 0
+    shop.cli("cancel", run_id, "--force", "--yes")
+    assert shop.cli("versions", "gc", "--yes").code == 0
     assert [row["version"] for row in shop.cli("versions", "list", "--json").json] == ["third"]
 
 

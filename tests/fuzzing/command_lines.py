@@ -23,7 +23,9 @@ from tests.fuzzing.mutation import Mutator
 from tests.fuzzing.target import Broken, Target
 
 # Their packages have commands of the same name.
-runs, versions = import_module("continuum.cli.runs"), import_module("continuum.cli.versions")
+audit, nodes, runs, versions = (
+    import_module(f"continuum.cli.{name}") for name in ("audit", "nodes", "runs", "versions")
+)
 
 _RUN = "00000000-0000-4000-8000-000000000001"
 # They import modules, start processes, change schemas or wait.
@@ -33,7 +35,10 @@ _LINES = (
     *('start orders {"$timedelta":1.5} {"$bytes":"aGk="} {"$Decimal":"1.10"}', f"start orders --id {_RUN}"),
     *(f"signal {_RUN} review true --delivery-id d", f"signal {_RUN} review []", f"cancel {_RUN}"),
     *(
-        f"cancel {_RUN} --force --namespace default",
+        f"cancel {_RUN} --force --yes --namespace default",
+        f"cancel {_RUN} --force --by ann --reason why",
+        "audit list --actor ann --action signal --since 24h --limit 3 --json",
+        f"audit list --subject {_RUN} --cursor 1769850000000000.{_RUN}",
         f"attributes {_RUN} a=1 b=null",
         f"result {_RUN} --timeout 1",
     ),
@@ -88,7 +93,13 @@ class CommandLines(Target):
             io.TextIOWrapper(io.BytesIO(), "utf-8"),
             io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace"),
         )
-        with self._door.open(), contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+        with (
+            self._door.open(),
+            # Nobody is there to confirm anything.
+            patch("sys.stdin", io.StringIO()),
+            contextlib.redirect_stdout(stdout),
+            contextlib.redirect_stderr(stderr),
+        ):
             code = main(words)
         stdout.flush()
         stderr.flush()
@@ -128,7 +139,7 @@ class _Door:
     def open(self) -> Iterator[None]:
         """Replace the two ways to a database, and what the commands that are only parsed do."""
         with contextlib.ExitStack() as replaced:
-            for module in (database, run_commands, runs, versions):
+            for module in (database, run_commands, audit, nodes, runs, versions):
                 for name, stand_in in (("connected", self._connected), ("ask_journal", self._ask_journal)):
                     if hasattr(module, name):
                         replaced.enter_context(patch.object(module, name, stand_in))

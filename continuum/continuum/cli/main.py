@@ -26,6 +26,7 @@ INTERRUPTED = 130
 # The module of each command. A call loads its own: the others would double the time until it is connected.
 COMMANDS = {
     **dict.fromkeys(("attributes", "cancel", "result", "signal", "start"), "run_commands"),
+    "audit": "audit",
     "check": "check",
     "completion": "completion",
     **dict.fromkeys(("debug", "replay"), "time_travel"),

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from continuum.cli.changes import acting, changing_options
 from continuum.cli.database import Target, ask, ask_journal, database_options, json_option
 from continuum.cli.printing import print_table
 from continuum.cli.values import to_json
@@ -15,6 +16,7 @@ from continuum.errors import NodeNotFound
 from continuum.journal.connection_room import ConnectionRoom
 from continuum.journal.facts import NodeRow
 from continuum.journal.port import Journal
+from continuum.operations.actor import Actor
 
 
 @click.group(no_args_is_help=False)
@@ -77,15 +79,16 @@ def show(name: str, as_json: bool, dsn: str | None, schema: str) -> None:
 
 @nodes.command(short_help="Let the node NAME drain and stop.")
 @click.argument("name")
+@changing_options
 @database_options
-def drain(name: str, dsn: str | None, schema: str) -> None:
+def drain(name: str, actor: Actor, dsn: str | None, schema: str) -> None:
     """Let the node NAME drain and stop: it finishes or releases what it runs, then exits.
 
     Do not wait for that: `continuum nodes list` shows whether it has left.
     """
 
     async def draining(client: Client) -> bool:
-        await client.drain_node(name)
+        await acting(client, actor).drain_node(name)
         return any(node.node == name and node.state == "lost" for node in await client.nodes())
 
     if ask(Target(dsn, schema), draining):

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import click
 
+from continuum.cli.changes import acting, changing_options, confirmed
 from continuum.cli.database import (
     Target,
     ask,
@@ -22,10 +23,13 @@ from continuum.client.namespaces import InNamespace
 from continuum.client.runs import Run
 from continuum.client.wait_reasons import WAITS_FOR_A_NODE
 from continuum.errors import NotReady, UnknownWorkflow
+from continuum.operations.actor import Actor
 from continuum.quoting import quoted
 
 # A blocked run does not end by itself, so the command that waits for it fails within this time.
 BLOCKED_CHECK_SECONDS = 1.0
+# A question says how many children end with a run, exactly up to so many.
+CHILDREN_COUNTED = 100
 
 
 @click.command()
@@ -44,6 +48,7 @@ BLOCKED_CHECK_SECONDS = 1.0
     metavar="NAME=JSON",
     help="An attribute to find the run by. Repeatable.",
 )
+@changing_options
 @database_options
 def start(
     workflow: str,
@@ -52,6 +57,7 @@ def start(
     key: str | None,
     namespace: str,
     attributes: tuple[tuple[str, Any], ...],
+    actor: Actor,
     dsn: str | None,
     schema: str,
 ) -> None:
@@ -63,7 +69,7 @@ def start(
 
     async def starting(client: Client) -> RunHandle[Any]:
         await _check_name(client, workflow)
-        configured = client.options(
+        configured = acting(client, actor).options(
             id=None if run_id is None else str(run_id),
             idempotency_key=key,
             namespace=namespace,
@@ -89,6 +95,7 @@ async def _check_name(client: Client, workflow: str) -> None:
 @click.argument("name")
 @click.argument("value", type=typed_json, metavar="JSON")
 @click.option("--delivery-id", metavar="TEXT", help="A second signal with the same id has no effect.")
+@changing_options
 @namespace_option
 @database_options
 def signal(
@@ -97,6 +104,7 @@ def signal(
     value: Any,
     delivery_id: str | None,
     namespace: InNamespace,
+    actor: Actor,
     dsn: str | None,
     schema: str,
 ) -> None:
@@ -107,23 +115,70 @@ def signal(
     """
     ask(
         Target(dsn, schema),
-        lambda client: client.signal(run, name, value, delivery_id=delivery_id, namespace=namespace),
+        lambda client: acting(client, actor).signal(
+            run, name, value, delivery_id=delivery_id, namespace=namespace
+        ),
     )
 
 
 @click.command()
 @click.argument("run")
 @click.option("--force", is_flag=True, help="End RUN at once, without compensation.")
+@click.option("--yes", is_flag=True, help="With --force: do not ask for confirmation.")
+@changing_options
 @namespace_option
 @database_options
-def cancel(run: str, force: bool, namespace: InNamespace, dsn: str | None, schema: str) -> None:
-    """Request that RUN stops; it may compensate first. Print whether it has stopped, or who is to stop it."""
-    outcome = ask(Target(dsn, schema), lambda client: client.cancel(run, force=force, namespace=namespace))
+def cancel(
+    run: str,
+    force: bool,
+    yes: bool,
+    namespace: InNamespace,
+    actor: Actor,
+    dsn: str | None,
+    schema: str,
+) -> None:
+    """Request that RUN stops; it may compensate first. Print whether it has stopped, or who is to stop it.
+
+    With --force it shows what would end, and asks. What has changed by the answer stays as it is.
+    """
+    target = Target(dsn, schema)
+    seen = None
+    if force and not yes:
+        # The question comes between two connections: an interrupt inside of a loop would not end it.
+        seen, children = ask(target, lambda client: _what_ends(client, run, namespace))
+        if seen.completed_at is None and not _confirmed_end(seen, children):
+            click.echo(f"run {run}: nothing changed")
+            return
+    outcome = ask(
+        target,
+        lambda client: acting(client, actor).cancel(run, force=force, seen=seen, namespace=namespace),
+    )
     click.echo(str(outcome))
     reason = outcome.reason
     if reason is not None and reason.startswith(WAITS_FOR_A_NODE):
         first = ", and cannot stop before one does" if ":" in reason else " before it can stop"
         click.echo(f"run {run} {reason}{first}; --force ends it without its code", err=True)
+
+
+async def _what_ends(client: Client, run: str, namespace: InNamespace) -> tuple[Run, str]:
+    """Return the run that a forced cancel would end, and how many of its children would end with it."""
+    latest = await _latest(client, run, namespace)
+    open_children = [("parent_run_id", "eq", latest.id), ("state", "in", ("running", "suspended", "blocked"))]
+    page = await client.query(open_children, limit=CHILDREN_COUNTED, namespace=None, payloads=False)
+    more = "more than " if page.next_cursor is not None else ""
+    return latest, f"{more}{len(page.entries)}"
+
+
+def _confirmed_end(seen: Run, children: str) -> bool:
+    waits = "" if seen.reason is None else f", {seen.reason}"
+    family = (
+        "" if children == "0" else f", and with it {children} open children, except those started to abandon"
+    )
+    return confirmed(
+        f"End run {seen.id} of {seen.workflow} ({seen.state}{waits}) at once, without compensation{family}?",
+        f"run {seen.id} was not cancelled",
+        yes=False,
+    )
 
 
 @click.command()
@@ -172,10 +227,16 @@ async def _latest(client: Client, run: str, namespace: InNamespace) -> Run:
 @click.command()
 @click.argument("run")
 @click.argument("values", type=json_value, metavar="JSON")
+@changing_options
 @namespace_option
 @database_options
-def attributes(run: str, values: Any, namespace: InNamespace, dsn: str | None, schema: str) -> None:
+def attributes(
+    run: str, values: Any, namespace: InNamespace, actor: Actor, dsn: str | None, schema: str
+) -> None:
     """Merge a JSON map into the attributes of RUN."""
     if not isinstance(values, dict):
         raise click.BadParameter('attributes are a JSON map, like {"vip": true}', param_hint="JSON")
-    ask(Target(dsn, schema), lambda client: client.set_attributes(run, values, namespace=namespace))
+    ask(
+        Target(dsn, schema),
+        lambda client: acting(client, actor).set_attributes(run, values, namespace=namespace),
+    )

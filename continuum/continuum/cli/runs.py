@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from continuum.cli.changes import acting, changing_options
 from continuum.cli.database import (
     Target,
     ask,
@@ -32,6 +33,7 @@ from continuum.client.wait_reasons import WAITS_FOR_A_NODE
 from continuum.drift.deploy_check import StoredRuns
 from continuum.drift.run_report import Refused, drift_of
 from continuum.errors import NotPublished
+from continuum.operations.actor import Actor
 from continuum.quoting import quoted
 
 
@@ -216,13 +218,14 @@ def events(
 
 @runs.command(short_help="Let nodes try the blocked RUN again.")
 @click.argument("run")
+@changing_options
 @namespace_option
 @database_options
-def unblock(run: str, namespace: InNamespace, dsn: str | None, schema: str) -> None:
+def unblock(run: str, namespace: InNamespace, actor: Actor, dsn: str | None, schema: str) -> None:
     """Let nodes try the blocked RUN again, after its cause is mended; no other run is touched."""
 
     async def unblocking(client: Client) -> str | None:
-        done = await client.unblock(run, namespace=namespace)
+        done = await acting(client, actor).unblock(run, namespace=namespace)
         return None if done else (await client.get_run(run, namespace=namespace)).state
 
     state = ask(Target(dsn, schema), unblocking)

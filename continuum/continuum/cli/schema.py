@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Sequence
 
 import click
 
+from continuum.cli.changes import changing_options, recorder
 from continuum.cli.database import database_options
 from continuum.client.connecting import database
+from continuum.journal.audit_facts import Action, AuditFacts
 from continuum.journal.postgres.schema import (
     Droppable,
     drop_unused_schema,
     inspect_unused_schema,
     migrate_schema,
 )
+from continuum.operations.actor import Actor
 
 
 @click.command(short_help="Bring the database schema up to this release.")
 @click.option("--fresh", is_flag=True, help="First drop the schema with all its runs.")
 @click.option("--yes", is_flag=True, help="With --fresh: do not ask for confirmation.")
+@changing_options
 @database_options
-def migrate(fresh: bool, yes: bool, dsn: str | None, schema: str) -> None:
+def migrate(fresh: bool, yes: bool, actor: Actor, dsn: str | None, schema: str) -> None:
     """Bring the database schema up to this release; no effect if it is up to date."""
     if fresh and not yes and not _confirmed(dsn, schema):
         click.echo(f"schema {schema}: nothing changed")
         return
 
+    def facts_about(files: Sequence[str]) -> AuditFacts | None:
+        record = recorder(actor, time.time_ns() // 1000)
+        return record(Action.MIGRATE, schema, files=list(files), fresh=fresh)
+
     async def migrating() -> list[str]:
         async with database(dsn) as address:
             if fresh:
                 await drop_unused_schema(address, schema)
-            return await migrate_schema(address, schema)
+            return await migrate_schema(address, schema, facts_about=facts_about)
 
     applied = asyncio.run(migrating())
     click.echo(f"schema {schema}: {f'applied {summary(applied)}' if applied else 'up to date'}")

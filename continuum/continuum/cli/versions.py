@@ -10,6 +10,7 @@ from uuid import UUID
 
 import click
 
+from continuum.cli.changes import changing_options, confirmed, recorder, yes_option
 from continuum.cli.database import Target, ask_journal, database_options, json_option
 from continuum.cli.drift_output import finding_facts, print_checked_runs, print_elsewhere
 from continuum.cli.printing import print_table
@@ -19,7 +20,9 @@ from continuum.drift.deploy_check import CheckedRuns, OpenRunsCheck, StoredRuns,
 from continuum.drift.ownership import own_workflows
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
-from continuum.journal.port import VersionRow, Versions
+from continuum.journal.audit_facts import Action
+from continuum.journal.port import Journal, VersionRow, Versions
+from continuum.operations.actor import Actor
 from continuum.versions.loaded_code import Code, load_code
 
 DONE, NOT_READY = 0, 1
@@ -156,22 +159,43 @@ def _print_checked(checked: CheckedRuns, as_json: bool) -> bool:
 
 @versions.command(short_help="Delete versions that no open run uses.")
 @click.option("--dry-run", is_flag=True, help="Only list what would be deleted.")
+@yes_option
+@changing_options
 @json_option
 @database_options
-def gc(dry_run: bool, as_json: bool, dsn: str | None, schema: str) -> None:
-    """Delete versions that no open run uses, except the latest of each workflow."""
+def gc(dry_run: bool, yes: bool, actor: Actor, as_json: bool, dsn: str | None, schema: str) -> None:
+    """Delete versions that no open run uses, except the latest of each workflow, after a confirmation.
 
-    async def collecting(journal: Versions) -> tuple[Sequence[VersionRow], int]:
-        unused = unused_versions(await journal.versions(counted=1))
-        pairs = [(row.workflow, row.version) for row in unused]
-        return unused, 0 if dry_run or not pairs else await journal.delete_versions(pairs)
-
-    unused, deleted = ask_journal(Target(dsn, schema), collecting)
+    A version that is used by the time of the answer stays.
+    """
+    target = Target(dsn, schema)
+    unused = ask_journal(target, _unused)
+    if not as_json:
+        rows = [(row.workflow, row.label, row.version) for row in unused]
+        print_table(("workflow", "label", "version"), rows)
+    deleted = 0
+    if unused and not dry_run and _confirmed_deletion(unused, yes=yes):
+        deleted = ask_journal(target, lambda journal: _delete(journal, unused, actor))
     if as_json:
         click.echo(to_json({"forgotten": deleted, "versions": [_facts(row) for row in unused]}))
-        return
-    print_table(("workflow", "label", "version"), [(row.workflow, row.label, row.version) for row in unused])
-    click.echo(f"{len(unused)} would be deleted" if dry_run else f"{deleted} deleted", err=True)
+    else:
+        click.echo(f"{len(unused)} would be deleted" if dry_run else f"{deleted} deleted", err=True)
+
+
+async def _unused(journal: Versions) -> list[VersionRow]:
+    return unused_versions(await journal.versions(counted=1))
+
+
+async def _delete(journal: Journal, unused: Sequence[VersionRow], actor: Actor) -> int:
+    record = recorder(actor, journal.now())
+    subjects = [f"{row.workflow} {row.version}" for row in unused]
+    audits = [facts for each in subjects if (facts := record(Action.DELETE_VERSION, each)) is not None]
+    return await journal.delete_versions([(row.workflow, row.version) for row in unused], audits=audits)
+
+
+def _confirmed_deletion(unused: Sequence[VersionRow], *, yes: bool) -> bool:
+    count = f"{len(unused)} version{'' if len(unused) == 1 else 's'}"
+    return confirmed(f"Delete {count} that no open run uses?", f"{count} not deleted", yes=yes)
 
 
 def unused_versions(rows: Iterable[VersionRow]) -> list[VersionRow]:

@@ -3,9 +3,9 @@
 Read `client.py` first; `run_handle.py` has the calls of one run, `configured_start.py` starts with
 options. `connecting.py` opens a client on a DSN; `sync_client.py` and
 `default_instance.py` offer the same calls blocking and as module functions. `posting.py` posts
-signals and cancel requests, `group_commit.py` joins the writes of many callers,
-`completions.py` waits for runs to end (`look_times.py` says when to look), `published_values.py`
-for values to change, `state_changes.py` for states.
+signals and cancel requests, `run_changes.py` makes the other changes, `group_commit.py` joins the
+writes of many callers, `completions.py` waits for runs to end (`look_times.py` says when to look),
+`published_values.py` for values to change, `state_changes.py` for states.
 `run_lookup.py` reads single runs and follows chains, `retrying.py` retries. Arguments are checked
 in `start_options.py`, `queries.py`, `argument_checks.py`, `signal_checking.py` and `namespaces.py`;
 `runs.py`, `run_owner.py` and `histories.py` hold what calls return, `wait_reasons.py` what a run

@@ -11,24 +11,24 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
+from copy import copy
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, ParamSpec, Protocol, Self, TypeVar, TypeVarTuple, Unpack, overload
 from weakref import WeakSet
 
 from continuum.client.argument_checks import published_name, run_id_of
-from continuum.client.cancel_outcome import CancelOutcome, cancel_outcome, unread_outcome
+from continuum.client.cancel_outcome import CancelOutcome
 from continuum.client.completions import Completions
 from continuum.client.configured_start import ConfiguredStart
 from continuum.client.forks import Lost
 from continuum.client.histories import Event, history_of
 from continuum.client.in_process_port import InProcessPort
-from continuum.client.limits import MESSAGE_READ_SECONDS
 from continuum.client.namespaces import ANY_NAMESPACE, AnyNamespace, InNamespace, checked_namespace
 from continuum.client.posting import Posting
 from continuum.client.published_values import PublishedValues
 from continuum.client.queries import Condition, question_of
-from continuum.client.retrying import retry_read_once
+from continuum.client.run_changes import RunChanges
 from continuum.client.run_handle import RunHandle
 from continuum.client.run_lookup import RunLookup, WatchedRuns
 from continuum.client.run_owner import Owner, owner_of
@@ -46,17 +46,17 @@ from continuum.client.start_options import (
 from continuum.client.starting import Starting
 from continuum.client.state_changes import StateChange, StateChangeFeed
 from continuum.codec.codec import decode, decoder_for
-from continuum.definitions.attributes import checked_attributes
 from continuum.definitions.name_rules import short_text
 from continuum.definitions.signal import MISSING, Signal
 from continuum.definitions.workflow import Workflow
-from continuum.engine.ids import RUN_ID_RANDOM_BYTES, NodeId, RunId, new_run_id
+from continuum.engine.ids import RUN_ID_RANDOM_BYTES, RunId, new_run_id
 from continuum.engine.retry import seconds
-from continuum.errors import AlreadyStarted, NodeNotFound, NotPublished, RunNotFound
+from continuum.errors import AlreadyStarted, NotPublished
 from continuum.journal.change_port import StateChanges
 from continuum.journal.ended_run import EndedRun
-from continuum.journal.facts import NodeRow, RunRow, RunState
+from continuum.journal.facts import NodeRow, RunRow
 from continuum.journal.port import Histories, Versions
+from continuum.operations.actor import Actor, Recorder
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -95,6 +95,8 @@ class Client:
         self._starts = Starting(journal.start, port)
         self._lookup = RunLookup(journal)
         self._posting = Posting(journal, self._lookup, randomness)
+        self._run_changes = RunChanges(journal, self._lookup, self._posting)
+        self._record = Recorder(None, self._fresh_id)
         self._published = PublishedValues(journal, self._lookup)
         self._completions = Completions(journal, port=port)
         if port is not None:
@@ -124,6 +126,18 @@ class Client:
         await self._published.close()
         await self._completions.close()
         await self._changes.close()
+
+    def as_actor(self, name: str, *, reason: str | None = None, via: str = "python") -> Self:
+        """Return this client in the hands of a person: who, why and through what each change is recorded.
+
+        `continuum audit list` shows the record. Starts, signals, cancels and the other changes through what
+        is returned, and through handles that it returns, write a row of it in their own transaction.
+        It shares the connections of this client, and is closed with it.
+        """
+        acting = copy(self)
+        acting._record = self._record.by(Actor(name, via, reason))
+        _clients.add(acting)
+        return acting
 
     @overload
     async def start(self, workflow: Workflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]: ...
@@ -166,7 +180,7 @@ class Client:
         self, workflow: Any, args: tuple[Any, ...], keywords: dict[str, Any], options: StartOptions
     ) -> RunHandle[Any]:
         run = new_run(workflow, args, keywords, options, self._fresh_id)
-        started = await self._starts.add(run)
+        started = await self._starts.add(self._record.started(run))
         # A start whose result was lost is retried, and then finds the run that it has created itself.
         existing = started.existing and (started.run_id != run.id or options.get("id") is not None)
         if existing and options.get("on_conflict") == "raise":
@@ -236,35 +250,30 @@ class Client:
         declarations from there instead of reading them from the journal.
         """
         found = await self._lookup.resolve(run_id, namespace)
-        await self._posting.post_signal(found, workflow, signal, value, delivery_id)
+        await self._posting.post_signal(found, workflow, signal, value, delivery_id, self._record)
 
     async def cancel(
-        self, run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE
+        self,
+        run_id: str,
+        *,
+        force: bool = False,
+        seen: Run | None = None,
+        namespace: InNamespace = ANY_NAMESPACE,
     ) -> CancelOutcome:
         """Request that a run stops (it may compensate first); with `force` end it at once.
 
         Return whether the run has ended by that, or with whom the request is. The request is durable in
-        any case.
+        any case. With `force` and `seen`, the latest run of the chain as it was looked at, nothing happens if
+        that has changed since: `RunChanged`. A run that was seen running may run on meanwhile.
         """
-        found = await self._lookup.resolve(run_id, namespace)
-        if force:
-            await self._posting.force_cancel(found)
-        else:
-            await self._posting.post_cancel(found)
-        row, present = await self._lookup.latest_for_message(found)
-        return unread_outcome(found, force=force) if row is None else cancel_outcome(row, present)
+        return await self._run_changes.cancel(run_id, namespace, self._record, force=force, seen=seen)
 
     async def unblock(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
         """Let nodes try a blocked run again, the latest of its chain; False if it is not blocked.
 
         Its deaths are forgotten. If the cause is still there, the run is blocked again.
         """
-        row = await self._lookup.row(run_id_of(run_id), checked_namespace(namespace))
-        latest = await self._lookup.latest_run(row)
-        if latest.state is not RunState.BLOCKED:
-            return False
-        await retry_read_once(lambda: self._journal.unblock([latest.workflow], [latest.id]))
-        return True
+        return await self._run_changes.unblock(run_id, namespace, self._record)
 
     async def await_run(
         self,
@@ -281,9 +290,10 @@ class Client:
         """
         limit = None if timeout is None else seconds(timeout)
         began = asyncio.get_running_loop().time()
-        latest = await self._latest(run_id_of(run_id), checked_namespace(namespace), limit)
-        known = latest if latest.state.terminal else None
-        return await self._outcome(latest.id, limit, workflow, known, began=began)
+        known = checked_namespace(namespace)
+        latest = await self._lookup.latest_within(run_id_of(run_id), known, limit)
+        ended = latest if latest.state.terminal else None
+        return await self._outcome(latest.id, limit, workflow, ended, began=began)
 
     async def await_started(self, run_id: RunId, workflow: Workflow[..., Any] | None, started: float) -> Any:
         """Return the result of a run that this client has started, however long that takes.
@@ -293,16 +303,6 @@ class Client:
         """
         ended = await self._completions.wait(run_id, started)
         return outcome_of(ended, decode if workflow is None else workflow.decode_result)
-
-    async def _latest(self, run_id: RunId, namespace: InNamespace, timeout: float | None) -> RunRow:
-        # A timeout of 0 waits for no run, but the journal has to be asked.
-        limit = None if timeout is None else max(timeout, MESSAGE_READ_SECONDS)
-        try:
-            async with asyncio.timeout(limit):
-                return await self._lookup.latest_run(await self._lookup.row(run_id, namespace))
-        except TimeoutError:
-            assert limit is not None, "without a timeout nothing times out"
-            raise TimeoutError(not_ended(run_id, limit, None)) from None
 
     async def _outcome(
         self,
@@ -365,10 +365,7 @@ class Client:
         self, run_id: str, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE
     ) -> None:
         """Merge attributes into a run's, atomically."""
-        checked = checked_attributes(attributes)
-        found = await self._lookup.resolve(run_id, namespace)
-        if not await retry_read_once(lambda: self._journal.set_attributes(found, checked)):
-            raise RunNotFound(found)
+        await self._run_changes.set_attributes(run_id, attributes, namespace, self._record)
 
     async def history(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> list[Event]:
         """Return the journaled events of the run with exactly this id, oldest first."""
@@ -468,8 +465,7 @@ class Client:
 
     async def drain_node(self, name: str) -> None:
         """Ask a node to shut down in order; it begins within a third of its lease."""
-        if not await retry_read_once(lambda: self._journal.drain_node(NodeId(name))):
-            raise NodeNotFound(name)
+        await self._run_changes.drain_node(name, self._record)
 
     async def nodes(self) -> list[NodeRow]:
         """Return every node that has not been stopped for good."""
@@ -479,7 +475,7 @@ class Client:
         lost = Lost()
         self._port = None
         parts = ("_journal", "_starts", "_lookup", "_posting", "_published", "_completions", "_changes")
-        for part in parts:
+        for part in (*parts, "_run_changes"):
             setattr(self, part, lost)
 
     def _fresh_id(self) -> RunId:

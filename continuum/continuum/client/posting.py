@@ -15,9 +15,11 @@ from continuum.definitions.name_rules import short_text
 from continuum.definitions.signal import Signal
 from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RunId
-from continuum.errors import RunNotFound, RunTerminal
+from continuum.errors import RunChanged, RunNotFound, RunTerminal
+from continuum.journal.audit_facts import Action, SeenRun
 from continuum.journal.facts import InboxKind, Post, Posted
 from continuum.journal.port import Runs, Versions
+from continuum.operations.actor import Recorder
 
 
 class SignalledRuns(Runs, Versions, Protocol):
@@ -46,6 +48,7 @@ class Posting:
         signal: Signal[Any] | str,
         value: Any,
         delivery_id: str | None,
+        record: Recorder,
     ) -> None:
         """Send a signal, durable on return."""
         if isinstance(signal, Signal):
@@ -59,15 +62,18 @@ class Posting:
         else:
             key, attempt = short_text(delivery_id, "delivery_id"), 0
         await self._checks.check(run_id, workflow, signal, data)
-        await self._post(Post(run_id, InboxKind.SIGNAL, name, (data,), key, attempt))
+        audit = record(Action.SIGNAL, run_id, signal=name, value=data)
+        await self._post(Post(run_id, InboxKind.SIGNAL, name, (data,), key, attempt, audit))
 
-    async def post_cancel(self, run_id: RunId) -> None:
+    async def post_cancel(self, run_id: RunId, record: Recorder) -> None:
         """Ask a run to stop, durable on return."""
-        await self._post(Post(run_id, InboxKind.CANCEL, "cancel", (), "cancel"))
+        audit = record(Action.CANCEL, run_id)
+        await self._post(Post(run_id, InboxKind.CANCEL, "cancel", (), "cancel", audit=audit))
 
-    async def force_cancel(self, run_id: RunId) -> None:
-        """End a run at once."""
-        await self._check(run_id, await self._journal.force_cancel(run_id))
+    async def force_cancel(self, run_id: RunId, seen: SeenRun | None, record: Recorder) -> None:
+        """End a run at once, if it is as it was seen."""
+        audit = record(Action.FORCE_CANCEL, run_id)
+        await self._check(run_id, await self._journal.force_cancel(run_id, seen=seen, audit=audit))
 
     async def _post(self, post: Post) -> None:
         await self._check(post.run_id, await self._posts.add(post))
@@ -76,6 +82,8 @@ class Posting:
         match posted:
             case Posted.NOT_FOUND:
                 raise RunNotFound(run_id)
+            case Posted.STALE:
+                raise RunChanged(run_id)
             case Posted.TERMINAL:
                 latest = await self._lookup.latest_run(await self._lookup.row(run_id))
                 raise RunTerminal(run_id, latest.state.name.lower())

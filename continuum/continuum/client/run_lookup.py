@@ -10,6 +10,7 @@ from continuum.client.argument_checks import run_id_of
 from continuum.client.limits import MESSAGE_READ_SECONDS, READS_AT_ONCE
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace, checked_namespace, guarded
 from continuum.client.retrying import retry_read_once
+from continuum.client.runs import not_ended
 from continuum.client.wait_reasons import Present, waits_for_a_node
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
@@ -51,6 +52,17 @@ class RunLookup:
             # No run ever changes its namespace, so the check still holds when the caller writes.
             await self.row(found, expected)
         return found
+
+    async def latest_within(self, run_id: RunId, namespace: InNamespace, timeout: float | None) -> RunRow:
+        """Return the latest run of a run's chain; `TimeoutError` if that takes longer than `timeout`."""
+        # A timeout of 0 waits for no run, but the journal has to be asked.
+        limit = None if timeout is None else max(timeout, MESSAGE_READ_SECONDS)
+        try:
+            async with asyncio.timeout(limit):
+                return await self.latest_run(await self.row(run_id, namespace))
+        except TimeoutError:
+            assert limit is not None, "without a timeout nothing times out"
+            raise TimeoutError(not_ended(run_id, limit, None)) from None
 
     async def latest_run(self, row: RunRow) -> RunRow:
         """Return the latest run of a chain."""

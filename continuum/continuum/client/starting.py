@@ -31,7 +31,8 @@ class Starting:
 
     async def add(self, run: NewRun) -> Started:
         """Start a run; return once that is durable."""
-        if self._port is not None and not self._closed:
+        # The host records nothing.
+        if self._port is not None and not self._closed and run.audit is None:
             outcome = self._port.try_start(run)
             if outcome is not None and await self._created(outcome):
                 return Started(run.id, False)

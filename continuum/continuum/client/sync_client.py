@@ -144,6 +144,10 @@ class SyncClient:
         self._client = client
         self.name = client.name
 
+    def as_actor(self, name: str, *, reason: str | None = None, via: str = "python") -> SyncClient:
+        """Return this client in the hands of a person, whose changes are recorded; see `Client.as_actor`."""
+        return SyncClient(self._thread, self._client.as_actor(name, reason=reason, via=via))
+
     @overload
     def start(self, workflow: Workflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> SyncRunHandle[R]: ...
     @overload
@@ -219,10 +223,15 @@ class SyncClient:
         )
 
     def cancel(
-        self, run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE
+        self,
+        run_id: str,
+        *,
+        force: bool = False,
+        seen: Run | None = None,
+        namespace: InNamespace = ANY_NAMESPACE,
     ) -> CancelOutcome:
         """Request that a run stops; see `Client.cancel`."""
-        return self._thread.call(self._client.cancel(run_id, force=force, namespace=namespace))
+        return self._thread.call(self._client.cancel(run_id, force=force, seen=seen, namespace=namespace))
 
     def unblock(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
         """Let nodes try a blocked run again; see `Client.unblock`."""

@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from continuum.engine.ids import RunId
+from continuum.journal.audit_facts import AuditFacts
 from continuum.journal.resumed_run import ResumedRun
 
 
 @dataclass(frozen=True, slots=True)
 class NewRun:
-    """A run to start, at once."""
+    """A run to start, at once. With `audit` the start is recorded (P20)."""
 
     id: RunId
     workflow: str
@@ -28,6 +29,7 @@ class NewRun:
     idempotency_key: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     trace_context: str | None = None
+    audit: AuditFacts | None = None
 
 
 class AnnouncedRun(NamedTuple):

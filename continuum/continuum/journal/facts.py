@@ -12,6 +12,7 @@ from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.engine.snapshot_history import CompactHistory
 from continuum.errors import ContinuumError
 from continuum.journal.announced_run import CreatedRun, TakenRun
+from continuum.journal.audit_facts import AuditFacts
 from continuum.journal.family_facts import NewChild, Successor
 from continuum.journal.resumed_run import ResumedRun
 from continuum.journal.version_facts import Fault, Refusal
@@ -221,7 +222,8 @@ class Post(NamedTuple):
     """An entry for a run's inbox. `key` deduplicates within (run, kind, name).
 
     With an `attempt`, counted from 1, only the sender knows the key: no other will repeat the post, and so
-    nothing is kept to recognise it. A repetition after an unknown outcome has another number.
+    nothing is kept to recognise it. A repetition after an unknown outcome has another number. With `audit`
+    the post is recorded (P20).
     """
 
     run_id: RunId
@@ -230,15 +232,17 @@ class Post(NamedTuple):
     body: tuple[Any, ...]
     key: str | None = None
     attempt: int = 0
+    audit: AuditFacts | None = None
 
 
 class Posted(IntEnum):
-    """The outcome of a post."""
+    """The outcome of a post, or of a forced cancel, which alone may be STALE."""
 
     ACCEPTED = 1
     DUPLICATE = 2
     NOT_FOUND = 3
     TERMINAL = 4
+    STALE = 5
 
 
 class InboxRow(NamedTuple):

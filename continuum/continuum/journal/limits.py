@@ -91,6 +91,9 @@ LISTEN_CHECK_SECONDS = 10.0
 # The server ends a transaction whose client has stopped in the middle of it, because it may hold locks.
 IDLE_TRANSACTION_SECONDS = 60.0
 
+# People ask long after who changed what: for a year and a month. A row has some hundred bytes.
+AUDIT_KEPT_SECONDS = 400 * 24 * 3600
+
 # A reader of state changes may be away for a weekend and a holiday.
 STATE_CHANGES_KEPT_SECONDS = 7 * 24 * 3600
 # Each row is small; a busy database makes about a thousand of them a second.

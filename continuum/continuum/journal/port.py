@@ -34,12 +34,14 @@ P18 The time of a dead worker's tasks ends with its last sign of life: its death
     lease if nobody saw it die. It never ends with the take-over.
 P19 A reader of state changes who continues after the last position that he has seen gets each later change
     once, however the transactions that made them overlap.
+P20 A change that carries audit facts writes their row in its own transaction, with what came of it. However
+    often the change is repeated, there is one row, with the first outcome.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from continuum.engine.children import ClosePolicy
 from continuum.engine.events import Event
@@ -77,6 +79,7 @@ from continuum.journal.family_facts import NewChild, PublishedValue, Successor
 from continuum.journal.look_port import Looks
 from continuum.journal.notification import Notification, Topic
 from continuum.journal.odd_rows import OddRows
+from continuum.journal.operator_port import Audits, OperatedRuns
 from continuum.journal.parked_run import ParkedRuns
 from continuum.journal.suspect_port import Suspects
 from continuum.journal.version_facts import Fault, Loaded, Refusal, VersionRow
@@ -149,7 +152,7 @@ class Connection(Protocol):
         ...
 
 
-class Runs(EndedRuns, ParkedRuns, Protocol):
+class Runs(EndedRuns, ParkedRuns, OperatedRuns, Protocol):
     """Runs and their inboxes, as any process sees them."""
 
     async def start(self, runs: Sequence[NewRun]) -> list[Started]:
@@ -167,21 +170,6 @@ class Runs(EndedRuns, ParkedRuns, Protocol):
         """Write inbox entries, durable on return."""
         ...
 
-    async def force_cancel(self, run_id: RunId) -> Posted:
-        """End a run as cancelled at once, with the children that are cancelled with it; fence off owners."""
-        ...
-
-    async def unblock(
-        self,
-        workflows: Sequence[str],
-        run_ids: Sequence[RunId] | None = None,
-        *,
-        namespaces: Namespaces = None,
-        code: str | None = None,
-    ) -> int:
-        """Make blocked runs claimable again; with `code`, a digest, those that other code may continue."""
-        ...
-
     async def get_run(self, run_id: RunId) -> RunRow | None:
         """Return a run's row."""
         ...
@@ -192,10 +180,6 @@ class Runs(EndedRuns, ParkedRuns, Protocol):
 
     async def open_runs(self, after: RunId | None, limit: int) -> list[RunRow]:
         """Return the next open runs by id: all of them, page after page."""
-        ...
-
-    async def set_attributes(self, run_id: RunId, attributes: Mapping[str, Any]) -> bool:
-        """Merge attributes into those of the chain's latest run, atomically; False without such a run."""
         ...
 
     async def read_published(self, run_id: RunId, names: Sequence[str]) -> dict[str, PublishedValue]:
@@ -359,6 +343,7 @@ class Journal(
     OddRows,
     Notifications,
     Looks,
+    Audits,
     Protocol,
 ):
     """Everything durable.

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from continuum.engine.ids import RunId
+from continuum.journal.audit_facts import AuditFacts
 from continuum.journal.limits import COUNTED_RUNS
 from continuum.journal.version_facts import Refusal, VersionRow
 
@@ -29,8 +30,10 @@ class Versions(Protocol):
         """Return the stored source of a pinned version."""
         ...
 
-    async def delete_versions(self, versions: Sequence[tuple[str, str]]) -> int:
-        """Delete those of these versions that no open run has; return how many."""
+    async def delete_versions(
+        self, versions: Sequence[tuple[str, str]], *, audits: Sequence[AuditFacts] | None = None
+    ) -> int:
+        """Delete those of these versions that no open run has; return how many. `audits`: facts for each."""
         ...
 
     async def refusals(self, run_id: RunId) -> list[Refusal]:

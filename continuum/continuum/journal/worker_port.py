@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.journal.audit_facts import AuditFacts
 from continuum.journal.connection_room import ConnectionRoom
 from continuum.journal.facts import Namespaces, NodeFacts, NodeRow, Released, Renewal, Worker
 
@@ -71,7 +72,7 @@ class Workers(Protocol):
         """Remove a node that has stopped."""
         ...
 
-    async def drain_node(self, node: NodeId) -> bool:
+    async def drain_node(self, node: NodeId, *, audit: AuditFacts | None = None) -> bool:
         """Ask a node to stop in order; its next renewal reports it. False when there is no such node."""
         ...
 

@@ -112,8 +112,9 @@ END
 $$;
 
 -- End the latest run of a chain, and its descendants except the abandoned, generation by generation. Return what
--- became of the request.
-CREATE OR REPLACE FUNCTION {schema}.force_cancel(p_run uuid) RETURNS smallint
+-- became of the request. An open run that is not the one that was seen, or has changed since p_seen_at (microseconds),
+-- stays as it is; NULL if nobody has seen it.
+CREATE OR REPLACE FUNCTION {schema}.force_cancel(p_run uuid, p_seen uuid, p_seen_at bigint) RETURNS smallint
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
@@ -121,13 +122,15 @@ DECLARE
     v_run uuid := {schema}.latest_of_chain(p_run);
     v_next uuid;
     v_state smallint;
+    v_updated timestamptz;
     v_ending uuid[];
     v_ended uuid[] := '{}';
 BEGIN
     LOOP
         PERFORM FROM {schema}.runs p WHERE p.id = (SELECT r.parent_id FROM {schema}.runs r WHERE r.id = v_run)
         FOR NO KEY UPDATE;
-        SELECT r.state, r.continued_to INTO v_state, v_next FROM {schema}.runs r WHERE r.id = v_run FOR NO KEY UPDATE;
+        SELECT r.state, r.continued_to, r.updated_at INTO v_state, v_next, v_updated
+        FROM {schema}.runs r WHERE r.id = v_run FOR NO KEY UPDATE;
         EXIT WHEN v_next IS NULL;
         v_run := {schema}.latest_of_chain(v_run);
     END LOOP;
@@ -135,6 +138,9 @@ BEGIN
         RETURN {posted.not_found};
     ELSIF v_state {is_terminal} THEN
         RETURN {posted.terminal};
+    ELSIF v_run <> p_seen
+          OR (extract(epoch FROM CASE WHEN isfinite(v_updated) THEN v_updated END) * 1000000)::bigint <> p_seen_at THEN
+        RETURN {posted.stale};
     END IF;
     v_ending := ARRAY[v_run];
     WHILE cardinality(v_ending) > 0 LOOP
@@ -154,4 +160,10 @@ BEGIN
     PERFORM {schema}.notify_each('lost', v_ended::text[]);
     RETURN {posted.accepted};
 END
+$$;
+
+-- The same for callers of earlier code.
+CREATE OR REPLACE FUNCTION {schema}.force_cancel(p_run uuid) RETURNS smallint
+LANGUAGE sql AS $$
+    SELECT {schema}.force_cancel(p_run, NULL, NULL)
 $$;

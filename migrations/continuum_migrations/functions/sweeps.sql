@@ -71,6 +71,9 @@ BEGIN
     END LOOP;
     -- Lost nodes are listed for an hour.
     DELETE FROM {schema}.nodes WHERE renewed_at < clock_timestamp() - interval '1 hour';
+    DELETE FROM {schema}.audit WHERE ctid = ANY (ARRAY(
+        SELECT x.ctid FROM {schema}.audit x WHERE x.at < clock_timestamp() - {limit.audit} * interval '1 second'
+        ORDER BY x.at LIMIT p_rows FOR UPDATE SKIP LOCKED));
     RETURN NEXT;
 END
 $$;

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from continuum.engine.ids import RunId
 from continuum.journal.announcement import announcement, completed
+from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.limits import FOREIGN_GRACE_SECONDS
 from continuum.journal.memory.due_runs import Group
 from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredRun, StoredWorker, json_copy
@@ -77,6 +78,9 @@ class MemoryClaims(MemoryTables):
         started = self._insert(new, self.now())
         if not started.existing:
             self._make_claimable(self._runs[new.id])
+        if new.audit is not None:
+            outcome = ChangeOutcome.ALREADY if started.existing else ChangeOutcome.DONE
+            self._record(new.audit._replace(subject=started.run_id), outcome)
         return started
 
     def _insert(self, new: NewRun, started_at: int) -> Started:
@@ -232,6 +236,7 @@ class MemoryClaims(MemoryTables):
         *,
         namespaces: Sequence[str] | None = None,
         code: str | None = None,
+        audit: AuditFacts | None = None,
     ) -> int:
         """Make blocked runs of these workflows claimable again; return how many."""
         asked = self._runs if run_ids is None else run_ids
@@ -252,6 +257,7 @@ class MemoryClaims(MemoryTables):
             self._make_claimable(run)
         if blocked:
             self._notifications.send(Topic.WORK)
+        self._record(audit, ChangeOutcome.DONE if blocked else ChangeOutcome.ALREADY)
         return len(blocked)
 
 

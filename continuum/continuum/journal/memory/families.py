@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from continuum.engine.ids import RunId
+from continuum.journal.audit_facts import AuditFacts, SeenRun
 from continuum.journal.event_codec import CorruptBody, unpack_body
 from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredRun
 from continuum.journal.port import (
@@ -121,13 +122,24 @@ class MemoryFamilies(MemoryTables):
         self._notify_of_mail(mailed)
         return ended
 
-    async def force_cancel(self, run_id: RunId) -> Posted:
+    async def force_cancel(
+        self, run_id: RunId, *, seen: SeenRun | None = None, audit: AuditFacts | None = None
+    ) -> Posted:
         """End a run as cancelled at once, with the children that are cancelled with it; fence off owners."""
+        posted = self._force_cancel(run_id, seen)
+        self._record(audit, posted)
+        return posted
+
+    def _force_cancel(self, run_id: RunId, seen: SeenRun | None) -> Posted:
         run = self._latest(run_id)
         if run is None:
             return Posted.NOT_FOUND
         if run.state.terminal:
             return Posted.TERMINAL
+        if seen is not None and (
+            seen.run_id != run.start.id or seen.updated_at not in (None, run.updated_at)
+        ):
+            return Posted.STALE
         ending = [run]
         for each in ending:
             self._end(each, None if each is run else "parent_cancelled")

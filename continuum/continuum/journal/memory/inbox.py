@@ -26,6 +26,8 @@ class MemoryInbox(MemoryFamilies):
         """Write inbox entries."""
         mailed: dict[RunId, StoredRun] = {}
         outcomes = [self._post(post, mailed) for post in posts]
+        for post, outcome in zip(posts, outcomes, strict=True):
+            self._record(post.audit, outcome)
         self._notify_of_mail(mailed.values())
         return outcomes
 

@@ -22,6 +22,7 @@ from dataclasses import replace
 from typing import Any
 
 from continuum.engine.ids import RunId
+from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.ended_run import EndedRun
 from continuum.journal.memory.tables import MemoryTables, StoredRun, json_copy
 from continuum.journal.port import Query, RunRow
@@ -86,9 +87,12 @@ class MemoryQueries(MemoryTables):
         found.sort(key=lambda run: run.start.id)
         return [self._row(run) for run in found[:limit]]
 
-    async def set_attributes(self, run_id: RunId, attributes: Mapping[str, Any]) -> bool:
+    async def set_attributes(
+        self, run_id: RunId, attributes: Mapping[str, Any], *, audit: AuditFacts | None = None
+    ) -> bool:
         """Merge attributes; False when there is no such run."""
         run = self._latest(run_id)
+        self._record(audit, ChangeOutcome.NOT_FOUND if run is None else ChangeOutcome.DONE)
         if run is None:
             return False
         # A new dict, so that rows returned before do not change.

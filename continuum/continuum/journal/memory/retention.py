@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from continuum.engine.ids import RunId
 from continuum.journal.limits import REMOVED_PER_SWEEP, SUSPICION_SECONDS
+from continuum.journal.memory.audits import MemoryAudits
 from continuum.journal.memory.state_changes import MemoryStateChanges
 from continuum.journal.memory.tables import MICROSECONDS, StoredRun, Suspicion
 from continuum.journal.odd_rows import OddRow
@@ -12,7 +13,7 @@ _DELIVERIES_KEPT = 24 * 3600 * MICROSECONDS
 _LOST_NODES_KEPT = 3600 * MICROSECONDS
 
 
-class MemoryRetention(MemoryStateChanges):
+class MemoryRetention(MemoryStateChanges, MemoryAudits):
     """Removal."""
 
     async def sweep(self) -> int:
@@ -21,6 +22,7 @@ class MemoryRetention(MemoryStateChanges):
         self._delete_deliveries()
         self._delete_lost_nodes()
         self._delete_suspicions()
+        self._sweep_audit()
         over = [run for run in self._runs.values() if self._retention_is_over(run)]
         over.sort(key=lambda run: run.retain_until or 0)
         for run in over[:REMOVED_PER_SWEEP]:

@@ -21,6 +21,7 @@ from typing import Any
 
 from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.journal.audit_facts import AuditFacts, AuditRow, ChangeOutcome
 from continuum.journal.change_port import Position, StateChanged
 from continuum.journal.limits import DEADLY_RUNS, DEADLY_SECONDS
 from continuum.journal.memory.due_runs import DueRun, DueRuns, Group
@@ -35,6 +36,7 @@ from continuum.journal.port import (
     NewRun,
     NewTask,
     NodeFacts,
+    Posted,
     PublishedValue,
     Refusal,
     RunState,
@@ -48,6 +50,14 @@ from continuum.journal.suspect_port import Place
 
 MICROSECONDS = 1_000_000
 _NOTHING_COMMITTED = Committed(0, frozenset())
+# What the audit says of a post.
+_OUTCOMES = {
+    Posted.ACCEPTED: ChangeOutcome.DONE,
+    Posted.DUPLICATE: ChangeOutcome.ALREADY,
+    Posted.NOT_FOUND: ChangeOutcome.NOT_FOUND,
+    Posted.TERMINAL: ChangeOutcome.REFUSED,
+    Posted.STALE: ChangeOutcome.STALE,
+}
 
 
 def system_clock() -> int:
@@ -219,6 +229,7 @@ class MemoryTables:
         self._versions: dict[tuple[str, str], VersionRow] = {}
         self._published: defaultdict[RunId, dict[str, PublishedValue]] = defaultdict(dict)
         self._suspects: dict[Place, StoredSuspect] = {}
+        self._audit: dict[str, AuditRow] = {}
         self._due = DueRuns()
         # Changes of states in order, and the position of the last one that has been removed.
         self._changes: list[StateChanged] = []
@@ -304,6 +315,24 @@ class MemoryTables:
         start, position = run.start, next(self._change_positions)
         changed = StateChanged(position, start.id, start.workflow, start.namespace, state, self.now())
         self._changes.append(changed)
+
+    def _record(self, audit: AuditFacts | None, outcome: ChangeOutcome | Posted) -> None:
+        """Record a change that a person has made, once however often its call is repeated."""
+        if audit is None or audit.id in self._audit:
+            return
+        result = _OUTCOMES[outcome] if isinstance(outcome, Posted) else outcome
+        arguments = json_copy(audit.arguments)
+        self._audit[audit.id] = AuditRow(
+            audit.id,
+            self.now(),
+            audit.actor,
+            audit.via,
+            audit.action,
+            audit.subject,
+            arguments,
+            audit.reason,
+            result,
+        )
 
     def _release(self, run: StoredRun) -> None:
         """Remove a run's owner, if it has one."""

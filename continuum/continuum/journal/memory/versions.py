@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Any
 
 from continuum.engine.ids import RunId
+from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.limits import COUNTED_RUNS
 from continuum.journal.memory.tables import MemoryTables, json_copy
 from continuum.journal.port import PublishedValue, Refusal, VersionRow
@@ -54,13 +56,21 @@ class MemoryVersions(MemoryTables):
         row = self._versions.get((workflow, version))
         return None if row is None else row.source
 
-    async def delete_versions(self, versions: Sequence[tuple[str, str]]) -> int:
+    async def delete_versions(
+        self, versions: Sequence[tuple[str, str]], *, audits: Sequence[AuditFacts] | None = None
+    ) -> int:
         """Delete those of these versions that no open run has; return how many."""
-        open_runs = self._open_runs()
-        unused = {version for version in versions if version in self._versions and not open_runs[version]}
-        for version in unused:
-            del self._versions[version]
-        return len(unused)
+        open_runs, deleted = self._open_runs(), 0
+        for version, audit in zip(versions, audits or repeat(None, len(versions)), strict=True):
+            if version not in self._versions:
+                self._record(audit, ChangeOutcome.ALREADY)
+            elif open_runs[version]:
+                self._record(audit, ChangeOutcome.STALE)
+            else:
+                del self._versions[version]
+                self._record(audit, ChangeOutcome.DONE)
+                deleted += 1
+        return deleted
 
     async def refusals(self, run_id: RunId) -> list[Refusal]:
         """Return the code whose replay did not match a run's history."""

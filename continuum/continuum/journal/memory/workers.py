@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from math import inf
 
 from continuum.engine.ids import NodeId, RunId, WorkerId
+from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredNode, StoredWorker
 from continuum.journal.port import (
     InboxKind,
@@ -156,11 +157,13 @@ class MemoryWorkers(MemoryTables):
         if unpinned:
             self._notifications.send(Topic.TASKS)
 
-    async def drain_node(self, node: NodeId) -> bool:
+    async def drain_node(self, node: NodeId, *, audit: AuditFacts | None = None) -> bool:
         """Ask a node to stop in order."""
         stored = self._nodes.get(node)
         if stored is None:
+            self._record(audit, ChangeOutcome.NOT_FOUND)
             return False
+        self._record(audit, ChangeOutcome.ALREADY if stored.drain else ChangeOutcome.DONE)
         stored.drain = True
         return True
 

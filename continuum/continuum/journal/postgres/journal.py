@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from math import inf
 from typing import Any
 
@@ -55,6 +55,7 @@ from continuum.journal.port import (
     Worker,
 )
 from continuum.journal.postgres import packed_arrays
+from continuum.journal.postgres.changes import PostgresChanges, stored_facts_of_each
 from continuum.journal.postgres.claimed_rows import claimed_run
 from continuum.journal.postgres.commit import commit, stored_attributes
 from continuum.journal.postgres.connections import Database, Parameters
@@ -81,6 +82,7 @@ POST_AGAIN = 3
 
 
 class PostgresJournal(
+    PostgresChanges,
     PostgresTasks,
     PostgresSuspects,
     PostgresVersions,
@@ -212,9 +214,6 @@ class PostgresJournal(
     async def retire_node(self, node: NodeId) -> None:
         await self._database.fetch("retire_node", {"node": node})
 
-    async def drain_node(self, node: NodeId) -> bool:
-        return bool(await self._database.fetch("drain_node", (node,)))
-
     async def nodes(self) -> list[NodeRow]:
         return [
             NodeRow(
@@ -250,19 +249,22 @@ class PostgresJournal(
 
     async def start(self, runs: Sequence[NewRun]) -> list[Started]:
         """One statement, and one more for each run whose id or key is taken."""
-        rows = await self._database.fetch(
-            "start",
-            {
-                "id": packed_arrays.uuids([run.id for run in runs]),
-                "workflow": packed_arrays.texts([run.workflow for run in runs]),
-                "namespace": packed_arrays.texts([run.namespace for run in runs]),
-                "input": packed_arrays.byteas([run.input for run in runs]),
-                "key": packed_arrays.texts([run.idempotency_key for run in runs]),
-                "attributes": packed_arrays.texts([stored_attributes(run) for run in runs]),
-                "trace": packed_arrays.texts([run.trace_context for run in runs]),
-                "announcement": announcement(runs[0]) if len(runs) == 1 else None,
-            },
-        )
+        new: dict[str, Any] = {
+            "id": packed_arrays.uuids([run.id for run in runs]),
+            "workflow": packed_arrays.texts([run.workflow for run in runs]),
+            "namespace": packed_arrays.texts([run.namespace for run in runs]),
+            "input": packed_arrays.byteas([run.input for run in runs]),
+            "key": packed_arrays.texts([run.idempotency_key for run in runs]),
+            "attributes": packed_arrays.texts([stored_attributes(run) for run in runs]),
+            "trace": packed_arrays.texts([run.trace_context for run in runs]),
+        }
+        audits = [run.audit for run in runs]
+        if any(audits):
+            facts = stored_facts_of_each(audits)
+            rows = await self._database.fetch("start_recorded", new | {"audit": facts})
+        else:
+            announced = announcement(runs[0]) if len(runs) == 1 else None
+            rows = await self._database.fetch("start", new | {"announcement": announced})
         created = {row[0] for row in rows}
         started: list[Started] = []
         for run in runs:
@@ -379,30 +381,12 @@ class PostgresJournal(
         )
         return swept + int(removed[0]) + int(old[0])
 
-    async def unblock(
-        self,
-        workflows: Sequence[str],
-        run_ids: Sequence[RunId] | None = None,
-        *,
-        namespaces: Sequence[str] | None = None,
-        code: str | None = None,
-    ) -> int:
-        rows = await self._database.fetch(
-            "unblock",
-            {
-                "workflows": packed_arrays.texts(workflows),
-                "runs": None if run_ids is None else packed_arrays.uuids(run_ids),
-                "namespaces": optional_texts(namespaces),
-                "code": code,
-            },
-        )
-        return int(rows[0][0])
-
     # The inbox, as any process sees it.
 
     async def post(self, posts: Sequence[Post]) -> list[Posted]:
         """One statement, repeated when a run continued as new while the statement waited for its lock."""
-        parameters = (
+        statement = "post"
+        parameters: Parameters = (
             packed_arrays.uuids([post.run_id for post in posts]),
             packed_arrays.smallints([post.kind for post in posts]),
             packed_arrays.texts([post.name for post in posts]),
@@ -410,24 +394,20 @@ class PostgresJournal(
             packed_arrays.byteas([pack_body(post.body) for post in posts]),
             packed_arrays.smallints([post.attempt for post in posts]),
         )
+        audits = [post.audit for post in posts]
+        if any(audits):
+            statement, parameters = "post_recorded", (*parameters, stored_facts_of_each(audits))
         for _ in range(POST_AGAIN):
             try:
-                return await self._post(parameters)
+                return await self._post(statement, parameters)
             except JournalUnavailable as error:
                 if not isinstance(error.__cause__, SerializationFailure):
                     raise
-        return await self._post(parameters)
+        return await self._post(statement, parameters)
 
-    async def _post(self, parameters: Parameters) -> list[Posted]:
-        rows = await self._database.fetch("post", parameters)
+    async def _post(self, statement: str, parameters: Parameters) -> list[Posted]:
+        rows = await self._database.fetch(statement, parameters)
         return [Posted(result) for result in rows[0][0]]
-
-    async def force_cancel(self, run_id: RunId) -> Posted:
-        rows = await self._database.fetch(
-            "force_cancel",
-            (run_id,),
-        )
-        return Posted(rows[0][0])
 
     # Queries.
 
@@ -448,14 +428,6 @@ class PostgresJournal(
 
     async def open_runs(self, after: RunId | None, limit: int) -> list[RunRow]:
         return await open_runs(self._database, after, limit)
-
-    async def set_attributes(self, run_id: RunId, attributes: Mapping[str, Any]) -> bool:
-        """One statement, and two more whenever the run continues as new at that moment."""
-        merge = self._statements["set_attributes"] + b" RETURNING 1"
-        while not await self._database.fetch_text(merge, (json.dumps(dict(attributes)), run_id)):
-            if await self.get_run(run_id) is None:
-                return False
-        return True
 
     # Notifications.
 

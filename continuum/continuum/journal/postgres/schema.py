@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 from psycopg.sql import SQL, Identifier
 
 import continuum_migrations
 from continuum.errors import InvalidOption, JournalUnavailable, SchemaOutOfDate
+from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.limits import MIGRATION_SECONDS, STATEMENT_SECONDS
+from continuum.journal.postgres.changes import stored_facts
 from continuum.journal.postgres.connector import Connector
 from continuum.journal.postgres.driver_errors import first_line, unavailable
 from continuum.journal.postgres.watched_connection import WatchedConnection
@@ -23,10 +26,24 @@ async def check_schema(dsn: str, schema: str) -> None:
         await continuum_migrations.check(connection, schema)
 
 
-async def migrate_schema(dsn: str, schema: str) -> list[str]:
-    """Bring the schema up to this code and return the files applied."""
+async def migrate_schema(
+    dsn: str, schema: str, *, facts_about: Callable[[Sequence[str]], AuditFacts | None] | None = None
+) -> list[str]:
+    """Bring the schema up to this code and return the files applied.
+
+    Each transaction writes its row of the audit with `facts_about` its files, once the schema has an audit.
+    """
+
+    async def record(connection: psycopg.AsyncConnection[Any], files: Sequence[str]) -> None:
+        facts = None if facts_about is None else facts_about(files)
+        name = f'"{schema}".record_change'
+        cursor = await connection.execute("select to_regproc(%s) is not null", (name,))
+        if facts is not None and await cursor.fetchone() == (True,):
+            statement = SQL("select {}(%s::jsonb, %s)").format(Identifier(schema, "record_change"))
+            await connection.execute(statement, (stored_facts(facts), ChangeOutcome.DONE.value))
+
     async with _connected(dsn, MIGRATION_SECONDS) as connection:
-        return await continuum_migrations.migrate(connection, schema)
+        return await continuum_migrations.migrate(connection, schema, record=record)
 
 
 async def drop_unused_schema(dsn: str, schema: str) -> None:

@@ -74,6 +74,10 @@ SELECT {schema}.notify('tasks', '{}') WHERE EXISTS (SELECT FROM released)
 -- Ask a node to stop in order.
 UPDATE {schema}.nodes SET drain = true WHERE node = %s RETURNING 1
 
+-- name: drain_node_recorded
+-- Ask a node to stop in order, and record who asks.
+SELECT {schema}.drain_node_recorded(%s, %s::jsonb)
+
 -- name: nodes
 -- Every node with its state, what its workers own and the namespaces that they claim from.
 -- Owned runs are counted in the index of owners alone: whatever has an owner is active.
@@ -127,6 +131,11 @@ WITH created AS (
     FROM (SELECT min(created.started_at) AS started_at FROM created HAVING count(*) > 0) c LEFT JOIN told t ON true
 )
 SELECT id::text FROM created WHERE (SELECT count(*) FROM notified) >= 0
+
+-- name: start_recorded
+-- Create runs, except those whose id or idempotency key is taken, and record who starts them.
+SELECT unnest({schema}.start_recorded(%(id)s, %(workflow)s, %(namespace)s, %(input)s, %(key)s,
+                                      %(attributes)s::text[]::jsonb[], %(trace)s, %(audit)s::text[]::jsonb[]))::text
 
 -- name: announce_work
 -- Notify every worker that runs may have become claimable.
@@ -382,29 +391,27 @@ SELECT {schema}.remove_retained(%s)
 
 -- name: unblock
 -- Make blocked runs claimable again; with the digest of some code, those that other code has blocked and this may not.
-WITH locked AS MATERIALIZED (
-    SELECT id FROM {schema}.runs
-    WHERE seldom = {state.blocked} AND workflow = ANY (%(workflows)s) AND (%(runs)s::uuid[] IS NULL OR id = ANY (%(runs)s))
-      AND (%(namespaces)s::text[] IS NULL OR namespace = ANY (%(namespaces)s))
-      AND (%(code)s::text IS NULL
-           OR fault ->> 'kind' IN ('drift', 'input') AND fault ->> 'code' IS DISTINCT FROM %(code)s)
-    ORDER BY depth, id FOR NO KEY UPDATE
-), released AS (
-    UPDATE {schema}.runs r SET state = {state.running}, due_at = clock_timestamp(), asleep = false, deaths = 0, reason = NULL, fault = NULL,
-        updated_at = clock_timestamp()
-    FROM locked WHERE r.id = locked.id RETURNING 1
-), notified AS (
-    SELECT {schema}.notify('work', '{}') WHERE EXISTS (SELECT FROM released)
-)
-SELECT (SELECT count(*) FROM released) + 0 * (SELECT count(*) FROM notified)
+SELECT {schema}.unblock(%s, %s, %s, %s)
+
+-- name: unblock_recorded
+-- Make blocked runs claimable again, and record who does.
+SELECT {schema}.unblock_recorded(%s, %s, %s, %s, %s::jsonb)
 
 -- name: post
 -- Write inbox entries.
 SELECT {schema}.post_attempts(%s, %s, %s, %s, %s, %s)
 
+-- name: post_recorded
+-- Write inbox entries, and record who posts them.
+SELECT {schema}.post_recorded(%s, %s, %s, %s, %s, %s, %s::text[]::jsonb[])
+
 -- name: force_cancel
 -- End a run as cancelled at once, with the children that are cancelled with it.
-SELECT {schema}.force_cancel(%s)
+SELECT {schema}.force_cancel(%s, %s, %s)
+
+-- name: force_cancel_recorded
+-- End a run as cancelled at once, and record who ends it.
+SELECT {schema}.force_cancel_recorded(%s, %s, %s, %s::jsonb)
 
 -- name: claim_tasks
 -- Claim tasks within the limits of their queues.
@@ -499,7 +506,11 @@ WHERE i.indrelid = to_regclass(%s) AND i.indisvalid AND i.indpred IS NULL AND i.
 -- name: set_attributes
 -- Merge attributes into those of the chain's latest run.
 UPDATE {schema}.runs SET attributes = attributes || %s::jsonb, updated_at = clock_timestamp()
-WHERE id = {schema}.latest_of_chain(%s) AND continued_to IS NULL
+WHERE id = {schema}.latest_of_chain(%s) AND continued_to IS NULL RETURNING 1
+
+-- name: set_attributes_recorded
+-- Merge attributes into those of the chain's latest run, and record who does.
+SELECT {schema}.set_attributes_recorded(%s, %s::jsonb, %s::jsonb)
 
 -- name: register_versions
 -- Record the code that a node has loaded; a source once stored stays.
@@ -529,6 +540,22 @@ WHERE v.workflow = f.workflow AND v.version = f.version
   AND NOT EXISTS (SELECT FROM {schema}.runs r
                   WHERE r.workflow = f.workflow AND r.version = f.version AND r.completed_at IS NULL)
 RETURNING 1
+
+-- name: delete_versions_recorded
+-- Delete versions that no open run has, and record who does.
+SELECT {schema}.delete_versions_recorded(%s, %s, %s::text[]::jsonb[])
+
+-- name: audited
+-- What people have changed, the latest first, page after page.
+SELECT a.id::text, (extract(epoch FROM a.at) * 1000000)::bigint, a.actor, a.via, a.action, a.subject, a.arguments, a.reason,
+       a.outcome
+FROM {schema}.audit a
+WHERE isfinite(a.at)
+  AND (%(since)s::bigint IS NULL OR a.at >= to_timestamp(0) + %(since)s * interval '1 microsecond')
+  AND (%(actor)s::text IS NULL OR a.actor = %(actor)s) AND (%(action)s::text IS NULL OR a.action = %(action)s)
+  AND (%(subject)s::text IS NULL OR a.subject = %(subject)s)
+  AND (%(before)s::bigint IS NULL OR (a.at, a.id) < (to_timestamp(0) + %(before)s * interval '1 microsecond', %(id)s::uuid))
+ORDER BY a.at DESC, a.id DESC LIMIT %(limit)s
 
 -- name: refusals
 -- The code whose replay did not match a run's history.

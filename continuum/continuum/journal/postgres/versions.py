@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from continuum.engine.ids import RunId
+from continuum.journal.audit_facts import AuditFacts
 from continuum.journal.limits import COUNTED_RUNS
 from continuum.journal.port import Fault, PublishedValue, Refusal, VersionRow
 from continuum.journal.postgres import packed_arrays
+from continuum.journal.postgres.changes import stored_facts_of_each
 from continuum.journal.postgres.connections import Database
 
 
@@ -44,15 +46,18 @@ class PostgresVersions:
         rows = await self._database.fetch("version_source", (workflow, version))
         return rows[0][0] if rows else None
 
-    async def delete_versions(self, versions: Sequence[tuple[str, str]]) -> int:
-        rows = await self._database.fetch(
-            "delete_versions",
-            (
-                packed_arrays.texts([workflow for workflow, _ in versions]),
-                packed_arrays.texts([version for _, version in versions]),
-            ),
+    async def delete_versions(
+        self, versions: Sequence[tuple[str, str]], *, audits: Sequence[AuditFacts] | None = None
+    ) -> int:
+        named = (
+            packed_arrays.texts([workflow for workflow, _ in versions]),
+            packed_arrays.texts([version for _, version in versions]),
         )
-        return len(rows)
+        if audits is None:
+            return len(await self._database.fetch("delete_versions", named))
+        facts = stored_facts_of_each(audits)
+        rows = await self._database.fetch("delete_versions_recorded", (*named, facts))
+        return int(rows[0][0])
 
     async def refusals(self, run_id: RunId) -> list[Refusal]:
         return [
