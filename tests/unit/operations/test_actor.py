@@ -44,7 +44,7 @@ def test_an_actor_that_cannot_be_recorded_is_refused(facts: Any) -> None:
         Actor(**facts)
 
 
-def test_of_values_only_names_and_sizes_are_recorded() -> None:
+def test_only_names_and_sizes_of_values_are_recorded() -> None:
     recorded = redacted(
         {
             "signal": "pay",
