@@ -138,7 +138,7 @@ BEGIN
         DELETE FROM {schema}.versions v
         WHERE v.workflow = p_workflow[i] AND v.version = p_version[i]
           AND NOT EXISTS (SELECT FROM {schema}.runs r
-                          WHERE r.workflow = p_workflow[i] AND r.version = p_version[i] AND r.state {is_open});
+                          WHERE r.workflow = p_workflow[i] AND r.version = p_version[i] AND r.completed_at IS NULL);
         IF FOUND THEN
             v_deleted := v_deleted + 1;
             v_outcome := 'done';
