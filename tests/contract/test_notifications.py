@@ -16,7 +16,7 @@ import pytest
 
 from continuum.engine.ids import NodeId, RunId
 from continuum.journal.announced_run import AnnouncedRun
-from continuum.journal.announcement import read_announcement
+from continuum.journal.announcement import announcement, read_announcement
 from continuum.journal.port import (
     ClaimedTask,
     InboxKind,
@@ -333,3 +333,13 @@ async def test_mail_for_several_runs_notifies_all(journal: Journal) -> None:
 @pytest.mark.parametrize("text", ["", "1", "1 ", "x AQ==", "1 AQ==", "-1 AZQ=", "1 %%%"])
 def test_any_other_text_is_no_announcement(text: str) -> None:
     assert read_announcement(text) is None
+
+
+@pytest.mark.parametrize(
+    "run_id", ["", "x", "01234567-89AB-4cde-8f01-23456789abcd", "0123456789ab4cde8f0123456789abcd"]
+)
+def test_an_announcement_names_its_run_as_the_database_does(run_id: str) -> None:
+    """By another name a host would begin its own run again, and miss that the fence refuses that."""
+    text = announcement(NewRun(RunId(run_id), "orders", b"input"))
+    assert text is not None
+    assert read_announcement(f"1 {text}") is None

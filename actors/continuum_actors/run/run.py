@@ -197,7 +197,7 @@ class Run(Actor):
             if kind is messages.WriteRefused:
                 failure_log.log_blocked(self._claim, message.reason)  # type: ignore[attr-defined]
                 self.stop(NORMAL)
-            elif kind is messages.Fenced or kind is messages.EndedElsewhere:
+            elif kind is messages.Fenced:
                 self._fenced()
             elif self._written[0] < RunState.COMPLETED:
                 # Released or blocked meanwhile: the run's next owner needs the result.

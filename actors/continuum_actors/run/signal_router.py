@@ -20,9 +20,9 @@ from continuum.journal.port import InboxRow, Topic
 from continuum.journal.resumed_run import read_woken
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor
-from continuum_actors.host.messages import EndedElsewhere, LookForMail, Mail, Notified, ToSignalRouter
+from continuum_actors.host.messages import LookForMail, Mail, Notified, ToSignalRouter
+from continuum_actors.run.lost_runs import LostRuns
 
-_ENDED_ELSEWHERE = EndedElsewhere()
 # An inbox query names at most this many runs, so that a burst is delivered while its rest is being read.
 NAMED_RUNS = 500
 # What a host acts on.
@@ -40,6 +40,7 @@ class SignalRouter(LeasedActor):
         self._dirty: dict[RunId, None] = {}
         self._all_dirty = False
         self._wanted = asyncio.Event()
+        self._lost = LostRuns(host)
 
     def init(self) -> None:
         predecessor, self._host.router = self._host.router, self
@@ -51,6 +52,7 @@ class SignalRouter(LeasedActor):
             self._host.tasks.look_for_work()
         self.start_loop(self._listen())
         self.start_loop(self._fetch_for_ever())
+        self.start_loop(self._lost.stop_for_ever())
 
     def look(self, run_ids: Sequence[RunId] | None) -> None:
         """Fetch the mail of these runs, or of all."""
@@ -89,16 +91,17 @@ class SignalRouter(LeasedActor):
                 self._act_on(text)
         elif topic is Topic.LOST:
             # Without ids nothing can be looked for: the fence refuses the next write of such a run.
-            for run_id in ids:
-                run = host.registry.whereis(run_id)
-                if run is not None:
-                    run.cast(_ENDED_ELSEWHERE)
+            self._lost.named(self._live(ids))
         elif not ids:
             self._look(None)
         else:
-            here = [RunId(run_id) for run_id in ids if host.registry.whereis(run_id) is not None]
+            here = self._live(ids)
             if here:
                 self._look(here)
+
+    def _live(self, ids: Sequence[str]) -> list[RunId]:
+        """Return those of these runs that are live here."""
+        return [RunId(run_id) for run_id in ids if self._host.registry.whereis(run_id) is not None]
 
     def _act_on(self, text: str) -> None:
         """Act on an announcement to this process alone."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import uuid
 from hashlib import sha256
 from typing import NewType
@@ -19,10 +20,17 @@ NodeId = NewType("NodeId", str)
 RUN_ID_RANDOM_BYTES = 10
 """How many random bytes `new_run_id` takes."""
 
+_CANONICAL = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
 
 def parse_run_id(text: str) -> RunId:
     """Return `text` in canonical form; `ValueError` when it is no UUID."""
     return RunId(str(uuid.UUID(text)))
+
+
+def is_run_id(text: str) -> bool:
+    """Return whether `text` is a run id in canonical form; in any other a run would have two names."""
+    return _CANONICAL.fullmatch(text) is not None
 
 
 def new_run_id(microseconds: int, randomness: bytes) -> RunId:

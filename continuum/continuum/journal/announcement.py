@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 from sys import intern
 
-from continuum.engine.ids import RunId
+from continuum.engine.ids import RunId, is_run_id
 from continuum.journal.announced_run import AnnouncedRun, NewRun
 from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
 from continuum.journal.limits import ANNOUNCED_CHARACTERS
@@ -36,7 +36,7 @@ def read_announcement(text: str) -> AnnouncedRun | None:
     if tuple(map(type, body[:4])) != _TYPES or len(body) != len(_TYPES) + 1 or at < 0:
         return None
     run_id, workflow, namespace, input, trace_context = body
-    if trace_context is not None and type(trace_context) is not str:
+    if not is_run_id(run_id) or (trace_context is not None and type(trace_context) is not str):
         return None
     # All runs that wait share the names that they have in common.
     return AnnouncedRun(RunId(run_id), intern(workflow), intern(namespace), input, trace_context, at)

@@ -111,6 +111,7 @@ class ResilientJournal:
         self.get_run = retry.bind("get_run", "looking at a run", journal.get_run)
         self.load = retry.bind("load", "loading histories", journal.load)
         self.load_compact = retry.bind("load_compact", "loading histories", journal.load_compact)
+        self.ended = retry.bind("ended", "looking for ended runs", journal.ended)
         self.parked = retry.bind("parked", "reading parked runs", journal.parked)
         self._commit = retry.bind("commit", "committing", journal.commit)
         self.announce_work = retry.bind("announce_work", "announcing work", journal.announce_work)

@@ -6,12 +6,11 @@ only if nobody has owned it since: then nobody can have appended to its history 
 
 from __future__ import annotations
 
-import re
 from typing import NamedTuple
 
-from continuum.engine.ids import RunId
+from continuum.engine.ids import RunId, is_run_id
 
-_WOKEN = re.compile(r"mail ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+_WOKEN = "mail "
 
 
 class ResumedRun(NamedTuple):
@@ -23,10 +22,10 @@ class ResumedRun(NamedTuple):
 
 def woken(run_id: RunId) -> str:
     """Return the text that announces a run that has mail to one worker, as SQL's `announce_mail` makes it."""
-    return f"mail {run_id}"
+    return f"{_WOKEN}{run_id}"
 
 
 def read_woken(text: str) -> RunId | None:
     """Return the run that has mail; None if the text is anything else."""
-    found = _WOKEN.fullmatch(text)
-    return None if found is None else RunId(found[1])
+    run_id = text.removeprefix(_WOKEN)
+    return RunId(run_id) if text.startswith(_WOKEN) and is_run_id(run_id) else None
