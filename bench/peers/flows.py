@@ -26,17 +26,17 @@ async def with_children(count: int) -> int:
     return done
 
 
-@activity(name="peers_seconds_late")
-def seconds_late(due: float) -> float:
+@activity
+def late_by(due: float) -> float:
     """Return by how many seconds a time has passed."""
     return lateness(due)
 
 
 @workflow
-async def sleep_then_look(when: datetime, due: float) -> float:
+async def sleep_until_due(when: datetime, due: float) -> float:
     """Sleep, and return how late the next step ran."""
     await continuum.sleep_until(when)
-    return await seconds_late(due)
+    return await late_by(due)
 
 
 @activity
@@ -64,4 +64,4 @@ async def marked_slow_steps(number: int, steps: int, marks: str) -> int:
     return value
 
 
-WORKFLOWS = (with_children, sleep_then_look, marked_slow_steps)
+WORKFLOWS = (with_children, sleep_until_due, marked_slow_steps)

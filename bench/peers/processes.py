@@ -21,6 +21,8 @@ from bench.processes import READY_SECONDS, ROOT, STOP_SECONDS, ProgramFailed, no
 ROOMS = ("continuum", "actors", "supervision", "migrations")
 # Longer than all figures of one system together may take.
 MEASURE_SECONDS = 1_200.0
+# What a node of ours loads; it refuses two workflows, or two activities, of one name.
+NODE_MODULES = ("bench.flows", "bench.peers.flows")
 
 
 class Processes:
@@ -141,9 +143,8 @@ def hosts(system: System, given: dict[str, Any], log: Path) -> Iterator[Processe
     elif not system.hosts:
         yield Processes(list)
     elif system.ours:
-        modules = ["bench.flows", "bench.peers.flows"]
         settings = {"name": system.settings["name"], "run_hosts": system.hosts}
-        with node(given["dsn"], given["schema"], modules=modules, **settings) as running:
+        with node(given["dsn"], given["schema"], modules=NODE_MODULES, **settings) as running:
             yield Processes(running.pids)
     else:
         with ExitStack() as stack:

@@ -36,7 +36,7 @@ class Caller(Subject):
         return await (await self._client.start(flows.with_children, count)).result()
 
     async def sleep_until(self, due: float) -> float:
-        run = await self._client.start(flows.sleep_then_look, datetime.fromtimestamp(due, UTC), due)
+        run = await self._client.start(flows.sleep_until_due, datetime.fromtimestamp(due, UTC), due)
         return await run.result()
 
     async def begin_slow(self, number: int, steps: int, marks: str) -> None:

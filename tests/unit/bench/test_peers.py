@@ -20,9 +20,10 @@ from bench.__main__ import main
 from bench.peers import driver, section, tables
 from bench.peers.figures import FIGURES, TINY_WORK
 from bench.peers.plot import svg
-from bench.peers.processes import Processes
+from bench.peers.processes import NODE_MODULES, Processes
 from bench.peers.systems import SYSTEMS, System
 from bench.report import BEGIN, END, write_measured_part
+from continuum.versions.loaded_code import load_code
 from tests.unit.bench.test_bench import bench, results_of
 
 OURS = System("embedded", "ours, in process", "ours", ours=True)
@@ -205,6 +206,10 @@ def test_every_system_has_a_program_and_unlike_names() -> None:
     programs = Path(section.__file__).parent / "programs"
     assert all((programs / f"{system.program}.py").exists() for system in SYSTEMS)
     assert len({system.name for system in SYSTEMS}) == len(SYSTEMS)
+
+
+def test_one_node_loads_the_workflows_of_the_bench_and_those_of_the_comparison() -> None:
+    assert {"steps_in_a_row", "marked_slow_steps"} <= set(load_code(NODE_MODULES).workflows)
 
 
 def test_an_unknown_system_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
