@@ -59,15 +59,21 @@ def _program(name: str, given: dict[str, Any]) -> Iterator[subprocess.Popen[str]
         yield process
 
 
+def environment(path: str) -> dict[str, str]:
+    """Return the variables of a measured process: it keeps compiled files, as an installation has them."""
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**kept, "PYTHONPATH": path}
+
+
 @contextmanager
-def _started(command: list[str], environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+def _started(command: list[str], variables: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
     path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
     process = subprocess.Popen(
         command,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": path, **environment},
+        env={**environment(path), **variables},
     )
     try:
         yield process

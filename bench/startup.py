@@ -19,7 +19,7 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from bench.database import Server, fresh_schema
-from bench.processes import READY_SECONDS, ROOT
+from bench.processes import READY_SECONDS, ROOT, environment
 from bench.sizes import Sizes
 
 Results = dict[str, Any]
@@ -35,14 +35,13 @@ def of_imports_and_nodes(server: Server, sizes: Sizes, tell: Tell) -> Results:
     taken: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as compiled, fresh_schema(server.dsn) as schema:
         path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
-        environment = {**os.environ, "PYTHONPATH": path, "PYTHONPYCACHEPREFIX": compiled}
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        variables = {**environment(path), "PYTHONPYCACHEPREFIX": compiled}
         place = ["--dsn", server.dsn, "--schema", schema]
         for counted in (False, *[True] * sizes.rounds):
-            times = {name: _seconds(["-c", code], environment)[0] for name, code in PROGRAMS.items()}
+            times = {name: _seconds(["-c", code], variables)[0] for name, code in PROGRAMS.items()}
             command = ["-c", MAIN, "start", "steps_in_a_row", "0", *place]
-            times["start"], run = _seconds(command, environment)
-            times["accepts"], times["ready"] = _node(server.dsn, schema, run.strip(), environment)
+            times["start"], run = _seconds(command, variables)
+            times["accepts"], times["ready"] = _node(server.dsn, schema, run.strip(), variables)
             if counted:
                 for name, seconds in times.items():
                     taken.setdefault(name, []).append(seconds * 1000)

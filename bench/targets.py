@@ -52,14 +52,31 @@ def _throughput(figure: str, section: str, steps: str) -> Target:
     )
 
 
-def _latency(figure: str, steps: str) -> Target:
+def _latency(figure: str, steps: str, limit: float) -> Target:
     return Target(
         figure,
-        "at most twice the floor",
+        f"at most {limit:g} times the floor",
         "latency",
         lambda results: float(results[steps]["ratio"]),
         lambda value: f"{value:.2f} times the floor",
-        lambda value: value <= 2,
+        lambda value: value <= limit,
+    )
+
+
+def _median_or_tail(figure: str, section: str, row: str, name: str, limit: float) -> Target:
+    return Target(
+        figure,
+        f"at most {limit:g} ms",
+        section,
+        lambda results: float(results[row][name]),
+        lambda value: f"{value:.1f} ms",
+        lambda value: value <= limit,
+    )
+
+
+def _start(figure: str, name: str, limit: float) -> Target:
+    return _at_most(
+        figure, f"at most {limit:,g} ms", "startup", name, limit, lambda value: f"{value:,.0f} ms"
     )
 
 
@@ -76,8 +93,8 @@ TARGETS = (
     _throughput("10-step runs, throughput, node of two run hosts", "node", "10"),
     _throughput("no-op runs, throughput, one process", "throughput", "0"),
     _throughput("no-op runs, throughput, node of two run hosts", "node", "0"),
-    _latency("single 10-step run, latency", "10"),
-    _latency("single no-op run, latency", "0"),
+    _latency("single 10-step run, latency, one process", "10", 1.1),
+    _latency("single no-op run, latency, one process", "0", 2),
     Target(
         "single no-op run beside nodes of any size, statements",
         "at most 4",
@@ -129,12 +146,23 @@ TARGETS = (
     ),
     _at_most(
         "live suspended run",
-        "at most 12 KB",
+        "at most 5 KiB",
         "memory",
         "live_bytes_per_run",
-        12_000,
-        lambda value: f"{value / 1000:.1f} KB",
+        5_120,
+        lambda value: f"{value / 1024:.1f} KiB",
     ),
+    _median_or_tail(
+        "parent of 100 children, node of one run host, median", "children", "1 hosts", "p50_ms", 40
+    ),
+    _median_or_tail(
+        "parent of 100 children, node of two run hosts, median", "children", "2 hosts", "p50_ms", 40
+    ),
+    _median_or_tail("1,000 timers at one instant, p99 late", "timers", "1000 live", "p99_ms", 60),
+    _start("import continuum", "continuum_ms", 150),
+    _start("continuum start", "start_ms", 350),
+    _start("node of four run hosts: the first run has ended", "accepts_ms", 800),
+    _start("node of four run hosts: all processes are ready", "ready_ms", 1_200),
     _at_most(
         "idle node, queries",
         "at most 2 a second",

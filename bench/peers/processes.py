@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.peers import restate_server
 from bench.peers.systems import System
-from bench.processes import READY_SECONDS, ROOT, STOP_SECONDS, ProgramFailed, node
+from bench.processes import READY_SECONDS, ROOT, STOP_SECONDS, ProgramFailed, environment, node
 
 ROOMS = ("continuum", "actors", "supervision", "migrations")
 # Longer than all figures of one system together may take.
@@ -121,10 +121,14 @@ def program(system: System, mode: str, given: Mapping[str, Any], log: Path) -> I
     """Start a program of a system's adapter in the system's environment; what it logs goes to a file."""
     path = [ROOT, *((ROOT / room for room in ROOMS) if system.environment is None else ())]
     command = [str(system.python), "-m", f"bench.peers.programs.{system.program}", mode, json.dumps(given)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, path))}
     with log.open("a", encoding="utf-8") as errors:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env=environment(os.pathsep.join(map(str, path))),
         )
         running = Program(process, system.title)
         try:
