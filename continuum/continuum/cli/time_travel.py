@@ -101,7 +101,7 @@ def replay(
 ) -> None:
     """Replay RUN through the code on disk, without any effect; exit 1 if the code does not accept it.
 
-    The line beside a result is the one that asked for the call; beside a signal, the one that waits for it.
+    The line beside a result is the one that asked for the call; beside a signal, the one that takes it.
     """
     history, workflow = load(Asked(run, path, modules, namespace, Target(dsn, schema)))
     replayed, lines = replay_with_lines(workflow, history)

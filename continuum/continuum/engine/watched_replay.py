@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, NoReturn, Protocol
 
-from continuum.engine.call_site import Site
+from continuum.engine.call_site import Site, declare_plumbing, user_site
 from continuum.engine.control import Halted
 from continuum.engine.dry_replay import DryCommandLog, no_random_bytes
 from continuum.engine.events import Event, EventType
 from continuum.engine.execution import Execution
 from continuum.engine.loop.event_loop import WorkflowTask
 from continuum.engine.outcome import Blocked, Outcome, Verdict
+
+declare_plumbing(__name__)
 
 STOPPED = Blocked("stopped", "the replay was stopped")
 """The outcome of a replay that its watcher has stopped."""
@@ -36,6 +38,10 @@ class ReplayWatcher(Protocol):
 
     def arrives(self, execution: WatchedExecution, event: Event) -> None:
         """An event from outside is about to reach the code, all of which waits."""
+        ...
+
+    def takes(self, execution: WatchedExecution, name: str, site: Site) -> None:
+        """The code takes the next signal of a name: one that has arrived, or else it waits for it."""
         ...
 
     def ends(self, execution: WatchedExecution) -> None:
@@ -60,6 +66,11 @@ class WatchedExecution(Execution):
         """Start `program` and replay the history through it, as `Execution.begin` does."""
         self._watcher.begins(self, program)
         return super().begin(program, *args, **kwargs)
+
+    async def next_signal(self, name: str) -> bytes:
+        """Return the next signal of that name, as `Execution.next_signal` does."""
+        self._watcher.takes(self, name, user_site())
+        return await super().next_signal(name)
 
     def stop(self) -> None:
         """End the replay: the code may issue no further command, and nothing more reaches it."""

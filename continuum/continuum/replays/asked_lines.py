@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+from collections import defaultdict, deque
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -31,8 +32,8 @@ def replay_with_lines(
 ) -> tuple[Replayed, dict[int, AskedLine]]:
     """Replay a history in this thread; return how that ended, and the line that asked for each event, by seq.
 
-    The line of a result is that of its command, the line of a signal is where code waits for it. An event
-    that no code has asked for has none: a signal that came early, and all after the end of the replay.
+    The line of a result is that of its command, the line of a signal is where code takes it. An event that no
+    code has asked for has none: a signal that no code has taken, and all after the end of the replay.
     """
     watcher = _LineWatcher()
     replayed = replay_here(workflow, history, watcher=watcher)
@@ -49,6 +50,8 @@ class _LineWatcher:
     def __init__(self) -> None:
         self.places: dict[int, tuple[str, int]] = {}
         self._code = AskingCode()
+        # The signals that no code has taken yet, by name.
+        self._early: defaultdict[str, deque[Event]] = defaultdict(deque)
 
     def begins(self, execution: WatchedExecution, program: Coroutine[Any, Any, Any]) -> None:
         """Nothing has been asked for yet."""
@@ -64,11 +67,18 @@ class _LineWatcher:
         if event.type == EventType.SIGNAL_RECEIVED:
             waiting = waiting_for_signal(execution, event.body[0])
             site = (waiting[-1].f_code, waiting[-1].f_lasti) if waiting else None
+            if site is None:
+                self._early[event.body[0]].append(event)
         else:
             seq = command_of(event)
             site = None if seq is None else self._code.site_of(seq)
         if site is not None:
             self._note(event, site)
+
+    def takes(self, execution: WatchedExecution, name: str, site: Site) -> None:
+        """Note the line that takes a signal which came before."""
+        if self._early[name]:
+            self._note(self._early[name].popleft(), site)
 
     def ends(self, execution: WatchedExecution) -> None:
         """Remove the line of the command that the code asked for instead of what the history has."""

@@ -81,6 +81,9 @@ class _Traveller:
             frames = self._code.frames_that_wait(execution, event)
             self._prompt(f"event {event.seq}, {describe(event)}: the code waits here", frames)
 
+    def takes(self, execution: WatchedExecution, name: str, site: Site) -> None:
+        """Take no notice: the signal has stopped the replay when it came."""
+
     def ends(self, execution: WatchedExecution) -> None:
         """Prompt where the replay ends, if its moment has not come."""
         if self.waits and not execution.has_returned() and (frames := open_frames(execution)):

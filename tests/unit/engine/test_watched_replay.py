@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from continuum import Signal
 from continuum.engine.call_site import Site, caller
 from continuum.engine.dry_replay import END_OF_HISTORY
 from continuum.engine.events import Event, event_name
@@ -17,6 +18,7 @@ from tests.unit.engine.activities import echo
 from tests.unit.engine.driver import STARTED_AT, Driver, Program
 from tests.unit.engine.families import double
 
+note = Signal("note", str)
 passed: list[str] = []
 
 
@@ -43,6 +45,9 @@ class Watcher:
 
     def arrives(self, execution: WatchedExecution, event: Event) -> None:
         self._note(execution, f"{event.seq} {event_name(event.type)} arrives")
+
+    def takes(self, execution: WatchedExecution, name: str, site: Site) -> None:
+        self._note(execution, f"{caller(site)} takes {name}")
 
     def ends(self, execution: WatchedExecution) -> None:
         frame = sys._getframe(1)
@@ -82,6 +87,17 @@ def test_a_watcher_sees_every_command_and_event_in_order() -> None:
         "3 activity_completed arrives",
         "ends",
     ]
+
+
+def test_a_signal_that_the_code_takes_is_reported_when_it_asks() -> None:
+    async def program() -> str:
+        return await note.wait()
+
+    driver = Driver(program, signals=[("note", "now")])
+    driver.run()
+    watcher = Watcher()
+    assert isinstance(watch(program, driver.history, watcher), Completed)
+    assert watcher.seen[1].endswith("program takes note")
 
 
 def test_a_command_beyond_the_history_is_reported_and_ends_the_replay_in_the_code() -> None:

@@ -10,7 +10,7 @@ from continuum.replays.asked_lines import replay_with_lines
 from continuum.testing import History, env
 from tests.unit.replays import bookings
 from tests.unit.testing import changed_flows, flows
-from tests.unit.testing.recorded_histories import history_of
+from tests.unit.testing.recorded_histories import history_of, with_events
 
 LINES = Path(bookings.__file__).read_text(encoding="utf-8").splitlines()
 
@@ -61,8 +61,17 @@ def test_every_event_has_the_line_that_asked_for_it() -> None:
     assert found["side_effect", "now"] == [marked("clock")]
 
 
-def test_a_signal_that_no_code_waits_for_has_no_line() -> None:
-    assert lines_of(booked(early=True))["signal_received", "answer"] == [None]
+def test_a_signal_that_came_early_has_the_line_that_takes_it() -> None:
+    assert lines_of(booked(early=True))["signal_received", "answer"] == [marked("answer")]
+
+
+def test_a_signal_that_no_code_has_taken_has_no_line() -> None:
+    history = booked(early=True)
+    (signal,) = [event.seq for event in history if event.type == "signal_received"]
+    (fired,) = [event.seq for event in history if event.type == "timer_fired"]
+    _, lines = replay_with_lines(bookings.book, with_events(history, *history.stored[:fired]))
+    assert signal < fired
+    assert signal not in lines
 
 
 def test_code_that_has_drifted_has_no_line_for_the_event_that_differs_and_those_after_it() -> None:
