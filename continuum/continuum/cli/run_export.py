@@ -15,11 +15,16 @@ from continuum.client.namespaces import ANY_NAMESPACE, guarded
 from continuum.client.queries import Condition, question_of
 from continuum.engine.ids import RunId
 from continuum.journal.port import Journal
-from continuum.replays.histories import read_history
+from continuum.replays.histories import read_histories
 from continuum.replays.history_files import history_line
 
 # As `runs list` shows them, which an index serves. Runs that start meanwhile come before the first page.
 NEWEST_FIRST = ("started_at", "desc")
+
+# Histories of so many runs are in memory at once: of more while they are short, so that the statements which
+# read them are few.
+LEAST_GROUP, LARGEST_GROUP = 8, 200
+EVENTS = 10_000
 
 
 @click.command(short_help="Print histories, a line of JSON for each run.")
@@ -50,32 +55,38 @@ def export(
         raise click.UsageError("name runs, or choose them by options, or give --all")
 
     async def exporting(journal: Journal) -> None:
-        found = _named(journal, run_ids, namespace) if run_ids else _chosen(journal, where, namespace)
-        async for run_id in found:
-            history = await read_history(journal, run_id)
-            if history is not None:
-                click.echo(history_line(history))
+        pages = _named(journal, run_ids, namespace) if run_ids else _chosen(journal, where, namespace)
+        group = LEAST_GROUP
+        async for page in pages:
+            while page:
+                histories = await read_histories(journal, page[:group])
+                page = page[group:]
+                for history in histories:
+                    click.echo(history_line(history))
+                events = sum(map(len, histories))
+                group = max(LEAST_GROUP, min(LARGEST_GROUP, EVENTS * len(histories) // max(events, 1)))
 
     ask_journal(Target(dsn, schema), exporting, read_only=True)
 
 
-async def _named(journal: Journal, run_ids: Sequence[str], namespace: str | None) -> AsyncIterator[RunId]:
-    """Yield ids in canonical form; `RunNotFound` at one that no run of the namespace has."""
+async def _named(
+    journal: Journal, run_ids: Sequence[str], namespace: str | None
+) -> AsyncIterator[Sequence[RunId]]:
+    """Yield ids in canonical form, one at a time; `RunNotFound` at one that no run of the namespace has."""
     within = ANY_NAMESPACE if namespace is None else namespace
     for run_id in map(run_id_of, run_ids):
-        yield guarded(run_id, await journal.get_run(run_id), within).id
+        yield [guarded(run_id, await journal.get_run(run_id), within).id]
 
 
 async def _chosen(
     journal: Journal, where: Sequence[Condition], namespace: str | None
-) -> AsyncIterator[RunId]:
+) -> AsyncIterator[Sequence[RunId]]:
     """Yield the ids of the runs that a query finds, page after page."""
     cursor: str | None = None
     while True:
         question = question_of(where, NEWEST_FIRST, PAGE_ENTRIES, cursor, namespace)
         rows = await journal.query(question.one_more(payloads=False))
-        for row in rows[:PAGE_ENTRIES]:
-            yield row.id
+        yield [row.id for row in rows[:PAGE_ENTRIES]]
         if len(rows) <= PAGE_ENTRIES:
             return
         cursor = question.cursor_after(rows[PAGE_ENTRIES - 1])

@@ -10,7 +10,7 @@ from continuum.client import Event
 from continuum.client.histories import history_of
 from continuum.engine import events as engine
 from continuum.engine.ids import RunId
-from continuum.journal.facts import RunRow
+from continuum.journal.facts import Query, RunRow
 from continuum.journal.port import Histories, Runs
 from continuum.public_names import KIT, public_in
 
@@ -83,6 +83,28 @@ async def read_history(journal: StoredRuns, run_id: RunId) -> History | None:
             return History(events, _beginning(row, await _depth(journal, row)), ending_of(row))
         row = later
     return None
+
+
+async def read_histories(journal: StoredRuns, run_ids: Sequence[RunId]) -> list[History]:
+    """Return the histories of runs, in order, with few statements for all; of those that are there."""
+    rows = {row.id: row for row in await journal.query(_query_for(run_ids))}
+    events = await journal.load(list(rows))
+    was_open = [row.id for row in rows.values() if not row.state.terminal]
+    ended = {run.id for run in await journal.ended(was_open)} if was_open else set()
+    found: list[History] = []
+    for row in (rows[run_id] for run_id in run_ids if run_id in rows):
+        history = (
+            await read_history(journal, row.id)
+            if row.id in ended
+            else History(events[row.id], _beginning(row, await _depth(journal, row)), ending_of(row))
+        )
+        if history is not None:
+            found.append(history)
+    return found
+
+
+def _query_for(run_ids: Sequence[RunId]) -> Query:
+    return Query(None, [("id", "in", list(run_ids))], ("started_at", True), len(run_ids), None)
 
 
 async def _depth(journal: Runs, row: RunRow) -> int:
