@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from continuum.codec.codec import encode
+from continuum.codec.codec import encode, encode_arguments
 from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId
 from continuum.journal.event_codec import pack_body
@@ -16,6 +16,7 @@ from tests.contract.builders import begin, claim, commit, end, new_task, signal,
 from tests.contract.families import finish, new_child
 
 _SITE = ("caller", "file.py:1")
+INPUT = encode_arguments((), {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,10 @@ async def _filled(dsn: str, schema: str) -> StoredWorld:
     try:
         worker = await worker_of(journal)
         parent = await _owned(journal, worker)
-        children = [new_child(0, ClosePolicy.CANCEL), new_child(1)]
+        children = [
+            new_child(0, ClosePolicy.CANCEL)._replace(input=INPUT),
+            new_child(1)._replace(input=INPUT),
+        ]
         # Three events in one row, and one in each of three.
         await commit(journal, worker, _family(parent, children))
         for event in _later():
@@ -62,9 +66,9 @@ async def _filled(dsn: str, schema: str) -> StoredWorld:
         await commit(journal, worker, _write(blocked, transition=drift))
         asleep = await _owned(journal, worker)
         later = journal.now() + 3_600_000_000
-        await commit(journal, worker, _write(asleep, transition=sleep_until(later)))
-        await begin(journal, idempotency_key="one")
-        await begin(journal, idempotency_key="two")
+        await commit(journal, worker, _published(asleep, sleep_until(later)))
+        await begin(journal, input=INPUT, idempotency_key="one")
+        await begin(journal, input=INPUT, idempotency_key="two")
         await journal.post([signal(parent.id)])
     finally:
         await journal.close()
@@ -79,8 +83,14 @@ def _write(run: ClaimedRun, *events: Event, transition: Transition | None = None
     )
 
 
+def _published(run: ClaimedRun, transition: Transition) -> RunWrite:
+    write = _write(run, _event(0, EventType.STATE_PUBLISHED, "stage", *_SITE), transition=transition)
+    write.published = [("stage", encode("packed"))]
+    return write
+
+
 async def _owned(journal: Journal, worker: Worker) -> ClaimedRun:
-    run_id = await begin(journal)
+    run_id = await begin(journal, input=INPUT)
     (claimed,) = [run for run in await claim(journal, worker) if run.id == run_id]
     return claimed
 
@@ -116,7 +126,7 @@ def _later() -> list[Event]:
 
 async def _chain(journal: Journal, worker: Worker) -> tuple[RunId, RunId]:
     first = await _owned(journal, worker)
-    successor = Successor(new_child().id, "orders", b"input")
+    successor = Successor(new_child().id, "orders", INPUT)
     write = _write(
         first,
         _event(0, EventType.RUN_CONTINUED_AS_NEW, "orders", *_SITE, successor.id, b"0123456789abcdef"),

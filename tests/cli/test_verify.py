@@ -100,6 +100,8 @@ DAMAGE: dict[str, tuple[str | None, str]] = {
     ),
     "chain-broken": ("first", "update {s}.runs set continued_to = null where id = '{first}'"),
     "snapshot-differs": ("parent", "update {s}.snapshots set payload = '\\x00' where run_id = '{parent}'"),
+    "payload-unreadable": ("parent", "update {s}.runs set input = '\\xc1' where id = '{parent}'"),
+    "published-differs": ("asleep", "delete from {s}.published_values"),
     "inbox-unreadable": ("parent", "update {s}.inbox set payload = '\\xff' where kind = 1"),
     "key-twice": (
         "unknown",
@@ -209,6 +211,54 @@ def test_a_row_that_begins_within_another_one_is_found(
     assert "event 1 is stored twice" in found["history-gap"]
 
 
+@pytest.mark.parametrize(
+    ("where", "statement", "rule", "said"),
+    [
+        (
+            "ended_child",
+            "update {s}.runs set result = '\\xc1' where id = '{ended_child}'",
+            "payload-unreadable",
+            "its result",
+        ),
+        (
+            "parent",
+            (
+                "update {s}.events set payload = '\\x0193a6726576696577c401c1a864656c6976657279' "
+                "where run_id = '{parent}' and seq = 3"
+            ),
+            "payload-unreadable",
+            "the value of event 3 (signal_received)",
+        ),
+        ("asleep", "update {s}.published_values set value = '\\xc1'", "payload-unreadable", "value 'stage'"),
+        ("asleep", "update {s}.published_values set name = 'other'", "published-differs", "no event"),
+        (
+            "failed",
+            (
+                "insert into {s}.events select '{failed}', 0, type, now() + interval '1 hour', payload "
+                "from {s}.events where run_id = '{parent}' and seq = 3"
+            ),
+            "after-the-end",
+            "later than the end",
+        ),
+    ],
+    ids=["result", "event", "published", "unsaid", "late"],
+)
+def test_each_place_of_a_damage_is_named(
+    cli: CommandLine,
+    dsn: str,
+    schema: str,
+    world: StoredWorld,
+    where: str,
+    statement: str,
+    rule: str,
+    said: str,
+) -> None:
+    damage(dsn, schema, world, statement)
+    found = [(each["run_id"], each["rule"], each["text"]) for each in cli("verify", "--json").json]
+    wanted = getattr(world, where)
+    assert any((run, named) == (wanted, rule) and said in text for run, named, text in found), found
+
+
 def test_every_rule_is_tried() -> None:
     assert DAMAGE.keys() == RULES.keys()
 
@@ -225,6 +275,39 @@ def test_another_namespace_is_left_out(cli: CommandLine, dsn: str, schema: str, 
     damage(dsn, schema, world, "update {s}.runs set fault = null where id = '{blocked}'")
     assert cli("verify", "--namespace", "other").code == 0
     assert cli("verify", "--namespace", "default").code == 1
+
+
+def test_runs_that_have_not_changed_since_are_left_out(
+    cli: CommandLine, dsn: str, schema: str, world: StoredWorld
+) -> None:
+    damage(dsn, schema, world, "update {s}.runs set fault = null where id = '{blocked}'")
+    for since in ("1h", "2020-01-01T00:00:00Z", "2020-01-01"):
+        assert cli("verify", "--since", since).code == 1
+    damage(dsn, schema, world, "update {s}.runs set updated_at = now() - interval '2 days'")
+    assert cli("verify", "--since", "1d").code == 0
+    assert cli("verify", "--since", "3d").code == 1
+
+
+@pytest.mark.parametrize("since", ["yesterday", "1y", "-1d", ""])
+def test_a_text_that_is_no_time_is_wrong_usage(cli: CommandLine, since: str) -> None:
+    done = cli("verify", "--since", since)
+    assert (done.code, "neither a duration like" in done.err) == (2, True)
+
+
+def test_a_sample_checks_as_many_runs_as_asked(
+    cli: CommandLine, dsn: str, schema: str, world: StoredWorld
+) -> None:
+    damage(dsn, schema, world, "update {s}.runs set token = 1000000 + token")
+    everything = {each["run_id"] for each in cli("verify", "--json").json}
+    for size in (1, 3):
+        sampled = {each["run_id"] for each in cli("verify", "--sample", str(size), "--json").json}
+        assert len(sampled) == size
+        assert sampled <= everything
+    assert {each["run_id"] for each in cli("verify", "--sample", "1000", "--json").json} == everything
+
+
+def test_a_sample_of_named_runs_is_wrong_usage(cli: CommandLine, world: StoredWorld) -> None:
+    assert cli("verify", "--run", world.parent, "--sample", "1").code == 2
 
 
 def test_a_text_that_is_no_run_id_is_wrong_usage(cli: CommandLine) -> None:

@@ -86,7 +86,8 @@ class StoredRunFacts:
     due_at: int | None
     attempt: int
     deaths: int
-    has_result: bool
+    input: bytes
+    result: bytes | None
     error: bytes | None
     reason: str | None
     has_fault: bool
@@ -105,8 +106,15 @@ class StoredRunFacts:
     tasks: list[StoredTaskRow] = field(default_factory=list)
     snapshots: list[StoredSnapshot] = field(default_factory=list)
     children: list[Relative] = field(default_factory=list)
+    # The latest values that its chain has published.
+    published: dict[str, bytes] = field(default_factory=dict)
     # The parent and the neighbours in the chain that exist, by id.
     relatives: dict[RunId, Relative] = field(default_factory=dict)
+
+    @property
+    def has_result(self) -> bool:
+        """Whether a result is stored."""
+        return self.result is not None
 
     @property
     def chain(self) -> RunId:
@@ -146,12 +154,20 @@ class StoredCluster:
 class StoredFacts(Protocol):
     """One moment of a journal."""
 
-    async def cluster(self) -> StoredCluster:
-        """Return what belongs to no single run."""
+    async def cluster(self, *, whole: bool = True) -> StoredCluster:
+        """Return what belongs to no single run; if not `whole`, without what needs a look at all rows."""
         ...
 
     def runs(
-        self, *, namespace: str | None = None, run_ids: Sequence[RunId] | None = None
+        self,
+        *,
+        namespace: str | None = None,
+        run_ids: Sequence[RunId] | None = None,
+        since: int | None = None,
     ) -> AsyncIterator[list[StoredRunFacts]]:
-        """Yield the runs in batches, ordered by id; those of one namespace, or these alone."""
+        """Yield runs in batches, ordered by id: of one namespace, these alone, those changed since a time."""
+        ...
+
+    async def sample(self, size: int) -> list[RunId]:
+        """Return up to `size` runs from all over the journal, which takes as long however many there are."""
         ...

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from continuum.engine.events import Event, EventType, is_whole
 from continuum.journal.event_rows import length_of
+from continuum.journal.facts import RunState
 from continuum.journal.snapshot_codec import (
     SNAPSHOT_FORMAT,
     Part,
@@ -16,6 +17,9 @@ from continuum.journal.snapshot_codec import (
 from continuum.journal.stored_facts import INFINITE, StoredEvent, StoredRunFacts
 from continuum.verify.findings import Finding, way_out
 from continuum.verify.open_effects import OpenEffects
+
+# The times of events are a process's idea of the journal's clock, which is off by less.
+LATE_SECONDS = 60
 
 
 def history_findings(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:
@@ -90,6 +94,13 @@ def _end(run: StoredRunFacts, restore: str) -> Iterator[Finding]:
         if event.type == EventType.RUN_CONTINUED_AS_NEW:
             text = f"events follow event {event.seq}, with which the run continued as new; {restore}"
             yield Finding(run.id, "after-the-end", text)
+    if run.completed_at is None or run.state < RunState.COMPLETED:
+        return
+    for event in run.events:
+        if run.completed_at + LATE_SECONDS * 1_000_000 < event.at < INFINITE:
+            text = f"event {event.seq} is later than the end of the run; {restore}"
+            yield Finding(run.id, "after-the-end", text)
+            return
 
 
 def _snapshots(run: StoredRunFacts) -> Iterator[Finding]:

@@ -37,6 +37,12 @@ RULES: Mapping[str, Rule] = {
     "child-not-asked": Rule("P15", "a parent's end asks its open children to stop, as their policies say"),
     "chain-broken": Rule("P16", "a run and its successor name each other and the same first run"),
     "snapshot-differs": Rule("P13", "a snapshot has the same events as the history"),
+    "payload-unreadable": Rule(
+        "I11", "every input, result, value of an event and published value can be decoded"
+    ),
+    "published-differs": Rule(
+        "P17", "a chain has a value of each name that its runs have published, and no other"
+    ),
     "inbox-unreadable": Rule("I11", "every inbox row can be decoded"),
     "key-twice": Rule("P4", "an idempotency key belongs to one run"),
     "lease-odd": Rule("P1", "a lease ends at a finite time, and soon"),

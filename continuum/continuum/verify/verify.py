@@ -11,20 +11,26 @@ from continuum.verify.family_rules import family_findings
 from continuum.verify.findings import Finding
 from continuum.verify.history_rules import history_findings
 from continuum.verify.open_effects import open_effects
+from continuum.verify.payload_rules import payload_findings
 from continuum.verify.row_rules import row_findings
 from continuum.verify.task_rules import task_findings
 
 
 async def verify(
-    facts: StoredFacts, *, namespace: str | None = None, run_ids: Sequence[RunId] | None = None
+    facts: StoredFacts,
+    *,
+    namespace: str | None = None,
+    run_ids: Sequence[RunId] | None = None,
+    since: int | None = None,
 ) -> AsyncIterator[Finding]:
-    """Yield what does not hold. With a namespace or ids, only runs are checked."""
-    cluster = await facts.cluster()
-    if namespace is None and run_ids is None:
+    """Yield what does not hold. With a namespace, ids or a time since which they changed, only of runs."""
+    whole = namespace is None and run_ids is None and since is None
+    cluster = await facts.cluster(whole=whole)
+    if whole:
         for finding in cluster_findings(cluster):
             yield finding
     workers = {worker.id for worker in cluster.workers}
-    async for batch in facts.runs(namespace=namespace, run_ids=run_ids):
+    async for batch in facts.runs(namespace=namespace, run_ids=run_ids, since=since):
         for run in batch:
             for finding in run_findings(run, cluster, workers):
                 yield finding
@@ -36,6 +42,7 @@ def run_findings(
     """Yield what does not hold for one run."""
     effects = open_effects(run.events)
     yield from history_findings(run, effects)
+    yield from payload_findings(run)
     yield from row_findings(run, cluster, workers)
     yield from task_findings(run, effects)
     yield from family_findings(run, effects)

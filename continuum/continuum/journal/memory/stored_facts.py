@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from continuum.engine.ids import RunId, WorkerId
+from continuum.journal.family_facts import PublishedValue
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.memory.tables import StoredRun, StoredSnapshots
 from continuum.journal.snapshot_codec import SNAPSHOT_FORMAT
@@ -30,9 +32,9 @@ class MemoryFacts:
     def __init__(self, journal: MemoryJournal) -> None:
         self._journal = journal
 
-    async def cluster(self) -> StoredCluster:
+    async def cluster(self, *, whole: bool = True) -> StoredCluster:
         """Return what belongs to no single run."""
-        return self.cluster_now()
+        return self.cluster_now() if whole else replace(self.cluster_now(), duplicate_keys=[], orphans=[])
 
     def cluster_now(self) -> StoredCluster:
         """Return what belongs to no single run, without a loop."""
@@ -56,7 +58,11 @@ class MemoryFacts:
         )
 
     async def runs(
-        self, *, namespace: str | None = None, run_ids: Sequence[RunId] | None = None
+        self,
+        *,
+        namespace: str | None = None,
+        run_ids: Sequence[RunId] | None = None,
+        since: int | None = None,
     ) -> AsyncIterator[list[StoredRunFacts]]:
         """Yield the runs in batches."""
         asked = sorted(self._journal._runs if run_ids is None else run_ids)
@@ -65,9 +71,15 @@ class MemoryFacts:
             for run_id in asked
             if (run := self._journal._runs.get(run_id)) is not None
             and namespace in (None, run.start.namespace)
+            and (since is None or run.updated_at >= since)
         ]
         for begin in range(0, len(chosen), BATCH):
             yield self.runs_now(chosen[begin : begin + BATCH])
+
+    async def sample(self, size: int) -> list[RunId]:
+        """Return up to `size` runs, as many from each part of the journal."""
+        known = sorted(self._journal._runs)
+        return known[:: max(1, -(-len(known) // size))] if size else []
 
     def runs_now(self, run_ids: Iterable[RunId]) -> list[StoredRunFacts]:
         """Return these runs, without a loop."""
@@ -80,6 +92,9 @@ class MemoryFacts:
                 assert run.parent is not None, "None is no parent's id"
                 children[run.parent].append(_relative(run))
         return [self._facts(run, children[run.start.id]) for run in chosen]
+
+    def _published(self, run: StoredRun) -> Mapping[str, PublishedValue]:
+        return self._journal._published.get(run.chain, {})
 
     def _facts(self, run: StoredRun, children: list[Relative]) -> StoredRunFacts:
         near = (run.parent, run.continued_from, run.continued_to)
@@ -95,7 +110,8 @@ class MemoryFacts:
             due_at=run.due_at,
             attempt=run.attempt,
             deaths=run.deaths,
-            has_result=run.result is not None,
+            input=run.start.input,
+            result=run.result,
             error=run.error,
             reason=run.reason,
             has_fault=run.fault is not None,
@@ -117,6 +133,7 @@ class MemoryFacts:
             ],
             snapshots=_snapshots(run.snapshots),
             children=children,
+            published={name: value.value for name, value in self._published(run).items()},
             relatives={run.start.id: _relative(run) for run in relatives if run is not None},
         )
 

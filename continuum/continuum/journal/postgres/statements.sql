@@ -606,7 +606,7 @@ UNION ALL
 -- The next runs by id, of one namespace or of all.
 SELECT id::text, workflow, version, namespace, state, owner, token, CASE WHEN isfinite(due_at) THEN (extract(epoch FROM due_at) * 1000000)::bigint
             WHEN due_at > clock_timestamp() THEN 1::bigint << 62 WHEN due_at IS NOT NULL THEN -(1::bigint << 62) END,
-       attempt, deaths, result IS NOT NULL, error, reason, fault IS NOT NULL,
+       attempt, deaths, input, result, error, reason, fault IS NOT NULL,
        CASE WHEN isfinite(started_at) THEN (extract(epoch FROM started_at) * 1000000)::bigint
             WHEN started_at > clock_timestamp() THEN 1::bigint << 62 WHEN started_at IS NOT NULL THEN -(1::bigint << 62) END,
        CASE WHEN isfinite(updated_at) THEN (extract(epoch FROM updated_at) * 1000000)::bigint
@@ -617,7 +617,21 @@ SELECT id::text, workflow, version, namespace, state, owner, token, CASE WHEN is
 FROM {schema}.runs
 WHERE (%(after)s::uuid IS NULL OR id > %(after)s) AND (%(namespace)s::text IS NULL OR namespace = %(namespace)s)
   AND (%(ids)s::uuid[] IS NULL OR id = ANY (%(ids)s))
+  AND (%(since)s::bigint IS NULL OR updated_at >= to_timestamp(%(since)s::bigint / 1000000.0))
 ORDER BY id LIMIT %(limit)s
+
+-- name: facts_pages
+-- How many pages the table of runs has.
+SELECT pg_relation_size(to_regclass('{schema}.runs')) / current_setting('block_size')::integer
+
+-- name: facts_sample
+-- Some runs of pages chosen at random.
+SELECT s.id::text FROM (SELECT r.id FROM {schema}.runs r TABLESAMPLE SYSTEM (%(percent)s::float4)) s
+ORDER BY random() LIMIT %(size)s
+
+-- name: facts_published
+-- The latest values that these chains have published.
+SELECT root::text, name, value FROM {schema}.published_values WHERE root = ANY (%s::uuid[])
 
 -- name: facts_events
 -- The histories of these runs.

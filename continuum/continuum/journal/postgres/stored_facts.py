@@ -6,6 +6,7 @@ takes no lock that a node waits for, and reads a batch of runs at a time, so tha
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -35,6 +36,8 @@ from continuum.journal.stored_facts import (
     StoredWorkerRow,
 )
 
+# A sample looks at so many pages more than it has runs: in a small table at all.
+SAMPLED_PAGES = 100
 # Histories of this many runs are in memory at once.
 BATCH = 500
 
@@ -61,11 +64,11 @@ class PostgresFacts:
         self._connection = connection
         self._statements = statements
 
-    async def cluster(self) -> StoredCluster:
-        """Return what belongs to no single run."""
+    async def cluster(self, *, whole: bool = True) -> StoredCluster:
+        """Return what belongs to no single run; if not `whole`, without what needs a look at all rows."""
         workers = await self._fetch("facts_workers")
-        keys = await self._fetch("facts_duplicate_keys")
-        orphans = await self._fetch("facts_orphans")
+        keys = await self._fetch("facts_duplicate_keys") if whole else []
+        orphans = await self._fetch("facts_orphans") if whole else []
         # The sequence is not part of the transaction: read last, it has every token that the runs have.
         ((now, last_token),) = await self._fetch("facts_cluster")
         return StoredCluster(
@@ -77,14 +80,26 @@ class PostgresFacts:
         )
 
     async def runs(
-        self, *, namespace: str | None = None, run_ids: Sequence[RunId] | None = None
+        self,
+        *,
+        namespace: str | None = None,
+        run_ids: Sequence[RunId] | None = None,
+        since: int | None = None,
     ) -> AsyncIterator[list[StoredRunFacts]]:
         """Yield the runs in batches."""
-        wanted: dict[str, Any] = {"namespace": namespace, "limit": BATCH, "after": None}
+        wanted: dict[str, Any] = {"namespace": namespace, "limit": BATCH, "after": None, "since": since}
         wanted["ids"] = None if run_ids is None else list(run_ids)
         while rows := await self._fetch("facts_runs", wanted):
             wanted["after"] = rows[-1][0]
             yield await self._whole([StoredRunFacts(*row) for row in rows])
+
+    async def sample(self, size: int) -> list[RunId]:
+        """Return up to `size` runs of pages chosen at random."""
+        ((pages,),) = await self._fetch("facts_pages")
+        # A page has a run or two at least, unless most of its rows are dead.
+        percent = 100.0 * min(1.0, (SAMPLED_PAGES + size) / max(1, pages))
+        sampled = await self._fetch("facts_sample", {"percent": percent, "size": size})
+        return [RunId(run_id) for (run_id,) in sampled]
 
     async def _whole(self, runs: list[StoredRunFacts]) -> list[StoredRunFacts]:
         """Add to each run what other tables have of it."""
@@ -101,6 +116,12 @@ class PostgresFacts:
             by_id[run_id].tasks.append(StoredTaskRow(*task))
         for run_id, first, events, blob, format, version in await self._fetch("facts_snapshots", ids):
             by_id[run_id].snapshots.append(StoredSnapshot(Part(first, events, bytes(blob)), format, version))
+        published: defaultdict[str, dict[str, bytes]] = defaultdict(dict)
+        chains = list({run.chain for run in runs})
+        for root, name, value in await self._fetch("facts_published", (chains,)):
+            published[root][name] = bytes(value)
+        for run in runs:
+            run.published = published[run.chain]
         for row in await self._fetch("facts_children", ids):
             child = Relative(*row)
             if child.parent is not None:
