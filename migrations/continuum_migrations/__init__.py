@@ -1,7 +1,8 @@
 """The SQL of the schema and its runner; imports nothing of ours.
 
 `runner.py` applies, checks and drops, `files.py` reads the files of `tables/` and `functions/`,
-`errors.py` says what can go wrong. The SQL is the only description of the schema.
+`expected.py` says what they make, `errors.py` what can go wrong. The SQL is the only description of the
+schema.
 """
 
 from __future__ import annotations
@@ -19,9 +20,12 @@ from continuum_migrations.errors import (
     SchemaTooNew,
     ServerTooOld,
 )
-from continuum_migrations.runner import check, drop, migrate, runs_to_drop
+from continuum_migrations.expected import Expected, expected_objects
+from continuum_migrations.runner import OLDEST_SERVER, check, drop, migrate, runs_to_drop
 
 __all__ = [
+    "OLDEST_SERVER",
+    "Expected",
     "InvalidSchemaName",
     "MigrationChanged",
     "MigrationError",
@@ -35,6 +39,7 @@ __all__ = [
     "ServerTooOld",
     "check",
     "drop",
+    "expected_objects",
     "migrate",
     "runs_to_drop",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from importlib.resources import files
 from typing import Any, LiteralString
 from uuid import uuid4
 
@@ -18,10 +17,10 @@ from continuum.journal.port import Fault, Loaded, RunState, Transition, VersionR
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.commit_parts import PARTS
 from continuum.journal.postgres.packed_arrays import RowType, register, uuids
-from continuum.journal.postgres.statements import statements_for
+from continuum.journal.postgres.statements import statement_files, statements_for
 from tests.contract.builders import begin, claim, commit, signal, write
 
-STATEMENTS = files("continuum.journal.postgres").joinpath("statements.sql").read_text()
+STATEMENTS = "\n".join(statement_files().values())
 NAMED = re.findall(r"^-- name: (\w+)\n(.*)\n", STATEMENTS, re.MULTILINE)
 
 

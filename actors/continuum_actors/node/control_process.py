@@ -37,6 +37,7 @@ from continuum_actors.node.host_process import (
 from continuum_actors.node.lookout import Lookout
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_actors.node.recovery import LookForSuspects, Recovery, WorkerDied
+from continuum_actors.node.reported_code import loaded_or_stored, reported_code
 from continuum_actors.tree import host_supervisor
 from continuum_supervision import Actor, ActorRef, ChildSpec, Registry, RegistryActor, SystemClock
 from continuum_supervision.process.context import ProcessContext
@@ -51,9 +52,10 @@ class DrainRequested:
 class ControlledNode:
     """This node as its heartbeater and its cluster actor see it; notices about processes update it."""
 
-    def __init__(self, context: ProcessContext, config: ProcessConfig, workflows: Sequence[str]) -> None:
+    def __init__(self, context: ProcessContext, config: ProcessConfig, code: Code) -> None:
         self._context = context
-        self._workflows = workflows
+        self._workflows = sorted(code.workflows)
+        self._code = reported_code(code)
         self._config = config
         self._started: dict[str, ProcessStarted] = {}
         # Every pid this node ever had.
@@ -115,6 +117,7 @@ class ControlledNode:
             self._workflows,
             waiting,
             connections_of(config.settings),
+            self._code,
         )
 
     def drain(self) -> None:
@@ -173,7 +176,7 @@ async def control_main(context: ProcessContext) -> None:
     code = load_code(config.modules)
     # What their hosts have stored when they are ready.
     code.pinned_are_stored()
-    node = ControlledNode(context, config, sorted(code.workflows))
+    node = ControlledNode(context, config, code)
     registry = Registry()
 
     def expiring(seconds: float) -> None:
@@ -236,11 +239,7 @@ async def control_main(context: ProcessContext) -> None:
 
 
 def _lookout(journal: ResilientJournal, node: ControlledNode, config: ProcessConfig, code: Code) -> Lookout:
-    loaded = [
-        # Hosts load earlier versions of pinned code from the journal, which versions is theirs to find out.
-        each._replace(takes_others=each.takes_others or code.workflows[each.workflow].on_change == "pin")
-        for each in code.loaded
-    ]
+    loaded = loaded_or_stored(code)
 
     def wanted() -> LookedFor:
         return LookedFor(

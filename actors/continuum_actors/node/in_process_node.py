@@ -34,6 +34,7 @@ from continuum_actors.node.heartbeater import Heartbeater, Listing
 from continuum_actors.node.journal_keeper import JournalKeeper, JournalOpening
 from continuum_actors.node.lookout import Lookout
 from continuum_actors.node.recovery import Recovery
+from continuum_actors.node.reported_code import reported_code
 from continuum_actors.tree import MAX_RESTARTS, MAX_SECONDS, run_host_children
 from continuum_supervision import (
     NORMAL,
@@ -115,7 +116,19 @@ class OwnProcess:
         settings = self.host.settings
         connections = connections_of(settings) if settings.listen else 0
         return NodeFacts(
-            self.host.node, pid, address, self.state, processes, self.workflows, waiting, connections
+            self.host.node,
+            pid,
+            address,
+            self.state,
+            processes,
+            self.workflows,
+            waiting,
+            connections,
+            reported_code(
+                self.host.code,
+                executes=not {"dispatcher", "run_supervisor"} & self.without,
+                performs=not {"activity_dispatcher", "activity_supervisor"} & self.without,
+            ),
         )
 
     def drain(self) -> None:

@@ -6,48 +6,10 @@ import logging
 from collections.abc import Sequence
 
 from continuum.journal.odd_rows import OddRow
+from continuum.operations.odd_row_advice import advice_for
 from continuum.quoting import one_line
 
 log = logging.getLogger("continuum.recovery")
-
-# What the row is called, what comes of the odd time, and what to do.
-_MEANINGS = {
-    ("runs", "due_at"): (
-        "run",
-        "no node continues it",
-        "look at it with `continuum verify`, and set its due_at to now() or to the time that was meant",
-    ),
-    ("runs", "retain_until"): (
-        "run",
-        "it is never removed",
-        "set its retain_until to NULL if it is to be kept, else to the time that was meant",
-    ),
-    ("tasks", "due_at"): (
-        "activity task",
-        "no node begins it",
-        "set its due_at to now()",
-    ),
-    ("workers", "expires_at"): (
-        "worker",
-        "no other node takes over its runs when its process is gone",
-        "look at it with `continuum verify`, and set its expires_at to now()",
-    ),
-    ("nodes", "renewed_at"): (
-        "node",
-        "it is listed for ever",
-        "delete its row if the node is gone",
-    ),
-    ("suspects", "since"): (
-        "suspect",
-        "it is suspected for ever",
-        "set its since to now()",
-    ),
-    ("suspects", "killed_at"): (
-        "suspect",
-        "its workflow may be kept apart for ever",
-        "set its killed_at to NULL",
-    ),
-}
 
 
 class OddRowLog:
@@ -60,7 +22,7 @@ class OddRowLog:
         """Log the rows that the last look did not find."""
         for row in rows:
             if row not in self._known:
-                what, effect, mend = _MEANINGS[row.table, row.column]
+                what, effect, mend = advice_for(row)
                 log.warning(
                     "%s %s has the %s %s in table %s: %s; %s",
                     what,

@@ -31,6 +31,8 @@ COMMANDS = {
     "completion": "completion",
     **dict.fromkeys(("debug", "replay"), "time_travel"),
     "demo": "demo",
+    "doctor": "doctor",
+    "health": "health",
     "migrate": "schema",
     "nodes": "nodes",
     "run-node": "node",

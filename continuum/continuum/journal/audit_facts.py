@@ -24,6 +24,7 @@ class Action(StrEnum):
     DRAIN_NODE = "drain_node"
     DELETE_VERSION = "delete_version"
     MIGRATE = "migrate"
+    REVIEW_FINDING = "review_finding"
 
 
 class ChangeOutcome(StrEnum):

@@ -14,6 +14,7 @@ from continuum.errors import ContinuumError
 from continuum.journal.announced_run import CreatedRun, TakenRun
 from continuum.journal.audit_facts import AuditFacts
 from continuum.journal.family_facts import NewChild, Successor
+from continuum.journal.node_code import NodeCode
 from continuum.journal.resumed_run import ResumedRun
 from continuum.journal.version_facts import Fault, Refusal
 
@@ -283,7 +284,7 @@ class TaskResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """The facts that a node reports; `waiting` as in `NodeRow`.
+    """The facts that a node reports; `waiting` as in `NodeRow`, `code` None if it has not loaded any.
 
     `connections` is how many its processes may open to the server, 0 if they open those to a pooler.
     """
@@ -296,6 +297,7 @@ class NodeFacts:
     workflows: Sequence[str] = ()
     waiting: Mapping[int, int] = field(default_factory=dict)
     connections: int = 0
+    code: NodeCode | None = None
 
 
 @dataclass(frozen=True, slots=True)

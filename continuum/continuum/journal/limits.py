@@ -52,6 +52,15 @@ ODD_ROWS = 50
 FIRST_SCAN_RUNS = 1_000
 SCAN_RUNS = 10_000
 
+# The answer of `continuum health` takes milliseconds whatever there is. Counts are exact up to this number.
+MOST_COUNTED = 10_000
+# So many rows are counted in all groups of due runs together, which takes tens of milliseconds.
+COUNTED_ROWS = 50_000
+# So many groups of runs, queues and workers are looked at.
+HEALTH_GROUPS = 100
+# Another node retires a worker within seconds of the end of its lease, also after an outage.
+EXPIRED_FOR_SECONDS = 30.0
+
 # The deadlines of statements, in seconds.
 
 # A connection that has brought no byte for this long is doubted: another one asks the server whether the

@@ -76,9 +76,9 @@ from continuum.journal.facts import (
     Worker,
 )
 from continuum.journal.family_facts import NewChild, PublishedValue, Successor
+from continuum.journal.health_port import Health
 from continuum.journal.look_port import Looks
 from continuum.journal.notification import Notification, Topic
-from continuum.journal.odd_rows import OddRows
 from continuum.journal.operator_port import Audits, OperatedRuns
 from continuum.journal.parked_run import ParkedRuns
 from continuum.journal.suspect_port import Suspects
@@ -340,7 +340,7 @@ class Journal(
     Tasks,
     Versions,
     StateChanges,
-    OddRows,
+    Health,
     Notifications,
     Looks,
     Audits,

@@ -51,6 +51,7 @@ ROWS = {
     "activity_results": "run_id = {run}",
     "published_values": "root = {run}",
     "state_change_log": "true",
+    "health_reviews": "fingerprint = {run}",
 }
 # The engine reads none of it.
 NOT_OURS = ("migrations",)
@@ -141,6 +142,8 @@ insert into {schema}.deliveries values ({run}, 'go', 'delivery');
 insert into {schema}.refusals (run_id, version, reason, fault)
     values ({run}, 'v', 'drift', '{{"kind": "drift"}}');
 insert into {schema}.state_changes (run_id, state, at) values ({run}, 2, now());
+insert into {schema}.health_reviews (fingerprint, code, subject, reviewer)
+    values ({run}, 'blocked', 'odd', 'ann');
 insert into {schema}.snapshots (run_id, first_seq, events, format, version, payload)
     select id, 0, 1, 2, version, '\\x93' from {schema}.runs where id = {run};
 """

@@ -12,12 +12,13 @@ import pytest
 from continuum.journal.limits import AUDIT_KEPT_SECONDS, NOTIFICATION_IDS, PARKED_EVENTS
 from continuum.journal.port import ClosePolicy, InboxKind, Posted, RunState
 from continuum.journal.postgres.family_writes import LOCK_ONLY
+from continuum.journal.postgres.statements import statement_files
 from continuum_migrations.files import read_files
 from continuum_migrations.names import NAMES, with_numbers
 
-STATEMENTS = files("continuum.journal.postgres").joinpath("statements.sql").read_text()
+STATEMENTS = "\n".join(statement_files().values())
 FUNCTIONS = files("continuum_migrations").joinpath("functions")
-TEXTS = {"statements.sql": STATEMENTS} | {
+TEXTS = {f"statements/{name}": text for name, text in statement_files().items()} | {
     entry.name: entry.read_text() for entry in FUNCTIONS.iterdir() if entry.name.endswith(".sql")
 }
 # A state, a kind or a close policy compared with a number or set to one.

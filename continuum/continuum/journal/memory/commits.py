@@ -161,7 +161,7 @@ class MemoryCommits(MemoryParkedRuns, MemoryFamilies):
         """Add a task, or replace the row of an earlier dispatch of the same command."""
         before = self._tasks.get((run_id, task.seq))
         if before is None or before.task.dispatch < task.dispatch:
-            stored = StoredTask(run_id, task, next(self._ages))
+            stored = StoredTask(run_id, task, next(self._ages), queued_at=self.now())
             self._tasks[run_id, task.seq] = self._runs[run_id].tasks[task.seq] = stored
 
     def _change(self, run: StoredRun, change: Transition) -> None:

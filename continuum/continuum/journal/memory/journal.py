@@ -11,10 +11,10 @@ from __future__ import annotations
 from continuum.journal.connection_room import ConnectionRoom
 from continuum.journal.memory.claims import MemoryClaims
 from continuum.journal.memory.commits import MemoryCommits
+from continuum.journal.memory.health import MemoryHealth
 from continuum.journal.memory.inbox import MemoryInbox
 from continuum.journal.memory.looks import MemoryLooks
 from continuum.journal.memory.queries import MemoryQueries
-from continuum.journal.memory.retention import MemoryRetention
 from continuum.journal.memory.snapshots import MemorySnapshots
 from continuum.journal.memory.suspects import MemorySuspects
 from continuum.journal.memory.tasks import MemoryTasks
@@ -23,6 +23,7 @@ from continuum.journal.memory.workers import MemoryWorkers
 
 
 class MemoryJournal(
+    MemoryHealth,
     MemoryLooks,
     MemoryWorkers,
     MemorySuspects,
@@ -33,7 +34,6 @@ class MemoryJournal(
     MemoryVersions,
     MemoryQueries,
     MemorySnapshots,
-    MemoryRetention,
 ):
     """A journal for one process and one asyncio loop; `clock` returns microseconds since the epoch."""
 

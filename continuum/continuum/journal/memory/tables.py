@@ -23,6 +23,7 @@ from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.audit_facts import AuditFacts, AuditRow, ChangeOutcome
 from continuum.journal.change_port import Position, StateChanged
+from continuum.journal.health_port import Review
 from continuum.journal.limits import DEADLY_RUNS, DEADLY_SECONDS
 from continuum.journal.memory.due_runs import DueRun, DueRuns, Group
 from continuum.journal.memory.notifications import Broadcast
@@ -153,6 +154,7 @@ class StoredTask:
     age: int
     owner: WorkerId | None = None
     claimed_at: int = 0
+    queued_at: int = 0
 
     def overdue(self, now: int) -> bool:
         """Whether its owner has run it for longer than its timeout."""
@@ -230,6 +232,7 @@ class MemoryTables:
         self._published: defaultdict[RunId, dict[str, PublishedValue]] = defaultdict(dict)
         self._suspects: dict[Place, StoredSuspect] = {}
         self._audit: dict[str, AuditRow] = {}
+        self._reviews: dict[str, Review] = {}
         self._due = DueRuns()
         # Changes of states in order, and the position of the last one that has been removed.
         self._changes: list[StateChanged] = []

@@ -10,6 +10,7 @@ import json
 import logging
 from collections.abc import AsyncIterator, Sequence
 from math import inf
+from time import time as machine_time
 from typing import Any
 
 from psycopg.errors import SerializationFailure
@@ -59,10 +60,10 @@ from continuum.journal.postgres.changes import PostgresChanges, stored_facts_of_
 from continuum.journal.postgres.claimed_rows import claimed_run
 from continuum.journal.postgres.commit import commit, stored_attributes
 from continuum.journal.postgres.connections import Database, Parameters
+from continuum.journal.postgres.health import PostgresHealth
 from continuum.journal.postgres.inbox_rows import inbox_row
 from continuum.journal.postgres.looks import PostgresLooks
 from continuum.journal.postgres.notifications import listen
-from continuum.journal.postgres.odd_rows import PostgresOddRows
 from continuum.journal.postgres.packed_code import optional_texts, packed_code
 from continuum.journal.postgres.parked_runs import parked_runs
 from continuum.journal.postgres.queries import ended_runs, missing_runs, open_runs, query_rows, run_row
@@ -87,7 +88,7 @@ class PostgresJournal(
     PostgresSuspects,
     PostgresVersions,
     PostgresStateChanges,
-    PostgresOddRows,
+    PostgresHealth,
     PostgresLooks,
 ):
     """A journal in one schema of one database.
@@ -172,6 +173,8 @@ class PostgresJournal(
                 "state": facts.state if facts else None,
                 "processes": _stored_processes(facts) if facts else None,
                 "workflows": list(facts.workflows) if facts else None,
+                "about": _stored_about(facts) if facts else None,
+                "clock": machine_time(),
             },
             silence=min(SILENCE_SECONDS, ttl / RENEWALS_IN_A_LEASE),
         )
@@ -448,3 +451,8 @@ def _stored_processes(facts: NodeFacts) -> str:
     """Return a node's processes as JSON: role, pid, waiting attempts; the first also has its connections."""
     listed = [(role, pid, facts.waiting.get(pid, 0)) for role, pid in facts.processes]
     return json.dumps([(*process, facts.connections) for process in listed[:1]] + listed[1:])
+
+
+def _stored_about(facts: NodeFacts) -> str:
+    """Return what a node reports about itself as JSON, with the pid that it is true for."""
+    return json.dumps({**(facts.code.as_json() if facts.code else {}), "pid": facts.pid})

@@ -1,4 +1,4 @@
-"""The SQL of this adapter: named statements in `statements.sql`, loaded once per schema."""
+"""The SQL of this adapter: named statements in `.sql` files, loaded once per schema."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Statements:
                 "underscores, at most 41 of them"
             )
         name_in_sql = sql.Identifier(schema).as_string(None)
-        text = files("continuum.journal.postgres").joinpath("statements.sql").read_text()
-        parts = _NAME.split(with_numbers(text))[1:]
-        self._statements = {
-            name: body.strip().replace("{schema}", name_in_sql).encode()
-            for name, body in zip(parts[::3], parts[2::3], strict=True)
-        }
+        self._statements: dict[str, bytes] = {}
+        for text in statement_files().values():
+            # What comes before the first name says what lives in the file.
+            parts = _NAME.split(with_numbers(text))[1:]
+            for name, body in zip(parts[::3], parts[2::3], strict=True):
+                self._statements[name] = body.strip().replace("{schema}", name_in_sql).encode()
         self._prepared: dict[str, PreparedStatement] = {}
         self.schema = schema
 
@@ -55,3 +55,13 @@ class Statements:
 def statements_for(schema: str) -> Statements:
     """Return the statements of a schema."""
     return Statements(schema)
+
+
+def statement_files() -> dict[str, str]:
+    """Return the text of each file of statements by its name."""
+    directory = files("continuum.journal.postgres")
+    return {
+        entry.name: entry.read_text()
+        for entry in sorted(directory.iterdir(), key=lambda entry: entry.name)
+        if entry.name.endswith(".sql")
+    }

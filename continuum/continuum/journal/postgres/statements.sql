@@ -25,12 +25,14 @@ VALUES (%s, %s, %s, %s::text[], %s, clock_timestamp() + %s * interval '1 second'
 -- name: renew
 -- Extend the leases of these workers and report what the node is; without a node, only the leases.
 WITH facts AS (
-    INSERT INTO {schema}.nodes (node, pid, address, state, processes, workflows, renewed_at)
+    INSERT INTO {schema}.nodes (node, pid, address, state, processes, workflows, about, renewed_at)
     SELECT %(node)s::text, %(pid)s::integer, %(address)s::text, %(state)s::text, %(processes)s::jsonb,
-           %(workflows)s::text[], clock_timestamp()
+           %(workflows)s::text[],
+           %(about)s::jsonb || jsonb_build_object('clock_ahead', %(clock)s::float8 - extract(epoch FROM clock_timestamp())::float8),
+           clock_timestamp()
     WHERE %(node)s::text IS NOT NULL
     ON CONFLICT (node) DO UPDATE SET pid = excluded.pid, address = excluded.address, state = excluded.state,
-        processes = excluded.processes, workflows = excluded.workflows, renewed_at = excluded.renewed_at,
+        processes = excluded.processes, workflows = excluded.workflows, about = excluded.about, renewed_at = excluded.renewed_at,
         -- A drain was meant for the process that had the name then, not for one that came back under it.
         drain = nodes.drain AND nodes.pid = excluded.pid
     RETURNING drain

@@ -1,0 +1,94 @@
+"""`continuum health` and `continuum health review`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from continuum.cli.changes import changing_options, recorder
+from continuum.cli.database import Target, ask_journal, database_options, json_option
+from continuum.cli.findings_output import finding_facts, print_finding
+from continuum.cli.values import to_json
+from continuum.client.connecting import database
+from continuum.errors import SchemaOutOfDate
+from continuum.journal.port import Journal
+from continuum.journal.postgres import PostgresJournal
+from continuum.journal.postgres.schema import check_schema
+from continuum.operations.actor import Actor
+from continuum.operations.findings import Finding, amount, serious
+from continuum.operations.health import DUE_FOR_SECONDS, schema_finding
+from continuum.operations.health_check import HealthReport, check_health, review_finding
+
+due_for_option = click.option(
+    "--due-for",
+    type=click.FloatRange(min=0),
+    default=DUE_FOR_SECONDS,
+    show_default=True,
+    metavar="SECONDS",
+    help="Work that has been due for longer is late.",
+)
+
+
+@click.group(invoke_without_command=True, no_args_is_help=False, short_help="Say what is unhealthy.")
+@due_for_option
+@click.option("--all", "show_all", is_flag=True, help="Also show findings that were reviewed.")
+@json_option
+@database_options
+@click.pass_context
+def health(
+    context: click.Context, due_for: float, show_all: bool, as_json: bool, dsn: str | None, schema: str
+) -> None:
+    """Say what is unhealthy: late, blocked, lost or suspected, each with what to do about it.
+
+    It changes nothing, counts nothing without a limit, and may run as often as a monitor likes. Exit code 0
+    means that all is well, 1 that there are errors or warnings that nobody has reviewed.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    report = asyncio.run(_report(Target(dsn, schema), due_for))
+    if as_json:
+        findings = [{**finding_facts(each), "reviewed": False} for each in report.findings]
+        findings += [{**finding_facts(each), "reviewed": True} for each in report.reviewed]
+        click.echo(to_json(findings))
+    else:
+        for finding in [*report.findings, *(report.reviewed if show_all else ())]:
+            print_finding(finding)
+        if not report.findings:
+            click.echo("all is well")
+        if report.reviewed and not show_all:
+            silent = amount(len(report.reviewed), "finding")
+            click.echo(f"{silent} reviewed before, and silent until they change: --all shows them")
+    if serious(report.findings):
+        context.exit(1)
+
+
+@health.command(short_help="Silence the finding FINGERPRINT until it changes.")
+@click.argument("fingerprint")
+@due_for_option
+@changing_options
+@database_options
+def review(fingerprint: str, actor: Actor, due_for: float, dsn: str | None, schema: str) -> None:
+    """Silence the finding FINGERPRINT until it changes; `continuum health --all` still shows it."""
+
+    async def reviewing(journal: Journal) -> tuple[Finding, bool]:
+        record = recorder(actor, journal.now())
+        return await review_finding(journal, fingerprint, record=record, due_for=due_for)
+
+    finding, silenced = ask_journal(Target(dsn, schema), reviewing)
+    now = "is silent until it changes" if silenced else "was silent already"
+    click.echo(f"{finding.code} of {finding.subject} {now}")
+
+
+async def _report(target: Target, due_for: float) -> HealthReport:
+    async with database(target.dsn) as address:
+        try:
+            await check_schema(address, target.schema)
+        except SchemaOutOfDate as error:
+            return HealthReport([schema_finding(target.schema, str(error))], [])
+        journal = PostgresJournal(address, schema=target.schema, listen=False, read_only=True)
+        await journal.open()
+        try:
+            return await check_health(journal, due_for=due_for)
+        finally:
+            await journal.close()

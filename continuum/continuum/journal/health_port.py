@@ -1,0 +1,173 @@
+"""The part of the port for people who ask whether all is well: what is rare, counted up to a limit.
+
+No engine uses it. An answer takes as long in a large database as in a small one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from continuum.engine.ids import RunId, WorkerId
+from continuum.journal.audit_facts import AuditFacts
+from continuum.journal.node_code import NodeCode
+from continuum.journal.odd_rows import OddRow, OddRows
+
+# The role of the processes that run isolated activities.
+ACTIVITY_HOST = "activity_host"
+
+
+class HealthNode(NamedTuple):
+    """A node. `code` is None if it does not report what it has loaded, `namespaces` None if it serves all.
+
+    `clock_ahead` is how many seconds its clock was ahead of the journal's when it reported last.
+    """
+
+    node: str
+    pid: int
+    state: str
+    alive: bool
+    renewed_at: int
+    workflows: Sequence[str]
+    namespaces: Sequence[str] | None
+    activity_hosts: int = 0
+    code: NodeCode | None = None
+    clock_ahead: float | None = None
+
+    def serves(self, namespace: str | None) -> bool:
+        """Return whether it claims from a namespace; None is one that is not known."""
+        return self.namespaces is None or namespace is None or namespace in self.namespaces
+
+    def may_execute(self, workflow: str, version: str | None, refused: Sequence[str] = ()) -> bool:
+        """Return whether it may execute runs that these versions refused, as far as is known."""
+        if self.code is None:
+            return workflow in self.workflows
+        return self.code.may_execute(workflow, version, refused)
+
+    def may_perform(self, activity: str, *, isolated: bool = False) -> bool:
+        """Return whether it may run this activity, as far as is known; one that is isolated in a host."""
+        has_process = bool(self.activity_hosts) or not isolated
+        return has_process and (self.code is None or activity in self.code.activities)
+
+
+class OverdueRuns(NamedTuple):
+    """Runs of one group that are due and have no owner. `module` has their workflow, as far as is known."""
+
+    workflow: str
+    version: str | None
+    namespace: str
+    refused: Sequence[str]
+    number: int
+    more: bool
+    since: int
+    example: RunId
+    module: str | None = None
+
+
+class BlockedRuns(NamedTuple):
+    """Blocked runs of one workflow, by the kind of their fault; `reason` is that of the latest, `example`."""
+
+    workflow: str
+    kind: str
+    number: int
+    more: bool
+    since: int
+    example: RunId
+    reason: str
+
+
+class ExpiredOwner(NamedTuple):
+    """A worker whose lease has run out, and what it still owns."""
+
+    worker: WorkerId
+    node: str
+    role: str
+    since: int
+    runs: int
+    tasks: int
+
+
+class OverdueTasks(NamedTuple):
+    """Activity tasks that are due and have no owner; with `node`, only that one may claim them."""
+
+    queue: str
+    isolated: bool
+    activity: str
+    node: str | None
+    namespace: str | None
+    number: int
+    more: bool
+    since: int
+
+
+class Quarantined(NamedTuple):
+    """Runs or activity tasks of one workflow that are tried apart."""
+
+    workflow: str
+    of_tasks: bool
+    number: int
+    since: int
+    example: RunId
+
+
+class OpenRuns(NamedTuple):
+    """Open runs of one version."""
+
+    workflow: str
+    version: str
+    number: int
+    more: bool
+    example: RunId
+
+
+class Review(NamedTuple):
+    """A finding that a person has looked at."""
+
+    fingerprint: str
+    code: str
+    subject: str
+    reviewer: str
+
+
+@dataclass(frozen=True, slots=True)
+class HealthFacts:
+    """What is rare at this moment; `schema` is None for a journal without one."""
+
+    now: int
+    schema: str | None
+    nodes: Sequence[HealthNode]
+    overdue: Sequence[OverdueRuns]
+    blocked: Sequence[BlockedRuns]
+    expired: Sequence[ExpiredOwner]
+    tasks: Sequence[OverdueTasks]
+    quarantined: Sequence[Quarantined]
+    deadly: Sequence[str]
+    unserved: Sequence[OpenRuns]
+    odd: Sequence[OddRow]
+    reviewed: frozenset[str]
+
+
+def unserved(nodes: Sequence[HealthNode], versions: Sequence[OpenRuns]) -> list[OpenRuns]:
+    """Return the versions that none of the nodes that live may execute; nothing without any node."""
+    living = [node for node in nodes if node.alive]
+    if not living:
+        # Nobody executes anything, which is known once something is due.
+        return []
+    return [
+        each for each in versions if not any(node.may_execute(each.workflow, each.version) for node in living)
+    ]
+
+
+class Health(OddRows, Protocol):
+    """What is unhealthy, and what a person has looked at."""
+
+    async def health_facts(self, *, due_for: float) -> HealthFacts:
+        """Return what is rare, and what has been due for `due_for` seconds."""
+        ...
+
+    async def review_finding(
+        self, review: Review, current: Sequence[str], *, audit: AuditFacts | None = None
+    ) -> bool:
+        """Silence a finding; False if it was. Forget reviews of findings that are not among the `current`."""
+        ...

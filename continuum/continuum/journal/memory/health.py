@@ -1,0 +1,181 @@
+"""What is rare in the memory journal, for people who ask whether all is well."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
+from continuum.journal.health_port import (
+    ACTIVITY_HOST,
+    BlockedRuns,
+    ExpiredOwner,
+    HealthFacts,
+    HealthNode,
+    OpenRuns,
+    OverdueRuns,
+    OverdueTasks,
+    Quarantined,
+    Review,
+    unserved,
+)
+from continuum.journal.limits import EXPIRED_FOR_SECONDS
+from continuum.journal.memory.retention import MemoryRetention
+from continuum.journal.memory.tables import MICROSECONDS, StoredRun, StoredTask, Suspicion
+from continuum.journal.memory.workers import MemoryWorkers
+from continuum.journal.port import RunState
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class MemoryHealth(MemoryRetention, MemoryWorkers):
+    """The health of the journal: everything is counted, because one process holds it all."""
+
+    async def health_facts(self, *, due_for: float) -> HealthFacts:
+        """Return what is rare, and what has been due for so long."""
+        now = self.now()
+        by = now - round(due_for * MICROSECONDS)
+        nodes = [self._health_of(node) for node in sorted(self._nodes)]
+        return HealthFacts(
+            now=now,
+            schema=None,
+            nodes=nodes,
+            overdue=self._overdue_runs(by),
+            blocked=self._blocked_runs(),
+            expired=self._expired_owners(now - round(EXPIRED_FOR_SECONDS * MICROSECONDS)),
+            tasks=self._overdue_tasks(by),
+            quarantined=self._in_quarantines(),
+            deadly=sorted(self._deadly_workflows()),
+            unserved=unserved(nodes, self._versions_of_open_runs()),
+            odd=await self.odd_rows(),
+            reviewed=frozenset(self._reviews),
+        )
+
+    async def review_finding(
+        self, review: Review, current: Sequence[str], *, audit: AuditFacts | None = None
+    ) -> bool:
+        """Silence a finding; False if it was."""
+        for fingerprint in self._reviews.keys() - set(current):
+            del self._reviews[fingerprint]
+        silent = review.fingerprint in self._reviews
+        self._reviews.setdefault(review.fingerprint, review)
+        self._record(audit, ChangeOutcome.ALREADY if silent else ChangeOutcome.DONE)
+        return not silent
+
+    def _health_of(self, node: str) -> HealthNode:
+        stored = next(stored for name, stored in self._nodes.items() if name == node)
+        facts = stored.facts
+        return HealthNode(
+            node,
+            facts.pid,
+            facts.state,
+            self._lives(facts.node),
+            stored.renewed_at,
+            list(facts.workflows),
+            self._namespaces_of(facts.node),
+            sum(role == ACTIVITY_HOST for role, _ in facts.processes),
+            facts.code,
+        )
+
+    def _overdue_runs(self, by: int) -> list[OverdueRuns]:
+        groups = _grouped(
+            ((run.start.workflow, run.version, run.start.namespace, tuple(run.refused)), run)
+            for run in self._runs.values()
+            if run.claimable
+            and run.due_at is not None
+            and run.due_at <= by
+            and not self._in_quarantine(run.start.id)
+        )
+        return [
+            OverdueRuns(*group, len(runs), False, _due(first), first.start.id, self._module(group[0]))
+            for group, runs in groups.items()
+            for first in [min(runs, key=_due)]
+        ]
+
+    def _module(self, workflow: str) -> str | None:
+        rows = [row for row in self._versions.values() if row.workflow == workflow]
+        return max(rows, key=lambda row: row.registered_at).module if rows else None
+
+    def _blocked_runs(self) -> list[BlockedRuns]:
+        groups = _grouped(
+            ((run.start.workflow, "" if run.fault is None else run.fault.kind), run)
+            for run in self._runs.values()
+            if run.state is RunState.BLOCKED
+        )
+        return [
+            BlockedRuns(
+                workflow,
+                kind,
+                len(runs),
+                False,
+                min(run.updated_at for run in runs),
+                latest.start.id,
+                latest.reason or "",
+            )
+            for (workflow, kind), runs in groups.items()
+            for latest in [max(runs, key=lambda run: run.updated_at)]
+        ]
+
+    def _expired_owners(self, by: int) -> list[ExpiredOwner]:
+        return [
+            ExpiredOwner(
+                id,
+                stored.worker.node,
+                stored.role,
+                stored.expires_at,
+                len(stored.runs),
+                sum(task.owner == id for task in self._tasks.values()),
+            )
+            for id, stored in self._workers.items()
+            if stored.expires_at <= by
+        ]
+
+    def _overdue_tasks(self, by: int) -> list[OverdueTasks]:
+        groups = _grouped(
+            (self._kind_of(task), task)
+            for place, task in self._tasks.items()
+            if task.owner is None and task.queued_at <= by and not self._in_quarantine(*place)
+        )
+        return [
+            OverdueTasks(*group, len(tasks), False, min(task.queued_at for task in tasks))
+            for group, tasks in groups.items()
+        ]
+
+    def _kind_of(self, stored: StoredTask) -> tuple[str, bool, str, str | None, str]:
+        task = stored.task
+        namespace = self._runs[stored.run_id].start.namespace
+        return task.queue, task.isolated, task.activity, task.node, namespace
+
+    def _in_quarantines(self) -> list[Quarantined]:
+        groups = _grouped(
+            ((run.start.workflow, seq is not None), (suspect.since, run_id))
+            for (run_id, seq), suspect in self._suspects.items()
+            if suspect.level > Suspicion.ANY
+            and (run := self._runs.get(run_id)) is not None
+            and run.state <= RunState.SUSPENDED
+        )
+        return [
+            Quarantined(workflow, of_tasks, len(found), *min(found))
+            for (workflow, of_tasks), found in groups.items()
+        ]
+
+    def _versions_of_open_runs(self) -> list[OpenRuns]:
+        groups = _grouped(
+            ((run.start.workflow, run.version), run.start.id)
+            for run in self._runs.values()
+            if run.version is not None and not run.state.terminal
+        )
+        return [OpenRuns(*version, len(runs), False, runs[0]) for version, runs in groups.items()]
+
+
+def _due(run: StoredRun) -> int:
+    return run.due_at or 0
+
+
+def _grouped(pairs: Iterable[tuple[K, V]]) -> dict[K, list[V]]:
+    groups: defaultdict[K, list[V]] = defaultdict(list)
+    for key, value in pairs:
+        groups[key].append(value)
+    return dict(groups)

@@ -1,0 +1,49 @@
+"""What a node reports about itself: its release, and the code that it has loaded. Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from continuum.journal.version_facts import Loaded
+
+
+class NodeCode(NamedTuple):
+    """The release of the package, and the workflows and activities that a node may execute.
+
+    A workflow that `takes_others` also takes runs of versions that the node has not loaded.
+    """
+
+    release: str
+    loaded: Sequence[Loaded]
+    activities: Sequence[str]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what a JSON column stores."""
+        loaded = [(each.workflow, each.version, each.takes_others) for each in self.loaded]
+        return {"release": self.release, "loaded": loaded, "activities": list(self.activities)}
+
+    def may_execute(self, workflow: str, version: str | None, refused: Sequence[str] = ()) -> bool:
+        """Return whether a run that these versions refused may be executed; version None is none yet."""
+        return any(
+            each.workflow == workflow
+            and (version in (None, each.version) or (each.takes_others and each.version not in refused))
+            for each in self.loaded
+        )
+
+    @classmethod
+    def from_json(cls, stored: object) -> NodeCode | None:
+        """Return what a JSON column holds, None if that is something else."""
+        if not isinstance(stored, Mapping):
+            return None
+        try:
+            return cls(
+                str(stored["release"]),
+                [
+                    Loaded(str(workflow), str(version), takes_others=bool(others))
+                    for workflow, version, others in stored["loaded"]
+                ],
+                [str(activity) for activity in stored["activities"]],
+            )
+        except (KeyError, TypeError, ValueError):
+            return None

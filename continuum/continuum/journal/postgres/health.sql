@@ -1,0 +1,63 @@
+-- What `continuum health` asks. The functions of the schema keep the plans; times that somebody wrote by hand are left out.
+
+-- name: health_nodes
+-- Every node: whether it lives, what it reports about itself, and what its workers claim from.
+SELECT n.node, n.pid, n.state,
+       EXISTS (SELECT FROM {schema}.workers w WHERE w.node = n.node AND w.expires_at > clock_timestamp()),
+       (extract(epoch FROM CASE WHEN isfinite(n.renewed_at) THEN n.renewed_at ELSE clock_timestamp() END) * 1000000)::bigint,
+       n.workflows, n.processes,
+       CASE WHEN NOT EXISTS (SELECT FROM {schema}.workers w WHERE w.node = n.node AND w.namespaces IS NULL)
+            THEN (SELECT array_agg(DISTINCT s.namespace ORDER BY s.namespace)
+                  FROM {schema}.workers w CROSS JOIN unnest(w.namespaces) AS s (namespace) WHERE w.node = n.node) END,
+       CASE WHEN n.about ->> 'pid' = n.pid::text THEN n.about END
+FROM {schema}.nodes n ORDER BY n.node
+
+-- name: health_overdue_runs
+-- Runs that nobody has claimed though they are due, with the module that has their workflow.
+SELECT o.workflow, nullif(o.version, ''), o.namespace, coalesce(o.refused, ARRAY[]::text[]), o.runs, o.more,
+       (extract(epoch FROM CASE WHEN isfinite(o.since) THEN o.since ELSE to_timestamp(0) END) * 1000000)::bigint, o.example::text,
+       (SELECT v.module FROM {schema}.versions v WHERE v.workflow = o.workflow ORDER BY v.registered_at DESC LIMIT 1)
+FROM {schema}.overdue_runs(clock_timestamp() - %(due_for)s * interval '1 second', %(groups)s, %(most)s, %(rows)s) o
+
+-- name: health_blocked_runs
+-- Blocked runs by workflow and kind.
+SELECT b.workflow, b.kind, b.runs, b.more,
+       (extract(epoch FROM CASE WHEN isfinite(b.since) THEN b.since ELSE to_timestamp(0) END) * 1000000)::bigint, b.example::text,
+       coalesce(b.reason, '')
+FROM {schema}.blocked_groups(%(most)s) b
+
+-- name: health_expired_owners
+-- Workers whose lease has run out and that nobody has retired.
+SELECT e.id, e.node, e.role, (extract(epoch FROM e.since) * 1000000)::bigint, e.runs, e.tasks
+FROM {schema}.expired_owners(clock_timestamp() - %(expired_for)s * interval '1 second', %(groups)s, %(most)s) e
+
+-- name: health_overdue_tasks
+-- Activity tasks that nobody has claimed though they are due.
+SELECT t.queue, t.isolated, t.activity, t.node, t.namespace, t.tasks, t.more,
+       (extract(epoch FROM CASE WHEN isfinite(t.since) THEN t.since ELSE to_timestamp(0) END) * 1000000)::bigint
+FROM {schema}.overdue_tasks(clock_timestamp() - %(due_for)s * interval '1 second', %(groups)s, %(most)s) t
+
+-- name: health_quarantine
+-- What is in quarantine.
+SELECT q.workflow, q.of_tasks, q.suspects,
+       (extract(epoch FROM CASE WHEN isfinite(q.since) THEN q.since ELSE to_timestamp(0) END) * 1000000)::bigint, q.example::text
+FROM {schema}.quarantined(%(most)s) q
+
+-- name: health_deadly
+-- The workflows that are kept apart, because several of their runs have killed processes.
+SELECT unnest({schema}.deadly_workflows())
+
+-- name: health_open_versions
+-- The versions of open runs, with one run of each.
+SELECT o.workflow, o.version, o.runs, o.more,
+       (SELECT r.id::text FROM {schema}.runs r
+        WHERE r.workflow = o.workflow AND r.version = o.version AND r.completed_at IS NULL LIMIT 1)
+FROM {schema}.open_versions(%(rows)s) o
+
+-- name: health_reviews
+-- The findings that are silent.
+SELECT fingerprint FROM {schema}.health_reviews
+
+-- name: review_finding
+-- Silence a finding, and forget those that have changed since they were silenced.
+SELECT {schema}.review_finding(%(fingerprint)s, %(code)s, %(subject)s, %(reviewer)s, %(current)s::text[], %(audit)s::jsonb)

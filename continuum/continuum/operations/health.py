@@ -1,0 +1,296 @@
+"""`judge`: what is unhealthy. Facts in, findings out; `journal/health_port.py` has the facts."""
+
+from __future__ import annotations
+
+import shlex
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+
+from continuum.journal.health_port import HealthFacts, HealthNode, OverdueRuns, OverdueTasks
+from continuum.journal.odd_rows import OddRow
+from continuum.operations.findings import Finding, amount
+from continuum.operations.health_codes import HEALTH_CODES
+from continuum.operations.odd_row_advice import advice_for, mending_sql
+from continuum.quoting import listed, one_line, quoted, shortened
+
+# A run that is due is claimed within milliseconds, and after a lost notification within a poll.
+DUE_FOR_SECONDS = 60.0
+DEFAULT_SCHEMA = "continuum"
+# Longer parts of a version's digest tell nobody more.
+_DIGEST = 12
+
+_BLOCKED_BY = {
+    "drift": "start a node with code that continues them",
+    "input": "start a node with code that can read their input",
+    "poison": "mend the code, deploy it, then unblock them",
+    "corrupt": "restore what cannot be read, then unblock them",
+}
+
+
+def judge(facts: HealthFacts) -> list[Finding]:
+    """Return what is unhealthy, in the order of the codes; also what was reviewed."""
+    each = _Judge(facts)
+    found = [
+        *each.runs(),
+        *each.tasks(),
+        *each.blocked(),
+        *each.expired(),
+        *each.quarantined(),
+        *each.versions(),
+        *each.odd(),
+        *each.nodes(),
+    ]
+    order = list(HEALTH_CODES)
+    return sorted(found, key=lambda finding: order.index(finding.code))
+
+
+def schema_finding(schema: str, problem: str) -> Finding:
+    """Return the only finding in a schema that cannot be used."""
+    fixes = (f"continuum migrate --schema {schema}",) if "run continuum migrate" in problem else ()
+    return Finding("schema", HEALTH_CODES["schema"].severity, schema, problem, fixes, evidence=(problem,))
+
+
+class _Judge:
+    """The facts, and the nodes by what they can do."""
+
+    def __init__(self, facts: HealthFacts) -> None:
+        self._facts = facts
+        self._living = [node for node in facts.nodes if node.alive]
+        # One that drains takes no work.
+        self._working = [node for node in self._living if node.state != "draining"]
+
+    def runs(self) -> Iterator[Finding]:
+        """Judge the runs that are due and that nobody has claimed."""
+        overdue = self._facts.overdue
+        if overdue and not self._living:
+            since, count = min(each.since for each in overdue), sum(each.number for each in overdue)
+            modules = sorted({each.module for each in overdue if each.module is not None})
+            text = f"{_runs(count, any(each.more for each in overdue))} due, and no node lives; start one"
+            yield self._finding(
+                "no-nodes",
+                "nodes",
+                text,
+                *self._start(modules),
+                since=since,
+                count=count,
+                more=any(each.more for each in overdue),
+            )
+            return
+        for each in overdue:
+            yield self._overdue(each)
+
+    def _overdue(self, each: OverdueRuns) -> Finding:
+        having = [node for node in self._working if node.may_execute(each.workflow, None)]
+        serving = [node for node in having if node.serves(each.namespace)]
+        able = [node for node in serving if node.may_execute(each.workflow, each.version, each.refused)]
+        what, version = quoted(each.workflow), (each.version or "none")[:_DIGEST]
+        due = f"{_runs(each.number, each.more)} due of workflow {what} in namespace {quoted(each.namespace)}"
+        module = () if each.module is None else (each.module,)
+        fixes: tuple[str, ...] = ()
+        if able:
+            code, owned = "backlog", listed(node.node for node in able)
+            text = f"{due}, though {owned} could execute them; add run hosts or nodes (--run-hosts)"
+        elif each.refused:
+            code = "refused"
+            text = (
+                f"{due}, and their history differs from the code of every node; start a node with version "
+                f"{version}, or mend the code: `continuum runs show {each.example}` prints where they differ"
+            )
+        elif serving:
+            code = "no-version"
+            text = f"{due}, of version {version}, which no node has; start a node with that version"
+        elif having:
+            code = "no-namespace"
+            fixes = tuple(self._start(module, namespace=each.namespace))
+            text = f"{due}, which no node with that workflow serves; start one with --namespace"
+        else:
+            code = "no-code"
+            draining = [node.node for node in self._living if node.may_execute(each.workflow, None)]
+            stop = f" but {listed(draining)}, which drain" if draining else ""
+            fixes = tuple(self._start(module))
+            text = f"{due}, which no node has loaded{stop}; start a node with its module"
+        return self._finding(
+            code,
+            each.workflow,
+            text,
+            *fixes,
+            since=each.since,
+            count=each.number,
+            more=each.more,
+            evidence=() if able else (each.namespace, each.version or "", *each.refused),
+        )
+
+    def tasks(self) -> Iterator[Finding]:
+        """Judge the activity tasks that are due and that nobody has claimed."""
+        if not self._living and self._facts.overdue:
+            return
+        groups: defaultdict[tuple[str, str, str], list[OverdueTasks]] = defaultdict(list)
+        for each in self._facts.tasks:
+            groups[self._code_of(each), each.queue, each.activity].append(each)
+        for (code, queue, activity), tasks in groups.items():
+            count, more = sum(each.number for each in tasks), any(each.more for each in tasks)
+            where = f"queue {quoted(queue)}" if queue else "no queue"
+            due = f"{amount(count, 'task', more=more)} of activity {quoted(activity)} wait in {where}"
+            if code == "queue-unserved":
+                isolated = any(each.isolated for each in tasks)
+                host = ", with --activity-hosts 1 or more" if isolated else ""
+                spaces = listed(sorted({quoted(each.namespace) for each in tasks}))
+                text = f"{due}, and no node may run them; start one that has it for namespace {spaces}{host}"
+            elif code == "no-nodes":
+                text = f"{due}, and no node lives; start one"
+            else:
+                text = f"{due}, though nodes could run them; raise the queue's limit, or add nodes"
+            yield self._finding(
+                code,
+                queue or activity,
+                text,
+                since=min(each.since for each in tasks),
+                count=count,
+                more=more,
+                evidence=(activity,),
+            )
+
+    def _code_of(self, task: OverdueTasks) -> str:
+        if not self._living:
+            return "no-nodes"
+        served = any(
+            node.serves(task.namespace)
+            and node.may_perform(task.activity, isolated=task.isolated)
+            and task.node in (None, node.node)
+            for node in self._working
+        )
+        return "queue-backlog" if served else "queue-unserved"
+
+    def blocked(self) -> Iterator[Finding]:
+        """Judge blocked runs."""
+        for each in self._facts.blocked:
+            way_out = _BLOCKED_BY.get(each.kind, "mend what the reason says, then unblock them")
+            text = (
+                f"{_runs(each.number, each.more)} blocked of workflow {quoted(each.workflow)}, the latest by "
+                f"{quoted(one_line(each.reason))}; {way_out}"
+            )
+            yield self._finding(
+                "blocked",
+                each.workflow,
+                text,
+                self._command("runs", "unblock", each.example),
+                since=each.since,
+                count=each.number,
+                more=each.more,
+                evidence=(each.kind,),
+            )
+
+    def expired(self) -> Iterator[Finding]:
+        """Judge leases that have run out and still hold something."""
+        for each in self._facts.expired:
+            if not each.runs and not each.tasks:
+                continue
+            worker = f"worker {each.worker} of node {shortened(each.node)}"
+            owns = f"{amount(each.runs, 'run')} and {amount(each.tasks, 'task')}"
+            nobody = "restart the other nodes" if self._living else "start a node"
+            text = f"the lease of {worker} ran out, and it still owns {owns}; {nobody}, which releases them"
+            yield self._finding("lease-expired", worker, text, since=each.since, count=each.runs + each.tasks)
+
+    def quarantined(self) -> Iterator[Finding]:
+        """Judge what is suspected of killing processes."""
+        for each in self._facts.quarantined:
+            what = "task" if each.of_tasks else "run"
+            text = (
+                f"{amount(each.number, what)} of workflow {quoted(each.workflow)} were there when processes "
+                f"died; wait for their trial, or cancel them: one is run {each.example}"
+            )
+            yield self._finding(
+                "quarantine", each.workflow, text, since=each.since, count=each.number, evidence=(what,)
+            )
+        for workflow in self._facts.deadly:
+            text = (
+                f"several runs of workflow {quoted(workflow)} have killed processes within a minute; mend "
+                "its code: the log of continuum.recovery names what killed"
+            )
+            yield self._finding("deadly-workflow", workflow, text)
+
+    def versions(self) -> Iterator[Finding]:
+        """Judge runs whose version nobody would continue; those that are due are judged by themselves."""
+        due = {(each.workflow, each.version) for each in self._facts.overdue}
+        for each in self._facts.unserved:
+            if (each.workflow, each.version) in due:
+                continue
+            text = (
+                f"{amount(each.number, 'open run', more=each.more)} of workflow {quoted(each.workflow)} have "
+                f"version {each.version[:_DIGEST]}, which no node may execute; start a node that has it, or "
+                "check newer code with `continuum versions check --live MODULE`"
+            )
+            yield self._finding(
+                "version-missing",
+                each.workflow,
+                text,
+                count=each.number,
+                more=each.more,
+                evidence=(each.version,),
+            )
+
+    def odd(self) -> Iterator[Finding]:
+        """Judge rows with times that no engine writes."""
+        for row in self._facts.odd:
+            what, effect, mend = advice_for(row)
+            text = (
+                f"{what} {one_line(row.row)} has the {row.column} {one_line(row.value)} in table "
+                f"{row.table}: {effect}; {mend}"
+            )
+            yield self._finding(
+                "odd-row",
+                f"{row.table} {one_line(row.row)}",
+                text,
+                *self._mending(row),
+                evidence=(row.column,),
+            )
+
+    def _mending(self, row: OddRow) -> Sequence[str]:
+        statement = None if self._facts.schema is None else mending_sql(row, self._facts.schema)
+        return () if statement is None else (statement,)
+
+    def nodes(self) -> Iterator[Finding]:
+        """Judge nodes that are lost or about to leave."""
+        for node in self._facts.nodes:
+            name = shortened(node.node)
+            if not node.alive:
+                seconds = max(0, self._facts.now - node.renewed_at) // 1_000_000
+                text = (
+                    f"node {name} is lost: nothing from it for {seconds:,} s; start it again, or wait an hour"
+                )
+                yield self._node_finding("node-lost", node, text)
+            elif node.state == "draining":
+                text = f"node {name} drains and takes no work; wait for its end"
+                yield self._node_finding("node-draining", node, text)
+
+    def _node_finding(self, code: str, node: HealthNode, text: str) -> Finding:
+        return self._finding(code, node.node, text, since=node.renewed_at, evidence=(str(node.pid),))
+
+    def _start(self, modules: Sequence[str], *, namespace: str | None = None) -> Iterator[str]:
+        """Yield the command that starts a node with these modules, if they are known."""
+        if modules:
+            more = () if namespace is None else ("--namespace", namespace)
+            yield self._command("run-node", *modules, *more)
+
+    def _command(self, *words: str) -> str:
+        schema = self._facts.schema
+        where = () if schema in (None, DEFAULT_SCHEMA) else ("--schema", str(schema))
+        return shlex.join(("continuum", *words, *where))
+
+    @staticmethod
+    def _finding(
+        code: str,
+        subject: str,
+        sentence: str,
+        *fixes: str,
+        since: int | None = None,
+        count: int | None = None,
+        more: bool = False,
+        evidence: tuple[str, ...] = (),
+    ) -> Finding:
+        severity = HEALTH_CODES[code].severity
+        return Finding(code, severity, subject, sentence, fixes, since, count, more, evidence)
+
+
+def _runs(count: int, more: bool) -> str:
+    return f"{amount(count, 'run', more=more)} {'is' if count == 1 and not more else 'are'}"

@@ -1,0 +1,188 @@
+-- What `continuum health` asks. Each function finds what is rare through an index that has it alone, and counts up to a
+-- limit, so that the answer takes as long in a large database as in a small one.
+
+-- Runs without owner that have been due since p_by or longer, in groups of one workflow, version and namespace that the same
+-- code has refused. Suspects are left out: they are tried apart. Up to p_most of a group are counted, and of all groups
+-- together not many more than p_rows; `more` if there are more.
+CREATE OR REPLACE FUNCTION {schema}.overdue_runs(p_by timestamptz, p_groups integer, p_most integer, p_rows integer)
+RETURNS TABLE (workflow text, version text, namespace text, refused text[], runs bigint, more boolean, since timestamptz,
+               example uuid)
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
+    v_groups {schema}.claim_group[];
+    v_most integer;
+BEGIN
+    WITH RECURSIVE ready (number, workflow, version, namespace, since) AS (
+        (SELECT 1, x.workflow, coalesce(x.version, ''), x.namespace, x.ready_at FROM {schema}.runs x
+         WHERE x.ready_at IS NOT NULL AND x.refused IS NULL
+         ORDER BY x.workflow, coalesce(x.version, ''), x.namespace, x.ready_at LIMIT 1)
+        UNION ALL
+        SELECT g.number + 1, n.workflow, n.version, n.namespace, n.ready_at FROM ready g
+        CROSS JOIN LATERAL (
+            SELECT x.workflow, coalesce(x.version, '') AS version, x.namespace, x.ready_at FROM {schema}.runs x
+            WHERE x.ready_at IS NOT NULL AND x.refused IS NULL
+              AND (x.workflow, coalesce(x.version, ''), x.namespace) > (g.workflow, g.version, g.namespace)
+            ORDER BY x.workflow, coalesce(x.version, ''), x.namespace, x.ready_at LIMIT 1
+        ) n WHERE g.number < p_groups
+    ), refused (number, workflow, "last", version, refused, namespace, since) AS (
+        (SELECT 1, x.workflow, coalesce(x.refused[cardinality(x.refused)], ''), coalesce(x.version, ''), x.refused,
+                x.namespace, x.ready_at
+         FROM {schema}.runs x WHERE x.ready_at IS NOT NULL AND x.refused IS NOT NULL
+         ORDER BY x.workflow, coalesce(x.refused[cardinality(x.refused)], ''), coalesce(x.version, ''), x.refused,
+                  x.namespace, x.ready_at LIMIT 1)
+        UNION ALL
+        SELECT g.number + 1, n.* FROM refused g
+        CROSS JOIN LATERAL (
+            SELECT x.workflow, coalesce(x.refused[cardinality(x.refused)], ''), coalesce(x.version, ''), x.refused,
+                   x.namespace, x.ready_at
+            FROM {schema}.runs x WHERE x.ready_at IS NOT NULL AND x.refused IS NOT NULL
+              AND (x.workflow, coalesce(x.refused[cardinality(x.refused)], ''), coalesce(x.version, ''), x.refused,
+                   x.namespace) > (g.workflow, g."last", g.version, g.refused, g.namespace)
+            ORDER BY x.workflow, coalesce(x.refused[cardinality(x.refused)], ''), coalesce(x.version, ''), x.refused,
+                     x.namespace, x.ready_at LIMIT 1
+        ) n WHERE g.number < p_groups
+    )
+    SELECT array_agg(ROW(a.workflow, a.version, a.namespace, a.refused, a.since, false)::{schema}.claim_group) INTO v_groups
+    FROM (
+        SELECT r.workflow, r.version, r.namespace, NULL::text[] AS refused, r.since FROM ready r
+        UNION ALL SELECT f.workflow, f.version, f.namespace, f.refused, f.since FROM refused f
+    ) a WHERE a.since <= p_by;
+    v_most := least(p_most, greatest(p_rows / greatest(cardinality(v_groups), 1), 100));
+    RETURN QUERY
+    SELECT g.workflow, g.version, g.namespace, g.refused, least(c.runs, v_most), c.runs > v_most, c.since, c.example
+    FROM unnest(v_groups) g CROSS JOIN LATERAL (
+        SELECT count(*) AS runs, min(f.ready_at) AS since, (array_agg(f.id))[1] AS example FROM (
+            SELECT x.id, x.ready_at FROM {schema}.runs x
+            WHERE g.refused IS NULL AND x.ready_at <= p_by AND x.refused IS NULL AND x.workflow = g.workflow
+              AND coalesce(x.version, '') = g.version AND x.namespace = g.namespace
+              AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, '{}'))
+            ORDER BY x.ready_at LIMIT v_most + 1
+        ) f
+        UNION ALL
+        SELECT count(*), min(f.ready_at), (array_agg(f.id))[1] FROM (
+            SELECT x.id, x.ready_at FROM {schema}.runs x
+            WHERE x.ready_at <= p_by AND x.refused = g.refused AND x.workflow = g.workflow
+              AND coalesce(x.refused[cardinality(x.refused)], '') = coalesce(g.refused[cardinality(g.refused)], '')
+              AND coalesce(x.version, '') = g.version AND x.namespace = g.namespace
+              AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, '{}'))
+            ORDER BY x.ready_at LIMIT v_most + 1
+        ) f
+    ) c WHERE c.runs > 0;
+    -- Those that should have woken: a claim looks for them by time alone.
+    RETURN QUERY
+    SELECT f.workflow, coalesce(f.version, ''), f.namespace, f.refused, count(*),
+           (SELECT count(*) FROM (SELECT FROM {schema}.runs y WHERE y.wakes_at <= p_by LIMIT p_most + 1) l) > p_most,
+           min(f.wakes_at), (array_agg(f.id))[1]
+    FROM (
+        SELECT x.id, x.workflow, x.version, x.namespace, x.refused, x.wakes_at FROM {schema}.runs x
+        WHERE x.wakes_at <= p_by AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, '{}'))
+        ORDER BY x.wakes_at LIMIT p_most
+    ) f GROUP BY f.workflow, f.version, f.namespace, f.refused;
+END
+$$;
+
+-- Blocked runs by workflow and kind of their fault, each with the latest reason; `more` if there are more than p_most.
+CREATE OR REPLACE FUNCTION {schema}.blocked_groups(p_most integer)
+RETURNS TABLE (workflow text, kind text, runs bigint, more boolean, since timestamptz, example uuid, reason text)
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT f.workflow, coalesce(f.fault ->> 'kind', ''), count(*), bool_or(f.all_runs > p_most), min(f.updated_at),
+           (array_agg(f.id ORDER BY f.updated_at DESC))[1], (array_agg(f.reason ORDER BY f.updated_at DESC))[1]
+    FROM (
+        SELECT x.id, x.workflow, x.fault, x.updated_at, left(x.reason, 300) AS reason, count(*) OVER () AS all_runs
+        FROM (SELECT y.* FROM {schema}.runs y WHERE y.seldom = {state.blocked} LIMIT p_most + 1) x
+    ) f GROUP BY f.workflow, coalesce(f.fault ->> 'kind', '');
+END
+$$;
+
+-- Workers whose lease ran out before p_by, with how many runs and tasks each still owns, counted up to p_most.
+CREATE OR REPLACE FUNCTION {schema}.expired_owners(p_by timestamptz, p_workers integer, p_most integer)
+RETURNS TABLE (id bigint, node text, role text, since timestamptz, runs bigint, tasks bigint)
+LANGUAGE plpgsql STABLE
+SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT w.id, w.node, w.role, w.expires_at,
+           (SELECT count(*) FROM (SELECT FROM {schema}.runs r WHERE r.owner = w.id LIMIT p_most + 1) l),
+           (SELECT count(*) FROM (SELECT FROM {schema}.tasks t WHERE t.owner = w.id LIMIT p_most + 1) l)
+    FROM {schema}.workers w WHERE w.expires_at <= p_by AND isfinite(w.expires_at) ORDER BY w.expires_at LIMIT p_workers;
+END
+$$;
+
+-- Activity tasks without owner that have been due since p_by or longer, by queue, activity, node and namespace. Up to
+-- p_most of a queue are counted.
+CREATE OR REPLACE FUNCTION {schema}.overdue_tasks(p_by timestamptz, p_queues integer, p_most integer)
+RETURNS TABLE (queue text, isolated boolean, activity text, node text, namespace text, tasks bigint, more boolean,
+               since timestamptz)
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
+BEGIN
+    RETURN QUERY
+    WITH RECURSIVE queues (number, isolated, name) AS (
+        (SELECT 1, t.isolated, t.queue FROM {schema}.tasks t WHERE t.owner IS NULL ORDER BY t.isolated, t.queue LIMIT 1)
+        UNION ALL
+        SELECT q.number + 1, n.isolated, n.queue FROM queues q CROSS JOIN LATERAL (
+            SELECT t.isolated, t.queue FROM {schema}.tasks t
+            WHERE t.owner IS NULL AND (t.isolated, t.queue) > (q.isolated, q.name) ORDER BY t.isolated, t.queue LIMIT 1
+        ) n WHERE q.number < p_queues
+    )
+    SELECT q.name, q.isolated, f.activity, f.node, f.namespace, count(*), bool_or(f.all_tasks > p_most), min(f.due_at)
+    FROM queues q CROSS JOIN LATERAL (
+        SELECT d.activity, d.node, d.due_at, (SELECT r.namespace FROM {schema}.runs r WHERE r.id = d.run_id) AS namespace,
+               count(*) OVER () AS all_tasks
+        FROM (
+            SELECT t.* FROM {schema}.tasks t
+            WHERE t.owner IS NULL AND t.isolated = q.isolated AND t.queue = q.name AND t.due_at <= p_by
+              AND NOT (v_suspects AND EXISTS (
+                  SELECT FROM {schema}.suspects s
+                  WHERE s.run_id = t.run_id AND s.seq = t.seq AND s.level > {suspicion.any}))
+            LIMIT p_most + 1
+        ) d
+    ) f GROUP BY q.name, q.isolated, f.activity, f.node, f.namespace;
+END
+$$;
+
+-- Runs and tasks in quarantine by workflow, counted up to p_most in all.
+CREATE OR REPLACE FUNCTION {schema}.quarantined(p_most integer)
+RETURNS TABLE (workflow text, of_tasks boolean, suspects bigint, since timestamptz, example uuid)
+LANGUAGE plpgsql STABLE
+SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT x.workflow, s.seq >= 0, count(*), min(s.since), (array_agg(s.run_id ORDER BY s.since))[1]
+    FROM (SELECT y.* FROM {schema}.suspects y WHERE y.level > {suspicion.any} LIMIT p_most) s
+    CROSS JOIN LATERAL (
+        SELECT r.workflow FROM {schema}.runs r WHERE r.id = s.run_id AND r.state {is_active} LIMIT 1
+    ) x GROUP BY x.workflow, s.seq >= 0;
+END
+$$;
+
+-- Silence a finding, forget those that have changed since they were silenced, and record who did so; false if it was silent.
+CREATE OR REPLACE FUNCTION {schema}.review_finding(
+    p_fingerprint text, p_code text, p_subject text, p_reviewer text, p_current text[], p_audit jsonb
+) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_silenced boolean;
+BEGIN
+    DELETE FROM {schema}.health_reviews h WHERE h.fingerprint <> ALL (p_current);
+    INSERT INTO {schema}.health_reviews (fingerprint, code, subject, reviewer)
+    VALUES (p_fingerprint, p_code, p_subject, p_reviewer) ON CONFLICT DO NOTHING;
+    v_silenced := FOUND;
+    PERFORM {schema}.record_change(p_audit, CASE WHEN v_silenced THEN 'done' ELSE 'already' END);
+    RETURN v_silenced;
+END
+$$;

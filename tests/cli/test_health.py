@@ -1,0 +1,414 @@
+"""`continuum health`: each thing that is unhealthy is named, and its fix mends it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+import continuum
+from continuum.engine.ids import NodeId, RunId
+from continuum.journal.node_code import NodeCode
+from continuum.journal.port import Fault, Journal, Loaded, NodeFacts, RunState, Transition
+from continuum.journal.postgres import PostgresJournal
+from continuum.journal.suspect_port import Death, Executed
+from continuum.journal.version_facts import Refusal
+from continuum.node.config import NodeConfig
+from continuum.operations.findings import Severity
+from continuum.operations.health_codes import HEALTH_CODES
+from continuum.settings.settings import Settings
+from tests.cli.changeable_server import run_fixes
+from tests.cli.commands import CommandLine
+from tests.contract.builders import (
+    begin,
+    claim,
+    commit,
+    new_task,
+    owned_run,
+    queue_tasks,
+    retire,
+    sleep_until,
+    worker_of,
+    write,
+)
+from tests.process.node import flows
+from tests.process.node.nodes import await_ready, eventually, launch
+
+T = TypeVar("T")
+NOW = ("--due-for", "0")
+CODE = NodeCode("1.0", [Loaded("orders", "v1")], ["send"])
+FACTS = NodeFacts(NodeId("north"), 4711, "loopback:1", "up", [("run_host", 8)], ["orders"], code=CODE)
+DEADLINE_S = 60.0
+
+
+def found_by(cli: CommandLine, *options: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """Return the findings that nobody has reviewed, by code and subject."""
+    outcome = cli("health", "--json", *(options or NOW))
+    assert outcome.err == ""
+    fresh = [each for each in outcome.json if not each["reviewed"]]
+    assert outcome.code == (1 if any(each["severity"] != "note" for each in fresh) else 0)
+    assert all(";" in each["sentence"] for each in fresh), "each ends in what to do"
+    return {(each["code"], each["subject"]): each for each in fresh}
+
+
+def on_journal(cli: CommandLine, work: Callable[[Journal], Awaitable[T]]) -> T:
+    """Do something on the journal of the command line."""
+    _, dsn, _, schema = cli.options
+
+    async def main() -> T:
+        journal = PostgresJournal(dsn, schema=schema, listen=False)
+        await journal.open()
+        try:
+            return await work(journal)
+        finally:
+            await journal.close()
+
+    return asyncio.run(main())
+
+
+def change(cli: CommandLine, statement: str) -> None:
+    """Change rows behind the engine's back."""
+    _, dsn, _, schema = cli.options
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(SQL(statement).format(s=Identifier(schema)))
+
+
+@contextmanager
+def node_of(cli: CommandLine, **settings: Any) -> Iterator[None]:
+    """Run a node with the workflows of the tests."""
+    _, dsn, _, schema = cli.options
+    config = NodeConfig(
+        modules=(flows.__name__,), dsn=dsn, schema=schema, name="north", settings=Settings(**settings)
+    )
+    node = launch(config)
+    try:
+        await_ready(node)
+        yield
+        assert node.terminate() == 0
+    finally:
+        node.end()
+
+
+@contextmanager
+def running(cli: CommandLine, command: str) -> Iterator[None]:
+    """Run a command that ends when it is stopped, as a person does in a shell."""
+    program, *words = shlex.split(command)
+    assert program == "continuum"
+    here = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "CONTINUUM_DSN": cli.options[1]}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "continuum.cli", *words], env=here, stdout=subprocess.PIPE
+    )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.communicate(timeout=DEADLINE_S)
+
+
+def start(cli: CommandLine, number: int, namespace: str = "default") -> str:
+    """Start an order, which waits for a signal after its first activity."""
+    _, dsn, _, schema = cli.options
+
+    async def main() -> str:
+        async with continuum.connect(dsn, schema=schema) as client:
+            return (await client.start(flows.order, number, namespace=namespace)).id
+
+    return asyncio.run(main())
+
+
+def until_gone(cli: CommandLine, code: str) -> None:
+    """Return once no finding has this code."""
+    eventually(lambda: code not in {each for each, _ in found_by(cli)}, f"{code} is still there")
+
+
+async def lives(journal: Journal, facts: NodeFacts = FACTS, namespace: str | None = None) -> None:
+    """Have a node that lives report these facts."""
+    namespaces = None if namespace is None else [namespace]
+    worker = await journal.register_worker(facts.node, "run_host", 8, 600.0, namespaces=namespaces)
+    await journal.renew([worker.id], 600.0, facts)
+
+
+def test_all_is_well_where_a_node_works(cli: CommandLine) -> None:
+    with node_of(cli):
+        run = start(cli, 1)
+        eventually(lambda: cli("runs", "show", run, "--json").json["state"] == "suspended", "it runs on")
+        assert found_by(cli) == {}
+        assert cli("health").out == "all is well\n"
+    assert found_by(cli) == {}, "a node that has stopped is missed by nobody"
+
+
+def test_runs_without_a_node_are_continued_by_the_fix(cli: CommandLine) -> None:
+    with node_of(cli):
+        pass
+    start(cli, 1)
+    start(cli, 2)
+    assert found_by(cli, "--due-for", "3600") == {}
+    found = found_by(cli)
+    assert found.keys() == {("no-nodes", "nodes")}
+    finding = found["no-nodes", "nodes"]
+    assert (finding["count"], finding["more"], finding["since"] is not None) == (2, False, True)
+    assert finding["fixes"] == [f"continuum run-node {flows.__name__} --schema {cli.options[3]}"]
+    with running(cli, finding["fixes"][0]):
+        until_gone(cli, "no-nodes")
+
+
+def test_a_namespace_that_no_node_serves_gets_one_by_the_fix(cli: CommandLine) -> None:
+    with node_of(cli, namespaces=("eu",)):
+        start(cli, 1, "us")
+        found = found_by(cli)
+        assert found.keys() == {("no-namespace", "nodes.order")}
+        with running(cli, found["no-namespace", "nodes.order"]["fixes"][0]):
+            until_gone(cli, "no-namespace")
+
+
+def test_a_blocked_run_continues_after_the_fix(cli: CommandLine) -> None:
+    run = start(cli, 1)
+    reason = "poison: its process died"
+    fault = '{{"kind": "poison"}}'
+    change(cli, f"update {{s}}.runs set state = 3, due_at = null, reason = '{reason}', fault = '{fault}'")
+    with node_of(cli):
+        found = found_by(cli)
+        assert found.keys() == {("blocked", "nodes.order")}
+        finding = found["blocked", "nodes.order"]
+        assert (finding["count"], reason in finding["sentence"]) == (1, True)
+        run_fixes(cli, cli.options[1], finding["fixes"])
+        eventually(lambda: cli("runs", "show", run, "--json").json["state"] == "suspended", "it is blocked")
+        assert found_by(cli) == {}
+
+
+def test_a_node_that_was_killed_is_lost_with_what_it_owned(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("continuum.journal.postgres.health.EXPIRED_FOR_SECONDS", 0.0)
+    _, dsn, _, schema = cli.options
+    config = NodeConfig(
+        modules=(flows.__name__,), dsn=dsn, schema=schema, name="north", settings=Settings(lease_ttl=1.0)
+    )
+    node = launch(config)
+    try:
+        await_ready(node)
+        start(cli, 1)
+        eventually(lambda: found_by(cli) == {}, "nobody takes it")
+    finally:
+        node.end()
+    eventually(lambda: ("node-lost", "north") in found_by(cli), "it is not lost")
+    codes = {code for code, _ in found_by(cli)}
+    assert codes == {"node-lost", "lease-expired"}
+    with node_of(cli, lease_ttl=1.0):
+        until_gone(cli, "lease-expired")
+        until_gone(cli, "node-lost")
+
+
+def test_code_that_no_node_has_is_named(cli: CommandLine) -> None:
+    on_journal(cli, lives)
+    on_journal(cli, lambda journal: begin(journal, workflow="payments"))
+    assert found_by(cli).keys() == {("no-code", "payments")}
+    draining = replace(FACTS, node=NodeId("south"), state="draining", workflows=["payments"])
+    draining = replace(draining, code=CODE._replace(loaded=[Loaded("payments", "v1")]))
+    on_journal(cli, lambda journal: lives(journal, draining))
+    found = found_by(cli)
+    assert found.keys() == {("no-code", "payments"), ("node-draining", "south")}
+    assert "but south, which drain" in found["no-code", "payments"]["sentence"]
+
+
+async def _released(journal: Journal, refusal: Refusal | None = None) -> RunId:
+    """Have a run of version v1 that is due and owned by nobody."""
+    worker = await worker_of(journal, node="earlier")
+    run = await owned_run(journal, worker)
+    releasing = write(run, transition=Transition(RunState.RUNNING, journal.now(), release=True))
+    releasing.refusal = refusal
+    await commit(journal, worker, releasing)
+    await retire(journal, worker)
+    return run.id
+
+
+def with_code(*loaded: Loaded) -> NodeFacts:
+    """Return the facts of a node with this code."""
+    return replace(FACTS, code=CODE._replace(loaded=loaded))
+
+
+def test_a_version_that_no_node_has_is_named_until_one_has_it(cli: CommandLine) -> None:
+    on_journal(cli, _released)
+    on_journal(cli, lambda journal: lives(journal, with_code(Loaded("orders", "v2"))))
+    assert found_by(cli).keys() == {("no-version", "orders")}
+    on_journal(cli, lambda journal: lives(journal, with_code(Loaded("orders", "v2", takes_others=True))))
+    assert found_by(cli).keys() == {("backlog", "orders")}
+    on_journal(cli, lambda journal: lives(journal, with_code(Loaded("orders", "v1"))))
+    assert found_by(cli).keys() == {("backlog", "orders")}
+
+
+def test_runs_that_the_code_refused_are_named_with_where_to_look(cli: CommandLine) -> None:
+    run = on_journal(cli, lambda journal: _released(journal, Refusal("v2", "drift: at 3", Fault("drift", 3))))
+    on_journal(cli, lambda journal: lives(journal, with_code(Loaded("orders", "v2", takes_others=True))))
+    found = found_by(cli)
+    assert found.keys() == {("refused", "orders")}
+    assert f"`continuum runs show {run}`" in found["refused", "orders"]["sentence"]
+    on_journal(cli, lambda journal: lives(journal, with_code(Loaded("orders", "v1"))))
+    assert found_by(cli).keys() == {("backlog", "orders")}
+
+
+def test_runs_that_wait_in_a_version_that_no_node_has_are_counted(cli: CommandLine) -> None:
+    async def parked(journal: Journal) -> None:
+        worker = await worker_of(journal, node="earlier")
+        run = await owned_run(journal, worker)
+        await commit(journal, worker, write(run, transition=sleep_until(None)))
+        await retire(journal, worker)
+
+    on_journal(cli, parked)
+    assert found_by(cli) == {}, "without nodes a run that waits is missed by nobody"
+    on_journal(cli, lambda journal: lives(journal, with_code(Loaded("orders", "v2"))))
+    found = found_by(cli)
+    assert found.keys() == {("version-missing", "orders")}
+    assert found["version-missing", "orders"]["count"] == 1
+    on_journal(cli, lambda journal: lives(journal, FACTS))
+    assert found_by(cli) == {}
+
+
+@pytest.mark.parametrize(
+    ("task", "code", "said"),
+    [
+        (new_task(), "queue-backlog", "though nodes could run them"),
+        (new_task(activity="print"), "queue-unserved", "no node may run them"),
+        (new_task(isolated=True), "queue-unserved", "--activity-hosts"),
+        (new_task(node=NodeId("gone")), "queue-unserved", "no node may run them"),
+    ],
+    ids=["served", "unknown", "isolated", "bound"],
+)
+def test_tasks_that_wait_are_named_with_what_they_lack(
+    cli: CommandLine, task: Any, code: str, said: str
+) -> None:
+    async def queued(journal: Journal) -> None:
+        worker = await worker_of(journal)
+        await journal.renew([worker.id], 600.0, FACTS)
+        await queue_tasks(journal, worker, await owned_run(journal, worker), task)
+
+    on_journal(cli, queued)
+    found = found_by(cli)
+    assert found.keys() == {(code, "mail")}
+    assert said in found[code, "mail"]["sentence"]
+
+
+def test_tasks_without_any_node_are_named(cli: CommandLine) -> None:
+    async def queued(journal: Journal) -> None:
+        worker = await worker_of(journal)
+        await queue_tasks(journal, worker, await owned_run(journal, worker), new_task())
+
+    on_journal(cli, queued)
+    assert found_by(cli).keys() == {("no-nodes", "mail")}
+
+
+def test_suspects_and_deadly_workflows_are_named(cli: CommandLine) -> None:
+    async def killed(journal: Journal) -> None:
+        for _ in range(3):
+            worker = await worker_of(journal)
+            run = await owned_run(journal, worker)
+            await journal.blame(worker.id, Death(culprit=Executed(run.id)))
+            await journal.retire_worker(worker.id, executing=run.id, poison_after=1)
+        worker = await worker_of(journal)
+        await begin(journal, workflow="calm")
+        (run,) = await claim(journal, worker, code=[Loaded("calm", "v1")])
+        await journal.blame(worker.id, Death(named=(Executed(run.id),)))
+        await retire(journal, worker)
+
+    on_journal(cli, killed)
+    assert found_by(cli).keys() == {
+        ("blocked", "orders"),
+        ("deadly-workflow", "orders"),
+        ("quarantine", "calm"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("broken", "subject"),
+    [
+        ("update {s}.runs set due_at = 'infinity', owner = null", "runs"),
+        ("update {s}.tasks set due_at = 'infinity'", "tasks"),
+        (
+            "insert into {s}.workers (node, role, pid, expires_at) values ('odd', 'run_host', 1, 'infinity')",
+            "workers",
+        ),
+        (
+            "insert into {s}.suspects select id, -1, 0, 1, 'infinity' from {s}.runs",
+            "suspects",
+        ),
+    ],
+)
+def test_odd_rows_are_mended_by_the_fix(cli: CommandLine, broken: str, subject: str) -> None:
+    async def made(journal: Journal) -> None:
+        worker = await worker_of(journal)
+        await journal.renew([worker.id], 600.0, FACTS)
+        await queue_tasks(journal, worker, await owned_run(journal, worker), new_task())
+
+    on_journal(cli, made)
+    change(cli, broken)
+    found = {key: each for key, each in found_by(cli).items() if key[0] == "odd-row"}
+    ((key, finding),) = found.items()
+    assert key[1].startswith(f"{subject} ")
+    run_fixes(cli, cli.options[1], finding["fixes"])
+    assert "odd-row" not in {code for code, _ in found_by(cli)}
+
+
+def test_a_schema_that_is_behind_is_the_only_finding(cli: CommandLine, dsn: str, empty_name: str) -> None:
+    here = ("--json", "--dsn", dsn, "--schema", empty_name)
+    outcome = cli.bare("health", *here)
+    (finding,) = outcome.json
+    assert (outcome.code, finding["code"]) == (1, "schema")
+    run_fixes(cli, dsn, finding["fixes"])
+    assert cli.bare("health", *here).json == []
+
+
+def test_a_reviewed_finding_is_silent_until_it_changes(cli: CommandLine) -> None:
+    on_journal(cli, lives)
+    on_journal(cli, lambda journal: begin(journal, workflow="payments"))
+    first = found_by(cli)["no-code", "payments"]["fingerprint"]
+    done = cli("health", "review", first, "--by", "ann", *NOW)
+    assert (done.code, done.out) == (0, "no-code of payments is silent until it changes\n")
+    assert cli("health", "review", first, *NOW).out == "no-code of payments was silent already\n"
+    on_journal(cli, lambda journal: begin(journal, workflow="payments"))
+    assert found_by(cli) == {}, "another run of the same kind changes nothing"
+    recorded = cli("audit", "list", "--json").out
+    assert [word in recorded for word in ("review_finding", "ann", first)] == [True, True, True]
+    assert "1 finding reviewed before" in cli("health", *NOW).out
+    assert first in cli("health", "--all", *NOW).out
+    on_journal(cli, lambda journal: begin(journal, workflow="payments", namespace="eu"))
+    changed = found_by(cli)["no-code", "payments"]
+    assert (changed["fingerprint"] != first, changed["count"]) == (True, 1)
+
+
+def test_a_finding_that_is_not_there_is_not_reviewed(cli: CommandLine) -> None:
+    outcome = cli("health", "review", "0123456789ab")
+    assert outcome.code == 1
+    assert outcome.err == (
+        "continuum: no finding has the fingerprint '0123456789ab' now: it is gone or has changed; "
+        "`continuum health` shows what there is\n"
+    )
+
+
+def test_more_than_are_counted_are_said_to_be_more(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("continuum.journal.postgres.health.MOST_COUNTED", 3)
+    on_journal(cli, lives)
+
+    async def many(journal: Journal) -> None:
+        for _ in range(5):
+            await begin(journal, workflow="payments")
+
+    on_journal(cli, many)
+    finding = found_by(cli)["no-code", "payments"]
+    assert (finding["count"], finding["more"]) == (3, True)
+    assert "more than 3 runs are due" in finding["sentence"]
+
+
+def test_a_note_alone_is_no_failure(cli: CommandLine) -> None:
+    on_journal(cli, lambda journal: lives(journal, replace(FACTS, state="draining")))
+    assert found_by(cli).keys() == {("node-draining", "north")}
+    assert HEALTH_CODES["node-draining"].severity is Severity.NOTE

@@ -1,0 +1,40 @@
+"""What `continuum health` costs in a large database: no function of it reads a whole table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+QUESTIONS = (
+    "overdue_runs(now(), 100, 10000, 50000)",
+    "blocked_groups(10000)",
+    "expired_owners(now(), 100, 10000)",
+    "overdue_tasks(now(), 100, 10000)",
+    "quarantined(10000)",
+    "open_versions(50000)",
+)
+
+
+def asked(dsn: str, schema: str, question: str) -> tuple[list[tuple[Any, ...]], int]:
+    """Return the rows of a question, and how often it has read all runs or tasks."""
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute(SQL("select * from {}." + question).format(Identifier(schema))).fetchall()
+        (scans,) = connection.execute(
+            "select coalesce(sum(seq_scan), 0)::int from pg_stat_xact_all_tables "
+            "where schemaname = %s and relname in ('runs', 'tasks', 'events', 'inbox')",
+            (schema,),
+        ).fetchall()
+        return rows, scans[0]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_no_question_reads_a_whole_table(dsn: str, grown: str, question: str) -> None:
+    assert asked(dsn, grown, question)[1] == 0
+
+
+def test_counts_end_at_their_limit(dsn: str, grown: str) -> None:
+    rows, _ = asked(dsn, grown, "blocked_groups(5)")
+    assert {more for _, _, _, more, *_ in rows} == {True}
