@@ -47,11 +47,12 @@ async def wait_for_go() -> int:
 
 @workflow
 async def wait_for_some(signals: int) -> int:
-    """Wait for so many signals, one after the other, and return their sum."""
-    total = 0
+    """Wait for so many signals, one after the other, and take a step after each; return how many."""
+    taken = 0
     for _ in range(signals):
-        total += await go.wait()
-    return total
+        await go.wait()
+        taken = await step(taken)
+    return taken
 
 
 @activity

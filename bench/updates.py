@@ -1,7 +1,8 @@
 """How many updates of the rows of runs are HOT: they touch no index, because no indexed column changes.
 
-Runs wait for some signals in the memory of a node, park and wake. What begins or ends the ownership of a run
-changes indexes, and each run has two such updates: its claim or the first write that takes it, and its end.
+Runs wait for some signals in the memory of a node, take a step after each and park again. What begins or ends
+the ownership of a run changes indexes, and each run has two such updates: the claim or the first write that
+takes it, and its end.
 """
 
 from __future__ import annotations

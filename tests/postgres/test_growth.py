@@ -166,7 +166,7 @@ def test_versions_without_open_runs_are_found_through_an_index(dsn: str, grown: 
     assert looks.rows <= FEW_LOOKS
 
 
-def test_owned_runs_are_counted_in_the_index_of_owners(dsn: str, grown: str, owner: Worker) -> None:
+def test_owned_runs_are_counted_once_in_the_index_of_owners(dsn: str, grown: str, owner: Worker) -> None:
     listed = SQL("insert into {} (node, pid, address, state) values (%s, 1, '', 'up')")
     with psycopg.connect(dsn) as connection:
         connection.execute(listed.format(Identifier(grown, "nodes")), (owner.node,))
@@ -176,4 +176,4 @@ def test_owned_runs_are_counted_in_the_index_of_owners(dsn: str, grown: str, own
     ((live, workers),) = [(row[4], row[9]) for row in nodes]
     assert [worker[2] for worker in workers] == [live]
     assert looks.scans == 0
-    assert 0 < live <= looks.rows <= live + FEW_LOOKS
+    assert 0 < live <= looks.rows < 2 * live
