@@ -95,6 +95,15 @@ def test_check_live_accepts_changes_that_do_the_same(shop: Shop) -> None:
     assert (printed.out, printed.err) == ("every open run would continue\n", "")
 
 
+def test_check_live_shows_a_bar_to_a_person_who_watches(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.park(shop.deploy(SHOP))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    printed = shop.cli("versions", "check", "--live", shop.name)
+    assert (printed.code, printed.out) == (0, "every open run would continue\n")
+    assert "open runs" in printed.err
+    assert "100%" in printed.err
+
+
 def test_an_interrupted_check_says_how_to_continue_it(shop: Shop) -> None:
     module = shop.deploy(SHOP)
     first, second = sorted([shop.park(module), shop.park(module)])

@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Identifier
 
 from continuum import Client, RunHandle, Workflow
 from continuum.engine.ids import NodeId
-from continuum.journal.port import ClaimedRun, NodeFacts
+from continuum.journal.port import NodeFacts
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.resilient import ResilientJournal
 from continuum.settings.settings import Settings
@@ -207,11 +207,16 @@ async def known(on: Stage, tree: Tree) -> None:
 
 def hold_claims(tree: Tree) -> asyncio.Event:
     """Let claims of this host wait for the event."""
-    event, claim = asyncio.Event(), tree.host.journal.once.claim
+    return hold_calls(tree, "claim")
 
-    async def held(*args: Any, **options: Any) -> list[ClaimedRun]:
+
+def hold_calls(tree: Tree, name: str) -> asyncio.Event:
+    """Let calls of this method of the host's journal wait for the event."""
+    event, call = asyncio.Event(), getattr(tree.host.journal.once, name)
+
+    async def held(*args: Any, **options: Any) -> object:
         await event.wait()
-        return await claim(*args, **options)
+        return await call(*args, **options)
 
-    replace_call(tree.host, "claim", held)
+    replace_call(tree.host, name, held)
     return event

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from continuum import RunHandle, Signal, activity, workflow
+from continuum import RunCancelled, RunHandle, Signal, Workflow, activity, workflow
 from continuum.engine.ids import RunId
 from continuum.journal.announced_run import AnnouncedRun
+from continuum.journal.port import Committed, Notification, Topic
+from continuum.journal.postgres import PostgresJournal
 from continuum.settings.settings import Settings
 from continuum_supervision import NORMAL, ActorDied
 from tests.process.actors.hosting import (
@@ -18,11 +22,15 @@ from tests.process.actors.hosting import (
     Stage,
     Tree,
     eventually,
+    hold_calls,
     hold_claims,
     known,
+    replace_call,
     results,
     stage,
 )
+from tests.process.actors.orders import charged
+from tests.unit.versions.written_modules import module_of
 
 RESULT_S = 60.0
 go = Signal("go", str)
@@ -64,12 +72,36 @@ async def waiting() -> str:
 
 WORKFLOWS = (noting, waiting, holding)
 
+VERSIONED = """
+from continuum import workflow
+from tests.process.actors.orders import charge
 
-async def announced(on: Stage, run: RunHandle[Any], text: str) -> AnnouncedRun:
-    """Return what announces a run of `noting`."""
+@workflow(name="announced.versioned")
+async def order() -> str:
+    return await charge(NUMBER)
+"""
+
+
+class Deaf(PostgresJournal):
+    """Loses every announcement, and counts them."""
+
+    lost = 0
+
+    async def notifications(
+        self, topics: Sequence[Topic], *, channel: str | None = None
+    ) -> AsyncIterator[Notification]:
+        async for notification in super().notifications(topics, channel=channel):
+            if notification.topic is Topic.STARTED:
+                self.lost += 1
+            else:
+                yield notification
+
+
+async def announced(on: Stage, run: RunHandle[Any], flow: Workflow[..., Any], *given: str) -> AnnouncedRun:
+    """Return what announces a run with these arguments."""
     row = await on.journal.get_run(RunId(run.id))
     assert row is not None
-    input = noting.arguments.encode_call((text,), {})
+    input = flow.arguments.encode_call(given, {})
     return AnnouncedRun(row.id, row.workflow, row.namespace, input, row.trace_context, row.started_at)
 
 
@@ -98,19 +130,77 @@ async def test_a_run_that_was_taken_receives_its_mail(dsn: str, schema: str) -> 
         assert await run.result(RESULT_S) == "yes"
 
 
-async def test_a_signal_before_the_first_write_is_received(dsn: str, schema: str) -> None:
+@pytest.mark.parametrize("said", ["signal", "cancel"])
+async def test_mail_before_the_first_write_is_received(said: str, dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
-        tree = await on.tree(*WORKFLOWS)
-        claims = hold_claims(tree)
+        tree = await on.tree(*WORKFLOWS, settings=Settings(lease_ttl=LONG_LEASE_S, poll=3600))
         await known(on, tree)
+        claims, commits = hold_claims(tree), hold_calls(tree, "commit")
         run = await on.client.start(waiting)
-        early = await on.client.start(waiting)
-        await early.signal(go, "early")
-        await run.signal(go, "yes")
+        await eventually(lambda: bool(tree.host.live_runs()), "the run does not begin")
+        await (run.signal(go, "early") if said == "signal" else run.cancel())
 
+        commits.set()
+        await eventually(lambda: not tree.host.live_runs(), "the run was taken without its mail")
         claims.set()
 
-        assert [await each.result(RESULT_S) for each in (run, early)] == ["yes", "early"]
+        if said == "signal":
+            assert await run.result(RESULT_S) == "early"
+        else:
+            with pytest.raises(RunCancelled):
+                await run.result(RESULT_S)
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["before it takes effect", "after it took effect"])
+async def test_a_run_whose_host_is_lost_with_the_first_write_is_executed_once(
+    late: bool, dsn: str, schema: str
+) -> None:
+    """The write may also reach the server when the run has another owner."""
+    text = f"lost {late}"
+    async with stage(dsn, schema) as on:
+        lost = await on.tree(*WORKFLOWS)
+        await known(on, lost)
+        hold_claims(lost)
+        commit, arrived, gone = lost.host.journal.once.commit, asyncio.Event(), asyncio.Event()
+
+        async def unanswered(*write: Any) -> Committed:
+            if late:
+                await commit(*write)
+            arrived.set()
+            await gone.wait()
+            return await commit(*write)
+
+        replace_call(lost.host, "commit", unanswered)
+        run = await on.client.start(noting, text)
+        await arrived.wait()
+        worker = lost.host.registered_worker()
+        await on.journal.retire_worker(worker.id, executing=None, poison_after=3)
+
+        await on.tree(*WORKFLOWS, node="south")
+
+        assert await run.result(RESULT_S) == f"noted {text}"
+        gone.set()
+        await eventually(lambda: lost.host.registered_worker() != worker, "the late write took effect")
+        assert noted[text] == 1
+
+
+async def test_runs_whose_announcements_are_lost_are_found_by_the_poll(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        journal = Deaf(dsn, schema=schema)
+        await journal.open()
+        on.exits.push_async_callback(journal.close)
+        settings = Settings(lease_ttl=LONG_LEASE_S, poll=0.1)
+        tree = await on.tree_on(journal, *WORKFLOWS, settings=settings)
+        await known(on, tree)
+        run = await on.client.start(waiting)
+        await on.until_state(run, "suspended")
+        tree.host.runs.release_all()
+        await eventually(lambda: not tree.host.live_runs(), "the run is not released")
+
+        await run.signal(go, "found")
+
+        assert await run.result(RESULT_S) == "found"
+        assert journal.lost == 2, "nothing was announced"
 
 
 async def test_a_forged_announcement_changes_nothing(dsn: str, schema: str) -> None:
@@ -118,7 +208,7 @@ async def test_a_forged_announcement_changes_nothing(dsn: str, schema: str) -> N
         tree = await on.tree(*WORKFLOWS)
         claims = hold_claims(tree)
         run = await on.client.start(noting, "honest")
-        forged = await announced(on, run, "forged")
+        forged = await announced(on, run, noting, "forged")
         await known_tokens(tree)
         tree.host.dispatcher.begin(forged)
         tree.host.dispatcher.begin(forged._replace(id=RunId("00000000-0000-4000-8000-000000000000")))
@@ -139,7 +229,7 @@ async def test_a_run_that_two_hosts_begin_is_executed_by_one(dsn: str, schema: s
             await known_tokens(tree)
         for number, run in enumerate(runs):
             for tree in (*trees, *trees):
-                tree.host.dispatcher.begin(await announced(on, run, f"both {number}"))
+                tree.host.dispatcher.begin(await announced(on, run, noting, f"both {number}"))
 
         results = [await run.result(RESULT_S) for run in runs]
 
@@ -147,6 +237,32 @@ async def test_a_run_that_two_hosts_begin_is_executed_by_one(dsn: str, schema: s
         assert [noted[f"both {number}"] for number in range(20)] == [1] * 20
         for event in held:
             event.set()
+
+
+async def test_a_run_that_hosts_of_two_versions_begin_has_the_version_of_the_one_that_took_it(
+    dsn: str, schema: str, tmp_path: Path
+) -> None:
+    texts = {number: VERSIONED.replace("NUMBER", str(number)) for number in (2001, 2002)}
+    flows = {number: module_of(text, tmp_path).order for number, text in texts.items()}
+    async with stage(dsn, schema) as on:
+        trees = [await on.tree(flow, node=f"of {number}") for number, flow in flows.items()]
+        commits = [hold_calls(tree, "commit") for tree in trees]
+        claims = [hold_claims(tree) for tree in trees]
+        run = await on.client.start(flows[2001])
+        for tree, flow in zip(trees, flows.values(), strict=True):
+            await known_tokens(tree)
+            tree.host.dispatcher.begin(await announced(on, run, flow))
+        await eventually(lambda: all(tree.host.live_runs() for tree in trees), "it does not begin twice")
+
+        for event in (*commits, *claims):
+            event.set()
+
+        result = await run.result(RESULT_S)
+        row = await on.journal.get_run(RunId(run.id))
+        assert row is not None
+        (took,) = (number for number, flow in flows.items() if flow.version_hash == row.version)
+        assert result == f"payment {took}"
+        assert [charged[number] for number in flows] == [int(number == took) for number in flows]
 
 
 async def test_a_host_without_room_leaves_the_run_to_others(dsn: str, schema: str) -> None:
