@@ -64,6 +64,7 @@ class Engine:
                 await self._begin()
             else:
                 await self._run_host.load(code, self._journal)
+                await self._run_host.report(self._journal)
 
     async def settle(self, patience: float) -> None:
         """Return once nothing can happen before time passes or the test does something."""
@@ -132,6 +133,7 @@ class Engine:
             random_bytes=self._random_bytes,
         )
         await self._run_host.start()
+        await self._run_host.report(self._journal)
 
     def _died(self) -> None:
         assert self._run_host is not None, "it was alive until now"

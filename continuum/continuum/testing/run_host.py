@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from continuum.engine.ids import NodeId
-from continuum.journal.port import Journal, Versions
+from continuum.journal.port import Journal, NodeFacts, Versions, Workers
 from continuum.settings.settings import Settings
 from continuum.testing.idle_loop import may_wake, wait_until_idle
 from continuum.testing.mock_activities import MockedActivity, Substitutes
@@ -77,6 +77,12 @@ class RunHost:
     async def start(self) -> None:
         """Start every actor."""
         await self.supervisor.__aenter__()
+
+    async def report(self, journal: Workers) -> None:
+        """Report the node as its heartbeater does: from then on starts and mail are announced to it."""
+        host, pid = self.host, os.getpid()
+        facts = NodeFacts(host.node, pid, "embedded", "up", [("run_host", pid)], list(host.code.workflows))
+        await journal.renew([host.registered_worker().id], host.settings.lease_ttl, facts)
 
     async def load(self, code: Code, journal: Versions) -> None:
         """Register other code in the journal, and execute it from now on."""
