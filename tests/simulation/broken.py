@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from continuum.engine.ids import WorkerId
+from continuum.journal.announced_run import TakenRun
 from continuum.journal.memory.tables import StoredRun, StoredWorker
 from continuum.journal.port import (
     Committed,
@@ -17,6 +18,7 @@ from continuum.journal.port import (
     Worker,
 )
 from continuum.journal.resilient import LostClaims
+from continuum.journal.resumed_run import ResumedRun
 from continuum_actors.node.in_process_node import InProcessEngine, NodeParts
 from tests.simulation.model_journal import ModelJournal
 from tests.simulation.universe import Parts
@@ -115,9 +117,37 @@ class ChargesCompany(ModelJournal):
         return super()._release_tasks(worker, kind, *more)
 
 
+class TakesOwned(ModelJournal):
+    """A first write takes the run that it was announced, although somebody has claimed it since."""
+
+    def _take(self, holder: StoredWorker, write: RunWrite, taken: TakenRun) -> None:
+        """Take it from its owner, if it has one."""
+        run = self._runs[write.run_id]
+        owner, token = run.owner, run.token
+        run.owner, run.token = None, 0
+        super()._take(holder, write, taken)
+        if run.owner is None:
+            run.owner, run.token = owner, token
+        elif owner is not None and owner != run.owner:
+            del self._workers[owner].runs[write.run_id]
+
+
+class ResumesOwned(ModelJournal):
+    """A first write resumes the run that it was read from, although somebody has owned it since."""
+
+    def _resume(self, holder: StoredWorker, write: RunWrite, resumed: ResumedRun) -> None:
+        """Resume it from its owner too, and also if it has had one."""
+        run = self._runs[write.run_id]
+        if not run.state.terminal:
+            self._release(run)
+            self._own_with(holder, run, write.token, resumed.version)
+
+
 BROKEN: Mapping[str, Parts] = {
     "fence-by-plain-join": Parts(make_journal=PlainJoin),
     "wake-without-mark": Parts(make_journal=WakeWithoutMark),
+    "take-of-owned": Parts(make_journal=TakesOwned),
+    "resume-of-owned": Parts(make_journal=ResumesOwned),
     "innocent-charged": Parts(make_journal=ChargesCompany),
     "claim-not-confirmed": Parts(make_engine=with_unconfirmed_claims),
     "time-by-wall-clock": Parts(make_engine=by_the_wall_clock),

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from continuum.client import Client
+from continuum.client.in_process_port import InProcessPort
 from continuum.engine.ids import NodeId, WorkerId
 from continuum.journal.port import Journal
 from continuum.settings.settings import Settings
@@ -125,11 +126,20 @@ class NodeProcess(Process):
             cast("Any", None),
             frozenset(),
             Leftovers(),
+            port=InProcessPort(),
         )
         self.engine = engine = universe.make_engine(parts, cast("Journal", self.link), self._ask_to_stop)
         engine.host.pulse = self.board = Board()
         engine.host.random_bytes = universe.choices.random_bytes(name).randbytes
+        self._port, self._client = parts.port, cast("Client | None", None)
         self.begin(self._live())
+
+    @property
+    def client(self) -> Client:
+        """A client beside the run host, for code in this loop."""
+        if self._client is None:
+            self._client = client_of(self, f"{self.name}/client", self._port)
+        return self._client
 
     @property
     def worker(self) -> WorkerId | None:
@@ -148,6 +158,7 @@ class NodeProcess(Process):
         worker, death = self.worker, death_of(self.board.last(self.loop.time()), EndOfProcess())
         self.die()
         universe.nodes.remove(self)
+        universe.left(self)
         if reported and worker is not None:
             universe.timeline.after(5_000, universe.bury, worker, death)
         universe.timeline.after(returns_after, universe.start_node, self.node if reported else None)
@@ -185,6 +196,10 @@ class ClientProcess(Process):
 
     def __init__(self, universe: Universe, name: str) -> None:
         super().__init__(universe, name, name)
-        self.client = Client(
-            cast("Any", self.link), name=name, randomness=universe.choices.random_bytes(name).randbytes
-        )
+        self.client = client_of(self, name)
+
+
+def client_of(process: Process, name: str, port: InProcessPort | None = None) -> Client:
+    """Return a client in this process; `port` leads to a run host in the same loop."""
+    randomness = process.universe.choices.random_bytes(name).randbytes
+    return Client(cast("Any", process.link), name=name, randomness=randomness, port=port)

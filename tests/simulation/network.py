@@ -15,9 +15,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from continuum.errors import JournalUnavailable
+from continuum.journal.announcement import announcement, completed
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.memory.notifications import Listener
 from continuum.journal.port import Notification, Topic
+from continuum.journal.resumed_run import woken
 from tests.simulation.choices import Stream
 from tests.simulation.model_journal import touched
 
@@ -121,7 +123,7 @@ class Link:
         return listener
 
     def hint(self, topic: Topic, ids: tuple[str, ...], channel: str | None = None) -> None:
-        """Carry a hint to this process, unless it is lost; perhaps twice, perhaps late."""
+        """Carry a hint to this process, unless it is lost; perhaps twice, late, or with a forged one."""
         heard = self.listens and any(channel in (None, each.channel) for each in self._listeners)
         if self.dead or not heard:
             return
@@ -137,7 +139,20 @@ class Link:
             timeline.after(SLOW, self._receive, topic, ids)
         else:
             timeline.after(QUICK, self._receive, topic, ids)
-            timeline.after(SLOW, self._receive, topic, ids)
+            again = (topic, ids) if chance < 0.985 else self._forged(chance)
+            timeline.after(SLOW, self._receive, *again)
+
+    def _forged(self, chance: float) -> tuple[Topic, tuple[str, ...]]:
+        """Return a hint that nobody has sent, about a run that exists."""
+        topics, runs = list(Topic), list(self._journal._runs.values())
+        topic = topics[int(chance * 104_729 % 1 * len(topics))]
+        if not runs:
+            return topic, ()
+        run = runs[int(chance * 7919 % 1 * len(runs))]
+        if topic is not Topic.STARTED:
+            return topic, (run.start.id,)
+        text = announcement(run.start) if chance * 1009 % 1 < 0.5 else None
+        return topic, (woken(run.start.id) if text is None else completed(text, run.started_at + 1),)
 
     def _receive(self, topic: Topic, ids: tuple[str, ...]) -> None:
         if not self.dead:

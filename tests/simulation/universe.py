@@ -77,6 +77,8 @@ class Universe:
         self.split_nodes: list[SplitNode] = []
         self._clocks: dict[str, Clocks] = {}
         self.clients: list[ClientProcess] = []
+        # The nodes in whose process programs are driven at first, by the number of the program.
+        self._homes: dict[int, NodeProcess] = {}
         self.calm = False
         self.faults = 0
         # How many requests the database has received.
@@ -264,6 +266,7 @@ class Universe:
         if process in self.nodes:
             self.nodes.remove(process)
         self.timeline.after(0, process.die)
+        self.timeline.after(0, self.left, process)
         self.timeline.after(50_000, self.start_node)
 
     def crashed(self, process: Process, error: BaseException) -> None:
@@ -272,13 +275,28 @@ class Universe:
 
     def drive(self, program: Program, number: int) -> None:
         """Let a client run a program."""
-        client = self.clients[number % len(self.clients)]
-        client.begin(self._drive(program, client))
+        process = self._home_of(number) or self.clients[number % len(self.clients)]
+        process.begin(self._drive(program, process))
 
-    async def _drive(self, program: Program, client: ClientProcess) -> None:
+    def _home_of(self, number: int) -> NodeProcess | None:
+        """Return the node beside whose run host a program is driven; None for a client of its own."""
+        nodes = [node for node in self.nodes if isinstance(node, NodeProcess) and not node.stopping]
+        chances = self.choices.stream(f"home/{number}")
+        if number in self._homes or not nodes or chances.below(3) != 1:
+            return None
+        home = self._homes[number] = nodes[chances.below(len(nodes))]
+        return home
+
+    def left(self, home: NodeProcess) -> None:
+        """A process is gone: other clients repeat the programs that were driven there."""
+        for number, process in self._homes.items():
+            if process is home:
+                self._repeat(number)
+
+    async def _drive(self, program: Program, process: ClientProcess | NodeProcess) -> None:
         while True:
             try:
-                await program.drive(client.client)
+                await program.drive(process.client)
             except JournalUnavailable:
                 await asyncio.sleep(1.0)
             else:
@@ -290,11 +308,14 @@ class Universe:
         self.clients[number].die()
         self._names += 1
         self.clients[number] = ClientProcess(self, f"client{number}.{self._names}")
-        for position, program in enumerate(self.programs):
-            if position % len(self.clients) == number and not program.over:
-                self.timeline.at(
-                    max(program.begins, self.timeline.now + 10_000), self._again, program, position
-                )
+        for position in range(number, len(self.programs), len(self.clients)):
+            if position not in self._homes or not self._homes[position].alive:
+                self._repeat(position)
+
+    def _repeat(self, number: int) -> None:
+        program = self.programs[number]
+        if not program.over:
+            self.timeline.at(max(program.begins, self.timeline.now + 10_000), self._again, program, number)
 
     def _again(self, program: Program, number: int) -> None:
         if not program.over:
