@@ -28,6 +28,7 @@ NOBODY = "00000000-0000-4000-8000-000000000007"
 CHANGING = {
     "attributes",
     "cancel",
+    "health review",
     "migrate",
     "nodes drain",
     "runs unblock",

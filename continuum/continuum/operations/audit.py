@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from continuum.definitions.name_rules import short_text
+from continuum.engine.events import FIRST_MOMENT, LAST_MOMENT
 from continuum.errors import InvalidQuery
 from continuum.journal.audit_facts import AuditQuery, AuditRow
 from continuum.journal.operator_port import Audits
@@ -16,8 +17,6 @@ from continuum.operations.actor import SUBJECT_CHARACTERS
 from continuum.quoting import quoted
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Times that a database can compare with, in microseconds: up to the year 9999.
-_LAST_MOMENT = 253_402_300_799_999_999
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def _place(cursor: str) -> tuple[int, str]:
         place = int(at), str(uuid.UUID(id))
     except ValueError:
         raise _wrong(cursor) from None
-    if not 0 <= place[0] <= _LAST_MOMENT:
+    if not FIRST_MOMENT <= place[0] <= LAST_MOMENT:
         raise _wrong(cursor)
     return place
 

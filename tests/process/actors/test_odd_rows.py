@@ -18,8 +18,11 @@ from psycopg.sql import SQL, Identifier, Literal
 
 import continuum
 from continuum import RunHandle, Signal, activity, workflow
+from continuum.cli.values import to_json
 from continuum.engine.events import EventType
 from continuum.engine.ids import RunId
+from continuum.journal.port import Journal
+from continuum.operations.audit import audit_page
 from continuum.settings.settings import Settings
 from tests.process.actors.controlling import control_on
 from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, stage
@@ -51,6 +54,7 @@ ROWS = {
     "activity_results": "run_id = {run}",
     "published_values": "root = {run}",
     "state_change_log": "true",
+    "audit": "subject = {run}",
     "health_reviews": "fingerprint = {run}",
 }
 # The engine reads none of it.
@@ -142,6 +146,8 @@ insert into {schema}.deliveries values ({run}, 'go', 'delivery');
 insert into {schema}.refusals (run_id, version, reason, fault)
     values ({run}, 'v', 'drift', '{{"kind": "drift"}}');
 insert into {schema}.state_changes (run_id, state, at) values ({run}, 2, now());
+insert into {schema}.audit (id, at, actor, via, action, subject, arguments, outcome)
+    values (gen_random_uuid(), now(), 'ann', 'cli', 'signal', {run}, '{{}}', 'done');
 insert into {schema}.health_reviews (fingerprint, code, subject, reviewer)
     values ({run}, 'blocked', 'odd', 'ann');
 insert into {schema}.snapshots (run_id, first_seq, events, format, version, payload)
@@ -156,6 +162,7 @@ delete from {schema}.workers where node = 'ghost';
 delete from {schema}.nodes where node = 'ghost';
 delete from {schema}.versions where workflow = 'odd.other';
 delete from {schema}.state_changes;
+delete from {schema}.audit;
 update {schema}.state_change_log set read_at = now(), removed = 0;
 """
 
@@ -237,6 +244,17 @@ async def first_change(client: continuum.Client) -> None:
                 return
 
 
+async def all_changes(journal: Journal) -> None:
+    """Read the record of changes page by page, as the command line prints it."""
+    cursor: str | None = None
+    while True:
+        page = await audit_page(journal, limit=3, cursor=cursor)
+        to_json(page)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
 async def faults_of_tools(on: Stage) -> AsyncIterator[str]:
     """Yield what fails of the tools that read more than one row."""
     client, journal = on.client, on.journal
@@ -250,6 +268,7 @@ async def faults_of_tools(on: Stage) -> AsyncIterator[str]:
         journal.renew([], 1.0, None),
         journal.sweep(),
         journal.odd_rows(),
+        all_changes(journal),
         on.sql("select id::text from {schema}.runs_readable"),
     ):
         try:

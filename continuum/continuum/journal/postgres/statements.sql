@@ -548,12 +548,11 @@ RETURNING 1
 SELECT {schema}.delete_versions_recorded(%s, %s, %s::text[]::jsonb[])
 
 -- name: audited
--- What people have changed, the latest first, page after page.
-SELECT a.id::text, (extract(epoch FROM a.at) * 1000000)::bigint, a.actor, a.via, a.action, a.subject, a.arguments, a.reason,
-       a.outcome
+-- What people have changed, the latest first, page after page. An infinite time, written by hand, can be shown.
+SELECT a.id::text, (extract(epoch FROM greatest(least(a.at, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint,
+       a.actor, a.via, a.action, a.subject, a.arguments, a.reason, a.outcome
 FROM {schema}.audit a
-WHERE isfinite(a.at)
-  AND (%(since)s::bigint IS NULL OR a.at >= to_timestamp(0) + %(since)s * interval '1 microsecond')
+WHERE (%(since)s::bigint IS NULL OR a.at >= to_timestamp(0) + %(since)s * interval '1 microsecond')
   AND (%(actor)s::text IS NULL OR a.actor = %(actor)s) AND (%(action)s::text IS NULL OR a.action = %(action)s)
   AND (%(subject)s::text IS NULL OR a.subject = %(subject)s)
   AND (%(before)s::bigint IS NULL OR (a.at, a.id) < (to_timestamp(0) + %(before)s * interval '1 microsecond', %(id)s::uuid))
