@@ -382,7 +382,8 @@ def test_a_reviewed_finding_is_silent_until_it_changes(cli: CommandLine) -> None
     assert first in cli("health", "--all", *NOW).out
     on_journal(cli, lambda journal: begin(journal, workflow="payments", namespace="eu"))
     changed = found_by(cli)["no-code", "payments"]
-    assert (changed["fingerprint"] != first, changed["count"]) == (True, 1)
+    assert (changed["fingerprint"] != first, changed["count"]) == (True, 3)
+    assert "in namespaces 'default', 'eu'" in changed["sentence"]
 
 
 def test_a_finding_that_is_not_there_is_not_reviewed(cli: CommandLine) -> None:

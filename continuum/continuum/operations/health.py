@@ -76,48 +76,60 @@ class _Judge:
                 more=any(each.more for each in overdue),
             )
             return
+        groups: defaultdict[tuple[str, str, str | None], list[OverdueRuns]] = defaultdict(list)
         for each in overdue:
-            yield self._overdue(each)
+            code = self._code_of_runs(each)
+            apart = {"no-namespace": each.namespace, "no-version": each.version, "refused": each.version}
+            groups[code, each.workflow, apart.get(code)].append(each)
+        for (code, _, _), runs in groups.items():
+            yield self._late(code, runs)
 
-    def _overdue(self, each: OverdueRuns) -> Finding:
+    def _code_of_runs(self, each: OverdueRuns) -> str:
         having = [node for node in self._working if node.may_execute(each.workflow, None)]
         serving = [node for node in having if node.serves(each.namespace)]
-        able = [node for node in serving if node.may_execute(each.workflow, each.version, each.refused)]
-        what, version = quoted(each.workflow), (each.version or "none")[:_DIGEST]
-        due = f"{_runs(each.number, each.more)} due of workflow {what} in namespace {quoted(each.namespace)}"
+        if not serving:
+            return "no-namespace" if having else "no-code"
+        if any(node.may_execute(each.workflow, each.version, each.refused) for node in serving):
+            return "backlog"
+        return "refused" if each.refused else "no-version"
+
+    def _late(self, code: str, runs: Sequence[OverdueRuns]) -> Finding:
+        """Return the finding about runs of one workflow that nobody takes for the same reason."""
+        each, count = min(runs, key=lambda group: group.since), sum(group.number for group in runs)
+        more = any(group.more for group in runs)
+        spaces = sorted({group.namespace for group in runs})
+        where = f"namespace{'s' if len(spaces) > 1 else ''} {listed(map(quoted, spaces))}"
+        due = f"{_runs(count, more)} due of workflow {quoted(each.workflow)} in {where}"
+        version = (each.version or "none")[:_DIGEST]
         module = () if each.module is None else (each.module,)
         fixes: tuple[str, ...] = ()
-        if able:
-            code, owned = "backlog", listed(node.node for node in able)
-            text = f"{due}, though {owned} could execute them; add run hosts or nodes (--run-hosts)"
-        elif each.refused:
-            code = "refused"
-            text = (
-                f"{due}, and their history differs from the code of every node; start a node with version "
-                f"{version}, or mend the code: `continuum runs show {each.example}` prints where they differ"
-            )
-        elif serving:
-            code = "no-version"
-            text = f"{due}, of version {version}, which no node has; start a node with that version"
-        elif having:
-            code = "no-namespace"
-            fixes = tuple(self._start(module, namespace=each.namespace))
-            text = f"{due}, which no node with that workflow serves; start one with --namespace"
-        else:
-            code = "no-code"
-            draining = [node.node for node in self._living if node.may_execute(each.workflow, None)]
-            stop = f" but {listed(draining)}, which drain" if draining else ""
-            fixes = tuple(self._start(module))
-            text = f"{due}, which no node has loaded{stop}; start a node with its module"
+        evidence: tuple[str, ...] = ()
+        match code:
+            case "backlog":
+                able = listed(node.node for node in self._working if node.may_execute(each.workflow, None))
+                text = f"{due}, though {able} could execute them; add run hosts or nodes (--run-hosts)"
+            case "refused":
+                evidence = (each.version or "", *sorted({name for group in runs for name in group.refused}))
+                text = (
+                    f"{due}, and their history differs from the code of every node; start a node with "
+                    f"version {version}, or mend the code: `continuum runs show {each.example}` prints "
+                    "where they differ"
+                )
+            case "no-version":
+                evidence = (each.version or "",)
+                text = f"{due}, of version {version}, which no node has; start a node with that version"
+            case "no-namespace":
+                fixes = tuple(self._start(module, namespace=each.namespace))
+                text = f"{due}, which no node with that workflow serves; start one with --namespace"
+            case _:
+                draining = [node.node for node in self._living if node.may_execute(each.workflow, None)]
+                stop = f" but {listed(draining)}, which drain" if draining else ""
+                fixes = tuple(self._start(module))
+                text = f"{due}, which no node has loaded{stop}; start a node with its module"
+        if code != "backlog":
+            evidence += tuple(spaces)
         return self._finding(
-            code,
-            each.workflow,
-            text,
-            *fixes,
-            since=each.since,
-            count=each.number,
-            more=each.more,
-            evidence=() if able else (each.namespace, each.version or "", *each.refused),
+            code, each.workflow, text, *fixes, since=each.since, count=count, more=more, evidence=evidence
         )
 
     def tasks(self) -> Iterator[Finding]:
