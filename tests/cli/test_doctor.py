@@ -18,6 +18,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from continuum.engine.ids import NodeId
+from continuum.journal.ground_facts import Ground
 from continuum.journal.node_code import NodeCode
 from continuum.journal.port import NodeFacts
 from continuum.journal.postgres import PostgresJournal
@@ -29,6 +30,7 @@ from continuum.release import release
 from continuum_migrations import expected_objects
 from tests.cli.changeable_server import changeable_server, restart, run_fixes, run_sql, until_holds
 from tests.cli.commands import CommandLine, Outcome
+from tests.contract.cutting_proxy import CuttingProxy, DeafProxy, cutting_proxy
 from tests.postgres.pooler import pgbouncer
 from tests.process.node import flows
 from tests.process.node.nodes import await_ready, launch
@@ -269,6 +271,21 @@ def test_a_pooler_in_transaction_mode_is_found_by_a_notification(
 
         asyncio.run(listed())
         assert found_by(cli.bare("doctor", "--json", "--dsn", pooled, "--schema", schema)) == {}
+
+
+def test_a_notification_that_does_not_arrive_is_found(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("continuum.journal.postgres.ground.HEARD_WITHIN_SECONDS", 0.2)
+
+    async def main(kind: type[CuttingProxy]) -> Ground:
+        async with cutting_proxy(dsn, kind) as (_, through):
+            return await read_ground(through, schema)
+
+    expected = expected_objects(schema)
+    assert diagnose(asyncio.run(main(CuttingProxy)), expected) == []
+    (finding,) = diagnose(asyncio.run(main(DeafProxy)), expected)
+    assert (finding.code, "did not arrive within 0.2 s" in finding.sentence) == ("listen", True)
 
 
 @pytest.mark.parametrize(("seconds", "said"), [(90.0, "90.0 s ahead of"), (-90.0, "90.0 s behind")])

@@ -9,6 +9,9 @@ from enum import Enum
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+# The type of a server's message.
+NOTIFICATION = b"A"
+
 
 class Loss(Enum):
     """What the proxy loses next, together with the connection."""
@@ -75,11 +78,30 @@ class CuttingProxy:
             await writer.drain()
 
 
+class DeafProxy(CuttingProxy):
+    """Forwards everything but notifications."""
+
+    async def _carry(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lost_when: Loss
+    ) -> None:
+        if lost_when is Loss.REQUEST:
+            await super()._carry(reader, writer, lost_when)
+            return
+        while head := await reader.read(1):
+            length = await reader.readexactly(4)
+            body = await reader.readexactly(int.from_bytes(length, "big") - len(length))
+            if head != NOTIFICATION:
+                writer.write(head + length + body)
+                await writer.drain()
+
+
 @asynccontextmanager
-async def cutting_proxy(dsn: str) -> AsyncIterator[tuple[CuttingProxy, str]]:
+async def cutting_proxy(
+    dsn: str, kind: type[CuttingProxy] = CuttingProxy
+) -> AsyncIterator[tuple[CuttingProxy, str]]:
     """Yield a proxy to the server of `dsn`, and the DSN of the proxy."""
     facts = {name: str(value) for name, value in conninfo_to_dict(dsn).items() if value is not None}
-    proxy = CuttingProxy({"host": facts.get("host", "localhost"), "port": facts.get("port", "5432")})
+    proxy = kind({"host": facts.get("host", "localhost"), "port": facts.get("port", "5432")})
     server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     # TLS and GSS encryption would start with a handshake that the proxy would have to understand.
