@@ -181,3 +181,15 @@ def test_a_run_that_no_node_has_loaded_needs_a_module(shop: Shop) -> None:
     outcome = shop.cli("replay", run)
     assert outcome.code == 1
     assert "no node has loaded 'nowhere.flow' from a module that can be imported" in outcome.err
+
+
+def test_a_run_without_an_event_can_be_stopped_at_its_start(shop: Shop) -> None:
+    shop.write(SHOP)
+    run = shop.cli("start", shop.flow, "1").out.strip()
+    session = debug(shop, run, "--module", shop.name, "--at", "start", typed="p amount; c")
+    assert "(Pdb) 1\n" in session.stdout
+    assert session.stdout.endswith(
+        f"the code continues with activity_scheduled {shop.name}.charge from order\n"
+    )
+    refused = debug(shop, run, "--module", shop.name, "--at", "0")
+    assert (refused.returncode, "the history has no event; use `--at end`" in refused.stderr) == (2, True)

@@ -71,9 +71,9 @@ def debug(
     """
     history, workflow = load(Asked(run, path, modules, namespace, Target(dsn, schema)), for_debugging=True)
     if isinstance(at, int) and at >= len(history):
+        last = f"ends with event {len(history) - 1}" if history else "has no event"
         raise click.BadParameter(
-            f"the history ends with event {len(history) - 1}; use `--at end` for what comes after it",
-            param_hint="--at",
+            f"the history {last}; use `--at end` for what comes after it", param_hint="--at"
         )
     replayed = debugged(workflow, history, at)
     if replayed.state == "stopped":
