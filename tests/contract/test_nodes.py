@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from continuum.engine.ids import NodeId, WorkerId
-from continuum.journal.port import Journal, NodeFacts
+from continuum.journal.node_code import NodeCode
+from continuum.journal.port import Journal, Loaded, NodeFacts
 from tests.contract.builders import (
     commit,
     end,
@@ -209,3 +210,23 @@ async def test_p10_the_journals_time_is_the_one_that_stamps_runs(journal: Journa
 
     # As exact as a round trip to the server; with a wrong epoch or time zone it would be hours off.
     assert abs(run.started_at - before) < 60_000_000
+
+
+async def test_a_node_says_what_it_has_loaded_and_how_much_of_a_queue_it_runs(journal: Journal) -> None:
+    worker = await worker_of(journal, "north")
+    code = NodeCode("1.0", [Loaded("orders", "v1", takes_others=True)], ["pay"], [("slow", 2)], 256)
+    await journal.renew([worker.id], 60.0, replace(facts("north"), code=code))
+
+    (node,) = await journal.nodes()
+
+    assert node.code == code
+    assert (code.limit_of("slow"), code.limit_of("other")) == (2, 256)
+
+
+async def test_a_node_of_earlier_code_does_not_say_what_it_has_loaded(journal: Journal) -> None:
+    worker = await worker_of(journal, "north")
+    await journal.renew([worker.id], 60.0, facts("north"))
+
+    (node,) = await journal.nodes()
+
+    assert node.code is None

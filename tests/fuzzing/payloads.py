@@ -16,10 +16,10 @@ import attrs
 import msgpack
 import pydantic
 
-from continuum.client.untyped_values import readable, readable_call
 from continuum.codec.codec import ArgumentsCodec, decode, decoder_for, encode
 from continuum.codec.wire_format import HEADER
 from continuum.errors import DurableTermError
+from continuum.journal.untyped_values import readable, readable_call
 from tests.fuzzing.mutation import Mutator
 from tests.fuzzing.target import Broken, Target
 
@@ -155,7 +155,7 @@ _KNOWN_MODULES = {
     "msgpack",
     "zoneinfo",
     __name__,
-    "continuum.client.untyped_values",
+    "continuum.journal.untyped_values",
 }
 _KNOWN_MODULES |= {"msgpack.ext", "continuum.codec.wire_format", "msgpack._cmsgpack"}
 assert typing.get_type_hints(Box)

@@ -8,10 +8,10 @@ import pytest
 
 import continuum
 from continuum import Signal, activity, workflow
-from continuum.client.untyped_values import readable
 from continuum.engine.events import EventType
 from continuum.journal.port import StoredHistory
 from continuum.journal.postgres import PostgresJournal
+from continuum.journal.untyped_values import readable
 from continuum.testing import History, assert_replays, postgres_env, replay
 from tests.contract.builders import commit, owned_run, worker_of, write
 from tests.contract.test_snapshots import calls

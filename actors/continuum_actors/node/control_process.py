@@ -55,7 +55,7 @@ class ControlledNode:
     def __init__(self, context: ProcessContext, config: ProcessConfig, code: Code) -> None:
         self._context = context
         self._workflows = sorted(code.workflows)
-        self._code = reported_code(code)
+        self._code = reported_code(code, config.settings)
         self._config = config
         self._started: dict[str, ProcessStarted] = {}
         # Every pid this node ever had.

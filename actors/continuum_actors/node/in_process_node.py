@@ -126,6 +126,7 @@ class OwnProcess:
             connections,
             reported_code(
                 self.host.code,
+                settings,
                 executes=not {"dispatcher", "run_supervisor"} & self.without,
                 performs=not {"activity_dispatcher", "activity_supervisor"} & self.without,
             ),

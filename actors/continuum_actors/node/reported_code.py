@@ -5,13 +5,21 @@ from __future__ import annotations
 from continuum.journal.node_code import NodeCode
 from continuum.journal.version_facts import Loaded
 from continuum.release import release
+from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
+from continuum_actors.host import limits
 
 
-def reported_code(code: Code, *, executes: bool = True, performs: bool = True) -> NodeCode:
+def reported_code(
+    code: Code, settings: Settings, *, executes: bool = True, performs: bool = True
+) -> NodeCode:
     """Return the code of a node that executes runs, and performs activity tasks, unless it does not."""
     return NodeCode(
-        release(), loaded_or_stored(code) if executes else [], sorted(code.activities) if performs else []
+        release(),
+        loaded_or_stored(code) if executes else [],
+        sorted(code.activities) if performs else [],
+        sorted(settings.queues.items()),
+        limits.UNLISTED_QUEUE_LIMIT,
     )
 
 

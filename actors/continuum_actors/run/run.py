@@ -19,6 +19,7 @@ from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 from continuum.engine.outcome import Blocked, Cancelled, Continued, Outcome
 from continuum.engine.pending import PendingActivity
+from continuum.engine.signal_buffer import Awaited
 from continuum.engine.snapshot_history import CompactHistory
 from continuum.journal.announced_run import FirstWrite
 from continuum.journal.port import (
@@ -62,6 +63,7 @@ from continuum_actors.run.run_writes import (
     run_info,
     without_last_commands,
 )
+from continuum_actors.run.waits import waits_of
 from continuum_actors.run.watched_execution import WatchedExecution
 from continuum_supervision import NORMAL, Actor, ExitReason
 
@@ -70,7 +72,7 @@ _CHILD_ENDED: dict[int, EventType] = {
     InboxKind.CHILD_FAILED: EventType.CHILD_FAILED,
     InboxKind.CHILD_CANCELLED: EventType.CHILD_CANCELLED,
 }
-_RUNNING = (RunState.RUNNING, None)
+_RUNNING: tuple[RunState, int | None, Sequence[Awaited]] = (RunState.RUNNING, None, ())
 _RESULTS = (EventType.ACTIVITY_COMPLETED, EventType.COMPENSATION_COMPLETED)
 
 
@@ -112,8 +114,8 @@ class Run(Actor):
         self._activities = OwnActivities(host, claim, self._watched)
         # Writes that are submitted and not durable yet, each with what it starts and what failed.
         self._in_flight: list[tuple[RunWrite, list[PendingActivity], Sequence[FailedAttempt]]] = []
-        # The row's state and due time after the last write.
-        self._written: tuple[RunState, int | None] = _RUNNING
+        # The row's state and due time after the last write, and the signals that it says the run waits for.
+        self._written = _RUNNING
         self._armed: int | None = None
         self._consumed = ConsumedMail()
         self._leaving = False
@@ -378,7 +380,7 @@ class Run(Actor):
         """The run has ended or is blocked: stop its attempts and alarm, return its row's last transition."""
         host = self._host
         final = final_transition(outcome, self._workflow)
-        self._written = (final.state, None)
+        self._written = (final.state, None, ())
         self.ended = True
         if final.state.terminal:
             self._activities.abandon_all()
@@ -405,20 +407,24 @@ class Run(Actor):
         self._host.writer.submit(write, self.ref)
 
     def _new_state(self) -> Transition | None:
-        """Return the transition if the run's state or due time has changed; report and arm both."""
+        """Return the transition if state, due time or awaited signals have changed; report and arm both.
+
+        What else the run waits for is written along, and is no reason to write: the history has it too.
+        """
         host = self._host
         due = self._execution.next_due()
         if due != self._armed:
             host.wheel.arm(self.ref, due)
             self._armed = due
         active = bool(self._activities.local)
-        state = _RUNNING if active else (RunState.SUSPENDED, due)
+        awaited = () if active else self._execution.signals_awaited()
+        state = _RUNNING if active else (RunState.SUSPENDED, due, [each for each, _ in awaited])
         previous, self._written = self._written, state
         if state == previous:
             return None
         if state[0] is not previous[0]:
             (host.runs.activated if active else host.runs.suspended)(self.ref)
-        return Transition(state[0], state[1])
+        return Transition(state[0], state[1], waits=None if active else waits_of(self._execution))
 
     def _committed(self) -> None:
         """The oldest write in flight is durable: start what waited for it."""
@@ -476,7 +482,7 @@ class Run(Actor):
         self.ended = True
         # What waits for a node that runs its activities is due at once.
         due = host.journal.now() if waiting else self._execution.next_due()
-        transition = Transition(RunState.SUSPENDED, due, release=True)
+        transition = Transition(RunState.SUSPENDED, due, release=True, waits=waits_of(self._execution))
         write = RunWrite(self._claim.id, self._claim.token, transition=transition)
         write.depth, write.parent = self._claim.depth, self._claim.parent
         self._submit(write, [])

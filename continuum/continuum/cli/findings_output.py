@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from continuum.client.untyped_values import at
+from continuum.journal.untyped_values import at
 from continuum.operations.findings import Finding
 
 

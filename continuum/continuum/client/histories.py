@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from continuum.client.untyped_values import Unreadable, at, readable, readable_call
 from continuum.engine import events as engine
 from continuum.engine.children import ClosePolicy
 from continuum.engine.events import EventType
+from continuum.journal.untyped_values import Unreadable, at, readable, readable_call
 from continuum.quoting import shortened
 
 # The prefix of the delivery id that the client makes for a signal without one, so that a repeated post is

@@ -17,11 +17,11 @@ from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
 from continuum.client.limits import CHOICES, PAGE_ENTRIES
-from continuum.client.untyped_values import microseconds_of
 from continuum.definitions.attributes import json_value
 from continuum.definitions.name_rules import short_text
 from continuum.errors import InvalidOption, InvalidQuery
 from continuum.journal.facts import Query, RunRow, RunState
+from continuum.journal.untyped_values import microseconds_of
 from continuum.quoting import quoted
 
 T = TypeVar("T")

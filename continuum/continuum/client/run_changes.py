@@ -12,13 +12,13 @@ from continuum.client.posting import Posting
 from continuum.client.retrying import retry_read_once
 from continuum.client.run_lookup import RunLookup
 from continuum.client.runs import Run
-from continuum.client.untyped_values import microseconds_of
 from continuum.definitions.attributes import checked_attributes
 from continuum.engine.ids import NodeId, RunId
 from continuum.errors import InvalidOption, NodeNotFound, RunNotFound
 from continuum.journal.audit_facts import Action, SeenRun
 from continuum.journal.facts import RunState
 from continuum.journal.port import Runs, Workers
+from continuum.journal.untyped_values import microseconds_of
 from continuum.operations.actor import Recorder
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from continuum.client.untyped_values import at
 from continuum.journal.facts import RunRow
+from continuum.journal.untyped_values import at
 
 
 @dataclass(frozen=True, slots=True)

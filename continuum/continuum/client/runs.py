@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from continuum.client.untyped_values import at, readable, readable_call
 from continuum.client.wait_reasons import Present, reason_of
 from continuum.engine.ids import RunId
 from continuum.errors import RunCancelled, RunFailed
 from continuum.journal.ended_run import EndedRun
 from continuum.journal.event_codec import CorruptBody, unpack_body
 from continuum.journal.facts import RunRow, RunState
+from continuum.journal.untyped_values import at, readable, readable_call
 from continuum.quoting import shortened
 
 

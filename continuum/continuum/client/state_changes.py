@@ -21,12 +21,12 @@ from continuum.client.limits import (
     POLL_GROWTH,
 )
 from continuum.client.retrying import retry_read_once
-from continuum.client.untyped_values import at
 from continuum.errors import InvalidOption, JournalUnavailable, NotReady
 from continuum.journal.change_port import Position, StateChanged, StateChanges
 from continuum.journal.notification import Notification, Topic
 from continuum.journal.outages import outage_in
 from continuum.journal.port import Notifications
+from continuum.journal.untyped_values import at
 
 log = logging.getLogger("continuum.client")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from continuum.client.untyped_values import at
 from continuum.journal.facts import NodeRow, RunRow, RunState
+from continuum.journal.untyped_values import at
 
 WAITS_FOR_A_NODE = "waits for a node"
 """The start of the reason of a run that no running node can execute."""

@@ -104,6 +104,6 @@ def _check_declared(execution: Execution, name: str) -> None:
 async def _next_within(execution: Execution, name: str, limit: float) -> bytes:
     try:
         async with asyncio.timeout(limit):
-            return await execution.next_signal(name)
+            return await execution.next_signal(name, timed=limit > 0)
     except TimeoutError:
         raise TimeoutError(f"signal {name} did not come within {limit:g} s") from None

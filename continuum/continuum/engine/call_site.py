@@ -65,6 +65,15 @@ def caller(site: Site) -> str:
     return _enclosing(name) if name[-1] == ">" else name
 
 
+def user_place(site: Site) -> str | None:
+    """Return file and line of user code; None if none was on the stack."""
+    return None if site is _ASYNCIO or site[0].co_filename in _wrapper_files() else where(site)
+
+
+def _wrapper_files() -> set[str | None]:
+    return {getattr(sys.modules.get(name), "__file__", None) for name in _WRAPPERS}
+
+
 def where(site: Site) -> str:
     """Return file and line for a message."""
     code, offset = site

@@ -60,7 +60,7 @@ def start_child(
     if event.body[4] != digest:
         log.refuse(other_input(event, caller(site), where(site)))
     child = PendingChild(
-        event.seq, event.body[3], workflow, input, event.body[5], definition, _future(execution)
+        event.seq, event.body[3], workflow, input, event.body[5], definition, _future(execution), at=event.at
     )
     if execution.children is None:
         execution.children = {}

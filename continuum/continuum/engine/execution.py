@@ -53,7 +53,7 @@ from continuum.engine.pending import (
     record_attempt,
     resolve,
 )
-from continuum.engine.signal_buffer import SignalBuffer
+from continuum.engine.signal_buffer import NO_TIMER, Awaited, SignalBuffer
 from continuum.engine.snapshot_history import CompactHistory
 from continuum.engine.timers import DueTimes
 from continuum.failures.exception_text import logged_traceback_of
@@ -288,19 +288,24 @@ class Execution:
             if not self.log.refused_too_often:
                 raise
             return -1
+        timer.since, timer.due = event.at, event.body[0]
         self.timers[event.seq] = timer
         self._due.add(event.body[0], event.seq)
         return event.seq
 
-    def next_signal(self, name: str) -> Awaitable[bytes]:
-        """Return the next signal of that name to await, which waits when there is none."""
+    def next_signal(self, name: str, *, timed: bool = False) -> Awaitable[bytes]:
+        """Return the next signal of that name to await, which waits when there is none.
+
+        `timed` says that the timer which was started last ends the wait.
+        """
         try:
             self.log.check()
         except Control:
             if not self.log.refused_too_often:
                 raise
             return self.loop.create_future()
-        return self._signal_buffer().take(name, self.loop)
+        timer = next(reversed(self.timers), NO_TIMER) if timed else NO_TIMER
+        return self._signal_buffer().take(Awaited(name, user_site(), timer), self.time, self.loop)
 
     def needs_timer(self, name: str) -> bool:
         """Whether a wait with a timeout for this signal starts a timer: only if the signal is not there yet.
@@ -316,7 +321,11 @@ class Execution:
 
     def signals_waited_for(self) -> list[str]:
         """Return the names of the signals that the code is waiting for."""
-        return self._signals.waited_for() if self._signals is not None else []
+        return sorted({awaited.name for awaited, _ in self.signals_awaited()})
+
+    def signals_awaited(self) -> Sequence[tuple[Awaited, int]]:
+        """Return the signals that the code is waiting for, and since when, in microseconds."""
+        return () if self._signals is None else self._signals.awaited()
 
     def signals_kept(self) -> list[tuple[str, bytes]]:
         """Return name and value of the signals that have arrived and that no code has taken."""

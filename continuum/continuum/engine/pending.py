@@ -50,6 +50,8 @@ class PendingChild:
     definition: Any
     future: asyncio.Future[bytes] = field(repr=False)
     stopping: bool = False
+    # When it was started, on the journal's clock.
+    at: int = 0
 
 
 def resolve(pending: dict[int, PendingActivity], event: Event) -> bool:

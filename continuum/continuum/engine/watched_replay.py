@@ -5,7 +5,7 @@ The watcher sees the code as it is at that moment, and may end the replay with `
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any, NoReturn, Protocol
 
 from continuum.engine.call_site import Site, declare_plumbing, user_site
@@ -67,10 +67,10 @@ class WatchedExecution(Execution):
         self._watcher.begins(self, program)
         return super().begin(program, *args, **kwargs)
 
-    async def next_signal(self, name: str) -> bytes:
-        """Return the next signal of that name, as `Execution.next_signal` does."""
+    def next_signal(self, name: str, *, timed: bool = False) -> Awaitable[bytes]:
+        """Return the next signal of that name to await, as `Execution.next_signal` does."""
         self._watcher.takes(self, name, user_site())
-        return await super().next_signal(name)
+        return super().next_signal(name, timed=timed)
 
     def stop(self) -> None:
         """End the replay: the code may issue no further command, and nothing more reaches it."""

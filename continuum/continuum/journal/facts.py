@@ -17,6 +17,7 @@ from continuum.journal.family_facts import NewChild, Successor
 from continuum.journal.node_code import NodeCode
 from continuum.journal.resumed_run import ResumedRun
 from continuum.journal.version_facts import Fault, Refusal
+from continuum.journal.wait import Wait
 
 # The namespaces that a worker claims from; None for all.
 Namespaces: TypeAlias = Sequence[str] | None
@@ -124,6 +125,8 @@ class Transition:
     against the run. A terminal transition posts the run's end to its parent, asks its
     live children to stop as their close policy says, and lets the run be removed
     `retention` seconds later, None for never. `code` is the digest of the code that blocks the run.
+    `waits` is what a run that becomes or stays suspended waits for, None if that is not known; every other
+    state forgets it.
     """
 
     state: RunState
@@ -136,6 +139,7 @@ class Transition:
     retention: float | None = None
     fault: Fault | None = None  # the reason as data
     code: str | None = None
+    waits: Sequence[Wait] | None = None
 
 
 class StoredHistory(NamedTuple):
@@ -326,6 +330,7 @@ class NodeRow:
     workers: list[NodeWorker] = field(default_factory=list)
     # How many `def` attempts waited for a thread at the last renewal, by the pid of their process.
     waiting: dict[int, int] = field(default_factory=dict)
+    code: NodeCode | None = None  # None if an earlier release runs there
 
 
 class Renewal(NamedTuple):
@@ -378,6 +383,8 @@ class RunRow:
     owner_node: str | None = None
     owner_pid: int | None = None
     claimed_at: int | None = None
+    # What a suspended run waited for when its owner wrote its state last; None if that is not known.
+    waits: Sequence[Wait] | None = None
 
 
 @dataclass(frozen=True, slots=True)

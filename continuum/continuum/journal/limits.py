@@ -107,3 +107,11 @@ AUDIT_KEPT_SECONDS = 400 * 24 * 3600
 STATE_CHANGES_KEPT_SECONDS = 7 * 24 * 3600
 # Each row is small; a busy database makes about a thousand of them a second.
 STATE_CHANGES_PER_SWEEP = 20_000
+
+# An explanation of a run reads a bounded number of rows. So many of a history tell what is open in nearly
+# every run, and are read in some ten milliseconds.
+SITUATION_EVENT_ROWS = 1_000
+# So many tasks, children, kinds of mail and versions: as many as a person looks at.
+SITUATION_ROWS = 20
+# A place in a queue, or a number of running tasks, is counted up to this.
+SITUATION_COUNT = 1_000

@@ -11,17 +11,30 @@ from continuum.journal.version_facts import Loaded
 class NodeCode(NamedTuple):
     """The release of the package, and the workflows and activities that a node may execute.
 
-    A workflow that `takes_others` also takes runs of versions that the node has not loaded.
+    A workflow that `takes_others` also takes runs of versions that the node has not loaded. `queues` has how
+    many activities of a queue the node runs at once, by its name, and `unlisted` how many of each other queue.
     """
 
     release: str
     loaded: Sequence[Loaded]
     activities: Sequence[str]
+    queues: Sequence[tuple[str, int]] = ()
+    unlisted: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what a JSON column stores."""
         loaded = [(each.workflow, each.version, each.takes_others) for each in self.loaded]
-        return {"release": self.release, "loaded": loaded, "activities": list(self.activities)}
+        return {
+            "release": self.release,
+            "loaded": loaded,
+            "activities": list(self.activities),
+            "queues": list(self.queues),
+            "unlisted": self.unlisted,
+        }
+
+    def limit_of(self, queue: str) -> int | None:
+        """Return how many activities of a queue the node runs at once, None if that is not known."""
+        return dict(self.queues).get(queue, self.unlisted)
 
     def may_execute(self, workflow: str, version: str | None, refused: Sequence[str] = ()) -> bool:
         """Return whether a run that these versions refused may be executed; version None is none yet."""
@@ -44,6 +57,8 @@ class NodeCode(NamedTuple):
                     for workflow, version, others in stored["loaded"]
                 ],
                 [str(activity) for activity in stored["activities"]],
+                [(str(name), int(limit)) for name, limit in stored.get("queues", ())],
+                int(stored["unlisted"]) if stored.get("unlisted") is not None else None,
             )
         except (KeyError, TypeError, ValueError):
             return None

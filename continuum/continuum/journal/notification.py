@@ -1,9 +1,10 @@
-"""Notifications: messages that something may have changed. Data only."""
+"""Notifications: messages that something may have changed, and the part of the port that yields them."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 
 class Topic(IntEnum):
@@ -23,3 +24,16 @@ class Notification(NamedTuple):
 
     topic: Topic
     ids: tuple[str, ...]
+
+
+class Notifications(Protocol):
+    """Messages that something may have changed (P11, see `port.py`)."""
+
+    def notifications(
+        self, topics: Sequence[Topic], *, channel: str | None = None
+    ) -> AsyncIterator[Notification]:
+        """Yield notifications for ever, and reconnect; after each reconnection comes one without ids.
+
+        Those about STARTED arrive on `channel` only, and only if `topics` has it.
+        """
+        ...

@@ -40,7 +40,7 @@ P20 A change that carries audit facts writes their row in its own transaction, w
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from continuum.engine.children import ClosePolicy
@@ -78,9 +78,10 @@ from continuum.journal.facts import (
 from continuum.journal.family_facts import NewChild, PublishedValue, Successor
 from continuum.journal.health_port import Health
 from continuum.journal.look_port import Looks
-from continuum.journal.notification import Notification, Topic
+from continuum.journal.notification import Notification, Notifications, Topic
 from continuum.journal.operator_port import Audits, OperatedRuns
 from continuum.journal.parked_run import ParkedRuns
+from continuum.journal.situation import Situations
 from continuum.journal.suspect_port import Suspects
 from continuum.journal.version_facts import Fault, Loaded, Refusal, VersionRow
 from continuum.journal.version_port import Versions
@@ -317,19 +318,6 @@ class Tasks(Protocol):
         ...
 
 
-class Notifications(Protocol):
-    """Messages that something may have changed (P11)."""
-
-    def notifications(
-        self, topics: Sequence[Topic], *, channel: str | None = None
-    ) -> AsyncIterator[Notification]:
-        """Yield notifications for ever, and reconnect; after each reconnection comes one without ids.
-
-        Those about STARTED arrive on `channel` only, and only if `topics` has it.
-        """
-        ...
-
-
 class Journal(
     Connection,
     Workers,
@@ -344,6 +332,7 @@ class Journal(
     Notifications,
     Looks,
     Audits,
+    Situations,
     Protocol,
 ):
     """Everything durable.

@@ -14,9 +14,9 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from continuum.client.untyped_values import Unreadable, at, microseconds_of, readable
 from continuum.engine.events import Event, EventType, event_name
 from continuum.errors import ContinuumError
+from continuum.journal.untyped_values import Unreadable, at, microseconds_of, readable
 from continuum.public_names import KIT, public_in
 from continuum.quoting import listed, quoted
 from continuum.replays.histories import Beginning, Ending, History

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from continuum.client.untyped_values import at
 from continuum.engine.execution import Execution
+from continuum.journal.untyped_values import at
 from continuum.replays.histories import History
 
 

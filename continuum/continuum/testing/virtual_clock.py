@@ -6,8 +6,8 @@ import heapq
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from continuum.client.untyped_values import at, microseconds_of
 from continuum.engine.retry import seconds
+from continuum.journal.untyped_values import at, microseconds_of
 from continuum_supervision import Cancellable
 
 # The default start of time: the same every day, so that histories are the same too.

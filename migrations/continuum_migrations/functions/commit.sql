@@ -99,7 +99,9 @@ BEGIN
             result = t.result,
             error = t.error,
             reason = t.reason,
-            fault = t.fault::jsonb,
+            -- In the place of a fault, which is an object, a suspended run has an array: what it waits for.
+            fault = CASE WHEN NOT starts_with(t.fault, '[') THEN t.fault::jsonb END,
+            waits_for = CASE WHEN starts_with(t.fault, '[') AND t.state = {state.suspended} THEN t.fault::jsonb END,
             deaths = CASE WHEN t.progress THEN 0 ELSE r.deaths END,
             fresh = false,
             updated_at = v_now,

@@ -7,13 +7,15 @@ import asyncio
 import pytest
 
 import continuum
+from continuum.engine.call_site import user_site
 from continuum.engine.events import EventType
 from continuum.engine.outcome import Completed
-from continuum.engine.signal_buffer import SignalBuffer
+from continuum.engine.signal_buffer import Awaited, SignalBuffer
 from tests.unit.engine.activities import echo
 from tests.unit.engine.driver import Driver, assert_same_from_every_prefix, replay
 
 approval = continuum.Signal("approval", str)
+HERE = Awaited("s", user_site())
 
 
 async def three_approvals() -> object:
@@ -149,15 +151,15 @@ def test_a_cancelled_waiter_leaves_the_signal_to_the_next_one() -> None:
 def test_a_signal_for_a_waiter_cancelled_in_the_same_step_goes_to_the_next_waiter() -> None:
     async def main() -> object:
         buffer, loop = SignalBuffer(), asyncio.get_running_loop()
-        first = asyncio.create_task(buffer.take("s", loop))
-        second = asyncio.create_task(buffer.take("s", loop))
+        first = asyncio.create_task(buffer.take(HERE, 0, loop))
+        second = asyncio.create_task(buffer.take(HERE, 0, loop))
         await asyncio.sleep(0)
         buffer.deliver("s", b"1")
         first.cancel()
         buffer.deliver("s", b"2")
         with pytest.raises(asyncio.CancelledError):
             await first
-        return [await second, await buffer.take("s", loop)]
+        return [await second, await buffer.take(HERE, 0, loop)]
 
     assert asyncio.run(main()) == [b"2", b"1"]
 
@@ -165,14 +167,14 @@ def test_a_signal_for_a_waiter_cancelled_in_the_same_step_goes_to_the_next_waite
 def test_a_signal_put_back_comes_before_later_ones() -> None:
     async def main() -> object:
         buffer, loop = SignalBuffer(), asyncio.get_running_loop()
-        first = asyncio.create_task(buffer.take("s", loop))
+        first = asyncio.create_task(buffer.take(HERE, 0, loop))
         await asyncio.sleep(0)
         buffer.deliver("s", b"1")
         first.cancel()
         with pytest.raises(asyncio.CancelledError):
             await first
         buffer.deliver("s", b"2")
-        return [await buffer.take("s", loop), await buffer.take("s", loop)]
+        return [await buffer.take(HERE, 0, loop), await buffer.take(HERE, 0, loop)]
 
     assert asyncio.run(main()) == [b"1", b"2"]
 

@@ -111,11 +111,14 @@ class WorkflowFuture(asyncio.Future[Result]):
 
 
 class WorkflowTimer(asyncio.TimerHandle):
-    """A timer handle with the seq of its journaled timer."""
+    """A timer handle with the seq of its journaled timer, when that was started and when it is due."""
 
-    __slots__ = ("seq",)
+    __slots__ = ("due", "seq", "since")
 
     seq: int
+    # In microseconds; only a journaled timer has them.
+    since: int
+    due: int
 
 
 class WorkflowLoop(asyncio.AbstractEventLoop):

@@ -172,6 +172,8 @@ class MemoryCommits(MemoryParkedRuns, MemoryFamilies):
         run.reason = change.reason
         run.fault = change.fault
         run.blocked_by = change.code
+        suspended = change.state is RunState.SUSPENDED and change.waits is not None
+        run.waits = tuple(change.waits or ()) if suspended else None
         if change.progress:
             run.deaths = 0
         run.updated_at = self.now()

@@ -14,7 +14,7 @@ from continuum.journal.memory.commits import MemoryCommits
 from continuum.journal.memory.health import MemoryHealth
 from continuum.journal.memory.inbox import MemoryInbox
 from continuum.journal.memory.looks import MemoryLooks
-from continuum.journal.memory.queries import MemoryQueries
+from continuum.journal.memory.situations import MemorySituations
 from continuum.journal.memory.snapshots import MemorySnapshots
 from continuum.journal.memory.suspects import MemorySuspects
 from continuum.journal.memory.tasks import MemoryTasks
@@ -25,6 +25,7 @@ from continuum.journal.memory.workers import MemoryWorkers
 class MemoryJournal(
     MemoryHealth,
     MemoryLooks,
+    MemorySituations,
     MemoryWorkers,
     MemorySuspects,
     MemoryCommits,
@@ -32,7 +33,6 @@ class MemoryJournal(
     MemoryInbox,
     MemoryTasks,
     MemoryVersions,
-    MemoryQueries,
     MemorySnapshots,
 ):
     """A journal for one process and one asyncio loop; `clock` returns microseconds since the epoch."""

@@ -25,7 +25,7 @@ from continuum.engine.ids import RunId
 from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.ended_run import EndedRun
 from continuum.journal.memory.tables import MemoryTables, StoredRun, json_copy
-from continuum.journal.port import Query, RunRow
+from continuum.journal.port import Query, RunRow, RunState
 
 OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "eq": operator.eq,
@@ -128,6 +128,7 @@ class MemoryQueries(MemoryTables):
             owner_node=None if worker is None else worker.worker.node,
             owner_pid=None if worker is None else worker.pid,
             claimed_at=None if worker is None else run.claimed_at,
+            waits=run.waits if run.state is RunState.SUSPENDED else None,
         )
 
 

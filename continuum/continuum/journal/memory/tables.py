@@ -48,6 +48,7 @@ from continuum.journal.port import (
 from continuum.journal.resumed_run import woken
 from continuum.journal.snapshot_codec import Part
 from continuum.journal.suspect_port import Place
+from continuum.journal.wait import Wait
 
 MICROSECONDS = 1_000_000
 _NOTHING_COMMITTED = Committed(0, frozenset())
@@ -112,6 +113,7 @@ class StoredRun:
     fault: Fault | None = None
     # The digest of the code that has blocked it.
     blocked_by: str | None = None
+    waits: Sequence[Wait] | None = None
     completed_at: int | None = None
     parent: RunId | None = None
     parent_seq: int | None = None

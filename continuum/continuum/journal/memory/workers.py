@@ -204,6 +204,7 @@ class MemoryWorkers(MemoryTables):
                     if w.worker.node == node
                 ],
                 waiting={pid: number for pid, number in stored.facts.waiting.items() if number},
+                code=stored.facts.code,
             )
             for node, stored in sorted(self._nodes.items())
         ]

@@ -26,6 +26,7 @@ from continuum.journal.postgres.packed_arrays import PackedArray, PackedRow
 from continuum.journal.postgres.prepared_statements import Parameter
 from continuum.journal.repeated_calls import CallsOfRuns
 from continuum.journal.resumed_run import ResumedRun
+from continuum.journal.wait import waits_as_json
 
 _NO_DEPTHS = packed_arrays.integers([])
 _NO_RUNS: Set[bytes] = frozenset()
@@ -149,13 +150,20 @@ def _transitions(transitions: dict[bytes, Transition], continued: Set[bytes]) ->
         result=packed_arrays.byteas([value.result for value in values]),
         error=packed_arrays.byteas([value.error for value in values]),
         reason=packed_arrays.texts([value.reason for value in values]),
-        fault=packed_arrays.texts([value.fault and value.fault.as_json(value.code) for value in values]),
+        fault=packed_arrays.texts([_fault_or_waits(value) for value in values]),
         progress=packed_arrays.booleans([value.progress for value in values]),
         # A run that continued is kept for as long as its successor.
         retention=packed_arrays.doubles(
             [None if run in continued else value.retention for run, value in transitions.items()]
         ),
     )
+
+
+def _fault_or_waits(change: Transition) -> str | None:
+    """Return why the run is blocked; a suspended run has no fault, and in its place what it waits for."""
+    if change.fault is not None:
+        return change.fault.as_json(change.code)
+    return None if change.waits is None else waits_as_json(change.waits)
 
 
 def _tasks(tasks: Sequence[tuple[bytes, NewTask]]) -> PackedRow | None:

@@ -31,6 +31,7 @@ from continuum.journal.limits import (
     STATE_CHANGES_KEPT_SECONDS,
     STATE_CHANGES_PER_SWEEP,
 )
+from continuum.journal.node_code import NodeCode
 from continuum.journal.outages import outage_of
 from continuum.journal.parked_run import ParkedRun
 from continuum.journal.port import (
@@ -67,6 +68,7 @@ from continuum.journal.postgres.notifications import listen
 from continuum.journal.postgres.packed_code import optional_texts, packed_code
 from continuum.journal.postgres.parked_runs import parked_runs
 from continuum.journal.postgres.queries import ended_runs, missing_runs, open_runs, query_rows, run_row
+from continuum.journal.postgres.situations import PostgresSituations
 from continuum.journal.postgres.snapshots import load, load_compact, take_snapshot
 from continuum.journal.postgres.state_changes import PostgresStateChanges
 from continuum.journal.postgres.statements import statements_for
@@ -85,6 +87,7 @@ POST_AGAIN = 3
 class PostgresJournal(
     PostgresChanges,
     PostgresTasks,
+    PostgresSituations,
     PostgresSuspects,
     PostgresVersions,
     PostgresStateChanges,
@@ -231,8 +234,9 @@ class PostgresJournal(
                 namespaces,
                 [NodeWorker(*worker) for worker in workers],
                 {pid: waiting for _, pid, waiting in listed if waiting},
+                NodeCode.from_json(about),
             )
-            for node, pid, address, state, live, age, processes, workflows, namespaces, workers in (
+            for node, pid, address, state, live, age, processes, workflows, namespaces, workers, about in (
                 await self._database.fetch("nodes")
             )
             for listed in [self._processes(node, processes)]

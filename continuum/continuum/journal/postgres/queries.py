@@ -21,6 +21,7 @@ from continuum.journal.postgres.conditions import FIELDS, Condition, condition_o
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.run_scans import Index, Scan
 from continuum.journal.postgres.statements import Statements
+from continuum.journal.wait import waits_from_json
 
 # The states of which an index has all runs. A run enters them once, if at all, so no step pays for that.
 SELDOM = (RunState.BLOCKED, RunState.FAILED, RunState.CANCELLED, RunState.CONTINUED)
@@ -42,6 +43,7 @@ def run_row(row: Sequence[Any]) -> RunRow:
     values[0] = RunId(values[0])
     values[4] = RunState(values[4])
     values[_FAULT] = Fault.from_json(values[_FAULT])
+    values[-1] = waits_from_json(values[-1])
     return RunRow(*values)
 
 

@@ -91,7 +91,7 @@ SELECT n.node, n.pid, n.address,
        CASE WHEN NOT EXISTS (SELECT FROM {schema}.workers w WHERE w.node = n.node AND w.namespaces IS NULL)
             THEN (SELECT array_agg(DISTINCT s.namespace ORDER BY s.namespace)
                   FROM {schema}.workers w CROSS JOIN unnest(w.namespaces) AS s (namespace) WHERE w.node = n.node) END,
-       o.workers
+       o.workers, CASE WHEN n.about ->> 'pid' = n.pid::text THEN n.about END
 FROM {schema}.nodes n CROSS JOIN LATERAL (
     SELECT coalesce(sum(w.runs), 0)::bigint AS runs,
            coalesce(jsonb_agg(jsonb_build_array(w.role, w.pid, w.runs,
@@ -457,8 +457,47 @@ SELECT r.id::text, r.workflow, r.version, r.namespace, r.state, r.input, r.resul
        (extract(epoch FROM CASE WHEN isfinite(r.due_at) THEN r.due_at END) * 1000000)::bigint, r.parent_id::text, coalesce(r.root, r.id)::text,
        r.continued_from::text, r.continued_to::text, r.fault,
        (SELECT w.node FROM {schema}.workers w WHERE w.id = r.owner), (SELECT w.pid FROM {schema}.workers w WHERE w.id = r.owner),
-       (extract(epoch FROM CASE WHEN isfinite(r.claimed_at) AND r.owner IS NOT NULL THEN r.claimed_at END) * 1000000)::bigint
+       (extract(epoch FROM CASE WHEN isfinite(r.claimed_at) AND r.owner IS NOT NULL THEN r.claimed_at END) * 1000000)::bigint,
+       CASE WHEN r.state = {state.suspended} THEN r.waits_for END
 FROM {schema}.runs r
+
+-- name: situation
+-- Further columns of one run: what else may explain why it does not continue. They are put behind those of `run_columns`.
+(extract(epoch FROM clock_timestamp()) * 1000000)::bigint, r.attempt, r.deaths,
+(SELECT jsonb_build_array((extract(epoch FROM w.expires_at) * 1000000)::bigint, (extract(epoch FROM w.renewed_at) * 1000000)::bigint)
+ FROM {schema}.workers w WHERE w.id = r.owner AND isfinite(w.expires_at) AND isfinite(w.renewed_at)),
+(SELECT jsonb_agg(jsonb_build_array(m.kind, m.name, m.entries)) FROM (
+    SELECT i.kind, i.name, count(*) AS entries FROM {schema}.inbox i WHERE i.run_id = r.id
+    GROUP BY i.kind, i.name ORDER BY i.kind, i.name LIMIT %(rows)s) m),
+(SELECT jsonb_agg(jsonb_build_array(
+        t.seq, t.dispatch, t.attempt, t.activity, t.queue, t.isolated, t.node,
+        (SELECT w.node FROM {schema}.workers w WHERE w.id = t.owner), (SELECT w.pid FROM {schema}.workers w WHERE w.id = t.owner),
+        (extract(epoch FROM CASE WHEN t.owner IS NOT NULL AND isfinite(t.claimed_at) THEN t.claimed_at END) * 1000000)::bigint,
+        (extract(epoch FROM CASE WHEN isfinite(t.due_at) THEN t.due_at END) * 1000000)::bigint,
+        CASE WHEN t.timeout BETWEEN 0 AND {limit.retention_seconds} THEN t.timeout ELSE 0 END,
+        CASE WHEN t.heartbeat_timeout BETWEEN 0 AND {limit.retention_seconds} THEN t.heartbeat_timeout ELSE 0 END,
+        (extract(epoch FROM CASE WHEN isfinite(t.deadline) THEN t.deadline END) * 1000000)::bigint,
+        CASE WHEN t.owner IS NULL THEN (SELECT count(*) FROM (
+            SELECT FROM {schema}.tasks a
+            WHERE a.owner IS NULL AND a.isolated = t.isolated AND a.queue = t.queue
+              AND (a.priority > t.priority OR a.priority = t.priority AND a.due_at < t.due_at)
+            LIMIT %(most)s) q) ELSE 0 END,
+        (SELECT count(*) FROM (
+            SELECT FROM {schema}.tasks a WHERE a.owner IS NOT NULL AND a.isolated = t.isolated AND a.queue = t.queue
+            LIMIT %(most)s) q)) ORDER BY t.seq)
+ FROM (SELECT x.* FROM {schema}.tasks x WHERE x.run_id = r.id ORDER BY x.seq LIMIT %(rows)s) t),
+(SELECT jsonb_agg(jsonb_build_array(c.id, c.parent_seq, c.workflow, c.state) ORDER BY c.parent_seq, c.id) FROM (
+    SELECT x.id, x.parent_seq, x.workflow, x.state FROM {schema}.runs x
+    WHERE x.parent_id = r.id AND x.parent_seq IS NOT NULL AND x.state {is_open} ORDER BY x.parent_seq, x.id LIMIT %(rows)s) c),
+(SELECT jsonb_agg(jsonb_build_array(h.seq, encode(h.details, 'base64')) ORDER BY h.seq) FROM (
+    SELECT x.seq, x.details FROM {schema}.heartbeats x WHERE x.run_id = r.id ORDER BY x.seq LIMIT %(rows)s) h),
+(SELECT jsonb_agg(jsonb_build_array(f.version, f.reason, f.fault) ORDER BY f.refused_at, f.version)
+ FROM {schema}.refusals f WHERE f.run_id = r.id),
+(SELECT jsonb_agg(jsonb_build_array(v.version, v.label, v.module) ORDER BY v.registered_at DESC, v.version DESC) FROM (
+    SELECT x.* FROM {schema}.versions x WHERE x.workflow = r.workflow
+    ORDER BY x.registered_at DESC, x.version DESC LIMIT %(rows)s) v),
+-- From which event on the history is read: that of the last row but so many.
+coalesce((SELECT e.seq FROM {schema}.events e WHERE e.run_id = r.id ORDER BY e.seq DESC OFFSET %(events)s - 1 LIMIT 1), 0)
 
 -- name: ended
 -- How those of these runs ended that have.

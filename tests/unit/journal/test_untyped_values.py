@@ -8,11 +8,11 @@ import pytest
 
 from continuum.client.histories import history_of
 from continuum.client.runs import RunError, error_of
-from continuum.client.untyped_values import Unreadable, readable_call
 from continuum.codec.codec import encode
 from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId, new_run_id
 from continuum.journal.announced_run import NewRun
+from continuum.journal.untyped_values import Unreadable, readable_call
 from tests.unit.client.working import memory_client
 
 

@@ -1,0 +1,61 @@
+"""Situations of runs: one statement for the rows, at one moment, and one for the end of the history."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from continuum.engine.ids import RunId
+from continuum.journal.facts import RunRow, RunState
+from continuum.journal.limits import SITUATION_COUNT, SITUATION_EVENT_ROWS, SITUATION_ROWS
+from continuum.journal.postgres.connections import Database
+from continuum.journal.postgres.queries import run_row
+from continuum.journal.postgres.snapshots import load
+from continuum.journal.situation import KnownVersion, Lease, OpenChild, Situation, TaskPlace
+from continuum.journal.version_facts import Fault, Refusal
+
+_COLUMNS_OF_A_RUN = len(RunRow.__dataclass_fields__)
+_LIMITS = {"rows": SITUATION_ROWS, "most": SITUATION_COUNT, "events": SITUATION_EVENT_ROWS}
+
+
+class PostgresSituations:
+    """What may explain why a run does not continue."""
+
+    _database: Database
+
+    async def situation(self, run_id: RunId) -> Situation | None:
+        """Two statements; what a history says is never older than the rows."""
+        statements = self._database.statements
+        columns, _, source = statements["run_columns"].rpartition(b"\nFROM ")
+        text = columns + b",\n" + statements["situation"] + b"\nFROM " + source + b" WHERE r.id = %(run)s"
+        rows = await self._database.fetch_text(text, {"run": run_id, **_LIMITS})
+        if not rows:
+            return None
+        row, further = rows[0][:_COLUMNS_OF_A_RUN], rows[0][_COLUMNS_OF_A_RUN:]
+        first = further[-1]
+        events = (await load(self._database, {run_id: first}))[run_id]
+        return _situation(run_row(row), further, [event for event in events if event.seq >= 0], first)
+
+
+def _situation(run: RunRow, further: tuple[Any, ...], events: Any, first: int) -> Situation:
+    now, attempt, deaths, lease, mail, tasks, children, heartbeats, refusals, versions, _ = further
+    return Situation(
+        now=now,
+        run=run,
+        attempt=attempt,
+        deaths=deaths,
+        lease=None if lease is None else Lease(*lease),
+        events=events,
+        first=first,
+        tasks=[TaskPlace(*task) for task in tasks or ()],
+        mail={(kind, name): number for kind, name, number in mail or ()},
+        children=[
+            OpenChild(RunId(id), seq, workflow, RunState(state))
+            for id, seq, workflow, state in children or ()
+        ],
+        heartbeats={seq: base64.b64decode(details) for seq, details in heartbeats or ()},
+        refusals=[
+            Refusal(version, reason, Fault.from_json(fault)) for version, reason, fault in refusals or ()
+        ],
+        versions=[KnownVersion(*version) for version in versions or ()],
+    )

@@ -1,0 +1,96 @@
+"""A run's situation: what a journal knows, at one moment, that may explain why the run does not continue.
+
+`Situations` is the part of the port for people who ask about a run; no engine uses it. It reads a
+bounded number of rows, however many there are. Data only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from continuum.engine.events import Event
+from continuum.engine.ids import RunId
+from continuum.journal.facts import RunRow, RunState
+from continuum.journal.version_facts import Refusal
+
+
+class Lease(NamedTuple):
+    """When the lease of a run's owner ends, and when it was renewed last, in microseconds."""
+
+    expires_at: int
+    renewed_at: int
+
+
+class TaskPlace(NamedTuple):
+    """An activity task and its place: with its owner, or in its queue.
+
+    `ahead` tasks of the queue are claimed before it, and `busy` ones run, each counted up to
+    `SITUATION_COUNT`.  Times are in microseconds, timeouts in seconds, 0 for none.
+    """
+
+    seq: int
+    dispatch: int
+    attempt: int
+    activity: str
+    queue: str
+    isolated: bool
+    node: str | None  # only this one may claim it
+    owner_node: str | None
+    owner_pid: int | None
+    claimed_at: int | None
+    queued_at: int | None
+    timeout: float = 0.0
+    heartbeat_timeout: float = 0.0
+    deadline: int | None = None
+    ahead: int = 0
+    busy: int = 0
+
+
+class OpenChild(NamedTuple):
+    """A child that has not ended; `seq` is the command of its parent that waits for it."""
+
+    id: RunId
+    seq: int
+    workflow: str
+    state: RunState
+
+
+class KnownVersion(NamedTuple):
+    """Code of the run's workflow that nodes have registered, the latest first."""
+
+    version: str
+    label: str
+    module: str
+
+
+@dataclass(slots=True)
+class Situation:
+    """`events` are the last ones of the history, from seq `first` on.
+
+    `lease` is that of the owner, None if the run has no owner or its owner is not registered. `mail`
+    counts the unread inbox entries by kind and name; `heartbeats` has the latest details by seq.
+    """
+
+    now: int
+    run: RunRow
+    attempt: int
+    deaths: int
+    lease: Lease | None
+    events: Sequence[Event]
+    first: int
+    tasks: Sequence[TaskPlace] = ()
+    mail: Mapping[tuple[int, str], int] = field(default_factory=dict)
+    children: Sequence[OpenChild] = ()
+    heartbeats: Mapping[int, bytes] = field(default_factory=dict)
+    refusals: Sequence[Refusal] = ()
+    versions: Sequence[KnownVersion] = ()
+
+
+class Situations(Protocol):
+    """Situations of runs."""
+
+    async def situation(self, run_id: RunId) -> Situation | None:
+        """Return the situation of the run with this id; None without such a run."""
+        ...
