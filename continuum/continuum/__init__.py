@@ -81,8 +81,11 @@ if TYPE_CHECKING:
     from continuum import testing as testing
     from continuum.client import (
         CancelOutcome,
+        Cause,
         Client,
         Event,
+        Explanation,
+        Fix,
         Owner,
         Page,
         Run,
@@ -134,6 +137,7 @@ __all__ = [
     "ActivityRef",
     "AlreadyStarted",
     "CancelOutcome",
+    "Cause",
     "ChildFailed",
     "ChildHandle",
     "ChildrenTooDeep",
@@ -146,6 +150,8 @@ __all__ = [
     "DurableTermError",
     "EmbeddedPostgresError",
     "Event",
+    "Explanation",
+    "Fix",
     "InstanceNotRegistered",
     "InvalidDefinition",
     "InvalidOption",

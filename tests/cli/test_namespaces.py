@@ -15,6 +15,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "attributes": ('{"a": 1}',),
     "cancel": (),
     "debug": (),
+    "explain": (),
     "replay": (),
     "result": (),
     "runs history": (),

@@ -15,6 +15,7 @@ from continuum.errors import UnindexedQuery
 from continuum.journal.port import Query, RunRow, RunState, Worker
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.statements import statements_for
+from continuum.operations.explain import explain
 from tests.postgres.grown import looks_at, reads_of
 
 # Some pages for each row that is returned; the table of runs has fifty times as many.
@@ -125,6 +126,15 @@ def test_a_query_that_no_index_could_serve_names_none(dsn: str, grown: str) -> N
     with pytest.raises(UnindexedQuery, match=r"bound started_at$") as refused:
         reads_of(dsn, grown, lambda journal: journal.query(asked))
     assert refused.value.index is None
+
+
+def test_an_explanation_reads_what_belongs_to_its_run(dsn: str, grown: str) -> None:
+    with psycopg.connect(dsn) as connection:
+        (named,) = connection.execute(
+            SQL("select run_id::text from {} order by id limit 1").format(Identifier(grown, "inbox"))
+        ).fetchall()
+    reads = reads_of(dsn, grown, lambda journal: explain(journal, RunId(named[0])))
+    assert reads.pages < FEW_PAGES
 
 
 def test_a_page_of_open_runs_continues_where_the_one_before_ended(dsn: str, grown: str) -> None:

@@ -32,6 +32,7 @@ COMMANDS = {
     **dict.fromkeys(("debug", "replay"), "time_travel"),
     "demo": "demo",
     "doctor": "doctor",
+    "explain": "explain",
     "health": "health",
     "migrate": "schema",
     "nodes": "nodes",

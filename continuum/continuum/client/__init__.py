@@ -38,13 +38,17 @@ from continuum.client.run_owner import Owner
 from continuum.client.runs import Page, Run, RunError, RunFault
 from continuum.client.state_changes import StateChange
 from continuum.client.sync_client import SyncClient, SyncConfiguredStart, SyncRunHandle, connect_sync
+from continuum.operations.explanation import Cause, Explanation, Fix
 from continuum.public_names import give_public_names
 
 __all__ = [
     "CancelOutcome",
+    "Cause",
     "Client",
     "ConfiguredStart",
     "Event",
+    "Explanation",
+    "Fix",
     "Owner",
     "Page",
     "Run",

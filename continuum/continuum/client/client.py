@@ -15,13 +15,12 @@ from copy import copy
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, ParamSpec, Protocol, Self, TypeVar, TypeVarTuple, Unpack, overload
-from weakref import WeakSet
 
 from continuum.client.argument_checks import published_name, run_id_of
 from continuum.client.cancel_outcome import CancelOutcome
 from continuum.client.completions import Completions
 from continuum.client.configured_start import ConfiguredStart
-from continuum.client.forks import Lost
+from continuum.client.forks import Lost, lose_in_children
 from continuum.client.histories import Event, history_of
 from continuum.client.in_process_port import InProcessPort
 from continuum.client.namespaces import ANY_NAMESPACE, AnyNamespace, InNamespace, checked_namespace
@@ -51,12 +50,15 @@ from continuum.definitions.signal import MISSING, Signal
 from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RUN_ID_RANDOM_BYTES, RunId, new_run_id
 from continuum.engine.retry import seconds
-from continuum.errors import AlreadyStarted, NotPublished
+from continuum.errors import AlreadyStarted, NotPublished, RunNotFound
 from continuum.journal.change_port import StateChanges
 from continuum.journal.ended_run import EndedRun
 from continuum.journal.facts import NodeRow, RunRow
 from continuum.journal.port import Histories, Versions
+from continuum.journal.situation import Situations
 from continuum.operations.actor import Actor, Recorder
+from continuum.operations.explain import explain
+from continuum.operations.explanation import Explanation
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -67,7 +69,21 @@ B = TypeVar("B")
 Ts = TypeVarTuple("Ts")
 
 
-class ClientJournal(WatchedRuns, Histories, Versions, StateChanges, Protocol):
+# What a forked child must not use.
+_PARTS = (
+    "_journal",
+    "_port",
+    "_starts",
+    "_lookup",
+    "_posting",
+    "_published",
+    "_completions",
+    "_changes",
+    "_run_changes",
+)
+
+
+class ClientJournal(WatchedRuns, Histories, Versions, StateChanges, Situations, Protocol):
     """The part of a journal that a client uses: it owns neither runs nor tasks."""
 
 
@@ -101,7 +117,7 @@ class Client:
         self._completions = Completions(journal, port=port)
         if port is not None:
             port.listen(self._completions.ended)
-        _clients.add(self)
+        lose_in_children(self, _PARTS)
         self._changes = StateChangeFeed(journal)
 
     async def __aenter__(self) -> Self:
@@ -136,7 +152,7 @@ class Client:
         """
         acting = copy(self)
         acting._record = self._record.by(Actor(name, via, reason))
-        _clients.add(acting)
+        lose_in_children(acting, _PARTS)
         return acting
 
     @overload
@@ -337,6 +353,15 @@ class Client:
         row = await self._lookup.row(run_id_of(run_id), checked_namespace(namespace))
         return owner_of(await self._lookup.latest_run(row))
 
+    async def explain(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Explanation:
+        """Return why the latest run of its chain is where it is, who wakes it and when, and what helps."""
+        row = await self._lookup.row(run_id_of(run_id), checked_namespace(namespace))
+        latest = await self._lookup.latest_run(row)
+        found = await self._lookup.read(lambda: explain(self._journal, latest.id))
+        if found is None:
+            raise RunNotFound(latest.id)
+        return found
+
     async def query(
         self,
         where: Iterable[Condition] = (),
@@ -471,23 +496,5 @@ class Client:
         """Return every node that has not been stopped for good."""
         return await self._lookup.read(self._journal.nodes)
 
-    def _lose(self) -> None:
-        lost = Lost()
-        self._port = None
-        parts = ("_journal", "_starts", "_lookup", "_posting", "_published", "_completions", "_changes")
-        for part in (*parts, "_run_changes"):
-            setattr(self, part, lost)
-
     def _fresh_id(self) -> RunId:
         return new_run_id(self._journal.now(), self._randomness(RUN_ID_RANDOM_BYTES))
-
-
-_clients: WeakSet[Client] = WeakSet()
-
-
-def _lose_clients() -> None:
-    for client in tuple(_clients):
-        client._lose()
-
-
-os.register_at_fork(after_in_child=_lose_clients)

@@ -7,7 +7,10 @@ an error at once instead of a wait for ever, and nothing of the parent is touche
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from typing import NoReturn
+from weakref import WeakKeyDictionary
 
 from continuum.errors import NotReady
 
@@ -23,3 +26,20 @@ class Lost:
             "the client was opened before a fork and works only in the parent; "
             "open another with connect() in the child"
         )
+
+
+_of_this_process: WeakKeyDictionary[object, Sequence[str]] = WeakKeyDictionary()
+
+
+def lose_in_children(client: object, parts: Sequence[str]) -> None:
+    """Have the client lose these attributes in every child that this process forks."""
+    _of_this_process[client] = parts
+
+
+def _lose_all() -> None:
+    for client, parts in tuple(_of_this_process.items()):
+        for part in parts:
+            setattr(client, part, Lost())
+
+
+os.register_at_fork(after_in_child=_lose_all)

@@ -14,6 +14,7 @@ from continuum.client.runs import Run
 from continuum.definitions.signal import MISSING, Signal
 from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RunId
+from continuum.operations.explanation import Explanation
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -49,6 +50,7 @@ class CallsOfRun(Protocol):
     ) -> CancelOutcome: ...
     async def unblock(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool: ...
     async def owner(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Owner | None: ...
+    async def explain(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Explanation: ...
     async def get_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run: ...
     async def set_attributes(
         self, run_id: str, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE
@@ -150,6 +152,10 @@ class RunHandle(Generic[R]):
     async def owner(self) -> Owner | None:
         """Return the process that owns the latest run of the chain; None while none does."""
         return await self._client.owner(self.id, namespace=self._namespace)
+
+    async def explain(self) -> Explanation:
+        """Return why the run is where it is, who wakes it and when, and what helps; see `Client.explain`."""
+        return await self._client.explain(self.id, namespace=self._namespace)
 
     async def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Merge attributes into the run's."""

@@ -32,6 +32,7 @@ from continuum.client.state_changes import StateChange
 from continuum.definitions.signal import MISSING, Signal
 from continuum.definitions.workflow import Workflow
 from continuum.journal.facts import NodeRow
+from continuum.operations.explanation import Explanation
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -87,6 +88,10 @@ class SyncRunHandle(Generic[R]):
     def owner(self) -> Owner | None:
         """Return the process that owns the run; see `RunHandle.owner`."""
         return self._thread.call(self._handle.owner())
+
+    def explain(self) -> Explanation:
+        """Return why the run is where it is; see `RunHandle.explain`."""
+        return self._thread.call(self._handle.explain())
 
     def set_attributes(self, attributes: Mapping[str, Any]) -> None:
         """Merge attributes into the run's."""
@@ -254,6 +259,10 @@ class SyncClient:
     def owner(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Owner | None:
         """Return the process that owns a run."""
         return self._thread.call(self._client.owner(run_id, namespace=namespace))
+
+    def explain(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Explanation:
+        """Return why a run is where it is; see `Client.explain`."""
+        return self._thread.call(self._client.explain(run_id, namespace=namespace))
 
     def query(
         self,

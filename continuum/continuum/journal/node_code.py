@@ -12,7 +12,7 @@ class NodeCode(NamedTuple):
     """The release of the package, and the workflows and activities that a node may execute.
 
     A workflow that `takes_others` also takes runs of versions that the node has not loaded. `queues` has how
-    many activities of a queue the node runs at once, by its name, and `unlisted` how many of each other queue.
+    many activities of a queue the node runs at once, by name, and `unlisted` how many of each other queue.
     """
 
     release: str

@@ -26,6 +26,7 @@ from tests.unit.client.working import Ending, greeting, memory_client
 ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
     "await_run": (0,),
     "cancel": (),
+    "explain": (),
     "get_run": (),
     "handle": (),
     "history": (),
@@ -38,6 +39,7 @@ ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
 }
 HANDLE_ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
     "cancel": (),
+    "explain": (),
     "get": (),
     "history": (),
     "owner": (),

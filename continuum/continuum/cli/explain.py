@@ -1,0 +1,45 @@
+"""`continuum explain`."""
+
+from __future__ import annotations
+
+import click
+
+from continuum.cli.database import Target, ask, database_options, json_option, namespace_option
+from continuum.cli.values import to_json
+from continuum.client import Cause, Explanation
+from continuum.client.namespaces import InNamespace
+
+DEFAULT_SCHEMA = "continuum"
+
+
+@click.command(short_help="Say why RUN is where it is, who wakes it and when.")
+@click.argument("run")
+@namespace_option
+@json_option
+@database_options
+def explain(run: str, namespace: InNamespace, as_json: bool, dsn: str | None, schema: str) -> None:
+    """Say why RUN is where it is, who wakes it and when, and which commands help.
+
+    It needs no workflow code, changes nothing, and works while no node runs. The runbook has a section for
+    each code. A command with VALUE in it needs something that only you know.
+    """
+    found = ask(Target(dsn, schema), lambda client: client.explain(run, namespace=namespace))
+    click.echo(to_json(found) if as_json else _text(found, schema))
+
+
+def _text(found: Explanation, schema: str) -> str:
+    lines = [f"run {found.run_id} of {found.workflow} is {found.state}"]
+    for cause in found.causes:
+        lines += ["", f"{cause.code}: {cause.sentence}", *_further(cause, schema)]
+    return "\n".join(lines)
+
+
+def _further(cause: Cause, schema: str) -> list[str]:
+    lines = []
+    if cause.wakes_by is not None:
+        when = "" if cause.wakes_at is None else f", at {cause.wakes_at.isoformat(timespec='seconds')}"
+        lines.append(f"  woken by  {cause.wakes_by}{when}")
+    for fix in cause.fixes:
+        option = "" if schema == DEFAULT_SCHEMA else f" --schema {schema}"
+        lines.append(f"  fix       {fix.command}{option}" + ("" if fix.when is None else f"   ({fix.when})"))
+    return lines

@@ -1,0 +1,89 @@
+"""Causes of runs that nothing executes any more: those that have ended, and those that are blocked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from continuum.journal.event_codec import CorruptBody, unpack_body
+from continuum.journal.facts import RunState
+from continuum.operations.explanation import Cause, Explanation, Fix
+from continuum.operations.scene import Scene, moment, optional_moment
+from continuum.quoting import one_line
+
+_BLOCKED_BY = ("drift", "input", "poison", "corrupt")
+
+
+def ended(scene: Scene) -> Cause:
+    """Return how a run has ended; for a failure, in which child it began."""
+    run = scene.run
+    since = run.updated_at if run.completed_at is None else run.completed_at
+    when = f"at {moment(since)}"
+    fixes: tuple[Fix, ...] = ()
+    evidence: dict[str, Any] = {}
+    match run.state:
+        case RunState.FAILED:
+            kind, text = _error(run.error)
+            sentence = f"it failed {when} with {kind}: {one_line(text)}"
+            evidence = {"type": kind, "message": text}
+            if (child := scene.children.get(scene.history.failed_child or "")) is not None:
+                root = _root_of(child)
+                evidence["root"] = root
+                sentence += f"; the failure began in its child {root['run']} of {root['workflow']}"
+        case RunState.CANCELLED:
+            by_parent = run.reason == "parent_cancelled"
+            sentence = f"it was cancelled {when}{', by the end of its parent' if by_parent else ''}"
+            evidence = {"by_parent": by_parent}
+        case RunState.CONTINUED:
+            sentence = f"it continued as {run.continued_to} {when}"
+            evidence = {"continued_to": run.continued_to}
+            fixes = (Fix(f"continuum explain {run.continued_to}"),)
+        case _:
+            sentence = f"it completed {when}"
+    return Cause("ended", sentence, optional_moment(since), evidence, fixes=fixes)
+
+
+def _root_of(child: Explanation) -> dict[str, Any]:
+    """Return the child in which a failure began, and its error."""
+    evidence = child.causes[0].evidence
+    if "root" in evidence:
+        root: dict[str, Any] = evidence["root"]
+        return root
+    return {
+        "run": child.run_id,
+        "workflow": child.workflow,
+        "type": evidence.get("type"),
+        "message": evidence.get("message"),
+    }
+
+
+def _error(stored: bytes | None) -> tuple[str, str]:
+    try:
+        kind, text, *_ = unpack_body(stored or b"")
+        return str(kind), str(text)
+    except (CorruptBody, ValueError):
+        return "an error", "it cannot be read"
+
+
+def blocked(scene: Scene) -> Cause:
+    """Return what blocks a run."""
+    run = scene.run
+    fault = run.fault
+    code = "corrupt" if fault is None or fault.kind not in _BLOCKED_BY else fault.kind
+    evidence: dict[str, Any] = {"reason": run.reason, "deaths": scene.situation.deaths}
+    if fault is not None:
+        evidence |= {name: value for name, value in fault._asdict().items() if value is not None}
+    if scene.situation.refusals:
+        evidence["refused_by"] = [refusal.version for refusal in scene.situation.refusals]
+    unblock = f"continuum runs unblock {run.id}"
+    if code == "corrupt":
+        fixes = (Fix(unblock, "once it is restored"), scene.cancel("to end it as it is", force=True))
+    elif code == "poison":
+        fixes = (Fix(unblock, "once a running node has mended code"), scene.cancel("to give it up"))
+    else:
+        fixes = (
+            Fix(unblock, "once a running node has code that continues it"),
+            scene.cancel("to give it up"),
+        )
+    wakes = "a node that starts with other code" if code in ("drift", "input") else None
+    sentence = f"it is blocked by {one_line(run.reason or 'something that is not recorded')}"
+    return Cause(code, sentence, optional_moment(run.updated_at), evidence, wakes, None, fixes)

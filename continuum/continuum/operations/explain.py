@@ -1,0 +1,86 @@
+"""Explains one run: reads its situation and those of the children it waits for, and names the causes.
+
+Nothing here needs workflow code. Reading is bounded: a few statements for the run and each child that
+is followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from continuum.engine.ids import RunId
+from continuum.journal.facts import NodeRow, RunState
+from continuum.journal.situation import Situation, Situations
+from continuum.journal.worker_port import Workers
+from continuum.operations.ended_causes import blocked, ended
+from continuum.operations.explanation import Cause, Explanation
+from continuum.operations.ownership_causes import ownership_causes, ready, unrecorded
+from continuum.operations.scene import Scene
+from continuum.operations.wait_causes import executing, is_executing, wait_causes, waits_for_nothing
+
+# So many children of a run are followed down to what holds them; the others are named.
+FOLLOWED_CHILDREN = 3
+# A family is followed through so many generations, as many as there may be.
+FOLLOWED_GENERATIONS = 10
+
+
+class Explained(Situations, Workers, Protocol):
+    """The part of a journal that explains runs."""
+
+
+async def explain(journal: Explained, run_id: RunId) -> Explanation | None:
+    """Return why a run is where it is; None without such a run."""
+    return await _explain(journal, run_id, await journal.nodes(), FOLLOWED_GENERATIONS)
+
+
+async def _explain(
+    journal: Explained, run_id: RunId, nodes: Sequence[NodeRow], generations: int
+) -> Explanation | None:
+    situation = await journal.situation(run_id)
+    if situation is None:
+        return None
+    children: dict[str, Explanation] = {}
+    for child in _to_follow(situation, nodes)[:FOLLOWED_CHILDREN] if generations else ():
+        found = await _explain(journal, child, nodes, generations - 1)
+        if found is not None:
+            children[child] = found
+    return explained(situation, nodes, children)
+
+
+def _to_follow(situation: Situation, nodes: Sequence[NodeRow]) -> list[RunId]:
+    """Return the children whose causes are those of the run: open ones, or the one that made it fail."""
+    if situation.run.state is RunState.FAILED:
+        failed = Scene(situation, nodes).history.failed_child
+        return [] if failed is None else [RunId(failed)]
+    return [] if situation.run.state.terminal else [child.id for child in situation.children]
+
+
+def explained(
+    situation: Situation, nodes: Sequence[NodeRow], children: Mapping[str, Explanation]
+) -> Explanation:
+    """Return why a run is where it is, from facts alone."""
+    scene = Scene(situation, nodes, children)
+    causes = tuple(_causes(scene))
+    run = situation.run
+    return Explanation(run.id, run.workflow, run.state.name.lower(), causes[0].sentence, causes)
+
+
+def _causes(scene: Scene) -> list[Cause]:
+    """Return the causes of a run's state, at least one, the one that holds it first."""
+    run = scene.run
+    if run.state.terminal:
+        return [ended(scene)]
+    if run.state is RunState.BLOCKED:
+        return [blocked(scene)]
+    held, waits = list(ownership_causes(scene)), list(wait_causes(scene))
+    if not held and is_executing(scene, waits):
+        held = [executing(scene)]
+    if held or waits:
+        return held + waits
+    if run.waits is None:
+        return [unrecorded(scene)]
+    if not run.waits:
+        return [waits_for_nothing(scene)]
+    # What it waited for has come.
+    return [ready(scene) if scene.owner is None else executing(scene)]

@@ -1,0 +1,178 @@
+"""Causes that lie with processes: nodes without the code, nodes that leave, owners that are late or lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from continuum.journal.facts import RunState
+from continuum.journal.untyped_values import at
+from continuum.operations.explanation import Cause
+from continuum.operations.scene import MICROSECONDS, Scene, moment, optional_moment
+from continuum.quoting import listed, one_line
+
+
+def ownership_causes(scene: Scene) -> Iterator[Cause]:
+    """Yield what keeps processes from continuing an open run, the worst first."""
+    situation, run = scene.situation, scene.run
+    if run.owner is None or situation.lease is None:
+        yield from _unowned(scene)
+    elif situation.lease.expires_at <= scene.now:
+        yield _lease_lost(scene, situation.lease.expires_at)
+    elif scene.silence is not None:
+        yield _owner_silent(scene, situation.lease.renewed_at, situation.lease.expires_at)
+
+
+def is_due(scene: Scene) -> bool:
+    """Whether a run without an owner has something to do now."""
+    run = scene.run
+    return run.state is RunState.RUNNING or (run.due_at is not None and run.due_at <= scene.now)
+
+
+def due_since(scene: Scene) -> int:
+    """Return since when a run without an owner has had something to do."""
+    run = scene.run
+    return run.updated_at if run.due_at is None else min(run.due_at, scene.now)
+
+
+def unrecorded(scene: Scene) -> Cause:
+    """Return that the release which parked the run did not write what it waits for."""
+    return Cause(
+        "unrecorded",
+        "it waits for a signal, or for something in its code; the release that parked it did not say which",
+        at(scene.run.updated_at),
+        wakes_by="the sender of a signal",
+        fixes=(scene.cancel(),),
+    )
+
+
+def _unowned(scene: Scene) -> Iterator[Cause]:
+    serving = scene.serving
+    since = due_since(scene)
+    if not serving and scene.having and scene.situation.refusals:
+        yield _refused(scene, since)
+    elif not serving:
+        yield _no_node(scene, since)
+    elif all(node.state == "draining" for node in serving):
+        yield _draining(scene, since)
+    elif is_due(scene):
+        yield ready(scene)
+
+
+def _no_node(scene: Scene, since: int) -> Cause:
+    run = scene.run
+    evidence = {
+        "workflow": run.workflow,
+        "namespace": run.namespace,
+        "nodes": {
+            node.node: {"workflows": list(node.workflows), "namespaces": node.namespaces, "state": node.state}
+            for node in scene.nodes
+        },
+    }
+    running = scene.running_nodes
+    if not running:
+        missing = "no node is running"
+    elif scene.having:
+        missing = (
+            f"no running node has {scene.named_version} of {run.workflow}, and none takes other versions"
+        )
+    elif any(run.workflow in node.workflows for node in running):
+        missing = f"no running node that has {run.workflow} serves namespace {run.namespace}"
+    else:
+        missing = f"no running node has loaded {run.workflow}: they have " + (
+            listed(sorted({name for node in running for name in node.workflows})) or "no workflow"
+        )
+    fixes = (scene.start_a_node(), scene.cancel("to end it without its code", force=True))
+    waker = f"a node that has {run.workflow} and serves namespace {run.namespace}"
+    return Cause("no_node", missing, optional_moment(since), evidence, waker, None, fixes)
+
+
+def _draining(scene: Scene, since: int) -> Cause:
+    names = [node.node for node in scene.serving]
+    return Cause(
+        "draining",
+        f"every running node that has {scene.run.workflow} drains and claims nothing more: {listed(names)}",
+        optional_moment(since),
+        {"nodes": names},
+        f"another node that has {scene.run.workflow}",
+        None,
+        (scene.start_a_node(),),
+    )
+
+
+def _refused(scene: Scene, since: int) -> Cause:
+    run, refusals = scene.run, scene.situation.refusals
+    labels = {known.version: known.label for known in scene.situation.versions}
+    named = scene.named_version
+    last = refusals[-1]
+    return Cause(
+        "refused",
+        f"it waits for a node with {named}; others of {run.workflow} ({len(refusals)}) cannot continue it: "
+        f"{one_line(last.reason)}",
+        optional_moment(since),
+        {
+            "version": run.version,
+            "label": labels.get(run.version or ""),
+            "refused_by": {
+                refusal.version: {"label": labels.get(refusal.version), "reason": refusal.reason}
+                for refusal in refusals
+            },
+        },
+        f"a node with {named} of {run.workflow}, or with code that continues its history",
+        None,
+        (
+            scene.start_a_node(f"where the code is that of {named}"),
+            scene.cancel("to give it up", force=True),
+        ),
+    )
+
+
+def ready(scene: Scene) -> Cause:
+    """Return that the run is due and that a node claims it soon."""
+    since = due_since(scene)
+    nodes = {node.node: node.live_runs for node in scene.serving}
+    return Cause(
+        "ready",
+        f"it is due since {moment(since)}, and a node claims it as soon as it has room: {listed(nodes)}",
+        optional_moment(since),
+        {"live_runs": nodes, "mail": sum(scene.situation.mail.values())},
+        f"a node that has {scene.run.workflow}: {listed(nodes)}",
+        at(scene.now),
+    )
+
+
+def _lease_lost(scene: Scene, expired_at: int) -> Cause:
+    serving = [node.node for node in scene.serving if node.node != scene.run.owner_node]
+    waker = f"another node: {listed(serving)}" if serving else f"a node that has {scene.run.workflow}"
+    return Cause(
+        "lease_lost",
+        f"its owner, {scene.owner}, has lost its lease at {moment(expired_at)}"
+        + ("" if serving else ", and no other running node has its workflow"),
+        at(expired_at),
+        {"node": scene.run.owner_node, "pid": scene.run.owner_pid, "others": serving},
+        waker,
+        at(expired_at) if serving else None,
+        () if serving else (scene.start_a_node(),),
+    )
+
+
+def _owner_silent(scene: Scene, renewed_at: int, expires_at: int) -> Cause:
+    serving = [node.node for node in scene.serving if node.node != scene.run.owner_node]
+    silence = (scene.now - renewed_at) / MICROSECONDS
+    waker = f"its owner, or another node: {listed(serving)}" if serving else "its owner, if it comes back"
+    return Cause(
+        "owner_silent",
+        f"its owner, {scene.owner}, gives no sign of life for {silence:.0f} s; "
+        f"its lease ends at {moment(expires_at)}"
+        + ("" if serving else ", and no other running node has its workflow"),
+        at(renewed_at),
+        {
+            "node": scene.run.owner_node,
+            "pid": scene.run.owner_pid,
+            "silent_seconds": round(silence, 1),
+            "lease_ends": moment(expires_at),
+            "others": serving,
+        },
+        waker,
+        at(expires_at) if serving else None,
+        () if serving else (scene.start_a_node(),),
+    )

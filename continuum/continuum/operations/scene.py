@@ -1,0 +1,143 @@
+"""`Scene`: everything that explains one run, and the questions that several causes ask of it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from continuum.journal.facts import InboxKind, NodeRow, RunRow
+from continuum.journal.limits import RENEWALS_IN_A_LEASE
+from continuum.journal.situation import Situation
+from continuum.journal.untyped_values import at
+from continuum.operations.explanation import Explanation, Fix
+from continuum.operations.run_history import RunHistory, read_history
+
+MICROSECONDS = 1_000_000
+# A node renews its leases this often at least, however long they last.
+LONGEST_RENEWAL_SECONDS = 5.0
+# A renewal that is later than planned by half its pause and this much was not only slow.
+LATE_SECONDS = 1.0
+
+
+def renewal_pause(ttl: float) -> float:
+    """Return how many seconds lie between two renewals of a lease of `ttl` seconds."""
+    return min(ttl / RENEWALS_IN_A_LEASE, LONGEST_RENEWAL_SECONDS)
+
+
+def is_late(silence: float, pause: float) -> bool:
+    """Whether a silence of so many seconds is too long for renewals that come after each `pause`."""
+    return silence > 1.5 * pause + LATE_SECONDS
+
+
+def moment(microseconds: int) -> str:
+    """Return a time as a sentence says it."""
+    return at(microseconds).isoformat(timespec="seconds")
+
+
+@dataclass(slots=True)
+class Scene:
+    """A run's situation, the nodes, and why its children are where they are, by their ids."""
+
+    situation: Situation
+    nodes: Sequence[NodeRow]
+    children: Mapping[str, Explanation] = field(default_factory=dict)
+    history: RunHistory = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.history = read_history(self.situation.events)
+
+    @property
+    def run(self) -> RunRow:
+        """The run's row."""
+        return self.situation.run
+
+    @property
+    def now(self) -> int:
+        """The journal's time."""
+        return self.situation.now
+
+    @property
+    def running_nodes(self) -> list[NodeRow]:
+        """The nodes that have a lease and have renewed it of late."""
+        return [
+            node
+            for node in self.nodes
+            if node.state != "lost" and not is_late(node.lease_age, LONGEST_RENEWAL_SECONDS)
+        ]
+
+    @property
+    def having(self) -> list[NodeRow]:
+        """The running nodes that have the workflow in some version and serve the namespace."""
+        return [node for node in self.running_nodes if _has(node, self.run)]
+
+    @property
+    def serving(self) -> list[NodeRow]:
+        """The running nodes that may execute the run, as far as is known."""
+        refused = [refusal.version for refusal in self.situation.refusals]
+        run = self.run
+        return [
+            node
+            for node in self.having
+            if node.code is None or node.code.may_execute(run.workflow, run.version, refused)
+        ]
+
+    @property
+    def named_version(self) -> str:
+        """The version that began the run, with its label if nodes have registered that."""
+        labels = {known.version: known.label for known in self.situation.versions}
+        label = labels.get(self.run.version or "")
+        return f"version {label} ({self.run.version})" if label else f"version {self.run.version}"
+
+    @property
+    def silence(self) -> float | None:
+        """How many seconds the owner is late with its lease; None if it is not, or nobody owns the run."""
+        lease = self.situation.lease
+        if lease is None:
+            return None
+        ttl = (lease.expires_at - lease.renewed_at) / MICROSECONDS
+        silence = (self.now - lease.renewed_at) / MICROSECONDS
+        return silence if is_late(silence, renewal_pause(ttl)) else None
+
+    @property
+    def cancel_requested_at(self) -> tuple[bool, int | None]:
+        """Whether the run was asked to stop, and when, as far as its history says it."""
+        asked = self.history.cancelled_at is not None
+        unread = any(kind == InboxKind.CANCEL for kind, _ in self.situation.mail)
+        return asked or unread, self.history.cancelled_at
+
+    @property
+    def owner(self) -> str | None:
+        """The process that owns the run, in words."""
+        run = self.run
+        return None if run.owner_node is None else f"process {run.owner_pid} of node {run.owner_node}"
+
+    @property
+    def waker(self) -> str:
+        """The process that wakes the run when its time comes, in words."""
+        return self.owner or f"any node that has {self.run.workflow}"
+
+    def start_a_node(self, when: str | None = None) -> Fix:
+        """Return the command that starts a node which can continue the run."""
+        own = [known for known in self.situation.versions if known.version == self.run.version]
+        known = [each.module for each in (*own, *self.situation.versions) if each.module]
+        command = f"continuum run-node {shlex.quote(known[0]) if known else 'MODULE'}"
+        needs_namespace = any(node.namespaces is not None for node in self.running_nodes)
+        if needs_namespace:
+            command += f" --namespace {shlex.quote(self.run.namespace)}"
+        return Fix(command, when)
+
+    def cancel(self, when: str | None = "to stop the run instead of waiting", *, force: bool = False) -> Fix:
+        """Return the command that stops the run."""
+        return Fix(f"continuum cancel {self.run.id}{' --force' if force else ''}", when)
+
+
+def _has(node: NodeRow, run: RunRow) -> bool:
+    in_namespace = node.namespaces is None or run.namespace in node.namespaces
+    return in_namespace and run.workflow in node.workflows
+
+
+def optional_moment(microseconds: int | None) -> datetime | None:
+    """Return a time as an aware datetime."""
+    return None if microseconds is None else at(microseconds)

@@ -1,0 +1,56 @@
+"""`continuum explain` on a terminal and for programs."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from tests.cli.commands import CommandLine
+from tests.cli.stored_world import stored_world
+
+MENDED = "once a running node has code that continues it"
+UNKNOWN = "01900000-0000-7000-8000-00000000beef"
+
+
+def test_it_prints_the_causes_with_their_fixes(cli: CommandLine, dsn: str, schema: str) -> None:
+    world = stored_world(dsn, schema)
+    said = cli("explain", world.blocked)
+    assert (said.code, said.err) == (0, "")
+    assert said.out.splitlines() == [
+        f"run {world.blocked} of orders is blocked",
+        "",
+        "drift: it is blocked by drift: another command",
+        "  woken by  a node that starts with other code",
+        f"  fix       continuum runs unblock {world.blocked} --schema {schema}   ({MENDED})",
+        f"  fix       continuum cancel {world.blocked} --schema {schema}   (to give it up)",
+    ]
+
+
+def test_for_programs_it_prints_the_same_as_data(cli: CommandLine, dsn: str, schema: str) -> None:
+    world = stored_world(dsn, schema)
+    found = cli("explain", world.asleep, "--json").json
+    assert (found["run_id"], found["workflow"], found["state"]) == (world.asleep, "orders", "suspended")
+    first = found["causes"][0]
+    assert set(first) == {"code", "sentence", "since", "evidence", "wakes_by", "wakes_at", "fixes"}
+    assert (first["code"], found["sentence"]) == ("no_node", first["sentence"])
+    assert datetime.fromisoformat(first["since"]).tzinfo is not None
+    assert [set(fix) for fix in first["fixes"]] == [{"command", "when"}] * 2
+
+
+def test_an_id_of_an_earlier_run_explains_the_latest_of_its_chain(
+    cli: CommandLine, dsn: str, schema: str
+) -> None:
+    world = stored_world(dsn, schema)
+    assert cli("explain", world.first, "--json").json["run_id"] == world.latest
+
+
+def test_a_run_that_does_not_exist_is_refused_in_one_line(cli: CommandLine) -> None:
+    said = cli("explain", UNKNOWN)
+    assert (said.code, said.out) == (1, "")
+    assert UNKNOWN in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_the_namespace_guards_it(cli: CommandLine, dsn: str, schema: str) -> None:
+    world = stored_world(dsn, schema)
+    assert cli("explain", world.failed, "--namespace", "other").code == 1
+    assert cli("explain", world.failed, "--namespace", "default").code == 0

@@ -1,0 +1,96 @@
+"""Explains runs of real nodes, and runs the commands of the fixes as a person does."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import psutil
+
+from continuum import Cause, Explanation, Fix, RunHandle
+from tests.process.node.nodes import DEADLINE_S, Node, Site, await_ready
+from tests.process.operations import waiting_flows
+
+MODULE = waiting_flows.__name__
+# How far what happens may be from what was foretold.
+PRECISION = timedelta(seconds=1)
+
+
+async def explained(run: RunHandle[Any], code: str) -> Cause:
+    """Wait until the run is where it is because of this, and return that."""
+    deadline = asyncio.get_running_loop().time() + DEADLINE_S
+    while True:
+        found = await run.explain()
+        if found.causes[0].code == code:
+            assert found.sentence == found.causes[0].sentence
+            return found.causes[0]
+        assert asyncio.get_running_loop().time() < deadline, found
+        await asyncio.sleep(0.01)
+
+
+async def is_over(run: RunHandle[Any], code: str) -> Explanation:
+    """Wait until nothing of this code holds the run any more."""
+    deadline = asyncio.get_running_loop().time() + DEADLINE_S
+    while True:
+        found = await run.explain()
+        if code not in [cause.code for cause in found.causes]:
+            return found
+        assert asyncio.get_running_loop().time() < deadline, found
+        await asyncio.sleep(0.01)
+
+
+async def apply(at: Site, fix: Fix, value: str | None = None) -> None:
+    """Run the command of a fix; it must succeed."""
+    words = [value if word == "VALUE" and value else word for word in shlex.split(fix.command)]
+    if "--force" in words:
+        # It asks otherwise.
+        words.append("--yes")
+    assert words[0] == "continuum", fix
+    command = [sys.executable, "-m", "continuum.cli", *words[1:], "--dsn", at.dsn, "--schema", at.schema]
+    if words[1] == "run-node":
+        _start(at, [*command, "--name", "fixed", "--lease-ttl", "600"])
+        return
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def _start(at: Site, command: list[str]) -> None:
+    """Start the node of a fix, and wait until it accepts work."""
+    node = Node("fixed", subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+    at.exits.callback(node.end)
+    await_ready(node)
+
+
+@contextmanager
+def frozen(node: Node) -> Iterator[None]:
+    """Let every process of a node stand still for a block."""
+    node.note_processes()
+    processes = [psutil.Process(node.launcher.pid), *node.left()]
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
+def is_near(foretold: datetime | None, happened: datetime) -> bool:
+    """Return whether something has happened when it was foretold."""
+    return foretold is not None and abs(happened - foretold) <= PRECISION
+
+
+def commands(cause: Cause) -> list[str]:
+    """Return the commands of the fixes."""
+    return [fix.command for fix in cause.fixes]
+
+
+def facts(cause: Cause, *names: str) -> Mapping[str, Any]:
+    """Return these facts of the evidence."""
+    return {name: cause.evidence[name] for name in names}

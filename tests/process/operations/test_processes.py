@@ -1,0 +1,265 @@
+"""Each cause that lies with processes and their code, made for real: its waker, its time, and its fix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.process.node.nodes import DEADLINE_S, Node, Site, eventually, site
+from tests.process.operations import deployed_after, deployed_before
+from tests.process.operations import waiting_flows as flows
+from tests.process.operations.explaining import (
+    MODULE,
+    apply,
+    commands,
+    explained,
+    facts,
+    frozen,
+    is_over,
+)
+
+MODULES = [MODULE]
+BEFORE, AFTER = [deployed_before.__name__], [deployed_after.__name__]
+SHORT_LEASE_S = 2.0
+
+
+def stop(node: Node) -> None:
+    """Stop a node in order."""
+    assert node.terminate() == 0
+    eventually(lambda: not node.left(), f"left behind: {node.left()}")
+
+
+async def replace(at: Site, node: Node, modules: Sequence[str]) -> Node:
+    """Stop a node, and start one with other code."""
+    stop(node)
+    return at.node(f"{node.name}-next", modules=modules)
+
+
+async def test_without_a_node_the_fix_starts_one_of_the_module_that_had_the_workflow(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        stop(at.node("north", modules=MODULES))
+        run = await at.client.start(flows.sleeps, 0.0)
+        cause = await explained(run, "no_node")
+        assert cause.sentence == "no node is running"
+        assert commands(cause)[0] == f"continuum run-node {MODULE}"
+        await apply(at, cause.fixes[0])
+        assert await run.result(DEADLINE_S) == "rested"
+        await is_over(run, "no_node")
+
+
+async def test_a_workflow_or_namespace_that_no_node_serves_names_what_the_nodes_have(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", modules=MODULES, namespaces=("eu",))
+        unknown = await at.client.start("explain.unknown", namespace="eu")
+        cause = await explained(unknown, "no_node")
+        assert "explain.signal" in cause.sentence
+        assert cause.evidence["nodes"]["north"]["namespaces"] == ["eu"]
+        elsewhere = await at.client.start(flows.sleeps, 0.0, namespace="us")
+        cause = await explained(elsewhere, "no_node")
+        assert cause.sentence == "no running node that has explain.sleep serves namespace us"
+        assert commands(cause)[0] == f"continuum run-node {MODULE} --namespace us"
+        await apply(at, cause.fixes[0])
+        assert await elsewhere.result(DEADLINE_S) == "rested"
+
+
+async def test_a_run_that_waits_while_no_node_runs_says_both(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", modules=MODULES)
+        run = await at.client.start(flows.waits_for_signal)
+        await explained(run, "signal")
+        stop(north)
+        await explained(run, "no_node")
+        assert [cause.code for cause in (await run.explain()).causes] == ["no_node", "signal"]
+
+
+async def test_nodes_that_drain_are_named_and_the_fix_starts_another(
+    dsn: str, schema: str, tmp_path: Path
+) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", modules=MODULES, lease_ttl=SHORT_LEASE_S, drain=600.0)
+        busy = await at.client.start(flows.runs_activity, str(tmp_path))
+        await explained(busy, "activity_running")
+        await at.client.drain_node("north")
+
+        async def drains() -> bool:
+            row = await at.row("north")
+            return row is not None and row.state == "draining"
+
+        await at.until(drains, "north does not drain")
+        run = await at.client.start(flows.sleeps, 0.0)
+        cause = await explained(run, "draining")
+        assert cause.evidence == {"nodes": ["north"]}
+        await apply(at, cause.fixes[0])
+        assert await run.result(DEADLINE_S) == "rested"
+        (tmp_path / "end").touch()
+
+
+async def test_a_run_that_is_due_names_the_nodes_without_room(dsn: str, schema: str, tmp_path: Path) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", modules=MODULES, run_hosts=1, active_runs=1)
+        busy = await at.client.start(flows.runs_activity, str(tmp_path))
+        await explained(busy, "activity_running")
+        run = await at.client.start(flows.sleeps, 0.0)
+        cause = await explained(run, "ready")
+        assert cause.evidence["live_runs"] == {"north": 1}
+        assert cause.wakes_by == "a node that has explain.sleep: north"
+        (tmp_path / "end").touch()
+        assert await run.result(DEADLINE_S) == "rested"
+
+
+@pytest.mark.slow
+async def test_code_that_does_not_match_is_named_and_the_fix_starts_the_earlier_code(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", modules=BEFORE)
+        run = await at.client.start(deployed_before.changing)
+        await explained(run, "signal")
+        await replace(at, north, AFTER)
+        await run.signal(deployed_before.go, "yes")
+        cause = await explained(run, "refused")
+        assert list(cause.evidence["refused_by"]) == [deployed_after.changing.version_hash]
+        assert cause.evidence["version"] == deployed_before.changing.version_hash
+        assert commands(cause)[0] == f"continuum run-node {BEFORE[0]}"
+        await apply(at, cause.fixes[0])
+        assert await run.result(DEADLINE_S) == "charged: yes"
+
+
+@pytest.mark.slow
+async def test_a_version_that_no_node_has_is_named_and_the_fix_starts_its_code(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", modules=BEFORE)
+        run = await at.client.start(deployed_before.strict)
+        await explained(run, "signal")
+        await replace(at, north, AFTER)
+
+        async def names_it() -> bool:
+            return deployed_before.strict.version_hash in (await run.explain()).sentence
+
+        await at.until(names_it, "the version is not named")
+        cause = await explained(run, "no_node")
+        assert cause.sentence.endswith("of deployed.strict, and none takes other versions")
+        await apply(at, cause.fixes[0])
+        await is_over(run, "no_node")
+        await run.signal(deployed_before.go, "yes")
+        assert await run.result(DEADLINE_S) == "yes before"
+
+
+@pytest.mark.slow
+async def test_a_drift_says_what_differs_and_the_fix_continues_the_run_on_mended_code(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", modules=BEFORE)
+        run = await at.client.start(deployed_before.drifting)
+        await explained(run, "signal")
+        stop(north)
+        with frozen(at.node("mended", modules=BEFORE)):
+            south = at.node("south", modules=AFTER, poll=0.5)
+            await run.signal(deployed_before.go, "yes")
+            cause = await explained(run, "drift")
+            stop(south)
+        assert facts(cause, "kind", "position") == {"kind": "drift", "position": 0}
+        assert "deployed.ship" in cause.evidence["actual"]
+        assert cause.wakes_by == "a node that starts with other code"
+        await apply(at, cause.fixes[0])
+        assert await run.result(DEADLINE_S) == "charged: yes"
+
+
+@pytest.mark.slow
+async def test_a_drift_ends_when_a_node_starts_with_other_code(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", modules=BEFORE)
+        run = await at.client.start(deployed_before.drifting)
+        await explained(run, "signal")
+        south = await replace(at, north, AFTER)
+        await run.signal(deployed_before.go, "yes")
+        await explained(run, "drift")
+        await replace(at, south, BEFORE)
+        assert await run.result(DEADLINE_S) == "charged: yes"
+
+
+@pytest.mark.slow
+async def test_an_input_that_does_not_fit_is_unblocked_by_the_fix_where_the_code_fits(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        with frozen(at.node("mended", modules=AFTER)):
+            north = at.node("north", modules=BEFORE, poll=0.5)
+            run = await at.client.start("deployed.reading", 1, 2)
+            cause = await explained(run, "input")
+            stop(north)
+        assert "actual" in cause.evidence
+        await apply(at, cause.fixes[0])
+        assert await run.result(DEADLINE_S) == 3
+
+
+@pytest.mark.slow
+async def test_poison_is_unblocked_by_the_fix_once_the_code_is_mended(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", modules=BEFORE)
+        run = await at.client.start(deployed_before.deadly)
+        cause = await explained(run, "poison")
+        assert cause.evidence["deaths"] == 3
+        assert cause.wakes_by is None
+        await replace(at, north, AFTER)
+        assert (await run.explain()).causes[0].code == "poison"
+        await apply(at, cause.fixes[0])
+        assert await run.result(DEADLINE_S) == "mended"
+
+
+async def test_a_damaged_history_is_unblocked_by_the_fix_once_it_is_restored(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", modules=BEFORE)
+        run = await at.client.start(deployed_before.changing)
+        await explained(run, "signal")
+        stop(north)
+        ((payload,),) = await at.sql("select payload from {schema}.events where seq = 0")
+        await at.sql("update {schema}.events set payload = '\\xc1' where seq = 0")
+        at.node("south", modules=BEFORE)
+        await run.signal(deployed_before.go, "yes")
+        cause = await explained(run, "corrupt")
+        await at.sql("update {schema}.events set payload = %s where seq = 0", payload)
+        await apply(at, cause.fixes[0])
+        assert await run.result(DEADLINE_S) == "charged: yes"
+
+
+@pytest.mark.slow
+async def test_an_owner_without_a_lease_is_replaced_by_the_fix(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", modules=MODULES, lease_ttl=SHORT_LEASE_S)
+        run = await at.client.start(flows.waits_for_signal)
+        await explained(run, "signal")
+        north.kill_whole()
+        cause = await explained(run, "lease_lost")
+        assert facts(cause, "node", "others") == {"node": "north", "others": []}
+        assert (cause.wakes_at, commands(cause)[0]) == (None, f"continuum run-node {MODULE}")
+        await apply(at, cause.fixes[0])
+        found = await is_over(run, "lease_lost")
+        assert [each.code for each in found.causes] == ["signal"]
+
+
+@pytest.mark.slow
+async def test_a_silent_owner_is_replaced_when_its_lease_ends(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", modules=MODULES, lease_ttl=8.0)
+        run = await at.client.start(flows.waits_for_signal)
+        await explained(run, "signal")
+        at.node("south", modules=MODULES)
+        north.kill_whole()
+        cause = await explained(run, "owner_silent")
+        assert facts(cause, "node", "others") == {"node": "north", "others": ["south"]}
+        assert cause.wakes_by == "its owner, or another node: south"
+        assert cause.wakes_at is not None
+        assert cause.wakes_at > datetime.now(UTC)
+        await is_over(run, "owner_silent")
+        await is_over(run, "lease_lost")
+        ((released,),) = await at.sql("select updated_at from {schema}.runs")
+        assert -0.5 < (released - cause.wakes_at).total_seconds() < 1
