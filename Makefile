@@ -31,7 +31,8 @@ test: $(VENV)/.for-test
 test-fast: $(VENV)/.for-test
 	@$(RUN)/python -m pytest tests/unit/engine tests/unit/definitions tests/unit/codec tests/unit/supervision \
 		tests/unit/scanner tests/unit/guard tests/unit/versions tests/unit/source tests/unit/drift tests/unit/examples \
-		tests/property tests/golden tests/crash/test_prefixes.py $(ARGS)
+		tests/unit/replays tests/unit/docs/test_debugging_session.py tests/property tests/golden tests/crash/test_prefixes.py \
+		$(ARGS)
 
 # CONTINUUM_PG_BIN=/directory/of/postgres chooses the server.
 test-oldest-postgres: $(VENV)/.for-test

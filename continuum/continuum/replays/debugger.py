@@ -130,13 +130,23 @@ def _is_coroutine(frame: FrameType) -> bool:
 
 def _begins(frame: FrameType) -> bool:
     """Whether a frame that is called runs its first line; a coroutine that has waited resumes."""
-    code = frame.f_code.co_code
-    return code[frame.f_lasti] == _RESUME and not code[frame.f_lasti + 1] & _RESUMED
+    operation, argument = _operation(frame)
+    return operation == _RESUME and not argument & _RESUMED
 
 
 def _has_ended(frame: FrameType) -> bool:
-    """Whether a frame that returns has ended; a coroutine that waits only yields."""
-    return frame.f_code.co_code[frame.f_lasti] != _YIELD
+    """Whether a frame that returns has ended; a coroutine that waits only yields.
+
+    Python says of a frame that yields that it is at the yield, or already where it will resume.
+    """
+    operation, argument = _operation(frame)
+    return operation != _YIELD and not (operation == _RESUME and argument & _RESUMED)
+
+
+def _operation(frame: FrameType) -> tuple[int, int]:
+    """Return the operation that a frame is at, and its argument."""
+    code = frame.f_code.co_code
+    return code[frame.f_lasti], code[frame.f_lasti + 1]
 
 
 def _of_workflow_code(traceback: TracebackType | None) -> TracebackType | None:

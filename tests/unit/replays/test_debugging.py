@@ -106,7 +106,9 @@ def test_a_breakpoint_of_the_debugger_holds_in_code_that_runs_later(desk: Desk) 
 def test_a_call_in_the_code_stops_without_a_moment(desk: Desk) -> None:
     desk.write(SHOP.replace("    total = paid + 1", "    breakpoint()\n    total = paid + 1"))
     session = desk.run("debug", typed="p paid; n; n; c")
-    assert session.stops == ["total = paid + 1", "word = await go.wait()"]
+    # Since Python 3.13 the call stops at its own line, before at the next.
+    assert session.stops[-2:] == ["total = paid + 1", "word = await go.wait()"]
+    assert session.stops[:-2] in ([], ["breakpoint()"])
     assert (session.code, "\n(Pdb) 3\n" in "\n" + session.out) == (0, True), session.err
 
 
