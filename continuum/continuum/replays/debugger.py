@@ -71,7 +71,8 @@ class WorkflowDebugger(pdb.Pdb):
         if self._shown and f is self._shown[-1]:
             return [(frame, frame.f_lineno) for frame in self._shown], len(self._shown) - 1
         stack, place = super().get_stack(f, t)
-        chosen = stack[place]
+        # Stopped at an error, pdb would begin where that was raised: in the engine.
+        chosen = stack[place] if f is None else next(entry for entry in stack if entry[0] is f)
         drivers = [i for i, (frame, _) in enumerate(stack) if frame.f_globals.get("__name__") == DRIVER]
         above = stack[drivers[-1] + 1 :] if drivers else stack
         own = [entry for entry in above if entry is chosen or is_workflow_code(entry[0])]

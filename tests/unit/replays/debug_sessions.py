@@ -60,6 +60,20 @@ async def failing(amount: int) -> str:
     paid = await charge(amount)
     parts = {"paid": paid}
     return parts["owed"]
+
+
+@activity(name="{name}.refuse")
+async def refuse() -> None:
+    raise ValueError("sold out")
+
+
+@workflow(name="{name}.refused")
+async def refused(amount: int) -> str:
+    try:
+        await refuse()
+    except Exception:
+        return "refused"
+    return "served"
 """
 
 _numbers = count()

@@ -172,6 +172,14 @@ def test_a_run_that_failed_is_shown_where_its_code_raised(desk: Desk) -> None:
     assert session.code == 0, session.err
 
 
+def test_a_step_over_an_await_that_fails_stays_in_the_code_that_awaits(desk: Desk) -> None:
+    desk.record("refused")
+    session = desk.run("debug", "--at", "0", typed="n; p amount; c")
+    assert session.stops == ["await refuse()", "await refuse()"]
+    assert "ValueError: sold out" in session.out
+    assert "\n(Pdb) 1\n" in session.out
+
+
 def test_a_drift_stops_in_the_code_that_asks_for_something_else(desk: Desk) -> None:
     desk.write(SHOP.replace("paid = await charge(amount)", "paid = await order.start_child(amount)"))
     session = desk.run("debug", "--at", "end", typed="p amount; c")
