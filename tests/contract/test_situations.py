@@ -94,11 +94,13 @@ async def test_tasks_have_their_place_in_the_queue_or_their_owner(journal: Journ
     other = await owned_run(journal, worker)
     await commit(journal, worker, write(other, tasks=[new_task(0, priority=9)]))
     (claimed,) = await take_tasks(journal, worker)
-    await commit(journal, worker, write(other, tasks=[new_task(1, priority=5)]))
-    await commit(journal, worker, write(other, tasks=[new_task(2, queue="elsewhere")]))
+    await commit(journal, worker, write(other, tasks=[new_task(2, queue="elsewhere", priority=5)]))
     await commit(
         journal, worker, write(run, tasks=[new_task(3, timeout=7.0, deadline=1_900_000_000_000_000)])
     )
+    # More urgent, and later.
+    await commit(journal, worker, write(other, tasks=[new_task(1, priority=5)]))
+    await commit(journal, worker, write(other, tasks=[new_task(4)]))
 
     (task,) = (await situation_of(journal, run.id)).tasks
     assert (task.seq, task.activity, task.queue, task.ahead, task.busy) == (3, "send", "mail", 1, 1)

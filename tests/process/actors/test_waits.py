@@ -23,10 +23,10 @@ def far() -> str:
     return "far"
 
 
-@workflow(name="waits.two_signals")
-async def two_signals() -> list[str]:
-    """Wait for one signal, then for another."""
-    return [await review.wait(), await pay.wait(timeout=3600)]
+@workflow(name="waits.signals")
+async def signals() -> list[str]:
+    """Wait for one signal, then for another, then for the first one with a timeout."""
+    return [await review.wait(), await pay.wait(), await review.wait(timeout=3600)]
 
 
 @workflow(name="waits.collecting")
@@ -66,18 +66,20 @@ async def until_it_waits_for(on: Stage, run: RunHandle[Any], *names: str) -> Non
 
 async def test_the_row_follows_from_one_signal_to_the_next(dsn: str, schema: str) -> None:
     async with stage(dsn, schema) as on:
-        await on.tree(two_signals)
-        run = await on.client.start(two_signals)
+        await on.tree(signals)
+        run = await on.client.start(signals)
         await until_it_waits_for(on, run, "review")
         await run.signal(review, "yes")
         await until_it_waits_for(on, run, "pay")
+        await run.signal(pay, "paid")
+        await until_it_waits_for(on, run, "review")
         ((name, due, place),) = [(wait.name, wait.due, wait.place) for wait in await waits_of(on, run) or ()]
         stored = await on.journal.get_run(RunId(run.id))
         assert stored is not None
-        assert (name, due) == ("pay", stored.due_at)
+        assert (name, due) == ("review", stored.due_at)
         assert (place or "").startswith("actors/test_waits.py:")
-        await run.signal(pay, "paid")
-        assert await run.result(DEADLINE_S) == ["yes", "paid"]
+        await run.signal(review, "done")
+        assert await run.result(DEADLINE_S) == ["yes", "paid", "done"]
         assert await waits_of(on, run) is None
 
 
