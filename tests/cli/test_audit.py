@@ -152,13 +152,19 @@ def test_the_list_has_pages_and_filters(cli: CommandLine) -> None:
     assert len(rows(cli, "--since", "1h")) == 4
     at = rows(cli)[2]["at"]
     assert [row["action"] for row in rows(cli, "--since", at)] == ["start", "cancel"]
-    assert rows(cli, "--since", "2999-01-01T00:00:00Z") == []
+    assert (
+        rows(cli, "--since", "2999-01-01T00:00:00Z")
+        == rows(cli, "--since", "9999-12-31T23:59:59-10:00")
+        == []
+    )
+    assert len(rows(cli, "--since", "0001-01-01T00:00:00+10:00")) == 4
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--since", "yesterday"), "'yesterday' is neither a time like"),
+        (("--since", "yesterday"), "'yesterday' is neither a duration like"),
+        (("--since", "999999d"), "'999999d' is neither a duration like"),
         (("--action", "cancle"), "'cancle' is not one of"),
     ],
 )

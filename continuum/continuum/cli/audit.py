@@ -2,41 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 import click
 
 from continuum.cli.database import Target, ask_journal, database_options, json_option
 from continuum.cli.printing import print_table
+from continuum.cli.times import read_time
 from continuum.cli.values import to_json
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.journal.audit_facts import Action
 from continuum.operations.audit import AuditEntry, audit_page
-from continuum.quoting import quoted
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_AGO = re.compile(r"(\d{1,6})([smhd])", re.ASCII)
 
 
 @click.group(no_args_is_help=False)
 def audit() -> None:
     """Show who changed what."""
-
-
-def moment(text: str) -> datetime:
-    """Read an argument that is a time, or how long ago: 2026-01-31T09:00:00Z, 30m, 24h, 7d."""
-    ago = _AGO.fullmatch(text)
-    if ago is not None:
-        return datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
-    try:
-        read = datetime.fromisoformat(text)
-    except ValueError:
-        raise click.BadParameter(
-            f"{quoted(text)} is neither a time like 2026-01-31T09:00:00Z nor a duration like 30m, 24h or 7d"
-        ) from None
-    # Without a zone it is a time of the clock on the wall.
-    return read.astimezone(UTC)
 
 
 @audit.command(name="list", short_help="List changes that people have made, the latest first.")
@@ -45,7 +26,9 @@ def moment(text: str) -> datetime:
     "--action", type=click.Choice([each.value for each in Action]), help="Only this kind of change."
 )
 @click.option("--subject", metavar="TEXT", help="Only changes of this run, node or version.")
-@click.option("--since", type=moment, metavar="TIME", help="Only since then: a time, or 30m, 24h, 7d ago.")
+@click.option(
+    "--since", callback=read_time, metavar="TIME", help="Only since then: a time, or 30m, 24h, 7d ago."
+)
 @click.option(
     "--limit", type=click.IntRange(1, PAGE_ENTRIES), default=25, show_default=True, help="Changes per page."
 )
