@@ -14,7 +14,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 import continuum
-from continuum import Client, connect, connect_sync
+from continuum import Client, NodeNotFound, connect, connect_sync
 from continuum.client.instances import configure_default
 from continuum.journal.postgres import PostgresJournal
 from tests.unit.client.working import Ending, greeting
@@ -299,5 +299,16 @@ def test_a_client_on_a_journal_leaves_it_open(dsn: str, schema: str) -> None:
             async with Client(node.journal) as client:
                 handle = await client.start(greeting, "ann")
             assert await node.journal.get_run(handle.id) is not None
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("name", ["a\x00", "\udc80"])
+def test_a_name_that_the_database_cannot_hold_is_of_no_node(dsn: str, schema: str, name: str) -> None:
+    async def main() -> None:
+        async with connect(dsn, schema=schema) as client:
+            for each in (client, client.as_actor("ann")):
+                with pytest.raises(NodeNotFound):
+                    await each.drain_node(name)
 
     asyncio.run(main())

@@ -7,8 +7,8 @@ name and key is limited in bytes and has no control characters.
 from __future__ import annotations
 
 from continuum.definitions.name_rules import NAME_BYTES, short_text
-from continuum.engine.ids import RunId, parse_run_id
-from continuum.errors import InvalidOption, RunNotFound
+from continuum.engine.ids import NodeId, RunId, parse_run_id
+from continuum.errors import InvalidOption, NodeNotFound, RunNotFound
 from continuum.quoting import quoted
 
 
@@ -29,6 +29,13 @@ def new_id(text: str) -> RunId:
             f"id must be a UUID, not {quoted(text)}; leave it out, or use "
             "idempotency_key= for names of your own"
         ) from None
+
+
+def node_of(text: str) -> NodeId:
+    """Return the name of a node to look up; `NodeNotFound` for one that no database can hold."""
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise NodeNotFound(text)
+    return NodeId(text)
 
 
 def signal_name(value: object) -> str:

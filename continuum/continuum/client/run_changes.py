@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from continuum.client.argument_checks import run_id_of
+from continuum.client.argument_checks import node_of, run_id_of
 from continuum.client.cancel_outcome import CancelOutcome, cancel_outcome, unread_outcome
 from continuum.client.namespaces import InNamespace, checked_namespace
 from continuum.client.posting import Posting
@@ -13,7 +13,7 @@ from continuum.client.retrying import retry_read_once
 from continuum.client.run_lookup import RunLookup
 from continuum.client.runs import Run
 from continuum.definitions.attributes import checked_attributes
-from continuum.engine.ids import NodeId, RunId
+from continuum.engine.ids import RunId
 from continuum.errors import InvalidOption, NodeNotFound, RunNotFound
 from continuum.journal.audit_facts import Action, SeenRun
 from continuum.journal.facts import RunState
@@ -70,8 +70,9 @@ class RunChanges:
 
     async def drain_node(self, name: str, record: Recorder) -> None:
         """Ask a node to shut down in order."""
-        audit = record(Action.DRAIN_NODE, name)
-        if not await retry_read_once(lambda: self._journal.drain_node(NodeId(name), audit=audit)):
+        node = node_of(name)
+        audit = record(Action.DRAIN_NODE, node)
+        if not await retry_read_once(lambda: self._journal.drain_node(node, audit=audit)):
             raise NodeNotFound(name)
 
 

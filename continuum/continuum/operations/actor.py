@@ -13,8 +13,8 @@ from continuum.journal.audit_facts import Action, AuditFacts
 
 # A reason is a sentence, not a report.
 REASON_BYTES = 1_000
-# Longer than the longest name of a node or of a version of a workflow.
-SUBJECT_CHARACTERS = 1_000
+# More than the longest name of a version of a workflow, and less than what fits into an index.
+SUBJECT_BYTES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Recorder:
             self.actor.name,
             self.actor.via,
             action,
-            subject[:SUBJECT_CHARACTERS],
+            subject.encode()[:SUBJECT_BYTES].decode(errors="ignore"),
             redacted(arguments),
             self.actor.reason,
         )

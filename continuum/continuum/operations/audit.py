@@ -13,7 +13,7 @@ from continuum.engine.events import FIRST_MOMENT, LAST_MOMENT
 from continuum.errors import InvalidQuery
 from continuum.journal.audit_facts import AuditQuery, AuditRow
 from continuum.journal.operator_port import Audits
-from continuum.operations.actor import SUBJECT_CHARACTERS
+from continuum.operations.actor import SUBJECT_BYTES
 from continuum.quoting import quoted
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -57,7 +57,7 @@ async def audit_page(
         before=None if cursor is None else _place(cursor),
         actor=None if actor is None else short_text(actor, "an actor"),
         action=None if action is None else short_text(action, "an action"),
-        subject=None if subject is None else short_text(subject, "a subject", most=4 * SUBJECT_CHARACTERS),
+        subject=None if subject is None else short_text(subject, "a subject", most=SUBJECT_BYTES),
         since=None if since is None else (since - _EPOCH) // timedelta(microseconds=1),
     )
     rows = await journal.audited(query)

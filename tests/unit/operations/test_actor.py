@@ -63,6 +63,17 @@ def test_only_names_and_sizes_of_values_are_recorded() -> None:
     assert SECRET not in str(recorded)
 
 
+def test_a_subject_is_cut_between_characters() -> None:
+    record = Recorder(Actor("ann"), lambda: "id")
+    (long, short) = [record(Action.DRAIN_NODE, each) for each in ("ü" * 501 + "x", "ü" * 500)]
+    assert long is not None
+    assert short is not None
+    assert long.subject == short.subject == "ü" * 500
+    odd = record(Action.DRAIN_NODE, "x" + "ü" * 500)
+    assert odd is not None
+    assert odd.subject == "x" + "ü" * 499
+
+
 def test_a_recorder_without_an_actor_records_nothing_and_makes_no_id() -> None:
     def no_id() -> str:
         raise AssertionError("nobody needs it")
