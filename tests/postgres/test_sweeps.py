@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import LiteralString
+from uuid import uuid4
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
 from continuum.engine.ids import RunId
@@ -91,6 +94,34 @@ def test_one_node_sweeps_at_a_time_and_the_others_do_not_wait(dsn: str, schema: 
             assert await other.sweep() == 1
 
     asyncio.run(asyncio.wait_for(main(), 60))
+
+
+@pytest.mark.parametrize("rights", [(), ("INSERT",), ("INSERT", "SELECT", "DELETE")])
+def test_a_role_that_may_not_remove_what_is_recorded_sweeps_the_rest(
+    dsn: str, schema: str, rights: tuple[LiteralString, ...]
+) -> None:
+    role = f"writer_{uuid4().hex[:6]}"
+    named = {"schema": Identifier(schema), "role": Identifier(role)}
+
+    async def main() -> None:
+        async with opened(dsn, schema) as journal:
+            await ended_with_leftovers(journal, runs=1, rows=1)
+        async with opened(make_conninfo(dsn, user=role), schema) as journal:
+            assert await journal.sweep() == 1
+
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(SQL("CREATE ROLE {} LOGIN").format(Identifier(role)))
+        connection.execute(SQL("GRANT USAGE ON SCHEMA {schema} TO {role}").format(**named))
+        connection.execute(SQL("GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO {role}").format(**named))
+        connection.execute(SQL("REVOKE ALL ON {schema}.audit FROM {role}").format(**named))
+        for right in rights:
+            grant = SQL("GRANT {right} ON {schema}.audit TO {role}").format(right=SQL(right), **named)
+            connection.execute(grant)
+        try:
+            asyncio.run(main())
+        finally:
+            connection.execute(SQL("DROP OWNED BY {role}").format(**named))
+            connection.execute(SQL("DROP ROLE {role}").format(**named))
 
 
 def test_the_delivery_ids_of_live_runs_survive_every_part(dsn: str, schema: str) -> None:
