@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from random import sample
 from typing import Any, LiteralString
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from continuum.journal.limits import AUDIT_KEPT_SECONDS
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import InboxKind, Journal, NodeFacts, Post, Posted, RunState, VersionRow
 from continuum.journal.postgres import PostgresJournal
+from continuum.operations.actor import Actor, Recorder
 from tests.contract.builders import (
     CODE,
     begin,
@@ -154,6 +156,14 @@ async def test_p20_a_start_records_the_run_that_there_is(journal: Journal) -> No
     assert {run.id for run in await journal.claim(await worker_of(journal), CODE, 10)} >= {third.id}
 
 
+async def test_p20_an_id_given_twice_in_one_call_is_created_once(journal: Journal) -> None:
+    run = new_run()
+
+    await journal.start([replace(run, audit=facts(Action.START)) for _ in range(2)])
+
+    assert sorted(await outcomes(journal)) == [(run.id, "already"), (run.id, "done")]
+
+
 async def test_p20_a_forced_cancel_records_what_became_of_it(journal: Journal) -> None:
     ended, run_id = await ended_run(journal), await begin(journal)
 
@@ -251,6 +261,26 @@ async def test_p20_each_deleted_version_has_a_row(journal: Journal) -> None:
     assert deleted == 1
     assert [each.version for each in await journal.versions()] == ["v1"]
     assert sorted(await outcomes(journal)) == [("v0", "done"), ("v1", "stale"), ("v9", "already")]
+
+
+async def test_p20_a_version_given_twice_is_deleted_once(journal: Journal) -> None:
+    await journal.register_versions([VersionRow("orders", "v0", "1", "m", None, None)])
+    audits = [facts(Action.DELETE_VERSION, each) for each in ("first", "second")]
+
+    assert await journal.delete_versions([("orders", "v0")] * 2, audits=audits) == 1
+
+    assert sorted(await outcomes(journal)) == [("first", "done"), ("second", "already")]
+
+
+async def test_a_subject_is_recorded_as_far_as_an_index_takes_it(journal: Journal) -> None:
+    """A text that does not compress takes all of its bytes there."""
+    subject = "".join(map(chr, sample(range(0x20000, 0x2A6DF), 2000)))
+    made = Recorder(Actor("ann"), lambda: str(uuid4()))(Action.DRAIN_NODE, subject)
+
+    assert not await journal.drain_node(NodeId(subject), audit=made)
+
+    ((recorded, outcome),) = await outcomes(journal)
+    assert (recorded, outcome) == (subject[:250], "not_found")
 
 
 async def test_the_record_is_read_in_pages_the_latest_first(journal: Journal) -> None:

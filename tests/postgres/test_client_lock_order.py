@@ -7,6 +7,7 @@ import asyncio
 from continuum.engine.ids import RunId
 from continuum.journal.announced_run import NewRun
 from continuum.journal.facts import Posted
+from continuum.journal.port import VersionRow
 from tests.contract.builders import begin, commit, event, signal, until, worker_of
 from tests.contract.lock_watch import waiting_for_locks
 from tests.contract.test_resumed_runs import parked_run, resuming
@@ -64,3 +65,21 @@ async def test_i3_a_batch_waits_for_no_run_that_it_could_not_resume(dsn: str, sc
         await keeper.execute(lock, (locked.claim.id,))
         assert (await commit(at.journal, worker, *writes)).rejected == {locked.claim.id}
         await keeper.rollback()
+
+
+@in_a_loop
+async def test_i3_versions_are_deleted_in_the_order_in_which_they_are_registered(
+    dsn: str, schema: str
+) -> None:
+    """A call that waits for one version must not hold a later one."""
+    lock = f"select from {schema}.versions where version = %s for update".encode()
+    async with fence(dsn, schema) as at, two_connections(dsn) as (keeper, other), asyncio.timeout(DEADLINE_S):
+        named = [("orders", "v2"), ("orders", "v1")]
+        await at.journal.register_versions([VersionRow(*each, "1", "m", None, None) for each in named])
+        await keeper.execute(lock, ("v1",))
+        deleting = asyncio.create_task(at.journal.delete_versions(named))
+        await until(lambda: waiting_for_locks(dsn, schema, 1))
+        await other.execute(lock + b" nowait", ("v2",))
+        await other.rollback()
+        await keeper.rollback()
+        assert await deleting == 2

@@ -46,8 +46,10 @@ BEGIN
             (SELECT r.id FROM {schema}.runs r WHERE r.id = s.id),
             (SELECT r.id FROM {schema}.runs r
              WHERE r.namespace = s.namespace AND r.workflow = s.workflow AND r.idempotency_key = s.key), s.id)),
-        CASE WHEN s.id = ANY (v_created) THEN 'done' ELSE 'already' END)
-    FROM unnest(p_id, p_workflow, p_namespace, p_key, p_audit) AS s (id, workflow, namespace, key, audit)
+        -- An id given twice in one call is created once.
+        CASE WHEN s.id = ANY (v_created) AND s.place = array_position(p_id, s.id) THEN 'done' ELSE 'already' END)
+    FROM unnest(p_id, p_workflow, p_namespace, p_key, p_audit)
+        WITH ORDINALITY AS s (id, workflow, namespace, key, audit, place)
     WHERE s.audit IS NOT NULL;
     IF cardinality(v_created) > 0 THEN
         PERFORM {schema}.notify('work', '{}');
@@ -95,21 +97,22 @@ BEGIN
 END
 $$;
 
--- Merge attributes into those of the chain's latest run; false without such a run.
+-- Merge attributes into those of the chain's latest run; false without such a run. Without facts nothing is recorded.
 CREATE OR REPLACE FUNCTION {schema}.set_attributes_recorded(p_run uuid, p_attributes jsonb, p_audit jsonb) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_found boolean := true;
+    v_found boolean;
 BEGIN
     LOOP
         UPDATE {schema}.runs SET attributes = attributes || p_attributes, updated_at = clock_timestamp()
         WHERE id = {schema}.latest_of_chain(p_run) AND continued_to IS NULL;
-        EXIT WHEN FOUND;
-        -- It may have continued as new while this waited for its lock.
-        v_found := EXISTS (SELECT FROM {schema}.runs r WHERE r.id = p_run);
-        EXIT WHEN NOT v_found;
+        v_found := FOUND;
+        -- It may have continued as new while this waited for its lock. A chain that was cut by hand has no latest run.
+        EXIT WHEN v_found OR {schema}.latest_of_chain(p_run) IS NULL;
     END LOOP;
-    PERFORM {schema}.record_change(p_audit, CASE WHEN v_found THEN 'done' ELSE 'not_found' END);
+    IF p_audit IS NOT NULL THEN
+        PERFORM {schema}.record_change(p_audit, CASE WHEN v_found THEN 'done' ELSE 'not_found' END);
+    END IF;
     RETURN v_found;
 END
 $$;
@@ -127,27 +130,35 @@ BEGIN
 END
 $$;
 
--- Delete those of these versions that no open run has, and return how many.
+-- Delete those of these versions that no open run has, and return how many. Without facts nothing is recorded.
 CREATE OR REPLACE FUNCTION {schema}.delete_versions_recorded(p_workflow text[], p_version text[], p_audit jsonb[]) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
     v_deleted integer := 0;
     v_outcome text;
+    v_next record;
 BEGIN
-    FOR i IN 1 .. cardinality(p_workflow) LOOP
+    -- In the order in which nodes register them (I3): two calls in two orders would deadlock.
+    FOR v_next IN
+        SELECT w.workflow, w.version, w.audit
+        FROM unnest(p_workflow, p_version, p_audit) WITH ORDINALITY AS w (workflow, version, audit, place)
+        ORDER BY w.workflow COLLATE "C", w.version COLLATE "C", w.place
+    LOOP
         DELETE FROM {schema}.versions v
-        WHERE v.workflow = p_workflow[i] AND v.version = p_version[i]
+        WHERE v.workflow = v_next.workflow AND v.version = v_next.version
           AND NOT EXISTS (SELECT FROM {schema}.runs r
-                          WHERE r.workflow = p_workflow[i] AND r.version = p_version[i] AND r.completed_at IS NULL);
+                          WHERE r.workflow = v_next.workflow AND r.version = v_next.version AND r.completed_at IS NULL);
         IF FOUND THEN
             v_deleted := v_deleted + 1;
             v_outcome := 'done';
-        ELSIF EXISTS (SELECT FROM {schema}.versions v WHERE v.workflow = p_workflow[i] AND v.version = p_version[i]) THEN
+        ELSIF EXISTS (SELECT FROM {schema}.versions v WHERE v.workflow = v_next.workflow AND v.version = v_next.version) THEN
             v_outcome := 'stale';
         ELSE
             v_outcome := 'already';
         END IF;
-        PERFORM {schema}.record_change(p_audit[i], v_outcome);
+        IF v_next.audit IS NOT NULL THEN
+            PERFORM {schema}.record_change(v_next.audit, v_outcome);
+        END IF;
     END LOOP;
     RETURN v_deleted;
 END

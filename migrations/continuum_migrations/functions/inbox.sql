@@ -86,7 +86,7 @@ BEGIN
                 -- The run continued while this waited for its lock, and in the order of locks its successor comes
                 -- before some that are held here. Do not wait for it; the next try finds it in its place.
                 PERFORM FROM {schema}.runs r WHERE r.id = v_run FOR NO KEY UPDATE SKIP LOCKED;
-                IF NOT FOUND THEN
+                IF NOT FOUND AND v_run IS NOT NULL THEN
                     RAISE serialization_failure USING MESSAGE = 'a run continued as new meanwhile';
                 END IF;
             END IF;

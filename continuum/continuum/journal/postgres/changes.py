@@ -1,7 +1,7 @@
 """What people change in runs and nodes, and the record of that.
 
 A change that carries audit facts is made by the function of its name that ends in `_recorded`, in one
-transaction with its row. All others cost nothing more.
+transaction with its row. Others touch no table of the record.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from continuum.journal.port import Posted
 from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.packed_code import optional_texts
-from continuum.journal.postgres.queries import missing_runs
 
 
 def stored_facts(audit: AuditFacts | None) -> str | None:
@@ -68,16 +67,9 @@ class PostgresChanges:
     async def set_attributes(
         self, run_id: RunId, attributes: Mapping[str, Any], *, audit: AuditFacts | None = None
     ) -> bool:
-        """One statement, and without a record two more whenever the run continues as new at that moment."""
         merged = json.dumps(dict(attributes))
-        if audit is not None:
-            facts = stored_facts(audit)
-            rows = await self._database.fetch("set_attributes_recorded", (run_id, merged, facts))
-            return bool(rows[0][0])
-        while not await self._database.fetch("set_attributes", (merged, run_id)):
-            if await missing_runs(self._database, [run_id]):
-                return False
-        return True
+        rows = await self._database.fetch("set_attributes", (run_id, merged, stored_facts(audit)))
+        return bool(rows[0][0])
 
     async def drain_node(self, node: NodeId, *, audit: AuditFacts | None = None) -> bool:
         if audit is None:

@@ -545,12 +545,7 @@ WHERE i.indrelid = to_regclass(%s) AND i.indisvalid AND i.indpred IS NULL AND i.
   AND m.amname = 'btree' AND k.place <= i.indnkeyatts GROUP BY i.indexrelid ORDER BY 1
 
 -- name: set_attributes
--- Merge attributes into those of the chain's latest run.
-UPDATE {schema}.runs SET attributes = attributes || %s::jsonb, updated_at = clock_timestamp()
-WHERE id = {schema}.latest_of_chain(%s) AND continued_to IS NULL RETURNING 1
-
--- name: set_attributes_recorded
--- Merge attributes into those of the chain's latest run, and record who does.
+-- Merge attributes into those of the chain's latest run; with facts record who does.
 SELECT {schema}.set_attributes_recorded(%s, %s::jsonb, %s::jsonb)
 
 -- name: register_versions
@@ -575,15 +570,7 @@ ORDER BY workflow, v.registered_at NULLS FIRST, version
 SELECT source FROM {schema}.versions WHERE workflow = %s AND version = %s
 
 -- name: delete_versions
--- Delete versions that no open run has.
-DELETE FROM {schema}.versions v USING (SELECT DISTINCT * FROM unnest(%s::text[], %s::text[]) AS u (workflow, version)) f
-WHERE v.workflow = f.workflow AND v.version = f.version
-  AND NOT EXISTS (SELECT FROM {schema}.runs r
-                  WHERE r.workflow = f.workflow AND r.version = f.version AND r.completed_at IS NULL)
-RETURNING 1
-
--- name: delete_versions_recorded
--- Delete versions that no open run has, and record who does.
+-- Delete versions that no open run has; with facts record who does.
 SELECT {schema}.delete_versions_recorded(%s, %s, %s::text[]::jsonb[])
 
 -- name: audited

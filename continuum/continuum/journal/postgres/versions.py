@@ -49,14 +49,14 @@ class PostgresVersions:
     async def delete_versions(
         self, versions: Sequence[tuple[str, str]], *, audits: Sequence[AuditFacts] | None = None
     ) -> int:
-        named = (
-            packed_arrays.texts([workflow for workflow, _ in versions]),
-            packed_arrays.texts([version for _, version in versions]),
+        rows = await self._database.fetch(
+            "delete_versions",
+            (
+                packed_arrays.texts([workflow for workflow, _ in versions]),
+                packed_arrays.texts([version for _, version in versions]),
+                stored_facts_of_each([None] * len(versions) if audits is None else audits),
+            ),
         )
-        if audits is None:
-            return len(await self._database.fetch("delete_versions", named))
-        facts = stored_facts_of_each(audits)
-        rows = await self._database.fetch("delete_versions_recorded", (*named, facts))
         return int(rows[0][0])
 
     async def refusals(self, run_id: RunId) -> list[Refusal]:
