@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from bench.parked_runs import owner_of_some
+from bench.parked_runs import owner_of_some, park_runs
 from continuum.engine.ids import RunId
 from continuum.errors import UnindexedQuery
 from continuum.journal.port import Query, RunRow, RunState, Worker
@@ -17,6 +17,7 @@ from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.statements import statements_for
 from continuum.operations.explain import explain
 from tests.postgres.grown import looks_at, reads_of
+from tests.postgres_server import migrated_schema
 
 # Some pages for each row that is returned; the table of runs has fifty times as many.
 FEW_PAGES = 400
@@ -135,6 +136,31 @@ def test_an_explanation_reads_what_belongs_to_its_run(dsn: str, grown: str) -> N
         ).fetchall()
     reads = reads_of(dsn, grown, lambda journal: explain(journal, RunId(named[0])))
     assert reads.pages < FEW_PAGES
+
+
+QUEUED = 20_000
+# A thousand tasks, and what else a situation has; the queue has twice as many pages.
+PAGES_OF_A_FRONT = 200
+
+
+def test_the_place_in_a_long_queue_is_found_by_looking_at_its_front(dsn: str) -> None:
+    with migrated_schema(dsn) as schema:
+        park_runs(dsn, schema, QUEUED)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(SQL("set search_path to {}").format(Identifier(schema)))
+            connection.execute(
+                "insert into tasks (run_id, seq, dispatch, attempt, activity, queue, isolated, due_at, arguments,"
+                " timeout, heartbeat_timeout, priority) select id, 90, 90, 1, 'send', 'mail', false,"
+                " now() + row_number() over (order by id) * interval '1 ms', '', 0, 0, 0 from runs"
+            )
+            connection.execute("analyze tasks")
+            order: LiteralString
+            for order in ("due_at", "due_at desc"):
+                found = connection.execute("select run_id::text from tasks order by " + order).fetchone()
+                assert found is not None
+                run = RunId(found[0])
+                reads = reads_of(dsn, schema, lambda journal, run=run: journal.situation(run))
+                assert reads.pages < PAGES_OF_A_FRONT, order
 
 
 def test_a_page_of_open_runs_continues_where_the_one_before_ended(dsn: str, grown: str) -> None:

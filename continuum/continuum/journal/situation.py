@@ -70,7 +70,8 @@ class Situation:
     """`events` are the last ones of the history, from seq `first` on.
 
     `lease` is that of the owner, None if the run has no owner or its owner is not registered. `mail`
-    counts the unread inbox entries by kind and name; `heartbeats` has the latest details by seq.
+    counts the unread inbox entries by kind and name, the oldest ten times `SITUATION_COUNT` of them;
+    `heartbeats` has the latest details by seq.
     """
 
     now: int

@@ -467,7 +467,8 @@ FROM {schema}.runs r
 (SELECT jsonb_build_array((extract(epoch FROM w.expires_at) * 1000000)::bigint, (extract(epoch FROM w.renewed_at) * 1000000)::bigint)
  FROM {schema}.workers w WHERE w.id = r.owner AND isfinite(w.expires_at) AND isfinite(w.renewed_at)),
 (SELECT jsonb_agg(jsonb_build_array(m.kind, m.name, m.entries)) FROM (
-    SELECT i.kind, i.name, count(*) AS entries FROM {schema}.inbox i WHERE i.run_id = r.id
+    SELECT i.kind, i.name, count(*) AS entries
+    FROM (SELECT x.kind, x.name FROM {schema}.inbox x WHERE x.run_id = r.id ORDER BY x.id LIMIT 10 * %(most)s) i
     GROUP BY i.kind, i.name ORDER BY i.kind, i.name LIMIT %(rows)s) m),
 (SELECT jsonb_agg(jsonb_build_array(
         t.seq, t.dispatch, t.attempt, t.activity, t.queue, t.isolated, t.node,
@@ -477,14 +478,15 @@ FROM {schema}.runs r
         CASE WHEN t.timeout BETWEEN 0 AND {limit.retention_seconds} THEN t.timeout ELSE 0 END,
         CASE WHEN t.heartbeat_timeout BETWEEN 0 AND {limit.retention_seconds} THEN t.heartbeat_timeout ELSE 0 END,
         (extract(epoch FROM CASE WHEN isfinite(t.deadline) THEN t.deadline END) * 1000000)::bigint,
-        CASE WHEN t.owner IS NULL THEN (SELECT count(*) FROM (
-            SELECT FROM {schema}.tasks a
-            WHERE a.owner IS NULL AND a.isolated = t.isolated AND a.queue = t.queue
-              AND (a.priority > t.priority OR a.priority = t.priority AND a.due_at < t.due_at)
-            LIMIT %(most)s) q) ELSE 0 END,
+        -- Those before it are among the first of the queue: no more of it is read, however long it is.
+        CASE WHEN t.owner IS NULL THEN (
+            SELECT count(*) FILTER (WHERE q.priority > t.priority OR q.priority = t.priority AND q.due_at < t.due_at)
+            FROM (SELECT a.priority, a.due_at FROM {schema}.tasks a
+                  WHERE a.owner IS NULL AND a.isolated = t.isolated AND a.queue = t.queue
+                  ORDER BY a.priority DESC, a.due_at LIMIT %(most)s) q) ELSE 0 END,
         (SELECT count(*) FROM (
             SELECT FROM {schema}.tasks a WHERE a.owner IS NOT NULL AND a.isolated = t.isolated AND a.queue = t.queue
-            LIMIT %(most)s) q)) ORDER BY t.seq)
+            ORDER BY a.owner LIMIT %(most)s) q)) ORDER BY t.seq)
  FROM (SELECT x.* FROM {schema}.tasks x WHERE x.run_id = r.id ORDER BY x.seq LIMIT %(rows)s) t),
 (SELECT jsonb_agg(jsonb_build_array(c.id, c.parent_seq, c.workflow, c.state) ORDER BY c.parent_seq, c.id) FROM (
     SELECT x.id, x.parent_seq, x.workflow, x.state FROM {schema}.runs x
