@@ -13,6 +13,7 @@ the process's loop and never inside a task.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from continuum.definitions.workflow import Workflow
 from continuum.engine.events import EventType
@@ -36,6 +37,7 @@ from continuum.journal.port import (
     Transition,
 )
 from continuum.journal.resumed_run import ResumedRun
+from continuum.journal.wait import MOST_WAITS
 from continuum_actors.activity.deadline import out_of_time
 from continuum_actors.activity.stand_ins import NoActivities
 from continuum_actors.host import messages
@@ -417,7 +419,8 @@ class Run(Actor):
             host.wheel.arm(self.ref, due)
             self._armed = due
         active = bool(self._activities.local)
-        awaited = () if active else self._execution.signals_awaited()
+        # Those that the row names: code may wait for thousands, and each step passes here.
+        awaited = islice(self._execution.signals_awaited(), MOST_WAITS)
         state = _RUNNING if active else (RunState.SUSPENDED, due, [each for each, _ in awaited])
         previous, self._written = self._written, state
         if state == previous:

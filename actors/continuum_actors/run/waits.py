@@ -25,7 +25,7 @@ def _waits(execution: Execution) -> Iterator[Wait]:
         place = user_place(site)
         due = None if timer is None else timer.due
         yield Wait("signal", NO_COMMAND, name, since, due, None if place is None else printable(place))
-    for name in dict.fromkeys(name for name, _ in execution.signals_kept()):
+    for name in execution.names_of_signals_kept():
         yield Wait("unread", NO_COMMAND, name, execution.time)
     for seq, activity in execution.pending.items():
         due = activity.deadline if activity.retry_due is None else activity.retry_due

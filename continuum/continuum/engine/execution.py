@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextvars import Context
 from typing import Any, cast
 
@@ -323,9 +323,13 @@ class Execution:
         """Return the names of the signals that the code is waiting for."""
         return sorted({awaited.name for awaited, _ in self.signals_awaited()})
 
-    def signals_awaited(self) -> Sequence[tuple[Awaited, int]]:
+    def signals_awaited(self) -> Iterable[tuple[Awaited, int]]:
         """Return the signals that the code is waiting for, and since when, in microseconds."""
         return () if self._signals is None else self._signals.awaited()
+
+    def names_of_signals_kept(self) -> Sequence[str]:
+        """Return the names of the signals that have arrived and that no code has taken."""
+        return () if self._signals is None else self._signals.names_kept()
 
     def signals_kept(self) -> list[tuple[str, bytes]]:
         """Return name and value of the signals that have arrived and that no code has taken."""

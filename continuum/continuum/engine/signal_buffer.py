@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from continuum.engine.call_site import Site
@@ -68,9 +69,13 @@ class SignalBuffer:
         """Return the signals that no code has taken, oldest first within a name."""
         return [(name, value) for name, values in self._kept.items() for value in values]
 
-    def awaited(self) -> list[tuple[Awaited, int]]:
-        """Return what code waits for, and since when, those who have waited longest first within a name."""
-        return [(each.awaited, each.since) for waiting in self._waiting.values() for each in waiting]
+    def names_kept(self) -> list[str]:
+        """Return the names of the signals that no code has taken."""
+        return list(self._kept)
+
+    def awaited(self) -> Iterator[tuple[Awaited, int]]:
+        """Yield what code waits for, and since when, those who have waited longest first within a name."""
+        return ((each.awaited, each.since) for waiting in self._waiting.values() for each in waiting)
 
     def _put_back(self, name: str, value: bytes) -> None:
         """Keep the signal of a waiter that was cancelled in the same step, before any later one."""

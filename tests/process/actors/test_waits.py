@@ -9,7 +9,7 @@ from typing import Any
 import continuum
 from continuum import RunHandle, Signal, activity, workflow
 from continuum.engine.ids import RunId
-from continuum.journal.wait import Wait
+from continuum.journal.wait import MOST_WAITS, Wait
 from continuum.settings.settings import Settings
 from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, eventually, stage
 
@@ -33,6 +33,12 @@ async def signals() -> list[str]:
 async def collecting(number: int) -> list[str]:
     """Wait for the same signal again and again."""
     return [await review.wait() for _ in range(number)]
+
+
+@workflow(name="waits.gathering")
+async def gathering(number: int) -> list[str]:
+    """Wait for the same signal many times at once."""
+    return await asyncio.gather(*(review.wait() for _ in range(number)))
 
 
 @workflow(name="waits.child")
@@ -88,6 +94,21 @@ async def test_a_wait_for_the_same_signal_at_the_same_place_writes_no_row(dsn: s
         await on.tree(collecting)
         run = await on.client.start(collecting, 3)
         await until_it_waits_for(on, run, "review")
+        before = await on.sql("select xmin::text from {schema}.runs")
+        await run.signal(review, "one")
+
+        async def has_it() -> bool:
+            return len(await run.history()) == 1
+
+        await on.until(has_it, "the signal is not in the history")
+        assert await on.sql("select xmin::text from {schema}.runs") == before
+
+
+async def test_a_signal_that_the_row_does_not_name_writes_no_row(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        await on.tree(gathering)
+        run = await on.client.start(gathering, MOST_WAITS + 2)
+        await until_it_waits_for(on, run, *["review"] * MOST_WAITS)
         before = await on.sql("select xmin::text from {schema}.runs")
         await run.signal(review, "one")
 
