@@ -34,6 +34,7 @@ def test_for_programs_it_prints_the_same_as_data(cli: CommandLine, dsn: str, sch
     assert (first["code"], found["sentence"]) == ("no_node", first["sentence"])
     assert datetime.fromisoformat(first["since"]).tzinfo is not None
     assert [set(fix) for fix in first["fixes"]] == [{"command", "when"}] * 2
+    assert all(fix["command"].endswith(f"--schema {schema}") for fix in first["fixes"])
 
 
 def test_an_id_of_an_earlier_run_explains_the_latest_of_its_chain(

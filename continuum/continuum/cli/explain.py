@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+from dataclasses import replace
+
 import click
 
 from continuum.cli.database import Target, ask, database_options, json_option, namespace_option
@@ -24,22 +27,33 @@ def explain(run: str, namespace: InNamespace, as_json: bool, dsn: str | None, sc
     each code. A command with VALUE in it needs something that only you know.
     """
     found = ask(Target(dsn, schema), lambda client: client.explain(run, namespace=namespace))
-    click.echo(to_json(found) if as_json else _text(found, schema))
+    if schema != DEFAULT_SCHEMA:
+        found = replace(found, causes=tuple(_in_schema(cause, schema) for cause in found.causes))
+    click.echo(to_json(found) if as_json else _text(found))
 
 
-def _text(found: Explanation, schema: str) -> str:
+def _in_schema(cause: Cause, schema: str) -> Cause:
+    """Return a cause whose commands name the schema, before the arguments that are no options."""
+    fixes = []
+    for fix in cause.fixes:
+        words = shlex.split(fix.command)
+        at = words.index("--") if "--" in words else len(words)
+        fixes.append(replace(fix, command=shlex.join([*words[:at], "--schema", schema, *words[at:]])))
+    return replace(cause, fixes=tuple(fixes))
+
+
+def _text(found: Explanation) -> str:
     lines = [f"run {found.run_id} of {found.workflow} is {found.state}"]
     for cause in found.causes:
-        lines += ["", f"{cause.code}: {cause.sentence}", *_further(cause, schema)]
+        lines += ["", f"{cause.code}: {cause.sentence}", *_further(cause)]
     return "\n".join(lines)
 
 
-def _further(cause: Cause, schema: str) -> list[str]:
+def _further(cause: Cause) -> list[str]:
     lines = []
     if cause.wakes_by is not None:
         when = "" if cause.wakes_at is None else f", at {cause.wakes_at.isoformat(timespec='seconds')}"
         lines.append(f"  woken by  {cause.wakes_by}{when}")
     for fix in cause.fixes:
-        option = "" if schema == DEFAULT_SCHEMA else f" --schema {schema}"
-        lines.append(f"  fix       {fix.command}{option}" + ("" if fix.when is None else f"   ({fix.when})"))
+        lines.append(f"  fix       {fix.command}" + ("" if fix.when is None else f"   ({fix.when})"))
     return lines

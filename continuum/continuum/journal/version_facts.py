@@ -42,6 +42,11 @@ class VersionRow(NamedTuple):
     more_open_runs: bool = False
 
 
+def is_importable(module: str | None) -> bool:
+    """Whether a node can be started with this module: a program that registered its own workflows has none."""
+    return module not in (None, "", "__main__", "__mp_main__")
+
+
 class Fault(NamedTuple):
     """Why code cannot run a history, as facts for programs: a `reason` says the same as a sentence.
 

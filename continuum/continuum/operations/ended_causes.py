@@ -22,10 +22,13 @@ def ended(scene: Scene) -> Cause:
     evidence: dict[str, Any] = {}
     match run.state:
         case RunState.FAILED:
-            kind, text = _error(run.error)
+            kind, text, traceback = _error(run.error)
+            said = f"{text}\n{traceback}"
             sentence = f"it failed {when} with {kind}: {one_line(text)}"
             evidence = {"type": kind, "message": text}
-            if (child := scene.children.get(scene.history.failed_child or "")) is not None:
+            # Code may have handled the failure of a child, and failed by itself later.
+            named = scene.history.failed_child or ""
+            if (child := scene.children.get(named)) is not None and named in said:
                 root = _root_of(child)
                 evidence["root"] = root
                 sentence += f"; the failure began in its child {root['run']} of {root['workflow']}"
@@ -56,12 +59,13 @@ def _root_of(child: Explanation) -> dict[str, Any]:
     }
 
 
-def _error(stored: bytes | None) -> tuple[str, str]:
+def _error(stored: bytes | None) -> tuple[str, str, str]:
+    """Return type, message and traceback."""
     try:
-        kind, text, *_ = unpack_body(stored or b"")
-        return str(kind), str(text)
+        kind, text, *more = unpack_body(stored or b"")
+        return str(kind), str(text), str(more[0]) if more else ""
     except (CorruptBody, ValueError):
-        return "an error", "it cannot be read"
+        return "an error", "it cannot be read", ""
 
 
 def blocked(scene: Scene) -> Cause:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from continuum.journal.health_port import HealthFacts, HealthNode, OverdueRuns, OverdueTasks
 from continuum.journal.odd_rows import OddRow
+from continuum.journal.version_facts import is_importable
 from continuum.operations.findings import Finding, amount
 from continuum.operations.health_codes import HEALTH_CODES
 from continuum.operations.odd_row_advice import advice_for, mending_sql
@@ -64,7 +65,7 @@ class _Judge:
         overdue = self._facts.overdue
         if overdue and not self._living:
             since, count = min(each.since for each in overdue), sum(each.number for each in overdue)
-            modules = sorted({each.module for each in overdue if each.module is not None})
+            modules = sorted({str(each.module) for each in overdue if is_importable(each.module)})
             text = f"{_runs(count, any(each.more for each in overdue))} due, and no node lives; start one"
             yield self._finding(
                 "no-nodes",
@@ -101,7 +102,7 @@ class _Judge:
         where = f"namespace{'s' if len(spaces) > 1 else ''} {listed(map(quoted, spaces))}"
         due = f"{_runs(count, more)} due of workflow {quoted(each.workflow)} in {where}"
         version = (each.version or "none")[:_DIGEST]
-        module = () if each.module is None else (each.module,)
+        module = (str(each.module),) if is_importable(each.module) else ()
         fixes: tuple[str, ...] = ()
         evidence: tuple[str, ...] = ()
         match code:

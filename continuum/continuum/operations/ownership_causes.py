@@ -141,12 +141,12 @@ def ready(scene: Scene) -> Cause:
 
 
 def _lease_lost(scene: Scene, expired_at: int) -> Cause:
-    serving = [node.node for node in scene.serving if node.node != scene.run.owner_node]
-    waker = f"another node: {listed(serving)}" if serving else f"a node that has {scene.run.workflow}"
+    serving = scene.able_to_take_over
+    waker = f"a process of node {listed(serving)}" if serving else f"a node that has {scene.run.workflow}"
     return Cause(
         "lease_lost",
         f"its owner, {scene.owner}, has lost its lease at {moment(expired_at)}"
-        + ("" if serving else ", and no other running node has its workflow"),
+        + ("" if serving else ", and no other process of a running node has its workflow"),
         at(expired_at),
         {"node": scene.run.owner_node, "pid": scene.run.owner_pid, "others": serving},
         waker,
@@ -156,14 +156,14 @@ def _lease_lost(scene: Scene, expired_at: int) -> Cause:
 
 
 def _owner_silent(scene: Scene, renewed_at: int, expires_at: int) -> Cause:
-    serving = [node.node for node in scene.serving if node.node != scene.run.owner_node]
+    serving = scene.able_to_take_over
     silence = (scene.now - renewed_at) / MICROSECONDS
-    waker = f"its owner, or another node: {listed(serving)}" if serving else "its owner, if it comes back"
+    waker = f"its owner, or a process of node {listed(serving)}" if serving else "its owner, if it comes back"
     return Cause(
         "owner_silent",
         f"its owner, {scene.owner}, gives no sign of life for {silence:.0f} s; "
         f"its lease ends at {moment(expires_at)}"
-        + ("" if serving else ", and no other running node has its workflow"),
+        + ("" if serving else ", and no other process of a running node has its workflow"),
         at(renewed_at),
         {
             "node": scene.run.owner_node,

@@ -11,6 +11,7 @@ from continuum.journal.facts import InboxKind, NodeRow, RunRow
 from continuum.journal.limits import RENEWALS_IN_A_LEASE
 from continuum.journal.situation import Situation
 from continuum.journal.untyped_values import at
+from continuum.journal.version_facts import is_importable
 from continuum.operations.explanation import Explanation, Fix
 from continuum.operations.run_history import RunHistory, read_history
 
@@ -84,6 +85,17 @@ class Scene:
         ]
 
     @property
+    def able_to_take_over(self) -> list[str]:
+        """The nodes that may execute the run once its owner is gone: also the owner's, by another process."""
+        run = self.run
+        return [
+            node.node
+            for node in self.serving
+            if node.node != run.owner_node
+            or any(role == "run_host" and pid != run.owner_pid for role, pid in node.processes)
+        ]
+
+    @property
     def named_version(self) -> str:
         """The version that began the run, with its label if nodes have registered that."""
         labels = {known.version: known.label for known in self.situation.versions}
@@ -121,7 +133,7 @@ class Scene:
     def start_a_node(self, when: str | None = None) -> Fix:
         """Return the command that starts a node which can continue the run."""
         own = [known for known in self.situation.versions if known.version == self.run.version]
-        known = [each.module for each in (*own, *self.situation.versions) if each.module]
+        known = [each.module for each in (*own, *self.situation.versions) if is_importable(each.module)]
         command = f"continuum run-node {shlex.quote(known[0]) if known else 'MODULE'}"
         needs_namespace = any(node.namespaces is not None for node in self.running_nodes)
         if needs_namespace:

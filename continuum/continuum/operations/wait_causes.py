@@ -85,7 +85,12 @@ def _cancelling(scene: Scene, asked_at: int | None) -> Cause:
 
 def _calls(scene: Scene) -> Iterator[Cause]:
     tasks = {task.seq: task for task in scene.situation.tasks}
-    calls = scene.history.calls
+    calls = dict(scene.history.calls)
+    for wait in scene.run.waits or ():
+        # Before the events that were read: a call that is no task is tried again then.
+        if wait.kind == "activity" and wait.due is not None and wait.seq < scene.situation.first:
+            earlier = OpenCall(wait.seq, wait.name, "", wait.since, False, retry_due=wait.due)
+            calls.setdefault(wait.seq, earlier)
     for seq in sorted({*tasks, *calls}):
         call, task = calls.get(seq), tasks.get(seq)
         if task is not None and task.owner_pid is not None:
@@ -277,7 +282,9 @@ def _signal(scene: Scene, wait: Wait, unread: list[str]) -> Cause:
     until = "" if wait.due is None else f", until {moment(wait.due)} at most"
     others = f"; {listed(unread)} came, and no code has taken it" if unread else ""
     waker = f"the sender of signal {wait.name}"
-    command = f"continuum signal {scene.run.id} {shlex.quote(wait.name)} VALUE"
+    # A name that begins like an option is none.
+    dashes = "-- " if wait.name.startswith("-") else ""
+    command = f"continuum signal {scene.run.id} {dashes}{shlex.quote(wait.name)} VALUE"
     return Cause(
         "signal",
         f"it waits for signal {wait.name} since {moment(since)}{until}{place}{others}",
@@ -295,6 +302,7 @@ def _timers(scene: Scene) -> Iterator[Cause]:
         return
     # The timeout of a signal is part of that cause.
     of_signals = {wait.due for wait in run.waits or () if wait.kind == "signal"}
+    of_their_own = {wait.seq for wait in run.waits or () if wait.kind == "timer"}
     found = {
         seq: (timer.since, timer.due, timer.place)
         for seq, timer in scene.history.timers.items()
@@ -305,7 +313,7 @@ def _timers(scene: Scene) -> Iterator[Cause]:
         if wait.kind == "timer" and wait.due is not None and wait.seq < scene.situation.first:
             found[wait.seq] = wait.since, wait.due, ""
     for seq, (since, due, place) in sorted(found.items(), key=lambda entry: entry[1][1]):
-        if due not in of_signals:
+        if due not in of_signals or seq in of_their_own:
             yield _timer(scene, seq, since, due, place)
 
 

@@ -256,7 +256,7 @@ async def test_a_silent_owner_is_replaced_when_its_lease_ends(dsn: str, schema: 
         north.kill_whole()
         cause = await explained(run, "owner_silent")
         assert facts(cause, "node", "others") == {"node": "north", "others": ["south"]}
-        assert cause.wakes_by == "its owner, or another node: south"
+        assert cause.wakes_by == "its owner, or a process of node south"
         assert cause.wakes_at is not None
         assert cause.wakes_at > datetime.now(UTC)
         await is_over(run, "owner_silent")

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import Any
 
 from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId, WorkerId
+from continuum.journal.event_codec import pack_body
 from continuum.journal.facts import InboxKind, NodeRow, RunRow, RunState
-from continuum.journal.situation import Lease, OpenChild, Situation, TaskPlace
+from continuum.journal.situation import KnownVersion, Lease, OpenChild, Situation, TaskPlace
 from continuum.journal.wait import Wait
 from continuum.operations.explain import explained
-from continuum.operations.explanation import Cause
+from continuum.operations.explanation import Cause, Explanation
 
 SECOND = 1_000_000
 NOW = 1_900_000_000 * SECOND
@@ -83,6 +85,53 @@ def test_a_timer_beside_an_earlier_one_is_a_cause_as_far_as_the_owner_names_it()
     run = row(waits=waits, due_at=NOW + 30 * SECOND)
     assert codes(situation(run, first, second)) == ["timer", "timer"]
     assert codes(situation(replace(run, waits=()), first, second)) == ["timer"]
+
+
+def test_a_timer_that_is_due_with_a_signal_is_a_cause_of_its_own() -> None:
+    due = NOW + 30 * SECOND
+    timers = [event(seq, EventType.TIMER_STARTED, due, *WHERE) for seq in (0, 1)]
+    waits = (Wait("signal", -1, "go", NOW, due), Wait("timer", 1, "", NOW, due))
+    assert codes(situation(row(waits=waits, due_at=due), *timers)) == ["signal", "timer"]
+
+
+def test_a_back_off_before_the_events_that_were_read_is_known_by_the_wait() -> None:
+    due = NOW + 60 * SECOND
+    waits = (Wait("activity", 3, "send", NOW - 90 * SECOND, due),)
+    (cause,) = causes(situation(row(waits=waits, due_at=due), first=1000))
+    assert (cause.code, cause.evidence["activity"]) == ("backing_off", "send")
+
+
+def test_a_signal_whose_name_begins_like_an_option_can_be_sent() -> None:
+    waits = (Wait("signal", -1, "--o'k", NOW),)
+    (cause,) = causes(situation(row(waits=waits)))
+    assert shlex.split(cause.fixes[0].command) == ["continuum", "signal", RUN, "--", "--o'k", "VALUE"]
+
+
+def test_no_node_is_started_with_a_program_that_is_no_module() -> None:
+    free = row(owner=None, owner_node=None, owner_pid=None)
+    versions = [KnownVersion("v1", "1", "__main__"), KnownVersion("v2", "2", "shop.flows")]
+    (cause,) = causes(situation(free, lease=None, versions=versions), replace(NORTH, workflows=[]))
+    assert cause.fixes[0].command == "continuum run-node shop.flows"
+
+
+def test_another_process_of_the_same_node_takes_over() -> None:
+    lost = situation(row(waits=None), lease=Lease(NOW - 1, NOW - 10 * SECOND))
+    alone, beside = NORTH, replace(NORTH, processes=[("run_host", 11), ("run_host", 12)])
+    (cause,) = causes(lost, alone)
+    assert (cause.evidence["others"], [fix.when for fix in cause.fixes]) == ([], [None])
+    (cause,) = causes(lost, beside)
+    assert (cause.evidence["others"], cause.fixes) == (["north"], ())
+
+
+def test_a_failure_began_in_a_child_only_if_the_error_names_it() -> None:
+    child = "01900000-0000-7000-8000-000000000002"
+    started = event(0, EventType.CHILD_STARTED, "pack", *WHERE, child, b"", 0)
+    failed = event(1, EventType.CHILD_FAILED, 0, "OSError", "no", "")
+    of_child = Explanation(child, "pack", "failed", "", (Cause("ended", "", evidence={"type": "OSError"}),))
+    for text, expected in ((f"child run {child} failed: OSError: no", True), ("out of stock", False)):
+        ended = row(RunState.FAILED, error=pack_body(("ValueError", text, "")), completed_at=NOW)
+        (cause,) = explained(situation(ended, started, failed), [NORTH], {child: of_child}).causes
+        assert ("root" in cause.evidence) is expected
 
 
 def test_a_timer_before_the_events_that_were_read_is_known_by_the_wait() -> None:
