@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import LiteralString
 
+import psycopg
+from psycopg.sql import SQL, Identifier
+
+from continuum.engine.events import EventType
+from continuum.journal.event_codec import pack_body
 from tests.cli.commands import CommandLine
 from tests.cli.stored_world import stored_world
 
 MENDED = "once a running node has code that continues it"
 UNKNOWN = "01900000-0000-7000-8000-00000000beef"
+
+
+def update(dsn: str, schema: str, statement: LiteralString, *parameters: object) -> None:
+    """Change what is stored."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(SQL("set search_path to {}").format(Identifier(schema)))
+        connection.execute(statement, parameters or None)
 
 
 def test_it_prints_the_causes_with_their_fixes(cli: CommandLine, dsn: str, schema: str) -> None:
@@ -55,3 +68,27 @@ def test_the_namespace_guards_it(cli: CommandLine, dsn: str, schema: str) -> Non
     world = stored_world(dsn, schema)
     assert cli("explain", world.failed, "--namespace", "other").code == 1
     assert cli("explain", world.failed, "--namespace", "default").code == 0
+
+
+def test_a_character_that_would_move_a_cursor_is_escaped(cli: CommandLine, dsn: str, schema: str) -> None:
+    world = stored_world(dsn, schema)
+    update(dsn, schema, r"""update runs set waits_for = '[["signal", -1, "go\u009b2J\n", 1, null, null]]'""")
+    said = cli("explain", world.asleep)
+    assert said.code == 0
+    assert r"signal go\x9b2J\n since" in said.out
+    assert all(line.isprintable() for line in said.out.splitlines())
+
+
+def test_a_damaged_id_of_a_child_hides_no_failure(cli: CommandLine, dsn: str, schema: str) -> None:
+    world = stored_world(dsn, schema)
+    bodies = {
+        EventType.CHILD_STARTED: ("pack", "flow", "flow.py:3", "no id", b"", 0),
+        EventType.CHILD_FAILED: (0, "OSError", "no", ""),
+    }
+    update(dsn, schema, "delete from events where run_id = %s", world.failed)
+    for seq, (type, body) in enumerate(bodies.items()):
+        insert = "insert into events (run_id, seq, type, at, payload) values (%s, %s, %s, now(), %s)"
+        update(dsn, schema, insert, world.failed, seq, int(type), pack_body(body))
+    said = cli("explain", world.failed)
+    assert (said.code, said.err) == (0, "")
+    assert "ended: it failed at" in said.out

@@ -8,6 +8,7 @@ from dataclasses import replace
 import click
 
 from continuum.cli.database import Target, ask, database_options, json_option, namespace_option
+from continuum.cli.printing import escaped
 from continuum.cli.values import to_json
 from continuum.client import Cause, Explanation
 from continuum.client.namespaces import InNamespace
@@ -46,7 +47,7 @@ def _text(found: Explanation) -> str:
     lines = [f"run {found.run_id} of {found.workflow} is {found.state}"]
     for cause in found.causes:
         lines += ["", f"{cause.code}: {cause.sentence}", *_further(cause)]
-    return "\n".join(lines)
+    return "\n".join(map(escaped, lines))
 
 
 def _further(cause: Cause) -> list[str]:
@@ -54,6 +55,5 @@ def _further(cause: Cause) -> list[str]:
     if cause.wakes_by is not None:
         when = "" if cause.wakes_at is None else f", at {cause.wakes_at.isoformat(timespec='seconds')}"
         lines.append(f"  woken by  {cause.wakes_by}{when}")
-    for fix in cause.fixes:
-        lines.append(f"  fix       {fix.command}" + ("" if fix.when is None else f"   ({fix.when})"))
-    return lines
+    fixes = ((fix.command, "" if fix.when is None else f"   ({fix.when})") for fix in cause.fixes)
+    return lines + [f"  fix       {command}{when}" for command, when in fixes]

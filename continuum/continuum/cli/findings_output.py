@@ -6,15 +6,16 @@ from typing import Any
 
 import click
 
+from continuum.cli.printing import escaped
 from continuum.journal.untyped_values import at
 from continuum.operations.findings import Finding
 
 
 def print_finding(finding: Finding) -> None:
     """Print a finding with the commands that mend it."""
-    click.echo(f"{finding.severity}  {finding.code}  {finding.fingerprint}  {finding.subject}")
+    click.echo(f"{finding.severity}  {finding.code}  {finding.fingerprint}  {escaped(finding.subject)}")
     since = "" if finding.since is None else f" (since {at(finding.since).isoformat(timespec='seconds')})"
-    click.echo(f"    {finding.sentence}{since}")
+    click.echo(f"    {escaped(finding.sentence)}{since}")
     for fix in finding.fixes:
         click.echo(f"    sql> {fix}" if fix.endswith(";") else f"    $ {fix}")
 

@@ -8,6 +8,13 @@ from collections.abc import Iterable, Sequence
 import click
 
 
+def escaped(text: str) -> str:
+    """Return a text as one line of a terminal: what is not printable as Python writes it."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in text)
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows under the names of their columns."""
     if not sys.stdout.isatty():

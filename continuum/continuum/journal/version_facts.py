@@ -43,7 +43,7 @@ class VersionRow(NamedTuple):
 
 
 def is_importable(module: str | None) -> bool:
-    """Whether a node can be started with this module: a program that registered its own workflows has none."""
+    """Whether a node can be started with this module: a program is none."""
     return module not in (None, "", "__main__", "__mp_main__")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from continuum.engine.ids import RunId
+from continuum.engine.ids import RunId, parse_run_id
 from continuum.journal.facts import NodeRow, RunState
 from continuum.journal.situation import Situation, Situations
 from continuum.journal.worker_port import Workers
@@ -52,7 +52,11 @@ def _to_follow(situation: Situation, nodes: Sequence[NodeRow]) -> list[RunId]:
     """Return the children whose causes are those of the run: open ones, or the one that made it fail."""
     if situation.run.state is RunState.FAILED:
         failed = Scene(situation, nodes).history.failed_child
-        return [] if failed is None else [RunId(failed)]
+        try:
+            return [] if failed is None else [parse_run_id(failed)]
+        except ValueError:
+            # The history is damaged.
+            return []
     return [] if situation.run.state.terminal else [child.id for child in situation.children]
 
 
