@@ -28,6 +28,7 @@ OF_OPEN_RUNS = {
     "not-ended",
     "lost-wake",
     "blocked-without-fault",
+    "blocked-and-asked-to-stop",
     "child-missing",
     "child-end-lost",
     "child-not-asked",
@@ -88,6 +89,10 @@ DAMAGE: dict[str, tuple[str | None, str]] = {
     ),
     "odd-time": ("asleep", "update {s}.runs set due_at = 'infinity' where id = '{asleep}'"),
     "blocked-without-fault": ("blocked", "update {s}.runs set fault = null where id = '{blocked}'"),
+    "blocked-and-asked-to-stop": (
+        "blocked",
+        "insert into {s}.inbox (run_id, kind, name, key, payload) values ('{blocked}', 6, '', 'cancel', '')",
+    ),
     "task-without-activity": ("parent", "update {s}.tasks set seq = 3 where run_id = '{parent}'"),
     "task-dispatch": ("parent", "update {s}.tasks set attempt = 7 where run_id = '{parent}'"),
     "child-missing": ("parent", "delete from {s}.runs where id = '{child}'"),

@@ -20,6 +20,11 @@ def answers_first(rows: Sequence[InboxRow]) -> Sequence[InboxRow]:
     return sorted(rows, key=lambda row: row.kind in _LOST)
 
 
+def stop_request_in(rows: Iterable[InboxRow]) -> InboxRow | None:
+    """Return the first request to cancel the run, None if there is none."""
+    return next((row for row in rows if row.kind is InboxKind.CANCEL), None)
+
+
 class ConsumedMail:
     """Row ids; each is forgotten when no fetch that is under way can return it."""
 

@@ -120,6 +120,7 @@ class JournalWriter(Actor):
         log.debug("the journal refused a write of run %s", write.run_id, exc_info=error)
         blocked = Transition(RunState.BLOCKED, reason=reason, fault=Fault("corrupt"))
         blocking = RunWrite(write.run_id, write.token, transition=blocked)
+        blocking.depth, blocking.parent = write.depth, write.parent
         await self._commit([(blocking, run)], WriteRefused(reason))
 
     async def _commit(self, batch: Batch, done: Committed | WriteRefused = _COMMITTED) -> None:
@@ -157,7 +158,7 @@ class JournalWriter(Actor):
 
 
 def _ends(write: RunWrite) -> bool:
-    return write.transition is not None and write.transition.state >= RunState.COMPLETED
+    return write.transition is not None and write.transition.state >= RunState.BLOCKED
 
 
 def _bytes_of(write: RunWrite) -> int:

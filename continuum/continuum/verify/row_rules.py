@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from continuum.engine.ids import WorkerId
 from continuum.journal.event_codec import CorruptBody, unpack_body
-from continuum.journal.facts import RunState
+from continuum.journal.facts import InboxKind, RunState
 from continuum.journal.stored_facts import INFINITE, StoredCluster, StoredRunFacts
 from continuum.verify.findings import Finding, way_out
 
@@ -109,6 +109,9 @@ def _open(run: StoredRunFacts) -> Iterator[Finding]:
         yield Finding(run.id, "blocked-without-fault", text)
     elif blocked and run.owner is not None:
         yield Finding(run.id, "blocked-without-fault", f"it is blocked and owned by {run.owner}; unblock it")
+    if blocked and any(row.kind == InboxKind.CANCEL for row in run.inbox):
+        text = f"it is blocked and has a request to stop; end it with `continuum cancel {run.id}`"
+        yield Finding(run.id, "blocked-and-asked-to-stop", text)
 
 
 def _wake(run: StoredRunFacts, cluster: StoredCluster) -> Iterator[Finding]:

@@ -29,6 +29,7 @@ RULES: Mapping[str, Rule] = {
     "lost-wake": Rule("I4", "a run without owner that has mail, or has not begun, is due"),
     "odd-time": Rule("I11", "the times of a run are finite"),
     "blocked-without-fault": Rule("I9", "a blocked run says why, as a sentence and as facts"),
+    "blocked-and-asked-to-stop": Rule("I4", "a run that was asked to stop ends when it becomes blocked"),
     "task-without-activity": Rule("I5", "a task belongs to a pending activity of its run's history"),
     "task-dispatch": Rule("P9", "a task's dispatch and attempt are those of the history"),
     "child-missing": Rule("P14", "every started child has a row, of its parent's namespace, one level below"),

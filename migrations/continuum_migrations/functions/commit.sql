@@ -141,6 +141,12 @@ BEGIN
         END IF;
     END IF;
 
+    IF {state.blocked} = ANY (p_transitions.state) THEN
+        PERFORM {schema}.end_stopped(ARRAY(
+            SELECT t.run FROM unnest(p_transitions.run, p_transitions.state) AS t (run, state)
+            WHERE t.state = {state.blocked} AND (v_all OR t.run = ANY (v_held))));
+    END IF;
+
     at := clock_timestamp();
     rejected := '{}';
     IF NOT v_all THEN

@@ -111,6 +111,26 @@ BEGIN
 END
 $$;
 
+-- End those of these locked runs that are blocked and were asked to stop: their code cannot run, so that nobody would read
+-- the request. Called whenever runs may have become blocked, in the same transaction.
+CREATE OR REPLACE FUNCTION {schema}.end_stopped(p_runs uuid[]) RETURNS void
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_by_parent boolean;
+BEGIN
+    FOREACH v_by_parent IN ARRAY ARRAY[false, true] LOOP
+        PERFORM {schema}.after_end({schema}.request_cancel(ARRAY(
+            SELECT r.id FROM {schema}.runs r
+            WHERE r.id = ANY (p_runs) AND r.state = {state.blocked} AND v_by_parent = (
+                SELECT i.name = 'parent' FROM {schema}.inbox i
+                WHERE i.run_id = r.id AND i.kind = {kind.cancel} ORDER BY i.id LIMIT 1)
+        ), CASE WHEN v_by_parent THEN 'parent' ELSE '' END));
+    END LOOP;
+END
+$$;
+
 -- End the latest run of a chain, and its descendants except the abandoned, generation by generation. Return what
 -- became of the request. An open run that is not the one that was seen, or has changed since p_seen_at (microseconds),
 -- stays as it is; NULL if nobody has seen it.

@@ -41,9 +41,10 @@ BEGIN
             CROSS JOIN LATERAL (
                 SELECT x.id, x.state, x.close_policy FROM {schema}.runs x WHERE x.parent_id = t.id OFFSET 0
             ) c
-            WHERE t.state {is_terminal} AND t.id = ANY (v_mine) AND c.state {is_open}
+            -- What is blocked may have been asked to stop, and ends then.
+            WHERE t.state >= {state.blocked} AND t.id = ANY (v_mine) AND c.state {is_open}
               AND (c.close_policy = {close_policy.cancel}
-                   OR (c.close_policy = {close_policy.cascade} AND t.state = {state.cancelled})
+                   OR (c.close_policy = {close_policy.cascade} AND t.state IN ({state.blocked}, {state.cancelled}))
                    OR t.id = ANY (p_family.next_run))
             UNION ALL
             SELECT {schema}.latest_of_chain(a.child)

@@ -24,6 +24,8 @@ BEGIN
     PERFORM FROM (
         SELECT o.id FROM {schema}.runs o WHERE o.owner = p_worker
         UNION SELECT t.run_id FROM {schema}.tasks t WHERE t.owner = p_worker
+        -- It gets the end of its child, if that is blocked and was asked to stop.
+        UNION SELECT c.parent_id FROM {schema}.runs c WHERE c.id = p_executing
     ) held JOIN {schema}.runs r ON r.id = held.id
     ORDER BY r.depth, r.id FOR NO KEY UPDATE OF r;
     UPDATE {schema}.runs r
@@ -42,6 +44,9 @@ BEGIN
         updated_at = clock_timestamp()
     WHERE r.owner = p_worker AND r.state {is_active};
     GET DIAGNOSTICS v_runs = ROW_COUNT;
+    IF p_executing IS NOT NULL THEN
+        PERFORM {schema}.end_stopped(ARRAY[p_executing]);
+    END IF;
     WITH gone AS (
         DELETE FROM {schema}.tasks t WHERE t.owner = p_worker
         RETURNING t.run_id, t.seq, t.dispatch,

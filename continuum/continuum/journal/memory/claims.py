@@ -10,7 +10,8 @@ from continuum.journal.announcement import announcement, completed
 from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.limits import FOREIGN_GRACE_SECONDS
 from continuum.journal.memory.due_runs import Group
-from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredRun, StoredWorker, json_copy
+from continuum.journal.memory.families import MemoryFamilies
+from continuum.journal.memory.tables import MICROSECONDS, StoredRun, StoredWorker, json_copy
 from continuum.journal.port import ClaimedRun, Loaded, NewRun, RunState, Started, Topic, Worker
 
 _FOREIGN_GRACE = round(FOREIGN_GRACE_SECONDS * MICROSECONDS)
@@ -48,7 +49,7 @@ class LoadedCode:
         return run.version is not None and any(version not in run.refused for version in trying)
 
 
-class MemoryClaims(MemoryTables):
+class MemoryClaims(MemoryFamilies):
     """Ownership of runs."""
 
     async def start(self, runs: Sequence[NewRun]) -> list[Started]:

@@ -149,13 +149,14 @@ class MemoryCommits(MemoryParkedRuns, MemoryFamilies):
         for write in writes:
             children = [child for id in write.cancels if (child := self._latest(id)) is not None]
             self._after_ends(self._request_cancel(children, BY_PARENT))
-        ended = dict.fromkeys(write.run_id for write in writes)
-        self._after_ends([run for id in ended if (run := self._runs[id]).state.terminal])
+        changed = [self._runs[id] for id in dict.fromkeys(write.run_id for write in writes)]
+        self._after_ends([run for run in changed if run.state.terminal])
+        self._end_stopped(changed)
         if any(write.children or write.successor for write in writes):
             self._notifications.send(Topic.WORK)
-        changed = {self._runs[write.run_id].chain for write in writes if write.published}
-        if changed:
-            self._notifications.send(Topic.PUBLISHED, sorted(changed))
+        published = {self._runs[write.run_id].chain for write in writes if write.published}
+        if published:
+            self._notifications.send(Topic.PUBLISHED, sorted(published))
 
     def _queue_task(self, run_id: RunId, task: NewTask) -> None:
         """Add a task, or replace the row of an earlier dispatch of the same command."""

@@ -10,6 +10,7 @@ from continuum.journal.event_codec import CorruptBody, unpack_body
 from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredRun
 from continuum.journal.port import (
     ClosePolicy,
+    Fault,
     InboxKind,
     NewChild,
     NewRun,
@@ -82,6 +83,26 @@ class MemoryFamilies(MemoryTables):
         if code is not None and code.retention is not None:
             run.retain_until = run.updated_at + round(code.retention * MICROSECONDS)
         self._notifications.send(Topic.DONE, [run.start.id])
+
+    def _end_stopped(self, runs: Iterable[StoredRun]) -> None:
+        """End those that are blocked and were asked to stop: nobody would read the request."""
+        ended = []
+        for run in runs:
+            asked = next((row for row in run.inbox.values() if row.kind is InboxKind.CANCEL), None)
+            if run.state is RunState.BLOCKED and asked is not None:
+                self._end(run, "parent_cancelled" if asked.name == BY_PARENT else None)
+                ended.append(run)
+        self._after_ends(ended)
+
+    def _count_death(self, run: StoredRun, poison_after: int) -> None:
+        """Count a death against a run, and block it when it has caused too many."""
+        run.deaths += 1
+        if run.deaths >= poison_after:
+            self._enter(run, RunState.BLOCKED)
+            run.due_at = None
+            run.reason = f"poison: its process died {run.deaths} times while executing it"
+            run.fault = Fault("poison")
+            self._end_stopped([run])
 
     def _after_ends(self, ended: Iterable[StoredRun]) -> None:
         """Report ends to parents, and ask children to stop as their close policies say."""

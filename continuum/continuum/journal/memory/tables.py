@@ -371,15 +371,6 @@ class MemoryTables:
             self._make_claimable(run)
         return True
 
-    def _count_death(self, run: StoredRun, poison_after: int) -> None:
-        """Count a death against a run, and block it when it has caused too many."""
-        run.deaths += 1
-        if run.deaths >= poison_after:
-            self._enter(run, RunState.BLOCKED)
-            run.due_at = None
-            run.reason = f"poison: its process died {run.deaths} times while executing it"
-            run.fault = Fault("poison")
-
     def _notify_of_mail(self, runs: Iterable[StoredRun]) -> None:
         """Notify of mail: the owners of runs, or the workers that may claim them."""
         owned, free = [], []

@@ -8,7 +8,8 @@ from math import inf
 
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
-from continuum.journal.memory.tables import MICROSECONDS, MemoryTables, StoredNode, StoredWorker
+from continuum.journal.memory.families import MemoryFamilies
+from continuum.journal.memory.tables import MICROSECONDS, StoredNode, StoredWorker
 from continuum.journal.port import (
     InboxKind,
     NodeFacts,
@@ -22,7 +23,7 @@ from continuum.journal.port import (
 )
 
 
-class MemoryWorkers(MemoryTables):
+class MemoryWorkers(MemoryFamilies):
     """Workers and nodes."""
 
     async def register_worker(

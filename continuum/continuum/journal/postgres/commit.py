@@ -14,6 +14,7 @@ from continuum.journal.port import (
     LeaseLost,
     NewRun,
     NewTask,
+    RunState,
     RunWrite,
     TakenRun,
     Transition,
@@ -73,7 +74,7 @@ async def commit(
             or write.cancels
             or write.successor
             or write.refusal
-            or (change is not None and write.parent is not None and change.state.terminal)
+            or (change is not None and write.parent is not None and change.state >= RunState.BLOCKED)
         ):
             family = family or FamilyWrites(depth)
             family.add(key, write)

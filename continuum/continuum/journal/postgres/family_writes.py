@@ -11,7 +11,7 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 from continuum.journal.event_codec import pack_body
-from continuum.journal.port import NewChild, Refusal, RunWrite, Successor
+from continuum.journal.port import NewChild, Refusal, RunState, RunWrite, Successor
 from continuum.journal.postgres import commit_parts, packed_arrays
 
 # In place of a token: the run is locked in its place, and nothing is written to it.
@@ -42,7 +42,8 @@ class FamilyWrites:
     def add(self, run: bytes, write: RunWrite) -> None:
         """Add a write; among several of one run the last counts."""
         self._depths[run] = write.depth
-        ends = write.transition is not None and write.transition.state.terminal
+        # A blocked run may have been asked to stop, and ends then.
+        ends = write.transition is not None and write.transition.state >= RunState.BLOCKED
         if ends and write.parent is not None:
             self._parents[packed_arrays.uuid_bytes(write.parent)] = write.depth - 1
         if write.depth != self._depth or write.children or write.cancels or write.successor:

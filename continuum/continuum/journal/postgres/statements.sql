@@ -336,7 +336,9 @@ SELECT {schema}.suspects_wait()
 -- name: release
 -- Give up runs, due at once, and count a death against each that crashed.
 WITH locked AS MATERIALIZED (
-    SELECT id FROM {schema}.runs WHERE id = ANY (%(runs)s) AND owner = %(worker)s AND state {is_active}
+    -- A parent gets the end of its child, if that is blocked and was asked to stop.
+    SELECT id FROM {schema}.runs WHERE id = ANY (%(runs)s::uuid[] || ARRAY(
+        SELECT c.parent_id FROM {schema}.runs c WHERE c.id = ANY (%(runs)s) AND %(crashed)s::integer = 1))
     ORDER BY depth, id FOR NO KEY UPDATE
 ), released AS (
     UPDATE {schema}.runs r
@@ -350,9 +352,11 @@ WITH locked AS MATERIALIZED (
         fault = CASE WHEN %(crashed)s::integer = 1 AND r.deaths + 1 >= %(poison)s
                      THEN '{"kind": "poison"}' ELSE r.fault END,
         updated_at = clock_timestamp()
-    FROM locked WHERE r.id = locked.id RETURNING 1
+    FROM locked
+    WHERE r.id = locked.id AND r.id = ANY (%(runs)s) AND r.owner = %(worker)s AND r.state {is_active} RETURNING r.id
 )
-SELECT {schema}.notify('work', '{}') WHERE EXISTS (SELECT FROM released)
+SELECT {schema}.end_stopped(gone.ids), {schema}.notify('work', '{}')
+FROM (SELECT array_agg(id) AS ids FROM released) gone WHERE gone.ids IS NOT NULL
 
 -- name: release_other_runs
 -- Release what a worker owns except the runs that it knows.
