@@ -80,6 +80,8 @@ def debug(
         context.exit(0)
     _refuse(history, refusal(workflow, history, replayed))
     click.echo(f"the code {ending_of(replayed)}")
+    if at is None:
+        click.echo("to step through it: `--at start`, `--at SEQ`, or `breakpoint()` in the code", err=True)
 
 
 @click.command(short_help="Replay RUN through the code on disk.")

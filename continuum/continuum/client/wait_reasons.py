@@ -7,9 +7,14 @@ from typing import NamedTuple
 
 from continuum.journal.facts import NodeRow, RunRow, RunState
 from continuum.journal.untyped_values import at
+from continuum.quoting import quoted
 
 WAITS_FOR_A_NODE = "waits for a node"
 """The start of the reason of a run that no running node can execute."""
+
+
+_NAMED = ("signal", "activity", "child")
+_MOST_NAMES = 3
 
 
 class Present(NamedTuple):
@@ -30,11 +35,23 @@ def reason_of(row: RunRow, present: Present) -> str | None:
         return f"{WAITS_FOR_A_NODE}{_missing(row, present.nodes)}"
     if row.state is not RunState.SUSPENDED:
         return None
-    if row.due_at is None:
-        return "waits for a signal, an activity or a child"
-    if row.due_at > present.now:
-        return f"waits until {at(row.due_at).isoformat(timespec='seconds')}, or for a signal"
-    return None
+    if row.due_at is not None and row.due_at <= present.now:
+        return None
+    until = None if row.due_at is None else f"until {at(row.due_at).isoformat(timespec='seconds')}"
+    if row.waits is None:
+        # Written by a release that did not record them.
+        anything = "waits for a signal, an activity or a child"
+        return anything if until is None else f"waits {until}, or for a signal"
+    awaited = [f"{wait.kind} {quoted(wait.name)}" for wait in row.waits if wait.kind in _NAMED]
+    parts = [*([f"for {_some(awaited)}"] if awaited else []), *([until] if until else [])]
+    return f"waits {', or '.join(parts)}" if parts else None
+
+
+def _some(awaited: Sequence[str]) -> str:
+    """Return the first of these in words, and how many more there are."""
+    different = list(dict.fromkeys(awaited))
+    more = len(different) - _MOST_NAMES
+    return ", ".join(different[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 def waits_for_a_node(row: RunRow, now: int) -> bool:

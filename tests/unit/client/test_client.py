@@ -22,9 +22,12 @@ from continuum.journal.announced_run import NewRun
 from continuum.journal.facts import InboxKind, Post, Posted, RunRow, RunState, Started, Transition
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import Fault
+from continuum.journal.wait import Wait
 from tests.unit.client.working import Ending, greeting, memory_client
 
 review = Signal("review", str)
+
+IN_2096 = 4_000_000_000_000_000
 
 
 class LosesResults(MemoryJournal):
@@ -450,19 +453,37 @@ def test_a_history_is_readable() -> None:
 
 @pytest.mark.parametrize("release", [True, False])
 @pytest.mark.parametrize(
-    ("due_at", "reason"),
+    ("waits", "due_at", "reason"),
     [
-        (4_000_000_000_000_000, "waits until 2096-10-02T07:06:40+00:00, or for a signal"),
-        (None, "waits for a signal, an activity or a child"),
+        # A node of an earlier release has recorded none.
+        (None, IN_2096, "waits until 2096-10-02T07:06:40+00:00, or for a signal"),
+        (None, None, "waits for a signal, an activity or a child"),
+        ([Wait("timer", 3, "", 1, IN_2096)], IN_2096, "waits until 2096-10-02T07:06:40+00:00"),
+        ([Wait("signal", -1, "go", 1)], None, "waits for signal 'go'"),
+        ([Wait("signal", -1, "go", 1), Wait("unread", -1, "stop", 1)], None, "waits for signal 'go'"),
+        (
+            [Wait("signal", -1, "go", 1, IN_2096)],
+            IN_2096,
+            "waits for signal 'go', or until 2096-10-02T07:06:40+00:00",
+        ),
+        (
+            [Wait("activity", seq, name, 1) for seq, name in enumerate(("a", "a", "b", "c", "d"))],
+            None,
+            "waits for activity 'a', activity 'b', activity 'c' and 1 more",
+        ),
     ],
 )
-def test_a_suspended_run_shows_what_it_waits_for(due_at: int | None, reason: str, release: bool) -> None:
+def test_a_suspended_run_shows_what_it_waits_for(
+    waits: list[Wait] | None, due_at: int | None, reason: str, release: bool
+) -> None:
     """Both in the memory of a node and evicted."""
 
     async def main() -> None:
         async with memory_client() as (client, ending):
             handle = await client.start(greeting, "ann")
-            await ending.write(handle.id, Transition(RunState.SUSPENDED, due_at, release=release))
+            await ending.write(
+                handle.id, Transition(RunState.SUSPENDED, due_at, release=release, waits=waits)
+            )
             run = await handle.get()
             assert (run.state, run.reason) == ("suspended", reason)
 
