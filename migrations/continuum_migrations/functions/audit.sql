@@ -132,7 +132,9 @@ $$;
 
 -- Delete those of these versions that no open run has, and return how many. Without facts nothing is recorded.
 CREATE OR REPLACE FUNCTION {schema}.delete_versions_recorded(p_workflow text[], p_version text[], p_audit jsonb[]) RETURNS integer
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
 DECLARE
     v_deleted integer := 0;
     v_outcome text;
