@@ -307,6 +307,21 @@ def test_tasks_without_any_node_are_named(cli: CommandLine) -> None:
     assert found_by(cli).keys() == {("no-nodes", "mail")}
 
 
+def test_a_run_whose_input_cannot_be_read_is_ended_by_the_fix(cli: CommandLine) -> None:
+    """To try it again would change nothing: no code that is loaded reads the input."""
+    run = start(cli, 1)
+    reason = "input: the code cannot read its input"
+    fault = '{{"kind": "input"}}'
+    change(cli, f"update {{s}}.runs set state = 3, due_at = null, reason = '{reason}', fault = '{fault}'")
+    explained = cli("explain", run, "--json").json["causes"][0]
+    assert explained["fixes"][0]["command"].startswith(f"continuum cancel {run}")
+    finding = found_by(cli)["blocked", "nodes.order"]
+    assert "cancel each and start it again" in finding["sentence"]
+    run_fixes(cli, cli.options[1], finding["fixes"])
+    assert cli("runs", "show", run, "--json").json["state"] == "cancelled"
+    assert found_by(cli) == {}
+
+
 def test_suspects_and_deadly_workflows_are_named(cli: CommandLine) -> None:
     async def killed(journal: Journal) -> None:
         for _ in range(3):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
-from continuum.codec.arguments import unreadable_input
+from continuum.codec.arguments import TAKE_OLD_CALLS, unreadable_input
 from continuum.definitions.activity_options import why_unreadable
 from continuum.definitions.workflow import Workflow
 from continuum.engine.drift_messages import unreadable_options
@@ -93,8 +93,7 @@ def decide(
         args, kwargs = workflow.arguments.decode_call(claim.input)
     except DurableTermError as error:
         # The run has not failed: code that can read the input again lets it continue.
-        todo = _todo(error, begun=length > 0)
-        return CannotReadInput(f"{unreadable_input(error)}{todo}", str(error))
+        return CannotReadInput(_with_way_out(error, begun=length > 0), str(error))
     return Begin(args, kwargs, history, length, changed)
 
 
@@ -111,13 +110,18 @@ def unreadable_call(pending: Iterable[PendingActivity]) -> Blocked | None:
     return None
 
 
-def _todo(error: DurableTermError, *, begun: bool) -> str:
-    """Return what an operator can do, as the rest of a sentence; some errors say how to change the code."""
-    change = "" if ";" in error.reason else "deploy code that can read it"
-    restart = "" if begun else "or cancel it and start it again with what the code takes"
-    if change and restart:
-        return f"; {change}, {restart}"
-    return f"; {change or restart}" if change or restart else ""
+def _with_way_out(error: DurableTermError, *, begun: bool) -> str:
+    """Return why an input cannot be read and what to do; some errors say how to change the code."""
+    sentence = unreadable_input(error)
+    why = sentence.removesuffix(f"; {TAKE_OLD_CALLS}")
+    if why != sentence:
+        change = TAKE_OLD_CALLS
+    else:
+        change = "" if ";" in error.reason else "deploy code that can read it"
+    # Without a history nothing is lost, and the code may be right.
+    restart = "" if begun else "cancel it and start it again with what the code takes"
+    ways = ", or ".join(filter(None, (restart, change)))
+    return f"{why}; {ways}" if ways else why
 
 
 def _version_change(

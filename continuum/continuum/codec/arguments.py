@@ -25,6 +25,8 @@ from continuum.errors import DurableTermError
 from continuum.failures.exception_text import message_of
 from continuum.quoting import shortened
 
+# What lets code take a call that does not fit it.
+TAKE_OLD_CALLS = "give a new parameter a default, and keep one that old calls pass"
 _NO_KEYWORDS: dict[str, Any] = {}
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
@@ -201,7 +203,7 @@ class ArgumentsCodec:
             raise DurableTermError(
                 self._path,
                 f"the stored call does not fit {self._function.__qualname__}(): {shortened(error)}; "
-                "give a new parameter a default, and keep one that old calls pass",
+                + TAKE_OLD_CALLS,
             ) from error
 
     def _fit_keywords(self, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -83,6 +83,11 @@ def blocked(scene: Scene) -> Cause:
         fixes = (Fix(unblock, "once it is restored"), scene.cancel("to end it as it is", force=True))
     elif code == "poison":
         fixes = (Fix(unblock, "once a running node has mended code"), scene.cancel("to give it up"))
+    elif code == "input" and scene.history.last_at is None:
+        fixes = (
+            scene.cancel("to start it again with what the code takes"),
+            Fix(unblock, "once a running node has code that reads its input"),
+        )
     else:
         fixes = (
             Fix(unblock, "once a running node has code that continues it"),

@@ -6,7 +6,7 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from continuum.journal.health_port import HealthFacts, HealthNode, OverdueRuns, OverdueTasks
+from continuum.journal.health_port import BlockedRuns, HealthFacts, HealthNode, OverdueRuns, OverdueTasks
 from continuum.journal.odd_rows import OddRow
 from continuum.journal.version_facts import is_importable
 from continuum.operations.findings import Finding, amount
@@ -22,7 +22,7 @@ _DIGEST = 12
 
 _BLOCKED_BY = {
     "drift": "start a node with code that continues them",
-    "input": "start a node with code that can read their input",
+    "input": "cancel each and start it again with what the code takes, or deploy code that can read it",
     "poison": "mend the code, deploy it, then unblock them",
     "corrupt": "restore what cannot be read, then unblock them",
 }
@@ -186,12 +186,20 @@ class _Judge:
                 "blocked",
                 each.workflow,
                 text,
-                self._command("runs", "unblock", each.example),
+                *self._ways_to_go_on(each),
                 since=each.since,
                 count=each.number,
                 more=each.more,
                 evidence=(each.kind,),
             )
+
+    def _ways_to_go_on(self, each: BlockedRuns) -> Iterator[str]:
+        """Yield commands; no code that is loaded reads the input, so that to try it again changes nothing."""
+        if each.kind == "input":
+            yield self._command("runs", "list", "--state", "blocked", "--workflow", each.workflow)
+            yield self._command("cancel", each.example)
+        else:
+            yield self._command("runs", "unblock", each.example)
 
     def expired(self) -> Iterator[Finding]:
         """Judge leases that have run out and still hold something."""

@@ -147,8 +147,8 @@ def test_a_run_whose_input_its_own_code_cannot_read_is_blocked_and_not_failed() 
     assert isinstance(made, CannotReadInput)
     assert made.mismatch == "input.order: expected Order, got int"
     assert made.reason == (
-        "the code cannot read its input at order: expected Order, got int; deploy code that can read it, "
-        "or cancel it and start it again with what the code takes"
+        "the code cannot read its input at order: expected Order, got int; cancel it and start it again "
+        "with what the code takes, or deploy code that can read it"
     )
 
 
@@ -164,8 +164,8 @@ def test_a_reason_that_says_how_to_change_the_code_says_it_once() -> None:
     made = decision(two_more, order_of_two)
     assert isinstance(made, CannotReadInput)
     assert made.reason.endswith(
-        "give a new parameter a default, and keep one that old calls pass; "
-        "or cancel it and start it again with what the code takes"
+        "; cancel it and start it again with what the code takes, or "
+        "give a new parameter a default, and keep one that old calls pass"
     )
     begun = decision(two_more, order_of_two, half_an_order())
     assert isinstance(begun, CannotReadInput)

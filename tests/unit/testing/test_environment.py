@@ -334,7 +334,7 @@ def test_a_blocked_run_reports_its_reason() -> None:
         async with env() as environment:
             run = await environment.start("testing_values", "one argument too many")
             environment = await _loaded(environment)
-            message = "is blocked: input: the code cannot read its input.*; or cancel it and start it again"
+            message = "is blocked: input: the code cannot read its input.*; cancel it and start it again"
             with pytest.raises(StillWaiting, match=message):
                 await run.result()
             assert (fault := (await run.get()).fault) is not None
