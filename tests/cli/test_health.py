@@ -84,11 +84,11 @@ def change(cli: CommandLine, statement: str) -> None:
 
 
 @contextmanager
-def node_of(cli: CommandLine, **settings: Any) -> Iterator[None]:
+def node_of(cli: CommandLine, name: str = "north", **settings: Any) -> Iterator[None]:
     """Run a node with the workflows of the tests."""
     _, dsn, _, schema = cli.options
     config = NodeConfig(
-        modules=(flows.__name__,), dsn=dsn, schema=schema, name="north", settings=Settings(**settings)
+        modules=(flows.__name__,), dsn=dsn, schema=schema, name=name, settings=Settings(**settings)
     )
     node = launch(config)
     try:
@@ -204,6 +204,8 @@ def test_a_node_that_was_killed_is_lost_with_what_it_owned(
     eventually(lambda: ("node-lost", "north") in found_by(cli), "it is not lost")
     codes = {code for code, _ in found_by(cli)}
     assert codes == {"node-lost", "lease-expired"}
+    with node_of(cli, lease_ttl=1.0, name="south"):
+        eventually(lambda: ("node-replaced", "north") in found_by(cli), "it is not replaced")
     with node_of(cli, lease_ttl=1.0):
         until_gone(cli, "lease-expired")
         until_gone(cli, "node-lost")

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+_IN_ONE_PIECE = frozenset({"id", "run"})
+
 
 def escaped(text: str) -> str:
     """Return a text as one line of a terminal: what is not printable as Python writes it."""
@@ -28,7 +30,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        table.add_column(column, overflow="fold")
+        # An id is copied: it must stay in one piece while another column can be narrower.
+        table.add_column(column, overflow="fold", no_wrap=column in _IN_ONE_PIECE)
     for row in rows:
         # Text, because rich would read brackets in a value as markup.
         table.add_row(*(Text(cell) for cell in row))

@@ -276,13 +276,25 @@ class _Judge:
             name = shortened(node.node)
             if not node.alive:
                 seconds = max(0, self._facts.now - node.renewed_at) // 1_000_000
-                text = (
-                    f"node {name} is lost: nothing from it for {seconds:,} s; start it again, or wait an hour"
-                )
-                yield self._node_finding("node-lost", node, text)
+                lost = f"node {name} is lost: nothing from it for {seconds:,} s"
+                if self._is_replaced(node):
+                    text = f"{lost}; others have its workflows, and it leaves the list within an hour"
+                    yield self._node_finding("node-replaced", node, text)
+                else:
+                    yield self._node_finding("node-lost", node, f"{lost}; start it again, or wait an hour")
             elif node.state == "draining":
                 text = f"node {name} drains and takes no work; wait for its end"
                 yield self._node_finding("node-draining", node, text)
+
+    def _is_replaced(self, lost: HealthNode) -> bool:
+        """Return whether nodes that live execute all that it executed."""
+        others = [node for node in self._facts.nodes if node.alive and node.state != "draining"]
+        namespaces: Sequence[str | None] = [None] if lost.namespaces is None else lost.namespaces
+        return bool(others) and all(
+            any(node.may_execute(workflow, None) and node.serves(namespace) for node in others)
+            for workflow in lost.workflows
+            for namespace in namespaces
+        )
 
     def _node_finding(self, code: str, node: HealthNode, text: str) -> Finding:
         return self._finding(code, node.node, text, since=node.renewed_at, evidence=(str(node.pid),))

@@ -89,6 +89,11 @@ HEALTH_CODES: Mapping[str, Code] = {
         "a node is listed and none of its processes has a lease",
         "start it again; otherwise it leaves the list after an hour",
     ),
+    "node-replaced": Code(
+        _NOTE,
+        "a node is lost, and others that live have all of its workflows",
+        "nothing: it leaves the list after an hour",
+    ),
     "node-draining": Code(
         _NOTE,
         "a node finishes or releases what it has, and then stops",
