@@ -24,6 +24,7 @@ from continuum.testing.killable_journal import KillableJournal
 from continuum.testing.run_host import NEVER_SECONDS, RunHost
 from continuum.testing.virtual_clock import VirtualClock, microseconds_in
 from continuum.versions.loaded_code import Code
+from continuum_actors.host.host import NotStarted
 from tests.property.composed_programs import work_flow, work_flow_changed
 from tests.property.composed_works import Work, signals_of
 from tests.property.ledger import ledger
@@ -133,8 +134,10 @@ class World:
         await self._alive()
 
     async def release_suspended(self) -> None:
-        """Let the host release every run that only waits."""
-        (await self._alive()).host.runs.release_all()
+        """Let the host release every run that only waits; one that is restarting has none."""
+        runs = (await self._alive()).host.runs
+        if not isinstance(runs, NotStarted):
+            runs.release_all()
 
     async def restart_client(self) -> None:
         """Replace the client."""

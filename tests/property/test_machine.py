@@ -162,9 +162,10 @@ class Composed(RuleBasedStateMachine):
         run = chance.choice(self.runs)
         self.settle(not at_rest)
         self.forced = self.forced or force
+        idle = at_rest and self.has_nothing_to_do(run)
         received = self.unless_ended(self.now.client.cancel(run, force=force))
         # In real time a timer may end the run before it receives the request.
-        self.stopped[run] = self.stopped.get(run, False) or (received and at_rest and self.virtual)
+        self.stopped[run] = self.stopped.get(run, False) or (received and idle and self.virtual)
 
     @rule(chance=chances)
     def look(self, chance: random.Random) -> None:
@@ -201,6 +202,12 @@ class Composed(RuleBasedStateMachine):
     def settle(self, soon: bool = False) -> None:
         if not soon:
             self.do(self.now.settle())
+
+    def has_nothing_to_do(self, run: RunId) -> bool:
+        """Return whether no signal waits for code that can continue the run, and comes first."""
+        rows = self.do(self.now.rows())
+        row = latest_of(next(each for each in rows if each.id == run), rows)
+        return row.owner is not None or row.due_at is None or row.due_at > self.now.stored.now()
 
     def unless_ended(self, what: Coroutine[Any, Any, Any]) -> bool:
         """Await the call; False when the run has ended."""
