@@ -405,7 +405,7 @@ class Run(Actor):
         claim, host = self._claim, self._host
         self.ended = True
         # Due at once: a node that has the run's code, or other code than ours, is to look.
-        transition = Transition(RunState.SUSPENDED, host.journal.now(), release=True)
+        transition = Transition(RunState.SUSPENDED, host.journal.now(), release=True, code=host.code.digest)
         write = RunWrite(claim.id, claim.token, transition=transition)
         write.depth, write.parent = claim.depth, claim.parent
         write.refusal = Refusal(self._workflow.version_hash, reason, fault)

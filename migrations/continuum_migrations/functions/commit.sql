@@ -23,6 +23,7 @@ DECLARE
     v_family boolean;
     v_now timestamptz;
     v_ended uuid[];
+    v_tried jsonb;
 BEGIN
     UPDATE {schema}.workers SET batch = p_batch
     WHERE id = p_worker AND batch < p_batch AND expires_at > clock_timestamp();
@@ -89,6 +90,10 @@ BEGIN
 
     IF cardinality(p_transitions.run) > 0 THEN
         v_now := clock_timestamp();
+        IF {state.blocked} = ANY (p_transitions.state) OR cardinality(p_family.refused_run) > 0 THEN
+            v_tried := {schema}.tried_again(ARRAY(
+                SELECT t.run FROM unnest(p_transitions.run) AS t (run) WHERE v_all OR t.run = ANY (v_held)));
+        END IF;
         UPDATE {schema}.runs r
         SET state = t.state,
             -- Mail makes a run without an owner due, also mail that came during the release.
@@ -113,6 +118,9 @@ BEGIN
                     p_transitions.progress, p_transitions.retention)
             AS t (run, state, due, release, result, error, reason, fault, progress, retention)
         WHERE r.id = t.run AND (v_all OR t.run = ANY (v_held));
+        IF v_tried IS NOT NULL THEN
+            PERFORM {schema}.block_again(v_tried, p_family.refused_run, p_family.refused_fault);
+        END IF;
         IF true = ANY (p_transitions.release) THEN
             IF EXISTS (
                 SELECT FROM unnest(p_transitions.run, p_transitions.release) AS t (run, release)
@@ -141,10 +149,9 @@ BEGIN
         END IF;
     END IF;
 
-    IF {state.blocked} = ANY (p_transitions.state) THEN
+    IF {state.blocked} = ANY (p_transitions.state) OR v_tried IS NOT NULL THEN
         PERFORM {schema}.end_stopped(ARRAY(
-            SELECT t.run FROM unnest(p_transitions.run, p_transitions.state) AS t (run, state)
-            WHERE t.state = {state.blocked} AND (v_all OR t.run = ANY (v_held))));
+            SELECT t.run FROM unnest(p_transitions.run) AS t (run) WHERE v_all OR t.run = ANY (v_held)));
     END IF;
 
     at := clock_timestamp();

@@ -252,7 +252,9 @@ class MemoryClaims(MemoryFamilies):
         ]
         for run in blocked:
             self._enter(run, RunState.RUNNING)
-            run.reason = run.fault = None
+            if code is None:
+                run.reason = run.fault = None
+            run.tried_in = None if code is None else run.attempt + 1
             run.deaths = 0
             run.due_at = run.updated_at = self.now()
             self._make_claimable(run)
@@ -263,7 +265,7 @@ class MemoryClaims(MemoryFamilies):
 
 
 def _waits_for_code(run: StoredRun, code: str) -> bool:
-    return run.fault is not None and run.fault.may_change_with_code and run.blocked_by != code
+    return run.fault is not None and run.fault.may_change_with_code and code not in (run.blocked_by or "")
 
 
 def within(namespaces: Sequence[str] | None, run: StoredRun) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
+from dataclasses import replace
 from operator import attrgetter
 
 from continuum.engine.events import Event
@@ -137,7 +138,7 @@ class MemoryCommits(MemoryParkedRuns, MemoryFamilies):
             run.attributes = run.attributes | json_copy(write.attributes)
             run.updated_at = self.now()
         if write.transition is not None:
-            self._change(run, write.transition)
+            self._change(run, _blocked_again(run, write, write.transition))
 
     def _apply_to_others(self, writes: Sequence[RunWrite]) -> None:
         """Apply the effects of writes on other runs, after the whole batch."""
@@ -173,6 +174,7 @@ class MemoryCommits(MemoryParkedRuns, MemoryFamilies):
         run.reason = change.reason
         run.fault = change.fault
         run.blocked_by = change.code
+        run.tried_in = None
         suspended = change.state is RunState.SUSPENDED and change.waits is not None
         run.waits = tuple(change.waits or ()) if suspended else None
         if change.progress:
@@ -194,3 +196,15 @@ class MemoryCommits(MemoryParkedRuns, MemoryFamilies):
         ended = [write.run_id for write in writes if self._runs[write.run_id].state.terminal]
         if ended:
             self._notifications.send(Topic.DONE, ended)
+
+
+def _blocked_again(run: StoredRun, write: RunWrite, change: Transition) -> Transition:
+    """Return the transition of a run that other code tries: what that refuses is blocked as before."""
+    if run.tried_in != run.attempt:
+        return change
+    code = " ".join(filter(None, (run.blocked_by, change.code)))
+    if change.state is RunState.BLOCKED:
+        return replace(change, code=code)
+    if change.state is RunState.SUSPENDED and write.refusal is not None:
+        return Transition(RunState.BLOCKED, reason=run.reason, fault=run.fault, code=code)
+    return change

@@ -111,8 +111,10 @@ class StoredRun:
     error: bytes | None = None
     reason: str | None = None
     fault: Fault | None = None
-    # The digest of the code that has blocked it.
+    # The digests of the code that has blocked it.
     blocked_by: str | None = None
+    # The attempt in which other code tries it, which keeps its reason until then.
+    tried_in: int | None = None
     waits: Sequence[Wait] | None = None
     completed_at: int | None = None
     parent: RunId | None = None

@@ -37,13 +37,15 @@ class FamilyWrites:
         self._attributes: dict[bytes, dict[str, Any]] = {}
         self._versions: dict[bytes, str] = {}
         self._refusals: dict[bytes, Refusal] = {}
+        self._refused_by: dict[bytes, str | None] = {}
         self._reaches = False
 
     def add(self, run: bytes, write: RunWrite) -> None:
         """Add a write; among several of one run the last counts."""
         self._depths[run] = write.depth
-        # A blocked run may have been asked to stop, and ends then.
-        ends = write.transition is not None and write.transition.state >= RunState.BLOCKED
+        change = write.transition
+        # A run that is blocked, or blocked again, may have been asked to stop, and ends then.
+        ends = change is not None and (change.state >= RunState.BLOCKED or write.refusal is not None)
         if ends and write.parent is not None:
             self._parents[packed_arrays.uuid_bytes(write.parent)] = write.depth - 1
         if write.depth != self._depth or write.children or write.cancels or write.successor:
@@ -58,6 +60,7 @@ class FamilyWrites:
             self._versions[run] = write.version
         if write.refusal is not None:
             self._refusals[run] = write.refusal
+            self._refused_by[run] = None if change is None else change.code
         if write.successor is not None:
             self._successors.append((run, write.successor))
 
@@ -122,6 +125,9 @@ class FamilyWrites:
             refused_version=packed_arrays.texts([refusal.version for refusal in refusals]),
             refused_reason=packed_arrays.texts([refusal.reason for refusal in refusals]),
             refused_fault=packed_arrays.texts(
-                [refusal.fault and refusal.fault.as_json() for refusal in refusals]
+                [
+                    each.fault and each.fault.as_json(self._refused_by[run])
+                    for run, each in self._refusals.items()
+                ]
             ),
         )
