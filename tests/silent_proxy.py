@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager, suppress
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+CLOSE_SECONDS = 1.0
+
 
 class SilentProxy:
     """Forwards bytes until a test makes it fall silent."""
@@ -35,9 +37,12 @@ class SilentProxy:
         self._tasks.add(task)
         try:
             await self._serve(reader, writer)
+        except asyncio.CancelledError:
+            # The proxy ends. The callback of asyncio's streams cannot take a task that was cancelled.
+            pass
         finally:
+            await _close(writer)
             self._tasks.discard(task)
-            writer.close()
 
     async def end(self) -> None:
         """End every connection."""
@@ -66,7 +71,7 @@ class SilentProxy:
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            upstream[1].close()
+            await _close(upstream[1])
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, born: int) -> None:
         with suppress(ConnectionError):
@@ -76,6 +81,16 @@ class SilentProxy:
                     continue
                 writer.write(data)
                 await writer.drain()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Close a connection before the loop ends; what nobody reads is dropped."""
+    writer.close()
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await writer.wait_closed()
+    except OSError:  # TimeoutError is one
+        writer.transport.abort()
 
 
 @asynccontextmanager
