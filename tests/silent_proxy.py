@@ -68,6 +68,8 @@ class SilentProxy:
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # Before anything is awaited: the proxy may end meanwhile.
+            upstream[1].close()
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
