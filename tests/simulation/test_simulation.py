@@ -32,7 +32,7 @@ def simulate(*arguments: str) -> tuple[int, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("first", [0, SEEDS])
+@pytest.mark.parametrize("first", [0, pytest.param(SEEDS, marks=pytest.mark.soak)])
 def test_every_promise_holds_whatever_fails(first: int) -> None:
     code, printed = simulate("--from", str(first), "--seeds", str(SEEDS), "--jobs", "2")
     assert code == 0, printed

@@ -17,8 +17,10 @@ from continuum.errors import ClusterError
 from continuum.journal.port import NodeFacts
 from continuum.node.name_check import refuse_taken_name
 from continuum.node.running_node import wait_for_end
+from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.node.control_process import ControlledNode, DrainRequested, retire
+from continuum_actors.node.process_config import ProcessConfig
 from continuum_supervision.process.events import JoinUnanswered, NodeEvent, ProcessStarted, Report
 from tests.process.node import flows
 from tests.process.node.nodes import DEADLINE_S, LONG_LEASE_S, eventually, site
@@ -136,7 +138,8 @@ async def test_last_process_of_a_node_releases_only_its_own_nodes_leftovers(dsn:
         for pid in (ours, successors):
             await at.journal.register_worker(north, "run_host", pid, LONG_LEASE_S)
         nothing: Any = None
-        node = ControlledNode(nothing, nothing, Code([]))
+        config = ProcessConfig(dsn, schema, north, (), "", os.getpid(), logging.INFO, Settings())
+        node = ControlledNode(nothing, config, Code([]))
         node.started(ProcessStarted("run_host-1", "run_host", 1, ours))
         await retire(at.journal, node, north)
         assert [pid for _, pid in await at.journal.node_workers(north)] == [successors]

@@ -197,7 +197,9 @@ async def test_an_input_that_does_not_fit_is_unblocked_by_the_fix_where_the_code
             cause = await explained(run, "input")
             stop(north)
         assert "actual" in cause.evidence
-        await apply(at, cause.fixes[0])
+        stops, unblocks = cause.fixes
+        assert " cancel " in stops.command
+        await apply(at, unblocks)
         assert await run.result(DEADLINE_S) == 3
 
 
