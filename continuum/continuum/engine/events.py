@@ -107,6 +107,12 @@ ANSWERS = frozenset(
 )
 """The types that end an activity or a compensation."""
 
+SCHEDULES = frozenset({EventType.ACTIVITY_SCHEDULED, EventType.COMPENSATION_SCHEDULED})
+"""The types that begin an activity or a compensation."""
+
+CHILD_ENDS = frozenset({EventType.CHILD_COMPLETED, EventType.CHILD_FAILED, EventType.CHILD_CANCELLED})
+"""The types that report the end of a child."""
+
 _SEQ, _CALLER, _TEXT = (int,), (str,), (str,)
 _COMMAND = (_TEXT, _CALLER, _TEXT)
 _MAYBE = type(None)

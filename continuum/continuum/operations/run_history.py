@@ -10,16 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from continuum.engine.events import Event, EventType, is_whole
-
-_SCHEDULED = (EventType.ACTIVITY_SCHEDULED, EventType.COMPENSATION_SCHEDULED)
-_CALL_ENDED = (
-    EventType.ACTIVITY_COMPLETED,
-    EventType.ACTIVITY_FAILED,
-    EventType.COMPENSATION_COMPLETED,
-    EventType.COMPENSATION_FAILED,
-)
-_CHILD_ENDED = (EventType.CHILD_COMPLETED, EventType.CHILD_FAILED, EventType.CHILD_CANCELLED)
+from continuum.engine.events import ANSWERS, CHILD_ENDS, SCHEDULES, Event, EventType, is_whole
 
 
 @dataclass(slots=True)
@@ -85,10 +76,10 @@ def read_history(events: Sequence[Event]) -> RunHistory:
 
 def _apply(history: RunHistory, event: Event, body: tuple[Any, ...]) -> None:
     kind, at = event.type, event.at
-    if kind in _SCHEDULED:
+    if kind in SCHEDULES:
         compensation = kind == EventType.COMPENSATION_SCHEDULED
         history.calls[event.seq] = OpenCall(event.seq, body[0], body[2], at, compensation)
-    elif kind in _CALL_ENDED:
+    elif kind in ANSWERS:
         history.calls.pop(body[0], None)
     elif kind == EventType.TIMER_STARTED:
         history.timers[event.seq] = OpenTimer(at, body[0], body[2])
@@ -96,7 +87,7 @@ def _apply(history: RunHistory, event: Event, body: tuple[Any, ...]) -> None:
         history.timers.pop(body[0], None)
     elif kind == EventType.CHILD_STARTED:
         history.children[event.seq] = StartedChild(body[3], body[0], at, body[2])
-    elif kind in _CHILD_ENDED:
+    elif kind in CHILD_ENDS:
         history.children.pop(body[0], None)
     elif kind == EventType.SIGNAL_RECEIVED:
         history.signals.append((body[0], at))

@@ -9,17 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from continuum.engine.events import COMMANDS, EventType, event_name
+from continuum.engine.events import ANSWERS, CHILD_ENDS, COMMANDS, SCHEDULES, EventType, event_name
 from continuum.journal.stored_facts import StoredEvent
-
-_SCHEDULED = (EventType.ACTIVITY_SCHEDULED, EventType.COMPENSATION_SCHEDULED)
-_ACTIVITY_ENDED = (
-    EventType.ACTIVITY_COMPLETED,
-    EventType.ACTIVITY_FAILED,
-    EventType.COMPENSATION_COMPLETED,
-    EventType.COMPENSATION_FAILED,
-)
-_CHILD_ENDED = (EventType.CHILD_COMPLETED, EventType.CHILD_FAILED, EventType.CHILD_CANCELLED)
 
 
 @dataclass(slots=True)
@@ -64,7 +55,7 @@ def _apply(effects: OpenEffects, event: StoredEvent, body: tuple[object, ...]) -
         effects.cancels += 1
         if effects.cancels > 1:
             effects.wrong.append(f"event {event.seq} requests a cancel that was requested before")
-    elif kind in _ACTIVITY_ENDED:
+    elif kind in ANSWERS:
         if effects.activities.pop(_seq(body), None) is None:
             effects.wrong.append(_not_open(event, body))
     elif kind == EventType.TIMER_FIRED:
@@ -73,7 +64,7 @@ def _apply(effects: OpenEffects, event: StoredEvent, body: tuple[object, ...]) -
             effects.wrong.append(_not_open(event, body))
         elif event.at < due:
             effects.early.append(f"event {event.seq} fires timer {body[0]} before its time")
-    elif kind in _CHILD_ENDED:
+    elif kind in CHILD_ENDS:
         if effects.children.pop(_seq(body), None) is None:
             effects.wrong.append(_not_open(event, body))
         effects.ended_children.add(_seq(body))
@@ -82,7 +73,7 @@ def _apply(effects: OpenEffects, event: StoredEvent, body: tuple[object, ...]) -
 
 
 def _apply_command(effects: OpenEffects, event: StoredEvent, body: tuple[object, ...]) -> None:
-    if event.type in _SCHEDULED:
+    if event.type in SCHEDULES:
         effects.activities[event.seq] = OpenActivity(str(body[0]))
     elif event.type == EventType.TIMER_STARTED:
         effects.timers[event.seq] = body[0] if isinstance(body[0], int) else 0

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
+from continuum.engine.ids import NodeId
 from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.health_port import (
     ACTIVITY_HOST,
@@ -64,8 +65,8 @@ class MemoryHealth(MemoryRetention, MemoryWorkers):
         self._record(audit, ChangeOutcome.ALREADY if silent else ChangeOutcome.DONE)
         return not silent
 
-    def _health_of(self, node: str) -> HealthNode:
-        stored = next(stored for name, stored in self._nodes.items() if name == node)
+    def _health_of(self, node: NodeId) -> HealthNode:
+        stored = self._nodes[node]
         facts = stored.facts
         return HealthNode(
             node,
