@@ -263,7 +263,7 @@ def test_a_signal_value_of_another_type_is_refused() -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("unknown", ["no such run", str(uuid.uuid4())])
+@pytest.mark.parametrize("unknown", ["no such run", "0190f3c5-7f4e-7c1a-9a55-2f6f4d1e8b21"])
 def test_an_unknown_run_is_not_found(unknown: str) -> None:  # CAN7, SRT2, ATR3, B32
     async def main() -> None:
         async with memory_client() as (client, _):

@@ -53,7 +53,9 @@ BAD: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "path"), BAD, ids=lambda item: str(item)[:40])
+@pytest.mark.parametrize(
+    ("value", "path"), BAD, ids=[f"{type(value).__name__}-{path}" for value, path in BAD]
+)
 def test_the_error_names_the_first_element_that_cannot_be_written(value: Any, path: str) -> None:
     """DUR2, DUR3, DUR4: also the last element of a tuple or of a linked record."""
     with pytest.raises(DurableTermError) as caught:
