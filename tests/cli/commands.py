@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from continuum.cli import main
+from continuum.journal.postgres.database_name import database_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +43,8 @@ class CommandLine:
         code = main(list(arguments))
         printed = self.captured.readouterr()
         return Outcome(code, printed.out, printed.err)
+
+
+def place(cli: CommandLine) -> str:
+    """Return how answers name the schema and the database of a command line."""
+    return f"schema {cli.options[3]} of {database_name(cli.options[1])}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from continuum.engine.ids import NodeId, WorkerId
 from continuum.journal.facts import NodeFacts, RunState, Transition
-from tests.cli.commands import CommandLine
+from tests.cli.commands import CommandLine, place
 from tests.cli.test_commands import on_journal, started
 from tests.unit.client.working import Ending
 
@@ -40,7 +40,9 @@ def test_nodes_drain_asks_a_node_to_stop(cli: CommandLine) -> None:
     assert (
         cli("nodes", "drain", "south")
         .err.strip()
-        .endswith("no node is named south; `continuum nodes list` shows those there are")
+        .endswith(
+            f"no node is named south; `continuum nodes list` shows those there are; looked in {place(cli)}"
+        )
     )
 
 

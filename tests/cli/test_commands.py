@@ -24,7 +24,7 @@ from continuum.engine.ids import NodeId
 from continuum.journal.facts import NodeFacts, RunState, Transition
 from continuum.journal.port import Fault
 from continuum.journal.postgres import PostgresJournal
-from tests.cli.commands import CommandLine
+from tests.cli.commands import CommandLine, place
 from tests.unit.client.working import Ending, greeting
 
 
@@ -202,7 +202,7 @@ def test_published_values_can_be_read_without_a_node(cli: CommandLine) -> None:
     assert cli("runs", "read", run_id, "progress").json == {"done": 3}
     assert cli("runs", "read", run_id, "progress", "--json").out == '{"done": 3}\n'
     missing = cli("runs", "read", run_id, "other")
-    message = f"continuum: run {run_id} has published no 'other'\n"
+    message = f"continuum: run {run_id} has published no 'other'; looked in {place(cli)}\n"
     assert (missing.code, missing.out, missing.err) == (1, "", message)
 
 
@@ -382,7 +382,9 @@ def test_start_refuses_a_name_that_no_running_node_knows(cli: CommandLine) -> No
     on_journal(cli, lambda journal: journal.register_worker(NodeId("north"), "run_host", 8, 60.0))
     refused = cli("start", "order_flaw")
     assert refused.code == 1
-    assert refused.err.strip().endswith("'order_flaw'; they have greeting, order_flow")
+    assert refused.err.strip().endswith(
+        f"'order_flaw'; they have greeting, order_flow; looked in {place(cli)}"
+    )
     assert cli("runs", "list", "--json").json["entries"] == []
 
 
@@ -493,7 +495,8 @@ def test_an_old_layout_is_refused_with_what_to_do(
 def test_an_unknown_run_exits_with_1(cli: CommandLine, arguments: tuple[str, ...], run: str) -> None:
     outcome = cli(*arguments, run)
     assert (outcome.code, outcome.out) == (1, "")
-    assert outcome.err == f"continuum: no run has the id {run}; `continuum runs list` shows those there are\n"
+    nobody = f"no run has the id {run}; `continuum runs list` shows those there are"
+    assert outcome.err == f"continuum: {nobody}; looked in {place(cli)}\n"
 
 
 @pytest.mark.parametrize(

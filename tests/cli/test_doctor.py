@@ -29,7 +29,7 @@ from continuum.operations.doctor import Limits, diagnose
 from continuum.release import release
 from continuum_migrations import expected_objects
 from tests.cli.changeable_server import changeable_server, restart, run_fixes, run_sql, until_holds
-from tests.cli.commands import CommandLine, Outcome
+from tests.cli.commands import CommandLine, Outcome, place
 from tests.contract.cutting_proxy import CuttingProxy, DeafProxy, cutting_proxy
 from tests.postgres.pooler import pgbouncer
 from tests.process.node import flows
@@ -115,7 +115,8 @@ def test_nothing_is_wrong_where_a_node_runs(cli: CommandLine, dsn: str, schema: 
     try:
         await_ready(node)
         assert examined(cli) == {}
-        assert cli("doctor").out == "nothing is wrong with the server, the schema and this machine\n"
+        nothing = "nothing is wrong with the server, the schema and this machine"
+        assert cli("doctor").out == f"{nothing} ({place(cli)})\n"
     finally:
         node.end()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 
@@ -53,7 +54,8 @@ def test_a_command_does_not_create_a_misspelled_schema(
     assert (outcome.code, outcome.out) == (1, "")
     assert outcome.err == (
         "continuum: the database has no schema continum, but has continuum; "
-        "name one of these, or to create it run continuum migrate --schema continum\n"
+        "name one of these, or to create it run continuum migrate --schema continum; "
+        f"looked in schema continum of your embedded Postgres in {os.environ['CONTINUUM_DATA_DIR']}\n"
     )
     with psycopg.connect(embedded) as connection:
         assert connection.execute("select to_regnamespace('continum')").fetchone() == (None,)

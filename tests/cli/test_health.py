@@ -28,7 +28,7 @@ from continuum.operations.findings import Severity
 from continuum.operations.health_codes import HEALTH_CODES
 from continuum.settings.settings import Settings
 from tests.cli.changeable_server import run_fixes
-from tests.cli.commands import CommandLine
+from tests.cli.commands import CommandLine, place
 from tests.contract.builders import (
     begin,
     claim,
@@ -143,7 +143,7 @@ def test_all_is_well_where_a_node_works(cli: CommandLine) -> None:
         run = start(cli, 1)
         eventually(lambda: cli("runs", "show", run, "--json").json["state"] == "suspended", "it runs on")
         assert found_by(cli) == {}
-        assert cli("health").out == "all is well\n"
+        assert cli("health").out == f"all is well in {place(cli)}\n"
     assert found_by(cli) == {}, "a node that has stopped is missed by nobody"
 
 
@@ -408,7 +408,7 @@ def test_a_finding_that_is_not_there_is_not_reviewed(cli: CommandLine) -> None:
     assert outcome.code == 1
     assert outcome.err == (
         "continuum: no finding has the fingerprint '0123456789ab' now: it is gone or has changed; "
-        "`continuum health` shows what there is\n"
+        f"`continuum health` shows what there is; looked in {place(cli)}\n"
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 import click
 
 from continuum.cli.database import Target, ask_journal, database_options, json_option
+from continuum.cli.empty_answers import say_nothing
 from continuum.cli.printing import print_table
 from continuum.cli.times import read_time
 from continuum.cli.values import to_json
@@ -50,8 +51,9 @@ def list_changes(
 
     Arguments are names and sizes; values of signals and attributes are not recorded.
     """
+    target = Target(dsn, schema)
     page = ask_journal(
-        Target(dsn, schema),
+        target,
         lambda journal: audit_page(
             journal, actor=actor, action=action, subject=subject, since=since, limit=limit, cursor=cursor
         ),
@@ -63,6 +65,10 @@ def list_changes(
         ("at", "actor", "via", "action", "subject", "outcome", "reason", "arguments"),
         [_cells(entry) for entry in page.entries],
     )
+    if not page.entries:
+        say_nothing(
+            target, "change", "what people change with our commands and clients is recorded as they do it"
+        )
     if page.next_cursor is not None:
         click.echo(f"more: --cursor {page.next_cursor}", err=True)
 

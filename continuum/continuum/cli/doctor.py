@@ -6,10 +6,9 @@ import asyncio
 
 import click
 
-from continuum.cli.database import database_options, json_option
+from continuum.cli.database import Target, database_options, json_option, opened
 from continuum.cli.findings_output import finding_facts, print_finding
 from continuum.cli.values import to_json
-from continuum.client.connecting import database
 from continuum.journal.ground_facts import Ground
 from continuum.journal.postgres.ground import read_ground
 from continuum.operations.doctor import LIMITS, diagnose
@@ -41,8 +40,10 @@ def doctor(
     something is; notes alone leave it 0.
     """
 
+    target = Target(dsn, schema)
+
     async def asking() -> Ground:
-        async with database(dsn) as address:
+        async with opened(target) as address:
             return await read_ground(address, schema)
 
     found = diagnose(
@@ -58,6 +59,6 @@ def doctor(
         for finding in found:
             print_finding(finding)
         if not found:
-            click.echo("nothing is wrong with the server, the schema and this machine")
+            click.echo(f"nothing is wrong with the server, the schema and this machine ({target})")
     if serious(found):
         context.exit(1)

@@ -7,11 +7,10 @@ import asyncio
 import click
 
 from continuum.cli.changes import changing_options, recorder
-from continuum.cli.database import Target, ask_journal, database_options, json_option
+from continuum.cli.database import Target, ask_journal, database_options, json_option, opened
 from continuum.cli.findings_output import finding_facts, print_finding
 from continuum.cli.values import to_json
-from continuum.client.connecting import database
-from continuum.errors import SchemaOutOfDate
+from continuum.errors import InvalidOption, SchemaOutOfDate
 from continuum.journal.port import Journal
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.schema import check_schema
@@ -46,7 +45,8 @@ def health(
     """
     if context.invoked_subcommand is not None:
         return
-    report = asyncio.run(_report(Target(dsn, schema), due_for))
+    target = Target(dsn, schema)
+    report = asyncio.run(_report(target, due_for))
     if as_json:
         findings = [{**finding_facts(each), "reviewed": False} for each in report.findings]
         findings += [{**finding_facts(each), "reviewed": True} for each in report.reviewed]
@@ -55,7 +55,7 @@ def health(
         for finding in [*report.findings, *(report.reviewed if show_all else ())]:
             print_finding(finding)
         if not report.findings:
-            click.echo("all is well")
+            click.echo(f"all is well in {target}")
         if report.reviewed and not show_all:
             silent = amount(len(report.reviewed), "finding")
             click.echo(f"{silent} reviewed before, and silent until they change: --all shows them")
@@ -71,17 +71,23 @@ def health(
 def review(fingerprint: str, actor: Actor, due_for: float, dsn: str | None, schema: str) -> None:
     """Silence the finding FINGERPRINT until it changes; `continuum health --all` still shows it."""
 
+    target = Target(dsn, schema)
+
     async def reviewing(journal: Journal) -> tuple[Finding, bool]:
         record = recorder(actor, journal.now())
-        return await review_finding(journal, fingerprint, record=record, due_for=due_for)
+        try:
+            return await review_finding(journal, fingerprint, record=record, due_for=due_for)
+        except InvalidOption as error:
+            error.add_note(f"looked in {target}")
+            raise
 
-    finding, silenced = ask_journal(Target(dsn, schema), reviewing)
+    finding, silenced = ask_journal(target, reviewing)
     now = "is silent until it changes" if silenced else "was silent already"
     click.echo(f"{finding.code} of {finding.subject} {now}")
 
 
 async def _report(target: Target, due_for: float) -> HealthReport:
-    async with database(target.dsn) as address:
+    async with opened(target) as address:
         try:
             await check_schema(address, target.schema)
         except SchemaOutOfDate as error:

@@ -101,6 +101,12 @@ def _hint(error: click.ClickException) -> str:
     return ""
 
 
+def _notes(error: BaseException) -> list[str]:
+    """Return what was added to an error, or to its cause: where something was looked for."""
+    notes: list[str] = getattr(error, "__notes__", [])
+    return notes or ([] if error.__cause__ is None else _notes(error.__cause__))
+
+
 def _after_findings(error: DeterminismError) -> str:
     """Print each finding of a refused definition on a line of its own, and return the final line."""
     summary, *findings = str(error).splitlines()
@@ -112,6 +118,7 @@ def _after_findings(error: DeterminismError) -> str:
 
 
 def _end(error: Exception, text: str, code: int) -> int:
+    text = "; ".join([text, *_notes(error)])
     if os.environ.get("CONTINUUM_TRACEBACK"):
         traceback.print_exception(error)
     click.echo(f"continuum: {with_short_words(' '.join(text.split()))}", err=True)

@@ -9,6 +9,7 @@ import click
 
 from continuum.cli.changes import acting, changing_options
 from continuum.cli.database import Target, ask, ask_journal, database_options, json_option
+from continuum.cli.empty_answers import say_nothing
 from continuum.cli.printing import print_table
 from continuum.cli.values import to_json
 from continuum.client import Client
@@ -29,7 +30,8 @@ def nodes() -> None:
 @database_options
 def list_nodes(as_json: bool, dsn: str | None, schema: str) -> None:
     """List every node that has not stopped for good."""
-    found, room = ask_journal(Target(dsn, schema), _nodes_and_room)
+    target = Target(dsn, schema)
+    found, room = ask_journal(target, _nodes_and_room)
     if room is not None and room.warning is not None:
         click.echo(room.warning, err=True)
     if as_json:
@@ -51,6 +53,8 @@ def list_nodes(as_json: bool, dsn: str | None, schema: str) -> None:
     print_table(
         ("node", "pid", "address", "state", "live_runs", "lease_age", "processes", "namespaces"), rows
     )
+    if not found:
+        say_nothing(target, "node", "`continuum run-node MODULE` runs one")
 
 
 @nodes.command(short_help="Show the node NAME and its processes.")
@@ -59,10 +63,14 @@ def list_nodes(as_json: bool, dsn: str | None, schema: str) -> None:
 @database_options
 def show(name: str, as_json: bool, dsn: str | None, schema: str) -> None:
     """Show the node NAME, its processes, and the runs and tasks that each of them owns."""
-    found = ask(Target(dsn, schema), lambda client: client.nodes())
-    node = next((node for node in found if node.node == name), None)
-    if node is None:
-        raise NodeNotFound(name)
+
+    async def finding(client: Client) -> NodeRow:
+        node = next((node for node in await client.nodes() if node.node == name), None)
+        if node is None:
+            raise NodeNotFound(name)
+        return node
+
+    node = ask(Target(dsn, schema), finding)
     if as_json:
         click.echo(to_json(_facts(node)))
         return

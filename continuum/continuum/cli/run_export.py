@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from continuum.cli.database import Target, ask_journal, database_options
+from continuum.cli.empty_answers import say_nothing
 from continuum.cli.run_filters import RunFilter, filter_options
 from continuum.client.argument_checks import run_id_of
 from continuum.client.limits import PAGE_ENTRIES
@@ -54,7 +55,8 @@ def export(
     if bool(run_ids) == filtered:
         raise click.UsageError("name runs, or choose them by options, or give --all")
 
-    async def exporting(journal: Journal) -> None:
+    async def exporting(journal: Journal) -> int:
+        runs = 0
         pages = _named(journal, run_ids, namespace) if run_ids else _chosen(journal, where, namespace)
         group = LEAST_GROUP
         async for page in pages:
@@ -63,10 +65,14 @@ def export(
                 page = page[group:]
                 for history in histories:
                     click.echo(history_line(history))
+                runs += len(histories)
                 events = sum(map(len, histories))
                 group = max(LEAST_GROUP, min(LARGEST_GROUP, EVENTS * len(histories) // max(events, 1)))
+        return runs
 
-    ask_journal(Target(dsn, schema), exporting, read_only=True)
+    target = Target(dsn, schema)
+    if not ask_journal(target, exporting, read_only=True):
+        say_nothing(target, "run", "`continuum start WORKFLOW` starts one")
 
 
 async def _named(

@@ -21,6 +21,7 @@ from continuum.cli.database import (
     namespace_option,
 )
 from continuum.cli.drift_output import print_problems, problem_facts
+from continuum.cli.empty_answers import say_nothing
 from continuum.cli.printing import print_table
 from continuum.cli.run_export import export
 from continuum.cli.run_filters import RunFilter, filter_options
@@ -68,14 +69,17 @@ def list_runs(
 ) -> None:
     """List runs, the latest first."""
     where = RunFilter(states, workflow, parent, attributes).conditions()
+    target = Target(dsn, schema)
     page = ask(
-        Target(dsn, schema),
+        target,
         lambda client: client.query(where, limit=limit, cursor=cursor, namespace=namespace, payloads=as_json),
     )
     if as_json:
         click.echo(to_json(page))
         return
     _print_page(page.entries)
+    if not page.entries:
+        say_nothing(target, "run", "`continuum start WORKFLOW` starts one")
     if page.next_cursor is not None:
         click.echo(f"more: --cursor {page.next_cursor}", err=True)
 
@@ -159,7 +163,8 @@ async def _drift_facts(journal: StoredRuns, run: str, modules: Sequence[str]) ->
 @database_options
 def history(run: str, namespace: InNamespace, as_json: bool, dsn: str | None, schema: str) -> None:
     """Show the journaled events of RUN, oldest first."""
-    events = ask(Target(dsn, schema), lambda client: client.history(run, namespace=namespace))
+    target = Target(dsn, schema)
+    events = ask(target, lambda client: client.history(run, namespace=namespace))
     if as_json:
         click.echo(to_json(events))
         return
@@ -174,6 +179,8 @@ def history(run: str, namespace: InNamespace, as_json: bool, dsn: str | None, sc
         for event in events
     ]
     print_table(("seq", "at", "type", "name", "payload"), rows)
+    if not events:
+        say_nothing(target, f"event of run {run}", f"`continuum explain {run}` says what it waits for")
 
 
 @runs.command(short_help="Print changes of states, and wait for more.")

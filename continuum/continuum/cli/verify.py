@@ -7,11 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
-from continuum.cli.database import database_options, json_option
+from continuum.cli.database import Target, database_options, json_option, opened
 from continuum.cli.printing import print_table
 from continuum.cli.times import read_time
 from continuum.cli.values import to_json
-from continuum.client.connecting import database
 from continuum.engine.ids import parse_run_id
 from continuum.journal.postgres.schema import check_schema
 from continuum.journal.postgres.stored_facts import stored_facts
@@ -67,8 +66,10 @@ def verify(
     if runs and sample is not None:
         raise click.UsageError("--run names the runs to check; leave --sample out")
 
+    target = Target(dsn, schema)
+
     async def checking() -> list[Finding]:
-        async with database(dsn) as address:
+        async with opened(target) as address:
             await check_schema(address, schema)
             found: list[Finding] = []
             async with stored_facts(address, schema) as facts:
@@ -85,7 +86,7 @@ def verify(
     elif found:
         print_table(("run", "rule", "finding"), [(each.run_id or "", each.rule, each.text) for each in found])
     else:
-        click.echo(f"every rule holds: {len(RULES)} rules")
+        click.echo(f"every rule holds in {target}: {len(RULES)} rules")
     if found:
         more = f", and perhaps more: only the first {FINDINGS} are shown" if len(found) >= FINDINGS else ""
         click.echo(f"{len(found)} finding{'' if len(found) == 1 else 's'}{more}", err=True)

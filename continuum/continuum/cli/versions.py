@@ -13,6 +13,7 @@ import click
 from continuum.cli.changes import changing_options, confirmed, recorder, yes_option
 from continuum.cli.database import Target, ask_journal, database_options, json_option
 from continuum.cli.drift_output import finding_facts, print_checked_runs, print_elsewhere
+from continuum.cli.empty_answers import say_nothing
 from continuum.cli.printing import print_table
 from continuum.cli.values import to_json
 from continuum.drift.deploy_check import CheckedRuns, OpenRunsCheck, StoredRuns, loadable
@@ -40,7 +41,8 @@ def versions() -> None:
 @database_options
 def list_versions(as_json: bool, dsn: str | None, schema: str) -> None:
     """List every version that a node has loaded or that an open run uses."""
-    rows = sorted(ask_journal(Target(dsn, schema), lambda journal: journal.versions()), key=_by_age)
+    target = Target(dsn, schema)
+    rows = sorted(ask_journal(target, lambda journal: journal.versions()), key=_by_age)
     if as_json:
         click.echo(to_json([_facts(row) for row in rows]))
         return
@@ -51,6 +53,8 @@ def list_versions(as_json: bool, dsn: str | None, schema: str) -> None:
             for row in rows
         ],
     )
+    if not rows:
+        say_nothing(target, "version", "a node records those of the modules that it loads")
 
 
 @versions.command(short_help="Check whether MODULE can continue every open run.")
@@ -108,6 +112,8 @@ def _check_versions(target: Target, code: Code, modules: Sequence[str], as_json:
         ("workflow", "label", "version", "open_runs", "status"),
         [(row.workflow, row.label, row.version, counted_runs(row), status) for row, status in found],
     )
+    if not found:
+        say_nothing(target, "open run", "there is nothing to continue")
     elsewhere = groupby((row for row, status in found if status == "elsewhere"), lambda row: row.workflow)
     print_elsewhere({workflow: counted_runs(*rows) for workflow, rows in elsewhere})
     return ready

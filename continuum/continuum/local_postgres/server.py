@@ -80,6 +80,15 @@ class EmbeddedPostgres:
         """Return the directory that holds the cluster, its log and its locks."""
         return self._layout.root
 
+    @property
+    def has_data(self) -> bool:
+        """Return whether there is a cluster, or something in the way of one that only `start` can name."""
+        root = self._layout.root
+        try:
+            return (self._layout.data / "PG_VERSION").exists() or (root.exists() and not root.is_dir())
+        except OSError:
+            return True
+
     def start(self) -> None:
         """Start the server, or join a running one; return once it accepts connections.
 
