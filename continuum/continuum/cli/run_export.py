@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
 
 import click
 
@@ -13,7 +12,7 @@ from continuum.cli.run_filters import RunFilter, filter_options
 from continuum.client.argument_checks import run_id_of
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.client.namespaces import ANY_NAMESPACE, guarded
-from continuum.client.queries import Condition, question_of
+from continuum.client.queries import question_of
 from continuum.engine.ids import RunId
 from continuum.journal.port import Journal
 from continuum.replays.histories import read_histories
@@ -37,10 +36,7 @@ EVENTS = 10_000
 def export(
     run_ids: tuple[str, ...],
     every: bool,
-    states: tuple[str, ...],
-    workflow: str | None,
-    parent: str | None,
-    attributes: tuple[tuple[str, Any], ...],
+    chosen: RunFilter,
     namespace: str | None,
     dsn: str | None,
     schema: str,
@@ -50,14 +46,13 @@ def export(
     Each line is a history with everything that a replay needs, also values: keep the file like the database.
     `continuum.testing.load_history` reads it, and so do `continuum replay` and `debug` with --file.
     """
-    where = RunFilter(states, workflow, parent, attributes).conditions()
-    filtered = bool(where) or every or (namespace is not None and not run_ids)
+    filtered = chosen.chooses or every or (namespace is not None and not run_ids)
     if bool(run_ids) == filtered:
         raise click.UsageError("name runs, or choose them by options, or give --all")
 
     async def exporting(journal: Journal) -> int:
         runs = 0
-        pages = _named(journal, run_ids, namespace) if run_ids else _chosen(journal, where, namespace)
+        pages = _named(journal, run_ids, namespace) if run_ids else _chosen(journal, chosen, namespace)
         group = LEAST_GROUP
         async for page in pages:
             while page:
@@ -85,12 +80,15 @@ async def _named(
 
 
 async def _chosen(
-    journal: Journal, where: Sequence[Condition], namespace: str | None
+    journal: Journal, chosen: RunFilter, namespace: str | None
 ) -> AsyncIterator[Sequence[RunId]]:
     """Yield the ids of the runs that a query finds, page after page."""
     cursor: str | None = None
+    # Ages are those of the moment at which it begins, however long the export takes.
+    now = journal.now()
+    where = chosen.conditions()
     while True:
-        question = question_of(where, NEWEST_FIRST, PAGE_ENTRIES, cursor, namespace)
+        question = question_of(where, NEWEST_FIRST, PAGE_ENTRIES, cursor, namespace, chosen.find, now)
         rows = await journal.query(question.one_more(payloads=False))
         yield [row.id for row in rows[:PAGE_ENTRIES]]
         if len(rows) <= PAGE_ENTRIES:

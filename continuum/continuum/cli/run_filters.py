@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -16,6 +17,14 @@ F = TypeVar("F", bound=Callable[..., Any])
 STATES = ("running", "suspended", "blocked", "completed", "failed", "cancelled", "continued")
 
 
+find_option = click.option(
+    "--find",
+    metavar="SEARCH",
+    help="Only runs for which all terms hold: state:failed,blocked workflow:pay* -error:Timeout started:<2d "
+    "@region:eu waits:signal:review",
+)
+
+
 @dataclass(frozen=True, slots=True)
 class RunFilter:
     """Which runs a command line asks for."""
@@ -24,9 +33,15 @@ class RunFilter:
     workflow: str | None
     parent: str | None
     attributes: tuple[tuple[str, Any], ...]
+    find: str | None = None
+
+    @property
+    def chooses(self) -> bool:
+        """Whether any option was given."""
+        return self.find is not None or bool(self.conditions())
 
     def conditions(self) -> list[Condition]:
-        """Return the conditions of the query; none if every run is asked for."""
+        """Return the conditions of the query besides the search; none if every run is asked for."""
         where: list[Condition] = [(("attributes", name), "eq", value) for name, value in self.attributes]
         if self.states:
             where.append(("state", "in", self.states))
@@ -38,9 +53,24 @@ class RunFilter:
 
 
 def filter_options(command: F) -> F:
-    """Give a command --state, --workflow, --parent and --attribute, as parameters in this order."""
+    """Give a command --find, --state, --workflow, --parent and --attribute, as the parameter `chosen`."""
+
+    @functools.wraps(command)
+    def with_filter(
+        *args: Any,
+        find: str | None,
+        states: tuple[str, ...],
+        workflow: str | None,
+        parent: str | None,
+        attributes: tuple[tuple[str, Any], ...],
+        **given: Any,
+    ) -> Any:
+        return command(*args, chosen=RunFilter(states, workflow, parent, attributes, find), **given)
+
+    filtered = with_filter
     for option in reversed(
         (
+            find_option,
             click.option(
                 "--state",
                 "states",
@@ -60,5 +90,5 @@ def filter_options(command: F) -> F:
             ),
         )
     ):
-        command = option(command)
-    return command
+        filtered = option(filtered)
+    return filtered  # type: ignore[return-value]  # click calls it with keywords, whatever the command's type

@@ -56,10 +56,7 @@ runs.add_command(export)
 @json_option
 @database_options
 def list_runs(
-    states: tuple[str, ...],
-    workflow: str | None,
-    parent: str | None,
-    attributes: tuple[tuple[str, Any], ...],
+    chosen: RunFilter,
     namespace: str | None,
     limit: int,
     cursor: str | None,
@@ -68,11 +65,17 @@ def list_runs(
     schema: str,
 ) -> None:
     """List runs, the latest first."""
-    where = RunFilter(states, workflow, parent, attributes).conditions()
     target = Target(dsn, schema)
     page = ask(
         target,
-        lambda client: client.query(where, limit=limit, cursor=cursor, namespace=namespace, payloads=as_json),
+        lambda client: client.query(
+            chosen.conditions(),
+            limit=limit,
+            cursor=cursor,
+            namespace=namespace,
+            payloads=as_json,
+            find=chosen.find,
+        ),
     )
     if as_json:
         click.echo(to_json(page))

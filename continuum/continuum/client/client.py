@@ -371,16 +371,16 @@ class Client:
         cursor: str | None = None,
         namespace: str | None = "default",
         payloads: bool = True,
+        find: str | None = None,
     ) -> Page:
         """Return a page of the runs that match every condition; `namespace` None means all namespaces.
 
-        Without `payloads` inputs and results are not read: those of the entries are None. `UnindexedQuery`
-        refuses what no index serves, if there are many runs.
+        Without `payloads` inputs and results are None. `UnindexedQuery` refuses what no index serves.
 
         A condition is (field, operator, value), the field a column or ("attributes", name); further names
-        lead into a map, as in ("attributes", "customer", "city").
+        lead into a map. `find` is a search as the command line takes it ("state:failed started:<2d").
         """
-        question = question_of(where, order_by, limit, cursor, namespace)
+        question = question_of(where, order_by, limit, cursor, namespace, find, self._journal.now())
         rows = await self._lookup.read(lambda: self._journal.query(question.one_more(payloads=payloads)))
         more = question.cursor_after(rows[limit - 1]) if len(rows) > limit else None
         present = await self._lookup.present(rows[:limit])

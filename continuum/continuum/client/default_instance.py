@@ -234,11 +234,18 @@ async def query(
     cursor: str | None = None,
     namespace: str | None = "default",
     payloads: bool = True,
+    find: str | None = None,
 ) -> Page:
     """Return a page of runs of the default instance; see `Client.query`."""
     client = await _client()
     return await client.query(
-        where, order_by=order_by, limit=limit, cursor=cursor, namespace=namespace, payloads=payloads
+        where,
+        order_by=order_by,
+        limit=limit,
+        cursor=cursor,
+        namespace=namespace,
+        payloads=payloads,
+        find=find,
     )
 
 

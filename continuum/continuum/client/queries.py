@@ -22,6 +22,7 @@ from continuum.definitions.name_rules import short_text
 from continuum.errors import InvalidOption, InvalidQuery
 from continuum.journal.facts import Query, RunRow, RunState
 from continuum.journal.untyped_values import microseconds_of
+from continuum.operations.search import search_of
 from continuum.quoting import quoted
 
 T = TypeVar("T")
@@ -113,8 +114,13 @@ def question_of(
     limit: int,
     cursor: str | None,
     namespace: str | None,
+    find: str | None = None,
+    now: int = 0,
 ) -> Question:
-    """Check a query as users write it; `InvalidQuery` says what is wrong."""
+    """Check a query as users write it, with a search; `InvalidQuery` says what is wrong.
+
+    Ages in the search are before `now`, in microseconds.
+    """
     if namespace is not None:
         namespace = _checked(lambda: short_text(namespace, "namespace"))
     if type(limit) is not int or not 1 <= limit <= PAGE_ENTRIES:
@@ -124,8 +130,11 @@ def question_of(
     if isinstance(where, str | bytes | Mapping) or not isinstance(where, Iterable):
         raise InvalidQuery('where is a list of conditions like [("state", "eq", "suspended")]')
     conditions = [_condition_of(entry) for entry in where]
-    query = Query(namespace, conditions, _order_of(order_by), limit, None)
-    shape = json.dumps([namespace, conditions, query.order_by], default=str)
+    found = [] if find is None else search_of(find).conditions(now)
+    query = Query(namespace, [*conditions, *found], _order_of(order_by), limit, None)
+    # Ages mean other times on the next page, which is one of the same query.
+    asked = [] if find is None else [find]
+    shape = json.dumps([namespace, conditions, query.order_by, *asked], default=str)
     question = Question(query, hashlib.sha256(shape.encode()).hexdigest()[:16])
     return (
         question

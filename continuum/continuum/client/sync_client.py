@@ -273,11 +273,18 @@ class SyncClient:
         cursor: str | None = None,
         namespace: str | None = "default",
         payloads: bool = True,
+        find: str | None = None,
     ) -> Page:
         """Return a page of runs; see `Client.query`."""
         return self._thread.call(
             self._client.query(
-                where, order_by=order_by, limit=limit, cursor=cursor, namespace=namespace, payloads=payloads
+                where,
+                order_by=order_by,
+                limit=limit,
+                cursor=cursor,
+                namespace=namespace,
+                payloads=payloads,
+                find=find,
             )
         )
 

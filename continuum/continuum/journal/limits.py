@@ -52,6 +52,9 @@ ODD_ROWS = 50
 FIRST_SCAN_RUNS = 1_000
 SCAN_RUNS = 10_000
 
+# The type of an error is searched for by so many of its bytes: an index takes no name of any length.
+FAILURE_TYPE_BYTES = 255
+
 # The answer of `continuum health` takes milliseconds whatever there is. Counts are exact up to this number.
 MOST_COUNTED = 10_000
 # So many rows are counted in all groups of due runs together, which takes tens of milliseconds.

@@ -6,6 +6,11 @@ updated_at and completed_at (microseconds), parent, root, or ("attributes", name
 further names for a value inside maps: ("attributes", "customer", "city"). A field
 without a value satisfies only `eq None`.
 
+Three fields are for names that a run has in some states only: failure, the type of the error of a failed
+run; fault, the kind of the fault of a blocked one; and waits, what a suspended run waits for, compared with
+pairs of a kind and a pattern of names. They know `in`, and all text knows `like`, with patterns of
+`name_pattern`. An operator behind "not " holds where it does not hold by itself, also without a value.
+
 Attributes are compared as JSON values: 1, "1" and true differ, 1 and 1.0 do not. `eq`
 is equality, but a map may have more entries than the one given. `ne` is its opposite, so a
 missing attribute differs from everything. The order operators hold only between two
@@ -24,7 +29,10 @@ from typing import Any
 from continuum.engine.ids import RunId
 from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.ended_run import EndedRun
+from continuum.journal.event_codec import CorruptBody, unpack_body
+from continuum.journal.limits import FAILURE_TYPE_BYTES
 from continuum.journal.memory.tables import MemoryTables, StoredRun, json_copy
+from continuum.journal.name_pattern import matches
 from continuum.journal.port import Query, RunRow, RunState
 
 OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -133,12 +141,39 @@ class MemoryQueries(MemoryTables):
 
 
 def _holds(row: RunRow, field: str | tuple[str, ...], name: str, wanted: Any) -> bool:
+    if name.startswith("not "):
+        return not _holds(row, field, name.removeprefix("not "), wanted)
+    if field == "waits":
+        return any(
+            wait.kind == kind and matches(pattern, wait.name)
+            for wait in row.waits or ()
+            for kind, pattern in wanted
+        )
     if not isinstance(field, str):
         return _attribute_holds(_at(row.attributes, field[1:]), name, wanted)
-    value = getattr(row, field)
+    value = _NAMES[field](row) if field in _NAMES else getattr(row, field)
+    if name == "like":
+        return value is not None and any(matches(pattern, value) for pattern in wanted)
     if wanted is None:
         return (value is None) == (name == "eq")
     return value is not None and OPERATORS[name](value, wanted)
+
+
+def _failure(row: RunRow) -> str | None:
+    """Return the type of the error of a failed run, if it can be read, as far as an index has it."""
+    if row.state is not RunState.FAILED or not row.error:
+        return None
+    try:
+        return str(unpack_body(row.error)[0]).encode()[:FAILURE_TYPE_BYTES].decode(errors="ignore")
+    except (CorruptBody, IndexError):
+        return None
+
+
+def _fault(row: RunRow) -> str | None:
+    return None if row.state is not RunState.BLOCKED or row.fault is None else row.fault.kind
+
+
+_NAMES: Mapping[str, Callable[[RunRow], str | None]] = {"failure": _failure, "fault": _fault}
 
 
 def _at(attributes: Any, path: Sequence[str]) -> Any:

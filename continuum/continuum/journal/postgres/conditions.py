@@ -11,7 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from continuum.journal.facts import RunState
+from continuum.journal.name_pattern import like
 from continuum.journal.postgres import packed_arrays
+from continuum_migrations.names import with_numbers
 
 _MICROSECONDS = "to_timestamp(0) + %s * interval '1 microsecond'"
 # The column of each field, and what makes a parameter comparable with it.
@@ -29,6 +32,27 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "root": ("coalesce(r.root, r.id)", "%s::uuid"),
     "continued_to": ("r.continued_to", "%s::uuid"),
 }
+# Names that only the runs in one state have.
+NAMED_STATES: Mapping[object, RunState] = {"failure": RunState.FAILED, "fault": RunState.BLOCKED}
+# Where they are. That of a failure is in the encoded error, and an index has this expression. It shows bytes
+# that are no text as well.
+_NAMES: Mapping[str, str] = {
+    "failure": (
+        """(CASE WHEN octet_length(r.error) >= 4 AND substring(r.error FROM 1 FOR 2) = '\\x0193' THEN
+            CASE WHEN get_byte(r.error, 2) BETWEEN 160 AND 191
+                 THEN encode(substring(r.error FROM 4 FOR get_byte(r.error, 2) - 160), 'escape')
+                 WHEN get_byte(r.error, 2) = 217
+                 THEN encode(substring(r.error FROM 5 FOR get_byte(r.error, 3)), 'escape')
+                 WHEN get_byte(r.error, 2) = 218
+                 THEN encode(substring(r.error FROM 6 FOR 255), 'escape') END END)"""
+    ),
+    "fault": "(r.fault ->> 'kind')",
+}
+_WAITS = with_numbers(
+    "CASE WHEN r.state = {state.suspended} AND jsonb_typeof(r.waits_for) = 'array' "
+    "THEN r.waits_for ELSE '[]' END"
+)
+_NOT = "not "
 _HAS_ATTRIBUTES = "r.attributes <> '{}'"
 _OPERATORS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 _RANGES = frozenset({"eq", "lt", "le", "gt", "ge"})
@@ -46,13 +70,18 @@ class Condition:
 
     def values(self) -> Sequence[Any] | None:
         """Return the values that the field may have, None if the condition is not about single values."""
-        if self.value is None:
+        if self.value is None or self.field not in FIELDS:
             return None
         return [self.value] if self.operator == "eq" else self.value if self.operator == "in" else None
 
     def bounds(self) -> bool:
         """Return whether the condition holds between two places in the order of the field."""
         return self.operator in _RANGES and self.value is not None
+
+    @property
+    def negated(self) -> bool:
+        """Whether it holds where the rest of it does not."""
+        return self.operator.startswith(_NOT)
 
     @property
     def by_attribute(self) -> bool:
@@ -62,8 +91,18 @@ class Condition:
 
 def condition_of(field: str | tuple[str, ...], operator: str, value: Any) -> Condition:
     """Return a condition of a query."""
+    if operator.startswith(_NOT):
+        inner = condition_of(field, operator.removeprefix(_NOT), value)
+        return Condition(field, operator, value, f"({inner.text}) IS NOT TRUE", inner.parameters)
     if isinstance(field, tuple):
         text, parameters = _attribute_condition(field[1:], operator, value)
+    elif field == "waits":
+        text, parameters = _waits_condition(value)
+    elif field in NAMED_STATES:
+        text, parameters = _name_condition(_NAMES[field], operator, value, escaped=field == "failure")
+        text = f"(r.seldom = {NAMED_STATES[field]:d} AND {text})"
+    elif operator == "like":
+        text, parameters = _name_condition(FIELDS[field][0], operator, value)
     else:
         text, parameters = _column_condition(field, operator, value)
     return Condition(field, operator, value, text, parameters)
@@ -81,6 +120,30 @@ def _column_condition(field: str, operator: str, value: Any) -> tuple[str, list[
     if value is None:
         return f"{column} IS {'NOT ' if operator == 'ne' else ''}NULL", []
     return f"{column} {_OPERATORS[operator]} {placeholder}", [value]
+
+
+def _name_condition(
+    column: str, operator: str, value: Sequence[Any], *, escaped: bool = False
+) -> tuple[str, list[Any]]:
+    """Return the condition that a name is one of these, or that one of these patterns stands for it."""
+    stored = escaped_bytes if escaped else str
+    if operator == "in":
+        return f"{column} = ANY (%s)", [[stored(name) for name in value]]
+    return f"{column} LIKE ANY (%s)", [[like([stored(part) for part in pattern]) for pattern in value]]
+
+
+def escaped_bytes(name: str) -> str:
+    """Return a name as Postgres shows bytes, which it can do with any: `encode(…, 'escape')`."""
+    return "".join(
+        "\\\\" if byte == 0x5C else chr(byte) if 0 < byte < 0x80 else f"\\{byte:03o}"
+        for byte in name.encode()
+    )
+
+
+def _waits_condition(value: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, list[Any]]:
+    wanted = " OR ".join("w.wait ->> 0 = %s AND w.wait ->> 2 LIKE %s" for _ in value)
+    text = f"EXISTS (SELECT FROM jsonb_array_elements({_WAITS}) AS w (wait) WHERE {wanted})"
+    return text, [part for kind, pattern in value for part in (kind, like(pattern))]
 
 
 def _attribute_condition(path: tuple[str, ...], operator: str, value: Any) -> tuple[str, list[Any]]:

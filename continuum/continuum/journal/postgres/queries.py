@@ -17,7 +17,7 @@ from continuum.journal.ended_run import EndedRun
 from continuum.journal.limits import FIRST_SCAN_RUNS, SCAN_RUNS
 from continuum.journal.port import Fault, Query, RunRow, RunState
 from continuum.journal.postgres import packed_arrays
-from continuum.journal.postgres.conditions import FIELDS, Condition, condition_of
+from continuum.journal.postgres.conditions import FIELDS, NAMED_STATES, Condition, condition_of
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.run_scans import Index, Scan
 from continuum.journal.postgres.statements import Statements
@@ -122,6 +122,9 @@ class _Asked:
                 column = FIELDS[condition.field][0].removeprefix("r.")
                 # If a column has two such conditions, one leads to the runs and the other is checked.
                 values.setdefault(column, chosen)
+        for condition in conditions:
+            if condition.field in NAMED_STATES and not condition.negated:
+                values.setdefault("state", [NAMED_STATES[condition.field]])
         states = values.get("state")
         if states is not None and set(states) <= set(SELDOM):
             values["seldom"] = states
@@ -146,6 +149,9 @@ class _Asked:
             yield _Reading(
                 self._without(keys), index=LISTING, by=keys, values=self._values_of(LISTING.groups)
             )
+        failures = [each for each in self.conditions if each.field == "failure" and each.operator == "in"]
+        if failures:
+            yield _Reading(self._without(failures), by=failures)
         if states <= frozenset(SELDOM):
             yield from self._listed(LISTING_OF_SELDOM, SCAN_RUNS)
         elif self.order == "id":
@@ -179,7 +185,7 @@ class _Asked:
 
     def _leads(self, condition: Condition, values: dict[str, Sequence[Any]]) -> bool:
         """Return whether groups of these values have only runs that meet the condition."""
-        if not isinstance(condition.field, str):
+        if not isinstance(condition.field, str) or condition.field not in FIELDS:
             return False
         column, chosen = FIELDS[condition.field][0].removeprefix("r."), condition.values()
         columns = ("state", "seldom") if column == "state" else (column,)

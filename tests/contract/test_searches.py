@@ -1,0 +1,156 @@
+"""Searches: a line of text finds the same runs in both journals, and those that it says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from continuum.journal.event_codec import pack_body
+from continuum.journal.facts import RunState, Transition
+from continuum.journal.memory.journal import MemoryJournal
+from continuum.journal.port import Fault, Journal, Loaded, Query
+from continuum.journal.postgres import PostgresJournal
+from continuum.journal.wait import Wait
+from continuum.operations.search import search_of
+from tests.contract.builders import claim, commit, new_run, query, worker_of, write
+
+ERRORS = ("Timeout", "shop.Time_out", "Täuschung%", "a\\b", "", "x" * 40, "y" * 300)
+WORKFLOWS = ("pay", "pay_back", "ship", "pay%", "a:b, c")
+VALUES: Sequence[Any] = ("eu", "5", 5, 5.5, True, None, "", ["eu"], {"eu": 1})
+
+
+def name(number: int) -> str:
+    """Return the id of a run, the same in both journals."""
+    return str(UUID(int=number + 1))
+
+
+def changed(number: int) -> Transition | None:
+    """Return how a run is left."""
+    waits = [
+        Wait("signal", -1, ("review", "a*b", "signal")[number % 3], 1),
+        *([Wait("activity", 3, "signal", 1)] if number % 2 else []),
+        *([Wait("timer", 4, "", 1, 2)] if number % 5 == 0 else []),
+    ]
+    error = pack_body((ERRORS[number % len(ERRORS)], "text", "trace"))
+    fault = Fault(("drift", "input", "poison")[number % 3], 1, "a", "b")
+    return (
+        None,
+        Transition(RunState.SUSPENDED, None, True, waits=waits),
+        Transition(RunState.SUSPENDED, None, True),
+        Transition(RunState.FAILED, error=error),
+        Transition(
+            RunState.FAILED, error=(b"", b"\x01\x93", b"\x01\x93\xa5ab", b"\xc1\xc1\xc1\xc1\xc1")[number % 4]
+        ),
+        Transition(RunState.BLOCKED, reason="no", fault=fault),
+        Transition(RunState.COMPLETED, result=b"r"),
+        Transition(RunState.CANCELLED),
+    )[number // 2 % 8]
+
+
+async def fill(journal: Journal, runs: int) -> None:
+    """Create the same runs in a journal, some of which no worker has claimed."""
+    attributes = [{}, *({"region": value} for value in VALUES), {"a b": "eu", "n": 7}]
+    new = [
+        new_run(
+            WORKFLOWS[number % len(WORKFLOWS)],
+            id=name(number),
+            namespace=("default", "eu")[number % 2],
+            attributes=attributes[number % len(attributes)],
+            idempotency_key=f"k{number}" if number % 3 == 0 else None,
+        )
+        for number in range(runs)
+    ]
+    await journal.start(new[: runs * 3 // 4])
+    worker = await worker_of(journal)
+    code = [Loaded(workflow, "v1") for workflow in WORKFLOWS]
+    for run in sorted(await claim(journal, worker, runs, code), key=lambda run: run.id):
+        transition = changed(UUID(run.id).int - 1)
+        if transition is not None:
+            await commit(journal, worker, write(run, transition=transition))
+    await journal.start(new[runs * 3 // 4 :])
+
+
+NAMES = st.one_of(
+    st.sampled_from([*ERRORS[:4], *WORKFLOWS, "v1", "eu", "k3", "drift", "input", "default", "nothing"]).map(
+        lambda text: '"' + text.replace("\\", "\\\\") + '"'
+    ),
+    st.sampled_from(["pay*", "*pay", "*a*", "*_*", "p*y*", "*\\*", "v*", "k*", "T*t", "*"]),
+)
+STATES = st.sampled_from([*(state.name.lower() for state in RunState), "open", "ended"])
+VALUE = st.sampled_from(["eu", "5", '"5"', "5.0", "true", '""', "7"])
+KINDS = st.sampled_from(
+    ["signal", "activity", "timer", "child", "signal:review", 'signal:"a*b"', "signal:*b", "activity:signal"]
+)
+AGES = st.sampled_from([">1h", "<1h", ">=0s", "<2000-01-01", ">2000-01-01", ">=2000-01-01T00:00:00+02:00"])
+
+
+def choices(values: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    """Return values with commas between them."""
+    return st.lists(values, min_size=1, max_size=3).map(",".join)
+
+
+TERMS = st.tuples(
+    st.booleans(),
+    st.one_of(
+        st.tuples(
+            st.sampled_from(["workflow", "version", "namespace", "key", "error", "fault"]), choices(NAMES)
+        ),
+        st.tuples(st.just("state"), choices(STATES)),
+        st.tuples(st.sampled_from(["id", "parent"]), choices(st.integers(0, 90).map(name))),
+        st.tuples(st.sampled_from(["@region", '@"a b"', "@n"]), choices(VALUE)),
+        st.tuples(st.sampled_from(["@region", "@n"]), st.sampled_from([">5", "<=5", '>"4"', "<true"])),
+        st.tuples(st.just("waits"), choices(KINDS)),
+        st.tuples(st.sampled_from(["started", "updated", "ended"]), AGES),
+    ),
+).map(lambda term: ("-" if term[0] else "") + ":".join(term[1]))
+
+
+def test_both_journals_find_the_same_runs(runner: asyncio.Runner, dsn: str, schema: str) -> None:
+    memory = MemoryJournal()
+    postgres = PostgresJournal(dsn, schema=schema, listen=False)
+    runner.run(postgres.open())
+    for journal in (memory, postgres):
+        runner.run(fill(journal, 120))
+
+    def found(journal: Journal, text: str) -> list[str]:
+        where = search_of(text).conditions(journal.now())
+        rows = runner.run(journal.query(Query(None, where, ("id", False), 1000, None)))
+        return [row.id for row in rows]
+
+    @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(TERMS, max_size=3).map(" ".join))
+    def agree(text: str) -> None:
+        assert found(memory, text) == found(postgres, text), text
+
+    try:
+        agree()
+    finally:
+        runner.run(postgres.close())
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("state:failed error:Timeout", {7}),
+        ("-error:* state:failed", {8, 9}),
+        ("state:blocked -fault:drift,input", {11}),
+        ("waits:signal:review", {3, 18}),
+        ("waits:signal:signal", {2}),
+        ("waits:timer", set()),
+        ("key:k1*,k3", {3, 12, 15, 18}),
+        ('@"a b":eu', {10, 21}),
+        ("@region:5 namespace:eu", {3, 13, 25}),
+    ],
+)
+async def test_a_search_finds_what_it_says(journal: Journal, text: str, numbers: set[int]) -> None:
+    await fill(journal, 28)
+
+    found = await journal.query(query(*search_of(text).conditions(journal.now())))
+
+    assert {UUID(row.id).int - 1 for row in found} == numbers
