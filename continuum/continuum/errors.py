@@ -223,6 +223,19 @@ class RunChanged(ContinuumError):
 # The world; the same call may succeed later, or after an operator acts.
 
 
+class NotRepairable(ContinuumError):
+    """A repair may not decide what to do, so nothing was changed; the message says why, and what helps."""
+
+    def __init__(self, code: str, subject: str, why: str) -> None:
+        super().__init__(f"{code} of {shortened(subject)}: {why}")
+        self.code = code
+        self.subject = subject
+        self.why = why
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.code, self.subject, self.why)
+
+
 class NotReady(ContinuumError):
     """The node or instance is draining or has not finished starting."""
 

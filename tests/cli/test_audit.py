@@ -31,6 +31,7 @@ CHANGING = {
     "health review",
     "migrate",
     "nodes drain",
+    "repair",
     "runs unblock",
     "signal",
     "start",

@@ -38,7 +38,7 @@ def test_bash_completes_commands_options_and_values(cli: CommandLine, tmp_path: 
     (tmp_path / "script").write_text(cli.bare("completion", "bash").out, encoding="utf-8")
     completing = r"""
         source ./script
-        for line in "continuum rep" "continuum runs ex" "continuum replay --verb" \
+        for line in "continuum repl" "continuum runs ex" "continuum replay --verb" \
             "continuum runs list --state susp"
         do
             read -ra COMP_WORDS <<< "$line"

@@ -10,7 +10,9 @@ from typing import LiteralString
 
 import pytest
 
+from continuum.journal.audit_facts import ChangeOutcome
 from continuum.journal.port import LeaseLost, Posted, Released, RunState
+from continuum.journal.repair_port import DamageFacts, Decision
 from tests.contract.builders import (
     begin,
     claim,
@@ -230,3 +232,25 @@ async def test_a_claim_of_tasks_waits_for_another_of_its_node_and_counts_its_tas
         await met.other.commit()
 
         assert len(await claiming) == 1
+
+
+async def test_p20_a_repair_waits_for_who_has_its_run_and_decides_by_what_is_stored_then(
+    runner: asyncio.Runner, dsn: str, schema: str
+) -> None:
+    async with meeting(dsn, schema) as met:
+        run_id = await begin(met.journal)
+        await met.hold(LOCK_RUN, run_id)
+        seen: list[int | None] = []
+
+        def decide(facts: DamageFacts) -> Decision:
+            seen.append(None if facts.run is None else facts.run.attempt)
+            return Decision(ChangeOutcome.ALREADY)
+
+        repairing = asyncio.create_task(met.journal.repair(run_id, decide))
+        await met.waiting(1)
+        assert seen == []
+        await met.hold("update {schema}.runs set attempt = 7 where id = %s", run_id)
+        await met.other.commit()
+
+        assert await repairing is ChangeOutcome.ALREADY
+        assert seen == [7]

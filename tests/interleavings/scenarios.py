@@ -11,6 +11,7 @@ import psycopg
 from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId
 from continuum.journal.announced_run import AnnouncedRun
+from continuum.journal.audit_facts import ChangeOutcome
 from continuum.journal.port import (
     CreatedRun,
     LeaseLost,
@@ -23,8 +24,11 @@ from continuum.journal.port import (
     Transition,
 )
 from continuum.journal.postgres import PostgresJournal
+from continuum.journal.repair_port import DamageFacts, Decision
+from continuum.verify.verify import findings_of
 from tests.contract.builders import end, event, new_run, signal, sleep_until
 from tests.interleavings.explorer import Call, Scenario
+from tests.interleavings.invariants import Violated
 from tests.interleavings.world import Done, World
 
 _POISON_AFTER = 3
@@ -311,6 +315,34 @@ def force_cancel(run: int) -> Call:
     return call
 
 
+def mend(run: int, *, lost_wake: bool = False) -> Call:
+    """An operator repairs whatever the rules find in a run; with `lost_wake` that may be there."""
+
+    def decide(facts: DamageFacts) -> Decision:
+        found = [each for each in findings_of(facts.cluster, facts.run) if each.mends]
+        if any(each.rule != "lost-wake" or not lost_wake for each in found):
+            raise Violated(f"the repair has found {found[0].rule} in a run that nothing is wrong with")
+        if not found:
+            return Decision(ChangeOutcome.ALREADY)
+        return Decision(ChangeOutcome.DONE, [mend for each in found for mend in each.mends])
+
+    async def call(world: World, journal: PostgresJournal) -> Done:
+        run_id = world.ids[run]
+        outcome = await journal.repair(run_id, decide)
+        return Done("the operator", "repair", ((run_id, 0),), accepted=outcome is ChangeOutcome.DONE)
+
+    return call
+
+
+async def _lose_wake(world: World) -> None:
+    """The first run waits without an owner and has mail, and its row says that it is not due."""
+    await _park(world)
+    async with await psycopg.AsyncConnection.connect(world.journal._database._connector.dsn) as connection:
+        await connection.execute(
+            f"update {world.journal.schema}.runs set due_at = null where id = any (%s)".encode(), (world.ids,)
+        )
+
+
 async def _expire(world: World) -> None:
     async with await psycopg.AsyncConnection.connect(world.journal._database._connector.dsn) as connection:
         await connection.execute(
@@ -499,5 +531,36 @@ SCENARIOS = (
         "a first write resumes a run, a cancel by force, and a post",
         {"one": [resume(0)], "operator": [force_cancel(0)], "sender": [post(0)]},
         prepare=_park,
+    ),
+    Scenario(
+        "a repair of a healthy run, a release and a post",
+        {"operator": [mend(0)], "owner": [release(0, seq=0)], "sender": [post(0)]},
+    ),
+    Scenario(
+        "a repair of a healthy run, a write and a retirement, and a claim",
+        {"operator": [mend(0)], "owner": [write(0, seq=0)], "heir": [retire(), claim()]},
+    ),
+    Scenario(
+        "a repair of a healthy run that others claim and write to, and a post",
+        {"operator": [mend(0)], "one": [claim(1), write_claimed(1)], "sender": [post(0)]},
+        owned=0,
+    ),
+    Scenario(
+        "a repair of a lost wake, a claim, and a post",
+        {
+            "operator": [mend(0, lost_wake=True)],
+            "other": [claim(1), write_claimed(1)],
+            "sender": [post(0)],
+        },
+        prepare=_lose_wake,
+    ),
+    Scenario(
+        "two repairs of a lost wake, and a claim that releases",
+        {
+            "operator": [mend(0, lost_wake=True)],
+            "another": [mend(0, lost_wake=True)],
+            "other": [claim(1)],
+        },
+        prepare=_lose_wake,
     ),
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +31,16 @@ class OpenTransaction(Database):
     ) -> Rows:
         cursor = await self._connection.execute(text, parameters)
         return await cursor.fetchall() if cursor.description else []
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        """Begin the schedule's transaction, which sees one moment and is committed later."""
+        await self._connection.execute("set transaction isolation level repeatable read")
+        try:
+            yield self._connection
+        except BaseException:
+            await self._connection.rollback()
+            raise
 
     async def fetch_on_lane(self, statement: str, parameters: Parameters) -> Rows:
         return await self.fetch_text(self.statements[statement], parameters)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from continuum.journal.limits import POISON_AFTER_DEATHS as POISON_AFTER_DEATHS
+
 # One claim is one UPDATE; a larger one holds the rows' locks for longer than it saves.
 CLAIM_BATCH = 250
 # Runs that are announced to one process alone may be active beyond the limit, up to this part of it.
@@ -21,8 +23,6 @@ REASON_CHARACTERS = 500
 UNLISTED_QUEUE_LIMIT = 256
 # The shortest time between two writes of an activity's heartbeats.
 HEARTBEAT_FLUSH_SECONDS = 0.5
-# A run that has killed its process this often is blocked.
-POISON_AFTER_DEATHS = 3
 # A suspect whose process has survived it for this long is acquitted: what kills a process mostly does so at
 # once. What kills later mostly does so after the same time again: the trial takes this many times as long as
 # the suspect had lived in the process that died, up to a limit, for others wait meanwhile. If a process dies

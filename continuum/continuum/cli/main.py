@@ -36,6 +36,7 @@ COMMANDS = {
     "health": "health",
     "migrate": "schema",
     "nodes": "nodes",
+    "repair": "repair",
     "run-node": "node",
     "runs": "runs",
     "verify": "verify",

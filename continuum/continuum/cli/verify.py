@@ -14,6 +14,7 @@ from continuum.cli.values import to_json
 from continuum.engine.ids import parse_run_id
 from continuum.journal.postgres.schema import check_schema
 from continuum.journal.postgres.stored_facts import stored_facts
+from continuum.operations.repair import repair_command
 from continuum.verify.findings import Finding
 from continuum.verify.rules import RULES
 from continuum.verify.verify import verify as verified
@@ -53,7 +54,7 @@ def verify(
 ) -> None:
     """Check every run, history, inbox, task and lease, also while nodes work; change nothing.
 
-    Each finding names the run, the rule that does not hold, and what to do. --since looks at every row of
+    Each finding names the run, the rule that does not hold, and what mends it. --since looks at every row of
     runs, and reads the histories of those that have changed; --sample costs as much in a large database as
     in a small one. Exit code 0 means that every rule holds, 1 that there are findings.
     """
@@ -82,9 +83,9 @@ def verify(
 
     found = asyncio.run(checking())
     if as_json:
-        click.echo(to_json([_facts(finding) for finding in found]))
+        click.echo(to_json([_facts(finding, schema) for finding in found]))
     elif found:
-        print_table(("run", "rule", "finding"), [(each.run_id or "", each.rule, each.text) for each in found])
+        print_table(("run", "rule", "finding"), [_cells(each, schema) for each in found])
     else:
         click.echo(f"every rule holds in {target}: {len(RULES)} rules")
     if found:
@@ -93,6 +94,22 @@ def verify(
         context.exit(1)
 
 
-def _facts(finding: Finding) -> dict[str, str | None]:
-    run_id, rule, text = finding
-    return {"run_id": run_id, "rule": rule, "keeps": RULES[rule].keeps, "text": text}
+def _facts(finding: Finding, schema: str) -> dict[str, str | None]:
+    return {
+        "run_id": finding.run_id,
+        "rule": finding.rule,
+        "keeps": RULES[finding.rule].keeps,
+        "text": finding.text,
+        "fix": _fix(finding, schema),
+    }
+
+
+def _cells(finding: Finding, schema: str) -> tuple[str, ...]:
+    fix = _fix(finding, schema)
+    mends = "" if fix is None else f"; `{fix}` mends it"
+    return finding.run_id or "", finding.rule, f"{finding.text}{mends}"
+
+
+def _fix(finding: Finding, schema: str) -> str | None:
+    """Return the command that mends a finding; None if only a person can decide."""
+    return repair_command(finding.rule, finding.subject, schema) if finding.mends else None

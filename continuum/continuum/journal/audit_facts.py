@@ -25,6 +25,7 @@ class Action(StrEnum):
     DELETE_VERSION = "delete_version"
     MIGRATE = "migrate"
     REVIEW_FINDING = "review_finding"
+    REPAIR = "repair"
 
 
 class ChangeOutcome(StrEnum):

@@ -35,6 +35,11 @@ DEADLY_SECONDS = 60
 # After this many seconds without a death a suspicion begins anew.
 SUSPICION_SECONDS = 3600
 
+# A run that has killed its process this often is blocked.
+POISON_AFTER_DEATHS = 3
+# A repair lets a lease end after so many seconds: every process renews its own within five.
+SHORTENED_LEASE_SECONDS = 30.0
+
 # A sweep removes at most this many runs (a chain counts as one), so that it holds no locks for long.
 REMOVED_PER_SWEEP = 200
 

@@ -81,6 +81,7 @@ from continuum.journal.look_port import Looks
 from continuum.journal.notification import Notification, Notifications, Topic
 from continuum.journal.operator_port import Audits, OperatedRuns
 from continuum.journal.parked_run import ParkedRuns
+from continuum.journal.repair_port import Repairs
 from continuum.journal.situation import Situations
 from continuum.journal.suspect_port import Suspects
 from continuum.journal.version_facts import Fault, Loaded, Refusal, VersionRow
@@ -333,6 +334,7 @@ class Journal(
     Looks,
     Audits,
     Situations,
+    Repairs,
     Protocol,
 ):
     """Everything durable.

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from continuum.engine.ids import RunId, WorkerId
 from continuum.journal.snapshot_codec import Part
+from continuum.journal.wait import Wait
 
 # Replaces an infinite time; no clock shows it.
 INFINITE = 1 << 62
@@ -101,6 +102,8 @@ class StoredRunFacts:
     root: RunId | None
     continued_from: RunId | None
     continued_to: RunId | None
+    # What it waits for as its owner wrote it when it parked the run; None if that is not known.
+    waits: Sequence[Wait] | None = None
     events: list[StoredEvent] = field(default_factory=list)
     inbox: list[StoredMail] = field(default_factory=list)
     tasks: list[StoredTaskRow] = field(default_factory=list)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from continuum.journal.mend import Mend, MendKind
 from continuum.journal.stored_facts import INFINITE, StoredCluster
 from continuum.verify.findings import Finding
 
@@ -20,18 +21,18 @@ def cluster_findings(cluster: StoredCluster) -> Iterator[Finding]:
         left = worker.expires_at - cluster.now
         named = f"worker {worker.id} of node {worker.node}"
         if left > LONGEST_LEASE_SECONDS * 1_000_000 or worker.expires_at <= -INFINITE:
-            text = f"the lease of {named} does not end soon; set its expires_at to now()"
-            yield Finding(None, "lease-odd", text)
+            text = f"the lease of {named} does not end soon"
+            yield Finding(None, "lease-odd", text, (Mend(MendKind.SHORTEN_LEASE),), worker.id)
         elif left < -EXPIRED_SECONDS * 1_000_000 and others_live:
-            text = f"the lease of {named} ran out and nobody has released it; restart the other nodes"
-            yield Finding(None, "lease-expired", text)
+            text = f"the lease of {named} ran out and nobody has released what it owns"
+            yield Finding(None, "lease-expired", text, (Mend(MendKind.RETIRE),), worker.id)
     for key in cluster.duplicate_keys:
         text = (
             f"key {key.key!r} of {key.workflow} in namespace {key.namespace} belongs to several runs: "
-            f"{', '.join(key.runs)}; set the idempotency_key of all but one to NULL, and create the index "
-            "runs_idempotency again"
+            f"{', '.join(key.runs)}: which of them keeps it is for you to say; set the idempotency_key "
+            "of the others to NULL, and create the index runs_idempotency again, as `continuum doctor` shows"
         )
         yield Finding(key.runs[0], "key-twice", text)
     for table, run_id in cluster.orphans:
-        text = f"table {table} has rows of this run, which does not exist; delete those rows"
-        yield Finding(run_id, "orphan", text)
+        text = f"table {table} has rows of this run, which does not exist"
+        yield Finding(run_id, "orphan", text, (Mend(MendKind.DROP_ORPHANS, name=table),))

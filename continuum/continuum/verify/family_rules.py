@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from continuum.engine.children import ClosePolicy
 from continuum.engine.events import EventType
 from continuum.journal.facts import InboxKind, RunState
+from continuum.journal.mend import Mend, MendKind
 from continuum.journal.stored_facts import Relative, StoredRunFacts
-from continuum.verify.findings import Finding
+from continuum.verify.findings import Finding, way_out
 from continuum.verify.open_effects import OpenEffects
 
+_ODD = "and only you can say which is right; restore the rows of both from a backup, and report it"
 _CHILD_ENDED = (InboxKind.CHILD_COMPLETED, InboxKind.CHILD_FAILED, InboxKind.CHILD_CANCELLED)
 
 
@@ -29,10 +31,10 @@ def _children(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:
     for seq, child_id in effects.children.items():
         child = by_command.get(seq)
         if child is None:
-            text = f"child {child_id}, which event {seq} started, does not exist; cancel the run with --force"
-            yield Finding(run.id, "child-missing", text)
+            text = f"child {child_id}, which event {seq} started, does not exist, and nothing else has it"
+            yield Finding(run.id, "child-missing", f"{text}; {way_out(run)}")
         elif (child.depth, child.namespace) != (run.depth + 1, run.namespace):
-            text = f"child {child.id} has depth {child.depth} and namespace {child.namespace!r}; report it"
+            text = f"child {child.id} has depth {child.depth} and namespace {child.namespace!r}, {_ODD}"
             yield Finding(run.id, "child-missing", text)
         elif (
             child.state >= RunState.COMPLETED
@@ -41,15 +43,16 @@ def _children(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:
             and child_id not in effects.asked_to_stop
         ):
             text = f"child {child.id} has ended, and neither inbox nor history has its end"
-            yield Finding(run.id, "child-end-lost", f"{text}; cancel the run, and report it")
+            yield Finding(run.id, "child-end-lost", text, (Mend(MendKind.REPORT_CHILD, name=child.id),))
 
 
 def _started_by(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:
     known = {*effects.children, *effects.ended_children}
     for child in run.children:
         if child.parent_seq is not None and child.parent_seq not in known:
-            text = f"child {child.id} says that command {child.parent_seq} started it, which is not so"
-            remedy = "report it" if child.state >= RunState.COMPLETED else "cancel the child, and report it"
+            text = f"child {child.id} says that command {child.parent_seq} started it, and no event does so"
+            ended = child.state >= RunState.COMPLETED
+            remedy = f"nobody waits for it{'' if ended else f'; end it with `continuum cancel {child.id}`'}"
             yield Finding(run.id, "child-unknown", f"{text}; {remedy}")
 
 
@@ -64,10 +67,11 @@ def _asked_to_stop(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Findin
     asked = effects.cancels > 0 or any(row.kind == InboxKind.CANCEL for row in run.inbox)
     if parent.continued_to is not None:
         text = f"its parent {parent.id} continued as {parent.continued_to}, and it was left behind"
-        yield Finding(run.id, "child-not-asked", f"{text}; set its parent_id to that run, and report it")
+        what = f"whether it is still wanted is for you to say; end it with `continuum cancel {run.id}` if not"
+        yield Finding(run.id, "child-not-asked", f"{text}; {what}")
     elif stops and not asked:
-        text = f"its parent {parent.id} has ended, and it was not asked to stop; cancel it"
-        yield Finding(run.id, "child-not-asked", text)
+        text = f"its parent {parent.id} has ended, and it was not asked to stop"
+        yield Finding(run.id, "child-not-asked", text, (Mend(MendKind.ASK_TO_STOP),))
 
 
 def _chain(run: StoredRunFacts) -> Iterator[Finding]:
@@ -76,27 +80,29 @@ def _chain(run: StoredRunFacts) -> Iterator[Finding]:
     names = None if last is None or last.body is None or not continued else last.body[3]
     # A blocked run does not keep the command with which it could not continue.
     if names != run.continued_to:
-        text = f"its history continues as {names}, and its row as {run.continued_to}; report it"
+        text = f"its history continues as {names}, and its row as {run.continued_to}, {_ODD}"
         yield Finding(run.id, "chain-broken", text)
     if run.continued_to is not None:
         successor = run.relatives.get(run.continued_to)
         if successor is None or not _follows(successor, run):
-            text = f"its successor {run.continued_to} does not exist or does not follow it; report it"
+            text = f"its successor {run.continued_to} does not exist or does not follow it, {_ODD}"
             yield Finding(run.id, "chain-broken", text)
     # Runs that continued before there was a state of that name have completed.
     ended = run.state in (RunState.CONTINUED, RunState.COMPLETED)
     if (run.continued_to is not None and not ended) or (
         run.continued_to is None and run.state == RunState.CONTINUED
     ):
-        text = f"it is {RunState(run.state).name.lower()} and continues as {run.continued_to}; report it"
+        text = f"it is {RunState(run.state).name.lower()} and continues as {run.continued_to}, {_ODD}"
         yield Finding(run.id, "chain-broken", text)
     if run.continued_from is not None:
         predecessor = run.relatives.get(run.continued_from)
         if predecessor is None or predecessor.continued_to != run.id:
-            text = f"its predecessor {run.continued_from} does not exist or continues elsewhere; report it"
+            text = f"its predecessor {run.continued_from} does not exist or continues elsewhere, {_ODD}"
             yield Finding(run.id, "chain-broken", text)
     elif run.root is not None:
-        yield Finding(run.id, "chain-broken", f"it follows no run, and its chain begins with {run.root}")
+        yield Finding(
+            run.id, "chain-broken", f"it follows no run, and its chain begins with {run.root}, {_ODD}"
+        )
 
 
 def _follows(successor: Relative, run: StoredRunFacts) -> bool:

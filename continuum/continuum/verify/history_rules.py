@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from continuum.engine.events import Event, EventType, is_whole
 from continuum.journal.event_rows import length_of
 from continuum.journal.facts import RunState
+from continuum.journal.mend import Mend, MendKind
 from continuum.journal.snapshot_codec import (
     SNAPSHOT_FORMAT,
     Part,
@@ -20,19 +21,20 @@ from continuum.verify.open_effects import OpenEffects
 
 # The times of events are a process's idea of the journal's clock, which is off by less.
 LATE_SECONDS = 60
+_JUDGE = "what its code did with that cannot be taken back; look at the history, and report it"
 
 
 def history_findings(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:
     """Check a history by itself. `effects` are those of its readable events."""
-    restore = f"restore the run's events from a backup, or {way_out(run)}"
+    restore = f"only a backup has what was there; restore the run's events from it, or {way_out(run)}"
     yield from _numbering(run, restore)
     unreadable = [event for event in run.events if not _is_readable(event)]
     for event in unreadable:
         yield Finding(run.id, "history-unreadable", f"{_named(event)} cannot be read; {restore}")
     for text in effects.wrong:
-        yield Finding(run.id, "two-winners", f"{text}; report it; {restore}")
+        yield Finding(run.id, "two-winners", f"{text}; which of them counts is for you to say; {restore}")
     for text in effects.early:
-        yield Finding(run.id, "fired-early", f"{text}; look at what the run did then, and report it")
+        yield Finding(run.id, "fired-early", f"{text}; {_JUDGE}")
     yield from _times(run)
     yield from _deliveries(run)
     yield from _end(run, restore)
@@ -72,7 +74,7 @@ def _times(run: StoredRunFacts) -> Iterator[Finding]:
                 run.id,
                 "history-time",
                 f"event {event.seq} is earlier than event {before.seq}; "
-                "replay takes the later time, so keep the run and report it",
+                "replay takes the later time, so the run goes on as it is; report it",
             )
             return
 
@@ -86,7 +88,7 @@ def _deliveries(run: StoredRunFacts) -> Iterator[Finding]:
     for (name, delivery), times in received.items():
         if delivery is not None and times > 1:
             text = f"signal {name!r} with delivery id {delivery!r} was received {times} times"
-            yield Finding(run.id, "signal-twice", f"{text}; look at what the run did with it, and report it")
+            yield Finding(run.id, "signal-twice", f"{text}; {_JUDGE}")
 
 
 def _end(run: StoredRunFacts, restore: str) -> Iterator[Finding]:
@@ -123,4 +125,4 @@ def _packed(run: StoredRunFacts, part: Part) -> bytes | None:
 
 def _snapshot_finding(run: StoredRunFacts, part: Part, what: str) -> Finding:
     text = f"the snapshot of {part.events} events from event {part.first} on {what}"
-    return Finding(run.id, "snapshot-differs", f"{text}; delete the run's rows of table snapshots")
+    return Finding(run.id, "snapshot-differs", text, (Mend(MendKind.DROP_SNAPSHOTS),))

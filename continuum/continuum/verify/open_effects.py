@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from continuum.engine.events import ANSWERS, CHILD_ENDS, COMMANDS, SCHEDULES, EventType, event_name
+from continuum.journal.mend import Mend, MendKind
 from continuum.journal.stored_facts import StoredEvent
 
 
@@ -36,6 +37,13 @@ class OpenEffects:
     cancels: int = 0
     wrong: list[str] = field(default_factory=list)
     early: list[str] = field(default_factory=list)
+
+    def requeued(self, seq: int) -> Mend:
+        """Return what has the run dispatch an activity again; what is not open is dropped."""
+        activity = self.activities.get(seq)
+        if activity is None:
+            return Mend(MendKind.DROP_TASK, seq)
+        return Mend(MendKind.REQUEUE, seq, activity.attempt + activity.crashes)
 
 
 def open_effects(events: Sequence[StoredEvent]) -> OpenEffects:

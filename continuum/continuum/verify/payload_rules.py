@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from continuum.codec.codec import decode
 from continuum.engine.events import VALUE_PLACES, EventType, event_name
 from continuum.errors import DurableTermError
+from continuum.journal.mend import Mend, MendKind
 from continuum.journal.stored_facts import StoredRunFacts
 from continuum.verify.findings import Finding, way_out
 
@@ -18,7 +19,9 @@ _RETURNED = "user"
 def payload_findings(run: StoredRunFacts) -> Iterator[Finding]:
     """Check the payloads of a run, and the values that its chain has published."""
     for where in _unreadable(run):
-        text = f"{where} cannot be decoded; restore it from a backup, or {way_out(run)}"
+        text = (
+            f"{where} cannot be decoded, and nothing else has it; restore it from a backup, or {way_out(run)}"
+        )
         yield Finding(run.id, "payload-unreadable", text)
     yield from _published(run)
 
@@ -56,12 +59,12 @@ def _published(run: StoredRunFacts) -> Iterator[Finding]:
         if event.type == EventType.STATE_PUBLISHED and event.body is not None
     }
     for name in sorted(said - run.published.keys()):
-        text = f"it published {name!r}, and its chain has no such value; restore the row of published_values"
-        yield Finding(run.id, "published-differs", f"{text}, or {way_out(run)}")
+        text = f"it published {name!r}, and its chain has no such value, which no event has either"
+        restore = f"restore the row of published_values, or {way_out(run)}"
+        yield Finding(run.id, "published-differs", f"{text}; {restore}")
     alone = run.continued_from is None and run.continued_to is None
     if alone and all(event.body is not None for event in run.events):
         for name in sorted(run.published.keys() - said):
             text = f"a value {name!r} is published, and no event of its history says so"
-            yield Finding(
-                run.id, "published-differs", f"{text}; delete the row of published_values, report it"
-            )
+            mends = (Mend(MendKind.DROP_PUBLISHED, name=name),)
+            yield Finding(run.id, "published-differs", text, mends)

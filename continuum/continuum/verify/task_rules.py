@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from continuum.journal.facts import RunState
+from continuum.journal.mend import Mend, MendKind
 from continuum.journal.stored_facts import StoredRunFacts
 from continuum.verify.findings import Finding
 from continuum.verify.open_effects import OpenEffects
-
-_DELETE = "delete the row of table tasks, and report it"
 
 
 def task_findings(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:
@@ -19,11 +18,11 @@ def task_findings(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding
     for task in run.tasks:
         activity = effects.activities.get(task.seq)
         if activity is None or activity.name != task.activity:
-            text = f"task {task.seq} ({task.activity}) is for no pending activity of the history; {_DELETE}"
-            yield Finding(run.id, "task-without-activity", text)
+            text = f"task {task.seq} ({task.activity}) is for no pending activity of the history"
+            yield Finding(run.id, "task-without-activity", text, (Mend(MendKind.DROP_TASK, task.seq),))
         elif task.dispatch < activity.attempt + activity.crashes or task.attempt != activity.attempt:
             text = (
                 f"task {task.seq} is dispatch {task.dispatch} of attempt {task.attempt}, and the history "
-                f"is at attempt {activity.attempt} with {activity.crashes} crashes; {_DELETE}"
+                f"is at attempt {activity.attempt} with {activity.crashes} crashes"
             )
-            yield Finding(run.id, "task-dispatch", text)
+            yield Finding(run.id, "task-dispatch", text, (effects.requeued(task.seq),))

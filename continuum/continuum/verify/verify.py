@@ -36,6 +36,13 @@ async def verify(
                 yield finding
 
 
+def findings_of(cluster: StoredCluster, run: StoredRunFacts | None) -> Iterator[Finding]:
+    """Yield what does not hold for leases and rows without a run, and for one run."""
+    yield from cluster_findings(cluster)
+    if run is not None:
+        yield from run_findings(run, cluster, {worker.id for worker in cluster.workers})
+
+
 def run_findings(
     run: StoredRunFacts, cluster: StoredCluster, workers: Collection[WorkerId]
 ) -> Iterator[Finding]:
@@ -43,6 +50,6 @@ def run_findings(
     effects = open_effects(run.events)
     yield from history_findings(run, effects)
     yield from payload_findings(run)
-    yield from row_findings(run, cluster, workers)
+    yield from row_findings(run, effects, cluster, workers)
     yield from task_findings(run, effects)
     yield from family_findings(run, effects)

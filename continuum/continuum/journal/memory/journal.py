@@ -12,8 +12,8 @@ from continuum.journal.connection_room import ConnectionRoom
 from continuum.journal.memory.claims import MemoryClaims
 from continuum.journal.memory.commits import MemoryCommits
 from continuum.journal.memory.health import MemoryHealth
-from continuum.journal.memory.inbox import MemoryInbox
 from continuum.journal.memory.looks import MemoryLooks
+from continuum.journal.memory.repairs import MemoryRepairs
 from continuum.journal.memory.situations import MemorySituations
 from continuum.journal.memory.snapshots import MemorySnapshots
 from continuum.journal.memory.suspects import MemorySuspects
@@ -23,6 +23,7 @@ from continuum.journal.memory.workers import MemoryWorkers
 
 
 class MemoryJournal(
+    MemoryRepairs,
     MemoryHealth,
     MemoryLooks,
     MemorySituations,
@@ -30,7 +31,6 @@ class MemoryJournal(
     MemorySuspects,
     MemoryCommits,
     MemoryClaims,
-    MemoryInbox,
     MemoryTasks,
     MemoryVersions,
     MemorySnapshots,

@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from continuum.engine.ids import RunId, WorkerId
+from continuum.journal.facts import RunState
 from continuum.journal.family_facts import PublishedValue
-from continuum.journal.memory.journal import MemoryJournal
-from continuum.journal.memory.tables import StoredRun, StoredSnapshots
+from continuum.journal.memory.tables import MemoryTables, StoredRun, StoredSnapshots
 from continuum.journal.snapshot_codec import SNAPSHOT_FORMAT
 from continuum.journal.stored_facts import (
     DuplicateKey,
@@ -29,7 +29,7 @@ BATCH = 500
 class MemoryFacts:
     """A view of a memory journal; it shows one moment for as long as nothing else runs."""
 
-    def __init__(self, journal: MemoryJournal) -> None:
+    def __init__(self, journal: MemoryTables) -> None:
         self._journal = journal
 
     async def cluster(self, *, whole: bool = True) -> StoredCluster:
@@ -125,6 +125,7 @@ class MemoryFacts:
             root=run.root,
             continued_from=run.continued_from,
             continued_to=run.continued_to,
+            waits=run.waits if run.state is RunState.SUSPENDED else None,
             events=[StoredEvent(*event) for event in run.events],
             inbox=[StoredMail(row.id, row.kind, row.name, row.key, row.body) for row in run.inbox.values()],
             tasks=[

@@ -7,7 +7,8 @@ repetition is safe. Every call ends, also when the server is silent; see `watche
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -107,6 +108,21 @@ class Database:
         return await self._fetch(
             lambda connection: self._run_prepared(connection, statement, parameters), None, lane=True
         )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[WatchedConnection]:
+        """Open a transaction of several statements that sees one moment, on a connection of its own.
+
+        It commits at the end, unless an error leaves it. The server refuses it with `SerializationFailure`
+        if another transaction has changed meanwhile what this one changes or locks.
+        """
+        self._require_own_process()
+        async with translated():
+            connection = await self._connector.connect_for_schema()
+            async with connection:
+                await connection.set_autocommit(False)
+                await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+                yield connection
 
     async def listen(self, channels: Sequence[str]) -> Ear:
         """Listen to channels on the lane, beside what it commits."""

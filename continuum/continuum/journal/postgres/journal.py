@@ -68,6 +68,7 @@ from continuum.journal.postgres.notifications import listen
 from continuum.journal.postgres.packed_code import optional_texts, packed_code
 from continuum.journal.postgres.parked_runs import parked_runs
 from continuum.journal.postgres.queries import ended_runs, missing_runs, open_runs, query_rows, run_row
+from continuum.journal.postgres.repairs import PostgresRepairs
 from continuum.journal.postgres.situations import PostgresSituations
 from continuum.journal.postgres.snapshots import load, load_compact, take_snapshot
 from continuum.journal.postgres.state_changes import PostgresStateChanges
@@ -93,6 +94,7 @@ class PostgresJournal(
     PostgresStateChanges,
     PostgresHealth,
     PostgresLooks,
+    PostgresRepairs,
 ):
     """A journal in one schema of one database.
 

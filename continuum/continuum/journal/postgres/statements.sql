@@ -646,7 +646,8 @@ SELECT id::text, workflow, version, namespace, state, owner, token, CASE WHEN is
             WHEN updated_at > clock_timestamp() THEN 1::bigint << 62 WHEN updated_at IS NOT NULL THEN -(1::bigint << 62) END,
        CASE WHEN isfinite(completed_at) THEN (extract(epoch FROM completed_at) * 1000000)::bigint
             WHEN completed_at > clock_timestamp() THEN 1::bigint << 62 WHEN completed_at IS NOT NULL THEN -(1::bigint << 62) END,
-       parent_id::text, parent_seq, close_policy, depth, root::text, continued_from::text, continued_to::text
+       parent_id::text, parent_seq, close_policy, depth, root::text, continued_from::text, continued_to::text,
+       CASE WHEN state = {state.suspended} THEN waits_for END
 FROM {schema}.runs
 WHERE (%(after)s::uuid IS NULL OR id > %(after)s) AND (%(namespace)s::text IS NULL OR namespace = %(namespace)s)
   AND (%(ids)s::uuid[] IS NULL OR id = ANY (%(ids)s))

@@ -35,6 +35,7 @@ from continuum.journal.stored_facts import (
     StoredTaskRow,
     StoredWorkerRow,
 )
+from continuum.journal.wait import waits_from_json
 
 # A sample looks at so many pages more than it has runs: in a small table at all.
 SAMPLED_PAGES = 100
@@ -79,6 +80,15 @@ class PostgresFacts:
             [(table, RunId(run_id)) for table, run_id in orphans],
         )
 
+    async def orphans_of(self, run_id: RunId) -> list[tuple[str, RunId]]:
+        """Return the tables with rows of a run that does not exist."""
+        found = await self._fetch("facts_orphans_of", {"run": run_id})
+        return [(table, RunId(id)) for table, id in found]
+
+    async def duplicate_key_of(self, run_id: RunId) -> list[DuplicateKey]:
+        """Return the idempotency key of a run, if others have it as well."""
+        return [DuplicateKey(*row) for row in await self._fetch("facts_duplicate_key_of", (run_id,))]
+
     async def runs(
         self,
         *,
@@ -91,7 +101,7 @@ class PostgresFacts:
         wanted["ids"] = None if run_ids is None else list(run_ids)
         while rows := await self._fetch("facts_runs", wanted):
             wanted["after"] = rows[-1][0]
-            yield await self._whole([StoredRunFacts(*row) for row in rows])
+            yield await self._whole([_run(*row) for row in rows])
 
     async def sample(self, size: int) -> list[RunId]:
         """Return up to `size` runs of pages chosen at random."""
@@ -141,6 +151,12 @@ class PostgresFacts:
     async def _fetch(self, statement: str, parameters: Parameters = ()) -> list[tuple[Any, ...]]:
         cursor = await self._connection.execute(self._statements[statement], parameters)
         return await cursor.fetchall()
+
+
+def _run(*row: Any) -> StoredRunFacts:
+    run = StoredRunFacts(*row)
+    run.waits = waits_from_json(run.waits)
+    return run
 
 
 def _stored_events(seq: int, type: int, at: int, payload: bytes, calls: dict[int, Call]) -> list[StoredEvent]:
