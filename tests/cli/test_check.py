@@ -51,6 +51,20 @@ def test_a_module_without_findings_exits_with_0(check: CommandLine) -> None:
     assert (outcome.code, outcome.out, outcome.err) == (0, "0 errors, 0 warnings in 1 workflow\n", "")
 
 
+def test_modules_that_define_nothing_to_check_exit_with_1(check: CommandLine) -> None:
+    """A misspelt name, like that of the application instead of the module with its workflows."""
+    nothing = "no workflow or pure helper is defined in theirs.py; name the modules that define them\n"
+    outcome = check("check", "theirs")
+    assert (outcome.code, outcome.out, outcome.err) == (1, "0 errors, 0 warnings in 0 workflows\n", nothing)
+    assert (check("check", "theirs", "--json").code, check("check", "theirs", "--json").json) == (1, [])
+    beside = check("check", "theirs", "shop.clean")
+    assert (beside.code, beside.err) == (0, nothing)
+    Path("theirs.py").write_text("import continuum\n@continuum.pure\ndef price(n):\n    return n\n")
+    assert (check("check", "theirs").code, check("check", "theirs").err) == (0, "")
+    Path("theirs.py").write_text("import continuum\n@continuum.pure\nclass Price:\n    n: int\n")
+    assert check("check", "theirs").code == 0
+
+
 def test_errors_are_printed_as_lines_and_exit_with_1(check: CommandLine) -> None:
     outcome = check("check", "shop.faulty", "shop.clean")
     first, second, third, summary = outcome.out.splitlines()

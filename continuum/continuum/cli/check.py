@@ -15,8 +15,8 @@ import click
 
 from continuum.cli.database import json_option
 from continuum.errors import InvalidOption
-from continuum.quoting import quoted
-from continuum.scanner.check_files import scan_definitions, workflows_in
+from continuum.quoting import listed, quoted
+from continuum.scanner.check_files import has_definitions, scan_definitions, workflows_in
 from continuum.scanner.configuration import Trust, Untrusted
 from continuum.scanner.findings import Finding, errors_of
 from continuum.scanner.module import ScannedModule, module_in_file
@@ -40,7 +40,8 @@ def check(
 ) -> None:
     """Check the workflows and pure helpers of each MODULE, by dotted name or file, without running them.
 
-    The table `[tool.continuum]` of the nearest pyproject.toml may also set `trusted` and `untrusted`.
+    Exit code 1 means that there are errors, or that no MODULE defines anything to check. The table
+    `[tool.continuum]` of the nearest pyproject.toml may also set `trusted` and `untrusted`.
     """
     if "" not in sys.path:
         # The path of a console script lacks the current directory.
@@ -57,7 +58,13 @@ def check(
         for finding in found:
             click.echo(str(finding))
         click.echo(_summary(scanned, found))
-    context.exit(1 if errors_of(found) else 0)
+    empty = [module.filename for module in scanned if not has_definitions(module)]
+    if empty:
+        click.echo(
+            f"no workflow or pure helper is defined in {listed(empty)}; name the modules that define them",
+            err=True,
+        )
+    context.exit(1 if errors_of(found) or len(empty) == len(scanned) else 0)
 
 
 def _read(name: str) -> ScannedModule:

@@ -30,6 +30,15 @@ def workflows_in(module: ScannedModule) -> list[ast.FunctionDef | ast.AsyncFunct
     return [node for node in _functions(module) if "continuum.workflow" in dict(decorators_of(module, node))]
 
 
+def has_definitions(module: ScannedModule) -> bool:
+    """Return whether a module defines anything to scan: a workflow, or a pure function or class."""
+    return bool(workflows_in(module)) or any(
+        "continuum.pure" in dict(decorators_of(module, node))
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    )
+
+
 def _findings(module: ScannedModule, trust: Trust) -> list[Finding]:
     found: list[Finding] = []
     for node in _functions(module):
