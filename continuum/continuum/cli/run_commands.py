@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -17,14 +18,15 @@ from continuum.cli.database import (
     json_option,
     namespace_option,
 )
+from continuum.cli.start_checks import check_name, missing_node
 from continuum.cli.values import json_value, named_json, to_json, typed_json
 from continuum.client import Client, RunHandle
 from continuum.client.namespaces import InNamespace
 from continuum.client.runs import Run
 from continuum.client.wait_reasons import WAITS_FOR_A_NODE
-from continuum.errors import NotReady, UnknownWorkflow
+from continuum.errors import NotReady
+from continuum.journal.facts import NodeRow
 from continuum.operations.actor import Actor
-from continuum.quoting import quoted
 
 # A blocked run does not end by itself, so the command that waits for it fails within this time.
 BLOCKED_CHECK_SECONDS = 1.0
@@ -67,27 +69,27 @@ def start(
     $date, $time, $timedelta (in seconds), $Decimal, $UUID and $bytes (in base64).
     """
 
-    async def starting(client: Client) -> RunHandle[Any]:
-        await _check_name(client, workflow)
+    target = Target(dsn, schema)
+
+    async def starting(client: Client) -> tuple[RunHandle[Any], Sequence[NodeRow], str | None]:
+        nodes = await client.nodes()
+        check_name(workflow, nodes)
         configured = acting(client, actor).options(
             id=None if run_id is None else str(run_id),
             idempotency_key=key,
             namespace=namespace,
             attributes=dict(attributes),
         )
-        return await configured.start(workflow, *arguments)
+        run = await configured.start(workflow, *arguments)
+        found = (await client.get_run(run.id)).state if run.existing else None
+        return run, nodes, found
 
-    click.echo(ask(Target(dsn, schema), starting).id)
-
-
-async def _check_name(client: Client, workflow: str) -> None:
-    """Refuse a name that no running node has loaded; while no node runs the name cannot be checked."""
-    loaded = {name for node in await client.nodes() if node.state != "lost" for name in node.workflows}
-    if loaded and workflow not in loaded:
-        raise UnknownWorkflow(
-            f"no running node has loaded a workflow named {quoted(workflow)}; they have "
-            f"{', '.join(sorted(loaded))}"
-        )
+    run, nodes, found = ask(target, starting)
+    click.echo(run.id)
+    if found is not None:
+        click.echo(f"run {run.id} was there already, and is {found}: nothing was started", err=True)
+    elif (missing := missing_node(target, workflow, namespace, nodes)) is not None:
+        click.echo(f"run {run.id} {missing}; `continuum cancel {run.id} --force` ends it", err=True)
 
 
 @click.command()
