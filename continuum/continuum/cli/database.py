@@ -53,10 +53,18 @@ class Target:
 def database_options(command: F) -> F:
     """Give a command --dsn and --schema."""
     command = click.option(
-        "--schema", default="continuum", show_default=True, metavar="NAME", help="Schema in that database."
+        "--schema",
+        default="continuum",
+        show_default=True,
+        metavar="NAME",
+        is_eager=True,
+        help="Schema in that database.",
     )(command)
     return click.option(
-        "--dsn", metavar="DSN", help="Postgres to use; otherwise CONTINUUM_DSN, otherwise your embedded one."
+        "--dsn",
+        metavar="DSN",
+        is_eager=True,
+        help="Postgres to use; otherwise CONTINUUM_DSN, otherwise your embedded one.",
     )(command)
 
 
@@ -68,7 +76,11 @@ def namespace_option(command: F) -> F:
         return ANY_NAMESPACE if given is None else given
 
     return click.option(
-        "--namespace", metavar="TEXT", callback=guard, help="Refuse RUN if it is in another namespace."
+        "--namespace",
+        metavar="TEXT",
+        callback=guard,
+        is_eager=True,
+        help="Refuse RUN if it is in another namespace.",
     )(command)
 
 

@@ -9,6 +9,7 @@ import click
 
 from continuum.cli.database import Target, ask, database_options, json_option, namespace_option
 from continuum.cli.printing import escaped
+from continuum.cli.run_ids import RUN
 from continuum.cli.values import to_json
 from continuum.client import Cause, Explanation
 from continuum.client.namespaces import InNamespace
@@ -17,7 +18,7 @@ DEFAULT_SCHEMA = "continuum"
 
 
 @click.command(short_help="Say why RUN is where it is, who wakes it and when.")
-@click.argument("run")
+@click.argument("run", type=RUN)
 @namespace_option
 @json_option
 @database_options

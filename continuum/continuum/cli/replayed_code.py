@@ -54,6 +54,7 @@ def history_options(command: F) -> F:
         "--file",
         "path",
         type=click.Path(dir_okay=False),
+        is_eager=True,
         help="Take the history from this file. RUN is needed only if it has several.",
     )(command)
 

@@ -18,6 +18,7 @@ from continuum.cli.database import (
     json_option,
     namespace_option,
 )
+from continuum.cli.run_ids import RUN
 from continuum.cli.start_checks import check_name, missing_node
 from continuum.cli.values import json_value, named_json, to_json, typed_json
 from continuum.client import Client, RunHandle
@@ -93,7 +94,7 @@ def start(
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", type=RUN)
 @click.argument("name")
 @click.argument("value", type=typed_json, metavar="JSON")
 @click.option("--delivery-id", metavar="TEXT", help="A second signal with the same id has no effect.")
@@ -124,7 +125,7 @@ def signal(
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", type=RUN)
 @click.option("--force", is_flag=True, help="End RUN at once, without compensation.")
 @click.option("--yes", is_flag=True, help="With --force: do not ask for confirmation.")
 @changing_options
@@ -184,7 +185,7 @@ def _confirmed_end(seen: Run, children: str) -> bool:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", type=RUN)
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait at most this long.")
 @namespace_option
 @json_option
@@ -227,7 +228,7 @@ async def _latest(client: Client, run: str, namespace: InNamespace) -> Run:
 
 
 @click.command()
-@click.argument("run")
+@click.argument("run", type=RUN)
 @click.argument("values", type=json_value, metavar="JSON")
 @changing_options
 @namespace_option

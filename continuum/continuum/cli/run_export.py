@@ -9,6 +9,7 @@ import click
 from continuum.cli.database import Target, ask_journal, database_options
 from continuum.cli.empty_answers import say_nothing
 from continuum.cli.run_filters import RunFilter, filter_options
+from continuum.cli.run_ids import RUN
 from continuum.client.argument_checks import run_id_of
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.client.namespaces import ANY_NAMESPACE, guarded
@@ -28,7 +29,7 @@ EVENTS = 10_000
 
 
 @click.command(short_help="Print histories, a line of JSON for each run.")
-@click.argument("run_ids", nargs=-1, metavar="[RUN ...]")
+@click.argument("run_ids", type=RUN, nargs=-1, metavar="[RUN ...]")
 @click.option("--all", "every", is_flag=True, help="Every run; otherwise name runs, or filter them.")
 @filter_options
 @click.option("--namespace", metavar="TEXT", help="Only runs of this namespace; otherwise all.")

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from continuum.cli.run_ids import RUN
 from continuum.cli.values import named_json
 from continuum.client.queries import Condition
 
@@ -79,7 +80,7 @@ def filter_options(command: F) -> F:
                 help="Only this state. Repeatable.",
             ),
             click.option("--workflow", metavar="NAME", help="Only runs of this workflow."),
-            click.option("--parent", metavar="RUN", help="Only children of this run."),
+            click.option("--parent", type=RUN, metavar="RUN", help="Only children of this run."),
             click.option(
                 "--attribute",
                 "attributes",

@@ -25,6 +25,7 @@ from continuum.cli.empty_answers import say_nothing
 from continuum.cli.printing import print_table
 from continuum.cli.run_export import export
 from continuum.cli.run_filters import RunFilter, filter_options
+from continuum.cli.run_ids import RUN
 from continuum.cli.values import to_json
 from continuum.client import Client, Owner, Run, StateChange
 from continuum.client.limits import PAGE_ENTRIES
@@ -88,7 +89,7 @@ def list_runs(
 
 
 @runs.command(short_help="Show everything about RUN.")
-@click.argument("run")
+@click.argument("run", type=RUN)
 @click.option(
     "--module", "modules", multiple=True, metavar="MODULE", help="Replay RUN against this code. Repeatable."
 )
@@ -160,7 +161,7 @@ async def _drift_facts(journal: StoredRuns, run: str, modules: Sequence[str]) ->
 
 
 @runs.command()
-@click.argument("run")
+@click.argument("run", type=RUN)
 @namespace_option
 @json_option
 @database_options
@@ -227,7 +228,7 @@ def events(
 
 
 @runs.command(short_help="Let nodes try the blocked RUN again.")
-@click.argument("run")
+@click.argument("run", type=RUN)
 @changing_options
 @namespace_option
 @database_options
@@ -245,7 +246,7 @@ def unblock(run: str, namespace: InNamespace, actor: Actor, dsn: str | None, sch
 
 
 @runs.command(short_help="Print the value that RUN has published under NAME.")
-@click.argument("run")
+@click.argument("run", type=RUN)
 @click.argument("name")
 @namespace_option
 @json_option

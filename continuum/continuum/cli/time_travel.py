@@ -11,6 +11,7 @@ import click
 from continuum.cli.database import Target, database_options, json_option, namespace_option
 from continuum.cli.printing import print_table
 from continuum.cli.replayed_code import Asked, ending_of, history_options, load
+from continuum.cli.run_ids import RUN
 from continuum.cli.values import to_json
 from continuum.client import Event
 from continuum.client.namespaces import InNamespace
@@ -43,7 +44,7 @@ class MomentType(click.ParamType[int | str]):
 
 
 @click.command(short_help="Replay RUN under a debugger.")
-@click.argument("run", required=False)
+@click.argument("run", type=RUN, required=False)
 @click.option(
     "--at",
     type=MomentType(),
@@ -85,7 +86,7 @@ def debug(
 
 
 @click.command(short_help="Replay RUN through the code on disk.")
-@click.argument("run", required=False)
+@click.argument("run", type=RUN, required=False)
 @click.option("--verbose", "-v", is_flag=True, help="Print each event beside the line that asked for it.")
 @history_options
 @namespace_option

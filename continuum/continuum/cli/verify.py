@@ -9,6 +9,7 @@ import click
 
 from continuum.cli.database import Target, database_options, json_option, opened
 from continuum.cli.printing import print_table
+from continuum.cli.run_ids import RUN
 from continuum.cli.times import read_time
 from continuum.cli.values import to_json
 from continuum.engine.ids import parse_run_id
@@ -26,7 +27,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @click.command(short_help="Check that what is stored keeps the invariants.")
 @click.option("--namespace", metavar="TEXT", help="Only runs of this namespace; otherwise all.")
-@click.option("--run", "runs", metavar="RUN", multiple=True, help="Only this run. Repeatable.")
+@click.option("--run", "runs", type=RUN, metavar="RUN", multiple=True, help="Only this run. Repeatable.")
 @click.option(
     "--since",
     callback=read_time,

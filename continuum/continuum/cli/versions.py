@@ -61,7 +61,7 @@ def list_versions(as_json: bool, dsn: str | None, schema: str) -> None:
 @click.argument("modules", nargs=-1, required=True, metavar="MODULE...")
 @click.option("--live", is_flag=True, help="Replay the history of every open run against the code of MODULE.")
 @click.option(
-    "--after", type=click.UUID, metavar="RUN", help="Continue a check with --live that was interrupted."
+    "--after", type=click.UUID, metavar="UUID", help="Continue a check with --live that was interrupted."
 )
 @json_option
 @database_options
