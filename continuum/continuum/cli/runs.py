@@ -26,8 +26,10 @@ from continuum.cli.printing import print_table
 from continuum.cli.run_export import export
 from continuum.cli.run_filters import RunFilter, filter_options
 from continuum.cli.run_ids import RUN
+from continuum.cli.tracebacks import print_tracebacks
 from continuum.cli.values import to_json
 from continuum.client import Client, Owner, Run, StateChange
+from continuum.client.error_causes import ErrorCause, cause_of
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.client.runs import RunError
@@ -93,12 +95,14 @@ def list_runs(
 @click.option(
     "--module", "modules", multiple=True, metavar="MODULE", help="Replay RUN against this code. Repeatable."
 )
+@click.option("--verbose", "-v", is_flag=True, help="Print tracebacks whole.")
 @namespace_option
 @json_option
 @database_options
 def show(
     run: str,
     modules: tuple[str, ...],
+    verbose: bool,
     namespace: InNamespace,
     as_json: bool,
     dsn: str | None,
@@ -108,22 +112,32 @@ def show(
 
     With --json, `refusals` are the versions of code that cannot continue RUN, and `replay` is what a replay
     against the code of --module found: an empty list if that code continues RUN, null without --module.
+    `caused_by` is the failure of an activity or a child that the error of RUN repeats.
     """
-    found, owner, alone = ask(Target(dsn, schema), lambda client: _run_and_place(client, run, namespace))
+    found, owner, alone, cause = ask(Target(dsn, schema), lambda client: _looked_at(client, run, namespace))
     facts = {name: getattr(found, name) for name in Run.__dataclass_fields__} | {"owner": owner}
     if as_json:
         facts |= ask_journal(Target(dsn, schema), lambda journal: _drift_facts(journal, run, modules))
-        click.echo(to_json(facts))
+        click.echo(to_json(facts | {"caused_by": cause}))
         return
     # The reason says the same as the fault, which is for programs.
     shown = [(name, _shown(value)) for name, value in facts.items() if value is not None and name != "fault"]
     print_table(("field", "value"), shown)
-    if found.error is not None and found.error.traceback:
-        click.echo(f"\n{found.error.traceback.rstrip()}")
+    if found.error is not None:
+        print_tracebacks(found.error, cause, whole=verbose)
     if alone is not None:
         click.echo(f"\n{alone}")
     problems = ask_journal(Target(dsn, schema), lambda journal: drift_of(journal, run, modules))
     print_problems(problems, known=None if modules else found.reason)
+
+
+async def _looked_at(
+    client: Client, run: str, namespace: InNamespace
+) -> tuple[Run, Owner | None, str | None, ErrorCause | None]:
+    """Return a run, where it is, and for a failed one the failure that its error repeats."""
+    found, owner, alone = await _run_and_place(client, run, namespace)
+    history = [] if found.error is None else await client.history(found.id)
+    return found, owner, alone, cause_of(found.error, history)
 
 
 async def _run_and_place(
