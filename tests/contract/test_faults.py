@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from continuum.journal.port import Fault, InboxKind, Journal, Post, Refusal, RunState, Transition
 from tests.contract.builders import (
     begin,
@@ -79,11 +81,29 @@ async def test_a_run_that_kills_its_processes_has_the_fault_poison(journal: Jour
     assert (await row(journal, run_id)).fault == Fault("poison")
 
 
+@pytest.mark.parametrize(
+    ("manner", "last"),
+    [(None, ""), ("it was killed by SIGKILL", "; the last time it was killed by SIGKILL")],
+)
+async def test_the_reason_of_a_poisoned_run_says_how_its_process_ended(
+    journal: Journal, manner: str | None, last: str
+) -> None:
+    run_id = await begin(journal)
+    for other in ("it did not answer", manner):
+        worker = await worker_of(journal)
+        await claim(journal, worker)
+        await journal.retire_worker(worker.id, executing=run_id, poison_after=2, manner=other)
+    reason = f"poison: its process died 2 times while executing it{last}"
+    assert (await row(journal, run_id)).reason == reason
+
+
 async def test_a_run_that_fails_inside_the_engine_has_the_fault_poison(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await journal.release(worker, [run.id], crashed=True, poison_after=1)
-    assert (await row(journal, run.id)).fault == Fault("poison")
+    stored = await row(journal, run.id)
+    assert stored.fault == Fault("poison")
+    assert stored.reason == "poison: executing it failed 1 times inside the engine"
 
 
 async def test_a_refusal_has_the_fault_of_its_code(journal: Journal) -> None:

@@ -23,7 +23,7 @@ from continuum.versions.loaded_code import Code, load_code
 from continuum_actors.host import limits
 from continuum_actors.host.messages import FindRun, Forwarded, HasMail, NodeHello, RunFound, SuspectsWait
 from continuum_actors.node.cluster import Cluster
-from continuum_actors.node.death_causes import EndOfProcess, death_of
+from continuum_actors.node.death_causes import EndOfProcess, death_of, manner_of
 from continuum_actors.node.fatal_calls import faulty_thread
 from continuum_actors.node.heartbeater import Heartbeater
 from continuum_actors.node.host_process import (
@@ -85,6 +85,10 @@ class ControlledNode:
         by_signal = notice.exit_code is None or notice.exit_code < 0
         alone = notice.role == "activity_host"
         return death_of(notice.last, EndOfProcess(notice.hung, fault, by_signal, alone))
+
+    def manner_of(self, notice: ProcessDied) -> str | None:
+        """Return how a process ended."""
+        return manner_of(notice, self._config.settings.watchdog)
 
     def try_suspects(self) -> None:
         """Have the quarantine hosts of this node try suspects."""
@@ -293,6 +297,7 @@ def _received(node: ControlledNode, registry: Registry, incoming: Incoming) -> N
                         node.cause_of(message),
                         last_sign_of_life(message),
                         out_of_time=message.ended_itself,
+                        manner=node.manner_of(message),
                     ),
                 )
         case HasMail():

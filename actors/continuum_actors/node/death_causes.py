@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from dataclasses import dataclass
 
 from continuum.journal.suspect_port import UNEXPLAINED, Death
 from continuum_actors.host.traces import read_trace
+from continuum_supervision.process.events import ProcessDied
 from continuum_supervision.process.liveness import UNNAMED, Liveness
 
 
@@ -40,6 +42,20 @@ def death_of(last: Liveness, end: EndOfProcess) -> Death:
     if proven is not None:
         return Death(read_trace(proven))
     return Death(named=tuple(map(read_trace, named))) if named else UNEXPLAINED
+
+
+def manner_of(notice: ProcessDied, watchdog: float) -> str | None:
+    """Return how a process ended, for people; None if nobody knows. `watchdog` is in seconds."""
+    if notice.hung:
+        return f"it did not answer for {watchdog:g} s, so it was killed"
+    if notice.exit_code is None:
+        return None
+    if notice.exit_code >= 0:
+        return f"it ended with exit code {notice.exit_code}"
+    try:
+        return f"it was killed by {signal.Signals(-notice.exit_code).name}"
+    except ValueError:
+        return f"it was killed by signal {-notice.exit_code}"
 
 
 def _proven(last: Liveness, end: EndOfProcess) -> bytes | None:

@@ -39,13 +39,14 @@ class WorkerDied:
     """A process of this node died, or was stopped in order, for which nothing is blamed.
 
     `died_at` is its last sign of life on this machine's monotonic clock. `out_of_time` if it ended itself,
-    because its activity was past its deadline.
+    because its activity was past its deadline. `manner` says how it ended.
     """
 
     worker: WorkerId
     death: Death | None
     died_at: float
     out_of_time: bool = False
+    manner: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +113,7 @@ class Recovery(LoopingActor):
             executing=counted,
             poison_after=limits.POISON_AFTER_DEATHS,
             died_at=message.died_at,
+            manner=message.manner,
         )
         await self._report(message.worker, released, counted, out_of_time=message.out_of_time)
 

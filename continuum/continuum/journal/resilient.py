@@ -158,6 +158,7 @@ class ResilientJournal:
         poison_after: int,
         only_expired: bool = False,
         died_at: float | None = None,
+        manner: str | None = None,
     ) -> Released:
         """End a worker as `Journal.retire_worker` does.
 
@@ -173,6 +174,7 @@ class ResilientJournal:
                 poison_after=poison_after,
                 only_expired=only_expired,
                 dead_for=dead_for,
+                manner=manner,
             )
 
         return await self.retry("retire_worker", "releasing what a worker owned", attempt)

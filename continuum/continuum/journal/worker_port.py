@@ -53,6 +53,7 @@ class Workers(Protocol):
         poison_after: int,
         only_expired: bool = False,
         dead_for: float = 0.0,
+        manner: str | None = None,
     ) -> Released:
         """End a worker's lease and release its runs and tasks (P8).
 
@@ -60,7 +61,8 @@ class Workers(Protocol):
         INTERRUPTED (P18). It died `dead_for` seconds ago; if that is `inf`, or with `only_expired`, nobody
         saw it die. Its running runs become due at once, its suspended ones keep their due time. With
         `only_expired` nothing happens while the lease is valid. `executing`, if given, was being executed
-        when the worker died: the death is counted, and at `poison_after` deaths the run is blocked.
+        when the worker died: the death is counted, and at `poison_after` deaths the run is blocked, with
+        a reason that repeats `manner`: how the process ended, None if nobody knows.
         """
         ...
 

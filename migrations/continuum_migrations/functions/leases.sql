@@ -1,8 +1,10 @@
 -- Take a worker's lease away. The delete waits for the worker's commit in flight; every later commit finds no row.
 -- Its running runs are due at once; suspended ones keep their due time. The time of its tasks ends with the process:
--- p_dead_for seconds ago, or at the last renewal of the lease if that is NULL, because nobody saw it die.
-CREATE OR REPLACE FUNCTION {schema}.end_worker(
-    p_worker bigint, p_executing uuid, p_poison_after integer, p_only_expired boolean, p_dead_for double precision
+-- p_dead_for seconds ago, or at the last renewal of the lease if that is NULL, because nobody saw it die. p_manner says how
+-- the process ended, NULL if nobody knows.
+CREATE OR REPLACE FUNCTION {schema}.end_dead_worker(
+    p_worker bigint, p_executing uuid, p_poison_after integer, p_only_expired boolean, p_dead_for double precision,
+    p_manner text
 ) RETURNS TABLE (runs integer, tasks integer)
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -38,7 +40,8 @@ BEGIN
         asleep = r.state = {state.suspended} AND coalesce(r.due_at > clock_timestamp(), false)
                  AND NOT EXISTS (SELECT FROM {schema}.inbox i WHERE i.run_id = r.id),
         reason = CASE WHEN r.id = p_executing AND r.deaths + 1 >= p_poison_after
-                      THEN 'poison: its process died ' || (r.deaths + 1) || ' times while executing it' ELSE r.reason END,
+                      THEN 'poison: its process died ' || (r.deaths + 1) || ' times while executing it'
+                           || coalesce('; the last time ' || p_manner, '') ELSE r.reason END,
         fault = CASE WHEN r.id = p_executing AND r.deaths + 1 >= p_poison_after
                      THEN '{"kind": "poison"}' ELSE r.fault END,
         updated_at = clock_timestamp()
@@ -78,6 +81,14 @@ BEGIN
     PERFORM {schema}.notify('work', '{}');
     RETURN QUERY SELECT v_runs, v_tasks;
 END
+$$;
+
+-- For who does not know how the process died, like nodes of earlier releases.
+CREATE OR REPLACE FUNCTION {schema}.end_worker(
+    p_worker bigint, p_executing uuid, p_poison_after integer, p_only_expired boolean, p_dead_for double precision
+) RETURNS TABLE (runs integer, tasks integer)
+LANGUAGE sql AS $$
+    SELECT * FROM {schema}.end_dead_worker(p_worker, p_executing, p_poison_after, p_only_expired, p_dead_for, NULL)
 $$;
 
 -- For nodes of earlier releases, which do not say when the process died.

@@ -82,6 +82,7 @@ class FailingJournal(MemoryJournal):
         poison_after: int,
         only_expired: bool = False,
         dead_for: float = 0.0,
+        manner: str | None = None,
     ) -> Released:
         self._before()
         self.dead_for.append(dead_for)
@@ -91,6 +92,7 @@ class FailingJournal(MemoryJournal):
             poison_after=poison_after,
             only_expired=only_expired,
             dead_for=dead_for,
+            manner=manner,
         )
 
     async def take_snapshot(self, run_id: RunId, version: str, first: int) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from continuum.engine.ids import RunId
 from continuum.journal.suspect_port import UNEXPLAINED, Death, Executed
 from continuum_actors.host.traces import trace_of_attempt, trace_of_code
-from continuum_actors.node.death_causes import EndOfProcess, death_of
+from continuum_actors.node.death_causes import EndOfProcess, death_of, manner_of
+from continuum_supervision.process.events import ProcessDied
 from continuum_supervision.process.liveness import Liveness
 
 ONE = RunId("01a22874-7167-7635-bc31-99482e3e91a5")
@@ -55,3 +58,19 @@ def test_a_loop_that_hung_outside_of_user_code_makes_a_thread_suspect_and_counts
 def test_a_suspect_on_trial_is_blamed_for_a_death_that_nothing_explains() -> None:
     assert death_of(Liveness(1, 1.0, 1), KILLED) == UNEXPLAINED
     assert death_of(Liveness(1, 1.0, 1, on_trial=IN_THREAD[1]), KILLED) == Death(ATTEMPT)
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "hung", "manner"),
+    [
+        (-9, True, "it did not answer for 15 s, so it was killed"),
+        (-9, False, "it was killed by SIGKILL"),
+        (-99, False, "it was killed by signal 99"),
+        (3, False, "it ended with exit code 3"),
+        (0, False, "it ended with exit code 0"),
+        (None, False, None),
+    ],
+)
+def test_people_read_how_a_process_ended(exit_code: int | None, hung: bool, manner: str | None) -> None:
+    notice = ProcessDied("host-1", "run_host", 1, 7, exit_code, Liveness(1, 1.0, 1), 1.0, hung)
+    assert manner_of(notice, 15.0) == manner

@@ -225,7 +225,7 @@ class MemoryClaims(MemoryFamilies):
             self._release(run)
             run.due_at = run.updated_at = self.now()
             if crashed:
-                self._count_death(run, poison_after)
+                self._count_death(run, poison_after, _failed_inside)
             if run.claimable:
                 self._make_claimable(run)
                 self._notifications.send(Topic.WORK)
@@ -271,3 +271,7 @@ def _waits_for_code(run: StoredRun, code: str) -> bool:
 def within(namespaces: Sequence[str] | None, run: StoredRun) -> bool:
     """Whether a run is of one of these namespaces."""
     return namespaces is None or run.start.namespace in namespaces
+
+
+def _failed_inside(times: int) -> str:
+    return f"executing it failed {times} times inside the engine"

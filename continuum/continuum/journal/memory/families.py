@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from continuum.engine.ids import RunId
 from continuum.journal.audit_facts import AuditFacts, SeenRun
@@ -94,13 +94,13 @@ class MemoryFamilies(MemoryTables):
                 ended.append(run)
         self._after_ends(ended)
 
-    def _count_death(self, run: StoredRun, poison_after: int) -> None:
-        """Count a death against a run, and block it when it has caused too many."""
+    def _count_death(self, run: StoredRun, poison_after: int, happened: Callable[[int], str]) -> None:
+        """Count a death against a run, and block it when it has caused too many: `happened` says what did."""
         run.deaths += 1
         if run.deaths >= poison_after:
             self._enter(run, RunState.BLOCKED)
             run.due_at = None
-            run.reason = f"poison: its process died {run.deaths} times while executing it"
+            run.reason = f"poison: {happened(run.deaths)}"
             run.fault = Fault("poison")
             self._end_stopped([run])
 

@@ -80,6 +80,7 @@ class MemoryWorkers(MemoryFamilies):
         poison_after: int,
         only_expired: bool = False,
         dead_for: float = 0.0,
+        manner: str | None = None,
     ) -> Released:
         """End a worker's lease and release its runs and tasks (P8)."""
         stored = self._workers.get(worker)
@@ -87,7 +88,7 @@ class MemoryWorkers(MemoryFamilies):
             return Released(0, 0)
         run_ids = list(stored.runs)
         for run_id in run_ids:
-            self._release_run(run_id, poison_after if run_id == executing else None)
+            self._release_run(run_id, poison_after if run_id == executing else None, manner)
         del self._workers[worker]
         seen_die = not only_expired and dead_for < inf
         died_at = self.now() - round(dead_for * MICROSECONDS) if seen_die else stored.renewed_at
@@ -100,14 +101,16 @@ class MemoryWorkers(MemoryFamilies):
             self._notifications.send(Topic.WORK)
         return Released(len(run_ids), tasks)
 
-    def _release_run(self, run_id: RunId, poison_after: int | None) -> None:
+    def _release_run(self, run_id: RunId, poison_after: int | None, manner: str | None) -> None:
         run = self._runs[run_id]
         self._release(run)
         run.updated_at = self.now()
         if run.state == RunState.RUNNING:
             run.due_at = self.now()
         if poison_after is not None:
-            self._count_death(run, poison_after)
+            last = "" if manner is None else f"; the last time {manner}"
+            died = f"times while executing it{last}"
+            self._count_death(run, poison_after, lambda deaths: f"its process died {deaths} {died}")
         if run.claimable:
             self._make_claimable(run)
 

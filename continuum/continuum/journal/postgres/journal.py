@@ -201,10 +201,11 @@ class PostgresJournal(
         poison_after: int,
         only_expired: bool = False,
         dead_for: float = 0.0,
+        manner: str | None = None,
     ) -> Released:
         known = None if only_expired or dead_for == inf else dead_for
         rows = await self._database.fetch(
-            "retire_worker", (worker, executing, poison_after, only_expired, known)
+            "retire_worker", (worker, executing, poison_after, only_expired, known, manner)
         )
         return Released(*rows[0])
 

@@ -57,7 +57,7 @@ SELECT id, pid FROM {schema}.workers WHERE node = %s ORDER BY id
 
 -- name: retire_worker
 -- Take a worker's lease away and release its runs and tasks.
-SELECT runs, tasks FROM {schema}.end_worker(%s, %s, %s, %s, %s)
+SELECT runs, tasks FROM {schema}.end_dead_worker(%s, %s, %s, %s, %s, %s)
 
 -- name: interrupt_activities
 -- Report to runs which of their activities an orderly stop of a worker interrupts.
