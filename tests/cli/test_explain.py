@@ -92,3 +92,30 @@ def test_a_damaged_id_of_a_child_hides_no_failure(cli: CommandLine, dsn: str, sc
     said = cli("explain", world.failed)
     assert (said.code, said.err) == (0, "")
     assert "ended: it failed at" in said.out
+
+
+def test_show_names_unread_mail_and_leads_to_the_explanation(cli: CommandLine, dsn: str, schema: str) -> None:
+    world = stored_world(dsn, schema)
+    assert cli("runs", "show", world.parent, "--json").json["unread"] == {
+        "stop_requested": False,
+        "signals": {"review": 1},
+    }
+    update(
+        dsn, schema, "insert into inbox (run_id, kind, name, payload) values (%s, 6, '', '')", world.parent
+    )
+    shown = cli("runs", "show", world.parent).out
+    assert "\nunread\ta request to stop, 1 of signal review\n" in shown
+    assert f"\n`continuum explain {world.parent}` says what holds it" in shown
+    ended = cli("runs", "show", world.failed)
+    assert "unread" not in ended.out
+    assert "continuum explain" not in ended.out
+
+
+def test_a_lost_wake_names_the_command_that_mends_it(cli: CommandLine, dsn: str, schema: str) -> None:
+    world = stored_world(dsn, schema)
+    update(
+        dsn, schema, "insert into inbox (run_id, kind, name, payload) values (%s, 1, 'a', '')", world.asleep
+    )
+    first = cli("explain", world.asleep, "--json").json["causes"][0]
+    assert first["code"] == "lost_wake"
+    assert first["fixes"][0]["command"] == f"continuum repair lost-wake {world.asleep} --schema {schema}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from continuum.engine.events import Event, EventType
@@ -17,9 +19,12 @@ from continuum.journal.port import (
     Transition,
     VersionRow,
 )
+from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres import situations as in_postgres
 from continuum.journal.situation import KnownVersion, Situation
+from continuum.journal.suspect_port import Death, Executed
 from tests.contract.builders import (
+    CODE,
     begin,
     claim,
     commit,
@@ -181,3 +186,73 @@ async def test_a_node_alone_may_claim_a_task_of_its_own(journal: Journal) -> Non
     (task,) = (await situation_of(journal, run.id)).tasks
 
     assert (task.node, task.isolated) == ("north", True)
+
+
+async def test_open_children_are_among_a_bounded_number_of_all(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = await worker_of(journal)
+    parent = await owned_run(journal, worker)
+    children = [new_child(seq) for seq in range(4)]
+    await commit(journal, worker, family_write(parent, children=children))
+    monkeypatch.setattr(in_memory, "SITUATION_ROWS", 3)
+    monkeypatch.setitem(in_postgres._LIMITS, "rows", 3)
+    assert [child.seq for child in (await situation_of(journal, parent.id)).children] == [0, 1, 2]
+
+
+async def test_a_suspect_has_its_company_under_its_place(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await commit(journal, worker, write(run, tasks=[new_task(3)]))
+    (task,) = await take_tasks(journal, worker)
+    assert (await situation_of(journal, run.id)).suspicions == {}
+
+    await journal.blame(worker.id, Death(Executed(run.id)))
+    found = (await situation_of(journal, run.id)).suspicions
+    assert {seq: suspicion.together for seq, suspicion in found.items()} == {-1: 1}
+    assert abs(found[-1].since - journal.now()) < 60_000_000
+    assert not (await situation_of(journal, run.id)).deadly
+
+    await journal.blame(worker.id, Death(None, (Executed(run.id, task.seq), Executed(run.id))))
+    assert (await situation_of(journal, run.id)).suspicions.keys() == {-1, 3}
+
+
+async def test_a_workflow_whose_runs_kill_processes_is_kept_apart(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    for run in [await owned_run(journal, worker) for _ in range(3)]:
+        await journal.blame(worker.id, Death(Executed(run.id)))
+    other = await begin(journal)
+    assert (await situation_of(journal, other)).deadly
+
+
+async def test_a_run_that_is_due_sees_how_much_each_node_executes(journal: Journal) -> None:
+    north, south = await worker_of(journal, "north"), await worker_of(journal, "south")
+    runs = [await owned_run(journal, north) for _ in range(3)]
+    await commit(journal, north, write(runs[0], transition=Transition(RunState.SUSPENDED)))
+    due = await begin(journal)
+    assert (await situation_of(journal, due)).active == {"north": 2, "south": 0}
+    await journal.claim(south, CODE, 1)
+    assert (await situation_of(journal, due)).active == {}
+
+
+async def test_one_moment_shows_nothing_that_comes_later(
+    dsn: str, schema: str, runner: asyncio.Runner
+) -> None:
+    """In the memory journal nothing happens between two reads."""
+    for connections in (1, 4):
+        journal = PostgresJournal(dsn, schema=schema, listen=False, connections=connections)
+        await journal.open()
+        other = PostgresJournal(dsn, schema=schema, listen=False)
+        await other.open()
+        run_id = await begin(other)
+        async with journal.one_moment() as moment:
+            before = await situation_of(moment, run_id)
+            await other.post([signal(run_id)])
+            late = await begin(other)
+            assert (await situation_of(moment, run_id)).mail == before.mail == {}
+            assert await moment.situation(late) is None
+            assert await moment.nodes() == []
+        assert (await situation_of(journal, run_id)).mail
+        assert await journal.situation(late) is not None
+        await journal.close()
+        await other.close()

@@ -20,6 +20,7 @@ def reported_code(
         sorted(code.activities) if performs else [],
         sorted(settings.queues.items()),
         limits.UNLISTED_QUEUE_LIMIT,
+        settings.active_runs if executes else 0,
     )
 
 

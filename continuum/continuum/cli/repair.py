@@ -30,7 +30,7 @@ _REFUSED = {
 }
 
 
-@click.command(short_help="Mend what verify, health or explain have found.")
+@click.command(short_help="Mend what a check has found.")
 @click.argument("code")
 @click.argument("subject")
 @yes_option

@@ -27,6 +27,7 @@ from continuum.cli.run_export import export
 from continuum.cli.run_filters import RunFilter, filter_options
 from continuum.cli.run_ids import RUN
 from continuum.cli.tracebacks import print_tracebacks
+from continuum.cli.unread_mail import in_words, unread_mail
 from continuum.cli.values import to_json
 from continuum.client import Client, Owner, Run, StateChange
 from continuum.client.error_causes import ErrorCause, cause_of
@@ -113,9 +114,14 @@ def show(
     With --json, `refusals` are the versions of code that cannot continue RUN, and `replay` is what a replay
     against the code of --module found: an empty list if that code continues RUN, null without --module.
     `caused_by` is the failure of an activity or a child that the error of RUN repeats.
+    `unread` is what lies in the inbox of a run that has not ended: whether it was asked to stop, and how many
+    signals by their names. `continuum explain RUN` says what holds it.
     """
     found, owner, alone, cause = ask(Target(dsn, schema), lambda client: _looked_at(client, run, namespace))
     facts = {name: getattr(found, name) for name in Run.__dataclass_fields__} | {"owner": owner}
+    if found.completed_at is None:
+        mail = ask_journal(Target(dsn, schema), lambda journal: unread_mail(journal, found.id))
+        facts["unread"] = mail if as_json else in_words(mail)
     if as_json:
         facts |= ask_journal(Target(dsn, schema), lambda journal: _drift_facts(journal, run, modules))
         click.echo(to_json(facts | {"caused_by": cause}))
@@ -129,6 +135,8 @@ def show(
         click.echo(f"\n{alone}")
     problems = ask_journal(Target(dsn, schema), lambda journal: drift_of(journal, run, modules))
     print_problems(problems, known=None if modules else found.reason)
+    if found.completed_at is None:
+        click.echo(f"\n`continuum explain {found.id}` says what holds it, who ends that, and what helps")
 
 
 async def _looked_at(

@@ -13,6 +13,7 @@ class NodeCode(NamedTuple):
 
     A workflow that `takes_others` also takes runs of versions that the node has not loaded. `queues` has how
     many activities of a queue the node runs at once, by name, and `unlisted` how many of each other queue.
+    Each of its run hosts executes `active_runs` at once. None is not known.
     """
 
     release: str
@@ -20,6 +21,7 @@ class NodeCode(NamedTuple):
     activities: Sequence[str]
     queues: Sequence[tuple[str, int]] = ()
     unlisted: int | None = None
+    active_runs: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return what a JSON column stores."""
@@ -30,6 +32,7 @@ class NodeCode(NamedTuple):
             "activities": list(self.activities),
             "queues": list(self.queues),
             "unlisted": self.unlisted,
+            "active_runs": self.active_runs,
         }
 
     def limit_of(self, queue: str) -> int | None:
@@ -58,7 +61,12 @@ class NodeCode(NamedTuple):
                 ],
                 [str(activity) for activity in stored["activities"]],
                 [(str(name), int(limit)) for name, limit in stored.get("queues", ())],
-                int(stored["unlisted"]) if stored.get("unlisted") is not None else None,
+                _optional(stored.get("unlisted")),
+                _optional(stored.get("active_runs")),
             )
         except (KeyError, TypeError, ValueError):
             return None
+
+
+def _optional(number: Any) -> int | None:
+    return None if number is None else int(number)

@@ -7,8 +7,9 @@ bounded number of rows, however many there are. Data only.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, Self
 
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
@@ -57,6 +58,16 @@ class OpenChild(NamedTuple):
     state: RunState
 
 
+class Suspicion(NamedTuple):
+    """That a run or one of its tasks was there when processes died, the last time `since` then.
+
+    It is in quarantine: tried together with so many others at most, itself counted (1 is alone).
+    """
+
+    since: int
+    together: int
+
+
 class KnownVersion(NamedTuple):
     """Code of the run's workflow that nodes have registered, the latest first."""
 
@@ -71,7 +82,10 @@ class Situation:
 
     `lease` is that of the owner, None if the run has no owner or its owner is not registered. `mail`
     counts the unread inbox entries by kind and name, the oldest ten times `SITUATION_COUNT` of them;
-    `heartbeats` has the latest details by seq.
+    `heartbeats` has the latest details by seq. `suspicions` has those of tasks by seq, and under -1 that of
+    the run; with `deadly` its workflow is kept apart. `active` is how many runs the processes of each
+    node execute, up to ten times `SITUATION_COUNT` for each process; empty unless the run is due and
+    nobody owns it.
     """
 
     now: int
@@ -87,10 +101,17 @@ class Situation:
     heartbeats: Mapping[int, bytes] = field(default_factory=dict)
     refusals: Sequence[Refusal] = ()
     versions: Sequence[KnownVersion] = ()
+    suspicions: Mapping[int, Suspicion] = field(default_factory=dict)
+    deadly: bool = False
+    active: Mapping[str, int] = field(default_factory=dict)
 
 
 class Situations(Protocol):
     """Situations of runs."""
+
+    def one_moment(self) -> AbstractAsyncContextManager[Self]:
+        """Return a context with a journal that reads what is stored at one moment, and changes nothing."""
+        ...
 
     async def situation(self, run_id: RunId) -> Situation | None:
         """Return the situation of the run with this id; None without such a run."""

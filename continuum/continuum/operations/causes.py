@@ -57,6 +57,15 @@ CAUSES: Mapping[str, CauseCode] = {
         "`continuum verify --run RUN` names what is damaged. Restore it, or update the nodes, then "
         "`continuum runs unblock RUN`; or end the run with `continuum cancel RUN --force`.",
     ),
+    "lost_wake": CauseCode(
+        "The run has something to do, and nobody will wake it",
+        "The row of the run says that it is not due, or due later, although mail lies in its inbox or a time "
+        "that it waits for comes before. No node writes that: a table was changed or restored by hand, or it "
+        "is a fault of ours. Nodes find runs by their due time alone.",
+        "Nobody, or too late.",
+        "`continuum repair lost-wake RUN` makes it due. Then `continuum verify` looks for more of the kind; "
+        "report it if nobody has changed a table.",
+    ),
     "no_node": CauseCode(
         "No node can continue the run",
         "No running node has loaded the workflow in a version that may continue the run, and serves its "
@@ -148,6 +157,22 @@ CAUSES: Mapping[str, CauseCode] = {
         "has to.",
         "The owner of the run.",
         "Wait for the compensations. `continuum cancel RUN --force` ends the run at once, without them.",
+    ),
+    "quarantine": CauseCode(
+        "The run, or an activity of it, is suspected of killing processes",
+        "It was there when processes died, or its workflow has killed several within a minute. What may have "
+        "killed is tried apart from others, in company that is halved with each death, at last alone. A "
+        "trial lasts for some seconds, and longer for what lived longer before; each node has one at a time.",
+        "The process of a node that tries suspects, once the trials before are over.",
+        "Wait for its trial; another node (`continuum run-node MODULE`) has its own beside those under way. "
+        "The log of `continuum.recovery` names each death. `continuum cancel RUN --force` gives the run up.",
+    ),
+    "full": CauseCode(
+        "The run is due, and every node that has its code is full",
+        "The running nodes that have the workflow execute as many runs at a time as their settings allow "
+        "(`active_runs` for each run host). Runs that wait for something do not count.",
+        "One of these nodes, once a run of it ends or waits.",
+        "Start another node: `continuum run-node MODULE`, or give nodes more run hosts (`--run-hosts`).",
     ),
     "ready": CauseCode(
         "The run is due and no process has claimed it yet",

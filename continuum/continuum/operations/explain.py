@@ -1,7 +1,7 @@
 """Explains one run: reads its situation and those of the children it waits for, and names the causes.
 
 Nothing here needs workflow code. Reading is bounded: a few statements for the run and each child that
-is followed.
+is followed, all at one moment.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ class Explained(Situations, Workers, Protocol):
 
 async def explain(journal: Explained, run_id: RunId) -> Explanation | None:
     """Return why a run is where it is; None without such a run."""
-    return await _explain(journal, run_id, await journal.nodes(), FOLLOWED_GENERATIONS)
+    async with journal.one_moment() as moment:
+        return await _explain(moment, run_id, await moment.nodes(), FOLLOWED_GENERATIONS)
 
 
 async def _explain(

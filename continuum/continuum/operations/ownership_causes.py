@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from continuum.journal.facts import RunState
 from continuum.journal.untyped_values import at
-from continuum.operations.explanation import Cause
+from continuum.operations.explanation import Cause, Fix
 from continuum.operations.scene import MICROSECONDS, Scene, moment, optional_moment
 from continuum.quoting import listed, one_line
 
@@ -15,7 +15,10 @@ def ownership_causes(scene: Scene) -> Iterator[Cause]:
     """Yield what keeps processes from continuing an open run, the worst first."""
     situation, run = scene.situation, scene.run
     if run.owner is None or situation.lease is None:
-        yield from _unowned(scene)
+        why = scene.lost_wake
+        if why is not None:
+            yield _lost_wake(scene, why)
+        yield from _unowned(scene, due=why is None and is_due(scene))
     elif situation.lease.expires_at <= scene.now:
         yield _lease_lost(scene, situation.lease.expires_at)
     elif scene.silence is not None:
@@ -45,7 +48,7 @@ def unrecorded(scene: Scene) -> Cause:
     )
 
 
-def _unowned(scene: Scene) -> Iterator[Cause]:
+def _unowned(scene: Scene, *, due: bool) -> Iterator[Cause]:
     serving = scene.serving
     since = due_since(scene)
     if not serving and scene.having and scene.situation.refusals:
@@ -54,8 +57,18 @@ def _unowned(scene: Scene) -> Iterator[Cause]:
         yield _no_node(scene, since)
     elif all(node.state == "draining" for node in serving):
         yield _draining(scene, since)
-    elif is_due(scene):
-        yield ready(scene)
+    elif due:
+        yield _due(scene)
+
+
+def _due(scene: Scene) -> Cause:
+    """Return why a run that is due, and for which there are nodes, has no owner yet."""
+    if -1 in scene.situation.suspicions or scene.situation.deadly:
+        return _quarantine(scene)
+    room = {node.node: scene.room_of(node) for node in scene.serving if node.state != "draining"}
+    if all(left is not None and left <= 0 for left in room.values()):
+        return _full(scene, sorted(room))
+    return ready(scene)
 
 
 def _no_node(scene: Scene, since: int) -> Cause:
@@ -137,6 +150,67 @@ def ready(scene: Scene) -> Cause:
         {"live_runs": nodes, "mail": sum(scene.situation.mail.values())},
         f"a node that has {scene.run.workflow}: {listed(nodes)}",
         at(scene.now),
+    )
+
+
+def _lost_wake(scene: Scene, why: str) -> Cause:
+    run = scene.run
+    due = "it is never due" if run.due_at is None else f"it is due at {moment(run.due_at)} only"
+    return Cause(
+        "lost_wake",
+        f"it has {why}, nobody owns it, and {due}: no node looks for it",
+        at(run.updated_at),
+        {
+            "due": None if run.due_at is None else moment(run.due_at),
+            "mail": sum(scene.situation.mail.values()),
+        },
+        None if run.due_at is None else scene.waker,
+        optional_moment(run.due_at),
+        (Fix(f"continuum repair lost-wake {run.id}"), scene.cancel(force=True)),
+    )
+
+
+def _quarantine(scene: Scene) -> Cause:
+    """Return that a due run is tried apart from others."""
+    suspicion = scene.situation.suspicions.get(-1)
+    nodes = [node.node for node in scene.serving]
+    if suspicion is None:
+        why = f"several runs of {scene.run.workflow} have killed processes within a minute"
+        how, since = "its runs are tried apart from others", due_since(scene)
+    else:
+        why = "it was there when processes died"
+        how, since = f"it waits to be tried {company(suspicion.together)}", suspicion.since
+    return Cause(
+        "quarantine",
+        f"{why}, the last one at {moment(since)}; {how}, one trial after the other on each node"
+        if suspicion is not None
+        else f"{why}; {how}",
+        at(since),
+        {"together": None if suspicion is None else suspicion.together, "nodes": nodes},
+        f"the process of a node that tries suspects: {listed(nodes)}",
+        None,
+        (scene.start_a_node("to have another trial beside those under way"), scene.cancel(force=True)),
+    )
+
+
+def company(together: int) -> str:
+    """Return with how many others a suspect is tried."""
+    return "alone" if together <= 1 else f"with {together - 1} others at most"
+
+
+def _full(scene: Scene, nodes: list[str]) -> Cause:
+    since = due_since(scene)
+    active = {node: scene.situation.active.get(node, 0) for node in nodes}
+    running = listed(f"{number} on node {node}" for node, number in active.items())
+    return Cause(
+        "full",
+        f"it is due since {moment(since)}, and every running node that has its workflow executes as many "
+        f"runs as it may: {running}",
+        optional_moment(since),
+        {"active": active, "limits": {node: scene.capacity_of(node) for node in nodes}},
+        f"one of these nodes, once it has room: {listed(nodes)}",
+        None,
+        (scene.start_a_node(), scene.cancel()),
     )
 
 

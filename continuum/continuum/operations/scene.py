@@ -9,6 +9,7 @@ from datetime import datetime
 
 from continuum.journal.facts import InboxKind, NodeRow, RunRow
 from continuum.journal.limits import RENEWALS_IN_A_LEASE
+from continuum.journal.lost_wake import lost_wake
 from continuum.journal.situation import Situation
 from continuum.journal.untyped_values import at
 from continuum.journal.version_facts import is_importable
@@ -83,6 +84,34 @@ class Scene:
             for node in self.having
             if node.code is None or node.code.may_execute(run.workflow, run.version, refused)
         ]
+
+    @property
+    def lost_wake(self) -> str | None:
+        """What the run has to do and nothing will wake it for in time; None if it has an owner or is due."""
+        run = self.run
+        if run.owner is not None:
+            return None
+        return lost_wake(
+            run.state,
+            due_at=run.due_at,
+            mail=sum(self.situation.mail.values()),
+            attempt=self.situation.attempt,
+            waits=run.waits,
+            now=self.now,
+        )
+
+    def capacity_of(self, name: str) -> int | None:
+        """Return how many runs a node executes at once, None if that is not known."""
+        node = next((node for node in self.nodes if node.node == name), None)
+        if node is None or node.code is None or node.code.active_runs is None:
+            return None
+        hosts = sum(role == "run_host" for role, _ in node.processes)
+        return node.code.active_runs * max(1, hosts)
+
+    def room_of(self, node: NodeRow) -> int | None:
+        """Return how many more runs a node executes, None if that is not known."""
+        capacity = self.capacity_of(node.node)
+        return None if capacity is None else capacity - self.situation.active.get(node.node, 0)
 
     @property
     def able_to_take_over(self) -> list[str]:

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from continuum.journal.facts import InboxKind, NodeRow, RunState
-from continuum.journal.situation import TaskPlace
+from continuum.journal.situation import Suspicion, TaskPlace
 from continuum.journal.untyped_values import at, readable
 from continuum.journal.wait import Wait
 from continuum.operations.explanation import Cause, Fix
+from continuum.operations.ownership_causes import company
 from continuum.operations.run_history import OpenCall, StartedChild
 from continuum.operations.scene import MICROSECONDS, Scene, moment, optional_moment
 from continuum.quoting import listed, one_line
@@ -95,6 +96,8 @@ def _calls(scene: Scene) -> Iterator[Cause]:
         call, task = calls.get(seq), tasks.get(seq)
         if task is not None and task.owner_pid is not None:
             yield _task_running(scene, task, call)
+        elif task is not None and seq in scene.situation.suspicions:
+            yield _suspected(scene, task, scene.situation.suspicions[seq], call)
         elif task is not None:
             yield _queued(scene, task, call)
         elif call is not None and call.retry_due is not None:
@@ -201,6 +204,26 @@ def _queued(scene: Scene, task: TaskPlace, call: OpenCall | None) -> Cause:
         waker,
         None,
         (scene.start_a_node("to run more of them" if limits else None), scene.cancel()),
+    )
+
+
+def _suspected(scene: Scene, task: TaskPlace, suspicion: Suspicion, call: OpenCall | None) -> Cause:
+    nodes = [node.node for node in scene.running_nodes if _may_run(scene, task, node)]
+    return Cause(
+        "quarantine",
+        f"activity {task.activity} was there when processes died, the last one at {moment(suspicion.since)}; "
+        f"it waits to be tried {company(suspicion.together)}, one trial after the other on each node",
+        at(suspicion.since),
+        {
+            "activity": task.activity,
+            "seq": task.seq,
+            "together": suspicion.together,
+            "nodes": nodes,
+            **_facts(call),
+        },
+        f"the process of a node that tries suspects: {listed(nodes)}",
+        None,
+        (scene.start_a_node("to have another trial beside those under way"), scene.cancel(force=True)),
     )
 
 

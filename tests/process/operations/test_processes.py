@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.process.node import deadly_flows
 from tests.process.node.nodes import DEADLINE_S, Node, Site, eventually, site
 from tests.process.operations import deployed_after, deployed_before
 from tests.process.operations import waiting_flows as flows
@@ -18,6 +19,7 @@ from tests.process.operations.explaining import (
     explained,
     facts,
     frozen,
+    is_near,
     is_over,
 )
 
@@ -101,16 +103,91 @@ async def test_nodes_that_drain_are_named_and_the_fix_starts_another(
         (tmp_path / "end").touch()
 
 
-async def test_a_run_that_is_due_names_the_nodes_without_room(dsn: str, schema: str, tmp_path: Path) -> None:
+async def test_a_run_that_no_node_has_claimed_yet_names_those_with_room(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", modules=MODULES, run_hosts=1)
+        with frozen(north):
+            started = datetime.now(UTC)
+            run = await at.client.start(flows.sleeps, 0.0)
+            cause = await explained(run, "ready")
+            assert cause.wakes_by == "a node that has explain.sleep: north"
+            assert is_near(cause.since, started)
+            assert is_near(cause.wakes_at, datetime.now(UTC))
+        assert await run.result(DEADLINE_S) == "rested"
+        await is_over(run, "ready")
+
+
+async def test_a_run_for_which_no_node_has_room_names_them_and_the_fix_starts_another(
+    dsn: str, schema: str, tmp_path: Path
+) -> None:
     async with site(dsn, schema) as at:
         at.node("north", modules=MODULES, run_hosts=1, active_runs=1)
         busy = await at.client.start(flows.runs_activity, str(tmp_path))
         await explained(busy, "activity_running")
+        started = datetime.now(UTC)
         run = await at.client.start(flows.sleeps, 0.0)
-        cause = await explained(run, "ready")
-        assert cause.evidence["live_runs"] == {"north": 1}
-        assert cause.wakes_by == "a node that has explain.sleep: north"
+        cause = await explained(run, "full")
+        assert facts(cause, "active", "limits") == {"active": {"north": 1}, "limits": {"north": 1}}
+        assert (cause.wakes_by, cause.wakes_at) == ("one of these nodes, once it has room: north", None)
+        assert is_near(cause.since, started)
+        await apply(at, cause.fixes[0])
+        assert await run.result(DEADLINE_S) == "rested"
         (tmp_path / "end").touch()
+
+
+async def test_a_run_that_kills_processes_waits_for_its_trial_and_the_fix_has_another_beside(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        deadly = [deadly_flows.__name__]
+        at.node("north", modules=deadly, run_hosts=1)
+        runs = [await at.client.start(deadly_flows.poisoned, "fault") for _ in range(4)]
+        cause = await explained(runs[-1], "quarantine")
+        assert cause.wakes_by == "the process of a node that tries suspects: north"
+        assert cause.since is not None
+        assert is_near(cause.since, datetime.now(UTC))
+        assert commands(cause)[0] == f"continuum run-node {deadly[0]}"
+        await apply(at, cause.fixes[0])
+        await is_over(runs[-1], "quarantine")
+
+
+async def test_a_run_whose_row_hides_its_mail_has_lost_its_wake_and_the_fix_wakes_it(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", modules=MODULES)
+        run = await at.client.start(flows.waits_for_signal)
+        await explained(run, "signal")
+        stop(north)
+        await run.signal(flows.go, "yes")
+        await at.sql("update {schema}.runs set due_at = null returning 1")
+        changed = datetime.now(UTC)
+        at.node("south", modules=MODULES)
+        cause = await explained(run, "lost_wake")
+        assert (cause.wakes_by, cause.wakes_at, cause.evidence["mail"]) == (None, None, 1)
+        assert cause.since is not None
+        assert cause.since <= changed
+        assert commands(cause)[0] == f"continuum repair lost-wake {run.id}"
+        await apply(at, cause.fixes[0])
+        await run.result(DEADLINE_S)
+        await is_over(run, "lost_wake")
+
+
+async def test_a_timer_that_the_row_says_is_due_later_is_a_lost_wake_until_then(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", modules=MODULES)
+        run = await at.client.start(flows.sleeps, 2.0)
+        await explained(run, "timer")
+        stop(north)
+        ((due,),) = await at.sql(
+            "update {schema}.runs set due_at = due_at + interval '1 hour' returning due_at::text"
+        )
+        at.node("south", modules=MODULES)
+        cause = await explained(run, "lost_wake")
+        assert is_near(cause.wakes_at, datetime.fromisoformat(due))
+        await apply(at, cause.fixes[0])
         assert await run.result(DEADLINE_S) == "rested"
 
 

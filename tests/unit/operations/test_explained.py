@@ -169,7 +169,7 @@ def test_an_attempt_of_the_owner_is_running_only_while_the_run_is() -> None:
     scheduled = event(0, EventType.ACTIVITY_SCHEDULED, "send", *WHERE, b"", None)
     running = row(RunState.RUNNING, waits=None)
     assert codes(situation(running, scheduled)) == ["activity_running"]
-    free = replace(running, owner=None, owner_node=None, owner_pid=None)
+    free = replace(running, owner=None, owner_node=None, owner_pid=None, due_at=NOW)
     assert codes(situation(free, scheduled, lease=None)) == ["ready"]
 
 

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from itertools import islice
+from typing import Self
 
 from continuum.engine.ids import RunId
-from continuum.journal.limits import SITUATION_COUNT, SITUATION_EVENT_ROWS, SITUATION_ROWS
+from continuum.journal.facts import RunState
+from continuum.journal.limits import MANY_SUSPECTS, SITUATION_COUNT, SITUATION_EVENT_ROWS, SITUATION_ROWS
 from continuum.journal.memory.queries import MemoryQueries
 from continuum.journal.memory.tables import StoredRun, StoredTask
-from continuum.journal.situation import KnownVersion, Lease, OpenChild, Situation, TaskPlace
+from continuum.journal.memory.tables import Suspicion as Level
+from continuum.journal.situation import KnownVersion, Lease, OpenChild, Situation, Suspicion, TaskPlace
 
 
 class MemorySituations(MemoryQueries):
     """What may explain why a run does not continue."""
+
+    @asynccontextmanager
+    async def one_moment(self) -> AsyncIterator[Self]:
+        """Yield this journal, for no read of it lets anybody else do anything."""
+        yield self
 
     async def situation(self, run_id: RunId) -> Situation | None:
         """Return the situation of the run with this id; None without such a run."""
@@ -36,7 +46,28 @@ class MemorySituations(MemoryQueries):
             heartbeats=dict(islice(sorted(self._heartbeats[run_id].items()), SITUATION_ROWS)),
             refusals=list(run.refused.values()),
             versions=self._known_versions(run.start.workflow),
+            suspicions=dict(islice(sorted(self._suspicions_of(run_id)), SITUATION_ROWS)),
+            deadly=run.start.workflow in self._deadly_workflows(),
+            active=self._active_runs() if run.claimable and self._has_come(run.due_at) else {},
         )
+
+    def _suspicions_of(self, run_id: RunId) -> Iterator[tuple[int, Suspicion]]:
+        for (suspected, seq), suspect in self._suspects.items():
+            if suspected == run_id and suspect.level > Level.ANY:
+                together = MANY_SUSPECTS >> (suspect.level - Level.MANY)
+                yield -1 if seq is None else seq, Suspicion(suspect.since, together)
+
+    def _has_come(self, at: int | None) -> bool:
+        return at is not None and at <= self.now()
+
+    def _active_runs(self) -> dict[str, int]:
+        """Return how many runs each node executes."""
+        active: Counter[str] = Counter()
+        for stored in self._workers.values():
+            if stored.expires_at > self.now():
+                running = [run for run in stored.runs if self._runs[run].state is RunState.RUNNING]
+                active[stored.worker.node] += len(running)
+        return dict(active)
 
     def _place(self, stored: StoredTask) -> TaskPlace:
         task = stored.task

@@ -17,12 +17,19 @@ from psycopg.pq import TransactionStatus
 
 from continuum.errors import NotReady
 from continuum.journal.limits import CONNECTIONS, SILENCE_SECONDS, STATEMENT_SECONDS
+from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.connection_pool import ConnectionPool
 from continuum.journal.postgres.connector import Connector
 from continuum.journal.postgres.driver_errors import StandbyError, translated
 from continuum.journal.postgres.lane import Ear, Lane
 from continuum.journal.postgres.prepared_statements import Parameter, received, sent
-from continuum.journal.postgres.session_settings import BEGIN, BEGIN_READ_ONLY, COMMIT, setup
+from continuum.journal.postgres.session_settings import (
+    BEGIN,
+    BEGIN_MOMENT,
+    BEGIN_READ_ONLY,
+    COMMIT,
+    setup,
+)
 from continuum.journal.postgres.statements import Statements
 from continuum.journal.postgres.watched_connection import WatchedConnection
 
@@ -120,9 +127,28 @@ class Database:
         async with translated():
             connection = await self._connector.connect_for_schema()
             async with connection:
+                packed_arrays.register(connection)
                 await connection.set_autocommit(False)
                 await connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
                 yield connection
+
+    @asynccontextmanager
+    async def moment(self) -> AsyncIterator[Database]:
+        """Open a database whose statements all read what is stored at one moment."""
+        if not self._pool.size:
+            async with self.transaction() as connection:
+                yield _Moment(self, connection)
+            return
+        self._require_own_process()
+        async with translated(), self._pool.connection() as connection:
+            connection.silence = self.silence
+            # After an error the pool closes it, because it is not idle.
+            await connection.execute(BEGIN_MOMENT)
+            if not self._sessions:
+                version = connection.info.server_version
+                await connection.execute(setup(version, STATEMENT_SECONDS, local=True))
+            yield _Moment(self, connection)
+            await connection.execute(COMMIT)
 
     async def listen(self, channels: Sequence[str]) -> Ear:
         """Listen to channels on the lane, beside what it commits."""
@@ -248,6 +274,20 @@ class Database:
             self._offset = offset
         else:
             self._offset += (offset - self._offset) * CLOCK_SLEW
+
+
+class _Moment(Database):
+    """Reads in one transaction of another database."""
+
+    def __init__(self, of: Database, connection: psycopg.AsyncConnection[Any]) -> None:
+        self.statements = of.statements
+        self._connection = connection
+
+    async def fetch_text(
+        self, text: bytes, parameters: Parameters = (), *, silence: float | None = None
+    ) -> Rows:
+        cursor = await self._connection.execute(text, parameters)
+        return await cursor.fetchall()
 
 
 async def _nothing(connection: WatchedConnection) -> None:

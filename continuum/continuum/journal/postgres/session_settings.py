@@ -54,6 +54,8 @@ set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit')
 
 BEGIN = b"BEGIN ISOLATION LEVEL READ COMMITTED"
 BEGIN_READ_ONLY = BEGIN + b" READ ONLY"
+# All statements of such a transaction see what was stored when its first one began.
+BEGIN_MOMENT = b"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 COMMIT = b"COMMIT"
 
 

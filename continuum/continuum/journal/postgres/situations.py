@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from copy import copy
+from typing import Any, Self
 
 from continuum.engine.ids import RunId
 from continuum.journal.facts import RunRow, RunState
@@ -11,7 +14,7 @@ from continuum.journal.limits import SITUATION_COUNT, SITUATION_EVENT_ROWS, SITU
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.queries import run_row
 from continuum.journal.postgres.snapshots import load
-from continuum.journal.situation import KnownVersion, Lease, OpenChild, Situation, TaskPlace
+from continuum.journal.situation import KnownVersion, Lease, OpenChild, Situation, Suspicion, TaskPlace
 from continuum.journal.version_facts import Fault, Refusal
 
 _COLUMNS_OF_A_RUN = len(RunRow.__dataclass_fields__)
@@ -22,6 +25,14 @@ class PostgresSituations:
     """What may explain why a run does not continue."""
 
     _database: Database
+
+    @asynccontextmanager
+    async def one_moment(self) -> AsyncIterator[Self]:
+        """Have all statements in one transaction."""
+        async with self._database.moment() as database:
+            view = copy(self)
+            view._database = database
+            yield view
 
     async def situation(self, run_id: RunId) -> Situation | None:
         """Two statements; what a history says is never older than the rows."""
@@ -38,7 +49,8 @@ class PostgresSituations:
 
 
 def _situation(run: RunRow, further: tuple[Any, ...], events: Any, first: int) -> Situation:
-    now, attempt, deaths, lease, mail, tasks, children, heartbeats, refusals, versions, _ = further
+    now, attempt, deaths, lease, mail, tasks, children, heartbeats, refusals, versions, *more, _ = further
+    suspicions, deadly, active = more
     return Situation(
         now=now,
         run=run,
@@ -58,4 +70,7 @@ def _situation(run: RunRow, further: tuple[Any, ...], events: Any, first: int) -
             Refusal(version, reason, Fault.from_json(fault)) for version, reason, fault in refusals or ()
         ],
         versions=[KnownVersion(*version) for version in versions or ()],
+        suspicions={seq: Suspicion(*suspicion) for seq, *suspicion in suspicions or ()},
+        deadly=bool(deadly),
+        active=active or {},
     )

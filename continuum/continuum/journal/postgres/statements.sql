@@ -493,8 +493,10 @@ FROM {schema}.runs r
             ORDER BY a.owner LIMIT %(most)s) q)) ORDER BY t.seq)
  FROM (SELECT x.* FROM {schema}.tasks x WHERE x.run_id = r.id ORDER BY x.seq LIMIT %(rows)s) t),
 (SELECT jsonb_agg(jsonb_build_array(c.id, c.parent_seq, c.workflow, c.state) ORDER BY c.parent_seq, c.id) FROM (
-    SELECT x.id, x.parent_seq, x.workflow, x.state FROM {schema}.runs x
-    WHERE x.parent_id = r.id AND x.parent_seq IS NOT NULL AND x.state {is_open} ORDER BY x.parent_seq, x.id LIMIT %(rows)s) c),
+    SELECT x.id, x.parent_seq, x.workflow, x.state FROM (
+        -- So many are looked at, also if most of them have ended: no index has the open ones alone.
+        SELECT a.id, a.parent_seq, a.workflow, a.state FROM {schema}.runs a WHERE a.parent_id = r.id LIMIT 10 * %(most)s) x
+    WHERE x.parent_seq IS NOT NULL AND x.state {is_open} ORDER BY x.parent_seq, x.id LIMIT %(rows)s) c),
 (SELECT jsonb_agg(jsonb_build_array(h.seq, encode(h.details, 'base64')) ORDER BY h.seq) FROM (
     SELECT x.seq, x.details FROM {schema}.heartbeats x WHERE x.run_id = r.id ORDER BY x.seq LIMIT %(rows)s) h),
 (SELECT jsonb_agg(jsonb_build_array(f.version, f.reason, f.fault) ORDER BY f.refused_at, f.version)
@@ -502,6 +504,16 @@ FROM {schema}.runs r
 (SELECT jsonb_agg(jsonb_build_array(v.version, v.label, v.module) ORDER BY v.registered_at DESC, v.version DESC) FROM (
     SELECT x.* FROM {schema}.versions x WHERE x.workflow = r.workflow
     ORDER BY x.registered_at DESC, x.version DESC LIMIT %(rows)s) v),
+(SELECT jsonb_agg(jsonb_build_array(s.seq, (extract(epoch FROM s.since) * 1000000)::bigint,
+                                    {limit.many_suspects} >> (s.level - {suspicion.many})) ORDER BY s.seq) FROM (
+    SELECT x.seq, x.since, x.level FROM {schema}.suspects x
+    WHERE x.run_id = r.id AND x.level > {suspicion.any} AND isfinite(x.since) ORDER BY x.seq LIMIT %(rows)s) s),
+r.workflow = ANY ({schema}.deadly_workflows()),
+CASE WHEN r.owner IS NULL AND r.state {is_active} AND r.due_at <= clock_timestamp() THEN (
+    SELECT jsonb_object_agg(n.node, n.active) FROM (
+        SELECT w.node, sum((SELECT count(*) FROM (
+            SELECT FROM {schema}.runs a WHERE a.owner = w.id AND a.state = {state.running} LIMIT 10 * %(most)s) l)) AS active
+        FROM {schema}.workers w WHERE w.expires_at > clock_timestamp() GROUP BY w.node) n) END,
 -- From which event on the history is read: that of the last row but so many.
 coalesce((SELECT e.seq FROM {schema}.events e WHERE e.run_id = r.id ORDER BY e.seq DESC OFFSET %(events)s - 1 LIMIT 1), 0)
 
