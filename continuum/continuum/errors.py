@@ -220,6 +220,25 @@ class RunChanged(ContinuumError):
         return type(self), (self.run_id,)
 
 
+class CutRefused(ContinuumError):
+    """A run cannot begin with the events of another before `at`; nothing was changed.
+
+    `nearest` is the last cut before `at` that works, None if there is none or the cut is not the reason.
+    """
+
+    def __init__(self, run_id: str, at: int | None, why: str, nearest: int | None = None) -> None:
+        where = "cannot continue from its failure" if at is None else f"cannot be cut at event {at}"
+        way_out = "" if nearest is None else f"; the last cut before that works is event {nearest}"
+        super().__init__(f"run {shortened(run_id)} {where}: {why}{way_out}")
+        self.run_id = run_id
+        self.at = at
+        self.why = why
+        self.nearest = nearest
+
+    def __reduce__(self) -> tuple[type[CutRefused], tuple[str, int | None, str, int | None]]:
+        return type(self), (self.run_id, self.at, self.why, self.nearest)
+
+
 # The world; the same call may succeed later, or after an operator acts.
 
 

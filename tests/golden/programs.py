@@ -316,6 +316,7 @@ PROGRAMS: dict[str, Workflow[..., Any]] = {
     "continued_child_awaited": continued_child_awaited,
     "crashed": saga_success,
     "crowd": crowd,
+    "forked": activity_signal_activity,
     "namespace_and_trace": activity_signal_activity,
     "one_compensation": one_compensation,
     "open": parent_cancel_cascade,

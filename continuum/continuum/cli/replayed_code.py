@@ -65,23 +65,27 @@ def load(asked: Asked, *, for_debugging: bool = False) -> tuple[History, Workflo
     With `for_debugging` code may have `breakpoint()` and `print()` in it.
     """
     history, modules = _from_file(asked) if asked.path is not None else _from_database(asked)
-    guard.install()
     permitting: AbstractContextManager[None] = debugging() if for_debugging else nullcontext()
-    with permitting:
-        code = load_code(modules)
     start = history.beginning
-    if start.workflow not in code.workflows:
-        raise InvalidOption(
-            f"no workflow named {quoted(start.workflow)} is defined in {listed(modules)}; "
-            "name its module with --module"
-        )
-    workflow = code.workflow_for(start.workflow, start.version)
+    with permitting:
+        workflow = workflow_in(modules, start.workflow, start.version)
     if start.version not in (None, workflow.version_hash):
         click.echo(
             f"the run began with version {start.version} of its code, and this is {workflow.version_hash}",
             err=True,
         )
     return history, workflow
+
+
+def workflow_in(modules: Sequence[str], name: str, version: str | None) -> Workflow[..., Any]:
+    """Return a workflow of these modules; what a node refuses in a run's code is refused from now on."""
+    guard.install()
+    code = load_code(modules)
+    if name not in code.workflows:
+        raise InvalidOption(
+            f"no workflow named {quoted(name)} is defined in {listed(modules)}; name its module with --module"
+        )
+    return code.workflow_for(name, version)
 
 
 def ending_of(replayed: Replayed) -> str:

@@ -1,4 +1,4 @@
-"""`continuum runs list`, `show`, `history`, `export`, `events`, `read` and `unblock`."""
+"""`continuum runs list`, `show`, `history`, `events`, `read`, `unblock`, and commands of other files."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from continuum.cli.empty_answers import say_nothing
 from continuum.cli.printing import print_table
 from continuum.cli.run_export import export
 from continuum.cli.run_filters import RunFilter, filter_options
+from continuum.cli.run_forks import fork, reset, restart
 from continuum.cli.run_ids import RUN
 from continuum.cli.tracebacks import print_tracebacks
 from continuum.cli.unread_mail import in_words, unread_mail
@@ -47,7 +48,8 @@ def runs() -> None:
     """List and inspect runs."""
 
 
-runs.add_command(export)
+for command in (export, restart, reset, fork):
+    runs.add_command(command)
 
 
 @runs.command(name="list")

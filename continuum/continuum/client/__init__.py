@@ -1,9 +1,10 @@
 """The client: start, signal, cancel, await and inspect runs from outside.
 
 Read `client.py` first; `run_handle.py` has the calls of one run, `configured_start.py` starts with
-options. `connecting.py` opens a client on a DSN; `sync_client.py` and
+options. `connecting.py` opens a client on a DSN; `sync_client.py`, `sync_run_handle.py` and
 `default_instance.py` offer the same calls blocking and as module functions. `posting.py` posts
-signals and cancel requests, `run_changes.py` makes the other changes, `group_commit.py` joins the
+signals and cancel requests, `run_changes.py` makes the other changes, `run_forks.py` runs that begin
+with the events of another (`fork_calls.py`), `group_commit.py` joins the
 writes of many callers, `completions.py` waits for runs to end (`look_times.py` says when to look),
 `published_values.py` for values to change, `state_changes.py` for states.
 `run_lookup.py` reads single runs and follows chains, `retrying.py` retries. Arguments are checked
@@ -37,8 +38,10 @@ from continuum.client.run_handle import RunHandle
 from continuum.client.run_owner import Owner
 from continuum.client.runs import Page, Run, RunError, RunFault
 from continuum.client.state_changes import StateChange
-from continuum.client.sync_client import SyncClient, SyncConfiguredStart, SyncRunHandle, connect_sync
+from continuum.client.sync_client import SyncClient, SyncConfiguredStart, connect_sync
+from continuum.client.sync_run_handle import SyncRunHandle
 from continuum.operations.explanation import Cause, Explanation, Fix
+from continuum.operations.history_cuts import Cut, CutCall, CutChild
 from continuum.public_names import give_public_names
 
 __all__ = [
@@ -46,6 +49,9 @@ __all__ = [
     "Cause",
     "Client",
     "ConfiguredStart",
+    "Cut",
+    "CutCall",
+    "CutChild",
     "Event",
     "Explanation",
     "Fix",

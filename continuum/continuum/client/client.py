@@ -20,6 +20,7 @@ from continuum.client.argument_checks import published_name, run_id_of
 from continuum.client.cancel_outcome import CancelOutcome
 from continuum.client.completions import Completions
 from continuum.client.configured_start import ConfiguredStart
+from continuum.client.fork_calls import ForkCalls
 from continuum.client.forks import Lost, lose_in_children
 from continuum.client.histories import Event, history_of
 from continuum.client.in_process_port import InProcessPort
@@ -28,6 +29,7 @@ from continuum.client.posting import Posting
 from continuum.client.published_values import PublishedValues
 from continuum.client.queries import Condition, question_of
 from continuum.client.run_changes import RunChanges
+from continuum.client.run_forks import RunForks
 from continuum.client.run_handle import RunHandle
 from continuum.client.run_lookup import RunLookup, WatchedRuns
 from continuum.client.run_owner import Owner, owner_of
@@ -71,15 +73,8 @@ Ts = TypeVarTuple("Ts")
 
 # What a forked child must not use.
 _PARTS = (
-    "_journal",
-    "_port",
-    "_starts",
-    "_lookup",
-    "_posting",
-    "_published",
-    "_completions",
-    "_changes",
-    "_run_changes",
+    *("_journal", "_port", "_starts", "_lookup", "_posting", "_published"),
+    *("_completions", "_changes", "_run_changes", "_forks"),
 )
 
 
@@ -87,7 +82,7 @@ class ClientJournal(WatchedRuns, Histories, Versions, StateChanges, Situations, 
     """The part of a journal that a client uses: it owns neither runs nor tasks."""
 
 
-class Client:
+class Client(ForkCalls):
     """Starts, signals, cancels and inspects runs. Made by `connect`, or directly on an open journal.
 
     It belongs to one asyncio loop. Closing it leaves the journal open.
@@ -112,6 +107,7 @@ class Client:
         self._lookup = RunLookup(journal)
         self._posting = Posting(journal, self._lookup, randomness)
         self._run_changes = RunChanges(journal, self._lookup, self._posting)
+        self._forks = RunForks(journal, self._lookup, self._fresh_id)
         self._record = Recorder(None, self._fresh_id)
         self._published = PublishedValues(journal, self._lookup)
         self._completions = Completions(journal, port=port)

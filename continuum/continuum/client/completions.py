@@ -134,6 +134,10 @@ class Completions:
             if len(self._known_ends) > ENDS_REMEMBERED:
                 del self._known_ends[next(iter(self._known_ends))]
 
+    def forget_end(self, run_id: RunId) -> None:
+        """A run that had ended in this process continues in another run."""
+        self._known_ends.pop(run_id, None)
+
     async def close(self) -> None:
         """Stop; every caller that still waits gets `NotReady`."""
         self._closed = True

@@ -34,7 +34,8 @@ class Event:
 
     `payload` depends on the type: e.g. ``arguments`` of an ``activity_scheduled``,
     ``scheduled`` (the seq of that event) and ``result`` of an ``activity_completed``,
-    ``child_run_id`` of every event about a child, ``continued_to`` of ``run_continued_as_new``.
+    ``child_run_id`` of every event about a child, ``continued_to`` of ``run_continued_as_new``,
+    ``origin`` of ``run_forked`` (the run whose events come before it).
     """
 
     seq: int
@@ -98,6 +99,8 @@ def _read(event: engine.Event, known: _Known) -> tuple[str | None, dict[str, Any
             return body[0], {"continued_to": body[3], "caller": body[1], "where": body[2]}
         case EventType.VERSION_CHANGED:
             return None, {"before": body[0], "after": body[1]}
+        case EventType.RUN_FORKED:
+            return None, {"origin": body[0], "how": body[1]}
         case _:
             return None, {"body": list(body)}
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from datetime import timedelta
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeVar, Unpack, overload
 
 from continuum.client.cancel_outcome import CancelOutcome
 from continuum.client.histories import Event
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
+from continuum.client.run_forks import CutOptions, Signals
 from continuum.client.run_owner import Owner
 from continuum.client.runs import Run
 from continuum.definitions.signal import MISSING, Signal
@@ -49,6 +50,15 @@ class CallsOfRun(Protocol):
         self, run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE
     ) -> CancelOutcome: ...
     async def unblock(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool: ...
+    async def restart(
+        self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE, **options: Unpack[CutOptions]
+    ) -> RunHandle[Any]: ...
+    async def reset(
+        self, run_id: str, at: int, *, namespace: InNamespace = ANY_NAMESPACE, **options: Unpack[CutOptions]
+    ) -> RunHandle[Any]: ...
+    async def fork(
+        self, run_id: str, at: int, *, namespace: InNamespace = ANY_NAMESPACE, **options: Unpack[CutOptions]
+    ) -> RunHandle[Any]: ...
     async def owner(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Owner | None: ...
     async def explain(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Explanation: ...
     async def get_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run: ...
@@ -140,6 +150,24 @@ class RunHandle(Generic[R]):
     async def unblock(self) -> bool:
         """Let nodes try the blocked run again; False if it is not blocked."""
         return await self._client.unblock(self.id, namespace=self._namespace)
+
+    async def restart(self, *, signals: Signals = "again") -> RunHandle[R]:
+        """Let the failed run continue from its failure; see `Client.restart`."""
+        return await self._client.restart(
+            self.id, signals=signals, workflow=self._workflow, namespace=self._namespace
+        )
+
+    async def reset(self, at: int, *, signals: Signals = "again") -> RunHandle[R]:
+        """Let the run continue from before an event, as the next run of its chain; see `Client.reset`."""
+        return await self._client.reset(
+            self.id, at=at, signals=signals, workflow=self._workflow, namespace=self._namespace
+        )
+
+    async def fork(self, at: int, *, signals: Signals = "again") -> RunHandle[R]:
+        """Make another run that continues from before an event of this one; see `Client.fork`."""
+        return await self._client.fork(
+            self.id, at=at, signals=signals, workflow=self._workflow, namespace=self._namespace
+        )
 
     async def get(self) -> Run:
         """Return the run as it is now."""

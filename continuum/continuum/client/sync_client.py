@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import timedelta
-from typing import Any, Generic, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
+from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
 from continuum.client.cancel_outcome import CancelOutcome
 from continuum.client.client import Client
@@ -18,7 +18,7 @@ from continuum.client.histories import Event
 from continuum.client.loop_thread import LoopThread
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.client.queries import Condition
-from continuum.client.run_handle import RunHandle
+from continuum.client.run_forks import CutOptions, Signals
 from continuum.client.run_owner import Owner
 from continuum.client.runs import Page, Run
 from continuum.client.start_options import (
@@ -29,10 +29,12 @@ from continuum.client.start_options import (
     StartOptions,
 )
 from continuum.client.state_changes import StateChange
+from continuum.client.sync_run_handle import SyncRunHandle
 from continuum.definitions.signal import MISSING, Signal
 from continuum.definitions.workflow import Workflow
 from continuum.journal.facts import NodeRow
 from continuum.operations.explanation import Explanation
+from continuum.operations.history_cuts import Cut
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -41,85 +43,6 @@ D = TypeVar("D")
 A = TypeVar("A")
 B = TypeVar("B")
 Ts = TypeVarTuple("Ts")
-
-
-class SyncRunHandle(Generic[R]):
-    """One run; see `RunHandle`."""
-
-    __slots__ = ("_handle", "_thread", "existing", "id")
-
-    def __init__(self, thread: LoopThread, handle: RunHandle[R]) -> None:
-        self._thread = thread
-        self._handle = handle
-        self.id = handle.id
-        self.existing = handle.existing
-
-    def __repr__(self) -> str:
-        return repr(self._handle)
-
-    def result(self, timeout: float | timedelta | None = None) -> R:
-        """Return the run's result; see `RunHandle.result`."""
-        return self._thread.call(self._handle.result(timeout))
-
-    @overload
-    def signal(self, signal: Signal[T], value: T, *, delivery_id: str | None = None) -> None: ...
-    @overload
-    def signal(self, signal: str, value: object = None, *, delivery_id: str | None = None) -> None: ...
-    def signal(self, signal: Signal[Any] | str, value: Any = None, *, delivery_id: str | None = None) -> None:
-        """Send a signal; see `RunHandle.signal`."""
-        self._thread.call(self._handle.signal(signal, value, delivery_id=delivery_id))
-
-    def cancel(self, *, force: bool = False) -> CancelOutcome:
-        """Request that the run stops; see `RunHandle.cancel`."""
-        return self._thread.call(self._handle.cancel(force=force))
-
-    def unblock(self) -> bool:
-        """Let nodes try the blocked run again; see `RunHandle.unblock`."""
-        return self._thread.call(self._handle.unblock())
-
-    def get(self) -> Run:
-        """Return the run as it is now."""
-        return self._thread.call(self._handle.get())
-
-    def state(self) -> str:
-        """Return the run's state."""
-        return self._thread.call(self._handle.state())
-
-    def owner(self) -> Owner | None:
-        """Return the process that owns the run; see `RunHandle.owner`."""
-        return self._thread.call(self._handle.owner())
-
-    def explain(self) -> Explanation:
-        """Return why the run is where it is; see `RunHandle.explain`."""
-        return self._thread.call(self._handle.explain())
-
-    def set_attributes(self, attributes: Mapping[str, Any]) -> None:
-        """Merge attributes into the run's."""
-        self._thread.call(self._handle.set_attributes(attributes))
-
-    def history(self) -> list[Event]:
-        """Return the run's journaled events so far, oldest first."""
-        return self._thread.call(self._handle.history())
-
-    @overload
-    def read(self, name: str) -> Any: ...
-    @overload
-    def read(self, name: str, type: type[T]) -> T: ...
-    @overload
-    def read(self, name: str, type: type[T], *, default: D) -> T | D: ...
-    @overload
-    def read(self, name: str, *, default: object) -> Any: ...
-    def read(self, name: str, type: Any = Any, *, default: Any = MISSING) -> Any:
-        """Return the latest value that the run published under a name; see `Client.read`."""
-        return self._thread.call(self._handle.read(name, type, default=default))
-
-    @overload
-    def watch(self, name: str) -> Iterator[Any]: ...
-    @overload
-    def watch(self, name: str, type: type[T]) -> Iterator[T]: ...
-    def watch(self, name: str, type: Any = Any) -> Iterator[Any]:
-        """Yield the value published under a name, and each change of it; see `Client.watch`."""
-        return self._thread.each(self._handle.watch(name, type))
 
 
 class SyncConfiguredStart:
@@ -241,6 +164,42 @@ class SyncClient:
     def unblock(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
         """Let nodes try a blocked run again; see `Client.unblock`."""
         return self._thread.call(self._client.unblock(run_id, namespace=namespace))
+
+    def cut(
+        self,
+        run_id: str,
+        how: str,
+        *,
+        at: int | None = None,
+        signals: Signals = "again",
+        namespace: InNamespace = ANY_NAMESPACE,
+    ) -> Cut:
+        """Return what a restart, reset or fork would do; see `Client.cut`."""
+        return self._thread.call(self._client.cut(run_id, how, at=at, signals=signals, namespace=namespace))
+
+    def restart(
+        self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE, **options: Unpack[CutOptions]
+    ) -> SyncRunHandle[Any]:
+        """Let a failed run continue from its failure; see `Client.restart`."""
+        return SyncRunHandle(
+            self._thread, self._thread.call(self._client.restart(run_id, namespace=namespace, **options))
+        )
+
+    def reset(
+        self, run_id: str, at: int, *, namespace: InNamespace = ANY_NAMESPACE, **options: Unpack[CutOptions]
+    ) -> SyncRunHandle[Any]:
+        """Let a run continue from before an event, as the next of its chain; see `Client.reset`."""
+        return SyncRunHandle(
+            self._thread, self._thread.call(self._client.reset(run_id, at=at, namespace=namespace, **options))
+        )
+
+    def fork(
+        self, run_id: str, at: int, *, namespace: InNamespace = ANY_NAMESPACE, **options: Unpack[CutOptions]
+    ) -> SyncRunHandle[Any]:
+        """Make another run that continues from before an event; see `Client.fork`."""
+        return SyncRunHandle(
+            self._thread, self._thread.call(self._client.fork(run_id, at=at, namespace=namespace, **options))
+        )
 
     def await_run(
         self,

@@ -195,6 +195,7 @@ class Activity(Definition, Generic[P, R]):
         kwargs: dict[str, Any],
         options: ActivityOptions | None = None,
         type: EventType = EventType.ACTIVITY_SCHEDULED,
+        since: int | None = None,
     ) -> R:
         """Call through the journal of `execution`."""
         log = execution.log
@@ -214,7 +215,7 @@ class Activity(Definition, Generic[P, R]):
             key = effective.idempotency_key
             resolved = resolve_key(key, self.arguments.signature, args, kwargs) if key is not None else None
             changes = store_changes(self.defaults, effective, resolved)
-        pending = execution.schedule(type, self.name, site, arguments, changes, self)
+        pending = execution.schedule(type, self.name, site, arguments, changes, self, since)
         try:
             data = await pending.future
         except asyncio.CancelledError:

@@ -47,8 +47,12 @@ class PerformedActivity(Protocol[R_co]):
         kwargs: dict[str, Any],
         options: ActivityOptions | None = None,
         type: EventType = EventType.ACTIVITY_SCHEDULED,
+        since: int | None = None,
     ) -> Coroutine[Any, Any, R_co]:
-        """Call through the journal of `execution`."""
+        """Call through the journal of `execution`.
+
+        A compensation undoes nothing from before the event `since`; without, that is not known.
+        """
         ...
 
 
@@ -127,6 +131,8 @@ class ActivityRef(Generic[R]):
     activity: str
     result: R
     undo: Deferred[Any] = field(repr=False)
+    # The seq of the call, if a run has made it.
+    seq: int | None = field(default=None, repr=False)
 
 
 @overload
@@ -178,15 +184,17 @@ class CompensatedActivity(Generic[P, R]):
     async def _perform(
         self, execution: Execution, site: Site, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> ActivityRef[R]:
-        ref = self._ref(await self._configured.perform(execution, site, args, kwargs))
+        # The call takes this place before anything else happens.
+        seq = execution.log.position
+        ref = self._ref(await self._configured.perform(execution, site, args, kwargs), seq)
         record(execution, ref)
         return ref
 
     async def _directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> ActivityRef[R]:
         return self._ref(await self._configured(*args, **kwargs))
 
-    def _ref(self, result: R) -> ActivityRef[R]:
+    def _ref(self, result: R, seq: int | None = None) -> ActivityRef[R]:
         undo = self._undo
         return ActivityRef(
-            self._configured.name, result, undo if isinstance(undo, Deferred) else undo(result)
+            self._configured.name, result, undo if isinstance(undo, Deferred) else undo(result), seq
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from types import TracebackType
-from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar, get_args
+from typing import Any, Literal, NamedTuple, ParamSpec, TypeAlias, TypeVar, get_args
 
 from continuum.definitions.activity import Activity
 from continuum.definitions.activity_calls import (
@@ -23,6 +23,7 @@ from continuum.definitions.effects import require
 from continuum.engine.call_site import Site, declare_wrapper, user_site
 from continuum.engine.control import Control
 from continuum.engine.events import EventType
+from continuum.engine.execution import current
 from continuum.errors import InvalidDefinition, InvalidOption
 from continuum.quoting import quoted
 
@@ -34,7 +35,18 @@ Cause = TypeVar("Cause", bound=BaseException)
 Mode: TypeAlias = Literal["sequential", "parallel"]
 _MODES = get_args(Mode)
 
-Entry: TypeAlias = Deferred[Any] | ActivityRef[Any]
+
+class Undoing(NamedTuple):
+    """A compensation, and the seq before which nothing was that it undoes; None if that is not known.
+
+    It is journaled: a run is not restarted from a history that holds what has been undone.
+    """
+
+    call: Deferred[Any]
+    since: int | None
+
+
+Entry: TypeAlias = Undoing | ActivityRef[Any]
 """What a block has to undo: a compensation added by `Saga.add`, or a call with its own compensation."""
 
 
@@ -44,12 +56,14 @@ class Saga:
     def __init__(self) -> None:
         self._stack: list[Entry] = []
         self._outer: list[Entry] | None = None
+        # Where the block began; None outside of a block.
+        self._since: int | None = None
 
     def add(self, activity: Callable[P, Coroutine[Any, Any, Any]], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Add `activity(*args, **kwargs)` as the compensation of what was just done."""
+        """Add `activity(*args, **kwargs)` as the compensation of what was just done in this block."""
         if not isinstance(activity, Activity | ConfiguredActivity):
             raise InvalidDefinition(f"a compensation must be an activity, not {quoted(activity)}")
-        self._stack.append(activity.bind(*args, **kwargs))
+        self._stack.append(Undoing(activity.bind(*args, **kwargs), self._undone_since()))
 
     async def compensate(self, mode: Mode = "sequential") -> None:
         """Run the compensations added so far, in reverse order, each once.
@@ -60,12 +74,19 @@ class Saga:
         _check(mode)
         await _all_of(self._taken(), mode, user_site())
 
-    def _taken(self) -> list[Deferred[Any]]:
+    def _undone_since(self) -> int | None:
+        execution = current()
+        if self._since is None or execution is None or execution.log.position == self._since:
+            # Nothing was done in the block yet, so that it may be about something from before.
+            return None
+        return self._since
+
+    def _taken(self) -> list[Undoing]:
         stack, self._stack[:] = self._stack[::-1], []
         return list(_still_to_undo(stack))
 
     async def __aenter__(self) -> Saga:
-        require("continuum.saga()")
+        self._since = require("continuum.saga()").log.position
         self._outer = innermost_block.get()
         innermost_block.set(self._stack)
         return self
@@ -106,7 +127,7 @@ async def compensate(ref: ActivityRef[Any]) -> Any:
         )
     if not take(execution, ref):
         raise InvalidOption(f"this call of {ref.activity} was compensated before, or belongs to another run")
-    undoing = asyncio.get_running_loop().create_task(_undo(ref.undo, user_site()))
+    undoing = asyncio.get_running_loop().create_task(_undo(Undoing(ref.undo, ref.seq), user_site()))
     cancelled = await _finish(undoing)
     if cancelled is not None:
         error = undoing.exception()
@@ -131,17 +152,17 @@ def _check(mode: Mode) -> None:
         raise ValueError(f"mode must be 'sequential' or 'parallel', not {quoted(mode)}")
 
 
-def _still_to_undo(stack: Iterable[Entry]) -> Iterator[Deferred[Any]]:
+def _still_to_undo(stack: Iterable[Entry]) -> Iterator[Undoing]:
     """Yield what is left to undo: skip calls that `compensate` or an outer block has undone."""
     execution = require("a compensation")
     for entry in stack:
-        if isinstance(entry, Deferred):
+        if isinstance(entry, Undoing):
             yield entry
         elif take(execution, entry):
-            yield entry.undo
+            yield Undoing(entry.undo, entry.seq)
 
 
-async def _all_of(stack: list[Deferred[Any]], mode: Mode, site: Site) -> None:
+async def _all_of(stack: list[Undoing], mode: Mode, site: Site) -> None:
     failures, cancelled = await _run_all(stack, mode, site)
     if cancelled is not None:
         raise _with_notes(cancelled, failures)
@@ -150,7 +171,7 @@ async def _all_of(stack: list[Deferred[Any]], mode: Mode, site: Site) -> None:
 
 
 async def _run_all(
-    stack: list[Deferred[Any]], mode: Mode, site: Site
+    stack: list[Undoing], mode: Mode, site: Site
 ) -> tuple[list[Exception], asyncio.CancelledError | None]:
     """Run compensations; return the failures, and the cancellation that arrived meanwhile."""
     if not stack:
@@ -171,7 +192,7 @@ async def _finish(undoing: asyncio.Task[Any]) -> asyncio.CancelledError | None:
     return cancelled
 
 
-async def _undo_all(stack: list[Deferred[Any]], mode: Mode, site: Site) -> list[Exception]:
+async def _undo_all(stack: list[Undoing], mode: Mode, site: Site) -> list[Exception]:
     if mode == "parallel":
         results = await asyncio.gather(*(_undo(entry, site) for entry in stack), return_exceptions=True)
         return [result for result in results if isinstance(result, Exception)]
@@ -184,14 +205,16 @@ async def _undo_all(stack: list[Deferred[Any]], mode: Mode, site: Site) -> list[
     return failures
 
 
-def _undo(entry: Deferred[Any], site: Site) -> Coroutine[Any, Any, Any]:
-    return entry.activity.perform(
+def _undo(entry: Undoing, site: Site) -> Coroutine[Any, Any, Any]:
+    call = entry.call
+    return call.activity.perform(
         require("a compensation"),
         site,
-        entry.args,
-        entry.kwargs,
-        entry.options,
+        call.args,
+        call.kwargs,
+        call.options,
         EventType.COMPENSATION_SCHEDULED,
+        entry.since,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 from continuum.engine.call_site import Site, caller, where
 from continuum.engine.control import Closed, Halted
 from continuum.engine.drift_messages import corrupt_history, drift, unreadable
-from continuum.engine.events import Event, EventType, is_whole
+from continuum.engine.events import ABOUT_THE_HISTORY, Event, EventType, is_whole
 from continuum.engine.outcome import Blocked, Verdict
 from continuum.engine.snapshot_history import CompactHistory
 from continuum.errors import DeterminismError, DurableTermError
@@ -32,6 +32,7 @@ class CommandLog:
         "closing",
         "compact",
         "cursor",
+        "forks",
         "history",
         "in_side_effect",
         "new",
@@ -53,6 +54,8 @@ class CommandLog:
         # What the code is matched against, and the position of the next event in it.
         self.history: Sequence[Event] = ()
         self.cursor = 0
+        # The events of the history that say where it was cut and continues in a new run.
+        self.forks: list[Event] = []
         # The seq of the next event: how many the history has, those not yet taken included.
         self.next_seq = 0
         # When the current step began on the journal's clock; a replay does not repeat it.
@@ -66,16 +69,16 @@ class CommandLog:
         self.at = at
         first = compact.end if compact is not None else 0
         self.next_seq = first + len(history)
-        version_changed = False
+        described = False
         for position, event in enumerate(history, first):
             if event.seq != position or not is_whole(event):
                 self.verdict = corrupt_history(position, event)
                 return
-            if event.type == EventType.VERSION_CHANGED:
-                version_changed = True
-        if version_changed:
-            # It describes the history; the code neither caused it nor waits for it.
-            history = [event for event in history if event.type != EventType.VERSION_CHANGED]
+            if event.type in ABOUT_THE_HISTORY:
+                described = True
+        if described:
+            self.forks = [event for event in history if event.type == EventType.RUN_FORKED]
+            history = [event for event in history if event.type not in ABOUT_THE_HISTORY]
         self.history = history
         self.compact = compact
 
@@ -150,6 +153,12 @@ class CommandLog:
         if self.compact is not None:
             return self.compact.next_recorded()
         return self.history[self.cursor] if self.cursor < len(self.history) else None
+
+    @property
+    def position(self) -> int:
+        """The seq of the command that the code would issue now."""
+        event = self.next_recorded()
+        return self.next_seq if event is None else event.seq
 
     def check(self) -> None:
         """Raise unless the code may issue a command now."""

@@ -12,7 +12,7 @@ code and passes it the rest.
 
 from __future__ import annotations
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -44,6 +44,15 @@ class EventType(IntEnum):
     STATE_PUBLISHED = 22
     VERSION_CHANGED = 23
     ATTRIBUTES_SET = 24
+    RUN_FORKED = 25
+
+
+class Forking(StrEnum):
+    """How a run came to begin with the events of another: the name of the call."""
+
+    RESTART = "restart"
+    RESET = "reset"
+    FORK = "fork"
 
 
 class Event(NamedTuple):
@@ -52,7 +61,8 @@ class Event(NamedTuple):
     Bodies by type, where ``caller`` is the qualified name of the function that issued the
     command, and ``where`` its file and line, for messages only:
 
-    - activity or compensation scheduled: name, caller, where, arguments, options
+    - activity scheduled: name, caller, where, arguments, options
+    - compensation scheduled: the same, and the seq before which nothing was that it undoes
     - activity or compensation completed: scheduled seq, result
     - activity or compensation failed: scheduled seq, type, message, traceback, attempt
     - activity retried: scheduled seq, type, message, attempt, due (microseconds)
@@ -73,6 +83,7 @@ class Event(NamedTuple):
     - state published: name, caller, where
     - attributes set: their names, caller, where
     - version changed: version before, version from here on
+    - run forked (the events before are those of another run): id of that run, how (see `Forking`)
     """
 
     seq: int
@@ -110,6 +121,9 @@ ANSWERS = frozenset(
 SCHEDULES = frozenset({EventType.ACTIVITY_SCHEDULED, EventType.COMPENSATION_SCHEDULED})
 """The types that begin an activity or a compensation."""
 
+ABOUT_THE_HISTORY = frozenset({EventType.VERSION_CHANGED, EventType.RUN_FORKED})
+"""The types that describe the history: code neither causes them nor waits for them."""
+
 CHILD_ENDS = frozenset({EventType.CHILD_COMPLETED, EventType.CHILD_FAILED, EventType.CHILD_CANCELLED})
 """The types that report the end of a child."""
 
@@ -142,6 +156,7 @@ _PARTS: dict[int, tuple[tuple[type, ...], ...]] = {
     EventType.STATE_PUBLISHED: _COMMAND,
     EventType.ATTRIBUTES_SET: _COMMAND,
     EventType.VERSION_CHANGED: (_TEXT, _TEXT),
+    EventType.RUN_FORKED: (_TEXT, _TEXT),
 }
 VALUE_PLACES = {
     type: place for type, parts in _PARTS.items() for place, kinds in enumerate(parts) if bytes in kinds

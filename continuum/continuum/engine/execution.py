@@ -191,12 +191,26 @@ class Execution:
             elif event.type in COMMANDS:
                 log.verdict = extra_event(event)
             else:
+                if log.forks and event.seq > log.forks[0].seq:
+                    self._begin_calls_again()
                 log.cursor += 1
                 self.time = event.at
                 if self._feed(event):
                     self._run()
                 else:
                     log.verdict = unexpected(event)
+        while log.forks:
+            self._begin_calls_again()
+
+    def _begin_calls_again(self) -> None:
+        """The history was cut here, and what was pending begins anew: its first attempt is due at once."""
+        fork = self.log.forks.pop(0)
+        for activity in self.pending.values():
+            if activity.seq < fork.seq:
+                activity.attempt, activity.crashes, activity.retry_due = 1, 0, fork.at
+                # Its deadlines count from here.
+                activity.at = fork.at
+                self._due.add(fork.at, activity.seq)
 
     def apply(self, type: EventType, body: tuple[Any, ...], *, at: int) -> bool:
         """Journal one event from outside and run the code; False if nothing waits for it any more."""
@@ -259,10 +273,15 @@ class Execution:
         arguments: bytes,
         options: Options,
         definition: Any = None,
+        since: int | None = None,
     ) -> PendingActivity:
-        """Schedule an activity or compensation; its result arrives in the future of the returned entry."""
+        """Schedule an activity or compensation; its result arrives in the future of the returned entry.
+
+        A compensation undoes nothing from before the event `since`, if that is known.
+        """
+        rest = (arguments, options) if since is None else (arguments, options, since)
         try:
-            seq, recorded, at, body = self.log.command(type, name, site, (arguments, options))
+            seq, recorded, at, body = self.log.command(type, name, site, rest)
         except Control:
             if not self.log.refused_too_often:
                 raise

@@ -18,7 +18,16 @@ from enum import IntEnum
 from types import CodeType
 from typing import Any, NamedTuple
 
-from continuum.engine.events import COMMANDS, FIRST_MOMENT, LAST_MOMENT, Event, EventType, is_whole
+from continuum.engine.events import (
+    ABOUT_THE_HISTORY,
+    COMMANDS,
+    FIRST_MOMENT,
+    LAST_MOMENT,
+    SCHEDULES,
+    Event,
+    EventType,
+    is_whole,
+)
 
 _COMPLETES: dict[int, EventType] = {
     EventType.ACTIVITY_SCHEDULED: EventType.ACTIVITY_COMPLETED,
@@ -170,7 +179,7 @@ def compact(events: Sequence[Event]) -> Steps:
     """Rewrite a part of a history."""
     completed_calls = {event.body[0] for event in events if event.type in _RESULTS}
     kinds: dict[Kind, int] = {}
-    place, end = _changes_of_version(events, 0), len(events)
+    place, end = _descriptions(events, 0), len(events)
     found = Steps([], [], [], [], place)
     while place < end:
         event = events[place]
@@ -186,15 +195,28 @@ def compact(events: Sequence[Event]) -> Steps:
         else:
             kind = Kind(Form.OUTSIDE, event.type, None, "", 1)
             value = event.body
-        # Changes of version describe the history; the code neither causes nor waits for them. They
-        # are counted with the step before them.
-        kind = kind._replace(width=kind.width + _changes_of_version(events, place + kind.width))
+        # What describes the history is neither caused by the code nor waited for. It is counted with
+        # the step before it.
+        kind = kind._replace(width=kind.width + _descriptions(events, place + kind.width))
         found.steps.append(kinds.setdefault(kind, len(kinds)))
         found.values.append(value)
         found.times.append(event.at)
         place += kind.width
     found.kinds.extend(kinds)
     return found
+
+
+def can_be_compacted(events: Sequence[Event]) -> bool:
+    """Whether no call that was pending where the history was cut is pending still.
+
+    A replay begins such a call again, and the steps do not say where.
+    """
+    forked = max((event.seq for event in events if event.type == EventType.RUN_FORKED), default=-1)
+    if forked < 0:
+        return True
+    answered = {event.body[0] for event in events if event.type in _RESULTS}
+    calls = (event.seq for event in events if event.type in SCHEDULES and event.seq < forked)
+    return events[0].seq == 0 and all(seq in answered for seq in calls)
 
 
 def is_readable(
@@ -251,9 +273,9 @@ def _is_readable_value(kind: Kind, value: Any) -> bool:
     return is_whole(Event(0, kind.type, 0, (kind.target, kind.author, "", *value)))
 
 
-def _changes_of_version(events: Sequence[Event], place: int) -> int:
+def _descriptions(events: Sequence[Event], place: int) -> int:
     end = place
-    while end < len(events) and events[end].type == EventType.VERSION_CHANGED:
+    while end < len(events) and events[end].type in ABOUT_THE_HISTORY:
         end += 1
     return end - place
 

@@ -374,6 +374,7 @@ class RunRow:
     completed_at: int | None
     due_at: int | None
     parent: RunId | None = None
+    parent_seq: int | None = None  # the parent's command that waits for the end
     root: RunId | None = None
     continued_from: RunId | None = None
     continued_to: RunId | None = None

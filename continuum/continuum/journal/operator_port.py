@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from continuum.engine.ids import RunId
 from continuum.journal.audit_facts import AuditFacts, AuditQuery, AuditRow, SeenRun
 from continuum.journal.facts import Namespaces, Posted
+from continuum.journal.forked_run import ForkedRun
 
 
 class OperatedRuns(Protocol):
@@ -22,6 +23,13 @@ class OperatedRuns(Protocol):
         """End a run as cancelled at once, with the children that are cancelled with it; fence off owners.
 
         With `seen`, an open run that is no longer as it was seen stays as it is (STALE).
+        """
+        ...
+
+    async def fork_run(self, run: ForkedRun, *, audit: AuditFacts | None = None) -> Posted:
+        """Create a run that begins with the events of another (P21); STALE if that has changed meanwhile.
+
+        The run is claimable at once. DUPLICATE says that an earlier call has created it.
         """
         ...
 

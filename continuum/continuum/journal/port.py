@@ -36,6 +36,8 @@ P19 A reader of state changes who continues after the last position that he has 
     once, however the transactions that made them overlap.
 P20 A change that carries audit facts writes their row in its own transaction, with what came of it. However
     often the change is repeated, there is one row, with the first outcome.
+P21 A run that begins with the events of another is created whole or not at all: its history, its mail, its
+    place in the chain and the end of the run that it succeeds are one transaction. It compares what was seen.
 """
 
 from __future__ import annotations

@@ -17,7 +17,14 @@ from continuum.codec.reading import unpack
 from continuum.codec.wire_format import HEADER
 from continuum.codec.writing import pack
 from continuum.engine.events import Event, is_whole
-from continuum.engine.snapshot_history import CompactHistory, Form, Kind, compact, is_readable
+from continuum.engine.snapshot_history import (
+    CompactHistory,
+    Form,
+    Kind,
+    can_be_compacted,
+    compact,
+    is_readable,
+)
 from continuum.journal.event_codec import pack_body, unpack_body
 
 # Stored beside every snapshot; one of another format is not read.
@@ -46,6 +53,8 @@ def pack_snapshot(events: Sequence[Event]) -> bytes:
     """Return the blob of consecutive events; raises `Uncompactable`."""
     if not all(map(is_whole, events)):
         raise Uncompactable("an event is not what this version writes")
+    if not can_be_compacted(events):
+        raise Uncompactable("a call is pending from before the history was cut")
     found = compact(events)
     results: list[Any] = []
     others: list[Any] = []

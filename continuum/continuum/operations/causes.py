@@ -23,7 +23,10 @@ CAUSES: Mapping[str, CauseCode] = {
         "names the child in which the failure began. A run that continued as new names the run that does "
         "the rest of its work.",
         "Nobody: it is over.",
-        "Read the error and the history with `continuum runs show RUN` and `continuum runs history RUN`.",
+        "Read the error and the history with `continuum runs show RUN` and `continuum runs history RUN`. A "
+        "failed run continues from its failure with `continuum runs restart RUN`, once the cause is mended; "
+        "`continuum runs reset RUN --at SEQ` goes back further, for example to before what a compensation "
+        "has undone.",
     ),
     "drift": CauseCode(
         "The run is blocked: its history and its code differ",

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from continuum.engine.events import Forking
+from continuum.errors import CutRefused
 from continuum.journal.event_codec import CorruptBody, unpack_body
 from continuum.journal.facts import RunState
 from continuum.operations.explanation import Cause, Explanation, Fix
+from continuum.operations.failure_cuts import failure_cut
+from continuum.operations.history_cuts import History, cut_of
 from continuum.operations.scene import Scene, moment, optional_moment
 from continuum.quoting import one_line
 
@@ -32,6 +36,7 @@ def ended(scene: Scene) -> Cause:
                 root = _root_of(child)
                 evidence["root"] = root
                 sentence += f"; the failure began in its child {root['run']} of {root['workflow']}"
+            fixes = _ways_on(scene, f"{kind}\n{said}")
         case RunState.CANCELLED:
             by_parent = run.reason == "parent_cancelled"
             sentence = f"it was cancelled {when}{', by the end of its parent' if by_parent else ''}"
@@ -43,6 +48,28 @@ def ended(scene: Scene) -> Cause:
         case _:
             sentence = f"it completed {when}"
     return Cause("ended", sentence, optional_moment(since), evidence, fixes=fixes)
+
+
+def _ways_on(scene: Scene, error_text: str) -> tuple[Fix, ...]:
+    """Return how a failed run continues; nothing if its parent may have heard that it failed."""
+    run, events = scene.run, scene.situation.events
+    if run.parent_seq is not None:
+        return ()
+    restart = Fix(f"continuum runs restart {run.id}", "once the cause of its failure is mended")
+    if not events or events[0].seq:
+        # Only the end of a long history is known here; the command looks at all of it.
+        return (restart,)
+    open_children = {child.id for child in scene.situation.children}
+    history = History(run.id, events, lambda child: child not in open_children)
+    try:
+        cut_of(history, failure_cut(run.id, events, error_text), Forking.RESTART)
+    except CutRefused as refused:
+        if refused.nearest is None:
+            return ()
+        return (
+            Fix(f"continuum runs reset {run.id} --at {refused.nearest}", "to do again what was done since"),
+        )
+    return (restart,)
 
 
 def _root_of(child: Explanation) -> dict[str, Any]:

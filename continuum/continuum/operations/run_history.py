@@ -93,6 +93,11 @@ def _apply(history: RunHistory, event: Event, body: tuple[Any, ...]) -> None:
         history.signals.append((body[0], at))
     elif kind == EventType.CANCEL_REQUESTED:
         history.cancelled_at = at
+    elif kind == EventType.RUN_FORKED:
+        # What was pending begins anew, at once.
+        for pending in history.calls.values():
+            pending.since = pending.retry_due = at
+            pending.attempt, pending.crashes, pending.error = 1, 0, None
     elif (call := history.calls.get(body[0] if body else -1)) is not None:
         _apply_attempt(call, event, body)
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from continuum.engine.events import Event, EventType, event_name
+from continuum.engine.events import ABOUT_THE_HISTORY, Event, EventType, event_name
 
 # These values differ from run to run. Versions differ from deploy to deploy.
 _RANDOM = frozenset({"now", "today", "uuid4", "random"})
-_ABOUT_THE_HISTORY = frozenset({EventType.VERSION_CHANGED})
 
 
 def comparable_history(events: Sequence[Event]) -> list[tuple[Any, ...]]:
     """Return the comparable part of each event; events refer to each other by their place in this list."""
     places = {event.seq: place for place, event in enumerate(events)}
-    return [_comparable(event, places) for event in events if event.type not in _ABOUT_THE_HISTORY]
+    return [_comparable(event, places) for event in events if event.type not in ABOUT_THE_HISTORY]
 
 
 def _comparable(event: Event, places: dict[int, int]) -> tuple[Any, ...]:

@@ -22,7 +22,7 @@ def family_findings(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Findi
         yield from _children(run, effects)
     yield from _started_by(run, effects)
     yield from _asked_to_stop(run, effects)
-    yield from _chain(run)
+    yield from _chain(run, effects)
 
 
 def _children(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:
@@ -30,7 +30,12 @@ def _children(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:
     reported = {row.name for row in run.inbox if row.kind in _CHILD_ENDED}
     for seq, child_id in effects.children.items():
         child = by_command.get(seq)
-        if child is None:
+        if seq < effects.forked_at:
+            # A child of the run whose events these are. It had ended when this run began.
+            if str(seq) not in reported:
+                text = f"child {child_id} had ended before this run began, and neither inbox nor history has"
+                yield Finding(run.id, "child-end-lost", f"{text} its end; {way_out(run)}")
+        elif child is None:
             text = f"child {child_id}, which event {seq} started, does not exist, and nothing else has it"
             yield Finding(run.id, "child-missing", f"{text}; {way_out(run)}")
         elif (child.depth, child.namespace) != (run.depth + 1, run.namespace):
@@ -65,7 +70,7 @@ def _asked_to_stop(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Findin
         run.close_policy == ClosePolicy.CASCADE and parent.state == RunState.CANCELLED
     )
     asked = effects.cancels > 0 or any(row.kind == InboxKind.CANCEL for row in run.inbox)
-    if parent.continued_to is not None:
+    if parent.state == RunState.CONTINUED:
         text = f"its parent {parent.id} continued as {parent.continued_to}, and it was left behind"
         what = f"whether it is still wanted is for you to say; end it with `continuum cancel {run.id}` if not"
         yield Finding(run.id, "child-not-asked", f"{text}; {what}")
@@ -74,12 +79,13 @@ def _asked_to_stop(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Findin
         yield Finding(run.id, "child-not-asked", text, (Mend(MendKind.ASK_TO_STOP),))
 
 
-def _chain(run: StoredRunFacts) -> Iterator[Finding]:
+def _chain(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:
     last = run.events[-1] if run.events else None
     continued = last is not None and last.type == EventType.RUN_CONTINUED_AS_NEW
     names = None if last is None or last.body is None or not continued else last.body[3]
-    # A blocked run does not keep the command with which it could not continue.
-    if names != run.continued_to:
+    # A blocked run does not keep the command with which it could not continue. A run that was reset ended in
+    # another way, and its successor has the event that says so.
+    if names != run.continued_to and (continued or run.state == RunState.CONTINUED):
         text = f"its history continues as {names}, and its row as {run.continued_to}, {_ODD}"
         yield Finding(run.id, "chain-broken", text)
     if run.continued_to is not None:
@@ -87,8 +93,7 @@ def _chain(run: StoredRunFacts) -> Iterator[Finding]:
         if successor is None or not _follows(successor, run):
             text = f"its successor {run.continued_to} does not exist or does not follow it, {_ODD}"
             yield Finding(run.id, "chain-broken", text)
-    # Runs that continued before there was a state of that name have completed.
-    ended = run.state in (RunState.CONTINUED, RunState.COMPLETED)
+    ended = run.state >= RunState.COMPLETED
     if (run.continued_to is not None and not ended) or (
         run.continued_to is None and run.state == RunState.CONTINUED
     ):
@@ -98,6 +103,9 @@ def _chain(run: StoredRunFacts) -> Iterator[Finding]:
         predecessor = run.relatives.get(run.continued_from)
         if predecessor is None or predecessor.continued_to != run.id:
             text = f"its predecessor {run.continued_from} does not exist or continues elsewhere, {_ODD}"
+            yield Finding(run.id, "chain-broken", text)
+        elif predecessor.state != RunState.CONTINUED and effects.forked_from != predecessor.id:
+            text = f"it follows {predecessor.id}, whose events it does not begin with, {_ODD}"
             yield Finding(run.id, "chain-broken", text)
     elif run.root is not None:
         yield Finding(

@@ -34,6 +34,9 @@ class OpenEffects:
     children: dict[int, str] = field(default_factory=dict)
     ended_children: set[int] = field(default_factory=set)
     asked_to_stop: set[str] = field(default_factory=set)
+    # Where the history was cut last and continues in a new run, and the run that has the events before.
+    forked_at: int = -1
+    forked_from: str | None = None
     cancels: int = 0
     wrong: list[str] = field(default_factory=list)
     early: list[str] = field(default_factory=list)
@@ -59,10 +62,10 @@ def _apply(effects: OpenEffects, event: StoredEvent, body: tuple[object, ...]) -
     kind = event.type
     if kind in COMMANDS:
         _apply_command(effects, event, body)
+    elif kind == EventType.RUN_FORKED:
+        _apply_fork(effects, event, body)
     elif kind == EventType.CANCEL_REQUESTED:
-        effects.cancels += 1
-        if effects.cancels > 1:
-            effects.wrong.append(f"event {event.seq} requests a cancel that was requested before")
+        _apply_cancel(effects, event)
     elif kind in ANSWERS:
         if effects.activities.pop(_seq(body), None) is None:
             effects.wrong.append(_not_open(event, body))
@@ -78,6 +81,19 @@ def _apply(effects: OpenEffects, event: StoredEvent, body: tuple[object, ...]) -
         effects.ended_children.add(_seq(body))
     elif kind in (EventType.ACTIVITY_RETRIED, EventType.ACTIVITY_CRASHED, EventType.ACTIVITY_RESTARTED):
         _apply_attempt(effects, event, body)
+
+
+def _apply_cancel(effects: OpenEffects, event: StoredEvent) -> None:
+    effects.cancels += 1
+    if effects.cancels > 1:
+        effects.wrong.append(f"event {event.seq} requests a cancel that was requested before")
+
+
+def _apply_fork(effects: OpenEffects, event: StoredEvent, body: tuple[object, ...]) -> None:
+    """What is pending begins anew."""
+    effects.forked_at, effects.forked_from = event.seq, str(body[0])
+    for activity in effects.activities.values():
+        activity.attempt, activity.crashes = 1, 0
 
 
 def _apply_command(effects: OpenEffects, event: StoredEvent, body: tuple[object, ...]) -> None:

@@ -36,7 +36,9 @@ RULES: Mapping[str, Rule] = {
     "child-unknown": Rule("P14", "a child that names its parent's command was started by it"),
     "child-end-lost": Rule("P14", "the end of a child is in its parent's inbox or history"),
     "child-not-asked": Rule("P15", "a parent's end asks its open children to stop, as their policies say"),
-    "chain-broken": Rule("P16", "a run and its successor name each other and the same first run"),
+    "chain-broken": Rule(
+        "P16", "a run and its successor name each other, the same first run, and how one follows the other"
+    ),
     "snapshot-differs": Rule("P13", "a snapshot has the same events as the history"),
     "payload-unreadable": Rule(
         "I11", "every input, result, value of an event and published value can be decoded"

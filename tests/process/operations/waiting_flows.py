@@ -101,6 +101,34 @@ async def retries(*, soon: bool) -> str:
     return str(await (fails_once() if soon else fails_slowly()))
 
 
+@activity(name="explain.breaks")
+async def breaks(directory: str) -> str:
+    """Fail until the test has made the file."""
+    if not (Path(directory) / "mended").exists():
+        raise ConnectionError("the bank does not answer")
+    return "mended"
+
+
+@workflow(name="explain.broken")
+async def gives_up(directory: str) -> str:
+    """Fail with an activity."""
+    return await breaks(directory)
+
+
+@activity(name="explain.undone")
+async def undone() -> None:
+    """Undo something."""
+
+
+@workflow(name="explain.undoing")
+async def gives_up_and_undoes(directory: str) -> str:
+    """Undo what was done when an activity fails."""
+    async with continuum.saga() as saga:
+        await fails_once()
+        saga.add(undone)
+        return await breaks(directory)
+
+
 @workflow(name="explain.parent")
 async def waits_for_child(levels: int) -> str:
     """Wait for a child of a child that waits for a signal."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable, Coroutine, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import continuum
-from continuum import Client, RunHandle, RunNotFound, SyncClient, SyncRunHandle
+from continuum import Client, CutRefused, RunHandle, RunNotFound, SyncClient, SyncRunHandle
 from continuum.client.instances import Instance, MemoryPlace, registered
 from continuum.client.loop_thread import LoopThread
 from continuum.client.namespaces import ANY_NAMESPACE
@@ -26,12 +26,16 @@ from tests.unit.client.working import Ending, greeting, memory_client
 ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
     "await_run": (0,),
     "cancel": (),
+    "cut": ("restart",),
     "explain": (),
+    "fork": (0,),
     "get_run": (),
     "handle": (),
     "history": (),
     "owner": (),
     "read": ("progress",),
+    "reset": (0,),
+    "restart": (),
     "set_attributes": ({"a": 1},),
     "signal": ("review", 1),
     "unblock": (),
@@ -40,10 +44,13 @@ ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
 HANDLE_ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
     "cancel": (),
     "explain": (),
+    "fork": (0,),
     "get": (),
     "history": (),
     "owner": (),
     "read": ("progress",),
+    "reset": (0,),
+    "restart": (),
     "result": (0,),
     "set_attributes": ({"a": 1},),
     "signal": ("review", 1),
@@ -135,7 +142,9 @@ class Surface:
     def call(self, name: str, run_id: str, namespace: Any) -> Any:
         """Make the call of this name."""
         method = getattr(self.calls, name)
-        return self.finish(lambda: method(run_id, *ARGUMENTS[name], namespace=namespace))
+        # A restart finds the run, and that it has not failed.
+        with suppress(CutRefused):
+            return self.finish(lambda: method(run_id, *ARGUMENTS[name], namespace=namespace))
 
 
 async def opened() -> tuple[Client, MemoryJournal]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from continuum.journal.connection_room import ConnectionRoom
 from continuum.journal.memory.claims import MemoryClaims
 from continuum.journal.memory.commits import MemoryCommits
+from continuum.journal.memory.forked_runs import MemoryForks
 from continuum.journal.memory.health import MemoryHealth
 from continuum.journal.memory.looks import MemoryLooks
 from continuum.journal.memory.repairs import MemoryRepairs
@@ -31,6 +32,7 @@ class MemoryJournal(
     MemorySuspects,
     MemoryCommits,
     MemoryClaims,
+    MemoryForks,
     MemoryTasks,
     MemoryVersions,
     MemorySnapshots,

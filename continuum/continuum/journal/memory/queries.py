@@ -129,6 +129,7 @@ class MemoryQueries(MemoryTables):
             completed_at=run.completed_at,
             due_at=run.due_at,
             parent=run.parent,
+            parent_seq=run.parent_seq,
             root=run.chain,
             continued_from=run.continued_from,
             continued_to=run.continued_to,

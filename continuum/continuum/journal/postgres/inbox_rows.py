@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from continuum.engine.ids import RunId
-from continuum.journal.event_codec import CorruptBody, unpack_body
+from continuum.journal.event_codec import CorruptBody, pack_body, unpack_body
 from continuum.journal.facts import InboxKind, InboxRow
 
 # The types of the parts that the body of an inbox row has at least; the kinds that are not named by a seq.
@@ -28,6 +28,14 @@ def _is_whole(kind: InboxKind, name: str, body: tuple[Any, ...]) -> bool:
     if kind == InboxKind.ACTIVITY_RAISED and set(map(type, body[3])) - {str}:
         return False
     return kind in _NAMED_BY_TEXT or (name.isascii() and name.isdecimal() and len(name) <= _SEQ_DIGITS)
+
+
+def stored_body(kind: InboxKind, body: tuple[Any, ...]) -> bytes:
+    """Return the payload of an inbox row, as `inbox_row` reads it."""
+    if kind is InboxKind.CHILD_COMPLETED:
+        result: bytes = body[0]
+        return result
+    return pack_body(body)
 
 
 def inbox_row(row_id: int, run_id: RunId, kind: int, name: str, payload: bytes, key: str | None) -> InboxRow:

@@ -419,6 +419,14 @@ SELECT {schema}.force_cancel(%s, %s, %s)
 -- End a run as cancelled at once, and record who ends it.
 SELECT {schema}.force_cancel_recorded(%s, %s, %s, %s::jsonb)
 
+-- name: event_row_before
+-- The last row of events of a run that begins before an event.
+SELECT e.seq, e.type FROM {schema}.events e WHERE e.run_id = %s AND e.seq < %s ORDER BY e.seq DESC LIMIT 1
+
+-- name: fork_run
+-- Create a run that begins with the events of another.
+SELECT {schema}.fork_run(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb)
+
 -- name: claim_tasks
 -- Claim tasks within the limits of their queues.
 SELECT c.run_id::text, c.seq, c.dispatch, c.attempt, c.queue, c.activity, c.arguments, c.timeout, c.key,
@@ -458,7 +466,7 @@ SELECT r.id::text, r.workflow, r.version, r.namespace, r.state, r.input, r.resul
        (extract(epoch FROM greatest(least(r.started_at, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint,
        (extract(epoch FROM greatest(least(r.updated_at, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint,
        (extract(epoch FROM CASE WHEN isfinite(r.completed_at) THEN r.completed_at END) * 1000000)::bigint,
-       (extract(epoch FROM CASE WHEN isfinite(r.due_at) THEN r.due_at END) * 1000000)::bigint, r.parent_id::text, coalesce(r.root, r.id)::text,
+       (extract(epoch FROM CASE WHEN isfinite(r.due_at) THEN r.due_at END) * 1000000)::bigint, r.parent_id::text, r.parent_seq, coalesce(r.root, r.id)::text,
        r.continued_from::text, r.continued_to::text, r.fault,
        (SELECT w.node FROM {schema}.workers w WHERE w.id = r.owner), (SELECT w.pid FROM {schema}.workers w WHERE w.id = r.owner),
        (extract(epoch FROM CASE WHEN isfinite(r.claimed_at) AND r.owner IS NOT NULL THEN r.claimed_at END) * 1000000)::bigint,

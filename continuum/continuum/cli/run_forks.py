@@ -1,0 +1,183 @@
+"""`continuum runs restart`, `reset` and `fork`: runs that begin with the events of another.
+
+Each shows first what it would do, and asks. It does nothing else than that: if the run has changed by the
+answer, nothing happens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+import click
+
+from continuum.cli.changes import acting, changing_options, confirmed, yes_option
+from continuum.cli.database import Target, ask, database_options, json_option, namespace_option
+from continuum.cli.run_ids import RUN
+from continuum.cli.values import to_json
+from continuum.client import Client, Cut, CutCall, CutChild, Run
+from continuum.client.namespaces import InNamespace
+from continuum.definitions.workflow import Workflow
+from continuum.operations.actor import Actor
+from continuum.quoting import listed
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# So many calls, signals or children are named in a line.
+NAMED = 10
+
+
+def _cutting_options(command: F) -> F:
+    """Give a command what restart, reset and fork share."""
+    for option in (
+        database_options,
+        json_option,
+        namespace_option,
+        changing_options,
+        yes_option,
+        click.option(
+            "--module",
+            "modules",
+            multiple=True,
+            metavar="MODULE",
+            help="First see whether this code accepts the events that are kept. Repeatable.",
+        ),
+        click.option(
+            "--signals",
+            type=click.Choice(("again", "drop")),
+            default="again",
+            show_default=True,
+            help="Post the signals that came later again, or drop them.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+_at_option = click.option(
+    "--at",
+    type=int,
+    required=True,
+    metavar="SEQ",
+    help="Keep the events before this one, which `runs history` numbers.",
+)
+
+
+@click.command(short_help="Let the failed RUN continue from its failure.")
+@click.argument("run", type=RUN)
+@_cutting_options
+def restart(run: str, **given: Any) -> None:
+    """Let the failed RUN, or the run that continues it, continue from its failure; print the new id.
+
+    The activity that failed is pending again, with attempt 1; results beside it stay. A run that its own
+    code failed is replayed by the code that nodes have now, and continues. A restart is refused if a
+    compensation has undone since what the events before the failure count on.
+    """
+    _change("restart", run, None, **given)
+
+
+@click.command(short_help="Let RUN continue from before an event.")
+@click.argument("run", type=RUN)
+@_at_option
+@_cutting_options
+def reset(run: str, at: int, **given: Any) -> None:
+    """Let RUN continue from before an event, as the next run of its chain, and print the id of that.
+
+    The id of RUN, its parent and signals mean the new run from then on. If RUN is open, it ends as cancelled.
+    """
+    _change("reset", run, at, **given)
+
+
+@click.command(short_help="Make a run that continues from before an event of RUN.")
+@click.argument("run", type=RUN)
+@_at_option
+@_cutting_options
+def fork(run: str, at: int, **given: Any) -> None:
+    """Make a run beside RUN that continues from before an event of it; print its id. RUN stays as it is."""
+    _change("fork", run, at, **given)
+
+
+def _change(
+    how: str,
+    run: str,
+    at: int | None,
+    *,
+    signals: Any,
+    modules: tuple[str, ...],
+    yes: bool,
+    actor: Actor,
+    namespace: InNamespace,
+    as_json: bool,
+    dsn: str | None,
+    schema: str,
+) -> None:
+    target = Target(dsn, schema)
+
+    async def looking(client: Client) -> tuple[Cut, Run]:
+        cut = await client.cut(run, how, at=at, signals=signals, namespace=namespace)
+        return cut, await client.get_run(cut.run_id)
+
+    cut, found = ask(target, looking)
+    if not as_json:
+        for line in preview(cut, found, dropped=signals == "drop"):
+            click.echo(line, err=True)
+    if not confirmed(f"{how} run {cut.run_id}?", f"run {cut.run_id} was not changed", yes=yes):
+        click.echo(f"run {cut.run_id}: nothing changed")
+        return
+    # Between two connections, like the question: code is loaded outside of a loop.
+    workflow = _workflow(modules, found.workflow) if modules else None
+    new = ask(target, lambda client: _make(acting(client, actor), how, cut, signals, workflow))
+    click.echo(to_json({"run_id": new, "cut": asdict(cut)}) if as_json else new)
+
+
+def _workflow(modules: Sequence[str], name: str) -> Workflow[..., Any]:
+    # What loads code is a large part of ours, which other commands do without.
+    from continuum.cli.replayed_code import workflow_in
+
+    return workflow_in(modules, name, None)
+
+
+async def _make(client: Client, how: str, cut: Cut, signals: Any, workflow: Workflow[..., Any] | None) -> str:
+    """Do what was shown; the run is the one that was looked at."""
+    match how:
+        case "restart":
+            made = await client.restart(cut.run_id, signals=signals, workflow=workflow, seen=cut)
+        case "reset":
+            made = await client.reset(cut.run_id, at=cut.at, signals=signals, workflow=workflow, seen=cut)
+        case _:
+            made = await client.fork(cut.run_id, at=cut.at, signals=signals, workflow=workflow, seen=cut)
+    return made.id
+
+
+def preview(cut: Cut, run: Run, *, dropped: bool = False) -> list[str]:
+    """Return the lines that say what a change would do."""
+    kept = f"keeps its first {cut.at} of {cut.events} events" if cut.at else "keeps none of its events"
+    lines = [f"run {cut.run_id} of {run.workflow} is {run.state}; the new run {kept}"]
+    for what, named in (
+        ("runs again at once", _calls(cut.runs_again)),
+        ("runs again if the code asks for it", _calls(cut.may_run_again)),
+        ("keeps its later result", _calls(cut.keeps)),
+        ("signals posted again", list(cut.signals)),
+        ("children that report their end again", _children(cut.children)),
+        ("children that stay with the run as it is", _children(cut.left)),
+    ):
+        if named:
+            more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
+            lines.append(f"  {what}: {listed(named[:NAMED])}{more}")
+    if dropped:
+        lines.append("  signals that came later are dropped")
+    if not (cut.runs_again or cut.may_run_again):
+        lines.append("  no activity runs again")
+    return lines
+
+
+def _calls(calls: Sequence[CutCall]) -> list[str]:
+    return [
+        f"{call.name}{' (a compensation)' if call.compensation else ''} of event {call.seq}, {call.was}"
+        for call in calls
+    ]
+
+
+def _children(children: Sequence[CutChild]) -> list[str]:
+    return [f"{child.run_id} of {child.workflow}" for child in children]

@@ -1,0 +1,53 @@
+"""A run that begins with the events of another: what a journal needs to create it. Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from continuum.engine.events import Event
+from continuum.engine.ids import RunId
+from continuum.journal.facts import InboxKind, RunState
+
+
+class ForkMail(NamedTuple):
+    """An entry for the inbox of the new run; see `InboxKind`."""
+
+    kind: InboxKind
+    name: str
+    body: tuple[Any, ...]
+    key: str | None = None
+
+
+class SeenHistory(NamedTuple):
+    """What a plan was made from: the state of the run, and how many events it had."""
+
+    state: RunState
+    events: int
+
+
+class ForkedRun(NamedTuple):
+    """A run that begins with the `prefix` of the history of `origin`, and the event that says so.
+
+    It has the origin's workflow, namespace, input, attributes, trace context and the time of its start,
+    which its code has seen. `succeeds` makes it the next run of the origin's chain: an open origin ends as
+    cancelled, with its children as their close policies say, and one that has ended stays as it is; parent
+    and children see a run that continued. Otherwise it is a run of its own, without a parent.
+
+    `mail` is delivered first; with `keeps_signals` the signals follow that the origin has not read, and with
+    `keeps_results` the unread results of calls of the prefix. The `children` must have ended. `published`
+    are the names that the prefix has published: a run of its own begins with the origin's latest values.
+    """
+
+    id: RunId
+    origin: RunId
+    succeeds: bool
+    prefix: Sequence[Event]
+    forked: Event
+    version: str | None
+    seen: SeenHistory
+    mail: Sequence[ForkMail] = ()
+    children: Sequence[RunId] = ()
+    published: Sequence[str] = ()
+    keeps_signals: bool = True
+    keeps_results: bool = False

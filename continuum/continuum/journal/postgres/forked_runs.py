@@ -1,0 +1,72 @@
+"""Runs that begin with the events of another, on Postgres.
+
+Rows of events before the cut are copied in the database. A row across the cut is written anew, up to the cut.
+"""
+
+from __future__ import annotations
+
+from continuum.engine.ids import RunId
+from continuum.journal.audit_facts import AuditFacts
+from continuum.journal.event_rows import length_of, rows_of
+from continuum.journal.forked_run import ForkedRun
+from continuum.journal.port import InboxKind, Posted
+from continuum.journal.postgres import packed_arrays
+from continuum.journal.postgres.changes import stored_facts
+from continuum.journal.postgres.connections import Database
+from continuum.journal.postgres.inbox_rows import stored_body
+from continuum.journal.repeated_calls import WrittenCalls
+
+
+class PostgresForks:
+    """Creates runs that begin with the events of another."""
+
+    _database: Database
+
+    async def fork_run(self, run: ForkedRun, *, audit: AuditFacts | None = None) -> Posted:
+        """One statement, after a look at the row of events across the cut, which never changes."""
+        cut = len(run.prefix)
+        copied = await self._copied(run.origin, cut)
+        rows = list(rows_of([*run.prefix[copied:], run.forked], WrittenCalls(0)))
+        kept = [
+            kind
+            for kind, is_kept in (
+                (InboxKind.SIGNAL, run.keeps_signals),
+                (InboxKind.CANCEL, run.succeeds),
+                (InboxKind.ACTIVITY_COMPLETED, run.keeps_results),
+            )
+            if is_kept
+        ]
+        result = await self._database.fetch(
+            "fork_run",
+            (
+                run.id,
+                run.origin,
+                run.succeeds,
+                run.version,
+                int(run.seen.state),
+                run.seen.events,
+                cut,
+                copied,
+                packed_arrays.integers([row[0] for row in rows]),
+                packed_arrays.smallints([row[1] for row in rows]),
+                packed_arrays.timestamps([row[2] for row in rows]),
+                packed_arrays.byteas([row[3] for row in rows]),
+                packed_arrays.smallints([mail.kind for mail in run.mail]),
+                packed_arrays.texts([mail.name for mail in run.mail]),
+                packed_arrays.texts([mail.key for mail in run.mail]),
+                packed_arrays.byteas([stored_body(mail.kind, mail.body) for mail in run.mail]),
+                packed_arrays.uuids(run.children),
+                packed_arrays.texts(run.published),
+                packed_arrays.smallints(kept),
+                stored_facts(audit),
+            ),
+        )
+        return Posted(result[0][0])
+
+    async def _copied(self, origin: RunId, cut: int) -> int:
+        """Return up to which event rows are copied as they are: all that end before the cut."""
+        found = await self._database.fetch("event_row_before", (origin, cut))
+        if not found:
+            return 0
+        seq, type = found[0]
+        return int(seq) if seq + length_of(type) > cut else cut

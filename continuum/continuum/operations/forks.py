@@ -1,0 +1,179 @@
+"""Plans of runs that begin with the events of another: `restart`, `reset` and `fork`.
+
+`plan` reads the run that is cut, and the children and the parent that the cut concerns. It writes nothing and
+needs no workflow code. What it returns is one moment; a journal carries it out only if that still holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from continuum.engine.events import CHILD_ENDS, Event, EventType, Forking
+from continuum.engine.ids import RunId, parse_run_id
+from continuum.errors import CutRefused, InvalidOption
+from continuum.journal.event_codec import CorruptBody, unpack_body
+from continuum.journal.facts import InboxKind, Query, RunRow, RunState
+from continuum.journal.forked_run import ForkedRun, ForkMail, SeenHistory
+from continuum.journal.port import Histories, Runs
+from continuum.operations.failure_cuts import failure_cut
+from continuum.operations.history_cuts import COMPLETED, Cut, CutChild, History, cut_of, unreported_children
+
+_ENDS: dict[int, InboxKind] = {
+    EventType.CHILD_COMPLETED: InboxKind.CHILD_COMPLETED,
+    EventType.CHILD_FAILED: InboxKind.CHILD_FAILED,
+    EventType.CHILD_CANCELLED: InboxKind.CHILD_CANCELLED,
+}
+
+
+class CutRuns(Runs, Histories, Protocol):
+    """Runs and their histories."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A cut, and what carries it out: the run as it was read, and the mail of the new run."""
+
+    cut: Cut
+    origin: RunRow
+    prefix: Sequence[Event]
+    version: str | None
+    mail: Sequence[ForkMail]
+    drop_signals: bool
+
+    def new_run(self, id: RunId, now: int) -> ForkedRun:
+        """Return the run to create; `now` is the journal's time."""
+        cut, prefix = self.cut, self.prefix
+        at = max(now, prefix[-1].at if prefix else self.origin.started_at)
+        return ForkedRun(
+            id,
+            self.origin.id,
+            cut.how is not Forking.FORK,
+            prefix,
+            Event(cut.at, EventType.RUN_FORKED, at, (self.origin.id, cut.how.value)),
+            self.version,
+            SeenHistory(self.origin.state, cut.events),
+            self.mail,
+            [RunId(child.run_id) for child in cut.children],
+            sorted({str(event.body[0]) for event in prefix if event.type == EventType.STATE_PUBLISHED}),
+            keeps_signals=not self.drop_signals,
+            keeps_results=cut.how is Forking.RESTART,
+        )
+
+
+async def plan(
+    journal: CutRuns, origin: RunRow, how: Forking, at: int | None, *, drop_signals: bool = False
+) -> Plan:
+    """Return how a run is cut; `at` None is the place of its failure. Raises `CutRefused`."""
+    _check_state(origin, how)
+    if how is not Forking.FORK:
+        await _check_parent(journal, origin)
+    events = (await journal.load([origin.id]))[origin.id]
+    ends = await _ends_of(journal, unreported_children(events))
+    if at is None:
+        at = failure_cut(origin.id, events, _error_text(origin))
+    history = History(origin.id, events, lambda child: child in ends)
+    cut = cut_of(history, at, how, drop_signals=drop_signals, keep_results=how is Forking.RESTART)
+    mail = [*_reports(cut.children, events[at:], ends), *_again(cut, events[at:])]
+    return Plan(cut, origin, events[:at], _version_at(events, at, origin.version), mail, drop_signals)
+
+
+def _check_state(origin: RunRow, how: Forking) -> None:
+    state = origin.state.name.lower()
+    if how is Forking.RESTART and origin.state is not RunState.FAILED:
+        if origin.state is RunState.BLOCKED:
+            way_out = f"mend its cause, then `continuum runs unblock {origin.id}`"
+        else:
+            way_out = f"`continuum runs reset {origin.id} --at SEQ` goes back to any event"
+        raise CutRefused(origin.id, None, f"it is {state}, and has not failed; {way_out}")
+    if how is Forking.RESET and origin.continued_to is not None:
+        raise InvalidOption(
+            f"run {origin.id} has continued as {origin.continued_to}; its events are not those of the latest "
+            "run: name the run whose event is meant, or fork this one"
+        )
+
+
+async def _check_parent(journal: Runs, origin: RunRow) -> None:
+    """Refuse a run whose end its parent has heard: it would hear another one."""
+    if not origin.state.terminal or origin.parent is None or origin.parent_seq is None:
+        return
+    parent = await journal.get_run(origin.parent)
+    if parent is None:
+        return
+    if parent.state.terminal and (parent.completed_at or 0) < (origin.completed_at or 0):
+        return
+    raise CutRefused(
+        origin.id,
+        None,
+        f"its parent {parent.id} has received its end; reset the parent to before it, or "
+        f"`continuum runs fork {origin.id} --at SEQ` makes a run beside it",
+    )
+
+
+async def _ends_of(journal: Runs, children: Sequence[CutChild]) -> dict[str, RunRow]:
+    """Return the latest run of each child that has ended, by the id of the child."""
+    ends: dict[str, RunRow] = {}
+    for child in children:
+        row = await journal.get_run(parse_run_id(child.run_id))
+        while row is not None and row.continued_to is not None:
+            chain = [("root", "eq", row.root or row.id), ("continued_to", "eq", None)]
+            latest = await journal.query(Query(None, chain, ("started_at", True), 1, None))
+            row = latest[0] if latest else await journal.get_run(row.continued_to)
+        if row is not None and row.state.terminal:
+            ends[child.run_id] = row
+    return ends
+
+
+def _reports(children: Iterable[CutChild], later: Sequence[Event], ends: dict[str, RunRow]) -> list[ForkMail]:
+    """Return the ends of children, as they were reported before or else as their rows have them."""
+    reported = {event.body[0]: event for event in later if event.type in CHILD_ENDS}
+    mail = []
+    for child in children:
+        event = reported.get(child.seq)
+        if event is not None:
+            mail.append(ForkMail(_ENDS[event.type], str(child.seq), event.body[1:]))
+        else:
+            mail.append(_report(child, ends[child.run_id]))
+    return mail
+
+
+def _report(child: CutChild, row: RunRow) -> ForkMail:
+    name = str(child.seq)
+    match row.state:
+        case RunState.COMPLETED:
+            return ForkMail(InboxKind.CHILD_COMPLETED, name, (row.result or b"",))
+        case RunState.FAILED:
+            return ForkMail(InboxKind.CHILD_FAILED, name, unpack_body(row.error or b""))
+        case _:
+            return ForkMail(InboxKind.CHILD_CANCELLED, name, ())
+
+
+def _again(cut: Cut, later: Sequence[Event]) -> list[ForkMail]:
+    """Return what came after the cut and is delivered again, in its order."""
+    kept = {call.seq for call in cut.keeps}
+    mail = []
+    for event in later:
+        if event.type == EventType.SIGNAL_RECEIVED and cut.signals:
+            name, value, key = event.body[:3]
+            mail.append(ForkMail(InboxKind.SIGNAL, name, (value,), key))
+        elif event.type in COMPLETED and event.body[0] in kept:
+            mail.append(ForkMail(InboxKind.ACTIVITY_COMPLETED, str(event.body[0]), (event.body[1],)))
+    return mail
+
+
+def _version_at(events: Sequence[Event], at: int, version: str | None) -> str | None:
+    """Return the version of the code that the run had at a place in its history."""
+    changes = [event for event in events if event.type == EventType.VERSION_CHANGED]
+    before = [event for event in changes if event.seq < at]
+    if before:
+        return str(before[-1].body[1])
+    return str(changes[0].body[0]) if changes else version
+
+
+def _error_text(origin: RunRow) -> str:
+    """Return message and traceback of what a run failed with."""
+    try:
+        return "\n".join(map(str, unpack_body(origin.error or b"")))
+    except CorruptBody:
+        return ""

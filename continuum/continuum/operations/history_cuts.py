@@ -1,0 +1,206 @@
+"""Where a history may be cut, and what a new run that begins with the events before the cut does.
+
+Pure: no workflow code is needed. `cut_of` gives the plan that a preview shows and that a journal carries
+out; `CutRefused` names the last cut before that works. Some cuts never do:
+
+- A compensation has undone after the cut what the events before it still count on. Its event says since
+  when that may have been done; for one that does not (an earlier release wrote it, or it was added outside
+  of a block), that is the first call or child of the run. A compensation that is pending at the cut would run
+  once more if it has run since, and twice if the run is forked.
+- A child that the events before the cut have started is open: two runs cannot wait for it.
+- An event before the cut cannot be read, or the run continued as new there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from continuum.engine.events import (
+    ANSWERS,
+    CHILD_ENDS,
+    SCHEDULES,
+    Event,
+    EventType,
+    Forking,
+    is_whole,
+)
+from continuum.errors import CutRefused
+
+# What may have to be undone.
+_EFFECTS = SCHEDULES | {EventType.CHILD_STARTED}
+COMPLETED = (EventType.ACTIVITY_COMPLETED, EventType.COMPENSATION_COMPLETED)
+# Where the body of a compensation says since when what it undoes was done.
+_SINCE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class CutCall:
+    """An activity or compensation of the run that is cut; `was` is what had become of it there."""
+
+    seq: int
+    name: str
+    compensation: bool
+    was: str
+
+
+@dataclass(frozen=True, slots=True)
+class CutChild:
+    """A child that the run which is cut has started, by event `seq`."""
+
+    seq: int
+    run_id: str
+    workflow: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What a run does that begins with the events of `run_id` before event `at`, of `events` in all.
+
+    `runs_again` are the calls pending at the cut: they begin again at once, with attempt 1. `may_run_again`
+    are those after it: they run again if the code asks for them again. The results in `keeps` and the
+    signals named in `signals` came later and are delivered again; `children` have ended and report that
+    again. `left` are the children that were started after the cut and stay with the run that is cut.
+    """
+
+    run_id: str
+    how: Forking
+    at: int
+    events: int
+    runs_again: tuple[CutCall, ...]
+    may_run_again: tuple[CutCall, ...]
+    keeps: tuple[CutCall, ...]
+    signals: tuple[str, ...]
+    children: tuple[CutChild, ...]
+    left: tuple[CutChild, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The events of a run, and which of the children that never reported their end have ended."""
+
+    run_id: str
+    events: Sequence[Event]
+    has_ended: Callable[[str], bool]
+
+
+def unreported_children(events: Sequence[Event]) -> list[CutChild]:
+    """Return the children whose end is in no event."""
+    ended = {event.body[0] for event in events if event.type in CHILD_ENDS and event.body}
+    return [child for child in _children(events) if child.seq not in ended]
+
+
+def cut_of(
+    history: History, at: int, how: Forking, *, drop_signals: bool = False, keep_results: bool = False
+) -> Cut:
+    """Return what a run would do that begins with the events before `at`; raises `CutRefused`."""
+    events = history.events
+    if not 0 <= at <= len(events):
+        why = f"its history has the events 0 to {len(events) - 1}" if events else "its history has no event"
+        raise CutRefused(history.run_id, at, f"{why}; give one of them, or {len(events)} to keep them all")
+    bound = next(_bounds(history, at, how), None)
+    if bound is not None:
+        raise CutRefused(history.run_id, at, bound.why, nearest_cut(history, at, how))
+    before, later = events[:at], events[at:]
+    pending = _pending(before)
+    answers = {event.body[0]: event for event in later if event.type in ANSWERS}
+    kept = {seq for seq in pending if keep_results and _has_result(answers.get(seq))}
+    return Cut(
+        history.run_id,
+        how,
+        at,
+        len(events),
+        tuple(_call(event, answers) for seq, event in pending.items() if seq not in kept),
+        tuple(_call(event, answers) for event in later if event.type in SCHEDULES),
+        tuple(_call(event, answers) for seq, event in pending.items() if seq in kept),
+        tuple(
+            str(event.body[0])
+            for event in later
+            if event.type == EventType.SIGNAL_RECEIVED and not drop_signals
+        ),
+        tuple(_open_children(before)),
+        tuple(_children(later)),
+    )
+
+
+def nearest_cut(history: History, at: int, how: Forking) -> int:
+    """Return the last place up to `at` where the history may be cut; that is 0 at the least."""
+    while (bound := next(_bounds(history, at, how), None)) is not None:
+        at = bound.at
+    return at
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """Why a history cannot be cut at a place, and where it must be cut at the latest."""
+
+    at: int
+    why: str
+
+
+def _bounds(history: History, at: int, how: Forking) -> Iterator[_Bound]:
+    """Yield what is wrong with a cut; each bound is before it."""
+    before, later = history.events[:at], history.events[at:]
+    for position, event in enumerate(before):
+        if event.seq != position or not is_whole(event):
+            yield _Bound(position, f"event {position} cannot be read; restore it, or cut before it")
+        elif event.type == EventType.RUN_CONTINUED_AS_NEW:
+            yield _Bound(position, f"the run continued as new there, as {event.body[3]}")
+    yield from _undone(before, later, how)
+    for child in _open_children(before):
+        if not _has_reported(child, later) and not history.has_ended(child.run_id):
+            yield _Bound(
+                child.seq,
+                f"its child {child.run_id} of {child.workflow} is open; wait for its end or cancel it, or "
+                "cut before its start",
+            )
+
+
+def _undone(before: Sequence[Event], later: Sequence[Event], how: Forking) -> Iterator[_Bound]:
+    """Yield what compensations after a cut have undone before it, or what two runs would undo."""
+    answered = {event.body[0] for event in later if event.type in ANSWERS}
+    pending = [event for seq, event in _pending(before).items() if how is Forking.FORK or seq in answered]
+    for event in (*pending, *later):
+        if event.type == EventType.COMPENSATION_SCHEDULED:
+            since = event.body[_SINCE] if len(event.body) > _SINCE else 0
+            undone = next((done for done in before if done.seq >= since and done.type in _EFFECTS), None)
+            if undone is not None:
+                why = f"{event.body[0]} (event {event.seq}) has undone since what the run did from event"
+                yield _Bound(undone.seq, f"{why} {undone.seq} on ({undone.body[0]})")
+
+
+def _has_reported(child: CutChild, events: Sequence[Event]) -> bool:
+    return any(event.type in CHILD_ENDS and event.body[0] == child.seq for event in events)
+
+
+def _has_result(answer: Event | None) -> bool:
+    return answer is not None and answer.type in COMPLETED
+
+
+def _pending(events: Sequence[Event]) -> Mapping[int, Event]:
+    """Return the calls that are pending after these events, by seq."""
+    pending: dict[int, Event] = {}
+    for event in events:
+        if event.type in SCHEDULES:
+            pending[event.seq] = event
+        elif event.type in ANSWERS:
+            pending.pop(event.body[0], None)
+    return pending
+
+
+def _call(event: Event, answers: Mapping[int, Event]) -> CutCall:
+    answer = answers.get(event.seq)
+    was = "pending" if answer is None else "completed" if answer.type in COMPLETED else "failed"
+    return CutCall(event.seq, str(event.body[0]), event.type == EventType.COMPENSATION_SCHEDULED, was)
+
+
+def _children(events: Sequence[Event]) -> Iterator[CutChild]:
+    for event in events:
+        if event.type == EventType.CHILD_STARTED and is_whole(event):
+            yield CutChild(event.seq, str(event.body[3]), str(event.body[0]))
+
+
+def _open_children(events: Sequence[Event]) -> list[CutChild]:
+    """Return the children that are open as far as these events say."""
+    ended = {event.body[0] for event in events if event.type in CHILD_ENDS}
+    return [child for child in _children(events) if child.seq not in ended]

@@ -1,0 +1,103 @@
+-- Create a run that begins with the events of another before p_cut, and return what became of the request. The new run has
+-- the time of the other's start, which its code has seen. With p_succeeds it is the next run of the chain: an open run ends
+-- as cancelled, with its children as their close policies say, and its parent waits for the new one.
+--
+-- Nothing happens if the run is not in the state that was seen or has other than p_events events, or if one of p_children
+-- is open: then what was planned may not hold any more. The first rows of events are copied, those that begin before
+-- p_copied; the others are given, with the event that says where the history comes from.
+CREATE OR REPLACE FUNCTION {schema}.fork_run(
+    p_new uuid, p_run uuid, p_succeeds boolean, p_version text, p_state smallint, p_events integer, p_cut integer,
+    p_copied integer, p_seq integer[], p_type smallint[], p_at timestamptz[], p_payload bytea[],
+    p_mail_kind smallint[], p_mail_name text[], p_mail_key text[], p_mail_payload bytea[],
+    p_children uuid[], p_published text[], p_kept smallint[], p_audit jsonb
+) RETURNS smallint
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+DECLARE
+    v_run {schema}.runs;
+    v_events integer;
+    v_stopped uuid[] := '{}';
+    v_result smallint := {posted.accepted};
+BEGIN
+    -- This waits for the owner's commit in flight, and no other can follow it.
+    SELECT r.* INTO v_run FROM {schema}.runs r WHERE r.id = p_run FOR NO KEY UPDATE;
+    SELECT e.seq + CASE WHEN e.type < 0 THEN -e.type ELSE 1 END INTO v_events
+    FROM {schema}.events e WHERE e.run_id = p_run ORDER BY e.seq DESC LIMIT 1;
+    IF EXISTS (SELECT FROM {schema}.runs r WHERE r.id = p_new) THEN
+        v_result := {posted.duplicate};
+    ELSIF v_run.id IS NULL THEN
+        v_result := {posted.not_found};
+    ELSIF coalesce(v_events, 0) <> p_events
+          OR (v_run.state {is_terminal} OR p_state {is_terminal}) AND v_run.state <> p_state
+          OR p_succeeds AND v_run.continued_to IS NOT NULL
+          OR EXISTS (SELECT FROM unnest(p_children) AS c (id)
+                     JOIN {schema}.runs r ON r.id = {schema}.latest_of_chain(c.id) WHERE r.state {is_open}) THEN
+        v_result := {posted.stale};
+    END IF;
+    IF v_result <> {posted.accepted} THEN
+        IF p_audit IS NOT NULL THEN
+            PERFORM {schema}.record_change(p_audit, CASE WHEN v_result = {posted.duplicate} THEN 'done'
+                                                         ELSE {schema}.outcome_of_post(v_result) END);
+        END IF;
+        RETURN v_result;
+    END IF;
+
+    IF p_succeeds AND v_run.state {is_open} THEN
+        UPDATE {schema}.runs r
+        SET state = {state.cancelled}, owner = NULL, due_at = NULL, token = nextval('{schema}.fencing_token'),
+            reason = NULL, fault = NULL, updated_at = clock_timestamp(), completed_at = clock_timestamp(),
+            retain_until = {schema}.retained_from_now(r.workflow, r.version)
+        WHERE r.id = p_run;
+        -- Before it has a successor, which would keep its children.
+        v_stopped := {schema}.lock_children(ARRAY[p_run], false);
+    END IF;
+
+    -- A claim counts as one of many: the run has a history.
+    INSERT INTO {schema}.runs (id, workflow, version, namespace, token, due_at, attempt, fresh, input, attributes,
+                               trace_context, started_at, parent_id, parent_seq, close_policy, depth, root, continued_from)
+    SELECT p_new, v_run.workflow, p_version, v_run.namespace, nextval('{schema}.fencing_token'), clock_timestamp(),
+           greatest(v_run.attempt, 1), false, v_run.input, v_run.attributes, v_run.trace_context, v_run.started_at,
+           CASE WHEN p_succeeds THEN v_run.parent_id END, CASE WHEN p_succeeds THEN v_run.parent_seq END,
+           CASE WHEN p_succeeds THEN v_run.close_policy END, CASE WHEN p_succeeds THEN v_run.depth ELSE 0 END,
+           CASE WHEN p_succeeds THEN coalesce(v_run.root, v_run.id) END, CASE WHEN p_succeeds THEN v_run.id END;
+    INSERT INTO {schema}.events (run_id, seq, type, at, payload)
+    SELECT p_new, e.seq, e.type, e.at, e.payload FROM {schema}.events e WHERE e.run_id = p_run AND e.seq < p_copied
+    UNION ALL
+    SELECT p_new, g.seq, g.type, g.at, g.payload FROM unnest(p_seq, p_type, p_at, p_payload) AS g (seq, type, at, payload);
+
+    INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
+    SELECT p_new, m.kind, m.name, m.key, m.payload
+    FROM unnest(p_mail_kind, p_mail_name, p_mail_key, p_mail_payload) WITH ORDINALITY
+        AS m (kind, name, key, payload, place)
+    ORDER BY m.place;
+    -- What the run has not read. A request to stop belongs to an open run alone, and results to calls that stay.
+    INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
+    SELECT p_new, i.kind, i.name, i.key, i.payload FROM {schema}.inbox i
+    WHERE i.run_id = p_run AND i.kind = ANY (p_kept)
+      AND (i.kind <> {kind.cancel} OR v_run.state {is_open})
+      AND (i.kind <> {kind.activity_completed} OR i.name::integer < p_cut)
+    ORDER BY i.id
+    ON CONFLICT DO NOTHING;
+
+    IF p_succeeds THEN
+        DELETE FROM {schema}.inbox i WHERE i.run_id = p_run;
+        DELETE FROM {schema}.tasks t WHERE t.run_id = p_run;
+        UPDATE {schema}.runs r SET continued_to = p_new, updated_at = clock_timestamp() WHERE r.id = p_run;
+        PERFORM {schema}.after_end({schema}.request_cancel(v_stopped, 'parent'));
+        PERFORM {schema}.notify('done', ARRAY[p_run::text]);
+        PERFORM {schema}.notify_each('lost', ARRAY[p_run::text]);
+    ELSE
+        INSERT INTO {schema}.deliveries (run_id, name, delivery_id)
+        SELECT p_new, d.name, d.delivery_id FROM {schema}.deliveries d WHERE d.run_id = coalesce(v_run.root, v_run.id);
+        INSERT INTO {schema}.published_values (root, name, value)
+        SELECT p_new, v.name, v.value FROM {schema}.published_values v
+        WHERE v.root = coalesce(v_run.root, v_run.id) AND v.name = ANY (p_published);
+    END IF;
+    IF p_audit IS NOT NULL THEN
+        PERFORM {schema}.record_change(p_audit, 'done');
+    END IF;
+    PERFORM {schema}.notify('work', '{}');
+    RETURN {posted.accepted};
+END
+$$;

@@ -1,0 +1,154 @@
+"""`continuum runs restart`, `reset` and `fork`."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from continuum.codec.codec import encode
+from continuum.codec.codec import encode_arguments as encoded_call
+from continuum.engine.events import Event, EventType
+from continuum.journal.event_codec import pack_body
+from continuum.journal.facts import RunState, Transition
+from continuum.journal.postgres import PostgresJournal
+from tests.cli.commands import CommandLine
+from tests.cli.shop import Shop
+from tests.cli.test_audit import Terminal, rows, short
+from tests.cli.test_commands import on_journal, started
+from tests.unit.client.working import Ending
+
+SITE = ("greeting", "app.py:7")
+FAILED = (
+    (EventType.ACTIVITY_SCHEDULED, ("greet", *SITE, encoded_call((), {}), None)),
+    (EventType.ACTIVITY_COMPLETED, (0, encode("hello"))),
+    (EventType.SIGNAL_RECEIVED, ("review", encode("fine"), None)),
+    (EventType.ACTIVITY_SCHEDULED, ("pay", *SITE, encoded_call((), {}), None)),
+    (EventType.ACTIVITY_FAILED, (3, "OSError", "no bank", "", 1)),
+)
+UNDONE = (
+    *FAILED,
+    (EventType.COMPENSATION_SCHEDULED, ("ungreet", *SITE, encoded_call((), {}), None, 0)),
+    (EventType.COMPENSATION_COMPLETED, (5, encode(None))),
+)
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is at a terminal."""
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+
+
+def failed_run(cli: CommandLine, events: tuple[tuple[EventType, tuple[object, ...]], ...] = FAILED) -> str:
+    """Start a run and let it fail with these events."""
+    run_id = started(cli)
+    history = [Event(seq, type, 1_700_000_000_000_000, body) for seq, (type, body) in enumerate(events)]
+    error = pack_body(("ActivityError", "pay failed on attempt 1: OSError: no bank", ""))
+
+    async def failing(journal: PostgresJournal) -> None:
+        await Ending(journal).write(run_id, Transition(RunState.FAILED, error=error), history)
+
+    on_journal(cli, failing)
+    return run_id
+
+
+def test_a_restart_is_shown_and_prints_the_id_of_the_new_run(cli: CommandLine) -> None:
+    run_id = failed_run(cli)
+    done = cli("runs", "restart", run_id, "--yes", "--by", "ann", "--reason", "the bank is back")
+    assert done.code == 0
+    assert done.err.splitlines() == [
+        f"run {run_id} of greeting is failed; the new run keeps its first 4 of 5 events",
+        "  runs again at once: pay of event 3, failed",
+    ]
+    new = done.out.strip()
+    assert cli("runs", "show", run_id, "--json").json["continued_to"] == new
+    events = cli("runs", "history", new, "--json").json
+    assert [event["type"] for event in events][3:] == ["activity_scheduled", "run_forked"]
+    assert events[-1]["payload"] == {"origin": run_id, "how": "restart"}
+    assert "run_forked" in cli("runs", "history", new).out
+    (recorded,) = [row for row in rows(cli) if row["action"] == "restart"]
+    assert (recorded["actor"], recorded["reason"], recorded["subject"]) == ("ann", "the bank is back", run_id)
+    assert recorded["arguments"] == {"at": 4, "new_run": new, "signals": "again"}
+    assert cli("verify").code == 0
+    # The second time there is nothing to restart.
+    again = cli("runs", "restart", run_id, "--yes")
+    assert (again.code, again.out) == (1, "")
+    assert again.err == (
+        f"continuum: run {new} cannot continue from its failure: it is running, and has not failed; "
+        f"`continuum runs reset {new} --at SEQ` goes back to any event\n"
+    )
+
+
+def test_a_reset_is_printed_as_json(cli: CommandLine) -> None:
+    run_id = failed_run(cli)
+    done = cli("runs", "reset", run_id, "--at", "2", "--yes", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert done.json["cut"]["signals"] == ["review"]
+    assert done.json["cut"]["may_run_again"] == [
+        {"seq": 3, "name": "pay", "compensation": False, "was": "failed"}
+    ]
+    new = done.json["run_id"]
+    assert cli("runs", "show", new, "--json").json["continued_from"] == run_id
+    assert cli("verify").code == 0
+
+
+def test_a_fork_leaves_the_run_as_it_is(cli: CommandLine) -> None:
+    run_id = failed_run(cli)
+    before = cli("runs", "show", run_id, "--json").json
+    done = cli("runs", "fork", run_id, "--at", "5", "--signals", "drop", "--yes")
+    assert done.code == 0
+    assert "no activity runs again" in done.err
+    assert "signals that came later are dropped" in done.err
+    assert cli("runs", "show", run_id, "--json").json == before
+    assert cli("verify").code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("restart",), ("reset", "--at", "1"), ("fork", "--at", "1")],
+    ids=["restart", "reset", "fork"],
+)
+def test_a_question_comes_first(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    run_id = failed_run(cli)
+    refused = cli("runs", arguments[0], run_id, *arguments[1:])
+    assert refused.code == 1
+    assert "nobody confirmed it; without a terminal, --yes does it without a question" in refused.err
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    assert cli("runs", arguments[0], run_id, *arguments[1:]).out == f"run {run_id}: nothing changed\n"
+    assert len(cli("runs", "list", "--json").json["entries"]) == 1
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    assert cli("runs", arguments[0], run_id, *arguments[1:]).code == 0
+    assert len(cli("runs", "list", "--json").json["entries"]) == 2
+
+
+def test_a_restart_after_a_compensation_names_the_last_cut_before_what_was_undone(cli: CommandLine) -> None:
+    run_id = failed_run(cli, UNDONE)
+    refused = cli("runs", "restart", run_id, "--yes")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err == (
+        f"continuum: run {run_id} cannot be cut at event 4: ungreet (event 5) has undone since what the run "
+        "did from event 0 on (greet); the last cut before that works is event 0\n"
+    )
+    assert short(rows(cli)) == [("start", run_id, "done")]
+    assert cli("runs", "reset", run_id, "--at", "0", "--yes").code == 0
+
+
+def test_code_that_does_not_accept_the_events_is_refused(cli: CommandLine, shop: Shop) -> None:
+    shop.write(
+        "from continuum import activity, workflow\n"
+        "@activity(name='greet')\n"
+        "async def greet() -> str: ...\n"
+        "@activity(name='other')\n"
+        "async def other() -> str: ...\n"
+        "@workflow\n"
+        "async def greeting(name: str = '', loud: bool = False) -> str:\n"
+        "    await greet()\n"
+        "    return await other()\n"
+    )
+    run_id = failed_run(cli)
+    refused = cli("runs", "restart", run_id, "--yes", "--module", shop.name)
+    assert refused.code == 1
+    assert "the code does not accept the events before it: at event 2 the journal has" in refused.err
+    assert cli("runs", "reset", run_id, "--at", "2", "--yes", "--module", shop.name).code == 0
