@@ -62,6 +62,16 @@ def confirmed(question: str, undone: str, *, yes: bool) -> bool:
     return click.confirm(question, err=True)
 
 
+def asks(*, yes: bool) -> bool:
+    """Return whether a person at a terminal is asked before what scripts do without a question."""
+    return not yes and sys.stdin is not None and sys.stdin.isatty()
+
+
+def agreed(question: str) -> bool:
+    """Ask a person at a terminal."""
+    return click.confirm(question, err=True)
+
+
 def _actor(by: str | None, reason: str | None) -> Actor:
     from continuum.operations.actor import Actor, actor_name
 

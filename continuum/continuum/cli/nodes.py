@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
-from continuum.cli.changes import acting, changing_options
+from continuum.cli.changes import changing_options, yes_option
 from continuum.cli.database import Target, ask, ask_journal, database_options, json_option
 from continuum.cli.empty_answers import say_nothing
 from continuum.cli.printing import print_table
+from continuum.cli.single_changes import drain_one
 from continuum.cli.values import to_json
 from continuum.client import Client
 from continuum.errors import NodeNotFound
@@ -87,22 +88,16 @@ def show(name: str, as_json: bool, dsn: str | None, schema: str) -> None:
 
 @nodes.command(short_help="Let the node NAME drain and stop.")
 @click.argument("name")
+@yes_option
 @changing_options
 @database_options
-def drain(name: str, actor: Actor, dsn: str | None, schema: str) -> None:
+def drain(name: str, yes: bool, actor: Actor, dsn: str | None, schema: str) -> None:
     """Let the node NAME drain and stop: it finishes or releases what it runs, then exits.
 
-    Do not wait for that: `continuum nodes list` shows whether it has left.
+    At a terminal it says what the node works on, and asks. Do not wait for the end: `continuum nodes list`
+    shows whether it has left.
     """
-
-    async def draining(client: Client) -> bool:
-        await acting(client, actor).drain_node(name)
-        return any(node.node == name and node.state == "lost" for node in await client.nodes())
-
-    if ask(Target(dsn, schema), draining):
-        click.echo(f"node {name} is lost: none of its processes has a lease, so there is nothing to drain")
-    else:
-        click.echo(f"node {name} stops taking work; `continuum nodes list` shows when it has left")
+    drain_one(Target(dsn, schema), name, actor, yes=yes)
 
 
 async def _nodes_and_room(journal: Journal) -> tuple[list[NodeRow], ConnectionRoom | None]:

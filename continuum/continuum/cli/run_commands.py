@@ -9,7 +9,7 @@ from uuid import UUID
 
 import click
 
-from continuum.cli.changes import acting, changing_options, confirmed
+from continuum.cli.changes import acting, changing_options, confirmed, yes_option
 from continuum.cli.database import (
     Target,
     ask,
@@ -19,6 +19,7 @@ from continuum.cli.database import (
     namespace_option,
 )
 from continuum.cli.run_ids import RUN
+from continuum.cli.single_changes import Change, latest_of, set_attributes_of_one
 from continuum.cli.start_checks import check_name, missing_node
 from continuum.cli.values import json_value, named_json, to_json, typed_json
 from continuum.client import Client, RunHandle
@@ -165,7 +166,7 @@ def cancel(
 
 async def _what_ends(client: Client, run: str, namespace: InNamespace) -> tuple[Run, str]:
     """Return the run that a forced cancel would end, and how many of its children would end with it."""
-    latest = await _latest(client, run, namespace)
+    latest = await latest_of(client, run, namespace)
     open_children = [("parent_run_id", "eq", latest.id), ("state", "in", ("running", "suspended", "blocked"))]
     page = await client.query(open_children, limit=CHILDREN_COUNTED, namespace=None, payloads=False)
     more = "more than " if page.next_cursor is not None else ""
@@ -206,7 +207,7 @@ def result(
             latest = run
             try:
                 while not (await asyncio.wait([waiting], timeout=BLOCKED_CHECK_SECONDS))[0]:
-                    found = await _latest(client, latest, namespace)
+                    found = await latest_of(client, latest, namespace)
                     latest = found.id
                     if found.state == "blocked":
                         raise NotReady(f"run {latest} is blocked and waits for an operator: {found.reason}")
@@ -219,27 +220,20 @@ def result(
     click.echo(to_json(asyncio.run(awaiting()), indent=None if as_json else 2))
 
 
-async def _latest(client: Client, run: str, namespace: InNamespace) -> Run:
-    """Return the latest run of the chain that a run belongs to."""
-    found = await client.get_run(run, namespace=namespace)
-    while found.continued_to is not None:
-        found = await client.get_run(found.continued_to, namespace=namespace)
-    return found
-
-
 @click.command()
 @click.argument("run", type=RUN)
 @click.argument("values", type=json_value, metavar="JSON")
+@yes_option
 @changing_options
 @namespace_option
 @database_options
 def attributes(
-    run: str, values: Any, namespace: InNamespace, actor: Actor, dsn: str | None, schema: str
+    run: str, values: Any, yes: bool, namespace: InNamespace, actor: Actor, dsn: str | None, schema: str
 ) -> None:
-    """Merge a JSON map into the attributes of RUN."""
+    """Merge a JSON map into the attributes of RUN.
+
+    At a terminal it says which would change, and asks.
+    """
     if not isinstance(values, dict):
         raise click.BadParameter('attributes are a JSON map, like {"vip": true}', param_hint="JSON")
-    ask(
-        Target(dsn, schema),
-        lambda client: acting(client, actor).set_attributes(run, values, namespace=namespace),
-    )
+    set_attributes_of_one(Change(Target(dsn, schema), run, namespace, actor, yes), values)

@@ -34,37 +34,45 @@ class RunIdType(click.ParamType[str]):
         digits = text.lower().replace("-", "")
         if ctx is None or _known(ctx, "path") is not None or not _HEX.fullmatch(digits):
             return text
-        if len(digits) < LEAST_DIGITS:
-            self.fail(
-                f"{quoted(text)} is too short; give {LEAST_DIGITS} characters of the id or more", param, ctx
-            )
         if len(digits) >= ALL_DIGITS or ctx.resilient_parsing:
             return text
-        return self._whole(text, digits, param, ctx)
-
-    def _whole(self, text: str, digits: str, param: click.Parameter | None, ctx: click.Context) -> str:
-        within = _known(ctx, "namespace")
-        bounds = [
-            ("id", operator, str(UUID(digits.ljust(ALL_DIGITS, filling))))
-            for operator, filling in (("ge", "0"), ("le", "f"))
-        ]
-        question = Query(within, bounds, ("id", False), CANDIDATES + 1, None, payloads=False)
-
-        async def finding(journal: Journal) -> list[RunRow]:
-            found = await journal.query(question)
-            if not found:
-                raise RunNotFound(text, namespace=within)
-            return list(found)
-
         target = Target(_known(ctx, "dsn"), _known(ctx, "schema") or DEFAULT_SCHEMA)
-        found = ask_journal(target, finding, read_only=True)
-        if len(found) > 1:
-            some = ", ".join(_candidate(row) for row in found[:CANDIDATES])
-            more = " and more" if len(found) > CANDIDATES else ""
-            self.fail(
-                f"several runs have an id that begins with {text}: {some}{more}; give more of it", param, ctx
-            )
-        return found[0].id
+        try:
+            return whole_id(target, text, _known(ctx, "namespace"))
+        except click.BadParameter as error:
+            self.fail(error.message, param, ctx)
+
+
+def whole_id(target: Target, text: str, namespace: str | None) -> str:
+    """Return the id of the run, in a namespace if one is given, that begins with these hexadecimal digits.
+
+    `RunNotFound` if there is none, `click.BadParameter` if there are several or the beginning is too short.
+    """
+    digits = text.lower().replace("-", "")
+    if len(digits) < LEAST_DIGITS:
+        raise click.BadParameter(
+            f"{quoted(text)} is too short; give {LEAST_DIGITS} characters of the id or more"
+        )
+    bounds = [
+        ("id", operator, str(UUID(digits.ljust(ALL_DIGITS, filling))))
+        for operator, filling in (("ge", "0"), ("le", "f"))
+    ]
+    question = Query(namespace, bounds, ("id", False), CANDIDATES + 1, None, payloads=False)
+
+    async def finding(journal: Journal) -> list[RunRow]:
+        found = await journal.query(question)
+        if not found:
+            raise RunNotFound(text, namespace=namespace)
+        return list(found)
+
+    found = ask_journal(target, finding, read_only=True)
+    if len(found) > 1:
+        some = ", ".join(_candidate(row) for row in found[:CANDIDATES])
+        more = " and more" if len(found) > CANDIDATES else ""
+        raise click.BadParameter(
+            f"several runs have an id that begins with {text}: {some}{more}; give more of it"
+        )
+    return found[0].id
 
 
 RUN = RunIdType()

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from continuum.cli.changes import acting, changing_options
+from continuum.cli.changes import changing_options, yes_option
 from continuum.cli.database import (
     Target,
     ask,
@@ -27,6 +27,7 @@ from continuum.cli.run_export import export
 from continuum.cli.run_filters import RunFilter, filter_options
 from continuum.cli.run_forks import fork, reset, restart
 from continuum.cli.run_ids import RUN
+from continuum.cli.single_changes import Change, unblock_one
 from continuum.cli.tracebacks import print_tracebacks
 from continuum.cli.unread_mail import in_words, unread_mail
 from continuum.cli.values import to_json
@@ -253,20 +254,16 @@ def events(
 
 @runs.command(short_help="Let nodes try the blocked RUN again.")
 @click.argument("run", type=RUN)
+@yes_option
 @changing_options
 @namespace_option
 @database_options
-def unblock(run: str, namespace: InNamespace, actor: Actor, dsn: str | None, schema: str) -> None:
-    """Let nodes try the blocked RUN again, after its cause is mended; no other run is touched."""
+def unblock(run: str, yes: bool, namespace: InNamespace, actor: Actor, dsn: str | None, schema: str) -> None:
+    """Let nodes try the blocked RUN again, after its cause is mended; no other run is touched.
 
-    async def unblocking(client: Client) -> str | None:
-        done = await acting(client, actor).unblock(run, namespace=namespace)
-        return None if done else (await client.get_run(run, namespace=namespace)).state
-
-    state = ask(Target(dsn, schema), unblocking)
-    if state is not None:
-        raise click.ClickException(f"run {run} is not blocked, it is {state}")
-    click.echo(f"nodes will try run {run} again; `continuum runs show {run}` shows what came of it")
+    At a terminal it says why RUN is blocked, and asks.
+    """
+    unblock_one(Change(Target(dsn, schema), run, namespace, actor, yes))
 
 
 @runs.command(short_help="Print the value that RUN has published under NAME.")

@@ -56,7 +56,9 @@ async def apply(at: Site, fix: Fix, value: str | None = None) -> None:
     if words[1] == "run-node":
         _start(at, [*command, "--name", "fixed", "--lease-ttl", "600"])
         return
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, check=False)
+    done = await asyncio.to_thread(
+        subprocess.run, command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
