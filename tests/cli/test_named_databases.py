@@ -25,7 +25,16 @@ def test_a_command_that_finds_no_run_names_the_database(cli: CommandLine, name: 
 
 
 @pytest.mark.parametrize(
-    "arguments", [("nodes", "show", "x"), ("nodes", "drain", "x"), ("health", "review", "x")], ids=" ".join
+    "arguments",
+    [
+        ("nodes", "show", "x"),
+        ("nodes", "drain", "x"),
+        ("health", "review", "x"),
+        ("verify", "--run", NOBODY),
+        ("runs", "export", NOBODY),
+        ("runs", "show", NOBODY[:9]),
+    ],
+    ids=" ".join,
 )
 def test_a_command_that_finds_nothing_of_that_name_names_the_database(
     cli: CommandLine, arguments: tuple[str, ...]

@@ -13,6 +13,7 @@ from continuum.cli.versions import counted_runs
 from continuum.drift import deploy_check
 from continuum.drift.deploy_check import OpenRunsCheck
 from continuum.journal.port import RunRow, VersionRow
+from tests.cli.commands import place
 from tests.cli.shop import Shop
 from tests.process.actors.hosting import stage
 
@@ -92,14 +93,14 @@ def test_check_live_accepts_changes_that_do_the_same(shop: Shop) -> None:
         {"ready": True, "runs": [], "elsewhere": {}},
     )
     printed = shop.cli("versions", "check", "--live", shop.name)
-    assert (printed.out, printed.err) == ("every open run would continue\n", "")
+    assert (printed.out, printed.err) == (f"every open run would continue in {place(shop.cli)}\n", "")
 
 
 def test_check_live_shows_a_bar_to_a_person_who_watches(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     shop.park(shop.deploy(SHOP))
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     printed = shop.cli("versions", "check", "--live", shop.name)
-    assert (printed.code, printed.out) == (0, "every open run would continue\n")
+    assert (printed.code, printed.out) == (0, f"every open run would continue in {place(shop.cli)}\n")
     assert "open runs" in printed.err
     assert "100%" in printed.err
 
@@ -186,7 +187,7 @@ def test_check_names_workflows_of_other_applications_and_passes(shop: Shop) -> N
         assert outcome.err == (
             f"not checked, because no node loaded them from these modules: {shop.flow} (1)\n"
         )
-    assert outcome.out == "every open run of these modules would continue\n"
+    assert outcome.out == f"every open run of these modules would continue in {place(shop.cli)}\n"
     assert shop.cli("versions", "check", "--live", billing.name, "--json").json == {
         "ready": True,
         "runs": [],

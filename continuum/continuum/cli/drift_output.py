@@ -13,13 +13,13 @@ from continuum.drift.deploy_check import CheckedRuns, Finding
 from continuum.drift.run_report import Problem, Refused
 
 
-def print_checked_runs(checked: CheckedRuns) -> None:
-    """Print the open runs that a deploy would leave behind."""
+def print_checked_runs(checked: CheckedRuns, place: str) -> None:
+    """Print the open runs that a deploy would leave behind; if there are none, where they were looked for."""
     if checked.findings:
         _print_findings(checked.findings)
     else:
         of_these = " of these modules" if checked.elsewhere else ""
-        click.echo(f"every open run{of_these} would continue")
+        click.echo(f"every open run{of_these} would continue in {place}")
     print_elsewhere(checked.elsewhere)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import click
@@ -12,9 +13,11 @@ from continuum.cli.printing import print_table
 from continuum.cli.run_ids import RUN
 from continuum.cli.times import read_time
 from continuum.cli.values import to_json
-from continuum.engine.ids import parse_run_id
+from continuum.engine.ids import RunId, parse_run_id
+from continuum.errors import RunNotFound
 from continuum.journal.postgres.schema import check_schema
 from continuum.journal.postgres.stored_facts import stored_facts
+from continuum.journal.stored_facts import StoredFacts
 from continuum.operations.repair import repair_command
 from continuum.verify.findings import Finding
 from continuum.verify.rules import RULES
@@ -80,6 +83,8 @@ def verify(
                     found.append(finding)
                     if len(found) >= FINDINGS:
                         break
+                if run_ids and not found:
+                    await _require(facts, run_ids, namespace)
             return found
 
     found = asyncio.run(checking())
@@ -93,6 +98,14 @@ def verify(
         more = f", and perhaps more: only the first {FINDINGS} are shown" if len(found) >= FINDINGS else ""
         click.echo(f"{len(found)} finding{'' if len(found) == 1 else 's'}{more}", err=True)
         context.exit(1)
+
+
+async def _require(facts: StoredFacts, run_ids: Sequence[RunId], namespace: str | None) -> None:
+    """Raise `RunNotFound` for a run that was named and is not there, of which every rule would hold."""
+    found = [run.id async for batch in facts.runs(namespace=namespace, run_ids=run_ids) for run in batch]
+    for run_id in run_ids:
+        if run_id not in found:
+            raise RunNotFound(run_id, namespace=namespace)
 
 
 def _facts(finding: Finding, schema: str) -> dict[str, str | None]:

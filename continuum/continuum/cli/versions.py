@@ -134,11 +134,11 @@ def _check_live(
     except (KeyboardInterrupt, JournalUnavailable):
         for check in checks:
             if check.result().findings:
-                _print_checked(check.result(), as_json)
+                _print_checked(target, check.result(), as_json)
             if check.after is not None:
                 click.echo(f"the check is not complete: continue it with --after {check.after}", err=True)
         raise
-    return _print_checked(checks[0].result(), as_json)
+    return _print_checked(target, checks[0].result(), as_json)
 
 
 async def _with_progress(check: OpenRunsCheck, journal: Versions) -> None:
@@ -153,13 +153,13 @@ async def _with_progress(check: OpenRunsCheck, journal: Versions) -> None:
             bar.update(checked)
 
 
-def _print_checked(checked: CheckedRuns, as_json: bool) -> bool:
+def _print_checked(target: Target, checked: CheckedRuns, as_json: bool) -> bool:
     ready = not checked.findings
     if as_json:
         runs = [finding_facts(finding) for finding in checked.findings]
         click.echo(to_json({"ready": ready, "runs": runs, "elsewhere": checked.elsewhere}))
     else:
-        print_checked_runs(checked)
+        print_checked_runs(checked, str(target))
     return ready
 
 
