@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from continuum_supervision.process.directory import remove_dead_directories
-from tests.postgres_server import migrated_schema, session_server, unused_schema
+from tests.postgres_server import Template, copied_database, migrated_template, session_server, unused_schema
 
 # How long an example takes says something about the machine, and nothing about the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,17 +32,30 @@ def no_node_leaves_a_directory() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def dsn() -> Iterator[str]:
+def session_dsn() -> Iterator[str]:
     """The session's Postgres server."""
     with session_server() as dsn:
         yield dsn
 
 
+@pytest.fixture(scope="session")
+def template(session_dsn: str) -> Iterator[Template]:
+    """A database with every migration applied, to be copied."""
+    with migrated_template(session_dsn) as made:
+        yield made
+
+
 @pytest.fixture
-def schema(dsn: str) -> Iterator[str]:
-    """A fresh schema with every migration applied."""
-    with migrated_schema(dsn) as name:
-        yield name
+def dsn(session_dsn: str, template: Template) -> Iterator[str]:
+    """A database of the test's own, with a fresh schema."""
+    with copied_database(session_dsn, template) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def schema(dsn: str, template: Template) -> str:
+    """The schema in that database; every migration is applied."""
+    return template.schema
 
 
 @pytest.fixture

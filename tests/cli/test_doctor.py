@@ -32,6 +32,7 @@ from tests.cli.changeable_server import changeable_server, restart, run_fixes, r
 from tests.cli.commands import CommandLine, Outcome, place
 from tests.contract.cutting_proxy import CuttingProxy, DeafProxy, cutting_proxy
 from tests.postgres.pooler import pgbouncer
+from tests.postgres_server import migrated_schema
 from tests.process.node import flows
 from tests.process.node.nodes import await_ready, launch
 
@@ -85,6 +86,13 @@ def changeable() -> Iterator[tuple[str, Path]]:
 def dsn(changeable: tuple[str, Path]) -> str:
     """The server that `schema` and `cli` use here."""
     return changeable[0]
+
+
+@pytest.fixture
+def schema(dsn: str) -> Iterator[str]:
+    """A fresh schema on that server."""
+    with migrated_schema(dsn) as name:
+        yield name
 
 
 def found_by(outcome: Outcome) -> dict[tuple[str, str], dict[str, Any]]:

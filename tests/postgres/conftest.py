@@ -12,8 +12,8 @@ from tests.postgres_server import migrated_schema
 
 
 @pytest.fixture(scope="session")
-def grown(dsn: str) -> Iterator[str]:
-    """The schema with many runs; nothing in it may be changed."""
-    with migrated_schema(dsn) as name:
-        park_runs(dsn, name, RUNS)
+def grown(session_dsn: str) -> Iterator[str]:
+    """The schema with many runs, in the first database of the server; nothing in it may be changed."""
+    with migrated_schema(session_dsn) as name:
+        park_runs(session_dsn, name, RUNS)
         yield name

@@ -30,6 +30,12 @@ Conditions: TypeAlias = Sequence[tuple[Any, str, Any]]
 
 
 @pytest.fixture(scope="module")
+def dsn(session_dsn: str) -> str:
+    """The database with the schema that has grown."""
+    return session_dsn
+
+
+@pytest.fixture(scope="module")
 def owner(dsn: str, grown: str) -> Worker:
     """A worker that owns some of the runs, those with mail among them."""
     return owner_of_some(dsn, grown, OWNED)

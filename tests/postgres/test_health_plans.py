@@ -39,12 +39,12 @@ def asked(dsn: str, schema: str, question: str) -> tuple[list[tuple[Any, ...]], 
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_no_question_reads_a_whole_table(dsn: str, grown: str, question: str) -> None:
-    _, scans, pages = asked(dsn, grown, question)
+def test_no_question_reads_a_whole_table(session_dsn: str, grown: str, question: str) -> None:
+    _, scans, pages = asked(session_dsn, grown, question)
     assert scans == 0
     assert pages < FEW_PAGES
 
 
-def test_counts_end_at_their_limit(dsn: str, grown: str) -> None:
-    rows, _, _ = asked(dsn, grown, "blocked_groups(5)")
+def test_counts_end_at_their_limit(session_dsn: str, grown: str) -> None:
+    rows, _, _ = asked(session_dsn, grown, "blocked_groups(5)")
     assert {more for _, _, _, more, *_ in rows} == {True}

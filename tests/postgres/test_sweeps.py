@@ -147,9 +147,9 @@ def test_the_delivery_ids_of_live_runs_survive_every_part(dsn: str, schema: str)
     asyncio.run(main())
 
 
-def test_a_part_of_a_sweep_looks_at_few_rows_of_tables_that_have_grown(dsn: str, grown: str) -> None:
+def test_a_part_of_a_sweep_looks_at_few_rows_of_tables_that_have_grown(session_dsn: str, grown: str) -> None:
     part = SQL("select removed from {}(%s::uuid[], %s)").format(Identifier(grown, "sweep_leftovers"))
-    with psycopg.connect(dsn) as connection:
+    with psycopg.connect(session_dsn) as connection:
         connection.execute(part, ([MIDDLE] * sweeps.TABLES_SWEPT, PART))
         looks = looks_at(connection, grown, "runs", "inbox", "deliveries")
         connection.rollback()

@@ -20,12 +20,12 @@ from tests.unit.docs.blocks import ROOMS, ROOT, blocks
 
 
 @pytest.fixture(scope="session")
-def database(dsn: str) -> Iterator[str]:
+def database(session_dsn: str) -> Iterator[str]:
     """A database of our own, because documents name no schema."""
     name = f"docs_{uuid4().hex[:12]}"
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    with psycopg.connect(session_dsn, autocommit=True) as connection:
         connection.execute(SQL("create database {}").format(Identifier(name)))
-        address = make_conninfo(dsn, dbname=name)
+        address = make_conninfo(session_dsn, dbname=name)
         asyncio.run(migrate(address, "continuum"))
         yield address
         connection.execute(SQL("drop database {} with (force)").format(Identifier(name)))
