@@ -25,8 +25,11 @@ help:
 demo: $(VENV)/.for-demo
 	@$(RUN)/continuum demo
 
+# Many tests wait for processes. With WORKERS=0 they run one after the other, as a debugger needs.
+WORKERS ?= 2
+AT_ONCE = --numprocesses=$(WORKERS) --dist=worksteal
 test: $(VENV)/.for-test
-	@$(RUN)/python -m pytest $(ARGS)
+	@$(RUN)/python -m pytest $(AT_ONCE) $(ARGS)
 
 test-fast: $(VENV)/.for-test
 	@$(RUN)/python -m pytest tests/unit/engine tests/unit/definitions tests/unit/codec tests/unit/supervision \
@@ -36,7 +39,7 @@ test-fast: $(VENV)/.for-test
 
 # CONTINUUM_PG_BIN=/directory/of/postgres chooses the server.
 test-oldest-postgres: $(VENV)/.for-test
-	@CONTINUUM_PG_BIN="$(CONTINUUM_PG_BIN)" $(RUN)/python -m pytest tests/contract tests/postgres/test_fence.py \
+	@CONTINUUM_PG_BIN="$(CONTINUUM_PG_BIN)" $(RUN)/python -m pytest $(AT_ONCE) tests/contract tests/postgres/test_fence.py \
 		tests/postgres/test_migrations.py tests/postgres/test_client.py tests/process/node/test_deaths.py $(ARGS)
 
 lint: $(VENV)/.for-lint
