@@ -15,7 +15,7 @@ from tests.simulation.broken import BROKEN
 
 # Two parts, for two cores.
 SEEDS = 1_000
-SECONDS = 600
+SECONDS = 1_200
 
 
 def simulate(*arguments: str) -> tuple[int, str]:
