@@ -80,7 +80,9 @@ def run_fixes(cli: CommandLine, dsn: str, fixes: Sequence[str]) -> None:
         if not fix.endswith(";"):
             program, *words = shlex.split(fix)
             assert program == "continuum"
-            done = cli.bare(*words, "--dsn", dsn)
+            # It asks otherwise.
+            answer = ["--yes"] if words[0] == "repair" else []
+            done = cli.bare(*words, *answer, "--dsn", dsn)
             assert done.code == 0, done.err
 
 

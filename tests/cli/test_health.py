@@ -37,6 +37,7 @@ from tests.contract.builders import (
     owned_run,
     queue_tasks,
     retire,
+    signal,
     sleep_until,
     worker_of,
     write,
@@ -144,7 +145,13 @@ def test_all_is_well_where_a_node_works(cli: CommandLine) -> None:
         eventually(lambda: cli("runs", "show", run, "--json").json["state"] == "suspended", "it runs on")
         assert found_by(cli) == {}
         assert cli("health").out == f"all is well in {place(cli)}\n"
-    assert found_by(cli) == {}, "a node that has stopped is missed by nobody"
+    finding = found_by(cli)["nodes-absent", "nodes"]
+    assert (finding["count"], finding["severity"]) == (1, "warning")
+    assert finding["fixes"] == [f"continuum run-node {flows.__name__} --schema {cli.options[3]}"]
+    with running(cli, finding["fixes"][0]):
+        until_gone(cli, "nodes-absent")
+    assert cli("cancel", run, "--force", "--yes").code == 0
+    assert found_by(cli) == {}, "without open runs a node that has stopped is missed by nobody"
 
 
 def test_runs_without_a_node_are_continued_by_the_fix(cli: CommandLine) -> None:
@@ -203,7 +210,10 @@ def test_a_node_that_was_killed_is_lost_with_what_it_owned(
         node.end()
     eventually(lambda: ("node-lost", "north") in found_by(cli), "it is not lost")
     codes = {code for code, _ in found_by(cli)}
-    assert codes == {"node-lost", "lease-expired"}
+    assert codes == {"node-lost", "lease-expired", "nodes-absent"}
+    fixes = [each["fixes"] for (code, _), each in found_by(cli).items() if code == "lease-expired"]
+    run_fixes(cli, dsn, fixes[0])
+    assert len(fixes) > len([code for code, _ in found_by(cli) if code == "lease-expired"])
     with node_of(cli, lease_ttl=1.0, name="south"):
         eventually(lambda: ("node-replaced", "north") in found_by(cli), "it is not replaced")
     with node_of(cli, lease_ttl=1.0):
@@ -267,7 +277,7 @@ def test_runs_that_wait_in_a_version_that_no_node_has_are_counted(cli: CommandLi
         await retire(journal, worker)
 
     on_journal(cli, parked)
-    assert found_by(cli) == {}, "without nodes a run that waits is missed by nobody"
+    assert found_by(cli).keys() == {("nodes-absent", "nodes")}
     on_journal(cli, lambda journal: lives(journal, with_code(Loaded("orders", "v2"))))
     found = found_by(cli)
     assert found.keys() == {("version-missing", "orders")}
@@ -342,6 +352,7 @@ def test_suspects_and_deadly_workflows_are_named(cli: CommandLine) -> None:
         ("blocked", "orders"),
         ("deadly-workflow", "orders"),
         ("quarantine", "calm"),
+        ("nodes-absent", "nodes"),
     }
 
 
@@ -401,6 +412,49 @@ def test_a_reviewed_finding_is_silent_until_it_changes(cli: CommandLine) -> None
     changed = found_by(cli)["no-code", "payments"]
     assert (changed["fingerprint"] != first, changed["count"]) == (True, 3)
     assert "in namespaces 'default', 'eu'" in changed["sentence"]
+
+
+def test_a_review_of_blocked_runs_ends_when_another_one_is_blocked(cli: CommandLine) -> None:
+    async def block_another(journal: Journal) -> RunId:
+        worker = await worker_of(journal)
+        await journal.renew([worker.id], 600.0, FACTS)
+        run = await owned_run(journal, worker)
+        blocked = Transition(RunState.BLOCKED, reason="drift: so", fault=Fault("drift"))
+        await commit(journal, worker, write(run, transition=blocked))
+        return run.id
+
+    first = on_journal(cli, block_another)
+    finding = found_by(cli)["blocked", "orders"]
+    assert cli("health", "review", finding["fingerprint"], *NOW).code == 0
+    assert found_by(cli) == {}
+    second = on_journal(cli, block_another)
+    grown = found_by(cli)["blocked", "orders"]
+    assert (grown["fingerprint"], grown["count"]) == (finding["fingerprint"], 2)
+    again = cli("health", "review", grown["fingerprint"], *NOW)
+    assert again.out == "blocked of orders is silent until it changes\n"
+    assert cli("health", "review", grown["fingerprint"], *NOW).out == "blocked of orders was silent already\n"
+    for run in (second, first):
+        assert found_by(cli) == {}, "fewer of them are no news"
+        assert cli("cancel", run, "--force", "--yes").code == 0
+
+
+def test_a_run_that_nobody_wakes_is_woken_by_the_fix(cli: CommandLine) -> None:
+    async def parked(journal: Journal) -> RunId:
+        worker = await worker_of(journal)
+        await journal.renew([worker.id], 600.0, FACTS)
+        run = await owned_run(journal, worker)
+        await commit(journal, worker, write(run, transition=sleep_until(None)))
+        await journal.post([signal(run.id)])
+        return run.id
+
+    run = on_journal(cli, parked)
+    change(cli, "update {s}.runs set due_at = null")
+    found = found_by(cli)
+    assert found.keys() == {("lost-wake", "orders")}
+    finding = found["lost-wake", "orders"]
+    assert finding["fixes"] == [f"continuum repair lost-wake {run} --schema {cli.options[3]}"]
+    run_fixes(cli, cli.options[1], finding["fixes"])
+    assert found_by(cli).keys() == {("backlog", "orders")}
 
 
 def test_a_finding_that_is_not_there_is_not_reviewed(cli: CommandLine) -> None:

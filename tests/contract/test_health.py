@@ -25,6 +25,7 @@ from tests.contract.builders import (
     query,
     queue_tasks,
     retire,
+    row,
     signal,
     sleep_until,
     take_tasks,
@@ -57,7 +58,7 @@ def rare(facts: HealthFacts) -> dict[str, Any]:
 async def test_nothing_is_rare_in_an_empty_journal(journal: Journal) -> None:
     facts = await health(journal)
     assert rare(facts) == {}
-    assert (list(facts.nodes), facts.reviewed) == ([], frozenset())
+    assert (list(facts.nodes), dict(facts.reviewed)) == ([], {})
 
 
 async def test_nothing_is_rare_while_all_that_is_due_is_owned(journal: Journal) -> None:
@@ -139,6 +140,32 @@ async def test_blocked_runs_are_grouped_by_their_fault(journal: Journal) -> None
         "corrupt": ("orders", 1, "corrupt: so"),
     }
     assert found["corrupt"].example == run.id
+    assert found["corrupt"].latest == (await row(journal, run.id)).updated_at >= found["drift"].latest
+
+
+async def test_open_runs_are_idle_while_no_node_lives(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await commit(journal, worker, write(run, transition=sleep_until(None)))
+    found = [(each.workflow, each.number, each.example) for each in (await health(journal)).idle]
+    assert found == [("orders", 1, run.id)]
+    await journal.renew([worker.id], 600.0, FACTS)
+    assert list((await health(journal)).idle) == []
+
+
+async def test_a_run_with_mail_has_no_lost_wake_while_it_is_due_or_owned(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await journal.post([signal(run.id)])
+    await commit(journal, worker, write(run, transition=sleep_until(None, release=False)))
+    assert list((await health(journal)).lost_wakes) == []
+    await commit(journal, worker, write(run, transition=sleep_until(None)))
+    assert list((await health(journal)).lost_wakes) == []
+
+
+async def test_when_a_finding_was_reviewed_is_known(journal: Journal) -> None:
+    await journal.review_finding(Review("abc", "blocked", "orders", "ann"), ["abc"])
+    assert abs((await health(journal)).reviewed["abc"] - journal.now()) < 60_000_000
 
 
 async def test_an_owner_whose_lease_ran_out_is_named_with_what_it_owns(
@@ -257,11 +284,11 @@ async def test_a_finding_is_reviewed_once_and_forgotten_when_it_changes(journal:
         ("review_finding", "abc", "already"),
         ("review_finding", "abc", "done"),
     ]
-    assert (await health(journal)).reviewed == {"abc"}
+    assert (await health(journal)).reviewed.keys() == {"abc"}
 
     assert await journal.review_finding(second, ["def"])
 
-    assert (await health(journal)).reviewed == {"def"}
+    assert (await health(journal)).reviewed.keys() == {"def"}
 
 
 async def test_mail_wakes_a_run_that_is_then_due(journal: Journal) -> None:

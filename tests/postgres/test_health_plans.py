@@ -11,6 +11,7 @@ from psycopg.sql import SQL, Identifier
 QUESTIONS = (
     "overdue_runs(now(), 100, 10000, 50000)",
     "blocked_groups(10000)",
+    "lost_wakes(200)",
     "expired_owners(now(), 100, 10000)",
     "overdue_tasks(now(), 100, 10000)",
     "quarantined(10000)",

@@ -5,7 +5,7 @@ No engine uses it. An answer takes as long in a large database as in a small one
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -66,7 +66,10 @@ class OverdueRuns(NamedTuple):
 
 
 class BlockedRuns(NamedTuple):
-    """Blocked runs of one workflow, by the kind of their fault; `reason` is that of the latest, `example`."""
+    """Blocked runs of one workflow, by the kind of their fault.
+
+    `example` is the one that was blocked last, at `latest`, for this `reason`.
+    """
 
     workflow: str
     kind: str
@@ -75,6 +78,7 @@ class BlockedRuns(NamedTuple):
     since: int
     example: RunId
     reason: str
+    latest: int
 
 
 class ExpiredOwner(NamedTuple):
@@ -112,12 +116,22 @@ class Quarantined(NamedTuple):
 
 
 class OpenRuns(NamedTuple):
-    """Open runs of one version."""
+    """Open runs of one version. `module` has their workflow, as far as is known."""
 
     workflow: str
     version: str
     number: int
     more: bool
+    example: RunId
+    module: str | None = None
+
+
+class LostWakes(NamedTuple):
+    """Runs of one workflow that nobody owns, that have mail, and that are not due."""
+
+    workflow: str
+    number: int
+    since: int
     example: RunId
 
 
@@ -132,7 +146,11 @@ class Review(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class HealthFacts:
-    """What is rare at this moment; `schema` is None for a journal without one."""
+    """What is rare at this moment; `schema` is None for a journal without one.
+
+    `idle` has the open runs if no node lives. `reviewed` has when each finding was looked at, by its
+    fingerprint.
+    """
 
     now: int
     schema: str | None
@@ -145,18 +163,25 @@ class HealthFacts:
     deadly: Sequence[str]
     unserved: Sequence[OpenRuns]
     odd: Sequence[OddRow]
-    reviewed: frozenset[str]
+    reviewed: Mapping[str, int]
+    lost_wakes: Sequence[LostWakes] = ()
+    idle: Sequence[OpenRuns] = ()
 
 
 def unserved(nodes: Sequence[HealthNode], versions: Sequence[OpenRuns]) -> list[OpenRuns]:
     """Return the versions that none of the nodes that live may execute; nothing without any node."""
     living = [node for node in nodes if node.alive]
     if not living:
-        # Nobody executes anything, which is known once something is due.
+        # Nobody executes anything: see `idle`.
         return []
     return [
         each for each in versions if not any(node.may_execute(each.workflow, each.version) for node in living)
     ]
+
+
+def idle(nodes: Sequence[HealthNode], versions: Sequence[OpenRuns]) -> Sequence[OpenRuns]:
+    """Return the open runs if no node lives, else nothing."""
+    return [] if any(node.alive for node in nodes) else versions
 
 
 class Health(OddRows, Protocol):

@@ -116,6 +116,9 @@ STATE_CHANGES_KEPT_SECONDS = 7 * 24 * 3600
 # Each row is small; a busy database makes about a thousand of them a second.
 STATE_CHANGES_PER_SWEEP = 20_000
 
+# So many of the oldest inbox rows are looked at for runs that they did not wake, in a few milliseconds.
+WAKES_LOOKED_AT = 1_000
+
 # An explanation of a run reads a bounded number of rows. So many of a history tell what is open in nearly
 # every run, and are read in some ten milliseconds.
 SITUATION_EVENT_ROWS = 1_000

@@ -34,7 +34,8 @@ class Finding:
 
     A fix that ends in a semicolon is SQL, any other is for a shell. `since` is in microseconds on the
     journal's clock. With `more` there are more than `count`. `evidence` is what matters about it beside code
-    and subject: no counts and no times.
+    and subject: no counts and no times. `latest` is when what it is about became more last, if that matters:
+    a review that is older does not cover it.
     """
 
     code: str
@@ -46,6 +47,12 @@ class Finding:
     count: int | None = None
     more: bool = False
     evidence: tuple[str, ...] = ()
+    latest: int | None = None
+
+    def is_covered(self, reviewed: Mapping[str, int]) -> bool:
+        """Return whether a person has looked at all of it, by when findings were reviewed."""
+        at = reviewed.get(self.fingerprint)
+        return at is not None and (self.latest is None or self.latest <= at)
 
     @property
     def fingerprint(self) -> str:

@@ -11,12 +11,12 @@ from continuum.journal.odd_rows import OddRow
 from continuum.journal.version_facts import is_importable
 from continuum.operations.findings import Finding, amount
 from continuum.operations.health_codes import HEALTH_CODES
-from continuum.operations.odd_row_advice import advice_for, mending_sql
+from continuum.operations.odd_row_advice import advice_for, mending_sql, repair_of
+from continuum.operations.repair import DEFAULT_SCHEMA, repair_command
 from continuum.quoting import listed, one_line, quoted, shortened
 
 # A run that is due is claimed within milliseconds, and after a lost notification within a poll.
 DUE_FOR_SECONDS = 60.0
-DEFAULT_SCHEMA = "continuum"
 # Longer parts of a version's digest tell nobody more.
 _DIGEST = 12
 
@@ -34,6 +34,8 @@ def judge(facts: HealthFacts) -> list[Finding]:
     found = [
         *each.runs(),
         *each.tasks(),
+        *each.absent(),
+        *each.lost_wakes(),
         *each.blocked(),
         *each.expired(),
         *each.quarantined(),
@@ -174,6 +176,39 @@ class _Judge:
         )
         return "queue-backlog" if served else "queue-unserved"
 
+    def absent(self) -> Iterator[Finding]:
+        """Judge open runs that wait for something while no node lives; what is due is judged by itself."""
+        if self._facts.overdue or self._facts.tasks:
+            return
+        idle, blocked = self._facts.idle, self._facts.blocked
+        # Those that are blocked need mending, and no node until then.
+        count = sum(each.number for each in idle) - sum(each.number for each in blocked)
+        more = any(each.more for each in idle) or any(each.more for each in blocked)
+        if not idle or (count <= 0 and not more):
+            return
+        modules = sorted({str(each.module) for each in idle if is_importable(each.module)})
+        runs = amount(max(count, 1), "open run", more=more)
+        text = f"{runs} wait, and no node lives that would continue them once they are due; start one"
+        yield self._finding("nodes-absent", "nodes", text, *self._start(modules), count=count, more=more)
+
+    def lost_wakes(self) -> Iterator[Finding]:
+        """Judge runs that have mail and that no claim looks for."""
+        for each in self._facts.lost_wakes:
+            runs = f"{amount(each.number, 'run')} of workflow {quoted(each.workflow)}"
+            text = (
+                f"{runs} have unread mail and no owner, and are not due: no node looks for them; repair "
+                f"each, one is run {each.example}, and `continuum verify` names all"
+            )
+            yield self._finding(
+                "lost-wake",
+                each.workflow,
+                text,
+                repair_command("lost-wake", each.example, self._facts.schema),
+                since=each.since,
+                count=each.number,
+                evidence=(each.example,),
+            )
+
     def blocked(self) -> Iterator[Finding]:
         """Judge blocked runs."""
         for each in self._facts.blocked:
@@ -191,6 +226,7 @@ class _Judge:
                 count=each.number,
                 more=each.more,
                 evidence=(each.kind,),
+                latest=each.latest,
             )
 
     def _ways_to_go_on(self, each: BlockedRuns) -> Iterator[str]:
@@ -210,7 +246,9 @@ class _Judge:
             owns = f"{amount(each.runs, 'run')} and {amount(each.tasks, 'task')}"
             nobody = "restart the other nodes" if self._living else "start a node"
             text = f"the lease of {worker} ran out, and it still owns {owns}; {nobody}, which releases them"
-            yield self._finding("lease-expired", worker, text, since=each.since, count=each.runs + each.tasks)
+            fix = repair_command("lease-expired", str(each.worker), self._facts.schema)
+            number = each.runs + each.tasks
+            yield self._finding("lease-expired", worker, text, fix, since=each.since, count=number)
 
     def quarantined(self) -> Iterator[Finding]:
         """Judge what is suspected of killing processes."""
@@ -267,6 +305,9 @@ class _Judge:
             )
 
     def _mending(self, row: OddRow) -> Sequence[str]:
+        repair = repair_of(row)
+        if repair is not None:
+            return (repair_command(*repair, self._facts.schema),)
         statement = None if self._facts.schema is None else mending_sql(row, self._facts.schema)
         return () if statement is None else (statement,)
 
@@ -320,9 +361,10 @@ class _Judge:
         count: int | None = None,
         more: bool = False,
         evidence: tuple[str, ...] = (),
+        latest: int | None = None,
     ) -> Finding:
         severity = HEALTH_CODES[code].severity
-        return Finding(code, severity, subject, sentence, fixes, since, count, more, evidence)
+        return Finding(code, severity, subject, sentence, fixes, since, count, more, evidence, latest)
 
 
 def _runs(count: int, more: bool) -> str:

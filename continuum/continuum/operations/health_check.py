@@ -26,8 +26,8 @@ async def check_health(journal: Health, *, due_for: float = DUE_FOR_SECONDS) -> 
     facts = await journal.health_facts(due_for=due_for)
     found = judge(facts)
     return HealthReport(
-        [finding for finding in found if finding.fingerprint not in facts.reviewed],
-        [finding for finding in found if finding.fingerprint in facts.reviewed],
+        [finding for finding in found if not finding.is_covered(facts.reviewed)],
+        [finding for finding in found if finding.is_covered(facts.reviewed)],
     )
 
 
@@ -40,7 +40,8 @@ async def review_finding(
 
     `InvalidOption` if there is none now. What has changed since its review is not silent any more.
     """
-    found = {finding.fingerprint: finding for finding in judge(await journal.health_facts(due_for=due_for))}
+    facts = await journal.health_facts(due_for=due_for)
+    found = {finding.fingerprint: finding for finding in judge(facts)}
     finding = found.get(fingerprint)
     if finding is None:
         raise InvalidOption(
@@ -50,4 +51,5 @@ async def review_finding(
     reviewer = "" if record.actor is None else record.actor.name
     review = Review(fingerprint, finding.code, finding.subject, reviewer)
     audit = record(Action.REVIEW_FINDING, fingerprint, code=finding.code, about=finding.subject)
-    return finding, await journal.review_finding(review, list(found), audit=audit)
+    covered = [each.fingerprint for each in found.values() if each.is_covered(facts.reviewed)]
+    return finding, await journal.review_finding(review, covered, audit=audit)

@@ -19,6 +19,16 @@ HEALTH_CODES: Mapping[str, Code] = {
         "runs or activity tasks are due, and no node lives",
         "start a node",
     ),
+    "nodes-absent": Code(
+        _WARNING,
+        "open runs wait for a time, a signal or an answer, nothing is due, and no node lives",
+        "start a node before they are due",
+    ),
+    "lost-wake": Code(
+        _ERROR,
+        "runs have unread mail and no owner, and are not due by their rows: no node looks for them",
+        "`continuum repair lost-wake RUN` for each; `continuum verify` names them",
+    ),
     "no-code": Code(
         _ERROR,
         "runs are due whose workflow no node that takes work has loaded",

@@ -45,6 +45,7 @@ _ADVICE = {
         "set its killed_at to NULL",
     ),
 }
+_REPAIRS = {("runs", "due_at"): "odd-time", ("workers", "expires_at"): "lease-odd"}
 # The new value of the column, where one is right whatever was meant.
 _MENDED = {
     ("runs", "due_at"): "now()",
@@ -58,6 +59,13 @@ _MENDED = {
 def advice_for(row: OddRow) -> Advice:
     """Return what an odd row means."""
     return _ADVICE[row.table, row.column]
+
+
+def repair_of(row: OddRow) -> tuple[str, str] | None:
+    """Return code and subject of the repair that mends an odd row, None if it is no rule of `verify`."""
+    # A worker is named with its node behind its id.
+    subject = row.row.partition(" ")[0]
+    return None if (code := _REPAIRS.get((row.table, row.column))) is None else (code, subject)
 
 
 def mending_sql(row: OddRow, schema: str) -> str | None:

@@ -14,8 +14,8 @@ LONGEST_LEASE_SECONDS = 3_600
 EXPIRED_SECONDS = 120
 
 
-def cluster_findings(cluster: StoredCluster) -> Iterator[Finding]:
-    """Check leases, keys, and rows without a run."""
+def cluster_findings(cluster: StoredCluster, *, at_once: bool = False) -> Iterator[Finding]:
+    """Check leases, keys, and rows without a run; with `at_once` also leases that ran out just now."""
     others_live = any(cluster.now < worker.expires_at < INFINITE for worker in cluster.workers)
     for worker in cluster.workers:
         left = worker.expires_at - cluster.now
@@ -23,7 +23,7 @@ def cluster_findings(cluster: StoredCluster) -> Iterator[Finding]:
         if left > LONGEST_LEASE_SECONDS * 1_000_000 or worker.expires_at <= -INFINITE:
             text = f"the lease of {named} does not end soon"
             yield Finding(None, "lease-odd", text, (Mend(MendKind.SHORTEN_LEASE),), worker.id)
-        elif left < -EXPIRED_SECONDS * 1_000_000 and others_live:
+        elif left < 0 if at_once else left < -EXPIRED_SECONDS * 1_000_000 and others_live:
             text = f"the lease of {named} ran out and nobody has released what it owns"
             yield Finding(None, "lease-expired", text, (Mend(MendKind.RETIRE),), worker.id)
     for key in cluster.duplicate_keys:

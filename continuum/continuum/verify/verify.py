@@ -37,8 +37,8 @@ async def verify(
 
 
 def findings_of(cluster: StoredCluster, run: StoredRunFacts | None) -> Iterator[Finding]:
-    """Yield what does not hold for leases and rows without a run, and for one run."""
-    yield from cluster_findings(cluster)
+    """Yield what does not hold for leases and rows without a run, and for one run, as a repair sees them."""
+    yield from cluster_findings(cluster, at_once=True)
     if run is not None:
         yield from run_findings(run, cluster, {worker.id for worker in cluster.workers})
 

@@ -170,6 +170,26 @@ BEGIN
 END
 $$;
 
+-- Runs without owner that have mail and are not due, by workflow: no claim looks for them. The oldest p_rows rows of all
+-- inboxes are looked at; those of a run that nobody wakes come to be among them.
+CREATE OR REPLACE FUNCTION {schema}.lost_wakes(p_rows integer)
+RETURNS TABLE (workflow text, runs bigint, since timestamptz, example uuid)
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT x.workflow, count(*), min(x.updated_at), (array_agg(x.id ORDER BY x.updated_at, x.id))[1]
+    FROM (SELECT DISTINCT i.run_id FROM (SELECT y.run_id FROM {schema}.inbox y ORDER BY y.id LIMIT p_rows) i) m
+    CROSS JOIN LATERAL (
+        SELECT r.workflow, r.updated_at, r.id FROM {schema}.runs r
+        WHERE r.id = m.run_id AND r.owner IS NULL AND r.state {is_active}
+          AND (r.due_at IS NULL OR r.due_at > clock_timestamp()) OFFSET 0
+    ) x GROUP BY x.workflow;
+END
+$$;
+
 -- Silence a finding, forget those that have changed since they were silenced, and record who did so; false if it was silent.
 CREATE OR REPLACE FUNCTION {schema}.review_finding(
     p_fingerprint text, p_code text, p_subject text, p_reviewer text, p_current text[], p_audit jsonb

@@ -14,11 +14,13 @@ from continuum.journal.health_port import (
     ExpiredOwner,
     HealthFacts,
     HealthNode,
+    LostWakes,
     OpenRuns,
     OverdueRuns,
     OverdueTasks,
     Quarantined,
     Review,
+    idle,
     unserved,
 )
 from continuum.journal.limits import EXPIRED_FOR_SECONDS
@@ -51,7 +53,9 @@ class MemoryHealth(MemoryRetention, MemoryWorkers):
             deadly=sorted(self._deadly_workflows()),
             unserved=unserved(nodes, self._versions_of_open_runs()),
             odd=await self.odd_rows(),
-            reviewed=frozenset(self._reviews),
+            reviewed=dict(self._reviews),
+            lost_wakes=self._lost_wakes(),
+            idle=idle(nodes, self._versions_of_open_runs()),
         )
 
     async def review_finding(
@@ -61,7 +65,7 @@ class MemoryHealth(MemoryRetention, MemoryWorkers):
         for fingerprint in self._reviews.keys() - set(current):
             del self._reviews[fingerprint]
         silent = review.fingerprint in self._reviews
-        self._reviews.setdefault(review.fingerprint, review)
+        self._reviews.setdefault(review.fingerprint, self.now())
         self._record(audit, ChangeOutcome.ALREADY if silent else ChangeOutcome.DONE)
         return not silent
 
@@ -114,6 +118,7 @@ class MemoryHealth(MemoryRetention, MemoryWorkers):
                 min(run.updated_at for run in runs),
                 latest.start.id,
                 latest.reason or "",
+                latest.updated_at,
             )
             for (workflow, kind), runs in groups.items()
             for latest in [max(runs, key=lambda run: run.updated_at)]
@@ -168,7 +173,19 @@ class MemoryHealth(MemoryRetention, MemoryWorkers):
             for run in self._runs.values()
             if run.version is not None and not run.state.terminal
         )
-        return [OpenRuns(*version, len(runs), False, runs[0]) for version, runs in groups.items()]
+        return [
+            OpenRuns(*version, len(runs), False, runs[0], self._module(version[0]))
+            for version, runs in groups.items()
+        ]
+
+    def _lost_wakes(self) -> list[LostWakes]:
+        now = self.now()
+        groups = _grouped(
+            (run.start.workflow, (run.updated_at, run.start.id))
+            for run in self._runs.values()
+            if run.claimable and run.inbox and (run.due_at is None or run.due_at > now)
+        )
+        return [LostWakes(workflow, len(found), *min(found)) for workflow, found in groups.items()]
 
 
 def _due(run: StoredRun) -> int:

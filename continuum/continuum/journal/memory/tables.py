@@ -23,7 +23,6 @@ from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.audit_facts import AuditFacts, AuditRow, ChangeOutcome
 from continuum.journal.change_port import Position, StateChanged
-from continuum.journal.health_port import Review
 from continuum.journal.limits import DEADLY_RUNS, DEADLY_SECONDS
 from continuum.journal.memory.due_runs import DueRun, DueRuns, Group
 from continuum.journal.memory.notifications import Broadcast
@@ -236,7 +235,8 @@ class MemoryTables:
         self._published: defaultdict[RunId, dict[str, PublishedValue]] = defaultdict(dict)
         self._suspects: dict[Place, StoredSuspect] = {}
         self._audit: dict[str, AuditRow] = {}
-        self._reviews: dict[str, Review] = {}
+        # When each finding was reviewed.
+        self._reviews: dict[str, int] = {}
         self._due = DueRuns()
         # Changes of states in order, and the position of the last one that has been removed.
         self._changes: list[StateChanged] = []

@@ -12,11 +12,13 @@ from continuum.journal.health_port import (
     ExpiredOwner,
     HealthFacts,
     HealthNode,
+    LostWakes,
     OpenRuns,
     OverdueRuns,
     OverdueTasks,
     Quarantined,
     Review,
+    idle,
     unserved,
 )
 from continuum.journal.limits import (
@@ -24,6 +26,7 @@ from continuum.journal.limits import (
     EXPIRED_FOR_SECONDS,
     HEALTH_GROUPS,
     MOST_COUNTED,
+    WAKES_LOOKED_AT,
 )
 from continuum.journal.node_code import NodeCode
 from continuum.journal.postgres.changes import stored_facts
@@ -46,6 +49,7 @@ class PostgresHealth(PostgresOddRows):
             "most": MOST_COUNTED,
             "rows": COUNTED_ROWS,
         }
+        limits["wakes"] = WAKES_LOOKED_AT
         ((now,),) = await fetch("time")
         nodes = [health_node(*row) for row in await fetch("health_nodes")]
         versions = [OpenRuns(*row) for row in await fetch("health_open_versions", limits)]
@@ -61,7 +65,9 @@ class PostgresHealth(PostgresOddRows):
             deadly=[workflow for (workflow,) in await fetch("health_deadly")],
             unserved=unserved(nodes, versions),
             odd=await self.odd_rows(),
-            reviewed=frozenset(name for (name,) in await fetch("health_reviews")),
+            reviewed=dict(await fetch("health_reviews")),
+            lost_wakes=[LostWakes(*row) for row in await fetch("health_lost_wakes", limits)],
+            idle=idle(nodes, versions),
         )
 
     async def review_finding(

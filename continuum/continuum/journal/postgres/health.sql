@@ -23,7 +23,9 @@ FROM {schema}.overdue_runs(clock_timestamp() - %(due_for)s * interval '1 second'
 -- Blocked runs by workflow and kind.
 SELECT b.workflow, b.kind, b.runs, b.more,
        (extract(epoch FROM CASE WHEN isfinite(b.since) THEN b.since ELSE to_timestamp(0) END) * 1000000)::bigint, b.example::text,
-       coalesce(b.reason, '')
+       coalesce(b.reason, ''),
+       (SELECT (extract(epoch FROM CASE WHEN isfinite(r.updated_at) THEN r.updated_at ELSE to_timestamp(0) END) * 1000000)::bigint
+        FROM {schema}.runs r WHERE r.id = b.example)
 FROM {schema}.blocked_groups(%(most)s) b
 
 -- name: health_expired_owners
@@ -51,12 +53,19 @@ SELECT unnest({schema}.deadly_workflows())
 -- The versions of open runs, with one run of each.
 SELECT o.workflow, o.version, o.runs, o.more,
        (SELECT r.id::text FROM {schema}.runs r
-        WHERE r.workflow = o.workflow AND r.version = o.version AND r.completed_at IS NULL LIMIT 1)
+        WHERE r.workflow = o.workflow AND r.version = o.version AND r.completed_at IS NULL LIMIT 1),
+       (SELECT v.module FROM {schema}.versions v WHERE v.workflow = o.workflow ORDER BY v.registered_at DESC LIMIT 1)
 FROM {schema}.open_versions(%(rows)s) o
+
+-- name: health_lost_wakes
+-- Runs that have mail, and that nobody will wake.
+SELECT l.workflow, l.runs,
+       (extract(epoch FROM CASE WHEN isfinite(l.since) THEN l.since ELSE to_timestamp(0) END) * 1000000)::bigint, l.example::text
+FROM {schema}.lost_wakes(%(wakes)s) l
 
 -- name: health_reviews
 -- The findings that are silent.
-SELECT fingerprint FROM {schema}.health_reviews
+SELECT fingerprint, (extract(epoch FROM reviewed_at) * 1000000)::bigint FROM {schema}.health_reviews
 
 -- name: review_finding
 -- Silence a finding, and forget those that have changed since they were silenced.
