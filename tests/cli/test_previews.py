@@ -121,7 +121,7 @@ def test_a_drain_says_what_the_node_does_and_which_workflows_nobody_else_has(
     types("n\n")
     declined = cli("nodes", "drain", "north")
     assert (declined.code, declined.out) == (0, "node north: nothing changed\n")
-    asked = "Let node north finish or release its 0 runs and 0 activities and stop"
+    asked = "Let node north finish or release its 0 runs and 0 tasks and stop"
     assert declined.err.startswith(f"{asked}, and leave no node that has loaded pay? [y/N]: ")
     types("y\n")
     drained = cli("nodes", "drain", "south")

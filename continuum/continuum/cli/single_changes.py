@@ -22,6 +22,7 @@ from continuum.definitions.attributes import checked_attributes
 from continuum.errors import InvalidOption, NodeNotFound, RunChanged
 from continuum.journal.facts import NodeRow
 from continuum.operations.actor import Actor
+from continuum.operations.findings import amount
 from continuum.quoting import listed, one_line, shortened
 
 
@@ -129,9 +130,9 @@ async def _drain(client: Client, name: str, actor: Actor, seen: NodeRow | None) 
 def _drain_question(node: NodeRow, nodes: Sequence[NodeRow]) -> str:
     others = [other for other in nodes if other.node != node.node and other.state == "up"]
     alone = sorted(set(node.workflows) - {name for other in others for name in other.workflows})
-    tasks = sum(sum(worker.tasks.values()) for worker in node.workers)
+    tasks = amount(sum(sum(worker.tasks.values()) for worker in node.workers), "task")
     left = f", and leave no node that has loaded {listed(alone)}" if alone else ""
-    works = f"{node.live_runs} runs and {tasks} activities"
+    works = f"{amount(node.live_runs, 'run')} and {tasks}"
     return f"Let node {node.node} finish or release its {works} and stop{left}?"
 
 
