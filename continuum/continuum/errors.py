@@ -194,6 +194,31 @@ class NodeNotFound(ContinuumError):
         return type(self), (self.name,)
 
 
+class OperationNotFound(ContinuumError):
+    """No operation has this id."""
+
+    def __init__(self, operation: str) -> None:
+        super().__init__(
+            f"there is no operation {shortened(operation)}; `continuum operations list` lists the latest"
+        )
+        self.operation = operation
+
+    def __reduce__(self) -> tuple[type[OperationNotFound], tuple[str]]:
+        return type(self), (self.operation,)
+
+
+class RunNotDeletable(ContinuumError):
+    """The run is still needed, so it was not removed; `why` says what to do first."""
+
+    def __init__(self, run_id: str, why: str) -> None:
+        super().__init__(f"run {shortened(run_id)} was not removed: {why}")
+        self.run_id = run_id
+        self.why = why
+
+    def __reduce__(self) -> tuple[type[RunNotDeletable], tuple[str, str]]:
+        return type(self), (self.run_id, self.why)
+
+
 class RunTerminal(ContinuumError):
     """The run has ended, so it takes no more signals or cancel requests."""
 

@@ -18,6 +18,8 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "explain": (),
     "replay": (),
     "result": (),
+    "runs cancel": (),
+    "runs delete": ("--yes",),
     "runs history": (),
     "runs read": ("progress",),
     "runs show": (),

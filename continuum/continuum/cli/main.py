@@ -37,6 +37,7 @@ COMMANDS = {
     "migrate": "schema",
     "nodes": "nodes",
     "repair": "repair",
+    "operations": "operations",
     "run-node": "node",
     "runs": "runs",
     "verify": "verify",

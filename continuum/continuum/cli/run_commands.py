@@ -145,7 +145,13 @@ def cancel(
 
     With --force it shows what would end, and asks. What has changed by the answer stays as it is.
     """
-    target = Target(dsn, schema)
+    cancel_one(Target(dsn, schema), run, namespace, actor, force=force, yes=yes)
+
+
+def cancel_one(
+    target: Target, run: str, namespace: InNamespace, actor: Actor, *, force: bool, yes: bool
+) -> None:
+    """Request that a run stops, or end it; print which, or who is to stop it."""
     seen = None
     if force and not yes:
         # The question comes between two connections: an interrupt inside of a loop would not end it.

@@ -1,4 +1,4 @@
-"""`continuum runs list`, `show`, `history`, `events`, `read`, `unblock`, and commands of other files."""
+"""`continuum runs list`, `show`, `history`, `events`, `read`, and the commands of other files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from continuum.cli.changes import changing_options, yes_option
+from continuum.cli.bulk_commands import attributes, cancel, delete, signal, unblock
 from continuum.cli.database import (
     Target,
     ask,
@@ -27,7 +27,6 @@ from continuum.cli.run_export import export
 from continuum.cli.run_filters import RunFilter, filter_options
 from continuum.cli.run_forks import fork, reset, restart
 from continuum.cli.run_ids import RUN
-from continuum.cli.single_changes import Change, unblock_one
 from continuum.cli.tracebacks import print_tracebacks
 from continuum.cli.unread_mail import in_words, unread_mail
 from continuum.cli.values import to_json
@@ -40,7 +39,6 @@ from continuum.client.wait_reasons import WAITS_FOR_A_NODE
 from continuum.drift.deploy_check import StoredRuns
 from continuum.drift.run_report import Refused, drift_of
 from continuum.errors import NotPublished
-from continuum.operations.actor import Actor
 from continuum.quoting import quoted
 
 
@@ -49,7 +47,7 @@ def runs() -> None:
     """List and inspect runs."""
 
 
-for command in (export, restart, reset, fork):
+for command in (attributes, cancel, delete, export, fork, reset, restart, signal, unblock):
     runs.add_command(command)
 
 
@@ -250,20 +248,6 @@ def events(
                         return
 
     asyncio.run(following())
-
-
-@runs.command(short_help="Let nodes try the blocked RUN again.")
-@click.argument("run", type=RUN)
-@yes_option
-@changing_options
-@namespace_option
-@database_options
-def unblock(run: str, yes: bool, namespace: InNamespace, actor: Actor, dsn: str | None, schema: str) -> None:
-    """Let nodes try the blocked RUN again, after its cause is mended; no other run is touched.
-
-    At a terminal it says why RUN is blocked, and asks.
-    """
-    unblock_one(Change(Target(dsn, schema), run, namespace, actor, yes))
 
 
 @runs.command(short_help="Print the value that RUN has published under NAME.")

@@ -29,13 +29,19 @@ class Action(StrEnum):
     MIGRATE = "migrate"
     REVIEW_FINDING = "review_finding"
     REPAIR = "repair"
+    DELETE_RUN = "delete_run"
+    BEGIN_OPERATION = "begin_operation"
+    PAUSE_OPERATION = "pause_operation"
+    RESUME_OPERATION = "resume_operation"
+    CANCEL_OPERATION = "cancel_operation"
 
 
 class ChangeOutcome(StrEnum):
     """What came of a change.
 
     ``already``: it was so before. ``stale``: it was no longer as the person saw it. ``refused``: the run had
-    ended. ``not_found``: there is no such run, node or version. Only ``done`` has changed anything.
+    ended. ``not_found``: there is no such run, node or version. ``failed``: the database refused this run of
+    an operation. Only ``done`` has changed anything.
     """
 
     DONE = "done"
@@ -43,6 +49,7 @@ class ChangeOutcome(StrEnum):
     STALE = "stale"
     REFUSED = "refused"
     NOT_FOUND = "not_found"
+    FAILED = "failed"
 
 
 class AuditFacts(NamedTuple):

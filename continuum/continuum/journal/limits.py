@@ -62,6 +62,8 @@ FAILURE_TYPE_BYTES = 255
 
 # The answer of `continuum health` takes milliseconds whatever there is. Counts are exact up to this number.
 MOST_COUNTED = 10_000
+# A count looks at so many runs, which takes some tenths of a second.
+LOOKED_AT_TO_COUNT = 100_000
 # So many rows are counted in all groups of due runs together, which takes tens of milliseconds.
 COUNTED_ROWS = 50_000
 # So many groups of runs, queues and workers are looked at.

@@ -38,6 +38,8 @@ P20 A change that carries audit facts writes their row in its own transaction, w
     often the change is repeated, there is one row, with the first outcome.
 P21 A run that begins with the events of another is created whole or not at all: its history, its mail, its
     place in the chain and the end of the run that it succeeds are one transaction. It compares what was seen.
+P22 A part of an operation is one transaction, fenced by the token of the operation's lease: the changes of
+    its runs, the record of each, the counts and the place that has been reached.
 """
 
 from __future__ import annotations
@@ -81,6 +83,7 @@ from continuum.journal.family_facts import NewChild, PublishedValue, Successor
 from continuum.journal.health_port import Health
 from continuum.journal.look_port import Looks
 from continuum.journal.notification import Notification, Notifications, Topic
+from continuum.journal.operation_port import Operations
 from continuum.journal.operator_port import Audits, OperatedRuns
 from continuum.journal.parked_run import ParkedRuns
 from continuum.journal.repair_port import Repairs
@@ -335,6 +338,7 @@ class Journal(
     Notifications,
     Looks,
     Audits,
+    Operations,
     Situations,
     Repairs,
     Protocol,

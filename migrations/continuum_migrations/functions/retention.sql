@@ -40,16 +40,59 @@ BEGIN
                               WHERE (r.id = c.root OR r.root = c.root) AND r.id <> ALL (v_locked)));
         v_runs := v_roots || ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.root = ANY (v_roots));
     END IF;
-    DELETE FROM {schema}.events x WHERE x.run_id = ANY (v_runs);
-    DELETE FROM {schema}.snapshots x WHERE x.run_id = ANY (v_runs);
-    DELETE FROM {schema}.refusals x WHERE x.run_id = ANY (v_runs);
-    DELETE FROM {schema}.inbox x WHERE x.run_id = ANY (v_runs);
-    DELETE FROM {schema}.tasks x WHERE x.run_id = ANY (v_runs);
-    DELETE FROM {schema}.suspects x WHERE x.run_id = ANY (v_runs);
-    DELETE FROM {schema}.heartbeats x WHERE x.run_id = ANY (v_runs);
-    DELETE FROM {schema}.deliveries x WHERE x.run_id = ANY (v_roots);
-    DELETE FROM {schema}.published_values x WHERE x.root = ANY (v_roots);
-    DELETE FROM {schema}.runs x WHERE x.id = ANY (v_runs);
-    RETURN cardinality(v_runs);
+    RETURN {schema}.remove_runs(v_roots, v_runs);
+END
+$$;
+
+-- Remove the runs of chains, which are locked, with everything that belongs to them.
+CREATE OR REPLACE FUNCTION {schema}.remove_runs(p_roots uuid[], p_runs uuid[]) RETURNS integer
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+BEGIN
+    DELETE FROM {schema}.events x WHERE x.run_id = ANY (p_runs);
+    DELETE FROM {schema}.snapshots x WHERE x.run_id = ANY (p_runs);
+    DELETE FROM {schema}.refusals x WHERE x.run_id = ANY (p_runs);
+    DELETE FROM {schema}.inbox x WHERE x.run_id = ANY (p_runs);
+    DELETE FROM {schema}.tasks x WHERE x.run_id = ANY (p_runs);
+    DELETE FROM {schema}.suspects x WHERE x.run_id = ANY (p_runs);
+    DELETE FROM {schema}.heartbeats x WHERE x.run_id = ANY (p_runs);
+    DELETE FROM {schema}.deliveries x WHERE x.run_id = ANY (p_roots);
+    DELETE FROM {schema}.published_values x WHERE x.root = ANY (p_roots);
+    DELETE FROM {schema}.runs x WHERE x.id = ANY (p_runs);
+    RETURN cardinality(p_runs);
+END
+$$;
+
+-- Remove those of these runs that are the latest of chains that have ended, with their chains, and return them. A child stays
+-- while its parent is open, which may read it. A chain of which somebody holds a run stays, too.
+CREATE OR REPLACE FUNCTION {schema}.remove_ended(p_runs uuid[]) RETURNS uuid[]
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_latest uuid[];
+    v_roots uuid[];
+    v_runs uuid[];
+    v_locked uuid[];
+BEGIN
+    PERFORM FROM {schema}.runs r WHERE r.id = ANY (p_runs) ORDER BY r.depth, r.id FOR UPDATE;
+    v_latest := ARRAY(
+        SELECT r.id FROM {schema}.runs r
+        WHERE r.id = ANY (p_runs) AND r.continued_to IS NULL AND r.state {is_terminal}
+          AND NOT EXISTS (SELECT FROM {schema}.runs p WHERE p.id = r.parent_id AND p.state {is_open}));
+    v_roots := ARRAY(SELECT coalesce(r.root, r.id) FROM {schema}.runs r WHERE r.id = ANY (v_latest));
+    v_runs := v_roots || ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.root = ANY (v_roots));
+    v_locked := ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.id = ANY (v_runs) FOR UPDATE SKIP LOCKED);
+    IF EXISTS (SELECT FROM {schema}.runs r WHERE r.id = ANY (v_runs) AND r.id <> ALL (v_locked)) THEN
+        v_roots := ARRAY(
+            SELECT c.root FROM unnest(v_roots) AS c (root)
+            WHERE NOT EXISTS (SELECT FROM {schema}.runs r
+                              WHERE (r.id = c.root OR r.root = c.root) AND r.id <> ALL (v_locked)));
+        v_runs := v_roots || ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.root = ANY (v_roots));
+    END IF;
+    v_latest := ARRAY(SELECT l.id FROM unnest(v_latest) AS l (id) WHERE l.id = ANY (v_runs));
+    PERFORM {schema}.remove_runs(v_roots, v_runs);
+    RETURN v_latest;
 END
 $$;

@@ -18,6 +18,7 @@ from psycopg.sql import SQL, Identifier, Literal
 
 import continuum
 from continuum import RunHandle, Signal, activity, workflow
+from continuum.cli import operations
 from continuum.cli.values import to_json
 from continuum.engine.events import EventType
 from continuum.engine.ids import RunId
@@ -56,6 +57,7 @@ ROWS = {
     "state_change_log": "true",
     "audit": "subject = {run}",
     "health_reviews": "fingerprint = {run}",
+    "operations": "namespace = {run}",
 }
 # The engine reads none of it.
 NOT_OURS = ("migrations",)
@@ -148,6 +150,8 @@ insert into {schema}.refusals (run_id, version, reason, fault)
 insert into {schema}.state_changes (run_id, state, at) values ({run}, 2, now());
 insert into {schema}.audit (id, at, actor, via, action, subject, arguments, outcome)
     values (gen_random_uuid(), now(), 'ann', 'cli', 'signal', {run}, '{{}}', 'done');
+insert into {schema}.operations (id, action, arguments, search, namespace, until, expected, actor, via)
+    values (gen_random_uuid(), 'cancel', '{{}}', 'state:open', {run}, now(), '1 run', 'ann', 'cli');
 insert into {schema}.health_reviews (fingerprint, code, subject, reviewer)
     values ({run}, 'blocked', 'odd', 'ann');
 insert into {schema}.snapshots (run_id, first_seq, events, format, version, payload)
@@ -163,6 +167,7 @@ delete from {schema}.nodes where node = 'ghost';
 delete from {schema}.versions where workflow = 'odd.other';
 delete from {schema}.state_changes;
 delete from {schema}.audit;
+delete from {schema}.operations;
 update {schema}.state_change_log set read_at = now(), removed = 0;
 """
 
@@ -255,6 +260,14 @@ async def all_changes(journal: Journal) -> None:
             return
 
 
+async def all_operations(journal: Journal) -> None:
+    """Read all operations, page after page, as the command line shows them."""
+    before = None
+    while rows := await journal.operations(3, before):
+        to_json([operations.facts(row) for row in rows])
+        before = rows[-1].created_at, rows[-1].id
+
+
 async def faults_of_tools(on: Stage) -> AsyncIterator[str]:
     """Yield what fails of the tools that read more than one row."""
     client, journal = on.client, on.journal
@@ -269,6 +282,7 @@ async def faults_of_tools(on: Stage) -> AsyncIterator[str]:
         journal.sweep(),
         journal.odd_rows(),
         all_changes(journal),
+        all_operations(journal),
         on.sql("select id::text from {schema}.runs_readable"),
     ):
         try:

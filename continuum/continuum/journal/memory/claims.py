@@ -250,6 +250,11 @@ class MemoryClaims(MemoryFamilies):
             and within(namespaces, run)
             and (code is None or _waits_for_code(run, code))
         ]
+        self._unblock(blocked, code)
+        self._record(audit, ChangeOutcome.DONE if blocked else ChangeOutcome.ALREADY)
+        return len(blocked)
+
+    def _unblock(self, blocked: Sequence[StoredRun], code: str | None) -> None:
         for run in blocked:
             self._enter(run, RunState.RUNNING)
             if code is None:
@@ -260,8 +265,6 @@ class MemoryClaims(MemoryFamilies):
             self._make_claimable(run)
         if blocked:
             self._notifications.send(Topic.WORK)
-        self._record(audit, ChangeOutcome.DONE if blocked else ChangeOutcome.ALREADY)
-        return len(blocked)
 
 
 def _waits_for_code(run: StoredRun, code: str) -> bool:

@@ -14,6 +14,7 @@ from continuum.journal.memory.commits import MemoryCommits
 from continuum.journal.memory.forked_runs import MemoryForks
 from continuum.journal.memory.health import MemoryHealth
 from continuum.journal.memory.looks import MemoryLooks
+from continuum.journal.memory.operations import MemoryOperations
 from continuum.journal.memory.repairs import MemoryRepairs
 from continuum.journal.memory.situations import MemorySituations
 from continuum.journal.memory.snapshots import MemorySnapshots
@@ -25,6 +26,7 @@ from continuum.journal.memory.workers import MemoryWorkers
 
 class MemoryJournal(
     MemoryRepairs,
+    MemoryOperations,
     MemoryHealth,
     MemoryLooks,
     MemorySituations,

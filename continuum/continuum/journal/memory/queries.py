@@ -80,7 +80,7 @@ class MemoryQueries(MemoryTables):
         rows = [
             self._row(run) for run in self._runs.values() if query.namespace in (None, run.start.namespace)
         ]
-        rows = [row for row in rows if all(_holds(row, *condition) for condition in query.where)]
+        rows = [row for row in rows if all(holds(row, *condition) for condition in query.where)]
         if query.after is not None:
             after, beyond = query.after, operator.lt if descending else operator.gt
             rows = [row for row in rows if beyond(place(row), after)]
@@ -103,10 +103,13 @@ class MemoryQueries(MemoryTables):
         self._record(audit, ChangeOutcome.NOT_FOUND if run is None else ChangeOutcome.DONE)
         if run is None:
             return False
+        self._merge(run, attributes)
+        return True
+
+    def _merge(self, run: StoredRun, attributes: Mapping[str, Any]) -> None:
         # A new dict, so that rows returned before do not change.
         run.attributes = run.attributes | json_copy(attributes)
         run.updated_at = self.now()
-        return True
 
     def _row(self, run: StoredRun) -> RunRow:
         worker = None if run.owner is None else self._workers.get(run.owner)
@@ -141,9 +144,10 @@ class MemoryQueries(MemoryTables):
         )
 
 
-def _holds(row: RunRow, field: str | tuple[str, ...], name: str, wanted: Any) -> bool:
+def holds(row: RunRow, field: str | tuple[str, ...], name: str, wanted: Any) -> bool:
+    """Return whether a condition holds for a run."""
     if name.startswith("not "):
-        return not _holds(row, field, name.removeprefix("not "), wanted)
+        return not holds(row, field, name.removeprefix("not "), wanted)
     if field == "waits":
         return any(
             wait.kind == kind and matches(pattern, wait.name)

@@ -72,6 +72,16 @@ class MemoryRetention(MemoryStateChanges, MemoryAudits):
         parent = None if run.parent is None else self._runs.get(run.parent)
         return run.state.terminal and (parent is None or parent.state.terminal)
 
+    def _remove_ended(self, run: StoredRun) -> bool:
+        """Remove the chain of its latest run, if that has ended and no open parent may read it."""
+        parent = None if run.parent is None else self._runs.get(run.parent)
+        if run.continued_to is not None or not run.state.terminal:
+            return False
+        if parent is not None and not parent.state.terminal:
+            return False
+        self._remove_chain(run.chain)
+        return True
+
     def _remove_chain(self, root: RunId) -> int:
         run_ids = self._chains.pop(root, [root])
         for run_id in run_ids:

@@ -26,6 +26,7 @@ from continuum.journal.change_port import Position, StateChanged
 from continuum.journal.limits import DEADLY_RUNS, DEADLY_SECONDS
 from continuum.journal.memory.due_runs import DueRun, DueRuns, Group
 from continuum.journal.memory.notifications import Broadcast
+from continuum.journal.operation_facts import NewOperation, OperationState
 from continuum.journal.port import (
     ClosePolicy,
     Committed,
@@ -52,7 +53,7 @@ from continuum.journal.wait import Wait
 MICROSECONDS = 1_000_000
 _NOTHING_COMMITTED = Committed(0, frozenset())
 # What the audit says of a post.
-_OUTCOMES = {
+OUTCOMES = {
     Posted.ACCEPTED: ChangeOutcome.DONE,
     Posted.DUPLICATE: ChangeOutcome.ALREADY,
     Posted.NOT_FOUND: ChangeOutcome.NOT_FOUND,
@@ -209,6 +210,22 @@ class StoredWorker:
 
 
 @dataclass(slots=True)
+class StoredOperation:
+    """An operation's row; `reached` is the run up to which all have been looked at."""
+
+    operation: NewOperation
+    created_at: int
+    updated_at: int
+    state: OperationState = OperationState.RUNNING
+    reached: str = ""
+    done: int = 0
+    skipped: int = 0
+    failed: int = 0
+    token: int = 0
+    leased_until: int = 0
+
+
+@dataclass(slots=True)
 class StoredNode:
     """A node's row."""
 
@@ -237,6 +254,7 @@ class MemoryTables:
         self._audit: dict[str, AuditRow] = {}
         # When each finding was reviewed.
         self._reviews: dict[str, int] = {}
+        self._operations: dict[str, StoredOperation] = {}
         self._due = DueRuns()
         # Changes of states in order, and the position of the last one that has been removed.
         self._changes: list[StateChanged] = []
@@ -327,7 +345,7 @@ class MemoryTables:
         """Record a change that a person has made, once however often its call is repeated."""
         if audit is None or audit.id in self._audit:
             return
-        result = _OUTCOMES[outcome] if isinstance(outcome, Posted) else outcome
+        result = OUTCOMES[outcome] if isinstance(outcome, Posted) else outcome
         arguments = json_copy(audit.arguments)
         self._audit[audit.id] = AuditRow(
             audit.id,

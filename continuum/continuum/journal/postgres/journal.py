@@ -66,6 +66,7 @@ from continuum.journal.postgres.health import PostgresHealth
 from continuum.journal.postgres.inbox_rows import inbox_row
 from continuum.journal.postgres.looks import PostgresLooks
 from continuum.journal.postgres.notifications import listen
+from continuum.journal.postgres.operations import PostgresOperations
 from continuum.journal.postgres.packed_code import optional_texts, packed_code
 from continuum.journal.postgres.parked_runs import parked_runs
 from continuum.journal.postgres.queries import ended_runs, missing_runs, open_runs, query_rows, run_row
@@ -97,6 +98,7 @@ class PostgresJournal(
     PostgresHealth,
     PostgresLooks,
     PostgresRepairs,
+    PostgresOperations,
 ):
     """A journal in one schema of one database.
 

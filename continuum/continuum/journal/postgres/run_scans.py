@@ -67,7 +67,7 @@ class Scan:
         """
         key = f"r.{index.order}"
         direction = "DESC" if self.descending else "ASC"
-        within = f"{self._within(index, 'r')} AND {self._all(bounds)}"
+        within = f"{self._within(index, 'r')} AND {self.all_of(bounds)}"
         chosen = "SELECT g.* FROM groups g"
         share = f"SELECT greatest({self.limit}, {rows} / greatest(count(*), 1)) AS rows FROM chosen"
         if not others:
@@ -83,7 +83,7 @@ class Scan:
             share AS MATERIALIZED ({share}),
             scanned AS MATERIALIZED (
                 SELECT s.key, s.id, s.meets, s.place FROM chosen g CROSS JOIN LATERAL (
-                    SELECT {key} AS key, r.id, ({self._all(others)}) AS meets,
+                    SELECT {key} AS key, r.id, ({self.all_of(others)}) AS meets,
                            row_number() OVER (ORDER BY {key} {direction}, r.id {direction}) AS place
                     FROM {self.schema}.runs r WHERE {within}
                     ORDER BY {key} {direction}, r.id {direction} LIMIT (SELECT x.rows FROM share x)
@@ -103,7 +103,7 @@ class Scan:
         self, source: str, conditions: Sequence[Condition], others: Sequence[Condition], rows: int
     ) -> str:
         """Return the scan of candidates: the runs of a source that meet conditions, if they are so few."""
-        return self._chosen("WITH", f"{source} r WHERE {self._all(conditions)}", others, rows)
+        return self._chosen("WITH", f"{source} r WHERE {self.all_of(conditions)}", others, rows)
 
     def chosen_in_groups(
         self,
@@ -114,7 +114,7 @@ class Scan:
         rows: int,
     ) -> str:
         """Return the scan of candidates: the runs in groups of an index that meet conditions."""
-        within = f"{self._within(index, 'r')} AND {self._all(conditions)}"
+        within = f"{self._within(index, 'r')} AND {self.all_of(conditions)}"
         source = f"""groups g CROSS JOIN LATERAL (
             SELECT * FROM {self.schema}.runs r WHERE {within} LIMIT {rows + 1}) r"""
         return self._chosen(f"WITH RECURSIVE {self._groups(index, values)},", source, others, rows)
@@ -123,7 +123,7 @@ class Scan:
         direction = "DESC" if self.descending else "ASC"
         return f"""
             {begin} {"" if "groups" in begin else "groups AS (SELECT 1 LIMIT 1),"} scanned AS MATERIALIZED (
-                SELECT {FIELDS[self.order][0]} AS key, r.id, ({self._all(others)}) AS meets
+                SELECT {FIELDS[self.order][0]} AS key, r.id, ({self.all_of(others)}) AS meets
                 FROM {source} LIMIT {rows + 1}
             ), page AS (
                 SELECT s.id FROM scanned s WHERE s.meets
@@ -173,7 +173,8 @@ class Scan:
         same = "".join(f" AND {alias}.{name} = g.{name}" for name in index.groups)
         return f"true{same}{index.condition(alias)}"
 
-    def _all(self, conditions: Sequence[Condition]) -> str:
+    def all_of(self, conditions: Sequence[Condition]) -> str:
+        """Return the condition that all of these hold."""
         return " AND ".join(self._bound(each.text, each.parameters) for each in conditions) or "true"
 
     def _bound(self, text: str, parameters: Sequence[Any]) -> str:

@@ -1,0 +1,178 @@
+"""One change of all runs that a search finds: its preview, the question before it, and its progress."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from continuum.cli.changes import confirmed, recorder
+from continuum.cli.database import Target, ask_journal
+from continuum.cli.printing import escaped
+from continuum.cli.run_filters import find_option
+from continuum.cli.values import to_json
+from continuum.client.namespaces import InNamespace
+from continuum.journal.audit_facts import Action
+from continuum.journal.operation_facts import OperationRow, OperationState, Part
+from continuum.journal.port import Journal
+from continuum.operations.actor import Actor
+from continuum.operations.bulk import BulkChange, Preview, bulk_change, preview
+from continuum.operations.bulk_action import BULK_ACTIONS
+from continuum.operations.bulk_execution import execute
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class BulkOptions:
+    """How a command line changes many runs."""
+
+    find: str | None
+    only_preview: bool
+    digest: str | None
+    rate: float | None
+    yes: bool
+    as_json: bool
+
+    def one(self, run: str | None) -> str | None:
+        """Return the run that is named, None if a search is given; both or neither are wrong use."""
+        if (run is None) == (self.find is None):
+            raise click.UsageError("name a run, or search for runs with --find")
+        if run is not None and (self.only_preview or self.digest is not None or self.rate is not None):
+            raise click.UsageError("--preview, --digest and --rate are for --find")
+        return run
+
+
+def bulk_options(command: F) -> F:
+    """Give a command --find and what goes with it, as the parameter `bulk`."""
+
+    @find_option
+    @click.option("--preview", "only_preview", is_flag=True, help="Show what would be changed, and end.")
+    @click.option(
+        "--digest", metavar="TEXT", help="Do what this preview showed, without a question. With --find."
+    )
+    @click.option("--rate", type=float, metavar="NUMBER", help="Change at most so many runs a second.")
+    @click.option("--yes", is_flag=True, help="Do it without a question.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON. With --find.")
+    @functools.wraps(command)
+    def with_options(
+        *args: Any,
+        find: str | None,
+        only_preview: bool,
+        digest: str | None,
+        rate: float | None,
+        yes: bool,
+        as_json: bool,
+        **given: Any,
+    ) -> Any:
+        return command(*args, bulk=BulkOptions(find, only_preview, digest, rate, yes, as_json), **given)
+
+    return with_options  # type: ignore[return-value]  # click calls it with keywords, whatever the command's type
+
+
+def change_found(
+    target: Target, action: str, namespace: InNamespace, bulk: BulkOptions, actor: Actor, **facts: Any
+) -> None:
+    """Change all runs that the search finds, after a preview and a question."""
+    within = namespace if isinstance(namespace, str) else None
+    change = bulk_change(action, bulk.find or "", namespace=within, **facts)
+    change_runs(target, change, bulk, actor)
+
+
+def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Actor) -> None:
+    """Preview a change, ask, and make it."""
+    shown = ask_journal(target, lambda journal: preview(journal, change))
+    if bulk.only_preview:
+        click.echo(to_json(shown) if bulk.as_json else "\n".join(_lines(shown)))
+        return
+    digest = bulk.digest
+    if digest is None:
+        if not shown.count:
+            click.echo(to_json(None) if bulk.as_json else "no run was found, and nothing was changed")
+            return
+        if not bulk.yes:
+            click.echo("\n".join(_lines(shown)), err=True)
+        undone = f"{shown.text} not changed"
+        if not confirmed("Change them?", undone, yes=bulk.yes):
+            click.echo("nothing was changed")
+            return
+        digest = shown.digest
+    operation = change.operation(digest, actor, shown.text, bulk.rate)
+    total = shown.count if shown.count and not shown.text.startswith(("more", "at least")) else None
+
+    async def making(journal: Journal) -> OperationRow:
+        audit = recorder(actor, journal.now())(
+            Action.BEGIN_OPERATION,
+            operation.id,
+            change=operation.action,
+            search=operation.search,
+            namespace=operation.namespace,
+            digest=digest,
+        )
+        await journal.begin_operation(operation, audit=audit)
+        with progress(operation.id, total) as told:
+            return await execute(journal, operation.id, told)
+
+    finish(make(target, operation.id, making), as_json=bulk.as_json)
+
+
+def make(target: Target, operation: str, making: Callable[[Journal], Any]) -> OperationRow:
+    """Execute an operation; after an interrupt say how it is continued."""
+    try:
+        row: OperationRow = ask_journal(target, making)
+    except KeyboardInterrupt:
+        click.echo(f"operation {operation}: `continuum operations resume {operation}` continues it", err=True)
+        raise
+    return row
+
+
+def finish(row: OperationRow, *, as_json: bool) -> None:
+    """Print how an operation is after its execution; exit with 1 if runs have failed."""
+    click.echo(to_json(row._asdict()) if as_json else _result(row))
+    if row.failed:
+        raise click.ClickException(
+            f"{row.failed:,} runs could not be changed; `continuum audit list --action "
+            f"{row.arguments.get('recorded_as')}` has their errors"
+        )
+
+
+@contextmanager
+def progress(operation: str, total: int | None) -> Iterator[Callable[[Part], None]]:
+    """Show how far an operation is, on a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda _part: None
+        return
+    # Import late: a pipe needs none of it.
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(f"operation {operation}", total=total)
+        yield lambda part: bar.update(task, completed=part.done + part.skipped + part.failed)
+
+
+def _lines(shown: Preview) -> Iterator[str]:
+    """Yield a preview as lines for a person."""
+    action = BULK_ACTIONS[shown.action]
+    undo = "; this cannot be undone" if action.irreversible else ""
+    yield f"{shown.text} would be {action.verb}{undo}:"
+    for run in shown.examples:
+        at = run.started_at.isoformat(timespec="seconds")
+        yield escaped(f"  {run.id}  {run.workflow}  {run.state}  {at}")
+    if shown.count > len(shown.examples):
+        yield "  …"
+    yield f"--digest {shown.digest} does this; runs that start after {shown.until.isoformat()} are spared"
+
+
+def _result(row: OperationRow) -> str:
+    counts = f"{row.done:,} done, {row.skipped:,} skipped, {row.failed:,} failed"
+    text = f"operation {row.id} is {row.state}: {counts}"
+    if row.state in (OperationState.RUNNING, OperationState.PAUSED):
+        return f"{text}; `continuum operations resume {row.id}` continues it"
+    return text

@@ -1,0 +1,171 @@
+"""`continuum operations list`, `show`, `pause`, `resume` and `cancel`."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import click
+
+from continuum.cli.bulk import finish, make, progress
+from continuum.cli.changes import changing_options, recorder
+from continuum.cli.database import Target, ask_journal, database_options, json_option
+from continuum.cli.empty_answers import say_nothing
+from continuum.cli.printing import escaped, print_table
+from continuum.cli.values import to_json
+from continuum.client.limits import PAGE_ENTRIES
+from continuum.errors import InvalidQuery, OperationNotFound
+from continuum.journal.audit_facts import Action, ChangeOutcome
+from continuum.journal.operation_facts import OperationRow, OperationState
+from continuum.journal.port import Journal
+from continuum.journal.untyped_values import at
+from continuum.operations.actor import Actor
+from continuum.operations.bulk_action import shown_arguments
+from continuum.operations.bulk_execution import execute, found
+from continuum.quoting import quoted
+
+
+@click.group(no_args_is_help=False)
+def operations() -> None:
+    """List and steer changes of many runs."""
+
+
+def _read_id(_context: click.Context, _parameter: click.Parameter, given: str) -> str:
+    try:
+        return str(uuid.UUID(given))
+    except ValueError:
+        raise click.BadParameter(f"an operation's id is a UUID, not {quoted(given)}") from None
+
+
+operation_argument = click.argument("operation", callback=_read_id)
+
+
+@operations.command(name="list")
+@click.option(
+    "--limit", type=click.IntRange(1, PAGE_ENTRIES), default=25, show_default=True, help="How many per page."
+)
+@click.option("--cursor", metavar="TEXT", help="Cursor printed by the previous page.")
+@json_option
+@database_options
+def list_operations(limit: int, cursor: str | None, as_json: bool, dsn: str | None, schema: str) -> None:
+    """List changes of many runs, the latest first."""
+    target = Target(dsn, schema)
+    before = None if cursor is None else _place(cursor)
+    rows = ask_journal(target, lambda journal: journal.operations(limit + 1, before))
+    more = f"{rows[limit - 1].created_at}.{rows[limit - 1].id}" if len(rows) > limit else None
+    if as_json:
+        click.echo(to_json({"entries": [facts(row) for row in rows[:limit]], "next_cursor": more}))
+        return
+    print_table(
+        ("id", "action", "search", "state", "done", "skipped", "failed", "of", "by", "begun"),
+        [_cells(row) for row in rows[:limit]],
+    )
+    if not rows:
+        say_nothing(target, "operation", "`continuum runs cancel --find SEARCH` begins one")
+    if more is not None:
+        click.echo(f"more: --cursor {more}", err=True)
+
+
+@operations.command()
+@operation_argument
+@json_option
+@database_options
+def show(operation: str, as_json: bool, dsn: str | None, schema: str) -> None:
+    """Show how far OPERATION is."""
+    known = facts(ask_journal(Target(dsn, schema), lambda journal: found(journal, operation)))
+    if as_json:
+        click.echo(to_json(known))
+        return
+    shown = [(name, _shown(value)) for name, value in known.items() if value is not None]
+    print_table(("field", "value"), shown)
+
+
+@operations.command()
+@operation_argument
+@changing_options
+@database_options
+def pause(operation: str, actor: Actor, dsn: str | None, schema: str) -> None:
+    """Pause OPERATION after the part that is under way, whoever executes it."""
+    _change(Target(dsn, schema), operation, OperationState.PAUSED, Action.PAUSE_OPERATION, actor)
+    click.echo(f"operation {operation} is paused; `continuum operations resume {operation}` continues it")
+
+
+@operations.command()
+@operation_argument
+@changing_options
+@database_options
+def cancel(operation: str, actor: Actor, dsn: str | None, schema: str) -> None:
+    """End OPERATION after the part that is under way. What it has changed stays so."""
+    _change(Target(dsn, schema), operation, OperationState.CANCELLED, Action.CANCEL_OPERATION, actor)
+    row = ask_journal(Target(dsn, schema), lambda journal: found(journal, operation))
+    click.echo(f"operation {operation} is cancelled: {row.done:,} runs were changed before")
+
+
+@operations.command()
+@operation_argument
+@changing_options
+@json_option
+@database_options
+def resume(operation: str, actor: Actor, as_json: bool, dsn: str | None, schema: str) -> None:
+    """Continue OPERATION here: one that is paused, or whose process has died or was interrupted."""
+    target = Target(dsn, schema)
+    row = ask_journal(target, lambda journal: found(journal, operation))
+    if row.state == OperationState.PAUSED:
+        _change(target, operation, OperationState.RUNNING, Action.RESUME_OPERATION, actor)
+
+    async def making(journal: Journal) -> OperationRow:
+        with progress(operation, None) as told:
+            return await execute(journal, operation, told)
+
+    finish(make(target, operation, making), as_json=as_json)
+
+
+def _change(target: Target, operation: str, state: OperationState, action: Action, actor: Actor) -> None:
+    async def changing(journal: Journal) -> ChangeOutcome:
+        audit = recorder(actor, journal.now())(action, operation)
+        return await journal.change_operation(operation, state, audit=audit)
+
+    match ask_journal(target, changing):
+        case ChangeOutcome.NOT_FOUND:
+            raise OperationNotFound(operation)
+        case ChangeOutcome.REFUSED:
+            raise click.ClickException(
+                f"operation {operation} is over, and nothing was changed; "
+                f"`continuum operations show {operation}` shows what it has done"
+            )
+
+
+def facts(row: OperationRow) -> dict[str, Any]:
+    """Return an operation as it is printed."""
+    stored = row._asdict()
+    times = {name: at(stored[name]) for name in ("until", "created_at", "updated_at")}
+    return stored | times | {"arguments": shown_arguments(row.arguments)}
+
+
+def _cells(row: OperationRow) -> tuple[str, ...]:
+    begun = at(row.created_at).isoformat(timespec="seconds")
+    state = row.state if row.held or row.state != OperationState.RUNNING else "running (nobody executes it)"
+    counts = (f"{row.done}", f"{row.skipped}", f"{row.failed}", row.expected)
+    return row.id, row.action, escaped(row.search), state, *counts, row.actor, begun
+
+
+def _shown(value: Any) -> str:
+    match value:
+        case str():
+            return escaped(value)
+        case datetime():
+            return value.isoformat()
+        case Mapping():
+            return to_json(value)
+        case _:
+            return str(value)
+
+
+def _place(cursor: str) -> tuple[int, str]:
+    moment, _, id = cursor.partition(".")
+    try:
+        return int(moment), str(uuid.UUID(id))
+    except ValueError:
+        raise InvalidQuery(f"{quoted(cursor)} is not a cursor of this list; begin without one") from None

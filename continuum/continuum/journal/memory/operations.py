@@ -1,0 +1,209 @@
+"""Operations: changes of many runs, part after part."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from uuid import UUID
+
+from continuum.engine.ids import RunId
+from continuum.journal.audit_facts import Action, AuditFacts, ChangeOutcome
+from continuum.journal.event_codec import unpack_body
+from continuum.journal.facts import Query
+from continuum.journal.memory.claims import MemoryClaims
+from continuum.journal.memory.inbox import MemoryInbox
+from continuum.journal.memory.queries import MemoryQueries, holds
+from continuum.journal.memory.retention import MemoryRetention
+from continuum.journal.memory.tables import MICROSECONDS, OUTCOMES, StoredOperation, StoredRun
+from continuum.journal.operation_facts import (
+    EXAMPLES,
+    Execution,
+    NewOperation,
+    OperationRow,
+    OperationState,
+    Part,
+    RunCount,
+)
+from continuum.journal.port import InboxKind, Post, RunState
+
+_ENDED = (OperationState.CANCELLED, OperationState.COMPLETED)
+
+
+class MemoryOperations(MemoryRetention, MemoryQueries, MemoryInbox, MemoryClaims):
+    """The table of operations, and what they do to runs."""
+
+    async def begin_operation(self, operation: NewOperation, *, audit: AuditFacts | None = None) -> bool:
+        """Write an operation down; False if one with its id exists."""
+        new = operation.id not in self._operations
+        self._record(audit, ChangeOutcome.DONE if new else ChangeOutcome.ALREADY)
+        if new:
+            self._operations[operation.id] = StoredOperation(operation, self.now(), self.now())
+        return new
+
+    async def lease_operation(self, operation: str, ttl: float) -> int | None:
+        """Take the lease of an operation, and return its token."""
+        stored = self._operations.get(operation)
+        if stored is None or stored.state is not OperationState.RUNNING or stored.leased_until > self.now():
+            return None
+        stored.token += 1
+        stored.updated_at = self.now()
+        stored.leased_until = self.now() + round(ttl * MICROSECONDS)
+        return stored.token
+
+    async def renew_operation(self, execution: Execution, ttl: float) -> str | None:
+        """Keep the lease, and return the state."""
+        stored = self._operations.get(execution.operation)
+        if stored is None or stored.token != execution.token:
+            return None
+        stored.leased_until = self.now() + round(ttl * MICROSECONDS)
+        return stored.state
+
+    async def execute_part(self, execution: Execution, *, limit: int, look: int, ttl: float) -> Part | None:
+        """Change up to `limit` of the next runs."""
+        stored = self._operations.get(execution.operation)
+        if stored is None or stored.token != execution.token or stored.state is not OperationState.RUNNING:
+            return None
+        behind = sorted(run_id for run_id in self._runs if run_id > stored.reached)[:look]
+        chosen = [
+            run
+            for run in map(self._runs.__getitem__, behind)
+            if all(holds(self._row(run), *condition) for condition in execution.where)
+        ][:limit]
+        outcomes = _ACTIONS[stored.operation.action](self, chosen, stored.operation)
+        for run, outcome in zip(chosen, outcomes, strict=True):
+            self._record(_facts_about(run, stored.operation), outcome)
+            if outcome is ChangeOutcome.DONE:
+                stored.done += 1
+            else:
+                stored.skipped += 1
+        if len(chosen) == limit:
+            stored.reached = chosen[-1].start.id
+        elif len(behind) == look:
+            stored.reached = behind[-1]
+        else:
+            stored.state = OperationState.COMPLETED
+        going = stored.state is OperationState.RUNNING
+        stored.leased_until = self.now() + (round(ttl * MICROSECONDS) if going else 0)
+        stored.updated_at = self.now()
+        return Part(stored.state, stored.done, stored.skipped, stored.failed, len(chosen))
+
+    async def change_operation(
+        self, operation: str, state: OperationState, *, audit: AuditFacts | None = None
+    ) -> ChangeOutcome:
+        """Pause, continue or cancel an operation."""
+        stored = self._operations.get(operation)
+        outcome = ChangeOutcome.DONE
+        if stored is None:
+            outcome = ChangeOutcome.NOT_FOUND
+        elif stored.state is state:
+            outcome = ChangeOutcome.ALREADY
+        elif stored.state in _ENDED:
+            outcome = ChangeOutcome.REFUSED
+        else:
+            stored.state, stored.updated_at = state, self.now()
+        self._record(audit, outcome)
+        return outcome
+
+    async def operation(self, operation: str) -> OperationRow | None:
+        """Return an operation."""
+        stored = self._operations.get(operation)
+        return None if stored is None else self._operation_row(stored)
+
+    async def operations(self, limit: int, before: tuple[int, str] | None = None) -> list[OperationRow]:
+        """Return operations, the latest first."""
+        found = sorted(self._operations.values(), key=_place, reverse=True)
+        return [self._operation_row(each) for each in found if before is None or _place(each) < before][
+            :limit
+        ]
+
+    async def count(self, query: Query, most: int) -> RunCount:
+        """Return how many runs meet the conditions of a query, up to `most`."""
+        found = sorted(
+            run_id
+            for run_id, run in self._runs.items()
+            if query.namespace in (None, run.start.namespace)
+            and all(holds(self._row(run), *condition) for condition in query.where)
+        )
+        return RunCount(self.now(), min(len(found), most), len(found) > most, None, tuple(found[:EXAMPLES]))
+
+    def _operation_row(self, stored: StoredOperation) -> OperationRow:
+        facts = stored.operation._asdict()
+        del facts["payload"]
+        return OperationRow(
+            **facts,
+            state=stored.state,
+            done=stored.done,
+            skipped=stored.skipped,
+            failed=stored.failed,
+            held=stored.leased_until > self.now(),
+            created_at=stored.created_at,
+            updated_at=stored.updated_at,
+        )
+
+    def _operate_cancel(self, runs: Sequence[StoredRun], operation: NewOperation) -> list[ChangeOutcome]:
+        return self._post_to(runs, InboxKind.CANCEL, "cancel", operation, "cancel")
+
+    def _operate_signal(self, runs: Sequence[StoredRun], operation: NewOperation) -> list[ChangeOutcome]:
+        name = operation.arguments["signal"]
+        takers = [run for run in runs if self._declares(run, name)]
+        posted = dict(
+            zip(
+                (run.start.id for run in takers),
+                self._post_to(takers, InboxKind.SIGNAL, name, operation, None),
+                strict=True,
+            )
+        )
+        return [posted.get(run.start.id, ChangeOutcome.REFUSED) for run in runs]
+
+    def _declares(self, run: StoredRun, name: str) -> bool:
+        code = self._code_of(run)
+        return code is None or code.signals is None or name in code.signals
+
+    def _post_to(
+        self, runs: Sequence[StoredRun], kind: InboxKind, name: str, operation: NewOperation, key: str | None
+    ) -> list[ChangeOutcome]:
+        mailed: dict[RunId, StoredRun] = {}
+        body = unpack_body(operation.payload or b"")
+        outcomes = [self._post(Post(run.start.id, kind, name, body, key), mailed) for run in runs]
+        self._notify_of_mail(mailed.values())
+        return [OUTCOMES[outcome] for outcome in outcomes]
+
+    def _operate_unblock(self, runs: Sequence[StoredRun], _operation: NewOperation) -> list[ChangeOutcome]:
+        blocked = [run for run in runs if run.state is RunState.BLOCKED]
+        self._unblock(blocked, None)
+        return [ChangeOutcome.DONE if run in blocked else ChangeOutcome.ALREADY for run in runs]
+
+    def _operate_attributes(self, runs: Sequence[StoredRun], operation: NewOperation) -> list[ChangeOutcome]:
+        for run in runs:
+            self._merge(run, operation.arguments["attributes"])
+        return [ChangeOutcome.DONE for _ in runs]
+
+    def _operate_delete(self, runs: Sequence[StoredRun], _operation: NewOperation) -> list[ChangeOutcome]:
+        return [ChangeOutcome.DONE if self._remove_ended(run) else ChangeOutcome.REFUSED for run in runs]
+
+
+_ACTIONS: dict[str, Callable[[MemoryOperations, Sequence[StoredRun], NewOperation], list[ChangeOutcome]]] = {
+    "cancel": MemoryOperations._operate_cancel,
+    "signal": MemoryOperations._operate_signal,
+    "unblock": MemoryOperations._operate_unblock,
+    "attributes": MemoryOperations._operate_attributes,
+    "delete": MemoryOperations._operate_delete,
+}
+
+
+def _place(stored: StoredOperation) -> tuple[int, str]:
+    return stored.created_at, stored.operation.id
+
+
+def _facts_about(run: StoredRun, operation: NewOperation) -> AuditFacts:
+    """Return what is recorded of the change of one run; its id is the same whoever repeats it."""
+    digest = hashlib.md5(f"{operation.id}{run.start.id}".encode(), usedforsecurity=False).digest()
+    return AuditFacts(
+        str(UUID(bytes=digest)),
+        operation.actor,
+        operation.via,
+        Action(operation.arguments["recorded_as"]),
+        run.start.id,
+        {"operation": operation.id},
+        operation.reason,
+    )

@@ -1,0 +1,55 @@
+-- The statements about operations, changes of many runs that a person has asked for by a search.
+
+-- name: begin_operation
+-- Begin an operation, and record who does.
+SELECT {schema}.begin_operation(%(id)s, %(action)s, %(arguments)s::jsonb, %(payload)s, %(search)s, %(namespace)s,
+    to_timestamp(0) + %(until)s * interval '1 microsecond', %(expected)s, %(rate)s, %(actor)s, %(via)s, %(reason)s, %(audit)s::jsonb)
+
+-- name: lease_operation
+-- Take the lease of an operation that runs and that nobody executes.
+UPDATE {schema}.operations
+SET token = token + 1, leased_until = clock_timestamp() + %(ttl)s * interval '1 second', updated_at = clock_timestamp()
+WHERE id = %(operation)s AND state = 'running' AND leased_until <= clock_timestamp() RETURNING token
+
+-- name: renew_operation
+-- Keep the lease, and return the state.
+UPDATE {schema}.operations SET leased_until = clock_timestamp() + %(ttl)s * interval '1 second'
+WHERE id = %(operation)s AND token = %(token)s RETURNING state
+
+-- name: operation_columns
+-- The columns of an operation's row, to which conditions and an order are added.
+SELECT o.id::text, o.action, o.arguments, o.search, o.namespace,
+       (extract(epoch FROM greatest(least(o.until, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint, o.expected, o.rate,
+       o.actor, o.via, o.reason, o.state, o.done, o.skipped, o.failed, o.leased_until > clock_timestamp(),
+       (extract(epoch FROM greatest(least(o.created_at, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint,
+       (extract(epoch FROM greatest(least(o.updated_at, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint
+FROM {schema}.operations o
+
+-- name: operations_page
+-- The latest operations, for `operation_columns`.
+WHERE %(before)s::bigint IS NULL
+   OR (o.created_at, o.id) < (to_timestamp(0) + %(before)s * interval '1 microsecond', %(id)s::uuid)
+ORDER BY o.created_at DESC, o.id DESC LIMIT %(limit)s
+
+-- name: change_operation
+-- Pause, continue or end an operation.
+SELECT {schema}.change_operation(%(operation)s, %(state)s, %(audit)s::jsonb)
+
+-- name: operation_in_progress
+-- The operation whose next part is executed; what precedes the rest of that statement.
+WITH operation AS MATERIALIZED (
+    SELECT o.* FROM {schema}.operations o
+    WHERE o.id = %(operation)s AND o.token = %(token)s AND o.state = 'running' FOR UPDATE
+)
+
+-- name: operation_part
+-- Apply the operation to the runs that were chosen, up to a place.
+SELECT p.state, p.done, p.skipped, p.failed, p.looked FROM operation o
+CROSS JOIN LATERAL (
+    SELECT ARRAY(SELECT c.id FROM chosen c ORDER BY c.id) AS runs
+) c
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN cardinality(c.runs) = %(limit)s THEN c.runs[cardinality(c.runs)] ELSE (
+        SELECT x.id FROM {schema}.runs x WHERE x.id > o.reached ORDER BY x.id OFFSET %(looked)s - 1 LIMIT 1) END AS reached
+) n
+CROSS JOIN LATERAL {schema}.operate(o.id, c.runs, n.reached, n.reached IS NULL, %(ttl)s, %(error)s) p

@@ -1,0 +1,203 @@
+"""`BulkChange`: one change of all runs that a search finds; its preview, and the operation that makes it.
+
+A preview has a digest, which names the change and the time of the preview. The operation is begun with that
+digest, so it is of what was shown, and spares runs that started later. It is the same operation however often
+it is begun.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from continuum.codec.codec import decode, encode
+from continuum.codec.signal_contracts import checker
+from continuum.definitions.attributes import checked_attributes
+from continuum.definitions.name_rules import NAME_BYTES, short_text
+from continuum.engine.ids import RunId
+from continuum.errors import InvalidOption, InvalidQuery, UndeclaredSignal
+from continuum.journal.event_codec import pack_body, unpack_body
+from continuum.journal.facts import Query, RunState
+from continuum.journal.limits import MOST_COUNTED
+from continuum.journal.operation_facts import NewOperation, RunCount
+from continuum.journal.operation_port import Operations
+from continuum.journal.port import Connection, Runs, Versions
+from continuum.journal.untyped_values import at
+from continuum.operations.actor import Actor
+from continuum.operations.bulk_action import BULK_ACTIONS, BulkAction
+from continuum.operations.search import Condition, search_of
+from continuum.quoting import quoted
+
+# A run of a chain that has continued is no more: the latest run of the chain counts.
+_LATEST: Condition = ("state", "not in", [RunState.CONTINUED])
+
+
+class OperatedJournal(Operations, Runs, Versions, Connection, Protocol):
+    """Operations, and the runs that they change with their versions."""
+
+
+@dataclass(frozen=True, slots=True)
+class BulkChange:
+    """What is done, and to which runs: those of the namespace, None for all, that the search finds."""
+
+    action: BulkAction
+    search: str
+    namespace: str | None
+    arguments: Mapping[str, Any]
+    payload: bytes | None
+
+    def digest(self, until: int) -> str:
+        """Return what a preview at this time is called."""
+        return f"{until:x}-{self._hash(until).hex()[:16]}"
+
+    def operation(self, digest: str, actor: Actor, expected: str, rate: float | None) -> NewOperation:
+        """Return the operation of a preview; `InvalidOption` if its digest is of something else."""
+        try:
+            until = int(digest.partition("-")[0], 16)
+        except ValueError:
+            until = -1
+        if until < 0 or self.digest(until) != digest:
+            raise InvalidOption(
+                f"{quoted(digest)} is not the digest of a preview of this change, and nothing was changed; "
+                "preview it again, with the same action, arguments, search and namespace"
+            )
+        if rate is not None and not 0 < rate <= MOST_RATE:
+            raise InvalidOption(
+                f"a rate is more than 0 and at most {MOST_RATE:,} runs a second, not {rate:g}"
+            )
+        return NewOperation(
+            str(uuid.UUID(bytes=self._hash(until)[:16], version=5)),
+            self.action.name,
+            self.arguments,
+            self.payload,
+            self.search,
+            self.namespace,
+            until,
+            expected,
+            rate,
+            actor.name,
+            actor.via,
+            actor.reason,
+        )
+
+    def _hash(self, until: int) -> bytes:
+        parts = [self.action.name, self.search, self.namespace, self.arguments, until]
+        text = json.dumps(parts, sort_keys=True).encode()
+        return hashlib.sha256(text + b"\0" + (self.payload or b"")).digest()
+
+
+# Nobody waits for a rate beyond what a server does.
+MOST_RATE = 1_000_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A run that would be changed."""
+
+    id: str
+    workflow: str
+    state: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a change would be about: how many runs, some of them, and the digest that it is begun with.
+
+    Runs that start after `until` are spared. `count` is exact up to 10,000; `text` says it in words.
+    """
+
+    action: str
+    search: str
+    namespace: str | None
+    count: int
+    text: str
+    examples: Sequence[Example]
+    until: datetime
+    digest: str
+
+
+def bulk_change(
+    action: str,
+    search: str,
+    *,
+    namespace: str | None = None,
+    signal: str | None = None,
+    value: object = None,
+    attributes: Mapping[str, Any] | None = None,
+) -> BulkChange:
+    """Return a change after checking all of it; `InvalidQuery` and `InvalidOption` say what is wrong."""
+    if not search_of(search).terms:
+        raise InvalidQuery("an empty search finds every run; write state:open, say, if you mean all of them")
+    known = BULK_ACTIONS[action]
+    arguments: dict[str, Any] = {"recorded_as": known.recorded_as.value}
+    payload = None
+    if action == "cancel":
+        payload = pack_body(())
+    elif action == "signal":
+        arguments["signal"] = short_text(signal, "the name of a signal", most=NAME_BYTES)
+        payload = pack_body((encode(value, path=f"signal {signal}"),))
+    elif action == "attributes":
+        arguments["attributes"] = dict(checked_attributes(attributes or {}))
+    within = None if namespace is None else short_text(namespace, "namespace")
+    return BulkChange(known, search, within, arguments, payload)
+
+
+async def preview(journal: OperatedJournal, change: BulkChange) -> Preview:
+    """Return what a change would be about, without changing anything."""
+    where = [*_within(change.search, change.namespace, journal.now()), _LATEST]
+    counted = await journal.count(Query(None, where, ("id", False), 1, None), MOST_COUNTED)
+    # All that were counted have started by then, which the time that a client knows may be earlier than.
+    until = counted.at
+    await _check_signal(journal, change, counted.first)
+    rows = [row for run_id in counted.first if (row := await journal.get_run(run_id)) is not None]
+    return Preview(
+        change.action.name,
+        change.search,
+        change.namespace,
+        counted.number,
+        count_text(counted),
+        [Example(row.id, row.workflow, row.state.name.lower(), at(row.started_at)) for row in rows],
+        at(until),
+        change.digest(until),
+    )
+
+
+async def _check_signal(journal: OperatedJournal, change: BulkChange, examples: Sequence[RunId]) -> None:
+    """Refuse a signal that none of these runs declares, or a value that is none for one that does."""
+    name = change.arguments.get("signal")
+    if name is None or not examples:
+        return
+    contracts = [await journal.declared_signals(run_id) for run_id in examples]
+    declared = [each for each in contracts if each is None or name in each]
+    if not declared:
+        raise UndeclaredSignal(examples[0], name, tuple(contracts[0] or ()))
+    (value,) = unpack_body(change.payload or b"")
+    for each in declared:
+        if each is not None:
+            checker(each[name])(decode(value), f"signal {name}")
+
+
+def conditions(search: str, namespace: str | None, until: int) -> list[Condition]:
+    """Return what holds for the runs of an operation: the latest of their chains, started by `until`."""
+    return [*_within(search, namespace, until), ("started_at", "le", until), _LATEST]
+
+
+def _within(search: str, namespace: str | None, now: int) -> list[Condition]:
+    within: list[Condition] = [] if namespace is None else [("namespace", "in", [namespace])]
+    return [*search_of(search).conditions(now), *within]
+
+
+def count_text(counted: RunCount) -> str:
+    """Return a count in words."""
+    runs = f"{counted.number:,} run{'' if counted.number == 1 else 's'}"
+    if not counted.more:
+        return runs
+    if counted.looked_at is None:
+        return f"more than {runs}"
+    return f"at least {runs}, of the first {counted.looked_at:,} that were looked at"

@@ -1,0 +1,37 @@
+"""`BulkAction`: what can be done to all runs that a search finds. The journal has a function of each name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from continuum.journal.audit_facts import Action
+
+
+@dataclass(frozen=True, slots=True)
+class BulkAction:
+    """An action on many runs. `verb` is what becomes of a run, and `recorded_as` what is recorded of it.
+
+    With `irreversible` nothing brings back what it has done.
+    """
+
+    name: str
+    verb: str
+    recorded_as: Action
+    irreversible: bool = False
+
+
+_ACTIONS = (
+    BulkAction("cancel", "asked to stop", Action.CANCEL, irreversible=True),
+    BulkAction("signal", "sent the signal", Action.SIGNAL),
+    BulkAction("unblock", "tried again by nodes", Action.UNBLOCK),
+    BulkAction("attributes", "given the attributes", Action.SET_ATTRIBUTES),
+    BulkAction("delete", "removed with its history", Action.DELETE_RUN, irreversible=True),
+)
+BULK_ACTIONS: Mapping[str, BulkAction] = {each.name: each for each in _ACTIONS}
+
+
+def shown_arguments(arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the arguments of an operation as a person reads them."""
+    return {name: value for name, value in arguments.items() if name != "recorded_as"}

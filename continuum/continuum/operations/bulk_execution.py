@@ -1,0 +1,106 @@
+"""Execution of operations: part after part, under a lease, by whoever began or resumed one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from continuum.errors import JournalUnavailable, NotReady, OperationNotFound
+from continuum.journal.operation_facts import Execution, OperationRow, OperationState, Part
+from continuum.operations.bulk import OperatedJournal, conditions
+
+# A part changes so many runs: some tenths of a second, for which it locks them.
+RUNS_PER_PART = 500
+# A part looks at so many runs at first, and at up to so many while few of them are meant.
+LEAST_LOOK, MOST_LOOK = 1_000, 20_000
+# A lease outlives a slow part. After the death of who executes an operation others wait as long.
+LEASE_SECONDS = 15.0
+# With a rate nothing sleeps longer than this: a request to pause is noticed, and the lease is kept.
+LONGEST_SLEEP_SECONDS = 1.0
+# A database that restarts is back by then; until it is, the part is tried again, which is safe.
+OUTAGE_SECONDS = 60.0
+RETRY_SECONDS = 0.5
+
+Told = Callable[[Part], None]
+Sleep = Callable[[float], Awaitable[None]]
+
+
+async def execute(
+    journal: OperatedJournal, operation: str, told: Told, *, sleep: Sleep = asyncio.sleep
+) -> OperationRow:
+    """Execute an operation until it is over or somebody pauses it; return how it is then.
+
+    `told` hears of each part. `NotReady` if it is not running, or if another process executes it.
+    """
+    row = await found(journal, operation)
+    token = await journal.lease_operation(operation, LEASE_SECONDS)
+    if token is None:
+        raise NotReady(_why_not(await found(journal, operation)))
+    execution = Execution(operation, token, conditions(row.search, row.namespace, row.until))
+    try:
+        await _parts(journal, execution, row.rate, told, sleep)
+    except BaseException:
+        # Others need not wait for the end of the lease. If this fails they wait.
+        try:
+            await journal.renew_operation(execution, 0.0)
+        except JournalUnavailable:
+            pass
+        raise
+    return await found(journal, operation)
+
+
+async def found(journal: OperatedJournal, operation: str) -> OperationRow:
+    """Return an operation, or raise `OperationNotFound`."""
+    row = await journal.operation(operation)
+    if row is None:
+        raise OperationNotFound(operation)
+    return row
+
+
+async def _parts(
+    journal: OperatedJournal, execution: Execution, rate: float | None, told: Told, sleep: Sleep
+) -> None:
+    limit = RUNS_PER_PART if rate is None else max(1, min(RUNS_PER_PART, int(rate)))
+    look = LEAST_LOOK
+    while True:
+        part = await _part(journal, execution, limit, look, sleep)
+        if part is None:
+            return
+        told(part)
+        if part.state != OperationState.RUNNING:
+            return
+        look = min(2 * look, MOST_LOOK) if part.runs < limit else max(look // 2, LEAST_LOOK)
+        rest = 0.0 if rate is None else part.runs / rate
+        while rest > 0:
+            await sleep(min(rest, LONGEST_SLEEP_SECONDS))
+            rest -= LONGEST_SLEEP_SECONDS
+            if rest > 0 and await journal.renew_operation(execution, LEASE_SECONDS) != OperationState.RUNNING:
+                return
+
+
+async def _part(
+    journal: OperatedJournal, execution: Execution, limit: int, look: int, sleep: Sleep
+) -> Part | None:
+    """Execute a part, again while the database is away: after one that was made, that is the next one."""
+    waited = 0.0
+    while True:
+        try:
+            return await journal.execute_part(execution, limit=limit, look=look, ttl=LEASE_SECONDS)
+        except JournalUnavailable:
+            if waited >= OUTAGE_SECONDS:
+                raise
+            await sleep(RETRY_SECONDS)
+            waited += RETRY_SECONDS
+
+
+def _why_not(row: OperationRow) -> str:
+    match row.state:
+        case OperationState.RUNNING:
+            return (
+                f"operation {row.id} is executed by another process; if that has died, "
+                f"`continuum operations resume {row.id}` continues it {LEASE_SECONDS:g} seconds later"
+            )
+        case OperationState.PAUSED:
+            return f"operation {row.id} is paused; `continuum operations resume {row.id}` continues it"
+        case state:
+            return f"operation {row.id} is {state}; preview the change again for what is left"

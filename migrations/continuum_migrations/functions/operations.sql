@@ -1,0 +1,171 @@
+-- Changes of many runs. An action is a function `operate_NAME` that changes the runs it is given, once each, and returns the
+-- outcome of each as the record has it. All take the arguments and the payload of their operation.
+
+-- Ask runs to stop.
+CREATE OR REPLACE FUNCTION {schema}.operate_cancel(p_runs uuid[], p_arguments jsonb, p_payload bytea) RETURNS text[]
+LANGUAGE sql AS $$
+    SELECT array_agg({schema}.outcome_of_post(p.posted) ORDER BY p.place)
+    FROM unnest({schema}.post_attempts(
+        p_runs, array_fill({kind.cancel}::smallint, ARRAY[cardinality(p_runs)]),
+        array_fill('cancel'::text, ARRAY[cardinality(p_runs)]), array_fill('cancel'::text, ARRAY[cardinality(p_runs)]),
+        array_fill(p_payload, ARRAY[cardinality(p_runs)]), array_fill(0::smallint, ARRAY[cardinality(p_runs)])
+    )) WITH ORDINALITY AS p (posted, place)
+$$;
+
+-- Send a signal to runs; one whose version declares its signals, and not this one, gets none.
+CREATE OR REPLACE FUNCTION {schema}.operate_signal(p_runs uuid[], p_arguments jsonb, p_payload bytea) RETURNS text[]
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_name text := p_arguments ->> 'signal';
+    v_takers uuid[] := ARRAY(
+        SELECT r.id FROM {schema}.runs r
+        WHERE r.id = ANY (p_runs) AND coalesce((
+            SELECT v.signals IS NULL OR jsonb_typeof(v.signals) <> 'object' OR v.signals ? v_name FROM {schema}.versions v
+            WHERE v.workflow = r.workflow AND (r.version IS NULL OR v.version = r.version)
+            ORDER BY v.registered_at DESC, length(v.label) DESC, v.label DESC LIMIT 1), true));
+    v_number integer := cardinality(v_takers);
+    v_posted smallint[] := '{}';
+BEGIN
+    IF v_number > 0 THEN
+        v_posted := {schema}.post_attempts(
+            v_takers, array_fill({kind.signal}::smallint, ARRAY[v_number]), array_fill(v_name, ARRAY[v_number]),
+            array_fill(NULL::text, ARRAY[v_number]), array_fill(p_payload, ARRAY[v_number]),
+            array_fill(0::smallint, ARRAY[v_number]));
+    END IF;
+    RETURN ARRAY(
+        SELECT coalesce({schema}.outcome_of_post(v_posted[array_position(v_takers, u.id)]), 'refused')
+        FROM unnest(p_runs) WITH ORDINALITY AS u (id, place) ORDER BY u.place);
+END
+$$;
+
+-- Let nodes try blocked runs again.
+CREATE OR REPLACE FUNCTION {schema}.operate_unblock(p_runs uuid[], p_arguments jsonb, p_payload bytea) RETURNS text[]
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_blocked uuid[];
+BEGIN
+    v_blocked := ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.id = ANY (p_runs) AND r.state = {state.blocked}
+                       ORDER BY r.depth, r.id FOR NO KEY UPDATE);
+    PERFORM {schema}.unblock(ARRAY(SELECT DISTINCT r.workflow FROM {schema}.runs r WHERE r.id = ANY (v_blocked)),
+                             v_blocked, NULL, NULL);
+    RETURN ARRAY(SELECT CASE WHEN u.id = ANY (v_blocked) THEN 'done' ELSE 'already' END
+                 FROM unnest(p_runs) WITH ORDINALITY AS u (id, place) ORDER BY u.place);
+END
+$$;
+
+-- Merge attributes into those of runs.
+CREATE OR REPLACE FUNCTION {schema}.operate_attributes(p_runs uuid[], p_arguments jsonb, p_payload bytea) RETURNS text[]
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_locked uuid[];
+    v_marked uuid[];
+BEGIN
+    v_locked := ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.id = ANY (p_runs) ORDER BY r.depth, r.id FOR NO KEY UPDATE);
+    WITH marked AS (
+        UPDATE {schema}.runs r SET attributes = r.attributes || (p_arguments -> 'attributes'), updated_at = clock_timestamp()
+        WHERE r.id = ANY (v_locked) AND r.continued_to IS NULL RETURNING r.id
+    )
+    SELECT coalesce(array_agg(m.id), '{}') INTO v_marked FROM marked m;
+    -- One that has continued meanwhile has handed its attributes on, and its successor began later.
+    RETURN ARRAY(SELECT CASE WHEN u.id = ANY (v_marked) THEN 'done' WHEN u.id = ANY (v_locked) THEN 'refused' ELSE 'not_found' END
+                 FROM unnest(p_runs) WITH ORDINALITY AS u (id, place) ORDER BY u.place);
+END
+$$;
+
+-- Remove ended runs with everything that belongs to them.
+CREATE OR REPLACE FUNCTION {schema}.operate_delete(p_runs uuid[], p_arguments jsonb, p_payload bytea) RETURNS text[]
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_known uuid[] := ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.id = ANY (p_runs));
+    v_removed uuid[] := {schema}.remove_ended(p_runs);
+BEGIN
+    RETURN ARRAY(SELECT CASE WHEN u.id = ANY (v_removed) THEN 'done' WHEN u.id = ANY (v_known) THEN 'refused' ELSE 'not_found' END
+                 FROM unnest(p_runs) WITH ORDINALITY AS u (id, place) ORDER BY u.place);
+END
+$$;
+
+-- Apply an operation to some runs, which it is about to pass, and record that with the place that it has reached. The caller
+-- holds its row, under the token of its lease. With an error, a text, nothing is applied: the runs have failed.
+CREATE OR REPLACE FUNCTION {schema}.operate(
+    p_operation uuid, p_runs uuid[], p_reached uuid, p_ends boolean, p_ttl double precision, p_error text
+) RETURNS TABLE (state text, done bigint, skipped bigint, failed bigint, looked bigint)
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_operation {schema}.operations;
+    v_outcomes text[] := '{}';
+BEGIN
+    SELECT * INTO v_operation FROM {schema}.operations o WHERE o.id = p_operation;
+    IF p_error IS NOT NULL THEN
+        v_outcomes := array_fill('failed'::text, ARRAY[cardinality(p_runs)]);
+    ELSIF cardinality(p_runs) > 0 THEN
+        EXECUTE format('SELECT {schema}.%I($1, $2, $3)', 'operate_' || v_operation.action) INTO v_outcomes
+        USING p_runs, v_operation.arguments, v_operation.payload;
+    END IF;
+    -- A run is changed once, and so has one row, whoever repeats this.
+    PERFORM {schema}.record_change(
+        jsonb_build_object(
+            'id', md5(p_operation::text || a.run::text)::uuid, 'actor', v_operation.actor, 'via', v_operation.via,
+            'action', v_operation.arguments ->> 'recorded_as', 'subject', a.run, 'reason', v_operation.reason,
+            'arguments', jsonb_strip_nulls(jsonb_build_object('operation', p_operation, 'error', p_error))),
+        a.outcome)
+    FROM unnest(p_runs, v_outcomes) AS a (run, outcome);
+    RETURN QUERY
+        UPDATE {schema}.operations o
+        SET reached = coalesce(p_reached, o.reached), state = CASE WHEN p_ends THEN 'completed' ELSE o.state END,
+            done = o.done + c.done, skipped = o.skipped + c.skipped, failed = o.failed + c.failed,
+            leased_until = CASE WHEN p_ends THEN clock_timestamp() ELSE clock_timestamp() + p_ttl * interval '1 second' END,
+            updated_at = clock_timestamp()
+        FROM (SELECT count(*) FILTER (WHERE x.outcome = 'done') AS done,
+                     count(*) FILTER (WHERE x.outcome NOT IN ('done', 'failed')) AS skipped,
+                     count(*) FILTER (WHERE x.outcome = 'failed') AS failed FROM unnest(v_outcomes) AS x (outcome)) c
+        WHERE o.id = p_operation
+        RETURNING o.state, o.done, o.skipped, o.failed, cardinality(p_runs)::bigint;
+END
+$$;
+
+-- Pause, continue or end an operation, and return what came of it.
+CREATE OR REPLACE FUNCTION {schema}.change_operation(p_operation uuid, p_state text, p_audit jsonb) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_state text;
+    v_outcome text;
+BEGIN
+    -- This waits for the part that is under way, which is the last one then.
+    SELECT o.state INTO v_state FROM {schema}.operations o WHERE o.id = p_operation FOR UPDATE;
+    v_outcome := CASE WHEN v_state IS NULL THEN 'not_found' WHEN v_state = p_state THEN 'already'
+                      WHEN v_state IN ('cancelled', 'completed') THEN 'refused' ELSE 'done' END;
+    IF v_outcome = 'done' THEN
+        UPDATE {schema}.operations o SET state = p_state, updated_at = clock_timestamp() WHERE o.id = p_operation;
+    END IF;
+    PERFORM {schema}.record_change(p_audit, v_outcome);
+    RETURN v_outcome;
+END
+$$;
+
+-- Begin an operation, and record who does; false if it has been begun before.
+CREATE OR REPLACE FUNCTION {schema}.begin_operation(
+    p_id uuid, p_action text, p_arguments jsonb, p_payload bytea, p_search text, p_namespace text, p_until timestamptz,
+    p_expected text, p_rate double precision, p_actor text, p_via text, p_reason text, p_audit jsonb
+) RETURNS boolean
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_new boolean;
+BEGIN
+    INSERT INTO {schema}.operations (id, action, arguments, payload, search, namespace, until, expected, rate, actor, via, reason)
+    VALUES (p_id, p_action, p_arguments, p_payload, p_search, p_namespace, p_until, p_expected, p_rate, p_actor, p_via, p_reason)
+    ON CONFLICT DO NOTHING;
+    v_new := FOUND;
+    PERFORM {schema}.record_change(p_audit, CASE WHEN v_new THEN 'done' ELSE 'already' END);
+    RETURN v_new;
+END
+$$;

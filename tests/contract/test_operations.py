@@ -1,0 +1,271 @@
+"""Operations: one change of all runs that a search finds, part after part, each run once."""
+
+from __future__ import annotations
+
+import pytest
+
+from continuum.engine.ids import RunId
+from continuum.journal.audit_facts import Action, AuditFacts, ChangeOutcome
+from continuum.journal.facts import InboxKind, RunState
+from continuum.journal.operation_facts import OperationState, RunCount
+from continuum.journal.port import Journal, Refusal, VersionRow
+from continuum.operations.bulk import bulk_change
+from tests.contract.builders import (
+    begin,
+    claim,
+    commit,
+    end,
+    event,
+    history,
+    new_run,
+    owned_run,
+    query,
+    row,
+    signal,
+    until,
+    worker_of,
+    write,
+)
+from tests.contract.families import block, continue_as_new, finish, parent_and_child
+from tests.contract.operating import begun, leased, operation_of, outcomes, part, row_of
+
+NOBODY = "00000000-0000-4000-8000-000000000000"
+NO_RUN = RunId(NOBODY)
+
+
+async def runs_of(journal: Journal, number: int, workflow: str = "orders") -> list[RunId]:
+    """Start runs, and return their ids in order."""
+    new = [new_run(workflow) for _ in range(number)]
+    return sorted(started.run_id for started in await journal.start(new))
+
+
+async def test_p22_parts_go_through_the_runs_in_the_order_of_ids_and_change_each_once(
+    journal: Journal,
+) -> None:
+    runs = await runs_of(journal, 7)
+    await runs_of(journal, 3, "refunds")
+    execution = await begun(journal, "cancel", "workflow:orders")
+
+    first = await part(journal, execution, limit=3)
+    assert first == (OperationState.RUNNING, 3, 0, 0, 3)
+    assert sorted(await outcomes(journal, execution)) == runs[:3]
+    counts = [await part(journal, execution, limit=3) for _ in range(2)]
+
+    assert counts == [("running", 6, 0, 0, 3), ("completed", 7, 0, 0, 1)]
+    assert await outcomes(journal, execution) == dict.fromkeys(runs, ("cancel", "done"))
+    found = await row_of(journal, execution)
+    assert (found.state, found.done, found.held, found.actor, found.reason) == (
+        "completed",
+        7,
+        False,
+        "ann",
+        "ticket 7",
+    )
+    worker = await worker_of(journal)
+    await claim(journal, worker)
+    assert [mail.kind for mail in await journal.inbox(worker, None)] == [InboxKind.CANCEL] * 7
+
+
+async def test_a_part_looks_at_so_many_runs_and_no_further(journal: Journal) -> None:
+    await runs_of(journal, 5, "refunds")
+    execution = await begun(journal, "cancel", "workflow:orders")
+
+    assert await part(journal, execution, look=2) == ("running", 0, 0, 0, 0)
+    assert await part(journal, execution, look=2) == ("running", 0, 0, 0, 0)
+    assert await part(journal, execution, look=2) == ("completed", 0, 0, 0, 0)
+
+
+async def test_p22_who_has_lost_the_lease_changes_nothing(journal: Journal) -> None:
+    await runs_of(journal, 4)
+    operation = await operation_of(journal, bulk_change("cancel", "workflow:orders"))
+    await journal.begin_operation(operation)
+    dead = await leased(journal, operation, ttl=0.001)
+
+    async def free() -> bool:
+        found = await journal.operation(operation.id)
+        return found is not None and not found.held
+
+    await until(free)
+    heir = await leased(journal, operation)
+    assert await journal.lease_operation(operation.id, 1.0) is None
+
+    assert await part(journal, dead) is None
+    assert await journal.renew_operation(dead, 1.0) is None
+    assert await outcomes(journal, heir) == {}
+    assert await part(journal, heir, limit=3) == ("running", 3, 0, 0, 3)
+    assert await journal.renew_operation(heir, 0.0) == "running"
+    last = await leased(journal, operation)
+    assert await part(journal, last, limit=3) == ("completed", 4, 0, 0, 1)
+    assert await journal.lease_operation(operation.id, 1.0) is None
+
+
+async def test_runs_that_start_later_are_spared(journal: Journal) -> None:
+    early = await begin(journal)
+    execution = await begun(journal, "cancel", "workflow:orders")
+    late = [await begin(journal, id=RunId(f"00000000-0000-4000-8000-00000000000{n}")) for n in range(3)]
+
+    assert await part(journal, execution) == ("completed", 1, 0, 0, 1)
+
+    assert list(await outcomes(journal, execution)) == [early]
+    assert late[0] not in await outcomes(journal, execution)
+
+
+async def test_an_operation_is_paused_continued_and_cancelled(journal: Journal) -> None:
+    await runs_of(journal, 4)
+    execution = await begun(journal, "cancel", "workflow:orders")
+    await part(journal, execution, limit=1)
+
+    def facts(action: Action) -> AuditFacts:
+        ids = {Action.PAUSE_OPERATION: 1, Action.RESUME_OPERATION: 2, Action.CANCEL_OPERATION: 3}
+        return AuditFacts(f"{ids[action]:08}{NOBODY[8:]}", "bob", "cli", action, execution.operation, {})
+
+    change, name = journal.change_operation, execution.operation
+    paused = facts(Action.PAUSE_OPERATION)
+    assert await change(name, OperationState.PAUSED, audit=paused) is ChangeOutcome.DONE
+    assert await change(name, OperationState.PAUSED) is ChangeOutcome.ALREADY
+    assert await part(journal, execution) is None
+    assert await journal.renew_operation(execution, 0.0) == "paused"
+    assert await journal.lease_operation(name, 1.0) is None
+    assert await change(name, OperationState.RUNNING) is ChangeOutcome.DONE
+    token = await journal.lease_operation(name, 60.0)
+    assert token is not None
+    assert await part(journal, execution._replace(token=token), limit=1) == ("running", 2, 0, 0, 1)
+    assert await change(name, OperationState.CANCELLED) is ChangeOutcome.DONE
+    assert await change(name, OperationState.RUNNING) is ChangeOutcome.REFUSED
+    assert await change(NOBODY, OperationState.PAUSED) is ChangeOutcome.NOT_FOUND
+    assert await part(journal, execution._replace(token=token)) is None
+    assert len(await outcomes(journal, execution)) == 2
+
+
+async def test_an_operation_is_begun_once(journal: Journal) -> None:
+    operation = await operation_of(journal, bulk_change("cancel", "state:open", namespace="eu"), rate=2.5)
+    audit = AuditFacts(NOBODY, "ann", "cli", Action.BEGIN_OPERATION, operation.id, {})
+
+    assert await journal.begin_operation(operation, audit=audit)
+    assert not await journal.begin_operation(operation)
+
+    (found,) = await journal.operations(10)
+    assert found == await journal.operation(operation.id)
+    assert found[:11] == tuple(value for name, value in operation._asdict().items() if name != "payload")
+    assert await journal.operation(NOBODY) is None
+
+
+async def test_operations_are_listed_in_pages_the_latest_first(journal: Journal) -> None:
+    made = [await operation_of(journal, bulk_change("cancel", f"workflow:w{number}")) for number in range(3)]
+    for operation in made:
+        await journal.begin_operation(operation)
+
+    first = await journal.operations(2)
+    rest = await journal.operations(2, (first[-1].created_at, first[-1].id))
+
+    assert [each.id for each in [*first, *rest]] == [each.id for each in reversed(made)]
+
+
+async def test_a_signal_goes_to_runs_that_take_it(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    await journal.register_versions([VersionRow("orders", "v1", "1", "shop", {"review": {}}, None)])
+    await journal.register_versions([VersionRow("refunds", "v1", "1", "shop", {"other": {}}, None)])
+    ended = await owned_run(journal, worker)
+    await finish(journal, worker, ended)
+    takes, refuses = await begin(journal), await begin(journal, workflow="refunds")
+    execution = await begun(journal, "signal", "namespace:default", signal="review", value="yes")
+
+    assert await part(journal, execution) == ("completed", 1, 2, 0, 3)
+
+    assert await outcomes(journal, execution) == {
+        ended.id: ("signal", "refused"),
+        takes: ("signal", "done"),
+        refuses: ("signal", "refused"),
+    }
+    await claim(journal, worker)
+    assert [(mail.kind, mail.name) for mail in await journal.inbox(worker, None)] == [
+        (InboxKind.SIGNAL, "review")
+    ]
+
+
+async def test_blocked_runs_are_unblocked_or_end_when_they_are_cancelled(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    first, second = await owned_run(journal, worker), await owned_run(journal, worker)
+    await block(journal, worker, first)
+    other = await begin(journal)
+    execution = await begun(journal, "unblock", "workflow:orders", namespace="default")
+    assert await part(journal, execution) == ("completed", 1, 2, 0, 3)
+    assert await outcomes(journal, execution) == {
+        first.id: ("unblock", "done"),
+        second.id: ("unblock", "already"),
+        other: ("unblock", "already"),
+    }
+    assert (await row(journal, first.id)).state is RunState.RUNNING
+
+    await block(journal, worker, second)
+    cancelled = await begun(journal, "cancel", "state:blocked")
+    assert await part(journal, cancelled) == ("completed", 1, 0, 0, 1)
+    assert (await row(journal, second.id)).state is RunState.CANCELLED
+
+
+async def test_attributes_are_merged_into_those_of_each_run(journal: Journal) -> None:
+    runs = [await begin(journal, attributes={"a": 1, "b": 1}) for _ in range(2)]
+    execution = await begun(journal, "attributes", "@a:1", attributes={"b": 2, "c": [3]})
+
+    assert await part(journal, execution) == ("completed", 2, 0, 0, 2)
+
+    assert [(await row(journal, run)).attributes for run in runs] == [{"a": 1, "b": 2, "c": [3]}] * 2
+    assert set((await outcomes(journal, execution)).values()) == {("set_attributes", "done")}
+
+
+async def test_ended_runs_are_deleted_with_all_their_rows_and_open_ones_stay(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run, chained = await owned_run(journal, worker, idempotency_key="once"), await owned_run(journal, worker)
+    refusal = Refusal("v0", "drift")
+    await journal.post([signal(run.id, key="d")])
+    await commit(journal, worker, write(run, event(0), published=[("a", b"1")], refusal=refusal))
+    latest = await continue_as_new(journal, worker, chained)
+    await finish(journal, worker, run)
+    await finish(journal, worker, latest)
+    parent, child = await parent_and_child(journal, worker)
+    await finish(journal, worker, child)
+    open_run = await begin(journal)
+    execution = await begun(journal, "delete", "namespace:default")
+
+    assert await part(journal, execution) == ("completed", 2, 3, 0, 5)
+
+    assert await outcomes(journal, execution) == {
+        run.id: ("delete_run", "done"),
+        latest.id: ("delete_run", "done"),
+        parent.id: ("delete_run", "refused"),
+        child.id: ("delete_run", "refused"),
+        open_run: ("delete_run", "refused"),
+    }
+    for gone in (run.id, chained.id, latest.id):
+        assert await journal.get_run(gone) is None
+    assert await history(journal, run.id) == []
+    assert await journal.read_published(run.id, ["a"]) == {}
+    assert await journal.refusals(run.id) == []
+    assert (await journal.start([new_run(idempotency_key="once")]))[0].existing is False
+
+
+async def test_a_run_that_has_continued_is_left_to_the_latest_of_its_chain(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    first = await owned_run(journal, worker)
+    latest = await continue_as_new(journal, worker, first)
+    await commit(journal, worker, write(latest, transition=end(RunState.FAILED, error=b"")))
+    execution = await begun(journal, "cancel", "workflow:orders")
+
+    assert await part(journal, execution) == ("completed", 0, 1, 0, 1)
+    assert await outcomes(journal, execution) == {latest.id: ("cancel", "refused")}
+
+
+@pytest.mark.parametrize(("most", "found"), [(2, (2, True)), (3, (3, False)), (10, (3, False))])
+async def test_counts_are_exact_up_to_a_number(journal: Journal, most: int, found: tuple[int, bool]) -> None:
+    runs = await runs_of(journal, 3)
+    await runs_of(journal, 2, "refunds")
+
+    counted = await journal.count(query(("workflow", "in", ["orders"])), most)
+
+    assert (counted.number, counted.more) == found
+    assert set(counted.first) <= set(runs)
+    for nothing in (("workflow", "in", ["none"]), ("state", "in", [RunState.BLOCKED])):
+        counted = await journal.count(query(nothing), most)
+        assert counted == RunCount(counted.at, 0)
+    running = query(("state", "in", [RunState.RUNNING]), ("workflow", "in", ["orders"]))
+    assert (await journal.count(running, 10)).number == 3
