@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import (
+    bulk,
     growth,
     hops,
     idle,
@@ -17,6 +18,7 @@ from bench import (
     model,
     recovery,
     startup,
+    sweeping,
     throughput,
     timers,
     updates,
@@ -58,6 +60,8 @@ SECTIONS: dict[str, Section] = {
     "startup": Section("Time to start", startup.of_imports_and_nodes),
     "timers": Section("Timers due at once, node of two run hosts", timers.due_at_once),
     "updates": Section("Updates of parked runs, node of two run hosts", updates.of_parked_runs),
+    "bulk": Section("Cancel of many parked runs, with two kills", bulk.of_parked_runs, on_request=True),
+    "sweep": Section("Removal of ended runs", sweeping.of_ended_runs, on_request=True),
     "growth": Section("What reads and work cost as there is more", growth.of_reads),
     "peers": Section("Beside other engines", section.beside_other_engines, on_request=True),
 }

@@ -41,6 +41,8 @@ class Sizes:
     updated: tuple[int, ...] = (300, 3_000)
     # Runs that are due at one instant.
     timers: tuple[int, ...] = (1_000, 10_000)
+    # Runs that are changed by one operation, and ended runs that are swept.
+    bulk: int = 100_000
     # What the systems of `peers` do in a round, and which of them; none means all.
     peers: Work = FULL_WORK
     systems: tuple[str, ...] = ()
@@ -67,6 +69,7 @@ QUICK = Sizes(
     idle_seconds=5.0,
     idle_after_seconds=3.0,
     waiters=1_000,
+    bulk=10_000,
 )
 TINY = Sizes(
     rounds=1,
@@ -90,5 +93,6 @@ TINY = Sizes(
     idle_after_seconds=0.5,
     waiters=30,
     growth=(300,),
+    bulk=3_000,
     peers=TINY_WORK,
 )

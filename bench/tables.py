@@ -245,6 +245,22 @@ def _updates(figures: Results) -> tuple[Row, Rows]:
     return ("runs", "updates", "of them HOT", "HOT of those that leave the owner"), rows
 
 
+def _bulk(figures: Results) -> tuple[Row, Rows]:
+    headings = ("runs", "each once", "cancels a second", "p99 of others before, ms", "p99 meanwhile, ms")
+    each_once = "yes" if figures["each_once"] else "no"
+    row = (f"{figures['runs']:,}", each_once, f"{figures['per_second']:,.0f}", *_p99s(figures))
+    return headings, [row]
+
+
+def _sweep(figures: Results) -> tuple[Row, Rows]:
+    headings = ("runs", "removed a second", "p99 of others before, ms", "p99 meanwhile, ms")
+    return headings, [(f"{figures['runs']:,}", f"{figures['per_second']:,.0f}", *_p99s(figures))]
+
+
+def _p99s(figures: Results) -> tuple[str, str]:
+    return f"{figures['p99_before_ms']:.1f}", f"{figures['p99_during_ms']:.1f}"
+
+
 def _timers(figures: Results) -> tuple[Row, Rows]:
     columns = ("p50_ms", "p99_ms", "most_ms", "per_second", "hosts_us", "server_us")
     rows: Rows = [(name, *(f"{row[column]:,.0f}" for column in columns)) for name, row in figures.items()]
@@ -307,6 +323,8 @@ _ROWS = {
     "idle": _idle,
     "startup": _startup,
     "growth": _growth,
+    "bulk": _bulk,
+    "sweep": _sweep,
     "timers": _timers,
     "updates": _updates,
     "peers": peers.figures,

@@ -24,7 +24,8 @@ async def leased(journal: Journal, operation: NewOperation, ttl: float = TTL) ->
     """Take the lease of an operation."""
     token = await journal.lease_operation(operation.id, ttl)
     assert token is not None
-    return Execution(operation.id, token, conditions(operation.search, operation.namespace, operation.until))
+    where = conditions(operation.search, operation.namespace, operation.until)
+    return Execution(operation.id, token, where, operation.until)
 
 
 async def begun(journal: Journal, action: str, search: str, **facts: Any) -> Execution:

@@ -110,6 +110,20 @@ async def test_runs_that_start_later_are_spared(journal: Journal) -> None:
     assert late[0] not in await outcomes(journal, execution)
 
 
+async def test_a_chain_that_began_before_is_changed_by_its_latest_run(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    first = await owned_run(journal, worker)
+    execution = await begun(journal, "cancel", "workflow:orders")
+    latest = await continue_as_new(journal, worker, first)
+
+    assert await part(journal, execution) == ("completed", 1, 0, 0, 1)
+
+    assert await outcomes(journal, execution) == {latest.id: ("cancel", "done")}
+    again = await begun(journal, "cancel", "workflow:orders")
+    assert await part(journal, again) == ("completed", 0, 1, 0, 1)
+    assert await outcomes(journal, again) == {latest.id: ("cancel", "already")}
+
+
 async def test_an_operation_is_paused_continued_and_cancelled(journal: Journal) -> None:
     await runs_of(journal, 4)
     execution = await begun(journal, "cancel", "workflow:orders")

@@ -94,8 +94,12 @@ class RunCount(NamedTuple):
 
 
 class Execution(NamedTuple):
-    """What is executed: an operation under the token of a lease, and the conditions of its search."""
+    """What is executed: an operation under the token of a lease, and the conditions of its search.
+
+    Runs that started after `until` are spared, unless they continue a chain that began by then.
+    """
 
     operation: str
     token: int
     where: Sequence[tuple[str | tuple[str, ...], str, Any]]
+    until: int

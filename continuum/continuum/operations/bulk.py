@@ -150,7 +150,7 @@ def bulk_change(
 
 async def preview(journal: OperatedJournal, change: BulkChange) -> Preview:
     """Return what a change would be about, without changing anything."""
-    where = [*_within(change.search, change.namespace, journal.now()), _LATEST]
+    where = conditions(change.search, change.namespace, journal.now())
     counted = await journal.count(Query(None, where, ("id", False), 1, None), MOST_COUNTED)
     # All that were counted have started by then, which the time that a client knows may be earlier than.
     until = counted.at
@@ -183,14 +183,10 @@ async def _check_signal(journal: OperatedJournal, change: BulkChange, examples: 
             checker(each[name])(decode(value), f"signal {name}")
 
 
-def conditions(search: str, namespace: str | None, until: int) -> list[Condition]:
-    """Return what holds for the runs of an operation: the latest of their chains, started by `until`."""
-    return [*_within(search, namespace, until), ("started_at", "le", until), _LATEST]
-
-
-def _within(search: str, namespace: str | None, now: int) -> list[Condition]:
+def conditions(search: str, namespace: str | None, now: int) -> list[Condition]:
+    """Return what holds for the runs of a change: the search finds them, and no chain goes on behind them."""
     within: list[Condition] = [] if namespace is None else [("namespace", "in", [namespace])]
-    return [*search_of(search).conditions(now), *within]
+    return [*search_of(search).conditions(now), *within, _LATEST]
 
 
 def count_text(counted: RunCount) -> str:

@@ -36,7 +36,7 @@ async def execute(
     token = await journal.lease_operation(operation, LEASE_SECONDS)
     if token is None:
         raise NotReady(_why_not(await found(journal, operation)))
-    execution = Execution(operation, token, conditions(row.search, row.namespace, row.until))
+    execution = Execution(operation, token, conditions(row.search, row.namespace, row.until), row.until)
     try:
         await _parts(journal, execution, row.rate, told, sleep)
     except BaseException:

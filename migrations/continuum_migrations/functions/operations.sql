@@ -3,13 +3,39 @@
 
 -- Ask runs to stop.
 CREATE OR REPLACE FUNCTION {schema}.operate_cancel(p_runs uuid[], p_arguments jsonb, p_payload bytea) RETURNS text[]
-LANGUAGE sql AS $$
-    SELECT array_agg({schema}.outcome_of_post(p.posted) ORDER BY p.place)
-    FROM unnest({schema}.post_attempts(
-        p_runs, array_fill({kind.cancel}::smallint, ARRAY[cardinality(p_runs)]),
-        array_fill('cancel'::text, ARRAY[cardinality(p_runs)]), array_fill('cancel'::text, ARRAY[cardinality(p_runs)]),
-        array_fill(p_payload, ARRAY[cardinality(p_runs)]), array_fill(0::smallint, ARRAY[cardinality(p_runs)])
-    )) WITH ORDINALITY AS p (posted, place)
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_number integer := cardinality(p_runs);
+    v_open uuid[];
+    v_asked uuid[];
+BEGIN
+    -- In the common order of locks; before a run that ends here comes the parent that gets its end.
+    PERFORM FROM {schema}.runs r
+    WHERE r.id = ANY (p_runs || ARRAY(SELECT x.parent_id FROM {schema}.runs x WHERE x.id = ANY (p_runs) AND x.parent_id IS NOT NULL))
+    ORDER BY r.depth, r.id FOR NO KEY UPDATE;
+    IF EXISTS (SELECT FROM {schema}.runs r WHERE r.id = ANY (p_runs) AND r.continued_to IS NOT NULL) THEN
+        -- It has continued as new since it was chosen: this follows it to the latest run of its chain.
+        RETURN (
+            SELECT array_agg({schema}.outcome_of_post(p.posted) ORDER BY p.place)
+            FROM unnest({schema}.post_attempts(
+                p_runs, array_fill({kind.cancel}::smallint, ARRAY[v_number]), array_fill('cancel'::text, ARRAY[v_number]),
+                array_fill('cancel'::text, ARRAY[v_number]), array_fill(p_payload, ARRAY[v_number]),
+                array_fill(0::smallint, ARRAY[v_number])
+            )) WITH ORDINALITY AS p (posted, place));
+    END IF;
+    v_open := ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.id = ANY (p_runs) AND r.state {is_open});
+    v_asked := ARRAY(SELECT i.run_id FROM {schema}.inbox i
+                     WHERE i.run_id = ANY (v_open) AND i.kind = {kind.cancel} AND i.key = 'cancel' AND i.name = 'cancel');
+    PERFORM {schema}.after_end({schema}.request_cancel(v_open, 'cancel'));
+    RETURN ARRAY(
+        SELECT CASE WHEN u.id = ANY (v_asked) THEN 'already' WHEN u.id = ANY (v_open) THEN 'done'
+                    WHEN r.id IS NULL THEN 'not_found' ELSE 'refused' END
+        FROM unnest(p_runs) WITH ORDINALITY AS u (id, place)
+        LEFT JOIN LATERAL (SELECT x.id FROM {schema}.runs x WHERE x.id = u.id OFFSET 0) r ON true
+        ORDER BY u.place);
+END
 $$;
 
 -- Send a signal to runs; one whose version declares its signals, and not this one, gets none.
@@ -112,13 +138,12 @@ BEGIN
         USING p_runs, v_operation.arguments, v_operation.payload;
     END IF;
     -- A run is changed once, and so has one row, whoever repeats this.
-    PERFORM {schema}.record_change(
-        jsonb_build_object(
-            'id', md5(p_operation::text || a.run::text)::uuid, 'actor', v_operation.actor, 'via', v_operation.via,
-            'action', v_operation.arguments ->> 'recorded_as', 'subject', a.run, 'reason', v_operation.reason,
-            'arguments', jsonb_strip_nulls(jsonb_build_object('operation', p_operation, 'error', p_error))),
-        a.outcome)
-    FROM unnest(p_runs, v_outcomes) AS a (run, outcome);
+    INSERT INTO {schema}.audit (id, at, actor, via, action, subject, arguments, reason, outcome)
+    SELECT md5(p_operation::text || a.run::text)::uuid, clock_timestamp(), v_operation.actor, v_operation.via,
+           v_operation.arguments ->> 'recorded_as', a.run,
+           jsonb_strip_nulls(jsonb_build_object('operation', p_operation, 'error', p_error)), v_operation.reason, a.outcome
+    FROM unnest(p_runs, v_outcomes) AS a (run, outcome)
+    ON CONFLICT DO NOTHING;
     RETURN QUERY
         UPDATE {schema}.operations o
         SET reached = coalesce(p_reached, o.reached), state = CASE WHEN p_ends THEN 'completed' ELSE o.state END,

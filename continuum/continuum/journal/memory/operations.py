@@ -67,7 +67,8 @@ class MemoryOperations(MemoryRetention, MemoryQueries, MemoryInbox, MemoryClaims
         chosen = [
             run
             for run in map(self._runs.__getitem__, behind)
-            if all(holds(self._row(run), *condition) for condition in execution.where)
+            if self._began(run) <= execution.until
+            and all(holds(self._row(run), *condition) for condition in execution.where)
         ][:limit]
         outcomes = _ACTIONS[stored.operation.action](self, chosen, stored.operation)
         for run, outcome in zip(chosen, outcomes, strict=True):
@@ -125,6 +126,10 @@ class MemoryOperations(MemoryRetention, MemoryQueries, MemoryInbox, MemoryClaims
             and all(holds(self._row(run), *condition) for condition in query.where)
         )
         return RunCount(self.now(), min(len(found), most), len(found) > most, None, tuple(found[:EXAMPLES]))
+
+    def _began(self, run: StoredRun) -> int:
+        first = self._runs.get(run.chain, run)
+        return min(run.started_at, first.started_at)
 
     def _operation_row(self, stored: StoredOperation) -> OperationRow:
         facts = stored.operation._asdict()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from continuum.engine.ids import RunId
-from continuum.journal.limits import REMOVED_PER_SWEEP, SUSPICION_SECONDS
+from continuum.journal.limits import REMOVALS_PER_SWEEP, REMOVED_AT_ONCE, SUSPICION_SECONDS
 from continuum.journal.memory.audits import MemoryAudits
 from continuum.journal.memory.state_changes import MemoryStateChanges
 from continuum.journal.memory.tables import MICROSECONDS, StoredRun, Suspicion
@@ -25,7 +25,7 @@ class MemoryRetention(MemoryStateChanges, MemoryAudits):
         self._sweep_audit()
         over = [run for run in self._runs.values() if self._retention_is_over(run)]
         over.sort(key=lambda run: run.retain_until or 0)
-        for run in over[:REMOVED_PER_SWEEP]:
+        for run in over[: REMOVALS_PER_SWEEP * REMOVED_AT_ONCE]:
             removed += self._remove_chain(run.chain)
         return removed
 

@@ -25,7 +25,8 @@ from continuum.journal.event_codec import pack_body
 from continuum.journal.limits import (
     CONNECTIONS,
     FOREIGN_GRACE_SECONDS,
-    REMOVED_PER_SWEEP,
+    REMOVALS_PER_SWEEP,
+    REMOVED_AT_ONCE,
     RENEWALS_IN_A_LEASE,
     SILENCE_SECONDS,
     STATE_CHANGES_KEPT_SECONDS,
@@ -384,16 +385,21 @@ class PostgresJournal(
         return int(rows[0][0])
 
     async def sweep(self) -> int:
-        """Three statements, the first for as often as it finds much, up to a limit.
+        """Three statements, the first two for as often as they find much, up to a limit.
 
         They remove what ended runs left behind, then runs and changes that need not be kept.
         """
         swept = await self._sweeps.sweep(self._database)
-        (removed,) = await self._database.fetch("remove_retained", (REMOVED_PER_SWEEP,))
+        removed = 0
+        for _ in range(REMOVALS_PER_SWEEP):
+            ((gone,),) = await self._database.fetch("remove_retained", (REMOVED_AT_ONCE,))
+            removed += int(gone)
+            if gone < REMOVED_AT_ONCE:
+                break
         (old,) = await self._database.fetch(
             "remove_state_changes", (STATE_CHANGES_KEPT_SECONDS, STATE_CHANGES_PER_SWEEP)
         )
-        return swept + int(removed[0]) + int(old[0])
+        return swept + removed + int(old[0])
 
     # The inbox, as any process sees it.
 

@@ -63,13 +63,16 @@ class PostgresOperations:
     ) -> Part | None:
         scan = Scan(f'"{self.schema}"', "", "id", descending=False, limit=limit)
         meets = scan.all_of([condition_of(*condition) for condition in execution.where])
+        until = f"to_timestamp(0) + {scan.bind(execution.until)} * interval '1 microsecond'"
+        began = f"""(r.started_at <= {until} OR r.root IS NOT NULL AND EXISTS (
+            SELECT FROM {scan.schema}.runs x WHERE x.id = r.root AND x.started_at <= {until}))"""
         statements = self._database.statements
         # The runs are read in the order of their ids, and no more of them than are looked at.
         chosen = f""", chosen AS MATERIALIZED (
             SELECT s.id FROM operation o CROSS JOIN LATERAL (
                 SELECT l.id FROM (
-                    SELECT r.id, ({meets}) AS meets FROM {scan.schema}.runs r WHERE r.id > o.reached
-                    ORDER BY r.id LIMIT %(looked)s
+                    SELECT r.id, ({meets} AND {began}) AS meets FROM {scan.schema}.runs r
+                    WHERE r.id > o.reached ORDER BY r.id LIMIT %(looked)s
                 ) l WHERE l.meets ORDER BY l.id LIMIT %(limit)s
             ) s
         )
