@@ -10,11 +10,13 @@ import pytest
 
 import continuum
 from continuum import (
+    ActivityError,
     ChildFailed,
     CutRefused,
     Retry,
     RunChanged,
     RunFailed,
+    Saga,
     Signal,
     activity,
     saga,
@@ -258,6 +260,79 @@ async def test_a_restart_after_a_compensation_is_refused(continuum_env: Environm
     calls.clear()
     assert await (await run.reset(at=2)).result() == "booked"
     assert calls == ["hotel", "flight"]
+    await nothing_is_found(continuum_env)
+
+
+@workflow(name="forks_by_hand")
+async def by_hand() -> str:
+    """Undo by hand what was done before anything said how."""
+    await do("before")
+    await do("hotel")
+    undoing = Saga()
+    undoing.add(undo, "hotel")
+    try:
+        return await do("flight")
+    except ActivityError:
+        await undoing.compensate()
+        return "undone"
+
+
+async def test_a_compensation_outside_of_a_block_may_undo_everything(continuum_env: Environment) -> None:
+    broken.add("flight")
+    run = await continuum_env.start(by_hand)
+    assert await run.result(timeout=LONG) == "undone"
+    with pytest.raises(CutRefused) as refused:
+        await run.reset(at=4)
+    assert refused.value.nearest == 0
+    await nothing_is_found(continuum_env)
+
+
+@workflow(name="forks_late_block")
+async def late_block() -> str:
+    """Begin the block that undoes something when that is done already."""
+    await do("hotel")
+    async with saga() as block:
+        block.add(undo, "hotel")
+        return await do("flight")
+
+
+async def test_a_compensation_that_a_block_begins_with_may_undo_what_came_before_it(
+    continuum_env: Environment,
+) -> None:
+    broken.add("flight")
+    run = await continuum_env.start(late_block)
+    await failed(run)
+    with pytest.raises(CutRefused) as refused:
+        await run.restart()
+    assert refused.value.nearest == 0
+    await nothing_is_found(continuum_env)
+
+
+@workflow(name="forks_options")
+async def with_options(options: str) -> str:
+    """Do something that other processes do, at most once, or within a time."""
+    match options:
+        case "queue":
+            return await do.options(queue="slow")("this")
+        case "at_most_once":
+            return await do.options(at_most_once=True, retry=Retry())("this")
+        case _:
+            return await do.options(total_timeout=5, retry=Retry())("this")
+
+
+@pytest.mark.parametrize("options", ["queue", "at_most_once", "total_timeout"])
+async def test_a_call_with_options_begins_again_like_any_other(
+    continuum_env: Environment, options: str
+) -> None:
+    broken.add("this")
+    run = await continuum_env.start(with_options, options)
+    await failed(run)
+    broken.clear()
+    calls.clear()
+    # Its time begins anew.
+    await continuum_env.advance(60)
+    assert await (await run.restart()).result(timeout=LONG) == "this done"
+    assert calls == ["this"]
     await nothing_is_found(continuum_env)
 
 

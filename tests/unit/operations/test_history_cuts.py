@@ -1,0 +1,169 @@
+"""Where a history may be cut, from its events alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from continuum.engine.events import Event, EventType, Forking
+from continuum.errors import CutRefused
+from continuum.operations.failure_cuts import failure_cut
+from continuum.operations.history_cuts import History, cut_of
+
+RUN = "01900000-0000-7000-8000-000000000001"
+CHILD = "01900000-0000-7000-8000-000000000002"
+SITE = ("flow", "app.py:1")
+
+
+def scheduled(name: str) -> tuple[EventType, tuple[Any, ...]]:
+    return EventType.ACTIVITY_SCHEDULED, (name, *SITE, b"", None)
+
+
+def completed(seq: int) -> tuple[EventType, tuple[Any, ...]]:
+    return EventType.ACTIVITY_COMPLETED, (seq, b"")
+
+
+def failed(seq: int, text: str = "no") -> tuple[EventType, tuple[Any, ...]]:
+    return EventType.ACTIVITY_FAILED, (seq, "OSError", text, "", 1)
+
+
+def undone(name: str, *since: int) -> tuple[EventType, tuple[Any, ...]]:
+    return EventType.COMPENSATION_SCHEDULED, (name, *SITE, b"", None, *since)
+
+
+UUID4 = (EventType.SIDE_EFFECT, ("uuid4", *SITE, b"0123456789abcdef"))
+STARTED = (EventType.CHILD_STARTED, ("pack", *SITE, CHILD, b"", 1))
+
+
+def events_of(*bodies: tuple[EventType, tuple[Any, ...]]) -> list[Event]:
+    return [Event(seq, type, 0, body) for seq, (type, body) in enumerate(bodies)]
+
+
+def nearest(events: Sequence[Event], at: int, how: Forking = Forking.RESET, *, ended: bool = True) -> int:
+    """Return the cut that works, at the place or before it."""
+    try:
+        return cut_of(History(RUN, events, lambda _: ended), at, how).at
+    except CutRefused as refused:
+        return -1 if refused.nearest is None else refused.nearest
+
+
+def test_a_compensation_names_what_it_may_have_undone() -> None:
+    done = (scheduled("look"), completed(0), scheduled("pay"), completed(2), scheduled("ship"), failed(4))
+    known = events_of(*done, undone("refund", 2))
+    assert [nearest(known, at) for at in range(8)] == [0, 1, 2, 2, 2, 2, 2, 7]
+    # An earlier release does not say it.
+    unknown = events_of(*done, undone("refund"))
+    assert [nearest(unknown, at) for at in range(8)] == [0, 0, 0, 0, 0, 0, 0, 7]
+
+
+def test_a_compensation_may_undo_a_child() -> None:
+    events = events_of(UUID4, STARTED, (EventType.CHILD_COMPLETED, (1, b"")), undone("cancel"))
+    assert nearest(events, 3) == 1
+
+
+def test_several_compensations_lead_to_the_first_of_what_they_undo() -> None:
+    events = events_of(
+        scheduled("a"), completed(0), scheduled("b"), completed(2), undone("undo b", 2), undone("undo a", 0)
+    )
+    assert nearest(events, 4) == 0
+
+
+def test_a_compensation_that_was_pending_would_run_once_more() -> None:
+    events = events_of(
+        scheduled("pay"), completed(0), undone("refund", 0), (EventType.COMPENSATION_COMPLETED, (2, b""))
+    )
+    assert nearest(events, 3) == 0
+    # Nothing has run it yet: a run that takes its place may, and one beside it may not.
+    pending = events[:3]
+    assert nearest(pending, 3) == 3
+    assert nearest(pending, 3, Forking.FORK) == 0
+
+
+def test_a_compensation_before_the_cut_is_known_to_the_code() -> None:
+    events = events_of(
+        scheduled("pay"),
+        completed(0),
+        undone("refund", 0),
+        (EventType.COMPENSATION_COMPLETED, (2, b"")),
+        scheduled("pay"),
+    )
+    assert nearest(events, 4) == 4
+
+
+def test_an_open_child_is_cut_off() -> None:
+    events = events_of(UUID4, STARTED, UUID4)
+    assert nearest(events, 3, ended=False) == 1
+    assert nearest(events, 3) == 3
+    reported = [*events, Event(3, EventType.CHILD_CANCELLED, 0, (1,))]
+    cut = cut_of(History(RUN, reported, lambda _: False), 2, Forking.RESET)
+    assert [child.run_id for child in cut.children] == [CHILD]
+
+
+def test_an_event_that_cannot_be_read_is_cut_off() -> None:
+    events = [*events_of(UUID4, UUID4), Event(-1, 0, 0, ())]
+    assert nearest(events, 3) == 2
+    assert nearest([events[0], events[1]._replace(body=("uuid4",))], 2) == 1
+
+
+def test_a_run_that_continued_as_new_ends_before_that() -> None:
+    continued = (EventType.RUN_CONTINUED_AS_NEW, ("flow", *SITE, CHILD, b""))
+    assert nearest(events_of(UUID4, continued), 2) == 1
+
+
+def test_a_cut_says_which_calls_run_again() -> None:
+    events = events_of(scheduled("a"), scheduled("b"), completed(0), scheduled("c"), completed(1), failed(3))
+    cut = cut_of(History(RUN, events, lambda _: True), 2, Forking.RESET)
+    assert [(call.name, call.was) for call in cut.runs_again] == [("a", "completed"), ("b", "completed")]
+    assert [(call.name, call.was) for call in cut.may_run_again] == [("c", "failed")]
+    assert cut.keeps == ()
+    kept = cut_of(History(RUN, events, lambda _: True), 3, Forking.RESTART, keep_results=True)
+    assert ([call.name for call in kept.keeps], kept.runs_again) == (["b"], ())
+
+
+def test_a_failure_is_cut_before_the_activity_that_failed() -> None:
+    events = events_of(scheduled("a"), completed(0), scheduled("b"), failed(2), UUID4)
+    assert failure_cut(RUN, events, "anything") == 3
+
+
+def test_failures_between_which_the_code_did_nothing_belong_together() -> None:
+    events = events_of(scheduled("a"), scheduled("b"), scheduled("c"), failed(1), completed(0), failed(2))
+    assert failure_cut(RUN, events, "") == 3
+    apart = events_of(scheduled("a"), scheduled("b"), failed(0), UUID4, failed(1))
+    assert failure_cut(RUN, apart, "") == 4
+
+
+def test_a_failure_that_the_error_names_may_lie_back() -> None:
+    events = events_of(scheduled("a"), scheduled("b"), failed(0), completed(1))
+    assert failure_cut(RUN, events, "a failed on attempt 1: OSError: no") == 2
+    # The code has dealt with it, and failed by itself.
+    assert failure_cut(RUN, events, "ValueError: something else") == 4
+
+
+def test_commands_of_the_step_in_which_the_code_failed_do_not_bind() -> None:
+    events = events_of(scheduled("a"), completed(0), UUID4, scheduled("never run"))
+    assert failure_cut(RUN, events, "ValueError") == 2
+    # A child has been started by it.
+    assert failure_cut(RUN, events_of(scheduled("a"), completed(0), UUID4, STARTED, UUID4), "") == 4
+
+
+def test_compensations_for_a_failure_of_the_code_belong_to_it() -> None:
+    events = events_of(
+        scheduled("pay"),
+        completed(0),
+        UUID4,
+        undone("refund", 0),
+        (EventType.ACTIVITY_RETRIED, (3, "OSError", "no", 1, 7)),
+        (EventType.COMPENSATION_COMPLETED, (3, b"")),
+    )
+    at = failure_cut(RUN, events, "ValueError")
+    assert (at, nearest(events, at)) == (2, 0)
+
+
+@pytest.mark.parametrize("type", [EventType.CHILD_FAILED, EventType.CHILD_CANCELLED])
+def test_a_failure_that_began_in_a_child_names_its_start(type: EventType) -> None:
+    events = events_of(UUID4, STARTED, (type, (1, "OSError", "no", "")))
+    with pytest.raises(CutRefused, match=r"--at 1` starts that child anew") as refused:
+        failure_cut(RUN, events, "")
+    assert refused.value.nearest == 1
