@@ -56,7 +56,8 @@ class Saga:
     def __init__(self) -> None:
         self._stack: list[Entry] = []
         self._outer: list[Entry] | None = None
-        # Where the block began; None outside of a block.
+        # Where the block began, and the first call or child that was pending then; None outside of a block.
+        self._began: int | None = None
         self._since: int | None = None
 
     def add(self, activity: Callable[P, Coroutine[Any, Any, Any]], *args: P.args, **kwargs: P.kwargs) -> None:
@@ -76,7 +77,7 @@ class Saga:
 
     def _undone_since(self) -> int | None:
         execution = current()
-        if self._since is None or execution is None or execution.log.position == self._since:
+        if self._since is None or execution is None or execution.log.position == self._began:
             # Nothing was done in the block yet, so that it may be about something from before.
             return None
         return self._since
@@ -86,7 +87,10 @@ class Saga:
         return list(_still_to_undo(stack))
 
     async def __aenter__(self) -> Saga:
-        self._since = require("continuum.saga()").log.position
+        execution = require("continuum.saga()")
+        self._began = execution.log.position
+        # What is awaited in the block may have begun before it.
+        self._since = min((self._began, *execution.pending, *(execution.children or ())))
         self._outer = innermost_block.get()
         innermost_block.set(self._stack)
         return self

@@ -58,7 +58,8 @@ class Plan:
             [RunId(child.run_id) for child in cut.children],
             sorted({str(event.body[0]) for event in prefix if event.type == EventType.STATE_PUBLISHED}),
             keeps_signals=not self.drop_signals,
-            keeps_results=cut.how is Forking.RESTART,
+            # A compensation whose result nobody has read must not run once more.
+            keeps_results=cut.how is Forking.RESTART or any(call.compensation for call in cut.runs_again),
         )
 
 
@@ -73,7 +74,8 @@ async def plan(
     ends = await _ends_of(journal, unreported_children(events))
     if at is None:
         at = failure_cut(origin.id, events, _error_text(origin))
-    history = History(origin.id, events, lambda child: child in ends)
+    successors = await _successors(journal, origin)
+    history = History(origin.id, events, lambda child: child in ends, successors, not origin.state.terminal)
     cut = cut_of(history, at, how, drop_signals=drop_signals, keep_results=how is Forking.RESTART)
     mail = [*_reports(cut.children, events[at:], ends), *_again(cut, events[at:])]
     return Plan(cut, origin, events[:at], _version_at(events, at, origin.version), mail, drop_signals)
@@ -94,7 +96,7 @@ def _check_state(origin: RunRow, how: Forking) -> None:
         )
 
 
-async def _check_parent(journal: Runs, origin: RunRow) -> None:
+async def _check_parent(journal: CutRuns, origin: RunRow) -> None:
     """Refuse a run whose end its parent has heard: it would hear another one."""
     if not origin.state.terminal or origin.parent is None or origin.parent_seq is None:
         return
@@ -102,13 +104,30 @@ async def _check_parent(journal: Runs, origin: RunRow) -> None:
     if parent is None:
         return
     if parent.state.terminal and (parent.completed_at or 0) < (origin.completed_at or 0):
-        return
+        # It heard nothing. What it was reset to since began with the ends of the children that it has.
+        successors = await _successors(journal, parent)
+        if not successors or successors[0][0] <= origin.parent_seq:
+            return
     raise CutRefused(
         origin.id,
         None,
         f"its parent {parent.id} has received its end; reset the parent to before it, or "
         f"`continuum runs fork {origin.id} --at SEQ` makes a run beside it",
     )
+
+
+async def _successors(journal: CutRuns, origin: RunRow) -> list[tuple[int, Sequence[Event]]]:
+    """Return the runs that a run was reset to: how many of its events each has, and its own events."""
+    found: list[tuple[int, Sequence[Event]]] = []
+    row: RunRow | None = origin
+    while row is not None and row.continued_to is not None and row.state is not RunState.CONTINUED:
+        events = (await journal.load([row.continued_to]))[row.continued_to]
+        cut = max(
+            (e.seq for e in events if e.type == EventType.RUN_FORKED and e.body[0] == row.id), default=0
+        )
+        found.append((min([cut, *(shared for shared, _ in found)]), events[cut:]))
+        row = await journal.get_run(row.continued_to)
+    return found
 
 
 async def _ends_of(journal: Runs, children: Sequence[CutChild]) -> dict[str, RunRow]:

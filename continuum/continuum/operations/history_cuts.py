@@ -6,7 +6,8 @@ out; `CutRefused` names the last cut before that works. Some cuts never do:
 - A compensation has undone after the cut what the events before it still count on. Its event says since
   when that may have been done; for one that does not (an earlier release wrote it, or it was added outside
   of a block), that is the first call or child of the run. A compensation that is pending at the cut would run
-  once more if it has run since, and twice if the run is forked.
+  once more if it has run since or runs now, and twice if the run is forked. What the runs that the run was
+  reset to have undone counts as well. A call that was undone under an idempotency key cannot be made again.
 - A child that the events before the cut have started is open: two runs cannot wait for it.
 - An event before the cut cannot be read, or the run continued as new there.
 """
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from continuum.engine.events import (
     ANSWERS,
@@ -26,6 +28,7 @@ from continuum.engine.events import (
     is_whole,
 )
 from continuum.errors import CutRefused
+from continuum.quoting import quoted
 
 # What may have to be undone.
 _EFFECTS = SCHEDULES | {EventType.CHILD_STARTED}
@@ -77,11 +80,17 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The events of a run, and which of the children that never reported their end have ended."""
+    """The events of a run, and which of the children that never reported their end have ended.
+
+    `successors` are the runs that it was reset to, each with how many of the events it has, and its own ones.
+    """
 
     run_id: str
     events: Sequence[Event]
     has_ended: Callable[[str], bool]
+    successors: Sequence[tuple[int, Sequence[Event]]] = ()
+    # A node may execute what is pending.
+    is_open: bool = False
 
 
 def unreported_children(events: Sequence[Event]) -> list[CutChild]:
@@ -99,8 +108,12 @@ def cut_of(
         why = f"its history has the events 0 to {len(events) - 1}" if events else "its history has no event"
         raise CutRefused(history.run_id, at, f"{why}; give one of them, or {len(events)} to keep them all")
     bound = next(_bounds(history, at, how), None)
+    nearest = at if bound is None else nearest_cut(history, at, how)
+    useless = _undone_under_a_key(history, nearest)
+    if useless is not None:
+        raise CutRefused(history.run_id, at, useless)
     if bound is not None:
-        raise CutRefused(history.run_id, at, bound.why, nearest_cut(history, at, how))
+        raise CutRefused(history.run_id, at, bound.why, nearest)
     before, later = events[:at], events[at:]
     pending = _pending(before)
     answers = {event.body[0]: event for event in later if event.type in ANSWERS}
@@ -146,7 +159,10 @@ def _bounds(history: History, at: int, how: Forking) -> Iterator[_Bound]:
             yield _Bound(position, f"event {position} cannot be read; restore it, or cut before it")
         elif event.type == EventType.RUN_CONTINUED_AS_NEW:
             yield _Bound(position, f"the run continued as new there, as {event.body[3]}")
-    yield from _undone(before, later, how)
+    executed = how is Forking.FORK or history.is_open
+    yield from _undone(before, later, executed=executed)
+    for shared, theirs in history.successors:
+        yield from _undone(before[:shared], theirs, executed=executed)
     for child in _open_children(before):
         if not _has_reported(child, later) and not history.has_ended(child.run_id):
             yield _Bound(
@@ -156,17 +172,58 @@ def _bounds(history: History, at: int, how: Forking) -> Iterator[_Bound]:
             )
 
 
-def _undone(before: Sequence[Event], later: Sequence[Event], how: Forking) -> Iterator[_Bound]:
-    """Yield what compensations after a cut have undone before it, or what two runs would undo."""
+def _undone(before: Sequence[Event], later: Sequence[Event], *, executed: bool) -> Iterator[_Bound]:
+    """Yield what compensations after a cut have undone before it, or what two runs would undo.
+
+    `executed` says that the run which is cut may execute what is pending, now or later.
+    """
     answered = {event.body[0] for event in later if event.type in ANSWERS}
-    pending = [event for seq, event in _pending(before).items() if how is Forking.FORK or seq in answered]
+    pending = [event for seq, event in _pending(before).items() if executed or seq in answered]
     for event in (*pending, *later):
         if event.type == EventType.COMPENSATION_SCHEDULED:
-            since = event.body[_SINCE] if len(event.body) > _SINCE else 0
+            since = _undoes_from(event)
             undone = next((done for done in before if done.seq >= since and done.type in _EFFECTS), None)
             if undone is not None:
-                why = f"{event.body[0]} (event {event.seq}) has undone since what the run did from event"
+                undoes = (
+                    "undoes" if event.seq < len(before) and event.seq not in answered else "has undone since"
+                )
+                why = f"{event.body[0]} (event {event.seq}) {undoes} what the run did from event"
                 yield _Bound(undone.seq, f"{why} {undone.seq} on ({undone.body[0]})")
+
+
+def _undoes_from(compensation: Event) -> int:
+    """Return the event before which a compensation has undone nothing."""
+    return compensation.body[_SINCE] if len(compensation.body) > _SINCE else 0
+
+
+def _undone_under_a_key(history: History, at: int) -> str | None:
+    """Return why no cut helps: what was undone has its result under a key, and keeps it when called again."""
+    whole = [history.events, *((*history.events[:shared], *rest) for shared, rest in history.successors)]
+    for call, undoing in chain.from_iterable(_keyed_and_undone(events, at) for events in whole):
+        return (
+            f"{undoing.body[0]} (event {undoing.seq}) has undone what the run did, and {call.body[0]} (event "
+            f"{call.seq}) would only return its result again, which is kept under the idempotency key "
+            f"{quoted(_key(call))}; start another run, with another key"
+        )
+    return None
+
+
+def _keyed_and_undone(events: Sequence[Event], at: int) -> Iterator[tuple[Event, Event]]:
+    """Yield the calls from `at` on that have a result under a key, with what has undone them."""
+    completed = {event.body[0] for event in events if event.type in COMPLETED}
+    keyed = [event for event in events[at:] if event.seq in completed and _key(event) is not None]
+    for undoing in events[at:] if keyed else ():
+        if undoing.type == EventType.COMPENSATION_SCHEDULED:
+            for call in keyed:
+                if _undoes_from(undoing) <= call.seq < undoing.seq:
+                    yield call, undoing
+
+
+def _key(event: Event) -> str | None:
+    """Return the idempotency key of an activity."""
+    if event.type != EventType.ACTIVITY_SCHEDULED or not isinstance(event.body[4], Mapping):
+        return None
+    return event.body[4].get("key")
 
 
 def _has_reported(child: CutChild, events: Sequence[Event]) -> bool:

@@ -29,10 +29,11 @@ def _children(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:
     by_command = {child.parent_seq: child for child in run.children if child.continued_to is None}
     reported = {row.name for row in run.inbox if row.kind in _CHILD_ENDED}
     for seq, child_id in effects.children.items():
+        # Code that has stopped a child may have stopped waiting for it: its end leaves no event then.
         child = by_command.get(seq)
         if seq < effects.forked_at:
             # A child of the run whose events these are. It had ended when this run began.
-            if str(seq) not in reported:
+            if str(seq) not in reported and child_id not in effects.asked_to_stop:
                 text = f"child {child_id} had ended before this run began, and neither inbox nor history has"
                 yield Finding(run.id, "child-end-lost", f"{text} its end; {way_out(run)}")
         elif child is None:
@@ -44,7 +45,6 @@ def _children(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:
         elif (
             child.state >= RunState.COMPLETED
             and str(seq) not in reported
-            # Code that has stopped a child may have stopped waiting for it: its end leaves no event then.
             and child_id not in effects.asked_to_stop
         ):
             text = f"child {child.id} has ended, and neither inbox nor history has its end"

@@ -42,7 +42,9 @@ async def cut_everywhere(env: Environment, run_id: str) -> int:
             await env.cut(run_id, "fork", at=at)
         except CutRefused as error:
             refused, place = refused + 1, error.nearest
-        assert place is not None
+        if place is None:
+            # A call that was undone has its result under a key.
+            continue
         forked = await env.fork(run_id, at=place)
         assert await outcome(forked) == expected, at
     return refused

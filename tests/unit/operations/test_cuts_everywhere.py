@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from continuum import RunFailed
+from continuum import CutRefused, RunFailed, Signal, workflow
 from continuum.testing import Environment
 from tests.golden.programs import PROGRAMS, review
 from tests.golden.writing import SIGNALS, run_of
@@ -51,8 +52,8 @@ async def test_a_program_of_the_golden_histories_may_be_cut_at_every_event(
     undone = "compensation_scheduled" in events
     continued = "run_continued_as_new" in events
     refused = await cut_everywhere(continuum_env, run.id)
-    # The first thing that these programs do is what they undo.
-    assert refused == (len(events) - 1 if undone else 1 if continued else 0)
+    # The first thing that these programs do is what they undo, and it has its result under a key.
+    assert refused == (len(events) if undone else 1 if continued else 0)
     if not undone and not continued:
         await reset_everywhere(continuum_env, run.id)
     await nothing_is_found(continuum_env)
@@ -120,3 +121,35 @@ async def test_an_order_of_the_examples_may_be_cut_at_every_event(
     assert await cut_everywhere(continuum_env, run.id) == (events - 1 if answer == "rejected" else 0)
     assert result == ("refunded payment-o7-1000" if answer == "rejected" else "parcel-o7")
     await nothing_is_found(continuum_env)
+
+
+never = Signal("never", str)
+
+
+@workflow(name="cuts_patient_child", signals=[never])
+async def patient_child() -> str:
+    """Wait until stopped."""
+    return await never.wait()
+
+
+@workflow(name="cuts_impatient", signals=[never])
+async def impatient() -> str:
+    """Stop a child, and do not wait for its end."""
+    try:
+        async with asyncio.timeout(5):
+            await patient_child()
+    except TimeoutError:
+        return await never.wait()
+    return "in time"
+
+
+async def test_the_end_of_a_child_that_nobody_waits_for_is_not_missed(continuum_env: Environment) -> None:
+    run = await continuum_env.start(impatient)
+    await continuum_env.advance(10)
+    for at in range(len(await run.history()), 0, -1):
+        try:
+            await run.fork(at=at)
+        except CutRefused:
+            continue
+        await continuum_env.advance(10)
+        await nothing_is_found(continuum_env)
