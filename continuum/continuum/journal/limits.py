@@ -40,10 +40,11 @@ POISON_AFTER_DEATHS = 3
 # A repair lets a lease end after so many seconds: every process renews its own within five.
 SHORTENED_LEASE_SECONDS = 30.0
 
-# A part of a sweep removes so many runs (a chain counts as one): it holds locks for a tenth of a second.
-REMOVED_AT_ONCE = 200
-# A sweep removes so many of these parts, for less than a minute: what a busy one leaves behind.
-REMOVALS_PER_SWEEP = 1_000
+# A part of a sweep removes so many runs (a chain counts as one): it holds locks for less than a tenth of a
+# second, of which a third is the same for any number.
+REMOVED_AT_ONCE = 1_000
+# A sweep removes so many of these parts, for less than a minute: what a busy hour leaves behind.
+REMOVALS_PER_SWEEP = 200
 
 # A part of a sweep looks at so many rows of each table, and takes tens of milliseconds whatever is there.
 ROWS_PER_SWEEP = 2_000

@@ -262,10 +262,12 @@ async def all_changes(journal: Journal) -> None:
 
 async def all_operations(journal: Journal) -> None:
     """Read all operations, page after page, as the command line shows them."""
-    before = None
-    while rows := await journal.operations(3, before):
-        to_json([operations.facts(row) for row in rows])
-        before = rows[-1].created_at, rows[-1].id
+    before, more = None, True
+    while more:
+        rows = await journal.operations(4, before)
+        to_json([operations.facts(row) for row in rows[:3]])
+        more = len(rows) == 4
+        before = (rows[2].created_at, rows[2].id) if more else None
 
 
 async def faults_of_tools(on: Stage) -> AsyncIterator[str]:
