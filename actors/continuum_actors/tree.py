@@ -27,6 +27,7 @@ from continuum_actors.host.worker_lease import WorkerLease
 from continuum_actors.run.dispatcher import Dispatcher
 from continuum_actors.run.journal_writer import JournalWriter
 from continuum_actors.run.local_starts import LocalStarts
+from continuum_actors.run.pauses import Pauses
 from continuum_actors.run.run_registry import RunRegistry
 from continuum_actors.run.run_supervisor import RunSupervisor
 from continuum_actors.run.signal_router import SignalRouter
@@ -107,6 +108,7 @@ def _run_actors(host: Host, without: Collection[str]) -> Supervisor:
         ChildSpec("snapshotter", lambda: Snapshotter(host)),
         ChildSpec("run_supervisor", lambda: RunSupervisor(host), shutdown=Shutdown.INFINITY),
         ChildSpec("timer_wheel", lambda: TimerWheel(host)),
+        ChildSpec("pauses", lambda: Pauses(host)),
         ChildSpec("signal_router", lambda: SignalRouter(host)),
         ChildSpec("dispatcher", lambda: Dispatcher(host)),
     ]

@@ -36,6 +36,7 @@ from continuum_actors.host.messages import (
     ActivityCompleted,
     ActivityRaised,
     CallsOfLocalActivities,
+    PutBy,
     RunActivity,
     Salvage,
     ToLocalActivities,
@@ -43,6 +44,8 @@ from continuum_actors.host.messages import (
 from continuum_supervision import Actor, ActorRef, ExitReason, is_abnormal
 
 _UNLIMITED = Limits()
+
+_PUT_BY = PutBy()
 
 # The key of a value in the inbox: it is good for every dispatch.
 _EVERY_DISPATCH = "0"
@@ -151,21 +154,37 @@ class LocalActivities(Actor):
 
     def salvage(self, run_id: RunId, results: Sequence[tuple[int, bytes]]) -> None:
         """Keep results whose run has left this process before they were durable, and post them."""
+        self._salvage(run_id, results)
+
+    def _salvage(self, run_id: RunId, results: Sequence[tuple[int, bytes]]) -> asyncio.Task[None]:
         for seq, data in results:
             self._orphaned.keep(run_id, 0, ActivityCompleted(seq, data))
         posts = [
             Post(run_id, InboxKind.ACTIVITY_COMPLETED, str(seq), (data,), _EVERY_DISPATCH)
             for seq, data in results
         ]
-        self._background.start(self._post(posts))
+        return self._background.start(self._post(posts))
+
+    def put_by(
+        self, run: ActorRef, run_id: RunId, dispatch: int, outcome: ActivityCompleted | ActivityRaised
+    ) -> None:
+        """Post the outcome of an attempt whose run is paused, then send `PutBy` to `run`."""
+        if isinstance(outcome, ActivityCompleted):
+            posting = self._salvage(run_id, [outcome])
+        else:
+            posting = self._salvage_failure(run_id, dispatch, outcome)
+        posting.add_done_callback(lambda _posted: run.cast(_PUT_BY))
 
     def salvage_failure(self, run_id: RunId, dispatch: int, failure: ActivityRaised) -> None:
         """Keep how an attempt failed whose run has left this process, and post it."""
+        self._salvage_failure(run_id, dispatch, failure)
+
+    def _salvage_failure(self, run_id: RunId, dispatch: int, failure: ActivityRaised) -> asyncio.Task[None]:
         self._orphaned.keep(run_id, dispatch, failure)
         seq, type, text, traceback, names = failure
         body = (type, text, traceback, sorted(names))
         post = Post(run_id, InboxKind.ACTIVITY_RAISED, str(seq), body, str(dispatch))
-        self._background.start(self._post([post]))
+        return self._background.start(self._post([post]))
 
     @property
     def busy(self) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from continuum.definitions.activity_options import ActivityOptions
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
-from continuum_actors.host.messages import ActivityRaised
+from continuum_actors.host.messages import ActivityCompleted, ActivityRaised
 from continuum_supervision import ActorRef
 
 
@@ -28,6 +28,11 @@ class NoActivities:
 
     def give_up(self, run_id: RunId, seq: int, message: str) -> None:
         """No attempt runs here."""
+
+    def put_by(
+        self, run: ActorRef, run_id: RunId, dispatch: int, outcome: ActivityCompleted | ActivityRaised
+    ) -> None:
+        """No attempt runs here that could have an outcome."""
 
     def salvage(self, run_id: RunId, results: Sequence[tuple[int, bytes]]) -> None:
         """No attempt runs here that could have a result."""

@@ -39,7 +39,15 @@ from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
 from continuum_actors.host.leftovers import Leftovers
-from continuum_actors.host.messages import ActivityRaised, FindRun, HasMail, Place, RunFound, TakeSnapshot
+from continuum_actors.host.messages import (
+    ActivityCompleted,
+    ActivityRaised,
+    FindRun,
+    HasMail,
+    Place,
+    RunFound,
+    TakeSnapshot,
+)
 from continuum_actors.host.pulse import NoPulse, Pulse
 from continuum_actors.host.thread_pool import ThreadPool
 from continuum_supervision import ActorRef, Clock, Registry, SystemClock
@@ -131,6 +139,12 @@ class Activities(Protocol):
 
     def give_up(self, run_id: RunId, seq: int, message: str) -> None:
         """End the attempt with `TimeoutError`: its activity has been answered."""
+        ...
+
+    def put_by(
+        self, run: ActorRef, run_id: RunId, dispatch: int, outcome: ActivityCompleted | ActivityRaised
+    ) -> None:
+        """Post the outcome of an attempt whose run is paused, then send `PutBy` to `run`."""
         ...
 
     def salvage(self, run_id: RunId, results: Sequence[tuple[int, bytes]]) -> None:
@@ -256,6 +270,18 @@ class Control(Protocol):
         ...
 
 
+class Pauses(Protocol):
+    """What is paused. Called by all that learn of it, and by those who begin runs that nobody owns."""
+
+    def look(self) -> None:
+        """Something may have been paused, or may continue."""
+        ...
+
+    def holds(self, workflow: str, namespace: str) -> bool:
+        """Whether runs of this workflow and namespace are paused together, as far as is known."""
+        ...
+
+
 class Snapshots(Protocol):
     """Compaction of histories. Called by runs."""
 
@@ -332,6 +358,7 @@ class Host:
     router: Router = _NOT_STARTED
     dispatcher: Claims = _NOT_STARTED
     snapshotter: Snapshots = _NOT_STARTED
+    pauses: Pauses = _NOT_STARTED
     version_registry: Versions = _NOT_STARTED
     locator: Locator = _NOT_STARTED
     # Where starts are announced to this process alone; None if it begins no runs, or does not listen.

@@ -48,6 +48,10 @@ FIRST_LOOK_SECONDS = 0.05
 LOOK_GROWTH = 1.5
 LATE_MAIL_SECONDS = 2.0
 LOOK_AT_ALL_MAIL_SECONDS = 10.0
+# A claim that was under way when something was paused has brought its runs by then.
+LOOK_FOR_CLAIMED_SECONDS = 0.5
+# While a paused run waits for its activities here, a process looks this often whether it may continue.
+LOOK_FOR_UNPAUSED_SECONDS = 2.0
 # Processes tell where a run is within milliseconds; one that has not by then is busy, or does not have it.
 FIND_RUN_SECONDS = 1.0
 # Searches at a time: beyond it, the polls of the owners find the mail.

@@ -46,6 +46,22 @@ class Release(NamedTuple):
     """To a run: leave this process as soon as nothing of the run is under way here."""
 
 
+class Paused(NamedTuple):
+    """To a run: it is paused. Begin nothing, and leave this process as soon as what runs here has ended."""
+
+
+class Unpaused(NamedTuple):
+    """To a run: it is paused no more, and continues."""
+
+
+class PutBy(NamedTuple):
+    """To a run: the outcome of an attempt that ended while the run was paused is in its inbox."""
+
+
+class LookForPauses(NamedTuple):
+    """To the pauses: something may have been paused, or may continue."""
+
+
 class ReportState(NamedTuple):
     """To a run: an actor that knew it has a successor; tell that the run's state and when it is due."""
 
@@ -310,6 +326,9 @@ ToRun: TypeAlias = (
     | EndedElsewhere
     | TimerDue
     | Release
+    | Paused
+    | Unpaused
+    | PutBy
     | ReportState
     | Mail
     | ActivityCompleted
@@ -323,6 +342,7 @@ ToJournalWriter: TypeAlias = Submit
 ToSnapshotter: TypeAlias = TakeSnapshot
 ToRunSupervisor: TypeAlias = StartRun | Activated | Suspended | ReleaseAll
 ToTimerWheel: TypeAlias = Arm
+ToPauses: TypeAlias = LookForPauses
 ToSignalRouter: TypeAlias = LookForMail | Notified
 ToDispatcher: TypeAlias = (
     LookForRuns | ExpectRun | BeginRun | ResumeRun | HasRoom | RunCrashed | SnapshotMismatch | LostTrack

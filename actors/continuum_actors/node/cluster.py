@@ -29,7 +29,7 @@ from continuum_actors.host.messages import (
 from continuum_supervision import NO_REPLY, Actor, ActorRef, Cancellable, ExitReason, ReplyTo
 from continuum_supervision.process.events import PeerDown, PeerUp
 
-_TOPICS = (Topic.WAKE, Topic.WORK, Topic.TASKS, Topic.LOST)
+_TOPICS = (Topic.WAKE, Topic.WORK, Topic.TASKS, Topic.LOST, Topic.PAUSED)
 
 
 class Links(Protocol):

@@ -17,6 +17,8 @@ from continuum.journal.resilient import ResilientJournal
 from continuum_actors.host import limits
 from continuum_actors.host.looping_actor import LoopingActor
 
+_NOTHING = (None, None, False, False)
+
 
 class Lookout(LoopingActor):
     """Looks for `wanted()`, and passes that to `report`. Two looks are at most `longest` seconds apart.
@@ -42,8 +44,8 @@ class Lookout(LoopingActor):
         self._suspects_wait = suspects_wait
         self._stirred = asyncio.Event()
         self._nap = 0.0
-        # Work, tasks and suspects at the last look.
-        self._before: tuple[int | None, int | None, bool] = (None, None, False)
+        # Work, tasks, suspects and paused runs at the last look.
+        self._before: tuple[int | None, int | None, bool, bool] = _NOTHING
         # The positions of mail that looks have seen, with their times, oldest first; the rows reported since.
         self._marks: list[tuple[float, int]] = []
         self._reported: set[int] = set()
@@ -83,8 +85,10 @@ class Lookout(LoopingActor):
             self._report(Topic.TASKS, ())
         if seen.suspects:
             self._suspects_wait()
-        state = (seen.due if waits else None, seen.tasks, seen.suspects)
-        news = self._report_mail(seen, now) or state not in (self._before, (None, None, False))
+        if seen.paused:
+            self._report(Topic.PAUSED, ())
+        state = (seen.due if waits else None, seen.tasks, seen.suspects, seen.paused)
+        news = self._report_mail(seen, now) or state not in (self._before, _NOTHING)
         self._before = state
         longer = max(self._nap * limits.LOOK_GROWTH, limits.FIRST_LOOK_SECONDS)
         self._nap = limits.FIRST_LOOK_SECONDS if news else min(longer, self._longest)

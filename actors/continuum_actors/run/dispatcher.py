@@ -188,7 +188,8 @@ class Dispatcher(LeasedActor):
         if not host.takes_announced_runs():
             return host.journal.announce_work()
         workflow = host.code.claimable(announced.workflow)
-        if workflow is None or not host.serves(announced.namespace) or not self._tokens:
+        paused = host.pauses.holds(announced.workflow, announced.namespace)
+        if workflow is None or paused or not host.serves(announced.namespace) or not self._tokens:
             # It is claimed as any other run, by those who may.
             self.look()
             return None

@@ -82,6 +82,7 @@ class LocalStarts(LeasedActor):
             and host.runs.room() > len(self._waiting)
             and host.serves(run.namespace)
             and host.code.claimable(run.workflow) is not None
+            and not host.pauses.holds(run.workflow, run.namespace)
         )
 
     def _begin(self, run: NewRun) -> bool:

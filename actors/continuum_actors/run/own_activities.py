@@ -18,7 +18,7 @@ from continuum.journal.port import ClaimedRun, NewTask
 from continuum_actors.activity.deadline import no_time_for_another, out_of_total_time
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host
-from continuum_actors.host.messages import ActivityRaised
+from continuum_actors.host.messages import ActivityCompleted, ActivityRaised
 from continuum_actors.run.failure_log import FailedAttempt
 from continuum_actors.run.run_writes import dispatch_number, options_of, task_for
 from continuum_actors.run.watched_execution import WatchedExecution
@@ -45,6 +45,7 @@ class OwnActivities:
         "_watched",
         "failed",
         "local",
+        "putting_by",
         "starting",
         "tasks",
         "unsaved",
@@ -61,6 +62,8 @@ class OwnActivities:
         self.starting: list[PendingActivity] = []
         self.failed: tuple[FailedAttempt, ...] = ()
         self._obsolete: list[int] = []
+        # How many outcomes of attempts are on their way to the inbox, because the run is paused.
+        self.putting_by = 0
         # Failures of attempts that ran here and may not be durable yet: the dispatch number of each, by seq.
         self.unsaved: dict[int, tuple[int, ActivityRaised]] = {}
 
@@ -156,6 +159,24 @@ class OwnActivities:
         for dispatch, failure in self.unsaved.values():
             self._host.activities.salvage_failure(self._claim.id, dispatch, failure)
         self.unsaved.clear()
+
+    def put_by(self, outcome: ActivityCompleted | ActivityRaised, run: ActorRef) -> None:
+        """The run is paused: have the outcome of an attempt posted to its inbox, then `PutBy` sent to it."""
+        self._remove_local(outcome.seq)
+        activity = self._watched.execution.pending.get(outcome.seq)
+        if activity is not None:
+            self.putting_by += 1
+            self._host.activities.put_by(run, self._claim.id, dispatch_number(activity), outcome)
+
+    def end_overdue(self) -> None:
+        """The run is paused: end the attempts here whose total time is over; the next owner fails them."""
+        pending, now = self._watched.execution.pending, self._host.journal.now()
+        for seq in tuple(self.local):
+            activity = pending.get(seq)
+            if activity is not None and activity.deadline is not None and activity.deadline <= now:
+                self._remove_local(seq)
+                text = out_of_total_time(options_of(activity).total_timeout)
+                self._host.activities.give_up(self._claim.id, seq, text)
 
     def answered(self, seq: int) -> None:
         """Another process has answered: an attempt that runs here is not needed any more."""

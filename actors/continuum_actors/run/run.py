@@ -38,11 +38,11 @@ from continuum.journal.port import (
 )
 from continuum.journal.resumed_run import ResumedRun
 from continuum.journal.wait import MOST_WAITS
-from continuum_actors.activity.deadline import out_of_time
 from continuum_actors.activity.stand_ins import NoActivities
 from continuum_actors.host import messages
 from continuum_actors.host.host import Host
 from continuum_actors.run import failure_log
+from continuum_actors.run.applied_mail import apply_row
 from continuum_actors.run.consumed_mail import ConsumedMail, answers_first, stop_request_in
 from continuum_actors.run.failure_log import FailedAttempt
 from continuum_actors.run.own_activities import OwnActivities
@@ -58,7 +58,6 @@ from continuum_actors.run.resume import (
 from continuum_actors.run.run_writes import (
     add_outgoing,
     begin_with,
-    dispatch_number,
     ended_run,
     final_transition,
     options_of,
@@ -69,11 +68,6 @@ from continuum_actors.run.waits import waits_of
 from continuum_actors.run.watched_execution import WatchedExecution
 from continuum_supervision import NORMAL, Actor, ExitReason
 
-_CHILD_ENDED: dict[int, EventType] = {
-    InboxKind.CHILD_COMPLETED: EventType.CHILD_COMPLETED,
-    InboxKind.CHILD_FAILED: EventType.CHILD_FAILED,
-    InboxKind.CHILD_CANCELLED: EventType.CHILD_CANCELLED,
-}
 _RUNNING: tuple[RunState, int | None, Sequence[Awaited]] = (RunState.RUNNING, None, ())
 _RESULTS = (EventType.ACTIVITY_COMPLETED, EventType.COMPENSATION_COMPLETED)
 
@@ -94,6 +88,7 @@ class Run(Actor):
         "_host",
         "_in_flight",
         "_leaving",
+        "_paused",
         "_since",
         "_stop_request",
         "_watched",
@@ -123,7 +118,7 @@ class Run(Actor):
         self._consumed = ConsumedMail()
         # Among the mail that the next write answers.
         self._stop_request: InboxRow | None = None
-        self._leaving = False
+        self._leaving = self._paused = False
         # The version under which the run continues, until a write has recorded it.
         self._changed_version: str | None = None
         # Where the run's snapshot ends, and how long its history is when the next one is due.
@@ -214,6 +209,8 @@ class Run(Actor):
                 elif kind is messages.ActivityRaised:
                     self._activities.keep_failure(message)  # type: ignore[arg-type]
                     self._activities.salvage_failures()
+        elif self._paused:
+            self._while_paused(message)
         elif kind is messages.ActivityCompleted:
             self._activities.completed(*message)  # type: ignore[misc]
             self._write()
@@ -246,6 +243,8 @@ class Run(Actor):
             case messages.Release():
                 self._leaving = True
                 self._try_release()
+            case messages.Paused() | messages.Unpaused() | messages.PutBy():
+                self._heard_of_pause(message)
             case messages.EndedElsewhere():
                 self._activities.abandon_all()
                 self.ended = True
@@ -260,6 +259,34 @@ class Run(Actor):
                 self._fenced()
             case _:
                 raise AssertionError(f"a run does not understand {message!r}")
+
+    def _while_paused(self, message: object) -> None:
+        """Begin nothing: what ends is put by for the inbox, and the run leaves once nothing runs here."""
+        match message:
+            case messages.ActivityCompleted() | messages.ActivityRaised():
+                self._activities.put_by(message, self.ref)
+            case messages.TimerDue():
+                self._armed = None
+                self._activities.end_overdue()
+            case messages.Mail():
+                return  # it stays in the inbox
+            case _:
+                self._handle_rare(message)
+        if self._paused:
+            self._try_release()
+
+    def _heard_of_pause(self, message: messages.Paused | messages.Unpaused | messages.PutBy) -> None:
+        match message:
+            case messages.Paused():
+                self._paused = True
+                self._try_release()
+            case messages.PutBy():
+                self._activities.putting_by -= 1
+            case messages.Unpaused() if self._paused:
+                self._paused = False
+                self._apply_due()
+                self._write()
+                self._host.router.look([self._claim.id])
 
     def _fenced(self) -> None:
         if any(write.takes is not None for write, *_ in self._in_flight):
@@ -306,39 +333,10 @@ class Run(Actor):
             if row.kind is InboxKind.CORRUPT:
                 self._execution.outcome = Blocked("corrupt", f"row {row.id} of its inbox cannot be read")
                 break
-            self._apply_row(row)
+            apply_row(row, self._watched, self._activities)
             consumed.append(row.id)
             self._consumed.add(row.id)
         return consumed
-
-    def _apply_row(self, row: InboxRow) -> None:
-        apply = self._watched.apply
-        match row.kind:
-            case InboxKind.SIGNAL:
-                apply(EventType.SIGNAL_RECEIVED, (row.name, row.body[0], row.key))
-            case InboxKind.CANCEL:
-                apply(EventType.CANCEL_REQUESTED, ("parent",) if row.name == "parent" else ())
-            case InboxKind.CHILD_COMPLETED | InboxKind.CHILD_FAILED | InboxKind.CHILD_CANCELLED:
-                apply(_CHILD_ENDED[row.kind], (int(row.name), *row.body))
-            case InboxKind.ACTIVITY_COMPLETED:
-                self._activities.answered(int(row.name))
-                self._activities.completed(int(row.name), row.body[0])
-            case _:
-                activity = self._execution.pending.get(int(row.name))
-                if activity is None or row.key != str(dispatch_number(activity)):
-                    return  # the result of a dispatch that has been given up
-                if row.kind is InboxKind.ACTIVITY_RAISED:
-                    type, text, traceback, names = row.body[:4]
-                    self._activities.raised(activity.seq, type, text, traceback, frozenset(names))
-                elif row.kind is InboxKind.ACTIVITY_TIMED_OUT:
-                    text = out_of_time(options_of(activity).timeout)
-                    self._activities.raised(
-                        activity.seq, "TimeoutError", text, "", frozenset({"TimeoutError"})
-                    )
-                elif row.kind is InboxKind.ACTIVITY_INTERRUPTED:
-                    self._activities.interrupted(activity.seq)
-                else:
-                    self._activities.crashed(activity.seq)
 
     # What goes out.
 
@@ -462,7 +460,7 @@ class Run(Actor):
         for activity in starting:
             if activity.seq in pending:
                 self._host.activities.run(self.ref, self._claim.id, activity, options_of(activity))
-        if self._leaving:
+        if self._leaving or self._paused:
             self._try_release()
 
     def _begun(self, write: RunWrite) -> None:
@@ -489,7 +487,7 @@ class Run(Actor):
         host, waiting = self._host, self._activities.local
         # Without activities here those that wait do not end here either.
         here = waiting and not isinstance(host.activities, NoActivities)
-        if here or self._in_flight or self.ended:
+        if here or self._in_flight or self.ended or self._activities.putting_by:
             return
         self.ended = True
         # What waits for a node that runs its activities is due at once.

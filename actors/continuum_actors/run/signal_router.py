@@ -26,7 +26,7 @@ from continuum_actors.run.lost_runs import LostRuns
 # An inbox query names at most this many runs, so that a burst is delivered while its rest is being read.
 NAMED_RUNS = 500
 # What a host acts on.
-HOST_TOPICS = (Topic.WAKE, Topic.WORK, Topic.TASKS, Topic.LOST, Topic.STARTED)
+HOST_TOPICS = (Topic.WAKE, Topic.WORK, Topic.TASKS, Topic.LOST, Topic.STARTED, Topic.PAUSED)
 
 
 class SignalRouter(LeasedActor):
@@ -89,6 +89,8 @@ class SignalRouter(LeasedActor):
         elif topic is Topic.STARTED:
             for text in ids:
                 self._act_on(text)
+        elif topic is Topic.PAUSED:
+            host.pauses.look()
         elif topic is Topic.LOST:
             # Without ids nothing can be looked for: the fence refuses the next write of such a run.
             self._lost.named(self._live(ids))

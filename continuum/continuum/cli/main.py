@@ -38,6 +38,7 @@ COMMANDS = {
     "nodes": "nodes",
     "repair": "repair",
     "operations": "operations",
+    **dict.fromkeys(("pause", "pauses", "resume"), "pauses"),
     "run-node": "node",
     "runs": "runs",
     "verify": "verify",

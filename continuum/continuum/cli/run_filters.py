@@ -35,6 +35,7 @@ class RunFilter:
     parent: str | None
     attributes: tuple[tuple[str, Any], ...]
     find: str | None = None
+    paused: bool = False
 
     @property
     def chooses(self) -> bool:
@@ -50,11 +51,13 @@ class RunFilter:
             where.append(("workflow", "eq", self.workflow))
         if self.parent is not None:
             where.append(("parent_run_id", "eq", self.parent))
+        if self.paused:
+            where.append(("paused_at", "ne", None))
         return where
 
 
 def filter_options(command: F) -> F:
-    """Give a command --find, --state, --workflow, --parent and --attribute, as the parameter `chosen`."""
+    """Give a command --find, --state, --workflow, --parent, --attribute and --paused, as `chosen`."""
 
     @functools.wraps(command)
     def with_filter(
@@ -64,9 +67,10 @@ def filter_options(command: F) -> F:
         workflow: str | None,
         parent: str | None,
         attributes: tuple[tuple[str, Any], ...],
+        paused: bool,
         **given: Any,
     ) -> Any:
-        return command(*args, chosen=RunFilter(states, workflow, parent, attributes, find), **given)
+        return command(*args, chosen=RunFilter(states, workflow, parent, attributes, find, paused), **given)
 
     filtered = with_filter
     for option in reversed(
@@ -89,6 +93,7 @@ def filter_options(command: F) -> F:
                 metavar="NAME=JSON",
                 help="Only runs with this attribute. Repeatable.",
             ),
+            click.option("--paused", is_flag=True, help="Only runs that are paused by themselves."),
         )
     ):
         filtered = option(filtered)

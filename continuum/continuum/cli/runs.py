@@ -27,6 +27,7 @@ from continuum.cli.run_export import export
 from continuum.cli.run_filters import RunFilter, filter_options
 from continuum.cli.run_forks import fork, reset, restart
 from continuum.cli.run_ids import RUN
+from continuum.cli.run_pauses import pause, resume
 from continuum.cli.tracebacks import print_tracebacks
 from continuum.cli.unread_mail import in_words, unread_mail
 from continuum.cli.values import to_json
@@ -47,7 +48,7 @@ def runs() -> None:
     """List and inspect runs."""
 
 
-for command in (attributes, cancel, delete, export, fork, reset, restart, signal, unblock):
+for command in (attributes, cancel, delete, export, fork, pause, reset, restart, resume, signal, unblock):
     runs.add_command(command)
 
 

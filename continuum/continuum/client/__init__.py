@@ -10,7 +10,7 @@ writes of many callers, `completions.py` waits for runs to end (`look_times.py` 
 `run_lookup.py` reads single runs and follows chains, `retrying.py` retries. Arguments are checked
 in `start_options.py`, `queries.py`, `argument_checks.py`, `signal_checking.py` and `namespaces.py`;
 `runs.py`, `run_owner.py` and `histories.py` hold what calls return, `wait_reasons.py` what a run
-waits for. Nothing here imports an actor.
+waits for, `pauses.py` pauses and resumes. Nothing here imports an actor.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from continuum.client.default_instance import (
     unblock,
 )
 from continuum.client.histories import Event
+from continuum.client.pause_outcome import Pause, PauseOutcome
 from continuum.client.run_handle import RunHandle
 from continuum.client.run_owner import Owner
 from continuum.client.runs import Page, Run, RunError, RunFault
@@ -57,6 +58,8 @@ __all__ = [
     "Fix",
     "Owner",
     "Page",
+    "Pause",
+    "PauseOutcome",
     "Run",
     "RunError",
     "RunFault",

@@ -14,7 +14,7 @@ from contextlib import aclosing
 from copy import copy
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, ParamSpec, Protocol, Self, TypeVar, TypeVarTuple, Unpack, overload
+from typing import Any, ParamSpec, Self, TypeVar, TypeVarTuple, Unpack, overload
 
 from continuum.client.argument_checks import published_name, run_id_of
 from continuum.client.cancel_outcome import CancelOutcome
@@ -25,13 +25,14 @@ from continuum.client.forks import Lost, lose_in_children
 from continuum.client.histories import Event, history_of
 from continuum.client.in_process_port import InProcessPort
 from continuum.client.namespaces import ANY_NAMESPACE, AnyNamespace, InNamespace, checked_namespace
+from continuum.client.pauses import PauseCalls
 from continuum.client.posting import Posting
 from continuum.client.published_values import PublishedValues
 from continuum.client.queries import Condition, question_of
 from continuum.client.run_changes import RunChanges
 from continuum.client.run_forks import RunForks
 from continuum.client.run_handle import RunHandle
-from continuum.client.run_lookup import RunLookup, WatchedRuns
+from continuum.client.run_lookup import ClientJournal, RunLookup
 from continuum.client.run_owner import Owner, owner_of
 from continuum.client.runs import Page, Run, not_ended, outcome_of, run_of
 from continuum.client.start_options import (
@@ -53,11 +54,8 @@ from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RUN_ID_RANDOM_BYTES, RunId, new_run_id
 from continuum.engine.retry import seconds
 from continuum.errors import AlreadyStarted, NotPublished, RunNotFound
-from continuum.journal.change_port import StateChanges
 from continuum.journal.ended_run import EndedRun
 from continuum.journal.facts import NodeRow, RunRow
-from continuum.journal.port import Histories, Versions
-from continuum.journal.situation import Situations
 from continuum.operations.actor import Actor, Recorder
 from continuum.operations.explain import explain
 from continuum.operations.explanation import Explanation
@@ -73,16 +71,12 @@ Ts = TypeVarTuple("Ts")
 
 # What a forked child must not use.
 _PARTS = (
-    *("_journal", "_port", "_starts", "_lookup", "_posting", "_published"),
+    *("_journal", "_port", "_starts", "_lookup", "_posting", "_published", "_pauses"),
     *("_completions", "_changes", "_run_changes", "_forks"),
 )
 
 
-class ClientJournal(WatchedRuns, Histories, Versions, StateChanges, Situations, Protocol):
-    """The part of a journal that a client uses: it owns neither runs nor tasks."""
-
-
-class Client(ForkCalls):
+class Client(ForkCalls, PauseCalls):
     """Starts, signals, cancels and inspects runs. Made by `connect`, or directly on an open journal.
 
     It belongs to one asyncio loop. Closing it leaves the journal open.
@@ -104,7 +98,7 @@ class Client(ForkCalls):
         self._randomness = randomness
         self._port = port
         self._starts = Starting(journal.start, port)
-        self._lookup = RunLookup(journal)
+        self._lookup, self._pauses = RunLookup(journal), journal
         self._posting = Posting(journal, self._lookup, randomness)
         self._run_changes = RunChanges(journal, self._lookup, self._posting)
         self._forks = RunForks(journal, self._lookup, self._fresh_id)
@@ -127,7 +121,7 @@ class Client(ForkCalls):
     async def close(self) -> None:
         """Finish the writes that are under way, then raise `NotReady` in every caller that still waits.
 
-        In a forked child it does nothing: the parent still uses the client.
+        In a forked child it does nothing.
         """
         if isinstance(self._starts, Lost):
             return

@@ -82,8 +82,9 @@ _READERS: Mapping[str, Callable[[object], Any]] = {
     "started_at": _time,
     "updated_at": _time,
     "completed_at": _time,
+    "paused_at": _time,
 }
-_MAY_BE_NONE = ("version", "idempotency_key", "parent_run_id", "completed_at")
+_MAY_BE_NONE = ("version", "idempotency_key", "parent_run_id", "completed_at", "paused_at")
 # The journal names these columns differently.
 _STORED_AS = {"parent_run_id": "parent"}
 # A cursor needs a field that every run has.

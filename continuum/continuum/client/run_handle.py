@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar, Unpack, overload
 from continuum.client.cancel_outcome import CancelOutcome
 from continuum.client.histories import Event
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
+from continuum.client.pause_outcome import PauseOutcome
 from continuum.client.run_forks import CutOptions, Signals
 from continuum.client.run_owner import Owner
 from continuum.client.runs import Run
@@ -59,6 +60,10 @@ class CallsOfRun(Protocol):
     async def fork(
         self, run_id: str, at: int, *, namespace: InNamespace = ANY_NAMESPACE, **options: Unpack[CutOptions]
     ) -> RunHandle[Any]: ...
+    async def pause_run(
+        self, run_id: str, reason: str | None = None, *, namespace: InNamespace = ANY_NAMESPACE
+    ) -> PauseOutcome: ...
+    async def resume_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool: ...
     async def owner(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Owner | None: ...
     async def explain(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Explanation: ...
     async def get_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run: ...
@@ -168,6 +173,14 @@ class RunHandle(Generic[R]):
         return await self._client.fork(
             self.id, at=at, signals=signals, workflow=self._workflow, namespace=self._namespace
         )
+
+    async def pause(self, reason: str | None = None) -> PauseOutcome:
+        """Let nothing of the run begin any more; see `Client.pause_run`."""
+        return await self._client.pause_run(self.id, reason, namespace=self._namespace)
+
+    async def resume(self) -> bool:
+        """Let the paused run continue; False if it is not paused by itself."""
+        return await self._client.resume_run(self.id, namespace=self._namespace)
 
     async def get(self) -> Run:
         """Return the run as it is now."""

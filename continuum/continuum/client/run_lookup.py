@@ -14,8 +14,11 @@ from continuum.client.runs import not_ended
 from continuum.client.wait_reasons import Present, waits_for_a_node
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
+from continuum.journal.change_port import StateChanges
 from continuum.journal.facts import Query, RunRow
-from continuum.journal.port import Connection, Notifications, Runs, Workers
+from continuum.journal.pause_port import Pauses
+from continuum.journal.port import Connection, Histories, Notifications, Runs, Versions, Workers
+from continuum.journal.situation import Situations
 
 T = TypeVar("T")
 
@@ -26,6 +29,10 @@ class RunsAndNodes(Connection, Runs, Workers, Protocol):
 
 class WatchedRuns(RunsAndNodes, Notifications, Protocol):
     """Runs, and notifications of what happens to them."""
+
+
+class ClientJournal(WatchedRuns, Histories, Versions, StateChanges, Situations, Pauses, Protocol):
+    """The part of a journal that a client uses: it owns neither runs nor tasks."""
 
 
 class RunLookup:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from continuum.client.pause_outcome import Pause, public_pause
 from continuum.client.wait_reasons import Present, reason_of
 from continuum.engine.ids import RunId
 from continuum.errors import RunCancelled, RunFailed
@@ -52,7 +53,8 @@ class Run:
     ``completed``, ``failed``, ``cancelled`` or ``continued``. `reason` says why a run is blocked, or
     what a run that is not running waits for; for a cancelled run it is "parent_cancelled" if the end
     of its parent stopped it. `fault` is the reason of a blocked run as data. A run that continued as new is
-    ``continued``, and `continued_to` is the run that continues its work. Times are aware and in UTC.
+    ``continued``, and `continued_to` is the run that continues its work. `pause` is that of an open run: its
+    own, or that of its workflow or namespace. Times are aware and in UTC.
     """
 
     id: str
@@ -75,6 +77,7 @@ class Run:
     updated_at: datetime
     completed_at: datetime | None
     fault: RunFault | None = None
+    pause: Pause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,7 @@ def run_of(row: RunRow, present: Present, *, payloads: bool = True) -> Run:
         error=error_of(row.error) if row.state is RunState.FAILED else None,
         reason=reason_of(row, present),
         fault=None if row.fault is None else RunFault(*row.fault),
+        pause=None if row.pause is None else public_pause(row.pause, row.id),
         attributes=row.attributes,
         idempotency_key=row.idempotency_key,
         trace_context=row.trace_context,

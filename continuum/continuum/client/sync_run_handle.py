@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar, overload
 from continuum.client.cancel_outcome import CancelOutcome
 from continuum.client.histories import Event
 from continuum.client.loop_thread import LoopThread
+from continuum.client.pause_outcome import PauseOutcome
 from continuum.client.run_forks import Signals
 from continuum.client.run_handle import RunHandle
 from continuum.client.run_owner import Owner
@@ -54,6 +55,14 @@ class SyncRunHandle(Generic[R]):
     def unblock(self) -> bool:
         """Let nodes try the blocked run again; see `RunHandle.unblock`."""
         return self._thread.call(self._handle.unblock())
+
+    def pause(self, reason: str | None = None) -> PauseOutcome:
+        """Let nothing of the run begin any more; see `RunHandle.pause`."""
+        return self._thread.call(self._handle.pause(reason))
+
+    def resume(self) -> bool:
+        """Let the paused run continue; see `RunHandle.resume`."""
+        return self._thread.call(self._handle.resume())
 
     def restart(self, *, signals: Signals = "again") -> SyncRunHandle[R]:
         """Let the failed run continue from its failure; see `RunHandle.restart`."""

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from continuum.journal.facts import NodeRow, RunRow, RunState
 from continuum.journal.untyped_values import at
+from continuum.operations.pause_words import paused_words, scope_words
 from continuum.quoting import quoted
 
 WAITS_FOR_A_NODE = "waits for a node"
@@ -31,6 +32,9 @@ def reason_of(row: RunRow, present: Present) -> str | None:
     """Return why a run is in its state; None if there is nothing to say about it."""
     if row.reason is not None or row.state.terminal:
         return row.reason
+    if row.pause is not None:
+        held = "" if row.pause.scope is None else f" with {scope_words(row.pause.scope)}"
+        return f"is{held} {paused_words(at(row.pause.since), row.pause.by, row.pause.reason)}"
     if waits_for_a_node(row, present.now):
         return f"{WAITS_FOR_A_NODE}{_missing(row, present.nodes)}"
     if row.state is not RunState.SUSPENDED:
@@ -56,7 +60,7 @@ def _some(awaited: Sequence[str]) -> str:
 
 def waits_for_a_node(row: RunRow, now: int) -> bool:
     """Return whether a node could execute this run now, and none does."""
-    if row.reason is not None or row.owner is not None:
+    if row.reason is not None or row.owner is not None or row.pause is not None:
         return False
     if row.state is RunState.SUSPENDED:
         return row.due_at is not None and row.due_at <= now

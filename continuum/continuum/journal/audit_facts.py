@@ -34,6 +34,8 @@ class Action(StrEnum):
     PAUSE_OPERATION = "pause_operation"
     RESUME_OPERATION = "resume_operation"
     CANCEL_OPERATION = "cancel_operation"
+    PAUSE = "pause"
+    RESUME = "resume"
 
 
 class ChangeOutcome(StrEnum):

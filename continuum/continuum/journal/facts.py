@@ -15,6 +15,7 @@ from continuum.journal.announced_run import CreatedRun, TakenRun
 from continuum.journal.audit_facts import AuditFacts
 from continuum.journal.family_facts import NewChild, Successor
 from continuum.journal.node_code import NodeCode
+from continuum.journal.pause_facts import StoredPause
 from continuum.journal.resumed_run import ResumedRun
 from continuum.journal.version_facts import Fault, Refusal
 from continuum.journal.wait import Wait
@@ -385,6 +386,7 @@ class RunRow:
     claimed_at: int | None = None
     # What a suspended run waited for when its owner wrote its state last; None if that is not known.
     waits: Sequence[Wait] | None = None
+    pause: StoredPause | None = None  # of an open run: its own, or the earliest that holds it with others
 
 
 @dataclass(frozen=True, slots=True)
@@ -396,5 +398,4 @@ class Query:
     order_by: tuple[str, bool]  # field, descending
     limit: int
     after: tuple[Any, str] | None
-    # Without, inputs and results are left out of the rows: they may be large.
-    payloads: bool = True
+    payloads: bool = True  # without, inputs and results are left out of the rows: they may be large

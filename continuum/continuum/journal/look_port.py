@@ -27,7 +27,7 @@ class Seen(NamedTuple):
     that changes with the activity tasks that the node may claim, None without any; with many tasks of others
     it may be a guess. `mail` has the runs of these workers by rows of their mail, the latest row of each at
     least; None means that any may have some. `newest` is the position of the latest mail of all. `suspects`
-    says that some wait for a trial.
+    says that some wait for a trial, `paused` that these workers own paused runs.
     """
 
     due: int | None
@@ -35,6 +35,7 @@ class Seen(NamedTuple):
     mail: Mapping[int, RunId] | None
     newest: int
     suspects: bool
+    paused: bool = False
 
 
 class Looks(Protocol):

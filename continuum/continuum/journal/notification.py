@@ -17,6 +17,7 @@ class Topic(IntEnum):
     PUBLISHED = 5  # published values of these runs' chains (ids of their first runs) changed
     LOST = 6  # these runs were ended from outside, and their owners have lost them
     STARTED = 7  # a run was started and is announced to this process alone: an announcement instead of ids
+    PAUSED = 8  # these runs, or any, were paused or may continue
 
 
 class Notification(NamedTuple):

@@ -40,6 +40,8 @@ P21 A run that begins with the events of another is created whole or not at all:
     place in the chain and the end of the run that it succeeds are one transaction. It compares what was seen.
 P22 A part of an operation is one transaction, fenced by the token of the operation's lease: the changes of
     its runs, the record of each, the counts and the place that has been reached.
+P23 Nobody becomes the owner of a paused run, nor of an activity task of it or of a paused queue; who owns
+    one already may write on. A run that is asked to stop is held by no pause that there was then.
 """
 
 from __future__ import annotations
@@ -86,6 +88,7 @@ from continuum.journal.notification import Notification, Notifications, Topic
 from continuum.journal.operation_port import Operations
 from continuum.journal.operator_port import Audits, OperatedRuns
 from continuum.journal.parked_run import ParkedRuns
+from continuum.journal.pause_port import Pauses
 from continuum.journal.repair_port import Repairs
 from continuum.journal.situation import Situations
 from continuum.journal.suspect_port import Suspects
@@ -341,6 +344,7 @@ class Journal(
     Operations,
     Situations,
     Repairs,
+    Pauses,
     Protocol,
 ):
     """Everything durable.

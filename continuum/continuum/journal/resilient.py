@@ -107,6 +107,7 @@ class ResilientJournal:
         self.retire_node = retry.bind("retire_node", "removing a node", journal.retire_node)
 
         self.look = retry.bind("look", "looking for what has happened", journal.look)
+        self.paused_here = retry.bind("paused_here", "looking for what is paused", journal.paused_here)
         self.next_due = retry.bind("next_due", "looking for what is due", journal.next_due)
         self.get_run = retry.bind("get_run", "looking at a run", journal.get_run)
         self.load = retry.bind("load", "loading histories", journal.load)

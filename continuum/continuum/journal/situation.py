@@ -14,6 +14,7 @@ from typing import NamedTuple, Protocol, Self
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
 from continuum.journal.facts import RunRow, RunState
+from continuum.journal.pause_facts import StoredPause
 from continuum.journal.version_facts import Refusal
 
 
@@ -104,6 +105,8 @@ class Situation:
     suspicions: Mapping[int, Suspicion] = field(default_factory=dict)
     deadly: bool = False
     active: Mapping[str, int] = field(default_factory=dict)
+    # The pauses of queues in which it has tasks, by name.
+    paused_queues: Mapping[str, StoredPause] = field(default_factory=dict)
 
 
 class Situations(Protocol):

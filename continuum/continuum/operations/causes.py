@@ -69,6 +69,16 @@ CAUSES: Mapping[str, CauseCode] = {
         "`continuum repair lost-wake RUN` makes it due. Then `continuum verify` looks for more of the kind; "
         "report it if nobody has changed a table.",
     ),
+    "paused": CauseCode(
+        "The run is paused",
+        "A person has paused the run, its workflow or its namespace, or the queue of an activity that it "
+        "waits for. Nothing of it begins; an activity that ran when it was paused ends, and its result is "
+        "kept. Signals and timers wait, deadlines do not.",
+        "The person who resumes it. What became due meanwhile is due at once then.",
+        "`continuum runs resume RUN`, or `continuum resume` with the workflow, queue or namespace that is "
+        "paused: `continuum pauses` lists them. `continuum cancel RUN` lifts the pauses of a run, which "
+        "compensates and ends; those of its queues stay.",
+    ),
     "no_node": CauseCode(
         "No node can continue the run",
         "No running node has loaded the workflow in a version that may continue the run, and serves its "

@@ -16,6 +16,7 @@ from continuum.journal.worker_port import Workers
 from continuum.operations.ended_causes import blocked, ended
 from continuum.operations.explanation import Cause, Explanation
 from continuum.operations.ownership_causes import ownership_causes, ready, unrecorded
+from continuum.operations.pause_causes import paused
 from continuum.operations.scene import Scene
 from continuum.operations.wait_causes import executing, is_executing, wait_causes, waits_for_nothing
 
@@ -78,6 +79,9 @@ def _causes(scene: Scene) -> list[Cause]:
         return [ended(scene)]
     if run.state is RunState.BLOCKED:
         return [blocked(scene)]
+    if run.pause is not None:
+        # Nobody needs to have its code while it is paused.
+        return [paused(scene, run.pause), *wait_causes(scene)]
     held, waits = list(ownership_causes(scene)), list(wait_causes(scene))
     if not held and is_executing(scene, waits):
         held = [executing(scene)]

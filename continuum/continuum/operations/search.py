@@ -204,6 +204,7 @@ _FIELDS: Mapping[str, tuple[str, Callable[[str, list[Mark], str], Term]]] = {
     "started": ("started_at", _time),
     "updated": ("updated_at", _time),
     "ended": ("completed_at", _time),
+    "paused": ("paused_at", _time),
     "error": ("failure", _texts),
     "fault": ("fault", _texts),
     "waits": ("waits", _waits),

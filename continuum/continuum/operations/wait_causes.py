@@ -16,6 +16,7 @@ from continuum.journal.untyped_values import at, readable
 from continuum.journal.wait import Wait
 from continuum.operations.explanation import Cause, Fix
 from continuum.operations.ownership_causes import company
+from continuum.operations.pause_causes import paused_queue
 from continuum.operations.run_history import OpenCall, StartedChild
 from continuum.operations.scene import MICROSECONDS, Scene, moment, optional_moment
 from continuum.quoting import listed, one_line
@@ -98,6 +99,8 @@ def _calls(scene: Scene) -> Iterator[Cause]:
             yield _task_running(scene, task, call)
         elif task is not None and seq in scene.situation.suspicions:
             yield _suspected(scene, task, scene.situation.suspicions[seq], call)
+        elif task is not None and (pause := scene.situation.paused_queues.get(task.queue)) is not None:
+            yield paused_queue(scene, pause, task)
         elif task is not None:
             yield _queued(scene, task, call)
         elif call is not None and call.retry_due is not None:

@@ -4,7 +4,7 @@
 
 -- Groups of runs that no code has refused, in their order: up to p_most that have a run to take, those after p_after
 -- first. Runs of loaded versions are taken if they are ready by p_by. For `others` the code is of another version, and
--- takes them if they are ready by p_others_by.
+-- takes them if they are ready by p_others_by. Runs of paused workflows and namespaces are in no group.
 CREATE OR REPLACE FUNCTION {schema}.ready_groups(
     p_workflows text[], p_versions text[], p_current boolean[], p_others boolean[], p_namespaces text[],
     p_by timestamptz, p_others_by timestamptz, p_after text[], p_most integer
@@ -22,6 +22,7 @@ DECLARE
     v_past text := 'group';
     v_again boolean := p_after IS NOT NULL;
     v_found integer := 0;
+    v_pauses boolean := EXISTS (SELECT FROM {schema}.pauses p WHERE p.kind <> 'queue');
     -- What is loaded for this code.
     v_code text[];
     v_loaded boolean;
@@ -87,6 +88,8 @@ BEGIN
             v_namespace := (SELECT min(s.namespace) FROM unnest(p_namespaces) AS s (namespace)
                             WHERE s.namespace > v_namespace);
             v_past := CASE WHEN v_namespace IS NULL THEN 'version' ELSE 'nothing' END;
+        ELSIF v_pauses AND {schema}.paused_together(v_workflow, v_namespace, NULL) THEN
+            CONTINUE;
         ELSIF v_group.since <= (CASE WHEN v_group.others THEN p_others_by ELSE p_by END) THEN
             v_found := v_found + 1;
             RETURN NEXT v_group;
@@ -115,6 +118,7 @@ DECLARE
     v_namespace text := '';
     v_past text := 'group';
     v_found integer := 0;
+    v_pauses boolean := EXISTS (SELECT FROM {schema}.pauses p WHERE p.kind <> 'queue');
     v_loaded text[];
     v_trying text[];
 BEGIN
@@ -159,6 +163,8 @@ BEGIN
             v_refused := '{}';
             v_namespace := '';
             v_past := CASE WHEN v_version IS NULL THEN 'refusal' ELSE 'group' END;
+        ELSIF v_pauses AND {schema}.paused_together(v_workflow, v_namespace, NULL) THEN
+            CONTINUE;
         ELSIF (p_namespaces IS NULL OR v_namespace = ANY (p_namespaces)) AND NOT (v_group.others AND v_trying <@ v_refused)
               AND v_group.since <= (CASE WHEN v_group.others THEN p_others_by ELSE p_by END) THEN
             v_found := v_found + 1;

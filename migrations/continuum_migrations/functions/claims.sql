@@ -159,6 +159,7 @@ DECLARE
     v_locked uuid[] := '{}';
     v_first uuid[];
     v_mine uuid[];
+    v_pauses boolean := EXISTS (SELECT FROM {schema}.pauses p WHERE p.kind <> 'queue');
 BEGIN
     -- The next claim continues if there are more for others.
     FOR i IN 1 .. 5 LOOP
@@ -168,7 +169,8 @@ BEGIN
             ORDER BY x.wakes_at LIMIT p_room - cardinality(v_locked) FOR UPDATE SKIP LOCKED);
         v_mine := ARRAY(
             SELECT x.id FROM {schema}.runs x WHERE x.id = ANY (v_first)
-              AND {schema}.may_wake(x.id, x.workflow, x.version, x.namespace, p_code, p_namespaces, p_suspects));
+              AND {schema}.may_wake(x.id, x.workflow, x.version, x.namespace, p_code, p_namespaces, p_suspects)
+              AND NOT (v_pauses AND {schema}.paused_together(x.workflow, x.namespace, NULL)));
         v_locked := v_locked || v_mine;
         EXIT WHEN cardinality(v_mine) = cardinality(v_first);
         UPDATE {schema}.runs x SET asleep = false WHERE x.id = ANY (v_first) AND x.id <> ALL (v_mine);
@@ -178,14 +180,15 @@ BEGIN
                 SELECT f.id FROM (
                     SELECT y.id, y.workflow, y.version, y.namespace FROM {schema}.runs y WHERE y.wakes_at <= now()
                     ORDER BY y.wakes_at LIMIT {limit.next_due}
-                ) f WHERE NOT {schema}.may_wake(f.id, f.workflow, f.version, f.namespace, p_code, p_namespaces, p_suspects)))
+                ) f WHERE NOT {schema}.may_wake(f.id, f.workflow, f.version, f.namespace, p_code, p_namespaces, p_suspects)
+                       OR v_pauses AND {schema}.paused_together(f.workflow, f.namespace, NULL)))
             FOR UPDATE SKIP LOCKED));
     END LOOP;
     RETURN v_locked;
 END
 $$;
 
--- Own up to p_limit runs that are due and whose code the worker has loaded; then, if there is room, runs of other
+-- Own up to p_limit runs that are due and not paused and whose code the worker has loaded; then, if there is room, runs of other
 -- versions that have waited for p_grace and that its code has not refused; all within p_namespaces. A run that has mail
 -- and no owner is due (see post), so only due times need a look. Runs that have slept get half of the places, the groups
 -- of those that are ready share the other half, and each half gets what the other leaves. If there are more groups than
@@ -247,6 +250,11 @@ BEGIN
     IF v_slept = v_half AND v_code IS NOT NULL AND cardinality(v_chosen) < p_limit THEN
         v_chosen := v_chosen || {schema}.lock_sleepers(
             v_code, p_namespaces, p_limit - cardinality(v_chosen), v_chosen, v_suspects);
+    END IF;
+    IF cardinality(v_chosen) < p_limit AND EXISTS (SELECT FROM {schema}.pauses p WHERE p.kind <> 'queue') THEN
+        v_chosen := v_chosen || {schema}.lock_lifted(
+            p_workflows, p_versions, p_current, p_others, p_namespaces, v_waited, p_limit - cardinality(v_chosen), v_chosen,
+            v_suspects);
     END IF;
     IF true = ANY (SELECT g.others FROM unnest(v_groups) g) THEN
         v_chosen := v_chosen || {schema}.lock_ready(

@@ -1,5 +1,5 @@
 -- A batch some of whose writes create their runs, which the worker owns from then on. A run whose id or idempotency key
--- is taken is not created, and its write is rejected like any other without a token.
+-- is taken is not created, nor is one of a paused workflow or namespace, and its write is rejected like any other without a token.
 --
 -- Nobody else can have locked a row that this transaction inserts, so the batch may write to other runs, too. Keys are
 -- inserted in the order of a start, and before any run is locked: who waits for a key holds no run.
@@ -16,6 +16,7 @@ AS $$
 DECLARE
     v_deadly text[] := CASE WHEN EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any})
                             THEN {schema}.deadly_workflows() ELSE '{}' END;
+    v_pauses boolean := EXISTS (SELECT FROM {schema}.pauses p WHERE p.kind <> 'queue');
 BEGIN
     IF {schema}.may_commit(p_worker, p_batch) THEN
         INSERT INTO {schema}.runs (id, token, workflow, version, namespace, input, idempotency_key, attributes,
@@ -26,7 +27,7 @@ BEGIN
                     p_created.input, p_keys, p_attributes, p_created.trace, p_created.started)
             WITH ORDINALITY
             AS c (run, token, workflow, version, namespace, input, key, attributes, trace, started, place)
-        WHERE c.workflow <> ALL (v_deadly)
+        WHERE c.workflow <> ALL (v_deadly) AND NOT (v_pauses AND {schema}.paused_together(c.workflow, c.namespace, NULL))
         ORDER BY c.namespace, c.workflow, c.key, CASE WHEN c.key IS NULL THEN c.run END, c.place
         ON CONFLICT DO NOTHING;
     END IF;

@@ -11,6 +11,7 @@ BEGIN
     IF cardinality(p_runs) = 0 THEN
         RETURN p_runs;
     END IF;
+    PERFORM {schema}.lift_pauses(p_runs);
     WITH ended AS (
         UPDATE {schema}.runs r
         SET state = {state.cancelled}, due_at = NULL,

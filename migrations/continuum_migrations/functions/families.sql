@@ -84,10 +84,11 @@ BEGIN
     END IF;
 
     IF cardinality(p_family.child_parent) > 0 THEN
+        -- What an ending parent starts is part of its end: where its pauses are lifted, those of the child are.
         INSERT INTO {schema}.runs (id, workflow, namespace, input, attributes, trace_context,
-                                   parent_id, parent_seq, close_policy, depth, due_at)
+                                   parent_id, parent_seq, close_policy, depth, due_at, pause_lifted_at)
         SELECT n.id, n.workflow, p.namespace, n.input, p.attributes, p.trace_context,
-               p.id, n.seq, n.policy, p.depth + 1, clock_timestamp()
+               p.id, n.seq, n.policy, p.depth + 1, clock_timestamp(), p.pause_lifted_at
         FROM unnest(p_family.child_parent, p_family.child_seq, p_family.child_id, p_family.child_workflow,
                     p_family.child_input, p_family.child_policy)
             AS n (parent, seq, id, workflow, input, policy)
@@ -101,9 +102,11 @@ BEGIN
 
     IF cardinality(p_family.next_run) > 0 THEN
         INSERT INTO {schema}.runs (id, workflow, namespace, input, attributes, trace_context, parent_id, parent_seq,
-                                   close_policy, depth, has_children, root, continued_from, due_at)
+                                   close_policy, depth, has_children, root, continued_from, due_at,
+                                   paused_at, paused_by, pause_reason, pause_lifted_at)
         SELECT s.id, s.workflow, r.namespace, s.input, r.attributes, r.trace_context, r.parent_id, r.parent_seq,
-               r.close_policy, r.depth, r.has_children, coalesce(r.root, r.id), r.id, clock_timestamp()
+               r.close_policy, r.depth, r.has_children, coalesce(r.root, r.id), r.id, clock_timestamp(),
+               r.paused_at, r.paused_by, r.pause_reason, r.pause_lifted_at
         FROM unnest(p_family.next_run, p_family.next_id, p_family.next_workflow, p_family.next_input)
             AS s (run, id, workflow, input)
         JOIN {schema}.runs r ON r.id = s.run WHERE s.run = ANY (p_held);

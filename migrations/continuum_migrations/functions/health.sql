@@ -2,7 +2,7 @@
 -- limit, so that the answer takes as long in a large database as in a small one.
 
 -- Runs without owner that have been due since p_by or longer, in groups of one workflow, version and namespace that the same
--- code has refused. Suspects are left out: they are tried apart. Up to p_most of a group are counted, and of all groups
+-- code has refused. Suspects are left out: they are tried apart; so are paused runs. Up to p_most of a group are counted, and of all groups
 -- together not many more than p_rows; `more` if there are more.
 CREATE OR REPLACE FUNCTION {schema}.overdue_runs(p_by timestamptz, p_groups integer, p_most integer, p_rows integer)
 RETURNS TABLE (workflow text, version text, namespace text, refused text[], runs bigint, more boolean, since timestamptz,
@@ -13,6 +13,7 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
+    v_pauses boolean := EXISTS (SELECT FROM {schema}.pauses p WHERE p.kind <> 'queue');
     v_groups {schema}.claim_group[];
     v_most integer;
 BEGIN
@@ -50,7 +51,7 @@ BEGIN
     FROM (
         SELECT r.workflow, r.version, r.namespace, NULL::text[] AS refused, r.since FROM ready r
         UNION ALL SELECT f.workflow, f.version, f.namespace, f.refused, f.since FROM refused f
-    ) a WHERE a.since <= p_by;
+    ) a WHERE a.since <= p_by AND NOT {schema}.paused_together(a.workflow, a.namespace, NULL);
     v_most := least(p_most, greatest(p_rows / greatest(cardinality(v_groups), 1), 100));
     RETURN QUERY
     SELECT g.workflow, g.version, g.namespace, g.refused, least(c.runs, v_most), c.runs > v_most, c.since, c.example
@@ -80,6 +81,7 @@ BEGIN
     FROM (
         SELECT x.id, x.workflow, x.version, x.namespace, x.refused, x.wakes_at FROM {schema}.runs x
         WHERE x.wakes_at <= p_by AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, '{}'))
+          AND NOT (v_pauses AND {schema}.paused_together(x.workflow, x.namespace, NULL))
         ORDER BY x.wakes_at LIMIT p_most
     ) f GROUP BY f.workflow, f.version, f.namespace, f.refused;
 END
@@ -128,6 +130,7 @@ SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
+    v_pauses boolean := {schema}.any_pause();
 BEGIN
     RETURN QUERY
     WITH RECURSIVE queues (number, isolated, name) AS (
@@ -148,6 +151,7 @@ BEGIN
               AND NOT (v_suspects AND EXISTS (
                   SELECT FROM {schema}.suspects s
                   WHERE s.run_id = t.run_id AND s.seq = t.seq AND s.level > {suspicion.any}))
+              AND NOT (v_pauses AND {schema}.is_task_paused(t.queue, t.run_id))
             LIMIT p_most + 1
         ) d
     ) f GROUP BY q.name, q.isolated, f.activity, f.node, f.namespace;

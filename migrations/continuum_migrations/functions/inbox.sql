@@ -109,6 +109,9 @@ BEGIN
                 CONTINUE;
             END IF;
         END IF;
+        IF p_kind[i] = {kind.cancel} THEN
+            PERFORM {schema}.lift_pauses(ARRAY[v_run]);
+        END IF;
         IF v_state = {state.blocked} AND p_kind[i] = {kind.cancel} THEN
             -- Its code cannot run, so there is nothing to cancel in it: it ends here.
             PERFORM {schema}.after_end({schema}.request_cancel(ARRAY[v_run], p_name[i]));

@@ -15,16 +15,18 @@ AS $$
 DECLARE
     v_due timestamptz := {schema}.next_due(p_workflows, p_versions, p_current, p_others, p_grace, p_namespaces);
     v_looked integer;
+    v_pauses boolean := {schema}.any_pause();
 BEGIN
     at := (extract(epoch FROM clock_timestamp()) * 1000000)::bigint;
     -- A run that is due at infinity never is.
     due := (extract(epoch FROM CASE WHEN isfinite(v_due) THEN v_due END) * 1000000)::bigint;
     SELECT count(*), max((extract(epoch FROM t.due_at) * 1000000)::bigint) FILTER (WHERE
         t.activity = ANY (p_activities) AND (t.node IS NULL OR t.node = p_node) AND isfinite(t.due_at)
+        AND NOT (v_pauses AND {schema}.is_task_paused(t.queue, t.run_id))
         AND (p_namespaces IS NULL
              OR (SELECT r.namespace FROM {schema}.runs r WHERE r.id = t.run_id) = ANY (p_namespaces)))
     INTO v_looked, tasks FROM (
-        SELECT x.run_id, x.activity, x.node, x.due_at FROM {schema}.tasks x WHERE x.owner IS NULL
+        SELECT x.run_id, x.queue, x.activity, x.node, x.due_at FROM {schema}.tasks x WHERE x.owner IS NULL
         LIMIT {limit.looked_tasks}
     ) t;
     IF v_looked = {limit.looked_tasks} THEN

@@ -14,6 +14,7 @@ DECLARE
     v_code jsonb;
     v_ready timestamptz;
     v_wakes timestamptz;
+    v_pauses boolean := EXISTS (SELECT FROM {schema}.pauses p WHERE p.kind <> 'queue');
 BEGIN
     IF v_suspects THEN
         SELECT c.* INTO p_workflows, p_versions, p_current, p_others
@@ -68,6 +69,7 @@ BEGIN
             ) n
             WHERE n.place = {limit.next_due}
                OR {schema}.may_wake(n.id, n.workflow, n.version, n.namespace, v_code, p_namespaces, v_suspects)
+                  AND NOT (v_pauses AND {schema}.paused_together(n.workflow, n.namespace, NULL))
             ORDER BY n.place LIMIT 1);
         IF true = ANY (p_others) THEN
             -- The first one that this code takes though it is of another version, if it comes before that one.
@@ -80,11 +82,16 @@ BEGIN
                 WHERE NOT v_code ? (f.workflow || E'\n' || f.version)
                   AND (p_namespaces IS NULL OR f.namespace = ANY (p_namespaces))
                   AND NOT (v_suspects AND {schema}.in_quarantine(f.id, f.workflow, '{}'))
+                  AND NOT (v_pauses AND {schema}.paused_together(f.workflow, f.namespace, NULL))
                   AND EXISTS (SELECT FROM unnest(p_workflows, p_versions, p_others) AS c (workflow, version, others)
                               WHERE c.workflow = f.workflow AND c.others AND c.version <> ALL (coalesce(f.refused, '{}')))
                 ORDER BY f.wakes_at LIMIT 1
             ) + p_grace * interval '1 second');
         END IF;
+    END IF;
+    IF v_pauses THEN
+        v_wakes := least(v_wakes, {schema}.next_lifted(
+            p_workflows, p_versions, p_current, p_others, p_namespaces, v_suspects));
     END IF;
     RETURN least(v_ready, v_wakes);
 END

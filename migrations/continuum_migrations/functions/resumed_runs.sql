@@ -33,9 +33,11 @@ DECLARE
     v_channel text;
 BEGIN
     IF cardinality(p_runs) = 1 THEN
+        -- One that is paused is claimed by nobody, and is announced to nobody.
         SELECT {schema}.listener_for(r.workflow, r.namespace) INTO v_channel FROM {schema}.runs r
-        WHERE r.id = p_runs[1] AND r.owner IS NULL AND r.state = {state.suspended} AND r.depth = 0 AND r.parent_id IS NULL
-          AND r.version IS NOT NULL AND r.refused IS NULL AND NOT {schema}.kept_apart(r.id, r.workflow);
+        WHERE r.id = p_runs[1] AND r.owner IS NULL AND r.paused_at IS NULL AND r.state = {state.suspended} AND r.depth = 0 AND r.parent_id IS NULL
+          AND r.version IS NOT NULL AND r.refused IS NULL AND NOT {schema}.kept_apart(r.id, r.workflow)
+          AND NOT (EXISTS (SELECT FROM {schema}.pauses) AND {schema}.paused_together(r.workflow, r.namespace, r.pause_lifted_at));
     END IF;
     IF v_channel IS NULL THEN
         PERFORM {schema}.notify('work', '{}');
@@ -57,6 +59,7 @@ AS $$
 DECLARE
     v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
     v_deadly text[] := CASE WHEN v_suspects THEN {schema}.deadly_workflows() END;
+    v_pauses boolean := EXISTS (SELECT FROM {schema}.pauses p WHERE p.kind <> 'queue');
 BEGIN
     IF NOT {schema}.may_commit(p_worker, p_batch) THEN
         RETURN;
@@ -70,6 +73,8 @@ BEGIN
             SELECT x.id FROM {schema}.runs x
             WHERE x.id = t.run AND x.token = t.before AND x.owner IS NULL AND x.state = {state.suspended}
               AND x.version = t.version AND x.depth = 0 AND x.parent_id IS NULL AND x.refused IS NULL
+              AND x.paused_at IS NULL
+              AND NOT (v_pauses AND {schema}.paused_together(x.workflow, x.namespace, x.pause_lifted_at))
               AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
             FOR NO KEY UPDATE SKIP LOCKED
         ) l

@@ -162,7 +162,8 @@ BEGIN
     ORDER BY w.level, w.since LIMIT 1;
     v_chosen := ARRAY(
         SELECT x.id FROM {schema}.waiting_suspects(p_workflows, p_versions, p_current, p_others, p_namespaces) w
-        JOIN {schema}.runs x ON x.id = w.run_id AND x.owner IS NULL AND x.state {is_active} AND x.due_at <= now()
+        JOIN {schema}.runs x ON x.id = w.run_id AND x.owner IS NULL AND x.paused_at IS NULL AND x.state {is_active}
+                            AND x.due_at <= now()
         WHERE w.level = v_level ORDER BY w.since
         LIMIT {limit.many_suspects} >> (v_level - {suspicion.many})
         FOR UPDATE OF x SKIP LOCKED);
@@ -205,6 +206,7 @@ BEGIN
             WHERE x.ready_at <= now() AND x.refused IS NULL AND x.workflow = d.workflow
               AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
               AND NOT {schema}.in_quarantine(x.id, x.workflow, '{}')
+              AND NOT {schema}.paused_together(x.workflow, x.namespace, x.pause_lifted_at)
               AND EXISTS (SELECT FROM unnest(p_workflows, p_versions, p_current, p_others)
                               AS c (workflow, version, is_current, others)
                           WHERE c.workflow = x.workflow
@@ -224,6 +226,7 @@ SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
     SELECT s.run_id, s.level, s.since FROM {schema}.suspects s
     JOIN {schema}.runs x ON x.id = s.run_id AND x.owner IS NULL AND x.state {is_active} AND x.due_at <= now()
+                        AND NOT {schema}.is_paused(x.id)
     WHERE s.seq = -1 AND s.level > {suspicion.any} AND (p_namespaces IS NULL OR x.namespace = ANY (p_namespaces))
       AND EXISTS (SELECT FROM unnest(p_workflows, p_versions, p_current, p_others) AS c (workflow, version, is_current, others)
                   WHERE c.workflow = x.workflow
@@ -240,6 +243,7 @@ AS $$
     JOIN {schema}.tasks t ON t.run_id = s.run_id AND t.seq = s.seq
     WHERE s.seq >= 0 AND s.level > {suspicion.any} AND t.owner IS NULL AND NOT t.isolated AND t.due_at <= now()
       AND t.activity = ANY (p_activities) AND (t.node IS NULL OR t.node = p_node)
+      AND NOT {schema}.is_task_paused(t.queue, t.run_id)
       AND (p_namespaces IS NULL
            OR (SELECT r.namespace FROM {schema}.runs r WHERE r.id = t.run_id) = ANY (p_namespaces))
 $$;
@@ -288,8 +292,10 @@ BEGIN
     RETURN cardinality({schema}.deadly_workflows()) > 0
         OR EXISTS (SELECT FROM {schema}.suspects s JOIN {schema}.runs r ON r.id = s.run_id AND r.state {is_active}
                    WHERE s.level > {suspicion.any}
-                     AND CASE WHEN s.seq = -1 THEN r.owner IS NULL AND r.due_at <= clock_timestamp()
+                     AND CASE WHEN s.seq = -1
+                              THEN r.owner IS NULL AND r.due_at <= clock_timestamp() AND NOT {schema}.is_paused(r.id)
                               ELSE EXISTS (SELECT FROM {schema}.tasks t
-                                           WHERE t.run_id = s.run_id AND t.seq = s.seq AND t.owner IS NULL) END);
+                                           WHERE t.run_id = s.run_id AND t.seq = s.seq AND t.owner IS NULL
+                                             AND NOT {schema}.is_task_paused(t.queue, t.run_id)) END);
 END
 $$;

@@ -11,7 +11,7 @@ END
 $$;
 
 -- Make a worker the owner of runs that its writes take. Nobody has claimed such a run, it has no mail, and its row is as
--- it was announced. This does not wait for a run that somebody else has locked.
+-- it was announced; nor is it paused. This does not wait for a run that somebody else has locked.
 CREATE OR REPLACE FUNCTION {schema}.take_runs(
     p_worker bigint, p_batch bigint, p_taken {schema}.commit_taken
 ) RETURNS void
@@ -22,6 +22,7 @@ AS $$
 DECLARE
     v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
     v_deadly text[] := CASE WHEN v_suspects THEN {schema}.deadly_workflows() END;
+    v_pauses boolean := EXISTS (SELECT FROM {schema}.pauses p WHERE p.kind <> 'queue');
     v_free uuid[];
 BEGIN
     IF NOT {schema}.may_commit(p_worker, p_batch) THEN
@@ -36,6 +37,8 @@ BEGIN
               AND x.depth = 0 AND x.continued_from IS NULL
               AND x.workflow = t.workflow AND x.namespace = t.namespace AND x.input = t.input
               AND x.trace_context IS NOT DISTINCT FROM t.trace AND x.started_at = t.started
+              AND x.paused_at IS NULL
+              AND NOT (v_pauses AND {schema}.paused_together(x.workflow, x.namespace, x.pause_lifted_at))
               AND NOT (v_suspects AND {schema}.in_quarantine(x.id, x.workflow, v_deadly))
             FOR UPDATE SKIP LOCKED
         ) r);

@@ -1,4 +1,4 @@
--- Claim due tasks, within the number of tasks of each queue that this node may run at once.
+-- Claim due tasks that are not paused, within the number of tasks of each queue that this node may run at once.
 CREATE OR REPLACE FUNCTION {schema}.claim_tasks(
     p_worker bigint, p_activities text[], p_isolated boolean,
     p_queues text[], p_limits integer[], p_unlisted integer, p_limit integer, p_namespaces text[]
@@ -10,6 +10,7 @@ AS $$
 DECLARE
     v_node text;
     v_suspects boolean := NOT p_isolated AND EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
+    v_pauses boolean := {schema}.any_pause();
 BEGIN
     SELECT w.node INTO v_node FROM {schema}.workers w
     WHERE w.id = p_worker AND w.expires_at > clock_timestamp() FOR KEY SHARE;
@@ -36,6 +37,7 @@ BEGIN
                coalesce((SELECT l.most FROM unnest(p_queues, p_limits) AS l (name, most) WHERE l.name = q.name),
                         p_unlisted) - coalesce((SELECT b.running FROM busy b WHERE b.name = q.name), 0) AS free
         FROM queues q WHERE q.name IS NOT NULL
+          AND NOT (v_pauses AND EXISTS (SELECT FROM {schema}.pauses p WHERE p.kind = 'queue' AND p.name = q.name))
     ), candidates AS MATERIALIZED (
         SELECT c.run_id, c.seq, c.priority, c.due_at FROM room
         CROSS JOIN LATERAL (
@@ -45,6 +47,7 @@ BEGIN
               AND NOT (v_suspects AND EXISTS (
                   SELECT FROM {schema}.suspects s
                   WHERE s.run_id = t.run_id AND s.seq = t.seq AND s.level > {suspicion.any}))
+              AND NOT (v_pauses AND {schema}.is_paused(t.run_id))
               -- A value and not "EXISTS", for which the plan would read every run of the namespaces.
               AND (p_namespaces IS NULL
                    OR (SELECT r.namespace FROM {schema}.runs r WHERE r.id = t.run_id) = ANY (p_namespaces))

@@ -48,7 +48,7 @@ async def is_over(run: RunHandle[Any], code: str) -> Explanation:
 async def apply(at: Site, fix: Fix, value: str | None = None) -> None:
     """Run the command of a fix; it must succeed."""
     words = [value if word == "VALUE" and value else word for word in shlex.split(fix.command)]
-    if {"--force", "repair", "restart", "reset"} & set(words):
+    if {"--force", "repair", "restart", "reset", "resume"} & set(words):
         # It asks otherwise.
         words.append("--yes")
     assert words[0] == "continuum", fix

@@ -126,7 +126,7 @@ class MemoryClaims(MemoryFamilies):
 
         for wanted, may_own, waited in ((own, loaded.has, 0), (others, loaded.may_try, _FOREIGN_GRACE)):
             for run in self._in_turn(wanted, self.now() - waited):
-                if self._kept_apart(run, deadly) or not may_own(run):
+                if self._kept_apart(run, deadly) or self._pause_of(run) is not None or not may_own(run):
                     passed.append(run)
                     continue
                 claimed.append(self._own(holder, run, loaded))
@@ -152,6 +152,7 @@ class MemoryClaims(MemoryFamilies):
                 and self._is_due(run, due)
                 and within(namespaces, run)
                 and not self._kept_apart(run, deadly)
+                and self._pause_of(run) is None
                 and (loaded.has(run) or loaded.may_try(run))
             ),
             default=None,

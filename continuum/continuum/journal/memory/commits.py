@@ -89,13 +89,17 @@ class MemoryCommits(MemoryParkedRuns, MemoryFamilies):
             )
             != taken.announced
             or self._kept_apart(run, self._deadly_workflows())
+            or self._pause_of(run) is not None
         ):
             return
         self._own_with(holder, run, write.token, taken.version)
 
     def _create(self, holder: StoredWorker, write: RunWrite, created: CreatedRun) -> None:
         """Create a run that a worker owns from its first write on."""
-        if created.start.workflow in self._deadly_workflows():
+        start = created.start
+        if start.workflow in self._deadly_workflows() or self._pause_together(
+            start.workflow, start.namespace
+        ):
             return
         if not self._insert(created.start, created.started_at).existing:
             self._own_with(holder, self._runs[created.start.id], write.token, created.version)

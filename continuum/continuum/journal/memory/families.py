@@ -36,6 +36,8 @@ class MemoryFamilies(MemoryTables):
                 run.parent, run.parent_seq = parent.start.id, child.seq
                 run.close_policy = child.close_policy
                 run.depth = parent.depth + 1
+                # What an ending parent starts is part of its end.
+                run.pause_lifted_at = parent.pause_lifted_at
                 parent.children[child.id] = None
                 self._make_claimable(run)
 
@@ -45,6 +47,7 @@ class MemoryFamilies(MemoryTables):
         successor_run.parent, successor_run.parent_seq = run.parent, run.parent_seq
         successor_run.close_policy, successor_run.depth = run.close_policy, run.depth
         successor_run.root, successor_run.continued_from = run.chain, run.start.id
+        successor_run.paused, successor_run.pause_lifted_at = run.paused, run.pause_lifted_at
         run.continued_to = successor.id
         self._enter(run, RunState.CONTINUED)
         self._chains.setdefault(run.chain, [run.chain]).append(successor.id)
@@ -135,6 +138,7 @@ class MemoryFamilies(MemoryTables):
         """Post cancel requests. Blocked runs, whose code cannot run, end at once and are returned."""
         ended, mailed = [], []
         for run in runs:
+            self._lift_pauses(run)
             if run.state is RunState.BLOCKED:
                 self._end(run, "parent_cancelled" if name == BY_PARENT else None)
                 ended.append(run)

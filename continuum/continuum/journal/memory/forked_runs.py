@@ -26,8 +26,11 @@ class MemoryForks(MemoryFamilies):
             self._record(audit, Posted.STALE)
             return Posted.STALE
         unread = [row for row in origin.inbox.values() if _is_kept(row, run, origin)]
+        # A person has paused the chain.
+        pause = origin.paused if run.succeeds and not origin.state.terminal else None
         stopped = self._end_for_successor(origin) if run.succeeds else []
         forked = self._create_fork(origin, run)
+        forked.paused = pause
         for mail in run.mail:
             self._deliver(forked, mail.kind, mail.name, mail.body, mail.key)
         for row in unread:

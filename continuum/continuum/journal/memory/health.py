@@ -92,6 +92,7 @@ class MemoryHealth(MemoryRetention, MemoryWorkers):
             and run.due_at is not None
             and run.due_at <= by
             and not self._in_quarantine(run.start.id)
+            and self._pause_of(run) is None
         )
         return [
             OverdueRuns(*group, len(runs), False, _due(first), first.start.id, self._module(group[0]))
@@ -142,7 +143,10 @@ class MemoryHealth(MemoryRetention, MemoryWorkers):
         groups = _grouped(
             (self._kind_of(task), task)
             for place, task in self._tasks.items()
-            if task.owner is None and task.queued_at <= by and not self._in_quarantine(*place)
+            if task.owner is None
+            and task.queued_at <= by
+            and not self._in_quarantine(*place)
+            and not self._is_task_paused(task)
         )
         return [
             OverdueTasks(*group, len(tasks), False, min(task.queued_at for task in tasks))

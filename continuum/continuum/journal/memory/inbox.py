@@ -44,6 +44,8 @@ class MemoryInbox(MemoryFamilies):
                 return Posted.DUPLICATE
         if run.state.terminal:
             return Posted.TERMINAL
+        if post.kind is InboxKind.CANCEL:
+            self._lift_pauses(run)
         if run.state is RunState.BLOCKED and post.kind is InboxKind.CANCEL:
             self._after_ends(self._request_cancel([run], post.name))
             return Posted.ACCEPTED

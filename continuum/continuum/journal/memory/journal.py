@@ -15,6 +15,7 @@ from continuum.journal.memory.forked_runs import MemoryForks
 from continuum.journal.memory.health import MemoryHealth
 from continuum.journal.memory.looks import MemoryLooks
 from continuum.journal.memory.operations import MemoryOperations
+from continuum.journal.memory.pauses import MemoryPauses
 from continuum.journal.memory.repairs import MemoryRepairs
 from continuum.journal.memory.situations import MemorySituations
 from continuum.journal.memory.snapshots import MemorySnapshots
@@ -29,6 +30,7 @@ class MemoryJournal(
     MemoryOperations,
     MemoryHealth,
     MemoryLooks,
+    MemoryPauses,
     MemorySituations,
     MemoryWorkers,
     MemorySuspects,

@@ -19,6 +19,7 @@ class MemoryLooks(MemorySuspects):
             self._mail_of(wanted, after),
             max((row for run in self._runs.values() for row in run.inbox), default=0),
             await self.suspects_wait(),
+            any(self._paused_runs_of(worker) for worker in wanted.workers),
         )
 
     def _latest_task_for(self, wanted: LookedFor) -> int | None:
@@ -26,6 +27,7 @@ class MemoryLooks(MemorySuspects):
             stored.age
             for stored in self._tasks.values()
             if stored.owner is None
+            and not self._is_task_paused(stored)
             and stored.task.activity in wanted.activities
             and stored.task.node in (None, wanted.node)
             and (wanted.namespaces is None or self._runs[stored.run_id].start.namespace in wanted.namespaces)

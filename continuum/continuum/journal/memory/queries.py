@@ -141,6 +141,7 @@ class MemoryQueries(MemoryTables):
             owner_pid=None if worker is None else worker.pid,
             claimed_at=None if worker is None else run.claimed_at,
             waits=run.waits if run.state is RunState.SUSPENDED else None,
+            pause=self._pause_of(run),
         )
 
 
@@ -178,7 +179,16 @@ def _fault(row: RunRow) -> str | None:
     return None if row.state is not RunState.BLOCKED or row.fault is None else row.fault.kind
 
 
-_NAMES: Mapping[str, Callable[[RunRow], str | None]] = {"failure": _failure, "fault": _fault}
+def _paused_at(row: RunRow) -> int | None:
+    """Return since when a run is paused by itself."""
+    return None if row.pause is None or row.pause.scope is not None else row.pause.since
+
+
+_NAMES: Mapping[str, Callable[[RunRow], Any]] = {
+    "failure": _failure,
+    "fault": _fault,
+    "paused_at": _paused_at,
+}
 
 
 def _at(attributes: Any, path: Sequence[str]) -> Any:

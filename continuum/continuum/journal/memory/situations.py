@@ -14,6 +14,7 @@ from continuum.journal.limits import MANY_SUSPECTS, SITUATION_COUNT, SITUATION_E
 from continuum.journal.memory.queries import MemoryQueries
 from continuum.journal.memory.tables import StoredRun, StoredTask
 from continuum.journal.memory.tables import Suspicion as Level
+from continuum.journal.pause_facts import PauseKind
 from continuum.journal.situation import KnownVersion, Lease, OpenChild, Situation, Suspicion, TaskPlace
 
 
@@ -49,6 +50,12 @@ class MemorySituations(MemoryQueries):
             suspicions=dict(islice(sorted(self._suspicions_of(run_id)), SITUATION_ROWS)),
             deadly=run.start.workflow in self._deadly_workflows(),
             active=self._active_runs() if run.claimable and self._has_come(run.due_at) else {},
+            paused_queues={
+                scope.name: pause
+                for scope, pause in self._pauses.items()
+                if scope.kind is PauseKind.QUEUE
+                and any(stored.task.queue == scope.name for stored in run.tasks.values())
+            },
         )
 
     def _suspicions_of(self, run_id: RunId) -> Iterator[tuple[int, Suspicion]]:

@@ -179,7 +179,8 @@ class MemorySuspects(MemoryClaims, MemoryTasks):
 
     def _may_try(self, run: StoredRun, loaded: LoadedCode, namespaces: Sequence[str] | None) -> bool:
         due = run.claimable and run.due_at is not None and run.due_at <= self.now()
-        return due and within(namespaces, run) and (loaded.has(run) or loaded.may_try(run))
+        paused = self._pause_of(run) is not None
+        return due and not paused and within(namespaces, run) and (loaded.has(run) or loaded.may_try(run))
 
     async def claim_suspected_tasks(
         self, worker: Worker, activities: Sequence[str], *, namespaces: Sequence[str] | None = None
@@ -202,10 +203,10 @@ class MemorySuspects(MemoryClaims, MemoryTasks):
             task.owner, task.claimed_at = worker.id, self.now()
         return [self._as_claimed(task) for task in group]
 
-    @staticmethod
-    def _may_take(task: StoredTask, worker: Worker, activities: Sequence[str]) -> bool:
+    def _may_take(self, task: StoredTask, worker: Worker, activities: Sequence[str]) -> bool:
         return (
             task.owner is None
+            and not self._is_task_paused(task)
             and not task.task.isolated
             and task.task.activity in activities
             and task.task.node in (None, worker.node)
@@ -248,8 +249,13 @@ class MemorySuspects(MemoryClaims, MemoryTasks):
         """Whether any run or task in quarantine is due and has no owner, or a workflow is kept apart."""
         now = self.now()
         return bool(self._deadly_workflows()) or any(
-            (run := self._runs[run_id]).claimable and run.due_at is not None and run.due_at <= now
+            (run := self._runs[run_id]).claimable
+            and run.due_at is not None
+            and run.due_at <= now
+            and self._pause_of(run) is None
             if seq is None
-            else (task := self._tasks.get((run_id, seq))) is not None and task.owner is None
+            else (task := self._tasks.get((run_id, seq))) is not None
+            and task.owner is None
+            and not self._is_task_paused(task)
             for (run_id, seq), _ in self._quarantined()
         )

@@ -27,6 +27,7 @@ from continuum.journal.limits import DEADLY_RUNS, DEADLY_SECONDS
 from continuum.journal.memory.due_runs import DueRun, DueRuns, Group
 from continuum.journal.memory.notifications import Broadcast
 from continuum.journal.operation_facts import NewOperation, OperationState
+from continuum.journal.pause_facts import PauseKind, PauseScope, StoredPause
 from continuum.journal.port import (
     ClosePolicy,
     Committed,
@@ -125,6 +126,9 @@ class StoredRun:
     continued_from: RunId | None = None
     continued_to: RunId | None = None
     retain_until: int | None = None
+    # Its own pause, and when a request to stop has lifted those that there were.
+    paused: StoredPause | None = None
+    pause_lifted_at: int | None = None
     refused: dict[str, Refusal] = field(default_factory=dict)
     children: dict[RunId, None] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
@@ -255,6 +259,7 @@ class MemoryTables:
         # When each finding was reviewed.
         self._reviews: dict[str, int] = {}
         self._operations: dict[str, StoredOperation] = {}
+        self._pauses: dict[PauseScope, StoredPause] = {}
         self._due = DueRuns()
         # Changes of states in order, and the position of the last one that has been removed.
         self._changes: list[StateChanged] = []
@@ -299,7 +304,43 @@ class MemoryTables:
 
     def _may_be_resumed(self, run: StoredRun) -> bool:
         """Whether a first write may take a run that mail has woken."""
-        return run.waits_alone and not self._kept_apart(run, self._deadly_workflows())
+        apart = self._kept_apart(run, self._deadly_workflows())
+        return run.waits_alone and not apart and self._pause_of(run) is None
+
+    def _pause_of(self, run: StoredRun) -> StoredPause | None:
+        """Return what pauses an open run: its own pause, or the earliest that holds it with others."""
+        if run.paused is not None or run.state.terminal:
+            return None if run.state.terminal else run.paused
+        return self._pause_together(run.start.workflow, run.start.namespace, run.pause_lifted_at)
+
+    def _pause_together(self, workflow: str, namespace: str, lifted: int | None = None) -> StoredPause | None:
+        holding = [
+            pause
+            for scope, pause in self._pauses.items()
+            if scope.holds(workflow, namespace) and (lifted is None or pause.since > lifted)
+        ]
+        return min(holding, key=lambda pause: pause.since, default=None)
+
+    def _is_task_paused(self, stored: StoredTask) -> bool:
+        queue = PauseScope(PauseKind.QUEUE, stored.task.queue)
+        return queue in self._pauses or self._pause_of(self._runs[stored.run_id]) is not None
+
+    def _paused_runs_of(self, worker: WorkerId) -> list[RunId]:
+        stored = self._workers.get(worker)
+        owned = [] if stored is None else stored.runs
+        return [run_id for run_id in owned if self._pause_of(self._runs[run_id]) is not None]
+
+    def _lift_pauses(self, run: StoredRun) -> None:
+        """Lift the pauses of a run that is asked to stop: it goes on to its end, and compensates."""
+        if self._pause_of(run) is not None:
+            run.paused, run.pause_lifted_at = None, self.now()
+            self._notify_of_pauses([run.start.id])
+
+    def _notify_of_pauses(self, ids: Sequence[RunId]) -> None:
+        """Notify that these runs may continue, or any."""
+        self._notifications.send(Topic.PAUSED, ids)
+        self._notifications.send(Topic.WORK)
+        self._notifications.send(Topic.TASKS)
 
     def _latest(self, run_id: RunId) -> StoredRun | None:
         """Return the latest run of a run's chain."""

@@ -57,6 +57,7 @@ class MemoryTasks(MemoryTables):
             and stored.task.activity in activities
             and stored.task.node in (None, node)
             and (isolated or not self._in_quarantine(stored.run_id, stored.task.seq))
+            and not self._is_task_paused(stored)
         ]
         waiting.sort(key=lambda stored: (-stored.task.priority, stored.age))
         return waiting

@@ -28,6 +28,8 @@ FIELDS: Mapping[str, tuple[str, str]] = {
     "started_at": ("r.started_at", _MICROSECONDS),
     "updated_at": ("r.updated_at", _MICROSECONDS),
     "completed_at": ("r.completed_at", _MICROSECONDS),
+    # A run that has ended is not paused any more.
+    "paused_at": ("CASE WHEN r.completed_at IS NULL THEN r.paused_at END", _MICROSECONDS),
     "parent": ("r.parent_id", "%s::uuid"),
     "root": ("coalesce(r.root, r.id)", "%s::uuid"),
     "continued_to": ("r.continued_to", "%s::uuid"),

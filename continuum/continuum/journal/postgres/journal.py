@@ -70,6 +70,7 @@ from continuum.journal.postgres.notifications import listen
 from continuum.journal.postgres.operations import PostgresOperations
 from continuum.journal.postgres.packed_code import optional_texts, packed_code
 from continuum.journal.postgres.parked_runs import parked_runs
+from continuum.journal.postgres.pauses import PostgresPauses
 from continuum.journal.postgres.queries import ended_runs, missing_runs, open_runs, query_rows, run_row
 from continuum.journal.postgres.repairs import PostgresRepairs
 from continuum.journal.postgres.situations import PostgresSituations
@@ -100,6 +101,7 @@ class PostgresJournal(
     PostgresLooks,
     PostgresRepairs,
     PostgresOperations,
+    PostgresPauses,
 ):
     """A journal in one schema of one database.
 

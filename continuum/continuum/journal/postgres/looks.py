@@ -28,7 +28,7 @@ class PostgresLooks:
                 after,
             ),
         )
-        due, tasks, mail, mailed, newest, suspects, at = rows[0]
+        due, tasks, mail, mailed, newest, suspects, at, paused = rows[0]
         self._database.learn_time(at)
         named = None if mail is None else dict(zip(mail, map(RunId, mailed), strict=True))
-        return Seen(due, tasks, named, newest, suspects)
+        return Seen(due, tasks, named, newest, suspects, paused)

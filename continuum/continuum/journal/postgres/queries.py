@@ -19,6 +19,7 @@ from continuum.journal.port import Fault, Query, RunRow, RunState
 from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.conditions import FIELDS, NAMED_STATES, Condition, condition_of
 from continuum.journal.postgres.connections import Database
+from continuum.journal.postgres.pauses import stored_pause
 from continuum.journal.postgres.run_scans import Index, Scan
 from continuum.journal.postgres.statements import Statements
 from continuum.journal.wait import waits_from_json
@@ -33,8 +34,8 @@ BY_ID = Index((), "id")
 _NARROW = ("id", "root", "parent")
 
 _BEFORE_ALL = "00000000-0000-0000-0000-000000000000"
-# The fault's place among the columns of `run_columns`.
-_FAULT = list(RunRow.__dataclass_fields__).index("fault")
+# The places of these among the columns of `run_columns`.
+_FAULT, _WAITS, _PAUSE = map(list(RunRow.__dataclass_fields__).index, ("fault", "waits", "pause"))
 
 
 def run_row(row: Sequence[Any]) -> RunRow:
@@ -43,7 +44,8 @@ def run_row(row: Sequence[Any]) -> RunRow:
     values[0] = RunId(values[0])
     values[4] = RunState(values[4])
     values[_FAULT] = Fault.from_json(values[_FAULT])
-    values[-1] = waits_from_json(values[-1])
+    values[_WAITS] = waits_from_json(values[_WAITS])
+    values[_PAUSE] = stored_pause(values[_PAUSE])
     return RunRow(*values)
 
 
@@ -82,7 +84,7 @@ async def query_rows(database: Database, query: Query) -> list[RunRow]:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One scan to try. Without an index the candidates are of the "running", "open" or all runs."""
+    """One scan to try. Without an index the candidates are of the "running", "open", "paused" or all runs."""
 
     others: Sequence[Condition]
     ordered: bool = False
@@ -142,6 +144,11 @@ class _Asked:
             by = [each for each in self.conditions if each.field == name and each.values() is not None]
             if by:
                 yield _Reading(self._without(by), by=by)
+        if any(
+            each.field == "paused_at" and (each.operator, each.value) != ("eq", None)
+            for each in self.conditions
+        ):
+            yield _Reading(self.conditions, source="paused")
         keys = [
             each for each in self.conditions if each.field == "idempotency_key" and each.values() is not None
         ]

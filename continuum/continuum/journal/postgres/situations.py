@@ -12,6 +12,7 @@ from continuum.engine.ids import RunId
 from continuum.journal.facts import RunRow, RunState
 from continuum.journal.limits import SITUATION_COUNT, SITUATION_EVENT_ROWS, SITUATION_ROWS
 from continuum.journal.postgres.connections import Database
+from continuum.journal.postgres.pauses import stored_pause
 from continuum.journal.postgres.queries import run_row
 from continuum.journal.postgres.snapshots import load
 from continuum.journal.situation import KnownVersion, Lease, OpenChild, Situation, Suspicion, TaskPlace
@@ -50,7 +51,7 @@ class PostgresSituations:
 
 def _situation(run: RunRow, further: tuple[Any, ...], events: Any, first: int) -> Situation:
     now, attempt, deaths, lease, mail, tasks, children, heartbeats, refusals, versions, *more, _ = further
-    suspicions, deadly, active = more
+    suspicions, deadly, active, queues = more
     return Situation(
         now=now,
         run=run,
@@ -73,4 +74,9 @@ def _situation(run: RunRow, further: tuple[Any, ...], events: Any, first: int) -
         suspicions={seq: Suspicion(*suspicion) for seq, *suspicion in suspicions or ()},
         deadly=bool(deadly),
         active=active or {},
+        paused_queues={
+            pause.scope.name: pause
+            for queue in queues or ()
+            if (pause := stored_pause(queue)) is not None and pause.scope is not None
+        },
     )

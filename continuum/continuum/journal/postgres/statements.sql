@@ -125,6 +125,7 @@ WITH created AS (
       AND s.workflow = ANY (n.workflows) AND (w.namespaces IS NULL OR s.namespace = ANY (w.namespaces))
       -- It has renewed its lease of late.
       AND clock_timestamp() < w.renewed_at + (w.expires_at - w.renewed_at) / 2
+      AND NOT (EXISTS (SELECT FROM {schema}.pauses) AND {schema}.paused_together(s.workflow, s.namespace, NULL))
     ORDER BY random() LIMIT 1
 ), notified AS (
     SELECT CASE WHEN t.channel IS NULL THEN {schema}.notify('work', '{}')
@@ -169,7 +170,9 @@ FROM {schema}.next_due(%s, %s, %s, %s, %s, %s) AS d (due)
 
 -- name: look
 -- What a node would be notified of. Whatever the settings of the session, the answer reads the same.
-SELECT due, tasks, mail, mailed, newest, suspects, at FROM {schema}.look(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+SELECT l.due, l.tasks, l.mail, l.mailed, l.newest, l.suspects, l.at, cardinality({schema}.paused_runs_of(a.workers)) > 0
+FROM (SELECT %s::text AS node, %s::bigint[] AS workers) a
+CROSS JOIN LATERAL {schema}.look(a.node, a.workers, %s, %s, %s, %s, %s, %s, %s, %s) l
 
 -- name: load
 -- Histories, each from a seq on.
@@ -248,8 +251,9 @@ SELECT r.id::text, nextval('{schema}.fencing_token'), r.workflow, r.version, r.n
 FROM unnest((SELECT %s)::uuid[]) AS named (id)
 CROSS JOIN LATERAL (
     SELECT x.* FROM {schema}.runs x
-    WHERE x.id = named.id AND x.owner IS NULL AND x.state = {state.suspended} AND x.depth = 0 AND x.parent_id IS NULL
-      AND x.version IS NOT NULL AND x.refused IS NULL AND NOT {schema}.kept_apart(x.id, x.workflow) OFFSET 0
+    WHERE x.id = named.id AND x.owner IS NULL AND x.paused_at IS NULL AND x.state = {state.suspended} AND x.depth = 0 AND x.parent_id IS NULL
+      AND x.version IS NOT NULL AND x.refused IS NULL AND NOT {schema}.kept_apart(x.id, x.workflow)
+      AND NOT {schema}.paused_together(x.workflow, x.namespace, x.pause_lifted_at) OFFSET 0
 ) r
 CROSS JOIN LATERAL (
     SELECT array_agg(e.seq) AS seqs, array_agg(e.type) AS types, array_agg(e.at) AS times, array_agg(e.payload) AS payloads,
@@ -470,7 +474,19 @@ SELECT r.id::text, r.workflow, r.version, r.namespace, r.state, r.input, r.resul
        r.continued_from::text, r.continued_to::text, r.fault,
        (SELECT w.node FROM {schema}.workers w WHERE w.id = r.owner), (SELECT w.pid FROM {schema}.workers w WHERE w.id = r.owner),
        (extract(epoch FROM CASE WHEN isfinite(r.claimed_at) AND r.owner IS NOT NULL THEN r.claimed_at END) * 1000000)::bigint,
-       CASE WHEN r.state = {state.suspended} THEN r.waits_for END
+       CASE WHEN r.state = {state.suspended} THEN r.waits_for END,
+       CASE WHEN r.state {is_open} THEN coalesce(
+           CASE WHEN r.paused_at IS NOT NULL THEN jsonb_build_array(
+               'run', r.id, '', (extract(epoch FROM greatest(least(r.paused_at, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint,
+               r.paused_by, r.pause_reason) END,
+           (SELECT jsonb_build_array(
+                p.kind, p.name, p.namespace, (extract(epoch FROM greatest(least(p.since, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint,
+                p.paused_by, p.reason)
+            FROM {schema}.pauses p
+            WHERE (p.kind = 'workflow' AND p.name = r.workflow AND p.namespace IN ('', r.namespace)
+                   OR p.kind = 'namespace' AND p.name = r.namespace)
+              AND (r.pause_lifted_at IS NULL OR p.since > r.pause_lifted_at)
+            ORDER BY p.since, p.kind LIMIT 1)) END
 FROM {schema}.runs r
 
 -- name: situation
@@ -522,6 +538,11 @@ CASE WHEN r.owner IS NULL AND r.state {is_active} AND r.due_at <= clock_timestam
         SELECT w.node, sum((SELECT count(*) FROM (
             SELECT FROM {schema}.runs a WHERE a.owner = w.id AND a.state = {state.running} LIMIT 10 * %(most)s) l)) AS active
         FROM {schema}.workers w WHERE w.expires_at > clock_timestamp() GROUP BY w.node) n) END,
+(SELECT jsonb_agg(jsonb_build_array(
+        p.kind, p.name, p.namespace, (extract(epoch FROM greatest(least(p.since, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint,
+        p.paused_by, p.reason))
+ FROM {schema}.pauses p
+ WHERE p.kind = 'queue' AND EXISTS (SELECT FROM {schema}.tasks x WHERE x.run_id = r.id AND x.queue = p.name)),
 -- From which event on the history is read: that of the last row but so many.
 coalesce((SELECT e.seq FROM {schema}.events e WHERE e.run_id = r.id ORDER BY e.seq DESC OFFSET %(events)s - 1 LIMIT 1), 0)
 
@@ -553,6 +574,11 @@ UNION ALL SELECT * FROM {schema}.runs WHERE wakes_at IS NOT NULL
 UNION ALL SELECT * FROM {schema}.runs WHERE waits
 UNION ALL SELECT * FROM {schema}.runs WHERE owner IS NOT NULL
 UNION ALL SELECT * FROM {schema}.runs WHERE owner IS NULL AND seldom = {state.blocked}
+UNION ALL SELECT * FROM {schema}.runs WHERE paused_at IS NOT NULL AND completed_at IS NULL AND owner IS NULL AND state {is_active}
+
+-- name: paused_runs
+-- A source of candidates for lists: runs that are paused by themselves.
+SELECT * FROM {schema}.runs WHERE paused_at IS NOT NULL AND completed_at IS NULL
 
 -- name: running_runs
 -- A source of candidates for lists: runs that have an owner, or something to do.
@@ -560,6 +586,7 @@ SELECT * FROM {schema}.runs WHERE owner IS NOT NULL AND state = {state.running}
 UNION ALL SELECT * FROM {schema}.runs WHERE ready_at IS NOT NULL AND refused IS NULL
 UNION ALL SELECT * FROM {schema}.runs WHERE ready_at IS NOT NULL AND refused IS NOT NULL
 UNION ALL SELECT * FROM {schema}.runs WHERE wakes_at <= now()
+UNION ALL SELECT * FROM {schema}.runs WHERE paused_at IS NOT NULL AND completed_at IS NULL AND owner IS NULL AND state {is_active}
 
 -- name: indexes_of_runs
 -- The columns of each index that an order can follow, also of those that the operator has made.
@@ -569,6 +596,37 @@ JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
 JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am m ON m.oid = c.relam
 WHERE i.indrelid = to_regclass(%s) AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
   AND m.amname = 'btree' AND k.place <= i.indnkeyatts GROUP BY i.indexrelid ORDER BY 1
+
+-- name: pause_run
+-- Pause the latest run of a chain, and record who does.
+SELECT posted, run::text, since, paused_by, reason FROM {schema}.pause_run(%s, %s, %s, %s, %s, %s::jsonb)
+
+-- name: resume_run
+-- Let the latest run of a chain continue, and record who does.
+SELECT posted, run::text FROM {schema}.resume_run(%s, %s::jsonb)
+
+-- name: pause_together
+-- Pause a workflow, a queue or a namespace, and record who does.
+SELECT begun, since, paused_by, reason FROM {schema}.pause_together(%s, %s, %s, %s, %s, %s::jsonb)
+
+-- name: resume_together
+-- Let a workflow, a queue or a namespace continue, and record who does.
+SELECT {schema}.resume_together(%s, %s, %s, %s::jsonb)
+
+-- name: pauses
+-- Which workflows, queues and namespaces are paused, the latest first. An infinite time, written by hand, can be shown.
+SELECT p.kind, p.name, p.namespace,
+       (extract(epoch FROM greatest(least(p.since, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint, p.paused_by, p.reason
+FROM {schema}.pauses p ORDER BY p.since DESC, p.kind, p.name, p.namespace LIMIT %s
+
+-- name: held_by_pause
+-- How many open runs and waiting tasks such a pause holds.
+SELECT runs, more_runs, tasks, more_tasks FROM {schema}.held_by_pause(%s, %s, %s, %s)
+
+-- name: paused_here
+-- The paused runs that a worker owns, and whether anything is paused together.
+SELECT {schema}.paused_runs_of(ARRAY[%s::bigint])::text[],
+       ARRAY(SELECT ARRAY[p.kind, p.name, p.namespace] FROM {schema}.pauses p WHERE p.kind <> 'queue')
 
 -- name: set_attributes
 -- Merge attributes into those of the chain's latest run; with facts record who does.

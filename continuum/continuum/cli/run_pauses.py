@@ -1,0 +1,102 @@
+"""`continuum runs pause` and `resume`."""
+
+from __future__ import annotations
+
+import click
+
+from continuum.cli.changes import acting, agreed, asks, changing_options, yes_option
+from continuum.cli.database import Target, ask, database_options, json_option, namespace_option
+from continuum.cli.printing import escaped
+from continuum.cli.run_ids import RUN
+from continuum.cli.single_changes import latest_of
+from continuum.cli.values import to_json
+from continuum.client import Client, Run
+from continuum.client.namespaces import InNamespace
+from continuum.journal.pause_facts import PauseKind, PauseScope
+from continuum.operations.actor import Actor
+from continuum.operations.pause_words import scope_options, scope_words
+from continuum.quoting import one_line
+
+
+@click.command(short_help="Let nothing of RUN begin.")
+@click.argument("run", type=RUN)
+@yes_option
+@changing_options
+@namespace_option
+@json_option
+@database_options
+def pause(
+    run: str,
+    yes: bool,
+    namespace: InNamespace,
+    actor: Actor,
+    as_json: bool,
+    dsn: str | None,
+    schema: str,
+) -> None:
+    """Let nothing of RUN begin, or of a run that continues it, until `continuum runs resume`.
+
+    Activities that run end, and their results are kept; signals and timers wait, deadlines do not. A request
+    to stop lifts the pause. `continuum pause` pauses all runs of a workflow or a namespace, or a queue.
+    """
+    target = Target(dsn, schema)
+    seen: Run | None = None
+    if asks(yes=yes):
+        seen = ask(target, lambda client: latest_of(client, run, namespace))
+        changes = seen.completed_at is None and (seen.pause is None or seen.pause.kind != "run")
+        if changes and not _agreed("Pause", seen):
+            click.echo(f"run {seen.id}: nothing changed")
+            return
+        seen = seen if changes else None
+    outcome = ask(target, lambda client: acting(client, actor).pause_run(run, seen=seen, namespace=namespace))
+    if as_json:
+        click.echo(to_json(outcome))
+        return
+    click.echo(f"run {outcome.pause.name} is {outcome}")
+
+
+@click.command(short_help="Let the paused RUN continue.")
+@click.argument("run", type=RUN)
+@yes_option
+@changing_options
+@namespace_option
+@json_option
+@database_options
+def resume(
+    run: str,
+    yes: bool,
+    namespace: InNamespace,
+    actor: Actor,
+    as_json: bool,
+    dsn: str | None,
+    schema: str,
+) -> None:
+    """Let the paused RUN continue. What became due meanwhile is due at once."""
+    target = Target(dsn, schema)
+    if asks(yes=yes):
+        seen = ask(target, lambda client: latest_of(client, run, namespace))
+        changes = seen.completed_at is None and seen.pause is not None and seen.pause.kind == "run"
+        if changes and not _agreed("Resume", seen):
+            click.echo(f"run {seen.id}: nothing changed")
+            return
+
+    async def resuming(client: Client) -> tuple[bool, Run]:
+        done = await acting(client, actor).resume_run(run, namespace=namespace)
+        return done, await latest_of(client, run, namespace)
+
+    resumed, now = ask(target, resuming)
+    if as_json:
+        click.echo(to_json({"resumed": resumed, "pause": now.pause}))
+    elif now.pause is not None and now.pause.kind != "run":
+        scope = PauseScope(PauseKind(now.pause.kind), now.pause.name, now.pause.namespace or "")
+        raise click.ClickException(
+            f"run {now.id} is still paused, with {scope_words(scope)}; "
+            f"`continuum resume {scope_options(scope)}` ends that"
+        )
+    else:
+        click.echo(f"run {now.id} {'continues' if resumed else 'was not paused'}")
+
+
+def _agreed(verb: str, seen: Run) -> bool:
+    waits = "" if seen.reason is None else f", {one_line(seen.reason)}"
+    return agreed(escaped(f"{verb} run {seen.id} of {seen.workflow} ({seen.state}{waits})?"))

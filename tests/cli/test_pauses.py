@@ -1,0 +1,164 @@
+"""`continuum pause`, `resume` and `pauses`, `runs pause` and `runs resume`."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from tests.cli.commands import CommandLine
+from tests.cli.test_audit import Terminal, meanwhile, rows, short
+from tests.cli.test_commands import started
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No actor is set, and nobody is at a terminal."""
+    monkeypatch.delenv("CONTINUUM_ACTOR", raising=False)
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+
+
+def test_a_run_is_paused_and_resumed_with_its_reason_on_record(cli: CommandLine) -> None:
+    run_id = started(cli, "--by", "eve")
+    paused = cli("runs", "pause", run_id, "--yes", "--by", "ann", "--reason", "the bank asks")
+    assert (paused.code, paused.err) == (0, "")
+    assert paused.out.startswith(f"run {run_id} is paused since ")
+    assert paused.out.endswith(" by ann: the bank asks\n")
+    assert cli("runs", "pause", run_id, "--yes", "--by", "bob").out == paused.out.replace(
+        "is paused", "is already paused"
+    )
+    said = paused.out.split(" ", 2)[2].strip()
+    assert said in cli("runs", "show", run_id).out
+    assert said in cli("runs", "list").out
+    assert cli("runs", "show", run_id, "--json").json["pause"]["by"] == "ann"
+    assert f"paused: it {said}" in cli("explain", run_id).out
+
+    assert cli("runs", "resume", run_id, "--yes", "--by", "ann").out == f"run {run_id} continues\n"
+    again = cli("runs", "resume", run_id, "--yes", "--by", "ann")
+    assert (again.code, again.out) == (0, f"run {run_id} was not paused\n")
+    assert short(rows(cli))[1:] == [
+        ("pause", run_id, "done"),
+        ("pause", run_id, "already"),
+        ("resume", run_id, "done"),
+        ("resume", run_id, "already"),
+    ]
+    assert rows(cli)[1]["reason"] == "the bank asks"
+
+
+def test_the_list_finds_the_runs_that_are_paused_by_themselves(cli: CommandLine) -> None:
+    run_id, other = started(cli), started(cli)
+    assert cli("runs", "list", "--paused", "--json").json["entries"] == []
+    assert cli("runs", "pause", run_id, "--yes").code == 0
+    assert cli("pause", "--workflow", "greeting", "--yes").code == 0
+    found = cli("runs", "list", "--paused", "--json").json["entries"]
+    assert [run["id"] for run in found] == [run_id]
+    assert cli("runs", "list", "--state", "running").out.count(" paused since ") == 2
+    assert cli("cancel", other, "--force", "--yes").code == 0
+    assert cli("runs", "list", "--paused", "--json").json["entries"] == found
+
+
+@pytest.mark.parametrize(
+    ("options", "subject", "held"),
+    [
+        (("--workflow", "greeting"), "workflow greeting", "2 open runs, 0 waiting activities"),
+        (
+            ("--workflow", "greeting", "--namespace", "eu"),
+            "workflow greeting in namespace eu",
+            "1 open run, 0 waiting activities",
+        ),
+        (("--namespace", "eu"), "namespace eu", "1 open run, 0 waiting activities"),
+        (("--queue", "mail"), "queue mail", "0 waiting activities"),
+    ],
+)
+def test_a_wide_pause_shows_what_it_holds_and_asks(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...], subject: str, held: str
+) -> None:
+    started(cli)
+    started(cli, "--namespace", "eu")
+    refused = cli("pause", *options)
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err == (
+        f"continuum: {subject} was not paused: nobody confirmed it; "
+        "without a terminal, --yes does it without a question\n"
+    )
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    declined = cli("pause", *options)
+    assert declined.out == f"{subject}: nothing changed\n"
+    assert f"Pause {subject}: {held}?" in declined.err
+    assert cli("pauses", "--json").json == []
+
+    monkeypatch.setattr("sys.stdin", Terminal("y\n"))
+    done = cli("pause", *options, "--by", "ann", "--reason", "audit")
+    assert done.out.startswith(f"{subject} is paused since ")
+    assert done.out.endswith(f" by ann: audit; it holds {held}\n")
+    again = cli("pause", *options, "--json").json
+    assert (again["already"], again["pause"]["by"], again["pause"]["reason"]) == (True, "ann", "audit")
+    (listed,) = cli("pauses", "--json").json
+    assert listed == again["pause"]
+    assert "ann" in cli("pauses").out
+
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    assert cli("resume", *options).out == f"{subject}: nothing changed\n"
+    assert cli("resume", *options, "--yes").out == f"{subject} continues: {held}\n"
+    assert cli("resume", *options, "--yes").out == f"{subject} was not paused\n"
+    assert cli("pauses", "--json").json == []
+    changes = [row for row in rows(cli) if row["action"] in ("pause", "resume")]
+    assert short(changes) == [
+        ("pause", subject, "done"),
+        ("pause", subject, "already"),
+        ("resume", subject, "done"),
+        ("resume", subject, "already"),
+    ]
+
+
+@pytest.mark.parametrize("command", ["pause", "resume"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ((), "say what: --workflow, --queue or --namespace"),
+        (("--queue", "q", "--workflow", "w"), "--queue is for all workflows and namespaces; give it alone"),
+        (("--queue", "q", "--namespace", "n"), "--queue is for all workflows and namespaces; give it alone"),
+    ],
+)
+def test_nothing_and_two_things_are_wrong_use(
+    cli: CommandLine, command: str, options: tuple[str, ...], message: str
+) -> None:
+    refused = cli(command, *options, "--yes")
+    assert (refused.code, refused.out) == (2, "")
+    assert message in refused.err
+
+
+def test_a_bad_name_is_refused_before_anything_is_written(cli: CommandLine) -> None:
+    refused = cli("pause", "--queue", "", "--yes")
+    assert (refused.code, refused.err) == (1, "continuum: queue must have 1 to 255 bytes, not 0\n")
+    assert rows(cli) == []
+
+
+def test_an_ended_run_is_refused_and_one_that_has_moved_is_left(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = started(cli)
+    cli("runs", "pause", run_id, "--yes")
+    cli("runs", "resume", run_id, "--yes")
+    assert cli("cancel", run_id, "--force", "--yes").code == 0
+    refused = cli("runs", "pause", run_id, "--yes")
+    assert (refused.code, refused.out) == (1, "")
+    assert refused.err == f"continuum: run {run_id} is already cancelled and takes nothing more\n"
+
+    moving = started(cli)
+    meanwhile(monkeypatch, lambda: cli("cancel", moving, "--force", "--yes"))
+    assert cli("runs", "pause", moving).code == 1
+    assert short(rows(cli))[-1] == ("pause", moving, "refused")
+
+
+def test_a_run_that_is_paused_with_others_says_how_that_ends(cli: CommandLine) -> None:
+    run_id = started(cli)
+    assert cli("pause", "--workflow", "greeting", "--yes").code == 0
+    still = cli("runs", "resume", run_id, "--yes")
+    assert (still.code, still.out) == (1, "")
+    assert still.err == (
+        f"continuum: run {run_id} is still paused, with workflow greeting; "
+        "`continuum resume --workflow greeting` ends that\n"
+    )
+    assert cli("resume", "--workflow", "greeting", "--yes").code == 0
+    assert "paused" not in cli("runs", "show", run_id).out
