@@ -74,6 +74,7 @@ READING = {
     "operations show",
     "nodes list",
     "nodes show",
+    "pauses",
 }
 EXECUTING = {"demo", "run-node"}
 
