@@ -145,7 +145,9 @@ class _Asked:
             if by:
                 yield _Reading(self._without(by), by=by)
         if any(
-            each.field == "paused_at" and (each.operator, each.value) != ("eq", None)
+            each.field == "paused_at"
+            and (each.operator, each.value) != ("eq", None)
+            and not each.operator.startswith("not ")
             for each in self.conditions
         ):
             yield _Reading(self.conditions, source="paused")
