@@ -380,8 +380,7 @@ class RunRow:
     continued_from: RunId | None = None
     continued_to: RunId | None = None
     fault: Fault | None = None
-    # Where the owner runs.
-    owner_node: str | None = None
+    owner_node: str | None = None  # where the owner runs, like `owner_pid`
     owner_pid: int | None = None
     claimed_at: int | None = None
     # What a suspended run waited for when its owner wrote its state last; None if that is not known.
