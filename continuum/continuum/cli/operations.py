@@ -87,7 +87,7 @@ def show(operation: str, as_json: bool, dsn: str | None, schema: str) -> None:
 @changing_options
 @database_options
 def pause(operation: str, actor: Actor, dsn: str | None, schema: str) -> None:
-    """Pause OPERATION after the part that is under way, whoever executes it."""
+    """Pause OPERATION after the part that is under way, in whichever process that is."""
     _change(Target(dsn, schema), operation, OperationState.PAUSED, Action.PAUSE_OPERATION, actor)
     click.echo(f"operation {operation} is paused; `continuum operations resume {operation}` continues it")
 

@@ -13,7 +13,7 @@ EXAMPLES = 5
 
 
 class OperationState(StrEnum):
-    """Whether an operation goes on: ``running``, ``paused``, or at its end ``cancelled`` or ``completed``."""
+    """The state of an operation: ``running``, ``paused``, or at its end ``cancelled`` or ``completed``."""
 
     RUNNING = "running"
     PAUSED = "paused"

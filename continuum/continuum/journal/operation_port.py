@@ -17,9 +17,9 @@ from continuum.journal.operation_facts import (
 
 
 class Operations(Protocol):
-    """Operations: changes of many runs, executed part after part by whoever has the lease of one.
+    """Operations: changes of many runs, executed part after part under the lease of each.
 
-    Each run is changed once, however often whoever executes an operation dies: see P22 in `port.py`.
+    Each run is changed once, however often the process that executes an operation dies: see P22 in `port.py`.
     """
 
     async def begin_operation(self, operation: NewOperation, *, audit: AuditFacts | None = None) -> bool:

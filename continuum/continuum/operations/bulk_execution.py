@@ -1,4 +1,4 @@
-"""Execution of operations: part after part, under a lease, by whoever began or resumed one."""
+"""Execution of operations: part after part, under a lease, in the process that began or resumed one."""
 
 from __future__ import annotations
 

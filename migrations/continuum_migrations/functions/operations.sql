@@ -137,7 +137,7 @@ BEGIN
         EXECUTE format('SELECT {schema}.%I($1, $2, $3)', 'operate_' || v_operation.action) INTO v_outcomes
         USING p_runs, v_operation.arguments, v_operation.payload;
     END IF;
-    -- A run is changed once, and so has one row, whoever repeats this.
+    -- A run is changed once, and so has one row, however often this is repeated.
     INSERT INTO {schema}.audit (id, at, actor, via, action, subject, arguments, reason, outcome)
     SELECT md5(p_operation::text || a.run::text)::uuid, clock_timestamp(), v_operation.actor, v_operation.via,
            v_operation.arguments ->> 'recorded_as', a.run,

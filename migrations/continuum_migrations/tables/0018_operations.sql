@@ -1,4 +1,4 @@
--- Changes of many runs that a person has asked for by a search. Whoever executes one has a lease on it, and each of its parts
+-- Changes of many runs that a person has asked for by a search. The process that executes one has a lease on it, and each of its parts
 -- is one transaction: the changes, their record, the counts and the place that has been reached.
 CREATE TABLE {schema}.operations (
     id uuid PRIMARY KEY,

@@ -201,7 +201,7 @@ def _place(stored: StoredOperation) -> tuple[int, str]:
 
 
 def _facts_about(run: StoredRun, operation: NewOperation) -> AuditFacts:
-    """Return what is recorded of the change of one run; its id is the same whoever repeats it."""
+    """Return what is recorded of the change of one run; its id is the same at each repetition."""
     digest = hashlib.md5(f"{operation.id}{run.start.id}".encode(), usedforsecurity=False).digest()
     return AuditFacts(
         str(UUID(bytes=digest)),
