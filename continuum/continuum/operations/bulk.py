@@ -184,7 +184,7 @@ async def _check_signal(journal: OperatedJournal, change: BulkChange, examples: 
 
 
 def conditions(search: str, namespace: str | None, now: int) -> list[Condition]:
-    """Return what holds for the runs of a change: the search finds them, and each is the latest of its chain."""
+    """Return what holds for the runs of a change: found by the search, each the latest of its chain."""
     within: list[Condition] = [] if namespace is None else [("namespace", "in", [namespace])]
     return [*search_of(search).conditions(now), *within, _LATEST]
 

@@ -30,7 +30,7 @@ async def execute(
 ) -> OperationRow:
     """Execute an operation until it is over or somebody pauses it; return how it is then.
 
-    `told` hears of each part. `NotReady` if it is not running, or if another process executes it.
+    `told` is called after each part. `NotReady` if it is not running, or if another process executes it.
     """
     row = await found(journal, operation)
     token = await journal.lease_operation(operation, LEASE_SECONDS)
