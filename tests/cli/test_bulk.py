@@ -9,7 +9,7 @@ import pytest
 
 from continuum.journal.facts import Transition
 from continuum.journal.port import Journal, RunState, VersionRow
-from continuum.journal.postgres import PostgresJournal
+from continuum.journal.postgres import PostgresJournal, run_counts
 from continuum.operations import bulk_execution
 from tests.cli.commands import CommandLine
 from tests.cli.test_audit import Terminal, rows, short
@@ -102,6 +102,19 @@ def test_nothing_is_changed_without_an_answer(cli: CommandLine, monkeypatch: pyt
     assert cli("runs", "show", run, "--json").json["attributes"] == {"a": 1}
     empty = cli("runs", "attributes", '{"a": 1}', "--find", "workflow:none")
     assert (empty.code, empty.out) == (0, "no run was found, and nothing was changed\n")
+
+
+def test_runs_behind_those_that_a_count_looks_at_are_changed_too(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_counts, "LOOKED_AT_TO_COUNT", 2)
+    runs = [started(cli) for _ in range(3)]
+    cli("runs", "attributes", runs[2], '{"n": 1}')
+    search = "-@n:0 @n:>0"
+    shown = previewed(cli, "cancel", "--find", search)
+    assert (shown["exact"], shown["text"]) == (False, "at least 0 runs, of the first 2 that were looked at")
+    done = cli("runs", "cancel", "--find", search, "--yes")
+    assert done.out.endswith("is completed: 1 done, 0 skipped, 0 failed\n")
 
 
 def test_each_change_of_one_run_is_made_by_its_name(cli: CommandLine) -> None:

@@ -92,7 +92,7 @@ def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Ac
         return
     digest = bulk.digest
     if digest is None:
-        if not shown.count:
+        if shown.exact and not shown.count:
             click.echo(to_json(None) if bulk.as_json else "no run was found, and nothing was changed")
             return
         if not bulk.yes:
@@ -103,7 +103,7 @@ def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Ac
             return
         digest = shown.digest
     operation = change.operation(digest, actor, shown.text, bulk.rate)
-    total = shown.count if shown.count and not shown.text.startswith(("more", "at least")) else None
+    total = shown.count if shown.exact else None
 
     async def making(journal: Journal) -> OperationRow:
         audit = recorder(actor, journal.now())(
@@ -165,7 +165,7 @@ def _lines(shown: Preview) -> Iterator[str]:
     for run in shown.examples:
         at = run.started_at.isoformat(timespec="seconds")
         yield escaped(f"  {run.id}  {run.workflow}  {run.state}  {at}")
-    if shown.count > len(shown.examples):
+    if shown.count > len(shown.examples) or not shown.exact:
         yield "  …"
     yield f"--digest {shown.digest} does this; runs that start after {shown.until.isoformat()} are spared"
 

@@ -109,13 +109,14 @@ class Example:
 class Preview:
     """What a change would be about: how many runs, some of them, and the digest that it is begun with.
 
-    Runs that start after `until` are spared. `count` is exact up to 10,000; `text` says it in words.
+    Runs that start after `until` are spared. `count` is `exact`, or there are more; `text` says it in words.
     """
 
     action: str
     search: str
     namespace: str | None
     count: int
+    exact: bool
     text: str
     examples: Sequence[Example]
     until: datetime
@@ -161,6 +162,7 @@ async def preview(journal: OperatedJournal, change: BulkChange) -> Preview:
         change.search,
         change.namespace,
         counted.number,
+        not counted.more,
         count_text(counted),
         [Example(row.id, row.workflow, row.state.name.lower(), at(row.started_at)) for row in rows],
         at(until),
