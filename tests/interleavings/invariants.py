@@ -20,6 +20,7 @@ class Violated(AssertionError):
 async def check(world: World) -> None:
     """Raise `Violated` if the schedule broke an invariant."""
     _check_order(world)
+    await _check_owners(world)
     created = {
         run_id
         for done in world.committed
@@ -107,6 +108,22 @@ async def _check_run(world: World, run_id: RunId) -> None:
         raise Violated(f"{posts} posts were accepted and {len(mail)} are in the inbox")
     if row.state is RunState.BLOCKED:
         raise Violated("the run is blocked")
+
+
+async def _check_owners(world: World) -> None:
+    """Raise unless runs that somebody has repaired have the owner that they were given last."""
+    if not any(done.what == "repair" for done in world.committed):
+        return
+    for run_id in world.ids:
+        given: int | None = next((world.workers[0].id for run in world.runs if run.id == run_id), None)
+        for done in world.committed:
+            if done.accepted and run_id in dict(done.runs):
+                given = done.worker if done.what == "claim" else None if done.what == "release" else given
+            if done.what == "retire" and done.accepted and done.worker == given:
+                given = None
+        row = await world.journal.get_run(run_id)
+        if row is None or row.owner != given:
+            raise Violated(f"a repair has taken a run from worker {given}")
 
 
 async def _check_attempts(world: World, run_id: RunId, events: Sequence[Event]) -> None:

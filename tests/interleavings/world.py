@@ -15,6 +15,7 @@ from continuum.journal.parked_run import ParkedRun
 from continuum.journal.port import ClaimedRun, Loaded, Worker
 from continuum.journal.postgres import PostgresJournal, packed_arrays
 from continuum.journal.postgres.connections import Database, Parameters, Rows
+from continuum.journal.postgres.driver_errors import translated
 from continuum.journal.postgres.statements import statements_for
 from tests.contract.builders import new_run, worker_of
 
@@ -36,11 +37,12 @@ class OpenTransaction(Database):
     async def transaction(self) -> AsyncIterator[Any]:
         """Begin the schedule's transaction, which sees one moment and is committed later."""
         await self._connection.execute("set transaction isolation level repeatable read")
-        try:
-            yield self._connection
-        except BaseException:
-            await self._connection.rollback()
-            raise
+        async with translated():
+            try:
+                yield self._connection
+            except BaseException:
+                await self._connection.rollback()
+                raise
 
     async def fetch_on_lane(self, statement: str, parameters: Parameters) -> Rows:
         return await self.fetch_text(self.statements[statement], parameters)
