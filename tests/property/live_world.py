@@ -203,19 +203,21 @@ class World:
         assert self._tree is not None
         self.fuse = None
         self._tree.killed = True
-        self._dying = asyncio.get_running_loop().create_task(self._replace())
+        # A host that is being replaced dies once. The one that takes over may die while it starts.
+        if self._dying is None:
+            self._dying = asyncio.get_running_loop().create_task(self._replace())
 
     async def _replace(self) -> None:
-        tree, link = self._tree, self._link
-        assert tree is not None
-        assert link is not None
-        link.cut()
-        await tree.stop()
-        await self.written.written()
-        await self.stored.retire_worker(
-            tree.host.registered_worker().id, executing=None, poison_after=MOST_RUNS
-        )
-        await self._begin()
+        while self._tree is not None and self._tree.killed:
+            tree, link = self._tree, self._link
+            assert link is not None
+            link.cut()
+            await tree.stop()
+            await self.written.written()
+            await self.stored.retire_worker(
+                tree.host.registered_worker().id, executing=None, poison_after=MOST_RUNS
+            )
+            await self._begin()
         self._dying = None
 
     async def _alive(self) -> RunHost:

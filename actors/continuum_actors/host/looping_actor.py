@@ -15,6 +15,10 @@ from continuum_actors.host.host import Host
 from continuum_supervision import Actor, ActorRef, ExitReason
 
 
+class LoopEnded(Exception):
+    """A loop returned, though it runs for as long as its actor lives: what it read from is closed."""
+
+
 class LoopingActor(Actor):
     """Start loops with `start_loop`, usually in `init`."""
 
@@ -34,8 +38,8 @@ class LoopingActor(Actor):
         raise message
 
     def loop_failed(self, error: BaseException | None) -> None:
-        """Send the error to the actor, which ends by it."""
-        self.ref.send(error)
+        """Send the error, or that the loop returned, to the actor, which ends by it."""
+        self.ref.send(error or LoopEnded(f"a loop of {type(self).__name__} returned"))
 
     def _loop_ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled():
