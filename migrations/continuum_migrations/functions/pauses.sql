@@ -209,7 +209,9 @@ BEGIN
                                    {schema}.outcome_of_post(posted));
     RETURN QUERY
     SELECT posted, v_run,
-           (extract(epoch FROM CASE WHEN isfinite(x.paused_at) THEN x.paused_at END) * 1000000)::bigint, x.paused_by, x.pause_reason
+           CASE WHEN x.paused_at IS NOT NULL THEN
+               (extract(epoch FROM greatest(least(x.paused_at, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint END,
+           x.paused_by, x.pause_reason
     FROM (VALUES (1)) AS one LEFT JOIN {schema}.runs x ON x.id = v_run;
 END
 $$;
@@ -260,7 +262,8 @@ BEGIN
     PERFORM {schema}.record_change(p_audit, CASE WHEN begun THEN 'done' ELSE 'already' END);
     PERFORM {schema}.notify('paused', '{}');
     RETURN QUERY
-    SELECT begun, (extract(epoch FROM CASE WHEN isfinite(p.since) THEN p.since END) * 1000000)::bigint, p.paused_by, p.reason
+    SELECT begun, (extract(epoch FROM greatest(least(p.since, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint, p.paused_by,
+           p.reason
     FROM {schema}.pauses p WHERE p.kind = p_kind AND p.name = p_name AND p.namespace = p_namespace;
 END
 $$;

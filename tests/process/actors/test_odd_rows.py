@@ -58,6 +58,7 @@ ROWS = {
     "audit": "subject = {run}",
     "health_reviews": "fingerprint = {run}",
     "operations": "namespace = {run}",
+    "pauses": "name = {run}",
 }
 # The engine reads none of it.
 NOT_OURS = ("migrations",)
@@ -152,6 +153,7 @@ insert into {schema}.audit (id, at, actor, via, action, subject, arguments, outc
     values (gen_random_uuid(), now(), 'ann', 'cli', 'signal', {run}, '{{}}', 'done');
 insert into {schema}.operations (id, action, arguments, search, namespace, until, expected, actor, via)
     values (gen_random_uuid(), 'cancel', '{{}}', 'state:open', {run}, now(), '1 run', 'ann', 'cli');
+insert into {schema}.pauses (kind, name, namespace) values ('workflow', {run}, '');
 insert into {schema}.health_reviews (fingerprint, code, subject, reviewer)
     values ({run}, 'blocked', 'odd', 'ann');
 insert into {schema}.snapshots (run_id, first_seq, events, format, version, payload)
@@ -168,6 +170,7 @@ delete from {schema}.versions where workflow = 'odd.other';
 delete from {schema}.state_changes;
 delete from {schema}.audit;
 delete from {schema}.operations;
+delete from {schema}.pauses;
 update {schema}.state_change_log set read_at = now(), removed = 0;
 """
 
@@ -277,6 +280,7 @@ async def faults_of_tools(on: Stage) -> AsyncIterator[str]:
         client.query(),
         client.query(where=[("state", "eq", "blocked")], limit=100),
         client.nodes(),
+        client.pauses(),
         first_change(client),
         journal.versions(),
         recover(on),
