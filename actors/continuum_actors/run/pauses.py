@@ -58,6 +58,9 @@ class Pauses(LeasedActor):
             self._tell(here.runs)
             nap = self._next_nap(nap, notified=notified, waits=bool(here.runs))
             notified = await self._notified_within(nap)
+            while not notified and not self._host.live_runs():
+                # Nothing here could be paused: an idle process asks only after a notification.
+                notified = await self._notified_within(nap)
 
     def _next_nap(self, nap: float, *, notified: bool, waits: bool) -> float:
         if notified:
