@@ -20,6 +20,8 @@ from bench.sizes import Sizes
 from continuum.errors import UnindexedQuery
 from continuum.journal.port import Loaded, NodeFacts, Query, RunState, Worker
 from continuum.journal.postgres import PostgresJournal
+from continuum.operations.explain import explain
+from continuum.operations.health_check import check_health
 
 Results = dict[str, Any]
 Tell = Callable[[str], None]
@@ -81,6 +83,8 @@ async def _reads(dsn: str, schema: str) -> Results:
     asked: dict[str, Ask] = {
         "all mail of a worker of 200 runs": lambda journal: journal.inbox(owner, None),
         "part of a sweep": _sweep,
+        "health": check_health,
+        "explain of a suspended run": _explain,
         "versions, their open runs counted": lambda journal: journal.versions(),
         "versions, whether they have open runs": lambda journal: journal.versions(counted=1),
         "nodes, their runs counted": lambda journal: journal.nodes(),
@@ -105,6 +109,12 @@ def _list_of(query: Query) -> Ask:
 async def _claim(journal: PostgresJournal, owner: Worker) -> None:
     if await journal.claim(owner, LOADED, OWNED):
         raise AssertionError("a parked run was claimed; its cost would be another one")
+
+
+async def _explain(journal: PostgresJournal) -> None:
+    (row,) = await journal.query(Query(None, [("state", "eq", RunState.SUSPENDED)], LATEST, 1, None))
+    if await explain(journal, row.id) is None:
+        raise AssertionError("the run is gone; its cost would be another one")
 
 
 async def _sweep(journal: PostgresJournal) -> None:
