@@ -300,3 +300,36 @@ async def test_p21_a_chain_is_removed_by_the_time_of_its_latest_run(journal: Jou
     await journal.sweep()
     assert await journal.get_run(run.id) is None
     assert await journal.get_run(new.id) is None
+
+
+ERROR = b"\x01\x93\xa1a\xa1b\xa1c"
+
+
+async def failed_family(journal: Journal, worker: Worker) -> tuple[ClaimedRun, ClaimedRun]:
+    """Return a parent that has failed, and its child that failed after it."""
+    parent, child = await parent_and_child(journal, worker, ClosePolicy.ABANDON)
+    await commit(journal, worker, family_write(parent, event(0), event(1)))
+    for run in (parent, child):
+        await finish(journal, worker, run, state=RunState.FAILED, error=ERROR)
+    return parent, child
+
+
+async def test_p21_of_parent_and_child_one_is_cut_by_what_was_seen_of_both(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    parent, child = await failed_family(journal, worker)
+    of_child = forked(child.id, [], 0, seen=SeenHistory(RunState.FAILED, 0))
+    events = await history(journal, parent.id)
+    of_parent = forked(parent.id, events, 2, seen=SeenHistory(RunState.FAILED, 2), children=[child.id])
+    assert await journal.fork_run(of_child) is Posted.ACCEPTED
+    # It has not ended as it was seen: another run continues it, which may end otherwise.
+    assert await journal.fork_run(of_parent) is Posted.STALE
+    (claimed,) = await claim(journal, worker)
+    await finish(journal, worker, claimed, result=b"other")
+    assert await journal.fork_run(of_parent) is Posted.STALE
+    assert await journal.fork_run(of_parent._replace(children=[of_child.id])) is Posted.ACCEPTED
+
+    # The parent has heard the end of this one since it was seen.
+    again = forked(of_child.id, [], 1, seen=SeenHistory(RunState.COMPLETED, 1))
+    assert await journal.fork_run(again) is Posted.STALE
+    seen = SeenHistory(RunState.COMPLETED, 1, of_parent.id)
+    assert await journal.fork_run(again._replace(seen=seen)) is Posted.ACCEPTED

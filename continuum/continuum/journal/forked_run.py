@@ -20,10 +20,14 @@ class ForkMail(NamedTuple):
 
 
 class SeenHistory(NamedTuple):
-    """What a plan was made from: the state of the run, and how many events it had."""
+    """What a plan was made from: the state of the run, and how many events it had.
+
+    `parent_next` is the run that its parent continued as. It counts for the successor of an ended run.
+    """
 
     state: RunState
     events: int
+    parent_next: RunId | None = None
 
 
 class ForkedRun(NamedTuple):
@@ -35,8 +39,9 @@ class ForkedRun(NamedTuple):
     and children see a run that continued. Otherwise it is a run of its own, without a parent.
 
     `mail` is delivered first; with `keeps_signals` the signals follow that the origin has not read, and with
-    `keeps_results` the unread results of calls of the prefix. The `children` must have ended. `published`
-    are the names that the prefix has published: a run of its own begins with the origin's latest values.
+    `keeps_results` the unread results of calls of the prefix. The `children` have ended, and each is the
+    latest of its chain. `published` are the names that the prefix has published: a run of its own begins with
+    the origin's latest values.
     """
 
     id: RunId

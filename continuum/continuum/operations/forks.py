@@ -40,6 +40,9 @@ class Plan:
     prefix: Sequence[Event]
     version: str | None
     mail: Sequence[ForkMail]
+    # The latest runs of the children that the plan says have ended.
+    children: Sequence[RunId]
+    parent_next: RunId | None
     drop_signals: bool
 
     def new_run(self, id: RunId, now: int) -> ForkedRun:
@@ -53,9 +56,9 @@ class Plan:
             prefix,
             Event(cut.at, EventType.RUN_FORKED, at, (self.origin.id, cut.how.value)),
             self.version,
-            SeenHistory(self.origin.state, cut.events),
+            SeenHistory(self.origin.state, cut.events, self.parent_next),
             self.mail,
-            [RunId(child.run_id) for child in cut.children],
+            self.children,
             sorted({str(event.body[0]) for event in prefix if event.type == EventType.STATE_PUBLISHED}),
             keeps_signals=not self.drop_signals,
             # A compensation whose result nobody has read must not run once more.
@@ -68,8 +71,7 @@ async def plan(
 ) -> Plan:
     """Return how a run is cut; `at` None is the place of its failure. Raises `CutRefused`."""
     _check_state(origin, how)
-    if how is not Forking.FORK:
-        await _check_parent(journal, origin)
+    parent_next = None if how is Forking.FORK else await _check_parent(journal, origin)
     events = (await journal.load([origin.id]))[origin.id]
     ends = await _ends_of(journal, unreported_children(events))
     if at is None:
@@ -78,7 +80,9 @@ async def plan(
     history = History(origin.id, events, lambda child: child in ends, successors, not origin.state.terminal)
     cut = cut_of(history, at, how, drop_signals=drop_signals, keep_results=how is Forking.RESTART)
     mail = [*_reports(cut.children, events[at:], ends), *_again(cut, events[at:])]
-    return Plan(cut, origin, events[:at], _version_at(events, at, origin.version), mail, drop_signals)
+    version = _version_at(events, at, origin.version)
+    latest = [ends[child.run_id].id for child in cut.children if child.run_id in ends]
+    return Plan(cut, origin, events[:at], version, mail, latest, parent_next, drop_signals)
 
 
 def _check_state(origin: RunRow, how: Forking) -> None:
@@ -96,18 +100,20 @@ def _check_state(origin: RunRow, how: Forking) -> None:
         )
 
 
-async def _check_parent(journal: CutRuns, origin: RunRow) -> None:
-    """Refuse a run whose end its parent has heard: it would hear another one."""
-    if not origin.state.terminal or origin.parent is None or origin.parent_seq is None:
-        return
+async def _check_parent(journal: CutRuns, origin: RunRow) -> RunId | None:
+    """Refuse a run whose end its parent has heard; return the successor of the parent."""
+    if not origin.state.terminal or origin.parent is None:
+        return None
     parent = await journal.get_run(origin.parent)
     if parent is None:
-        return
+        return None
+    if origin.parent_seq is None:
+        return parent.continued_to
     if parent.state.terminal and (parent.completed_at or 0) < (origin.completed_at or 0):
         # It heard nothing. What it was reset to since began with the ends of the children that it has.
         successors = await _successors(journal, parent)
         if not successors or successors[0][0] <= origin.parent_seq:
-            return
+            return parent.continued_to
     raise CutRefused(
         origin.id,
         None,

@@ -2,26 +2,39 @@
 -- the time of the other's start, which its code has seen. With p_succeeds it is the next run of the chain: an open run ends
 -- as cancelled, with its children as their close policies say, and its parent waits for the new one.
 --
--- Nothing happens if the run is not in the state that was seen or has other than p_events events, or if one of p_children
--- is open: then what was planned may not hold any more. The first rows of events are copied, those that begin before
+-- Nothing happens if the run is not in the state that was seen or has other than p_events events, if one of p_children is
+-- open or no longer the latest run of its chain, or if the parent of an ended run has not continued as p_parent_next: then
+-- what was planned may not hold any more. Parent, run and children are locked as everywhere, so that two of a family that
+-- are cut at the same moment see each other. The first rows of events are copied, those that begin before
 -- p_copied; the others are given, with the event that says where the history comes from.
 CREATE OR REPLACE FUNCTION {schema}.fork_run(
     p_new uuid, p_run uuid, p_succeeds boolean, p_version text, p_state smallint, p_events integer, p_cut integer,
     p_copied integer, p_seq integer[], p_type smallint[], p_at timestamptz[], p_payload bytea[],
     p_mail_kind smallint[], p_mail_name text[], p_mail_key text[], p_mail_payload bytea[],
-    p_children uuid[], p_published text[], p_kept smallint[], p_audit jsonb
+    p_children uuid[], p_parent_next uuid, p_published text[], p_kept smallint[], p_audit jsonb
 ) RETURNS smallint
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 AS $$
 DECLARE
     v_run {schema}.runs;
+    v_parent uuid;
+    v_parent_next uuid;
     v_events integer;
     v_stopped uuid[] := '{}';
     v_result smallint := {posted.accepted};
 BEGIN
+    IF p_succeeds THEN
+        SELECT p.id, p.continued_to INTO v_parent, v_parent_next FROM {schema}.runs p
+        WHERE p.id = (SELECT r.parent_id FROM {schema}.runs r WHERE r.id = p_run) FOR NO KEY UPDATE;
+    END IF;
     -- This waits for the owner's commit in flight, and no other can follow it.
     SELECT r.* INTO v_run FROM {schema}.runs r WHERE r.id = p_run FOR NO KEY UPDATE;
+    -- With those that may end with the run, because all of a generation are locked in one order.
+    PERFORM FROM {schema}.runs c
+    WHERE c.id = ANY (p_children || CASE WHEN p_succeeds AND v_run.state {is_open} THEN ARRAY(
+        SELECT x.id FROM {schema}.runs x WHERE x.parent_id = p_run AND x.state {is_open}) END)
+    ORDER BY c.depth, c.id FOR NO KEY UPDATE;
     SELECT e.seq + CASE WHEN e.type < 0 THEN -e.type ELSE 1 END INTO v_events
     FROM {schema}.events e WHERE e.run_id = p_run ORDER BY e.seq DESC LIMIT 1;
     IF EXISTS (SELECT FROM {schema}.runs r WHERE r.id = p_new) THEN
@@ -31,8 +44,10 @@ BEGIN
     ELSIF coalesce(v_events, 0) <> p_events
           OR (v_run.state {is_terminal} OR p_state {is_terminal}) AND v_run.state <> p_state
           OR p_succeeds AND v_run.continued_to IS NOT NULL
-          OR EXISTS (SELECT FROM unnest(p_children) AS c (id)
-                     JOIN {schema}.runs r ON r.id = {schema}.latest_of_chain(c.id) WHERE r.state {is_open}) THEN
+          OR p_succeeds AND v_run.state {is_terminal} AND v_run.parent_id IS NOT NULL
+             AND (v_parent_next IS DISTINCT FROM p_parent_next OR v_parent IS NOT NULL AND v_parent <> v_run.parent_id)
+          OR EXISTS (SELECT FROM {schema}.runs c
+                     WHERE c.id = ANY (p_children) AND (c.state {is_open} OR c.continued_to IS NOT NULL)) THEN
         v_result := {posted.stale};
     END IF;
     IF v_result <> {posted.accepted} THEN

@@ -48,14 +48,22 @@ class MemoryForks(MemoryFamilies):
         return Posted.ACCEPTED
 
     def _is_as_seen(self, origin: StoredRun, run: ForkedRun) -> bool:
-        children = [self._latest(child) for child in run.children]
+        children = [self._runs[child] for child in run.children if child in self._runs]
         state, seen = origin.state, run.seen.state
         return (
             len(origin.events) == run.seen.events
             and (state == seen or not (state.terminal or seen.terminal))
             and not (run.succeeds and origin.continued_to is not None)
-            and all(child is None or child.state.terminal for child in children)
+            and (not run.succeeds or self._is_parent_as_seen(origin, run))
+            and all(child.state.terminal and child.continued_to is None for child in children)
         )
+
+    def _is_parent_as_seen(self, origin: StoredRun, run: ForkedRun) -> bool:
+        """Whether the parent of an ended run has continued as it was seen."""
+        if not origin.state.terminal or origin.parent is None:
+            return True
+        parent = self._runs.get(origin.parent)
+        return (None if parent is None else parent.continued_to) == run.seen.parent_next
 
     def _end_for_successor(self, origin: StoredRun) -> list[StoredRun]:
         """End an open run as cancelled, and return the children that are stopped with it."""

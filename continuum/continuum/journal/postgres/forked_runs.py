@@ -56,6 +56,7 @@ class PostgresForks:
                 packed_arrays.texts([mail.key for mail in run.mail]),
                 packed_arrays.byteas([stored_body(mail.kind, mail.body) for mail in run.mail]),
                 packed_arrays.uuids(run.children),
+                run.seen.parent_next,
                 packed_arrays.texts(run.published),
                 packed_arrays.smallints(kept),
                 stored_facts(audit),
