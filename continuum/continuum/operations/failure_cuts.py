@@ -1,7 +1,9 @@
 """Where the history of a failed run is cut, so that the run continues from its failure. Pure.
 
-- An activity failed for good, and the code gave up because of that: the cut is before that failure, and the
-  activity is pending again. If others failed and the code did nothing in between, they are pending again too.
+- An activity failed for good, and the code gave up because of that: the error of the run names it. The cut is
+  before that failure, and the activity is pending again. One that the error does not name was handled by the
+  code: to run it again might charge twice. If others failed and the code did nothing in between, they are
+  pending again too.
 - The code failed by itself: nothing is cut off but what it asked for in the step in which it failed. None of
   that has run, and it must not bind the code that mends it.
 - What a compensation has undone because of the failure is no history to continue with: `cut_of` refuses it.
@@ -13,6 +15,7 @@ from collections.abc import Sequence
 
 from continuum.engine.events import COMMANDS, Event, EventType
 from continuum.errors import CutRefused
+from continuum.quoting import shortened
 
 _FAILED_CHILD = (EventType.CHILD_FAILED, EventType.CHILD_CANCELLED)
 _ATTEMPTS = (EventType.ACTIVITY_RETRIED, EventType.ACTIVITY_CRASHED, EventType.ACTIVITY_RESTARTED)
@@ -31,8 +34,7 @@ def failure_cut(run_id: str, events: Sequence[Event], error_text: str) -> int:
     Raises `CutRefused` if the failure began in a child.
     """
     step = _failing_step(events)
-    last = events[step - 1] if step else None
-    cause = last if last is not None and _is_cause(last) else _named_in(events[:step], error_text)
+    cause = _named_in(events[:step], error_text)
     if cause is None:
         return _of_its_code(events, step)
     if cause.type in _FAILED_CHILD:
@@ -62,17 +64,14 @@ def _failing_step(events: Sequence[Event]) -> int:
     return place
 
 
-def _is_cause(event: Event) -> bool:
-    return event.type == EventType.ACTIVITY_FAILED or event.type in _FAILED_CHILD
-
-
 def _named_in(events: Sequence[Event], error_text: str) -> Event | None:
     """Return the last failure that the error of the run names."""
     event: Event
     for event in reversed(events):
         if event.type == EventType.ACTIVITY_FAILED:
-            name = events[event.body[0]].body[0]
-            if f"{name} failed on attempt {event.body[4]}: {event.body[1]}" in error_text:
+            name, kind = events[event.body[0]].body[0], event.body[1]
+            # As `ActivityError` says it.
+            if f"{shortened(name)} failed on attempt {event.body[4]}: {shortened(kind)}" in error_text:
                 return event
         elif event.type in _FAILED_CHILD and f"child run {events[event.body[0]].body[3]} " in error_text:
             return event

@@ -34,7 +34,7 @@ from tests.contract.test_forked_runs import forked
 
 SITE = ("flow", "app.py:1")
 AT = 1_700_000_000_000_000
-FAILURE = pack_body(("OSError", "pay failed on attempt 3: OSError: no", ""))
+FAILURE = pack_body(("OSError", "send failed on attempt 3: OSError: no", ""))
 RETRIED: Sequence[tuple[EventType, tuple[Any, ...]]] = (
     (EventType.ACTIVITY_SCHEDULED, ("send", *SITE, b"", None)),
     (EventType.ACTIVITY_RETRIED, (0, "OSError", "no", 2, AT)),

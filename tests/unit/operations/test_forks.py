@@ -241,6 +241,29 @@ async def test_a_run_that_its_own_code_failed_is_replayed_whole(continuum_env: E
     await nothing_is_found(continuum_env)
 
 
+@workflow(name="forks_declined")
+async def declined() -> str:
+    """Handle that the charge is declined, and then fail if the code is broken."""
+    try:
+        return await do_once("charge")
+    except ActivityError:
+        pass
+    if "code" in broken:  # continuum: allow CT302
+        raise KeyError("card")
+    return "declined"
+
+
+async def test_an_activity_whose_failure_was_handled_does_not_run_again(continuum_env: Environment) -> None:
+    broken.update(("charge", "code"))
+    run = await continuum_env.start(declined)
+    await failed(run)
+    broken.clear()
+    assert (await continuum_env.cut(run.id, "restart")).runs_again == ()
+    assert await (await run.restart()).result() == "declined"
+    assert calls == ["charge"]
+    await nothing_is_found(continuum_env)
+
+
 async def test_a_restart_after_a_compensation_is_refused(continuum_env: Environment) -> None:
     broken.add("flight")
     run = await continuum_env.start(trip)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from continuum.engine.events import Event, EventType, Forking
-from continuum.errors import CutRefused
+from continuum.errors import ActivityError, CutRefused
 from continuum.operations.failure_cuts import failure_cut
 from continuum.operations.history_cuts import History, cut_of
 
@@ -124,14 +124,27 @@ def test_a_cut_says_which_calls_run_again() -> None:
 
 def test_a_failure_is_cut_before_the_activity_that_failed() -> None:
     events = events_of(scheduled("a"), completed(0), scheduled("b"), failed(2), UUID4)
-    assert failure_cut(RUN, events, "anything") == 3
+    assert failure_cut(RUN, events, "b failed on attempt 1: OSError: no") == 3
 
 
 def test_failures_between_which_the_code_did_nothing_belong_together() -> None:
     events = events_of(scheduled("a"), scheduled("b"), scheduled("c"), failed(1), completed(0), failed(2))
-    assert failure_cut(RUN, events, "") == 3
+    assert failure_cut(RUN, events, "c failed on attempt 1: OSError: no") == 3
     apart = events_of(scheduled("a"), scheduled("b"), failed(0), UUID4, failed(1))
-    assert failure_cut(RUN, apart, "") == 4
+    assert failure_cut(RUN, apart, "b failed on attempt 1: OSError: no") == 4
+
+
+def test_a_failure_that_the_code_has_handled_is_not_the_cause_of_its_own() -> None:
+    events = events_of(scheduled("charge"), failed(0, "declined"))
+    assert failure_cut(RUN, events, "KeyError: 'card'") == 2
+    lost = events_of(STARTED, (EventType.CHILD_FAILED, (0, "OSError", "no", "")), UUID4)
+    assert failure_cut(RUN, lost, "KeyError: 'card'") == 2
+
+
+def test_a_failure_is_found_by_the_text_that_its_error_has() -> None:
+    events = events_of(scheduled("a" * 500), failed(0), UUID4)
+    error = ActivityError("a" * 500, "OSError", "no", "", 1)
+    assert failure_cut(RUN, events, str(error)) == 1
 
 
 def test_a_failure_that_the_error_names_may_lie_back() -> None:
@@ -165,5 +178,5 @@ def test_compensations_for_a_failure_of_the_code_belong_to_it() -> None:
 def test_a_failure_that_began_in_a_child_names_its_start(type: EventType) -> None:
     events = events_of(UUID4, STARTED, (type, (1, "OSError", "no", "")))
     with pytest.raises(CutRefused, match=r"--at 1` starts that child anew") as refused:
-        failure_cut(RUN, events, "")
+        failure_cut(RUN, events, f"child run {CHILD} was cancelled")
     assert refused.value.nearest == 1
