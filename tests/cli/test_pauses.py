@@ -57,6 +57,27 @@ def test_the_list_finds_the_runs_that_are_paused_by_themselves(cli: CommandLine)
     assert cli("runs", "list", "--paused", "--json").json["entries"] == found
 
 
+def test_all_runs_that_a_search_finds_are_paused_and_resumed(cli: CommandLine) -> None:
+    runs, other = {started(cli), started(cli)}, started(cli)
+    assert cli("runs", "attributes", other, '{"keep": true}', "--yes").code == 0
+    change = ("runs", "pause", "--find", "workflow:greeting -@keep:true")
+    assert "2 runs would be paused:" in cli(*change, "--preview").out
+    refused = cli(*change)
+    assert (refused.code, refused.out) == (1, "")
+    assert "2 runs not changed: nobody confirmed it" in refused.err
+    done = cli(*change, "--yes", "--by", "ann", "--reason", "the bank asks")
+    assert done.out.endswith("is completed: 2 done, 0 skipped, 0 failed\n")
+    paused = cli("runs", "list", "--paused", "--json").json["entries"]
+    assert {run["id"] for run in paused} == runs
+    assert [(run["pause"]["by"], run["pause"]["reason"]) for run in paused] == [("ann", "the bank asks")] * 2
+    resumed = cli("runs", "resume", "--find", "paused:<1d", "--yes", "--json")
+    assert (resumed.json["action"], resumed.json["done"]) == ("resume", 2)
+    assert cli("runs", "list", "--paused", "--json").json["entries"] == []
+    assert {row[:2] for row in short(rows(cli)) if row[0] in ("pause", "resume")} == {
+        (action, run) for action in ("pause", "resume") for run in runs
+    }
+
+
 @pytest.mark.parametrize(
     ("options", "subject", "held"),
     [

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
 import pytest
 
+from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId
 from continuum.journal.audit_facts import Action, AuditFacts, ChangeOutcome
 from continuum.journal.facts import InboxKind, RunState
+from continuum.journal.forked_run import ForkedRun, SeenHistory
+from continuum.journal.notification import Notification, Topic
 from continuum.journal.operation_facts import OperationState, RunCount
-from continuum.journal.port import Journal, Refusal, VersionRow
+from continuum.journal.pause_facts import PauseKind, PauseScope
+from continuum.journal.port import Journal, Posted, Refusal, VersionRow
 from continuum.operations.bulk import bulk_change
 from tests.contract.builders import (
     begin,
@@ -37,6 +44,21 @@ async def runs_of(journal: Journal, number: int, workflow: str = "orders") -> li
     """Start runs, and return their ids in order."""
     new = [new_run(workflow) for _ in range(number)]
     return sorted(started.run_id for started in await journal.start(new))
+
+
+async def reset_of(journal: Journal, run_id: RunId) -> RunId:
+    """Let an open run without events continue as the next run of its chain, and return that."""
+    forked = Event(0, EventType.RUN_FORKED, 1, (run_id, "reset"))
+    seen = SeenHistory(RunState.RUNNING, 0)
+    run = ForkedRun(RunId(str(uuid4())), run_id, True, [], forked, "v1", seen)
+    assert await journal.fork_run(run) is Posted.ACCEPTED
+    return run.id
+
+
+async def heard(notifications: AsyncIterator[Notification], run_id: RunId) -> None:
+    """Wait for the next notification about a run."""
+    while (await anext(notifications)).ids != (run_id,):
+        pass
 
 
 async def test_p22_parts_go_through_the_runs_in_the_order_of_ids_and_change_each_once(
@@ -215,6 +237,63 @@ async def test_blocked_runs_are_unblocked_or_end_when_they_are_cancelled(journal
     cancelled = await begun(journal, "cancel", "state:blocked")
     assert await part(journal, cancelled) == ("completed", 1, 0, 0, 1)
     assert (await row(journal, second.id)).state is RunState.CANCELLED
+
+
+async def test_open_runs_are_paused_and_resumed_each_by_itself(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    ended, owned = await owned_run(journal, worker), await owned_run(journal, worker)
+    await finish(journal, worker, ended)
+    free, before = await begin(journal), await begin(journal)
+    await journal.pause_run(before, by="bob", reason="first")
+    execution = await begun(journal, "pause", "workflow:orders")
+
+    assert await part(journal, execution) == ("completed", 2, 2, 0, 4)
+
+    assert await outcomes(journal, execution) == {
+        ended.id: ("pause", "refused"),
+        owned.id: ("pause", "done"),
+        free: ("pause", "done"),
+        before: ("pause", "already"),
+    }
+    paused = [(await row(journal, run)).pause for run in (owned.id, free, before)]
+    assert [(each.by, each.reason) for each in paused if each is not None] == [
+        ("ann", "ticket 7"),
+        ("ann", "ticket 7"),
+        ("bob", "first"),
+    ]
+    assert (await journal.paused_here(worker)).runs == {owned.id}
+    assert await claim(journal, worker) == []
+
+    await journal.resume_run(before)
+    resumed = await begun(journal, "resume", "workflow:orders")
+    assert await part(journal, resumed) == ("completed", 2, 2, 0, 4)
+    assert await outcomes(journal, resumed) == {
+        ended.id: ("resume", "refused"),
+        owned.id: ("resume", "done"),
+        free: ("resume", "done"),
+        before: ("resume", "already"),
+    }
+    assert (await journal.paused_here(worker)).runs == set()
+    assert {run.id for run in await claim(journal, worker)} == {free, before}
+
+
+async def test_a_pause_of_many_follows_a_run_that_was_reset_and_notifies_owners(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    first = await owned_run(journal, worker)
+    latest = await reset_of(journal, first.id)
+    (claimed,) = await claim(journal, worker)
+    assert claimed.id == latest
+    notifications = journal.notifications([Topic.PAUSED])
+    first_news = anext(notifications)
+    await journal.pause_together(PauseScope(PauseKind.QUEUE, "mail"))
+    await first_news
+
+    assert await part(journal, await begun(journal, "pause", f"id:{first.id}")) == ("completed", 1, 0, 0, 1)
+
+    assert (await row(journal, latest)).pause is not None
+    await heard(notifications, latest)
+    assert await part(journal, await begun(journal, "resume", f"id:{first.id}")) == ("completed", 1, 0, 0, 1)
+    await heard(notifications, latest)
 
 
 async def test_attributes_are_merged_into_those_of_each_run(journal: Journal) -> None:

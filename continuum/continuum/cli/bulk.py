@@ -48,31 +48,37 @@ class BulkOptions:
         return run
 
 
-def bulk_options(command: F) -> F:
-    """Give a command --find and what goes with it, as the parameter `bulk`."""
+def _finding(as_json: str) -> Callable[[F], F]:
+    def options(command: F) -> F:
+        @find_option
+        @click.option("--preview", "only_preview", is_flag=True, help="Show what would be changed, and end.")
+        @click.option(
+            "--digest", metavar="TEXT", help="Do what this preview showed, without a question. With --find."
+        )
+        @click.option("--rate", type=float, metavar="NUMBER", help="Change at most so many runs a second.")
+        @click.option("--yes", is_flag=True, help="Do it without a question.")
+        @click.option("--json", "as_json", is_flag=True, help=as_json)
+        @functools.wraps(command)
+        def with_options(
+            *args: Any,
+            find: str | None,
+            only_preview: bool,
+            digest: str | None,
+            rate: float | None,
+            yes: bool,
+            as_json: bool,
+            **given: Any,
+        ) -> Any:
+            return command(*args, bulk=BulkOptions(find, only_preview, digest, rate, yes, as_json), **given)
 
-    @find_option
-    @click.option("--preview", "only_preview", is_flag=True, help="Show what would be changed, and end.")
-    @click.option(
-        "--digest", metavar="TEXT", help="Do what this preview showed, without a question. With --find."
-    )
-    @click.option("--rate", type=float, metavar="NUMBER", help="Change at most so many runs a second.")
-    @click.option("--yes", is_flag=True, help="Do it without a question.")
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON. With --find.")
-    @functools.wraps(command)
-    def with_options(
-        *args: Any,
-        find: str | None,
-        only_preview: bool,
-        digest: str | None,
-        rate: float | None,
-        yes: bool,
-        as_json: bool,
-        **given: Any,
-    ) -> Any:
-        return command(*args, bulk=BulkOptions(find, only_preview, digest, rate, yes, as_json), **given)
+        return with_options  # type: ignore[return-value]  # click calls it with keywords, whatever the command's type
 
-    return with_options  # type: ignore[return-value]  # click calls it with keywords, whatever the command's type
+    return options
+
+
+# Give a command --find and what goes with it, as the parameter `bulk`; the second if one run has JSON too.
+bulk_options = _finding("Print JSON. With --find.")
+bulk_and_json_options = _finding("Print JSON.")
 
 
 def change_found(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from continuum.cli.changes import acting, agreed, asks, changing_options, yes_option
-from continuum.cli.database import Target, ask, database_options, json_option, namespace_option
+from continuum.cli.bulk import BulkOptions, bulk_and_json_options, change_found
+from continuum.cli.changes import acting, agreed, asks, changing_options
+from continuum.cli.database import Target, ask, database_options, namespace_option
 from continuum.cli.printing import escaped
 from continuum.cli.run_ids import RUN
 from continuum.cli.single_changes import latest_of
@@ -18,74 +19,83 @@ from continuum.operations.pause_words import scope_options, scope_words
 from continuum.quoting import one_line
 
 
-@click.command(short_help="Let nothing of RUN begin.")
-@click.argument("run", type=RUN)
-@yes_option
+@click.command(short_help="Let nothing of RUN, or of all runs found, begin.")
+@click.argument("run", type=RUN, required=False)
+@bulk_and_json_options
 @changing_options
 @namespace_option
-@json_option
 @database_options
 def pause(
-    run: str,
-    yes: bool,
+    run: str | None,
+    bulk: BulkOptions,
     namespace: InNamespace,
     actor: Actor,
-    as_json: bool,
     dsn: str | None,
     schema: str,
 ) -> None:
     """Let nothing of RUN begin, or of a run that continues it, until `continuum runs resume`.
 
+    With --find, pause all runs that a search finds, each by itself.
+
     Activities that run end, and their results are kept; signals and timers wait, deadlines do not. A request
     to stop lifts the pause. `continuum pause` pauses all runs of a workflow or a namespace, or a queue.
     """
     target = Target(dsn, schema)
+    one = bulk.one(run)
+    if one is None:
+        change_found(target, "pause", namespace, bulk, actor)
+        return
     seen: Run | None = None
-    if asks(yes=yes):
-        seen = ask(target, lambda client: latest_of(client, run, namespace))
+    if asks(yes=bulk.yes):
+        seen = ask(target, lambda client: latest_of(client, one, namespace))
         changes = seen.completed_at is None and (seen.pause is None or seen.pause.kind != "run")
         if changes and not _agreed("Pause", seen):
             click.echo(f"run {seen.id}: nothing changed")
             return
         seen = seen if changes else None
-    outcome = ask(target, lambda client: acting(client, actor).pause_run(run, seen=seen, namespace=namespace))
-    if as_json:
+    outcome = ask(target, lambda client: acting(client, actor).pause_run(one, seen=seen, namespace=namespace))
+    if bulk.as_json:
         click.echo(to_json(outcome))
         return
     click.echo(f"run {outcome.pause.name} is {outcome}")
 
 
-@click.command(short_help="Let the paused RUN continue.")
-@click.argument("run", type=RUN)
-@yes_option
+@click.command(short_help="Let the paused RUN, or all runs found, continue.")
+@click.argument("run", type=RUN, required=False)
+@bulk_and_json_options
 @changing_options
 @namespace_option
-@json_option
 @database_options
 def resume(
-    run: str,
-    yes: bool,
+    run: str | None,
+    bulk: BulkOptions,
     namespace: InNamespace,
     actor: Actor,
-    as_json: bool,
     dsn: str | None,
     schema: str,
 ) -> None:
-    """Let the paused RUN continue. What became due meanwhile is due at once."""
+    """Let the paused RUN continue, or with --find all paused runs that a search finds.
+
+    What became due meanwhile is due at once.
+    """
     target = Target(dsn, schema)
-    if asks(yes=yes):
-        seen = ask(target, lambda client: latest_of(client, run, namespace))
+    one = bulk.one(run)
+    if one is None:
+        change_found(target, "resume", namespace, bulk, actor)
+        return
+    if asks(yes=bulk.yes):
+        seen = ask(target, lambda client: latest_of(client, one, namespace))
         changes = seen.completed_at is None and seen.pause is not None and seen.pause.kind == "run"
         if changes and not _agreed("Resume", seen):
             click.echo(f"run {seen.id}: nothing changed")
             return
 
     async def resuming(client: Client) -> tuple[bool, Run]:
-        done = await acting(client, actor).resume_run(run, namespace=namespace)
-        return done, await latest_of(client, run, namespace)
+        done = await acting(client, actor).resume_run(one, namespace=namespace)
+        return done, await latest_of(client, one, namespace)
 
     resumed, now = ask(target, resuming)
-    if as_json:
+    if bulk.as_json:
         click.echo(to_json({"resumed": resumed, "pause": now.pause}))
     elif now.pause is not None and now.pause.kind != "run":
         scope = PauseScope(PauseKind(now.pause.kind), now.pause.name, now.pause.namespace or "")

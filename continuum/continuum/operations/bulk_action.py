@@ -25,6 +25,8 @@ class BulkAction:
 _ACTIONS = (
     BulkAction("cancel", "asked to stop", Action.CANCEL, irreversible=True),
     BulkAction("signal", "sent the signal", Action.SIGNAL),
+    BulkAction("pause", "paused", Action.PAUSE),
+    BulkAction("resume", "resumed if paused by themselves", Action.RESUME),
     BulkAction("unblock", "tried again by nodes", Action.UNBLOCK),
     BulkAction("attributes", "given the attributes", Action.SET_ATTRIBUTES),
     BulkAction("delete", "removed with its history", Action.DELETE_RUN, irreversible=True),

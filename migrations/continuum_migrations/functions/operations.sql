@@ -1,5 +1,6 @@
 -- Changes of many runs. An action is a function `operate_NAME` that changes the runs it is given, once each, and returns the
--- outcome of each as the record has it. All take the arguments and the payload of their operation.
+-- outcome of each as the record has it. All take the arguments and the payload of their operation; the arguments say `by` whom and
+-- for which `reason` it is.
 
 -- Ask runs to stop.
 CREATE OR REPLACE FUNCTION {schema}.operate_cancel(p_runs uuid[], p_arguments jsonb, p_payload bytea) RETURNS text[]
@@ -83,6 +84,94 @@ BEGIN
 END
 $$;
 
+-- Lock the latest runs of the chains of these, in the common order of locks, and return them in the order given.
+CREATE OR REPLACE FUNCTION {schema}.lock_latest_runs(p_runs uuid[]) RETURNS uuid[]
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_latest uuid[] := p_runs;
+BEGIN
+    LOOP
+        PERFORM FROM {schema}.runs r WHERE r.id = ANY (v_latest) ORDER BY r.depth, r.id FOR NO KEY UPDATE;
+        EXIT WHEN NOT EXISTS (SELECT FROM {schema}.runs r WHERE r.id = ANY (v_latest) AND r.continued_to IS NOT NULL);
+        v_latest := ARRAY(SELECT {schema}.latest_of_chain(u.id) FROM unnest(v_latest) WITH ORDINALITY AS u (id, place)
+                          ORDER BY u.place);
+    END LOOP;
+    RETURN v_latest;
+END
+$$;
+
+-- What becomes of runs of which those in p_changed are changed, and the other open ones are so already.
+CREATE OR REPLACE FUNCTION {schema}.outcomes_of_pauses(p_runs uuid[], p_changed uuid[]) RETURNS text[]
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT CASE WHEN u.id = ANY (p_changed) THEN 'done' WHEN r.id IS NULL THEN 'not_found'
+                    WHEN r.state {is_open} THEN 'already' ELSE 'refused' END
+        FROM unnest(p_runs) WITH ORDINALITY AS u (id, place)
+        LEFT JOIN LATERAL (SELECT x.id, x.state FROM {schema}.runs x WHERE x.id = u.id OFFSET 0) r ON true
+        ORDER BY u.place);
+END
+$$;
+
+-- Pause runs, each by itself.
+CREATE OR REPLACE FUNCTION {schema}.operate_pause(p_runs uuid[], p_arguments jsonb, p_payload bytea) RETURNS text[]
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_latest uuid[] := {schema}.lock_latest_runs(p_runs);
+    v_paused uuid[];
+    v_owned text[];
+BEGIN
+    WITH paused AS (
+        UPDATE {schema}.runs r
+        SET paused_at = clock_timestamp(), paused_by = p_arguments ->> 'by', pause_reason = p_arguments ->> 'reason',
+            pause_lifted_at = NULL, updated_at = clock_timestamp()
+        WHERE r.id = ANY (v_latest) AND r.state {is_open} AND r.paused_at IS NULL
+        RETURNING r.id, r.owner
+    )
+    SELECT coalesce(array_agg(p.id), '{}'), array_agg(p.id::text) FILTER (WHERE p.owner IS NOT NULL)
+    INTO v_paused, v_owned FROM paused p;
+    IF v_owned IS NOT NULL THEN
+        PERFORM {schema}.notify_each('paused', v_owned);
+    END IF;
+    RETURN {schema}.outcomes_of_pauses(v_latest, v_paused);
+END
+$$;
+
+-- Let runs continue that are paused by themselves.
+CREATE OR REPLACE FUNCTION {schema}.operate_resume(p_runs uuid[], p_arguments jsonb, p_payload bytea) RETURNS text[]
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_latest uuid[] := {schema}.lock_latest_runs(p_runs);
+    v_resumed uuid[];
+    v_owned text[];
+BEGIN
+    WITH resumed AS (
+        UPDATE {schema}.runs r
+        SET paused_at = NULL, paused_by = NULL, pause_reason = NULL, updated_at = clock_timestamp()
+        WHERE r.id = ANY (v_latest) AND r.state {is_open} AND r.paused_at IS NOT NULL
+        RETURNING r.id, r.owner
+    )
+    SELECT coalesce(array_agg(p.id), '{}'), array_agg(p.id::text) FILTER (WHERE p.owner IS NOT NULL)
+    INTO v_resumed, v_owned FROM resumed p;
+    IF v_owned IS NOT NULL THEN
+        PERFORM {schema}.notify_each('paused', v_owned);
+    END IF;
+    IF v_resumed <> '{}' THEN
+        PERFORM {schema}.notify('work', '{}');
+        PERFORM {schema}.notify('tasks', '{}');
+    END IF;
+    RETURN {schema}.outcomes_of_pauses(v_latest, v_resumed);
+END
+$$;
+
 -- Merge attributes into those of runs.
 CREATE OR REPLACE FUNCTION {schema}.operate_attributes(p_runs uuid[], p_arguments jsonb, p_payload bytea) RETURNS text[]
 LANGUAGE plpgsql
@@ -135,7 +224,8 @@ BEGIN
         v_outcomes := array_fill('failed'::text, ARRAY[cardinality(p_runs)]);
     ELSIF cardinality(p_runs) > 0 THEN
         EXECUTE format('SELECT {schema}.%I($1, $2, $3)', 'operate_' || v_operation.action) INTO v_outcomes
-        USING p_runs, v_operation.arguments, v_operation.payload;
+        USING p_runs, v_operation.arguments || jsonb_build_object('by', v_operation.actor, 'reason', v_operation.reason),
+              v_operation.payload;
     END IF;
     -- A run is changed once, and so has one row, however often this is repeated.
     INSERT INTO {schema}.audit (id, at, actor, via, action, subject, arguments, reason, outcome)

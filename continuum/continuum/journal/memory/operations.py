@@ -12,6 +12,7 @@ from continuum.journal.event_codec import unpack_body
 from continuum.journal.facts import Query
 from continuum.journal.memory.claims import MemoryClaims
 from continuum.journal.memory.inbox import MemoryInbox
+from continuum.journal.memory.pauses import MemoryPauses
 from continuum.journal.memory.queries import MemoryQueries, holds
 from continuum.journal.memory.retention import MemoryRetention
 from continuum.journal.memory.tables import MICROSECONDS, OUTCOMES, StoredOperation, StoredRun
@@ -24,12 +25,13 @@ from continuum.journal.operation_facts import (
     Part,
     RunCount,
 )
+from continuum.journal.pause_facts import StoredPause
 from continuum.journal.port import InboxKind, Post, RunState
 
 _ENDED = (OperationState.CANCELLED, OperationState.COMPLETED)
 
 
-class MemoryOperations(MemoryRetention, MemoryQueries, MemoryInbox, MemoryClaims):
+class MemoryOperations(MemoryPauses, MemoryRetention, MemoryQueries, MemoryInbox, MemoryClaims):
     """The table of operations, and what they do to runs."""
 
     async def begin_operation(self, operation: NewOperation, *, audit: AuditFacts | None = None) -> bool:
@@ -178,6 +180,13 @@ class MemoryOperations(MemoryRetention, MemoryQueries, MemoryInbox, MemoryClaims
         self._unblock(blocked, None)
         return [ChangeOutcome.DONE if run in blocked else ChangeOutcome.ALREADY for run in runs]
 
+    def _operate_pause(self, runs: Sequence[StoredRun], operation: NewOperation) -> list[ChangeOutcome]:
+        pause = StoredPause(None, self.now(), operation.actor, operation.reason)
+        return [OUTCOMES[self._pause(self._latest(run.start.id), pause, None)] for run in runs]
+
+    def _operate_resume(self, runs: Sequence[StoredRun], _operation: NewOperation) -> list[ChangeOutcome]:
+        return [OUTCOMES[self._resume_paused(self._latest(run.start.id))] for run in runs]
+
     def _operate_attributes(self, runs: Sequence[StoredRun], operation: NewOperation) -> list[ChangeOutcome]:
         for run in runs:
             self._merge(run, operation.arguments["attributes"])
@@ -190,6 +199,8 @@ class MemoryOperations(MemoryRetention, MemoryQueries, MemoryInbox, MemoryClaims
 _ACTIONS: dict[str, Callable[[MemoryOperations, Sequence[StoredRun], NewOperation], list[ChangeOutcome]]] = {
     "cancel": MemoryOperations._operate_cancel,
     "signal": MemoryOperations._operate_signal,
+    "pause": MemoryOperations._operate_pause,
+    "resume": MemoryOperations._operate_resume,
     "unblock": MemoryOperations._operate_unblock,
     "attributes": MemoryOperations._operate_attributes,
     "delete": MemoryOperations._operate_delete,
