@@ -170,7 +170,7 @@ async def test_p21_mail_comes_before_what_was_not_read(journal: Journal) -> None
         ForkMail(InboxKind.CHILD_COMPLETED, "0", (b"result",)),
     ]
 
-    new = forked(run.id, events[:1], 2, mail=again, keeps_results=True)
+    new = forked(run.id, events[:1], 2, mail=again)
     assert await journal.fork_run(new) is Posted.ACCEPTED
 
     await claim(journal, worker)

@@ -165,6 +165,8 @@ def preview(cut: Cut, run: Run, *, dropped: bool = False) -> list[str]:
         if named:
             more = f" and {len(named) - NAMED} more" if len(named) > NAMED else ""
             lines.append(f"  {what}: {listed(named[:NAMED])}{more}")
+    if any(call.was == "pending" for call in cut.runs_again):
+        lines.append("  what is pending keeps a result that has arrived, and does not run again then")
     if dropped:
         lines.append("  signals that came later are dropped")
     if not (cut.runs_again or cut.may_run_again):

@@ -38,10 +38,10 @@ class ForkedRun(NamedTuple):
     cancelled, with its children as their close policies say, and one that has ended stays as it is; parent
     and children see a run that continued. Otherwise it is a run of its own, without a parent.
 
-    `mail` is delivered first; with `keeps_signals` the signals follow that the origin has not read, and with
-    `keeps_results` the unread results of calls of the prefix. The `children` have ended, and each is the
-    latest of its chain. `published` are the names that the prefix has published: a run of its own begins with
-    the origin's latest values.
+    `mail` is delivered first. Unread results of calls of the prefix follow, and with `keeps_signals` the
+    signals that the origin has not read. The `children` have ended, and each is the latest of its chain.
+    `published` are the names that the prefix has published: a run of its own begins with the latest values of
+    the origin.
     """
 
     id: RunId
@@ -55,4 +55,3 @@ class ForkedRun(NamedTuple):
     children: Sequence[RunId] = ()
     published: Sequence[str] = ()
     keeps_signals: bool = True
-    keeps_results: bool = False

@@ -61,8 +61,6 @@ class Plan:
             self.children,
             sorted({str(event.body[0]) for event in prefix if event.type == EventType.STATE_PUBLISHED}),
             keeps_signals=not self.drop_signals,
-            # A compensation whose result nobody has read must not run once more.
-            keeps_results=cut.how is Forking.RESTART or any(call.compensation for call in cut.runs_again),
         )
 
 

@@ -60,10 +60,11 @@ class CutChild:
 class Cut:
     """What a run does that begins with the events of `run_id` before event `at`, of `events` in all.
 
-    `runs_again` are the calls pending at the cut: they begin again at once, with attempt 1. `may_run_again`
-    are those after it: they run again if the code asks for them again. The results in `keeps` and the
-    signals named in `signals` came later and are delivered again; `children` have ended and report that
-    again. `left` are the children that were started after the cut and stay with the run that is cut.
+    `runs_again` are the calls pending at the cut: they begin again at once, with attempt 1. One that is
+    still pending keeps a result that has arrived unread, and does not. `may_run_again` are those after
+    it: they run again if the code asks for them again. The results in `keeps` and the signals of
+    `signals` came later and are delivered again; `children` have ended and report that again. `left` are
+    the children that were started after the cut and stay with the run that is cut.
     """
 
     run_id: str

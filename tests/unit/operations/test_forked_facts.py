@@ -13,7 +13,7 @@ from continuum.journal.event_codec import pack_body
 from continuum.journal.forked_run import ForkMail, SeenHistory
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.memory.stored_facts import MemoryFacts
-from continuum.journal.port import ClosePolicy, InboxKind, RunState
+from continuum.journal.port import ClosePolicy, InboxKind, Post, RunState
 from continuum.operations.forks import plan
 from continuum.verify.verify import verify
 from tests.contract.builders import (
@@ -64,7 +64,7 @@ async def rules_broken(journal: MemoryJournal, *run_ids: RunId) -> set[str]:
 
 
 @in_a_loop
-async def test_a_plan_keeps_the_order_of_times_and_unread_results_of_a_restart() -> None:
+async def test_a_plan_keeps_the_order_of_times() -> None:
     journal = MemoryJournal()
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
@@ -75,12 +75,27 @@ async def test_a_plan_keeps_the_order_of_times_and_unread_results_of_a_restart()
     found = await plan(journal, origin, Forking.RESTART, None)
     new = found.new_run(RunId("new"), AT - 5)
     assert (new.prefix, new.forked.at, new.forked.body) == (events[:3], AT, (run.id, "restart"))
-    assert (new.keeps_results, new.keeps_signals, new.succeeds) == (True, True, True)
+    assert (new.keeps_signals, new.succeeds) == (True, True)
     dropping = await plan(journal, origin, Forking.FORK, 0, drop_signals=True)
     new = dropping.new_run(RunId("new"), AT - 5)
     # Without an event the time of the start counts, which is later here.
     assert (new.prefix, new.forked.at) == ([], origin.started_at)
-    assert (new.keeps_results, new.keeps_signals, new.succeeds) == (False, False, False)
+    assert (new.keeps_signals, new.succeeds) == (False, False)
+
+
+@in_a_loop
+async def test_a_result_that_nobody_has_read_goes_to_the_new_run() -> None:
+    journal = MemoryJournal()
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await commit(journal, worker, write(run, *events_of(RETRIED[:1])))
+    await journal.post([Post(run.id, InboxKind.ACTIVITY_COMPLETED, "0", (b"stored",), "1")])
+    for how in (Forking.FORK, Forking.RESET):
+        found = await plan(journal, await row(journal, run.id), how, 1)
+        new = found.new_run(RunId(how.value), AT)
+        await journal.fork_run(new)
+        await claim(journal, worker)
+        assert [mail.body for mail in await journal.inbox(worker, [new.id])] == [(b"stored",)]
 
 
 @in_a_loop

@@ -130,6 +130,7 @@ def _is_kept(row: InboxRow, run: ForkedRun, origin: StoredRun) -> bool:
         case InboxKind.CANCEL:
             return run.succeeds and not origin.state.terminal
         case InboxKind.ACTIVITY_COMPLETED:
-            return run.keeps_results and int(row.name) < len(run.prefix)
+            # A result that is stored is not lost: the call need not run again.
+            return int(row.name) < len(run.prefix)
         case _:
             return False

@@ -32,7 +32,8 @@ class PostgresForks:
             for kind, is_kept in (
                 (InboxKind.SIGNAL, run.keeps_signals),
                 (InboxKind.CANCEL, run.succeeds),
-                (InboxKind.ACTIVITY_COMPLETED, run.keeps_results),
+                # A result that is stored is not lost: the call need not run again.
+                (InboxKind.ACTIVITY_COMPLETED, True),
             )
             if is_kept
         ]
