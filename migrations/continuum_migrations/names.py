@@ -59,6 +59,8 @@ NAMES: Mapping[str, str] = {
     "limit.audit": "34560000",
     # A repair lets a lease end after so many seconds: every process renews its own within five.
     "limit.shortened_lease": "30",
+    # A repair draws so many fencing tokens in a second; all nodes together draw fewer in ten.
+    "limit.drawn_tokens": "1000000",
     # A look at tasks ends here: with more of them a claim is the better look.
     "limit.looked_tasks": "500",
     # So many runs or groups of runs are looked at for the time of the next one.

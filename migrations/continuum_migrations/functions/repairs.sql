@@ -28,6 +28,7 @@ AS $$
 DECLARE
     v_now timestamptz := clock_timestamp();
     v_token bigint;
+    v_ahead bigint;
 BEGIN
     CASE p_kind
     WHEN 'wake' THEN
@@ -50,8 +51,15 @@ BEGIN
         -- One repair at a time: a value that is set must not lie before one that was drawn.
         PERFORM pg_advisory_xact_lock(hashtextextended('{schema.name}.fencing_token', 0));
         SELECT r.token INTO v_token FROM {schema}.runs r WHERE r.id = p_run;
-        IF v_token > (SELECT s.last_value FROM {schema}.fencing_token s) THEN
+        SELECT v_token - s.last_value INTO v_ahead FROM {schema}.fencing_token s;
+        -- To draw never lowers the sequence, however many others draw meanwhile. Where it would take long, the value to set
+        -- is farther ahead than others can draw between the two statements.
+        IF v_ahead > {limit.drawn_tokens} THEN
             PERFORM setval('{schema}.fencing_token', v_token);
+        ELSIF v_ahead > 0 THEN
+            LOOP
+                EXIT WHEN nextval('{schema}.fencing_token') >= v_token;
+            END LOOP;
         END IF;
     WHEN 'clear_end' THEN
         UPDATE {schema}.runs r SET result = NULL, error = NULL, completed_at = NULL, retain_until = NULL
