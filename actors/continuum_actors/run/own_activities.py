@@ -168,15 +168,24 @@ class OwnActivities:
             self.putting_by += 1
             self._host.activities.put_by(run, self._claim.id, dispatch_number(activity), outcome)
 
-    def end_overdue(self) -> None:
-        """The run is paused: end the attempts here whose total time is over; the next owner fails them."""
+    def end_overdue(self) -> int | None:
+        """The run is paused: end the attempts here whose total time is over; the next owner fails them.
+
+        Return when that of another one here is over.
+        """
         pending, now = self._watched.execution.pending, self._host.journal.now()
+        later: list[int] = []
         for seq in tuple(self.local):
             activity = pending.get(seq)
-            if activity is not None and activity.deadline is not None and activity.deadline <= now:
+            if activity is None or activity.deadline is None:
+                continue
+            if activity.deadline <= now:
                 self._remove_local(seq)
                 text = out_of_total_time(options_of(activity).total_timeout)
                 self._host.activities.give_up(self._claim.id, seq, text)
+            else:
+                later.append(activity.deadline)
+        return min(later, default=None)
 
     def answered(self, seq: int) -> None:
         """Another process has answered: an attempt that runs here is not needed any more."""

@@ -266,10 +266,13 @@ class Run(Actor):
             case messages.ActivityCompleted() | messages.ActivityRaised():
                 self._activities.put_by(message, self.ref)
             case messages.TimerDue():
-                self._armed = None
-                self._activities.end_overdue()
+                # Timers wait, but not the deadlines of what runs here.
+                self._armed = self._activities.end_overdue()
+                self._host.wheel.arm(self.ref, self._armed)
             case messages.Mail():
                 return  # it stays in the inbox
+            case messages.FindRun():
+                return self._host.tell_place(message, self._since)
             case _:
                 self._handle_rare(message)
         if self._paused:

@@ -13,6 +13,7 @@ from continuum import Retry, RunHandle, Signal, activity, saga, workflow
 from continuum.engine.ids import RunId
 from continuum.errors import RunCancelled, RunTerminal
 from continuum.settings.settings import Settings
+from continuum_actors.host.messages import FindRun
 from tests.process.actors.hosting import (
     DEADLINE_S,
     LONG_LEASE_S,
@@ -68,6 +69,12 @@ async def once(name: str) -> str:
     return await pass_gate(name)
 
 
+@activity(name="pauses.short", total_timeout=2)
+async def short(name: str) -> str:
+    """Run for some time at most."""
+    return await pass_gate(name)
+
+
 @activity(name="pauses.far", queue="far")
 async def far(name: str) -> str:
     """Run as a task."""
@@ -118,6 +125,17 @@ async def sleeps(seconds: float) -> str:
     return await near("rested")
 
 
+@workflow(name="pauses.timed")
+async def timed() -> str:
+    """Run an activity beside a timer that is due before the activity's time is over."""
+    task = asyncio.create_task(short("short"))
+    await continuum.sleep(0.5)
+    try:
+        return await task
+    except continuum.ActivityError as error:
+        return error.type
+
+
 @workflow(name="pauses.undoes")
 async def undoes() -> str:
     """Wait for a signal, and compensate when asked to stop."""
@@ -126,7 +144,7 @@ async def undoes() -> str:
         return await go.wait()
 
 
-ALL = (steps, beside, retried, queued, waits, sleeps, undoes)
+ALL = (steps, beside, retried, queued, waits, sleeps, timed, undoes)
 TOGETHER = pytest.mark.parametrize("together", [False, True])
 
 
@@ -222,6 +240,40 @@ async def test_a_run_that_is_resumed_while_its_activity_runs_goes_on_where_it_is
         stored = await on.journal.get_run(RunId(run.id))
         assert stored is not None
         assert await on.count("select attempt from {schema}.runs where id = %s", run.id) == 1
+
+
+async def test_a_paused_run_tells_where_it_is(dsn: str, schema: str) -> None:
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(*ALL)
+        run = await on.client.start(steps)
+        await has_begun("first")
+        await run.pause()
+        await heard(tree)
+        actor = tree.host.registry.whereis(RunId(run.id))
+        tree.host.locator.find(FindRun(RunId(run.id), "north"))
+        gate("first").set()
+        await left(on, run)
+        assert actor is not None
+        gate("second").set()
+        await run.resume()
+        assert await run.result(DEADLINE_S) == ["first", "second"]
+        assert begun["first"] == 1
+        assert await on.count("select attempt from {schema}.runs where id = %s", run.id) == 2
+
+
+async def test_the_time_of_an_activity_ends_though_a_timer_of_its_paused_run_waits(
+    dsn: str, schema: str
+) -> None:
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(*ALL)
+        run = await on.client.start(timed)
+        await has_begun("short")
+        await run.pause()
+        await heard(tree)
+        await left(on, run)
+        assert ended["short"] == 0
+        await run.resume()
+        assert await run.result(DEADLINE_S) == "TimeoutError"
 
 
 async def test_a_failed_attempt_is_kept_and_not_tried_again(dsn: str, schema: str) -> None:
