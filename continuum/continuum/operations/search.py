@@ -37,6 +37,8 @@ _SECOND = 1_000_000
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 24 * 3_600, "w": 7 * 24 * 3_600}
 _AGE = re.compile(r"(\d{1,9})([smhdw])")
 _SCALAR = re.compile(r"true|false|-?\d{1,300}(\.\d{1,300})?")
+# What no text in a database has.
+_UNSTORED = re.compile("[\0\ud800-\udfff]")
 _COMPARED = {">": "gt", "<": "lt", ">=": "ge", "<=": "le"}
 # What is more than an age ago is earlier.
 _EARLIER = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge"}
@@ -77,6 +79,10 @@ def search_of(text: str) -> Search:
     """Read a search; `InvalidQuery` says what is wrong, and for an unknown field names the nearest one."""
     if not isinstance(text, str) or len(text) > SEARCH_CHARACTERS:
         raise InvalidQuery(f"a search is text of at most {SEARCH_CHARACTERS} characters")
+    if _UNSTORED.search(text):
+        raise InvalidQuery(
+            f"a search has no NUL and no half of a character: {quoted(text)} finds nothing that is stored"
+        )
     try:
         return Search(text, tuple(_term(word) for word in _words(text)))
     except InvalidOption as error:

@@ -74,6 +74,8 @@ def test_a_search_is_read(text: str, terms: list[Term]) -> None:
         ),
         ("@:x", "an attribute's name must have 1 to 255 bytes, not 0"),
         ("@a:x*", "@a:x*: * stands for any characters in names only; quote it to mean itself"),
+        ("@a:x\0", "a search has no NUL and no half of a character: "),
+        ("workflow:*\ud800", "a search has no NUL and no half of a character: "),
         ("x" * 4_001, "a search is text of at most 4000 characters"),
     ],
 )
