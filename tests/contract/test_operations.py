@@ -15,7 +15,7 @@ from continuum.journal.forked_run import ForkedRun, SeenHistory
 from continuum.journal.notification import Notification, Topic
 from continuum.journal.operation_facts import OperationState, RunCount
 from continuum.journal.pause_facts import PauseKind, PauseScope
-from continuum.journal.port import Journal, Posted, Refusal, VersionRow
+from continuum.journal.port import ClaimedRun, Journal, Posted, Refusal, Successor, VersionRow, Worker
 from continuum.operations.bulk import bulk_change
 from tests.contract.builders import (
     begin,
@@ -33,7 +33,7 @@ from tests.contract.builders import (
     worker_of,
     write,
 )
-from tests.contract.families import block, continue_as_new, finish, parent_and_child
+from tests.contract.families import block, continue_as_new, family_write, finish, parent_and_child
 from tests.contract.operating import begun, leased, operation_of, outcomes, part, row_of
 
 NOBODY = "00000000-0000-4000-8000-000000000000"
@@ -144,6 +144,40 @@ async def test_a_chain_that_began_before_is_changed_by_its_latest_run(journal: J
     again = await begun(journal, "cancel", "workflow:orders")
     assert await part(journal, again) == ("completed", 0, 1, 0, 1)
     assert await outcomes(journal, again) == {latest.id: ("cancel", "already")}
+
+
+def run_id(number: int) -> RunId:
+    """Return an id whose place is known."""
+    return RunId(f"{number:08d}-0000-4000-8000-000000000000")
+
+
+async def moved(journal: Journal, worker: Worker, run: ClaimedRun, to: RunId) -> ClaimedRun:
+    """Continue a run as new under an id, and claim its successor."""
+    successor = Successor(to, "orders", b"next")
+    await commit(journal, worker, family_write(run, transition=end(result=None), successor=successor))
+    (claimed,) = await claim(journal, worker)
+    return claimed
+
+
+async def test_p22_a_chain_that_continues_meanwhile_is_changed_once(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    behind = await owned_run(journal, worker, id=run_id(1))
+    ahead = await owned_run(journal, worker, id=run_id(5))
+    await owned_run(journal, worker, id=run_id(4))
+    execution = await begun(journal, "signal", "workflow:orders", signal="go")
+
+    assert await part(journal, execution, limit=1) == ("running", 1, 0, 0, 1)
+    # One goes where the operation has not been yet, and one to where it has been.
+    behind = await moved(journal, worker, behind, run_id(9))
+    ahead = await moved(journal, worker, ahead, run_id(0))
+    assert await part(journal, execution, limit=2) == ("running", 3, 0, 0, 2)
+    assert await part(journal, execution, limit=2) == ("completed", 3, 0, 0, 0)
+
+    mail = await journal.inbox(worker, None)
+    assert sorted(each.run_id for each in mail) == sorted([behind.id, ahead.id, run_id(4)])
+    assert await outcomes(journal, execution) == dict.fromkeys(
+        (run_id(1), run_id(4), ahead.id), ("signal", "done")
+    )
 
 
 async def test_an_operation_is_paused_continued_and_cancelled(journal: Journal) -> None:

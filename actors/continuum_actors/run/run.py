@@ -266,7 +266,6 @@ class Run(Actor):
             case messages.ActivityCompleted() | messages.ActivityRaised():
                 self._activities.put_by(message, self.ref)
             case messages.TimerDue():
-                # Timers wait, but not the deadlines of what runs here.
                 self._armed = self._activities.end_overdue()
                 self._host.wheel.arm(self.ref, self._armed)
             case messages.Mail():

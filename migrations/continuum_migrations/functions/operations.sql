@@ -178,18 +178,16 @@ LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
 DECLARE
-    v_locked uuid[];
+    v_latest uuid[] := {schema}.lock_latest_runs(p_runs);
     v_marked uuid[];
 BEGIN
-    v_locked := ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.id = ANY (p_runs) ORDER BY r.depth, r.id FOR NO KEY UPDATE);
     WITH marked AS (
         UPDATE {schema}.runs r SET attributes = r.attributes || (p_arguments -> 'attributes'), updated_at = clock_timestamp()
-        WHERE r.id = ANY (v_locked) AND r.continued_to IS NULL RETURNING r.id
+        WHERE r.id = ANY (v_latest) RETURNING r.id
     )
     SELECT coalesce(array_agg(m.id), '{}') INTO v_marked FROM marked m;
-    -- One that has continued meanwhile has handed its attributes on, and its successor began later.
-    RETURN ARRAY(SELECT CASE WHEN u.id = ANY (v_marked) THEN 'done' WHEN u.id = ANY (v_locked) THEN 'refused' ELSE 'not_found' END
-                 FROM unnest(p_runs) WITH ORDINALITY AS u (id, place) ORDER BY u.place);
+    RETURN ARRAY(SELECT CASE WHEN u.id = ANY (v_marked) THEN 'done' ELSE 'not_found' END
+                 FROM unnest(v_latest) WITH ORDINALITY AS u (id, place) ORDER BY u.place);
 END
 $$;
 

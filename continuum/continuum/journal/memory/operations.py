@@ -66,12 +66,19 @@ class MemoryOperations(MemoryPauses, MemoryRetention, MemoryQueries, MemoryInbox
         if stored is None or stored.token != execution.token or stored.state is not OperationState.RUNNING:
             return None
         behind = sorted(run_id for run_id in self._runs if run_id > stored.reached)[:look]
-        chosen = [
-            run
-            for run in map(self._runs.__getitem__, behind)
-            if self._began(run) <= execution.until
-            and all(holds(self._row(run), *condition) for condition in execution.where)
+        # The latest run of each chain, in the place of its first one: that one stays where it is.
+        places = [
+            (first, latest)
+            for first in map(self._runs.__getitem__, behind)
+            if first.chain == first.start.id
+            and first.started_at <= execution.until
+            and (latest := self._latest(first.start.id)) is not None
+            and any(
+                all(holds(self._row(run), *condition) for condition in execution.where)
+                for run in (first, latest)
+            )
         ][:limit]
+        chosen = [latest for _, latest in places]
         outcomes = _ACTIONS[stored.operation.action](self, chosen, stored.operation)
         for run, outcome in zip(chosen, outcomes, strict=True):
             self._record(_facts_about(run, stored.operation), outcome)
@@ -80,7 +87,7 @@ class MemoryOperations(MemoryPauses, MemoryRetention, MemoryQueries, MemoryInbox
             else:
                 stored.skipped += 1
         if len(chosen) == limit:
-            stored.reached = chosen[-1].start.id
+            stored.reached = places[-1][0].start.id
         elif len(behind) == look:
             stored.reached = behind[-1]
         else:
@@ -128,10 +135,6 @@ class MemoryOperations(MemoryPauses, MemoryRetention, MemoryQueries, MemoryInbox
             and all(holds(self._row(run), *condition) for condition in query.where)
         )
         return RunCount(self.now(), min(len(found), most), len(found) > most, None, tuple(found[:EXAMPLES]))
-
-    def _began(self, run: StoredRun) -> int:
-        first = self._runs.get(run.chain, run)
-        return min(run.started_at, first.started_at)
 
     def _operation_row(self, stored: StoredOperation) -> OperationRow:
         facts = stored.operation._asdict()

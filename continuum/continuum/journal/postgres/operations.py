@@ -64,16 +64,23 @@ class PostgresOperations:
         scan = Scan(f'"{self.schema}"', "", "id", descending=False, limit=limit)
         meets = scan.all_of([condition_of(*condition) for condition in execution.where])
         until = f"to_timestamp(0) + {scan.bind(execution.until)} * interval '1 microsecond'"
-        began = f"""(r.started_at <= {until} OR r.root IS NOT NULL AND EXISTS (
-            SELECT FROM {scan.schema}.runs x WHERE x.id = r.root AND x.started_at <= {until}))"""
         statements = self._database.statements
-        # The runs are read in the order of their ids, and no more of them than are looked at.
+        # Chains are read in the order of the ids of their first runs: a chain that continues as new keeps its
+        # place. No more runs are read than are looked at.
         chosen = f""", chosen AS MATERIALIZED (
-            SELECT s.id FROM operation o CROSS JOIN LATERAL (
-                SELECT l.id FROM (
-                    SELECT r.id, ({meets} AND {began}) AS meets FROM {scan.schema}.runs r
-                    WHERE r.id > o.reached ORDER BY r.id LIMIT %(looked)s
-                ) l WHERE l.meets ORDER BY l.id LIMIT %(limit)s
+            SELECT s.place, s.id FROM operation o CROSS JOIN LATERAL (
+                SELECT l.id AS place, coalesce(l.latest, l.id) AS id FROM (
+                    SELECT f.*, CASE WHEN f.root IS NULL AND f.continued_to IS NOT NULL
+                                     THEN {scan.schema}.latest_of_chain(f.id) END AS latest
+                    FROM {scan.schema}.runs f WHERE f.id > o.reached ORDER BY f.id LIMIT %(looked)s
+                ) l
+                CROSS JOIN LATERAL (
+                    SELECT bool_or(u.meets) AS meets FROM (
+                        SELECT ({meets}) AS meets FROM (SELECT l.*) r
+                        UNION ALL SELECT ({meets}) FROM {scan.schema}.runs r WHERE r.id = l.latest
+                    ) u
+                ) m
+                WHERE l.root IS NULL AND l.started_at <= {until} AND m.meets ORDER BY l.id LIMIT %(limit)s
             ) s
         )
         """

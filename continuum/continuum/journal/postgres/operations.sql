@@ -46,10 +46,11 @@ WITH operation AS MATERIALIZED (
 -- Apply the operation to the runs that were chosen, up to a place.
 SELECT p.state, p.done, p.skipped, p.failed, p.looked FROM operation o
 CROSS JOIN LATERAL (
-    SELECT ARRAY(SELECT c.id FROM chosen c ORDER BY c.id) AS runs
+    SELECT array_agg(c.id ORDER BY c.place) AS runs, count(*) AS number, (array_agg(c.place ORDER BY c.place DESC))[1] AS last
+    FROM chosen c
 ) c
 CROSS JOIN LATERAL (
-    SELECT CASE WHEN cardinality(c.runs) = %(limit)s THEN c.runs[cardinality(c.runs)] ELSE (
+    SELECT CASE WHEN c.number = %(limit)s THEN c.last ELSE (
         SELECT x.id FROM {schema}.runs x WHERE x.id > o.reached ORDER BY x.id OFFSET %(looked)s - 1 LIMIT 1) END AS reached
 ) n
-CROSS JOIN LATERAL {schema}.operate(o.id, c.runs, n.reached, n.reached IS NULL, %(ttl)s, %(error)s) p
+CROSS JOIN LATERAL {schema}.operate(o.id, coalesce(c.runs, '{}'), n.reached, n.reached IS NULL, %(ttl)s, %(error)s) p
