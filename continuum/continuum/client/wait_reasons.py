@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from continuum.journal.facts import NodeRow, RunRow, RunState
+from continuum.journal.node_code import NodeCode
 from continuum.journal.untyped_values import at
 from continuum.operations.pause_words import paused_words, scope_words
+from continuum.operations.scene import LONGEST_RENEWAL_SECONDS, is_late
 from continuum.quoting import quoted
 
 WAITS_FOR_A_NODE = "waits for a node"
@@ -21,7 +23,8 @@ _MOST_NAMES = 3
 class Present(NamedTuple):
     """What a reason depends on besides the row: the time of the database, and the nodes.
 
-    `nodes` are needed for a run that `waits_for_a_node`: they tell a missing node from missing code.
+    `nodes` are needed for a run that `waits_for_a_node`: they tell a node that claims
+    it soon from a missing one, and a missing node from missing code.
     """
 
     now: int
@@ -36,7 +39,7 @@ def reason_of(row: RunRow, present: Present) -> str | None:
         held = "" if row.pause.scope is None else f" with {scope_words(row.pause.scope)}"
         return f"is{held} {paused_words(at(row.pause.since), row.pause.by, row.pause.reason)}"
     if waits_for_a_node(row, present.now):
-        return f"{WAITS_FOR_A_NODE}{_missing(row, present.nodes)}"
+        return _claimed_by(row, present.nodes) or f"{WAITS_FOR_A_NODE}{_missing(row, present.nodes)}"
     if row.state is not RunState.SUSPENDED:
         return None
     if row.due_at is not None and row.due_at <= present.now:
@@ -67,10 +70,32 @@ def waits_for_a_node(row: RunRow, now: int) -> bool:
     return row.state is RunState.RUNNING
 
 
+def _claimed_by(row: RunRow, nodes: Sequence[NodeRow]) -> str | None:
+    """Return which nodes claim a run that is due; None if no running node may execute it."""
+    able = [node for node in nodes if _claims(node) and _serves(node, row) and row.workflow in node.workflows]
+    if any(node.code is None or _has_its_code(node.code, row) for node in able):
+        return "is due, and a node that has its code claims it as soon as it has room"
+    if any(node.code is not None and node.code.may_execute(row.workflow, row.version) for node in able):
+        # It is not known here whether that code has refused the run before.
+        return f"is due, and a node that has another version of {row.workflow} may claim it"
+    return None
+
+
+def _claims(node: NodeRow) -> bool:
+    return node.state not in ("lost", "draining") and not is_late(node.lease_age, LONGEST_RENEWAL_SECONDS)
+
+
+def _serves(node: NodeRow, row: RunRow) -> bool:
+    return node.namespaces is None or row.namespace in node.namespaces
+
+
+def _has_its_code(code: NodeCode, row: RunRow) -> bool:
+    return any(each.workflow == row.workflow and row.version in (None, each.version) for each in code.loaded)
+
+
 def _missing(row: RunRow, nodes: Sequence[NodeRow]) -> str:
     live = [node for node in nodes if node.state != "lost"]
-    served = any(node.namespaces is None or row.namespace in node.namespaces for node in live)
-    if live and not served:
+    if live and not any(_serves(node, row) for node in live):
         return f": no node serves namespace {row.namespace}"
     version = "" if row.version is None else f" version {row.version}"
     return f" that has loaded {row.workflow}{version}"

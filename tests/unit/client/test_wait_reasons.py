@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from continuum import Client
+from continuum.client.wait_reasons import WAITS_FOR_A_NODE, Present, reason_of
 from continuum.engine.ids import NodeId
-from continuum.journal.facts import NodeFacts, NodeRow
+from continuum.journal.facts import NodeFacts, NodeRow, RunState
 from continuum.journal.memory.journal import MemoryJournal
+from continuum.journal.node_code import NodeCode
+from continuum.journal.version_facts import Loaded
 from tests.contract.builders import commit, owned_run, sleep_until, worker_of, write
 from tests.unit.client.working import Ending, greeting
+from tests.unit.operations.test_explained import NORTH, NOW, row
 
 UNSERVED = "waits for a node: no node serves namespace us"
 
@@ -80,3 +86,24 @@ def test_i12_a_reason_goes_by_the_clock_of_the_database() -> None:
             assert found.reason == "waits until 2001-09-09T01:47:40+00:00, or for a signal"
 
     asyncio.run(main())
+
+
+def test_a_run_that_is_due_waits_for_a_node_only_if_no_running_one_may_execute_it() -> None:
+    def reason(*loaded: Loaded, run: RunState = RunState.SUSPENDED, **facts: Any) -> str:
+        due = row(run, owner=None, owner_node=None, owner_pid=None, due_at=NOW - 1)
+        node = replace(NORTH, code=NodeCode("1", loaded, []), **facts)
+        found = reason_of(due, Present(NOW, [node]))
+        assert found is not None
+        return found
+
+    same, other = Loaded("pay", "v1"), Loaded("pay", "v2")
+    soon = "is due, and a node that has its code claims it as soon as it has room"
+    assert reason(same) == reason(other, same, run=RunState.RUNNING) == soon
+    taken = reason(other._replace(takes_others=True))
+    assert taken == "is due, and a node that has another version of pay may claim it"
+    missing = f"{WAITS_FOR_A_NODE} that has loaded pay version v1"
+    assert reason(other) == reason() == reason(Loaded("pack", "v1")) == missing
+    assert reason(same, workflows=[]) == missing
+    for silent in ({"state": "lost"}, {"state": "draining"}, {"lease_age": 20.0}):
+        assert reason(same, **silent) == missing
+    assert reason(same, namespaces=["eu"]) == f"{WAITS_FOR_A_NODE}: no node serves namespace default"
