@@ -6,6 +6,7 @@ import io
 
 import pytest
 
+from continuum.cli.run_forks import NOT_COUNTED
 from continuum.codec.codec import encode
 from continuum.codec.codec import encode_arguments as encoded_call
 from continuum.engine.events import Event, EventType
@@ -59,6 +60,7 @@ def test_a_restart_is_shown_and_prints_the_id_of_the_new_run(cli: CommandLine) -
     assert done.err.splitlines() == [
         f"run {run_id} of greeting is failed; the new run keeps its first 4 of 5 events",
         "  runs again at once: pay of event 3, failed",
+        f"  {NOT_COUNTED}",
     ]
     new = done.out.strip()
     assert cli("runs", "show", run_id, "--json").json["continued_to"] == new
@@ -85,11 +87,23 @@ def test_a_reset_is_printed_as_json(cli: CommandLine) -> None:
     assert (done.code, done.err) == (0, "")
     assert done.json["cut"]["signals"] == ["review"]
     assert done.json["cut"]["may_run_again"] == [
-        {"seq": 3, "name": "pay", "compensation": False, "was": "failed"}
+        {"seq": 3, "name": "pay", "compensation": False, "was": "failed", "at_most_once": False}
     ]
     new = done.json["run_id"]
     assert cli("runs", "show", new, "--json").json["continued_from"] == run_id
     assert cli("verify").code == 0
+
+
+def test_calls_that_were_to_run_at_most_once_and_those_that_may_have_a_result_are_marked(
+    cli: CommandLine,
+) -> None:
+    options = {"at_most_once": True}
+    call = (EventType.ACTIVITY_SCHEDULED, ("pay", *SITE, encoded_call((), {}), options))
+    done = cli("runs", "fork", failed_run(cli, (call,)), "--at", "1", "--yes")
+    assert done.err.splitlines()[1:3] == [
+        "  runs again at once: pay (at most once) of event 0, pending",
+        "  what is pending keeps a result that has arrived, and does not run again then",
+    ]
 
 
 def test_a_fork_leaves_the_run_as_it_is(cli: CommandLine) -> None:

@@ -26,6 +26,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 # So many calls, signals or children are named in a line.
 NAMED = 10
+# What a plan cannot know.
+NOT_COUNTED = (
+    "check what else has undone kept events: an ordinary activity, a fork, or what the run continued as"
+)
 
 
 def _cutting_options(command: F) -> F:
@@ -167,6 +171,8 @@ def preview(cut: Cut, run: Run, *, dropped: bool = False) -> list[str]:
             lines.append(f"  {what}: {listed(named[:NAMED])}{more}")
     if any(call.was == "pending" for call in cut.runs_again):
         lines.append("  what is pending keeps a result that has arrived, and does not run again then")
+    if cut.at:
+        lines.append(f"  {NOT_COUNTED}")
     if dropped:
         lines.append("  signals that came later are dropped")
     if not (cut.runs_again or cut.may_run_again):
@@ -175,10 +181,13 @@ def preview(cut: Cut, run: Run, *, dropped: bool = False) -> list[str]:
 
 
 def _calls(calls: Sequence[CutCall]) -> list[str]:
-    return [
-        f"{call.name}{' (a compensation)' if call.compensation else ''} of event {call.seq}, {call.was}"
-        for call in calls
-    ]
+    return [f"{call.name}{_marks(call)} of event {call.seq}, {call.was}" for call in calls]
+
+
+def _marks(call: CutCall) -> str:
+    marks = (("a compensation", call.compensation), ("at most once", call.at_most_once))
+    named = [name for name, applies in marks if applies]
+    return f" ({', '.join(named)})" if named else ""
 
 
 def _children(children: Sequence[CutChild]) -> list[str]:

@@ -39,12 +39,16 @@ _SINCE = 5
 
 @dataclass(frozen=True, slots=True)
 class CutCall:
-    """An activity or compensation of the run that is cut; `was` is what had become of it there."""
+    """An activity or compensation of the run that is cut; `was` is what had become of it there.
+
+    `at_most_once` says that the call had this option. A history does not have the defaults of the activity.
+    """
 
     seq: int
     name: str
     compensation: bool
     was: str
+    at_most_once: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +253,9 @@ def _pending(events: Sequence[Event]) -> Mapping[int, Event]:
 def _call(event: Event, answers: Mapping[int, Event]) -> CutCall:
     answer = answers.get(event.seq)
     was = "pending" if answer is None else "completed" if answer.type in COMPLETED else "failed"
-    return CutCall(event.seq, str(event.body[0]), event.type == EventType.COMPENSATION_SCHEDULED, was)
+    options = event.body[4] if len(event.body) > 4 else None
+    once = isinstance(options, Mapping) and options.get("at_most_once") is True
+    return CutCall(event.seq, str(event.body[0]), event.type == EventType.COMPENSATION_SCHEDULED, was, once)
 
 
 def _children(events: Sequence[Event]) -> Iterator[CutChild]:
