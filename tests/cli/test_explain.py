@@ -16,6 +16,8 @@ from tests.cli.stored_world import stored_world
 MENDED = "once a running node has code that continues it"
 UNKNOWN = "01900000-0000-7000-8000-00000000beef"
 
+GIVE_UP = "to give it up: it ends now and compensates nothing"
+
 
 def update(dsn: str, schema: str, statement: LiteralString, *parameters: object) -> None:
     """Change what is stored."""
@@ -34,7 +36,7 @@ def test_it_prints_the_causes_with_their_fixes(cli: CommandLine, dsn: str, schem
         "drift: it is blocked by drift: another command",
         "  woken by  a node that starts with other code",
         f"  fix       continuum runs unblock {world.blocked} --schema {schema}   ({MENDED})",
-        f"  fix       continuum cancel {world.blocked} --schema {schema}   (to give it up)",
+        f"  fix       continuum cancel {world.blocked} --schema {schema}   ({GIVE_UP})",
     ]
 
 

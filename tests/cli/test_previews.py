@@ -155,3 +155,38 @@ def test_scripts_are_not_asked_and_neither_is_who_says_yes(
     assert cli("attributes", other, '{"vip": true}', "--yes").code == 0
     assert cli("nodes", "drain", "north", "--yes").code == 0
     assert [state(cli, each) for each in (run, other)] == ["running", "running"]
+
+
+def test_a_cancel_of_a_blocked_run_says_that_it_compensates_nothing_and_asks(
+    cli: CommandLine, types: Callable[[str], None]
+) -> None:
+    run = blocked(cli)
+    refused = cli("cancel", run)
+    assert refused.code == 1
+    assert "its code cannot run, so it ends now and compensates nothing: nobody confirmed it" in refused.err
+    types("n\n")
+    declined = cli("runs", "cancel", run)
+    assert (declined.code, declined.out, state(cli, run)) == (0, f"run {run}: nothing changed\n", "blocked")
+    assert "(blocked, poison: it dies) at once, without compensation?" in declined.err
+    types("y\n")
+    assert cli("cancel", run).out == "cancelled\n"
+
+
+def test_a_cancel_of_a_blocked_run_is_not_asked_about_with_yes(cli: CommandLine) -> None:
+    run = blocked(cli)
+    assert (cli("cancel", run, "--yes").out, state(cli, run)) == ("cancelled\n", "cancelled")
+
+
+def test_a_cancel_of_many_says_how_many_are_blocked(cli: CommandLine) -> None:
+    blocked(cli)
+    started(cli)
+    shown = cli("runs", "cancel", "--find", "state:open", "--preview")
+    assert shown.err.startswith("1 run of them is blocked: such a run ends at once and compensates nothing")
+
+
+def test_a_removal_of_many_says_how_many_are_skipped(cli: CommandLine) -> None:
+    run = started(cli)
+    assert cli("cancel", started(cli), "--force", "--yes").code == 0
+    shown = cli("runs", "delete", "--find", f"id:{run}", "--preview")
+    assert shown.err == "1 run of them is open: such a run is skipped, because only ended runs are removed\n"
+    assert cli("runs", "delete", "--find", "state:ended", "--preview").err == ""

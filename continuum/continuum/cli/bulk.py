@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -24,6 +24,7 @@ from continuum.operations.actor import Actor
 from continuum.operations.bulk import BulkChange, Preview, bulk_change, preview
 from continuum.operations.bulk_action import BULK_ACTIONS
 from continuum.operations.bulk_execution import execute
+from continuum.operations.bulk_notes import notes
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -92,9 +93,10 @@ def change_found(
 
 def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Actor) -> None:
     """Preview a change, ask, and make it."""
-    shown = ask_journal(target, lambda journal: preview(journal, change))
+    shown, known = ask_journal(target, lambda journal: _looked_at(journal, change))
     if bulk.only_preview:
         click.echo(to_json(shown) if bulk.as_json else "\n".join(_lines(shown)))
+        _tell(known)
         return
     digest = bulk.digest
     if digest is None:
@@ -103,6 +105,7 @@ def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Ac
             return
         if not bulk.yes:
             click.echo("\n".join(_lines(shown)), err=True)
+        _tell(known)
         undone = f"{shown.text} not changed"
         if not confirmed("Change them?", undone, yes=bulk.yes):
             click.echo("nothing was changed")
@@ -161,6 +164,15 @@ def progress(operation: str, total: int | None) -> Iterator[Callable[[Part], Non
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(f"operation {operation}", total=total)
         yield lambda part: bar.update(task, completed=part.done + part.skipped + part.failed)
+
+
+async def _looked_at(journal: Journal, change: BulkChange) -> tuple[Preview, Sequence[str]]:
+    return await preview(journal, change), await notes(journal, change)
+
+
+def _tell(known: Sequence[str]) -> None:
+    for note in known:
+        click.echo(note, err=True)
 
 
 def _lines(shown: Preview) -> Iterator[str]:

@@ -128,7 +128,7 @@ def signal(
 @click.command()
 @click.argument("run", type=RUN)
 @click.option("--force", is_flag=True, help="End RUN at once, without compensation.")
-@click.option("--yes", is_flag=True, help="With --force: do not ask for confirmation.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @changing_options
 @namespace_option
 @database_options
@@ -143,7 +143,8 @@ def cancel(
 ) -> None:
     """Request that RUN stops; it may compensate first. Print whether it has stopped, or who is to stop it.
 
-    With --force it shows what would end, and asks. What has changed by the answer stays as it is.
+    With --force it shows what would end, and asks. What has changed by the answer stays as it is. It asks
+    too before a blocked run: its code cannot run, so it ends at once and compensates nothing.
     """
     cancel_one(Target(dsn, schema), run, namespace, actor, force=force, yes=yes)
 
@@ -153,12 +154,15 @@ def cancel_one(
 ) -> None:
     """Request that a run stops, or end it; print which, or who is to stop it."""
     seen = None
-    if force and not yes:
+    if not yes:
         # The question comes between two connections: an interrupt inside of a loop would not end it.
-        seen, children = ask(target, lambda client: _what_ends(client, run, namespace))
-        if seen.completed_at is None and not _confirmed_end(seen, children):
+        found, children = ask(target, lambda client: _what_ends(client, run, namespace))
+        ends = found.completed_at is None and (force or found.state == "blocked")
+        if ends and not _confirmed_end(found, children, force=force):
             click.echo(f"run {run}: nothing changed")
             return
+        # Without force a run that is unblocked meanwhile does what it is asked to: it compensates.
+        seen = found if force else None
     outcome = ask(
         target,
         lambda client: acting(client, actor).cancel(run, force=force, seen=seen, namespace=namespace),
@@ -179,16 +183,17 @@ async def _what_ends(client: Client, run: str, namespace: InNamespace) -> tuple[
     return latest, f"{more}{len(page.entries)}"
 
 
-def _confirmed_end(seen: Run, children: str) -> bool:
+def _confirmed_end(seen: Run, children: str, *, force: bool) -> bool:
     waits = "" if seen.reason is None else f", {seen.reason}"
     family = (
         "" if children == "0" else f", and with it {children} open children, except those started to abandon"
     )
-    return confirmed(
-        f"End run {seen.id} of {seen.workflow} ({seen.state}{waits}) at once, without compensation{family}?",
-        f"run {seen.id} was not cancelled",
-        yes=False,
-    )
+    ends = f"{seen.workflow} ({seen.state}{waits}) at once, without compensation{family}"
+    kept = f"run {seen.id} was not cancelled"
+    if force:
+        return confirmed(f"End run {seen.id} of {ends}?", kept, yes=False)
+    why = "its code cannot run, so it ends now and compensates nothing"
+    return confirmed(f"End run {seen.id} of {ends}? It is blocked: {why}", f"{kept}; {why}", yes=False)
 
 
 @click.command()

@@ -14,6 +14,8 @@ from continuum.operations.history_cuts import History, cut_of
 from continuum.operations.scene import Scene, moment, optional_moment
 from continuum.quoting import one_line
 
+# The code of a blocked run cannot run.
+GIVE_UP = "to give it up: it ends now and compensates nothing"
 _BLOCKED_BY = ("drift", "input", "poison", "corrupt")
 
 
@@ -109,16 +111,16 @@ def blocked(scene: Scene) -> Cause:
     if code == "corrupt":
         fixes = (Fix(unblock, "once it is restored"), scene.cancel("to end it as it is", force=True))
     elif code == "poison":
-        fixes = (Fix(unblock, "once a running node has mended code"), scene.cancel("to give it up"))
+        fixes = (Fix(unblock, "once a running node has mended code"), scene.cancel(GIVE_UP))
     elif code == "input" and scene.history.last_at is None:
         fixes = (
-            scene.cancel("to start it again with what the code takes"),
+            scene.cancel(f"{GIVE_UP}, and start it again with what the code takes"),
             Fix(unblock, "once a running node has code that reads its input"),
         )
     else:
         fixes = (
             Fix(unblock, "once a running node has code that continues it"),
-            scene.cancel("to give it up"),
+            scene.cancel(GIVE_UP),
         )
     wakes = "a node that starts with other code" if code in ("drift", "input") else None
     sentence = f"it is blocked by {one_line(run.reason or 'something that is not recorded')}"

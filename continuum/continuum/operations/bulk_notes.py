@@ -1,0 +1,33 @@
+"""What a person should know before a change of many: which of the runs it does something else to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from continuum.journal.facts import Query, RunState
+from continuum.journal.limits import MOST_COUNTED
+from continuum.operations.bulk import BulkChange, OperatedJournal, conditions, count_text
+
+_BLOCKED = (RunState.BLOCKED,)
+_OPEN = (RunState.RUNNING, RunState.SUSPENDED, RunState.BLOCKED)
+_NOTES = {
+    "cancel": (
+        _BLOCKED,
+        "blocked: such a run ends at once and compensates nothing, because its code cannot run",
+    ),
+    "delete": (_OPEN, "open: such a run is skipped, because only ended runs are removed"),
+}
+
+
+async def notes(journal: OperatedJournal, change: BulkChange) -> Sequence[str]:
+    """Return, as sentences, which of the runs found are not changed as the action says."""
+    if change.action.name not in _NOTES:
+        return []
+    states, what = _NOTES[change.action.name]
+    where = [*conditions(change.search, change.namespace, journal.now()), ("state", "in", states)]
+    counted = await journal.count(Query(None, where, ("id", False), 1, None), MOST_COUNTED)
+    return (
+        [f"{count_text(counted)} of them {'is' if counted.number == 1 else 'are'} {what}"]
+        if counted.number
+        else []
+    )
