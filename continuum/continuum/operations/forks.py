@@ -71,11 +71,12 @@ async def plan(
     _check_state(origin, how)
     parent_next = None if how is Forking.FORK else await _check_parent(journal, origin)
     events = (await journal.load([origin.id]))[origin.id]
-    ends = await _ends_of(journal, unreported_children(events))
+    ends, removed = await _ends_of(journal, unreported_children(events))
     if at is None:
         at = failure_cut(origin.id, events, _error_text(origin))
     successors = await _successors(journal, origin)
-    history = History(origin.id, events, lambda child: child in ends, successors, not origin.state.terminal)
+    is_open = not origin.state.terminal
+    history = History(origin.id, events, lambda child: child in ends, successors, is_open, removed)
     cut = cut_of(history, at, how, drop_signals=drop_signals, keep_results=how is Forking.RESTART)
     mail = [*_reports(cut.children, events[at:], ends), *_again(cut, events[at:])]
     version = _version_at(events, at, origin.version)
@@ -134,18 +135,21 @@ async def _successors(journal: CutRuns, origin: RunRow) -> list[tuple[int, Seque
     return found
 
 
-async def _ends_of(journal: Runs, children: Sequence[CutChild]) -> dict[str, RunRow]:
-    """Return the latest run of each child that has ended, by the id of the child."""
+async def _ends_of(journal: Runs, children: Sequence[CutChild]) -> tuple[dict[str, RunRow], frozenset[str]]:
+    """Return the latest run of each child that has ended, by the id of the child; and those without a row."""
     ends: dict[str, RunRow] = {}
+    removed: set[str] = set()
     for child in children:
         row = await journal.get_run(parse_run_id(child.run_id))
         while row is not None and row.continued_to is not None:
             chain = [("root", "eq", row.root or row.id), ("continued_to", "eq", None)]
             latest = await journal.query(Query(None, chain, ("started_at", True), 1, None))
             row = latest[0] if latest else await journal.get_run(row.continued_to)
-        if row is not None and row.state.terminal:
+        if row is None:
+            removed.add(child.run_id)
+        elif row.state.terminal:
             ends[child.run_id] = row
-    return ends
+    return ends, frozenset(removed)
 
 
 def _reports(children: Iterable[CutChild], later: Sequence[Event], ends: dict[str, RunRow]) -> list[ForkMail]:

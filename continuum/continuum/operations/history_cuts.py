@@ -96,6 +96,8 @@ class History:
     successors: Sequence[tuple[int, Sequence[Event]]] = ()
     # A node may execute what is pending.
     is_open: bool = False
+    # The children without a reported end that the journal no longer has.
+    removed: frozenset[str] = frozenset()
 
 
 def unreported_children(events: Sequence[Event]) -> list[CutChild]:
@@ -170,11 +172,12 @@ def _bounds(history: History, at: int, how: Forking) -> Iterator[_Bound]:
         yield from _undone(before[:shared], theirs, executed=executed)
     for child in _open_children(before):
         if not _has_reported(child, later) and not history.has_ended(child.run_id):
-            yield _Bound(
-                child.seq,
-                f"its child {child.run_id} of {child.workflow} is open; wait for its end or cancel it, or "
-                "cut before its start",
-            )
+            named = f"its child {child.run_id} of {child.workflow}"
+            if child.run_id in history.removed:
+                why = f"{named} was removed before its end was reported; cut before its start"
+            else:
+                why = f"{named} is open; wait for its end or cancel it, or cut before its start"
+            yield _Bound(child.seq, why)
 
 
 def _undone(before: Sequence[Event], later: Sequence[Event], *, executed: bool) -> Iterator[_Bound]:

@@ -7,8 +7,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from functools import wraps
 from typing import Any
 
+import pytest
+
 from continuum.engine.events import Event, EventType, Forking
 from continuum.engine.ids import RunId
+from continuum.errors import CutRefused
 from continuum.journal.event_codec import pack_body
 from continuum.journal.forked_run import ForkMail, SeenHistory
 from continuum.journal.memory.journal import MemoryJournal
@@ -137,6 +140,26 @@ async def test_a_child_whose_end_is_reported_again_is_no_finding_and_a_lost_end_
     lost = forked(run.id, started, 1, succeeds=False, children=[child.id])
     await journal.fork_run(lost)
     assert await rules_broken(journal, lost.id) == {"child-end-lost"}
+
+
+@in_a_loop
+async def test_a_child_that_was_removed_is_not_called_open() -> None:
+    journal = MemoryJournal()
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    child = new_child(0, ClosePolicy.ABANDON)
+    started = events_of([(EventType.CHILD_STARTED, ("orders", *SITE, child.id, b"", 3))])
+    await commit(journal, worker, family_write(run, *started, children=[child]))
+    (claimed,) = await claim(journal, worker)
+    await finish(journal, worker, run, state=RunState.FAILED, error=FAILURE)
+    await commit(journal, worker, family_write(claimed, transition=end(result=b"r", retention=0.0)))
+    await journal.sweep()
+    assert await journal.get_run(child.id) is None
+    with pytest.raises(
+        CutRefused, match="was removed before its end was reported; cut before its start"
+    ) as no:
+        await plan(journal, await row(journal, run.id), Forking.RESET, 1)
+    assert no.value.nearest == 0
 
 
 @in_a_loop
