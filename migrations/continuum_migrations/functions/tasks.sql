@@ -47,7 +47,14 @@ BEGIN
               AND NOT (v_suspects AND EXISTS (
                   SELECT FROM {schema}.suspects s
                   WHERE s.run_id = t.run_id AND s.seq = t.seq AND s.level > {suspicion.any}))
-              AND NOT (v_pauses AND {schema}.is_paused(t.run_id))
+              -- As `is_paused` says, which as a call takes several times as long; there may be many before the first one to claim.
+              AND NOT (v_pauses AND coalesce((
+                  SELECT r.paused_at IS NOT NULL OR EXISTS (
+                      SELECT FROM {schema}.pauses p
+                      WHERE (p.kind = 'workflow' AND p.name = r.workflow AND p.namespace IN ('', r.namespace)
+                             OR p.kind = 'namespace' AND p.name = r.namespace)
+                        AND (r.pause_lifted_at IS NULL OR p.since > r.pause_lifted_at))
+                  FROM {schema}.runs r WHERE r.id = t.run_id), false))
               -- A value and not "EXISTS", for which the plan would read every run of the namespaces.
               AND (p_namespaces IS NULL
                    OR (SELECT r.namespace FROM {schema}.runs r WHERE r.id = t.run_id) = ANY (p_namespaces))
