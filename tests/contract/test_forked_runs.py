@@ -241,6 +241,19 @@ async def test_p21_a_repeated_call_makes_one_run(journal: Journal) -> None:
     assert await history(journal, new.id) == [*events[:1], new.forked]
 
 
+async def test_p21_a_request_that_looked_twice_has_one_row(journal: Journal) -> None:
+    """P20"""
+    worker = await worker_of(journal)
+    run, events = await run_of(journal, worker, 2)
+    stale, new = forked(run.id, events[:1], 1), forked(run.id, events[:1], 2)
+    first = facts_of(stale)
+    again = facts_of(new)._replace(id=first.id, arguments={"at": 1, "new_run": new.id})
+    assert await journal.fork_run(stale, audit=first) is Posted.STALE
+    assert await journal.fork_run(new, audit=again) is Posted.ACCEPTED
+    (recorded,) = await journal.audited(AuditQuery(9))
+    assert (recorded.outcome, recorded.arguments) == ("done", {"at": 1, "new_run": new.id})
+
+
 async def test_p21_a_parent_hears_from_the_successor_alone(journal: Journal) -> None:
     worker = await worker_of(journal)
     parent, child = await parent_and_child(journal, worker)

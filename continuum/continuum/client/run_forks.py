@@ -17,7 +17,7 @@ from continuum.engine.dry_replay import dry_pass
 from continuum.engine.events import Forking
 from continuum.engine.ids import RunId
 from continuum.errors import CutRefused, DurableTermError, InvalidOption, RunChanged, RunNotFound
-from continuum.journal.audit_facts import Action
+from continuum.journal.audit_facts import Action, AuditFacts
 from continuum.journal.facts import Posted, RunRow
 from continuum.journal.forked_run import ForkedRun
 from continuum.journal.port import Connection
@@ -80,6 +80,7 @@ class RunForks:
         """Make a run and return it; what was seen must still be so."""
         signals, seen = options.get("signals", "again"), options.get("seen")
         workflow = options.get("workflow")
+        audit: AuditFacts | None = None
         for _ in range(LOOKS):
             found = await self._plan(how, run_id, at, namespace, signals)
             if seen is not None and found.cut != seen:
@@ -87,9 +88,11 @@ class RunForks:
             run = found.new_run(self._fresh_id(), self._journal.now())
             if workflow is not None:
                 await asyncio.to_thread(_check_code, workflow, found, run)
-            audit = record(
+            facts = record(
                 Action(how.value), run.origin, at=found.cut.at, new_run=run.id, signals=str(signals)
             )
+            # One request has one row, however often it looks.
+            audit = facts if facts is None or audit is None else facts._replace(id=audit.id)
             posted = await retry_write(lambda run=run, audit=audit: self._journal.fork_run(run, audit=audit))  # type: ignore[misc]  # mypy cannot type a lambda's defaults
             if posted is Posted.NOT_FOUND:
                 raise RunNotFound(run.origin, removed=True)

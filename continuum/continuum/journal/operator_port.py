@@ -29,7 +29,8 @@ class OperatedRuns(Protocol):
     async def fork_run(self, run: ForkedRun, *, audit: AuditFacts | None = None) -> Posted:
         """Create a run that begins with the events of another (P21); STALE if that has changed meanwhile.
 
-        The run is claimable at once. DUPLICATE says that an earlier call has created it.
+        The run is claimable at once. DUPLICATE says that an earlier call has created it. A caller who plans
+        anew after STALE gives the same audit id again: what comes of it then replaces that outcome.
         """
         ...
 

@@ -113,6 +113,8 @@ BEGIN
         WHERE v.root = coalesce(v_run.root, v_run.id) AND v.name = ANY (p_published);
     END IF;
     IF p_audit IS NOT NULL THEN
+        -- A caller who found it stale has planned anew: its request has one row.
+        DELETE FROM {schema}.audit a WHERE a.id = (p_audit ->> 'id')::uuid AND a.outcome = 'stale';
         PERFORM {schema}.record_change(p_audit, 'done');
     END IF;
     PERFORM {schema}.notify('work', '{}');

@@ -549,6 +549,19 @@ async def test_nothing_happens_if_the_run_has_changed_since_it_was_seen(continuu
     await nothing_is_found(continuum_env)
 
 
+async def test_a_request_that_never_finds_the_run_as_it_was_has_one_row(
+    continuum_env: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await continuum_env.start(steps)
+    await run.result()
+    journal = continuum_env._memory
+    monkeypatch.setattr(journal, "_is_as_seen", lambda *_: False)
+    with pytest.raises(RunChanged):
+        await continuum_env.as_actor("ann").fork(run.id, at=2)
+    (recorded,) = await journal.audited(AuditQuery(20))
+    assert (recorded.action, recorded.outcome) == ("fork", "stale")
+
+
 async def test_arguments_are_checked(continuum_env: Environment) -> None:
     run = await continuum_env.start(steps)
     await run.result()

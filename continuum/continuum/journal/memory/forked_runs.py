@@ -42,6 +42,9 @@ class MemoryForks(MemoryFamilies):
             self._notifications.send(Topic.LOST, [origin.start.id])
         else:
             self._copy_chain(origin, run)
+        if audit is not None and (seen := self._audit.get(audit.id)) is not None and seen.outcome == "stale":
+            # The caller has planned anew: its request has one row.
+            del self._audit[audit.id]
         self._record(audit, ChangeOutcome.DONE)
         self._make_claimable(forked)
         self._notifications.send(Topic.WORK)
