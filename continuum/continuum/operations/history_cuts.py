@@ -256,7 +256,7 @@ def _pending(events: Sequence[Event]) -> Mapping[int, Event]:
 def _call(event: Event, answers: Mapping[int, Event]) -> CutCall:
     answer = answers.get(event.seq)
     was = "pending" if answer is None else "completed" if answer.type in COMPLETED else "failed"
-    options = event.body[4] if len(event.body) > 4 else None
+    options = next(iter(event.body[4:5]), None)
     once = isinstance(options, Mapping) and options.get("at_most_once") is True
     return CutCall(event.seq, str(event.body[0]), event.type == EventType.COMPENSATION_SCHEDULED, was, once)
 
