@@ -261,6 +261,79 @@ async def test_p23_nobody_claims_a_task_of_a_paused_run(journal: Journal) -> Non
     assert [task.run_id for task in await take_tasks(journal, worker)] == [run.id]
 
 
+async def hold(journal: Journal, worker: Worker) -> None:
+    """Claim while nothing may be claimed: claims put aside what they pass over."""
+    for _ in range(2):
+        assert await take_tasks(journal, worker) == []
+
+
+async def test_tasks_that_claims_have_passed_over_are_claimed_once_their_run_is_resumed(
+    journal: Journal,
+) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await queue_tasks(journal, worker, run, new_task(1), new_task(2, isolated=True))
+    await journal.pause_run(run.id)
+    await hold(journal, worker)
+    await queue_tasks(journal, worker, run, new_task(3))
+    await hold(journal, worker)
+    assert await take_tasks(journal, worker, isolated=True) == []
+    await journal.pause_together(WORKFLOW)
+    await journal.resume_run(run.id)
+    await hold(journal, worker)
+    await journal.pause_run(run.id)
+    await journal.resume_together(WORKFLOW)
+    await hold(journal, worker)
+
+    await journal.resume_run(run.id)
+    assert [task.seq for task in await take_tasks(journal, worker)] == [1, 3]
+    assert [task.seq for task in await take_tasks(journal, worker, isolated=True)] == [2]
+
+
+@TOGETHER
+async def test_tasks_that_claims_have_passed_over_wait_for_each_pause_of_their_run(
+    journal: Journal, scope: PauseScope
+) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await queue_tasks(journal, worker, run, new_task(1), new_task(2))
+    wanted = LookedFor(NodeId("north"), [worker.id], CODE, ["send"])
+    other = NAMESPACE if scope is WORKFLOW else WORKFLOW
+    for again in (scope, scope, other):
+        await journal.pause_together(again)
+        await hold(journal, worker)
+        assert (await journal.look(wanted, None)).tasks is None
+        if again is scope:
+            await journal.resume_together(scope)
+            assert (await journal.look(wanted, None)).tasks is not None
+    assert await journal.held_by_pause(other) == (1, False, 2, False)
+
+    await journal.resume_together(other)
+    assert [task.seq for task in await take_tasks(journal, worker, 1)] == [1]
+    await journal.pause_together(scope)
+    await hold(journal, worker)
+    await journal.resume_together(scope)
+    assert [task.seq for task in await take_tasks(journal, worker)] == [2]
+
+
+@pytest.mark.parametrize("scope", [None, WORKFLOW, NAMESPACE], ids=str)
+async def test_a_request_to_stop_frees_tasks_that_claims_have_passed_over(
+    journal: Journal, scope: PauseScope | None
+) -> None:
+    worker = await worker_of(journal)
+    run, held = await owned_run(journal, worker), await owned_run(journal, worker)
+    for each in (run, held):
+        await queue_tasks(journal, worker, each, new_task())
+        if scope is None:
+            await journal.pause_run(each.id)
+    if scope is not None:
+        await journal.pause_together(scope)
+    await hold(journal, worker)
+
+    assert await journal.post([cancel(run.id)]) == [Posted.ACCEPTED]
+    assert [task.run_id for task in await take_tasks(journal, worker)] == [run.id]
+
+
 async def test_p23_a_paused_queue_holds_its_tasks_and_no_run(journal: Journal) -> None:
     worker = await worker_of(journal)
     run, run_id = await owned_run(journal, worker), await begin(journal)

@@ -75,6 +75,49 @@ def test_a_claim_of_a_namespace_reads_the_rows_it_takes_and_no_others(
         assert _pages(connection, SQL(claim), schema) < FEW_PAGES
 
 
+# Entries of held tasks stay in the index until a vacuum. Each of these tasks would read three pages or more.
+AFTER_PAUSES = 3 * FEW_PAGES
+
+# Tasks of other runs, behind those: of runs that are paused one by one, or with their workflow.
+BEHIND = """
+insert into {schema}.runs (id, workflow, version, namespace, input)
+select gen_random_uuid(), 'refunds', 'v1', 'mine', '' from generate_series(1, 5);
+insert into {schema}.tasks
+    (run_id, seq, dispatch, attempt, queue, priority, isolated, activity, arguments, timeout)
+select r.id, 1, 1, 1, 'mail', 0, false, 'send', '', 0 from {schema}.runs r where workflow = 'refunds';
+"""
+PAUSED = (
+    "update {schema}.runs set paused_at = now() where workflow = 'orders'",
+    "insert into {schema}.pauses (kind, name, namespace) values ('workflow', 'orders', '')",
+)
+
+
+@pytest.mark.parametrize("pausing", PAUSED, ids=["runs", "workflow"])
+@pytest.mark.parametrize(
+    "look",
+    [CLAIM_TASKS, "explain (analyze, buffers) select {schema}.overdue_tasks(now(), 100, 10000)"],
+    ids=["claim", "health"],
+)
+def test_many_tasks_of_paused_runs_slow_only_the_first_claims(
+    pausing: LiteralString, look: LiteralString, dsn: str, schema: str
+) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection, psycopg.ClientCursor(connection) as cursor:
+        for statement in (FILL, BEHIND, pausing):
+            cursor.execute(
+                SQL(statement).format(schema=Identifier(schema)), (ROWS,) if statement == FILL else None
+            )
+        for _ in range(ROWS // 5_000 + 1):
+            cursor.execute(SQL("select {}.hold_tasks(false)").format(Identifier(schema)))
+        assert _pages(connection, SQL(look), schema) < AFTER_PAUSES
+        claimed = cursor.execute(
+            SQL(
+                "select t.run_id from {0}.tasks t join {0}.runs r on r.id = run_id "
+                "where t.owner is not null and workflow = 'refunds'"
+            ).format(Identifier(schema))
+        )
+        assert len(claimed.fetchall()) == (5 if look == CLAIM_TASKS else 0)
+
+
 def test_a_look_for_odd_rows_reads_no_sound_runs(dsn: str, schema: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection, psycopg.ClientCursor(connection) as cursor:
         cursor.execute(SQL(PARK).format(schema=Identifier(schema)), {"rows": ROWS})

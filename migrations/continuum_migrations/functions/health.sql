@@ -134,11 +134,13 @@ DECLARE
 BEGIN
     RETURN QUERY
     WITH RECURSIVE queues (number, isolated, name) AS (
-        (SELECT 1, t.isolated, t.queue FROM {schema}.tasks t WHERE t.owner IS NULL ORDER BY t.isolated, t.queue LIMIT 1)
+        (SELECT 1, t.isolated, t.queue FROM {schema}.tasks t WHERE t.owner IS NULL AND t.held_by IS NULL
+         ORDER BY t.isolated, t.queue LIMIT 1)
         UNION ALL
         SELECT q.number + 1, n.isolated, n.queue FROM queues q CROSS JOIN LATERAL (
             SELECT t.isolated, t.queue FROM {schema}.tasks t
-            WHERE t.owner IS NULL AND (t.isolated, t.queue) > (q.isolated, q.name) ORDER BY t.isolated, t.queue LIMIT 1
+            WHERE t.owner IS NULL AND t.held_by IS NULL AND (t.isolated, t.queue) > (q.isolated, q.name)
+            ORDER BY t.isolated, t.queue LIMIT 1
         ) n WHERE q.number < p_queues
     )
     SELECT q.name, q.isolated, f.activity, f.node, f.namespace, count(*), bool_or(f.all_tasks > p_most), min(f.due_at)
@@ -147,7 +149,7 @@ BEGIN
                count(*) OVER () AS all_tasks
         FROM (
             SELECT t.* FROM {schema}.tasks t
-            WHERE t.owner IS NULL AND t.isolated = q.isolated AND t.queue = q.name AND t.due_at <= p_by
+            WHERE t.owner IS NULL AND t.held_by IS NULL AND t.isolated = q.isolated AND t.queue = q.name AND t.due_at <= p_by
               AND NOT (v_suspects AND EXISTS (
                   SELECT FROM {schema}.suspects s
                   WHERE s.run_id = t.run_id AND s.seq = t.seq AND s.level > {suspicion.any}))

@@ -26,7 +26,11 @@ BEGIN
         AND (p_namespaces IS NULL
              OR (SELECT r.namespace FROM {schema}.runs r WHERE r.id = t.run_id) = ANY (p_namespaces)))
     INTO v_looked, tasks FROM (
-        SELECT x.run_id, x.queue, x.activity, x.node, x.due_at FROM {schema}.tasks x WHERE x.owner IS NULL
+        SELECT x.run_id, x.queue, x.activity, x.node, x.due_at FROM {schema}.tasks x
+        WHERE x.owner IS NULL AND x.held_by IS NULL
+        UNION ALL
+        SELECT x.run_id, x.queue, x.activity, x.node, x.due_at
+        FROM unnest({schema}.ended_holds()) AS h (number) JOIN {schema}.tasks x ON x.held_by = h.number WHERE x.owner IS NULL
         LIMIT {limit.looked_tasks}
     ) t;
     IF v_looked = {limit.looked_tasks} THEN

@@ -62,7 +62,7 @@ BEGIN
      WHERE x.retain_until > v_last ORDER BY x.retain_until, x.id LIMIT p_limit)
     UNION ALL
     (SELECT 'tasks', 'due_at', x.run_id::text || '/' || x.seq, x.due_at::text FROM {schema}.tasks x
-     WHERE x.owner IS NULL AND x.due_at > v_last ORDER BY x.run_id, x.seq LIMIT p_limit)
+     WHERE x.owner IS NULL AND x.held_by IS NULL AND x.due_at > v_last ORDER BY x.run_id, x.seq LIMIT p_limit)
     UNION ALL
     (SELECT 'workers', 'expires_at', x.id::text || ' of node ' || left(x.node, 100), x.expires_at::text
      FROM {schema}.workers x WHERE x.expires_at > v_last ORDER BY x.id LIMIT p_limit)

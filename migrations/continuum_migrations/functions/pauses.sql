@@ -146,6 +146,7 @@ BEGIN
     )
     SELECT array_agg(l.id::text) INTO v_lifted FROM lifted l;
     IF v_lifted IS NOT NULL THEN
+        UPDATE {schema}.tasks t SET held_by = NULL WHERE t.run_id = ANY (v_lifted::uuid[]) AND t.held_by IS NOT NULL;
         PERFORM {schema}.notify_each('paused', v_lifted);
         PERFORM {schema}.notify('work', '{}');
         PERFORM {schema}.notify('tasks', '{}');
@@ -236,6 +237,7 @@ BEGIN
         posted := {posted.accepted};
         UPDATE {schema}.runs r
         SET paused_at = NULL, paused_by = NULL, pause_reason = NULL, updated_at = clock_timestamp() WHERE r.id = run;
+        UPDATE {schema}.tasks t SET held_by = NULL WHERE t.run_id = run AND t.held_by IS NOT NULL;
         IF v_row.owner IS NOT NULL THEN
             PERFORM {schema}.notify('paused', ARRAY[run::text]);
         END IF;
@@ -278,6 +280,7 @@ DECLARE
 BEGIN
     DELETE FROM {schema}.pauses p WHERE p.kind = p_kind AND p.name = p_name AND p.namespace = p_namespace;
     v_ended := FOUND;
+    PERFORM {schema}.free_held_tasks();
     PERFORM {schema}.record_change(p_audit, CASE WHEN v_ended THEN 'done' ELSE 'already' END);
     IF v_ended THEN
         PERFORM {schema}.notify('paused', '{}');
@@ -330,7 +333,10 @@ BEGIN
                    WHEN 'workflow' THEN r.workflow = p_name AND (p_namespace = '' OR r.namespace = p_namespace)
                    ELSE r.namespace = p_name END) END), count(*)
     INTO tasks, v_looked FROM (
-        SELECT t.queue, t.run_id FROM {schema}.tasks t WHERE t.owner IS NULL LIMIT v_rows + 1
+        SELECT t.queue, t.run_id FROM {schema}.tasks t WHERE t.owner IS NULL AND t.held_by IS NULL
+        UNION ALL
+        SELECT t.queue, t.run_id FROM {schema}.tasks t WHERE t.owner IS NULL AND t.held_by IS NOT NULL
+        LIMIT v_rows + 1
     ) f;
     more_tasks := tasks > p_most OR v_looked > v_rows;
     tasks := least(tasks, p_most);

@@ -277,7 +277,7 @@ BEGIN
         LIMIT {limit.many_suspects} >> (v_level - {suspicion.many})
         FOR UPDATE OF t SKIP LOCKED
     )
-    UPDATE {schema}.tasks AS t SET owner = p_worker, claimed_at = clock_timestamp()
+    UPDATE {schema}.tasks AS t SET owner = p_worker, claimed_at = clock_timestamp(), held_by = NULL
     FROM chosen c WHERE t.run_id = c.run_id AND t.seq = c.seq
     RETURNING t.run_id, t.seq, t.dispatch, t.attempt, t.queue, t.activity, t.arguments, t.timeout, t.key, true;
 END

@@ -21,13 +21,20 @@ BEGIN
     END IF;
     -- The processes of a node share its limits, so they count one after the other.
     PERFORM pg_advisory_xact_lock(hashtextextended('{schema.name}.tasks.' || v_node, 0));
+    IF EXISTS (SELECT FROM {schema}.tasks t WHERE t.held_by > 0) THEN
+        PERFORM {schema}.free_held_tasks();
+    END IF;
+    IF v_pauses THEN
+        PERFORM {schema}.hold_tasks(p_isolated);
+    END IF;
     RETURN QUERY
     WITH RECURSIVE queues (name) AS (
-        (SELECT t.queue FROM {schema}.tasks t WHERE t.owner IS NULL AND t.isolated = p_isolated
+        (SELECT t.queue FROM {schema}.tasks t WHERE t.owner IS NULL AND t.held_by IS NULL AND t.isolated = p_isolated
          ORDER BY t.queue LIMIT 1)
         UNION ALL
         SELECT (SELECT t.queue FROM {schema}.tasks t
-                WHERE t.owner IS NULL AND t.isolated = p_isolated AND t.queue > q.name ORDER BY t.queue LIMIT 1)
+                WHERE t.owner IS NULL AND t.held_by IS NULL AND t.isolated = p_isolated AND t.queue > q.name
+                ORDER BY t.queue LIMIT 1)
         FROM queues q WHERE q.name IS NOT NULL
     ), busy AS MATERIALIZED (
         SELECT t.queue AS name, count(*)::integer AS running FROM {schema}.workers w
@@ -42,7 +49,8 @@ BEGIN
         SELECT c.run_id, c.seq, c.priority, c.due_at FROM room
         CROSS JOIN LATERAL (
             SELECT t.run_id, t.seq, t.priority, t.due_at FROM {schema}.tasks t
-            WHERE t.owner IS NULL AND t.isolated = p_isolated AND t.queue = room.name AND t.due_at <= now()
+            WHERE t.owner IS NULL AND t.held_by IS NULL AND t.isolated = p_isolated AND t.queue = room.name
+              AND t.due_at <= now()
               AND t.activity = ANY (p_activities) AND (t.node IS NULL OR t.node = v_node)
               AND NOT (v_suspects AND EXISTS (
                   SELECT FROM {schema}.suspects s

@@ -42,5 +42,13 @@ CREATE TABLE {schema}.pauses (
     since timestamptz NOT NULL DEFAULT clock_timestamp(),
     paused_by text,
     reason text,
+    number integer GENERATED ALWAYS AS IDENTITY,
     PRIMARY KEY (kind, name, namespace)
 );
+
+-- held_by: a claim has met this task, and its run was paused: by the pause of this number, or by itself if that is 0. Claims
+-- meet it no more until then. Most of the time it is NULL, which takes no room.
+ALTER TABLE {schema}.tasks ADD COLUMN held_by integer;
+DROP INDEX {schema}.tasks_pending;
+CREATE INDEX tasks_pending ON {schema}.tasks (isolated, queue, priority DESC, due_at) WHERE owner IS NULL AND held_by IS NULL;
+CREATE INDEX tasks_held ON {schema}.tasks (held_by, priority DESC, due_at) WHERE held_by IS NOT NULL;

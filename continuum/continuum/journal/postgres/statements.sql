@@ -510,7 +510,7 @@ FROM {schema}.runs r
         CASE WHEN t.owner IS NULL THEN (
             SELECT count(*) FILTER (WHERE q.priority > t.priority OR q.priority = t.priority AND q.due_at < t.due_at)
             FROM (SELECT a.priority, a.due_at FROM {schema}.tasks a
-                  WHERE a.owner IS NULL AND a.isolated = t.isolated AND a.queue = t.queue
+                  WHERE a.owner IS NULL AND a.held_by IS NULL AND a.isolated = t.isolated AND a.queue = t.queue
                   ORDER BY a.priority DESC, a.due_at LIMIT %(most)s) q) ELSE 0 END,
         (SELECT count(*) FROM (
             SELECT FROM {schema}.tasks a WHERE a.owner IS NOT NULL AND a.isolated = t.isolated AND a.queue = t.queue
