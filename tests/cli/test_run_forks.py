@@ -166,3 +166,41 @@ def test_code_that_does_not_accept_the_events_is_refused(cli: CommandLine, shop:
     assert refused.code == 1
     assert "the code does not accept the events before it: at event 2 the journal has" in refused.err
     assert cli("runs", "reset", run_id, "--at", "2", "--yes", "--module", shop.name).code == 0
+
+
+def test_all_failed_runs_that_a_search_finds_are_restarted_and_others_skipped(cli: CommandLine) -> None:
+    failed, undone = {failed_run(cli) for _ in range(2)}, failed_run(cli, UNDONE)
+    change = ("runs", "restart", "--find", "state:failed")
+    shown = cli(*change, "--preview").out
+    assert shown.startswith("3 runs would be restarted from their failures; this cannot be undone:\n")
+    assert "1 of these 3 would be skipped" in shown
+    done = cli(*change, "--yes", "--by", "ann")
+    assert done.out.endswith("is completed: 2 done, 1 skipped, 0 failed\n")
+    (reason,) = done.err.splitlines()
+    assert reason.startswith(f"  skipped: run {undone} cannot be cut at event 4: ungreet")
+    recorded = [row for row in rows(cli) if row["action"] == "restart"]
+    assert {row["subject"] for row in recorded if row["outcome"] == "done"} == failed
+    for row in recorded:
+        new = cli("runs", "show", row["subject"], "--json").json["continued_to"]
+        assert new == row["arguments"].get("new_run")
+    assert cli("verify").code == 0
+    # The runs that were restarted count no more, and the new ones have not failed.
+    again = cli(*change, "--yes", "--json")
+    assert (again.json["done"], again.json["skipped"], len(again.json["reasons"])) == (0, 3, 3)
+
+
+def test_runs_are_reset_and_forked_where_the_command_says(cli: CommandLine) -> None:
+    runs = {failed_run(cli) for _ in range(2)}
+    forked = cli(
+        "runs", "fork", "--find", "state:failed", "--at", "2", "--yes", "--signals", "drop", "--json"
+    )
+    assert (forked.json["done"], forked.json["arguments"]["at"]) == (2, 2)
+    made = [row["arguments"]["new_run"] for row in rows(cli) if row["action"] == "fork"]
+    assert len({*made, *runs}) == 4
+    for new in made:
+        types = [event["type"] for event in cli("runs", "history", new, "--json").json]
+        assert types == ["activity_scheduled", "activity_completed", "run_forked"]
+    reset = cli("runs", "reset", "--find", "state:failed", "--at", "9", "--yes")
+    assert reset.out.endswith("is completed: 0 done, 2 skipped, 0 failed\n")
+    refused = cli("runs", "reset", "--find", "state:failed", "--at", "2", "--module", "app")
+    assert (refused.code, "--module is for one RUN" in refused.err) == (2, True)

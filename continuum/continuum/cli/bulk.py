@@ -25,8 +25,12 @@ from continuum.operations.bulk import BulkChange, Preview, bulk_change, preview
 from continuum.operations.bulk_action import BULK_ACTIONS
 from continuum.operations.bulk_execution import execute
 from continuum.operations.bulk_notes import notes
+from continuum.quoting import one_line
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+# So many of the reasons why runs were skipped are shown.
+REASONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,7 @@ def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Ac
         digest = shown.digest
     operation = change.operation(digest, actor, shown.text, bulk.rate)
     total = shown.count if shown.exact else None
+    reasons: list[str] = []
 
     async def making(journal: Journal) -> OperationRow:
         audit = recorder(actor, journal.now())(
@@ -125,9 +130,9 @@ def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Ac
         )
         await journal.begin_operation(operation, audit=audit)
         with progress(operation.id, total) as told:
-            return await execute(journal, operation.id, told)
+            return await execute(journal, operation.id, told, refused=reasons.append)
 
-    finish(make(target, operation.id, making), as_json=bulk.as_json)
+    finish(make(target, operation.id, making), reasons, as_json=bulk.as_json)
 
 
 def make(target: Target, operation: str, making: Callable[[Journal], Any]) -> OperationRow:
@@ -140,9 +145,16 @@ def make(target: Target, operation: str, making: Callable[[Journal], Any]) -> Op
     return row
 
 
-def finish(row: OperationRow, *, as_json: bool) -> None:
-    """Print how an operation is after its execution; exit with 1 if runs have failed."""
-    click.echo(to_json(row._asdict()) if as_json else _result(row))
+def finish(row: OperationRow, reasons: Sequence[str], *, as_json: bool) -> None:
+    """Print how an operation is now, and why runs were skipped; exit with 1 if runs have failed."""
+    shown = list(reasons[:REASONS])
+    click.echo(to_json(row._asdict() | ({"reasons": shown} if shown else {})) if as_json else _result(row))
+    if shown and not as_json:
+        for reason in shown:
+            click.echo(escaped(f"  skipped: {one_line(reason)}"), err=True)
+        if len(reasons) > len(shown):
+            action = row.arguments.get("recorded_as")
+            click.echo(f"  … `continuum audit list --action {action} --json` has all reasons", err=True)
     if row.failed:
         raise click.ClickException(
             f"{row.failed:,} runs could not be changed; `continuum audit list --action "
@@ -182,9 +194,13 @@ def _lines(shown: Preview) -> Iterator[str]:
     yield f"{shown.text} would be {action.verb}{undo}:"
     for run in shown.examples:
         at = run.started_at.isoformat(timespec="seconds")
-        yield escaped(f"  {run.id}  {run.workflow}  {run.state}  {at}")
+        why = "" if run.refused is None else f"  would be skipped: {one_line(run.refused)}"
+        yield escaped(f"  {run.id}  {run.workflow}  {run.state}  {at}{why}")
     if shown.count > len(shown.examples) or not shown.exact:
         yield "  …"
+    refused = sum(run.refused is not None for run in shown.examples)
+    if refused:
+        yield f"{refused} of these {len(shown.examples)} would be skipped"
     yield f"--digest {shown.digest} does this; runs that start after {shown.until.isoformat()} are spared"
 
 

@@ -115,11 +115,13 @@ def resume(operation: str, actor: Actor, as_json: bool, dsn: str | None, schema:
     if row.state == OperationState.PAUSED:
         _change(target, operation, OperationState.RUNNING, Action.RESUME_OPERATION, actor)
 
+    reasons: list[str] = []
+
     async def making(journal: Journal) -> OperationRow:
         with progress(operation, None) as told:
-            return await execute(journal, operation, told)
+            return await execute(journal, operation, told, refused=reasons.append)
 
-    finish(make(target, operation, making), as_json=as_json)
+    finish(make(target, operation, making), reasons, as_json=as_json)
 
 
 def _change(target: Target, operation: str, state: OperationState, action: Action, actor: Actor) -> None:

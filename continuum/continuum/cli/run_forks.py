@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 import click
 
-from continuum.cli.changes import acting, changing_options, confirmed, yes_option
-from continuum.cli.database import Target, ask, database_options, json_option, namespace_option
+from continuum.cli.bulk import BulkOptions, bulk_and_json_options, change_found
+from continuum.cli.changes import acting, changing_options, confirmed
+from continuum.cli.database import Target, ask, database_options, namespace_option
 from continuum.cli.run_ids import RUN
 from continuum.cli.values import to_json
 from continuum.client import Client, Cut, CutCall, CutChild, Run
@@ -36,10 +37,9 @@ def _cutting_options(command: F) -> F:
     """Give a command what restart, reset and fork share."""
     for option in (
         database_options,
-        json_option,
         namespace_option,
         changing_options,
-        yes_option,
+        bulk_and_json_options,
         click.option(
             "--module",
             "modules",
@@ -68,71 +68,81 @@ _at_option = click.option(
 )
 
 
-@click.command(short_help="Let the failed RUN continue from its failure.")
-@click.argument("run", type=RUN)
+@click.command(short_help="Let the failed RUN, or all runs found, continue from the failure.")
+@click.argument("run", type=RUN, required=False)
 @_cutting_options
-def restart(run: str, **given: Any) -> None:
+def restart(run: str | None, **given: Any) -> None:
     """Let the failed RUN, or the run that continues it, continue from its failure; print the new id.
 
     The activity that failed is pending again, with attempt 1; results beside it stay. A run that its own
     code failed is replayed by the code that nodes have now, and continues. A restart is refused if a
-    compensation has undone since what the events before the failure count on.
+    compensation has undone since what the events before the failure count on. With --find, do this to all
+    failed runs that a search finds, and skip those that cannot be restarted.
     """
     _change("restart", run, None, **given)
 
 
-@click.command(short_help="Let RUN continue from before an event.")
-@click.argument("run", type=RUN)
+@click.command(short_help="Let RUN, or all runs found, continue from before an event.")
+@click.argument("run", type=RUN, required=False)
 @_at_option
 @_cutting_options
-def reset(run: str, at: int, **given: Any) -> None:
+def reset(run: str | None, at: int, **given: Any) -> None:
     """Let RUN continue from before an event, as the next run of its chain, and print the id of that.
 
     The id of RUN, its parent and signals mean the new run from then on. If RUN is open, it ends as cancelled.
+    With --find, do this to all runs that a search finds, and skip those that cannot be cut there.
     """
     _change("reset", run, at, **given)
 
 
-@click.command(short_help="Make a run that continues from before an event of RUN.")
-@click.argument("run", type=RUN)
+@click.command(short_help="Make a run from before an event of RUN, or of all runs found.")
+@click.argument("run", type=RUN, required=False)
 @_at_option
 @_cutting_options
-def fork(run: str, at: int, **given: Any) -> None:
-    """Make a run beside RUN that continues from before an event of it; print its id. RUN stays as it is."""
+def fork(run: str | None, at: int, **given: Any) -> None:
+    """Make a run beside RUN that continues from before an event of it; print its id. RUN stays as it is.
+
+    With --find, do this to all runs that a search finds, and skip those that cannot be cut there.
+    """
     _change("fork", run, at, **given)
 
 
 def _change(
     how: str,
-    run: str,
+    run: str | None,
     at: int | None,
     *,
     signals: Any,
     modules: tuple[str, ...],
-    yes: bool,
+    bulk: BulkOptions,
     actor: Actor,
     namespace: InNamespace,
-    as_json: bool,
     dsn: str | None,
     schema: str,
 ) -> None:
     target = Target(dsn, schema)
+    one = bulk.one(run)
+    if one is None:
+        if modules:
+            raise click.UsageError("--module is for one RUN: nodes find out which runs their code accepts")
+        change_found(target, how, namespace, bulk, actor, event=at, signals=signals)
+        return
 
     async def looking(client: Client) -> tuple[Cut, Run]:
-        cut = await client.cut(run, how, at=at, signals=signals, namespace=namespace)
+        cut = await client.cut(one, how, at=at, signals=signals, namespace=namespace)
         return cut, await client.get_run(cut.run_id)
 
     cut, found = ask(target, looking)
-    if not as_json:
+    if not bulk.as_json:
         for line in preview(cut, found, dropped=signals == "drop"):
             click.echo(line, err=True)
-    if not confirmed(f"{how} run {cut.run_id}?", f"run {cut.run_id} was not changed", yes=yes):
+    if not confirmed(f"{how} run {cut.run_id}?", f"run {cut.run_id} was not changed", yes=bulk.yes):
         click.echo(f"run {cut.run_id}: nothing changed")
         return
     # Between two connections, like the question: code is loaded outside of a loop.
     workflow = _workflow(modules, found.workflow) if modules else None
     new = ask(target, lambda client: _make(acting(client, actor), how, cut, signals, workflow))
-    click.echo(to_json({"run_id": new, "cut": asdict(cut)}) if as_json else new)
+    click.echo(to_json({"run_id": new, "cut": asdict(cut)}) if bulk.as_json else new)
 
 
 def _workflow(modules: Sequence[str], name: str) -> Workflow[..., Any]:

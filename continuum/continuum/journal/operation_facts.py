@@ -80,6 +80,16 @@ class Part(NamedTuple):
     runs: int
 
 
+class Chosen(NamedTuple):
+    """The next runs of an operation with their places, and the place they reach, None at the end.
+
+    The place of a run is the first run of its chain.
+    """
+
+    runs: Sequence[tuple[RunId, RunId]]
+    reached: RunId | None
+
+
 class RunCount(NamedTuple):
     """How many runs a query found at a time of the journal's clock, and the first of them by id.
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from continuum.engine.ids import RunId
 from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.facts import Query
+from continuum.journal.forked_run import ForkedRun
 from continuum.journal.operation_facts import (
+    Chosen,
     Execution,
     NewOperation,
     OperationRow,
@@ -43,6 +46,40 @@ class Operations(Protocol):
         The operation is completed by the part that finds no run behind those. None if the lease has been lost
         or the operation is not running.
         """
+        ...
+
+    async def choose(self, execution: Execution, *, limit: int, look: int) -> Chosen | None:
+        """Return up to `limit` of the next runs, looking at up to `look`, for calls that pass one by one.
+
+        None if the lease has been lost or the operation is not running.
+        """
+        ...
+
+    async def fork_found(
+        self, execution: Execution, place: RunId, run: ForkedRun, *, ttl: float
+    ) -> Part | None:
+        """Create a run from the events of the next one, and pass that, in one transaction (P22).
+
+        A part without runs if it is no longer as it was read. None if the lease has been lost, the operation
+        is not running, or has passed the run.
+        """
+        ...
+
+    async def refuse_found(
+        self,
+        execution: Execution,
+        place: RunId,
+        run_id: RunId,
+        outcome: ChangeOutcome,
+        why: str,
+        *,
+        ttl: float,
+    ) -> Part | None:
+        """Pass the next run, to which nothing is done, and record why. None as in `fork_found`."""
+        ...
+
+    async def pass_to(self, execution: Execution, reached: RunId | None, *, ttl: float) -> Part | None:
+        """Pass what was looked at up to a place, with None everything. None as in `choose`."""
         ...
 
     async def change_operation(

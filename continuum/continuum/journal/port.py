@@ -39,7 +39,8 @@ P20 A change that carries audit facts writes their row in its own transaction, w
 P21 A run that begins with the events of another is created whole or not at all: its history, its mail, its
     place in the chain and the end of the run that it succeeds are one transaction. It compares what was seen.
 P22 A part of an operation is one transaction, fenced by the token of the operation's lease: the changes of
-    its runs, the record of each, the counts and the place that has been reached.
+    its runs, the record of each, the counts and the place that has been reached. An operation that cuts
+    runs has such a transaction for each run.
 P23 Nobody becomes the owner of a paused run, nor of an activity task of it or of a paused queue; who owns
     one already may write on. A run that is asked to stop is held by no pause that there was then.
 """

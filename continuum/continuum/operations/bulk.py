@@ -19,17 +19,19 @@ from continuum.codec.codec import decode, encode
 from continuum.codec.signal_contracts import checker
 from continuum.definitions.attributes import checked_attributes
 from continuum.definitions.name_rules import NAME_BYTES, short_text
+from continuum.engine.events import Forking
 from continuum.engine.ids import RunId
 from continuum.errors import InvalidOption, InvalidQuery, UndeclaredSignal
 from continuum.journal.event_codec import pack_body, unpack_body
-from continuum.journal.facts import Query, RunState
+from continuum.journal.facts import Query, RunRow, RunState
 from continuum.journal.limits import MOST_COUNTED
 from continuum.journal.operation_facts import NewOperation, RunCount
 from continuum.journal.operation_port import Operations
-from continuum.journal.port import Connection, Runs, Versions
+from continuum.journal.port import Connection, Histories, Runs, Versions
 from continuum.journal.untyped_values import at
 from continuum.operations.actor import Actor
 from continuum.operations.bulk_action import BULK_ACTIONS, BulkAction
+from continuum.operations.bulk_cuts import why_uncut
 from continuum.operations.search import Condition, search_of
 from continuum.quoting import quoted
 
@@ -37,8 +39,8 @@ from continuum.quoting import quoted
 _LATEST: Condition = ("state", "not in", [RunState.CONTINUED])
 
 
-class OperatedJournal(Operations, Runs, Versions, Connection, Protocol):
-    """Operations, and the runs that they change with their versions."""
+class OperatedJournal(Operations, Runs, Histories, Versions, Connection, Protocol):
+    """Operations, and the runs that they change with their histories and versions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +99,13 @@ MOST_RATE = 1_000_000.0
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A run that would be changed."""
+    """A run that would be changed, or `refused`, with the reason, if that is known before."""
 
     id: str
     workflow: str
     state: str
     started_at: datetime
+    refused: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,8 @@ def bulk_change(
     signal: str | None = None,
     value: object = None,
     attributes: Mapping[str, Any] | None = None,
+    event: int | None = None,
+    signals: str = "again",
 ) -> BulkChange:
     """Return a change after checking all of it; `InvalidQuery` and `InvalidOption` say what is wrong."""
     if not search_of(search).terms:
@@ -145,6 +150,8 @@ def bulk_change(
         payload = pack_body((encode(value, path=f"signal {signal}"),))
     elif action == "attributes":
         arguments["attributes"] = dict(checked_attributes(attributes or {}))
+    elif known.cuts is not None:
+        arguments |= _cut_arguments(known.cuts, event, signals)
     within = None if namespace is None else short_text(namespace, "namespace")
     return BulkChange(known, search, within, arguments, payload)
 
@@ -164,10 +171,27 @@ async def preview(journal: OperatedJournal, change: BulkChange) -> Preview:
         counted.number,
         not counted.more,
         count_text(counted),
-        [Example(row.id, row.workflow, row.state.name.lower(), at(row.started_at)) for row in rows],
+        [await _example(journal, change, row, until) for row in rows],
         at(until),
         change.digest(until),
     )
+
+
+async def _example(journal: OperatedJournal, change: BulkChange, row: RunRow, until: int) -> Example:
+    refused = None
+    if change.action.cuts is not None:
+        drops = change.arguments["signals"] == "drop"
+        refused = await why_uncut(journal, row.id, change.action.cuts, change.arguments["at"], until, drops)
+    return Example(row.id, row.workflow, row.state.name.lower(), at(row.started_at), refused)
+
+
+def _cut_arguments(how: Forking, event: int | None, signals: str) -> dict[str, Any]:
+    if signals not in ("again", "drop"):
+        raise InvalidOption(f"signals is 'again' or 'drop', not {quoted(signals)}")
+    if (event is None) != (how is Forking.RESTART):
+        takes = "finds the place of the failure itself; leave out" if event is not None else "needs"
+        raise InvalidOption(f"{how.value} {takes} the seq of an event")
+    return {"at": event, "signals": signals}
 
 
 async def _check_signal(journal: OperatedJournal, change: BulkChange, examples: Sequence[RunId]) -> None:

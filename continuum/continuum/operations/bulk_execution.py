@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from continuum.errors import JournalUnavailable, NotReady, OperationNotFound
 from continuum.journal.operation_facts import Execution, OperationRow, OperationState, Part
 from continuum.operations.bulk import OperatedJournal, conditions
+from continuum.operations.bulk_action import BULK_ACTIONS
+from continuum.operations.bulk_cuts import Cutting, Refused
 
 # A part changes so many runs: some tenths of a second, for which it locks them.
 RUNS_PER_PART = 500
+# Each of these is read and cut by itself: so many are some tenths of a second too.
+CUTS_PER_PART = 50
 # A part looks at so many runs at first, and at up to so many while few of them are meant.
 LEAST_LOOK, MOST_LOOK = 1_000, 20_000
 # A lease outlives a slow part. After the death of who executes an operation others wait as long.
@@ -26,11 +31,17 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 async def execute(
-    journal: OperatedJournal, operation: str, told: Told, *, sleep: Sleep = asyncio.sleep
+    journal: OperatedJournal,
+    operation: str,
+    told: Told,
+    *,
+    refused: Refused = lambda _why: None,
+    sleep: Sleep = asyncio.sleep,
 ) -> OperationRow:
     """Execute an operation until it is over or somebody pauses it; return how it is then.
 
-    `told` is called after each part. `NotReady` if it is not running, or if another process executes it.
+    `told` is called after each part, `refused` with why a run could not be cut. `NotReady`
+    if it is not running, or if another process executes it.
     """
     row = await found(journal, operation)
     token = await journal.lease_operation(operation, LEASE_SECONDS)
@@ -38,7 +49,7 @@ async def execute(
         raise NotReady(_why_not(await found(journal, operation)))
     execution = Execution(operation, token, conditions(row.search, row.namespace, row.until), row.until)
     try:
-        await _parts(journal, execution, row.rate, told, sleep)
+        await _parts(journal, execution, row, told, refused, sleep)
     except BaseException:
         # Others need not wait for the end of the lease. If this fails they wait.
         try:
@@ -58,12 +69,27 @@ async def found(journal: OperatedJournal, operation: str) -> OperationRow:
 
 
 async def _parts(
-    journal: OperatedJournal, execution: Execution, rate: float | None, told: Told, sleep: Sleep
+    journal: OperatedJournal,
+    execution: Execution,
+    row: OperationRow,
+    told: Told,
+    refused: Refused,
+    sleep: Sleep,
 ) -> None:
-    limit = RUNS_PER_PART if rate is None else max(1, min(RUNS_PER_PART, int(rate)))
+    action, rate = BULK_ACTIONS.get(row.action), row.rate
+    how = None if action is None else action.cuts
+    cutting = None if how is None else Cutting(journal, execution, row, how, refused, LEASE_SECONDS)
+    most = RUNS_PER_PART if cutting is None else CUTS_PER_PART
+    limit = most if rate is None else max(1, min(most, int(rate)))
+
+    def execute_part(look: int) -> Awaitable[Part | None]:
+        if cutting is not None:
+            return cutting.part(limit, look)
+        return journal.execute_part(execution, limit=limit, look=look, ttl=LEASE_SECONDS)
+
     look = LEAST_LOOK
     while True:
-        part = await _part(journal, execution, limit, look, sleep)
+        part = await _part(partial(execute_part, look), sleep)
         if part is None:
             return
         told(part)
@@ -78,14 +104,12 @@ async def _parts(
                 return
 
 
-async def _part(
-    journal: OperatedJournal, execution: Execution, limit: int, look: int, sleep: Sleep
-) -> Part | None:
+async def _part(execute_part: Callable[[], Awaitable[Part | None]], sleep: Sleep) -> Part | None:
     """Execute a part, again while the database is away: after one that was made, that is the next one."""
     waited = 0.0
     while True:
         try:
-            return await journal.execute_part(execution, limit=limit, look=look, ttl=LEASE_SECONDS)
+            return await execute_part()
         except JournalUnavailable:
             if waited >= OUTAGE_SECONDS:
                 raise

@@ -33,7 +33,10 @@ class CutRuns(Runs, Histories, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A cut, and what carries it out: the run as it was read, and the mail of the new run."""
+    """A cut, and what carries it out: the run as it was read, and the mail of the new run.
+
+    `forked_at` is when the run itself was made from another, 0 if it was not.
+    """
 
     cut: Cut
     origin: RunRow
@@ -44,6 +47,7 @@ class Plan:
     children: Sequence[RunId]
     parent_next: RunId | None
     drop_signals: bool
+    forked_at: int = 0
 
     def new_run(self, id: RunId, now: int) -> ForkedRun:
         """Return the run to create; `now` is the journal's time."""
@@ -81,7 +85,8 @@ async def plan(
     mail = [*_reports(cut.children, events[at:], ends), *_again(cut, events[at:])]
     version = _version_at(events, at, origin.version)
     latest = [ends[child.run_id].id for child in cut.children if child.run_id in ends]
-    return Plan(cut, origin, events[:at], version, mail, latest, parent_next, drop_signals)
+    forked_at = max((event.at for event in events if event.type == EventType.RUN_FORKED), default=0)
+    return Plan(cut, origin, events[:at], version, mail, latest, parent_next, drop_signals, forked_at)
 
 
 def _check_state(origin: RunRow, how: Forking) -> None:

@@ -205,6 +205,53 @@ BEGIN
 END
 $$;
 
+-- Record what an operation has done to runs that it passes, and the place that it has reached. The caller holds its row.
+CREATE OR REPLACE FUNCTION {schema}.pass_runs(
+    p_operation uuid, p_runs uuid[], p_outcomes text[], p_facts jsonb, p_reached uuid, p_ends boolean, p_ttl double precision
+) RETURNS TABLE (state text, done bigint, skipped bigint, failed bigint, looked bigint)
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+BEGIN
+    -- A run is changed once, and so has one row, however often this is repeated.
+    INSERT INTO {schema}.audit (id, at, actor, via, action, subject, arguments, reason, outcome)
+    SELECT md5(p_operation::text || a.run::text)::uuid, clock_timestamp(), o.actor, o.via, o.arguments ->> 'recorded_as', a.run,
+           jsonb_strip_nulls(jsonb_build_object('operation', p_operation) || p_facts), o.reason, a.outcome
+    FROM {schema}.operations o CROSS JOIN unnest(p_runs, p_outcomes) AS a (run, outcome) WHERE o.id = p_operation
+    ON CONFLICT DO NOTHING;
+    RETURN QUERY
+        UPDATE {schema}.operations o
+        SET reached = coalesce(p_reached, o.reached), state = CASE WHEN p_ends THEN 'completed' ELSE o.state END,
+            done = o.done + c.done, skipped = o.skipped + c.skipped, failed = o.failed + c.failed,
+            leased_until = CASE WHEN p_ends THEN clock_timestamp() ELSE clock_timestamp() + p_ttl * interval '1 second' END,
+            updated_at = clock_timestamp()
+        FROM (SELECT count(*) FILTER (WHERE x.outcome = 'done') AS done,
+                     count(*) FILTER (WHERE x.outcome NOT IN ('done', 'failed')) AS skipped,
+                     count(*) FILTER (WHERE x.outcome = 'failed') AS failed FROM unnest(p_outcomes) AS x (outcome)) c
+        WHERE o.id = p_operation
+        RETURNING o.state, o.done, o.skipped, o.failed, cardinality(p_runs)::bigint;
+END
+$$;
+
+-- Record what came of the cut of one run, which the operation passes; one that has changed since it was read is not passed.
+CREATE OR REPLACE FUNCTION {schema}.pass_cut(
+    p_operation uuid, p_run uuid, p_place uuid, p_posted smallint, p_facts jsonb, p_ttl double precision
+) RETURNS TABLE (state text, done bigint, skipped bigint, failed bigint, looked bigint)
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+BEGIN
+    IF p_posted = {posted.stale} THEN
+        RETURN QUERY SELECT * FROM {schema}.pass_runs(p_operation, '{}', '{}', '{}'::jsonb, NULL, false, p_ttl);
+    ELSE
+        RETURN QUERY SELECT * FROM {schema}.pass_runs(
+            p_operation, ARRAY[p_run],
+            ARRAY[CASE WHEN p_posted = {posted.duplicate} THEN 'done' ELSE {schema}.outcome_of_post(p_posted) END],
+            p_facts, p_place, false, p_ttl);
+    END IF;
+END
+$$;
+
 -- Apply an operation to some runs, which it is about to pass, and record that with the place that it has reached. The caller
 -- holds its row, under the token of its lease. With an error, a text, nothing is applied: the runs have failed.
 CREATE OR REPLACE FUNCTION {schema}.operate(
@@ -225,24 +272,8 @@ BEGIN
         USING p_runs, v_operation.arguments || jsonb_build_object('by', v_operation.actor, 'reason', v_operation.reason),
               v_operation.payload;
     END IF;
-    -- A run is changed once, and so has one row, however often this is repeated.
-    INSERT INTO {schema}.audit (id, at, actor, via, action, subject, arguments, reason, outcome)
-    SELECT md5(p_operation::text || a.run::text)::uuid, clock_timestamp(), v_operation.actor, v_operation.via,
-           v_operation.arguments ->> 'recorded_as', a.run,
-           jsonb_strip_nulls(jsonb_build_object('operation', p_operation, 'error', p_error)), v_operation.reason, a.outcome
-    FROM unnest(p_runs, v_outcomes) AS a (run, outcome)
-    ON CONFLICT DO NOTHING;
-    RETURN QUERY
-        UPDATE {schema}.operations o
-        SET reached = coalesce(p_reached, o.reached), state = CASE WHEN p_ends THEN 'completed' ELSE o.state END,
-            done = o.done + c.done, skipped = o.skipped + c.skipped, failed = o.failed + c.failed,
-            leased_until = CASE WHEN p_ends THEN clock_timestamp() ELSE clock_timestamp() + p_ttl * interval '1 second' END,
-            updated_at = clock_timestamp()
-        FROM (SELECT count(*) FILTER (WHERE x.outcome = 'done') AS done,
-                     count(*) FILTER (WHERE x.outcome NOT IN ('done', 'failed')) AS skipped,
-                     count(*) FILTER (WHERE x.outcome = 'failed') AS failed FROM unnest(v_outcomes) AS x (outcome)) c
-        WHERE o.id = p_operation
-        RETURNING o.state, o.done, o.skipped, o.failed, cardinality(p_runs)::bigint;
+    RETURN QUERY SELECT * FROM {schema}.pass_runs(
+        p_operation, p_runs, v_outcomes, jsonb_build_object('error', p_error), p_reached, p_ends, p_ttl);
 END
 $$;
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import UUID
 
 from continuum.engine.ids import RunId
 from continuum.journal.audit_facts import Action, AuditFacts, ChangeOutcome
 from continuum.journal.event_codec import unpack_body
 from continuum.journal.facts import Query
+from continuum.journal.forked_run import ForkedRun
 from continuum.journal.memory.claims import MemoryClaims
+from continuum.journal.memory.forked_runs import MemoryForks
 from continuum.journal.memory.inbox import MemoryInbox
 from continuum.journal.memory.pauses import MemoryPauses
 from continuum.journal.memory.queries import MemoryQueries, holds
@@ -18,6 +21,7 @@ from continuum.journal.memory.retention import MemoryRetention
 from continuum.journal.memory.tables import MICROSECONDS, OUTCOMES, StoredOperation, StoredRun
 from continuum.journal.operation_facts import (
     EXAMPLES,
+    Chosen,
     Execution,
     NewOperation,
     OperationRow,
@@ -26,12 +30,12 @@ from continuum.journal.operation_facts import (
     RunCount,
 )
 from continuum.journal.pause_facts import StoredPause
-from continuum.journal.port import InboxKind, Post, RunState
+from continuum.journal.port import InboxKind, Post, Posted, RunState
 
 _ENDED = (OperationState.CANCELLED, OperationState.COMPLETED)
 
 
-class MemoryOperations(MemoryPauses, MemoryRetention, MemoryQueries, MemoryInbox, MemoryClaims):
+class MemoryOperations(MemoryPauses, MemoryRetention, MemoryQueries, MemoryInbox, MemoryClaims, MemoryForks):
     """The table of operations, and what they do to runs."""
 
     async def begin_operation(self, operation: NewOperation, *, audit: AuditFacts | None = None) -> bool:
@@ -62,9 +66,69 @@ class MemoryOperations(MemoryPauses, MemoryRetention, MemoryQueries, MemoryInbox
 
     async def execute_part(self, execution: Execution, *, limit: int, look: int, ttl: float) -> Part | None:
         """Change up to `limit` of the next runs."""
-        stored = self._operations.get(execution.operation)
-        if stored is None or stored.token != execution.token or stored.state is not OperationState.RUNNING:
+        stored = self._in_progress(execution)
+        if stored is None:
             return None
+        chosen, reached = self._next(stored, execution, limit, look)
+        runs = [run for run, _ in chosen]
+        outcomes = _ACTIONS[stored.operation.action](self, runs, stored.operation)
+        for run, outcome in zip(runs, outcomes, strict=True):
+            self._count(stored, run, outcome, {})
+        return self._reach(stored, reached, len(chosen), ttl)
+
+    async def choose(self, execution: Execution, *, limit: int, look: int) -> Chosen | None:
+        """Return up to `limit` of the next runs."""
+        stored = self._in_progress(execution)
+        if stored is None:
+            return None
+        chosen, reached = self._next(stored, execution, limit, look)
+        return Chosen([(run.start.id, place) for run, place in chosen], reached)
+
+    async def fork_found(
+        self, execution: Execution, place: RunId, run: ForkedRun, *, ttl: float
+    ) -> Part | None:
+        """Create a run from the events of the next one, and pass that."""
+        stored = self._in_progress(execution)
+        if stored is None or stored.reached >= place:
+            return None
+        posted = await self.fork_run(run)
+        if posted is Posted.STALE:
+            return self._reach(stored, RunId(stored.reached), 0, ttl)
+        outcome = ChangeOutcome.DONE if posted is Posted.DUPLICATE else OUTCOMES[posted]
+        self._count(stored, self._runs[run.origin], outcome, {"new_run": run.id, "at": run.forked.seq})
+        return self._reach(stored, place, 1, ttl)
+
+    async def refuse_found(
+        self,
+        execution: Execution,
+        place: RunId,
+        run_id: RunId,
+        outcome: ChangeOutcome,
+        why: str,
+        *,
+        ttl: float,
+    ) -> Part | None:
+        """Pass the next run, to which nothing is done, and record why."""
+        stored = self._in_progress(execution)
+        if stored is None or stored.reached >= place:
+            return None
+        self._count(stored, self._runs[run_id], outcome, {"why": why})
+        return self._reach(stored, place, 1, ttl)
+
+    async def pass_to(self, execution: Execution, reached: RunId | None, *, ttl: float) -> Part | None:
+        """Pass what was looked at up to a place."""
+        stored = self._in_progress(execution)
+        return None if stored is None else self._reach(stored, reached, 0, ttl)
+
+    def _in_progress(self, execution: Execution) -> StoredOperation | None:
+        stored = self._operations.get(execution.operation)
+        lost = stored is None or stored.token != execution.token or stored.state is not OperationState.RUNNING
+        return None if lost else stored
+
+    def _next(
+        self, stored: StoredOperation, execution: Execution, limit: int, look: int
+    ) -> tuple[list[tuple[StoredRun, RunId]], RunId | None]:
+        """Return the next runs with their places, and the place that is reached with them."""
         behind = sorted(run_id for run_id in self._runs if run_id > stored.reached)[:look]
         # The latest run of each chain, in the place of its first one: that one stays where it is.
         places = [
@@ -78,24 +142,29 @@ class MemoryOperations(MemoryPauses, MemoryRetention, MemoryQueries, MemoryInbox
                 for run in (first, latest)
             )
         ][:limit]
-        chosen = [latest for _, latest in places]
-        outcomes = _ACTIONS[stored.operation.action](self, chosen, stored.operation)
-        for run, outcome in zip(chosen, outcomes, strict=True):
-            self._record(_facts_about(run, stored.operation), outcome)
-            if outcome is ChangeOutcome.DONE:
-                stored.done += 1
-            else:
-                stored.skipped += 1
+        chosen = [(latest, first.start.id) for first, latest in places]
         if len(chosen) == limit:
-            stored.reached = places[-1][0].start.id
-        elif len(behind) == look:
-            stored.reached = behind[-1]
+            return chosen, chosen[-1][1]
+        return chosen, behind[-1] if len(behind) == look else None
+
+    def _count(
+        self, stored: StoredOperation, run: StoredRun, outcome: ChangeOutcome, facts: dict[str, Any]
+    ) -> None:
+        about = _facts_about(run, stored.operation)
+        self._record(about._replace(arguments={**about.arguments, **facts}), outcome)
+        if outcome is ChangeOutcome.DONE:
+            stored.done += 1
         else:
+            stored.skipped += 1
+
+    def _reach(self, stored: StoredOperation, reached: RunId | None, runs: int, ttl: float) -> Part:
+        if reached is None:
             stored.state = OperationState.COMPLETED
-        going = stored.state is OperationState.RUNNING
-        stored.leased_until = self.now() + (round(ttl * MICROSECONDS) if going else 0)
+        else:
+            stored.reached = reached
+        stored.leased_until = self.now() + (0 if reached is None else round(ttl * MICROSECONDS))
         stored.updated_at = self.now()
-        return Part(stored.state, stored.done, stored.skipped, stored.failed, len(chosen))
+        return Part(stored.state, stored.done, stored.skipped, stored.failed, runs)
 
     async def change_operation(
         self, operation: str, state: OperationState, *, audit: AuditFacts | None = None

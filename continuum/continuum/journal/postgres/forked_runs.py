@@ -5,6 +5,8 @@ Rows of events before the cut are copied in the database. A row across the cut i
 
 from __future__ import annotations
 
+from typing import Any
+
 from continuum.engine.ids import RunId
 from continuum.journal.audit_facts import AuditFacts
 from continuum.journal.event_rows import length_of, rows_of
@@ -24,6 +26,10 @@ class PostgresForks:
 
     async def fork_run(self, run: ForkedRun, *, audit: AuditFacts | None = None) -> Posted:
         """One statement, after a look at the row of events across the cut, which never changes."""
+        result = await self._database.fetch("fork_run", await self._stored_fork(run, audit))
+        return Posted(result[0][0])
+
+    async def _stored_fork(self, run: ForkedRun, audit: AuditFacts | None) -> tuple[Any, ...]:
         cut = len(run.prefix)
         copied = await self._copied(run.origin, cut)
         rows = list(rows_of([*run.prefix[copied:], run.forked], WrittenCalls(0)))
@@ -37,33 +43,29 @@ class PostgresForks:
             )
             if is_kept
         ]
-        result = await self._database.fetch(
-            "fork_run",
-            (
-                run.id,
-                run.origin,
-                run.succeeds,
-                run.version,
-                int(run.seen.state),
-                run.seen.events,
-                cut,
-                copied,
-                packed_arrays.integers([row[0] for row in rows]),
-                packed_arrays.smallints([row[1] for row in rows]),
-                packed_arrays.timestamps([row[2] for row in rows]),
-                packed_arrays.byteas([row[3] for row in rows]),
-                packed_arrays.smallints([mail.kind for mail in run.mail]),
-                packed_arrays.texts([mail.name for mail in run.mail]),
-                packed_arrays.texts([mail.key for mail in run.mail]),
-                packed_arrays.byteas([stored_body(mail.kind, mail.body) for mail in run.mail]),
-                packed_arrays.uuids(run.children),
-                run.seen.parent_next,
-                packed_arrays.texts(run.published),
-                packed_arrays.smallints(kept),
-                stored_facts(audit),
-            ),
+        return (
+            run.id,
+            run.origin,
+            run.succeeds,
+            run.version,
+            int(run.seen.state),
+            run.seen.events,
+            cut,
+            copied,
+            packed_arrays.integers([row[0] for row in rows]),
+            packed_arrays.smallints([row[1] for row in rows]),
+            packed_arrays.timestamps([row[2] for row in rows]),
+            packed_arrays.byteas([row[3] for row in rows]),
+            packed_arrays.smallints([mail.kind for mail in run.mail]),
+            packed_arrays.texts([mail.name for mail in run.mail]),
+            packed_arrays.texts([mail.key for mail in run.mail]),
+            packed_arrays.byteas([stored_body(mail.kind, mail.body) for mail in run.mail]),
+            packed_arrays.uuids(run.children),
+            run.seen.parent_next,
+            packed_arrays.texts(run.published),
+            packed_arrays.smallints(kept),
+            stored_facts(audit),
         )
-        return Posted(result[0][0])
 
     async def _copied(self, origin: RunId, cut: int) -> int:
         """Return up to which event rows are copied as they are: all that end before the cut."""

@@ -62,7 +62,6 @@ from continuum.journal.postgres.changes import PostgresChanges, stored_facts_of_
 from continuum.journal.postgres.claimed_rows import claimed_run
 from continuum.journal.postgres.commit import commit, stored_attributes
 from continuum.journal.postgres.connections import Database, Parameters
-from continuum.journal.postgres.forked_runs import PostgresForks
 from continuum.journal.postgres.health import PostgresHealth
 from continuum.journal.postgres.inbox_rows import inbox_row
 from continuum.journal.postgres.looks import PostgresLooks
@@ -91,7 +90,6 @@ POST_AGAIN = 3
 
 class PostgresJournal(
     PostgresChanges,
-    PostgresForks,
     PostgresTasks,
     PostgresSituations,
     PostgresSuspects,

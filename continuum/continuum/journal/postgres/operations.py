@@ -8,9 +8,12 @@ from typing import Any
 
 import psycopg
 
+from continuum.engine.ids import RunId
 from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.facts import Query
+from continuum.journal.forked_run import ForkedRun
 from continuum.journal.operation_facts import (
+    Chosen,
     Execution,
     NewOperation,
     OperationRow,
@@ -22,11 +25,12 @@ from continuum.journal.postgres.changes import stored_facts
 from continuum.journal.postgres.conditions import condition_of
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.driver_errors import first_line
+from continuum.journal.postgres.forked_runs import PostgresForks
 from continuum.journal.postgres.run_counts import count_runs
 from continuum.journal.postgres.run_scans import Scan
 
 
-class PostgresOperations:
+class PostgresOperations(PostgresForks):
     """The table of operations."""
 
     _database: Database
@@ -61,6 +65,72 @@ class PostgresOperations:
     async def _part(
         self, execution: Execution, limit: int, look: int, ttl: float, error: str | None = None
     ) -> Part | None:
+        given = {"ttl": ttl, "error": error}
+        rows = await self._with_chosen("operation_part", execution, limit, look, given)
+        return Part(*rows[0]) if rows else None
+
+    async def choose(self, execution: Execution, *, limit: int, look: int) -> Chosen | None:
+        rows = await self._with_chosen("operation_chosen", execution, limit, look, {})
+        if not rows:
+            return None
+        runs, places, reached = rows[0]
+        found = list(zip(runs, places, strict=True))
+        return Chosen(found, places[-1] if len(runs) == limit else reached)
+
+    async def fork_found(
+        self, execution: Execution, place: RunId, run: ForkedRun, *, ttl: float
+    ) -> Part | None:
+        """One statement as in `fork_run`; another for a run that the server refuses to change."""
+        facts = json.dumps({"new_run": run.id, "at": run.forked.seq})
+        fork = await self._stored_fork(run, None)
+        try:
+            rows = await self._database.fetch(
+                "fork_found",
+                (execution.operation, execution.token, place, *fork, run.origin, place, facts, ttl),
+            )
+        except psycopg.Error as error:
+            why = first_line(error)
+            return await self._refuse(execution, place, run.origin, "failed", {"error": why}, ttl)
+        return Part(*rows[0]) if rows else None
+
+    async def refuse_found(
+        self,
+        execution: Execution,
+        place: RunId,
+        run_id: RunId,
+        outcome: ChangeOutcome,
+        why: str,
+        *,
+        ttl: float,
+    ) -> Part | None:
+        return await self._refuse(execution, place, run_id, outcome.value, {"why": why}, ttl)
+
+    async def _refuse(
+        self,
+        execution: Execution,
+        place: RunId,
+        run_id: RunId,
+        outcome: str,
+        facts: dict[str, str],
+        ttl: float,
+    ) -> Part | None:
+        given = {"run": run_id, "place": place, "outcome": outcome, "facts": json.dumps(facts), "ttl": ttl}
+        return await self._passed("pass_refused", execution, given)
+
+    async def pass_to(self, execution: Execution, reached: RunId | None, *, ttl: float) -> Part | None:
+        return await self._passed("pass_to", execution, {"reached": reached, "ttl": ttl})
+
+    async def _passed(self, statement: str, execution: Execution, given: dict[str, Any]) -> Part | None:
+        statements = self._database.statements
+        text = statements["operation_in_progress"] + b"\n" + statements[statement]
+        given |= {"operation": execution.operation, "token": execution.token}
+        rows = await self._database.fetch_text(text, given)
+        return Part(*rows[0]) if rows else None
+
+    async def _with_chosen(
+        self, statement: str, execution: Execution, limit: int, look: int, given: dict[str, Any]
+    ) -> Sequence[Sequence[Any]]:
+        """Return the rows of a statement about the next runs of an operation."""
         scan = Scan(f'"{self.schema}"', "", "id", descending=False, limit=limit)
         meets = scan.all_of([condition_of(*condition) for condition in execution.where])
         until = f"to_timestamp(0) + {scan.bind(execution.until)} * interval '1 microsecond'"
@@ -84,19 +154,11 @@ class PostgresOperations:
             ) s
         )
         """
-        rows = await self._database.fetch_text(
-            statements["operation_in_progress"] + chosen.encode() + statements["operation_part"],
-            scan.parameters
-            | {
-                "operation": execution.operation,
-                "token": execution.token,
-                "limit": limit,
-                "looked": look,
-                "ttl": ttl,
-                "error": error,
-            },
+        facts = {"operation": execution.operation, "token": execution.token, "limit": limit, "looked": look}
+        return await self._database.fetch_text(
+            statements["operation_in_progress"] + chosen.encode() + statements[statement],
+            scan.parameters | facts | given,
         )
-        return Part(*rows[0]) if rows else None
 
     async def change_operation(
         self, operation: str, state: OperationState, *, audit: AuditFacts | None = None

@@ -54,3 +54,31 @@ CROSS JOIN LATERAL (
         SELECT x.id FROM {schema}.runs x WHERE x.id > o.reached ORDER BY x.id OFFSET %(looked)s - 1 LIMIT 1) END AS reached
 ) n
 CROSS JOIN LATERAL {schema}.operate(o.id, coalesce(c.runs, '{}'), n.reached, n.reached IS NULL, %(ttl)s, %(error)s) p
+
+-- name: operation_chosen
+-- The runs that were chosen, and the place that they reach; NULL at the end.
+SELECT ARRAY(SELECT c.id::text FROM chosen c ORDER BY c.place), ARRAY(SELECT c.place::text FROM chosen c ORDER BY c.place), (
+    SELECT x.id::text FROM {schema}.runs x WHERE x.id > o.reached ORDER BY x.id OFFSET %(looked)s - 1 LIMIT 1)
+FROM operation o
+
+-- name: pass_to
+-- Pass what was looked at up to a place, or everything.
+SELECT p.* FROM operation o
+CROSS JOIN LATERAL {schema}.pass_runs(o.id, '{}', '{}', '{}'::jsonb, %(reached)s::uuid, %(reached)s::uuid IS NULL, %(ttl)s) p
+
+-- name: pass_refused
+-- Pass a run that cannot be cut, and record why.
+SELECT p.* FROM operation o
+CROSS JOIN LATERAL {schema}.pass_runs(o.id, ARRAY[%(run)s::uuid], ARRAY[%(outcome)s::text], %(facts)s::jsonb, %(place)s::uuid, false, %(ttl)s) p
+WHERE o.reached < %(place)s::uuid
+
+-- name: fork_found
+-- Create a run that begins with the events of another, which the operation passes with that.
+WITH operation AS MATERIALIZED (
+    SELECT o.id FROM {schema}.operations o
+    WHERE o.id = %s AND o.token = %s AND o.state = 'running' AND o.reached < %s FOR UPDATE
+), forked AS MATERIALIZED (
+    SELECT {schema}.fork_run(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb) AS posted
+    FROM operation
+)
+SELECT p.* FROM operation o CROSS JOIN forked f CROSS JOIN LATERAL {schema}.pass_cut(o.id, %s, %s, f.posted, %s::jsonb, %s) p
