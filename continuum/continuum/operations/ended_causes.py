@@ -11,7 +11,7 @@ from continuum.journal.facts import RunState
 from continuum.operations.explanation import Cause, Explanation, Fix
 from continuum.operations.failure_cuts import failure_cut
 from continuum.operations.history_cuts import History, cut_of
-from continuum.operations.scene import Scene, moment, optional_moment
+from continuum.operations.scene import REASON_CHARACTERS, Scene, moment, optional_moment
 from continuum.quoting import one_line
 
 # The code of a blocked run cannot run.
@@ -69,7 +69,10 @@ def _ways_on(scene: Scene, error_text: str) -> tuple[Fix, ...]:
         if refused.nearest is None:
             return ()
         return (
-            Fix(f"continuum runs reset {run.id} --at {refused.nearest}", "to do again what was done since"),
+            Fix(
+                f"continuum runs reset {run.id} --at {refused.nearest}",
+                "once the cause of its failure is mended; it does again what was done since",
+            ),
         )
     return (restart,)
 
@@ -123,5 +126,7 @@ def blocked(scene: Scene) -> Cause:
             scene.cancel(GIVE_UP),
         )
     wakes = "a node that starts with other code" if code in ("drift", "input") else None
-    sentence = f"it is blocked by {one_line(run.reason or 'something that is not recorded')}"
+    sentence = (
+        f"it is blocked by {one_line(run.reason or 'something that is not recorded', REASON_CHARACTERS)}"
+    )
     return Cause(code, sentence, optional_moment(run.updated_at), evidence, wakes, None, fixes)

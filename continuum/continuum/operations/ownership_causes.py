@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from continuum.journal.facts import RunState
+from continuum.journal.situation import Suspicion
 from continuum.journal.untyped_values import at
 from continuum.operations.explanation import Cause, Fix
-from continuum.operations.scene import MICROSECONDS, Scene, moment, optional_moment
+from continuum.operations.findings import amount
+from continuum.operations.scene import MICROSECONDS, REASON_CHARACTERS, Scene, moment, optional_moment
 from continuum.quoting import listed, one_line
 
 
@@ -23,6 +25,8 @@ def ownership_causes(scene: Scene) -> Iterator[Cause]:
         yield _lease_lost(scene, situation.lease.expires_at)
     elif scene.silence is not None:
         yield _owner_silent(scene, situation.lease.renewed_at, situation.lease.expires_at)
+    elif run.state is RunState.RUNNING and -1 in situation.suspicions:
+        yield _on_trial(scene, situation.suspicions[-1])
 
 
 def is_due(scene: Scene) -> bool:
@@ -119,8 +123,8 @@ def _refused(scene: Scene, since: int) -> Cause:
     last = refusals[-1]
     return Cause(
         "refused",
-        f"it waits for a node with {named}; others of {run.workflow} ({len(refusals)}) cannot continue it: "
-        f"{one_line(last.reason)}",
+        f"it waits for a node with {named}; {amount(len(refusals), 'other version')} of "
+        f"{run.workflow} cannot continue it: {one_line(last.reason, REASON_CHARACTERS)}",
         optional_moment(since),
         {
             "version": run.version,
@@ -193,6 +197,24 @@ def _quarantine(scene: Scene) -> Cause:
     )
 
 
+def _on_trial(scene: Scene, suspicion: Suspicion) -> Cause:
+    """Return that the owner of a run tries it apart from others."""
+    return Cause(
+        "quarantine",
+        f"it was there when processes died, the last one at {moment(suspicion.since)}; {scene.owner} "
+        f"tries it {company(suspicion.together)}{scene.died}",
+        at(suspicion.since),
+        {
+            "together": suspicion.together,
+            "nodes": [scene.run.owner_node],
+            "deaths": scene.situation.deaths,
+        },
+        "the end of the trial",
+        None,
+        (scene.cancel(force=True),),
+    )
+
+
 def company(together: int) -> str:
     """Return with how many others a suspect is tried."""
     return "alone" if together <= 1 else f"with {together - 1} others at most"
@@ -224,7 +246,7 @@ def _lease_lost(scene: Scene, expired_at: int) -> Cause:
         at(expired_at),
         {"node": scene.run.owner_node, "pid": scene.run.owner_pid, "others": serving},
         waker,
-        at(expired_at) if serving else None,
+        at(scene.now) if serving else None,
         () if serving else (scene.start_a_node(),),
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from continuum.journal.facts import InboxKind, NodeRow, RunRow
+from continuum.journal.facts import InboxKind, NodeRow, RunRow, RunState
 from continuum.journal.limits import RENEWALS_IN_A_LEASE
 from continuum.journal.lost_wake import lost_wake
 from continuum.journal.situation import Situation
@@ -19,6 +19,9 @@ from continuum.operations.run_history import RunHistory, read_history
 MICROSECONDS = 1_000_000
 # A node renews its leases this often at least, however long they last.
 LONGEST_RENEWAL_SECONDS = 5.0
+CHILD_ANSWERS = (InboxKind.CHILD_COMPLETED, InboxKind.CHILD_FAILED, InboxKind.CHILD_CANCELLED)
+# A reason ends in what to do, so it is cut only where the names in it are far too long.
+REASON_CHARACTERS = 1000
 # A renewal that is later than planned by half its pause and this much was not only slow.
 LATE_SECONDS = 1.0
 
@@ -159,6 +162,20 @@ class Scene:
         """The process that wakes the run when its time comes, in words."""
         return self.owner or f"any node that has {self.run.workflow}"
 
+    @property
+    def died(self) -> str:
+        """How often the process of the run died since it last got on, as the end of a sentence."""
+        deaths = self.situation.deaths
+        return f"; its process died {deaths} time{'' if deaths == 1 else 's'} before" if deaths else ""
+
+    def ahead(self, due: int | None) -> datetime | None:
+        """Return a time to come; None for one that is past."""
+        return None if due is None or due <= self.now else at(due)
+
+    def unread(self) -> list[str]:
+        """Return what lies in the inbox, in words."""
+        return sorted({_mail_in_words(self.history, kind, name) for kind, name in self.situation.mail})
+
     def start_a_node(self, when: str | None = None) -> Fix:
         """Return the command that starts a node which can continue the run."""
         own = [known for known in self.situation.versions if known.version == self.run.version]
@@ -170,8 +187,24 @@ class Scene:
         return Fix(command, when)
 
     def cancel(self, when: str | None = "to stop the run instead of waiting", *, force: bool = False) -> Fix:
-        """Return the command that stops the run."""
+        """Return the command that stops the run; without force a node with its code has to do that."""
+        by_a_node = not force and self.run.owner is None and self.run.state is not RunState.BLOCKED
+        if by_a_node and all(node.state == "draining" for node in self.serving):
+            when = "to stop it, once a node that has its code runs"
         return Fix(f"continuum cancel {self.run.id}{' --force' if force else ''}", when)
+
+
+def _mail_in_words(history: RunHistory, kind: int, name: str) -> str:
+    if kind == InboxKind.SIGNAL:
+        return f"signal {name}"
+    if kind == InboxKind.CANCEL:
+        return "a request to stop"
+    seq = int(name) if name.isascii() and name.isdecimal() else -1
+    if kind in CHILD_ANSWERS:
+        child = history.children.get(seq)
+        return f"the end of child {child.id if child is not None else name}"
+    call = history.calls.get(seq)
+    return f"the end of an attempt of activity {call.name if call is not None else name}"
 
 
 def _has(node: NodeRow, run: RunRow) -> bool:

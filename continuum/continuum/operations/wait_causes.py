@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from continuum.journal.facts import InboxKind, NodeRow, RunState
@@ -15,6 +16,7 @@ from continuum.journal.situation import Suspicion, TaskPlace
 from continuum.journal.untyped_values import at, readable
 from continuum.journal.wait import Wait
 from continuum.operations.explanation import Cause, Fix
+from continuum.operations.findings import amount
 from continuum.operations.ownership_causes import company
 from continuum.operations.pause_causes import paused_queue
 from continuum.operations.run_history import OpenCall, StartedChild
@@ -44,16 +46,17 @@ def executing(scene: Scene) -> Cause:
     """Return that the code of the run is being executed by its owner."""
     run = scene.run
     since = run.updated_at if run.claimed_at is None else max(run.updated_at, run.claimed_at)
-    unread = sorted({name for _, name in scene.situation.mail})
+    unread = scene.unread()
     because = f" because of {listed(unread)}" if unread else ""
     return Cause(
         "executing",
-        f"its code is executed by {scene.owner} since {moment(since)}{because}",
+        f"its code is executed by {scene.owner} since {moment(since)}{because}{scene.died}",
         at(since),
         {
             "node": run.owner_node,
             "pid": run.owner_pid,
             "attempt": scene.situation.attempt,
+            "deaths": scene.situation.deaths,
             "unread": unread,
         },
         "its code",
@@ -138,8 +141,12 @@ def _task_running(scene: Scene, task: TaskPlace, call: OpenCall | None) -> Cause
 
 
 def _running_here(scene: Scene, call: OpenCall) -> Cause:
-    where = scene.owner or ""
-    return _running(scene, call.seq, call.name, call.attempt, where, call.since, None, "", _facts(call))
+    where, deaths = scene.owner or "", scene.situation.deaths
+    # An owner that took the run over began the attempt again.
+    since = max(call.since, scene.run.claimed_at or 0)
+    facts = {**_facts(call), "deaths": deaths}
+    cause = _running(scene, call.seq, call.name, call.attempt, where, since, None, "", facts)
+    return replace(cause, sentence=cause.sentence + scene.died)
 
 
 def _running(
@@ -265,10 +272,11 @@ def _missing(scene: Scene, task: TaskPlace) -> str:
 
 
 def _backing_off(scene: Scene, call: OpenCall, due: int) -> Cause:
+    begins = "was to begin" if due <= scene.now else "begins"
     return Cause(
         "backing_off",
-        f"attempt {call.attempt} of activity {call.name} begins at {moment(due)}; the one before failed with "
-        f"{one_line(call.error or 'an error')}",
+        f"attempt {call.attempt} of activity {call.name} {begins} at {moment(due)}; the one before failed "
+        f"with {one_line(call.error or 'an error')}",
         at(call.since),
         {
             "activity": call.name,
@@ -278,7 +286,7 @@ def _backing_off(scene: Scene, call: OpenCall, due: int) -> Cause:
             **_facts(call),
         },
         scene.waker,
-        at(due),
+        scene.ahead(due),
         (scene.cancel(),),
     )
 
@@ -307,18 +315,24 @@ def _signal(scene: Scene, wait: Wait, unread: list[str]) -> Cause:
     place = f", at {wait.place}" if wait.place else ""
     until = "" if wait.due is None else f", until {moment(wait.due)} at most"
     others = f"; {listed(unread)} came, and no code has taken it" if unread else ""
-    waker = f"the sender of signal {wait.name}"
+    sender = f"the sender of signal {wait.name}"
+    come = scene.situation.mail.get((int(InboxKind.SIGNAL), wait.name), 0)
+    # Another one would wait behind those that have come.
+    came = f"; {amount(come, 'such signal')} came, and no process has read it" if come else ""
+    waker = scene.waker if come else sender
     # A name that begins like an option is none.
     dashes = "-- " if wait.name.startswith("-") else ""
     command = f"continuum signal {scene.run.id} {dashes}{shlex.quote(wait.name)} VALUE"
     return Cause(
         "signal",
-        f"it waits for signal {wait.name} since {moment(since)}{until}{place}{others}",
+        f"it waits for signal {wait.name} since {moment(since)}{until}{place}{came}{others}",
         at(since),
-        {"signal": wait.name, "place": wait.place, "unread": unread},
-        waker if wait.due is None else f"{waker}, or {scene.waker} when the time is over",
-        optional_moment(wait.due),
-        (Fix(command, "with the JSON that the code expects for VALUE"), scene.cancel()),
+        {"signal": wait.name, "place": wait.place, "come": come, "unread": unread},
+        waker if wait.due is None or come else f"{waker}, or {scene.waker} when the time is over",
+        scene.ahead(wait.due),
+        (scene.cancel(),)
+        if come
+        else (Fix(command, "with the JSON that the code expects for VALUE"), scene.cancel()),
     )
 
 
@@ -344,14 +358,14 @@ def _timers(scene: Scene) -> Iterator[Cause]:
 
 
 def _timer(scene: Scene, seq: int, since: int, due: int, place: str) -> Cause:
-    late = "; that is past" if due <= scene.now else ""
+    waits = "waited" if due <= scene.now else "waits"
     return Cause(
         "timer",
-        f"it waits until {moment(due)}{f', at {place}' if place else ''}{late}",
+        f"it {waits} until {moment(due)}{f', at {place}' if place else ''}",
         at(since),
         {"seq": seq, "place": place or None},
         scene.waker,
-        at(due),
+        scene.ahead(due),
         (scene.cancel(),),
     )
 

@@ -1,0 +1,114 @@
+"""What explanations say and offer, from facts alone: what has come, what is past, and which fix helps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from continuum.engine.events import EventType
+from continuum.journal.event_codec import pack_body
+from continuum.journal.facts import InboxKind, RunState
+from continuum.journal.node_code import NodeCode
+from continuum.journal.situation import KnownVersion, Suspicion
+from continuum.journal.version_facts import Loaded, Refusal
+from continuum.journal.wait import Wait
+from tests.unit.operations.test_explained import NORTH, NOW, RUN, SECOND, WHERE, causes, event, row, situation
+
+FREE = row(owner=None, owner_node=None, owner_pid=None)
+WAITS = (Wait("signal", -1, "go", NOW - 55 * SECOND),)
+LOST = replace(NORTH, state="lost")
+
+
+def test_a_signal_that_has_come_is_not_asked_for_again() -> None:
+    mail = {(int(InboxKind.SIGNAL), "go"): 1}
+    missing, signal = causes(situation(replace(FREE, waits=WAITS, due_at=NOW), lease=None, mail=mail), LOST)
+    assert missing.code == "no_node"
+    assert "; 1 such signal came, and no process has read it" in signal.sentence
+    assert (signal.wakes_by, signal.evidence["come"]) == ("any node that has pay", 1)
+    assert [fix.command for fix in signal.fixes] == [f"continuum cancel {RUN}"]
+    lost = causes(situation(replace(FREE, waits=WAITS), lease=None, mail=mail))
+    assert [cause.code for cause in lost] == ["lost_wake", "signal"]
+    assert len(lost[1].fixes) == 1
+
+
+def test_a_cancel_that_needs_a_node_says_so_while_none_has_the_code() -> None:
+    for node, expected in (
+        (LOST, "to stop it, once a node that has its code runs"),
+        (replace(NORTH, state="draining"), "to stop it, once a node that has its code runs"),
+        (NORTH, "to stop the run instead of waiting"),
+    ):
+        signal = causes(situation(replace(FREE, waits=WAITS), lease=None), node)[-1]
+        assert (signal.code, signal.fixes[-1].when) == ("signal", expected)
+
+
+def test_a_time_that_is_past_wakes_nothing_in_the_future() -> None:
+    past, ahead = NOW - 9 * SECOND, NOW + 9 * SECOND
+    for due, waits, begins in (
+        (past, "it waited until", "was to begin"),
+        (ahead, "it waits until", "begins"),
+    ):
+        timer = event(0, EventType.TIMER_STARTED, due, *WHERE)
+        run = replace(FREE, due_at=due)
+        cause = causes(situation(run, timer, lease=None), LOST)[-1]
+        assert (cause.sentence.startswith(waits), cause.wakes_at is None) == (True, due == past)
+        scheduled = event(0, EventType.ACTIVITY_SCHEDULED, "send", *WHERE, b"", None)
+        retried = event(1, EventType.ACTIVITY_RETRIED, 0, "OSError", "no", 1, due)
+        cause = causes(situation(run, scheduled, retried, lease=None), LOST)[-1]
+        assert f"attempt 2 of activity send {begins} at" in cause.sentence
+        assert (cause.wakes_at is None) is (due == past)
+        signal = replace(FREE, due_at=due, waits=(WAITS[0]._replace(due=due),))
+        assert (causes(situation(signal, lease=None), LOST)[-1].wakes_at is None) is (due == past)
+
+
+def test_an_attempt_that_another_owner_began_again_is_as_old_as_that_and_tells_of_deaths() -> None:
+    scheduled = event(0, EventType.ACTIVITY_SCHEDULED, "send", *WHERE, b"", None, at=NOW - 90 * SECOND)
+    again = row(RunState.RUNNING, waits=None)
+    (cause,) = causes(situation(again, scheduled, deaths=2))
+    assert cause.since is not None
+    assert round(cause.since.timestamp()) == NOW // SECOND - 60
+    assert cause.sentence.endswith("; its process died 2 times before")
+    (cause,) = causes(situation(again, deaths=1))
+    assert (cause.code, cause.evidence["deaths"]) == ("executing", 1)
+    assert cause.sentence.endswith("; its process died 1 time before")
+
+
+def test_a_run_that_is_on_trial_is_said_to_be() -> None:
+    found = situation(row(RunState.RUNNING, waits=None), suspicions={-1: Suspicion(NOW - 9 * SECOND, 1)})
+    (cause,) = causes(found)
+    assert (cause.code, cause.evidence["nodes"]) == ("quarantine", ["north"])
+    assert cause.sentence.endswith("process 11 of node north tries it alone")
+
+
+def test_code_is_executed_because_of_what_came_in_words() -> None:
+    scheduled = event(0, EventType.ACTIVITY_SCHEDULED, "send", *WHERE, b"", None)
+    kinds = {(int(InboxKind.ACTIVITY_COMPLETED), "0"): 1, (int(InboxKind.CHILD_FAILED), "7"): 1}
+    (cause,) = causes(situation(row(), scheduled, mail={**kinds, (int(InboxKind.SIGNAL), "go"): 2}))
+    expected = ["signal go", "the end of an attempt of activity send", "the end of child 7"]
+    assert cause.evidence["unread"] == expected
+    assert cause.sentence.endswith(f" because of {', '.join(expected)}")
+
+
+def test_reasons_are_not_cut_before_they_say_what_to_do() -> None:
+    reason = f"at event 3 {'x ' * 150}; deploy code that still does what the journal says"
+    blocked = row(RunState.BLOCKED, reason=reason, owner=None)
+    assert causes(situation(blocked, lease=None))[0].sentence.endswith(" ".join(reason.split()))
+    other = replace(NORTH, code=NodeCode("1", [Loaded("pay", "v2", takes_others=True)], []))
+    labels = [KnownVersion("v1", "1", "shop"), KnownVersion("v2", "1", "shop")]
+    found = situation(
+        replace(FREE, due_at=NOW), lease=None, refusals=[Refusal("v2", reason)], versions=labels
+    )
+    (cause,) = causes(found, other)
+    assert cause.code == "refused"
+    known = "it waits for a node with version 1 (v1); 1 other version of pay cannot continue it: "
+    assert cause.sentence == known + reason
+
+
+def test_a_failed_run_is_reset_only_once_its_failure_is_mended() -> None:
+    child = "01900000-0000-7000-8000-000000000002"
+    started = event(0, EventType.CHILD_STARTED, "pack", *WHERE, child, b"", 0)
+    failed = event(1, EventType.CHILD_FAILED, 0, "OSError", "no", "")
+    error = pack_body(("ValueError", f"child run {child} failed: OSError: no", ""))
+    ended = row(RunState.FAILED, error=error, owner=None, completed_at=NOW)
+    (cause,) = causes(situation(ended, started, failed, lease=None))
+    (fix,) = cause.fixes
+    assert fix.command == f"continuum runs reset {RUN} --at 0"
+    assert (fix.when or "").startswith("once the cause of its failure is mended")
