@@ -7,6 +7,7 @@ import json
 from continuum.journal.postgres import PostgresJournal
 from tests.cli.commands import CommandLine
 from tests.cli.test_commands import on_journal, started
+from tests.cli.test_run_forks import failed_run
 from tests.unit.client.working import Ending
 
 
@@ -52,3 +53,22 @@ def test_a_wrong_search_is_one_line_that_says_what_to_write(cli: CommandLine) ->
         refused = cli(*command, "--find", "sate:failed")
         assert (refused.code, refused.out) == (1, "")
         assert refused.err == "continuum: there is no field 'sate'; did you mean state?\n"
+
+
+def test_an_error_of_this_package_is_found_without_its_name(cli: CommandLine) -> None:
+    failed = started(cli)
+    on_journal(cli, lambda journal: Ending(journal).fail(failed, "continuum.ActivityError", "wrong"))
+    assert listed(cli, "error:ActivityError") == listed(cli, "error:continuum.ActivityError") == [failed]
+    assert listed(cli, "state:failed -error:ActivityError") == []
+    nothing = cli("runs", "list", "--find", "error:Timeout")
+    assert "error:*Timeout* a part of one" in nothing.err
+
+
+def test_a_run_that_goes_on_in_another_is_marked_and_found(cli: CommandLine) -> None:
+    old, other = failed_run(cli), started(cli)
+    new = cli("runs", "restart", old, "--yes", "--json").json["run_id"]
+    (line,) = [line for line in cli("runs", "list").out.splitlines() if line.startswith(old)]
+    assert f"continues as {new}" in line
+    assert listed(cli, "continued:yes") == [old]
+    assert set(listed(cli, "continued:no")) == {new, other}
+    assert "write yes or no" in cli("runs", "list", "--find", "continued:maybe").err

@@ -6,9 +6,14 @@ import io
 
 import pytest
 
+from continuum.engine.ids import NodeId
+from continuum.journal.facts import NodeFacts
+from continuum.journal.postgres import PostgresJournal
 from tests.cli.commands import CommandLine
 from tests.cli.test_audit import Terminal, meanwhile, rows, short
-from tests.cli.test_commands import started
+from tests.cli.test_commands import on_journal, started
+
+UNKNOWN = "warning: no node has a limit for queue 'mail', and nothing waits in it\n"
 
 
 @pytest.fixture(autouse=True)
@@ -98,7 +103,7 @@ def test_a_wide_pause_shows_what_it_holds_and_asks(
     started(cli, "--namespace", "eu")
     refused = cli("pause", *options)
     assert (refused.code, refused.out) == (1, "")
-    assert refused.err == (
+    assert refused.err.removeprefix(UNKNOWN) == (
         f"continuum: {subject} was not paused: nobody confirmed it; "
         "without a terminal, --yes does it without a question\n"
     )
@@ -183,3 +188,18 @@ def test_a_run_that_is_paused_with_others_says_how_that_ends(cli: CommandLine) -
     )
     assert cli("resume", "--workflow", "greeting", "--yes").code == 0
     assert "paused" not in cli("runs", "show", run_id).out
+
+
+def test_a_pause_of_what_nobody_knows_says_so_with_the_nearest_name(cli: CommandLine) -> None:
+    async def loading(journal: PostgresJournal) -> None:
+        worker = await journal.register_worker(NodeId("n1"), "run_host", 1, 600.0)
+        await journal.renew([worker.id], 600.0, NodeFacts(NodeId("n1"), 1, "local", "up", [], ["loose"]))
+
+    on_journal(cli, loading)
+    assert cli("pause", "--workflow", "loose", "--yes").err == ""
+    assert cli("pause", "--workflow", "lose", "--yes").err == (
+        "warning: no node has ever loaded a workflow named 'lose', and no run of it is open; "
+        "the nearest name is loose\n"
+    )
+    assert "no node has a limit for queue 'mail'" in cli("pause", "--queue", "mail", "--yes").err
+    assert cli("resume", "--queue", "ma", "--yes").out.endswith("was not paused; the nearest name is mail\n")

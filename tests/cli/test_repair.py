@@ -211,6 +211,7 @@ def test_a_run_that_a_process_has_in_hand_is_not_taken_from_it(
     [
         ("lost-wakes", "00000000-0000-4000-8000-000000000007", "did you mean lost-wake?"),
         ("x", "00000000-0000-4000-8000-000000000007", "no rule of `continuum verify`"),
+        ("no-code", "00000000-0000-4000-8000-000000000007", "no-code is a code of `continuum health`"),
         ("lost-wake", "order-1", "is no run"),
         ("lease-odd", "north", "is no worker"),
     ],

@@ -106,6 +106,7 @@ TERMS = st.tuples(
         st.tuples(st.sampled_from(["@region", '@"a b"', "@n"]), choices(VALUE)),
         st.tuples(st.sampled_from(["@region", "@n"]), st.sampled_from([">5", "<=5", '>"4"', "<true"])),
         st.tuples(st.just("waits"), choices(KINDS)),
+        st.tuples(st.just("continued"), st.sampled_from(["yes", "no"])),
         st.tuples(st.sampled_from(["started", "updated", "ended"]), AGES),
     ),
 ).map(lambda term: ("-" if term[0] else "") + ":".join(term[1]))

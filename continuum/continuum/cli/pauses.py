@@ -9,6 +9,7 @@ import click
 
 from continuum.cli.changes import acting, changing_options, confirmed, yes_option
 from continuum.cli.database import Target, ask, ask_journal, database_options, json_option
+from continuum.cli.pause_names import not_paused, unknown_name
 from continuum.cli.printing import print_table
 from continuum.cli.values import to_json
 from continuum.client import Client
@@ -60,6 +61,9 @@ def pause(
     """
     scope, target = _scope(workflow, queue, namespace), Target(dsn, schema)
     held, before = ask_journal(target, lambda journal: _preview(journal, scope), read_only=True)
+    unknown = ask_journal(target, lambda journal: unknown_name(journal, scope, held), read_only=True)
+    if unknown is not None:
+        click.echo(f"warning: {unknown}", err=True)
     if before is None and not confirmed(
         f"Pause {scope_words(scope)}: {_amounts(scope, held)}?",
         f"{scope_words(scope)} was not paused",
@@ -107,7 +111,11 @@ def resume(
     if as_json:
         click.echo(to_json({"resumed": ended, "held": held._asdict()}))
         return
-    done = f"continues: {_amounts(scope, held)}" if ended else "was not paused"
+    if ended:
+        done = f"continues: {_amounts(scope, held)}"
+    else:
+        paused = ask_journal(target, lambda journal: journal.pauses(MOST_COUNTED), read_only=True)
+        done = not_paused(scope, [each.scope for each in paused if each.scope is not None])
     click.echo(f"{scope_words(scope)} {done}")
 
 

@@ -21,8 +21,8 @@ STATES = ("running", "suspended", "blocked", "completed", "failed", "cancelled",
 find_option = click.option(
     "--find",
     metavar="SEARCH",
-    help="Only runs for which all terms hold: state:failed,blocked workflow:pay* -error:Timeout started:<2d "
-    "@region:eu waits:signal:review",
+    help="Only runs for which all terms hold: state:failed,blocked workflow:pay* -error:TimeoutError "
+    "started:<2d @region:eu waits:signal:review",
 )
 
 

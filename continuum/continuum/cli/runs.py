@@ -89,6 +89,8 @@ def list_runs(
     _print_page(page.entries)
     if not page.entries:
         say_nothing(target, "run", "`continuum start WORKFLOW` starts one")
+        if "error:" in (chosen.find or ""):
+            click.echo("error:TimeoutError is a whole type, error:*Timeout* a part of one", err=True)
     if page.next_cursor is not None:
         click.echo(f"more: --cursor {page.next_cursor}", err=True)
 
@@ -276,7 +278,9 @@ def _print_page(entries: Sequence[Run]) -> None:
 
 
 def _summary(run: Run, *, named: bool) -> Sequence[str]:
-    note = _error(run.error) if run.error is not None else run.reason or ""
+    why = _error(run.error) if run.error is not None else run.reason or ""
+    goes_on = "" if run.continued_to is None else f"continues as {run.continued_to}"
+    note = "; ".join(each for each in (goes_on, why) if each)
     namespace = [run.namespace] if named else []
     return run.id, run.workflow, *namespace, run.state, run.started_at.isoformat(timespec="seconds"), note
 

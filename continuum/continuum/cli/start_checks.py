@@ -19,7 +19,7 @@ def check_name(workflow: str, nodes: Sequence[NodeRow]) -> None:
     loaded = {name for node in nodes if node.state != "lost" for name in node.workflows}
     if loaded and workflow not in loaded:
         raise UnknownWorkflow(
-            f"no running node has loaded a workflow named {quoted(workflow)}{_nearest(workflow, loaded)}; "
+            f"no running node has loaded a workflow named {quoted(workflow)}{nearest(workflow, loaded)}; "
             f"they have {listed(sorted(loaded))}"
         )
 
@@ -41,10 +41,11 @@ def missing_node(target: Target, workflow: str, namespace: str, nodes: Sequence[
         return f"waits for a node that has loaded {workflow}: {missing}"
     return (
         f"waits for a node that has loaded {quoted(workflow)}: {missing}, and none has ever loaded that name"
-        f"{_nearest(workflow, recorded)}"
+        f"{nearest(workflow, recorded)}"
     )
 
 
-def _nearest(name: str, names: Iterable[str]) -> str:
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return an addition to a sentence about a name: the nearest of these, if one is near."""
     found = get_close_matches(name, sorted(names), 1)
     return f"; the nearest name is {found[0]}" if found else ""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from continuum.journal.facts import Query, RunState
 from continuum.journal.limits import MOST_COUNTED
 from continuum.operations.bulk import BulkChange, OperatedJournal, conditions, count_text
+from continuum.operations.findings import verb
 
 _BLOCKED = (RunState.BLOCKED,)
 _OPEN = (RunState.RUNNING, RunState.SUSPENDED, RunState.BLOCKED)
@@ -27,7 +28,7 @@ async def notes(journal: OperatedJournal, change: BulkChange) -> Sequence[str]:
     where = [*conditions(change.search, change.namespace, journal.now()), ("state", "in", states)]
     counted = await journal.count(Query(None, where, ("id", False), 1, None), MOST_COUNTED)
     return (
-        [f"{count_text(counted)} of them {'is' if counted.number == 1 else 'are'} {what}"]
+        [f"{count_text(counted)} of them {verb(counted.number, 'is', 'are', more=counted.more)} {what}"]
         if counted.number
         else []
     )

@@ -67,6 +67,11 @@ def amount(count: int, noun: str, *, more: bool = False) -> str:
     return f"more than {text}" if more else text
 
 
+def verb(count: int, one: str, many: str, *, more: bool = False) -> str:
+    """Return the verb that goes with an `amount`."""
+    return one if count == 1 and not more else many
+
+
 def serious(findings: Sequence[Finding]) -> bool:
     """Return whether any of these is more than a note."""
     return any(finding.severity is not Severity.NOTE for finding in findings)

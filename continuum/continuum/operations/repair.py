@@ -17,6 +17,7 @@ from continuum.journal.audit_facts import Action, ChangeOutcome
 from continuum.journal.mend import ONLY_WITHOUT_OWNER, Mend
 from continuum.journal.repair_port import Damaged, DamageFacts, Decision, NotMended, Repairs
 from continuum.operations.actor import Recorder
+from continuum.operations.health_codes import HEALTH_CODES
 from continuum.operations.repair_steps import step
 from continuum.quoting import quoted
 from continuum.verify.findings import Finding
@@ -138,6 +139,10 @@ def _known(code: str) -> str:
     name = code.replace("_", "-")
     if name in RULES:
         return name
+    if name in HEALTH_CODES:
+        raise InvalidOption(
+            f"{name} is a code of `continuum health`, which no repair mends: {HEALTH_CODES[name].way_out}"
+        )
     near = get_close_matches(name, RULES, 1)
     did = f"; did you mean {near[0]}?" if near else ""
     raise InvalidOption(

@@ -1,6 +1,6 @@
 """`Search`: which runs a person asks for, read from one line of text.
 
-    state:failed,blocked workflow:pay* -error:Timeout started:>2d @region:eu waits:signal:review
+    state:failed,blocked workflow:pay* -error:TimeoutError started:>2d @region:eu waits:signal:review
 
 Each term is about a field of the run, and a run is found if all of them hold. Values with commas between them
 are choices, `-` before a term turns it round, `*` in a name stands for any characters, and what is in quotes
@@ -144,6 +144,27 @@ def _texts(field: str, given: list[Mark], shown: str) -> Term:
     return Term(field, "like", patterns)
 
 
+def _errors(field: str, given: list[Mark], shown: str) -> Term:
+    """Read types of errors; those of this package may be written without its name."""
+    term = _texts(field, given, shown)
+    if term.operator != "in":
+        return term
+    return Term(field, "in", [each for name in term.value for each in _types(name)])
+
+
+def _types(name: str) -> list[str]:
+    return [name] if "." in name else [name, f"continuum.{name}"]
+
+
+def _yes_or_no(field: str, given: list[Mark], shown: str) -> Term:
+    match _text(given):
+        case "yes":
+            return Term(field, "ne", None)
+        case "no":
+            return Term(field, "eq", None)
+    raise InvalidQuery(f"{shown}: write yes or no")
+
+
 def _ids(field: str, given: list[Mark], shown: str) -> Term:
     found = []
     for choice in map(_text, _choices(given, shown)):
@@ -211,8 +232,9 @@ _FIELDS: Mapping[str, tuple[str, Callable[[str, list[Mark], str], Term]]] = {
     "updated": ("updated_at", _time),
     "ended": ("completed_at", _time),
     "paused": ("paused_at", _time),
-    "error": ("failure", _texts),
+    "error": ("failure", _errors),
     "fault": ("fault", _texts),
+    "continued": ("continued_to", _yes_or_no),
     "waits": ("waits", _waits),
 }
 

@@ -38,7 +38,9 @@ DAY = 24 * 3_600 * 1_000_000
         ("waits:signal:a:b", [Term("waits", "in", [("signal", ["a:b"])])]),
         ("waits:timer,child:*", [Term("waits", "in", [("timer", ["", ""]), ("child", ["", ""])])]),
         (f"id:{RUN.upper()}", [Term("id", "in", [RUN])]),
-        ("error:Timeout", [Term("failure", "in", ["Timeout"])]),
+        ("error:Timeout", [Term("failure", "in", ["Timeout", "continuum.Timeout"])]),
+        ("continued:yes", [Term("continued_to", "ne", None)]),
+        ("-continued:no", [Term("continued_to", "not eq", None)]),
     ],
 )
 def test_a_search_is_read(text: str, terms: list[Term]) -> None:
