@@ -25,10 +25,13 @@ from tests.contract.builders import (
     event,
     history,
     new_run,
+    new_task,
     owned_run,
     query,
+    queue_tasks,
     row,
     signal,
+    take_tasks,
     until,
     worker_of,
     write,
@@ -309,6 +312,20 @@ async def test_open_runs_are_paused_and_resumed_each_by_itself(journal: Journal)
     }
     assert (await journal.paused_here(worker)).runs == set()
     assert {run.id for run in await claim(journal, worker)} == {free, before}
+
+
+async def test_activities_that_waited_for_a_paused_run_are_claimed_once_many_are_resumed(
+    journal: Journal,
+) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await queue_tasks(journal, worker, run, new_task())
+    await part(journal, await begun(journal, "pause", "workflow:orders"))
+    assert await take_tasks(journal, worker) == []
+
+    await part(journal, await begun(journal, "resume", "workflow:orders"))
+
+    assert [task.run_id for task in await take_tasks(journal, worker)] == [run.id]
 
 
 async def test_a_pause_of_many_follows_a_run_that_was_reset_and_notifies_owners(journal: Journal) -> None:

@@ -161,6 +161,7 @@ BEGIN
     )
     SELECT coalesce(array_agg(p.id), '{}'), array_agg(p.id::text) FILTER (WHERE p.owner IS NOT NULL)
     INTO v_resumed, v_owned FROM resumed p;
+    UPDATE {schema}.tasks t SET held_by = NULL WHERE t.run_id = ANY (v_resumed) AND t.held_by IS NOT NULL;
     IF v_owned IS NOT NULL THEN
         PERFORM {schema}.notify_each('paused', v_owned);
     END IF;
