@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 from unittest.mock import patch
 
 import click
 
-from continuum.cli import database, run_commands
+import continuum.cli
 from continuum.cli.main import continuum as commands
 from continuum.cli.main import main
 from continuum.client import Client
@@ -22,11 +22,15 @@ from continuum.journal.memory.journal import MemoryJournal
 from tests.fuzzing.mutation import Mutator
 from tests.fuzzing.target import Broken, Target
 
-# Their packages have commands of the same name.
-audit, nodes, runs, versions = (
-    import_module(f"continuum.cli.{name}") for name in ("audit", "nodes", "runs", "versions")
-)
+# Commands have the names of their modules.
+_MODULES = [
+    import_module(f"continuum.cli.{found.name}")
+    for found in iter_modules(continuum.cli.__path__)
+    if found.name != "__main__"
+]
 
+# It waits for what comes next.
+_EVENTS = import_module("continuum.cli.runs").events
 _RUN = "00000000-0000-4000-8000-000000000001"
 # They import modules, start processes, change schemas or wait.
 _ONLY_PARSED = frozenset(("run-node", "demo", "migrate", "check", "result", "versions"))
@@ -129,23 +133,24 @@ class _Door:
         async with Client(await self._begun()) as client:
             yield client
 
-    def _ask_journal(self, _target: Any, question: Callable[[Any], Awaitable[Any]]) -> Any:
-        async def asking() -> Any:
-            return await question(await self._begun())
-
-        return asyncio.run(asking())
+    @contextlib.asynccontextmanager
+    async def _opened_journal(self, _target: Any, *, read_only: bool = False) -> AsyncIterator[MemoryJournal]:
+        yield await self._begun()
 
     @contextlib.contextmanager
     def open(self) -> Iterator[None]:
         """Replace the two ways to a database, and what the commands that are only parsed do."""
         with contextlib.ExitStack() as replaced:
-            for module in (database, run_commands, audit, nodes, runs, versions):
-                for name, stand_in in (("connected", self._connected), ("ask_journal", self._ask_journal)):
+            for module in _MODULES:
+                for name, stand_in in (
+                    ("connected", self._connected),
+                    ("opened_journal", self._opened_journal),
+                ):
                     if hasattr(module, name):
                         replaced.enter_context(patch.object(module, name, stand_in))
             root = click.Context(commands)
             parsed = [commands.get_command(root, name) for name in _ONLY_PARSED]
-            for command in _leaves([runs.events, *filter(None, parsed)]):
+            for command in _leaves([_EVENTS, *filter(None, parsed)]):
                 replaced.enter_context(patch.object(command, "callback", lambda **_: None))
             yield
 

@@ -17,6 +17,8 @@ from continuum.client.connecting import connect
 from continuum.client.histories import Event
 from continuum.client.loop_thread import LoopThread
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
+from continuum.client.pause_outcome import Pause, PauseOutcome
+from continuum.client.pauses import WorkflowOrName
 from continuum.client.queries import Condition
 from continuum.client.run_forks import CutOptions, Signals
 from continuum.client.run_owner import Owner
@@ -160,6 +162,48 @@ class SyncClient:
     ) -> CancelOutcome:
         """Request that a run stops; see `Client.cancel`."""
         return self._thread.call(self._client.cancel(run_id, force=force, seen=seen, namespace=namespace))
+
+    def pause_run(
+        self,
+        run_id: str,
+        reason: str | None = None,
+        *,
+        seen: Run | None = None,
+        namespace: InNamespace = ANY_NAMESPACE,
+    ) -> PauseOutcome:
+        """Let nothing of a run begin any more; see `Client.pause_run`."""
+        return self._thread.call(self._client.pause_run(run_id, reason, seen=seen, namespace=namespace))
+
+    def resume_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
+        """Let a paused run continue; see `Client.resume_run`."""
+        return self._thread.call(self._client.resume_run(run_id, namespace=namespace))
+
+    def pause(
+        self,
+        *,
+        workflow: WorkflowOrName = None,
+        queue: str | None = None,
+        namespace: str | None = None,
+        reason: str | None = None,
+    ) -> PauseOutcome:
+        """Pause a workflow, a queue or a namespace; see `Client.pause`."""
+        return self._thread.call(
+            self._client.pause(workflow=workflow, queue=queue, namespace=namespace, reason=reason)
+        )
+
+    def resume(
+        self,
+        *,
+        workflow: WorkflowOrName = None,
+        queue: str | None = None,
+        namespace: str | None = None,
+    ) -> bool:
+        """End the pause of a workflow, a queue or a namespace; see `Client.resume`."""
+        return self._thread.call(self._client.resume(workflow=workflow, queue=queue, namespace=namespace))
+
+    def pauses(self) -> list[Pause]:
+        """Return the paused workflows, queues and namespaces; see `Client.pauses`."""
+        return self._thread.call(self._client.pauses())
 
     def unblock(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
         """Let nodes try a blocked run again; see `Client.unblock`."""

@@ -61,7 +61,7 @@ async def test_a_workflow_or_namespace_that_no_node_serves_names_what_the_nodes_
         at.node("north", modules=MODULES, namespaces=("eu",))
         unknown = await at.client.start("explain.unknown", namespace="eu")
         cause = await explained(unknown, "no_node")
-        assert "explain.signal" in cause.sentence
+        assert "they have explain.activity" in cause.sentence
         assert cause.evidence["nodes"]["north"]["namespaces"] == ["eu"]
         elsewhere = await at.client.start(flows.sleeps, 0.0, namespace="us")
         cause = await explained(elsewhere, "no_node")
