@@ -386,7 +386,6 @@ async def test_a_run_that_is_asked_to_stop_while_an_activity_ends_compensates(ds
         gate("first").set()
         with pytest.raises(RunCancelled):
             await run.result(DEADLINE_S)
-        assert begun["second"] == 0
 
 
 async def test_starts_of_a_paused_workflow_wait(dsn: str, schema: str) -> None:
