@@ -9,9 +9,6 @@ run that continues as new becomes a wait for the latest run of its chain.
 A wait may begin when the run has ended and its notification is past. So the poll looks at once for a run that
 this client started a while ago, or whose end it was notified of before. Otherwise it gives the notification a
 moment to arrive.
-
-The node in this process tells of ends, which need no look then. Another process may let such a run continue,
-and a notification says so. Without notifications no end is kept.
 """
 
 from __future__ import annotations
@@ -85,7 +82,7 @@ class Completions:
     ) -> None:
         self._journal = journal
         self._port = port
-        hears = self._hears = _hears(journal)
+        hears = _hears(journal)
         self._first_poll = FIRST_POLL_SECONDS if hears else FIRST_POLL_WITHOUT_LISTEN_SECONDS
         self._growth = POLL_GROWTH if hears else POLL_GROWTH_WITHOUT_LISTEN
         if first_poll is not None:
@@ -115,7 +112,7 @@ class Completions:
             return known
         if not self._tasks:
             # Subscribe before the first look, so that no end falls between the two.
-            notifications = self._journal.notifications([Topic.DONE, Topic.LOST])
+            notifications = self._journal.notifications([Topic.DONE])
             self._tasks = [
                 asyncio.create_task(self._listen(notifications)),
                 asyncio.create_task(self._poll()),
@@ -128,12 +125,11 @@ class Completions:
             run_id, started = await self._later_than(run, run.continued_to), LONG_AGO
 
     def ended(self, run: EndedRun) -> None:
-        """A run has ended in this process: who waits for it has the result, and who asks soon may find it."""
+        """A run has ended in this process: who waits for it has the result, and who asks soon finds it."""
         futures = self._futures_of(run.id)
         for future in futures:
             future.set_result(run)
-        is_heard = self._hears and bool(self._tasks)
-        if is_heard and not futures and len(run.result or run.error or b"") <= KNOWN_END_BYTES:
+        if not futures and len(run.result or run.error or b"") <= KNOWN_END_BYTES:
             self._known_ends[run.id] = run
             if len(self._known_ends) > ENDS_REMEMBERED:
                 del self._known_ends[next(iter(self._known_ends))]
@@ -196,20 +192,10 @@ class Completions:
     async def _listen(self, notifications: AsyncIterator[Notification]) -> None:
         try:
             async for notification in notifications:
-                if notification.topic is Topic.LOST:
-                    self._drop_ends(notification.ids)
-                else:
-                    self._look_soon(notification)
+                self._look_soon(notification)
         except Exception:
             # Notifications only make it faster: polling continues.
             log.exception("listening for ended runs stopped; results arrive by polling alone")
-        self._hears = False
-        self._known_ends.clear()
-
-    def _drop_ends(self, run_ids: tuple[str, ...]) -> None:
-        """Forget how these runs ended, or all if notifications may have been missed."""
-        for run_id in run_ids or tuple(self._known_ends):
-            self.forget_end(RunId(run_id))
 
     def _look_soon(self, notification: Notification) -> None:
         for run_id in notification.ids or tuple(self._awaited):

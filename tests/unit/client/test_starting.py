@@ -217,10 +217,6 @@ async def test_a_wait_for_a_run_that_is_live_here_does_not_look_for_it_soon() ->
 @in_a_loop
 async def test_ends_that_nobody_asks_for_are_forgotten_and_large_ones_not_kept() -> None:
     completions = Completions(MemoryJournal())
-    # The first wait begins to listen.
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0):
-            await completions.wait(RunId("first"))
     completions.ended(an_end("large", bytes(KNOWN_END_BYTES + 1)))
     for number in range(ENDS_REMEMBERED + 1):
         completions.ended(an_end(str(number)))
