@@ -81,7 +81,7 @@ def run_fixes(cli: CommandLine, dsn: str, fixes: Sequence[str]) -> None:
             program, *words = shlex.split(fix)
             assert program == "continuum"
             # It asks otherwise.
-            answer = ["--yes"] if words[0] == "repair" else []
+            answer = ["--yes"] if words[0] in ("repair", "cancel") else []
             done = cli.bare(*words, *answer, "--dsn", dsn)
             assert done.code == 0, done.err
 

@@ -281,7 +281,7 @@ def test_a_forced_cancel_does_nothing_to_a_run_that_changes_before_the_answer(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_id = family(cli)
-    meanwhile(monkeypatch, lambda: cli("attributes", run_id, '{"moved": true}'))
+    meanwhile(monkeypatch, lambda: cli("attributes", run_id, '{"moved": true}', "--yes"))
     stale = cli("cancel", run_id, "--force")
     assert (stale.code, stale.out) == (1, "")
     assert "has changed since it was looked at, and nothing was done" in stale.err
