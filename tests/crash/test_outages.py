@@ -61,7 +61,7 @@ def test_an_answer_during_an_outage_is_delivered_after_it(tmp_path: Path, error:
             run = await at.client.start(flows.lasting_within, str(tmp_path), TIMEOUT_S)
             begun(tmp_path)
             server.stop()
-            # Whoever sees the file reads all of it.
+            # The activities never see a file that is only half written.
             (tmp_path / "writing").write_text(error)
             (tmp_path / "writing").rename(tmp_path / "finished")
             pass_time(time.monotonic() + TIMEOUT_S)
