@@ -119,57 +119,22 @@ $$;
 
 -- Pause runs, each by itself.
 CREATE OR REPLACE FUNCTION {schema}.operate_pause(p_runs uuid[], p_arguments jsonb, p_payload bytea) RETURNS text[]
-LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     v_latest uuid[] := {schema}.lock_latest_runs(p_runs);
-    v_paused uuid[];
-    v_owned text[];
 BEGIN
-    WITH paused AS (
-        UPDATE {schema}.runs r
-        SET paused_at = clock_timestamp(), paused_by = p_arguments ->> 'by', pause_reason = p_arguments ->> 'reason',
-            pause_lifted_at = NULL, updated_at = clock_timestamp()
-        WHERE r.id = ANY (v_latest) AND r.state {is_open} AND r.paused_at IS NULL
-        RETURNING r.id, r.owner
-    )
-    SELECT coalesce(array_agg(p.id), '{}'), array_agg(p.id::text) FILTER (WHERE p.owner IS NOT NULL)
-    INTO v_paused, v_owned FROM paused p;
-    IF v_owned IS NOT NULL THEN
-        PERFORM {schema}.notify_each('paused', v_owned);
-    END IF;
-    RETURN {schema}.outcomes_of_pauses(v_latest, v_paused);
+    RETURN {schema}.outcomes_of_pauses(
+        v_latest, {schema}.pause_runs(v_latest, p_arguments ->> 'by', p_arguments ->> 'reason'));
 END
 $$;
 
 -- Let runs continue that are paused by themselves.
 CREATE OR REPLACE FUNCTION {schema}.operate_resume(p_runs uuid[], p_arguments jsonb, p_payload bytea) RETURNS text[]
-LANGUAGE plpgsql
-SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
-AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     v_latest uuid[] := {schema}.lock_latest_runs(p_runs);
-    v_resumed uuid[];
-    v_owned text[];
 BEGIN
-    WITH resumed AS (
-        UPDATE {schema}.runs r
-        SET paused_at = NULL, paused_by = NULL, pause_reason = NULL, updated_at = clock_timestamp()
-        WHERE r.id = ANY (v_latest) AND r.state {is_open} AND r.paused_at IS NOT NULL
-        RETURNING r.id, r.owner
-    )
-    SELECT coalesce(array_agg(p.id), '{}'), array_agg(p.id::text) FILTER (WHERE p.owner IS NOT NULL)
-    INTO v_resumed, v_owned FROM resumed p;
-    UPDATE {schema}.tasks t SET held_by = NULL WHERE t.run_id = ANY (v_resumed) AND t.held_by IS NOT NULL;
-    IF v_owned IS NOT NULL THEN
-        PERFORM {schema}.notify_each('paused', v_owned);
-    END IF;
-    IF v_resumed <> '{}' THEN
-        PERFORM {schema}.notify('work', '{}');
-        PERFORM {schema}.notify('tasks', '{}');
-    END IF;
-    RETURN {schema}.outcomes_of_pauses(v_latest, v_resumed);
+    RETURN {schema}.outcomes_of_pauses(v_latest, {schema}.resume_runs(v_latest));
 END
 $$;
 

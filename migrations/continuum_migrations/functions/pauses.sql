@@ -126,7 +126,7 @@ BEGIN
 END
 $$;
 
--- Lift the pauses of runs that are asked to stop and that the caller has locked: they go on to their end, and compensate.
+-- Lift the pauses of runs that are asked to stop and that the caller has locked: they continue to their end, and compensate.
 CREATE OR REPLACE FUNCTION {schema}.lift_pauses(p_runs uuid[]) RETURNS void
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -146,11 +146,72 @@ BEGIN
     )
     SELECT array_agg(l.id::text) INTO v_lifted FROM lifted l;
     IF v_lifted IS NOT NULL THEN
-        UPDATE {schema}.tasks t SET held_by = NULL WHERE t.run_id = ANY (v_lifted::uuid[]) AND t.held_by IS NOT NULL;
-        PERFORM {schema}.notify_each('paused', v_lifted);
-        PERFORM {schema}.notify('work', '{}');
-        PERFORM {schema}.notify('tasks', '{}');
+        PERFORM {schema}.let_continue(v_lifted::uuid[], v_lifted);
     END IF;
+END
+$$;
+
+-- Free the tasks of locked runs that are no longer paused, and tell those who look for work, and the owners of p_told.
+CREATE OR REPLACE FUNCTION {schema}.let_continue(p_runs uuid[], p_told text[]) RETURNS void
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+BEGIN
+    UPDATE {schema}.tasks t SET held_by = NULL WHERE t.run_id = ANY (p_runs) AND t.held_by IS NOT NULL;
+    IF p_told IS NOT NULL THEN
+        PERFORM {schema}.notify_each('paused', p_told);
+    END IF;
+    PERFORM {schema}.notify('work', '{}');
+    PERFORM {schema}.notify('tasks', '{}');
+END
+$$;
+
+-- Pause those of these locked runs that are open and not paused by themselves, and return them.
+CREATE OR REPLACE FUNCTION {schema}.pause_runs(p_runs uuid[], p_by text, p_reason text) RETURNS uuid[]
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_paused uuid[];
+    v_owned text[];
+BEGIN
+    WITH paused AS (
+        UPDATE {schema}.runs r
+        SET paused_at = clock_timestamp(), paused_by = p_by, pause_reason = p_reason, pause_lifted_at = NULL,
+            updated_at = clock_timestamp()
+        WHERE r.id = ANY (p_runs) AND r.state {is_open} AND r.paused_at IS NULL
+        RETURNING r.id, r.owner
+    )
+    SELECT coalesce(array_agg(p.id), '{}'), array_agg(p.id::text) FILTER (WHERE p.owner IS NOT NULL)
+    INTO v_paused, v_owned FROM paused p;
+    IF v_owned IS NOT NULL THEN
+        PERFORM {schema}.notify_each('paused', v_owned);
+    END IF;
+    RETURN v_paused;
+END
+$$;
+
+-- Let those of these locked runs continue that are open and paused by themselves, and return them.
+CREATE OR REPLACE FUNCTION {schema}.resume_runs(p_runs uuid[]) RETURNS uuid[]
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_resumed uuid[];
+    v_owned text[];
+BEGIN
+    WITH resumed AS (
+        UPDATE {schema}.runs r
+        SET paused_at = NULL, paused_by = NULL, pause_reason = NULL, updated_at = clock_timestamp()
+        WHERE r.id = ANY (p_runs) AND r.state {is_open} AND r.paused_at IS NOT NULL
+        RETURNING r.id, r.owner
+    )
+    SELECT coalesce(array_agg(p.id), '{}'), array_agg(p.id::text) FILTER (WHERE p.owner IS NOT NULL)
+    INTO v_resumed, v_owned FROM resumed p;
+    IF v_resumed <> '{}' THEN
+        PERFORM {schema}.let_continue(v_resumed, v_owned);
+    END IF;
+    RETURN v_resumed;
 END
 $$;
 
@@ -198,13 +259,7 @@ BEGIN
         posted := {posted.stale};
     ELSE
         posted := {posted.accepted};
-        UPDATE {schema}.runs r
-        SET paused_at = clock_timestamp(), paused_by = p_by, pause_reason = p_reason, pause_lifted_at = NULL,
-            updated_at = clock_timestamp()
-        WHERE r.id = v_run;
-        IF v_row.owner IS NOT NULL THEN
-            PERFORM {schema}.notify('paused', ARRAY[v_run::text]);
-        END IF;
+        PERFORM {schema}.pause_runs(ARRAY[v_run], p_by, p_reason);
     END IF;
     PERFORM {schema}.record_change(p_audit || jsonb_build_object('subject', coalesce(v_run, p_run)),
                                    {schema}.outcome_of_post(posted));
@@ -235,14 +290,7 @@ BEGIN
         posted := {posted.duplicate};
     ELSE
         posted := {posted.accepted};
-        UPDATE {schema}.runs r
-        SET paused_at = NULL, paused_by = NULL, pause_reason = NULL, updated_at = clock_timestamp() WHERE r.id = run;
-        UPDATE {schema}.tasks t SET held_by = NULL WHERE t.run_id = run AND t.held_by IS NOT NULL;
-        IF v_row.owner IS NOT NULL THEN
-            PERFORM {schema}.notify('paused', ARRAY[run::text]);
-        END IF;
-        PERFORM {schema}.notify('work', '{}');
-        PERFORM {schema}.notify('tasks', '{}');
+        PERFORM {schema}.resume_runs(ARRAY[run]);
     END IF;
     PERFORM {schema}.record_change(p_audit || jsonb_build_object('subject', coalesce(run, p_run)),
                                    {schema}.outcome_of_post(posted));
