@@ -18,7 +18,6 @@ AS $$
 DECLARE
     v_roots uuid[];
     v_runs uuid[];
-    v_locked uuid[];
 BEGIN
     SELECT array_agg(l.root) INTO v_roots FROM (
         SELECT coalesce(r.root, r.id) AS root FROM {schema}.runs r
@@ -29,18 +28,30 @@ BEGIN
     IF v_roots IS NULL THEN
         RETURN 0;
     END IF;
-    v_runs := v_roots || ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.root = ANY (v_roots));
-    v_locked := ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.id = ANY (v_runs) FOR UPDATE SKIP LOCKED);
-    IF cardinality(v_locked) < cardinality(v_runs) THEN
-        -- A run of a chain is locked, maybe on the way to the chain's latest run, which is locked here: leave that
-        -- chain for another time.
-        v_roots := ARRAY(
-            SELECT c.root FROM unnest(v_roots) AS c (root)
+    SELECT c.roots, c.runs INTO v_roots, v_runs FROM {schema}.lock_chains(v_roots) c;
+    RETURN {schema}.remove_runs(v_roots, v_runs);
+END
+$$;
+
+-- Lock all runs of the chains with these roots, and return the chains that are locked whole, by roots and by runs. A chain of
+-- which somebody holds a run, maybe on the way to its latest run, is left out: this waits for no lock.
+CREATE OR REPLACE FUNCTION {schema}.lock_chains(p_roots uuid[], OUT roots uuid[], OUT runs uuid[])
+LANGUAGE plpgsql
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+DECLARE
+    v_locked uuid[];
+BEGIN
+    roots := p_roots;
+    runs := roots || ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.root = ANY (roots));
+    v_locked := ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.id = ANY (runs) FOR UPDATE SKIP LOCKED);
+    IF cardinality(v_locked) < cardinality(runs) THEN
+        roots := ARRAY(
+            SELECT c.root FROM unnest(p_roots) AS c (root)
             WHERE NOT EXISTS (SELECT FROM {schema}.runs r
                               WHERE (r.id = c.root OR r.root = c.root) AND r.id <> ALL (v_locked)));
-        v_runs := v_roots || ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.root = ANY (v_roots));
+        runs := roots || ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.root = ANY (roots));
     END IF;
-    RETURN {schema}.remove_runs(v_roots, v_runs);
 END
 $$;
 
@@ -74,7 +85,6 @@ DECLARE
     v_latest uuid[];
     v_roots uuid[];
     v_runs uuid[];
-    v_locked uuid[];
 BEGIN
     PERFORM FROM {schema}.runs r WHERE r.id = ANY (p_runs) ORDER BY r.depth, r.id FOR UPDATE;
     v_latest := ARRAY(
@@ -82,15 +92,7 @@ BEGIN
         WHERE r.id = ANY (p_runs) AND r.continued_to IS NULL AND r.state {is_terminal}
           AND NOT EXISTS (SELECT FROM {schema}.runs p WHERE p.id = r.parent_id AND p.state {is_open}));
     v_roots := ARRAY(SELECT coalesce(r.root, r.id) FROM {schema}.runs r WHERE r.id = ANY (v_latest));
-    v_runs := v_roots || ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.root = ANY (v_roots));
-    v_locked := ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.id = ANY (v_runs) FOR UPDATE SKIP LOCKED);
-    IF EXISTS (SELECT FROM {schema}.runs r WHERE r.id = ANY (v_runs) AND r.id <> ALL (v_locked)) THEN
-        v_roots := ARRAY(
-            SELECT c.root FROM unnest(v_roots) AS c (root)
-            WHERE NOT EXISTS (SELECT FROM {schema}.runs r
-                              WHERE (r.id = c.root OR r.root = c.root) AND r.id <> ALL (v_locked)));
-        v_runs := v_roots || ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.root = ANY (v_roots));
-    END IF;
+    SELECT c.roots, c.runs INTO v_roots, v_runs FROM {schema}.lock_chains(v_roots) c;
     v_latest := ARRAY(SELECT l.id FROM unnest(v_latest) AS l (id) WHERE l.id = ANY (v_runs));
     PERFORM {schema}.remove_runs(v_roots, v_runs);
     RETURN v_latest;
