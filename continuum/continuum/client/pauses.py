@@ -12,13 +12,12 @@ from continuum.client.run_lookup import RunLookup
 from continuum.client.runs import Run
 from continuum.definitions.name_rules import DEFINITION_NAME_BYTES, short_text
 from continuum.definitions.workflow import Workflow
-from continuum.engine.ids import RunId
-from continuum.errors import InvalidOption, RunChanged, RunNotFound, RunTerminal
+from continuum.errors import InvalidOption
 from continuum.journal.audit_facts import Action, AuditFacts
 from continuum.journal.facts import Posted
 from continuum.journal.limits import MOST_COUNTED
 from continuum.journal.pause_facts import PauseKind, PauseScope
-from continuum.journal.pause_port import PausedRun, Pauses
+from continuum.journal.pause_port import Pauses
 from continuum.operations.actor import REASON_BYTES, Recorder
 from continuum.operations.pause_words import scope_words
 
@@ -54,7 +53,7 @@ class PauseCalls:
         paused = await retry_read_once(
             lambda: self._pauses.pause_run(found, by=self._by(), reason=why, seen=guard, audit=audit)
         )
-        await self._check_open(found, paused)
+        await self._lookup.check_taken(found, paused.posted)
         assert paused.pause is not None, "a run that is paused has a pause"
         assert paused.run_id is not None, "a run that is paused has an id"
         pause = public_pause(paused.pause, paused.run_id)
@@ -68,7 +67,7 @@ class PauseCalls:
         found = await self._lookup.resolve(run_id, namespace)
         audit = self._record(Action.RESUME, found)
         resumed = await retry_read_once(lambda: self._pauses.resume_run(found, audit=audit))
-        await self._check_open(found, resumed)
+        await self._lookup.check_taken(found, resumed.posted)
         return resumed.posted is Posted.ACCEPTED
 
     async def pause(
@@ -115,16 +114,6 @@ class PauseCalls:
         if given is not None:
             return short_text(given, "a reason", most=REASON_BYTES)
         return None if self._record.actor is None else self._record.actor.reason
-
-    async def _check_open(self, run_id: RunId, changed: PausedRun) -> None:
-        match changed.posted:
-            case Posted.NOT_FOUND:
-                raise RunNotFound(run_id)
-            case Posted.STALE:
-                raise RunChanged(run_id)
-            case Posted.TERMINAL:
-                latest = await self._lookup.latest_run(await self._lookup.row(run_id))
-                raise RunTerminal(run_id, latest.state.name.lower())
 
 
 def pause_scope(workflow: WorkflowOrName, queue: str | None, namespace: str | None) -> PauseScope:

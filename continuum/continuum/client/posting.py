@@ -15,9 +15,8 @@ from continuum.definitions.name_rules import short_text
 from continuum.definitions.signal import Signal
 from continuum.definitions.workflow import Workflow
 from continuum.engine.ids import RunId
-from continuum.errors import RunChanged, RunNotFound, RunTerminal
 from continuum.journal.audit_facts import Action, SeenRun
-from continuum.journal.facts import InboxKind, Post, Posted
+from continuum.journal.facts import InboxKind, Post
 from continuum.journal.port import Runs, Versions
 from continuum.operations.actor import Recorder
 
@@ -73,20 +72,12 @@ class Posting:
     async def force_cancel(self, run_id: RunId, seen: SeenRun | None, record: Recorder) -> None:
         """End a run at once, if it is as it was seen."""
         audit = record(Action.FORCE_CANCEL, run_id)
-        await self._check(run_id, await self._journal.force_cancel(run_id, seen=seen, audit=audit))
+        await self._lookup.check_taken(
+            run_id, await self._journal.force_cancel(run_id, seen=seen, audit=audit)
+        )
 
     async def _post(self, post: Post) -> None:
-        await self._check(post.run_id, await self._posts.add(post))
-
-    async def _check(self, run_id: RunId, posted: Posted) -> None:
-        match posted:
-            case Posted.NOT_FOUND:
-                raise RunNotFound(run_id)
-            case Posted.STALE:
-                raise RunChanged(run_id)
-            case Posted.TERMINAL:
-                latest = await self._lookup.latest_run(await self._lookup.row(run_id))
-                raise RunTerminal(run_id, latest.state.name.lower())
+        await self._lookup.check_taken(post.run_id, await self._posts.add(post))
 
 
 def _again(post: Post) -> Post:

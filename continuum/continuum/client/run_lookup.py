@@ -13,9 +13,9 @@ from continuum.client.retrying import retry_read_once
 from continuum.client.runs import not_ended
 from continuum.client.wait_reasons import Present, waits_for_a_node
 from continuum.engine.ids import RunId
-from continuum.errors import JournalUnavailable
+from continuum.errors import JournalUnavailable, RunChanged, RunNotFound, RunTerminal
 from continuum.journal.change_port import StateChanges
-from continuum.journal.facts import Query, RunRow
+from continuum.journal.facts import Posted, Query, RunRow
 from continuum.journal.pause_port import Pauses
 from continuum.journal.port import Connection, Histories, Notifications, Runs, Versions, Workers
 from continuum.journal.situation import Situations
@@ -59,6 +59,17 @@ class RunLookup:
             # No run ever changes its namespace, so the check still holds when the caller writes.
             await self.row(found, expected)
         return found
+
+    async def check_taken(self, run_id: RunId, posted: Posted) -> None:
+        """Raise the error that says why a run did not take something, unless it did or had it already."""
+        match posted:
+            case Posted.NOT_FOUND:
+                raise RunNotFound(run_id)
+            case Posted.STALE:
+                raise RunChanged(run_id)
+            case Posted.TERMINAL:
+                latest = await self.latest_run(await self.row(run_id))
+                raise RunTerminal(run_id, latest.state.name.lower())
 
     async def latest_within(self, run_id: RunId, namespace: InNamespace, timeout: float | None) -> RunRow:
         """Return the latest run of a run's chain; `TimeoutError` if that takes longer than `timeout`."""
