@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-from typing import Any, LiteralString
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, LiteralString, NamedTuple
 
 import psycopg
 import pytest
@@ -45,7 +47,20 @@ def command(dsn: str, schema: str, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_p22_an_operation_survives_kills_and_changes_each_run_once(dsn: str, schema: str) -> None:
+class Killed(NamedTuple):
+    """An operation that was killed, and what its last process printed; `ask` asks the database."""
+
+    operation: str
+    out: str
+    err: str
+    ask: Callable[..., list[tuple[Any, ...]]]
+
+
+@contextmanager
+def killed_twice(
+    dsn: str, schema: str, fill: LiteralString, runs: int, arguments: Sequence[str], kills: Sequence[int]
+) -> Iterator[Killed]:
+    """Execute an operation on so many runs, killing its process once each of `kills` is done."""
     with psycopg.connect(dsn, autocommit=True) as connection:
 
         def ask(text: LiteralString, **facts: Any) -> list[tuple[Any, ...]]:
@@ -57,34 +72,30 @@ def test_p22_an_operation_survives_kills_and_changes_each_run_once(dsn: str, sch
             rows = ask("select done from {schema}.operations")
             return int(rows[0][0]) if rows else 0
 
-        ask(FILL, runs=RUNS)
-        arguments: tuple[str, ...] = (
-            "runs",
-            "cancel",
-            "--find",
-            "workflow:parked",
-            "--yes",
-            "--rate",
-            "2000",
-        )
-        for reached in (500, 1_500):
+        ask(fill, runs=runs)
+        for reached in kills:
             process = command(dsn, schema, *arguments)
             eventually(lambda: done() >= reached, f"never reached {reached}")  # noqa: B023 - called at once
             os.kill(process.pid, signal.SIGKILL)
             process.communicate()
             ((operation, state),) = ask("select id::text, state from {schema}.operations")
-            assert (state, done() < RUNS) == ("running", True)
+            assert (state, done() < runs) == ("running", True)
             # The lease of a dead process runs out by itself; not to wait for that, it ends here.
             ask("update {schema}.operations set leased_until = now()")
             arguments = ("operations", "resume", operation)
         out, err = command(dsn, schema, *arguments).communicate()
+        yield Killed(operation, out, err, ask)
 
-        assert (out, err) == (
-            f"operation {operation} is completed: {RUNS:,} done, 0 skipped, 0 failed\n",
+
+def test_p22_an_operation_survives_kills_and_changes_each_run_once(dsn: str, schema: str) -> None:
+    cancel = ("runs", "cancel", "--find", "workflow:parked", "--yes", "--rate", "2000")
+    with killed_twice(dsn, schema, FILL, RUNS, cancel, (500, 1_500)) as killed:
+        assert (killed.out, killed.err) == (
+            f"operation {killed.operation} is completed: {RUNS:,} done, 0 skipped, 0 failed\n",
             "",
         )
-        assert ask(RECORD) == [(RUNS, RUNS, RUNS)]
-        assert ask(MAIL) == [(RUNS, RUNS)]
+        assert killed.ask(RECORD) == [(RUNS, RUNS, RUNS)]
+        assert killed.ask(MAIL) == [(RUNS, RUNS)]
 
 
 @pytest.mark.parametrize(
@@ -93,33 +104,10 @@ def test_p22_an_operation_survives_kills_and_changes_each_run_once(dsn: str, sch
 def test_p22_an_operation_survives_kills_and_cuts_each_run_once(
     dsn: str, schema: str, action: str, options: tuple[str, ...]
 ) -> None:
-    with psycopg.connect(dsn, autocommit=True) as connection:
-
-        def ask(text: LiteralString, **facts: Any) -> list[tuple[Any, ...]]:
-            given = {name: Literal(value) for name, value in facts.items()}
-            cursor = connection.execute(SQL(text).format(schema=Identifier(schema), **given))
-            return cursor.fetchall() if cursor.description else []
-
-        def done() -> int:
-            rows = ask("select done from {schema}.operations")
-            return int(rows[0][0]) if rows else 0
-
-        ask(FAILED, runs=CUT_RUNS)
-        # A run that is made is found by the search as well.
-        arguments: tuple[str, ...] = ("runs", action, *options, "--find", "workflow:broken", "--yes")
-        for reached in (50, 150):
-            process = command(dsn, schema, *arguments)
-            eventually(lambda: done() >= reached, f"never reached {reached}")  # noqa: B023 - called at once
-            os.kill(process.pid, signal.SIGKILL)
-            process.communicate()
-            ((operation, state),) = ask("select id::text, state from {schema}.operations")
-            assert (state, done() < CUT_RUNS) == ("running", True)
-            # The lease of a dead process runs out by itself; not to wait for that, it ends here.
-            ask("update {schema}.operations set leased_until = now()")
-            arguments = ("operations", "resume", operation)
-        out, _ = command(dsn, schema, *arguments).communicate()
-
-        assert out.startswith(f"operation {operation} is completed: {CUT_RUNS:,} done, ")
-        assert ask(CUTS) == [(CUT_RUNS, CUT_RUNS, CUT_RUNS)]
-        assert ask(MADE) == [(CUT_RUNS,)]
-        assert ask("select count(*) from {schema}.runs") == [(2 * CUT_RUNS,)]
+    # A run that is made is found by the search as well.
+    cut = ("runs", action, *options, "--find", "workflow:broken", "--yes")
+    with killed_twice(dsn, schema, FAILED, CUT_RUNS, cut, (50, 150)) as killed:
+        assert killed.out.startswith(f"operation {killed.operation} is completed: {CUT_RUNS:,} done, ")
+        assert killed.ask(CUTS) == [(CUT_RUNS, CUT_RUNS, CUT_RUNS)]
+        assert killed.ask(MADE) == [(CUT_RUNS,)]
+        assert killed.ask("select count(*) from {schema}.runs") == [(2 * CUT_RUNS,)]
