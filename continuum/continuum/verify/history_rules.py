@@ -74,7 +74,7 @@ def _times(run: StoredRunFacts) -> Iterator[Finding]:
                 run.id,
                 "history-time",
                 f"event {event.seq} is earlier than event {before.seq}; "
-                "replay takes the later time, so the run goes on as it is; report it",
+                "replay takes the later time, so the run continues correctly; report it",
             )
             return
 

@@ -116,7 +116,7 @@ def _open(run: StoredRunFacts) -> Iterator[Finding]:
         yield Finding(run.id, "not-ended", text, (Mend(MendKind.CLEAR_END),))
     if run.continued_to is not None:
         text = (
-            f"it has not ended and names the successor {run.continued_to}: which of the two goes on is for "
+            f"it has not ended and names the successor {run.continued_to}: which of the two continues is for "
             "you to say; restore its row from a backup, or end one of them with `continuum cancel --force`"
         )
         yield Finding(run.id, "not-ended", text)

@@ -331,7 +331,7 @@ class MemoryTables:
         return [run_id for run_id in owned if self._pause_of(self._runs[run_id]) is not None]
 
     def _lift_pauses(self, run: StoredRun) -> None:
-        """Lift the pauses of a run that is asked to stop: it goes on to its end, and compensates."""
+        """Lift the pauses of a run that is asked to stop: it continues to its end, and compensates."""
         if self._pause_of(run) is not None:
             run.paused, run.pause_lifted_at = None, self.now()
             self._notify_of_pauses([run.start.id])
