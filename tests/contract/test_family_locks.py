@@ -234,7 +234,8 @@ async def test_p16_mail_that_waits_for_continue_as_new_goes_to_the_successor(
         assert await posting == [Posted.ACCEPTED]
         assert await several == [Posted.ACCEPTED] * 2
         await claim(journal, worker)
-        assert [mail.key for mail in await journal.inbox(worker, [successor])] == ["d", "e"]
+        # Both waited for the same row, so neither is the first by right.
+        assert {mail.key for mail in await journal.inbox(worker, [successor])} == {"d", "e"}
         assert await journal.post([signal(successor, key="d")]) == [Posted.DUPLICATE]
 
 
