@@ -81,7 +81,8 @@ def run_fixes(cli: CommandLine, dsn: str, fixes: Sequence[str]) -> None:
             program, *words = shlex.split(fix)
             assert program == "continuum"
             # It asks otherwise.
-            answer = ["--yes"] if words[0] in ("repair", "cancel") else []
+            changes = words[0] in ("repair", "cancel") or ("--find" in words and words[1] != "list")
+            answer = ["--yes"] if changes else []
             done = cli.bare(*words, *answer, "--dsn", dsn)
             assert done.code == 0, done.err
 

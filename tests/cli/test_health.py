@@ -23,6 +23,7 @@ from continuum.journal.port import Fault, Journal, Loaded, NodeFacts, RunState, 
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.suspect_port import Death, Executed
 from continuum.journal.version_facts import Refusal
+from continuum.journal.wait import Wait
 from continuum.node.config import NodeConfig
 from continuum.operations.findings import Severity
 from continuum.operations.health_codes import HEALTH_CODES
@@ -193,6 +194,62 @@ def test_a_blocked_run_continues_after_the_fix(cli: CommandLine) -> None:
         assert found_by(cli) == {}
 
 
+def test_runs_that_one_cause_blocks_are_unblocked_by_one_command(cli: CommandLine) -> None:
+    """One of another cause, and one of another workflow, stay blocked."""
+    runs = []
+    kinds = (
+        ("nodes.order", "drift"),
+        ("nodes.order", "drift"),
+        ("nodes.order", "corrupt"),
+        ("a b,c*", "drift"),
+    )
+    for workflow, kind in kinds:
+        runs.append(start(cli, 1))
+        fault = f'{{{{"kind": "{kind}"}}}}'
+        change(
+            cli,
+            f"update {{s}}.runs set state = 3, due_at = null, reason = 'the journal has ''a'';\nthe code b', "
+            f"fault = '{fault}', workflow = '{workflow}' where id = '{runs[-1]}'",
+        )
+    findings = [each for each in cli("health", "--json", *NOW).json if each["subject"] == "nodes.order"]
+    (finding,) = [each for each in findings if each["count"] == 2]
+    assert "by this: the journal has 'a'; the code b; start a node" in finding["sentence"]
+    assert finding["fixes"] == [
+        (
+            "continuum runs unblock --find 'state:blocked workflow:nodes.order fault:drift' --schema "
+            f"{cli.options[3]}"
+        )
+    ]
+
+    run_fixes(cli, cli.options[1], finding["fixes"])
+
+    states = [cli("runs", "show", run, "--json").json["state"] for run in runs]
+    assert states == ["running", "running", "blocked", "blocked"]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_runs_that_wait_for_nothing_are_stopped_by_the_fix(cli: CommandLine, number: int) -> None:
+    async def parked(journal: Journal) -> None:
+        worker = await worker_of(journal)
+        await journal.renew([worker.id], 600.0, FACTS)
+        for waits in ([], [Wait("signal", -1, "go", 1)], [Wait("unread", -1, "stop", 1)])[: number + 1]:
+            run = await owned_run(journal, worker)
+            transition = Transition(RunState.SUSPENDED, release=True, waits=waits)
+            await commit(journal, worker, write(run, transition=transition))
+
+    on_journal(cli, parked)
+    found = found_by(cli)
+    assert found.keys() == {("nothing", "orders")}
+    finding = found["nothing", "orders"]
+    assert (finding["count"], len(finding["fixes"])) == (number, 1)
+
+    run_fixes(cli, cli.options[1], finding["fixes"])
+
+    found = found_by(cli)
+    assert found.keys() == {("backlog", "orders")}, "they have been asked to stop"
+    assert found["backlog", "orders"]["count"] == number
+
+
 def test_a_node_that_was_killed_is_lost_with_what_it_owned(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,10 +346,10 @@ def test_runs_that_wait_in_a_version_that_no_node_has_are_counted(cli: CommandLi
 @pytest.mark.parametrize(
     ("task", "code", "said"),
     [
-        (new_task(), "queue-backlog", "though nodes could run them"),
-        (new_task(activity="print"), "queue-unserved", "no node may run them"),
+        (new_task(), "queue-backlog", "though nodes could run it"),
+        (new_task(activity="print"), "queue-unserved", "no node may run it"),
         (new_task(isolated=True), "queue-unserved", "--activity-hosts"),
-        (new_task(node=NodeId("gone")), "queue-unserved", "no node may run them"),
+        (new_task(node=NodeId("gone")), "queue-unserved", "no node may run it"),
     ],
     ids=["served", "unknown", "isolated", "bound"],
 )
@@ -328,7 +385,7 @@ def test_a_run_whose_input_cannot_be_read_is_ended_by_the_fix(cli: CommandLine) 
     explained = cli("explain", run, "--json").json["causes"][0]
     assert explained["fixes"][0]["command"].startswith(f"continuum cancel {run}")
     finding = found_by(cli)["blocked", "nodes.order"]
-    assert "cancel each and start it again" in finding["sentence"]
+    assert "cancel it and start it again" in finding["sentence"]
     run_fixes(cli, cli.options[1], finding["fixes"])
     assert cli("runs", "show", run, "--json").json["state"] == "cancelled"
     assert found_by(cli) == {}

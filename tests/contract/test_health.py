@@ -12,9 +12,19 @@ from continuum.engine.ids import NodeId
 from continuum.journal.audit_facts import Action, AuditFacts, AuditQuery
 from continuum.journal.health_port import HealthFacts, Review
 from continuum.journal.node_code import NodeCode
-from continuum.journal.port import Fault, Journal, Loaded, NodeFacts, RunState, Transition, VersionRow
+from continuum.journal.port import (
+    ClaimedRun,
+    Fault,
+    Journal,
+    Loaded,
+    NodeFacts,
+    RunState,
+    Transition,
+    VersionRow,
+)
 from continuum.journal.suspect_port import UNEXPLAINED, Death, Executed
 from continuum.journal.version_facts import Refusal
+from continuum.journal.wait import Wait
 from tests.contract.builders import (
     begin,
     claim,
@@ -151,6 +161,44 @@ async def test_open_runs_are_idle_while_no_node_lives(journal: Journal) -> None:
     assert found == [("orders", 1, run.id)]
     await journal.renew([worker.id], 600.0, FACTS)
     assert list((await health(journal)).idle) == []
+
+
+async def test_suspended_runs_that_wait_for_nothing_are_grouped_by_workflow(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    kept = Wait("unread", -1, "stop", 1)
+    left: dict[str, ClaimedRun] = {}
+    for name, waits in {
+        "nothing": [],
+        "signals that came": [kept],
+        "a signal": [Wait("signal", -1, "go", 1), kept],
+        "not known": None,
+    }.items():
+        left[name] = await owned_run(journal, worker)
+        parked = Transition(RunState.SUSPENDED, release=name == "signals that came", waits=waits)
+        await commit(journal, worker, write(left[name], transition=parked))
+
+    (found,) = (await health(journal)).for_nothing
+
+    latest = await row(journal, left["signals that came"].id)
+    assert (found.workflow, found.number, found.more) == ("orders", 2, False)
+    assert (found.example, found.latest) == (latest.id, latest.updated_at)
+    assert found.since == (await row(journal, left["nothing"].id)).updated_at
+    assert list((await health(journal, due_for=3600.0)).for_nothing) == []
+
+
+async def test_a_run_that_waited_for_nothing_and_has_mail_or_is_due_or_continues_is_not_found(
+    journal: Journal,
+) -> None:
+    worker = await worker_of(journal)
+    for number in range(3):
+        run = await owned_run(journal, worker)
+        due = journal.now() + 3_600_000_000 if number == 0 else None
+        await commit(journal, worker, write(run, transition=Transition(RunState.SUSPENDED, due, waits=[])))
+        if number == 1:
+            await journal.post([signal(run.id)])
+        if number == 2:
+            await commit(journal, worker, write(run, transition=Transition(RunState.RUNNING)))
+    assert list((await health(journal)).for_nothing) == []
 
 
 async def test_a_run_with_mail_has_no_lost_wake_while_it_is_due_or_owned(journal: Journal) -> None:

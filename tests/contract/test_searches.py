@@ -37,6 +37,8 @@ def changed(number: int) -> Transition | None:
         *([Wait("activity", 3, "signal", 1)] if number % 2 else []),
         *([Wait("timer", 4, "", 1, 2)] if number % 5 == 0 else []),
     ]
+    if number % 7 == 4:
+        waits = [Wait("unread", -1, "stop", 1)] if number % 2 else []
     error = pack_body((ERRORS[number % len(ERRORS)], "text", "trace"))
     fault = Fault(("drift", "input", "poison")[number % 3], 1, "a", "b")
     return (
@@ -85,7 +87,17 @@ NAMES = st.one_of(
 STATES = st.sampled_from([*(state.name.lower() for state in RunState), "open", "ended"])
 VALUE = st.sampled_from(["eu", "5", '"5"', "5.0", "true", '""', "7"])
 KINDS = st.sampled_from(
-    ["signal", "activity", "timer", "child", "signal:review", 'signal:"a*b"', "signal:*b", "activity:signal"]
+    [
+        "signal",
+        "activity",
+        "timer",
+        "child",
+        "signal:review",
+        'signal:"a*b"',
+        "signal:*b",
+        "activity:signal",
+        "nothing",
+    ]
 )
 AGES = st.sampled_from([">1h", "<1h", ">=0s", "<2000-01-01", ">2000-01-01", ">=2000-01-01T00:00:00+02:00"])
 
@@ -141,9 +153,10 @@ def test_both_journals_find_the_same_runs(runner: asyncio.Runner, dsn: str, sche
         ("state:failed error:Timeout", {7}),
         ("-error:* state:failed", {8, 9}),
         ("state:blocked -fault:drift,input", {11}),
-        ("waits:signal:review", {3, 18}),
+        ("waits:signal:review", {3}),
         ("waits:signal:signal", {2}),
         ("waits:timer", set()),
+        ("waits:nothing", {18}),
         ("key:k1*,k3", {3, 12, 15, 18}),
         ('@"a b":eu', {10, 21}),
         ("@region:5 namespace:eu", {3, 13, 25}),

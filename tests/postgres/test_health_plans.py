@@ -12,6 +12,7 @@ QUESTIONS = (
     "overdue_runs(now(), 100, 10000, 50000)",
     "blocked_groups(10000)",
     "lost_wakes(200)",
+    "runs_for_nothing(now(), 10000)",
     "expired_owners(now(), 100, 10000)",
     "overdue_tasks(now(), 100, 10000)",
     "quarantined(10000)",

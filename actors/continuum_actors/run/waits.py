@@ -12,21 +12,27 @@ from continuum.journal.wait import MOST_WAITS, NO_COMMAND, Wait
 
 
 def waits_of(execution: Execution) -> tuple[Wait, ...]:
-    """Return what the code waits for, signals first, at most `MOST_WAITS`; it must still be open."""
+    """Return what the code waits for, signals first, at most `MOST_WAITS`; it must still be open.
+
+    Signals that no code has taken follow those that it waits for: one of them may be meant. Without any
+    that it waits for they come last, so that the first entry tells whether anything could wake the run.
+    """
     return tuple(islice(_waits(execution), MOST_WAITS))
 
 
 def _waits(execution: Execution) -> Iterator[Wait]:
     ended_by: set[int] = set()
+    awaited = False
     for (name, site, seq), since in execution.signals_awaited():
+        awaited = True
         timer = execution.timers.get(seq)
         if timer is not None:
             ended_by.add(seq)
         place = user_place(site)
         due = None if timer is None else timer.due
         yield Wait("signal", NO_COMMAND, name, since, due, None if place is None else printable(place))
-    for name in execution.names_of_signals_kept():
-        yield Wait("unread", NO_COMMAND, name, execution.time)
+    if awaited:
+        yield from _unread(execution)
     for seq, activity in execution.pending.items():
         due = activity.deadline if activity.retry_due is None else activity.retry_due
         yield Wait("activity", seq, activity.name, activity.at, due)
@@ -35,3 +41,10 @@ def _waits(execution: Execution) -> Iterator[Wait]:
             yield Wait("timer", seq, "", timer.since, timer.due)
     for seq, child in (execution.children or {}).items():
         yield Wait("child", seq, child.workflow, child.at)
+    if not awaited:
+        yield from _unread(execution)
+
+
+def _unread(execution: Execution) -> Iterator[Wait]:
+    for name in execution.names_of_signals_kept():
+        yield Wait("unread", NO_COMMAND, name, execution.time)

@@ -15,7 +15,7 @@ from continuum.journal.port import Journal
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.postgres.schema import check_schema
 from continuum.operations.actor import Actor
-from continuum.operations.findings import Finding, amount, serious
+from continuum.operations.findings import Finding, amount, serious, verb
 from continuum.operations.health import DUE_FOR_SECONDS, schema_finding
 from continuum.operations.health_check import HealthReport, check_health, review_finding
 
@@ -57,8 +57,11 @@ def health(
         if not report.findings:
             click.echo(f"all is well in {target}")
         if report.reviewed and not show_all:
-            silent = amount(len(report.reviewed), "finding")
-            click.echo(f"{silent} reviewed before, and silent until they change: --all shows them")
+            number = len(report.reviewed)
+            change, them = verb(number, "it changes", "they change"), verb(number, "it", "them")
+            click.echo(
+                f"{amount(number, 'finding')} reviewed before, and silent until {change}: --all shows {them}"
+            )
     if serious(report.findings):
         context.exit(1)
 

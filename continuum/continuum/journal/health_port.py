@@ -135,6 +135,20 @@ class LostWakes(NamedTuple):
     example: RunId
 
 
+class RunsForNothing(NamedTuple):
+    """Suspended runs of one workflow that wait for nothing that could come.
+
+    `example` is the one that waits so since `latest`, later than all others.
+    """
+
+    workflow: str
+    number: int
+    more: bool
+    since: int
+    example: RunId
+    latest: int
+
+
 class Review(NamedTuple):
     """A finding that a person has looked at."""
 
@@ -166,6 +180,7 @@ class HealthFacts:
     reviewed: Mapping[str, int]
     lost_wakes: Sequence[LostWakes] = ()
     idle: Sequence[OpenRuns] = ()
+    for_nothing: Sequence[RunsForNothing] = ()
 
 
 def unserved(nodes: Sequence[HealthNode], versions: Sequence[OpenRuns]) -> list[OpenRuns]:

@@ -14,6 +14,8 @@ from typing import NamedTuple
 # More than a person reads. A run with thousands of pending activities must not become a row of a megabyte.
 MOST_WAITS = 16
 KINDS = ("signal", "unread", "activity", "timer", "child")
+# In a search, in place of a kind: the run waits for nothing that could come.
+NOTHING = "nothing"
 NO_COMMAND = -1
 
 
@@ -34,6 +36,11 @@ class Wait(NamedTuple):
     since: int
     due: int | None = None
     place: str | None = None
+
+
+def could_end(waits: Sequence[Wait]) -> bool:
+    """Return whether a run waits for something that could come: signals that have come are none."""
+    return any(wait.kind != "unread" for wait in waits)
 
 
 def waits_as_json(waits: Sequence[Wait]) -> str:

@@ -12,6 +12,7 @@ from typing import Protocol
 from continuum.engine.ids import RunId, parse_run_id
 from continuum.journal.facts import NodeRow, RunState
 from continuum.journal.situation import Situation, Situations
+from continuum.journal.wait import could_end
 from continuum.journal.worker_port import Workers
 from continuum.operations.ended_causes import blocked, ended
 from continuum.operations.explanation import Cause, Explanation
@@ -89,7 +90,7 @@ def _causes(scene: Scene) -> list[Cause]:
         return held + waits
     if run.waits is None:
         return [unrecorded(scene)]
-    if not run.waits:
+    if not could_end(run.waits):
         return [waits_for_nothing(scene)]
     # What it waited for has come.
     return [ready(scene) if scene.owner is None else executing(scene)]

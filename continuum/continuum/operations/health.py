@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from continuum.journal.health_port import BlockedRuns, HealthFacts, HealthNode, OverdueRuns, OverdueTasks
+from continuum.journal.health_port import HealthFacts, HealthNode, OverdueRuns, OverdueTasks
 from continuum.journal.odd_rows import OddRow
 from continuum.journal.version_facts import is_importable
-from continuum.operations.findings import Finding, amount
+from continuum.operations.commands import command
+from continuum.operations.findings import Finding, amount, verb
 from continuum.operations.health_codes import HEALTH_CODES
 from continuum.operations.odd_row_advice import advice_for, mending_sql, repair_of
-from continuum.operations.repair import DEFAULT_SCHEMA, repair_command
+from continuum.operations.repair import repair_command
+from continuum.operations.stuck_runs import blocked_finding, idle_finding
 from continuum.quoting import listed, one_line, quoted, shortened
 
 # A run that is due is claimed within milliseconds, and after a lost notification within a poll.
 DUE_FOR_SECONDS = 60.0
 # Longer parts of a version's digest tell nobody more.
 _DIGEST = 12
-
-_BLOCKED_BY = {
-    "drift": "start a node with code that continues them",
-    "input": "cancel each and start it again with what the code takes, or deploy code that can read it",
-    "poison": "mend the code, deploy it, then unblock them",
-    "corrupt": "restore what cannot be read, then unblock them",
-}
 
 
 def judge(facts: HealthFacts) -> list[Finding]:
@@ -37,6 +31,7 @@ def judge(facts: HealthFacts) -> list[Finding]:
         *each.absent(),
         *each.lost_wakes(),
         *each.blocked(),
+        *each.idle_for_ever(),
         *each.expired(),
         *each.quarantined(),
         *each.versions(),
@@ -68,16 +63,10 @@ class _Judge:
         if overdue and not self._living:
             since, count = min(each.since for each in overdue), sum(each.number for each in overdue)
             modules = sorted({str(each.module) for each in overdue if is_importable(each.module)})
-            text = f"{_runs(count, any(each.more for each in overdue))} due, and no node lives; start one"
-            yield self._finding(
-                "no-nodes",
-                "nodes",
-                text,
-                *self._start(modules),
-                since=since,
-                count=count,
-                more=any(each.more for each in overdue),
-            )
+            more = any(each.more for each in overdue)
+            text = f"{_runs(count, more)} due, and no node lives; start one"
+            fixes = self._start(modules)
+            yield self._finding("no-nodes", "nodes", text, *fixes, since=since, count=count, more=more)
             return
         groups: defaultdict[tuple[str, str, str | None], list[OverdueRuns]] = defaultdict(list)
         for each in overdue:
@@ -105,30 +94,39 @@ class _Judge:
         due = f"{_runs(count, more)} due of workflow {quoted(each.workflow)} in {where}"
         version = (each.version or "none")[:_DIGEST]
         module = (str(each.module),) if is_importable(each.module) else ()
+        them = verb(count, "it", "them", more=more)
+        their = verb(count, "its", "their", more=more)
         fixes: tuple[str, ...] = ()
         evidence: tuple[str, ...] = ()
         match code:
             case "backlog":
                 able = listed(node.node for node in self._working if node.may_execute(each.workflow, None))
-                text = f"{due}, though {able} could execute them; add run hosts or nodes (--run-hosts)"
+                text = f"{due}, though {able} could execute {them}; add run hosts or nodes (--run-hosts)"
             case "refused":
                 evidence = (each.version or "", *sorted({name for group in runs for name in group.refused}))
+                fixes = tuple(self._start(module, namespaces=spaces))
                 text = (
-                    f"{due}, and their history differs from the code of every node; start a node with "
+                    f"{due}, and {their} history differs from the code of every node; start a node with "
                     f"version {version}, or mend the code: `continuum runs show {each.example}` prints "
                     "where they differ"
                 )
             case "no-version":
                 evidence = (each.version or "",)
+                fixes = tuple(self._start(module, namespaces=spaces))
                 text = f"{due}, of version {version}, which no node has; start a node with that version"
             case "no-namespace":
-                fixes = tuple(self._start(module, namespace=each.namespace))
+                fixes = tuple(self._start(module, namespaces=spaces))
                 text = f"{due}, which no node with that workflow serves; start one with --namespace"
             case _:
                 draining = [node.node for node in self._living if node.may_execute(each.workflow, None)]
-                stop = f" but {listed(draining)}, which drain" if draining else ""
-                fixes = tuple(self._start(module))
-                text = f"{due}, which no node has loaded{stop}; start a node with its module"
+                stop = (
+                    f" but {listed(draining)}, which {verb(len(draining), 'drains', 'drain')}"
+                    if draining
+                    else ""
+                )
+                fixes = tuple(self._start(module, namespaces=spaces))
+                where_it_is = "its module" if module else "the module that defines it, which no node has told"
+                text = f"{due}, which no node has loaded{stop}; start a node with {where_it_is}"
         if code != "backlog":
             evidence += tuple(spaces)
         return self._finding(
@@ -145,20 +143,29 @@ class _Judge:
         for (code, queue, activity), tasks in groups.items():
             count, more = sum(each.number for each in tasks), any(each.more for each in tasks)
             where = f"queue {quoted(queue)}" if queue else "no queue"
-            due = f"{amount(count, 'task', more=more)} of activity {quoted(activity)} wait in {where}"
+            waits = verb(count, "waits", "wait", more=more)
+            them = verb(count, "it", "them", more=more)
+            due = f"{amount(count, 'task', more=more)} of activity {quoted(activity)} {waits} in {where}"
+            hosts = ("--activity-hosts", "1") if any(each.isolated for each in tasks) else ()
+            fixes: Iterable[str] = ()
             if code == "queue-unserved":
-                isolated = any(each.isolated for each in tasks)
-                host = ", with --activity-hosts 1 or more" if isolated else ""
+                host = ", with --activity-hosts 1 or more" if hosts else ""
                 spaces = listed(sorted({quoted(each.namespace) for each in tasks}))
-                text = f"{due}, and no node may run them; start one that has it for namespace {spaces}{host}"
+                text = (
+                    f"{due}, and no node may run {them}; start one that has the activity, for namespace "
+                    f"{spaces}{host}"
+                )
+                fixes = self._start((), *hosts, namespaces=[each.namespace for each in tasks])
             elif code == "no-nodes":
                 text = f"{due}, and no node lives; start one"
+                fixes = self._start((), *hosts)
             else:
-                text = f"{due}, though nodes could run them; raise the queue's limit, or add nodes"
+                text = f"{due}, though nodes could run {them}; raise the limit of the queue, or add nodes"
             yield self._finding(
                 code,
                 queue or activity,
                 text,
+                *fixes,
                 since=min(each.since for each in tasks),
                 count=count,
                 more=more,
@@ -187,18 +194,27 @@ class _Judge:
         if not idle or (count <= 0 and not more):
             return
         modules = sorted({str(each.module) for each in idle if is_importable(each.module)})
-        runs = amount(max(count, 1), "open run", more=more)
-        text = f"{runs} wait, and no node lives that would continue them once they are due; start one"
+        count = max(count, 1)
+        wait = verb(count, "waits", "wait", more=more)
+        due = verb(count, "it once it is", "them once they are", more=more)
+        runs = amount(count, "open run", more=more)
+        text = f"{runs} {wait}, and no node lives that would continue {due} due; start one"
         yield self._finding("nodes-absent", "nodes", text, *self._start(modules), count=count, more=more)
 
     def lost_wakes(self) -> Iterator[Finding]:
         """Judge runs that have mail and that no claim looks for."""
         for each in self._facts.lost_wakes:
             runs = f"{amount(each.number, 'run')} of workflow {quoted(each.workflow)}"
-            text = (
-                f"{runs} have unread mail and no owner, and are not due: no node looks for them; repair "
-                f"each, one is run {each.example}, and `continuum verify` names all"
-            )
+            if each.number == 1:
+                text = (
+                    f"{runs} has unread mail and no owner, and is not due: no node looks for it; repair it, "
+                    f"it is run {each.example}"
+                )
+            else:
+                text = (
+                    f"{runs} have unread mail and no owner, and are not due: no node looks for them; repair "
+                    f"each, one is run {each.example}, and `continuum verify` names all"
+                )
             yield self._finding(
                 "lost-wake",
                 each.workflow,
@@ -212,30 +228,12 @@ class _Judge:
     def blocked(self) -> Iterator[Finding]:
         """Judge blocked runs."""
         for each in self._facts.blocked:
-            way_out = _BLOCKED_BY.get(each.kind, "mend what the reason says, then unblock them")
-            text = (
-                f"{_runs(each.number, each.more)} blocked of workflow {quoted(each.workflow)}, the latest by "
-                f"{quoted(one_line(each.reason))}; {way_out}"
-            )
-            yield self._finding(
-                "blocked",
-                each.workflow,
-                text,
-                *self._ways_to_go_on(each),
-                since=each.since,
-                count=each.number,
-                more=each.more,
-                evidence=(each.kind,),
-                latest=each.latest,
-            )
+            yield blocked_finding(each, self._facts.schema)
 
-    def _ways_to_go_on(self, each: BlockedRuns) -> Iterator[str]:
-        """Yield commands; no code that is loaded reads the input, so that to try it again changes nothing."""
-        if each.kind == "input":
-            yield self._command("runs", "list", "--state", "blocked", "--workflow", each.workflow)
-            yield self._command("cancel", each.example)
-        else:
-            yield self._command("runs", "unblock", each.example)
+    def idle_for_ever(self) -> Iterator[Finding]:
+        """Judge suspended runs whose code waits for nothing that could come."""
+        for each in self._facts.for_nothing:
+            yield idle_finding(each, self._facts.schema)
 
     def expired(self) -> Iterator[Finding]:
         """Judge leases that have run out and still hold something."""
@@ -244,8 +242,8 @@ class _Judge:
                 continue
             worker = f"worker {each.worker} of node {shortened(each.node)}"
             owns = f"{amount(each.runs, 'run')} and {amount(each.tasks, 'task')}"
-            nobody = "restart the other nodes" if self._living else "start a node"
-            text = f"the lease of {worker} ran out, and it still owns {owns}; {nobody}, which releases them"
+            mend = "restart the other nodes: they release" if self._living else "start a node: it releases"
+            text = f"the lease of {worker} ran out, and it still owns {owns}; {mend} that"
             fix = repair_command("lease-expired", str(each.worker), self._facts.schema)
             number = each.runs + each.tasks
             yield self._finding("lease-expired", worker, text, fix, since=each.since, count=number)
@@ -254,9 +252,13 @@ class _Judge:
         """Judge what is suspected of killing processes."""
         for each in self._facts.quarantined:
             what = "task" if each.of_tasks else "run"
+            there, their, one = (
+                ("was", "its", "it: it is") if each.number == 1 else ("were", "their", "them: one is")
+            )
+            suspects = f"{amount(each.number, what)} of workflow {quoted(each.workflow)}"
+            run = f"{'of ' if each.of_tasks else ''}run {each.example}"
             text = (
-                f"{amount(each.number, what)} of workflow {quoted(each.workflow)} were there when processes "
-                f"died; wait for their trial, or cancel them: one is run {each.example}"
+                f"{suspects} {there} there when processes died; wait for {their} trial, or cancel {one} {run}"
             )
             yield self._finding(
                 "quarantine", each.workflow, text, since=each.since, count=each.number, evidence=(what,)
@@ -274,8 +276,9 @@ class _Judge:
         for each in self._facts.unserved:
             if (each.workflow, each.version) in due:
                 continue
+            runs = f"{amount(each.number, 'open run', more=each.more)} of workflow {quoted(each.workflow)}"
             text = (
-                f"{amount(each.number, 'open run', more=each.more)} of workflow {quoted(each.workflow)} have "
+                f"{runs} {verb(each.number, 'has', 'have', more=each.more)} "
                 f"version {each.version[:_DIGEST]}, which no node may execute; start a node that has it, or "
                 "check newer code with `continuum versions check --live MODULE`"
             )
@@ -340,16 +343,17 @@ class _Judge:
     def _node_finding(self, code: str, node: HealthNode, text: str) -> Finding:
         return self._finding(code, node.node, text, since=node.renewed_at, evidence=(str(node.pid),))
 
-    def _start(self, modules: Sequence[str], *, namespace: str | None = None) -> Iterator[str]:
-        """Yield the command that starts a node with these modules, if they are known."""
-        if modules:
-            more = () if namespace is None else ("--namespace", namespace)
-            yield self._command("run-node", *modules, *more)
+    def _start(
+        self, modules: Sequence[str], *options: str, namespaces: Iterable[str | None] = ()
+    ) -> Iterator[str]:
+        """Yield the command that starts a node with these modules; MODULE is one that is not known."""
+        divided = any(node.namespaces is not None for node in self._living)
+        named = sorted({namespace for namespace in namespaces if namespace is not None}) if divided else ()
+        served = [word for namespace in named for word in ("--namespace", namespace)]
+        yield self._command("run-node", *(modules or ("MODULE",)), *served, *options)
 
     def _command(self, *words: str) -> str:
-        schema = self._facts.schema
-        where = () if schema in (None, DEFAULT_SCHEMA) else ("--schema", str(schema))
-        return shlex.join(("continuum", *words, *where))
+        return command(self._facts.schema, *words)
 
     @staticmethod
     def _finding(
@@ -368,4 +372,4 @@ class _Judge:
 
 
 def _runs(count: int, more: bool) -> str:
-    return f"{amount(count, 'run', more=more)} {'is' if count == 1 and not more else 'are'}"
+    return f"{amount(count, 'run', more=more)} {verb(count, 'is', 'are', more=more)}"

@@ -54,6 +54,11 @@ HEALTH_CODES: Mapping[str, Code] = {
         "runs are blocked: their code, input or history cannot be used, or they killed their process",
         "mend what the reason says, then unblock them",
     ),
+    "nothing": Code(
+        _ERROR,
+        "suspended runs wait for something in their own code that nothing pending could set: for ever",
+        "mend their code; cancel them, and start them again",
+    ),
     "backlog": Code(
         _WARNING,
         "runs have been due for long though nodes could execute them",

@@ -6,7 +6,6 @@ end it, or says why only a person can decide. A repair decides anew under the lo
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,6 +16,7 @@ from continuum.journal.audit_facts import Action, ChangeOutcome
 from continuum.journal.mend import ONLY_WITHOUT_OWNER, Mend
 from continuum.journal.repair_port import Damaged, DamageFacts, Decision, NotMended, Repairs
 from continuum.operations.actor import Recorder
+from continuum.operations.commands import command
 from continuum.operations.health_codes import HEALTH_CODES
 from continuum.operations.repair_steps import step
 from continuum.quoting import quoted
@@ -24,7 +24,6 @@ from continuum.verify.findings import Finding
 from continuum.verify.rules import RULES
 from continuum.verify.verify import findings_of
 
-DEFAULT_SCHEMA = "continuum"
 # Their subject is a worker; that of all others is a run.
 OF_WORKERS = frozenset({"lease-odd", "lease-expired"})
 
@@ -95,8 +94,7 @@ async def repair(journal: Repairs, plan: RepairPlan, *, record: Recorder) -> Cha
 
 def repair_command(code: str, subject: str, schema: str | None = None) -> str:
     """Return the command that mends a finding, in another schema than the default one if that is given."""
-    where = () if schema in (None, DEFAULT_SCHEMA) else ("--schema", str(schema))
-    return shlex.join(("continuum", "repair", code, subject, *where))
+    return command(schema, "repair", code, subject)
 
 
 def _decision(facts: DamageFacts, plan: RepairPlan) -> Decision:

@@ -23,7 +23,7 @@ from continuum.engine.events import FIRST_MOMENT, LAST_MOMENT
 from continuum.errors import InvalidOption, InvalidQuery
 from continuum.journal.facts import RunState
 from continuum.journal.untyped_values import microseconds_of
-from continuum.journal.wait import KINDS
+from continuum.journal.wait import KINDS, NOTHING
 from continuum.quoting import quoted
 
 # More than a person types. Each choice becomes a parameter of a statement.
@@ -39,6 +39,8 @@ _AGE = re.compile(r"(\d{1,9})([smhdw])")
 _SCALAR = re.compile(r"true|false|-?\d{1,300}(\.\d{1,300})?")
 # What no text in a database has.
 _UNSTORED = re.compile("[\0\ud800-\udfff]")
+# What a value may hold without quotes.
+_PLAIN = re.compile(r"[\w.@/+:-]+")
 _COMPARED = {">": "gt", "<": "lt", ">=": "ge", "<=": "le"}
 # What is more than an age ago is earlier.
 _EARLIER = {"gt": "lt", "lt": "gt", "ge": "le", "le": "ge"}
@@ -87,6 +89,13 @@ def search_of(text: str) -> Search:
         return Search(text, tuple(_term(word) for word in _words(text)))
     except InvalidOption as error:
         raise InvalidQuery(str(error)) from None
+
+
+def searched(name: str) -> str:
+    """Return a name as it is written in a search that means it and no other."""
+    if _PLAIN.fullmatch(name):
+        return name
+    return '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _words(text: str) -> list[list[Mark]]:
@@ -211,11 +220,13 @@ def _waits(field: str, given: list[Mark], shown: str) -> Term:
     found = []
     for choice in _choices(given, shown):
         kind, *name = _split(choice, ":", most=1)
-        if _text(kind) not in KINDS:
+        if _text(kind) not in (*KINDS, NOTHING):
             raise InvalidQuery(
-                f"a run waits for one of {', '.join(KINDS)}, not {quoted(_text(kind))}; "
+                f"a run waits for one of {', '.join((*KINDS, NOTHING))}, not {quoted(_text(kind))}; "
                 "write waits:signal or waits:signal:NAME"
             )
+        if name and _text(kind) == NOTHING:
+            raise InvalidQuery(f"{shown}: nothing has no name; write waits:nothing")
         found.append((_text(kind), _parts(name[0]) if name else ["", ""]))
     return Term(field, "in", found)
 

@@ -107,6 +107,9 @@ BEGIN
             -- In the place of a fault, which is an object, a suspended run has an array: what it waits for.
             fault = CASE WHEN NOT starts_with(t.fault, '[') THEN t.fault::jsonb END,
             waits_for = CASE WHEN starts_with(t.fault, '[') AND t.state = {state.suspended} THEN t.fault::jsonb END,
+            -- Those signals stand first only if nothing else is there that could wake the run.
+            for_nothing = CASE WHEN (t.fault = '[]' OR starts_with(t.fault, '[["unread"')) AND t.state = {state.suspended}
+                               THEN true END,
             deaths = CASE WHEN t.progress THEN 0 ELSE r.deaths END,
             fresh = false,
             updated_at = v_now,

@@ -196,6 +196,27 @@ BEGIN
 END
 $$;
 
+-- Suspended runs that have waited since p_by or longer for nothing that could come, by workflow; `more` if there are more
+-- than p_most in all.
+CREATE OR REPLACE FUNCTION {schema}.runs_for_nothing(p_by timestamptz, p_most integer)
+RETURNS TABLE (workflow text, runs bigint, more boolean, since timestamptz, latest timestamptz, example uuid)
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT f.workflow, count(*), bool_or(f.all_runs > p_most), min(f.updated_at), max(f.updated_at),
+           (array_agg(f.id ORDER BY f.updated_at DESC, f.id DESC))[1]
+    FROM (
+        SELECT x.id, x.workflow, x.updated_at, count(*) OVER () AS all_runs
+        FROM (SELECT y.* FROM {schema}.runs y WHERE y.for_nothing LIMIT p_most + 1) x
+        WHERE x.state = {state.suspended} AND x.due_at IS NULL AND x.updated_at <= p_by
+          AND (x.waits_for = '[]' OR x.waits_for #>> '{0,0}' = 'unread')
+          AND NOT EXISTS (SELECT FROM {schema}.inbox i WHERE i.run_id = x.id)
+    ) f GROUP BY f.workflow;
+END
+$$;
+
 -- Silence a finding, forget those that have changed since they were silenced, and record who did so; false if it was silent.
 CREATE OR REPLACE FUNCTION {schema}.review_finding(
     p_fingerprint text, p_code text, p_subject text, p_reviewer text, p_current text[], p_audit jsonb

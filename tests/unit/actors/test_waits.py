@@ -126,6 +126,21 @@ def test_a_run_with_many_waits_writes_few_and_its_signals_first() -> None:
     assert found[0].kind == "signal"
 
 
+def test_signals_that_came_stand_behind_those_that_the_code_waits_for_and_otherwise_last() -> None:
+    async def program() -> None:
+        await asyncio.gather(go.wait(), echo(1))
+        await asyncio.Event().wait()
+
+    driver = Driver(program)
+    driver.signal("stop", "no")
+    assert [wait.kind for wait in waits_of(driver.execution)] == ["signal", "unread", "activity"]
+    driver.signal("go", "yes")
+    assert [wait.kind for wait in waits_of(driver.execution)] == ["activity", "unread"]
+    driver.settle()
+    assert [wait.kind for wait in waits_of(driver.execution)] == ["unread"]
+    driver.close()
+
+
 def test_code_that_waits_for_itself_has_no_waits() -> None:
     async def program() -> None:
         await asyncio.Event().wait()

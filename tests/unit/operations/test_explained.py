@@ -71,6 +71,11 @@ def codes(found: Situation, *nodes: NodeRow) -> list[str]:
     return [cause.code for cause in causes(found, *nodes)]
 
 
+def test_a_run_with_a_signal_that_no_code_takes_waits_for_nothing_all_the_same() -> None:
+    kept = Wait("unread", -1, "stop", NOW - 55 * SECOND)
+    assert codes(situation(row(waits=(kept,)))) == ["nothing"]
+
+
 def test_a_timer_that_the_code_has_given_up_is_no_cause() -> None:
     timer = event(0, EventType.TIMER_STARTED, NOW + 30 * SECOND, *WHERE)
     waits = (Wait("signal", -1, "go", NOW - 55 * SECOND),)

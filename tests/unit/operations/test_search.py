@@ -72,8 +72,9 @@ def test_a_search_is_read(text: str, terms: list[Term]) -> None:
         ("id:7", "a run's id is a UUID, not '7'"),
         (
             "waits:review",
-            "a run waits for one of signal, unread, activity, timer, child, not ",
+            "a run waits for one of signal, unread, activity, timer, child, nothing, not ",
         ),
+        ("waits:nothing:x", "waits:nothing:x: nothing has no name; write waits:nothing"),
         ("@:x", "an attribute's name must have 1 to 255 bytes, not 0"),
         ("@a:x*", "@a:x*: * stands for any characters in names only; quote it to mean itself"),
         ("@a:x\0", "a search has no NUL and no half of a character: "),

@@ -20,6 +20,7 @@ from continuum.journal.health_port import (
     OverdueTasks,
     Quarantined,
     Review,
+    RunsForNothing,
     idle,
     unserved,
 )
@@ -28,6 +29,7 @@ from continuum.journal.memory.retention import MemoryRetention
 from continuum.journal.memory.tables import MICROSECONDS, StoredRun, StoredTask, Suspicion
 from continuum.journal.memory.workers import MemoryWorkers
 from continuum.journal.port import RunState
+from continuum.journal.wait import could_end
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -56,6 +58,7 @@ class MemoryHealth(MemoryRetention, MemoryWorkers):
             reviewed=dict(self._reviews),
             lost_wakes=self._lost_wakes(),
             idle=idle(nodes, self._versions_of_open_runs()),
+            for_nothing=self._runs_for_nothing(by),
         )
 
     async def review_finding(
@@ -190,6 +193,22 @@ class MemoryHealth(MemoryRetention, MemoryWorkers):
             if run.claimable and run.inbox and (run.due_at is None or run.due_at > now)
         )
         return [LostWakes(workflow, len(found), *min(found)) for workflow, found in groups.items()]
+
+    def _runs_for_nothing(self, by: int) -> list[RunsForNothing]:
+        groups = _grouped(
+            (run.start.workflow, (run.updated_at, run.start.id))
+            for run in self._runs.values()
+            if run.state is RunState.SUSPENDED
+            and run.due_at is None
+            and run.updated_at <= by
+            and run.waits is not None
+            and not could_end(run.waits)
+            and not run.inbox
+        )
+        return [
+            RunsForNothing(workflow, len(found), False, min(found)[0], max(found)[1], max(found)[0])
+            for workflow, found in groups.items()
+        ]
 
 
 def _due(run: StoredRun) -> int:

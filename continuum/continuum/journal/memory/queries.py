@@ -34,6 +34,7 @@ from continuum.journal.limits import FAILURE_TYPE_BYTES
 from continuum.journal.memory.tables import MemoryTables, StoredRun, json_copy
 from continuum.journal.name_pattern import matches
 from continuum.journal.port import Query, RunRow, RunState
+from continuum.journal.wait import NOTHING, Wait, could_end
 
 OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "eq": operator.eq,
@@ -150,11 +151,7 @@ def holds(row: RunRow, field: str | tuple[str, ...], name: str, wanted: Any) -> 
     if name.startswith("not "):
         return not holds(row, field, name.removeprefix("not "), wanted)
     if field == "waits":
-        return any(
-            wait.kind == kind and matches(pattern, wait.name)
-            for wait in row.waits or ()
-            for kind, pattern in wanted
-        )
+        return row.waits is not None and any(_awaits(row.waits, *each) for each in wanted)
     if not isinstance(field, str):
         return _attribute_holds(_at(row.attributes, field[1:]), name, wanted)
     value = _NAMES[field](row) if field in _NAMES else getattr(row, field)
@@ -163,6 +160,12 @@ def holds(row: RunRow, field: str | tuple[str, ...], name: str, wanted: Any) -> 
     if wanted is None:
         return (value is None) == (name == "eq")
     return value is not None and OPERATORS[name](value, wanted)
+
+
+def _awaits(waits: Sequence[Wait], kind: str, pattern: Sequence[str]) -> bool:
+    if kind == NOTHING:
+        return not could_end(waits)
+    return any(wait.kind == kind and matches(pattern, wait.name) for wait in waits)
 
 
 def _failure(row: RunRow) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any
 from continuum.journal.facts import RunState
 from continuum.journal.name_pattern import like
 from continuum.journal.postgres import packed_arrays
+from continuum.journal.wait import NOTHING
 from continuum_migrations.names import with_numbers
 
 _MICROSECONDS = "to_timestamp(0) + %s * interval '1 microsecond'"
@@ -54,6 +55,10 @@ _WAITS = with_numbers(
     "CASE WHEN r.state = {state.suspended} AND jsonb_typeof(r.waits_for) = 'array' "
     "THEN r.waits_for ELSE '[]' END"
 )
+_WAITS_FOR_NOTHING = with_numbers(
+    "(r.for_nothing AND r.state = {state.suspended} "
+    "AND (r.waits_for = '[]' OR r.waits_for #>> '{0,0}' = 'unread')) IS TRUE"
+)
 _NOT = "not "
 _HAS_ATTRIBUTES = "r.attributes <> '{}'"
 _OPERATORS = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
@@ -84,6 +89,13 @@ class Condition:
     def negated(self) -> bool:
         """Whether it holds where the rest of it does not."""
         return self.operator.startswith(_NOT)
+
+    @property
+    def for_nothing(self) -> bool:
+        """Whether an index has the runs for which it holds: those that wait for nothing that could come."""
+        return (
+            self.field == "waits" and self.operator == "in" and {kind for kind, _ in self.value} == {NOTHING}
+        )
 
     @property
     def by_attribute(self) -> bool:
@@ -143,9 +155,14 @@ def escaped_bytes(name: str) -> str:
 
 
 def _waits_condition(value: Sequence[tuple[str, Sequence[str]]]) -> tuple[str, list[Any]]:
-    wanted = " OR ".join("w.wait ->> 0 = %s AND w.wait ->> 2 LIKE %s" for _ in value)
-    text = f"EXISTS (SELECT FROM jsonb_array_elements({_WAITS}) AS w (wait) WHERE {wanted})"
-    return text, [part for kind, pattern in value for part in (kind, like(pattern))]
+    named = [(kind, pattern) for kind, pattern in value if kind != NOTHING]
+    wanted = " OR ".join("w.wait ->> 0 = %s AND w.wait ->> 2 LIKE %s" for _ in named)
+    texts = (
+        [f"EXISTS (SELECT FROM jsonb_array_elements({_WAITS}) AS w (wait) WHERE {wanted})"] if named else []
+    )
+    if len(named) < len(value):
+        texts.append(_WAITS_FOR_NOTHING)
+    return f"({' OR '.join(texts)})", [part for kind, pattern in named for part in (kind, like(pattern))]
 
 
 def _attribute_condition(path: tuple[str, ...], operator: str, value: Any) -> tuple[str, list[Any]]:

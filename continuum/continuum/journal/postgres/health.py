@@ -18,6 +18,7 @@ from continuum.journal.health_port import (
     OverdueTasks,
     Quarantined,
     Review,
+    RunsForNothing,
     idle,
     unserved,
 )
@@ -68,6 +69,7 @@ class PostgresHealth(PostgresOddRows):
             reviewed=dict(await fetch("health_reviews")),
             lost_wakes=[LostWakes(*row) for row in await fetch("health_lost_wakes", limits)],
             idle=idle(nodes, versions),
+            for_nothing=[RunsForNothing(*row) for row in await fetch("health_for_nothing", limits)],
         )
 
     async def review_finding(

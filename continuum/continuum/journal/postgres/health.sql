@@ -23,7 +23,8 @@ FROM {schema}.overdue_runs(clock_timestamp() - %(due_for)s * interval '1 second'
 -- Blocked runs by workflow and kind.
 SELECT b.workflow, b.kind, b.runs, b.more,
        (extract(epoch FROM CASE WHEN isfinite(b.since) THEN b.since ELSE to_timestamp(0) END) * 1000000)::bigint, b.example::text,
-       coalesce(b.reason, ''),
+       -- The function cuts it: a finding shows more of one.
+       coalesce((SELECT left(r.reason, 2000) FROM {schema}.runs r WHERE r.id = b.example), ''),
        (SELECT (extract(epoch FROM CASE WHEN isfinite(r.updated_at) THEN r.updated_at ELSE to_timestamp(0) END) * 1000000)::bigint
         FROM {schema}.runs r WHERE r.id = b.example)
 FROM {schema}.blocked_groups(%(most)s) b
@@ -62,6 +63,13 @@ FROM {schema}.open_versions(%(rows)s) o
 SELECT l.workflow, l.runs,
        (extract(epoch FROM CASE WHEN isfinite(l.since) THEN l.since ELSE to_timestamp(0) END) * 1000000)::bigint, l.example::text
 FROM {schema}.lost_wakes(%(wakes)s) l
+
+-- name: health_for_nothing
+-- Suspended runs that wait for nothing that could come.
+SELECT n.workflow, n.runs, n.more,
+       (extract(epoch FROM CASE WHEN isfinite(n.since) THEN n.since ELSE to_timestamp(0) END) * 1000000)::bigint, n.example::text,
+       (extract(epoch FROM CASE WHEN isfinite(n.latest) THEN n.latest ELSE to_timestamp(0) END) * 1000000)::bigint
+FROM {schema}.runs_for_nothing(clock_timestamp() - %(due_for)s * interval '1 second', %(most)s) n
 
 -- name: health_reviews
 -- The findings that are silent.

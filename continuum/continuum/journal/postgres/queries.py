@@ -84,7 +84,7 @@ async def query_rows(database: Database, query: Query) -> list[RunRow]:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """One scan to try. Without an index the candidates are of the "running", "open", "paused" or all runs."""
+    """One scan to try. Without an index the candidates are those of a `source`: see `statements.sql`."""
 
     others: Sequence[Condition]
     ordered: bool = False
@@ -151,6 +151,8 @@ class _Asked:
             for each in self.conditions
         ):
             yield _Reading(self.conditions, source="paused")
+        if any(each.for_nothing for each in self.conditions):
+            yield _Reading(self.conditions, source="idle")
         keys = [
             each for each in self.conditions if each.field == "idempotency_key" and each.values() is not None
         ]

@@ -580,6 +580,10 @@ UNION ALL SELECT * FROM {schema}.runs WHERE paused_at IS NOT NULL AND completed_
 -- A source of candidates for lists: runs that are paused by themselves.
 SELECT * FROM {schema}.runs WHERE paused_at IS NOT NULL AND completed_at IS NULL
 
+-- name: idle_runs
+-- A source of candidates for lists: suspended runs that wait for nothing that could come.
+SELECT * FROM {schema}.runs WHERE for_nothing
+
 -- name: running_runs
 -- A source of candidates for lists: runs that have an owner, or something to do.
 SELECT * FROM {schema}.runs WHERE owner IS NOT NULL AND state = {state.running}

@@ -1,0 +1,113 @@
+"""The findings about runs of one workflow that are blocked, or wait for nothing that could come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from continuum.journal.health_port import BlockedRuns, RunsForNothing
+from continuum.operations.commands import command
+from continuum.operations.findings import Finding, amount, verb
+from continuum.operations.health_codes import HEALTH_CODES
+from continuum.operations.scene import REASON_CHARACTERS
+from continuum.operations.search import searched
+from continuum.quoting import one_line, quoted
+
+# What is done about one run, and about several.
+_WAYS_OUT = {
+    "drift": (
+        "start a node with code that continues it",
+        "start a node with code that continues them",
+    ),
+    "input": (
+        "cancel it and start it again with what the code takes, or deploy code that can read its input",
+        "cancel them and start each again with what the code takes, or deploy code that can read their input",
+    ),
+    "poison": (
+        "mend the code, deploy it, then unblock it",
+        "mend the code, deploy it, then unblock them",
+    ),
+    "corrupt": (
+        "restore what cannot be read, then unblock it",
+        "restore what cannot be read, then unblock them",
+    ),
+}
+_OTHER_WAYS_OUT = (
+    "mend what the reason says, then unblock it",
+    "mend what the reasons say, then unblock them",
+)
+
+
+def blocked_finding(runs: BlockedRuns, schema: str | None) -> Finding:
+    """Return what is wrong with runs that are blocked, and the command that tries all of them again."""
+    for_one, for_all = _WAYS_OUT.get(runs.kind, _OTHER_WAYS_OUT)
+    number = amount(runs.number, "run", more=runs.more)
+    reason = one_line(runs.reason, REASON_CHARACTERS) or "it does not say why"
+    if _is_one(runs):
+        text = f"{number} of workflow {quoted(runs.workflow)} is blocked: {reason}; {for_one}"
+    else:
+        text = (
+            f"{number} of workflow {quoted(runs.workflow)} are blocked, the latest, run {runs.example}, by "
+            f"this: {reason}; {for_all}"
+        )
+    return Finding(
+        "blocked",
+        HEALTH_CODES["blocked"].severity,
+        runs.workflow,
+        text,
+        tuple(_fixes(runs, schema)),
+        runs.since,
+        runs.number,
+        runs.more,
+        (runs.kind,),
+        runs.latest,
+    )
+
+
+def idle_finding(runs: RunsForNothing, schema: str | None) -> Finding:
+    """Return that runs wait for nothing that could come, and the command that stops all of them."""
+    if _is_one(runs):
+        fix = command(schema, "cancel", runs.example)
+    else:
+        search = f"waits:nothing workflow:{searched(runs.workflow)}"
+        fix = command(schema, "runs", "cancel", "--find", search)
+
+    def said(one: str, many: str) -> str:
+        return verb(runs.number, one, many, more=runs.more)
+
+    text = (
+        f"{amount(runs.number, 'run', more=runs.more)} of workflow {quoted(runs.workflow)} "
+        f"{said('waits', 'wait')} for an event, a future or a queue of {said('its', 'their')} own code, and "
+        "no signal, time, activity or child is pending that could set it; mend the code, and cancel "
+        f"{said('it', 'them')}"
+    )
+    return Finding(
+        "nothing",
+        HEALTH_CODES["nothing"].severity,
+        runs.workflow,
+        text,
+        (fix,),
+        runs.since,
+        runs.number,
+        runs.more,
+        latest=runs.latest,
+    )
+
+
+def _fixes(runs: BlockedRuns, schema: str | None) -> Iterator[str]:
+    """Yield commands; no code that is loaded reads the input, so that to try it again changes nothing."""
+    kind = f"fault:{searched(runs.kind)}" if runs.kind else "-fault:*"
+    search = f"state:blocked workflow:{searched(runs.workflow)} {kind}"
+    if runs.kind == "input":
+        yield command(schema, "runs", "list", "--find", search)
+        if _is_one(runs):
+            yield command(schema, "cancel", runs.example)
+        else:
+            yield command(schema, "runs", "cancel", "--find", search)
+    elif _is_one(runs):
+        yield command(schema, "runs", "unblock", runs.example)
+    else:
+        yield command(schema, "runs", "unblock", "--find", search)
+
+
+def _is_one(runs: BlockedRuns | RunsForNothing) -> bool:
+    return runs.number == 1 and not runs.more
