@@ -1,8 +1,8 @@
 """The SQL of the schema and its runner; imports nothing of ours.
 
 `runner.py` applies, checks and drops, `files.py` reads the files of `tables/` and `functions/`,
-`expected.py` says what they make, `errors.py` what can go wrong. The SQL is the only description of the
-schema.
+`expected.py` says what they make, `lock.py` lets one transaction at a time change a schema, `errors.py`
+says what can go wrong. The SQL is the only description of the schema.
 """
 
 from __future__ import annotations
@@ -20,12 +20,15 @@ from continuum_migrations.errors import (
     SchemaTooNew,
     ServerTooOld,
 )
-from continuum_migrations.expected import Expected, expected_objects
+from continuum_migrations.expected import Expected, ExpectedIndex, expected_objects
+from continuum_migrations.files import read_files
+from continuum_migrations.lock import lock_schema
 from continuum_migrations.runner import OLDEST_SERVER, check, drop, migrate, runs_to_drop
 
 __all__ = [
     "OLDEST_SERVER",
     "Expected",
+    "ExpectedIndex",
     "InvalidSchemaName",
     "MigrationChanged",
     "MigrationError",
@@ -40,6 +43,8 @@ __all__ = [
     "check",
     "drop",
     "expected_objects",
+    "lock_schema",
     "migrate",
+    "read_files",
     "runs_to_drop",
 ]

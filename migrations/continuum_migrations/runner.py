@@ -14,7 +14,6 @@ one in place.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -41,6 +40,7 @@ from continuum_migrations.errors import (
     ServerTooOld,
 )
 from continuum_migrations.files import TABLES, SqlFile, SqlFiles, read_files
+from continuum_migrations.lock import lock_schema
 
 # The oldest server that the SQL is written for and tested on.
 OLDEST_SERVER = 14
@@ -117,7 +117,7 @@ async def drop(connection_or_dsn: Connection | str, schema: str) -> None:
     """
     _require_name(schema)
     async with _connected(connection_or_dsn) as connection, connection.transaction():
-        await _lock(connection, schema)
+        await lock_schema(connection, schema)
         if not await _can_drop(connection, schema):
             return
         if await _has_table(connection, schema, "workers"):
@@ -230,7 +230,7 @@ async def _apply_next(
 ) -> list[str]:
     """Apply the first pending file of tables, else all pending functions, unless another node has done so."""
     async with connection.transaction():
-        await _lock(connection, schema)
+        await lock_schema(connection, schema)
         await _create_ledger(connection, schema)
         pending = _pending(known, await _applied(connection, schema), schema)
         # All functions at once: one may call another of another file.
@@ -246,16 +246,6 @@ async def _apply_next(
         if record is not None and names:
             await record(connection, names)
     return names
-
-
-async def _lock(connection: Connection, schema: str) -> None:
-    # Whatever the database or the role says; behind a pooler only this transaction is ours. How long a
-    # statement may take is left to the session that a caller has set up.
-    await connection.execute(
-        "select set_config('search_path', 'pg_catalog, pg_temp', true), "
-        "set_config('lock_timeout', '0', true), set_config('check_function_bodies', 'on', true)"
-    )
-    await connection.execute("select pg_advisory_xact_lock(%s)", (_lock_key(schema),))
 
 
 async def _create_ledger(connection: Connection, schema: str) -> None:
@@ -360,11 +350,6 @@ def _require_name(schema: str) -> None:
             f"{schema!r} cannot name the schema; use up to 41 lower-case letters, digits and underscores, "
             "not a digit first, not pg_ first"
         )
-
-
-def _lock_key(schema: str) -> int:
-    digest = hashlib.sha256(f"continuum migrations of {schema}".encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)
 
 
 def _require_supported_server(connection: Connection) -> None:

@@ -48,7 +48,7 @@ def doctor(
 
     found = diagnose(
         asyncio.run(asking()),
-        expected_objects(schema),
+        expected_objects(),
         time_zones=has_time_zones(),
         own_release=release(),
         limits=LIMITS._replace(transaction_seconds=transaction_age),

@@ -18,7 +18,7 @@ from continuum.errors import RunNotFound
 from continuum.journal.postgres.schema import check_schema
 from continuum.journal.postgres.stored_facts import stored_facts
 from continuum.journal.stored_facts import StoredFacts
-from continuum.operations.repair import repair_command
+from continuum.operations.repair_commands import repair_command
 from continuum.verify.findings import Finding
 from continuum.verify.rules import RULES
 from continuum.verify.verify import verify as verified

@@ -43,7 +43,8 @@ class ChangeOutcome(StrEnum):
 
     ``already``: it was so before. ``stale``: it was no longer as the person saw it. ``refused``: the run had
     ended. ``not_found``: there is no such run, node or version. ``failed``: the database refused this run of
-    an operation. Only ``done`` has changed anything.
+    an operation, or what had begun. ``begun``: it takes more than one transaction, and another row says how
+    it ended, unless its process was killed. Only ``done`` has changed anything for good.
     """
 
     DONE = "done"
@@ -52,6 +53,7 @@ class ChangeOutcome(StrEnum):
     REFUSED = "refused"
     NOT_FOUND = "not_found"
     FAILED = "failed"
+    BEGUN = "begun"
 
 
 class AuditFacts(NamedTuple):

@@ -26,6 +26,7 @@ class StoredIndex(NamedTuple):
     table: str
     name: str
     valid: bool
+    primary: bool
 
 
 class StoredTable(NamedTuple):

@@ -9,16 +9,15 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from continuum.journal.connection_room import USUAL_PART, ConnectionRoom
-from continuum.journal.ground_facts import Ground, Holder, Lacking
+from continuum.journal.ground_facts import Ground, Holder, Lacking, StoredIndex
 from continuum.journal.health_port import HealthNode
 from continuum.operations.doctor_codes import DOCTOR_CODES
 from continuum.operations.findings import Finding
+from continuum.operations.repair_commands import BAD_BUILDS, left_behind, repair_command
 from continuum.operations.sql_text import identifier, literal
 from continuum.quoting import listed, shortened
 from continuum_migrations import OLDEST_SERVER, Expected
 
-# Postgres 14.4 mended concurrent builds of indexes.
-BAD_BUILDS = range(140_000, 140_004)
 _MEGABYTE = 1 << 20
 _RELOAD = "SELECT pg_reload_conf();"
 
@@ -166,28 +165,42 @@ def _objects(ground: Ground, expected: Expected) -> Iterator[Finding]:
     if not ground.indexes and not ground.functions:
         # Nothing of the schema could be read, which is a finding of its own.
         return
-    there = {index.name for index in ground.indexes}
-    for name, statement in expected.indexes.items():
-        if name not in there:
+    there = {index.name: index for index in ground.indexes}
+    tables = {table.name for table in ground.tables}
+    for lost in sorted({index.table for index in expected.indexes.values()} - tables):
+        text = f"table {lost} is missing, with all its rows; restore it from a backup"
+        yield _finding("table-missing", lost, text)
+    for name, index in expected.indexes.items():
+        if name not in there and index.table in tables:
             text = f"index {name} is missing; create it, which lets nodes work meanwhile"
-            yield _finding("index-missing", name, text, statement)
-    for index in ground.indexes:
-        if index.valid:
-            continue
+            yield _finding("index-missing", name, text, _repair(ground, "index-missing", name))
+        elif name in there and index.primary and there[name].valid and not there[name].primary:
+            text = f"index {name} is not the primary key of table {index.table}; make it that"
+            yield _finding("index-missing", name, text, _repair(ground, "index-missing", name))
+    for stored in ground.indexes:
+        if not stored.valid:
+            yield _invalid(ground, stored, expected)
+    gone = {expected.functions[name]: name for name in expected.functions if name not in ground.functions}
+    for file, name in gone.items():
+        text = f"function {name} of {file} is missing; create it again, which lets nodes work meanwhile"
+        yield _finding("function-missing", name, text, _repair(ground, "function-missing", name))
+
+
+def _repair(ground: Ground, code: str, name: str) -> str:
+    return repair_command(code, name, ground.schema)
+
+
+def _invalid(ground: Ground, index: StoredIndex, expected: Expected) -> Finding:
+    text = f"index {index.name} of table {index.table} is invalid: its build was interrupted"
+    if index.name in expected.indexes:
+        text += "; rebuild it, and if that fails for duplicates, `continuum verify` names them"
+    elif left_behind(index.name) not in expected.indexes:
         named = f"{identifier(ground.schema)}.{identifier(index.name)}"
-        text = f"index {index.name} of table {index.table} is invalid: its build was interrupted"
-        if index.name in expected.indexes:
-            text += "; rebuild it, and if that fails for duplicates, `continuum verify` names them"
-            yield _finding("index-invalid", index.name, text, f"REINDEX INDEX CONCURRENTLY {named};")
-        else:
-            yield _finding(
-                "index-invalid", index.name, f"{text}; drop it", f"DROP INDEX CONCURRENTLY {named};"
-            )
-    lost = {expected.functions[name]: name for name in expected.functions if name not in ground.functions}
-    for file, name in lost.items():
-        forget = f"DELETE FROM {identifier(ground.schema)}.migrations WHERE file = {literal(file)};"
-        text = f"function {name} is missing; forget that {file} was applied, and migrate again"
-        yield _finding("function-missing", name, text, forget, f"continuum migrate --schema {ground.schema}")
+        drop = f"DROP INDEX CONCURRENTLY {named};"
+        return _finding("index-invalid", index.name, f"{text}; drop it", drop)
+    else:
+        text += "; drop it"
+    return _finding("index-invalid", index.name, text, _repair(ground, "index-invalid", index.name))
 
 
 def _vacuum(ground: Ground, limits: Limits) -> Iterator[Finding]:

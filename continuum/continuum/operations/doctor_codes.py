@@ -49,20 +49,25 @@ DOCTOR_CODES: Mapping[str, Code] = {
         "the role lacks a right that a node needs; the right to create anything is needed by `migrate` alone",
         "grant it, as the owner of the schema",
     ),
+    "table-missing": Code(
+        _ERROR,
+        "a table of the schema is not there, and nothing that nodes do works",
+        "restore it from a backup",
+    ),
     "index-missing": Code(
         _ERROR,
         "an index of the schema is not there; claims or lists then read whole tables",
-        "create it",
+        "`continuum repair index-missing INDEX`",
     ),
     "index-invalid": Code(
         _WARNING,
         "a build of this index was interrupted; it is written to and never used",
-        "rebuild it, or drop what a rebuild left behind",
+        "`continuum repair index-invalid INDEX`, which also drops what a rebuild of ours left behind",
     ),
     "function-missing": Code(
         _ERROR,
         "a function of the schema is not there",
-        "have `continuum migrate` create it again",
+        "`continuum repair function-missing FUNCTION`",
     ),
     "autovacuum-off": Code(
         _ERROR,

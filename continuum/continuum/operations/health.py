@@ -12,7 +12,7 @@ from continuum.operations.commands import command
 from continuum.operations.findings import Finding, amount, verb
 from continuum.operations.health_codes import HEALTH_CODES
 from continuum.operations.odd_row_advice import advice_for, mending_sql, repair_of
-from continuum.operations.repair import repair_command
+from continuum.operations.repair_commands import repair_command
 from continuum.operations.stuck_runs import blocked_finding, idle_finding
 from continuum.quoting import listed, one_line, quoted, shortened
 

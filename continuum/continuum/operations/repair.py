@@ -16,7 +16,6 @@ from continuum.journal.audit_facts import Action, ChangeOutcome
 from continuum.journal.mend import ONLY_WITHOUT_OWNER, Mend
 from continuum.journal.repair_port import Damaged, DamageFacts, Decision, NotMended, Repairs
 from continuum.operations.actor import Recorder
-from continuum.operations.commands import command
 from continuum.operations.health_codes import HEALTH_CODES
 from continuum.operations.repair_steps import step
 from continuum.quoting import quoted
@@ -90,11 +89,6 @@ async def repair(journal: Repairs, plan: RepairPlan, *, record: Recorder) -> Cha
         raise NotRepairable(
             plan.code, plan.subject, "its repair would leave damage, so nothing was changed; report it"
         ) from None
-
-
-def repair_command(code: str, subject: str, schema: str | None = None) -> str:
-    """Return the command that mends a finding, in another schema than the default one if that is given."""
-    return command(schema, "repair", code, subject)
 
 
 def _decision(facts: DamageFacts, plan: RepairPlan) -> Decision:

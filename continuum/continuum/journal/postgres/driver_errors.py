@@ -42,9 +42,7 @@ def _translation(error: psycopg.Error) -> ContinuumError | None:
                 "run `continuum migrate`"
             )
         case StandbyError():
-            return JournalUnavailable(
-                "Postgres takes no writes (is it a standby?); the next connection may find the primary"
-            )
+            return no_writes()
         case psycopg.errors.InvalidSqlStatementName() | psycopg.errors.DuplicatePreparedStatement():
             return JournalUnavailable(
                 f"a pooler gave this statement another session ({first_line(error)}); behind a pooler in "
@@ -56,6 +54,13 @@ def _translation(error: psycopg.Error) -> ContinuumError | None:
             return unavailable(error) if passes else None
         case _:
             return None
+
+
+def no_writes() -> JournalUnavailable:
+    """Return what to report for a server that only reads."""
+    return JournalUnavailable(
+        "Postgres takes no writes (is it a standby?); the next connection may find the primary"
+    )
 
 
 def unavailable(error: psycopg.Error) -> JournalUnavailable:

@@ -12,10 +12,27 @@ SELECT s.name, s.setting, s.source FROM pg_settings s WHERE s.name = ANY (%(name
 -- name: ground_indexes
 -- The indexes of the schema, and whether each can be used or is being built.
 SELECT t.relname::text, c.relname::text,
-       i.indisvalid AND i.indisready OR EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = c.oid)
+       i.indisvalid AND i.indisready OR EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = c.oid),
+       i.indisprimary
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
 WHERE t.relnamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = %(schema)s)
 ORDER BY t.relname, c.relname
+
+-- name: ground_index
+-- One index of a table, whether it can be used or is being built, and whether the role may change it.
+SELECT current_setting('server_version_num')::integer, current_user::text, t.owner, coalesce(t.permitted, false),
+       i.oid, coalesce(i.usable, false), coalesce(i.building, false), coalesce(i.main, false)
+FROM (SELECT) AS one
+LEFT JOIN (
+    SELECT c.oid, pg_get_userbyid(c.relowner)::text AS owner, pg_has_role(c.relowner, 'USAGE') AS permitted FROM pg_class c
+    WHERE c.relkind = 'r' AND c.relname = %(table)s
+      AND c.relnamespace = (SELECT n.oid FROM pg_namespace n WHERE n.nspname = %(schema)s)
+) t ON true
+LEFT JOIN LATERAL (
+    SELECT x.indexrelid::bigint AS oid, x.indisvalid AND x.indisready AS usable, x.indisprimary AS main,
+           EXISTS (SELECT FROM pg_stat_progress_create_index p WHERE p.index_relid = x.indexrelid) AS building
+    FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid WHERE x.indrelid = t.oid AND c.relname = %(name)s
+) i ON true
 
 -- name: ground_functions
 -- The names of the functions of the schema.

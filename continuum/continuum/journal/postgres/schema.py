@@ -16,13 +16,13 @@ from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.limits import MIGRATION_SECONDS, STATEMENT_SECONDS
 from continuum.journal.postgres.changes import stored_facts
 from continuum.journal.postgres.connector import Connector
-from continuum.journal.postgres.driver_errors import first_line, unavailable
+from continuum.journal.postgres.driver_errors import StandbyError, first_line, no_writes, unavailable
 from continuum.journal.postgres.watched_connection import WatchedConnection
 
 
 async def check_schema(dsn: str, schema: str) -> None:
     """Raise unless the schema is the one that this code was written for."""
-    async with _connected(dsn, STATEMENT_SECONDS) as connection:
+    async with schema_connection(dsn, STATEMENT_SECONDS) as connection:
         await continuum_migrations.check(connection, schema)
 
 
@@ -42,13 +42,13 @@ async def migrate_schema(
             statement = SQL("select {}(%s::jsonb, %s)").format(Identifier(schema, "record_change"))
             await connection.execute(statement, (stored_facts(facts), ChangeOutcome.DONE.value))
 
-    async with _connected(dsn, MIGRATION_SECONDS) as connection:
+    async with schema_connection(dsn, MIGRATION_SECONDS) as connection:
         return await continuum_migrations.migrate(connection, schema, record=record)
 
 
 async def drop_unused_schema(dsn: str, schema: str) -> None:
     """Drop a schema of ours with everything in it; refuse one that is not ours, or that a node uses."""
-    async with _connected(dsn, MIGRATION_SECONDS) as connection:
+    async with schema_connection(dsn, MIGRATION_SECONDS) as connection:
         await continuum_migrations.drop(connection, schema)
 
 
@@ -63,20 +63,20 @@ class Droppable:
 
 async def inspect_unused_schema(dsn: str, schema: str) -> Droppable | None:
     """Return what a drop would delete, None if there is nothing; refuse what `drop_unused_schema` refuses."""
-    async with _connected(dsn, STATEMENT_SECONDS) as connection:
+    async with schema_connection(dsn, STATEMENT_SECONDS) as connection:
         runs = await continuum_migrations.runs_to_drop(connection, schema)
         return None if runs is None else Droppable(runs, connection.info.dbname, connection.info.host)
 
 
 async def drop_schema(dsn: str, schema: str) -> None:
     """Drop a schema of our own tests with everything in it, if it is there."""
-    async with _connected(dsn, MIGRATION_SECONDS) as connection:
+    async with schema_connection(dsn, MIGRATION_SECONDS) as connection:
         await connection.execute(SQL("drop schema if exists {} cascade").format(Identifier(schema)))
 
 
 @asynccontextmanager
-async def _connected(dsn: str, longest: float) -> AsyncIterator[WatchedConnection]:
-    """Yield a connection whose statements may take `longest` seconds."""
+async def schema_connection(dsn: str, longest: float) -> AsyncIterator[WatchedConnection]:
+    """Yield a connection for what is done to a schema, whose statements may take `longest` seconds."""
     connector = Connector(dsn, longest=longest)
     async with _translated():
         connection = await connector.connect_for_schema()
@@ -99,6 +99,8 @@ async def _translated() -> AsyncIterator[None]:
         raise SchemaOutOfDate(str(error)) from error
     except psycopg.OperationalError as error:
         raise unavailable(error) from error
+    except StandbyError as error:
+        raise no_writes() from error
     except psycopg.Error as error:
         raise JournalUnavailable(
             f"Postgres refused ({first_line(error)}); check what the user of the DSN may do"
