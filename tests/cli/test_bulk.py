@@ -245,6 +245,43 @@ def test_an_operation_is_listed_shown_paused_resumed_and_cancelled(
     assert rows(cli, "--action", "cancel_operation")[0]["outcome"] == "refused"
 
 
+def test_skipped_runs_are_counted_before_and_their_reasons_are_kept(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = sorted(started(cli) for _ in range(7))
+    for run in runs[:6]:
+        cli("cancel", run, "--force", "--yes")
+    monkeypatch.setattr(bulk_execution, "RUNS_PER_PART", 1)
+    change = ("runs", "cancel", "--find", "workflow:greeting")
+    shown = cli(*change, "--preview").out.splitlines()
+    line = f"it has ended ({', '.join(runs[:5])}, …)"
+    assert (shown[0], shown[-2]) == (
+        "7 runs would be asked to stop; this cannot be undone:",
+        f"6 of them would be skipped: {line}",
+    )
+    assert sum("would be skipped: it has ended" in each for each in shown[1:6]) == 5
+
+    async def interrupted(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    # What the process before an interrupt has skipped is known to the next one.
+    monkeypatch.setattr(bulk_execution.execute, "__kwdefaults__", {"sleep": interrupted})
+    assert cli(*change, "--yes", "--rate", "1").code == 130
+    (listed,) = cli("operations", "list", "--json").json["entries"]
+    monkeypatch.setattr(bulk_execution.execute, "__kwdefaults__", {"sleep": at_once})
+    resumed = cli("operations", "resume", listed["id"])
+    assert resumed.out.endswith("is completed: 1 done, 6 skipped, 0 failed\n")
+    assert resumed.err == f"  6 skipped: {line}\n"
+    assert f"why\t6 skipped: {line}" in cli("operations", "show", listed["id"]).out.splitlines()
+    assert cli("operations", "show", listed["id"], "--json").json["reasons"] == [
+        {"why": "it has ended", "count": 6, "runs": runs[:5], "outcome": "skipped"}
+    ]
+
+
+async def at_once(seconds: float) -> None:
+    """Do not sleep."""
+
+
 def test_an_unknown_operation_is_one_line(cli: CommandLine) -> None:
     for command in ("show", "pause", "resume", "cancel"):
         refused = cli("operations", command, NOBODY)

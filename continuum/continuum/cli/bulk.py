@@ -21,16 +21,14 @@ from continuum.journal.audit_facts import Action
 from continuum.journal.operation_facts import OperationRow, OperationState, Part
 from continuum.journal.port import Journal
 from continuum.operations.actor import Actor
-from continuum.operations.bulk import BulkChange, Preview, bulk_change, preview
+from continuum.operations.bulk import BulkChange, bulk_change, preview
 from continuum.operations.bulk_action import BULK_ACTIONS
 from continuum.operations.bulk_execution import execute
 from continuum.operations.bulk_notes import notes
+from continuum.operations.bulk_records import Operation, OperationPreview, UnchangedRuns, operation_of
 from continuum.quoting import one_line
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-# So many of the reasons why runs were skipped are shown.
-REASONS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,6 @@ def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Ac
         digest = shown.digest
     operation = change.operation(digest, actor, shown.text, bulk.rate)
     total = shown.count if shown.exact else None
-    reasons: list[str] = []
 
     async def making(journal: Journal) -> OperationRow:
         audit = recorder(actor, journal.now())(
@@ -130,9 +127,9 @@ def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Ac
         )
         await journal.begin_operation(operation, audit=audit)
         with progress(operation.id, total) as told:
-            return await execute(journal, operation.id, told, refused=reasons.append)
+            return await execute(journal, operation.id, told)
 
-    finish(make(target, operation.id, making), reasons, as_json=bulk.as_json)
+    finish(make(target, operation.id, making), as_json=bulk.as_json)
 
 
 def make(target: Target, operation: str, making: Callable[[Journal], Any]) -> OperationRow:
@@ -145,21 +142,25 @@ def make(target: Target, operation: str, making: Callable[[Journal], Any]) -> Op
     return row
 
 
-def finish(row: OperationRow, reasons: Sequence[str], *, as_json: bool) -> None:
-    """Print how an operation is now, and why runs were skipped; exit with 1 if runs have failed."""
-    shown = list(reasons[:REASONS])
-    click.echo(to_json(row._asdict() | ({"reasons": shown} if shown else {})) if as_json else _result(row))
-    if shown and not as_json:
-        for reason in shown:
-            click.echo(escaped(f"  skipped: {one_line(reason)}"), err=True)
-        if len(reasons) > len(shown):
-            action = row.arguments.get("recorded_as")
-            click.echo(f"  … `continuum audit list --action {action} --json` has all reasons", err=True)
-    if row.failed:
+def finish(row: OperationRow, *, as_json: bool) -> None:
+    """Print how an operation is now, and why runs were left as they are; exit with 1 if runs have failed."""
+    shown = operation_of(row)
+    click.echo(to_json(shown) if as_json else _result(shown))
+    if not as_json:
+        for line in reason_lines(shown.reasons):
+            click.echo(f"  {line}", err=True)
+    if shown.failed:
         raise click.ClickException(
-            f"{row.failed:,} runs could not be changed; `continuum audit list --action "
+            f"{shown.failed:,} runs could not be changed; `continuum audit list --action "
             f"{row.arguments.get('recorded_as')}` has their errors"
         )
+
+
+def reason_lines(reasons: Sequence[UnchangedRuns], would_be: str = "") -> Iterator[str]:
+    """Yield why runs are left as they are, as lines for a person; each names five of the runs at most."""
+    for each in reasons:
+        runs = ", ".join(each.runs) + (", …" if each.count > len(each.runs) else "")
+        yield escaped(f"{each.count:,} {would_be}{each.outcome}: {one_line(each.why)} ({runs})")
 
 
 @contextmanager
@@ -178,7 +179,7 @@ def progress(operation: str, total: int | None) -> Iterator[Callable[[Part], Non
         yield lambda part: bar.update(task, completed=part.done + part.skipped + part.failed)
 
 
-async def _looked_at(journal: Journal, change: BulkChange) -> tuple[Preview, Sequence[str]]:
+async def _looked_at(journal: Journal, change: BulkChange) -> tuple[OperationPreview, Sequence[str]]:
     return await preview(journal, change), await notes(journal, change)
 
 
@@ -187,7 +188,7 @@ def _tell(known: Sequence[str]) -> None:
         click.echo(note, err=True)
 
 
-def _lines(shown: Preview) -> Iterator[str]:
+def _lines(shown: OperationPreview) -> Iterator[str]:
     """Yield a preview as lines for a person."""
     action = BULK_ACTIONS[shown.action]
     undo = "; this cannot be undone" if action.irreversible else ""
@@ -199,14 +200,17 @@ def _lines(shown: Preview) -> Iterator[str]:
     if shown.count > len(shown.examples) or not shown.exact:
         yield "  …"
     refused = sum(run.refused is not None for run in shown.examples)
-    if refused:
+    if action.cuts is not None and refused:
         yield f"{refused} of these {len(shown.examples)} would be skipped"
+    if shown.skipped and not shown.exact:
+        yield f"of the first {shown.count:,} that were counted:"
+    yield from reason_lines(shown.skipped, "of them would be ")
     yield f"--digest {shown.digest} does this; runs that start after {shown.until.isoformat()} are spared"
 
 
-def _result(row: OperationRow) -> str:
-    counts = f"{row.done:,} done, {row.skipped:,} skipped, {row.failed:,} failed"
-    text = f"operation {row.id} is {row.state}: {counts}"
-    if row.state in (OperationState.RUNNING, OperationState.PAUSED):
-        return f"{text}; `continuum operations resume {row.id}` continues it"
+def _result(shown: Operation) -> str:
+    counts = f"{shown.done:,} done, {shown.skipped:,} skipped, {shown.failed:,} failed"
+    text = f"operation {shown.id} is {shown.state}: {counts}"
+    if shown.state in (OperationState.RUNNING, OperationState.PAUSED):
+        return f"{text}; `continuum operations resume {shown.id}` continues it"
     return text

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
 import click
 
-from continuum.cli.bulk import finish, make, progress
+from continuum.cli.bulk import finish, make, progress, reason_lines
 from continuum.cli.changes import changing_options, recorder
 from continuum.cli.database import Target, ask_journal, database_options, json_option
 from continuum.cli.empty_answers import say_nothing
 from continuum.cli.printing import escaped, print_table
 from continuum.cli.values import to_json
 from continuum.client.limits import PAGE_ENTRIES
-from continuum.errors import InvalidQuery, OperationNotFound
+from continuum.errors import OperationNotFound
 from continuum.journal.audit_facts import Action, ChangeOutcome
 from continuum.journal.operation_facts import OperationRow, OperationState
 from continuum.journal.port import Journal
-from continuum.journal.untyped_values import at
 from continuum.operations.actor import Actor
-from continuum.operations.bulk_action import shown_arguments
 from continuum.operations.bulk_execution import execute, found
+from continuum.operations.bulk_records import Operation, operation_of
+from continuum.operations.operation_lists import operation_page
 from continuum.quoting import quoted
 
 
@@ -52,20 +53,18 @@ operation_argument = click.argument("operation", callback=_read_id)
 def list_operations(limit: int, cursor: str | None, as_json: bool, dsn: str | None, schema: str) -> None:
     """List changes of many runs, the latest first."""
     target = Target(dsn, schema)
-    before = None if cursor is None else _place(cursor)
-    rows = ask_journal(target, lambda journal: journal.operations(limit + 1, before))
-    more = f"{rows[limit - 1].created_at}.{rows[limit - 1].id}" if len(rows) > limit else None
+    page = ask_journal(target, lambda journal: operation_page(journal, limit=limit, cursor=cursor))
     if as_json:
-        click.echo(to_json({"entries": [facts(row) for row in rows[:limit]], "next_cursor": more}))
+        click.echo(to_json(page))
         return
     print_table(
         ("id", "action", "search", "state", "done", "skipped", "failed", "of", "by", "begun"),
-        [_cells(row) for row in rows[:limit]],
+        [_cells(each) for each in page.entries],
     )
-    if not rows:
+    if not page.entries:
         say_nothing(target, "operation", "`continuum runs cancel --find SEARCH` begins one")
-    if more is not None:
-        click.echo(f"more: --cursor {more}", err=True)
+    if page.next_cursor is not None:
+        click.echo(f"more: --cursor {page.next_cursor}", err=True)
 
 
 @operations.command()
@@ -74,12 +73,13 @@ def list_operations(limit: int, cursor: str | None, as_json: bool, dsn: str | No
 @database_options
 def show(operation: str, as_json: bool, dsn: str | None, schema: str) -> None:
     """Show how far OPERATION is."""
-    known = facts(ask_journal(Target(dsn, schema), lambda journal: found(journal, operation)))
+    known = operation_of(ask_journal(Target(dsn, schema), lambda journal: found(journal, operation)))
     if as_json:
         click.echo(to_json(known))
         return
-    shown = [(name, _shown(value)) for name, value in known.items() if value is not None]
-    print_table(("field", "value"), shown)
+    facts = {field.name: getattr(known, field.name) for field in fields(known)}
+    rows = [(name, _shown(value)) for name, value in facts.items() if value is not None and name != "reasons"]
+    print_table(("field", "value"), [*rows, *(("why", line) for line in reason_lines(known.reasons))])
 
 
 @operations.command()
@@ -115,13 +115,11 @@ def resume(operation: str, actor: Actor, as_json: bool, dsn: str | None, schema:
     if row.state == OperationState.PAUSED:
         _change(target, operation, OperationState.RUNNING, Action.RESUME_OPERATION, actor)
 
-    reasons: list[str] = []
-
     async def making(journal: Journal) -> OperationRow:
         with progress(operation, None) as told:
-            return await execute(journal, operation, told, refused=reasons.append)
+            return await execute(journal, operation, told)
 
-    finish(make(target, operation, making), reasons, as_json=as_json)
+    finish(make(target, operation, making), as_json=as_json)
 
 
 def _change(target: Target, operation: str, state: OperationState, action: Action, actor: Actor) -> None:
@@ -139,15 +137,8 @@ def _change(target: Target, operation: str, state: OperationState, action: Actio
             )
 
 
-def facts(row: OperationRow) -> dict[str, Any]:
-    """Return an operation as it is printed."""
-    stored = row._asdict()
-    times = {name: at(stored[name]) for name in ("until", "created_at", "updated_at")}
-    return stored | times | {"arguments": shown_arguments(row.arguments)}
-
-
-def _cells(row: OperationRow) -> tuple[str, ...]:
-    begun = at(row.created_at).isoformat(timespec="seconds")
+def _cells(row: Operation) -> tuple[str, ...]:
+    begun = row.created_at.isoformat(timespec="seconds")
     state = row.state if row.held or row.state != OperationState.RUNNING else "running (nobody executes it)"
     counts = (f"{row.done}", f"{row.skipped}", f"{row.failed}", row.expected)
     return row.id, row.action, escaped(row.search), state, *counts, row.actor, begun
@@ -163,11 +154,3 @@ def _shown(value: Any) -> str:
             return to_json(value)
         case _:
             return str(value)
-
-
-def _place(cursor: str) -> tuple[int, str]:
-    moment, _, id = cursor.partition(".")
-    try:
-        return int(moment), str(uuid.UUID(id))
-    except ValueError:
-        raise InvalidQuery(f"{quoted(cursor)} is not a cursor of this list; begin without one") from None

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from continuum.engine.ids import RunId
+from continuum.journal.operation_reasons import Reason
 
 # So many of the runs that a search finds are shown before they are changed.
 EXAMPLES = 5
@@ -47,7 +48,7 @@ class OperationRow(NamedTuple):
     """An operation as it is now; `held` says that somebody executes it. Newer code may have other states.
 
     `skipped` counts runs that took nothing: they had ended, or were so already. `failed` ones have an error
-    in the record.
+    in the record. `reasons` says why, of all parts.
     """
 
     id: str
@@ -68,6 +69,7 @@ class OperationRow(NamedTuple):
     held: bool
     created_at: int
     updated_at: int
+    reasons: Sequence[Reason] = ()
 
 
 class Part(NamedTuple):
@@ -93,7 +95,8 @@ class Chosen(NamedTuple):
 class RunCount(NamedTuple):
     """How many runs a query found at a time of the journal's clock, and the first of them by id.
 
-    With `more` there are more than `number`, or there may be: only `looked_at` runs were looked at.
+    With `more` there are more than `number`, or there may be: only `looked_at` runs were looked at. `skipped`
+    says which of those that were counted a change would leave as they are.
     """
 
     at: int
@@ -101,6 +104,14 @@ class RunCount(NamedTuple):
     more: bool = False
     looked_at: int | None = None
     first: Sequence[RunId] = ()
+    skipped: Sequence[Reason] = ()
+
+
+class CountedChange(NamedTuple):
+    """The action for which runs are counted, with its arguments."""
+
+    action: str
+    arguments: Mapping[str, Any]
 
 
 class Execution(NamedTuple):

@@ -10,6 +10,7 @@ from continuum.journal.facts import Query
 from continuum.journal.forked_run import ForkedRun
 from continuum.journal.operation_facts import (
     Chosen,
+    CountedChange,
     Execution,
     NewOperation,
     OperationRow,
@@ -99,9 +100,10 @@ class Operations(Protocol):
         """Return up to `limit` operations, the latest first, those before a time and an id."""
         ...
 
-    async def count(self, query: Query, most: int) -> RunCount:
+    async def count(self, query: Query, most: int, change: CountedChange | None = None) -> RunCount:
         """Return how many runs meet the conditions of a query, up to `most`; its order and limit are ignored.
 
-        It looks at a bounded number of runs.
+        It looks at a bounded number of runs. With `change` it says which of them that would leave as they
+        are, as far as this does not take their histories.
         """
         ...

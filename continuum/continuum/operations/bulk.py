@@ -12,7 +12,6 @@ import json
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Protocol
 
 from continuum.codec.codec import decode, encode
@@ -25,13 +24,14 @@ from continuum.errors import InvalidOption, InvalidQuery, UndeclaredSignal
 from continuum.journal.event_codec import pack_body, unpack_body
 from continuum.journal.facts import Query, RunRow, RunState
 from continuum.journal.limits import MOST_COUNTED
-from continuum.journal.operation_facts import NewOperation, RunCount
+from continuum.journal.operation_facts import CountedChange, NewOperation, RunCount
 from continuum.journal.operation_port import Operations
 from continuum.journal.port import Connection, Histories, Runs, Versions
 from continuum.journal.untyped_values import at
 from continuum.operations.actor import Actor
 from continuum.operations.bulk_action import BULK_ACTIONS, BulkAction
 from continuum.operations.bulk_cuts import why_uncut
+from continuum.operations.bulk_records import OperationExample, OperationPreview, unchanged
 from continuum.operations.search import Condition, search_of
 from continuum.quoting import quoted
 
@@ -97,35 +97,6 @@ class BulkChange:
 MOST_RATE = 1_000_000.0
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
-    """A run that would be changed, or `refused`, with the reason, if that is known before."""
-
-    id: str
-    workflow: str
-    state: str
-    started_at: datetime
-    refused: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """What a change would be about: how many runs, some of them, and the digest that it is begun with.
-
-    Runs that start after `until` are spared. `count` is `exact`, or there are more; `text` says it in words.
-    """
-
-    action: str
-    search: str
-    namespace: str | None
-    count: int
-    exact: bool
-    text: str
-    examples: Sequence[Example]
-    until: datetime
-    digest: str
-
-
 def bulk_change(
     action: str,
     search: str,
@@ -156,33 +127,37 @@ def bulk_change(
     return BulkChange(known, search, within, arguments, payload)
 
 
-async def preview(journal: OperatedJournal, change: BulkChange) -> Preview:
+async def preview(journal: OperatedJournal, change: BulkChange) -> OperationPreview:
     """Return what a change would be about, without changing anything."""
     where = conditions(change.search, change.namespace, journal.now())
-    counted = await journal.count(Query(None, where, ("id", False), 1, None), MOST_COUNTED)
+    asked = CountedChange(change.action.name, change.arguments)
+    counted = await journal.count(Query(None, where, ("id", False), 1, None), MOST_COUNTED, asked)
     # All that were counted have started by then, which the time that a client knows may be earlier than.
     until = counted.at
     await _check_signal(journal, change, counted.first)
     rows = [row for run_id in counted.first if (row := await journal.get_run(run_id)) is not None]
-    return Preview(
+    whys = {run: each.why for each in counted.skipped for run in each.runs}
+    return OperationPreview(
         change.action.name,
         change.search,
         change.namespace,
         counted.number,
         not counted.more,
         count_text(counted),
-        [await _example(journal, change, row, until) for row in rows],
+        unchanged(counted.skipped),
+        [await _example(journal, change, row, until, whys.get(row.id)) for row in rows],
         at(until),
         change.digest(until),
     )
 
 
-async def _example(journal: OperatedJournal, change: BulkChange, row: RunRow, until: int) -> Example:
-    refused = None
+async def _example(
+    journal: OperatedJournal, change: BulkChange, row: RunRow, until: int, why: str | None
+) -> OperationExample:
     if change.action.cuts is not None:
         drops = change.arguments["signals"] == "drop"
-        refused = await why_uncut(journal, row.id, change.action.cuts, change.arguments["at"], until, drops)
-    return Example(row.id, row.workflow, row.state.name.lower(), at(row.started_at), refused)
+        why = await why_uncut(journal, row.id, change.action.cuts, change.arguments["at"], until, drops)
+    return OperationExample(row.id, row.workflow, row.state.name.lower(), at(row.started_at), why)
 
 
 def _cut_arguments(how: Forking, event: int | None, signals: str) -> dict[str, Any]:

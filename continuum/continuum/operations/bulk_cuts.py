@@ -7,7 +7,6 @@ run: a second one could not be created. Runs that began or were cut after the pr
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -31,10 +30,6 @@ class CutJournal(Operations, CutRuns, Connection, Protocol):
     """Operations, and the runs that they cut with their histories."""
 
 
-# What is called with the reason for each run that is skipped.
-Refused = Callable[[str], None]
-
-
 @dataclass(frozen=True, slots=True)
 class Cutting:
     """An operation under execution that cuts runs."""
@@ -43,7 +38,6 @@ class Cutting:
     execution: Execution
     row: OperationRow
     how: Forking
-    refused: Refused
     ttl: float
 
     async def part(self, limit: int, look: int) -> Part | None:
@@ -78,10 +72,7 @@ class Cutting:
         )
 
     async def _refuse(self, place: RunId, run_id: RunId, outcome: ChangeOutcome, why: str) -> Part | None:
-        part = await self.journal.refuse_found(self.execution, place, run_id, outcome, why, ttl=self.ttl)
-        if part is not None:
-            self.refused(why)
-        return part
+        return await self.journal.refuse_found(self.execution, place, run_id, outcome, why, ttl=self.ttl)
 
 
 def new_run_of(operation: str, run_id: RunId) -> RunId:

@@ -10,7 +10,7 @@ from continuum.errors import JournalUnavailable, NotReady, OperationNotFound
 from continuum.journal.operation_facts import Execution, OperationRow, OperationState, Part
 from continuum.operations.bulk import OperatedJournal, conditions
 from continuum.operations.bulk_action import BULK_ACTIONS
-from continuum.operations.bulk_cuts import Cutting, Refused
+from continuum.operations.bulk_cuts import Cutting
 
 # A part changes so many runs: some tenths of a second, for which it locks them.
 RUNS_PER_PART = 500
@@ -35,13 +35,11 @@ async def execute(
     operation: str,
     told: Told,
     *,
-    refused: Refused = lambda _why: None,
     sleep: Sleep = asyncio.sleep,
 ) -> OperationRow:
     """Execute an operation until it is over or somebody pauses it; return how it is then.
 
-    `told` is called after each part, `refused` with why a run could not be cut. `NotReady`
-    if it is not running, or if another process executes it.
+    `told` is called after each part. `NotReady` if it is not running, or if another process executes it.
     """
     row = await found(journal, operation)
     token = await journal.lease_operation(operation, LEASE_SECONDS)
@@ -49,7 +47,7 @@ async def execute(
         raise NotReady(_why_not(await found(journal, operation)))
     execution = Execution(operation, token, conditions(row.search, row.namespace, row.until), row.until)
     try:
-        await _parts(journal, execution, row, told, refused, sleep)
+        await _parts(journal, execution, row, told, sleep)
     except BaseException:
         # Others need not wait for the end of the lease. If this fails they wait.
         try:
@@ -73,12 +71,11 @@ async def _parts(
     execution: Execution,
     row: OperationRow,
     told: Told,
-    refused: Refused,
     sleep: Sleep,
 ) -> None:
     action, rate = BULK_ACTIONS.get(row.action), row.rate
     how = None if action is None else action.cuts
-    cutting = None if how is None else Cutting(journal, execution, row, how, refused, LEASE_SECONDS)
+    cutting = None if how is None else Cutting(journal, execution, row, how, LEASE_SECONDS)
     most = RUNS_PER_PART if cutting is None else CUTS_PER_PART
     limit = most if rate is None else max(1, min(most, int(rate)))
 

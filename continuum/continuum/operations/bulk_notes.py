@@ -10,13 +10,11 @@ from continuum.operations.bulk import BulkChange, OperatedJournal, conditions, c
 from continuum.operations.findings import verb
 
 _BLOCKED = (RunState.BLOCKED,)
-_OPEN = (RunState.RUNNING, RunState.SUSPENDED, RunState.BLOCKED)
 _NOTES = {
     "cancel": (
         _BLOCKED,
         "blocked: such a run ends at once and compensates nothing, because its code cannot run",
     ),
-    "delete": (_OPEN, "open: such a run is skipped, because only ended runs are removed"),
 }
 
 

@@ -48,10 +48,7 @@ DECLARE
     v_name text := p_arguments ->> 'signal';
     v_takers uuid[] := ARRAY(
         SELECT r.id FROM {schema}.runs r
-        WHERE r.id = ANY (p_runs) AND coalesce((
-            SELECT v.signals IS NULL OR jsonb_typeof(v.signals) <> 'object' OR v.signals ? v_name FROM {schema}.versions v
-            WHERE v.workflow = r.workflow AND (r.version IS NULL OR v.version = r.version)
-            ORDER BY v.registered_at DESC, length(v.label) DESC, v.label DESC LIMIT 1), true));
+        WHERE r.id = ANY (p_runs) AND {schema}.declares_signal(r.workflow, r.version, v_name));
     v_number integer := cardinality(v_takers);
     v_posted smallint[] := '{}';
 BEGIN
@@ -178,17 +175,30 @@ CREATE OR REPLACE FUNCTION {schema}.pass_runs(
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
+DECLARE
+    -- NULL if all were changed.
+    v_whys text[];
 BEGIN
+    IF EXISTS (SELECT FROM unnest(p_outcomes) AS x (outcome) WHERE x.outcome <> 'done') THEN
+        v_whys := CASE WHEN coalesce(p_facts ->> 'error', p_facts ->> 'why') IS NOT NULL
+                       THEN array_fill(coalesce(p_facts ->> 'error', p_facts ->> 'why'), ARRAY[cardinality(p_runs)])
+                       ELSE (SELECT {schema}.why_unchanged(o.action, o.arguments, p_runs)
+                             FROM {schema}.operations o WHERE o.id = p_operation) END;
+    END IF;
     -- A run is changed once, and so has one row, however often this is repeated.
     INSERT INTO {schema}.audit (id, at, actor, via, action, subject, arguments, reason, outcome)
     SELECT md5(p_operation::text || a.run::text)::uuid, clock_timestamp(), o.actor, o.via, o.arguments ->> 'recorded_as', a.run,
-           jsonb_strip_nulls(jsonb_build_object('operation', p_operation) || p_facts), o.reason, a.outcome
-    FROM {schema}.operations o CROSS JOIN unnest(p_runs, p_outcomes) AS a (run, outcome) WHERE o.id = p_operation
+           jsonb_strip_nulls(
+               jsonb_build_object('operation', p_operation, 'why', CASE WHEN a.outcome <> 'done' THEN a.why END) || p_facts),
+           o.reason, a.outcome
+    FROM {schema}.operations o CROSS JOIN unnest(p_runs, p_outcomes, v_whys) AS a (run, outcome, why) WHERE o.id = p_operation
     ON CONFLICT DO NOTHING;
     RETURN QUERY
         UPDATE {schema}.operations o
         SET reached = coalesce(p_reached, o.reached), state = CASE WHEN p_ends THEN 'completed' ELSE o.state END,
             done = o.done + c.done, skipped = o.skipped + c.skipped, failed = o.failed + c.failed,
+            reasons = CASE WHEN v_whys IS NULL THEN o.reasons
+                           ELSE {schema}.with_reasons(o.reasons, p_runs, p_outcomes, v_whys) END,
             leased_until = CASE WHEN p_ends THEN clock_timestamp() ELSE clock_timestamp() + p_ttl * interval '1 second' END,
             updated_at = clock_timestamp()
         FROM (SELECT count(*) FILTER (WHERE x.outcome = 'done') AS done,

@@ -18,12 +18,12 @@ from psycopg.sql import SQL, Identifier, Literal
 
 import continuum
 from continuum import RunHandle, Signal, activity, workflow
-from continuum.cli import operations
 from continuum.cli.values import to_json
 from continuum.engine.events import EventType
 from continuum.engine.ids import RunId
 from continuum.journal.port import Journal
 from continuum.operations.audit import audit_page
+from continuum.operations.operation_lists import operation_page
 from continuum.settings.settings import Settings
 from tests.process.actors.controlling import control_on
 from tests.process.actors.hosting import DEADLINE_S, LONG_LEASE_S, Stage, stage
@@ -265,12 +265,13 @@ async def all_changes(journal: Journal) -> None:
 
 async def all_operations(journal: Journal) -> None:
     """Read all operations, page after page, as the command line shows them."""
-    before, more = None, True
-    while more:
-        rows = await journal.operations(4, before)
-        to_json([operations.facts(row) for row in rows[:3]])
-        more = len(rows) == 4
-        before = (rows[2].created_at, rows[2].id) if more else None
+    cursor: str | None = None
+    while True:
+        page = await operation_page(journal, limit=3, cursor=cursor)
+        to_json(page)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
 
 
 async def faults_of_tools(on: Stage) -> AsyncIterator[str]:

@@ -14,7 +14,7 @@ from continuum.journal.facts import Query
 from continuum.journal.forked_run import ForkedRun
 from continuum.journal.memory.claims import MemoryClaims
 from continuum.journal.memory.forked_runs import MemoryForks
-from continuum.journal.memory.inbox import MemoryInbox
+from continuum.journal.memory.operation_reasons import MemoryReasons
 from continuum.journal.memory.pauses import MemoryPauses
 from continuum.journal.memory.queries import MemoryQueries, holds
 from continuum.journal.memory.retention import MemoryRetention
@@ -22,6 +22,7 @@ from continuum.journal.memory.tables import MICROSECONDS, OUTCOMES, StoredOperat
 from continuum.journal.operation_facts import (
     EXAMPLES,
     Chosen,
+    CountedChange,
     Execution,
     NewOperation,
     OperationRow,
@@ -29,13 +30,16 @@ from continuum.journal.operation_facts import (
     Part,
     RunCount,
 )
+from continuum.journal.operation_reasons import Reason, Why, with_reason
 from continuum.journal.pause_facts import StoredPause
 from continuum.journal.port import InboxKind, Post, Posted, RunState
 
 _ENDED = (OperationState.CANCELLED, OperationState.COMPLETED)
 
 
-class MemoryOperations(MemoryPauses, MemoryRetention, MemoryQueries, MemoryInbox, MemoryClaims, MemoryForks):
+class MemoryOperations(
+    MemoryPauses, MemoryRetention, MemoryQueries, MemoryReasons, MemoryClaims, MemoryForks
+):
     """The table of operations, and what they do to runs."""
 
     async def begin_operation(self, operation: NewOperation, *, audit: AuditFacts | None = None) -> bool:
@@ -150,12 +154,16 @@ class MemoryOperations(MemoryPauses, MemoryRetention, MemoryQueries, MemoryInbox
     def _count(
         self, stored: StoredOperation, run: StoredRun, outcome: ChangeOutcome, facts: dict[str, Any]
     ) -> None:
-        about = _facts_about(run, stored.operation)
-        self._record(about._replace(arguments={**about.arguments, **facts}), outcome)
+        about, operation = _facts_about(run, stored.operation), stored.operation
         if outcome is ChangeOutcome.DONE:
             stored.done += 1
         else:
             stored.skipped += 1
+            known = self._why_unchanged(operation.action, operation.arguments, run.start.id)
+            why = str(facts.get("why") or known or Why.CHANGING)
+            facts = {**facts, "why": why}
+            stored.reasons = with_reason(stored.reasons, "skipped", why, run.start.id)
+        self._record(about._replace(arguments={**about.arguments, **facts}), outcome)
 
     def _reach(self, stored: StoredOperation, reached: RunId | None, runs: int, ttl: float) -> Part:
         if reached is None:
@@ -195,15 +203,21 @@ class MemoryOperations(MemoryPauses, MemoryRetention, MemoryQueries, MemoryInbox
             :limit
         ]
 
-    async def count(self, query: Query, most: int) -> RunCount:
-        """Return how many runs meet the conditions of a query, up to `most`."""
+    async def count(self, query: Query, most: int, change: CountedChange | None = None) -> RunCount:
+        """Return how many runs meet the conditions of a query, and which of them a change would skip."""
         found = sorted(
             run_id
             for run_id, run in self._runs.items()
             if query.namespace in (None, run.start.namespace)
             and all(holds(self._row(run), *condition) for condition in query.where)
         )
-        return RunCount(self.now(), min(len(found), most), len(found) > most, None, tuple(found[:EXAMPLES]))
+        reasons: Sequence[Reason] = ()
+        for run_id in found[:most]:
+            why = None if change is None else self._why_unchanged(change.action, change.arguments, run_id)
+            if why is not None:
+                reasons = with_reason(reasons, "skipped", why, run_id)
+        first = tuple(found[:EXAMPLES])
+        return RunCount(self.now(), min(len(found), most), len(found) > most, None, first, tuple(reasons))
 
     def _operation_row(self, stored: StoredOperation) -> OperationRow:
         facts = stored.operation._asdict()
@@ -217,6 +231,7 @@ class MemoryOperations(MemoryPauses, MemoryRetention, MemoryQueries, MemoryInbox
             held=stored.leased_until > self.now(),
             created_at=stored.created_at,
             updated_at=stored.updated_at,
+            reasons=tuple(stored.reasons),
         )
 
     def _operate_cancel(self, runs: Sequence[StoredRun], operation: NewOperation) -> list[ChangeOutcome]:
@@ -233,10 +248,6 @@ class MemoryOperations(MemoryPauses, MemoryRetention, MemoryQueries, MemoryInbox
             )
         )
         return [posted.get(run.start.id, ChangeOutcome.REFUSED) for run in runs]
-
-    def _declares(self, run: StoredRun, name: str) -> bool:
-        code = self._code_of(run)
-        return code is None or code.signals is None or name in code.signals
 
     def _post_to(
         self, runs: Sequence[StoredRun], kind: InboxKind, name: str, operation: NewOperation, key: str | None

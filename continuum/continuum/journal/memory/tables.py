@@ -27,6 +27,7 @@ from continuum.journal.limits import DEADLY_RUNS, DEADLY_SECONDS
 from continuum.journal.memory.due_runs import DueRun, DueRuns, Group
 from continuum.journal.memory.notifications import Broadcast
 from continuum.journal.operation_facts import NewOperation, OperationState
+from continuum.journal.operation_reasons import Reason
 from continuum.journal.pause_facts import PauseKind, PauseScope, StoredPause
 from continuum.journal.port import (
     ClosePolicy,
@@ -227,6 +228,7 @@ class StoredOperation:
     failed: int = 0
     token: int = 0
     leased_until: int = 0
+    reasons: Sequence[Reason] = ()
 
 
 @dataclass(slots=True)

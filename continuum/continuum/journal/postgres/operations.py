@@ -14,6 +14,7 @@ from continuum.journal.facts import Query
 from continuum.journal.forked_run import ForkedRun
 from continuum.journal.operation_facts import (
     Chosen,
+    CountedChange,
     Execution,
     NewOperation,
     OperationRow,
@@ -21,6 +22,7 @@ from continuum.journal.operation_facts import (
     Part,
     RunCount,
 )
+from continuum.journal.operation_reasons import reasons_of
 from continuum.journal.postgres.changes import stored_facts
 from continuum.journal.postgres.conditions import condition_of
 from continuum.journal.postgres.connections import Database
@@ -196,10 +198,11 @@ class PostgresOperations(PostgresForks):
         )
         return [_operation_row(row) for row in rows]
 
-    async def count(self, query: Query, most: int) -> RunCount:
-        return await count_runs(self._database, query, most)
+    async def count(self, query: Query, most: int, change: CountedChange | None = None) -> RunCount:
+        return await count_runs(self._database, query, most, change)
 
 
 def _operation_row(row: Sequence[Any]) -> OperationRow:
     id, action, arguments, *rest = row
+    rest[-1] = reasons_of(rest[-1])
     return OperationRow(id, action, arguments if isinstance(arguments, dict) else {}, *rest)

@@ -22,7 +22,7 @@ SELECT o.id::text, o.action, o.arguments, o.search, o.namespace,
        (extract(epoch FROM greatest(least(o.until, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint, o.expected, o.rate,
        o.actor, o.via, o.reason, o.state, o.done, o.skipped, o.failed, o.leased_until > clock_timestamp(),
        (extract(epoch FROM greatest(least(o.created_at, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint,
-       (extract(epoch FROM greatest(least(o.updated_at, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint
+       (extract(epoch FROM greatest(least(o.updated_at, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint, o.reasons
 FROM {schema}.operations o
 
 -- name: operations_page

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from continuum.engine.ids import RunId
 from continuum.journal.facts import Query, RunState
 from continuum.journal.limits import LOOKED_AT_TO_COUNT
-from continuum.journal.operation_facts import EXAMPLES, RunCount
+from continuum.journal.operation_facts import EXAMPLES, CountedChange, RunCount
+from continuum.journal.operation_reasons import reasons_of
 from continuum.journal.postgres.conditions import Condition, condition_of
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.queries import SELDOM
@@ -14,7 +17,9 @@ from continuum.journal.postgres.run_scans import Scan
 _OPEN = frozenset({RunState.RUNNING, RunState.SUSPENDED, RunState.BLOCKED})
 
 
-async def count_runs(database: Database, query: Query, most: int) -> RunCount:
+async def count_runs(
+    database: Database, query: Query, most: int, change: CountedChange | None = None
+) -> RunCount:
     """Return how many runs meet the conditions of a query, up to `most`, and some of them.
 
     What an index leads to is looked at alone; of a source that has many runs, the first ones.
@@ -30,6 +35,18 @@ async def count_runs(database: Database, query: Query, most: int) -> RunCount:
     scan = Scan(f'"{database.statements.schema}"', "", "id", descending=False, limit=most)
     source = f"({database.statements['open_runs' if is_open else 'all_runs'].decode()})"
     rest = [each for each in conditions if not _leads_to_few(each)]
+    skipped = "NULL::jsonb"
+    if change is not None:
+        action, arguments = scan.bind(change.action), scan.bind(json.dumps(change.arguments))
+        whys = f"{scan.schema}.why_unchanged({action}, {arguments}::jsonb, c.ids)"
+        skipped = f"""(
+            SELECT {scan.schema}.with_reasons(
+                '[]', s.ids, array_fill('skipped'::text, ARRAY[cardinality(s.ids)]), s.whys)
+            FROM (
+                SELECT array_agg(w.id ORDER BY w.id) AS ids, array_agg(w.why ORDER BY w.id) AS whys
+                FROM unnest(c.ids, {whys}) AS w (id, why)
+                WHERE w.why IS NOT NULL
+            ) s WHERE s.ids IS NOT NULL)"""
     looked = f"{source} r WHERE {scan.all_of(by)} LIMIT {LOOKED_AT_TO_COUNT}"
     text = f"""
         WITH found AS MATERIALIZED (
@@ -39,14 +56,16 @@ async def count_runs(database: Database, query: Query, most: int) -> RunCount:
         SELECT (extract(epoch FROM statement_timestamp()) * 1000000)::bigint, (SELECT count(*) FROM found),
                ARRAY(SELECT f.id::text FROM found f ORDER BY f.id LIMIT {EXAMPLES}),
                (SELECT count(*) FROM found) <= {most}
-               AND (SELECT count(*) FROM (SELECT FROM {looked}) l) = {LOOKED_AT_TO_COUNT}"""
-    ((at, number, first, unfinished),) = await database.fetch_text(text.encode(), scan.parameters)
+               AND (SELECT count(*) FROM (SELECT FROM {looked}) l) = {LOOKED_AT_TO_COUNT}, {skipped}
+        FROM (SELECT ARRAY(SELECT f.id FROM found f ORDER BY f.id LIMIT {most}) AS ids) c"""
+    ((at, number, first, unfinished, reasons),) = await database.fetch_text(text.encode(), scan.parameters)
     return RunCount(
         at,
         min(number, most),
         number > most or unfinished,
         LOOKED_AT_TO_COUNT if unfinished else None,
         tuple(map(RunId, first)),
+        reasons_of(reasons),
     )
 
 
