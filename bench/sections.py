@@ -16,6 +16,7 @@ from bench import (
     long_runs,
     memory,
     model,
+    pauses,
     recovery,
     startup,
     sweeping,
@@ -62,6 +63,7 @@ SECTIONS: dict[str, Section] = {
     "updates": Section("Updates of parked runs, node of two run hosts", updates.of_parked_runs),
     "bulk": Section("Cancel of many parked runs, with two kills", bulk.of_parked_runs, on_request=True),
     "sweep": Section("Removal of ended runs", sweeping.of_ended_runs, on_request=True),
+    "pauses": Section("Claims beside many tasks of paused runs", pauses.of_many_tasks, on_request=True),
     "growth": Section("What reads and work cost as there is more", growth.of_reads),
     "peers": Section("Beside other engines", section.beside_other_engines, on_request=True),
 }

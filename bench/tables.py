@@ -257,6 +257,34 @@ def _sweep(figures: Results) -> tuple[Row, Rows]:
     return headings, [(f"{figures['runs']:,}", f"{figures['per_second']:,.0f}", *_p99s(figures))]
 
 
+def _pauses(figures: Results) -> tuple[Row, Rows]:
+    headings = (
+        "paused",
+        "first of the others, ms",
+        "all others, ms",
+        "part of a claim, ms",
+        "longest",
+        "nothing to claim, ms",
+        "resume, ms",
+        "part afterwards, ms",
+        "longest",
+    )
+    columns = (
+        "first_ms",
+        "others_ms",
+        "part_ms",
+        "longest_part_ms",
+        "nothing_ms",
+        "resume_ms",
+        "resumed_part_ms",
+        "longest_resumed_part_ms",
+    )
+    rows: Rows = [
+        (paused, *(f"{row[column]:,.0f}" for column in columns)) for paused, row in figures["paused"].items()
+    ]
+    return headings, rows
+
+
 def _p99s(figures: Results) -> tuple[str, str]:
     return f"{figures['p99_before_ms']:.1f}", f"{figures['p99_during_ms']:.1f}"
 
@@ -325,6 +353,7 @@ _ROWS = {
     "growth": _growth,
     "bulk": _bulk,
     "sweep": _sweep,
+    "pauses": _pauses,
     "timers": _timers,
     "updates": _updates,
     "peers": peers.figures,

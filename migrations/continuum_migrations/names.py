@@ -63,10 +63,10 @@ NAMES: Mapping[str, str] = {
     "limit.drawn_tokens": "1000000",
     # A look at tasks ends here: with more of them a claim is the better look.
     "limit.looked_tasks": "500",
-    # A claim looks at so many tasks of a queue for paused runs, and at more only while half of them are.
-    # Setting very many aside at once would keep the owners of their runs waiting.
+    # One transaction of a claim sets so many tasks of paused runs aside, in ten milliseconds of processor
+    # time, and of each queue at least so many. The end of a pause and each claim after it free as many.
+    "limit.held_tasks": "400",
     "limit.first_tasks": "50",
-    "limit.held_tasks": "5000",
     # So many runs or groups of runs are looked at for the time of the next one.
     "limit.next_due": "100",
     # A run with a longer history is resumed by a claim, which reads its snapshot.

@@ -15,7 +15,9 @@ from tests.contract.builders import CODE, new_task, owned_run, queue_tasks, take
 from tests.contract.meetings import LOCK_RUN, meeting
 
 WORKFLOW = PauseScope(PauseKind.WORKFLOW, "orders", "default")
-HOLD: LiteralString = "select {schema}.hold_tasks(false)"
+HOLD: LiteralString = """
+select {schema}.lock_tasks('north', '{{send}}', false, '{{mail}}', '{{9}}', 9, null, false, true)
+"""
 LOCK_TASKS: LiteralString = "select from {schema}.tasks where run_id = %s for update"
 LEFT_BEHIND: LiteralString = "update {schema}.tasks set held_by = 99"
 LOCK_PAUSES: LiteralString = "select from {schema}.pauses for update"

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+from continuum_migrations.names import NAMES
 from tests.postgres.grown import RUNS
 
 ROWS = RUNS // 10
@@ -21,7 +22,9 @@ CLAIMS = (
     "lock_sleepers",
     "ready_groups",
     "refused_groups",
-    "claim_tasks",
+    "claim_tasks_in_parts",
+    "lock_tasks",
+    "hold_tasks",
     "next_due",
 )
 
@@ -49,7 +52,7 @@ explain (analyze, buffers, costs off) select * from {schema}.odd_rows(50)
 """
 CLAIM_TASKS = """
 explain (analyze, buffers, costs off) select c.* from {schema}.workers w,
-    {schema}.claim_tasks(w.id, '{{send}}', false, '{{}}', '{{}}', 64, 5, '{{mine}}') c
+    {schema}.claim_tasks_in_parts(w.id, '{{send}}', false, '{{}}', '{{}}', 64, 5, '{{mine}}') c
 """
 CLAIM_RUNS = """
 explain (analyze, buffers, costs off) select c.* from {schema}.workers w,
@@ -77,6 +80,11 @@ def test_a_claim_of_a_namespace_reads_the_rows_it_takes_and_no_others(
 
 # Entries of held tasks stay in the index until a vacuum. Each of these tasks would read three pages or more.
 AFTER_PAUSES = 3 * FEW_PAGES
+
+MOST_HELD = int(NAMES["limit.held_tasks"])
+HOLD = """
+select {schema}.lock_tasks('north', '{{send}}', false, '{{mail}}', '{{5}}', 1, null, false, true)
+"""
 
 # Tasks of other runs, behind those: of runs that are paused one by one, or with their workflow.
 BEHIND = """
@@ -106,8 +114,8 @@ def test_many_tasks_of_paused_runs_slow_only_the_first_claims(
             cursor.execute(
                 SQL(statement).format(schema=Identifier(schema)), (ROWS,) if statement == FILL else None
             )
-        for _ in range(ROWS // 5_000 + 1):
-            cursor.execute(SQL("select {}.hold_tasks(false)").format(Identifier(schema)))
+        for _ in range(ROWS // MOST_HELD + 1):
+            cursor.execute(SQL(HOLD).format(schema=Identifier(schema)))
         assert _pages(connection, SQL(look), schema) < AFTER_PAUSES
         claimed = cursor.execute(
             SQL(

@@ -2,9 +2,9 @@
 -- what it would pass over anyway, so nothing depends on how many are held. Where a run is resumed or its pauses are lifted, its
 -- tasks are freed under the lock of the run. Those held by the number of a pause that has ended are freed by claims.
 
--- Hold those of the first p_most due tasks of a queue whose runs are paused, and return how many. What is locked is left for
+-- Hold tasks of paused runs that the caller has locked, and return how many. A run or a pause that is locked is left for
 -- another time: so this waits for nobody, whatever it has locked. Neither a run nor a pause that it has seen ends meanwhile.
-CREATE OR REPLACE FUNCTION {schema}.hold_first_tasks(p_isolated boolean, p_queue text, p_most integer) RETURNS integer
+CREATE OR REPLACE FUNCTION {schema}.hold_tasks(p_runs uuid[], p_seqs integer[]) RETURNS integer
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 SET plan_cache_mode = force_generic_plan
@@ -15,27 +15,12 @@ DECLARE
     v_pauses integer[];
     v_held integer;
 BEGIN
-    WITH first AS MATERIALIZED (
-        SELECT t.run_id, t.seq FROM {schema}.tasks t
-        WHERE t.owner IS NULL AND t.held_by IS NULL AND t.isolated = p_isolated AND t.queue = p_queue AND t.due_at <= now()
-        ORDER BY t.priority DESC, t.due_at LIMIT p_most
-    ), locked AS MATERIALIZED (
-        SELECT t.run_id, t.seq FROM first f
-        JOIN {schema}.tasks t ON t.run_id = f.run_id AND t.seq = f.seq
-        JOIN {schema}.runs r ON r.id = t.run_id
-        WHERE t.owner IS NULL AND (r.paused_at IS NOT NULL OR EXISTS (
-            SELECT FROM {schema}.pauses p
-            WHERE (p.kind = 'workflow' AND p.name = r.workflow AND p.namespace IN ('', r.namespace)
-                   OR p.kind = 'namespace' AND p.name = r.namespace)
-              AND (r.pause_lifted_at IS NULL OR p.since > r.pause_lifted_at)))
-        FOR SHARE OF r SKIP LOCKED FOR UPDATE OF t SKIP LOCKED
-    )
-    SELECT array_agg(l.run_id), array_agg(l.seq) INTO v_runs, v_seqs FROM locked l;
-    IF v_runs IS NULL THEN
-        RETURN 0;
-    END IF;
+    SELECT array_agg(l.run_id), array_agg(l.seq) INTO v_runs, v_seqs FROM (
+        SELECT a.run_id, a.seq FROM unnest(p_runs, p_seqs) AS a (run_id, seq) JOIN {schema}.runs r ON r.id = a.run_id
+        FOR SHARE OF r SKIP LOCKED
+    ) l;
     v_pauses := ARRAY(SELECT p.number FROM {schema}.pauses p WHERE p.kind <> 'queue' FOR KEY SHARE SKIP LOCKED);
-    -- Now that they are locked: what the first look saw may have changed before.
+    -- Now that they are locked: what the caller saw may have changed before.
     UPDATE {schema}.tasks t SET held_by = h.number
     FROM (
         SELECT l.run_id, l.seq, CASE WHEN r.paused_at IS NOT NULL THEN 0 ELSE (
@@ -51,30 +36,74 @@ BEGIN
 END
 $$;
 
--- Hold tasks of paused runs that are in front of a queue, as long as most are: {limit.held_tasks} in a call, or somewhat more.
-CREATE OR REPLACE FUNCTION {schema}.hold_tasks(p_isolated boolean) RETURNS void
+-- Lock the next due tasks that a node may run, in the order of each queue, up to the room of the queue and p_limit; hold those
+-- of paused runs that come before. More than {limit.held_tasks} of these are left for the next claim, and `stopped` says so.
+CREATE OR REPLACE FUNCTION {schema}.lock_tasks(
+    p_node text, p_activities text[], p_isolated boolean, p_queues text[], p_room integer[], p_limit integer,
+    p_namespaces text[], p_suspects boolean, p_pauses boolean, OUT runs uuid[], OUT seqs integer[], OUT stopped boolean
+)
 LANGUAGE plpgsql
-SET enable_seqscan = off
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    v_queue text := (SELECT t.queue FROM {schema}.tasks t WHERE t.owner IS NULL AND t.held_by IS NULL AND t.isolated = p_isolated
-                     ORDER BY t.queue LIMIT 1);
+    v_first CURSOR (c_queue text, c_most integer) FOR
+        SELECT t.run_id, t.seq,
+               -- As `is_paused` says, which as a call takes several times as long.
+               p_pauses AND coalesce((
+                   SELECT r.paused_at IS NOT NULL OR EXISTS (
+                       SELECT FROM {schema}.pauses p
+                       WHERE (p.kind = 'workflow' AND p.name = r.workflow AND p.namespace IN ('', r.namespace)
+                              OR p.kind = 'namespace' AND p.name = r.namespace)
+                         AND (r.pause_lifted_at IS NULL OR p.since > r.pause_lifted_at))
+                   FROM {schema}.runs r WHERE r.id = t.run_id), false) AS paused
+        FROM {schema}.tasks t
+        WHERE t.owner IS NULL AND t.held_by IS NULL AND t.isolated = p_isolated AND t.queue = c_queue AND t.due_at <= now()
+          AND t.activity = ANY (p_activities) AND (t.node IS NULL OR t.node = p_node)
+          AND NOT (p_suspects AND EXISTS (
+              SELECT FROM {schema}.suspects s
+              WHERE s.run_id = t.run_id AND s.seq = t.seq AND s.level > {suspicion.any}))
+          -- A value and not "EXISTS", for which the plan would read every run of the namespaces.
+          AND (p_namespaces IS NULL
+               OR (SELECT r.namespace FROM {schema}.runs r WHERE r.id = t.run_id) = ANY (p_namespaces))
+        ORDER BY t.priority DESC, t.due_at LIMIT c_most FOR UPDATE OF t SKIP LOCKED;
+    v_task record;
+    v_room integer;
     v_most integer;
-    v_held integer;
-    v_all integer := 0;
+    v_runs uuid[] := '{}';
+    v_seqs integer[] := '{}';
 BEGIN
-    WHILE v_queue IS NOT NULL LOOP
-        v_most := {limit.first_tasks};
-        LOOP
-            v_held := {schema}.hold_first_tasks(p_isolated, v_queue, v_most);
-            v_all := v_all + v_held;
-            EXIT WHEN v_held < v_most / 2 OR v_all >= {limit.held_tasks};
-            v_most := 1000;
+    runs := '{}';
+    seqs := '{}';
+    stopped := false;
+    FOR i IN 1 .. cardinality(p_queues) LOOP
+        v_room := least(p_room[i], p_limit);
+        -- Tasks of one queue leave some for each of those that follow.
+        v_most := greatest({limit.first_tasks},
+                           {limit.held_tasks} - cardinality(v_runs) - {limit.first_tasks} * (cardinality(p_queues) - i));
+        OPEN v_first (p_queues[i], v_room + v_most);
+        WHILE v_room > 0 LOOP
+            -- One after the other: what it locks and does not take, others would pass over.
+            FETCH v_first INTO v_task;
+            EXIT WHEN NOT FOUND;
+            IF v_task.paused THEN
+                v_runs := v_runs || v_task.run_id;
+                v_seqs := v_seqs || v_task.seq;
+                v_most := v_most - 1;
+                stopped := stopped OR v_most = 0;
+                EXIT WHEN v_most = 0;
+            ELSE
+                runs := runs || v_task.run_id;
+                seqs := seqs || v_task.seq;
+                v_room := v_room - 1;
+            END IF;
         END LOOP;
-        EXIT WHEN v_all >= {limit.held_tasks};
-        v_queue := (SELECT t.queue FROM {schema}.tasks t WHERE t.owner IS NULL AND t.held_by IS NULL AND t.isolated = p_isolated
-                    AND t.queue > v_queue ORDER BY t.queue LIMIT 1);
+        CLOSE v_first;
     END LOOP;
+    IF cardinality(v_runs) > 0 THEN
+        -- Without a task that can be held now the next claim would do no better.
+        stopped := {schema}.hold_tasks(v_runs, v_seqs) > 0 AND stopped;
+    END IF;
 END
 $$;
 

@@ -1,5 +1,6 @@
--- Claim due tasks that are not paused, within the number of tasks of each queue that this node may run at once.
-CREATE OR REPLACE FUNCTION {schema}.claim_tasks(
+-- Claim due tasks that are not paused, within the number of tasks of each queue that this node may run at once. If it stops
+-- after many of paused runs without having found any, a row without a task says that the next claim continues.
+CREATE OR REPLACE FUNCTION {schema}.claim_tasks_in_parts(
     p_worker bigint, p_activities text[], p_isolated boolean,
     p_queues text[], p_limits integer[], p_unlisted integer, p_limit integer, p_namespaces text[]
 ) RETURNS TABLE (run_id uuid, seq integer, dispatch integer, attempt integer, queue text, activity text,
@@ -10,24 +11,24 @@ AS $$
 DECLARE
     v_node text;
     v_suspects boolean := NOT p_isolated AND EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
-    v_pauses boolean := {schema}.any_pause();
+    v_pauses boolean;
+    v_queues text[];
+    v_room integer[];
+    v_locked record;
 BEGIN
+    held := false;
     SELECT w.node INTO v_node FROM {schema}.workers w
     WHERE w.id = p_worker AND w.expires_at > clock_timestamp() FOR KEY SHARE;
     IF NOT FOUND THEN
-        RETURN QUERY SELECT NULL::uuid, NULL::integer, NULL::integer, NULL::integer, NULL::text, NULL::text,
-                            NULL::bytea, NULL::double precision, NULL::text, false;
+        RETURN NEXT;
         RETURN;
     END IF;
     -- The processes of a node share its limits, so they count one after the other.
     PERFORM pg_advisory_xact_lock(hashtextextended('{schema.name}.tasks.' || v_node, 0));
+    v_pauses := {schema}.any_pause();
     IF EXISTS (SELECT FROM {schema}.tasks t WHERE t.held_by > 0) THEN
         PERFORM {schema}.free_held_tasks();
     END IF;
-    IF v_pauses THEN
-        PERFORM {schema}.hold_tasks(p_isolated);
-    END IF;
-    RETURN QUERY
     WITH RECURSIVE queues (name) AS (
         (SELECT t.queue FROM {schema}.tasks t WHERE t.owner IS NULL AND t.held_by IS NULL AND t.isolated = p_isolated
          ORDER BY t.queue LIMIT 1)
@@ -45,38 +46,43 @@ BEGIN
                         p_unlisted) - coalesce((SELECT b.running FROM busy b WHERE b.name = q.name), 0) AS free
         FROM queues q WHERE q.name IS NOT NULL
           AND NOT (v_pauses AND EXISTS (SELECT FROM {schema}.pauses p WHERE p.kind = 'queue' AND p.name = q.name))
-    ), candidates AS MATERIALIZED (
-        SELECT c.run_id, c.seq, c.priority, c.due_at FROM room
-        CROSS JOIN LATERAL (
-            SELECT t.run_id, t.seq, t.priority, t.due_at FROM {schema}.tasks t
-            WHERE t.owner IS NULL AND t.held_by IS NULL AND t.isolated = p_isolated AND t.queue = room.name
-              AND t.due_at <= now()
-              AND t.activity = ANY (p_activities) AND (t.node IS NULL OR t.node = v_node)
-              AND NOT (v_suspects AND EXISTS (
-                  SELECT FROM {schema}.suspects s
-                  WHERE s.run_id = t.run_id AND s.seq = t.seq AND s.level > {suspicion.any}))
-              -- As `is_paused` says, which as a call takes several times as long; there may be many before the first one to claim.
-              AND NOT (v_pauses AND coalesce((
-                  SELECT r.paused_at IS NOT NULL OR EXISTS (
-                      SELECT FROM {schema}.pauses p
-                      WHERE (p.kind = 'workflow' AND p.name = r.workflow AND p.namespace IN ('', r.namespace)
-                             OR p.kind = 'namespace' AND p.name = r.namespace)
-                        AND (r.pause_lifted_at IS NULL OR p.since > r.pause_lifted_at))
-                  FROM {schema}.runs r WHERE r.id = t.run_id), false))
-              -- A value and not "EXISTS", for which the plan would read every run of the namespaces.
-              AND (p_namespaces IS NULL
-                   OR (SELECT r.namespace FROM {schema}.runs r WHERE r.id = t.run_id) = ANY (p_namespaces))
-            ORDER BY t.priority DESC, t.due_at LIMIT greatest(0, least(room.free, p_limit))
-            FOR UPDATE SKIP LOCKED
-        ) c
-        WHERE room.free > 0
-    ), chosen AS (
-        SELECT c.run_id, c.seq FROM candidates c ORDER BY c.priority DESC, c.due_at LIMIT p_limit
+    )
+    SELECT array_agg(r.name), array_agg(r.free) INTO v_queues, v_room FROM room r WHERE r.free > 0;
+    IF v_queues IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT l.* INTO v_locked FROM {schema}.lock_tasks(
+        v_node, p_activities, p_isolated, v_queues, v_room, p_limit, p_namespaces, v_suspects, v_pauses) l;
+    IF v_locked.stopped THEN
+        -- Others may look now, and this node if it finds only some.
+        PERFORM {schema}.notify('tasks', '{}');
+    END IF;
+    RETURN QUERY
+    WITH chosen AS (
+        SELECT t.run_id, t.seq FROM unnest(v_locked.runs, v_locked.seqs) AS l (run_id, seq)
+        JOIN {schema}.tasks t ON t.run_id = l.run_id AND t.seq = l.seq
+        ORDER BY t.priority DESC, t.due_at LIMIT p_limit
     )
     UPDATE {schema}.tasks AS t SET owner = p_worker, claimed_at = clock_timestamp()
     FROM chosen c WHERE t.run_id = c.run_id AND t.seq = c.seq
     RETURNING t.run_id, t.seq, t.dispatch, t.attempt, t.queue, t.activity, t.arguments, t.timeout, t.key, true;
+    IF NOT FOUND AND v_locked.stopped THEN
+        held := true;
+        RETURN NEXT;
+    END IF;
 END
+$$;
+
+-- For nodes of earlier releases, which wait for the notification.
+CREATE OR REPLACE FUNCTION {schema}.claim_tasks(
+    p_worker bigint, p_activities text[], p_isolated boolean,
+    p_queues text[], p_limits integer[], p_unlisted integer, p_limit integer, p_namespaces text[]
+) RETURNS TABLE (run_id uuid, seq integer, dispatch integer, attempt integer, queue text, activity text,
+                 arguments bytea, timeout double precision, key text, held boolean)
+LANGUAGE sql AS $$
+    SELECT * FROM {schema}.claim_tasks_in_parts(
+        p_worker, p_activities, p_isolated, p_queues, p_limits, p_unlisted, p_limit, p_namespaces)
+    WHERE run_id IS NOT NULL OR NOT held
 $$;
 
 -- Turn results of tasks into mail for their runs. A value is never lost, whichever worker owns the task or the run by

@@ -439,7 +439,7 @@ SELECT c.run_id::text, c.seq, c.dispatch, c.attempt, c.queue, c.activity, c.argu
         FROM {schema}.tasks t WHERE t.run_id = c.run_id AND t.seq = c.seq AND isfinite(t.deadline)),
        (SELECT h.details FROM {schema}.heartbeats h WHERE h.run_id = c.run_id AND h.seq = c.seq),
        c.held
-FROM {schema}.claim_tasks(%s, %s, %s, %s, %s, %s, %s, %s) c
+FROM {schema}.claim_tasks_in_parts(%s, %s, %s, %s, %s, %s, %s, %s) c
 
 -- name: complete_tasks
 -- Turn results of tasks into mail for their runs.

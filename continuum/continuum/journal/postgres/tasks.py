@@ -30,20 +30,22 @@ class PostgresTasks:
         limit: int,
         namespaces: Sequence[str] | None = None,
     ) -> list[ClaimedTask]:
-        rows = await self._database.fetch(
-            "claim_tasks",
-            (
-                worker.id,
-                packed_arrays.texts(activities),
-                isolated,
-                packed_arrays.texts(list(limits)),
-                packed_arrays.integers(list(limits.values())),
-                unlisted_limit,
-                limit,
-                None if namespaces is None else packed_arrays.texts(namespaces),
-            ),
+        asked = (
+            worker.id,
+            packed_arrays.texts(activities),
+            isolated,
+            packed_arrays.texts(list(limits)),
+            packed_arrays.integers(list(limits.values())),
+            unlisted_limit,
+            limit,
+            None if namespaces is None else packed_arrays.texts(namespaces),
         )
-        return [ClaimedTask(*row[:12]) for row in held(rows, worker)]
+        while True:
+            rows = held(await self._database.fetch("claim_tasks", asked), worker)
+            tasks = [ClaimedTask(*row[:12]) for row in rows if row[0] is not None]
+            # Else this part has only set tasks of paused runs aside.
+            if tasks or not rows:
+                return tasks
 
     async def complete_tasks(self, worker: Worker, results: Sequence[TaskResult]) -> None:
         await self._database.fetch(
