@@ -16,7 +16,7 @@ from tests.cli.stored_world import stored_world
 MENDED = "once a running node has code that continues it"
 UNKNOWN = "01900000-0000-7000-8000-00000000beef"
 
-GIVE_UP = "to give it up: it ends now and compensates nothing"
+GIVE_UP = "to give it up: it ends now, and has nothing to compensate"
 
 
 def update(dsn: str, schema: str, statement: LiteralString, *parameters: object) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from continuum.engine.events import Event, EventType
 from continuum.engine.ids import NodeId
 from continuum.journal.facts import NodeFacts, RunState, Transition
 from continuum.journal.postgres import PostgresJournal
@@ -35,10 +36,17 @@ def blocked(cli: CommandLine, reason: str = "poison: it dies") -> str:
     return run
 
 
-def block(cli: CommandLine, run: str, reason: str) -> None:
+def begun_and_blocked(cli: CommandLine) -> str:
+    """Return a blocked run that has a history."""
+    run = started(cli)
+    block(cli, run, "poison: it dies", [Event(0, EventType.SIDE_EFFECT, 1, (b"",))])
+    return run
+
+
+def block(cli: CommandLine, run: str, reason: str, events: list[Event] | None = None) -> None:
     """Block a run, as its owner does."""
     transition = Transition(RunState.BLOCKED, reason=reason)
-    on_journal(cli, lambda journal: Ending(journal).write(run, transition))
+    on_journal(cli, lambda journal: Ending(journal).write(run, transition, events))
 
 
 def node(cli: CommandLine, name: str, pid: int, *workflows: str) -> None:
@@ -157,31 +165,41 @@ def test_scripts_are_not_asked_and_neither_is_who_says_yes(
     assert [state(cli, each) for each in (run, other)] == ["running", "running"]
 
 
-def test_a_cancel_of_a_blocked_run_says_that_it_compensates_nothing_and_asks(
+def test_a_blocked_run_keeps_a_cancel_and_the_question_before_its_unblock_says_so(
     cli: CommandLine, types: Callable[[str], None]
 ) -> None:
-    run = blocked(cli)
-    refused = cli("cancel", run)
-    assert refused.code == 1
-    assert "its code cannot run, so it ends now and compensates nothing: nobody confirmed it" in refused.err
+    run = begun_and_blocked(cli)
+    types("")
+    asked = cli("cancel", run)
+    assert (asked.code, state(cli, run)) == (0, "blocked")
+    assert asked.out == "pending: with nobody, until it is unblocked: poison: it dies\n"
+    assert f"once the cause is mended, `continuum runs unblock {run}` lets it compensate" in asked.err
+    assert cli("runs", "cancel", run).out == asked.out
     types("n\n")
-    declined = cli("runs", "cancel", run)
+    question = "blocked by poison: it dies; it was asked to stop, and compensates then? [y/N]: "
+    assert question in cli("runs", "unblock", run).err
+
+
+def test_only_a_cancel_of_a_blocked_run_by_force_asks(cli: CommandLine, types: Callable[[str], None]) -> None:
+    run = begun_and_blocked(cli)
+    types("n\n")
+    declined = cli("cancel", run, "--force")
     assert (declined.code, declined.out, state(cli, run)) == (0, f"run {run}: nothing changed\n", "blocked")
     assert "(blocked, poison: it dies) at once, without compensation?" in declined.err
     types("y\n")
-    assert cli("cancel", run).out == "cancelled\n"
+    assert cli("cancel", run, "--force").out == "cancelled\n"
 
 
-def test_a_cancel_of_a_blocked_run_is_not_asked_about_with_yes(cli: CommandLine) -> None:
-    run = blocked(cli)
-    assert (cli("cancel", run, "--yes").out, state(cli, run)) == ("cancelled\n", "cancelled")
+def test_a_blocked_run_that_has_done_nothing_ends_at_once(cli: CommandLine) -> None:
+    assert cli("cancel", blocked(cli)).out == "cancelled\n"
 
 
 def test_a_cancel_of_many_says_how_many_are_blocked(cli: CommandLine) -> None:
     blocked(cli)
     started(cli)
     shown = cli("runs", "cancel", "--find", "state:open", "--preview")
-    assert shown.err.startswith("1 run of them is blocked: such a run ends at once and compensates nothing")
+    said = "1 run of them is blocked: such a run keeps the request until it is unblocked"
+    assert shown.err.startswith(said)
 
 
 def test_a_removal_of_many_says_how_many_are_skipped(cli: CommandLine) -> None:

@@ -261,7 +261,9 @@ async def test_attributes_set_through_any_id_belong_to_the_latest_run(journal: J
     assert not await journal.set_attributes(new_run().id, {"paid": True})
 
 
-async def test_a_blocked_latest_run_ends_when_the_first_run_is_cancelled(journal: Journal) -> None:
+async def test_a_blocked_latest_run_without_a_history_ends_when_the_first_run_is_cancelled(
+    journal: Journal,
+) -> None:
     worker = await worker_of(journal)
     first = await owned_run(journal, worker)
     second = await continue_as_new(journal, worker, first)

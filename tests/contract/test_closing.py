@@ -138,7 +138,7 @@ async def test_a_parent_can_ask_one_child_to_stop(journal: Journal) -> None:
     assert await mail_of(journal, worker, other) == []
 
 
-async def test_p14_a_blocked_child_that_is_asked_to_stop_reports_its_end(
+async def test_p14_a_blocked_child_without_a_history_that_is_asked_to_stop_reports_its_end(
     journal: Journal,
 ) -> None:
     worker = await worker_of(journal)
@@ -154,7 +154,9 @@ async def test_p14_a_blocked_child_that_is_asked_to_stop_reports_its_end(
     assert [mail.name for mail in await mail_of(journal, worker, grandchild)] == ["parent"]
 
 
-async def test_p14_a_blocked_child_that_is_cancelled_reports_its_end(journal: Journal) -> None:
+async def test_p14_a_blocked_child_without_a_history_that_is_cancelled_reports_its_end(
+    journal: Journal,
+) -> None:
     """CAN6: durably, without an engine that could run it."""
     worker = await worker_of(journal)
     parent, child = await parent_and_child(journal, worker)

@@ -94,7 +94,7 @@ async def test_mail_for_a_blocked_run_waits_until_it_is_unblocked(journal: Journ
     assert [claimed.id for claimed in await claim(journal, worker)] == [run_id]
 
 
-async def test_a_blocked_run_that_is_cancelled_ends_at_once(journal: Journal) -> None:
+async def test_a_blocked_run_without_a_history_ends_at_once_when_it_is_cancelled(journal: Journal) -> None:
     worker = await worker_of(journal)
     run = await owned_run(journal, worker)
     await commit(journal, worker, write(run, transition=end(RunState.BLOCKED)))

@@ -256,7 +256,9 @@ async def test_a_signal_goes_to_runs_that_take_it(journal: Journal) -> None:
     ]
 
 
-async def test_blocked_runs_are_unblocked_or_end_when_they_are_cancelled(journal: Journal) -> None:
+async def test_blocked_runs_are_unblocked_or_end_without_a_history_when_they_are_cancelled(
+    journal: Journal,
+) -> None:
     worker = await worker_of(journal)
     first, second = await owned_run(journal, worker), await owned_run(journal, worker)
     await block(journal, worker, first)

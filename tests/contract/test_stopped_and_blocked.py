@@ -1,4 +1,7 @@
-"""A run that becomes blocked while a request to stop waits for it ends, in the same transaction."""
+"""A run without a history that becomes blocked ends if a request to stop waits for it: it has done nothing.
+
+That is one transaction. `test_kept_cancels.py` is about blocked runs that have a history.
+"""
 
 from __future__ import annotations
 

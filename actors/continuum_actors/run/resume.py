@@ -18,7 +18,8 @@ from continuum.engine.events import Event, EventType
 from continuum.engine.outcome import Blocked
 from continuum.engine.pending import PendingActivity
 from continuum.errors import DurableTermError
-from continuum.journal.port import ClaimedRun, Fault, InboxKind, InboxRow, StoredHistory
+from continuum.journal.port import ClaimedRun, Fault, InboxRow, StoredHistory
+from continuum_actors.run.consumed_mail import stop_request_in
 from continuum_actors.run.run_writes import describe_blocked, run_info
 
 
@@ -35,7 +36,7 @@ class Begin(NamedTuple):
 
 
 class EndStopped(NamedTuple):
-    """End the run as cancelled, without running its code: the request came before it began."""
+    """End the run as cancelled, without running its code: it has nothing to compensate."""
 
     request: InboxRow
 
@@ -76,11 +77,10 @@ def decide(
         return Corrupt("the time of its start cannot be right; restore it, then `continuum runs unblock`")
     compact, history = stored
     length = len(history) + (compact.end if compact is not None else 0)
+    request = None if length else stop_request_in(mail)
     # On a later attempt a run without a history may have code that waits inside a `try`.
-    if length == 0 and claim.attempt == 1:
-        request = next((row for row in mail if row.kind is InboxKind.CANCEL), None)
-        if request is not None:
-            return EndStopped(request)
+    if request is not None and claim.attempt == 1:
+        return EndStopped(request)
     changed: Event | None = None
     if claim.version and claim.version != workflow.version_hash:
         drift = _drift(claim, workflow, history, now)
@@ -92,6 +92,8 @@ def decide(
     try:
         args, kwargs = workflow.arguments.decode_call(claim.input)
     except DurableTermError as error:
+        if request is not None:
+            return EndStopped(request)
         # The run has not failed: code that can read the input again lets it continue.
         return CannotReadInput(_with_way_out(error, begun=length > 0), str(error))
     return Begin(args, kwargs, history, length, changed)

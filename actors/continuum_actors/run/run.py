@@ -43,7 +43,7 @@ from continuum_actors.host import messages
 from continuum_actors.host.host import Host
 from continuum_actors.run import failure_log
 from continuum_actors.run.applied_mail import apply_row
-from continuum_actors.run.consumed_mail import ConsumedMail, answers_first, stop_request_in
+from continuum_actors.run.consumed_mail import ConsumedMail, answers_first
 from continuum_actors.run.failure_log import FailedAttempt
 from continuum_actors.run.own_activities import OwnActivities
 from continuum_actors.run.resume import (
@@ -90,7 +90,6 @@ class Run(Actor):
         "_leaving",
         "_paused",
         "_since",
-        "_stop_request",
         "_watched",
         "_workflow",
         "_written",
@@ -116,8 +115,6 @@ class Run(Actor):
         self._written = _RUNNING
         self._armed: int | None = None
         self._consumed = ConsumedMail()
-        # Among the mail that the next write answers.
-        self._stop_request: InboxRow | None = None
         self._leaving = self._paused = False
         # The version under which the run continues, until a write has recorded it.
         self._changed_version: str | None = None
@@ -133,7 +130,6 @@ class Run(Actor):
         self._compacted = 0 if stored.compact is None else stored.compact.end
         self._compact_at = self._compacted + self._snapshot_events
         self._host.runs.activated(self.ref)
-        self._stop_request = stop_request_in(mail)
         # Deciding may replay the history through the code.
         self._watched.enter()
         decision = decide(self._claim, self._workflow, stored, mail, self._host.journal.now())
@@ -326,7 +322,6 @@ class Run(Actor):
     def _apply_mail(self, rows: Sequence[InboxRow]) -> list[int]:
         """Turn inbox rows into history; return the ids of those that the next write removes."""
         consumed: list[int] = []
-        self._stop_request = stop_request_in([row for row in rows if row.id not in self._consumed])
         for row in answers_first(rows):
             if row.id in self._consumed:
                 continue
@@ -357,7 +352,6 @@ class Run(Actor):
         else:
             tasks = activities.tasks
             transition = self._new_state()
-            self._stop_request = None
             if transition is not None:
                 # A crash counted against an activity is no progress: the step after it may be what kills.
                 transition.progress = any(event.type != EventType.ACTIVITY_CRASHED for event in events)
@@ -387,9 +381,6 @@ class Run(Actor):
     def _end(self, outcome: Outcome) -> Transition:
         """The run has ended or is blocked: stop its attempts and alarm, return its row's last transition."""
         host = self._host
-        if type(outcome) is Blocked and self._stop_request is not None:
-            # Its code cannot run, so there is nothing to cancel in it.
-            outcome = Cancelled(by_parent=self._stop_request.name == "parent")
         final = final_transition(outcome, self._workflow)
         self._written = (final.state, None, ())
         self.ended = True

@@ -23,6 +23,7 @@ from continuum.cli.single_changes import Change, latest_of, set_attributes_of_on
 from continuum.cli.start_checks import check_name, missing_node
 from continuum.cli.values import json_value, named_json, to_json, typed_json
 from continuum.client import Client, RunHandle
+from continuum.client.cancel_outcome import UNTIL_UNBLOCKED
 from continuum.client.namespaces import InNamespace
 from continuum.client.runs import Run
 from continuum.client.wait_reasons import WAITS_FOR_A_NODE
@@ -143,8 +144,8 @@ def cancel(
 ) -> None:
     """Request that RUN stops; it may compensate first. Print whether it has stopped, or who is to stop it.
 
-    With --force it shows what would end, and asks. What has changed by the answer stays as it is. It asks
-    too before a blocked run: its code cannot run, so it ends at once and compensates nothing.
+    A blocked run keeps the request, and compensates once it is unblocked. With --force it shows what would
+    end, and asks. What has changed by the answer stays as it is.
     """
     cancel_one(Target(dsn, schema), run, namespace, actor, force=force, yes=yes)
 
@@ -154,22 +155,23 @@ def cancel_one(
 ) -> None:
     """Request that a run stops, or end it; print which, or who is to stop it."""
     seen = None
-    if not yes:
+    if force and not yes:
         # The question comes between two connections: an interrupt inside of a loop would not end it.
-        found, children = ask(target, lambda client: _what_ends(client, run, namespace))
-        ends = found.completed_at is None and (force or found.state == "blocked")
-        if ends and not _confirmed_end(found, children, force=force):
+        seen, children = ask(target, lambda client: _what_ends(client, run, namespace))
+        if seen.completed_at is None and not _confirmed_end(seen, children):
             click.echo(f"run {run}: nothing changed")
             return
-        # Without force a run that is unblocked meanwhile does what it is asked to: it compensates.
-        seen = found if force else None
     outcome = ask(
         target,
         lambda client: acting(client, actor).cancel(run, force=force, seen=seen, namespace=namespace),
     )
     click.echo(str(outcome))
-    reason = outcome.reason
-    if reason is not None and reason.startswith(WAITS_FOR_A_NODE):
+    reason = outcome.reason or ""
+    if reason.startswith(UNTIL_UNBLOCKED):
+        unblock = f"`continuum runs unblock {outcome.run_id}`"
+        how = f"once the cause is mended, {unblock} lets it compensate and end; --force ends it at once"
+        click.echo(f"run {run} is blocked and keeps the request: {how}", err=True)
+    elif reason.startswith(WAITS_FOR_A_NODE):
         first = ", and cannot stop before one does" if ":" in reason else " before it can stop"
         click.echo(f"run {run} {reason}{first}; --force ends it without its code", err=True)
 
@@ -183,17 +185,13 @@ async def _what_ends(client: Client, run: str, namespace: InNamespace) -> tuple[
     return latest, f"{more}{len(page.entries)}"
 
 
-def _confirmed_end(seen: Run, children: str, *, force: bool) -> bool:
+def _confirmed_end(seen: Run, children: str) -> bool:
     waits = "" if seen.reason is None else f", {seen.reason}"
     family = (
         "" if children == "0" else f", and with it {children} open children, except those started to abandon"
     )
     ends = f"{seen.workflow} ({seen.state}{waits}) at once, without compensation{family}"
-    kept = f"run {seen.id} was not cancelled"
-    if force:
-        return confirmed(f"End run {seen.id} of {ends}?", kept, yes=False)
-    why = "its code cannot run, so it ends now and compensates nothing"
-    return confirmed(f"End run {seen.id} of {ends}? It is blocked: {why}", f"{kept}; {why}", yes=False)
+    return confirmed(f"End run {seen.id} of {ends}?", f"run {seen.id} was not cancelled", yes=False)
 
 
 @click.command()

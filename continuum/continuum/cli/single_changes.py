@@ -38,21 +38,31 @@ class Change:
 
 
 def unblock_one(change: Change) -> None:
-    """Let nodes try a blocked run again; the question says why it is blocked."""
+    """Let nodes try a blocked run again; the question says why it is blocked, and what it was asked to do."""
     run, seen = change.run, None
     if asks(yes=change.yes):
-        seen = ask(change.target, lambda client: latest_of(client, run, change.namespace))
+        seen, stops = ask(change.target, lambda client: _before_unblock(client, run, change.namespace))
         if seen.state == "blocked":
             why = one_line(seen.reason or "nothing that is recorded")
-            if not agreed(
-                escaped(f"Let nodes try run {seen.id} of {seen.workflow} again, blocked by {why}?")
-            ):
+            what = f"Let nodes try run {seen.id} of {seen.workflow} again, blocked by {why}"
+            if stops:
+                what += "; it was asked to stop, and compensates then"
+            if not agreed(escaped(f"{what}?")):
                 click.echo(f"run {seen.id}: nothing changed")
                 return
     state = ask(change.target, lambda client: _unblock(client, change, seen))
     if state is not None:
         raise click.ClickException(f"run {run} is not blocked, it is {state}")
     click.echo(f"nodes will try run {run} again; `continuum runs show {run}` shows what came of it")
+
+
+async def _before_unblock(client: Client, run: str, namespace: InNamespace) -> tuple[Run, bool]:
+    """Return the run that an unblock is about, and whether it keeps a request to stop."""
+    latest = await latest_of(client, run, namespace)
+    if latest.state != "blocked":
+        return latest, False
+    explanation = await client.explain(latest.id, namespace=namespace)
+    return latest, bool(explanation.causes[0].evidence.get("asked_to_stop"))
 
 
 async def _unblock(client: Client, change: Change, seen: Run | None) -> str | None:

@@ -9,6 +9,9 @@ from continuum.client.wait_reasons import Present, reason_of
 from continuum.engine.ids import RunId
 from continuum.journal.facts import RunRow, RunState
 
+UNTIL_UNBLOCKED = "until it is unblocked"
+"""The start of the reason of a request that a blocked run keeps."""
+
 
 @dataclass(frozen=True, slots=True)
 class CancelOutcome:
@@ -17,7 +20,8 @@ class CancelOutcome:
     `state` is ``cancelled`` if the run has ended so, ``pending`` if the request waits for the run's code,
     and ``ended`` if the run ended in another way meanwhile. `run_id` is the latest run of its chain. A
     pending request is with the process `pid` of `node`, which owns the run. Without a node nobody owns
-    it; a node claims it for the request, and `reason` says what the run waits for until then.
+    it; a node claims it for the request, and `reason` says what the run waits for until then. A blocked run
+    keeps the request until it is unblocked; one without a history has nothing to compensate and ends.
     """
 
     state: Literal["cancelled", "pending", "ended"]
@@ -42,7 +46,10 @@ def cancel_outcome(row: RunRow, present: Present) -> CancelOutcome:
         return CancelOutcome("ended", row.id)
     if row.owner_node is not None:
         return CancelOutcome("pending", row.id, row.owner_node, row.owner_pid)
-    return CancelOutcome("pending", row.id, reason=reason_of(row, present))
+    reason = reason_of(row, present)
+    if row.state is RunState.BLOCKED:
+        reason = UNTIL_UNBLOCKED if reason is None else f"{UNTIL_UNBLOCKED}: {reason}"
+    return CancelOutcome("pending", row.id, reason=reason)
 
 
 def unread_outcome(run_id: RunId, *, force: bool) -> CancelOutcome:

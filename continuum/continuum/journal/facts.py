@@ -121,12 +121,12 @@ class Transition:
     """How a run's row changes with a write.
 
     `due_at` is when the run next has something to do by itself (a timer or a retry), None when only mail can
-    wake it. `release` gives up ownership; terminal states and BLOCKED always do. BLOCKED ends the run as
-    cancelled if a cancel request is in its inbox. `progress` resets the count of deaths against the run. A
-    terminal transition posts the run's end to its parent, asks its live children to stop as their close
-    policy says, and lets the run be removed `retention` seconds later, None for never. `code` is the digest
-    of the code that blocks the run. `waits` is what a run that becomes or stays suspended waits for, None if
-    that is not known; every other state forgets it.
+    wake it. `release` gives up ownership; terminal states and BLOCKED always do. BLOCKED ends a run
+    without a history as cancelled if a cancel request is in its inbox; others keep the request. `progress`
+    resets the count of deaths against the run. A terminal transition posts the run's end to its parent, asks
+    its live children to stop as their close policy says, and lets the run be removed `retention` seconds
+    later, None for never. `code` is the digest of the code that blocks the run. `waits` is what a run that
+    becomes or stays suspended waits for, None if that is not known; every other state forgets it.
     """
 
     state: RunState

@@ -26,7 +26,7 @@ class MendKind(StrEnum):
     GIVE_TOKEN = "give_token"
     SET_TIMES = "set_times"  # replace times that no engine writes
     UNBLOCK = "unblock"  # let nodes try it again
-    END_STOPPED = "end_stopped"  # end it: it is blocked, and was asked to stop
+    END_STOPPED = "end_stopped"  # end it: it is blocked without a history, and was asked to stop
     REPORT_CHILD = "report_child"  # write the end of its child `name` into its inbox
     ASK_TO_STOP = "ask_to_stop"  # ask it to stop, as the end of its parent does
     SHORTEN_LEASE = "shorten_lease"  # of a worker: it ends soon, unless its process renews it

@@ -13,7 +13,7 @@ _BLOCKED = (RunState.BLOCKED,)
 _NOTES = {
     "cancel": (
         _BLOCKED,
-        "blocked: such a run ends at once and compensates nothing, because its code cannot run",
+        "blocked: such a run keeps the request until it is unblocked, and compensates then",
     ),
 }
 

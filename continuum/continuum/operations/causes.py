@@ -35,14 +35,16 @@ CAUSES: Mapping[str, CauseCode] = {
         "A node that starts with other code tries the run again by itself.",
         "`continuum runs show RUN` prints journal and code side by side. Deploy code that continues the "
         "run, for example with `continuum.patched`; then `continuum runs unblock RUN`, if the deploy has "
-        "not done it. Or give the run up with `continuum cancel RUN`, which compensates nothing then.",
+        "not done it. After `continuum cancel RUN` it compensates as soon as it is unblocked; `continuum "
+        "cancel RUN --force` gives it up at once and compensates nothing.",
     ),
     "input": CauseCode(
         "The run is blocked: its code cannot read its input",
         "The stored arguments do not fit the parameters of the workflow, by number, name or type.",
         "A node that starts with other code tries the run again by itself.",
-        "Deploy code whose parameters read the stored arguments; or give the run up with `continuum cancel "
-        "RUN`, which compensates nothing then, and start it again with arguments that fit.",
+        "A run that has not begun ends at once with `continuum cancel RUN`: start it again with arguments "
+        "that fit. For any other, deploy code whose parameters read the stored arguments; or give it up with "
+        "`continuum cancel RUN --force`, which compensates nothing.",
     ),
     "poison": CauseCode(
         "The run is blocked: it kills its process",
@@ -50,7 +52,8 @@ CAUSES: Mapping[str, CauseCode] = {
         "so that it takes no other run down.",
         "Nobody: nodes do not try it again.",
         "The log of `continuum.recovery` names each death. Mend the code, deploy it, then `continuum runs "
-        "unblock RUN`; or give the run up with `continuum cancel RUN`, which compensates nothing then.",
+        "unblock RUN`. After `continuum cancel RUN` it compensates as soon as it is unblocked; `continuum "
+        "cancel RUN --force` gives it up at once and compensates nothing.",
     ),
     "corrupt": CauseCode(
         "The run is blocked: something of it cannot be read",

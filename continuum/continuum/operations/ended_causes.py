@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from continuum.engine.events import Forking
@@ -14,9 +15,17 @@ from continuum.operations.history_cuts import History, cut_of
 from continuum.operations.scene import REASON_CHARACTERS, Scene, moment, optional_moment
 from continuum.quoting import one_line
 
-# The code of a blocked run cannot run.
+# Only an unblocked run can compensate. One without a history has nothing to compensate.
+STOP_LATER = "to stop it: it compensates once it is unblocked"
 GIVE_UP = "to give it up: it ends now and compensates nothing"
-_BLOCKED_BY = ("drift", "input", "poison", "corrupt")
+GIVE_UP_UNBEGUN = "to give it up: it ends now, and has nothing to compensate"
+# What must be mended before a blocked run is tried again, by the code of its cause.
+_UNBLOCKED_ONCE = {
+    "drift": "once a running node has code that continues it",
+    "input": "once a running node has code that reads its input",
+    "poison": "once a running node has mended code",
+    "corrupt": "once it is restored",
+}
 
 
 def ended(scene: Scene) -> Cause:
@@ -104,29 +113,37 @@ def blocked(scene: Scene) -> Cause:
     """Return what blocks a run."""
     run = scene.run
     fault = run.fault
-    code = "corrupt" if fault is None or fault.kind not in _BLOCKED_BY else fault.kind
+    code = "corrupt" if fault is None or fault.kind not in _UNBLOCKED_ONCE else fault.kind
     evidence: dict[str, Any] = {"reason": run.reason, "deaths": scene.situation.deaths}
     if fault is not None:
         evidence |= {name: value for name, value in fault._asdict().items() if value is not None}
     if scene.situation.refusals:
         evidence["refused_by"] = [refusal.version for refusal in scene.situation.refusals]
-    unblock = f"continuum runs unblock {run.id}"
-    if code == "corrupt":
-        fixes = (Fix(unblock, "once it is restored"), scene.cancel("to end it as it is", force=True))
-    elif code == "poison":
-        fixes = (Fix(unblock, "once a running node has mended code"), scene.cancel(GIVE_UP))
-    elif code == "input" and scene.history.last_at is None:
-        fixes = (
-            scene.cancel(f"{GIVE_UP}, and start it again with what the code takes"),
-            Fix(unblock, "once a running node has code that reads its input"),
-        )
-    else:
-        fixes = (
-            Fix(unblock, "once a running node has code that continues it"),
-            scene.cancel(GIVE_UP),
-        )
     wakes = "a node that starts with other code" if code in ("drift", "input") else None
     sentence = (
         f"it is blocked by {one_line(run.reason or 'something that is not recorded', REASON_CHARACTERS)}"
     )
+    asked, asked_at = scene.cancel_requested_at
+    if asked:
+        when = "" if asked_at is None else f" at {moment(asked_at)}"
+        sentence += f"; it was asked to stop{when}, and compensates once it is unblocked"
+        evidence["asked_to_stop"] = True
+    fixes = tuple(_ways_out(scene, code, asked=asked))
     return Cause(code, sentence, optional_moment(run.updated_at), evidence, wakes, None, fixes)
+
+
+def _ways_out(scene: Scene, code: str, *, asked: bool) -> Iterator[Fix]:
+    """Yield what a person may do about a blocked run."""
+    begun = bool(scene.situation.events)
+    unblock = Fix(f"continuum runs unblock {scene.run.id}", _UNBLOCKED_ONCE[code])
+    if begun or asked:
+        yield unblock
+        if not asked and code != "corrupt":
+            yield scene.cancel(STOP_LATER)
+        yield scene.cancel("to end it as it is" if code == "corrupt" else GIVE_UP, force=True)
+    elif code == "input":
+        yield scene.cancel(f"{GIVE_UP_UNBEGUN}; start it again with what the code takes")
+        yield unblock
+    else:
+        yield unblock
+        yield scene.cancel(GIVE_UP_UNBEGUN)

@@ -127,8 +127,8 @@ def _open(run: StoredRunFacts) -> Iterator[Finding]:
         yield Finding(run.id, "blocked-without-fault", text, unblock)
     elif blocked and run.owner is not None:
         yield Finding(run.id, "blocked-without-fault", f"it is blocked and owned by {run.owner}", unblock)
-    if blocked and any(row.kind == InboxKind.CANCEL for row in run.inbox):
-        text = "it is blocked and has a request to stop, which no code of it reads"
+    if blocked and not run.events and any(row.kind == InboxKind.CANCEL for row in run.inbox):
+        text = "it is blocked and was asked to stop, and has no history, so that nothing keeps it from ending"
         yield Finding(run.id, "blocked-and-asked-to-stop", text, (Mend(MendKind.END_STOPPED),))
 
 

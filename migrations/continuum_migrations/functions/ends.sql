@@ -1,5 +1,6 @@
--- Put a cancel request into the inboxes of runs that are locked. A blocked run ends at once, because its code cannot
--- run: these are returned, and the caller calls after_end for them.
+-- Put a cancel request into the inboxes of runs that are locked. A blocked run keeps it until it is unblocked, and its code
+-- compensates then. One without a history has nothing to compensate and no children, and ends at once: these are
+-- returned, and the caller calls after_end for them.
 CREATE OR REPLACE FUNCTION {schema}.request_cancel(p_runs uuid[], p_name text) RETURNS uuid[]
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -18,7 +19,9 @@ BEGIN
             reason = CASE WHEN p_name = 'parent' THEN 'parent_cancelled' END, fault = NULL,
             updated_at = clock_timestamp(), completed_at = clock_timestamp(),
             retain_until = {schema}.retained_from_now(r.workflow, r.version)
-        WHERE r.id = ANY (p_runs) AND r.state = {state.blocked} RETURNING r.id
+        WHERE r.id = ANY (p_runs) AND r.state = {state.blocked}
+          AND NOT EXISTS (SELECT FROM {schema}.events e WHERE e.run_id = r.id)
+        RETURNING r.id
     )
     SELECT coalesce(array_agg(e.id), '{}') INTO v_ended FROM ended e;
     IF cardinality(v_ended) > 0 THEN
@@ -28,7 +31,7 @@ BEGIN
     WITH mailed AS (
         INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
         SELECT r.id, {kind.cancel}, p_name, 'cancel', '' FROM {schema}.runs r
-        WHERE r.id = ANY (p_runs) AND r.state {is_active} ORDER BY r.id
+        WHERE r.id = ANY (p_runs) AND r.state {is_open} ORDER BY r.id
         ON CONFLICT DO NOTHING RETURNING run_id
     )
     SELECT array_agg(m.run_id) INTO v_mailed FROM mailed m;
@@ -112,8 +115,8 @@ BEGIN
 END
 $$;
 
--- End those of these locked runs that are blocked and were asked to stop: their code cannot run, so that nobody would read
--- the request. Called whenever runs may have become blocked, in the same transaction.
+-- End those of these locked runs that are blocked, have no history and were asked to stop, as request_cancel does.
+-- Called whenever runs may have become blocked, in the same transaction.
 CREATE OR REPLACE FUNCTION {schema}.end_stopped(p_runs uuid[]) RETURNS void
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
@@ -124,7 +127,8 @@ BEGIN
     FOREACH v_by_parent IN ARRAY ARRAY[false, true] LOOP
         PERFORM {schema}.after_end({schema}.request_cancel(ARRAY(
             SELECT r.id FROM {schema}.runs r
-            WHERE r.id = ANY (p_runs) AND r.state = {state.blocked} AND v_by_parent = (
+            WHERE r.id = ANY (p_runs) AND r.state = {state.blocked}
+              AND NOT EXISTS (SELECT FROM {schema}.events e WHERE e.run_id = r.id) AND v_by_parent = (
                 SELECT i.name = 'parent' FROM {schema}.inbox i
                 WHERE i.run_id = r.id AND i.kind = {kind.cancel} ORDER BY i.id LIMIT 1)
         ), CASE WHEN v_by_parent THEN 'parent' ELSE '' END));

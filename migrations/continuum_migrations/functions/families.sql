@@ -10,15 +10,12 @@ AS $$
 DECLARE
     v_held uuid[] := '{}';
     v_mine uuid[];
-    v_blocked uuid[];
     v_reached uuid[] := '{}';
     v_depth integer := (SELECT min(d) FROM unnest(p_runs.depth) AS d);
 BEGIN
     WHILE v_depth IS NOT NULL LOOP
-        SELECT coalesce(array_agg(h.id) FILTER (WHERE h.mine), '{}'),
-               coalesce(array_agg(h.id) FILTER (WHERE h.reached AND h.state = {state.blocked}), '{}')
-        INTO v_mine, v_blocked FROM (
-            SELECT r.id, u.reached, r.state, r.token = u.token AND r.owner IS NOT DISTINCT FROM p_worker AS mine
+        SELECT coalesce(array_agg(h.id) FILTER (WHERE h.mine), '{}') INTO v_mine FROM (
+            SELECT r.id, r.token = u.token AND r.owner IS NOT DISTINCT FROM p_worker AS mine
             FROM (
                 SELECT g.id, max(g.token) AS token, bool_or(g.reached) AS reached FROM (
                     SELECT b.id, b.token, false AS reached
@@ -28,7 +25,7 @@ BEGIN
                 ) g GROUP BY g.id ORDER BY g.id
             ) u
             CROSS JOIN LATERAL (
-                SELECT x.id, x.state, x.token, x.owner FROM {schema}.runs x
+                SELECT x.id, x.token, x.owner FROM {schema}.runs x
                 -- What is not held is not waited for: a batch that takes runs could not lock it in its place.
                 WHERE x.id = u.id AND (u.reached OR u.token = {token.lock_only}
                                        OR x.token = u.token AND x.owner IS NOT DISTINCT FROM p_worker)
@@ -41,21 +38,14 @@ BEGIN
             CROSS JOIN LATERAL (
                 SELECT x.id, x.state, x.close_policy FROM {schema}.runs x WHERE x.parent_id = t.id OFFSET 0
             ) c
-            -- What is blocked may have been asked to stop, and ends then.
-            WHERE t.state >= {state.blocked} AND t.id = ANY (v_mine) AND c.state {is_open}
+            WHERE t.state {is_terminal} AND t.id = ANY (v_mine) AND c.state {is_open}
               AND (c.close_policy = {close_policy.cancel}
-                   OR (c.close_policy = {close_policy.cascade} AND t.state IN ({state.blocked}, {state.cancelled}))
+                   OR (c.close_policy = {close_policy.cascade} AND t.state = {state.cancelled})
                    OR t.id = ANY (p_family.next_run))
             UNION ALL
             SELECT {schema}.latest_of_chain(a.child)
             FROM unnest(p_family.cancel_run, p_family.cancel_child) AS a (run, child)
             WHERE a.run = ANY (v_mine)
-            UNION ALL
-            SELECT c.id FROM unnest(v_blocked) AS b (id)
-            CROSS JOIN LATERAL (
-                SELECT x.id, x.state, x.close_policy FROM {schema}.runs x WHERE x.parent_id = b.id OFFSET 0
-            ) c
-            WHERE c.state {is_open} AND c.close_policy <> {close_policy.abandon}
         ) n WHERE n.id IS NOT NULL;
         v_depth := CASE WHEN cardinality(v_reached) > 0 THEN v_depth + 1
                         ELSE (SELECT min(d) FROM unnest(p_runs.depth) AS d WHERE d > v_depth) END;

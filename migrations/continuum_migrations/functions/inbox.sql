@@ -112,8 +112,9 @@ BEGIN
         IF p_kind[i] = {kind.cancel} THEN
             PERFORM {schema}.lift_pauses(ARRAY[v_run]);
         END IF;
-        IF v_state = {state.blocked} AND p_kind[i] = {kind.cancel} THEN
-            -- Its code cannot run, so there is nothing to cancel in it: it ends here.
+        IF v_state = {state.blocked} AND p_kind[i] = {kind.cancel}
+           AND NOT EXISTS (SELECT FROM {schema}.events e WHERE e.run_id = v_run) THEN
+            -- Without a history there is nothing to compensate: it ends here.
             PERFORM {schema}.after_end({schema}.request_cancel(ARRAY[v_run], p_name[i]));
             v_results := v_results || {posted.accepted}::smallint;
             CONTINUE;

@@ -26,7 +26,7 @@ BEGIN
     PERFORM FROM (
         SELECT o.id FROM {schema}.runs o WHERE o.owner = p_worker
         UNION SELECT t.run_id FROM {schema}.tasks t WHERE t.owner = p_worker
-        -- It gets the end of its child, if that is blocked and was asked to stop.
+        -- It gets the end of its child, if that is blocked without a history and was asked to stop.
         UNION SELECT c.parent_id FROM {schema}.runs c WHERE c.id = p_executing
     ) held JOIN {schema}.runs r ON r.id = held.id
     ORDER BY r.depth, r.id FOR NO KEY UPDATE OF r;

@@ -163,7 +163,9 @@ async def test_a_blocked_run_keeps_the_steps_before_the_fault(
         assert await run.result(DEADLINE_S) == 3
 
 
-async def test_a_blocked_run_can_be_cancelled(dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_blocked_run_that_is_cancelled_stops_once_it_is_unblocked(
+    dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(WorkflowLoop, "callbacks_per_step", FEW_CALLBACKS)
     gates["spin"] = asyncio.Event()
     gates["spin"].set()
@@ -172,6 +174,10 @@ async def test_a_blocked_run_can_be_cancelled(dsn: str, schema: str, monkeypatch
         await run.signal(tick, "spin")
         async with on.alone(counting):
             await on.until_state(run, "blocked")
-        await run.cancel()
+        assert (await run.cancel()).state == "pending"
+        assert await on.state_of(run) == "blocked"
+        gates["spin"].clear()
+        assert await run.unblock()
+        await on.tree(counting)
         with pytest.raises(RunCancelled):
             await run.result(DEADLINE_S)

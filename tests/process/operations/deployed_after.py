@@ -27,7 +27,14 @@ async def drifting() -> str:
     return f"{said}: {await go.wait()}"
 
 
-drifting.version_hash = "the same"
+@workflow(name="deployed.undoing")
+async def undoing() -> None:
+    """Ship, and wait."""
+    await ship()
+    await go.wait()
+
+
+drifting.version_hash = undoing.version_hash = "the same"
 
 
 @workflow(name="deployed.reading")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from continuum import Signal, activity, workflow
+from continuum import Signal, activity, saga, workflow
 from tests.process.node.deadly_flows import hidden
 
 go = Signal("go", str)
@@ -28,8 +28,22 @@ async def drifting() -> str:
     return f"{said}: {await go.wait()}"
 
 
+@activity(name="deployed.refund")
+async def refund(charged: str) -> None:
+    """Undo a charge."""
+
+
+@workflow(name="deployed.undoing")
+async def undoing() -> None:
+    """Charge, wait, and refund if that fails."""
+    async with saga() as undo:
+        undo.add(refund, await charge())
+        await go.wait()
+        await charge()
+
+
 # As if something had changed that the hash does not cover.
-drifting.version_hash = "the same"
+drifting.version_hash = undoing.version_hash = "the same"
 
 
 @workflow(name="deployed.reading")

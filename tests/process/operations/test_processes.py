@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from continuum import RunCancelled
 from tests.process.node import deadly_flows
 from tests.process.node.nodes import DEADLINE_S, Node, Site, eventually, site
 from tests.process.operations import deployed_after, deployed_before
@@ -248,6 +249,31 @@ async def test_a_drift_says_what_differs_and_the_fix_continues_the_run_on_mended
         assert cause.wakes_by == "a node that starts with other code"
         await apply(at, cause.fixes[0])
         assert await run.result(DEADLINE_S) == "charged: yes"
+
+
+@pytest.mark.slow
+async def test_a_blocked_run_that_was_asked_to_stop_compensates_once_the_fix_unblocks_it(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        north = at.node("north", modules=BEFORE)
+        run = await at.client.start(deployed_before.undoing)
+        await explained(run, "signal")
+        stop(north)
+        with frozen(at.node("mended", modules=BEFORE)):
+            south = at.node("south", modules=AFTER, poll=0.5)
+            await run.signal(deployed_before.go, "yes")
+            unblocks, stops, ends = (await explained(run, "drift")).fixes
+            await apply(at, stops)
+            stop(south)
+            cause = await explained(run, "drift")
+        assert cause.sentence.endswith("; it was asked to stop, and compensates once it is unblocked")
+        assert cause.fixes == (unblocks, ends)
+        await apply(at, unblocks)
+        with pytest.raises(RunCancelled):
+            await run.result(DEADLINE_S)
+        undone = [event for event in await run.history() if event.type == "compensation_completed"]
+        assert len(undone) == 1
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ import pytest
 import continuum
 from continuum import CancelOutcome, Client, JournalUnavailable, RunTerminal
 from continuum.client.instances import Instance, MemoryPlace, registered
+from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId
 from continuum.journal.facts import NodeRow, Post, Posted, RunRow, RunState, Transition
 from continuum.journal.memory.journal import MemoryJournal
@@ -42,7 +43,7 @@ def test_a_request_to_a_run_that_nobody_owns_says_what_is_missing() -> None:
     asyncio.run(main())
 
 
-def test_a_blocked_run_and_one_that_is_forced_are_cancelled_at_once() -> None:
+def test_a_blocked_run_that_has_done_nothing_and_one_that_is_forced_are_cancelled_at_once() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             blocked, forced = await client.start(greeting, "ann"), await client.start(greeting, "bob")
@@ -51,6 +52,19 @@ def test_a_blocked_run_and_one_that_is_forced_are_cancelled_at_once() -> None:
             assert await forced.cancel(force=True) == CancelOutcome("cancelled", forced.id)
             with pytest.raises(RunTerminal):
                 await forced.cancel()
+
+    asyncio.run(main())
+
+
+def test_a_blocked_run_that_has_a_history_keeps_the_request_until_it_is_unblocked() -> None:
+    async def main() -> None:
+        async with memory_client() as (client, ending):
+            run = await client.start(greeting, "ann")
+            began = Event(0, EventType.SIDE_EFFECT, 1, (b"",))
+            await ending.write(run.id, Transition(RunState.BLOCKED, reason="drift"), [began])
+            kept = CancelOutcome("pending", run.id, reason="until it is unblocked: drift")
+            assert [await run.cancel(), await run.cancel()] == [kept, kept]
+            assert (await run.explain()).causes[0].evidence["asked_to_stop"]
 
     asyncio.run(main())
 

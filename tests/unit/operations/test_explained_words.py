@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from continuum.engine.events import EventType
+from continuum.engine.ids import RunId
 from continuum.journal.event_codec import pack_body
 from continuum.journal.facts import InboxKind, RunState
 from continuum.journal.node_code import NodeCode
-from continuum.journal.situation import KnownVersion, Suspicion
-from continuum.journal.version_facts import Loaded, Refusal
+from continuum.journal.situation import KnownVersion, OpenChild, Suspicion
+from continuum.journal.version_facts import Fault, Loaded, Refusal
 from continuum.journal.wait import Wait
+from continuum.operations.explain import explained
 from tests.unit.operations.test_explained import NORTH, NOW, RUN, SECOND, WHERE, causes, event, row, situation
 
 FREE = row(owner=None, owner_node=None, owner_pid=None)
 WAITS = (Wait("signal", -1, "go", NOW - 55 * SECOND),)
+KEPT = {(int(InboxKind.CANCEL), "parent"): 1}
 LOST = replace(NORTH, state="lost")
 
 
@@ -100,6 +103,40 @@ def test_reasons_are_not_cut_before_they_say_what_to_do() -> None:
     assert cause.code == "refused"
     known = "it waits for a node with version 1 (v1); 1 other version of pay cannot continue it: "
     assert cause.sentence == known + reason
+
+
+def test_a_blocked_run_that_compensates_later_ends_at_once_by_force_alone() -> None:
+    begun = event(0, EventType.ACTIVITY_SCHEDULED, "send", *WHERE, b"", None)
+    asked = event(1, EventType.CANCEL_REQUESTED)
+    unblock, stop = f"continuum runs unblock {RUN}", f"continuum cancel {RUN}"
+    for kind, events, mail, commands in (
+        ("drift", (begun,), {}, [unblock, stop, f"{stop} --force"]),
+        ("poison", (begun,), {}, [unblock, stop, f"{stop} --force"]),
+        ("corrupt", (begun,), {}, [unblock, f"{stop} --force"]),
+        ("drift", (begun,), KEPT, [unblock, f"{stop} --force"]),
+        ("poison", (begun, asked), {}, [unblock, f"{stop} --force"]),
+        ("input", (), {}, [stop, unblock]),
+        ("poison", (), {}, [unblock, stop]),
+    ):
+        blocked = row(RunState.BLOCKED, reason=kind, fault=Fault(kind), owner=None)
+        (cause,) = causes(situation(blocked, *events, lease=None, mail=mail))
+        assert (cause.code, [fix.command for fix in cause.fixes]) == (kind, commands)
+        compensates = cause.sentence.endswith(", and compensates once it is unblocked")
+        assert compensates is cause.evidence.get("asked_to_stop", False) is bool(mail or asked in events)
+
+
+def test_a_wait_for_a_blocked_child_that_was_asked_to_stop_has_the_way_out() -> None:
+    child = RunId("01900000-0000-7000-8000-000000000002")
+    begun = event(0, EventType.ACTIVITY_SCHEDULED, "send", *WHERE, b"", None)
+    blocked = replace(row(RunState.BLOCKED, reason="poison", owner=None), id=child)
+    held = explained(situation(blocked, begun, lease=None, mail=KEPT), [NORTH], {})
+    started = event(0, EventType.CHILD_STARTED, "pack", *WHERE, child, b"", 0)
+    waiting = situation(row(), started, children=[OpenChild(child, 0, "pack", RunState.BLOCKED)])
+    (cause,) = explained(waiting, [NORTH], {child: held}).causes
+    assert cause.code == "child"
+    assert cause.sentence.endswith("; it was asked to stop, and compensates once it is unblocked")
+    unblock, end = f"continuum runs unblock {child}", f"continuum cancel {child} --force"
+    assert [fix.command for fix in cause.fixes] == [unblock, end]
 
 
 def test_a_failed_run_is_reset_only_once_its_failure_is_mended() -> None:

@@ -88,11 +88,11 @@ class MemoryFamilies(MemoryTables):
         self._notifications.send(Topic.DONE, [run.start.id])
 
     def _end_stopped(self, runs: Iterable[StoredRun]) -> None:
-        """End those that are blocked and were asked to stop: nobody would read the request."""
+        """End those that are blocked, have no history and were asked to stop."""
         ended = []
         for run in runs:
             asked = next((row for row in run.inbox.values() if row.kind is InboxKind.CANCEL), None)
-            if run.state is RunState.BLOCKED and asked is not None:
+            if _has_nothing_to_compensate(run) and asked is not None:
                 self._end(run, "parent_cancelled" if asked.name == BY_PARENT else None)
                 ended.append(run)
         self._after_ends(ended)
@@ -135,11 +135,11 @@ class MemoryFamilies(MemoryTables):
         return parent
 
     def _request_cancel(self, runs: Sequence[StoredRun], name: str) -> list[StoredRun]:
-        """Post cancel requests. Blocked runs, whose code cannot run, end at once and are returned."""
+        """Post cancel requests. Blocked runs without a history end at once and are returned."""
         ended, mailed = [], []
         for run in runs:
             self._lift_pauses(run)
-            if run.state is RunState.BLOCKED:
+            if _has_nothing_to_compensate(run):
                 self._end(run, "parent_cancelled" if name == BY_PARENT else None)
                 ended.append(run)
             elif not run.state.terminal and self._deliver(run, InboxKind.CANCEL, name, (), _CANCEL_KEY):
@@ -177,6 +177,11 @@ class MemoryFamilies(MemoryTables):
             ]
         self._after_ends([run])
         return Posted.ACCEPTED
+
+
+def _has_nothing_to_compensate(run: StoredRun) -> bool:
+    """Whether a run is blocked and has no history: any other keeps a cancel request until it is unblocked."""
+    return run.state is RunState.BLOCKED and not run.events
 
 
 def _mail_about(run: StoredRun) -> tuple[InboxKind, str, tuple[object, ...]]:

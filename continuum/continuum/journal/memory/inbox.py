@@ -46,7 +46,7 @@ class MemoryInbox(MemoryFamilies):
             return Posted.TERMINAL
         if post.kind is InboxKind.CANCEL:
             self._lift_pauses(run)
-        if run.state is RunState.BLOCKED and post.kind is InboxKind.CANCEL:
+        if run.state is RunState.BLOCKED and not run.events and post.kind is InboxKind.CANCEL:
             self._after_ends(self._request_cancel([run], post.name))
             return Posted.ACCEPTED
         if not self._deliver(run, post.kind, post.name, post.body, post.key):

@@ -44,7 +44,7 @@ class FamilyWrites:
         """Add a write; among several of one run the last counts."""
         self._depths[run] = write.depth
         change = write.transition
-        # A run that is blocked, or blocked again, may have been asked to stop, and ends then.
+        # A run without a history that is blocked, or blocked again, ends if it was asked to stop.
         ends = change is not None and (change.state >= RunState.BLOCKED or write.refusal is not None)
         if ends and write.parent is not None:
             self._parents[packed_arrays.uuid_bytes(write.parent)] = write.depth - 1

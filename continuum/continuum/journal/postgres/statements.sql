@@ -340,7 +340,7 @@ SELECT {schema}.suspects_wait()
 -- name: release
 -- Give up runs, due at once, and count a death against each that crashed.
 WITH locked AS MATERIALIZED (
-    -- A parent gets the end of its child, if that is blocked and was asked to stop.
+    -- A parent gets the end of its child, if that is blocked without a history and was asked to stop.
     SELECT id FROM {schema}.runs WHERE id = ANY (%(runs)s::uuid[] || ARRAY(
         SELECT c.parent_id FROM {schema}.runs c WHERE c.id = ANY (%(runs)s) AND %(crashed)s::integer = 1))
     ORDER BY depth, id FOR NO KEY UPDATE
