@@ -34,6 +34,8 @@ NAMES: Mapping[str, str] = {
     **_numbered("kind", _KINDS),
     **_numbered("posted", _POSTED),
     **_numbered("close_policy", _CLOSE_POLICIES),
+    # SQL reads only this one of the types of events.
+    "event.compensation_scheduled": "12",
     # Ranges of states, written behind a column: `r.state {is_open}`. A worker may own an active run,
     # an open one has not ended.
     "is_active": "<= 2",

@@ -20,6 +20,7 @@ from continuum.cli.values import to_json
 from continuum.client import Client, Cut, CutCall, CutChild, Run
 from continuum.client.namespaces import InNamespace
 from continuum.definitions.workflow import Workflow
+from continuum.engine.events import Forking
 from continuum.operations.actor import Actor
 from continuum.quoting import listed
 
@@ -28,9 +29,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 # So many calls, signals or children are named in a line.
 NAMED = 10
 # What a plan cannot know.
-NOT_COUNTED = (
-    "check what else has undone kept events: an ordinary activity, a fork, or what the run continued as"
-)
+NOT_COUNTED = "check whether an ordinary activity, in an `except` block for example, has undone kept events"
+BOTH_COUNT = "both runs count on the kept events: what one of them undoes later is undone for both"
 
 
 def _cutting_options(command: F) -> F:
@@ -183,6 +183,8 @@ def preview(cut: Cut, run: Run, *, dropped: bool = False) -> list[str]:
         lines.append("  what is pending keeps a result that has arrived, and does not run again then")
     if cut.at:
         lines.append(f"  {NOT_COUNTED}")
+        if cut.how is Forking.FORK:
+            lines.append(f"  {BOTH_COUNT}")
     if dropped:
         lines.append("  signals that came later are dropped")
     if not (cut.runs_again or cut.may_run_again):

@@ -83,7 +83,7 @@ class Event(NamedTuple):
     - state published: name, caller, where
     - attributes set: their names, caller, where
     - version changed: version before, version from here on
-    - run forked (the events before are those of another run): id of that run, how (see `Forking`)
+    - run forked (the events before are those of another run): id of that run, how (see `Forking`), own id
     """
 
     seq: int

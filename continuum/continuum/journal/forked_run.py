@@ -30,6 +30,20 @@ class SeenHistory(NamedTuple):
     parent_next: RunId | None = None
 
 
+class StoredFork(NamedTuple):
+    """That `fork` began with the first `events` events of `origin`, whose chain begins with `root`.
+
+    `is_lost` says that this chain has been removed since, and was open when the fork was made or later: what
+    it may have undone is not known any more.
+    """
+
+    fork: RunId
+    origin: RunId
+    root: RunId
+    events: int
+    is_lost: bool
+
+
 class ForkedRun(NamedTuple):
     """A run that begins with the `prefix` of the history of `origin`, and the event that says so.
 
@@ -42,6 +56,9 @@ class ForkedRun(NamedTuple):
     signals that the origin has not read. The `children` have ended, and each is the latest of its chain.
     `published` are the names that the prefix has published: a run of its own begins with the latest values of
     the origin.
+
+    `relatives` are the other runs that count on events of the prefix, each with how many events it had: a
+    compensation that one has journaled since is not in the plan.
     """
 
     id: RunId
@@ -55,3 +72,4 @@ class ForkedRun(NamedTuple):
     children: Sequence[RunId] = ()
     published: Sequence[str] = ()
     keeps_signals: bool = True
+    relatives: Sequence[tuple[RunId, int]] = ()

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from continuum.engine.ids import RunId
 from continuum.journal.audit_facts import AuditFacts, AuditQuery, AuditRow, SeenRun
 from continuum.journal.facts import Namespaces, Posted
-from continuum.journal.forked_run import ForkedRun
+from continuum.journal.forked_run import ForkedRun, StoredFork
 
 
 class OperatedRuns(Protocol):
@@ -31,6 +31,13 @@ class OperatedRuns(Protocol):
 
         The run is claimable at once. DUPLICATE says that an earlier call has created it. A caller who plans
         anew after STALE gives the same audit id again: what comes of it then replaces that outcome.
+        """
+        ...
+
+    async def forks_of(self, roots: Sequence[RunId]) -> list[StoredFork]:
+        """Return the forks of these chains and of their relatives, that is all that come from one chain.
+
+        A fork stays known after its removal, until all of them and the chain they come from are removed.
         """
         ...
 

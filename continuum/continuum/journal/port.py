@@ -38,6 +38,7 @@ P20 A change that carries audit facts writes their row in its own transaction, w
     often the change is repeated, there is one row, with the first outcome.
 P21 A run that begins with the events of another is created whole or not at all: its history, its mail, its
     place in the chain and the end of the run that it succeeds are one transaction. It compares what was seen.
+    That it has events of another run is known as long as one of the two, or of their relatives, is there.
 P22 A part of an operation is one transaction, fenced by the token of the operation's lease: the changes of
     its runs, the record of each, the counts and the place that has been reached. An operation that cuts
     runs has such a transaction for each run.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from continuum.engine.events import CHILD_ENDS, Event, EventType, Forking
 from continuum.engine.ids import RunId, parse_run_id
@@ -16,19 +15,16 @@ from continuum.errors import CutRefused, InvalidOption
 from continuum.journal.event_codec import CorruptBody, unpack_body
 from continuum.journal.facts import InboxKind, Query, RunRow, RunState
 from continuum.journal.forked_run import ForkedRun, ForkMail, SeenHistory
-from continuum.journal.port import Histories, Runs
+from continuum.journal.port import Runs
 from continuum.operations.failure_cuts import failure_cut
 from continuum.operations.history_cuts import COMPLETED, Cut, CutChild, History, cut_of, unreported_children
+from continuum.operations.relatives import CutRuns, family_of, shared_with_successor
 
 _ENDS: dict[int, InboxKind] = {
     EventType.CHILD_COMPLETED: InboxKind.CHILD_COMPLETED,
     EventType.CHILD_FAILED: InboxKind.CHILD_FAILED,
     EventType.CHILD_CANCELLED: InboxKind.CHILD_CANCELLED,
 }
-
-
-class CutRuns(Runs, Histories, Protocol):
-    """Runs and their histories."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +44,7 @@ class Plan:
     parent_next: RunId | None
     drop_signals: bool
     forked_at: int = 0
+    relatives: Sequence[tuple[RunId, int]] = ()
 
     def new_run(self, id: RunId, now: int) -> ForkedRun:
         """Return the run to create; `now` is the journal's time."""
@@ -58,13 +55,14 @@ class Plan:
             self.origin.id,
             cut.how is not Forking.FORK,
             prefix,
-            Event(cut.at, EventType.RUN_FORKED, at, (self.origin.id, cut.how.value)),
+            Event(cut.at, EventType.RUN_FORKED, at, (self.origin.id, cut.how.value, id)),
             self.version,
             SeenHistory(self.origin.state, cut.events, self.parent_next),
             self.mail,
             self.children,
             sorted({str(event.body[0]) for event in prefix if event.type == EventType.STATE_PUBLISHED}),
             keeps_signals=not self.drop_signals,
+            relatives=self.relatives,
         )
 
 
@@ -78,15 +76,19 @@ async def plan(
     ends, removed = await _ends_of(journal, unreported_children(events))
     if at is None:
         at = failure_cut(origin.id, events, _error_text(origin))
-    successors = await _successors(journal, origin)
+    family = await family_of(journal, origin, events, how)
     is_open = not origin.state.terminal
-    history = History(origin.id, events, lambda child: child in ends, successors, is_open, removed)
+    history = History(
+        origin.id, events, lambda child: child in ends, family.relatives, family.undone, is_open, removed
+    )
     cut = cut_of(history, at, how, drop_signals=drop_signals, keep_results=how is Forking.RESTART)
     mail = [*_reports(cut.children, events[at:], ends), *_again(cut, events[at:])]
     version = _version_at(events, at, origin.version)
     latest = [ends[child.run_id].id for child in cut.children if child.run_id in ends]
     forked_at = max((event.at for event in events if event.type == EventType.RUN_FORKED), default=0)
-    return Plan(cut, origin, events[:at], version, mail, latest, parent_next, drop_signals, forked_at)
+    return Plan(
+        cut, origin, events[:at], version, mail, latest, parent_next, drop_signals, forked_at, family.seen
+    )
 
 
 def _check_state(origin: RunRow, how: Forking) -> None:
@@ -115,8 +117,8 @@ async def _check_parent(journal: CutRuns, origin: RunRow) -> RunId | None:
         return parent.continued_to
     if parent.state.terminal and (parent.completed_at or 0) < (origin.completed_at or 0):
         # It heard nothing. What it was reset to since began with the ends of the children that it has.
-        successors = await _successors(journal, parent)
-        if not successors or successors[0][0] <= origin.parent_seq:
+        shared = await shared_with_successor(journal, parent)
+        if shared <= origin.parent_seq:
             return parent.continued_to
     raise CutRefused(
         origin.id,
@@ -124,20 +126,6 @@ async def _check_parent(journal: CutRuns, origin: RunRow) -> RunId | None:
         f"its parent {parent.id} has received its end; reset the parent to before it, or "
         f"`continuum runs fork {origin.id} --at SEQ` makes a run beside it",
     )
-
-
-async def _successors(journal: CutRuns, origin: RunRow) -> list[tuple[int, Sequence[Event]]]:
-    """Return the runs that a run was reset to: how many of its events each has, and its own events."""
-    found: list[tuple[int, Sequence[Event]]] = []
-    row: RunRow | None = origin
-    while row is not None and row.continued_to is not None and row.state is not RunState.CONTINUED:
-        events = (await journal.load([row.continued_to]))[row.continued_to]
-        cut = max(
-            (e.seq for e in events if e.type == EventType.RUN_FORKED and e.body[0] == row.id), default=0
-        )
-        found.append((min([cut, *(shared for shared, _ in found)]), events[cut:]))
-        row = await journal.get_run(row.continued_to)
-    return found
 
 
 async def _ends_of(journal: Runs, children: Sequence[CutChild]) -> tuple[dict[str, RunRow], frozenset[str]]:

@@ -6,8 +6,9 @@ out; `CutRefused` names the last cut before that works. Some cuts never do:
 - A compensation has undone after the cut what the events before it still count on. Its event says since
   when that may have been done; for one that does not (an earlier release wrote it, or it was added outside
   of a block), that is the first call or child of the run. A compensation that is pending at the cut would run
-  once more if it has run since or runs now, and twice if the run is forked. What the runs that the run was
-  reset to have undone counts as well. A call that was undone under an idempotency key cannot be made again.
+  once more if it has run since or runs now, and twice if the run is forked. What other runs have undone that
+  begin with the same events counts as well (`Relative`), and so does what continues them as new. A call that
+  was undone under an idempotency key cannot be made again.
 - A child that the events before the cut have started is open: two runs cannot wait for it.
 - An event before the cut cannot be read, or the run continued as new there.
 """
@@ -84,16 +85,36 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
-    """The events of a run, and which of the children that never reported their end have ended.
+class Relative:
+    """Another run that counts on the first `shared` events of the run that is cut; `events` are its own.
 
-    `successors` are the runs that it was reset to, each with how many of the events it has, and its own ones.
+    These follow the shared ones, or else the run `continues` as new what was done there: then their numbers
+    begin anew.
     """
+
+    run_id: str
+    shared: int
+    events: Sequence[Event]
+    continues: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """What event `seq` of the run that is cut has begun may have been undone elsewhere."""
+
+    seq: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """The events of a run, and which of the children that never reported their end have ended."""
 
     run_id: str
     events: Sequence[Event]
     has_ended: Callable[[str], bool]
-    successors: Sequence[tuple[int, Sequence[Event]]] = ()
+    relatives: Sequence[Relative] = ()
+    undone: Sequence[Undone] = ()
     # A node may execute what is pending.
     is_open: bool = False
     # The children without a reported end that the journal no longer has.
@@ -168,8 +189,8 @@ def _bounds(history: History, at: int, how: Forking) -> Iterator[_Bound]:
             yield _Bound(position, f"the run continued as new there, as {event.body[3]}")
     executed = how is Forking.FORK or history.is_open
     yield from _undone(before, later, executed=executed)
-    for shared, theirs in history.successors:
-        yield from _undone(before[:shared], theirs, executed=executed)
+    yield from _undone_by_relatives(history, before, executed=executed)
+    yield from (_Bound(undone.seq, undone.why) for undone in history.undone if undone.seq < at)
     for child in _open_children(before):
         if not _has_reported(child, later) and not history.has_ended(child.run_id):
             named = f"its child {child.run_id} of {child.workflow}"
@@ -180,10 +201,53 @@ def _bounds(history: History, at: int, how: Forking) -> Iterator[_Bound]:
             yield _Bound(child.seq, why)
 
 
-def _undone(before: Sequence[Event], later: Sequence[Event], *, executed: bool) -> Iterator[_Bound]:
+def undone_by_relatives(history: History) -> str | None:
+    """Return why something that the run has done does not count any more: another run has undone it."""
+    bounds = _undone_by_relatives(history, history.events, executed=False)
+    return next(chain((bound.why for bound in bounds), (undone.why for undone in history.undone)), None)
+
+
+def undoing(events: Sequence[Event], seq: int) -> Event | None:
+    """Return the compensation that may have undone what event `seq` has begun."""
+    compensations = (event for event in events[seq:] if event.type == EventType.COMPENSATION_SCHEDULED)
+    return next((event for event in compensations if _undoes_from(event) <= seq), None)
+
+
+def first_effect(events: Sequence[Event]) -> Event | None:
+    """Return the first event that has begun something which may have to be undone."""
+    return next((event for event in events if event.type in _EFFECTS), None)
+
+
+def _undone_by_relatives(history: History, before: Sequence[Event], *, executed: bool) -> Iterator[_Bound]:
+    for other in history.relatives:
+        shared = before[: other.shared]
+        if not other.continues:
+            yield from _undone(shared, other.events, executed=executed, by=other.run_id)
+        elif (first := first_effect(shared)) is not None:
+            for event in other.events:
+                if _reaches_back(event):
+                    yield _bound_of(event, first, "has undone since", other.run_id)
+        own = 0 if other.continues else other.shared
+        keyed = _keyed_and_undone(_whole(history, other), 0)
+        undone = {(call.body[0], _key(call)) for call, undoing in keyed if undoing.seq >= own}
+        for event in before if undone else ():
+            if event.type == EventType.ACTIVITY_SCHEDULED and (event.body[0], _key(event)) in undone:
+                key = f"{event.body[0]} has done under the idempotency key {quoted(_key(event))}"
+                yield _Bound(event.seq, f"run {other.run_id} has undone what {key}")
+
+
+def _whole(history: History, other: Relative) -> Sequence[Event]:
+    """Return the events of a relative as far as their numbers are its own."""
+    return other.events if other.continues else (*history.events[: other.shared], *other.events)
+
+
+def _undone(
+    before: Sequence[Event], later: Sequence[Event], *, executed: bool, by: str | None = None
+) -> Iterator[_Bound]:
     """Yield what compensations after a cut have undone before it, or what two runs would undo.
 
-    `executed` says that the run which is cut may execute what is pending, now or later.
+    `executed` says that the run which is cut may execute what is pending, now or later. The events after the
+    cut are those of the run `by`, without it those of the run that is cut.
     """
     answered = {event.body[0] for event in later if event.type in ANSWERS}
     pending = [event for seq, event in _pending(before).items() if executed or seq in answered]
@@ -195,8 +259,18 @@ def _undone(before: Sequence[Event], later: Sequence[Event], *, executed: bool) 
                 undoes = (
                     "undoes" if event.seq < len(before) and event.seq not in answered else "has undone since"
                 )
-                why = f"{event.body[0]} (event {event.seq}) {undoes} what the run did from event"
-                yield _Bound(undone.seq, f"{why} {undone.seq} on ({undone.body[0]})")
+                yield _bound_of(event, undone, undoes, None if event.seq < len(before) else by)
+
+
+def _bound_of(compensation: Event, undone: Event, undoes: str, by: str | None) -> _Bound:
+    whose = f"event {compensation.seq}" if by is None else f"event {compensation.seq} of run {by}"
+    why = f"{compensation.body[0]} ({whose}) {undoes} what the run did from event"
+    return _Bound(undone.seq, f"{why} {undone.seq} on ({undone.body[0]})")
+
+
+def _reaches_back(event: Event) -> bool:
+    """Whether an event is a compensation that may undo what was done before its run began."""
+    return event.type == EventType.COMPENSATION_SCHEDULED and len(event.body) <= _SINCE
 
 
 def _undoes_from(compensation: Event) -> int:
@@ -206,8 +280,10 @@ def _undoes_from(compensation: Event) -> int:
 
 def _undone_under_a_key(history: History, at: int) -> str | None:
     """Return why no cut helps: what was undone has its result under a key, and keeps it when called again."""
-    whole = [history.events, *((*history.events[:shared], *rest) for shared, rest in history.successors)]
-    for call, undoing in chain.from_iterable(_keyed_and_undone(events, at) for events in whole):
+    for call, undoing in chain(
+        _keyed_and_undone(history.events, at),
+        *(_keyed_by_relative(history, other, at) for other in history.relatives),
+    ):
         return (
             f"{undoing.body[0]} (event {undoing.seq}) has undone what the run did, and {call.body[0]} (event "
             f"{call.seq}) would only return its result again, which is kept under the idempotency key "
@@ -216,10 +292,26 @@ def _undone_under_a_key(history: History, at: int) -> str | None:
     return None
 
 
+def _keyed_by_relative(history: History, other: Relative, at: int) -> Iterator[tuple[Event, Event]]:
+    """Yield the same of a relative: its own calls, and those that it continues."""
+    if not other.continues:
+        # What is called after a cut may be what the relative has called by itself.
+        yield from _keyed_and_undone(_whole(history, other), min(at, other.shared))
+        return
+    yield from _keyed_and_undone(other.events, 0)
+    for undoing in filter(_reaches_back, other.events):
+        yield from ((call, undoing) for call in _keyed(history.events[: other.shared]) if call.seq >= at)
+
+
+def _keyed(events: Sequence[Event]) -> list[Event]:
+    """Return the calls that have a result under a key."""
+    completed = {event.body[0] for event in events if event.type in COMPLETED}
+    return [event for event in events if event.seq in completed and _key(event) is not None]
+
+
 def _keyed_and_undone(events: Sequence[Event], at: int) -> Iterator[tuple[Event, Event]]:
     """Yield the calls from `at` on that have a result under a key, with what has undone them."""
-    completed = {event.body[0] for event in events if event.type in COMPLETED}
-    keyed = [event for event in events[at:] if event.seq in completed and _key(event) is not None]
+    keyed = [event for event in _keyed(events) if event.seq >= at]
     for undoing in events[at:] if keyed else ():
         if undoing.type == EventType.COMPENSATION_SCHEDULED:
             for call in keyed:
@@ -229,9 +321,8 @@ def _keyed_and_undone(events: Sequence[Event], at: int) -> Iterator[tuple[Event,
 
 def _key(event: Event) -> str | None:
     """Return the idempotency key of an activity."""
-    if event.type != EventType.ACTIVITY_SCHEDULED or not isinstance(event.body[4], Mapping):
-        return None
-    return event.body[4].get("key")
+    options = next(iter(event.body[4:5]), None) if event.type == EventType.ACTIVITY_SCHEDULED else None
+    return options.get("key") if isinstance(options, Mapping) else None
 
 
 def _has_reported(child: CutChild, events: Sequence[Event]) -> bool:

@@ -1,17 +1,50 @@
+-- Whether one of these runs may have journaled a compensation behind its first so many events. A row with several events is
+-- packed: its types are among its bytes, where other things may look like this one. The caller then reads the events again.
+CREATE OR REPLACE FUNCTION {schema}.may_compensate_after(p_runs uuid[], p_events integer[]) RETURNS boolean
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM unnest(p_runs, p_events) AS s (id, events)
+        CROSS JOIN LATERAL (
+            SELECT e.type, e.payload FROM {schema}.events e WHERE e.run_id = s.id AND e.seq >= s.events OFFSET 0
+        ) e
+        WHERE e.type = {event.compensation_scheduled}
+           OR e.type < 0 AND (position('\x0c'::bytea IN e.payload) > 0 OR position('\xf4'::bytea IN e.payload) > 0));
+END
+$$;
+
+-- The forks that come from the same chains as these chains do, by their first runs.
+CREATE OR REPLACE FUNCTION {schema}.forks_of(p_roots uuid[])
+RETURNS TABLE (fork uuid, origin uuid, root uuid, events integer, is_lost boolean)
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
+AS $$
+BEGIN
+    RETURN QUERY
+        SELECT f.fork, f.origin, f.root, f.events, f.is_lost FROM {schema}.forks f
+        WHERE f.family = ANY (p_roots || ARRAY(SELECT x.family FROM {schema}.forks x WHERE x.fork = ANY (p_roots)))
+        ORDER BY f.made_at, f.fork;
+END
+$$;
+
 -- Create a run that begins with the events of another before p_cut, and return what became of the request. The new run has
 -- the time of the other's start, which its code has seen. With p_succeeds it is the next run of the chain: an open run ends
 -- as cancelled, with its children as their close policies say, and its parent waits for the new one.
 --
 -- Nothing happens if the run is not in the state that was seen or has other than p_events events, if one of p_children is
 -- open or no longer the latest run of its chain, or if the parent of an ended run has not continued as p_parent_next: then
--- what was planned may not hold any more. Parent, run and children are locked as everywhere, so that two of a family that
+-- what was planned may not hold any more. Neither happens anything if one of p_relatives, which count on the same events, has
+-- journaled a compensation behind its first p_relative_events. Parent, run and children are locked as everywhere, so that two of a family that
 -- are cut at the same moment see each other. The first rows of events are copied, those that begin before
 -- p_copied; the others are given, with the event that says where the history comes from.
 CREATE OR REPLACE FUNCTION {schema}.fork_run(
     p_new uuid, p_run uuid, p_succeeds boolean, p_version text, p_state smallint, p_events integer, p_cut integer,
     p_copied integer, p_seq integer[], p_type smallint[], p_at timestamptz[], p_payload bytea[],
     p_mail_kind smallint[], p_mail_name text[], p_mail_key text[], p_mail_payload bytea[],
-    p_children uuid[], p_parent_next uuid, p_published text[], p_kept smallint[], p_audit jsonb
+    p_children uuid[], p_parent_next uuid, p_published text[], p_kept smallint[], p_relatives uuid[], p_relative_events integer[],
+    p_audit jsonb
 ) RETURNS smallint
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
@@ -47,7 +80,8 @@ BEGIN
           OR p_succeeds AND v_run.state {is_terminal} AND v_run.parent_id IS NOT NULL
              AND (v_parent_next IS DISTINCT FROM p_parent_next OR v_parent IS NOT NULL AND v_parent <> v_run.parent_id)
           OR EXISTS (SELECT FROM {schema}.runs c
-                     WHERE c.id = ANY (p_children) AND (c.state {is_open} OR c.continued_to IS NOT NULL)) THEN
+                     WHERE c.id = ANY (p_children) AND (c.state {is_open} OR c.continued_to IS NOT NULL))
+          OR {schema}.may_compensate_after(p_relatives, p_relative_events) THEN
         v_result := {posted.stale};
     END IF;
     IF v_result <> {posted.accepted} THEN
@@ -111,6 +145,9 @@ BEGIN
         INSERT INTO {schema}.published_values (root, name, value)
         SELECT p_new, v.name, v.value FROM {schema}.published_values v
         WHERE v.root = coalesce(v_run.root, v_run.id) AND v.name = ANY (p_published);
+        INSERT INTO {schema}.forks (fork, family, origin, root, events)
+        SELECT p_new, coalesce((SELECT f.family FROM {schema}.forks f WHERE f.fork = c.root), c.root), p_run, c.root, p_cut
+        FROM (SELECT coalesce(v_run.root, v_run.id)) AS c (root);
     END IF;
     IF p_audit IS NOT NULL THEN
         -- A caller who found it stale has planned anew: its request has one row.

@@ -60,7 +60,19 @@ CREATE OR REPLACE FUNCTION {schema}.remove_runs(p_roots uuid[], p_runs uuid[]) R
 LANGUAGE plpgsql
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off
 AS $$
+DECLARE
+    v_families uuid[] := ARRAY(
+        SELECT f.family FROM {schema}.forks f WHERE f.fork = ANY (p_roots)
+        UNION SELECT f.family FROM {schema}.forks f WHERE f.family = ANY (p_roots));
 BEGIN
+    IF cardinality(v_families) > 0 THEN
+        -- Two that remove the last ones of a family see each other.
+        PERFORM FROM {schema}.forks f WHERE f.family = ANY (v_families) ORDER BY f.fork FOR UPDATE;
+        UPDATE {schema}.forks f SET is_lost = true
+        WHERE f.family = ANY (v_families) AND f.root = ANY (p_roots) AND EXISTS (
+            SELECT FROM {schema}.runs r
+            WHERE (r.id = f.root OR r.root = f.root) AND coalesce(r.completed_at, 'infinity') >= f.made_at);
+    END IF;
     DELETE FROM {schema}.events x WHERE x.run_id = ANY (p_runs);
     DELETE FROM {schema}.snapshots x WHERE x.run_id = ANY (p_runs);
     DELETE FROM {schema}.refusals x WHERE x.run_id = ANY (p_runs);
@@ -71,6 +83,12 @@ BEGIN
     DELETE FROM {schema}.deliveries x WHERE x.run_id = ANY (p_roots);
     DELETE FROM {schema}.published_values x WHERE x.root = ANY (p_roots);
     DELETE FROM {schema}.runs x WHERE x.id = ANY (p_runs);
+    IF cardinality(v_families) > 0 THEN
+        DELETE FROM {schema}.forks f
+        WHERE f.family = ANY (v_families)
+          AND NOT EXISTS (SELECT FROM {schema}.runs r WHERE r.id = f.family)
+          AND NOT EXISTS (SELECT FROM {schema}.forks x JOIN {schema}.runs r ON r.id = x.fork WHERE x.family = f.family);
+    END IF;
     RETURN cardinality(p_runs);
 END
 $$;

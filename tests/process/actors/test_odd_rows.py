@@ -59,6 +59,7 @@ ROWS = {
     "health_reviews": "fingerprint = {run}",
     "operations": "namespace = {run}",
     "pauses": "name = {run}",
+    "forks": "family = {run}",
 }
 # The engine reads none of it.
 NOT_OURS = ("migrations",)
@@ -154,6 +155,8 @@ insert into {schema}.audit (id, at, actor, via, action, subject, arguments, outc
 insert into {schema}.operations (id, action, arguments, search, namespace, until, expected, actor, via)
     values (gen_random_uuid(), 'cancel', '{{}}', 'state:open', {run}, now(), '1 run', 'ann', 'cli');
 insert into {schema}.pauses (kind, name, namespace) values ('workflow', {run}, '');
+insert into {schema}.forks (fork, family, origin, root, events)
+    values (gen_random_uuid(), {run}, {run}, {run}, 1);
 insert into {schema}.health_reviews (fingerprint, code, subject, reviewer)
     values ({run}, 'blocked', 'odd', 'ann');
 insert into {schema}.snapshots (run_id, first_seq, events, format, version, payload)
@@ -171,6 +174,7 @@ delete from {schema}.state_changes;
 delete from {schema}.audit;
 delete from {schema}.operations;
 delete from {schema}.pauses;
+delete from {schema}.forks;
 update {schema}.state_change_log set read_at = now(), removed = 0;
 """
 
@@ -305,6 +309,7 @@ async def faults_of_run(on: Stage, run: RunHandle[int]) -> AsyncIterator[str]:
         client.query(where=[("parent_run_id", "eq", run.id)]),
         client.get_run(run.id),
         client.history(run.id),
+        client.cut(run.id, "fork", at=1),
         client.read(run.id, "stage"),
         journal.refusals(RunId(run.id)),
         run.signal(go, "yes"),

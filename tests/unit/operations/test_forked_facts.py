@@ -77,7 +77,7 @@ async def test_a_plan_keeps_the_order_of_times() -> None:
 
     found = await plan(journal, origin, Forking.RESTART, None)
     new = found.new_run(RunId("new"), AT - 5)
-    assert (new.prefix, new.forked.at, new.forked.body) == (events[:3], AT, (run.id, "restart"))
+    assert (new.prefix, new.forked.at, new.forked.body) == (events[:3], AT, (run.id, "restart", "new"))
     assert (new.keeps_signals, new.succeeds) == (True, True)
     dropping = await plan(journal, origin, Forking.FORK, 0, drop_signals=True)
     new = dropping.new_run(RunId("new"), AT - 5)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from continuum.engine.events import EventType
+from continuum.engine.ids import RunId
 from continuum.journal.announced_run import NewRun
 from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
-from continuum.journal.forked_run import ForkedRun
+from continuum.journal.forked_run import ForkedRun, StoredFork
 from continuum.journal.memory.families import BY_PARENT, MemoryFamilies
-from continuum.journal.memory.tables import StoredRun
+from continuum.journal.memory.tables import ForkRow, StoredRun
 from continuum.journal.port import ClosePolicy, InboxKind, InboxRow, Posted, Topic
 
 
@@ -50,6 +54,11 @@ class MemoryForks(MemoryFamilies):
         self._notifications.send(Topic.WORK)
         return Posted.ACCEPTED
 
+    async def forks_of(self, roots: Sequence[RunId]) -> list[StoredFork]:
+        """Return the forks that come from the same chains as these chains do."""
+        families = {*roots, *(self._forks[root].family for root in roots if root in self._forks)}
+        return [row.stored for row in self._forks.values() if row.family in families]
+
     def _is_as_seen(self, origin: StoredRun, run: ForkedRun) -> bool:
         children = [self._runs[child] for child in run.children if child in self._runs]
         state, seen = origin.state, run.seen.state
@@ -59,7 +68,13 @@ class MemoryForks(MemoryFamilies):
             and not (run.succeeds and origin.continued_to is not None)
             and (not run.succeeds or self._is_parent_as_seen(origin, run))
             and all(child.state.terminal and child.continued_to is None for child in children)
+            and not any(self._compensates_after(*relative) for relative in run.relatives)
         )
+
+    def _compensates_after(self, run_id: RunId, events: int) -> bool:
+        run = self._runs.get(run_id)
+        later = [] if run is None else run.events[events:]
+        return any(event.type == EventType.COMPENSATION_SCHEDULED for event in later)
 
     def _is_parent_as_seen(self, origin: StoredRun, run: ForkedRun) -> bool:
         """Whether the parent of an ended run has continued as it was seen."""
@@ -123,6 +138,10 @@ class MemoryForks(MemoryFamilies):
         kept = {name: value for name, value in published.items() if name in run.published}
         if kept:
             self._published[run.id].update(kept)
+        known = self._forks.get(origin.chain)
+        family = origin.chain if known is None else known.family
+        stored = StoredFork(run.id, run.origin, origin.chain, len(run.prefix), is_lost=False)
+        self._forks[run.id] = ForkRow(stored, family, self.now())
 
 
 def _is_kept(row: InboxRow, run: ForkedRun, origin: StoredRun) -> bool:

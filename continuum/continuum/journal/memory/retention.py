@@ -84,10 +84,21 @@ class MemoryRetention(MemoryStateChanges, MemoryAudits):
 
     def _remove_chain(self, root: RunId) -> int:
         run_ids = self._chains.pop(root, [root])
+        ended_at = max(self._runs[run_id].completed_at or 0 for run_id in run_ids)
         for run_id in run_ids:
             start = self._runs.pop(run_id).start
             if start.idempotency_key is not None:
                 del self._keys[start.namespace, start.workflow, start.idempotency_key]
         self._published.pop(root, None)
+        self._forget_forks(root, ended_at)
         self._deliveries = {delivery for delivery in self._deliveries if delivery[0] != root}
         return len(run_ids)
+
+    def _forget_forks(self, root: RunId, ended_at: int) -> None:
+        """Note what a chain that is removed may have undone for its forks; forget a family that has gone."""
+        for row in self._forks.values():
+            if row.stored.root == root and ended_at >= row.made_at:
+                row.stored = row.stored._replace(is_lost=True)
+        rows = self._forks.items()
+        alive = {row.family for fork, row in rows if fork in self._runs or row.family in self._runs}
+        self._forks = {fork: row for fork, row in rows if row.family in alive}

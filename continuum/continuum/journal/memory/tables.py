@@ -23,6 +23,7 @@ from continuum.engine.events import Event
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.audit_facts import AuditFacts, AuditRow, ChangeOutcome
 from continuum.journal.change_port import Position, StateChanged
+from continuum.journal.forked_run import StoredFork
 from continuum.journal.limits import DEADLY_RUNS, DEADLY_SECONDS
 from continuum.journal.memory.due_runs import DueRun, DueRuns, Group
 from continuum.journal.memory.notifications import Broadcast
@@ -232,6 +233,15 @@ class StoredOperation:
 
 
 @dataclass(slots=True)
+class ForkRow:
+    """A fork's row; `family` is the chain that all its relatives come from."""
+
+    stored: StoredFork
+    family: RunId
+    made_at: int
+
+
+@dataclass(slots=True)
 class StoredNode:
     """A node's row."""
 
@@ -254,6 +264,7 @@ class MemoryTables:
         self._heartbeats: defaultdict[RunId, dict[int, bytes]] = defaultdict(dict)
         self._results: dict[tuple[str, str], bytes] = {}
         self._chains: dict[RunId, list[RunId]] = {}
+        self._forks: dict[RunId, ForkRow] = {}
         self._versions: dict[tuple[str, str], VersionRow] = {}
         self._published: defaultdict[RunId, dict[str, PublishedValue]] = defaultdict(dict)
         self._suspects: dict[Place, StoredSuspect] = {}

@@ -5,12 +5,13 @@ Rows of events before the cut are copied in the database. A row across the cut i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from continuum.engine.ids import RunId
 from continuum.journal.audit_facts import AuditFacts
 from continuum.journal.event_rows import length_of, rows_of
-from continuum.journal.forked_run import ForkedRun
+from continuum.journal.forked_run import ForkedRun, StoredFork
 from continuum.journal.port import InboxKind, Posted
 from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.changes import stored_facts
@@ -28,6 +29,13 @@ class PostgresForks:
         """One statement, after a look at the row of events across the cut, which never changes."""
         result = await self._database.fetch("fork_run", await self._stored_fork(run, audit))
         return Posted(result[0][0])
+
+    async def forks_of(self, roots: Sequence[RunId]) -> list[StoredFork]:
+        found = await self._database.fetch("forks_of", (packed_arrays.uuids(roots),))
+        return [
+            StoredFork(RunId(fork), RunId(origin), RunId(root), events, is_lost)
+            for fork, origin, root, events, is_lost in found
+        ]
 
     async def _stored_fork(self, run: ForkedRun, audit: AuditFacts | None) -> tuple[Any, ...]:
         cut = len(run.prefix)
@@ -64,6 +72,8 @@ class PostgresForks:
             run.seen.parent_next,
             packed_arrays.texts(run.published),
             packed_arrays.smallints(kept),
+            packed_arrays.uuids([id for id, _ in run.relatives]),
+            packed_arrays.integers([events for _, events in run.relatives]),
             stored_facts(audit),
         )
 

@@ -78,7 +78,7 @@ WITH operation AS MATERIALIZED (
     SELECT o.id FROM {schema}.operations o
     WHERE o.id = %s AND o.token = %s AND o.state = 'running' AND o.reached < %s FOR UPDATE
 ), forked AS MATERIALIZED (
-    SELECT {schema}.fork_run(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb) AS posted
+    SELECT {schema}.fork_run(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb) AS posted
     FROM operation
 )
 SELECT p.* FROM operation o CROSS JOIN forked f CROSS JOIN LATERAL {schema}.pass_cut(o.id, %s, %s, f.posted, %s::jsonb, %s) p

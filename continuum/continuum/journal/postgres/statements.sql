@@ -429,7 +429,11 @@ SELECT e.seq, e.type FROM {schema}.events e WHERE e.run_id = %s AND e.seq < %s O
 
 -- name: fork_run
 -- Create a run that begins with the events of another.
-SELECT {schema}.fork_run(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb)
+SELECT {schema}.fork_run(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb)
+
+-- name: forks_of
+-- The forks that come from the same chains as these.
+SELECT f.fork::text, f.origin::text, f.root::text, f.events, f.is_lost FROM {schema}.forks_of(%s) f
 
 -- name: claim_tasks
 -- Claim tasks within the limits of their queues.
