@@ -209,3 +209,22 @@ def test_no_claim_is_compiled(name: str, dsn: str, schema: str) -> None:
         ).fetchone()
     assert found is not None
     assert "jit=off" in found[0]
+
+
+def test_an_owner_of_many_runs_asks_once_for_each_workflow_whether_it_is_paused(
+    dsn: str, schema: str
+) -> None:
+    own: LiteralString = """
+        insert into {schema}.runs (id, workflow, version, namespace, input, state, owner)
+        select gen_random_uuid(), 'flow' || i %% 3, 'v1', 'mine', '', 1, 1 from generate_series(1, 600) i;
+        insert into {schema}.pauses (kind, name, namespace) values ('workflow', 'flow1', '')
+    """
+    with psycopg.connect(dsn) as connection, psycopg.ClientCursor(connection) as cursor:
+        cursor.execute("set track_functions = 'pl'")
+        cursor.execute(SQL(own).format(schema=Identifier(schema)), ())
+        owned = SQL("select cardinality({}.paused_runs_of('{{1}}'))").format(Identifier(schema))
+        assert cursor.execute(owned).fetchone() == (200,)
+        asked = cursor.execute(
+            "select calls from pg_stat_xact_user_functions where funcname = 'paused_together'"
+        ).fetchall()
+    assert asked == [(3,)]

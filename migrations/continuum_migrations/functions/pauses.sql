@@ -60,9 +60,17 @@ DECLARE
 BEGIN
     IF EXISTS (SELECT FROM {schema}.pauses p WHERE p.kind <> 'queue') THEN
         v_paused := v_paused || ARRAY(
-            SELECT r.id FROM {schema}.runs r
-            WHERE r.owner = ANY (p_workers) AND r.paused_at IS NULL
-              AND {schema}.paused_together(r.workflow, r.namespace, r.pause_lifted_at));
+            WITH owned AS MATERIALIZED (
+                SELECT r.id, r.workflow, r.namespace, r.pause_lifted_at FROM {schema}.runs r
+                WHERE r.owner = ANY (p_workers) AND r.paused_at IS NULL
+            ), paused AS MATERIALIZED (
+                -- Asked once for each workflow: a worker may own ten thousand runs of a few.
+                SELECT d.workflow, d.namespace FROM (SELECT DISTINCT o.workflow, o.namespace FROM owned o OFFSET 0) d
+                WHERE {schema}.paused_together(d.workflow, d.namespace, NULL)
+            )
+            SELECT o.id FROM owned o
+            WHERE (o.workflow, o.namespace) IN (SELECT p.workflow, p.namespace FROM paused p)
+              AND (o.pause_lifted_at IS NULL OR {schema}.paused_together(o.workflow, o.namespace, o.pause_lifted_at)));
     END IF;
     RETURN v_paused;
 END
