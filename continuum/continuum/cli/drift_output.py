@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from continuum.cli.printing import print_table
+from continuum.cli.printing import print_table, say
 from continuum.client.runs import RunFault
 from continuum.drift.deploy_check import CheckedRuns, Finding
 from continuum.drift.run_report import Problem, Refused
@@ -27,7 +27,7 @@ def print_elsewhere(runs: Mapping[str, object]) -> None:
     """Print which workflows' open runs were not checked: one of them may have lost its code."""
     if runs:
         named = ", ".join(f"{workflow} ({count})" for workflow, count in sorted(runs.items()))
-        click.echo(f"not checked, because no node loaded them from these modules: {named}", err=True)
+        say(f"not checked, because no node loaded them from these modules: {named}", err=True)
 
 
 def _print_findings(found: Sequence[Finding]) -> None:
@@ -48,7 +48,7 @@ def _print_findings(found: Sequence[Finding]) -> None:
     )
     # Runs of one workflow often differ in the same place, so print each suggestion once.
     for suggestion in dict.fromkeys(finding.suggestion for finding in found if finding.suggestion):
-        click.echo(f"\nsuggested, so that old runs continue:\n\n{suggestion}")
+        say(f"\nsuggested, so that old runs continue:\n\n{suggestion}")
     click.echo(f"\n{len(found)} open run{'' if len(found) == 1 else 's'} would not continue", err=True)
 
 
@@ -88,7 +88,7 @@ def print_problems(problems: Sequence[Problem], known: str | None = None) -> Non
     for problem in problems:
         refused = f"version {problem.version} was refused: " if isinstance(problem, Refused) else ""
         if refused or problem.reason != known:
-            click.echo(f"\n{refused}{problem.reason}")
+            say(f"\n{refused}{problem.reason}")
         elif problem.rows:
             click.echo()
         if problem.rows:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import click
 
 from continuum.cli.database import Target, ask, database_options, json_option, namespace_option
-from continuum.cli.printing import escaped
+from continuum.cli.printing import escaped, shown_command
 from continuum.cli.run_ids import RUN
 from continuum.cli.values import to_json
 from continuum.client import Cause, Explanation
@@ -56,5 +56,7 @@ def _further(cause: Cause) -> list[str]:
     if cause.wakes_by is not None:
         when = "" if cause.wakes_at is None else f", at {cause.wakes_at.isoformat(timespec='seconds')}"
         lines.append(f"  woken by  {cause.wakes_by}{when}")
-    fixes = ((fix.command, "" if fix.when is None else f"   ({fix.when})") for fix in cause.fixes)
+    fixes = (
+        (shown_command(fix.command), "" if fix.when is None else f"   ({fix.when})") for fix in cause.fixes
+    )
     return lines + [f"  fix       {command}{when}" for command, when in fixes]

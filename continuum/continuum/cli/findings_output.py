@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from continuum.cli.printing import escaped
+from continuum.cli.printing import escaped, shown_command
 from continuum.journal.untyped_values import at
 from continuum.operations.findings import Finding
 
@@ -17,7 +17,7 @@ def print_finding(finding: Finding) -> None:
     since = "" if finding.since is None else f" (since {at(finding.since).isoformat(timespec='seconds')})"
     click.echo(f"    {escaped(finding.sentence)}{since}")
     for fix in finding.fixes:
-        click.echo(f"    sql> {fix}" if fix.endswith(";") else f"    $ {fix}")
+        click.echo(f"    sql> {fix}" if fix.endswith(";") else f"    $ {shown_command(fix)}")
 
 
 def finding_facts(finding: Finding) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from importlib import import_module
 
 import click
 
+from continuum.cli.printing import say
 from continuum.errors import ContinuumError, DeterminismError
 from continuum.quoting import with_short_parts, with_short_words
 
@@ -114,7 +115,7 @@ def _after_findings(error: DeterminismError) -> str:
     """Print each finding of a refused definition on a line of its own, and return the final line."""
     summary, *findings = str(error).splitlines()
     for finding in findings:
-        click.echo(finding.strip(), err=True)
+        say(finding.strip(), err=True)
     if not findings:
         return summary
     return f"{summary.rstrip(':')}; run `continuum check MODULE` for all findings"
@@ -124,5 +125,5 @@ def _end(error: Exception, text: str, code: int) -> int:
     text = "; ".join([text, *_notes(error)])
     if os.environ.get("CONTINUUM_TRACEBACK"):
         traceback.print_exception(error)
-    click.echo(f"continuum: {with_short_words(' '.join(text.split()))}", err=True)
+    say(f"continuum: {with_short_words(' '.join(text.split()))}", err=True)
     return code

@@ -10,7 +10,7 @@ import click
 from continuum.cli.changes import changing_options, yes_option
 from continuum.cli.database import Target, ask, ask_journal, database_options, json_option
 from continuum.cli.empty_answers import say_nothing
-from continuum.cli.printing import print_table
+from continuum.cli.printing import print_table, say
 from continuum.cli.single_changes import drain_one
 from continuum.cli.values import to_json
 from continuum.client import Client
@@ -76,11 +76,11 @@ def show(name: str, as_json: bool, dsn: str | None, schema: str) -> None:
         click.echo(to_json(_facts(node)))
         return
     served = "all" if node.namespaces is None else ", ".join(node.namespaces)
-    click.echo(f"node        {node.node}")
+    say(f"node        {node.node}")
     click.echo(f"state       {node.state}, heard from {node.lease_age:.1f} s ago")
     click.echo(f"address     {node.address}")
-    click.echo(f"namespaces  {served}")
-    click.echo(f"workflows   {', '.join(node.workflows) or 'none'}")
+    say(f"namespaces  {served}")
+    say(f"workflows   {', '.join(node.workflows) or 'none'}")
     click.echo("")
     columns = ("process", "pid", "runs", "tasks", "waiting for a thread")
     print_table(columns, [_process(node, *each) for each in node.processes])

@@ -15,6 +15,7 @@ import click
 from continuum.cli.bulk import BulkOptions, bulk_and_json_options, change_found
 from continuum.cli.changes import acting, changing_options, confirmed
 from continuum.cli.database import Target, ask, database_options, namespace_option
+from continuum.cli.printing import say
 from continuum.cli.run_ids import RUN
 from continuum.cli.values import to_json
 from continuum.client import Client, Cut, CutCall, CutChild, Run
@@ -135,7 +136,7 @@ def _change(
     cut, found = ask(target, looking)
     if not bulk.as_json:
         for line in preview(cut, found, dropped=signals == "drop"):
-            click.echo(line, err=True)
+            say(line, err=True)
     if not confirmed(f"{how} run {cut.run_id}?", f"run {cut.run_id} was not changed", yes=bulk.yes):
         click.echo(f"run {cut.run_id}: nothing changed")
         return

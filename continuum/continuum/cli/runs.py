@@ -22,7 +22,7 @@ from continuum.cli.database import (
 )
 from continuum.cli.drift_output import print_problems, problem_facts
 from continuum.cli.empty_answers import say_nothing
-from continuum.cli.printing import print_table
+from continuum.cli.printing import escaped, print_table, say
 from continuum.cli.run_export import export
 from continuum.cli.run_filters import RunFilter, filter_options
 from continuum.cli.run_forks import fork, reset, restart
@@ -136,7 +136,7 @@ def show(
     if found.error is not None:
         print_tracebacks(found.error, cause, whole=verbose)
     if alone is not None:
-        click.echo(f"\n{alone}")
+        say(f"\n{alone}")
     problems = ask_journal(Target(dsn, schema), lambda journal: drift_of(journal, run, modules))
     print_problems(problems, known=None if modules else found.reason)
     if found.completed_at is None:
@@ -287,7 +287,8 @@ def _summary(run: Run, *, named: bool) -> Sequence[str]:
 
 def _line(change: StateChange) -> str:
     at = change.at.isoformat(timespec="milliseconds")
-    return "\t".join((change.cursor, at, change.run_id, change.state, change.workflow, change.namespace))
+    cells = change.cursor, at, change.run_id, change.state, change.workflow, change.namespace
+    return "\t".join(map(escaped, cells))
 
 
 def _error(error: RunError) -> str:

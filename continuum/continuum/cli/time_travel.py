@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from continuum.cli.database import Target, database_options, json_option, namespace_option
-from continuum.cli.printing import print_table
+from continuum.cli.printing import print_table, say
 from continuum.cli.replayed_code import Asked, ending_of, history_options, load
 from continuum.cli.run_ids import RUN
 from continuum.cli.values import to_json
@@ -80,7 +80,7 @@ def debug(
     if replayed.state == "stopped":
         context.exit(0)
     _refuse(history, refusal(workflow, history, replayed))
-    click.echo(f"the code {ending_of(replayed)}")
+    say(f"the code {ending_of(replayed)}")
     if at is None:
         click.echo("to step through it: `--at start`, `--at SEQ`, or `breakpoint()` in the code", err=True)
 
@@ -125,7 +125,7 @@ def replay(
         )
     _refuse(history, problem)
     if not as_json:
-        click.echo(f"the code accepts {len(history)} events, and {ending_of(replayed)}")
+        say(f"the code accepts {len(history)} events, and {ending_of(replayed)}")
 
 
 def _refuse(history: History, problem: str | None) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import click
-
+from continuum.cli.printing import say
 from continuum.client.error_causes import ErrorCause
 from continuum.client.runs import RunError
 
@@ -14,15 +13,15 @@ LINES_SHOWN = 16
 def print_tracebacks(error: RunError, cause: ErrorCause | None, *, whole: bool) -> None:
     """Print the traceback of an error and that of its cause, shortened unless `whole`."""
     if error.traceback:
-        click.echo(f"\n{_text(error.traceback, whole=whole)}")
+        say(f"\n{_text(error.traceback, whole=whole)}")
     if cause is None:
         return
     if cause.child_run_id is not None:
-        click.echo(f"\nevent {cause.event}: the child {cause.child_run_id} of {cause.name} failed:")
+        say(f"\nevent {cause.event}: the child {cause.child_run_id} of {cause.name} failed:")
     else:
         on_attempt = "" if cause.attempt is None else f" on attempt {cause.attempt}"
-        click.echo(f"\nevent {cause.event}: {cause.name} failed{on_attempt}:")
-    click.echo(_text(cause.traceback or f"{cause.type}: {cause.message}", whole=whole))
+        say(f"\nevent {cause.event}: {cause.name} failed{on_attempt}:")
+    say(_text(cause.traceback or f"{cause.type}: {cause.message}", whole=whole))
 
 
 def _text(traceback: str, *, whole: bool) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from continuum.cli.database import Target, database_options, json_option, opened
-from continuum.cli.printing import print_table
+from continuum.cli.printing import print_table, shown_command
 from continuum.cli.run_ids import RUN
 from continuum.cli.times import read_time
 from continuum.cli.values import to_json
@@ -120,7 +120,7 @@ def _facts(finding: Finding, schema: str) -> dict[str, str | None]:
 
 def _cells(finding: Finding, schema: str) -> tuple[str, ...]:
     fix = _fix(finding, schema)
-    mends = "" if fix is None else f"; `{fix}` mends it"
+    mends = "" if fix is None else f"; `{shown_command(fix)}` mends it"
     return finding.run_id or "", finding.rule, f"{finding.text}{mends}"
 
 
