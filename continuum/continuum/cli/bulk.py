@@ -17,13 +17,12 @@ from continuum.cli.printing import escaped
 from continuum.cli.run_filters import find_option
 from continuum.cli.values import to_json
 from continuum.client.namespaces import InNamespace
-from continuum.journal.audit_facts import Action
 from continuum.journal.operation_facts import OperationRow, OperationState, Part
 from continuum.journal.port import Journal
 from continuum.operations.actor import Actor
 from continuum.operations.bulk import BulkChange, bulk_change, preview
 from continuum.operations.bulk_action import BULK_ACTIONS
-from continuum.operations.bulk_execution import execute
+from continuum.operations.bulk_execution import beginning, execute
 from continuum.operations.bulk_notes import notes
 from continuum.operations.bulk_records import Operation, OperationPreview, UnchangedRuns, operation_of
 from continuum.quoting import one_line
@@ -117,14 +116,7 @@ def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Ac
     total = shown.count if shown.exact else None
 
     async def making(journal: Journal) -> OperationRow:
-        audit = recorder(actor, journal.now())(
-            Action.BEGIN_OPERATION,
-            operation.id,
-            change=operation.action,
-            search=operation.search,
-            namespace=operation.namespace,
-            digest=digest,
-        )
+        audit = beginning(recorder(actor, journal.now()), operation, digest)
         await journal.begin_operation(operation, audit=audit)
         with progress(operation.id, total) as told:
             return await execute(journal, operation.id, told)

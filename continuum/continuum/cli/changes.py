@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import getpass
 import os
-import socket
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -73,15 +71,7 @@ def agreed(question: str) -> bool:
 
 
 def _actor(by: str | None, reason: str | None) -> Actor:
+    from continuum.operations.account import account_name
     from continuum.operations.actor import Actor, actor_name
 
-    return Actor(actor_name(by, os.environ, _account), "cli", reason)
-
-
-def _account() -> str:
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):
-        # The user has no entry in the password database, as in many containers.
-        user = f"uid {os.getuid()}"
-    return f"{user}@{socket.gethostname()}"
+    return Actor(actor_name(by, os.environ, account_name), "cli", reason)

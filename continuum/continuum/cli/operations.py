@@ -17,12 +17,11 @@ from continuum.cli.empty_answers import say_nothing
 from continuum.cli.printing import escaped, print_table
 from continuum.cli.values import to_json
 from continuum.client.limits import PAGE_ENTRIES
-from continuum.errors import OperationNotFound
 from continuum.journal.audit_facts import Action, ChangeOutcome
 from continuum.journal.operation_facts import OperationRow, OperationState
 from continuum.journal.port import Journal
 from continuum.operations.actor import Actor
-from continuum.operations.bulk_execution import execute, found
+from continuum.operations.bulk_execution import check_changed, execute, found
 from continuum.operations.bulk_records import Operation, operation_of
 from continuum.operations.operation_lists import operation_page
 from continuum.quoting import quoted
@@ -127,14 +126,7 @@ def _change(target: Target, operation: str, state: OperationState, action: Actio
         audit = recorder(actor, journal.now())(action, operation)
         return await journal.change_operation(operation, state, audit=audit)
 
-    match ask_journal(target, changing):
-        case ChangeOutcome.NOT_FOUND:
-            raise OperationNotFound(operation)
-        case ChangeOutcome.REFUSED:
-            raise click.ClickException(
-                f"operation {operation} is over, and nothing was changed; "
-                f"`continuum operations show {operation}` shows what it has done"
-            )
+    check_changed(operation, ask_journal(target, changing))
 
 
 def _cells(row: Operation) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ writes of many callers, `completions.py` waits for runs to end (`look_times.py` 
 `run_lookup.py` reads single runs and follows chains, `retrying.py` retries. Arguments are checked
 in `start_options.py`, `queries.py`, `argument_checks.py`, `signal_checking.py` and `namespaces.py`;
 `runs.py`, `run_owner.py` and `histories.py` hold what calls return, `wait_reasons.py` what a run
-waits for, `pauses.py` pauses and resumes. Nothing here imports an actor.
+waits for, `pauses.py` pauses and resumes, `operations.py` changes all runs that a search finds. Nothing
+here imports an actor.
 """
 
 from __future__ import annotations
@@ -34,13 +35,23 @@ from continuum.client.default_instance import (
     unblock,
 )
 from continuum.client.histories import Event
+from continuum.client.operations import ClientOperations
 from continuum.client.pause_outcome import Pause, PauseOutcome
 from continuum.client.run_handle import RunHandle
 from continuum.client.run_owner import Owner
 from continuum.client.runs import Page, Run, RunError, RunFault
 from continuum.client.state_changes import StateChange
 from continuum.client.sync_client import SyncClient, SyncConfiguredStart, connect_sync
+from continuum.client.sync_operations import SyncClientOperations
 from continuum.client.sync_run_handle import SyncRunHandle
+from continuum.operations.bulk_records import (
+    Operation,
+    OperationExample,
+    OperationPage,
+    OperationPreview,
+    OperationProgress,
+    UnchangedRuns,
+)
 from continuum.operations.explanation import Cause, Explanation, Fix
 from continuum.operations.history_cuts import Cut, CutCall, CutChild
 from continuum.public_names import give_public_names
@@ -49,6 +60,7 @@ __all__ = [
     "CancelOutcome",
     "Cause",
     "Client",
+    "ClientOperations",
     "ConfiguredStart",
     "Cut",
     "CutCall",
@@ -56,6 +68,11 @@ __all__ = [
     "Event",
     "Explanation",
     "Fix",
+    "Operation",
+    "OperationExample",
+    "OperationPage",
+    "OperationPreview",
+    "OperationProgress",
     "Owner",
     "Page",
     "Pause",
@@ -66,8 +83,10 @@ __all__ = [
     "RunHandle",
     "StateChange",
     "SyncClient",
+    "SyncClientOperations",
     "SyncConfiguredStart",
     "SyncRunHandle",
+    "UnchangedRuns",
     "await_run",
     "cancel",
     "configure",

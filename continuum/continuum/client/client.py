@@ -25,6 +25,7 @@ from continuum.client.forks import Lost, lose_in_children
 from continuum.client.histories import Event, history_of
 from continuum.client.in_process_port import InProcessPort
 from continuum.client.namespaces import ANY_NAMESPACE, AnyNamespace, InNamespace, checked_namespace
+from continuum.client.operations import OperationCalls
 from continuum.client.pauses import PauseCalls
 from continuum.client.posting import Posting
 from continuum.client.published_values import PublishedValues
@@ -76,7 +77,7 @@ _PARTS = (
 )
 
 
-class Client(ForkCalls, PauseCalls):
+class Client(ForkCalls, PauseCalls, OperationCalls):
     """Starts, signals, cancels and inspects runs. Made by `connect`, or directly on an open journal.
 
     It belongs to one asyncio loop. Closing it leaves the journal open.

@@ -16,6 +16,7 @@ from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable, RunChanged, RunNotFound, RunTerminal
 from continuum.journal.change_port import StateChanges
 from continuum.journal.facts import Posted, Query, RunRow
+from continuum.journal.operation_port import Operations
 from continuum.journal.pause_port import Pauses
 from continuum.journal.port import Connection, Histories, Notifications, Runs, Versions, Workers
 from continuum.journal.situation import Situations
@@ -31,7 +32,7 @@ class WatchedRuns(RunsAndNodes, Notifications, Protocol):
     """Runs, and notifications of what happens to them."""
 
 
-class ClientJournal(WatchedRuns, Histories, Versions, StateChanges, Situations, Pauses, Protocol):
+class ClientJournal(WatchedRuns, Histories, Versions, StateChanges, Situations, Pauses, Operations, Protocol):
     """The part of a journal that a client uses: it owns neither runs nor tasks."""
 
 

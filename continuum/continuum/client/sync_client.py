@@ -31,6 +31,7 @@ from continuum.client.start_options import (
     StartOptions,
 )
 from continuum.client.state_changes import StateChange
+from continuum.client.sync_operations import SyncClientOperations
 from continuum.client.sync_run_handle import SyncRunHandle
 from continuum.definitions.signal import MISSING, Signal
 from continuum.definitions.workflow import Workflow
@@ -204,6 +205,11 @@ class SyncClient:
     def pauses(self) -> list[Pause]:
         """Return the paused workflows, queues and namespaces; see `Client.pauses`."""
         return self._thread.call(self._client.pauses())
+
+    @property
+    def operations(self) -> SyncClientOperations:
+        """Changes of all runs that a search finds; see `ClientOperations`."""
+        return SyncClientOperations(self._thread, self._client.operations)
 
     def unblock(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
         """Let nodes try a blocked run again; see `Client.unblock`."""

@@ -111,7 +111,9 @@ def bulk_change(
     """Return a change after checking all of it; `InvalidQuery` and `InvalidOption` say what is wrong."""
     if not search_of(search).terms:
         raise InvalidQuery("an empty search finds every run; write state:open, say, if you mean all of them")
-    known = BULK_ACTIONS[action]
+    known = _known_action(action)
+    given = {"signal": signal, "value": value, "attributes": attributes, "event": event}
+    _check_taken(known, [name for name, value in given.items() if value is not None], signals)
     arguments: dict[str, Any] = {"recorded_as": known.recorded_as.value}
     payload = None
     if action == "cancel":
@@ -158,6 +160,27 @@ async def _example(
         drops = change.arguments["signals"] == "drop"
         why = await why_uncut(journal, row.id, change.action.cuts, change.arguments["at"], until, drops)
     return OperationExample(row.id, row.workflow, row.state.name.lower(), at(row.started_at), why)
+
+
+def _known_action(name: str) -> BulkAction:
+    action = BULK_ACTIONS.get(name) if isinstance(name, str) else None
+    if action is None:
+        raise InvalidOption(f"there is no action {quoted(name)}; the actions are {', '.join(BULK_ACTIONS)}")
+    return action
+
+
+def _check_taken(action: BulkAction, given: Sequence[str], signals: str) -> None:
+    """Refuse what an action does not take: a caller who gives it means another action."""
+    takes = {"signal": ("signal", "value"), "attributes": ("attributes",)}.get(action.name, ())
+    if action.cuts is not None:
+        takes = ("event",)
+    elif signals != "again":
+        given = [*given, "signals"]
+    others = [name for name in given if name not in takes]
+    if others:
+        raise InvalidOption(f"{action.name} takes no {' and no '.join(others)}")
+    if action.name == "attributes" and not given:
+        raise InvalidOption("attributes needs the attributes to merge into those of the runs")
 
 
 def _cut_arguments(how: Forking, event: int | None, signals: str) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 
 from continuum.errors import JournalUnavailable, NotReady, OperationNotFound
-from continuum.journal.operation_facts import Execution, OperationRow, OperationState, Part
+from continuum.journal.audit_facts import Action, AuditFacts, ChangeOutcome
+from continuum.journal.operation_facts import Execution, NewOperation, OperationRow, OperationState, Part
+from continuum.operations.actor import Recorder
 from continuum.operations.bulk import OperatedJournal, conditions
 from continuum.operations.bulk_action import BULK_ACTIONS
 from continuum.operations.bulk_cuts import Cutting
@@ -48,14 +50,37 @@ async def execute(
     execution = Execution(operation, token, conditions(row.search, row.namespace, row.until), row.until)
     try:
         await _parts(journal, execution, row, told, sleep)
-    except BaseException:
-        # Others need not wait for the end of the lease. If this fails they wait.
+    finally:
+        # The next one, after a pause too, need not wait for the end of the lease. If this fails it waits.
         try:
             await journal.renew_operation(execution, 0.0)
         except JournalUnavailable:
             pass
-        raise
     return await found(journal, operation)
+
+
+def beginning(record: Recorder, operation: NewOperation, digest: str) -> AuditFacts | None:
+    """Return what is recorded of the beginning of an operation."""
+    return record(
+        Action.BEGIN_OPERATION,
+        operation.id,
+        change=operation.action,
+        search=operation.search,
+        namespace=operation.namespace,
+        digest=digest,
+    )
+
+
+def check_changed(operation: str, outcome: ChangeOutcome) -> None:
+    """Raise if an operation was not paused, continued or cancelled: there is none, or it is over."""
+    match outcome:
+        case ChangeOutcome.NOT_FOUND:
+            raise OperationNotFound(operation)
+        case ChangeOutcome.REFUSED:
+            raise NotReady(
+                f"operation {operation} is over, and nothing was changed; "
+                f"`continuum operations show {operation}` shows what it has done"
+            )
 
 
 async def found(journal: OperatedJournal, operation: str) -> OperationRow:

@@ -70,9 +70,9 @@ class Operation:
 
     `state` is ``running``, ``paused``, ``cancelled`` or ``completed``; `held` says that some process executes
     it. `done`, `skipped` and `failed` count runs, and `reasons` says why runs were skipped or failed.
-    `expected` is the count of the preview in words; runs that began after `until` are spared. `rate` is in
-    runs a second, None for as many as possible. `actor` began it, through `via` (``cli`` or ``python``).
-    Times are aware and in UTC.
+    `expected` is how many runs the search found when it was begun, in words; those that started after `until`
+    are spared. `rate` is in runs a second, None for as many as possible. `actor` began it, through `via`
+    (``cli`` or ``python``). Times are aware and in UTC.
     """
 
     id: str
@@ -94,6 +94,16 @@ class Operation:
     created_at: datetime
     updated_at: datetime
     reasons: Sequence[UnchangedRuns]
+
+
+@dataclass(frozen=True, slots=True)
+class OperationProgress:
+    """How far an operation is after one of its parts: its state, and how many runs so far."""
+
+    state: str
+    done: int
+    skipped: int
+    failed: int
 
 
 @dataclass(frozen=True, slots=True)

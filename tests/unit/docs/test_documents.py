@@ -121,8 +121,9 @@ def test_the_other_python_of_the_readme_runs(number: int, node: Path, shell: Map
     assert done.stdout in ("", "refunded payment-o-2-500\n")
 
 
-def test_the_python_of_the_clients_document_runs(node: Path, shell: Mapping[str, str]) -> None:
-    shown = blocks(ROOT / "docs" / "client.md", "python")[0].text
+@pytest.mark.parametrize("number", range(len(blocks(ROOT / "docs" / "client.md", "python"))))
+def test_the_python_of_the_clients_document_runs(number: int, node: Path, shell: Mapping[str, str]) -> None:
+    shown = blocks(ROOT / "docs" / "client.md", "python")[number].text
     done = subprocess.run(
         [sys.executable, "-c", shown],
         cwd=node,
