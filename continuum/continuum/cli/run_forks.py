@@ -31,6 +31,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 NAMED = 10
 # What a plan cannot know.
 NOT_COUNTED = "check whether an ordinary activity, in an `except` block for example, has undone kept events"
+NOT_REPEATED = "what came there is not delivered again, and what was undone there under a key is not known"
 BOTH_COUNT = "both runs count on the kept events: what one of them undoes later is undone for both"
 
 
@@ -182,6 +183,8 @@ def preview(cut: Cut, run: Run, *, dropped: bool = False) -> list[str]:
             lines.append(f"  {what}: {listed(named[:NAMED])}{more}")
     if any(call.was == "pending" for call in cut.runs_again):
         lines.append("  what is pending keeps a result that has arrived, and does not run again then")
+    if cut.unreadable is not None:
+        lines.append(f"  event {cut.unreadable} cannot be read: {NOT_REPEATED}")
     if cut.at:
         lines.append(f"  {NOT_COUNTED}")
         if cut.how is Forking.FORK:

@@ -20,7 +20,7 @@ class ForkMail(NamedTuple):
 
 
 class SeenHistory(NamedTuple):
-    """What a plan was made from: the state of the run, and how many events it had.
+    """What a plan was made from: the state of the run, and how many events it had, readable or not.
 
     `parent_next` is the run that its parent continued as. It counts for the successor of an ended run.
     """

@@ -270,6 +270,10 @@ class Histories(Protocol):
         """
         ...
 
+    async def length_of(self, run_id: RunId) -> int:
+        """Return the seq behind the last event of a history, also if some cannot be read or are lost."""
+        ...
+
     async def load_compact(self, runs: Sequence[tuple[RunId, str]]) -> dict[RunId, StoredHistory]:
         """Return histories for replay by code of these versions, the beginnings from snapshots."""
         ...

@@ -61,7 +61,8 @@ CAUSES: Mapping[str, CauseCode] = {
         "written by a newer release.",
         "Nobody: nodes do not try it again.",
         "`continuum verify --run RUN` names what is damaged. Restore it, or update the nodes, then "
-        "`continuum runs unblock RUN`; or end the run with `continuum cancel RUN --force`.",
+        "`continuum runs unblock RUN`; or start it anew with its input by `continuum runs reset RUN --at 0`; "
+        "or end the run with `continuum cancel RUN --force`.",
     ),
     "lost_wake": CauseCode(
         "The run has something to do, and nobody will wake it",

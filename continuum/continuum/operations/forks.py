@@ -17,7 +17,16 @@ from continuum.journal.facts import InboxKind, Query, RunRow, RunState
 from continuum.journal.forked_run import ForkedRun, ForkMail, SeenHistory
 from continuum.journal.port import Runs
 from continuum.operations.failure_cuts import failure_cut
-from continuum.operations.history_cuts import COMPLETED, Cut, CutChild, History, cut_of, unreported_children
+from continuum.operations.history_cuts import (
+    COMPLETED,
+    Cut,
+    CutChild,
+    History,
+    cut_of,
+    readable,
+    unreadable,
+    unreported_children,
+)
 from continuum.operations.relatives import CutRuns, family_of, shared_with_successor
 
 _ENDS: dict[int, InboxKind] = {
@@ -72,14 +81,28 @@ async def plan(
     """Return how a run is cut; `at` None is the place of its failure. Raises `CutRefused`."""
     _check_state(origin, how)
     parent_next = None if how is Forking.FORK else await _check_parent(journal, origin)
-    events = (await journal.load([origin.id]))[origin.id]
+    events = readable((await journal.load([origin.id]))[origin.id])
     ends, removed = await _ends_of(journal, unreported_children(events))
+    broken = unreadable(events)
+    stored = len(events) if broken is None else await journal.length_of(origin.id)
+    if at is None and broken is not None:
+        # The failure is found by the events that belong to it.
+        why = f"event {broken} cannot be read, so that the place of its failure is not known"
+        way_out = f"`continuum runs reset {origin.id} --at SEQ` goes back to an event before it"
+        raise CutRefused(origin.id, None, f"{why}; restore it, or {way_out}")
     if at is None:
         at = failure_cut(origin.id, events, _error_text(origin))
     family = await family_of(journal, origin, events, how)
     is_open = not origin.state.terminal
     history = History(
-        origin.id, events, lambda child: child in ends, family.relatives, family.undone, is_open, removed
+        origin.id,
+        events,
+        lambda child: child in ends,
+        family.relatives,
+        family.undone,
+        is_open,
+        removed,
+        stored,
     )
     cut = cut_of(history, at, how, drop_signals=drop_signals, keep_results=how is Forking.RESTART)
     mail = [*_reports(cut.children, events[at:], ends), *_again(cut, events[at:])]

@@ -10,7 +10,8 @@ out; `CutRefused` names the last cut before that works. Some cuts never do:
   begin with the same events counts as well (`Relative`), and so does what continues them as new. A call that
   was undone under an idempotency key cannot be made again.
 - A child that the events before the cut have started is open: two runs cannot wait for it.
-- An event before the cut cannot be read, or the run continued as new there.
+- An event before the cut cannot be read, or the run continued as new there. One that cannot be read may have
+  undone anything, wherever it is: the cut is before the first call or child then.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ class Cut:
     still pending keeps a result that has arrived unread, and does not. `may_run_again` are those after
     it: they run again if the code asks for them again. The results in `keeps` and the signals of
     `signals` came later and are delivered again; `children` have ended and report that again. `left` are
-    the children that were started after the cut and stay with the run that is cut.
+    the children that were started after the cut and stay with the run that is cut. What came from event
+    `unreadable` on is not known, and not delivered again.
     """
 
     run_id: str
@@ -82,6 +84,7 @@ class Cut:
     signals: tuple[str, ...]
     children: tuple[CutChild, ...]
     left: tuple[CutChild, ...]
+    unreadable: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,26 @@ class History:
     is_open: bool = False
     # The children without a reported end that the journal no longer has.
     removed: frozenset[str] = frozenset()
+    # The seq behind the last event that is stored, if some cannot be read.
+    stored: int = 0
+
+    @property
+    def length(self) -> int:
+        """How many events there are, readable or not."""
+        return max(self.stored, len(self.events))
+
+
+def unreadable(events: Sequence[Event]) -> int | None:
+    """Return the first event that is lost or cannot be read."""
+    positions = enumerate(events)
+    return next((place for place, event in positions if event.seq != place or not is_whole(event)), None)
+
+
+def readable(events: Sequence[Event]) -> Sequence[Event]:
+    """Return the events with an empty one in place of each that cannot be read."""
+    if unreadable(events) is None:
+        return events
+    return [event if is_whole(event) else Event(-1, 0, event.at, ()) for event in events]
 
 
 def unreported_children(events: Sequence[Event]) -> list[CutChild]:
@@ -132,9 +155,10 @@ def cut_of(
 ) -> Cut:
     """Return what a run would do that begins with the events before `at`; raises `CutRefused`."""
     events = history.events
-    if not 0 <= at <= len(events):
-        why = f"its history has the events 0 to {len(events) - 1}" if events else "its history has no event"
-        raise CutRefused(history.run_id, at, f"{why}; give one of them, or {len(events)} to keep them all")
+    length = history.length
+    if not 0 <= at <= length:
+        why = f"its history has the events 0 to {length - 1}" if length else "its history has no event"
+        raise CutRefused(history.run_id, at, f"{why}; give one of them, or {length} to keep them all")
     bound = next(_bounds(history, at, how), None)
     nearest = at if bound is None else nearest_cut(history, at, how)
     useless = _undone_under_a_key(history, nearest)
@@ -150,7 +174,7 @@ def cut_of(
         history.run_id,
         how,
         at,
-        len(events),
+        length,
         tuple(_call(event, answers) for seq, event in pending.items() if seq not in kept),
         tuple(_call(event, answers) for event in later if event.type in SCHEDULES),
         tuple(_call(event, answers) for seq, event in pending.items() if seq in kept),
@@ -161,6 +185,7 @@ def cut_of(
         ),
         tuple(_open_children(before)),
         tuple(_children(later)),
+        unreadable(events),
     )
 
 
@@ -182,11 +207,15 @@ class _Bound:
 def _bounds(history: History, at: int, how: Forking) -> Iterator[_Bound]:
     """Yield what is wrong with a cut; each bound is before it."""
     before, later = history.events[:at], history.events[at:]
-    for position, event in enumerate(before):
-        if event.seq != position or not is_whole(event):
-            yield _Bound(position, f"event {position} cannot be read; restore it, or cut before it")
-        elif event.type == EventType.RUN_CONTINUED_AS_NEW:
-            yield _Bound(position, f"the run continued as new there, as {event.body[3]}")
+    position = unreadable(history.events)
+    if position is not None and position < at:
+        yield _Bound(position, f"event {position} cannot be read; restore it, or cut before it")
+    elif position is not None and (undone := first_effect(before)) is not None:
+        why = f"event {position} cannot be read, and may have undone what the run did from event {undone.seq}"
+        yield _Bound(undone.seq, f"{why} on ({undone.body[0]}); restore it, or cut before that")
+    for event in before:
+        if event.type == EventType.RUN_CONTINUED_AS_NEW:
+            yield _Bound(event.seq, f"the run continued as new there, as {event.body[3]}")
     executed = how is Forking.FORK or history.is_open
     yield from _undone(before, later, executed=executed)
     yield from _undone_by_relatives(history, before, executed=executed)
@@ -270,12 +299,16 @@ def _bound_of(compensation: Event, undone: Event, undoes: str, by: str | None) -
 
 def _reaches_back(event: Event) -> bool:
     """Whether an event is a compensation that may undo what was done before its run began."""
-    return event.type == EventType.COMPENSATION_SCHEDULED and len(event.body) <= _SINCE
+    return event.type == EventType.COMPENSATION_SCHEDULED and not _says_since(event)
+
+
+def _says_since(compensation: Event) -> bool:
+    return len(compensation.body) > _SINCE and isinstance(compensation.body[_SINCE], int)
 
 
 def _undoes_from(compensation: Event) -> int:
     """Return the event before which a compensation has undone nothing."""
-    return compensation.body[_SINCE] if len(compensation.body) > _SINCE else 0
+    return compensation.body[_SINCE] if _says_since(compensation) else 0
 
 
 def _undone_under_a_key(history: History, at: int) -> str | None:

@@ -24,8 +24,10 @@ from continuum.operations.history_cuts import (
     Relative,
     Undone,
     first_effect,
+    readable,
     undoing,
     undone_by_relatives,
+    unreadable,
 )
 
 
@@ -79,7 +81,7 @@ async def _why_undone(journal: CutRuns, forks: Sequence[StoredFork], child: RunI
         return "it was forked and removed, and what its forks have undone of it is not known"
     while row is not None:
         if row.continued_to is None or row.state is RunState.CONTINUED:
-            events = (await journal.load([row.id]))[row.id]
+            events = readable((await journal.load([row.id]))[row.id])
             found = await _Walk(journal, forks, events, within=child).from_run(row)
             history = History(row.id, events, lambda _: True, found.relatives, found.undone)
             why = undone_by_relatives(history)
@@ -93,7 +95,7 @@ async def _undone_by_parent(journal: CutRuns, origin: RunRow) -> str | None:
     """Return which compensation of the parent may have undone all that a run did."""
     parent = None if origin.parent is None else await journal.get_run(origin.parent)
     while parent is not None and origin.parent_seq is not None:
-        events = (await journal.load([parent.id]))[parent.id]
+        events = readable((await journal.load([parent.id]))[parent.id])
         if not any(_starts_child(event) for event in events[origin.parent_seq : origin.parent_seq + 1]):
             # It was reset to before that.
             break
@@ -157,13 +159,13 @@ class _Walk:
         if row is None:
             self._go_past(step)
             return
-        events = (await self._journal.load([row.id]))[row.id]
+        events = readable((await self._journal.load([row.id]))[row.id])
         shared = step.shared if step.continues else _shared(self._events, events)
         if (row.root or row.id) != self._within:
             own = events if step.continues else events[shared:]
             self._found.relatives.append(Relative(row.id, shared, own, step.continues))
-            self._found.seen.append((row.id, len(events)))
-            if not all(event.seq >= 0 and is_whole(event) for event in own):
+            self._found.seen.append((row.id, max((event.seq + 1 for event in events), default=0)))
+            if unreadable(events) is not None:
                 self._lose(step.shared, f"run {row.id}, which has events of this one, cannot be read; it may")
         await self._look_around(row, shared, continues=step.continues)
 

@@ -43,6 +43,11 @@ class MemoryCommits(MemoryParkedRuns, MemoryFamilies):
         """Return histories in order."""
         return {run_id: list(self._runs[run_id].events) if run_id in self._runs else [] for run_id in run_ids}
 
+    async def length_of(self, run_id: RunId) -> int:
+        """Return the seq behind the last event of a history."""
+        run = self._runs.get(run_id)
+        return 0 if run is None else run.length
+
     async def commit(self, worker: Worker, batch: int, writes: Sequence[RunWrite]) -> Committed:
         """Make writes durable (P1, P2, P3, P12). Several writes of one run are applied in order."""
         holder = self._leased(worker)

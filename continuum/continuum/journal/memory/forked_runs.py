@@ -63,7 +63,7 @@ class MemoryForks(MemoryFamilies):
         children = [self._runs[child] for child in run.children if child in self._runs]
         state, seen = origin.state, run.seen.state
         return (
-            len(origin.events) == run.seen.events
+            origin.length == run.seen.events
             and (state == seen or not (state.terminal or seen.terminal))
             and not (run.succeeds and origin.continued_to is not None)
             and (not run.succeeds or self._is_parent_as_seen(origin, run))

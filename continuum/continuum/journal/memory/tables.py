@@ -139,6 +139,11 @@ class StoredRun:
     snapshots: StoredSnapshots | None = None
 
     @property
+    def length(self) -> int:
+        """The seq behind its last event."""
+        return self.events[-1].seq + 1 if self.events else 0
+
+    @property
     def chain(self) -> RunId:
         """The first run of its chain, possibly this run."""
         return self.root or self.start.id

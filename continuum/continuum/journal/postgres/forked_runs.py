@@ -30,6 +30,10 @@ class PostgresForks:
         result = await self._database.fetch("fork_run", await self._stored_fork(run, audit))
         return Posted(result[0][0])
 
+    async def length_of(self, run_id: RunId) -> int:
+        found = await self._database.fetch("length_of", (run_id,))
+        return int(found[0][0]) + length_of(found[0][1]) if found else 0
+
     async def forks_of(self, roots: Sequence[RunId]) -> list[StoredFork]:
         found = await self._database.fetch("forks_of", (packed_arrays.uuids(roots),))
         return [

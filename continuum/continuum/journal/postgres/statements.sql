@@ -427,6 +427,10 @@ SELECT {schema}.force_cancel_recorded(%s, %s, %s, %s::jsonb)
 -- The last row of events of a run that begins before an event.
 SELECT e.seq, e.type FROM {schema}.events e WHERE e.run_id = %s AND e.seq < %s ORDER BY e.seq DESC LIMIT 1
 
+-- name: length_of
+-- The last row of events of a run.
+SELECT e.seq, e.type FROM {schema}.events e WHERE e.run_id = %s ORDER BY e.seq DESC LIMIT 1
+
 -- name: fork_run
 -- Create a run that begins with the events of another.
 SELECT {schema}.fork_run(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb)
