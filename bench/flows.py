@@ -46,6 +46,14 @@ async def wait_for_go() -> int:
 
 
 @workflow
+async def hold_until_go(i: int) -> int:
+    """Take a step, wait for a signal, and undo the step if the run is stopped."""
+    async with continuum.saga() as saga:
+        saga.add(step, await step(i))
+        return await go.wait()
+
+
+@workflow
 async def wait_for_some(signals: int) -> int:
     """Wait for so many signals, one after the other, and take a step after each; return how many."""
     taken = 0

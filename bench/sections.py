@@ -62,6 +62,9 @@ SECTIONS: dict[str, Section] = {
     "timers": Section("Timers due at once, node of two run hosts", timers.due_at_once),
     "updates": Section("Updates of parked runs, node of two run hosts", updates.of_parked_runs),
     "bulk": Section("Cancel of many parked runs, with two kills", bulk.of_parked_runs, on_request=True),
+    "stopped": Section(
+        "Cancel of many runs that undo a step, with two kills", bulk.of_runs_that_compensate, on_request=True
+    ),
     "sweep": Section("Removal of ended runs", sweeping.of_ended_runs, on_request=True),
     "pauses": Section("Claims beside many tasks of paused runs", pauses.of_many_tasks, on_request=True),
     "growth": Section("What reads and work cost as there is more", growth.of_reads),

@@ -11,16 +11,14 @@ import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
 import continuum
-from bench.bulk import probe
 from bench.database import Server, fresh_schema
+from bench.other_runs import OtherRuns
 from bench.processes import node
-from bench.series import quantile
 from bench.sizes import Sizes
 from continuum.journal.postgres import PostgresJournal
 
 Results = dict[str, Any]
 Tell = Callable[[str], None]
-BEFORE_SECONDS = 10.0
 DEADLINE_SECONDS = 300.0
 EVENT_ROWS = 4
 FILL = """
@@ -56,24 +54,21 @@ async def _measure(dsn: str, schema: str, runs: int) -> Results:
     ):
         journal = PostgresJournal(dsn, schema=schema, listen=False)
         await journal.open()
-        await probe(client, time.monotonic() + BEFORE_SECONDS / 2)
-        before = await probe(client, time.monotonic() + BEFORE_SECONDS)
+        others = OtherRuns(client)
+        await others.measure_before()
         name = Identifier(schema)
         fill = SQL(FILL).format(schema=name, runs=Literal(runs), rows=Literal(EVENT_ROWS))
         await connection.execute(fill)
         await connection.execute(SQL("ANALYZE"))
-        over = asyncio.Event()
-        probing = asyncio.create_task(probe(client, time.monotonic() + DEADLINE_SECONDS, over))
-        began, left = time.monotonic(), True
-        while left and time.monotonic() < began + DEADLINE_SECONDS:
-            await journal.sweep()
-            found = await connection.execute(
-                SQL("SELECT EXISTS (SELECT FROM {}.runs WHERE workflow = 'ended')").format(name)
-            )
-            ((left,),) = await found.fetchall()
-        seconds = time.monotonic() - began
-        over.set()
-        during = await probing
+        async with others.measured_meanwhile():
+            began, left = time.monotonic(), True
+            while left and time.monotonic() < began + DEADLINE_SECONDS:
+                await journal.sweep()
+                found = await connection.execute(
+                    SQL("SELECT EXISTS (SELECT FROM {}.runs WHERE workflow = 'ended')").format(name)
+                )
+                ((left,),) = await found.fetchall()
+            seconds = time.monotonic() - began
         gone = await connection.execute(
             SQL("SELECT count(*) FROM {}.runs WHERE workflow = 'ended'").format(name)
         )
@@ -83,7 +78,5 @@ async def _measure(dsn: str, schema: str, runs: int) -> Results:
         "runs": runs,
         "event_rows": EVENT_ROWS,
         "per_second": (runs - kept) / seconds,
-        "p99_before_ms": quantile(before, 0.99),
-        "p99_during_ms": quantile(during, 0.99),
-        "probes": [len(before), len(during)],
+        **others.results(),
     }

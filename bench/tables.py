@@ -252,6 +252,11 @@ def _bulk(figures: Results) -> tuple[Row, Rows]:
     return headings, [row]
 
 
+def _stopped(figures: Results) -> tuple[Row, Rows]:
+    headings, (row,) = _bulk(figures)
+    return (*headings, "undone and ended a second"), [(*row, f"{figures['ends_per_second']:,.0f}")]
+
+
 def _sweep(figures: Results) -> tuple[Row, Rows]:
     headings = ("runs", "removed a second", "p99 of others before, ms", "p99 meanwhile, ms")
     return headings, [(f"{figures['runs']:,}", f"{figures['per_second']:,.0f}", *_p99s(figures))]
@@ -352,6 +357,7 @@ _ROWS = {
     "startup": _startup,
     "growth": _growth,
     "bulk": _bulk,
+    "stopped": _stopped,
     "sweep": _sweep,
     "pauses": _pauses,
     "timers": _timers,

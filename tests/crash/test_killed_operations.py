@@ -80,8 +80,9 @@ def killed_twice(
             process.communicate()
             ((operation, state),) = ask("select id::text, state from {schema}.operations")
             assert (state, done() < runs) == ("running", True)
-            # The lease of a dead process runs out by itself; not to wait for that, it ends here.
-            ask("update {schema}.operations set leased_until = now()")
+            # The lease of a dead process runs out by itself; not to wait for that, it ends here. The server
+            # may have a last statement of the process still, which the token keeps from renewing the lease.
+            ask("update {schema}.operations set leased_until = now(), token = token + 1")
             arguments = ("operations", "resume", operation)
         out, err = command(dsn, schema, *arguments).communicate()
         yield Killed(operation, out, err, ask)
