@@ -169,12 +169,17 @@ BAD: list[tuple[str, str, dict[str, Any], type[Exception], str]] = [
     ("cancel", "sate:open", {}, InvalidQuery, "did you mean state?"),
     ("cancel", ORDERS, {"namespace": ""}, InvalidOption, "namespace must have 1 to"),
     ("cancel", ORDERS, {"signal": "review"}, InvalidOption, "cancel takes no signal"),
-    ("pause", ORDERS, {"at": 3}, InvalidOption, "pause takes no event"),
+    ("pause", ORDERS, {"at": 3}, InvalidOption, "pause takes no at"),
     ("cancel", ORDERS, {"signals": "drop"}, InvalidOption, "cancel takes no signals"),
     ("signal", ORDERS, {}, InvalidOption, "the name of a signal must be text"),
     ("attributes", ORDERS, {}, InvalidOption, "attributes needs the attributes"),
+    ("attributes", ORDERS, {"attributes": {}}, InvalidOption, "attributes needs the attributes"),
+    ("cancel", ORDERS, {"event": 3}, InvalidOption, "a change of many runs takes no event"),
     ("attributes", ORDERS, {"attributes": [1]}, InvalidOption, "attributes must be a map"),
     ("reset", ORDERS, {}, InvalidOption, "reset needs the seq of an event"),
+    ("fork", ORDERS, {"at": -1}, InvalidOption, "a whole number from 0 on, not -1"),
+    ("fork", ORDERS, {"at": True}, InvalidOption, "a whole number from 0 on, not True"),
+    ("reset", ORDERS, {"at": "3"}, InvalidOption, "a whole number from 0 on, not '3'"),
     ("restart", ORDERS, {"at": 3}, InvalidOption, "restart finds the place of the failure itself"),
     ("fork", ORDERS, {"at": 3, "signals": "keep"}, InvalidOption, "signals is 'again' or 'drop'"),
     ("signal", ORDERS, {"signal": "other"}, UndeclaredSignal, "other"),
@@ -205,9 +210,14 @@ async def test_an_unknown_operation_and_a_wrong_page_are_refused(journal: Journa
             with pytest.raises(InvalidOption, match="a page has 1 to 1,000 operations"):
                 await client.operations.list(limit=limit)
         shown = await client.operations.preview("cancel", ORDERS)
-        for rate in (0, -1, float("nan"), float("inf")):
+        rates: list[Any] = [0, -1, float("nan"), float("inf"), "5", True]
+        for rate in rates:
             with pytest.raises(InvalidOption, match="a rate is more than 0"):
                 await client.operations.execute(shown.digest, "cancel", ORDERS, rate=rate)
+        digests: list[Any] = ["", "x", "-1-a", "9" * 400 + "-a", "\ud800", None, 7]
+        for digest in digests:
+            with pytest.raises(InvalidOption, match="is not the digest of a preview"):
+                await client.operations.execute(digest, "cancel", ORDERS)
 
 
 def test_the_blocking_client_has_the_same_calls() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId
-from continuum.journal.audit_facts import AuditQuery
+from continuum.journal.audit_facts import AuditQuery, ChangeOutcome
 from continuum.journal.facts import Query, RunState
 from continuum.journal.forked_run import ForkedRun, SeenHistory
 from continuum.journal.operation_facts import Execution, OperationRow
@@ -130,3 +130,23 @@ async def test_a_run_that_cannot_be_cut_is_skipped_with_the_reason(journal: Jour
     }
     (why,) = [each.arguments["why"] for each in found if each.subject == running]
     assert why == refused[running]
+
+
+async def test_a_run_that_is_removed_before_its_turn_is_skipped(journal: Journal) -> None:
+    gone, other = await failed_runs(journal, 2)
+    operation = await operation_of(journal, bulk_change("fork", "workflow:orders", event=0))
+    await journal.begin_operation(operation)
+    execution = await leased(journal, operation)
+    chosen = await journal.choose(execution, limit=2, look=10)
+    assert chosen is not None
+    assert [run for run, _ in chosen.runs] == [gone, other]
+    removal = await begun(journal, "delete", f"id:{gone}")
+    await journal.execute_part(removal, limit=10, look=10, ttl=TTL)
+    assert await journal.get_run(gone) is None
+
+    refused = ChangeOutcome.REFUSED
+    assert await journal.refuse_found(execution, gone, gone, refused, "it has been removed", ttl=TTL)
+
+    found = await journal.operation(operation.id)
+    assert found is not None
+    assert found.reasons == (("skipped", "it has been removed", 1, (gone,)),)

@@ -99,7 +99,8 @@ class ClientOperations:
         happens, `InvalidOption`. It is the same operation however often this is called, and wherever: a
         second call continues what a killed process has left, once the lease of that is over (15 seconds).
 
-        `rate` is the most runs a second, None for as many as possible. `by` says who does it, and `reason`
+        `rate` is the most runs a second, None for as many as possible; an operation that has begun keeps its
+        own. `by` says who does it, and `reason`
         why, for the record. `told` is called after each part of up to 500 runs. The operation returned is
         ``completed``, or as somebody has left it meanwhile: ``paused`` or ``cancelled``. A cancelled task, or
         an error, leaves it ``running`` for the next call.
@@ -208,6 +209,9 @@ class OperationCalls:
 
 
 def _change(action: str, search: str, options: ChangeOptions) -> BulkChange:
+    others = options.keys() - ChangeOptions.__annotations__.keys()
+    if others:
+        raise InvalidOption(f"a change of many runs takes no {' and no '.join(sorted(others))}")
     given = dict(options)
     if isinstance(signal := given.get("signal"), Signal):
         given["signal"] = signal.name

@@ -18,7 +18,6 @@ from continuum.codec.codec import decode, encode
 from continuum.codec.signal_contracts import checker
 from continuum.definitions.attributes import checked_attributes
 from continuum.definitions.name_rules import NAME_BYTES, short_text
-from continuum.engine.events import Forking
 from continuum.engine.ids import RunId
 from continuum.errors import InvalidOption, InvalidQuery, UndeclaredSignal
 from continuum.journal.event_codec import pack_body, unpack_body
@@ -29,7 +28,8 @@ from continuum.journal.operation_port import Operations
 from continuum.journal.port import Connection, Histories, Runs, Versions
 from continuum.journal.untyped_values import at
 from continuum.operations.actor import Actor
-from continuum.operations.bulk_action import BULK_ACTIONS, BulkAction
+from continuum.operations.bulk_action import BulkAction
+from continuum.operations.bulk_arguments import action_named, check_rate, check_taken, cut_arguments
 from continuum.operations.bulk_cuts import why_uncut
 from continuum.operations.bulk_records import OperationExample, OperationPreview, unchanged
 from continuum.operations.search import Condition, search_of
@@ -60,7 +60,7 @@ class BulkChange:
     def operation(self, digest: str, actor: Actor, expected: str, rate: float | None) -> NewOperation:
         """Return the operation of a preview; `InvalidOption` if its digest is of something else."""
         try:
-            until = int(digest.partition("-")[0], 16)
+            until = int(digest.partition("-")[0], 16) if isinstance(digest, str) else -1
         except ValueError:
             until = -1
         if until < 0 or self.digest(until) != digest:
@@ -68,10 +68,7 @@ class BulkChange:
                 f"{quoted(digest)} is not the digest of a preview of this change, and nothing was changed; "
                 "preview it again, with the same action, arguments, search and namespace"
             )
-        if rate is not None and not 0 < rate <= MOST_RATE:
-            raise InvalidOption(
-                f"a rate is more than 0 and at most {MOST_RATE:,} runs a second, not {rate:g}"
-            )
+        check_rate(rate)
         return NewOperation(
             str(uuid.UUID(bytes=self._hash(until)[:16], version=5)),
             self.action.name,
@@ -93,10 +90,6 @@ class BulkChange:
         return hashlib.sha256(text + b"\0" + (self.payload or b"")).digest()
 
 
-# Nobody waits for a rate beyond what a server does.
-MOST_RATE = 1_000_000.0
-
-
 def bulk_change(
     action: str,
     search: str,
@@ -111,9 +104,9 @@ def bulk_change(
     """Return a change after checking all of it; `InvalidQuery` and `InvalidOption` say what is wrong."""
     if not search_of(search).terms:
         raise InvalidQuery("an empty search finds every run; write state:open, say, if you mean all of them")
-    known = _known_action(action)
-    given = {"signal": signal, "value": value, "attributes": attributes, "event": event}
-    _check_taken(known, [name for name, value in given.items() if value is not None], signals)
+    known = action_named(action)
+    given = {"signal": signal, "value": value, "attributes": attributes, "at": event}
+    check_taken(known, given | {"signals": None if signals == "again" else signals})
     arguments: dict[str, Any] = {"recorded_as": known.recorded_as.value}
     payload = None
     if action == "cancel":
@@ -124,7 +117,7 @@ def bulk_change(
     elif action == "attributes":
         arguments["attributes"] = dict(checked_attributes(attributes or {}))
     elif known.cuts is not None:
-        arguments |= _cut_arguments(known.cuts, event, signals)
+        arguments |= cut_arguments(known.cuts, event, signals)
     within = None if namespace is None else short_text(namespace, "namespace")
     return BulkChange(known, search, within, arguments, payload)
 
@@ -160,36 +153,6 @@ async def _example(
         drops = change.arguments["signals"] == "drop"
         why = await why_uncut(journal, row.id, change.action.cuts, change.arguments["at"], until, drops)
     return OperationExample(row.id, row.workflow, row.state.name.lower(), at(row.started_at), why)
-
-
-def _known_action(name: str) -> BulkAction:
-    action = BULK_ACTIONS.get(name) if isinstance(name, str) else None
-    if action is None:
-        raise InvalidOption(f"there is no action {quoted(name)}; the actions are {', '.join(BULK_ACTIONS)}")
-    return action
-
-
-def _check_taken(action: BulkAction, given: Sequence[str], signals: str) -> None:
-    """Refuse what an action does not take: a caller who gives it means another action."""
-    takes = {"signal": ("signal", "value"), "attributes": ("attributes",)}.get(action.name, ())
-    if action.cuts is not None:
-        takes = ("event",)
-    elif signals != "again":
-        given = [*given, "signals"]
-    others = [name for name in given if name not in takes]
-    if others:
-        raise InvalidOption(f"{action.name} takes no {' and no '.join(others)}")
-    if action.name == "attributes" and not given:
-        raise InvalidOption("attributes needs the attributes to merge into those of the runs")
-
-
-def _cut_arguments(how: Forking, event: int | None, signals: str) -> dict[str, Any]:
-    if signals not in ("again", "drop"):
-        raise InvalidOption(f"signals is 'again' or 'drop', not {quoted(signals)}")
-    if (event is None) != (how is Forking.RESTART):
-        takes = "finds the place of the failure itself; leave out" if event is not None else "needs"
-        raise InvalidOption(f"{how.value} {takes} the seq of an event")
-    return {"at": event, "signals": signals}
 
 
 async def _check_signal(journal: OperatedJournal, change: BulkChange, examples: Sequence[RunId]) -> None:

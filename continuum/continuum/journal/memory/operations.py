@@ -77,7 +77,7 @@ class MemoryOperations(
         runs = [run for run, _ in chosen]
         outcomes = _ACTIONS[stored.operation.action](self, runs, stored.operation)
         for run, outcome in zip(runs, outcomes, strict=True):
-            self._count(stored, run, outcome, {})
+            self._count(stored, run.start.id, outcome, {})
         return self._reach(stored, reached, len(chosen), ttl)
 
     async def choose(self, execution: Execution, *, limit: int, look: int) -> Chosen | None:
@@ -99,7 +99,7 @@ class MemoryOperations(
         if posted is Posted.STALE:
             return self._reach(stored, RunId(stored.reached), 0, ttl)
         outcome = ChangeOutcome.DONE if posted is Posted.DUPLICATE else OUTCOMES[posted]
-        self._count(stored, self._runs[run.origin], outcome, {"new_run": run.id, "at": run.forked.seq})
+        self._count(stored, run.origin, outcome, {"new_run": run.id, "at": run.forked.seq})
         return self._reach(stored, place, 1, ttl)
 
     async def refuse_found(
@@ -116,7 +116,7 @@ class MemoryOperations(
         stored = self._in_progress(execution)
         if stored is None or stored.reached >= place:
             return None
-        self._count(stored, self._runs[run_id], outcome, {"why": why})
+        self._count(stored, run_id, outcome, {"why": why})
         return self._reach(stored, place, 1, ttl)
 
     async def pass_to(self, execution: Execution, reached: RunId | None, *, ttl: float) -> Part | None:
@@ -152,17 +152,17 @@ class MemoryOperations(
         return chosen, behind[-1] if len(behind) == look else None
 
     def _count(
-        self, stored: StoredOperation, run: StoredRun, outcome: ChangeOutcome, facts: dict[str, Any]
+        self, stored: StoredOperation, run_id: RunId, outcome: ChangeOutcome, facts: dict[str, Any]
     ) -> None:
-        about, operation = _facts_about(run, stored.operation), stored.operation
+        about, operation = _facts_about(run_id, stored.operation), stored.operation
         if outcome is ChangeOutcome.DONE:
             stored.done += 1
         else:
             stored.skipped += 1
-            known = self._why_unchanged(operation.action, operation.arguments, run.start.id)
+            known = self._why_unchanged(operation.action, operation.arguments, run_id)
             why = str(facts.get("why") or known or Why.CHANGING)
             facts = {**facts, "why": why}
-            stored.reasons = with_reason(stored.reasons, "skipped", why, run.start.id)
+            stored.reasons = with_reason(stored.reasons, "skipped", why, run_id)
         self._record(about._replace(arguments={**about.arguments, **facts}), outcome)
 
     def _reach(self, stored: StoredOperation, reached: RunId | None, runs: int, ttl: float) -> Part:
@@ -294,15 +294,15 @@ def _place(stored: StoredOperation) -> tuple[int, str]:
     return stored.created_at, stored.operation.id
 
 
-def _facts_about(run: StoredRun, operation: NewOperation) -> AuditFacts:
+def _facts_about(run_id: RunId, operation: NewOperation) -> AuditFacts:
     """Return what is recorded of the change of one run; its id is the same at each repetition."""
-    digest = hashlib.md5(f"{operation.id}{run.start.id}".encode(), usedforsecurity=False).digest()
+    digest = hashlib.md5(f"{operation.id}{run_id}".encode(), usedforsecurity=False).digest()
     return AuditFacts(
         str(UUID(bytes=digest)),
         operation.actor,
         operation.via,
         Action(operation.arguments["recorded_as"]),
-        run.start.id,
+        run_id,
         {"operation": operation.id},
         operation.reason,
     )
