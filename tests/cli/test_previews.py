@@ -197,9 +197,11 @@ def test_a_blocked_run_that_has_done_nothing_ends_at_once(cli: CommandLine) -> N
 def test_a_cancel_of_many_says_how_many_are_blocked(cli: CommandLine) -> None:
     blocked(cli)
     started(cli)
-    shown = cli("runs", "cancel", "--find", "state:open", "--preview")
     said = "1 run of them is blocked: such a run keeps the request until it is unblocked"
-    assert shown.err.startswith(said)
+    shown = cli("runs", "cancel", "--find", "state:open", "--preview")
+    assert shown.out.splitlines()[-2].startswith(said)
+    (note,) = cli("runs", "cancel", "--find", "state:open", "--preview", "--json").json["notes"]
+    assert note.startswith(said)
 
 
 def test_a_removal_of_many_says_how_many_are_skipped(cli: CommandLine) -> None:

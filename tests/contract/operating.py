@@ -8,7 +8,8 @@ from continuum.journal.audit_facts import AuditQuery
 from continuum.journal.operation_facts import Execution, NewOperation, OperationRow, Part
 from continuum.journal.port import Journal
 from continuum.operations.actor import Actor
-from continuum.operations.bulk import BulkChange, bulk_change, conditions, preview
+from continuum.operations.bulk import BulkChange, bulk_change, conditions
+from continuum.operations.bulk_preview import preview
 
 TTL = 60.0
 ANN = Actor("ann", "cli", "ticket 7")

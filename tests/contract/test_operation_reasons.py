@@ -12,7 +12,8 @@ from continuum.journal.facts import InboxKind, RunState
 from continuum.journal.operation_facts import Execution
 from continuum.journal.operation_reasons import Why
 from continuum.journal.port import Journal, Post, VersionRow
-from continuum.operations.bulk import bulk_change, preview
+from continuum.operations.bulk import bulk_change
+from continuum.operations.bulk_preview import preview
 from tests.contract.builders import begin, commit, end, owned_run, worker_of, write
 from tests.contract.families import block, continue_as_new, finish, parent_and_child
 from tests.contract.operating import TTL, begun, part, row_of

@@ -20,10 +20,10 @@ from continuum.client.namespaces import InNamespace
 from continuum.journal.operation_facts import OperationRow, OperationState, Part
 from continuum.journal.port import Journal
 from continuum.operations.actor import Actor
-from continuum.operations.bulk import BulkChange, bulk_change, preview
+from continuum.operations.bulk import BulkChange, bulk_change
 from continuum.operations.bulk_action import BULK_ACTIONS
 from continuum.operations.bulk_execution import beginning, execute
-from continuum.operations.bulk_notes import notes
+from continuum.operations.bulk_preview import preview
 from continuum.operations.bulk_records import Operation, OperationPreview, UnchangedRuns, operation_of
 from continuum.quoting import one_line
 
@@ -94,10 +94,9 @@ def change_found(
 
 def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Actor) -> None:
     """Preview a change, ask, and make it."""
-    shown, known = ask_journal(target, lambda journal: _looked_at(journal, change))
+    shown = ask_journal(target, lambda journal: preview(journal, change))
     if bulk.only_preview:
         click.echo(to_json(shown) if bulk.as_json else "\n".join(_lines(shown)))
-        _tell(known)
         return
     digest = bulk.digest
     if digest is None:
@@ -106,7 +105,9 @@ def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Ac
             return
         if not bulk.yes:
             click.echo("\n".join(_lines(shown)), err=True)
-        _tell(known)
+        else:
+            for note in shown.notes:
+                click.echo(note, err=True)
         undone = f"{shown.text} not changed"
         if not confirmed("Change them?", undone, yes=bulk.yes):
             click.echo("nothing was changed")
@@ -171,15 +172,6 @@ def progress(operation: str, total: int | None) -> Iterator[Callable[[Part], Non
         yield lambda part: bar.update(task, completed=part.done + part.skipped + part.failed)
 
 
-async def _looked_at(journal: Journal, change: BulkChange) -> tuple[OperationPreview, Sequence[str]]:
-    return await preview(journal, change), await notes(journal, change)
-
-
-def _tell(known: Sequence[str]) -> None:
-    for note in known:
-        click.echo(note, err=True)
-
-
 def _lines(shown: OperationPreview) -> Iterator[str]:
     """Yield a preview as lines for a person."""
     action = BULK_ACTIONS[shown.action]
@@ -197,6 +189,7 @@ def _lines(shown: OperationPreview) -> Iterator[str]:
     if shown.skipped and not shown.exact:
         yield f"of the first {shown.count:,} that were counted:"
     yield from reason_lines(shown.skipped, "of them would be ")
+    yield from map(escaped, shown.notes)
     yield f"--digest {shown.digest} does this; runs that start after {shown.until.isoformat()} are spared"
 
 

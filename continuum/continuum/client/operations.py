@@ -21,8 +21,9 @@ from continuum.journal.audit_facts import Action
 from continuum.journal.operation_facts import OperationState
 from continuum.operations.account import account_name
 from continuum.operations.actor import Actor, Recorder, actor_name
-from continuum.operations.bulk import BulkChange, OperatedJournal, bulk_change, preview
+from continuum.operations.bulk import BulkChange, OperatedJournal, bulk_change
 from continuum.operations.bulk_execution import beginning, check_changed, execute, found
+from continuum.operations.bulk_preview import preview
 from continuum.operations.bulk_records import (
     Operation,
     OperationPage,

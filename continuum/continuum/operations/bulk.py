@@ -10,28 +10,22 @@ from __future__ import annotations
 import hashlib
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from continuum.codec.codec import decode, encode
-from continuum.codec.signal_contracts import checker
+from continuum.codec.codec import encode
 from continuum.definitions.attributes import checked_attributes
 from continuum.definitions.name_rules import NAME_BYTES, short_text
-from continuum.engine.ids import RunId
-from continuum.errors import InvalidOption, InvalidQuery, UndeclaredSignal
-from continuum.journal.event_codec import pack_body, unpack_body
-from continuum.journal.facts import Query, RunRow, RunState
-from continuum.journal.limits import MOST_COUNTED
-from continuum.journal.operation_facts import CountedChange, NewOperation, RunCount
+from continuum.errors import InvalidOption, InvalidQuery
+from continuum.journal.event_codec import pack_body
+from continuum.journal.facts import RunState
+from continuum.journal.operation_facts import NewOperation, RunCount
 from continuum.journal.operation_port import Operations
 from continuum.journal.port import Connection, Histories, Runs, Versions
-from continuum.journal.untyped_values import at
 from continuum.operations.actor import Actor
 from continuum.operations.bulk_action import BulkAction
 from continuum.operations.bulk_arguments import action_named, check_rate, check_taken, cut_arguments
-from continuum.operations.bulk_cuts import why_uncut
-from continuum.operations.bulk_records import OperationExample, OperationPreview, unchanged
 from continuum.operations.search import Condition, search_of
 from continuum.quoting import quoted
 
@@ -120,54 +114,6 @@ def bulk_change(
         arguments |= cut_arguments(known.cuts, event, signals)
     within = None if namespace is None else short_text(namespace, "namespace")
     return BulkChange(known, search, within, arguments, payload)
-
-
-async def preview(journal: OperatedJournal, change: BulkChange) -> OperationPreview:
-    """Return what a change would be about, without changing anything."""
-    where = conditions(change.search, change.namespace, journal.now())
-    asked = CountedChange(change.action.name, change.arguments)
-    counted = await journal.count(Query(None, where, ("id", False), 1, None), MOST_COUNTED, asked)
-    # All that were counted have started by then, which the time that a client knows may be earlier than.
-    until = counted.at
-    await _check_signal(journal, change, counted.first)
-    rows = [row for run_id in counted.first if (row := await journal.get_run(run_id)) is not None]
-    whys = {run: each.why for each in counted.skipped for run in each.runs}
-    return OperationPreview(
-        change.action.name,
-        change.search,
-        change.namespace,
-        counted.number,
-        not counted.more,
-        count_text(counted),
-        unchanged(counted.skipped),
-        [await _example(journal, change, row, until, whys.get(row.id)) for row in rows],
-        at(until),
-        change.digest(until),
-    )
-
-
-async def _example(
-    journal: OperatedJournal, change: BulkChange, row: RunRow, until: int, why: str | None
-) -> OperationExample:
-    if change.action.cuts is not None:
-        drops = change.arguments["signals"] == "drop"
-        why = await why_uncut(journal, row.id, change.action.cuts, change.arguments["at"], until, drops)
-    return OperationExample(row.id, row.workflow, row.state.name.lower(), at(row.started_at), why)
-
-
-async def _check_signal(journal: OperatedJournal, change: BulkChange, examples: Sequence[RunId]) -> None:
-    """Refuse a signal that none of these runs declares, or a value that is none for one that does."""
-    name = change.arguments.get("signal")
-    if name is None or not examples:
-        return
-    contracts = [await journal.declared_signals(run_id) for run_id in examples]
-    declared = [each for each in contracts if each is None or name in each]
-    if not declared:
-        raise UndeclaredSignal(examples[0], name, tuple(contracts[0] or ()))
-    (value,) = unpack_body(change.payload or b"")
-    for each in declared:
-        if each is not None:
-            checker(each[name])(decode(value), f"signal {name}")
 
 
 def conditions(search: str, namespace: str | None, now: int) -> list[Condition]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from continuum.journal.facts import Query, RunState
 from continuum.journal.limits import MOST_COUNTED
 from continuum.operations.bulk import BulkChange, OperatedJournal, conditions, count_text
@@ -18,15 +16,14 @@ _NOTES = {
 }
 
 
-async def notes(journal: OperatedJournal, change: BulkChange) -> Sequence[str]:
+async def notes(journal: OperatedJournal, change: BulkChange) -> tuple[str, ...]:
     """Return, as sentences, which of the runs found are not changed as the action says."""
     if change.action.name not in _NOTES:
-        return []
+        return ()
     states, what = _NOTES[change.action.name]
     where = [*conditions(change.search, change.namespace, journal.now()), ("state", "in", states)]
     counted = await journal.count(Query(None, where, ("id", False), 1, None), MOST_COUNTED)
-    return (
-        [f"{count_text(counted)} of them {verb(counted.number, 'is', 'are', more=counted.more)} {what}"]
-        if counted.number
-        else []
-    )
+    if not counted.number:
+        return ()
+    are = verb(counted.number, "is", "are", more=counted.more)
+    return (f"{count_text(counted)} of them {are} {what}",)

@@ -49,7 +49,8 @@ class OperationPreview:
     `count` runs are found: it is `exact` (up to 10,000), or there are more; `text` says it in words.
     `skipped` has those of them that would be left as they are, as far as that is known without their
     histories: what is known of a restart, a reset or a fork is in the examples, of which there are five at
-    most. Runs that start after `until`, on the clock of the database, are spared.
+    most. `notes` says in sentences what else there is to know. Runs that start after `until`, on the clock
+    of the database, are spared.
     """
 
     action: str
@@ -59,6 +60,7 @@ class OperationPreview:
     exact: bool
     text: str
     skipped: Sequence[UnchangedRuns]
+    notes: Sequence[str]
     examples: Sequence[OperationExample]
     until: datetime
     digest: str
