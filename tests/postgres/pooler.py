@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from continuum.local_postgres.account import server_account
+from tests.process.supervision.observing import free_port
 
 SESSIONS = 3
 
@@ -29,10 +29,8 @@ def pgbouncer(dsn: str, *, mode: str = "transaction") -> Iterator[str]:
     facts = conninfo_to_dict(dsn)
     named = {"host": "host", "port": "port", "dbname": "dbname", "user": "user", "password": "password"}
     target = " ".join(f"{ours}='{facts[name]}'" for name, ours in named.items() if facts.get(name))
-    with tempfile.TemporaryDirectory(dir="/tmp") as made, socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port = listening.getsockname()[1]
-        listening.close()
+    port = free_port()
+    with tempfile.TemporaryDirectory(dir="/tmp") as made:
         folder = Path(made)
         folder.chmod(0o755)
         sessions = SESSIONS if mode == "transaction" else 20

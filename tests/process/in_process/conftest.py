@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 
 import pytest
 
 from continuum.client.instances import configure_default
 from tests.process.actors.conftest import pytest_pyfunc_call
+from tests.process.supervision.observing import free_port
 
 __all__ = ["no_default_instance", "pytest_pyfunc_call", "unused_port"]
 
@@ -23,7 +23,5 @@ def no_default_instance() -> Iterator[None]:
 
 @pytest.fixture
 def unused_port() -> int:
-    """Return a loopback port that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
+    """Return a loopback port that nobody uses."""
+    return free_port()

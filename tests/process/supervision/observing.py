@@ -1,6 +1,7 @@
 """Watching processes, sockets and events from outside, with deadlines instead of sleeps."""
 
 import os
+import random
 import select
 import socket
 import time
@@ -130,6 +131,12 @@ def listening_sockets(pid: int) -> set[tuple[str, int]]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a loopback port that nobody uses, and that the kernel gives to nobody before its user has it."""
+    while True:
+        # Below the ports of connections, and above those of services.
+        port = random.randrange(20_000, 32_000)
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:
+            continue
