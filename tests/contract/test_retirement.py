@@ -263,9 +263,10 @@ async def test_p18_an_overdue_task_of_a_worker_that_died_in_time_has_crashed(
 
 
 async def test_p18_an_overdue_task_of_a_worker_whose_lease_ran_out_has_crashed(journal: Journal) -> None:
-    owner, hand = await worker_of(journal), await worker_of(journal, ttl=2.0)
+    owner = await worker_of(journal)
     run = await owned_run(journal, owner)
     await queue_tasks(journal, owner, run, new_task(1, timeout=0.000_001))
+    hand = await worker_of(journal, ttl=2.0)
     await take_tasks(journal, hand)
 
     async def has_run_out() -> bool:

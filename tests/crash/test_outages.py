@@ -21,7 +21,8 @@ from tests.process.node import flows
 from tests.process.node.nodes import DEADLINE_S, Site, eventually, site
 
 SCHEMA = "continuum"
-LEASE_S = 1.0
+# Shorter than the outage, and longer than a busy machine lets a renewal wait.
+LEASE_S = 4.0
 # Far longer than it takes to stop the server or to kill a node, on a slow machine too.
 TIMEOUT_S = 10.0
 

@@ -16,27 +16,19 @@ import continuum
 from continuum import JournalUnavailable, workflow
 from continuum.journal.notification import Topic
 from continuum.journal.port import RunState
-from continuum.journal.postgres import PostgresJournal, connector, notifications, watched_connection
+from continuum.journal.postgres import PostgresJournal, notifications
 from tests.contract.builders import event, owned_run, row, seqs, worker_of, write
 from tests.silent_proxy import SilentProxy, silent_proxy
 
-# Short enough for a test, and long enough for a statement that has an answer.
+# After so long a silent server is doubted: short enough for a test.
 SILENCE_S = 0.3
 # Far longer than all of it.
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 @workflow(name="silent.quick")
 async def quick() -> None:
     """Do nothing."""
-
-
-@pytest.fixture(autouse=True)
-def impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Doubt a silent server soon."""
-    monkeypatch.setattr(watched_connection, "QUESTION_SECONDS", 1.0)
-    monkeypatch.setattr(watched_connection, "ANSWER_SECONDS", SILENCE_S)
-    monkeypatch.setattr(connector, "CONNECT_SECONDS", 1)
 
 
 @asynccontextmanager
@@ -50,6 +42,13 @@ async def behind_a_proxy(dsn: str, schema: str) -> AsyncIterator[tuple[PostgresJ
             yield journal, proxy
         finally:
             await journal.close()
+
+
+async def until_one_waits(dsn: str) -> None:
+    """Return once a statement waits for a lock."""
+    async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as onlooker:
+        while await (await onlooker.execute("select from pg_locks where not granted")).fetchone() is None:
+            pass
 
 
 Test = Callable[[PostgresJournal, SilentProxy], Awaitable[None]]
@@ -78,15 +77,13 @@ def test_a_statement_on_a_silent_connection_fails_and_the_next_one_has_another(d
 
 def test_a_silence_in_the_middle_of_a_statement_ends_it(dsn: str, schema: str) -> None:
     async def test(journal: PostgresJournal, proxy: SilentProxy) -> None:
-        asking = asyncio.create_task(journal._database.fetch_text(b"SELECT pg_sleep(0.2)"))
-        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as onlooker:
-            while True:
-                cursor = await onlooker.execute(
-                    "select 1 from pg_stat_activity where query = 'SELECT pg_sleep(0.2)' and state = 'active'"
-                )
-                if await cursor.fetchone():
-                    break
-        proxy.fall_silent()
+        async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as holder:
+            await holder.execute("select pg_advisory_lock(7)")
+            asking = asyncio.create_task(journal._database.fetch_text(b"SELECT pg_advisory_lock(7)"))
+            await until_one_waits(dsn)
+            proxy.fall_silent()
+            # It ends on the server now, and its result is lost.
+            await holder.execute("select pg_advisory_unlock(7)")
         with pytest.raises(JournalUnavailable, match="no answer on an open connection"):
             await asking
 
@@ -114,11 +111,7 @@ def test_a_commit_whose_answer_is_swallowed_takes_effect_once(dsn: str, schema: 
                 SQL("select from {}.runs where id = %s for update").format(Identifier(schema)), (owned.id,)
             )
             first = asyncio.create_task(journal.commit(worker, 10**9, writes))
-            async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as onlooker:
-                while True:
-                    cursor = await onlooker.execute("select 1 from pg_locks where not granted")
-                    if await cursor.fetchone():
-                        break
+            await until_one_waits(dsn)
             proxy.fall_silent()
             await holder.rollback()
         with pytest.raises(JournalUnavailable):
@@ -175,9 +168,9 @@ def test_a_cancelled_statement_on_a_silent_connection_ends_at_once(dsn: str, sch
         asking = asyncio.create_task(journal.versions())
         await proxy.swallowed.wait()
         asking.cancel()
-        # The driver by itself would wait for the server first.
+        # The driver by itself would wait for the server first, for ten seconds.
         with pytest.raises(asyncio.CancelledError):
-            async with asyncio.timeout(4):
+            async with asyncio.timeout(8):
                 await asking
 
     run(dsn, schema, test)

@@ -194,12 +194,14 @@ class Site:
 
         await self.until(is_there, f"run {run.id} is not {state}")
 
-    async def until(self, claim: Callable[[], Awaitable[bool]], otherwise: str) -> None:
-        """Return once the claim holds."""
+    async def until(
+        self, claim: Callable[[], Awaitable[bool]], otherwise: str, *, every: float = 0.01
+    ) -> None:
+        """Return once the claim holds; it is tried after so many seconds."""
         deadline = time.monotonic() + DEADLINE_S
         while not await claim():
             assert time.monotonic() < deadline, otherwise
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(every)
 
     async def sql(self, statement: Any, *parameters: object) -> list[tuple[Any, ...]]:
         """Run a statement on the schema and return its rows."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.process.node import flows
-from tests.process.node.nodes import site
+from tests.process.node.nodes import DEADLINE_S, site
 from tests.process.supervision.observing import free_port
 
 COOKIE = {"CONTINUUM_COOKIE": "a cookie of at least 32 bytes, really"}
-# More results than are lost before the nodes have met.
-RUNS = 200
+# One result every so many seconds, for as long as a test waits: those before the nodes have met are lost.
+RESULT_EVERY_S = 0.3
+RUNS = int(DEADLINE_S / RESULT_EVERY_S)
 
 
 def release_begun(directory: Path) -> None:
@@ -44,4 +45,4 @@ async def test_the_owner_of_a_run_learns_of_mail_at_once_though_no_node_listens(
             done = await at.sql("select 1 from {schema}.runs where completed_at is not null limit 1")
             return bool(done)
 
-        await at.until(ends, "no result reaches its run")
+        await at.until(ends, "no result reaches its run", every=RESULT_EVERY_S)

@@ -11,6 +11,7 @@ from continuum_supervision.process.events import NodeEnded, ProcessDied, Process
 from continuum_supervision.process.spec import ProcessSpec
 from tests.process.supervision import process_mains
 from tests.process.supervision.observing import (
+    DEADLINE_S,
     StartNode,
     await_event,
     await_notice,
@@ -27,7 +28,7 @@ def echo(process_id: str, **options: object) -> ProcessSpec:
 
 def test_processes_are_started_in_order_and_become_ready(start_node: StartNode) -> None:
     node = start_node(echo("control"), echo("one"), echo("two"))
-    node.wait_ready(20)
+    node.wait_ready(DEADLINE_S)
     assert [process.id for process in node.processes()] == ["control", "one", "two"]
 
 
@@ -52,7 +53,7 @@ def test_a_killed_process_is_restarted_and_a_watcher_is_notified(
     start_node: StartNode, number: signal.Signals
 ) -> None:
     node = start_node(echo("control", watches_siblings=True), echo("one"), echo("two"))
-    node.wait_ready(20)
+    node.wait_ready(DEADLINE_S)
     untouched = pid_of(node, "two"), pid_of(node, "control")
     killed = pid_of(node, "one")
     os.kill(killed, number)
@@ -72,7 +73,7 @@ def test_a_main_that_raises_ends_the_process_with_an_error(start_node: StartNode
 
 def test_a_sigterm_to_a_process_is_left_to_the_launcher(start_node: StartNode) -> None:
     node = start_node(echo("one"))
-    node.wait_ready(20)
+    node.wait_ready(DEADLINE_S)
     os.kill(pid_of(node, "one"), signal.SIGTERM)
     node.send("one", ("ping", 1))
     await_report(node, ("pong", 1, pid_of(node, "one")))
@@ -82,7 +83,7 @@ def test_a_notice_survives_the_death_of_the_watcher(start_node: StartNode) -> No
     node = start_node(
         ProcessSpec("control", process_mains.unresponsive_once_then_echo, watches_siblings=True), echo("one")
     )
-    node.wait_ready(20)
+    node.wait_ready(DEADLINE_S)
     os.kill(pid_of(node, "one"), signal.SIGKILL)
     await_event(
         node,
@@ -97,7 +98,7 @@ def test_a_notice_survives_the_death_of_the_watcher(start_node: StartNode) -> No
 
 def test_messages_wait_for_a_process_that_is_down(start_node: StartNode) -> None:
     node = start_node(echo("one"), echo("two"))
-    node.wait_ready(20)
+    node.wait_ready(DEADLINE_S)
     os.kill(pid_of(node, "two"), signal.SIGKILL)
     await_event(node, lambda event: isinstance(event, ProcessDied))
     node.send("one", ("send", "two", "kept"))
@@ -106,7 +107,7 @@ def test_messages_wait_for_a_process_that_is_down(start_node: StartNode) -> None
 
 def test_a_process_can_have_a_sibling_killed_but_not_its_successor(start_node: StartNode) -> None:
     node = start_node(echo("watchdog"), ProcessSpec("stuck", process_mains.hung))
-    node.wait_ready(20)
+    node.wait_ready(DEADLINE_S)
     node.send("watchdog", ("kill", "stuck", 1))
     died = await_event(node, lambda event: isinstance(event, ProcessDied))
     assert (died.process_id, died.exit_code) == ("stuck", -signal.SIGKILL)
@@ -129,22 +130,22 @@ def test_too_many_deaths_end_the_node_with_a_reason(start_node: StartNode) -> No
 
 def test_an_orderly_shutdown_stops_processes_in_reverse_order(start_node: StartNode) -> None:
     node = start_node(echo("first"), echo("second"), echo("third"))
-    node.wait_ready(20)
+    node.wait_ready(DEADLINE_S)
     pids = pids_of(node)
-    assert node.shutdown(10) == NodeEnded(None)
+    assert node.shutdown(DEADLINE_S) == NodeEnded(None)
     events = [event for event in node.messages() if isinstance(event, Report | ProcessDied)]
     order = [(type(event).__name__, event.process_id) for event in events]
     assert order == [
         (kind, name) for name in ("third", "second", "first") for kind in ("Report", "ProcessDied")
     ]
-    assert not remaining(pids, deadline=5)
+    assert not remaining(pids, deadline=DEADLINE_S)
 
 
 def test_a_process_that_outlives_its_budget_is_killed(start_node: StartNode) -> None:
     node = start_node(
         echo("polite"), ProcessSpec("unresponsive", process_mains.unresponsive, shutdown_budget=0.2)
     )
-    node.wait_ready(20)
+    node.wait_ready(DEADLINE_S)
     node.shutdown()
     exits = {event.process_id: event.exit_code for event in node.messages() if isinstance(event, ProcessDied)}
     assert exits == {"unresponsive": -signal.SIGKILL, "polite": 0}
@@ -153,7 +154,7 @@ def test_a_process_that_outlives_its_budget_is_killed(start_node: StartNode) -> 
 def test_all_processes_are_asked_at_once_to_drain(start_node: StartNode) -> None:
     one, two = (ProcessSpec(name, process_mains.draining, drains=True) for name in ("one", "two"))
     node = start_node(echo("keeper"), one, two)
-    node.wait_ready(20)
+    node.wait_ready(DEADLINE_S)
     stopping = threading.Thread(target=node.shutdown)
     stopping.start()
     # Neither process ends before both have been asked to drain.
@@ -172,12 +173,12 @@ def test_all_processes_are_asked_at_once_to_drain(start_node: StartNode) -> None
 def test_processes_that_drain_share_one_budget(start_node: StartNode) -> None:
     names = [f"unresponsive-{number}" for number in range(4)]
     unresponsive = [
-        ProcessSpec(name, process_mains.unresponsive, drains=True, shutdown_budget=0.5) for name in names
+        ProcessSpec(name, process_mains.unresponsive, drains=True, shutdown_budget=2.0) for name in names
     ]
     # If the budgets added up, they would exceed the budget of the node, and the keeper would be killed.
     node = start_node(echo("keeper"), *unresponsive)
-    node.wait_ready(20)
-    node.shutdown(1.9)
+    node.wait_ready(DEADLINE_S)
+    node.shutdown(9.9)
     exits = {event.process_id: event.exit_code for event in node.messages() if isinstance(event, ProcessDied)}
     assert exits == {"keeper": 0} | dict.fromkeys(names, -signal.SIGKILL)
 
@@ -185,13 +186,13 @@ def test_processes_that_drain_share_one_budget(start_node: StartNode) -> None:
 def test_the_directory_is_removed_with_the_node(start_node: StartNode) -> None:
     node = start_node(echo("one"))
     assert node.directory.stat().st_mode & 0o777 == 0o700
-    node.shutdown(5)
+    node.shutdown(DEADLINE_S)
     assert not node.directory.exists()
 
 
 def test_a_second_shutdown_changes_nothing(start_node: StartNode) -> None:
     node = start_node(echo("one"))
-    assert node.shutdown(5) == node.shutdown(5) == NodeEnded(None)
+    assert node.shutdown(DEADLINE_S) == node.shutdown(DEADLINE_S) == NodeEnded(None)
 
 
 def test_a_main_that_cannot_be_imported_is_refused_before_anything_starts() -> None:

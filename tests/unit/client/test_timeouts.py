@@ -32,7 +32,7 @@ def test_the_timeout_of_a_chain_names_its_blocked_run() -> None:
     async def main() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
-            waiting = asyncio.create_task(run.result(timeout=0.2))
+            waiting = asyncio.create_task(run.result(timeout=1.0))
             await run.state()
             latest = await ending.continue_as_new(run.id)
             await ending.write(latest, Transition(RunState.BLOCKED, reason="drift"))
