@@ -1,8 +1,7 @@
-"""Pauses on whole nodes: how soon they hold, and that no kill ends them."""
+"""Pauses on whole nodes: they hold without a poll, and no kill ends them."""
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ from continuum.errors import RunCancelled
 from tests.process.node import flows
 from tests.process.node.nodes import DEADLINE_S, Site, site
 
+# It polls so rarely that only a notification can be the cause.
+LISTENS = {"poll": 600.0}
 SCOPES: dict[str, dict[str, Any]] = {
     "run": {},
     "workflow": {"workflow": "nodes.order"},
@@ -50,25 +51,24 @@ async def events_of(runs: list[RunHandle[Any]]) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("scope", "listen", "seconds"),
-    [("run", True, 1.0), ("workflow", False, 5.0), ("namespace", True, 1.0)],
+    ("scope", "options"),
+    [("run", LISTENS), ("workflow", {"listen": False}), ("namespace", LISTENS)],
+    ids=["run", "workflow", "namespace"],
 )
-async def test_runs_leave_in_time_wait_through_kill_9_and_continue(
-    dsn: str, schema: str, scope: str, listen: bool, seconds: float
+async def test_runs_leave_wait_through_kill_9_and_continue(
+    dsn: str, schema: str, scope: str, options: dict[str, Any]
 ) -> None:
     async with site(dsn, schema) as at:
-        north = at.node("north", lease_ttl=2.0, listen=listen)
+        north = at.node("north", lease_ttl=2.0, **options)
         runs = list(await at.orders(6))
         await pause(at, runs, scope)
-        paused_at = time.monotonic()
         await all_left(at, runs)
-        took = time.monotonic() - paused_at
         written = await events_of(runs)
         for run in runs:
             await run.signal(flows.go, "yes")
 
         north.kill_whole()
-        at.node("south", lease_ttl=2.0, listen=listen)
+        at.node("south", lease_ttl=2.0, **options)
         other = await at.client.start(flows.resting, 0, 0.01)
         if scope != "namespace":
             assert await other.result(DEADLINE_S) == "shipped for payment 0"
@@ -77,7 +77,6 @@ async def test_runs_leave_in_time_wait_through_kill_9_and_continue(
 
         await resume(at, runs, scope)
         assert [await run.result(DEADLINE_S) for run in runs] == [flows.shipped(n) for n in range(6)]
-        assert took < seconds
 
 
 async def test_an_activity_ends_while_its_run_is_paused_and_does_not_run_again(

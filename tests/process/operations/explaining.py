@@ -18,8 +18,8 @@ from tests.process.node.nodes import DEADLINE_S, Node, Site, await_ready
 from tests.process.operations import waiting_flows
 
 MODULE = waiting_flows.__name__
-# How far what happens may be from what was foretold.
-PRECISION = timedelta(seconds=1)
+# How far what happens may be from what was foretold: a busy machine is late, and what is wrong is far off.
+PRECISION = timedelta(seconds=30)
 
 
 async def explained(run: RunHandle[Any], code: str) -> Cause:
