@@ -544,7 +544,7 @@ def test_the_program_runs_as_a_module_and_takes_the_dsn_from_the_environment(dsn
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "continuum.cli", *arguments, "--schema", schema]
         return subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=60, check=False
+            command, env=environment, capture_output=True, text=True, timeout=300, check=False
         )
 
     done = run("start", "greeting", '"ann"')
@@ -561,7 +561,7 @@ def test_without_a_dsn_the_embedded_server_is_used(tmp_path: Path) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "CONTINUUM_DSN"}
     environment |= {"CONTINUUM_DATA_DIR": str(blocked), "PYTHONPATH": path}
     command = [sys.executable, "-m", "continuum.cli", "runs", "list"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "CONTINUUM_DATA_DIR" in done.stderr
 

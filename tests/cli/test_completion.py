@@ -57,7 +57,7 @@ def test_bash_completes_commands_options_and_values(cli: CommandLine, tmp_path: 
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.stdout.splitlines() == ["replay", "export", "--verbose", "suspended"], done.stderr

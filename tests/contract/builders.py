@@ -33,6 +33,8 @@ from continuum.journal.port import (
 CODE = (Loaded("orders", "v1"),)
 SOON = 1_000_000_000_000  # microseconds; later than the end of any test
 POISON_AFTER = 3
+# Far above what any of it takes, so that a slow machine fails no test.
+DEADLINE_S = 60.0
 # Bodies of events, of every type that a body may have.
 BODIES: tuple[tuple[object, ...], ...] = (
     (),
@@ -190,9 +192,9 @@ async def seqs(journal: Journal, run_id: RunId) -> list[int]:
     return [entry.seq for entry in await history(journal, run_id)]
 
 
-async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 10.0) -> None:
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
     """Poll until the condition holds."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + DEADLINE_S
     while not await holds():
         assert time.monotonic() < deadline, "it never held"
         await asyncio.sleep(0.005)

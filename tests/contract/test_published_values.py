@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from continuum.journal.port import Journal, Topic
-from tests.contract.builders import commit, end, event, new_run, owned_run, worker_of, write
+from tests.contract.builders import DEADLINE_S, commit, end, event, new_run, owned_run, worker_of, write
 from tests.contract.families import continue_as_new
 
 
@@ -76,4 +76,4 @@ async def test_p11_a_notification_of_a_change_names_the_first_run_of_the_chain(j
 
     await commit(journal, worker, write(second, published=[("progress", b"1")]))
 
-    assert (await asyncio.wait_for(notified, 10)).ids == (first.id,)
+    assert (await asyncio.wait_for(notified, DEADLINE_S)).ids == (first.id,)

@@ -39,7 +39,7 @@ def replayed(python: str, program: str, history: list[Event], seed: str) -> str:
         env=environment,
         cwd=ROOT,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout

@@ -94,7 +94,7 @@ def replayed_by(python: str, seed: str) -> str:
         env=environment,
         cwd=ROOT,
         check=False,
-        timeout=120,
+        timeout=300,
     )
     assert finished.returncode == 0, finished.stderr
     return finished.stdout

@@ -231,7 +231,7 @@ def test_closing_a_blocking_client_ends_waits_in_other_threads(dsn: str, schema:
 
         thread = threading.Thread(target=wait)
         thread.start()
-        assert waits.wait(10)
+        assert waits.wait(30)
     thread.join(30)
     assert len(raised) == 1
 

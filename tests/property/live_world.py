@@ -32,7 +32,7 @@ from tests.property.written_histories import WrittenHistories
 
 FIRST = Code([work_flow])
 CHANGED = Code([work_flow_changed])
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 # Often enough that most resumed runs have a snapshot.
 SNAPSHOT_EVENTS = 6
 # More than any example has.

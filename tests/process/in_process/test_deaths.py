@@ -92,7 +92,7 @@ async def test_a_run_that_kills_the_application_again_and_again_is_blocked_and_i
     async with continuum.connect(name="shop", dsn=dsn, schema=schema) as client:
         runs = await start_innocents(client, tmp_path)
         poisoned = await client.start(deadly_flows.poisoned, "fault")
-        async with asyncio.timeout(2 * DEADLINE_S):
+        async with asyncio.timeout(4 * DEADLINE_S):
             while await poisoned.state() != "blocked":
                 with application(dsn, schema, lives=0.1) as living:
                     while await is_wanted(living, poisoned):  # noqa: ASYNC110 - another process ends

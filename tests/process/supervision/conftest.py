@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from continuum_supervision.process.launcher import ProcessSystem
-from tests.process.supervision.observing import StartNode, pids_of, remaining
+from tests.process.supervision.observing import DEADLINE_S, StartNode, pids_of, remaining
 
 
 @pytest.fixture
@@ -26,6 +26,6 @@ def start_node() -> Iterator[StartNode]:
     for running, pids in started:
         seen |= pids | pids_of(running)
         running.kill()
-    for pid in remaining(seen, deadline=5.0):
+    for pid in remaining(seen, deadline=DEADLINE_S):
         os.kill(pid, signal.SIGKILL)
         pytest.fail(f"process {pid} was left behind")

@@ -11,7 +11,14 @@ from continuum_supervision.process.events import JoinUnanswered, PeerDown, PeerU
 from continuum_supervision.process.launcher import ProcessSystem
 from continuum_supervision.process.spec import ProcessSpec
 from tests.process.supervision import process_mains
-from tests.process.supervision.observing import StartNode, await_event, await_notice, await_report, free_port
+from tests.process.supervision.observing import (
+    DEADLINE_S,
+    StartNode,
+    await_event,
+    await_notice,
+    await_report,
+    free_port,
+)
 
 COOKIE = b"a cookie of at least 32 bytes, really"
 OTHER_COOKIE = b"another cookie of at least 32 bytes!!"
@@ -22,7 +29,7 @@ def cluster_node(start_node: StartNode, name: str, port: int, **options: object)
     node: ProcessSystem = start_node(
         spec, node=name, bind=("127.0.0.1", port), **{"cookie": COOKIE, **options}
     )
-    node.wait_ready(20)
+    node.wait_ready(DEADLINE_S)
     return node
 
 
@@ -54,7 +61,7 @@ def test_a_node_that_stops_in_order_says_goodbye_and_may_come_back(start_node: S
     one = cluster_node(start_node, "one", first)
     two = cluster_node(start_node, "two", second, join=("127.0.0.1", first))
     away = await_notice(one, "control", PeerUp, node="two")
-    two.shutdown(5)
+    two.shutdown(DEADLINE_S)
     await_notice(one, "control", PeerDown, node="two", incarnation=away.incarnation)
     cluster_node(start_node, "two", second, join=("127.0.0.1", first))
     back = await_notice(one, "control", PeerUp, node="two")
@@ -82,10 +89,10 @@ def test_nodes_of_different_cookies_refuse_each_other(
     one.send("control", ("ping", 1))
     seen: list[object] = []
     while "pong" not in repr(seen):
-        seen.append(one.receive(20))
+        seen.append(one.receive(DEADLINE_S))
     assert not [event for event in seen if isinstance(event, PeerUp)]
-    one.shutdown(5)
-    two.shutdown(5)
+    one.shutdown(DEADLINE_S)
+    two.shutdown(DEADLINE_S)
     assert "dropped a connection from 127.0.0.1" in capfd.readouterr().err
 
 

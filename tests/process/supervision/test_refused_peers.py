@@ -15,6 +15,7 @@ from continuum_supervision.process.spec import ProcessSpec
 from continuum_supervision.transport.seal import HEADER_BYTES, FrameKind, Seal
 from tests.process.supervision import process_mains
 from tests.process.supervision.observing import (
+    DEADLINE_S,
     StartNode,
     await_report,
     free_port,
@@ -49,7 +50,7 @@ def ports_of(node: ProcessSystem) -> dict[str, tuple[str, int]]:
 
 def is_dropped(address: tuple[str, int], sent: bytes, *, finish: bool = False) -> bool:
     """Whether the connection is closed without an answer after these bytes."""
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=DEADLINE_S) as connection:
         try:
             connection.sendall(sent)
             if finish:
@@ -64,7 +65,7 @@ def node(start_node: StartNode) -> ProcessSystem:
     node = start_node(
         ProcessSpec("one", process_mains.echo), ProcessSpec("two", process_mains.echo), cookie=COOKIE
     )
-    node.wait_ready(20)
+    node.wait_ready(DEADLINE_S)
     return node
 
 
@@ -110,13 +111,13 @@ def test_a_captured_frame_runs_once_and_nowhere_else(node: ProcessSystem, tmp_pa
     ports = ports_of(node)
     mark = tmp_path / "executed"
     captured = Seal(COOKIE).seal(FrameKind.DATA, ports["one"][1], pickle.dumps((None, Exploit(mark))))
-    with socket.create_connection(ports["one"], timeout=10) as first:
+    with socket.create_connection(ports["one"], timeout=DEADLINE_S) as first:
         first.sendall(captured)
         first.recv(1024)
     assert mark.is_dir(), "a frame with the cookie must execute, or this test proves nothing"
     mark.rmdir()
     for address in ports.values():
-        with socket.create_connection(address, timeout=10) as again:
+        with socket.create_connection(address, timeout=DEADLINE_S) as again:
             again.sendall(captured)
             try:
                 while again.recv(1024):
@@ -144,11 +145,11 @@ def test_a_large_announced_body_takes_no_memory(node: ProcessSystem) -> None:
 
 def test_refused_peers_are_logged_once(start_node: StartNode, capfd: pytest.CaptureFixture[str]) -> None:
     node = start_node(ProcessSpec("one", process_mains.echo))
-    node.wait_ready(20)
+    node.wait_ready(DEADLINE_S)
     address = ports_of(node)["one"]
     for _ in range(20):
         assert is_dropped(address, b"9" * 100)
-    node.shutdown(5)
+    node.shutdown(DEADLINE_S)
     assert capfd.readouterr().err.count("dropped a connection from 127.0.0.1") == 1
 
 
@@ -162,7 +163,7 @@ def test_only_the_bound_port_listens_at_the_bound_address(start_node: StartNode)
     # Another loopback address stands for an interface that others can reach.
     bound = ("127.0.0.2", free_port())
     node = start_node(ProcessSpec("one", process_mains.echo), bind=bound, cookie=COOKIE)
-    node.wait_ready(20)
+    node.wait_ready(DEADLINE_S)
     assert node.address == bound
     listening = {address for pid in pids_of(node) for address in listening_sockets(pid)}
     assert {address for address in listening if address[0] != "127.0.0.1"} == {bound}
@@ -172,7 +173,7 @@ def test_only_the_bound_port_listens_at_the_bound_address(start_node: StartNode)
 def silent_connections(address: tuple[str, int], count: int) -> Iterator[None]:
     with ExitStack() as opened:
         for _ in range(count):
-            opened.enter_context(socket.create_connection(address, timeout=10))
+            opened.enter_context(socket.create_connection(address, timeout=DEADLINE_S))
         yield
 
 

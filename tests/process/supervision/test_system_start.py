@@ -9,13 +9,13 @@ import pytest
 from continuum_supervision.process.spec import ProcessSpec
 from continuum_supervision.process.system_start import SystemStart
 from tests.process.supervision import process_mains
-from tests.process.supervision.observing import StartNode
+from tests.process.supervision.observing import DEADLINE_S, StartNode
 
 
 def test_a_node_runs_on_a_system_process_that_was_started_before(start_node: StartNode) -> None:
     ahead = SystemStart()
     running = start_node(ProcessSpec("one", process_mains.echo), system=ahead)
-    running.wait_ready(20)
+    running.wait_ready(DEADLINE_S)
     assert running.own_pids()["system"] == ahead.process.pid
 
 
@@ -28,7 +28,7 @@ def test_the_processes_import_from_where_the_launcher_does_when_it_sends_the_pla
     )
     monkeypatch.syspath_prepend(tmp_path)
     later = ProcessSpec("one", import_module("found_later").main)
-    start_node(later, system=ahead).wait_ready(20)
+    start_node(later, system=ahead).wait_ready(DEADLINE_S)
 
 
 def test_a_system_process_without_a_plan_ends_with_its_block() -> None:
@@ -41,5 +41,5 @@ def test_a_system_process_ends_in_silence_if_its_launcher_does(capfd: pytest.Cap
     ahead = SystemStart()
     ahead.control.close()
     os.close(ahead.life)
-    assert ahead.process.wait(20) == 1
+    assert ahead.process.wait(DEADLINE_S) == 1
     assert capfd.readouterr().err == ""

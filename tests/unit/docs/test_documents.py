@@ -97,7 +97,7 @@ def test_the_second_terminal_of_the_readme_shows_what_it_says(node: Path, shell:
         env=shell,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -114,7 +114,7 @@ def test_the_other_python_of_the_readme_runs(number: int, node: Path, shell: Map
         env=shell,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
@@ -130,7 +130,7 @@ def test_the_python_of_the_clients_document_runs(number: int, node: Path, shell:
         env=shell,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

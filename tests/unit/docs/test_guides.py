@@ -30,7 +30,7 @@ def test_the_examples_of_a_guide_pass_as_tests(guide: str, tmp_path: Path) -> No
         text=True,
         env=environment,
         cwd=tmp_path,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout
