@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import psycopg
 
@@ -22,6 +22,9 @@ from tests.interleavings.world import Done, World, journal_in
 
 Call: TypeAlias = Callable[[World, PostgresJournal], Awaitable[Done]]
 """The statements of one transaction; what it returns counts once the transaction is committed."""
+
+Prefix: TypeAlias = tuple[str, ...]
+"""The actors of the first steps of a schedule."""
 
 _worlds = count(1)
 
@@ -52,6 +55,11 @@ class Actor:
     waiting: bool = False
 
     @property
+    def state(self) -> tuple[bool, bool]:
+        """Whether a call is in progress, and whether it waits for another actor."""
+        return self.calling is not None and not self.calling.done(), self.waiting
+
+    @property
     def can_step(self) -> bool:
         return not self.waiting and (self.calling is not None or self.position < len(self.calls))
 
@@ -64,6 +72,34 @@ class Explored:
     waits: int = 0
     schedule: list[str] = field(default_factory=list)
     violated: str | None = None
+
+
+class Choice(NamedTuple):
+    """The actor of a step, and all that could have made it."""
+
+    actor: str
+    among: Sequence[str]
+
+
+class Planned:
+    """The beginnings of schedules that have not been run, the deepest last.
+
+    The same steps may leave others ready the next time: two calls that waited for one transaction, by
+    different locks, race for a third one when it commits. So no schedule is sure to come; none comes twice.
+    """
+
+    def __init__(self) -> None:
+        self.prefixes: list[Prefix] = [()]
+        self._known: set[Prefix] = set()
+
+    def add(self, taken: Sequence[Choice]) -> None:
+        """Plan what a schedule that was run could have done instead."""
+        actors = tuple(choice.actor for choice in taken)
+        self._known.update(actors[: at + 1] for at in range(len(actors)))
+        for at, choice in enumerate(taken):
+            others = {(*actors[:at], other) for other in choice.among} - self._known
+            self._known |= others
+            self.prefixes += sorted(others)
 
 
 class Explorer:
@@ -88,28 +124,28 @@ class Explorer:
                 actors.append(
                     Actor(name, calls, connection, await journal_in(self._dsn, self._schema, connection))
                 )
-            choices: list[int] | None = []
-            while choices is not None and found.violated is None:
-                choices = await self._run(scenario, actors, choices, found)
+            planned = Planned()
+            while planned.prefixes and found.violated is None:
+                planned.add(await self._run(scenario, actors, planned.prefixes.pop(), found))
         return found
 
     async def _run(
-        self, scenario: Scenario, actors: list[Actor], prefix: list[int], found: Explored
-    ) -> list[int] | None:
-        """Run the schedule that begins with these choices; return those of the next, None after the last."""
+        self, scenario: Scenario, actors: list[Actor], prefix: Prefix, found: Explored
+    ) -> list[Choice]:
+        """Run a schedule that begins with these actors, as far as it can; return every choice of it."""
         world = World(self._journal, next(_worlds))
         await world.begin(owned=scenario.owned)
         if scenario.prepare is not None:
             await scenario.prepare(world)
         for actor in actors:
             actor.position, actor.calling, actor.waiting = 0, None, False
-        taken: list[tuple[int, int]] = []
+        taken: list[Choice] = []
         schedule: list[str] = []
         try:
             while ready := [actor for actor in actors if actor.can_step]:
-                choice = prefix[len(taken)] if len(taken) < len(prefix) else 0
-                taken.append((choice, len(ready)))
-                actor = ready[choice]
+                wanted = prefix[len(taken) : len(taken) + 1]
+                actor = next((each for each in ready if each.name in wanted), ready[0])
+                taken.append(Choice(actor.name, [each.name for each in ready]))
                 schedule.append(f"{actor.name} {'commits' if actor.calling else 'calls'}")
                 await self._step(world, actor)
                 await self._settle(actors, found)
@@ -123,7 +159,7 @@ class Explorer:
                     actor.calling.cancel()
                     await asyncio.wait([actor.calling])
                 await actor.connection.rollback()
-        return _next(taken)
+        return taken
 
     async def _step(self, world: World, actor: Actor) -> None:
         if actor.calling is None:
@@ -138,28 +174,28 @@ class Explorer:
 
     async def _settle(self, actors: Sequence[Actor], found: Explored) -> None:
         """Return when every call has returned or waits for the lock of another."""
-        for actor in actors:
-            waited = actor.waiting
-            actor.waiting = False
-            while actor.calling is not None and not actor.calling.done():
-                await asyncio.wait([actor.calling], timeout=_LOOK_AGAIN_S)
-                if not actor.calling.done() and await self._waits(actor):
-                    actor.waiting = True
-                    found.waits += not waited
-                    break
+        waited = {actor.name for actor in actors if actor.waiting}
+        while True:
+            before = [actor.state for actor in actors]
+            for actor in actors:
+                await self._settle_one(actor, actors)
+            # What waits for a call in progress, and not for a commit, may continue when that returns.
+            if [actor.state for actor in actors] == before:
+                break
+        found.waits += sum(actor.waiting for actor in actors if actor.name not in waited)
 
-    async def _waits(self, actor: Actor) -> bool:
+    async def _settle_one(self, actor: Actor, actors: Sequence[Actor]) -> None:
+        actor.waiting = False
+        while actor.calling is not None and not actor.calling.done():
+            await asyncio.wait([actor.calling], timeout=_LOOK_AGAIN_S)
+            if not actor.calling.done() and await self._waits(actor, actors):
+                actor.waiting = True
+                break
+
+    async def _waits(self, actor: Actor, actors: Sequence[Actor]) -> bool:
+        others = [each.connection.info.backend_pid for each in actors if each is not actor]
         cursor = await self._watcher.execute(
-            "select cardinality(pg_blocking_pids(%s)) > 0", (actor.connection.info.backend_pid,)
+            "select pg_blocking_pids(%s) && %s::integer[]", (actor.connection.info.backend_pid, others)
         )
         row = await cursor.fetchone()
         return row is not None and bool(row[0])
-
-
-def _next(taken: list[tuple[int, int]]) -> list[int] | None:
-    """Return the choices of the next schedule in depth-first order."""
-    while taken:
-        choice, among = taken.pop()
-        if choice + 1 < among:
-            return [*(earlier for earlier, _ in taken), choice + 1]
-    return None
