@@ -22,12 +22,12 @@ MODULE = waiting_flows.__name__
 PRECISION = timedelta(seconds=30)
 
 
-async def explained(run: RunHandle[Any], code: str) -> Cause:
-    """Wait until the run is where it is because of this, and return that."""
+async def explained(run: RunHandle[Any], code: str, waker: str | None = None) -> Cause:
+    """Wait until the run is where it is because of this, and until this wakes it, and return that."""
     deadline = asyncio.get_running_loop().time() + DEADLINE_S
     while True:
         found = await run.explain()
-        if found.causes[0].code == code:
+        if found.causes[0].code == code and waker in (None, found.causes[0].wakes_by):
             assert found.sentence == found.causes[0].sentence
             return found.causes[0]
         assert asyncio.get_running_loop().time() < deadline, found

@@ -143,8 +143,9 @@ async def test_a_run_that_kills_processes_waits_for_its_trial_and_the_fix_has_an
         deadly = [deadly_flows.__name__]
         at.node("north", modules=deadly, run_hosts=1)
         runs = [await at.client.start(deadly_flows.poisoned, "fault") for _ in range(4)]
-        cause = await explained(runs[-1], "quarantine")
-        assert cause.wakes_by == "the process of a node that tries suspects: north"
+        # While it is tried, it waits for the end of that.
+        waker = "the process of a node that tries suspects: north"
+        cause = await explained(runs[-1], "quarantine", waker)
         assert cause.since is not None
         assert is_near(cause.since, datetime.now(UTC))
         assert commands(cause)[0] == f"continuum run-node {deadly[0]}"
