@@ -21,6 +21,7 @@ from tests.cli.test_verify import DAMAGE, damage
 # What only a person can decide: something is lost, or two rows contradict each other.
 BY_A_PERSON = {
     "history-gap",
+    "history-short",
     "history-unreadable",
     "history-time",
     "two-winners",
@@ -53,8 +54,8 @@ ALSO_MENDED = {
     "lease-odd": "update {s}.workers set expires_at = '-infinity'",
 }
 LATE_TIMER = (
-    "update {s}.runs set due_at = now() + interval '1 day', waits_for = "
-    "jsonb_build_array(jsonb_build_array('timer', 1, '', 0, 1900000000000000, null)) where id = '{asleep}'"
+    "update {s}.runs set due_at = now() + interval '1 day', waits_for = jsonb_build_array("
+    "jsonb_build_array('signal', -1, 'go', 0, 1900000000000000, null)) where id = '{asleep}'"
 )
 
 

@@ -40,6 +40,7 @@ OF_OPEN_RUNS = {
 # By rule: the run that is damaged (None for what belongs to no run), and the damage.
 DAMAGE: dict[str, tuple[str | None, str]] = {
     "history-gap": ("parent", "delete from {s}.events where run_id = '{parent}' and seq = 4"),
+    "history-short": ("parent", "delete from {s}.events where run_id = '{parent}' and seq = 5"),
     "history-unreadable": (
         "parent",
         "update {s}.events set payload = '\\xff' where run_id = '{parent}' and seq = 3",
@@ -51,22 +52,22 @@ DAMAGE: dict[str, tuple[str | None, str]] = {
     "two-winners": (
         "parent",
         (
-            "insert into {s}.events select run_id, 6, 7, at, '\\x019109' from {s}.events "
-            "where run_id = '{parent}' and seq = 5"
+            "insert into {s}.events select run_id, 6, 7, at, '\\x019109' from {s}.events where run_id = "
+            "'{parent}' and seq = 5"
         ),
     ),
     "signal-twice": (
         "parent",
         (
-            "update {s}.events e set payload = f.payload from {s}.events f where e.run_id = '{parent}' "
-            "and f.run_id = e.run_id and e.seq = 4 and f.seq = 3"
+            "update {s}.events e set payload = f.payload from {s}.events f where e.run_id = '{parent}' and "
+            "f.run_id = e.run_id and e.seq = 4 and f.seq = 3"
         ),
     ),
     "after-the-end": (
         "first",
         (
-            "insert into {s}.events select '{first}', 1, type, now(), payload from {s}.events "
-            "where run_id = '{parent}' and seq = 3"
+            "insert into {s}.events select '{first}', 1, type, now(), payload from {s}.events where run_id = "
+            "'{parent}' and seq = 3"
         ),
     ),
     "end-incomplete": ("ended_child", "update {s}.runs set result = null where id = '{ended_child}'"),
@@ -83,8 +84,8 @@ DAMAGE: dict[str, tuple[str | None, str]] = {
     "lost-wake": (
         "asleep",
         (
-            "insert into {s}.inbox (run_id, kind, name, payload) select '{asleep}', kind, name, payload "
-            "from {s}.inbox where run_id = '{parent}' and kind = 1"
+            "insert into {s}.inbox (run_id, kind, name, payload) select '{asleep}', kind, name, payload from "
+            "{s}.inbox where run_id = '{parent}' and kind = 1"
         ),
     ),
     "odd-time": ("asleep", "update {s}.runs set due_at = 'infinity' where id = '{asleep}'"),
@@ -121,8 +122,8 @@ DAMAGE: dict[str, tuple[str | None, str]] = {
     "fired-early": (
         "parent",
         (
-            "insert into {s}.events select run_id, 6, 7, at, '\\x019105' from {s}.events "
-            "where run_id = '{parent}' and seq = 5"
+            "insert into {s}.events select run_id, 6, 7, at, '\\x019105' from {s}.events where run_id = "
+            "'{parent}' and seq = 5"
         ),
     ),
 }
@@ -173,6 +174,87 @@ def test_nobody_is_told_to_cancel_or_wake_a_run_that_has_ended(
     assert rule in {each["rule"] for each in found}
     told = [each["text"] for each in found if each["run_id"] is not None]
     assert [text for text in told if "cancel" in text or "due_at to now" in text] == []
+
+
+NO_SNAPSHOT = "delete from {s}.snapshots; "
+LAST_EVENTS = {
+    "snapshot": ("parent", "delete from {s}.events where run_id = '{parent}' and seq > 3", "up to 5"),
+    "task": (
+        "parent",
+        NO_SNAPSHOT + "delete from {s}.events where run_id = '{parent}'",
+        "its history has no event, and task 2 is for a later one",
+    ),
+    "child": (
+        "parent",
+        NO_SNAPSHOT + "delete from {s}.tasks; delete from {s}.events where run_id = '{parent}'",
+        "was started by event 1",
+    ),
+    "signal": (
+        "asleep",
+        (
+            "update {s}.runs set waits_for = jsonb_build_array(jsonb_build_array('signal', -1, 'go', "
+            "(extract(epoch from started_at) * 1000000)::bigint + 1, null, null)) where id = '{asleep}'"
+        ),
+        "waits for signal go since an event that came later",
+    ),
+    "timer": (
+        "asleep",
+        (
+            "update {s}.runs set waits_for = jsonb_build_array(jsonb_build_array('timer', 1, '', 1, "
+            "(extract(epoch from due_at) * 1000000)::bigint, null)) where id = '{asleep}'"
+        ),
+        "its history ends with event 0, and the run waits for timer 1: its end is lost",
+    ),
+    "activity": (
+        "asleep",
+        (
+            'update {s}.runs set waits_for = \'[["activity", 0, "send", 1, null, null]]\' '
+            "where id = '{asleep}'"
+        ),
+        "the run waits for activity 0",
+    ),
+}
+
+
+@pytest.mark.parametrize("known", LAST_EVENTS)
+def test_lost_last_events_are_known_by_what_was_written_with_them(
+    cli: CommandLine, dsn: str, schema: str, world: StoredWorld, known: str
+) -> None:
+    where, statement, said = LAST_EVENTS[known]
+    damage(dsn, schema, world, statement)
+    found = [each for each in cli("verify", "--json").json if each["run_id"] == getattr(world, where)]
+    (short,) = [each for each in found if each["rule"] == "history-short"]
+    assert said in short["text"]
+    assert [each["rule"] for each in found if each["fix"]] == [], "no repair may trust what is left"
+
+
+def test_what_a_run_with_lost_events_has_published_is_kept(
+    cli: CommandLine, dsn: str, schema: str, world: StoredWorld
+) -> None:
+    damage(
+        dsn,
+        schema,
+        world,
+        LAST_EVENTS["timer"][1] + "; delete from {s}.events where run_id = '{asleep}'",
+    )
+    found = {each["rule"]: each for each in cli("verify", "--json").json}
+    assert found.keys() == {"history-short", "published-differs"}
+    assert found["published-differs"]["fix"] is None
+    assert "see history-short" in found["published-differs"]["text"]
+
+
+def test_waits_for_what_the_history_has_are_no_damage(
+    cli: CommandLine, dsn: str, schema: str, world: StoredWorld
+) -> None:
+    damage(
+        dsn,
+        schema,
+        world,
+        'update {s}.runs set state = 2, waits_for = \'[["activity", 2, "send", 1, null, null], '
+        '["child", 0, "orders", 1, null, null], ["timer", 5, "", 1, null, null]]\' '
+        "where id = '{parent}'",
+    )
+    assert cli("verify", "--json").json == []
 
 
 # The first row of the parent holds three events.
@@ -230,8 +312,8 @@ def test_a_row_that_begins_within_another_one_is_found(
         (
             "parent",
             (
-                "update {s}.events set payload = '\\x0193a6726576696577c401c1a864656c6976657279' "
-                "where run_id = '{parent}' and seq = 3"
+                "update {s}.events set payload = '\\x0193a6726576696577c401c1a864656c6976657279' where "
+                "run_id = '{parent}' and seq = 3"
             ),
             "payload-unreadable",
             "the value of event 3 (signal_received)",
@@ -241,8 +323,8 @@ def test_a_row_that_begins_within_another_one_is_found(
         (
             "failed",
             (
-                "insert into {s}.events select '{failed}', 0, type, now() + interval '1 hour', payload "
-                "from {s}.events where run_id = '{parent}' and seq = 3"
+                "insert into {s}.events select '{failed}', 0, type, now() + interval '1 hour', payload from "
+                "{s}.events where run_id = '{parent}' and seq = 3"
             ),
             "after-the-end",
             "later than the end",

@@ -11,6 +11,7 @@ from continuum.journal.mend import Mend, MendKind
 from continuum.journal.stored_facts import Relative, StoredRunFacts
 from continuum.verify.findings import Finding, way_out
 from continuum.verify.open_effects import OpenEffects
+from continuum.verify.tail_rules import next_seq
 
 _ODD = "and only you can say which is right; restore the rows of both from a backup, and report it"
 _CHILD_ENDED = (InboxKind.CHILD_COMPLETED, InboxKind.CHILD_FAILED, InboxKind.CHILD_CANCELLED)
@@ -52,9 +53,9 @@ def _children(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:
 
 
 def _started_by(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:
-    known = {*effects.children, *effects.ended_children}
+    known, end = {*effects.children, *effects.ended_children}, next_seq(run)
     for child in run.children:
-        if child.parent_seq is not None and child.parent_seq not in known:
+        if child.parent_seq is not None and child.parent_seq < end and child.parent_seq not in known:
             text = f"child {child.id} says that command {child.parent_seq} started it, and no event does so"
             ended = child.state >= RunState.COMPLETED
             remedy = f"nobody waits for it{'' if ended else f'; end it with `continuum cancel {child.id}`'}"

@@ -15,6 +15,9 @@ class Rule(NamedTuple):
 
 RULES: Mapping[str, Rule] = {
     "history-gap": Rule("P3", "the events of a history are numbered 0, 1, 2, … without a gap"),
+    "history-short": Rule(
+        "P3", "a history has all events that its run's waits, tasks, children and snapshots are about"
+    ),
     "history-unreadable": Rule("I11", "every event can be decoded, has a known type and a finite time"),
     "history-time": Rule("I12", "the times of a history never go back"),
     "two-winners": Rule("I2", "what is pending gets one end: one result, one firing, one end of a child"),

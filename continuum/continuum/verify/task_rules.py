@@ -9,6 +9,7 @@ from continuum.journal.mend import Mend, MendKind
 from continuum.journal.stored_facts import StoredRunFacts
 from continuum.verify.findings import Finding
 from continuum.verify.open_effects import OpenEffects
+from continuum.verify.tail_rules import next_seq
 
 
 def task_findings(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding]:
@@ -16,6 +17,9 @@ def task_findings(run: StoredRunFacts, effects: OpenEffects) -> Iterator[Finding
     if run.state >= RunState.COMPLETED:
         return
     for task in run.tasks:
+        if task.seq >= next_seq(run):
+            # The history has lost its end.
+            continue
         activity = effects.activities.get(task.seq)
         if activity is None or activity.name != task.activity:
             text = f"task {task.seq} ({task.activity}) is for no pending activity of the history"

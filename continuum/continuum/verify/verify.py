@@ -13,6 +13,7 @@ from continuum.verify.history_rules import history_findings
 from continuum.verify.open_effects import open_effects
 from continuum.verify.payload_rules import payload_findings
 from continuum.verify.row_rules import row_findings
+from continuum.verify.tail_rules import tail_findings, without_history
 from continuum.verify.task_rules import task_findings
 
 
@@ -47,6 +48,15 @@ def run_findings(
     run: StoredRunFacts, cluster: StoredCluster, workers: Collection[WorkerId]
 ) -> Iterator[Finding]:
     """Yield what does not hold for one run."""
+    short = list(tail_findings(run))
+    yield from short
+    for finding in _other_findings(run, cluster, workers):
+        yield without_history(finding) if short else finding
+
+
+def _other_findings(
+    run: StoredRunFacts, cluster: StoredCluster, workers: Collection[WorkerId]
+) -> Iterator[Finding]:
     effects = open_effects(run.events)
     yield from history_findings(run, effects)
     yield from payload_findings(run)
