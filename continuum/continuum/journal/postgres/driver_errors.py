@@ -12,6 +12,18 @@ from continuum.errors import ContinuumError, JournalUnavailable, SchemaOutOfDate
 # conflicts, lack of resources, locks, shutdowns, and errors of the server's machine.
 PASSING = frozenset(("08", "28", "40", "53", "55", "57", "58"))
 
+# What a server says to a statement about a schema of another version. The last two: a function or a type has
+# other columns than the statement gives it.
+UNKNOWN_OBJECTS = (
+    psycopg.errors.InvalidSchemaName,
+    psycopg.errors.UndefinedTable,
+    psycopg.errors.UndefinedColumn,
+    psycopg.errors.UndefinedFunction,
+    psycopg.errors.UndefinedObject,
+    psycopg.errors.CannotCoerce,
+    psycopg.errors.DatatypeMismatch,
+)
+
 StandbyError = psycopg.errors.ReadOnlySqlTransaction
 
 
@@ -32,11 +44,7 @@ class translated:  # noqa: N801 - reads as the function that it stands for
 
 def _translation(error: psycopg.Error) -> ContinuumError | None:
     match error:
-        case (
-            psycopg.errors.InvalidSchemaName()
-            | psycopg.errors.UndefinedTable()
-            | psycopg.errors.UndefinedFunction()
-        ):
+        case psycopg.Error() if isinstance(error, UNKNOWN_OBJECTS):
             return SchemaOutOfDate(
                 f"the database schema is missing or of another version ({first_line(error)}); "
                 "run `continuum migrate`"
