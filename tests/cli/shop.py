@@ -65,3 +65,18 @@ class Shop:
                 return run.id
 
         return asyncio.run(parking())
+
+    def fail(self, module: ModuleType) -> str:
+        """Start a run, and stop its node once the run has failed."""
+
+        async def failing() -> str:
+            async with (
+                stage(self.cli.options[1], self.cli.options[3]) as on,
+                on.alone(module.order) as tree,
+            ):
+                await tree.host.version_registry.ready.wait()
+                run = await on.client.start(module.order, 1)
+                await on.until_state(run, "failed")
+                return run.id
+
+        return asyncio.run(failing())

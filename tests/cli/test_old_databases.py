@@ -1,9 +1,6 @@
-"""A database that is older than the program: what is missing there is said with what to do, by every command."""
+"""A database that is older than the program: every command says what is missing there and what to do."""
 
 from __future__ import annotations
-
-import json
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -71,7 +68,9 @@ def test_what_an_older_database_lacks_is_said_with_what_to_do(
     wrong = {
         command: err
         for command, err in said.items()
-        if "psycopg" in err or "Traceback" in err or " does not exist" in err and "`continuum migrate`" not in err
+        if "psycopg" in err
+        or "Traceback" in err
+        or (" does not exist" in err and "`continuum migrate`" not in err)
     }
     assert wrong == {}
     assert any("run `continuum migrate`" in err for err in said.values())

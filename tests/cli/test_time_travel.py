@@ -44,6 +44,8 @@ async def order(amount: int) -> str:
     word = await go.wait()
     return f"{word} {paid}"
 """
+FAILS = SHOP.replace("    word =", "    raise ValueError('no money')\n    word =")
+FAILS_ELSE = FAILS.replace("ValueError", "KeyError")
 SHIPS = SHOP.replace("await charge(amount)", "await ship(amount)")
 LATER = SHOP.replace("    word =", "    paid += 1\n    word =")
 
@@ -130,6 +132,32 @@ def test_a_replay_shows_each_event_beside_the_line_that_asked_for_it(shop: Shop,
     assert [seq, *rest] == ["1", "activity_completed", activity, "2", *place]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", at)
     assert end == "the code accepts 2 events, and waits for signal 'go'"
+
+
+def test_a_replay_of_a_failed_run_is_right_if_the_code_fails_as_it_did(shop: Shop) -> None:
+    run = shop.fail(shop.deploy(FAILS))
+    outcome = shop.cli("replay", run)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out == "the code accepts 2 events, and fails: ValueError: no money, as the run did\n"
+
+    shop.deploy(FAILS_ELSE)
+    other = shop.cli("replay", run)
+    assert (other.code, other.out) == (1, "")
+    said = "the run failed with ValueError, and the code fails: KeyError: 'no money'"
+    assert other.err.splitlines()[-1] == f"continuum: run {run} does not replay: {said}"
+
+    shop.deploy(SHOP)
+    mended = shop.cli("replay", run)
+    assert (mended.code, "the run has failed, and the code waits" in mended.err) == (1, True)
+
+
+def test_a_replay_of_an_open_run_refuses_code_that_fails_after_its_history(shop: Shop, run_id: str) -> None:
+    shop.deploy(FAILS)
+    outcome = shop.cli("replay", run_id)
+    assert (outcome.code, outcome.out) == (1, "")
+    said = "the run is suspended, and after its history the code fails: ValueError: no money"
+    assert outcome.err.splitlines()[-1] == f"continuum: run {run_id} does not replay: {said}"
+    assert shop.cli("replay", run_id, "--json").json["problem"] == said
 
 
 def test_a_replay_refuses_code_that_drifts_after_the_events(shop: Shop, run_id: str) -> None:

@@ -15,10 +15,11 @@ from continuum.cli.run_ids import RUN
 from continuum.cli.values import to_json
 from continuum.client import Event
 from continuum.client.namespaces import InNamespace
+from continuum.operations.findings import amount
 from continuum.quoting import one_line
 from continuum.replays.asked_lines import AskedLine, replay_with_lines
 from continuum.replays.histories import History
-from continuum.replays.replay import refusal
+from continuum.replays.replay import OPEN_STATES, refusal
 from continuum.replays.time_travel import Moment
 from continuum.replays.time_travel import debug as debugged
 
@@ -68,7 +69,8 @@ def debug(
     """Replay RUN through the code on disk under pdb, or under the debugger that runs this command.
 
     The code gets the results, signals and times that its history has. Nothing is written and no activity is
-    executed. `breakpoint()` in the code stops there. Exit code 1 if the code does not accept the history.
+    executed. `breakpoint()` in the code stops there. Exit code 1 if the code does not accept the history, as
+    `continuum replay` says it.
     """
     history, workflow = load(Asked(run, path, modules, namespace, Target(dsn, schema)), for_debugging=True)
     if isinstance(at, int) and at >= len(history):
@@ -102,7 +104,11 @@ def replay(
     dsn: str | None,
     schema: str,
 ) -> None:
-    """Replay RUN through the code on disk, without any effect; exit 1 if the code does not accept it.
+    """Replay RUN through the code on disk, without any effect.
+
+    Exit code 0 if the code does what the history says and, for a run that has ended, ends as it did: code
+    that fails as a failed run did is right. Exit code 1 if it asks for something else, ends in another way,
+    or fails after the history of an open run.
 
     The line beside a result is the one that asked for the call; beside a signal, the one that takes it.
     """
@@ -125,7 +131,9 @@ def replay(
         )
     _refuse(history, problem)
     if not as_json:
-        say(f"the code accepts {len(history)} events, and {ending_of(replayed)}")
+        events = amount(len(history), "event")
+        ended = "" if history.ending.state in OPEN_STATES else ", as the run did"
+        say(f"the code accepts {events}, and {ending_of(replayed)}{ended}")
 
 
 def _refuse(history: History, problem: str | None) -> None:

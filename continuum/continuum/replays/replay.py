@@ -19,6 +19,8 @@ from continuum.engine.ids import RunId
 from continuum.engine.outcome import Blocked, Cancelled, Completed, Continued, Failed, Outcome
 from continuum.engine.watched_replay import STOPPED, ReplayWatcher, watched_execution
 from continuum.errors import DurableTermError
+from continuum.failures.exception_text import exception_name, printable
+from continuum.journal.event_codec import CorruptBody, unpack_body
 from continuum.public_names import KIT, public_in
 from continuum.replays.histories import History
 from continuum.replays.waits import waits_of
@@ -117,11 +119,27 @@ def difference(workflow: Workflow[..., Any], history: History, replayed: Replaye
 def refusal(workflow: Workflow[..., Any], history: History, replayed: Replayed) -> str | None:
     """Return why the code does not accept a history, None if it does.
 
-    An open run has no end to compare yet: it may continue with any code that repeats its history.
+    An open run has no end to compare yet: it may continue with any code that repeats its history, unless that
+    fails at once. A run that failed is accepted by code that fails with an error of the same type.
     """
-    if history.ending.state in OPEN_STATES:
-        return replayed.reason
-    return difference(workflow, history, replayed)
+    then = history.ending
+    if then.state in OPEN_STATES:
+        fails = f"the run is {then.state}, and after its history the code {_doing(replayed)}"
+        return fails if replayed.state == "failed" else replayed.reason
+    problem = difference(workflow, history, replayed)
+    if problem is None and replayed.state == "failed" and replayed.error is not None:
+        recorded, now = _type_of(then.error), printable(exception_name(type(replayed.error)))
+        if recorded not in (None, now):
+            return f"the run failed with {recorded}, and the code {_doing(replayed)}"
+    return problem
+
+
+def _type_of(error: bytes | None) -> str | None:
+    """Return the type of a stored error, None if it cannot be read."""
+    try:
+        return str(unpack_body(error or b"")[0])
+    except (CorruptBody, IndexError):
+        return None
 
 
 def _doing(replayed: Replayed) -> str:

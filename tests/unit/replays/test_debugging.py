@@ -135,7 +135,8 @@ def test_a_prompt_may_read_clocks_and_files_although_the_code_may_not(desk: Desk
     reading = "    import time\n    time.time()  # continuum: allow CT101 - a test\n    fee = 1"
     desk.write(SHOP.replace("    fee = 1", reading))
     refused = desk.run("debug")
-    assert "the code fails: DeterminismError: time.time() at " in refused.out, refused.err
+    assert "the code fails: DeterminismError: time.time() at " in refused.err, refused.out
+    assert refused.code == 1
 
 
 @pytest.mark.parametrize("at", ["0", "1", "start", "end"])
