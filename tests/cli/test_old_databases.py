@@ -54,7 +54,7 @@ MISSING = {
 
 
 @pytest.mark.parametrize("missing", MISSING)
-def test_what_an_older_database_lacks_is_said_with_what_to_do(
+def test_every_command_says_what_an_older_database_lacks_and_what_to_do(
     cli: CommandLine, dsn: str, schema: str, missing: str
 ) -> None:
     world = stored_world(dsn, schema)

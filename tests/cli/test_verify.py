@@ -228,7 +228,7 @@ def test_lost_last_events_are_known_by_what_was_written_with_them(
     assert [each["rule"] for each in found if each["fix"]] == [], "no repair may trust what is left"
 
 
-def test_what_a_run_with_lost_events_has_published_is_kept(
+def test_a_published_value_of_a_run_with_lost_events_is_kept(
     cli: CommandLine, dsn: str, schema: str, world: StoredWorld
 ) -> None:
     damage(
@@ -243,7 +243,7 @@ def test_what_a_run_with_lost_events_has_published_is_kept(
     assert "see history-short" in found["published-differs"]["text"]
 
 
-def test_waits_for_what_the_history_has_are_no_damage(
+def test_a_wait_for_what_the_history_has_is_no_damage(
     cli: CommandLine, dsn: str, schema: str, world: StoredWorld
 ) -> None:
     damage(
