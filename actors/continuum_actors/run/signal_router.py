@@ -94,6 +94,8 @@ class SignalRouter(LeasedActor):
         elif topic is Topic.LOST:
             # Without ids nothing can be looked for: the fence refuses the next write of such a run.
             self._lost.named(self._live(ids))
+            if host.port is not None:
+                host.port.lost(ids)
         elif not ids:
             self._look(None)
         else:

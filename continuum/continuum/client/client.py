@@ -107,7 +107,7 @@ class Client(ForkCalls, PauseCalls, OperationCalls):
         self._published = PublishedValues(journal, self._lookup)
         self._completions = Completions(journal, port=port)
         if port is not None:
-            port.listen(self._completions.ended)
+            port.listen(self._completions.ended, self._completions.forget_ends)
         lose_in_children(self, _PARTS)
         self._changes = StateChangeFeed(journal)
 

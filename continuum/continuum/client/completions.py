@@ -9,6 +9,9 @@ run that continues as new becomes a wait for the latest run of its chain.
 A wait may begin when the run has ended and its notification is past. So the poll looks at once for a run that
 this client started a while ago, or whose end it was notified of before. Otherwise it gives the notification a
 moment to arrive.
+
+A node in this process reports ends, so that a wait which follows soon needs no look. Another process may let
+such a run continue: the node is notified of that, and an end that is not so recent is looked up.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
@@ -28,6 +31,7 @@ from continuum.client.limits import (
     FIRST_POLL_SECONDS,
     FIRST_POLL_WITHOUT_LISTEN_SECONDS,
     KNOWN_END_BYTES,
+    KNOWN_END_SECONDS,
     LAST_POLL_SECONDS,
     LOOKS_UNTIL_DOUBT,
     POLL_GROWTH,
@@ -91,8 +95,9 @@ class Completions:
         # When to look for each of them.
         self._times = LookTimes()
         self._timer: asyncio.TimerHandle | None = None
-        # How runs ended that did so in this process before anyone waited for them, oldest first.
-        self._known_ends: dict[RunId, EndedRun] = {}
+        # How runs ended that did so in this process before anyone waited for them, oldest first, and until
+        # when that counts.
+        self._known_ends: dict[RunId, tuple[EndedRun, float]] = {}
         # Runs whose ends were notified before anyone waited for them, oldest first.
         self._notified: dict[str, None] = {}
         self._news = asyncio.Event()
@@ -108,8 +113,11 @@ class Completions:
         if self._closed:
             raise NotReady("the client is closed; open another with continuum.connect()")
         known = self._known_ends.pop(run_id, None) if self._known_ends else None
-        if known is not None and known.continued_to is None:
-            return known
+        if known is not None:
+            end, until = known
+            if end.continued_to is None and asyncio.get_running_loop().time() < until:
+                return end
+            started = LONG_AGO
         if not self._tasks:
             # Subscribe before the first look, so that no end falls between the two.
             notifications = self._journal.notifications([Topic.DONE])
@@ -130,13 +138,16 @@ class Completions:
         for future in futures:
             future.set_result(run)
         if not futures and len(run.result or run.error or b"") <= KNOWN_END_BYTES:
-            self._known_ends[run.id] = run
+            self._known_ends[run.id] = run, asyncio.get_running_loop().time() + KNOWN_END_SECONDS
             if len(self._known_ends) > ENDS_REMEMBERED:
                 del self._known_ends[next(iter(self._known_ends))]
 
-    def forget_end(self, run_id: RunId) -> None:
-        """A run that had ended in this process continues in another run."""
-        self._known_ends.pop(run_id, None)
+    def forget_ends(self, run_ids: Sequence[str]) -> None:
+        """These runs, or without ids any, may continue in others though they have ended in this process."""
+        if not run_ids:
+            self._known_ends.clear()
+        for run_id in run_ids if self._known_ends else ():
+            self._known_ends.pop(RunId(run_id), None)
 
     async def close(self) -> None:
         """Stop; every caller that still waits gets `NotReady`."""

@@ -85,5 +85,5 @@ class ForkCalls:
     ) -> RunHandle[Any]:
         run = await self._forks.make(how, run_id, at, namespace, options, self._record)
         if run.succeeds:
-            self._completions.forget_end(run.origin)
+            self._completions.forget_ends([run.origin])
         return RunHandle(cast("CallsOfRun", self), run.id, options.get("workflow"), started=None)

@@ -7,7 +7,7 @@ end that the host does not tell is found in the journal. The host tells nothing 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from continuum.engine.ids import RunId
@@ -15,6 +15,7 @@ from continuum.journal.announced_run import NewRun
 from continuum.journal.ended_run import EndedRun
 
 EndListener = Callable[[EndedRun], None]
+LossListener = Callable[[Sequence[str]], None]
 
 
 class RunStarter(Protocol):
@@ -40,7 +41,7 @@ class InProcessPort:
         self._starter: RunStarter | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         # With the loop of each. Loops of several threads change this, each for its own listeners.
-        self._listeners: dict[EndListener, asyncio.AbstractEventLoop] = {}
+        self._listeners: dict[EndListener, tuple[asyncio.AbstractEventLoop, LossListener | None]] = {}
 
     # The side of the host.
 
@@ -58,10 +59,14 @@ class InProcessPort:
 
         A client in another thread learns it from the journal: its futures must not be touched from here.
         """
-        here = asyncio.get_running_loop()
-        for listener, loop in tuple(self._listeners.items()):
-            if loop is here:
-                listener(run)
+        for listener, _ in self._listeners_here():
+            listener(run)
+
+    def lost(self, run_ids: Sequence[str]) -> None:
+        """Tell them that these runs, or without ids any, may continue in others though they have ended."""
+        for _, listener in self._listeners_here():
+            if listener is not None:
+                listener(run_ids)
 
     # The side of the clients.
 
@@ -75,13 +80,22 @@ class InProcessPort:
         starter = self._starter_here()
         return starter is not None and starter.is_live(run_id)
 
-    def listen(self, listener: EndListener) -> None:
-        """Call `listener` for every run that ends in the host, if that is in the loop that runs now."""
-        self._listeners[listener] = asyncio.get_running_loop()
+    def listen(self, listener: EndListener, on_loss: LossListener | None = None) -> None:
+        """Call `listener` for every run that ends in the host, if that is in the loop that runs now.
+
+        `on_loss` is called with runs whose ends may not count any more.
+        """
+        self._listeners[listener] = asyncio.get_running_loop(), on_loss
 
     def forget(self, listener: EndListener) -> None:
         """Call `listener` no more."""
         self._listeners.pop(listener, None)
+
+    def _listeners_here(self) -> Iterator[tuple[EndListener, LossListener | None]]:
+        here = asyncio.get_running_loop()
+        for listener, (loop, on_loss) in tuple(self._listeners.items()):
+            if loop is here:
+                yield listener, on_loss
 
     def _starter_here(self) -> RunStarter | None:
         return self._starter if self._loop is asyncio.get_running_loop() else None

@@ -27,6 +27,9 @@ POLL_GROWTH_WITHOUT_LISTEN = 1.2
 FIRST_LOOK_SECONDS = 0.02
 # Ends heard before the wait began. The wait for a run follows its start within a moment, or it looks anyway.
 ENDS_REMEMBERED = 1_000
+# A run that has ended may be reset by another process. The host here is notified of that, but may miss it:
+# such an end counts for so long, and is looked up then. The wait for a short run follows its start sooner.
+KNOWN_END_SECONDS = 1.0
 # Larger results of runs that end in this process are not kept for a caller who may never ask: they are read.
 KNOWN_END_BYTES = 4_096
 LAST_POLL_SECONDS = 5.0

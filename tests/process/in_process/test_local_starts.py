@@ -142,6 +142,24 @@ async def test_a_taken_key_returns_the_run_that_has_it(options: InstanceOptions)
         assert flows.begun == ["first"], "the code of a run that was not created had an effect"
 
 
+async def test_a_run_that_another_client_resets_is_awaited_anew(options: InstanceOptions) -> None:
+    flows.begun.clear()
+    flows.gates["first"] = asyncio.Event()
+    async with (
+        Supervisor(continuum.children(**options)),
+        continuum.connect(name="shop") as client,
+        continuum.connect(name="shop") as other,
+    ):
+        run = await client.start(flows.patient, "first")
+        flows.gates["first"].set()
+        # The node has reported the end to both, and the first client has not asked yet.
+        assert await other.await_run(run.id, DEADLINE_S) == "first"
+        new = await other.reset(run.id, at=0)
+        assert await new.result(DEADLINE_S) == "first"
+        latest = await client._completions.wait(run.id)
+        assert latest.id == new.id
+
+
 async def test_a_taken_id_returns_the_run_that_has_it(options: InstanceOptions) -> None:
     async with Supervisor(continuum.children(**options)), continuum.connect(name="shop") as client:
         first = await client.start(flows.grandchild, 1)

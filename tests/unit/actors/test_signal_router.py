@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
 
+from continuum.client.in_process_port import InProcessPort
 from continuum.engine.ids import RunId
+from continuum.journal.notification import Topic
 from continuum_actors.host.host import Host
-from continuum_actors.host.messages import LookForMail
+from continuum_actors.host.messages import LookForMail, Notified
 from continuum_actors.run.signal_router import NAMED_RUNS, SignalRouter
 
 
@@ -40,6 +42,19 @@ async def _asked(times: int, *looks: LookForMail) -> list[Sequence[RunId] | None
     finally:
         fetching.cancel()
         await asyncio.gather(fetching, return_exceptions=True)
+
+
+def test_a_client_beside_the_host_learns_which_runs_may_continue_in_others() -> None:
+    host = SimpleNamespace(registry=SimpleNamespace(whereis=lambda _: None), port=InProcessPort())
+    router, lost = SignalRouter(cast(Host, host)), list[Sequence[str]]()
+
+    async def notifying() -> None:
+        host.port.listen(lambda _: None, lost.append)
+        router.handle_cast(Notified(Topic.LOST, ("0",)))
+        router.handle_cast(Notified(Topic.LOST, ()))
+
+    asyncio.run(notifying())
+    assert lost == [("0",), ()]
 
 
 def _runs(number: int) -> tuple[RunId, ...]:
