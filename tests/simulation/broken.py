@@ -9,7 +9,10 @@ from typing import Any
 from continuum.engine.ids import WorkerId
 from continuum.journal.announced_run import TakenRun
 from continuum.journal.memory.tables import StoredRun, StoredWorker
+from continuum.journal.pause_facts import StoredPause
+from continuum.journal.pause_port import PausedHere
 from continuum.journal.port import (
+    ClaimedRun,
     Committed,
     InboxKind,
     Journal,
@@ -143,6 +146,31 @@ class ResumesOwned(ModelJournal):
             self._own_with(holder, run, write.token, resumed.version)
 
 
+class ClaimsPaused(ModelJournal):
+    """A claim asks for no pause."""
+
+    _claiming = False
+
+    async def claim(self, *args: Any, **options: Any) -> list[ClaimedRun]:
+        """Claim what is due."""
+        self._claiming = True
+        try:
+            return await super().claim(*args, **options)
+        finally:
+            self._claiming = False
+
+    def _pause_of(self, run: StoredRun) -> StoredPause | None:
+        return None if self._claiming else super()._pause_of(run)
+
+
+class TellsNoOwner(ModelJournal):
+    """No owner learns that its runs are paused."""
+
+    async def paused_here(self, worker: Worker) -> PausedHere:
+        """Report none."""
+        return PausedHere(frozenset(), ())
+
+
 BROKEN: Mapping[str, Parts] = {
     "fence-by-plain-join": Parts(make_journal=PlainJoin),
     "wake-without-mark": Parts(make_journal=WakeWithoutMark),
@@ -152,4 +180,6 @@ BROKEN: Mapping[str, Parts] = {
     "claim-not-confirmed": Parts(make_engine=with_unconfirmed_claims),
     "time-by-wall-clock": Parts(make_engine=by_the_wall_clock),
     "suspects-not-tried": Parts(make_journal=ForgetsSuspects),
+    "paused-and-claimed": Parts(make_journal=ClaimsPaused),
+    "paused-and-kept": Parts(make_journal=TellsNoOwner),
 }

@@ -11,6 +11,7 @@ from continuum.verify.cluster_rules import cluster_findings
 from continuum.verify.findings import Finding
 from continuum.verify.verify import run_findings
 from tests.simulation.model_journal import ModelJournal
+from tests.simulation.pauses import begun_while_paused
 
 
 class Wrong(AssertionError):
@@ -37,6 +38,8 @@ class Monitor:
         self.changed = True
         if name in ("renew", "heartbeat", "register_versions", "sweep"):
             return
+        for wrong in begun_while_paused(self._journal):
+            raise Wrong(wrong)
         run_ids = list(dict.fromkeys(touched))
         if name in ("retire_worker", "claim", "force_cancel", "release_other_runs") or self.writes % 32 == 0:
             # Whether an ended run has changed is checked at the end of the simulation.

@@ -21,6 +21,7 @@ from tests.simulation.ledger import Current, Ledger
 from tests.simulation.machine import ClientProcess, NodeProcess, Process
 from tests.simulation.model_journal import ModelJournal
 from tests.simulation.monitor import Monitor, Wrong
+from tests.simulation.pauses import planned_pauses
 from tests.simulation.programs import ISOLATED_PROGRAMS, PROGRAMS, Program
 from tests.simulation.split_node import PartProcess, SplitNode
 from tests.simulation.stand_ins import standing_in
@@ -100,6 +101,7 @@ class Universe:
                 self.programs.append(programs[chances.below(len(programs))](number, chances))
         self.node_count = 2 + plan.below(2)
         self.plan = planned(self.choices)
+        self.pauses = planned_pauses(self.choices, CALM)
 
     # A seed.
 
@@ -124,6 +126,8 @@ class Universe:
         self.begin()
         for fault in self.plan:
             self.timeline.at(fault.at, self._strike, fault)
+        for pause in self.pauses:
+            self.timeline.at(pause.at, pause.begin, self)
         self.timeline.at(CALM, self.calm_down)
         if not self.timeline.run_until(self.finished, DEADLINE):
             raise Wrong(f"not finished: {'; '.join(self._unfinished())}")
@@ -339,6 +343,10 @@ class Universe:
             process.link.fuse = None
             if process.loop.paused:
                 process.loop.resume()
+
+    def failed(self, text: str) -> None:
+        """Something does not hold."""
+        raise Wrong(text)
 
     def trace(self, who: str, what: str, how: str) -> None:
         """Note an event."""
