@@ -81,7 +81,8 @@ def run_fixes(cli: CommandLine, dsn: str, fixes: Sequence[str]) -> None:
             program, *words = shlex.split(fix)
             assert program == "continuum"
             # It asks otherwise.
-            changes = words[0] in ("repair", "cancel") or ("--find" in words and words[1] != "list")
+            asks = words[0] in ("repair", "cancel", "resume") or words[:2] == ["runs", "resume"]
+            changes = asks or ("--find" in words and words[1] != "list")
             answer = ["--yes"] if changes else []
             done = cli.bare(*words, *answer, "--dsn", dsn)
             assert done.code == 0, done.err

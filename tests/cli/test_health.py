@@ -541,3 +541,38 @@ def test_a_note_alone_is_no_failure(cli: CommandLine) -> None:
     on_journal(cli, lambda journal: lives(journal, replace(FACTS, state="draining")))
     assert found_by(cli).keys() == {("node-draining", "north")}
     assert HEALTH_CODES["node-draining"].severity is Severity.NOTE
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--workflow", "orders", "--namespace", "default"), ("--queue", "mail room"), ("--namespace", "eu")],
+    ids=["workflow", "queue", "namespace"],
+)
+def test_a_pause_that_somebody_forgot_is_ended_by_the_fix(cli: CommandLine, words: tuple[str, ...]) -> None:
+    assert cli("pause", *words, "--reason", "audit", "--yes", "--by", "ann").code == 0
+    assert found_by(cli) == {}
+    change(cli, "update {s}.pauses set since = since - interval '2 days'")
+    ((_, found),) = found_by(cli).items()
+    assert (found["code"], found["severity"]) == ("paused-long", "warning")
+    assert " by ann: audit; this holds 0 " in found["sentence"]
+
+    run_fixes(cli, cli.options[1], found["fixes"])
+
+    assert found_by(cli) == {}
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_runs_that_somebody_forgot_are_resumed_by_the_fix(cli: CommandLine, number: int) -> None:
+    on_journal(cli, lives)
+    runs = [on_journal(cli, begin) for _ in range(number + 1)]
+    for run in runs:
+        assert cli("runs", "pause", run, "--yes", "--by", "ann").code == 0
+    change(cli, f"update {{s}}.runs set paused_at = paused_at - interval '2 days' where id <> '{runs[-1]}'")
+    ((_, found),) = found_by(cli).items()
+    assert (found["code"], found["count"]) == ("paused-long", number)
+
+    run_fixes(cli, cli.options[1], found["fixes"])
+
+    assert ("paused-long", "runs of orders") not in found_by(cli)
+    left = cli("runs", "list", "--paused", "--json").json["entries"]
+    assert [each["id"] for each in left] == [runs[-1]]

@@ -12,6 +12,7 @@ from continuum.engine.ids import NodeId
 from continuum.journal.audit_facts import Action, AuditFacts, AuditQuery
 from continuum.journal.health_port import HealthFacts, Review
 from continuum.journal.node_code import NodeCode
+from continuum.journal.pause_facts import PauseKind, PauseScope
 from continuum.journal.port import (
     ClaimedRun,
     Fault,
@@ -361,3 +362,45 @@ async def test_everything_that_a_dead_process_had_is_suspected_first_and_tried_a
     await journal.blame(second.id, UNEXPLAINED)
     await retire(journal, second)
     assert [each.example for each in (await health(journal)).quarantined] == [run.id]
+
+
+@pytest.mark.parametrize("age", [0.0, 3600.0], ids=["old", "new"])
+async def test_pauses_that_stand_for_long_are_found_with_what_they_hold(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch, age: float
+) -> None:
+    for adapter in ("memory", "postgres"):
+        monkeypatch.setattr(f"continuum.journal.{adapter}.health.PAUSED_FOR_SECONDS", age)
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    await queue_tasks(journal, worker, run, new_task())
+    first, second = await begin(journal, workflow="refunds"), await begin(journal, workflow="refunds")
+    await journal.pause_together(
+        PauseScope(PauseKind.WORKFLOW, "orders", "default"), by="ann", reason="audit"
+    )
+    for run_id in (first, second):
+        await journal.pause_run(run_id, by="bob")
+
+    found = (await health(journal)).old_pauses
+    if age:
+        assert list(found) == []
+        return
+    together, alone = found
+    assert (together.pause.scope, together.pause.by, together.pause.reason) == (
+        PauseScope(PauseKind.WORKFLOW, "orders", "default"),
+        "ann",
+        "audit",
+    )
+    assert together[1:7] == (1, False, 1, False, None, None)
+    assert together.latest == together.pause.since
+    assert (alone.pause.scope, alone.pause.by, alone[1:7]) == (
+        None,
+        "bob",
+        (2, False, 0, False, "refunds", first),
+    )
+    stored = (await row(journal, first)).pause, (await row(journal, second)).pause
+    assert (alone.pause.since, alone.latest) == tuple(pause.since for pause in stored if pause is not None)
+
+    await journal.resume_run(first)
+    await journal.resume_run(second)
+    await journal.resume_together(PauseScope(PauseKind.WORKFLOW, "orders", "default"))
+    assert list((await health(journal)).old_pauses) == []

@@ -16,6 +16,7 @@ QUESTIONS = (
     "expired_owners(now(), 100, 10000)",
     "overdue_tasks(now(), 100, 10000)",
     "quarantined(10000)",
+    "old_pauses(now(), 20, 1000)",
 )
 
 

@@ -13,6 +13,7 @@ from continuum.engine.ids import RunId, WorkerId
 from continuum.journal.audit_facts import AuditFacts
 from continuum.journal.node_code import NodeCode
 from continuum.journal.odd_rows import OddRow, OddRows
+from continuum.journal.pause_facts import StoredPause
 
 # The role of the processes that run isolated activities.
 ACTIVITY_HOST = "activity_host"
@@ -149,6 +150,22 @@ class RunsForNothing(NamedTuple):
     latest: int
 
 
+class OldPause(NamedTuple):
+    """A pause that stands for long, and the open runs and waiting tasks that it holds.
+
+    Without a scope it is of `runs` of one workflow, each paused by itself: the first of them is `example`.
+    """
+
+    pause: StoredPause
+    runs: int
+    more: bool
+    tasks: int = 0
+    more_tasks: bool = False
+    workflow: str | None = None
+    example: RunId | None = None
+    latest: int | None = None
+
+
 class Review(NamedTuple):
     """A finding that a person has looked at."""
 
@@ -181,6 +198,7 @@ class HealthFacts:
     lost_wakes: Sequence[LostWakes] = ()
     idle: Sequence[OpenRuns] = ()
     for_nothing: Sequence[RunsForNothing] = ()
+    old_pauses: Sequence[OldPause] = ()
 
 
 def unserved(nodes: Sequence[HealthNode], versions: Sequence[OpenRuns]) -> list[OpenRuns]:

@@ -71,6 +71,12 @@ LOOKED_AT_TO_COUNT = 100_000
 COUNTED_ROWS = 50_000
 # So many groups of runs, queues and workers are looked at.
 HEALTH_GROUPS = 100
+# A person who pauses something for longer may have forgotten it: a day, in seconds.
+PAUSED_FOR_SECONDS = 24 * 3600.0
+# So many pauses are looked at, the oldest first, and what each holds is counted up to so many: some
+# milliseconds for each.
+OLD_PAUSES = 20
+COUNTED_OF_A_PAUSE = 1_000
 # Another node retires a worker within seconds of the end of its lease, also after an outage.
 EXPIRED_FOR_SECONDS = 30.0
 

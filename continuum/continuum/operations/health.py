@@ -12,6 +12,7 @@ from continuum.operations.commands import command
 from continuum.operations.findings import Finding, amount, verb
 from continuum.operations.health_codes import HEALTH_CODES
 from continuum.operations.odd_row_advice import advice_for, mending_sql, repair_of
+from continuum.operations.old_pauses import old_pause_finding
 from continuum.operations.repair_commands import repair_command
 from continuum.operations.stuck_runs import blocked_finding, idle_finding
 from continuum.quoting import listed, one_line, quoted, shortened
@@ -35,6 +36,7 @@ def judge(facts: HealthFacts) -> list[Finding]:
         *each.expired(),
         *each.quarantined(),
         *each.versions(),
+        *each.paused_for_long(),
         *each.odd(),
         *each.nodes(),
     ]
@@ -234,6 +236,11 @@ class _Judge:
         """Judge suspended runs whose code waits for nothing that could come."""
         for each in self._facts.for_nothing:
             yield idle_finding(each, self._facts.schema)
+
+    def paused_for_long(self) -> Iterator[Finding]:
+        """Judge pauses that may have been forgotten."""
+        for each in self._facts.old_pauses:
+            yield old_pause_finding(each, self._facts.schema)
 
     def expired(self) -> Iterator[Finding]:
         """Judge leases that have run out and still hold something."""

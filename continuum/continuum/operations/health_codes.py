@@ -94,6 +94,11 @@ HEALTH_CODES: Mapping[str, Code] = {
         "open runs have a version that no node may execute: nothing would continue them",
         "start a node with that version, or check that newer code continues them",
     ),
+    "paused-long": Code(
+        _WARNING,
+        "a pause stands for more than a day",
+        "resume what is paused, or review the finding: then it is silent until something else is paused",
+    ),
     "odd-row": Code(
         _ERROR,
         "a row has a time that no engine writes, and is passed over",

@@ -233,3 +233,29 @@ BEGIN
     RETURN v_silenced;
 END
 $$;
+
+-- Pauses that began by p_by: p_pauses of many runs together, the oldest first, and those of single runs by workflow. What each
+-- holds is counted up to p_most.
+CREATE OR REPLACE FUNCTION {schema}.old_pauses(p_by timestamptz, p_pauses integer, p_most integer)
+RETURNS TABLE (kind text, name text, namespace text, since timestamptz, paused_by text, reason text, runs bigint, more boolean,
+               tasks bigint, more_tasks boolean, workflow text, example uuid, latest timestamptz)
+LANGUAGE plpgsql STABLE
+SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT p.kind, p.name, p.namespace, p.since, p.paused_by, p.reason, h.runs, h.more_runs, h.tasks, h.more_tasks,
+           NULL::text, NULL::uuid, p.since
+    FROM (SELECT * FROM {schema}.pauses x WHERE x.since <= p_by ORDER BY x.since LIMIT p_pauses) p
+    CROSS JOIN LATERAL {schema}.held_by_pause(p.kind, p.name, p.namespace, p_most) h;
+    RETURN QUERY
+    SELECT 'run', '', '', min(f.paused_at), (array_agg(f.paused_by ORDER BY f.paused_at))[1],
+           (array_agg(f.pause_reason ORDER BY f.paused_at))[1], least(count(*), p_most),
+           count(*) > p_most OR max(f.place) = 10 * p_most, 0::bigint, false, f.workflow, (array_agg(f.id ORDER BY f.paused_at))[1], max(f.paused_at)
+    FROM (
+        SELECT r.*, row_number() OVER () AS place FROM {schema}.runs r
+        WHERE r.paused_at IS NOT NULL AND r.completed_at IS NULL LIMIT 10 * p_most
+    ) f WHERE f.paused_at <= p_by GROUP BY f.workflow;
+END
+$$;

@@ -15,6 +15,7 @@ from continuum.journal.health_port import (
     HealthFacts,
     HealthNode,
     LostWakes,
+    OldPause,
     OpenRuns,
     OverdueRuns,
     OverdueTasks,
@@ -24,7 +25,8 @@ from continuum.journal.health_port import (
     idle,
     unserved,
 )
-from continuum.journal.limits import EXPIRED_FOR_SECONDS
+from continuum.journal.limits import COUNTED_OF_A_PAUSE, EXPIRED_FOR_SECONDS, OLD_PAUSES, PAUSED_FOR_SECONDS
+from continuum.journal.memory.pauses import MemoryPauses
 from continuum.journal.memory.retention import MemoryRetention
 from continuum.journal.memory.tables import MICROSECONDS, StoredRun, StoredTask, Suspicion
 from continuum.journal.memory.workers import MemoryWorkers
@@ -35,7 +37,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class MemoryHealth(MemoryRetention, MemoryWorkers):
+class MemoryHealth(MemoryPauses, MemoryRetention, MemoryWorkers):
     """The health of the journal: everything is counted, because one process holds it all."""
 
     async def health_facts(self, *, due_for: float) -> HealthFacts:
@@ -59,6 +61,7 @@ class MemoryHealth(MemoryRetention, MemoryWorkers):
             lost_wakes=self._lost_wakes(),
             idle=idle(nodes, self._versions_of_open_runs()),
             for_nothing=self._runs_for_nothing(by),
+            old_pauses=await self._old_pauses(now - round(PAUSED_FOR_SECONDS * MICROSECONDS)),
         )
 
     async def review_finding(
@@ -209,6 +212,28 @@ class MemoryHealth(MemoryRetention, MemoryWorkers):
             RunsForNothing(workflow, len(found), False, min(found)[0], max(found)[1], max(found)[0])
             for workflow, found in groups.items()
         ]
+
+    async def _old_pauses(self, by: int) -> list[OldPause]:
+        together = sorted(self._pauses.values(), key=lambda pause: pause.since)[:OLD_PAUSES]
+        found = []
+        for pause in together:
+            if pause.scope is not None and pause.since <= by:
+                held = await self.held_by_pause(pause.scope, COUNTED_OF_A_PAUSE)
+                found.append(OldPause(pause, *held, latest=pause.since))
+        alone = _grouped(
+            (run.start.workflow, (run.paused.since, run.start.id, run.paused))
+            for run in self._runs.values()
+            if run.paused is not None and not run.state.terminal and run.paused.since <= by
+        )
+        for workflow, runs in alone.items():
+            (_, first, pause), latest = (
+                min(runs, key=lambda each: each[:2]),
+                max(runs, key=lambda each: each[:2])[0],
+            )
+            number = min(len(runs), COUNTED_OF_A_PAUSE)
+            more = len(runs) > number
+            found.append(OldPause(pause, number, more, workflow=workflow, example=first, latest=latest))
+        return found
 
 
 def _due(run: StoredRun) -> int:

@@ -98,8 +98,8 @@ class MemoryPauses(MemoryTables):
         """Return the pauses of workflows, queues and namespaces, the latest first."""
         return sorted(self._pauses.values(), key=lambda pause: -pause.since)[:limit]
 
-    async def held_by_pause(self, scope: PauseScope) -> HeldByPause:
-        """Count what such a pause holds, up to `MOST_COUNTED`."""
+    async def held_by_pause(self, scope: PauseScope, most: int = MOST_COUNTED) -> HeldByPause:
+        """Count what such a pause holds, up to `most`."""
         runs = sum(
             not run.state.terminal and scope.holds(run.start.workflow, run.start.namespace)
             for run in self._runs.values()
@@ -115,7 +115,6 @@ class MemoryPauses(MemoryTables):
             )
             for task in self._tasks.values()
         )
-        most = MOST_COUNTED
         return HeldByPause(min(runs, most), runs > most, min(tasks, most), tasks > most)
 
     async def paused_here(self, worker: Worker) -> PausedHere:

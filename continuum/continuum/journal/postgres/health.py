@@ -13,6 +13,7 @@ from continuum.journal.health_port import (
     HealthFacts,
     HealthNode,
     LostWakes,
+    OldPause,
     OpenRuns,
     OverdueRuns,
     OverdueTasks,
@@ -23,16 +24,20 @@ from continuum.journal.health_port import (
     unserved,
 )
 from continuum.journal.limits import (
+    COUNTED_OF_A_PAUSE,
     COUNTED_ROWS,
     EXPIRED_FOR_SECONDS,
     HEALTH_GROUPS,
     MOST_COUNTED,
+    OLD_PAUSES,
+    PAUSED_FOR_SECONDS,
     WAKES_LOOKED_AT,
 )
 from continuum.journal.node_code import NodeCode
 from continuum.journal.postgres.changes import stored_facts
 from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.odd_rows import PostgresOddRows
+from continuum.journal.postgres.pauses import stored_pause
 
 
 class PostgresHealth(PostgresOddRows):
@@ -51,6 +56,11 @@ class PostgresHealth(PostgresOddRows):
             "rows": COUNTED_ROWS,
         }
         limits["wakes"] = WAKES_LOOKED_AT
+        limits |= {
+            "paused_for": PAUSED_FOR_SECONDS,
+            "pauses": OLD_PAUSES,
+            "of_a_pause": COUNTED_OF_A_PAUSE,
+        }
         ((now,),) = await fetch("time")
         nodes = [health_node(*row) for row in await fetch("health_nodes")]
         versions = [OpenRuns(*row) for row in await fetch("health_open_versions", limits)]
@@ -70,6 +80,12 @@ class PostgresHealth(PostgresOddRows):
             lost_wakes=[LostWakes(*row) for row in await fetch("health_lost_wakes", limits)],
             idle=idle(nodes, versions),
             for_nothing=[RunsForNothing(*row) for row in await fetch("health_for_nothing", limits)],
+            old_pauses=[
+                OldPause(stored, *row[6:])
+                for row in await fetch("health_old_pauses", limits)
+                if (stored := stored_pause(row[:6])) is not None
+                and (stored.scope is not None or row[0] == "run")
+            ],
         )
 
     async def review_finding(

@@ -71,6 +71,14 @@ SELECT n.workflow, n.runs, n.more,
        (extract(epoch FROM CASE WHEN isfinite(n.latest) THEN n.latest ELSE to_timestamp(0) END) * 1000000)::bigint
 FROM {schema}.runs_for_nothing(clock_timestamp() - %(due_for)s * interval '1 second', %(most)s) n
 
+-- name: health_old_pauses
+-- Pauses that stand for long.
+SELECT o.kind, o.name, o.namespace,
+       (extract(epoch FROM CASE WHEN isfinite(o.since) THEN o.since ELSE to_timestamp(0) END) * 1000000)::bigint, o.paused_by, o.reason,
+       o.runs, o.more, o.tasks, o.more_tasks, o.workflow, o.example::text,
+       (extract(epoch FROM CASE WHEN isfinite(o.latest) THEN o.latest ELSE to_timestamp(0) END) * 1000000)::bigint
+FROM {schema}.old_pauses(clock_timestamp() - %(paused_for)s * interval '1 second', %(pauses)s, %(of_a_pause)s) o
+
 -- name: health_reviews
 -- The findings that are silent.
 SELECT fingerprint, (extract(epoch FROM reviewed_at) * 1000000)::bigint FROM {schema}.health_reviews
