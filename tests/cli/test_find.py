@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
 from continuum.journal.postgres import PostgresJournal
 from tests.cli.commands import CommandLine
 from tests.cli.test_commands import on_journal, started
@@ -72,3 +76,29 @@ def test_a_run_that_goes_on_in_another_is_marked_and_found(cli: CommandLine) -> 
     assert listed(cli, "continued:yes") == [old]
     assert set(listed(cli, "continued:no")) == {new, other}
     assert "write yes or no" in cli("runs", "list", "--find", "continued:maybe").err
+
+
+def test_a_list_that_no_index_serves_is_of_the_newest_runs_and_says_so(
+    cli: CommandLine, dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill = (
+        "insert into {schema}.runs (id, workflow, version, namespace, state, input, started_at, waits_for) "
+        "select gen_random_uuid(), 'pay', 'v1', 'default', 2, '\\x92c4019080', now() - n * interval '1 s', "
+        "jsonb_build_array(jsonb_build_array('signal', -1, case when n in (7, 27, 47) "
+        "then 'review' else 'go' end, "
+        "1, null, null)) from generate_series(1, 12000) n"
+    )
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(SQL(fill).format(schema=Identifier(schema)))
+    monkeypatch.setattr("continuum.cli.runs.LOOK_ENTRIES", 20)
+    monkeypatch.setattr("continuum.cli.runs.LOOKS", 2)
+
+    listed = cli("runs", "list", "--find", "waits:signal:review")
+
+    assert (listed.code, len(listed.out.splitlines())) == (0, 1 + 2)
+    assert listed.err == (
+        "looked at the newest 40 runs alone, because no index leads to what was asked for; narrow it with "
+        "workflow:, started: or an attribute\n"
+    )
+    refused = cli("runs", "list", "--find", "waits:signal:review", "--json")
+    assert (refused.code, "no index serves this query" in refused.err) == (1, True)

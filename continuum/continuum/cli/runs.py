@@ -31,7 +31,7 @@ from continuum.cli.run_pauses import pause, resume
 from continuum.cli.tracebacks import print_tracebacks
 from continuum.cli.unread_mail import in_words, unread_mail
 from continuum.cli.values import to_json
-from continuum.client import Client, Owner, Run, StateChange
+from continuum.client import Client, Owner, Page, Run, StateChange
 from continuum.client.error_causes import ErrorCause, cause_of
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
@@ -39,8 +39,12 @@ from continuum.client.runs import RunError
 from continuum.client.wait_reasons import WAITS_FOR_A_NODE
 from continuum.drift.deploy_check import StoredRuns
 from continuum.drift.run_report import Refused, drift_of
-from continuum.errors import NotPublished
+from continuum.errors import NotPublished, UnindexedQuery
 from continuum.quoting import quoted
+
+# Where no index serves a list, it looks at so many runs at a time, as many as a condition may name, and so
+# often: that takes some seconds among a million runs.
+LOOK_ENTRIES, LOOKS = PAGE_ENTRIES, 10
 
 
 @click.group(no_args_is_help=False)
@@ -70,19 +74,29 @@ def list_runs(
     dsn: str | None,
     schema: str,
 ) -> None:
-    """List runs, the latest first."""
+    """List runs, the latest first.
+
+    Where no index leads to the runs that are asked for, those of the newest runs are listed, and a line says
+    so. With --json that is an error.
+    """
     target = Target(dsn, schema)
-    page = ask(
-        target,
-        lambda client: client.query(
-            chosen.conditions(),
-            limit=limit,
-            cursor=cursor,
-            namespace=namespace,
-            payloads=as_json,
-            find=chosen.find,
-        ),
-    )
+
+    async def asking(client: Client) -> Page:
+        try:
+            return await client.query(
+                chosen.conditions(),
+                limit=limit,
+                cursor=cursor,
+                namespace=namespace,
+                payloads=as_json,
+                find=chosen.find,
+            )
+        except UnindexedQuery:
+            if as_json or cursor is not None:
+                raise
+            return await _among_the_newest(client, chosen, namespace, limit)
+
+    page = ask(target, asking)
     if as_json:
         click.echo(to_json(page))
         return
@@ -93,6 +107,29 @@ def list_runs(
             click.echo("error:TimeoutError is a whole type, error:*Timeout* a part of one", err=True)
     if page.next_cursor is not None:
         click.echo(f"more: --cursor {page.next_cursor}", err=True)
+
+
+async def _among_the_newest(client: Client, chosen: RunFilter, namespace: str | None, limit: int) -> Page:
+    """Look at the newest runs, page by page, until enough are found, and say how many were looked at."""
+    found: list[Run] = []
+    looked_at, cursor = 0, None
+    for _ in range(LOOKS):
+        newest = await client.query(limit=LOOK_ENTRIES, cursor=cursor, namespace=namespace, payloads=False)
+        cursor, looked_at = newest.next_cursor, looked_at + len(newest.entries)
+        among = ("id", "in", [run.id for run in newest.entries])
+        page = await client.query(
+            [*chosen.conditions(), among],
+            limit=limit - len(found),
+            namespace=namespace,
+            payloads=False,
+            find=chosen.find,
+        )
+        found += page.entries
+        if len(found) == limit or cursor is None:
+            break
+    looked = f"looked at the newest {looked_at:,} runs alone, because no index leads to what was asked for"
+    click.echo(f"{looked}; narrow it with workflow:, started: or an attribute", err=True)
+    return Page(found, None)
 
 
 @runs.command(short_help="Show everything about RUN.")
