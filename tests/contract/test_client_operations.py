@@ -105,11 +105,11 @@ async def test_an_operation_is_paused_listed_resumed_and_cancelled(
         operations = client.as_actor("ann", reason="ticket 7", via="web").operations
 
         async def stopped(action: str) -> Any:
-            """Begin to cancel runs, and pause or cancel that after the first one."""
+            """Begin to cancel runs, and pause or cancel that after the first one, seconds before the last."""
             shown = await operations.preview("cancel", ORDERS)
             reached = asyncio.Event()
             running = asyncio.create_task(
-                operations.execute(shown.digest, "cancel", ORDERS, rate=1_000, told=lambda _: reached.set())
+                operations.execute(shown.digest, "cancel", ORDERS, rate=2.0, told=lambda _: reached.set())
             )
             await reached.wait()
             (first, *_) = (await operations.list(limit=1)).entries
@@ -150,7 +150,8 @@ async def test_a_call_that_is_cancelled_frees_the_operation_for_the_next_one(
         shown, change = await client.operations.preview("cancel", ORDERS), ("cancel", ORDERS)
         reached = asyncio.Event()
         first = asyncio.create_task(
-            client.operations.execute(shown.digest, *change, rate=1.0, told=lambda _: reached.set())
+            # The next run would follow after ten seconds.
+            client.operations.execute(shown.digest, *change, rate=0.1, told=lambda _: reached.set())
         )
         await reached.wait()
         with pytest.raises(NotReady, match="is executed by another process"):
