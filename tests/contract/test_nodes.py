@@ -7,11 +7,13 @@ from dataclasses import replace
 from continuum.engine.ids import NodeId, WorkerId
 from continuum.journal.node_code import NodeCode
 from continuum.journal.port import Journal, Loaded, NodeFacts
+from continuum.journal.silence import Silence
 from tests.contract.builders import (
     commit,
     end,
     event,
     let_expire,
+    new_run,
     new_task,
     owned_run,
     owned_runs,
@@ -221,6 +223,17 @@ async def test_a_node_says_what_it_has_loaded_and_how_much_of_a_queue_it_runs(jo
 
     assert node.code == code
     assert (code.limit_of("slow"), code.limit_of("other")) == (2, 256)
+
+
+async def test_a_node_says_which_of_its_processes_hang_until_they_answer(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    silent = {7: Silence(2.5, 15.0, new_run().id, 3), 8: Silence(4.0, None)}
+    await journal.renew([worker.id], 60.0, replace(facts("north"), silent=silent))
+    (node,) = await journal.nodes()
+    assert node.silent == silent
+    await journal.renew([worker.id], 60.0, facts("north"))
+    (node,) = await journal.nodes()
+    assert node.silent == {}
 
 
 async def test_a_node_of_earlier_code_does_not_say_what_it_has_loaded(journal: Journal) -> None:

@@ -68,6 +68,8 @@ RENEWALS_PER_LEASE = 3
 LONGEST_RENEWAL_SECONDS = 5.0
 # A renewal that is this much later than planned was held up: by the database, or this process stood still.
 LATE_RENEWAL_SECONDS = 1.0
+# A loop beats each second, or oftener. One that has not for so long is not only slow, and the node says so.
+REPORT_SILENCE_SECONDS = 2.0
 # After an outage every process has renewed by then: it tries every two seconds, for up to five each time.
 RECONNECTING_SECONDS = 6.0
 # A longer error text is of no use and slows every reader down.

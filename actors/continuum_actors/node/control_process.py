@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -17,11 +18,13 @@ from continuum.journal.look_port import LookedFor
 from continuum.journal.port import NodeFacts, Workers
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.resilient import ResilientJournal
+from continuum.journal.silence import Silence
 from continuum.journal.suspect_port import Death
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code, load_code
 from continuum_actors.host import limits
 from continuum_actors.host.messages import FindRun, Forwarded, HasMail, NodeHello, RunFound, SuspectsWait
+from continuum_actors.host.traces import read_trace
 from continuum_actors.node.cluster import Cluster
 from continuum_actors.node.death_causes import EndOfProcess, death_of, manner_of
 from continuum_actors.node.fatal_calls import faulty_thread
@@ -122,7 +125,23 @@ class ControlledNode:
             waiting,
             connections_of(config.settings),
             self._code,
+            self._silent(),
         )
+
+    def _silent(self) -> dict[int, Silence]:
+        """Return the processes whose loops have not turned of late; the watchdog spares those that stop."""
+        now, watchdog = time.monotonic(), self._config.settings.watchdog
+        limit = watchdog if self.state == "up" else None
+        found = {}
+        for process_id, notice in self._started.items():
+            last = self._context.liveness.read(process_id)
+            if last.beats and process_id != CONTROL and now - last.beat_at > limits.REPORT_SILENCE_SECONDS:
+                executed = None if last.executing is None else read_trace(last.executing)
+                silence = Silence(now - last.beat_at, limit)
+                if executed is not None:
+                    silence = silence._replace(run_id=executed.run_id, seq=executed.seq)
+                found[notice.pid] = silence
+        return found
 
     def drain(self) -> None:
         if self.state != "draining":

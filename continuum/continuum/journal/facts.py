@@ -17,11 +17,11 @@ from continuum.journal.family_facts import NewChild, Successor
 from continuum.journal.node_code import NodeCode
 from continuum.journal.pause_facts import StoredPause
 from continuum.journal.resumed_run import ResumedRun
+from continuum.journal.silence import Silence
 from continuum.journal.version_facts import Fault, Refusal
 from continuum.journal.wait import Wait
 
-# The namespaces that a worker claims from; None for all.
-Namespaces: TypeAlias = Sequence[str] | None
+Namespaces: TypeAlias = Sequence[str] | None  # that a worker claims from; None for all
 
 
 class RunState(IntEnum):
@@ -44,15 +44,14 @@ class RunState(IntEnum):
 class InboxKind(IntEnum):
     """The meaning of an inbox row, and the shape of its body.
 
-    SIGNAL: (value bytes,), named by the signal, keyed by delivery id. CANCEL: ().
-    Activity results are named by the command's seq and keyed by the dispatch
-    number: COMPLETED (result bytes,), RAISED (type, message, traceback, names of
-    the exception's classes), CRASHED () — it killed the process that ran it —,
-    TIMED_OUT (): that process died after the task's timeout, and INTERRUPTED (): it was
-    stopped in order or something else killed it, which is no crash. A child's end is named by the
-    seq of the parent's command: CHILD_COMPLETED (result bytes,), CHILD_FAILED (type,
-    message, traceback), CHILD_CANCELLED (). The name of a CANCEL is "" when it was
-    requested from outside, "parent" when the run's parent requested it, by its code or its end.
+    SIGNAL: (value bytes,), named by the signal, keyed by delivery id. CANCEL: (). Activity results are named
+    by the command's seq and keyed by the dispatch number: COMPLETED (result bytes,), RAISED (type, message,
+    traceback, names of the exception's classes), CRASHED () — it killed the process that ran it —,
+    TIMED_OUT (): that process died after the task's timeout, and INTERRUPTED (): it was stopped in order or
+    something else killed it, which is no crash. A child's end is named by the seq of the parent's command:
+    CHILD_COMPLETED (result bytes,), CHILD_FAILED (type, message, traceback), CHILD_CANCELLED (). The name of
+    a CANCEL is "" when it was requested from outside, "parent" when the run's parent requested it, by its
+    code or its end.
     CORRUPT: the row cannot be read; it blocks only its run.
     """
 
@@ -288,7 +287,7 @@ class TaskResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
-    """The facts that a node reports; `waiting` as in `NodeRow`, `code` None if it has not loaded any.
+    """The facts that a node reports; `waiting` and `silent` as in `NodeRow`, `code` None if none is loaded.
 
     `connections` is how many its processes may open to the server, 0 if they open those to a pooler.
     """
@@ -302,6 +301,7 @@ class NodeFacts:
     waiting: Mapping[int, int] = field(default_factory=dict)
     connections: int = 0
     code: NodeCode | None = None
+    silent: Mapping[int, Silence] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,9 +328,10 @@ class NodeRow:
     workflows: list[str]
     namespaces: list[str] | None = None  # those that its workers claim from, None for all
     workers: list[NodeWorker] = field(default_factory=list)
-    # How many `def` attempts waited for a thread at the last renewal, by the pid of their process.
+    # At the last renewal, by pid: how many `def` attempts waited for a thread, and which processes hung.
     waiting: dict[int, int] = field(default_factory=dict)
     code: NodeCode | None = None  # None if an earlier release runs there
+    silent: Mapping[int, Silence] = field(default_factory=dict)
 
 
 class Renewal(NamedTuple):
@@ -383,8 +384,7 @@ class RunRow:
     owner_node: str | None = None  # where the owner runs, like `owner_pid`
     owner_pid: int | None = None
     claimed_at: int | None = None
-    # What a suspended run waited for when its owner wrote its state last; None if that is not known.
-    waits: Sequence[Wait] | None = None
+    waits: Sequence[Wait] | None = None  # of a suspended run, as its owner wrote it last; None if not known
     pause: StoredPause | None = None  # of an open run: its own, or the earliest that holds it with others
 
 

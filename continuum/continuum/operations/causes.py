@@ -121,6 +121,17 @@ CAUSES: Mapping[str, CauseCode] = {
         "If no other node is running, start one: `continuum run-node MODULE`. `continuum nodes list` shows "
         "how long the silence has lasted.",
     ),
+    "hanging": CauseCode(
+        "The process that owns the run hangs",
+        "The loop of the owner does not turn: code that runs in it, of this run or of another one, or an "
+        "`async` activity, neither awaits nor returns. Results that have come for the runs of this process "
+        "lie unread meanwhile. The node reports it with its next renewal, within seconds.",
+        "The watchdog of the node, which kills the process. Its runs continue elsewhere at once; a run whose "
+        "code does this three times is blocked as poison.",
+        "Look for a loop or a blocking call (`time.sleep`, a lock, a request without `await`) in the code "
+        "that is named, after the last event of `continuum runs history RUN`. Move it into a `def` activity. "
+        "`continuum cancel RUN --force` gives the run up; the process is killed all the same.",
+    ),
     "executing": CauseCode(
         "The code of the run is being executed",
         "The owner executes the workflow's own code: nothing outside is asked for at this moment. Code "

@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from continuum.journal.facts import RunState
+from continuum.journal.silence import Silence
 from continuum.journal.situation import Suspicion
 from continuum.journal.untyped_values import at
 from continuum.operations.explanation import Cause, Fix
 from continuum.operations.findings import amount
-from continuum.operations.scene import MICROSECONDS, REASON_CHARACTERS, Scene, moment, optional_moment
+from continuum.operations.scene import (
+    MICROSECONDS,
+    REASON_CHARACTERS,
+    Hang,
+    Scene,
+    moment,
+    optional_moment,
+)
 from continuum.quoting import listed, one_line
 
 
 def ownership_causes(scene: Scene) -> Iterator[Cause]:
     """Yield what keeps processes from continuing an open run, the worst first."""
-    situation, run = scene.situation, scene.run
-    if run.owner is None or situation.lease is None:
+    situation, run, hang = scene.situation, scene.run, scene.hang
+    if run.owner is None and hang is not None:
+        yield _hanging(scene, hang)
+    elif run.owner is None or situation.lease is None:
         why = scene.lost_wake
         if why is not None:
             yield _lost_wake(scene, why)
@@ -25,6 +35,8 @@ def ownership_causes(scene: Scene) -> Iterator[Cause]:
         yield _lease_lost(scene, situation.lease.expires_at)
     elif scene.silence is not None:
         yield _owner_silent(scene, situation.lease.renewed_at, situation.lease.expires_at)
+    elif hang is not None:
+        yield _hanging(scene, hang)
     elif run.state is RunState.RUNNING and -1 in situation.suspicions:
         yield _on_trial(scene, situation.suspicions[-1])
 
@@ -272,3 +284,47 @@ def _owner_silent(scene: Scene, renewed_at: int, expires_at: int) -> Cause:
         at(expires_at) if serving else None,
         () if serving else (scene.start_a_node(),),
     )
+
+
+def _hanging(scene: Scene, hang: Hang) -> Cause:
+    """Return that the process of a run executes code that does not give it back."""
+    run, since, limit, unread = scene.run, hang.since, hang.silence.limit, scene.unread()
+    process, blamed = f"process {hang.pid} of node {hang.node}", hang.silence.run_id
+    if blamed is None:
+        what = f"{process} does not answer since {moment(since)}, and executes no code of yours"
+    else:
+        code = _code_that_hangs(scene, hang.silence)
+        what = f"{code} keeps {process} busy since {moment(since)} and does not await"
+    lies = f"; {listed(unread)} lies unread" if unread else ""
+    fixes: tuple[Fix, ...] = ()
+    if blamed == run.id:
+        fixes = (scene.cancel("to give the run up; its process hangs until it is killed", force=True),)
+    elif blamed is not None:
+        fixes = (Fix(f"continuum explain {blamed}", "to see what it does"),)
+    watchdog = f"the watchdog of node {hang.node}, which kills the process"
+    return Cause(
+        "hanging",
+        f"{what}: no run of that process continues meanwhile{lies}{scene.died}",
+        at(since),
+        {
+            "node": hang.node,
+            "pid": hang.pid,
+            "run": blamed,
+            "seq": hang.silence.seq,
+            "silent_seconds": round((scene.now - since) / MICROSECONDS, 1),
+            "unread": unread,
+            "deaths": scene.situation.deaths,
+        },
+        "the code that hangs" if limit is None else watchdog,
+        None if limit is None else scene.ahead(since + round(limit * MICROSECONDS)),
+        fixes,
+    )
+
+
+def _code_that_hangs(scene: Scene, silence: Silence) -> str:
+    own = silence.run_id == scene.run.id
+    if silence.seq is None:
+        return "its own code" if own else f"the code of run {silence.run_id}"
+    call = scene.history.calls.get(silence.seq) if own else None
+    name = f"activity {silence.seq}" if call is None else f"activity {call.name}"
+    return name if own else f"{name} of run {silence.run_id}"

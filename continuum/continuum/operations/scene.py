@@ -6,10 +6,12 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from continuum.journal.facts import InboxKind, NodeRow, RunRow, RunState
 from continuum.journal.limits import RENEWALS_IN_A_LEASE
 from continuum.journal.lost_wake import lost_wake
+from continuum.journal.silence import Silence
 from continuum.journal.situation import Situation
 from continuum.journal.untyped_values import at
 from continuum.journal.version_facts import is_importable
@@ -39,6 +41,15 @@ def is_late(silence: float, pause: float) -> bool:
 def moment(microseconds: int) -> str:
     """Return a time as a sentence says it."""
     return at(microseconds).isoformat(timespec="seconds")
+
+
+class Hang(NamedTuple):
+    """A process that does not answer, and when it last did."""
+
+    node: str
+    pid: int
+    since: int
+    silence: Silence
 
 
 @dataclass(slots=True)
@@ -143,6 +154,22 @@ class Scene:
         ttl = (lease.expires_at - lease.renewed_at) / MICROSECONDS
         silence = (self.now - lease.renewed_at) / MICROSECONDS
         return silence if is_late(silence, renewal_pause(ttl)) else None
+
+    @property
+    def hang(self) -> Hang | None:
+        """The process that owns the run, or executes its first step, if it hung when its node last said so.
+
+        What the owner has written since shows that it hangs no more.
+        """
+        run = self.run
+        for node in self.nodes:
+            reported = self.now - round(node.lease_age * MICROSECONDS)
+            for pid, silence in node.silent.items():
+                owns = (node.node, pid) == (run.owner_node, run.owner_pid) and run.updated_at <= reported
+                begins = run.owner is None and (silence.run_id, silence.seq) == (run.id, None)
+                if owns or begins:
+                    return Hang(node.node, pid, reported - round(silence.seconds * MICROSECONDS), silence)
+        return None
 
     @property
     def cancel_requested_at(self) -> tuple[bool, int | None]:

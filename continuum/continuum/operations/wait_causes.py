@@ -146,7 +146,10 @@ def _running_here(scene: Scene, call: OpenCall) -> Cause:
     since = max(call.since, scene.run.claimed_at or 0)
     facts = {**_facts(call), "deaths": deaths}
     cause = _running(scene, call.seq, call.name, call.attempt, where, since, None, "", facts)
-    return replace(cause, sentence=cause.sentence + scene.died)
+    blamed = None if scene.hang is None else scene.hang.silence
+    hangs = blamed is not None and (blamed.run_id, blamed.seq) != (scene.run.id, call.seq)
+    unknown = "; whether it still runs is not known, because its process hangs" if hangs else ""
+    return replace(cause, sentence=f"{cause.sentence}{unknown}{scene.died}")
 
 
 def _running(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from continuum import RunCancelled
@@ -371,3 +372,38 @@ async def test_a_silent_owner_is_replaced_when_its_lease_ends(dsn: str, schema: 
         ((released,),) = await at.sql("select updated_at from {schema}.runs")
         assert released > cause.wakes_at - timedelta(seconds=0.5)
         assert is_near(cause.wakes_at, released)
+
+
+async def test_code_that_hangs_after_an_activity_is_named_and_its_process_is_killed_in_time(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", modules=MODULES, run_hosts=1, watchdog=10.0, lease_ttl=6.0)
+        beside = await at.client.start(flows.waits_for_signal)
+        await explained(beside, "signal")
+        started = datetime.now(UTC)
+        run = await at.client.start(flows.hangs_after_activity)
+        cause = await explained(run, "hanging")
+        assert cause.sentence.startswith("its own code keeps process ")
+        assert facts(cause, "node", "run", "seq") == {"node": "north", "run": run.id, "seq": None}
+        assert is_near(cause.since, started)
+        assert cause.wakes_by == "the watchdog of node north, which kills the process"
+        activity = (await run.explain()).causes[1]
+        assert activity.sentence.endswith("whether it still runs is not known, because its process hangs")
+        other = await explained(beside, "hanging")
+        assert (other.evidence["run"], commands(other)) == (run.id, [f"continuum explain {run.id}"])
+
+        await apply(at, cause.fixes[0])
+        await is_over(run, "hanging")
+        await at.until(lambda: is_gone(cause.evidence["pid"]), "the process still runs")
+        killed = datetime.now(UTC)
+        assert cause.wakes_at is not None
+        assert killed > cause.wakes_at - timedelta(seconds=0.5)
+        assert is_near(cause.wakes_at, killed)
+        await beside.signal(flows.go, "yes")
+        assert await beside.result(DEADLINE_S) == "yes"
+
+
+async def is_gone(pid: int) -> bool:
+    """Return whether there is no such process."""
+    return not psutil.pid_exists(pid)

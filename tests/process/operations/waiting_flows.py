@@ -8,6 +8,7 @@ from pathlib import Path
 
 import continuum
 from continuum import Retry, Signal, activity, activity_context, workflow
+from tests.process.node.deadly_flows import hidden
 
 go = Signal("go", str)
 
@@ -47,6 +48,20 @@ def _stay(directory: str) -> str:
     while not (Path(directory) / "end").exists():
         os.sched_yield()
     return "ended"
+
+
+@activity(name="explain.returns")
+async def returns() -> str:
+    """Return at once."""
+    return "returned"
+
+
+@workflow(name="explain.hang")
+async def hangs_after_activity() -> str:
+    """Run an activity, and hang in the code of the workflow after it."""
+    said = await returns()
+    hidden[0].die("hang")  # type: ignore[operator]
+    return said
 
 
 async def until_the_end(directory: str) -> str:

@@ -9,15 +9,18 @@ from continuum.engine.ids import RunId
 from continuum.journal.event_codec import pack_body
 from continuum.journal.facts import InboxKind, RunState
 from continuum.journal.node_code import NodeCode
+from continuum.journal.silence import Silence
 from continuum.journal.situation import KnownVersion, OpenChild, Suspicion
 from continuum.journal.version_facts import Fault, Loaded, Refusal
 from continuum.journal.wait import Wait
 from continuum.operations.explain import explained
+from continuum.operations.explanation import Cause
 from tests.unit.operations.test_explained import NORTH, NOW, RUN, SECOND, WHERE, causes, event, row, situation
 
 FREE = row(owner=None, owner_node=None, owner_pid=None)
 WAITS = (Wait("signal", -1, "go", NOW - 55 * SECOND),)
 KEPT = {(int(InboxKind.CANCEL), "parent"): 1}
+OTHER = RunId("01900000-0000-7000-8000-000000000009")
 LOST = replace(NORTH, state="lost")
 
 
@@ -137,6 +140,59 @@ def test_a_wait_for_a_blocked_child_that_was_asked_to_stop_has_the_way_out() -> 
     assert cause.sentence.endswith("; it was asked to stop, and compensates once it is unblocked")
     unblock, end = f"continuum runs unblock {child}", f"continuum cancel {child} --force"
     assert [fix.command for fix in cause.fixes] == [unblock, end]
+
+
+def hanging(silence: Silence, **facts: object) -> list[Cause]:
+    """Return the causes of a run whose owner hung when its node renewed its lease a second ago."""
+    scheduled = event(0, EventType.ACTIVITY_SCHEDULED, "send", *WHERE, b"", None, at=NOW - 90 * SECOND)
+    found = situation(row(RunState.RUNNING, waits=None), scheduled, **facts)
+    return causes(found, replace(NORTH, silent={11: silence}))
+
+
+def test_a_process_that_hangs_is_said_to_hang_and_who_makes_it_hang() -> None:
+    own, other = hanging(Silence(4.0, 15.0, RUN)), hanging(Silence(4.0, 15.0, OTHER, 7))
+    assert [cause.code for cause in own] == ["hanging", "activity_running"]
+    assert own[0].sentence.startswith("its own code keeps process 11 of node north busy since ")
+    assert own[0].evidence["silent_seconds"] == 5.0
+    assert own[0].wakes_at is not None
+    assert round(own[0].wakes_at.timestamp()) == NOW // SECOND + 10
+    assert [fix.command for fix in own[0].fixes] == [f"continuum cancel {RUN} --force"]
+    assert other[0].sentence.startswith(f"activity 7 of run {OTHER} keeps process 11 of node north busy")
+    assert [fix.command for fix in other[0].fixes] == [f"continuum explain {OTHER}"]
+    for found in (own, other):
+        assert found[1].sentence.endswith("; whether it still runs is not known, because its process hangs")
+
+
+def test_an_activity_that_hangs_is_named_and_known_to_run() -> None:
+    hangs, runs = hanging(Silence(4.0, 15.0, RUN, 0))
+    assert hangs.sentence.startswith("activity send keeps process 11 of node north busy since ")
+    assert "not known" not in runs.sentence
+
+
+def test_a_process_that_hangs_without_code_of_a_user_or_a_watchdog_names_neither() -> None:
+    mail = {(int(InboxKind.ACTIVITY_COMPLETED), "0"): 1}
+    (hangs, _) = hanging(Silence(4.0, None), mail=mail)
+    assert "does not answer since " in hangs.sentence
+    assert hangs.sentence.endswith("; the end of an attempt of activity send lies unread")
+    assert (hangs.wakes_at, hangs.fixes, hangs.evidence["run"]) == (None, (), None)
+
+
+def test_a_first_step_that_hangs_before_anybody_owns_the_run_is_named() -> None:
+    due = row(RunState.RUNNING, owner=None, owner_node=None, owner_pid=None, waits=None, due_at=NOW - SECOND)
+    node = replace(NORTH, silent={11: Silence(4.0, 15.0, RUN)})
+    (cause,) = causes(situation(due, lease=None), node)
+    assert cause.code == "hanging"
+    assert cause.sentence.startswith("its own code keeps process 11 of node north busy since ")
+    other = replace(NORTH, silent={11: Silence(4.0, 15.0, OTHER)})
+    assert causes(situation(due, lease=None), other)[0].code == "ready"
+
+
+def test_a_process_that_has_written_since_its_node_said_so_hangs_no_more() -> None:
+    node = replace(NORTH, silent={11: Silence(4.0, 15.0, RUN)})
+    (cause,) = causes(situation(row(RunState.RUNNING, waits=None, updated_at=NOW - SECOND // 2)), node)
+    assert cause.code == "executing"
+    other = replace(NORTH, silent={12: Silence(4.0, 15.0, RUN)})
+    assert causes(situation(row(RunState.RUNNING, waits=None)), other)[0].code == "executing"
 
 
 def test_a_failed_run_is_reset_only_once_its_failure_is_mended() -> None:

@@ -209,6 +209,7 @@ class MemoryWorkers(MemoryFamilies):
                 ],
                 waiting={pid: number for pid, number in stored.facts.waiting.items() if number},
                 code=stored.facts.code,
+                silent=dict(stored.facts.silent),
             )
             for node, stored in sorted(self._nodes.items())
         ]

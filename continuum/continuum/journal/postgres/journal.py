@@ -81,6 +81,7 @@ from continuum.journal.postgres.sweeps import Sweeps
 from continuum.journal.postgres.tasks import PostgresTasks, held
 from continuum.journal.postgres.versions import PostgresVersions
 from continuum.journal.repeated_calls import CallsOfRuns
+from continuum.journal.silence import silences_as_json, silences_from_json
 
 log = logging.getLogger("continuum.journal")
 
@@ -243,6 +244,7 @@ class PostgresJournal(
                 [NodeWorker(*worker) for worker in workers],
                 {pid: waiting for _, pid, waiting in listed if waiting},
                 NodeCode.from_json(about),
+                silences_from_json(about),
             )
             for node, pid, address, state, live, age, processes, workflows, namespaces, workers, about in (
                 await self._database.fetch("nodes")
@@ -472,4 +474,5 @@ def _stored_processes(facts: NodeFacts) -> str:
 
 def _stored_about(facts: NodeFacts) -> str:
     """Return what a node reports about itself as JSON, with the pid that it is true for."""
-    return json.dumps({**(facts.code.as_json() if facts.code else {}), "pid": facts.pid})
+    silent = {"silent": silences_as_json(facts.silent)} if facts.silent else {}
+    return json.dumps({**(facts.code.as_json() if facts.code else {}), **silent, "pid": facts.pid})
