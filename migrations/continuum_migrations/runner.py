@@ -107,7 +107,8 @@ async def check(connection_or_dsn: Connection | str, schema: str, *, source: Sou
     pending = _pending(known, applied, schema)
     if pending:
         lacks = ", ".join(file.name for file in pending)
-        raise SchemaBehind(f"schema {schema} lacks {lacks} of this code; run continuum migrate")
+        migrate = f"run continuum migrate --schema {schema}"
+        raise SchemaBehind(f"schema {schema} lacks {lacks} of this code; {migrate}")
 
 
 async def drop(connection_or_dsn: Connection | str, schema: str) -> None:

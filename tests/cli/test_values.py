@@ -81,3 +81,25 @@ def test_start_and_signal_accept_values_of_any_type(cli: CommandLine) -> None:
 
 def test_printed_values_can_be_read_back() -> None:
     assert to_json([timedelta(seconds=90.5), b"\x00\xff"]) == '[90.5, "AP8="]'
+
+
+@pytest.mark.parametrize("given", ["nan", "inf", "-1", "1e300"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("doctor", "--transaction-age"),
+        ("health", "--due-for"),
+        ("result", "00000000-0000-4000-8000-000000000007", "--timeout"),
+    ],
+    ids=" ".join,
+)
+def test_seconds_are_a_number_that_can_be_waited_for(
+    cli: CommandLine, command: tuple[str, ...], given: str
+) -> None:
+    refused = cli(*command, given)
+    assert (refused.code, refused.out, len(refused.err.splitlines())) == (2, "", 1), refused
+
+
+def test_a_dsn_that_is_no_text_is_refused(cli: CommandLine) -> None:
+    refused = cli.bare("doctor", "--dsn", "\udcff")
+    assert (refused.code, "the DSN cannot be read" in refused.err) == (1, True), refused

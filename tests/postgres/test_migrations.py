@@ -86,7 +86,9 @@ def test_a_changed_file_of_functions_is_applied_again_as_a_whole(
 ) -> None:
     asyncio.run(migrate(dsn, empty_name, source=source))
     (source / ONE_FILE).write_text(function("one", 11) + function("another", 12))
-    with pytest.raises(SchemaBehind, match=r"lacks functions/one\.sql of this code; run continuum migrate"):
+    with pytest.raises(
+        SchemaBehind, match=r"lacks functions/one\.sql of this code; run continuum migrate --schema test_"
+    ):
         asyncio.run(check(dsn, empty_name, source=source))
     assert asyncio.run(migrate(dsn, empty_name, source=source)) == [ONE_FILE]
     asyncio.run(check(dsn, empty_name, source=source))

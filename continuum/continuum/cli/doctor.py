@@ -8,6 +8,7 @@ import click
 
 from continuum.cli.database import Target, database_options, json_option, opened
 from continuum.cli.findings_output import finding_facts, print_finding
+from continuum.cli.times import Seconds
 from continuum.cli.values import to_json
 from continuum.journal.ground_facts import Ground
 from continuum.journal.postgres.ground import read_ground
@@ -21,7 +22,7 @@ from continuum_migrations import expected_objects
 @click.command(short_help="Check what nodes stand on: the server, the schema, this machine.")
 @click.option(
     "--transaction-age",
-    type=click.FloatRange(min=0),
+    type=Seconds(),
     default=LIMITS.transaction_seconds,
     show_default=True,
     metavar="SECONDS",

@@ -9,6 +9,7 @@ import click
 from continuum.cli.changes import changing_options, recorder
 from continuum.cli.database import Target, ask_journal, database_options, json_option, opened
 from continuum.cli.findings_output import finding_facts, print_finding
+from continuum.cli.times import Seconds
 from continuum.cli.values import to_json
 from continuum.errors import InvalidOption, SchemaOutOfDate
 from continuum.journal.port import Journal
@@ -21,7 +22,7 @@ from continuum.operations.health_check import HealthReport, check_health, review
 
 due_for_option = click.option(
     "--due-for",
-    type=click.FloatRange(min=0),
+    type=Seconds(),
     default=DUE_FOR_SECONDS,
     show_default=True,
     metavar="SECONDS",

@@ -21,6 +21,7 @@ from continuum.cli.database import (
 from continuum.cli.run_ids import RUN
 from continuum.cli.single_changes import Change, latest_of, set_attributes_of_one
 from continuum.cli.start_checks import check_name, missing_node
+from continuum.cli.times import Seconds
 from continuum.cli.values import json_value, named_json, to_json, typed_json
 from continuum.client import Client, RunHandle
 from continuum.client.cancel_outcome import UNTIL_UNBLOCKED
@@ -196,7 +197,7 @@ def _confirmed_end(seen: Run, children: str) -> bool:
 
 @click.command()
 @click.argument("run", type=RUN)
-@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait at most this long.")
+@click.option("--timeout", type=Seconds(), metavar="SECONDS", help="Wait at most this long.")
 @namespace_option
 @json_option
 @database_options

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import click
 
 from continuum.quoting import quoted
 
 _DURATION = re.compile(r"(\d{1,9})([smhdw])")
+# Longer than anything runs; the server's intervals hold it.
+MOST_SECONDS = 100 * 365 * 24 * 3600
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds; every comparison with `nan` is false, so a check with it would find nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0, max=MOST_SECONDS)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Read what was typed."""
+        seconds = float(super().convert(value, param, ctx))
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is no number of seconds", param, ctx)
+        return seconds
 
 
 def time_since(text: str, now: datetime) -> datetime:

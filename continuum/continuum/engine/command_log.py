@@ -92,6 +92,10 @@ class CommandLog:
         """Whether the code repeats what it did before."""
         return self.cursor < len(self.history) or self.compact is not None
 
+    def passes_on(self, error: BaseException) -> bool:
+        """Whether an error that leaves the code is not of the run, and leaves the execution as well."""
+        return False
+
     @property
     def refused_too_often(self) -> bool:
         """Whether the code has been refused so often that it must wait instead."""

@@ -107,7 +107,10 @@ def _drift(what: str, expected: Event, actual: str, where: str | None = None) ->
 
 def corrupt_history(position: int, event: Event) -> Blocked:
     """An event is missing, out of place, of an unknown type or incomplete."""
-    if event.seq != position:
+    if event.seq < 0:
+        # As a journal marks what it cannot read.
+        what = f"event {position} is missing or cannot be read"
+    elif event.seq != position:
         what = f"event {position} is missing (found {event.seq})"
     else:
         what = f"event {position}, of type {event.type}, is unknown to this version or incomplete"

@@ -21,16 +21,27 @@ END_OF_HISTORY = Blocked("drift", "the history ends here")
 
 
 class DryCommandLog(CommandLog):
-    """A command log that stops the code where the history ends; `asked` is the command it stopped at."""
+    """A command log that stops the code where the history ends; `asked` is the command it stopped at.
 
-    __slots__ = ("asked",)
+    `interruptible` says that a `KeyboardInterrupt` in the code may be a person's.
+    """
+
+    __slots__ = ("asked", "interruptible")
 
     asked: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.interruptible = False
 
     @property
     def replaying(self) -> bool:
         """Always: nothing that a new command would journal, read or log may happen."""
         return True
+
+    def passes_on(self, error: BaseException) -> bool:
+        """A person who waits for the replay has pressed Ctrl-C: the code has not ended."""
+        return self.interruptible and isinstance(error, KeyboardInterrupt)
 
     def command(self, type: EventType, target: Any, site: Site, rest: tuple[Any, ...]) -> Event:
         """Match a command against the history, or stop."""

@@ -407,6 +407,8 @@ class Execution:
         try:
             finished = self.loop.step()
         except (SystemExit, KeyboardInterrupt) as error:
+            if self.log.passes_on(error):
+                raise
             # asyncio re-raises these out of the task; here they are how the run ends.
             self.outcome = Failed(error)
             return

@@ -80,6 +80,11 @@ class WatchedExecution(Execution):
         """Whether the workflow function has returned or raised."""
         return self._root is not None and self._root.done()
 
+    def error(self) -> BaseException | None:
+        """Return what the workflow function has raised, None if it has returned or has not ended."""
+        root = self._root
+        return None if root is None or not root.done() or root.cancelled() else root.exception()
+
     def open_tasks(self) -> list[WorkflowTask[Any]]:
         """Return the tasks of the code that are not done, that of the workflow function first."""
         tasks = [] if self._root is None else [self._root, *sorted(self.tasks or (), key=hash)]

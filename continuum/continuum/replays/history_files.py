@@ -82,21 +82,26 @@ def load_history(path: str | PathLike[str], run_id: str | None = None) -> Histor
 def load_histories(path: str | PathLike[str]) -> Iterator[History]:
     """Yield each history of a file, with one of them in memory at a time if each is on a line of its own."""
     with Path(path).open(encoding="utf-8") as file:
-        first = file.readline()
-        if _is_whole(first):
-            yield _read_history(first, path)
-            for line in file:
-                if line.strip():
-                    yield _read_history(line, path)
-        elif whole := first + file.read():
-            yield _read_history(whole, path)
+        try:
+            first = file.readline()
+            if _is_whole(first):
+                yield _read_history(first, path)
+                for number, line in enumerate(file, 2):
+                    if line.strip():
+                        yield _read_history(line, f"line {number} of {path}")
+            elif whole := first + file.read():
+                yield _read_history(whole, path)
+        except UnicodeDecodeError as error:
+            raise UnreadableHistory(
+                f"{path} is damaged, or no history ({error.reason}); restore it, or write it again"
+            ) from error
 
 
 def _is_whole(line: str) -> bool:
     """Whether a line holds all of a history, so that each further line is another one."""
     try:
         return isinstance(json.loads(line), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
 
 
@@ -161,8 +166,10 @@ def _read_history(text: str, path: str | PathLike[str]) -> History:
     try:
         read = json.loads(text)
         found = read["format"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise UnreadableHistory(f"{path} holds no history; write it with dump_history()") from error
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise UnreadableHistory(
+            f"{path} holds no history; write it with dump_history() or `continuum runs export`"
+        ) from error
     if found != FORMAT:
         raise UnreadableHistory(
             f"{path} is written in format {found!r}, and this version of Continuum reads format {FORMAT}; "
@@ -170,7 +177,7 @@ def _read_history(text: str, path: str | PathLike[str]) -> History:
         )
     try:
         return _history(read)
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise UnreadableHistory(
             f"{path} is damaged ({type(error).__name__}: {error}); restore it, or write it again"
         ) from error
@@ -179,7 +186,7 @@ def _read_history(text: str, path: str | PathLike[str]) -> History:
 def _history(read: dict[str, Any]) -> History:
     run, ending = dict(read["run"]), read["ending"]
     events: Sequence[Event] = [
-        Event(event["seq"], _type(event["type"]), _moment(event["at"]), _read(event["body"]))
+        Event(_number(event["seq"]), _type(event["type"]), _moment(event["at"]), _body(event["body"]))
         for event in read["events"]
     ]
     beginning = Beginning(
@@ -207,6 +214,19 @@ def _read(value: Any) -> Any:
             return {key: _read(part) for key, part in value.items()}
         case _:
             return value
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{quoted(value)} is no number of an event")
+    return value
+
+
+def _body(value: Any) -> tuple[Any, ...]:
+    body = _read(value)
+    if not isinstance(body, tuple):
+        raise TypeError(f"{quoted(value)} is no body of an event")
+    return body
 
 
 def _type_name(type: int) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine
 from dataclasses import dataclass
+from threading import current_thread, main_thread
 from typing import Any
 
 from continuum.codec.arguments import unreadable_input
@@ -79,6 +80,8 @@ def replay_here(
         if watcher is None
         else watched_execution(info, watcher, workflow, start.depth)
     )
+    # Python raises it in the main thread alone.
+    log.interruptible = current_thread() is main_thread()
     last = history.stored[-1].at if history.stored else start.started_at
     program: Coroutine[Any, Any, Any] = workflow.fn(*args, **kwargs)
     try:

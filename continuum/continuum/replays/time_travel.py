@@ -38,10 +38,8 @@ def debug(workflow: Workflow[..., Any], history: History, at: Moment) -> Replaye
     with serving_breakpoints(debugger):
         replayed = replay_here(workflow, history, watcher=traveller)
         error = replayed.error
-        if isinstance(error, BdbQuit):
+        if traveller.has_quit:
             return Replayed("stopped")
-        if isinstance(error, KeyboardInterrupt):
-            raise error
         if error is not None and traveller.waits:
             debugger.message(f"the run fails here: {type(error).__name__}: {error}")
             debugger.prompt_after(error)
@@ -49,7 +47,10 @@ def debug(workflow: Workflow[..., Any], history: History, at: Moment) -> Replaye
 
 
 class _Traveller:
-    """Watches a replay and prompts once, at its moment; `waits` until it has."""
+    """Watches a replay and prompts once, at its moment; `waits` until it has.
+
+    `has_quit` says that the person has quit another debugger, which then raises an error in the code.
+    """
 
     def __init__(self, at: Moment) -> None:
         self._at = at
@@ -57,6 +58,7 @@ class _Traveller:
         self._execution: WatchedExecution | None = None
         self._another = another_is_chosen()
         self.waits = at is not None
+        self.has_quit = False
         self.debugger = WorkflowDebugger(self._quit)
 
     def begins(self, execution: WatchedExecution, program: Coroutine[Any, Any, Any]) -> None:
@@ -86,6 +88,7 @@ class _Traveller:
 
     def ends(self, execution: WatchedExecution) -> None:
         """Prompt where the replay ends, if its moment has not come."""
+        self.has_quit = isinstance(execution.error(), BdbQuit)
         if self.waits and not execution.has_returned() and (frames := open_frames(execution)):
             self._prompt(_why(execution.log.verdict), frames)
         # Nothing is left to step through: the code is only closed.

@@ -86,3 +86,32 @@ def test_an_event_that_this_version_does_not_know_is_kept(tmp_path: Path) -> Non
     path = file_of([broken], tmp_path / "broken.ndjson")
     assert json.loads(path.read_text())["events"][1]["type"] == "type_99"
     assert load_history(path).stored == broken.stored
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b"\xff\xfe\x00", "is damaged, or no history"),
+        (b"[" * 100_000, "holds no history"),
+        (b'{"format": 1, "run": ' + b"[" * 100_000, "holds no history"),
+    ],
+    ids=["no text", "too deep", "a run too deep"],
+)
+def test_a_file_of_something_else_is_refused(tmp_path: Path, text: bytes, said: str) -> None:
+    path = tmp_path / "other.ndjson"
+    path.write_bytes(text)
+    with pytest.raises(UnreadableHistory, match=said):
+        load_history(path)
+
+
+@pytest.mark.parametrize("change", [{"body": 5}, {"body": {"base64": "AA=="}}, {"seq": "0"}, {"seq": None}])
+def test_an_event_of_another_form_is_refused_with_its_line(
+    two: tuple[Path, History, History], change: dict[str, object]
+) -> None:
+    path, _, second = two
+    lines = path.read_text().splitlines()
+    damaged = json.loads(lines[1])
+    damaged["events"][0] |= change
+    path.write_text(f"{lines[0]}\n{json.dumps(damaged)}\n")
+    with pytest.raises(UnreadableHistory, match=r"^line 2 of .* is damaged"):
+        load_history(path, second.beginning.run_id)

@@ -236,16 +236,26 @@ class Database:
         self, connection: WatchedConnection, text: bytes, parameters: Parameters
     ) -> psycopg.AsyncCursor[Any]:
         """Run a statement in a transaction that sets itself up, with one round trip."""
+        cursor: psycopg.AsyncCursor[Any] | None = None
+        refused: psycopg.Error | None = None
         try:
             async with connection.pipeline():
-                await connection.execute(self._begin)
-                await connection.execute(setup(connection.info.server_version, STATEMENT_SECONDS, local=True))
-                cursor = await connection.execute(connection.mark + text, parameters)
-                await connection.execute(COMMIT)
-        except psycopg.Error:
+                try:
+                    await connection.execute(self._begin)
+                    version = connection.info.server_version
+                    await connection.execute(setup(version, STATEMENT_SECONDS, local=True))
+                    cursor = await connection.execute(connection.mark + text, parameters)
+                    await connection.execute(COMMIT)
+                except psycopg.Error as error:
+                    # Raised through the pipeline, its end would log that it fails as well.
+                    refused = error
+        except psycopg.Error as error:
+            refused = refused or error
+        if refused is not None:
             if connection.info.transaction_status == TransactionStatus.INERROR:
                 await connection.rollback()
-            raise
+            raise refused
+        assert cursor is not None
         return cursor
 
     def _require_own_process(self) -> None:

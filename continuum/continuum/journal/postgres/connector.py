@@ -52,7 +52,7 @@ def checked_dsn(dsn: str) -> str:
     """Return a DSN that can be read; `InvalidOption` otherwise."""
     try:
         conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError:
+    except (psycopg.ProgrammingError, UnicodeEncodeError):
         # Neither the text nor the driver's message is shown: a password may be in it.
         raise InvalidOption(
             "the DSN cannot be read; give one like postgresql://user@host:5432/database"

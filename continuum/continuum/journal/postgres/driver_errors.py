@@ -6,7 +6,7 @@ from types import TracebackType
 
 import psycopg
 
-from continuum.errors import ContinuumError, JournalUnavailable, SchemaOutOfDate
+from continuum.errors import ContinuumError, InvalidOption, JournalUnavailable, SchemaOutOfDate
 
 # The classes of SQL states that pass without a change of the statement: connections, refused logins,
 # conflicts, lack of resources, locks, shutdowns, and errors of the server's machine.
@@ -55,6 +55,10 @@ def _translation(error: psycopg.Error) -> ContinuumError | None:
             return JournalUnavailable(
                 f"a pooler gave this statement another session ({first_line(error)}); behind a pooler in "
                 "transaction mode run nodes with --no-listen, and connect with listen=False"
+            )
+        case psycopg.errors.InsufficientPrivilege():
+            return InvalidOption(
+                f"the role of the DSN lacks a right ({first_line(error)}); `continuum doctor` has the grant"
             )
         case psycopg.OperationalError() | psycopg.InterfaceError():
             # Otherwise the statement itself is wrong: a retry would fail for ever.
