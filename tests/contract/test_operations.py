@@ -330,7 +330,7 @@ async def test_activities_that_waited_for_a_paused_run_are_claimed_once_many_are
     assert [task.run_id for task in await take_tasks(journal, worker)] == [run.id]
 
 
-async def test_a_pause_of_many_follows_a_run_that_was_reset_and_notifies_owners(journal: Journal) -> None:
+async def test_a_pause_of_many_changes_what_a_reset_made_and_notifies_owners(journal: Journal) -> None:
     worker = await worker_of(journal)
     first = await owned_run(journal, worker)
     latest = await reset_of(journal, first.id)
@@ -341,11 +341,12 @@ async def test_a_pause_of_many_follows_a_run_that_was_reset_and_notifies_owners(
     await journal.pause_together(PauseScope(PauseKind.QUEUE, "mail"))
     await first_news
 
-    assert await part(journal, await begun(journal, "pause", f"id:{first.id}")) == ("completed", 1, 0, 0, 1)
+    assert await part(journal, await begun(journal, "pause", f"id:{first.id}")) == ("completed", 0, 0, 0, 0)
+    assert await part(journal, await begun(journal, "pause", "workflow:orders")) == ("completed", 1, 0, 0, 1)
 
     assert (await row(journal, latest)).pause is not None
     await heard(notifications, latest)
-    assert await part(journal, await begun(journal, "resume", f"id:{first.id}")) == ("completed", 1, 0, 0, 1)
+    assert await part(journal, await begun(journal, "resume", "workflow:orders")) == ("completed", 1, 0, 0, 1)
     await heard(notifications, latest)
 
 

@@ -19,7 +19,6 @@ from continuum.definitions.attributes import checked_attributes
 from continuum.definitions.name_rules import NAME_BYTES, short_text
 from continuum.errors import InvalidOption, InvalidQuery
 from continuum.journal.event_codec import pack_body
-from continuum.journal.facts import RunState
 from continuum.journal.operation_facts import NewOperation, RunCount
 from continuum.journal.operation_port import Operations
 from continuum.journal.port import Connection, Histories, Runs, Versions
@@ -29,8 +28,8 @@ from continuum.operations.bulk_arguments import action_named, check_rate, check_
 from continuum.operations.search import Condition, search_of
 from continuum.quoting import quoted
 
-# A run of a chain that has continued is no more: the latest run of the chain counts.
-_LATEST: Condition = ("state", "not in", [RunState.CONTINUED])
+# A run that has continued, as new or after a reset, is no more: the latest run of its chain counts.
+_LATEST: Condition = ("continued_to", "eq", None)
 
 
 class OperatedJournal(Operations, Runs, Histories, Versions, Connection, Protocol):

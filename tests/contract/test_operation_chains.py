@@ -1,0 +1,41 @@
+"""P22: an operation is about the latest run of each chain, also of one that was reset."""
+
+from __future__ import annotations
+
+from continuum.engine.ids import RunId
+from continuum.journal.port import Journal, Posted
+from continuum.operations.bulk import bulk_change
+from continuum.operations.bulk_preview import preview
+from tests.contract.builders import begin, history
+from tests.contract.operating import begun, outcomes, part
+from tests.contract.test_forked_runs import forked
+
+
+async def reset_of(journal: Journal, run_id: RunId) -> RunId:
+    """Let an open run continue from its start as the next run of its chain, and return that."""
+    run = forked(run_id, [], len(await history(journal, run_id)))
+    assert await journal.fork_run(run) is Posted.ACCEPTED
+    return run.id
+
+
+async def test_p22_runs_that_were_reset_are_neither_counted_nor_changed(journal: Journal) -> None:
+    first = await begin(journal)
+    second = await reset_of(journal, first)
+    await begin(journal)
+
+    # Both ended as cancelled with their resets; the third run of the chain is open.
+    for chain in (second, await reset_of(journal, second)):
+        shown = await preview(journal, bulk_change("pause", "state:cancelled"))
+        assert (shown.count, shown.examples) == (0, []), chain
+        execution = await begun(journal, "pause", "state:cancelled")
+        assert await part(journal, execution) == ("completed", 0, 0, 0, 0)
+        assert await outcomes(journal, execution) == {}
+
+
+async def test_p22_a_chain_that_was_reset_is_counted_and_changed_once(journal: Journal) -> None:
+    latest = await reset_of(journal, await reset_of(journal, await begin(journal)))
+    shown = await preview(journal, bulk_change("cancel", "workflow:orders"))
+    assert [(shown.count, example.id) for example in shown.examples] == [(1, latest)]
+    execution = await begun(journal, "cancel", "workflow:orders")
+    assert await part(journal, execution) == ("completed", 1, 0, 0, 1)
+    assert await outcomes(journal, execution) == {latest: ("cancel", "done")}
