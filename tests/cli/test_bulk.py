@@ -104,6 +104,19 @@ def test_nothing_is_changed_without_an_answer(cli: CommandLine, monkeypatch: pyt
     assert (empty.code, empty.out) == (0, "no run was found, and nothing was changed\n")
 
 
+def test_a_preview_that_finds_nothing_says_so_with_a_hint_and_without_a_digest(cli: CommandLine) -> None:
+    started(cli)
+    shown = cli("runs", "restart", "--find", "error:ConnectionError", "--preview")
+    first, hint = shown.out.splitlines()
+    assert (shown.code, first) == (0, "no run was found, and nothing would be changed")
+    assert hint.endswith("error:*CarrierDown finds one of any module")
+    assert previewed(cli, "restart", "--find", "error:ConnectionError")["notes"] == [hint]
+    made = cli("runs", "restart", "--find", "error:ConnectionError")
+    assert (made.code, made.err) == (0, f"{hint}\n")
+    other = cli("runs", "cancel", "--find", "workflow:none", "--preview")
+    assert other.out == "no run was found, and nothing would be changed\n"
+
+
 def test_runs_behind_those_that_a_count_looks_at_are_changed_too(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from continuum.errors import ActivityError, ChildFailed
 from continuum.journal.event_codec import pack_body
 from continuum.journal.facts import RunState, Transition
 from continuum.journal.memory.journal import MemoryJournal
@@ -22,6 +23,14 @@ from tests.contract.builders import claim, commit, new_run, query, worker_of, wr
 
 ERRORS = ("Timeout", "shop.Time_out", "Täuschung%", "a\\b", "", "x" * 40, "y" * 300)
 WORKFLOWS = ("pay", "pay_back", "ship", "pay%", "a:b, c")
+# What runs fail with because an activity or a child has failed.
+FAILED = (
+    ActivityError("pay", "ConnectionError", "gone: away", "", 2),
+    ChildFailed("7", "continuum.ActivityError", str(ActivityError("pay", "ConnectionError", "gone", "", 1))),
+    ChildFailed("7", "a\\b", "it failed: x"),
+    ActivityError("täglich failed", "Täuschung%", "", "", 3),
+    ChildFailed("7", "x", "y", cancelled=True),
+)
 VALUES: Sequence[Any] = ("eu", "5", 5, 5.5, True, None, "", ["eu"], {"eu": 1})
 
 
@@ -39,7 +48,10 @@ def changed(number: int) -> Transition | None:
     ]
     if number % 7 == 4:
         waits = [Wait("unread", -1, "stop", 1)] if number % 2 else []
-    error = pack_body((ERRORS[number % len(ERRORS)], "text", "trace"))
+    error = pack_body((ERRORS[number % len(ERRORS)], "text failed on attempt 3: Timeout: no", "trace"))
+    raised = FAILED[number // 2 % len(FAILED)]
+    if number % 16 > 6 and number > 28:
+        error = pack_body((f"continuum.{type(raised).__name__}", str(raised), "trace failed: x: y"))
     fault = Fault(("drift", "input", "poison")[number % 3], 1, "a", "b")
     return (
         None,
@@ -82,6 +94,7 @@ NAMES = st.one_of(
     st.sampled_from([*ERRORS[:4], *WORKFLOWS, "v1", "eu", "k3", "drift", "input", "default", "nothing"]).map(
         lambda text: '"' + text.replace("\\", "\\\\") + '"'
     ),
+    st.sampled_from(["ConnectionError", "*ction*", "ActivityError", "ChildFailed"]),
     st.sampled_from(["pay*", "*pay", "*a*", "*_*", "p*y*", "*\\*", "v*", "k*", "T*t", "*"]),
 )
 STATES = st.sampled_from([*(state.name.lower() for state in RunState), "open", "ended"])
@@ -168,3 +181,25 @@ async def test_a_search_finds_what_it_says(journal: Journal, text: str, numbers:
     found = await journal.query(query(*search_of(text).conditions(journal.now())))
 
     assert {UUID(row.id).int - 1 for row in found} == numbers
+
+
+async def test_a_search_finds_failures_by_their_causes(journal: Journal) -> None:
+    await journal.start([new_run("pay", id=name(number)) for number in range(len(FAILED))])
+    worker = await worker_of(journal)
+    runs = sorted(await claim(journal, worker, len(FAILED), [Loaded("pay", "v1")]), key=lambda run: run.id)
+    for run, error in zip(runs, FAILED, strict=True):
+        stored = pack_body((f"continuum.{type(error).__name__}", str(error), "trace: failed: x: y"))
+        await commit(journal, worker, write(run, transition=Transition(RunState.FAILED, error=stored)))
+
+    async def found(text: str) -> set[int]:
+        rows = await journal.query(query(*search_of(text).conditions(journal.now())))
+        return {UUID(row.id).int - 1 for row in rows}
+
+    assert await found("error:ConnectionError") == {0, 1}
+    assert await found("error:*Connection*") == {0, 1}
+    assert await found("error:ActivityError") == {0, 3}
+    assert await found("error:ActivityError,ConnectionError") == {0, 1, 3}
+    assert await found('error:"Täuschung%"') == {3}
+    assert await found('error:"a\\\\b"') == {2}
+    assert await found("-error:ConnectionError state:failed") == {2, 3, 4}
+    assert await found("-error:ActivityError error:ConnectionError") == {1}

@@ -8,10 +8,11 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from continuum.errors import UnindexedQuery
+from continuum.errors import ActivityError, UnindexedQuery
 from continuum.journal.event_codec import pack_body
 from continuum.journal.port import Query
 from continuum.journal.postgres import PostgresJournal
+from continuum.journal.postgres.conditions import condition_of
 from continuum.operations.search import search_of
 
 FILL = """
@@ -48,3 +49,22 @@ def test_a_rare_failure_is_found_among_many(dsn: str, schema: str) -> None:
     assert rows(dsn, schema, "-error:Timeout workflow:p*") == 26
     with pytest.raises(UnindexedQuery):
         rows(dsn, schema, "waits:signal:review")
+
+
+def test_a_rare_cause_is_found_among_many_runs_whose_activities_failed(dsn: str, schema: str) -> None:
+    usual, rare = (
+        pack_body(("continuum.ActivityError", str(ActivityError("pay", type, "gone", "", 1)), ""))
+        for type in ("ValueError", "ConnectionError")
+    )
+    with psycopg.connect(dsn, autocommit=True) as connection, psycopg.ClientCursor(connection) as cursor:
+        cursor.execute(SQL(FILL).format(schema=Identifier(schema), rare=rare, usual=usual))
+        cursor.execute(SQL("ANALYZE {}.runs").format(Identifier(schema)))
+        condition = condition_of("failure", "in", ["ConnectionError"])
+        text = f"EXPLAIN SELECT FROM {schema}.runs r WHERE {condition.text}"
+        plan = "\n".join(line for (line,) in cursor.execute(text, condition.parameters).fetchall())
+
+    assert rows(dsn, schema, "error:ConnectionError") == 2
+    assert rows(dsn, schema, "error:ActivityError") == 26
+    assert "BitmapOr" in plan
+    assert "runs_failures" in plan
+    assert "runs_failure_causes" in plan

@@ -102,6 +102,8 @@ def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Ac
     if digest is None:
         if shown.exact and not shown.count:
             click.echo(to_json(None) if bulk.as_json else "no run was found, and nothing was changed")
+            for note in shown.notes:
+                click.echo(note, err=True)
             return
         if not bulk.yes:
             click.echo("\n".join(_lines(shown)), err=True)
@@ -174,6 +176,11 @@ def progress(operation: str, total: int | None) -> Iterator[Callable[[Part], Non
 
 def _lines(shown: OperationPreview) -> Iterator[str]:
     """Yield a preview as lines for a person."""
+    if shown.exact and not shown.count:
+        # Nothing is left to do, so no digest.
+        yield "no run was found, and nothing would be changed"
+        yield from shown.notes
+        return
     action = BULK_ACTIONS[shown.action]
     undo = "; this cannot be undone" if action.irreversible else ""
     yield f"{shown.text} would be {action.verb}{undo}:"

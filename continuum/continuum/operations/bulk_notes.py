@@ -6,6 +6,7 @@ from continuum.journal.facts import Query, RunState
 from continuum.journal.limits import MOST_COUNTED
 from continuum.operations.bulk import BulkChange, OperatedJournal, conditions, count_text
 from continuum.operations.findings import verb
+from continuum.operations.search import search_of
 
 _BLOCKED = (RunState.BLOCKED,)
 _NOTES = {
@@ -14,6 +15,14 @@ _NOTES = {
         "blocked: such a run keeps the request until it is unblocked, and compensates then",
     ),
 }
+
+
+def hints(search: str) -> tuple[str, ...]:
+    """Return, as sentences, what to look at in a search that has found nothing."""
+    if any(term.field == "failure" and term.operator == "in" for term in search_of(search).terms):
+        hint = "error: takes whole types, as `continuum runs show` prints them, like error:shop.CarrierDown; "
+        return (f"{hint}error:*CarrierDown finds one of any module",)
+    return ()
 
 
 async def notes(journal: OperatedJournal, change: BulkChange) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from continuum.journal.operation_facts import CountedChange
 from continuum.journal.untyped_values import at
 from continuum.operations.bulk import BulkChange, OperatedJournal, conditions, count_text
 from continuum.operations.bulk_cuts import why_uncut
-from continuum.operations.bulk_notes import notes
+from continuum.operations.bulk_notes import hints, notes
 from continuum.operations.bulk_records import OperationExample, OperationPreview, unchanged
 
 
@@ -37,7 +37,7 @@ async def preview(journal: OperatedJournal, change: BulkChange) -> OperationPrev
         not counted.more,
         count_text(counted),
         unchanged(counted.skipped),
-        await notes(journal, change),
+        await notes(journal, change) if counted.number or counted.more else hints(change.search),
         [await _example(journal, change, row, until, whys.get(row.id)) for row in rows],
         at(until),
         change.digest(until),

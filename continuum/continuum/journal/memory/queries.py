@@ -7,9 +7,10 @@ further names for a value inside maps: ("attributes", "customer", "city"). A fie
 without a value satisfies only `eq None`.
 
 Three fields are for names that a run has in some states only: failure, the type of the error of a failed
-run; fault, the kind of the fault of a blocked one; and waits, what a suspended run waits for, compared with
-pairs of a kind and a pattern of names. They know `in`, and all text knows `like`, with patterns of
-`name_pattern`. An operator behind "not " holds where it does not hold by itself, also without a value.
+run, and that of what its activity or child had failed with; fault, the kind of the fault of a blocked one;
+and waits, what a suspended run waits for, compared with pairs of a kind and a pattern of names. They know
+`in`, and all text knows `like`, with patterns of `name_pattern`. An operator behind "not " holds where it
+does not hold by itself, also without a value.
 
 Attributes are compared as JSON values: 1, "1" and true differ, 1 and 1.0 do not. `eq`
 is equality, but a map may have more entries than the one given. `ne` is its opposite, so a
@@ -22,7 +23,7 @@ Rows are ordered by a field that every run has, and then by id, both in one dire
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +31,7 @@ from continuum.engine.ids import RunId
 from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.ended_run import EndedRun
 from continuum.journal.event_codec import CorruptBody, unpack_body
+from continuum.journal.failure_causes import failure_cause
 from continuum.journal.limits import FAILURE_TYPE_BYTES
 from continuum.journal.memory.tables import MemoryTables, StoredRun, json_copy
 from continuum.journal.name_pattern import matches
@@ -154,7 +156,12 @@ def holds(row: RunRow, field: str | tuple[str, ...], name: str, wanted: Any) -> 
         return row.waits is not None and any(_awaits(row.waits, *each) for each in wanted)
     if not isinstance(field, str):
         return _attribute_holds(_at(row.attributes, field[1:]), name, wanted)
-    value = _NAMES[field](row) if field in _NAMES else getattr(row, field)
+    if field == "failure":
+        return any(_value_holds(value, name, wanted) for value in _failures(row))
+    return _value_holds(_NAMES[field](row) if field in _NAMES else getattr(row, field), name, wanted)
+
+
+def _value_holds(value: Any, name: str, wanted: Any) -> bool:
     if name == "like":
         return value is not None and any(matches(pattern, value) for pattern in wanted)
     if wanted is None:
@@ -168,14 +175,17 @@ def _awaits(waits: Sequence[Wait], kind: str, pattern: Sequence[str]) -> bool:
     return any(wait.kind == kind and matches(pattern, wait.name) for wait in waits)
 
 
-def _failure(row: RunRow) -> str | None:
-    """Return the type of the error of a failed run, if it can be read, as far as an index has it."""
+def _failures(row: RunRow) -> Iterator[str]:
+    """Yield the types of a failed run's error and of its cause, if they can be read, as indexes have them."""
     if row.state is not RunState.FAILED or not row.error:
-        return None
+        return
     try:
-        return str(unpack_body(row.error)[0]).encode()[:FAILURE_TYPE_BYTES].decode(errors="ignore")
+        yield str(unpack_body(row.error)[0]).encode()[:FAILURE_TYPE_BYTES].decode(errors="ignore")
     except (CorruptBody, IndexError):
-        return None
+        pass
+    cause = failure_cause(row.error)
+    if cause is not None:
+        yield cause
 
 
 def _fault(row: RunRow) -> str | None:
@@ -188,7 +198,6 @@ def _paused_at(row: RunRow) -> int | None:
 
 
 _NAMES: Mapping[str, Callable[[RunRow], Any]] = {
-    "failure": _failure,
     "fault": _fault,
     "paused_at": _paused_at,
 }

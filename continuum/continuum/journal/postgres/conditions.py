@@ -51,6 +51,18 @@ _NAMES: Mapping[str, str] = {
     ),
     "fault": "(r.fault ->> 'kind')",
 }
+# What an activity or a child had failed with, of runs that failed with that; another index has it, with the
+# condition. See `failure_causes.py`.
+_MESSAGE = "encode(substring(r.error FROM 25 FOR 2000), 'escape')"
+_CAUSE = f"""(CASE WHEN
+            substring(r.error FROM 1 FOR 26) = '\\x0193b7636f6e74696e75756d2e41637469766974794572726f72'
+            OR substring(r.error FROM 1 FOR 24) = '\\x0193b5636f6e74696e75756d2e4368696c644661696c6564'
+        THEN left(coalesce(
+            nullif(split_part(split_part({_MESSAGE}, ' failed on attempt ', 2), ': ', 2), ''),
+            nullif(split_part(split_part({_MESSAGE}, ' failed: ', 2), ': ', 1), '')), 1020) END)"""
+_HAS_CAUSE = (
+    "substring(r.error FROM 1 FOR 13) IN ('\\x0193b7636f6e74696e75756d2e', '\\x0193b5636f6e74696e75756d2e')"
+)
 _WAITS = with_numbers(
     "CASE WHEN r.state = {state.suspended} AND jsonb_typeof(r.waits_for) = 'array' "
     "THEN r.waits_for ELSE '[]' END"
@@ -114,6 +126,10 @@ def condition_of(field: str | tuple[str, ...], operator: str, value: Any) -> Con
         text, parameters = _waits_condition(value)
     elif field in NAMED_STATES:
         text, parameters = _name_condition(_NAMES[field], operator, value, escaped=field == "failure")
+        if field == "failure":
+            cause, given = _name_condition(_CAUSE, operator, value, escaped=True)
+            # Each side by an index of its own.
+            text, parameters = f"({text} OR ({_HAS_CAUSE} AND {cause}))", [*parameters, *given]
         text = f"(r.seldom = {NAMED_STATES[field]:d} AND {text})"
     elif operator == "like":
         text, parameters = _name_condition(FIELDS[field][0], operator, value)
